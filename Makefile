@@ -1,0 +1,60 @@
+# imnm-cds: `make` lists what can be done. Everything is installed into .venv from the lock files.
+export PATH ?= /usr/local/bin:/usr/bin:/bin
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+PYTEST := $(BIN)/python -m pytest -n auto
+SUITES := unit spec contract hostile golden
+
+.DEFAULT_GOAL := help
+.PHONY: help demo check test bench lock docs $(SUITES:%=test-%)
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+	@echo "test-SUITE    one suite: $(SUITES)"
+
+demo: .venv/serve  ## a card from a sample patient's chart, in this terminal
+	@$(BIN)/python -m cds_service demo $(ARGS)
+
+check: .venv/all  ## style, types, import rules, tables, model, discovery document
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+	@$(BIN)/imnm-cds check
+
+test: .venv/all  ## all tests that need Python alone
+	@$(PYTEST) --cov --cov-report=term tests && $(BIN)/python tests/coverage_floor.py
+
+$(SUITES:%=test-%): test-%: .venv/all
+	@$(PYTEST) tests/$*
+
+bench: .venv/all  ## measurements, never a gate
+	@$(BIN)/python -m tests.bench
+
+docs: .venv/all  ## write the generated pages and pictures
+	@$(BIN)/python -m tests.spec --write && $(BIN)/python -m cds_service check --write
+
+lock: .venv/all  ## resolve both lock files anew (needs uv)
+	@uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate -q -o all.lock
+	@printf "lifelines; python_version < '3'\npandas; python_version < '3'\n" | uv pip compile pyproject.toml \
+	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q \
+	  -c all.lock --overrides /dev/stdin -o serve.lock
+
+# One line for each thing a fresh machine may lack.
+INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --no-input --retries 1 --timeout 60 --require-hashes -r
+FAILED = { echo "imnm-cds: the packages of $< could not be installed: see the lines above; is there a network and a package index?"; exit 1; }
+
+.venv/bin/python:
+	@$(PYTHON) -c "" 2>/dev/null || { echo "imnm-cds: '$(PYTHON)' is not there. Install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { echo "imnm-cds: needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) -V). Name another: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -m venv .venv >/dev/null 2>&1 || { rm -rf .venv; echo "imnm-cds: Python's venv module does not work here. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+
+.venv/serve: serve.lock | .venv/bin/python
+	@echo "Installing the packages of serve.lock into .venv (first run only, about half a minute) ..."
+	@$(INSTALL) $< || $(FAILED)
+	@touch $@
+
+.venv/all: all.lock pyproject.toml | .venv/bin/python
+	@echo "Installing the packages of all.lock into .venv (first run only, about a minute) ..."
+	@$(INSTALL) $< || $(FAILED)
+	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	@touch $@ .venv/serve

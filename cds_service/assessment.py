@@ -1,0 +1,78 @@
+"""`assess`: one pure function from what was gathered to what we have to say. Everything that answers calls it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from fhir_mapping.checks import judge
+from fhir_mapping.evidence import Findings
+from fhir_mapping.findings import find
+from fhir_mapping.record import Gathered
+from models.inputs import Predictor
+from models.policy import Advice, advise
+from models.registry import Model
+from models.risk import Abstained, Scored, score
+
+
+@dataclass(frozen=True, slots=True)
+class NotEligible:
+    """Not an IMNM patient whom the model is for: none, possible or excluded (E3, E4, E5)."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EligibilityUnknown:
+    """It could not be read whether this is an IMNM patient; `unread` says what, by prefetch key."""
+
+    unread: dict[str, str]
+
+
+Outcome = Scored | Abstained | NotEligible | EligibilityUnknown
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """One patient at one moment: findings, outcome and advice, each with the ids it was made from."""
+
+    as_of: datetime
+    findings: Findings
+    outcome: Outcome
+    advice: Advice | None  # None unless the model was asked
+    model: Model
+
+    @property
+    def outcome_name(self) -> str:
+        """scored, abstained, not-eligible or eligibility-unknown, as in the `explain` format."""
+        match self.outcome:
+            case Scored():
+                return "scored"
+            case Abstained():
+                return "abstained"
+            case NotEligible():
+                return "not-eligible"
+            case EligibilityUnknown():
+                return "eligibility-unknown"
+
+
+def assess(gathered: Gathered, as_of: datetime, model: Model) -> Assessment:
+    """Normalise, map, score, advise. Pure: the same input gives the same answer, and nothing later than `as_of` counts.
+
+    `as_of` is the moment of the hook call, in UTC. Raises nothing that depends on the patient's data.
+    """
+    findings = find(judge(gathered, as_of))
+    outcome = _outcome(findings, model)
+    advice = None
+    if isinstance(outcome, Scored | Abstained):
+        relapse = findings.activity is not None and findings.activity.possible_relapse
+        advice = advise(model.policy, outcome, findings.follow_up, possible_relapse=relapse)
+    return Assessment(as_of=as_of, findings=findings, outcome=outcome, advice=advice, model=model)
+
+
+def _outcome(findings: Findings, model: Model) -> Outcome:
+    state = findings.eligibility.state
+    if state in {"definite", "probable"}:
+        predictors = {name: Predictor(f.state, f.reason) for name, f in findings.features.items()}
+        return score(model, predictors, findings.unread)
+    if state == "none" and not findings.eligibility_complete:
+        return EligibilityUnknown(dict(findings.failed))
+    return NotEligible(findings.eligibility.reason)

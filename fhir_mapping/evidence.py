@@ -1,0 +1,131 @@
+"""What the mapping answers with: states and values, each with the ids of the resources it was made from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Literal
+
+from models.inputs import FollowUpFacts, State
+
+EligibilityState = Literal["definite", "probable", "possible", "none", "excluded"]
+Subtype = Literal["anti-SRP", "anti-HMGCR", "both", "seronegative", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One resource behind a statement; `date` is as written, cut to ten characters."""
+
+    resource: str
+    role: str
+    value: Decimal | str | None = None
+    unit: str = ""
+    original: str = ""
+    date: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something worth knowing that decides nothing; `rule` is the rule that says "noted"."""
+
+    rule: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A predictor as read from the record: its state, and why."""
+
+    state: State
+    rule: str
+    reason: str = ""
+    stale: bool = False
+    value: Decimal | None = None
+    unit: str = ""
+    date: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Eligibility:
+    """Is this an IMNM patient (rules 2)? `onset` is the myositis onset of E9."""
+
+    state: EligibilityState
+    reason: str
+    subtype: Subtype
+    evidence: tuple[Evidence, ...] = ()
+    onset: datetime | None = None
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A CK value of the activity line."""
+
+    value: Decimal
+    unit: str
+    times_uln: Decimal
+    date: str
+    resource: str
+    comparator: str = ""
+    default_limit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Disease now (R1, R2). `rising` is the weaker sign that makes no headline."""
+
+    ck: Measured | None
+    peak: Measured | None
+    nadir: Measured | None
+    possible_relapse: bool
+    rising: bool
+    reason: str
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ContextFinding:
+    """Shown beside the score, never scored (X1)."""
+
+    finding: str
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SrpRefractory:
+    """Published factors of refractory anti-SRP disease (Z1): present, absent or missing."""
+
+    male: Literal["present", "absent", "missing"]
+    severe_weakness: Literal["present", "absent", "missing"]
+    ild: Literal["present", "absent", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedFact:
+    """A resource that carries a code we read (or is another patient's) and does not count."""
+
+    resource: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Everything the record says, before any model is asked."""
+
+    patient_id: str
+    age: int | None
+    sex: str
+    today: date  # as_of as a calendar day in the client's zone
+    eligibility: Eligibility
+    features: Mapping[str, Feature]  # in the order of the predictors
+    activity: Activity | None
+    follow_up: FollowUpFacts
+    context: tuple[ContextFinding, ...]
+    srp_refractory: SrpRefractory | None
+    refused: tuple[RefusedFact, ...]
+    notes: tuple[Note, ...]
+    unread: Mapping[str, str]  # failed prefetch keys that eligibility or a predictor needs → what happened
+    failed: Mapping[str, str]  # every failed prefetch key
+    eligibility_complete: bool  # Patient, Conditions, antibodies (and CK where it decides) were read

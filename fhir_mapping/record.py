@@ -1,0 +1,295 @@
+"""What the mapping reads: one patient's record, free of FHIR versions and of transport.
+
+`Gathered` is what arrived (raw JSON by prefetch key, and what could not be read). `versions/` turns it into
+facts, `checks.py` judges them (rules F1 to F9), and the result is a `PatientRecord`: only facts that count.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, tzinfo
+from decimal import Decimal
+from typing import Literal
+
+from fhir_mapping.terms import Tables
+
+SourceState = Literal["read", "failed", "not-offered"]
+Precision = Literal["year", "month", "day", "time"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One resource as it arrived: its JSON bytes and, inside a Bundle, its `fullUrl`."""
+
+    json: bytes
+    full_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What one prefetch key (one query) gave. `failed` makes the record incomplete (F9), `not-offered` does not."""
+
+    state: SourceState
+    entries: tuple[Entry, ...] = ()
+    detail: str = ""  # for people, without patient data: "timed out", "HTTP 503", "page 2 failed"
+
+
+@dataclass(frozen=True, slots=True)
+class MappingSettings:
+    """How this client's records are to be read; comes from its `[[client]]` block."""
+
+    tables: Tables
+    time_zone: tzinfo = UTC
+    accept_unknown_status: bool = False
+    any_encounter_counts: bool = True
+    fhir_version: str = "R4"
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Everything that was read for one chart. `base` is the client's FHIR base without a trailing slash, or empty."""
+
+    patient_id: str
+    base: str
+    sources: Mapping[str, Source]
+    mapping: MappingSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A point in time as precisely as it is written (F3).
+
+    `first` answers "when did it start", `last` (never after `as_of`, once judged) answers "is it recent".
+    """
+
+    text: str
+    first: datetime
+    last: datetime
+    precision: Precision
+
+    @property
+    def day_text(self) -> str:
+        """The date as written, cut to ten characters."""
+        return self.text[:10]
+
+    def day(self, zone: tzinfo) -> date:
+        """The calendar day of `last` in the client's time zone."""
+        return self.last.astimezone(zone).date()
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A stretch of time; either end may be open."""
+
+    start: Moment | None = None
+    end: Moment | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """A code in a coding system; `system` is canonical (aliases are resolved), `code` is as the system compares it."""
+
+    system: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """A CodeableConcept: any of its codings may match; its text is shown to nobody and never matched as a code."""
+
+    codings: tuple[Coding, ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number as written, with its unit not yet understood."""
+
+    value: Decimal
+    comparator: str = ""  # "", "<", "<=", ">=", ">"
+    unit: str = ""  # the written unit
+    unit_code: str = ""  # the coded unit
+    unit_system: str = ""  # canonical system of the coded unit
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """`value[x]` of an Observation or of one of its components: at most one of the members is set."""
+
+    number: Number | None = None  # valueQuantity
+    integer: int | None = None
+    ratio: tuple[Number, Number] | None = None  # numerator, denominator
+    text: str = ""  # valueString
+    concept: Concept | None = None
+    boolean: bool | None = None
+    absent: bool = False  # dataAbsentReason is there
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A magnitude in the canonical unit of its analyte (F6): U/L, %, 1, ng/L, 10*9/L."""
+
+    value: Decimal
+    unit: str
+    comparator: str  # "", "<", "<=", ">=", ">"
+    original: str  # "210 IU/L", as written
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits a result is compared with (F8), in the unit of its `Amount` (antibodies: of the written value)."""
+
+    low: Decimal | None = None
+    high: Decimal | None = None
+    default: bool = False  # the upper limit is ours, not the laboratory's
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One component of an Observation."""
+
+    code: Concept
+    value: Value
+    interpretation: tuple[Coding, ...] = ()
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something in the record that counts. `roles` are the words of the table rows that its codes match."""
+
+    resource: str  # "Observation/o1"
+    roles: frozenset[str]
+
+    @property
+    def id(self) -> str:
+        """The id alone, for the tie-breaks of the rules."""
+        return self.resource.partition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Result(Fact):
+    """An Observation. `analyte` is the first role word of its table row: ast, ck, ana, anti-srp, …"""
+
+    analyte: str
+    when: Moment
+    value: Value
+    amount: Amount | None = None
+    limits: Limits = Limits()
+    interpretation: tuple[Coding, ...] = ()
+    components: tuple[Component, ...] = ()
+    members: tuple[str, ...] = ()  # "Observation/…"
+    specimen: str = ""
+    reports: frozenset[str] = frozenset()  # DiagnosticReports that list this result
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis(Fact):
+    """A Condition as M1 reads it. `confirmed` is false for unconfirmed, provisional and differential ones."""
+
+    clinical: str  # active | recurrence | relapse | remission | inactive | resolved
+    confirmed: bool
+    onset: Moment | None  # onset[x], else recordedDate; None: undated
+    recorded: Moment | None  # recordedDate alone; kept with its own (possibly later) time
+    recorded_late: bool = False  # recordedDate lies after as_of
+
+    @property
+    def eligible(self) -> bool:
+        """Active, recurrence, relapse or remission: what E1 and E2 use (together with `confirmed`)."""
+        return self.clinical in {"active", "recurrence", "relapse", "remission"}
+
+
+@dataclass(frozen=True, slots=True)
+class Dosage:
+    """One dosage instruction, only as far as T3 and T4 read it. `dose` is in mg per administration."""
+
+    bounds: Period = Period()
+    dose_mg: Decimal | None = None
+    frequency: Decimal | None = None
+    period_days: Decimal | None = None
+    as_needed: bool = False
+    routes: tuple[Coding, ...] = ()
+
+
+MedicationKind = Literal[
+    "MedicationRequest", "MedicationStatement", "MedicationDispense", "MedicationAdministration"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment(Fact):
+    """A medication resource that T2 accepts, one per ingredient. Times are as T3 names them."""
+
+    kind: MedicationKind
+    ingredient: str  # first role word of its table row: prednisone, rituximab, statin, …
+    active: bool
+    authored: Moment | None = None
+    validity: Period = Period()
+    supply_days: Decimal | None = None  # expectedSupplyDuration (request) or daysSupply (dispense)
+    repeats: int = 0  # numberOfRepeatsAllowed
+    effective: Period = Period()  # statement, administration
+    handed_over: Moment | None = None  # whenHandedOver, else whenPrepared
+    dosages: tuple[Dosage, ...] = ()
+    status_reasons: tuple[Coding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Fact):
+    """A Procedure, DiagnosticReport or Encounter: something that took place."""
+
+    kind: Literal["Procedure", "DiagnosticReport", "Encounter"]
+    when: Moment
+    start: Moment | None = None  # Encounter.period.start
+    in_progress: bool = False
+    specialty_coded: bool = False  # Encounter: serviceType, participant specialty or a type in `specialties`
+
+
+@dataclass(frozen=True, slots=True)
+class Plan(Fact):
+    """A booked Appointment or an active ServiceRequest: something that is going to take place."""
+
+    kind: Literal["Appointment", "ServiceRequest"]
+    start: Moment | None = None  # Appointment.start, may lie after as_of
+    made: Moment | None = None  # Appointment.created, ServiceRequest.authoredOn
+    specialty_coded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """The patient of the chart. `birth_last` is the last possible birth date."""
+
+    id: str
+    sex: str = ""  # male | female | other | unknown | ""
+    birth_first: date | None = None
+    birth_last: date | None = None
+    dead: bool = False  # at as_of
+    age: int | None = None  # completed years at as_of, from the last possible birth date
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A resource that does not count, and the first reason why (rules 1)."""
+
+    resource: str
+    reason: str
+    roles: frozenset[str] = frozenset()  # what it would have been
+
+
+@dataclass(frozen=True, slots=True)
+class PatientRecord:
+    """The facts that count, as of one moment. Order of the input never changes it: every tuple is sorted."""
+
+    as_of: datetime
+    mapping: MappingSettings
+    patient: Patient | None
+    results: tuple[Result, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
+    treatments: tuple[Treatment, ...] = ()
+    done: tuple[Done, ...] = ()
+    plans: tuple[Plan, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)  # prefetch key → what happened (F9)
+    not_offered: frozenset[str] = frozenset()  # prefetch keys that the server does not offer
+
+    def of(self, analyte: str) -> tuple[Result, ...]:
+        """All results of one analyte, earliest first."""
+        return tuple(r for r in self.results if r.analyte == analyte)

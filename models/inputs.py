@@ -1,0 +1,54 @@
+"""The language a model speaks: predictors and follow-up facts, without FHIR."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """What the record says about a predictor. Indeterminate and missing are never read as absent."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    INDETERMINATE = "indeterminate"
+    MISSING = "missing"
+
+    @property
+    def known(self) -> bool:
+        """Present or absent."""
+        return self in {State.PRESENT, State.ABSENT}
+
+
+@dataclass(frozen=True, slots=True)
+class Predictor:
+    """One predictor of one patient; `reason` says why it is not known (S8 asks for it)."""
+
+    state: State
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a follow-up item (V1): when it was last done, and the orders for it.
+
+    `last` is a calendar day in the client's zone; None: never. `orders` are the moments at which active orders
+    were written. `readable` is false where a source of its evidence failed or is not offered.
+    """
+
+    name: str
+    last: date | None = None
+    evidence: str = ""  # "Observation/o1"
+    orders: tuple[datetime, ...] = ()
+    readable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUpFacts:
+    """What was done and what is planned, by item of the follow-up table; an item that does not apply is left out."""
+
+    as_of: datetime
+    today: date
+    items: Mapping[str, tuple[Part, ...]]
+    appointments: tuple[datetime, ...] = ()  # starts of booked visits
+    statin: str = ""  # the resource of an active statin in anti-HMGCR disease
