@@ -1,16 +1,16 @@
 """The words of a card: `summary` and `detail` (GitHub Flavored Markdown without HTML) of an assessment.
 
-The order of `detail` is fixed: disease now, risk and range, predictors with value and date, follow-up that is
-missing, what would change the answer, the limits line. Nothing of the record is printed but numbers in our own
-units, dates and ids; whatever else might come from there goes through `plain`.
+The order of `detail` is fixed: disease now, risk and range, predictors with value and date, follow-up that is missing,
+what would change the answer, the limits line. Nothing of the record is printed but numbers in our own units and dates;
+whatever else might come from there goes through `plain`.
 """
 
 import re
-from decimal import Decimal
+from collections.abc import Callable, Mapping
+from decimal import ROUND_HALF_UP, Decimal
 
 from cds_service.assessment import Assessment, EligibilityUnknown, NotEligible
-from fhir_mapping.evidence import Activity, Feature, Measured
-from models.inputs import State
+from fhir_mapping.evidence import Activity, ContextFinding, Feature, Findings, Measured
 from models.policy import FollowUpItem
 from models.risk import Abstained, Scored
 
@@ -35,8 +35,7 @@ SOURCE_WORDS = {
     "procedures": "procedures",
     "reports": "reports",
 }
-
-_CONTEXT_WORDS = {
+CONTEXT_WORDS = {
     "ild": "interstitial lung disease",
     "lymphopenia": "lymphocytes below their limit",
     "ldh": "LDH",
@@ -47,27 +46,250 @@ _CONTEXT_WORDS = {
     "statin": "statin before onset",
     "checkpoint-inhibitor": "checkpoint inhibitor before onset",
 }
-_ASSOCIATED = ("ild", "lymphopenia")  # X1: the two of the source's univariate comparison
+EXCLUDED_WORDS = {"minor": "the patient is a minor", "unknown birth date": "the birth date is not known"}
+_ASSOCIATED = ("ild", "lymphopenia")  # X1: the source's univariate comparison
+_SRP_WORDS = {
+    "male": "male sex",
+    "severe_weakness": "severe proximal weakness",
+    "ild": "interstitial lung disease",
+}
+_COMPARATORS = {"<": "below ", "<=": "at most ", ">": "above ", ">=": "at least "}
 
 
 def plain(text: str, length: int = 60) -> str:
     """Text of the record made harmless: one line, no Markdown, no HTML, at most `length` characters."""
     printable = "".join(c if c.isprintable() else " " for c in text)
     shortened = re.sub(r"\s+", " ", printable).strip()[:length]
-    return re.sub(r"([\\`*_{}\[\]()#+!|~>-])", r"\\\1", shortened.replace("<", "‹").replace("&", "＆"))
+    return re.sub(r"([\\`*_{}\[\]()#+!|~>:@-])", r"\\\1", shortened.replace("<", "‹").replace("&", "＆"))
 
 
 def percent(risk: float) -> str:
-    """A risk for people (S10): whole percents, "> 95 %" and "< 1 %" at the ends."""
-    if risk > 0.95:  # noqa: PLR2004 - S10 is a rule of display, not a clinical threshold
-        return "> 95 %"
-    if risk < 0.01:  # noqa: PLR2004
-        return "< 1 %"
-    return f"{risk * 100:.0f} %"
+    """A risk for people (S10): whole percents of the unrounded risk, "> 95 %" and "< 1 %" at the ends."""
+    whole = (Decimal(risk) * 100).quantize(Decimal(1), ROUND_HALF_UP)
+    ends = "> 95 %" if risk > 0.95 else "< 1 %" if risk < 0.01 else ""  # noqa: PLR2004 - S10, a rule of display
+    return ends or f"{whole} %"
 
 
-def amount(value: Decimal) -> str:
+def number(value: Decimal) -> str:
     """A measured value for people: thousands with a comma, at most two decimals, no trailing zeros."""
-    rounded = value.quantize(Decimal("0.01")) if abs(value) < Decimal(100) else value.quantize(Decimal(1))
-    text = f"{rounded:,f}"
+    exponent = Decimal("0.01") if abs(value) < 100 else Decimal(1)  # noqa: PLR2004 - readable, not clinical
+    text = f"{value.quantize(exponent, ROUND_HALF_UP):,f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def summary(assessment: Assessment) -> str:
+    """One line with the number in it, at most 139 characters."""
+    words = _relapse(assessment) or _summary(assessment)
+    return words if len(words) <= SUMMARY_LENGTH else words[: SUMMARY_LENGTH - 1] + "…"
+
+
+def _relapse(assessment: Assessment) -> str:
+    activity = assessment.findings.activity
+    if activity is None or not activity.possible_relapse or assessment.advice is None:
+        return ""
+    return (
+        f"Possible IMNM relapse now: {_measured(activity.ck)}" if activity.ck else "Possible IMNM relapse now"
+    )
+
+
+def _summary(assessment: Assessment) -> str:
+    match assessment.outcome:
+        case Scored(risk=risk, present=present, pattern=pattern) if assessment.advice:
+            two = risk["2y"]
+            return (
+                f"IMNM: {assessment.advice.band} recurrence risk, {percent(two.estimate)} in 2 years "
+                f"({percent(two.low)} to {percent(two.high)}); {present} of {len(pattern)} predictors present"
+            )
+        case Abstained(pattern=pattern, code=code):
+            known = len(pattern) - pattern.count("?")
+            why = "record incomplete" if code == "record-incomplete" else "too little is known"
+            return f"IMNM recurrence risk not assessed: {why} ({known} of {len(pattern)} predictors known)"
+        case NotEligible(reason=reason) if assessment.findings.eligibility.state == "possible":
+            return f"Is this IMNM? {reason}"
+        case NotEligible(reason=reason):
+            return f"IMNM recurrence risk not assessed: {EXCLUDED_WORDS.get(reason, reason)}"
+        case EligibilityUnknown(unread=unread):
+            return f"IMNM not assessed: could not read {sources(unread)}"
+    raise AssertionError("every outcome has its summary")
+
+
+def detail(assessment: Assessment) -> str:
+    """The Markdown of the card, section by section; an empty section is left out."""
+    sections = [
+        *_now(assessment),
+        *_risk(assessment),
+        *_predictors(assessment),
+        *_follow_up(assessment),
+        *_what_would_change(assessment),
+        f"*{_limits(assessment)}*",
+    ]
+    return "\n\n".join(section for section in sections if section)
+
+
+def _measured(measured: Measured | None) -> str:
+    if measured is None:
+        return "no CK on record"
+    limit = ", default limit" if measured.default_limit else ""
+    value = f"{_COMPARATORS.get(measured.comparator, '')}{number(measured.value)} {measured.unit}"
+    return f"CK {value} ({number(measured.times_uln)} × ULN{limit}) on {measured.date}"
+
+
+def _now(assessment: Assessment) -> list[str]:
+    findings = assessment.findings
+    if findings.activity is None:
+        return []
+    activity = findings.activity
+    lines = [f"**Disease now:** {_course(activity)}"]
+    if activity.possible_relapse:
+        lines.insert(0, f"**Possible relapse now:** {plain(activity.reason, 300)}.")
+    elif activity.rising:
+        lines.append("CK rising.")
+    eligibility = findings.eligibility
+    lines.append(
+        f"IMNM {eligibility.state}: {plain(eligibility.reason, 200)}. Antibodies: {eligibility.subtype}."
+    )
+    return ["\n\n".join(lines)]
+
+
+def _course(activity: Activity) -> str:
+    parts = [_measured(activity.ck)]
+    for word, measured in (("peak", activity.peak), ("lowest since", activity.nadir)):
+        if measured is not None:
+            parts.append(f"{word} {number(measured.value)} {measured.unit} on {measured.date}")
+    return "; ".join(parts) + "."
+
+
+def _risk(assessment: Assessment) -> list[str]:
+    outcome, advice = assessment.outcome, assessment.advice
+    if isinstance(outcome, Abstained):
+        return [f"**Recurrence risk not assessed:** {_why_abstained(outcome, assessment)}."]
+    if not isinstance(outcome, Scored) or advice is None:
+        return []
+    rows = [
+        f"| {horizon.rstrip('y')} | {percent(e.estimate)} | {percent(e.low)} to {percent(e.high)} |"
+        for horizon, e in outcome.risk.items()
+    ]
+    relapse = assessment.findings.activity is not None and assessment.findings.activity.possible_relapse
+    return [
+        (
+            f"**Risk of recurrence from today:** {advice.decides or advice.band} at 2 years; "
+            f"{outcome.present} of {len(outcome.pattern)} predictors present."
+        ),
+        "\n".join(["| Years | Risk | Plausible range |", "| --- | --- | --- |", *rows]),
+        _unknown_range(outcome),
+        "This estimate is not meant for an active relapse." if relapse else "",
+        assessment.model.range_note,
+    ]
+
+
+def _unknown_range(outcome: Scored) -> str:
+    if not outcome.unknown:
+        return ""
+    over = outcome.range_over_unknowns["2y"]
+    return f"Depending on what is not known: {percent(over.lowest)} to {percent(over.highest)} at 2 years."
+
+
+def _why_abstained(outcome: Abstained, assessment: Assessment) -> str:
+    if outcome.code == "record-incomplete":
+        return f"could not read {sources(assessment.findings.unread)}"
+    return outcome.reason
+
+
+def sources(unread: Mapping[str, str]) -> str:
+    """What could not be read, for people: "diagnoses (timed out), ANA (HTTP 503)"."""
+    return ", ".join(f"{SOURCE_WORDS.get(key, key)} ({plain(what)})" for key, what in unread.items())
+
+
+def _predictors(assessment: Assessment) -> list[str]:
+    """The four predictors: state, value with date, and the 2-year risk without a present one (S7)."""
+    if assessment.advice is None:
+        return []
+    outcome = assessment.outcome
+    without = outcome.contributions if isinstance(outcome, Scored) else {}
+    rows = []
+    for spec in assessment.model.predictors:
+        feature = assessment.findings.features[spec.name]
+        alone = percent(without[spec.name].risk_2y_without) if spec.name in without else "–"
+        rows.append(f"| {spec.label} | {_state(feature)} | {_value(feature)} | {alone} |")
+    head = ["| Predictor | State | Value, date | 2 years without it |", "| --- | --- | --- | --- |"]
+    return ["\n".join([*head, *rows])]
+
+
+def _state(feature: Feature) -> str:
+    stale = ", stale" if feature.stale else ""
+    reason = f": {plain(feature.reason, 80)}" if feature.reason and not feature.state.known else ""
+    return f"{feature.state}{stale}{reason}"
+
+
+def _value(feature: Feature) -> str:
+    if feature.value is None:
+        return feature.date or "–"
+    unit = "" if feature.unit in {"1", "{titer}"} else f" {feature.unit}"
+    value = f"1:{feature.value:f}" if feature.unit == "{titer}" else number(feature.value)
+    return f"{value}{unit}, {feature.date}" if feature.date else f"{value}{unit}"
+
+
+_OPEN: dict[str, Callable[[FollowUpItem], str]] = {
+    "overdue": lambda i: f"**{i.label}: {i.overdue_days} days overdue** (last {i.last})",
+    "never": lambda i: f"**{i.label}: none on record**",
+    "due": lambda i: f"{i.label}: due {i.due} (last {i.last})",
+    "warn": lambda i: f"**{i.label}**",
+    "unknown": lambda i: f"{i.label}: not known, could not be read",
+    "planned": lambda i: f"{i.label}: planned",
+}
+
+
+def _follow_up(assessment: Assessment) -> list[str]:
+    """What is missing against what the band asks for; what is done is not listed."""
+    if assessment.advice is None or not assessment.advice.follow_up:
+        return []
+    items = [_OPEN[i.state](i) for i in assessment.advice.follow_up if i.state in _OPEN]
+    if not items:
+        return ["**Follow-up:** nothing is due."]
+    return ["**Follow-up that is missing:**", "\n".join(f"- {item}" for item in items)]
+
+
+def _what_would_change(assessment: Assessment) -> list[str]:
+    """The next best test, context that is never scored, published factors, notes, and what could not be read."""
+    findings, outcome = assessment.findings, assessment.outcome
+    lines = []
+    if isinstance(outcome, Scored | Abstained):
+        if outcome.next_best_test is not None:
+            lines.append(f"The one test that would narrow the answer most: {outcome.next_best_test.name}.")
+        if isinstance(outcome, Abstained) and outcome.code == "too-few-predictors":
+            lines.append(f"What would help: {', '.join(outcome.needs)}.")
+    if findings.failed:
+        lines.append(f"**Could not be read:** {sources(findings.failed)}.")
+    lines += _context(findings)
+    lines += [f"Note: {plain(note.text, 200)}." for note in findings.notes]
+    body = "\n".join(f"- {line}" for line in lines)
+    return ["**What would change the answer, and what else is on record:**", body] if lines else []
+
+
+def _context(findings: Findings) -> list[str]:
+    named = {c.finding: CONTEXT_WORDS[c.finding] + _latest(c) for c in findings.context}
+    scored = [words for finding, words in named.items() if finding in _ASSOCIATED]
+    other = [words for finding, words in named.items() if finding not in _ASSOCIATED]
+    lines = []
+    if scored:
+        lines.append(
+            f"{', '.join(scored)}: associated with recurrence in the source's univariate comparison; not scored."
+        )
+    if other:
+        lines.append(f"Severity context, not scored: {', '.join(other)}.")
+    if findings.srp_refractory is not None:
+        states = [f"{words} {getattr(findings.srp_refractory, name)}" for name, words in _SRP_WORDS.items()]
+        lines.append(f"Published factors of refractory anti-SRP disease: {', '.join(states)}.")
+    return lines
+
+
+def _latest(context: ContextFinding) -> str:
+    latest = context.evidence[-1] if context.evidence else None
+    if latest is None or not isinstance(latest.value, Decimal):
+        return ""
+    return f" {number(latest.value)} {latest.unit} on {latest.date}".replace(" 1 on", " on")
+
+
+def _limits(assessment: Assessment) -> str:
+    model = assessment.model
+    return f"{model.limits} {model.time_zero_note}"

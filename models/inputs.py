@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from types import MappingProxyType
 
 
 class State(StrEnum):
@@ -52,3 +53,15 @@ class FollowUpFacts:
     items: Mapping[str, tuple[Part, ...]]
     appointments: tuple[datetime, ...] = ()  # starts of booked visits
     statin: str = ""  # the resource of an active statin in anti-HMGCR disease
+
+
+FOLLOW_UP_PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "visit": ("visit",),
+        "ck-ast-alt": ("ck", "ast", "alt"),
+        "troponin-ecg": ("troponin-i", "ecg"),
+        "echo": ("echo",),
+        "lung-function": ("lung-function", "chest-ct"),  # FVC or DLCO; chest CT only where ILD is coded
+    }
+)
+"""The items of the follow-up table and the parts they can have: the names that mapping and policy share."""

@@ -1,0 +1,35 @@
+"""What the audit event of a hook call says about the assessment: counts and words of ours, never the record itself."""
+
+import traceback
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from cds_service.assessment import Assessment
+from cds_service.fhir.gather import Gathering
+
+
+def audited(gathering: Gathering, assessment: Assessment) -> dict[str, Any]:
+    """Return the fields of `Event.HOOK_CALL` that the assessment fills."""
+    findings, advice = assessment.findings, assessment.advice
+    sources = gathering.gathered.sources
+    return {
+        "outcome": assessment.outcome_name,
+        "eligibility": findings.eligibility.state,
+        "band": (advice and advice.band) or "none",
+        "resources": sum(len(source.entries) for source in sources.values()),
+        "refused": Counter(refused.reason for refused in findings.refused),
+        "failed": {key: source.detail for key, source in sources.items() if source.state == "failed"},
+        "not_offered": {
+            key: source.detail for key, source in sources.items() if source.state == "not-offered"
+        },
+        "fhir_requests": gathering.fhir_requests,
+        "fhir_bytes": gathering.fhir_bytes,
+        "fhir_warnings": gathering.warnings,
+    }
+
+
+def place(error: Exception) -> str:
+    """Return file and line where an error was raised; its message may hold data of the record."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}"

@@ -1,0 +1,231 @@
+"""The embedded demonstration EHR: a read-only FHIR R4 server over the sample patients, kept in memory.
+
+Read, search by GET and `POST _search`, pages with an opaque `next`, CapabilityStatement, CORS for any origin, errors
+as OperationOutcome. Like HAPI it refuses unknown search parameters (400), answers an unknown page with 410 and takes
+any `Accept`.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from cds_service.demo.search import PARAMETERS, Resource, SearchError, select
+
+BASE_PATH = "/fhir"
+PAGE_SIZE = 50
+LARGEST_PAGE = 200
+_ISSUE_TYPES = {400: "invalid", 404: "not-found", 405: "not-supported", 410: "not-found"}
+
+
+_Answer = Callable[[Request], Awaitable[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One FHIR request that the EHR answered. `target` is what was asked for, without the base address."""
+
+    method: str
+    target: str
+    status: int
+    found: int | None  # resources sent; None for what is no search
+
+
+class Refused(Exception):  # noqa: N818 - not an error of ours
+    """The request cannot be done: ends in an OperationOutcome."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+def create_ehr(
+    charts: Iterable[Mapping[str, Any]], tell: Callable[[Served], None] = lambda _: None
+) -> Starlette:
+    """The EHR as an ASGI application; `charts` are Bundles, `tell` hears of every request that was answered."""
+    ehr = _Ehr(charts)
+    routes = {
+        BASE_PATH: ehr.page,
+        f"{BASE_PATH}/metadata": ehr.metadata,
+        f"{BASE_PATH}/{{type}}": ehr.search,
+        f"{BASE_PATH}/{{type}}/{{id}}": ehr.read,
+    }
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["GET", "POST"],
+        allow_headers=["*"],
+        allow_private_network=True,
+    )
+    return Starlette(
+        routes=[
+            Route(f"{BASE_PATH}/{{type}}/_search", _endpoint(ehr.search_by_post, tell), methods=["POST"]),
+            *(Route(path, _endpoint(answer, tell)) for path, answer in routes.items()),
+        ],
+        middleware=[cors],
+        exception_handlers={HTTPException: _not_there},
+    )
+
+
+def _endpoint(answer: _Answer, tell: Callable[[Served], None]) -> Callable[[Request], Awaitable[Response]]:
+    async def served(request: Request) -> Response:
+        try:
+            status, body = 200, await answer(request)
+        except Refused as refused:
+            status, body = refused.status, _outcome(refused.status, str(refused))
+        tell(await _served(request, status, body))
+        return _fhir(status, body)
+
+    return served
+
+
+async def _served(request: Request, status: int, body: Mapping[str, Any]) -> Served:
+    target = request.url.path.removeprefix(BASE_PATH + "/")
+    sent = (await request.body()).decode(errors="replace") if request.method == "POST" else request.url.query
+    found = len(body.get("entry", ())) if body["resourceType"] == "Bundle" else None
+    return Served(request.method, f"{target}?{sent}" if sent else target, status, found)
+
+
+class _Ehr:
+    """The resources by type and id, and the interactions."""
+
+    def __init__(self, charts: Iterable[Mapping[str, Any]]) -> None:
+        self._resources: dict[str, dict[str, Resource]] = {resource_type: {} for resource_type in PARAMETERS}
+        for chart in charts:
+            for entry in chart["entry"]:
+                resource = entry["resource"]
+                self._resources[resource["resourceType"]][resource["id"]] = resource
+
+    async def read(self, request: Request) -> dict[str, Any]:
+        found = self._of(request.path_params["type"]).get(request.path_params["id"])
+        if found is None:
+            raise Refused(404, "there is no such resource")
+        return dict(found)
+
+    async def search(self, request: Request) -> dict[str, Any]:
+        return self._search(request, request.path_params["type"], list(request.query_params.multi_items()))
+
+    async def search_by_post(self, request: Request) -> dict[str, Any]:
+        """Parameters may stand in the body and in the address; a body that is no form is refused, not ignored."""
+        if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+            raise Refused(400, "a POST search must be application/x-www-form-urlencoded")
+        body = parse_qsl((await request.body()).decode(errors="replace"), keep_blank_values=True)
+        return self._search(
+            request, request.path_params["type"], [*request.query_params.multi_items(), *body]
+        )
+
+    async def page(self, request: Request) -> dict[str, Any]:
+        """A further page of a search: everything about it stands in the token."""
+        try:
+            token = json.loads(base64.urlsafe_b64decode(request.query_params.get("_getpages", "")))
+            resource_type, asked, start = (
+                token["type"],
+                [(n, v) for n, v in token["asked"]],
+                int(token["start"]),
+            )
+        except (binascii.Error, ValueError, KeyError, TypeError):
+            raise Refused(410, "this page is unknown or has expired") from None
+        return self._search(request, resource_type, asked, start)
+
+    async def metadata(self, request: Request) -> dict[str, Any]:
+        return _capability(_base(request))
+
+    def _of(self, resource_type: str) -> dict[str, Resource]:
+        if resource_type not in self._resources:
+            raise Refused(404, "there is no such resource type here")
+        return self._resources[resource_type]
+
+    def _search(
+        self, request: Request, resource_type: str, asked: list[tuple[str, str]], start: int = 0
+    ) -> dict[str, Any]:
+        resources = self._of(resource_type).values()
+        size = _page_size(asked)
+        try:
+            found = select(
+                resources, resource_type, [each for each in asked if each[0] not in {"_count", "_format"}]
+            )
+        except SearchError as error:
+            raise Refused(400, str(error)) from None
+        base = _base(request)
+        bundle: dict[str, Any] = {
+            "resourceType": "Bundle",
+            "type": "searchset",
+            "total": len(found),
+            "link": [{"relation": "self", "url": str(request.url)}],
+        }
+        if start + size < len(found) and size:
+            token = {"type": resource_type, "asked": asked, "start": start + size}
+            opaque = base64.urlsafe_b64encode(json.dumps(token).encode()).decode()
+            bundle["link"].append({"relation": "next", "url": f"{base}?_getpages={opaque}"})
+        if page := found[start : start + size]:
+            bundle["entry"] = [_entry(base, resource) for resource in page]
+        return bundle
+
+
+def _entry(base: str, resource: Resource) -> dict[str, Any]:
+    address = f"{base}/{resource['resourceType']}/{resource['id']}"
+    return {"fullUrl": address, "resource": resource, "search": {"mode": "match"}}
+
+
+def _page_size(asked: Iterable[tuple[str, str]]) -> int:
+    counts = [value for name, value in asked if name == "_count"] or [str(PAGE_SIZE)]
+    if not counts[-1].isdecimal():
+        raise Refused(400, "_count must be a whole number")
+    return min(int(counts[-1]), LARGEST_PAGE)
+
+
+def _base(request: Request) -> str:
+    return str(request.base_url).rstrip("/") + BASE_PATH
+
+
+def _fhir(status: int, body: Mapping[str, Any]) -> Response:
+    return Response(json.dumps(body), status, media_type="application/fhir+json; charset=utf-8")
+
+
+def _outcome(status: int, reason: str) -> dict[str, Any]:
+    issue = {"severity": "error", "code": _ISSUE_TYPES.get(status, "processing"), "diagnostics": reason}
+    return {"resourceType": "OperationOutcome", "issue": [issue]}
+
+
+async def _not_there(_: Request, error: Exception) -> Response:
+    """What no route takes: an unknown address, or an attempt to write."""
+    status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.INTERNAL_SERVER_ERROR
+    reason = f"there is nothing here; the base is {BASE_PATH}"
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        reason = "this EHR can only be read"
+    return _fhir(status, _outcome(status, reason))
+
+
+def _capability(base: str) -> dict[str, Any]:
+    resources = [
+        {
+            "type": resource_type,
+            "interaction": [{"code": "read"}, {"code": "search-type"}],
+            "searchParam": [{"name": "_id", "type": "token"}]
+            + [{"name": name, "type": parameter.kind} for name, parameter in parameters.items()],
+        }
+        for resource_type, parameters in PARAMETERS.items()
+    ]
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": "2026-03-01",
+        "kind": "instance",
+        "software": {"name": "imnm-cds demonstration EHR"},
+        "implementation": {"description": "Synthetic sample patients, read-only", "url": base},
+        "fhirVersion": "4.0.1",
+        "format": ["json"],
+        "rest": [{"mode": "server", "resource": resources}],
+    }

@@ -1,0 +1,64 @@
+"""The sample patients: synthetic charts whose dates are written relative to a base day.
+
+The demonstration shifts every date to today, so that "low and quiet" stays quiet; tests pin the base day.
+"""
+
+import json
+import re
+import tomllib
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent / "patients"
+_DATE = re.compile(r'"(\d{4}-\d{2}-\d{2})(?=["T])')  # every date in the files is written in full
+
+
+class UnknownPatientError(ValueError):
+    """There is no sample patient of that name; the message names those there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A sample patient: `name` is the Patient id, `story` one line for people."""
+
+    name: str
+    story: str
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """All sample patients, and the day as of which their charts are written."""
+
+    base_day: date
+    patients: tuple[Sample, ...]
+
+    def find(self, name: str) -> Sample:
+        """The sample patient of that name. Raises UnknownPatientError."""
+        for sample in self.patients:
+            if sample.name == name:
+                return sample
+        names = ", ".join(sample.name for sample in self.patients)
+        raise UnknownPatientError(f"there is no sample patient {name!r}; there are: {names}")
+
+
+def samples() -> Samples:
+    """The list of sample patients, in the order in which it is shown."""
+    listed = tomllib.loads((FOLDER / "patients.toml").read_text("utf-8"))
+    patients = tuple(Sample(entry["name"], entry["story"]) for entry in listed["patient"])
+    return Samples(listed["base_day"], patients)
+
+
+def chart(name: str, shift: timedelta = timedelta(0)) -> dict[str, Any]:
+    """The chart of one sample patient as a Bundle of type `collection`, every date moved by `shift` (whole days)."""
+    text = (FOLDER / f"{name}.json").read_text("utf-8")
+    bundle: dict[str, Any] = json.loads(_shifted(text, shift) if shift else text)
+    return bundle
+
+
+def _shifted(text: str, shift: timedelta) -> str:
+    def moved(found: re.Match[str]) -> str:
+        return f'"{date.fromisoformat(found[1]) + shift}'
+
+    return _DATE.sub(moved, text)

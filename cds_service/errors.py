@@ -1,0 +1,138 @@
+"""Everything that can end a request without cards, grouped by whose fault it is.
+
+ServiceError
+├── CallerError                   the request is wrong; sending it again as it is does not help
+│   ├── InvalidRequestError       400  invalid        not the JSON, the members or the ids that the hook needs
+│   ├── UnknownClientError        403  forbidden      fhirServer belongs to no configured client
+│   ├── NoSuchServiceError        404  not-found
+│   ├── MethodNotAllowedError     405  not-supported
+│   ├── TooSlowError              408  timeout        the body did not arrive in time                   retry helps
+│   ├── BodyTooLargeError         413  too-long
+│   └── UnsupportedBodyError      415  not-supported  not JSON in UTF-8, or compressed
+├── EhrError                      the request is fine, the record cannot be had
+│   ├── EligibilityUnknownError   412  incomplete     Patient, Conditions or antibodies unread          retry helps
+│   └── OtherVersionError         412  not-supported  FHIR of a version that this client does not have
+└── OwnError                      our fault
+    ├── InternalError             500  exception
+    └── BusyError                 503  throttled      more calls at once than we take                   retry helps
+
+UnusableInput                     a file or address given on the command line; ends a command, never a request
+
+A message never repeats input, patient data, tokens or a stack trace: it names members, limits and states.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class ServiceError(Exception):
+    """Ends a request with an OperationOutcome. `retry_helps`: the same request may succeed a little later."""
+
+    status: ClassVar[int]
+    issue: ClassVar[str]  # a code of the FHIR value set issue-type
+    retry_helps: ClassVar[bool] = False
+    retry_after_s: ClassVar[int] = 1
+
+    def __init__(self, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self._headers = dict(headers or {})
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return the headers that belong to the answer: `Retry-After` (s) where a retry helps, `Allow` for 405."""
+        return self._headers | ({"Retry-After": str(self.retry_after_s)} if self.retry_helps else {})
+
+    def body(self) -> bytes:
+        """Return the answer as a FHIR OperationOutcome with one issue."""
+        return operation_outcome(self.issue, self.message)
+
+
+class CallerError(ServiceError):
+    """The request is wrong."""
+
+
+class InvalidRequestError(CallerError):
+    """Not the JSON, the members or the ids that the hook needs."""
+
+    status, issue = 400, "invalid"
+
+
+class UnknownClientError(CallerError):
+    """`fhirServer` belongs to no configured client, or nothing in the request says which client this is."""
+
+    status, issue = 403, "forbidden"
+
+
+class NoSuchServiceError(CallerError):
+    """Nothing lives at this address."""
+
+    status, issue = 404, "not-found"
+
+
+class MethodNotAllowedError(CallerError):
+    """The address exists, but not for this method."""
+
+    status, issue = 405, "not-supported"
+
+
+class TooSlowError(CallerError):
+    """The body did not arrive within the time of the whole answer."""
+
+    status, issue, retry_helps = 408, "timeout", True
+
+
+class BodyTooLargeError(CallerError):
+    """More bytes than a request may have."""
+
+    status, issue = 413, "too-long"
+
+
+class UnsupportedBodyError(CallerError):
+    """Not JSON in UTF-8, or compressed."""
+
+    status, issue = 415, "not-supported"
+
+
+class EhrError(ServiceError):
+    """The request is fine, but the record cannot be had."""
+
+
+class EligibilityUnknownError(EhrError):
+    """What says whether this is an IMNM patient could not be read (design 2, gather step 3)."""
+
+    status, issue, retry_helps = 412, "incomplete", True
+    retry_after_s = 5
+
+
+class OtherVersionError(EhrError):
+    """Body or server speak a FHIR version that this client is not configured for."""
+
+    status, issue = 412, "not-supported"
+
+
+class OwnError(ServiceError):
+    """Our fault."""
+
+
+class InternalError(OwnError):
+    """Something that should not have happened."""
+
+    status, issue = 500, "exception"
+
+
+class BusyError(OwnError):
+    """More calls at once than we take."""
+
+    status, issue, retry_helps = 503, "throttled", True
+
+
+class UnusableInput(ValueError):  # noqa: N818 - it ends a command with one line, it is no error in the program
+    """What was given on the command line cannot be used; the message is one sentence."""
+
+
+def operation_outcome(issue: str, message: str) -> bytes:
+    """Return a FHIR OperationOutcome with one error, as JSON bytes. `message` is ours, never input."""
+    entry = {"severity": "error", "code": issue, "diagnostics": message}
+    return json.dumps({"resourceType": "OperationOutcome", "issue": [entry]}).encode()

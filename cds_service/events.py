@@ -1,0 +1,107 @@
+"""Every log and audit event, with the fields it may carry. There is no other logging.
+
+A field is a count, a duration or a word of ours; text of a request or a record cannot get in. One event is one JSON
+object on one line.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+Writer = Callable[[str], None]
+_Check = Callable[[Any], Any]
+
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:,/()+-]{0,79}")
+_OTHER = "other"
+# Why a resource did not count (clinical rules 1). A status is its own reason, so the codes of FHIR stand here too.
+# fmt: off
+_REASONS = frozenset({
+    "no subject", "other patient", "other subject", "modifier extension", "implicit rules", "no status", "undated",
+    "future", "conflicting codes", "data absent", "implausible", "no unit", "unknown unit", "superseded",
+    "do not perform", "unreadable",
+    "registered", "preliminary", "cancelled", "entered-in-error", "unknown", "partial", "preparation", "in-progress",
+    "not-done", "on-hold", "stopped", "declined", "refuted", "draft", "revoked", "proposal", "plan", "option",
+    "directive", "intended", "not-taken",
+})
+# fmt: on
+
+
+def _word(value: str) -> str:
+    return value if _WORD.fullmatch(value) else _OTHER
+
+
+def _count(value: int) -> int:
+    return int(value)
+
+
+def _milliseconds(value: float) -> float:
+    return round(float(value), 1)
+
+
+def _reasons(value: Mapping[str, int]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for reason, count in value.items():
+        name = reason if reason in _REASONS else _OTHER
+        counts[name] = counts.get(name, 0) + int(count)
+    return counts
+
+
+def _words(value: Mapping[str, str]) -> dict[str, str]:
+    return {_word(name): _word(word) for name, word in value.items()}
+
+
+class Event(Enum):
+    """What can be said, and which fields belong to it."""
+
+    label: str
+    fields: Mapping[str, _Check]
+
+    STARTED = ("started", {"clients": _count, "services": _count, "model": _word})
+    STOPPED = ("stopped", dict[str, _Check]())
+    CRASHED = ("crashed", {"error": _word, "place": _word})
+    HOOK_CALL = (
+        "hook-call",
+        {
+            "service": _word,
+            "client": _word,
+            "status": _count,
+            "outcome": _word,  # scored | abstained | not-eligible | eligibility-unknown | patients-view | refused
+            "eligibility": _word,
+            "band": _word,
+            "cards": _count,
+            "resources": _count,
+            "refused": _reasons,
+            "failed": _words,  # prefetch key → what happened
+            "not_offered": _words,
+            "token": _word,  # used | ignored | none
+            "body_bytes": _count,
+            "fhir_requests": _count,
+            "fhir_bytes": _count,
+            "fhir_warnings": _count,
+            "milliseconds": _milliseconds,
+        },
+    )
+
+    def __init__(self, label: str, fields: Mapping[str, _Check]) -> None:
+        self.label = label
+        self.fields = fields
+
+
+class Events:
+    """Writes events to one place, each with the time at which it happened (UTC)."""
+
+    def __init__(self, write: Writer, clock: Callable[[], datetime]) -> None:
+        self._write = write
+        self._clock = clock
+
+    def emit(self, event: Event, **fields: object) -> None:
+        """Write one event; raises TypeError for a field that does not belong to it."""
+        line: dict[str, object] = {"at": self._clock().isoformat(timespec="milliseconds"), "event": event.label}
+        for name, value in fields.items():
+            if name not in event.fields:
+                raise TypeError(f"{event.label} has no field {name}")
+            line[name] = event.fields[name](value)
+        self._write(json.dumps(line))

@@ -1,0 +1,1 @@
+"""Reading the record: what prefetch holds, what a FHIR server has to add."""

@@ -1,0 +1,276 @@
+"""The only door to FHIR servers: one GET, bounded in time, bytes, pages and requests.
+
+A server may be slow, broken or lying; whatever it does ends in resources, or in a sentence that says what could not
+be read (F9). Redirects, proxies and cookies are not followed, used or kept, and the token goes to the configured
+origin alone: addresses come from the client's base and from `egress` only.
+"""
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from math import inf
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from cds_service.fhir.bundle import UnreadableError, issue_codes, read_page, read_resource
+from cds_service.fhir.prefetch import Parameters, address, form
+from cds_service.security.egress import next_address
+from cds_service.settings import Limits
+from fhir_mapping.record import Entry
+
+Transport = httpx.AsyncBaseTransport
+Connection = httpx.AsyncClient
+
+_OK, _BAD_REQUEST, _FORBIDDEN, _NOT_FOUND = 200, 400, 403, 404
+_TRY_AGAIN = frozenset({429, 503, 504})
+_ASK_OTHERWISE = frozenset({"required", "not-supported"})
+_HEADERS = {
+    "Accept": "application/fhir+json, application/json;q=0.9",
+    "Accept-Encoding": "identity",
+    "Cache-Control": "no-cache",
+    "User-Agent": "imnm-cds",
+}
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+_PAUSE = 0.1  # s before the second try, where the server names no time
+_GZIP_OR_ZLIB = 47  # tells zlib to read either header
+
+
+class NotOfferedError(UnreadableError):
+    """The server does not offer what was asked for: an absent source, not a failure (F9)."""
+
+
+class AskOtherwiseError(UnreadableError):
+    """The server wants other search parameters: 400 with `required` or `not-supported`."""
+
+    def __init__(self, *, not_supported: bool) -> None:
+        super().__init__("HTTP 400")
+        self.not_supported = not_supported
+
+
+@dataclass(slots=True)
+class Found:
+    """What a search gave so far; `failure` says why it is not everything (empty: it is)."""
+
+    entries: list[Entry] = field(default_factory=list)
+    matches: int = 0
+    pages: int = 0
+    broken: bool = False
+    warnings: int = 0
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    retry_after: str
+    body: bytes
+
+
+class _Capability(msgspec.Struct, gc=False, rename="camel"):
+    fhir_version: str = ""
+
+
+def connect(limits: Limits, transport: Transport | None = None) -> Connection:
+    """Open the pool of connections that one process shares; `transport` stands in for the network in tests."""
+    return httpx.AsyncClient(
+        transport=transport,
+        trust_env=False,
+        follow_redirects=False,
+        timeout=httpx.Timeout(limits.answer_seconds),
+        limits=httpx.Limits(max_connections=limits.connections, max_keepalive_connections=limits.connections),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+    )
+
+
+class Chart:
+    """Reads one patient's chart from one FHIR server, within the limits of one hook call.
+
+    `base` is the configured one, `deadline` is in loop time (s). `requests` and `bytes` count what it cost.
+    """
+
+    def __init__(self, connection: Connection, base: str, token: str, limits: Limits, deadline: float) -> None:
+        self._connection = connection
+        self._base = base
+        self._headers = _HEADERS | ({"Authorization": f"Bearer {token}"} if token else {})
+        self._limits = limits
+        self._deadline = deadline
+        self._turns = asyncio.Semaphore(limits.parallel_requests)
+        self._made: dict[tuple[str, Parameters], asyncio.Task[Found]] = {}
+        self.requests = 0
+        self.bytes = 0
+
+    async def search(self, resource_type: str, parameters: Parameters) -> Found:
+        """Read all pages of a search; one that was made before is not made again.
+
+        Raises NotOfferedError or AskOtherwiseError if the server refuses the search itself.
+        """
+        key = (resource_type, parameters)
+        if key not in self._made:
+            self._made[key] = asyncio.ensure_future(self._search(resource_type, parameters))
+        return await self._made[key]
+
+    async def read(self, resource_type: str, resource_id: str) -> Entry:
+        """Read one resource by its id; raises UnreadableError."""
+        url = f"{self._base}/{resource_type}/{quote(resource_id, safe='')}"
+        async with _until(self._deadline):
+            body = await self._get(url)
+        return read_resource(body, resource_type, resource_id, self._limits.json_depth, url)
+
+    async def version(self) -> str:
+        """Return the `fhirVersion` of the server's CapabilityStatement, or nothing."""
+        try:
+            async with _until(self._deadline):
+                return msgspec.json.decode(await self._get(f"{self._base}/metadata"), type=_Capability).fhir_version
+        except (UnreadableError, msgspec.DecodeError, RecursionError):
+            return ""
+
+    async def _search(self, resource_type: str, parameters: Parameters) -> Found:
+        found = Found()
+        try:
+            async with _until(self._deadline):
+                await self._pages(found, resource_type, parameters)
+        except UnreadableError as error:
+            if not found.pages and isinstance(error, NotOfferedError | AskOtherwiseError):
+                raise
+            found.failure = f"page {found.pages + 1}: {error}" if found.pages else str(error)
+        return found
+
+    async def _pages(self, found: Found, resource_type: str, parameters: Parameters) -> None:
+        """Add page after page to `found`; raises UnreadableError as soon as it cannot become everything."""
+        asked = address(self._base, resource_type, parameters)
+        if len(asked) > self._limits.url_characters:
+            asked = f"{self._base}/{resource_type}/_search"
+            body = await self._get(asked, form(parameters))
+        else:
+            body = await self._get(asked)
+        seen = {asked}
+        expected = None
+        while True:
+            page = read_page(body, resource_type, self._limits.json_depth)
+            found.entries += page.entries
+            found.matches += page.matches
+            found.warnings += page.warnings
+            found.broken |= page.broken
+            found.pages += 1
+            expected = page.total if expected is None else expected
+            if not page.next_link:
+                break
+            asked = self._next(asked, page.next_link, found.pages, seen)
+            body = await self._get(asked)
+        if found.broken:
+            raise UnreadableError("an entry cannot be read")
+        if (expected or 0) > found.matches:
+            raise UnreadableError("the server counted more than it sent")
+
+    def _next(self, asked: str, link: str, pages: int, seen: set[str]) -> str:
+        if pages >= self._limits.query_pages:
+            raise UnreadableError(f"more than {pages} pages")
+        target = next_address(self._base, asked, link)
+        if target is None:
+            raise UnreadableError("it lies on another server")
+        if target in seen:
+            raise UnreadableError("the pages go round in a circle")
+        seen.add(target)
+        return target
+
+    async def _get(self, url: str, query: str = "") -> bytes:
+        """GET (POST where the query is in the body), tried twice if the server asks for it (429, 503, 504)."""
+        answer = await self._once(url, query)
+        if answer.status in _TRY_AGAIN:
+            await self._pause(answer)
+            answer = await self._once(url, query)
+        return _accepted(answer)
+
+    async def _pause(self, answer: _Answer) -> None:
+        seconds = _PAUSE
+        if answer.retry_after:
+            seconds = float(answer.retry_after) if answer.retry_after.isdecimal() else inf
+        time_left = self._deadline - asyncio.get_running_loop().time()
+        if seconds > min(self._limits.retry_seconds, time_left):
+            raise UnreadableError(f"HTTP {answer.status}")
+        await asyncio.sleep(seconds)
+
+    async def _once(self, url: str, query: str) -> _Answer:
+        if self.requests >= self._limits.chart_requests:
+            raise UnreadableError(f"more than {self.requests} requests for one chart")
+        self.requests += 1
+        try:
+            request = self._connection.build_request(
+                "POST" if query else "GET",
+                url,
+                headers=self._headers | (_FORM if query else {}),
+                content=query.encode() if query else None,
+            )
+            async with self._turns:
+                return await self._send(request)
+        except httpx.TimeoutException:
+            raise UnreadableError("timed out") from None
+        except httpx.ConnectError:
+            raise UnreadableError("no connection") from None
+        except (httpx.HTTPError, httpx.InvalidURL, zlib.error):
+            raise UnreadableError("the connection broke") from None
+
+    async def _send(self, request: httpx.Request) -> _Answer:
+        response = await self._connection.send(request, stream=True)
+        try:
+            wanted = response.status_code in {_OK, _BAD_REQUEST}
+            body = await self._body(response) if wanted else b""
+            return _Answer(response.status_code, response.headers.get("retry-after", ""), body)
+        finally:
+            await response.aclose()
+
+    async def _body(self, response: httpx.Response) -> bytes:
+        """Collect the body, never more of it than the limits allow, whatever it was compressed from."""
+        encoding = response.headers.get("content-encoding", "identity").lower()
+        if encoding not in {"", "identity", "gzip", "x-gzip", "deflate"}:
+            raise UnreadableError("the answer is compressed in an unknown way")
+        inflate = None if encoding in {"", "identity"} else zlib.decompressobj(_GZIP_OR_ZLIB)
+        body = bytearray()
+        async for chunk in response.aiter_raw():
+            room = max(self._limits.response_bytes - len(body), 0)
+            part = inflate.decompress(chunk, room + 1) if inflate else chunk
+            body += part
+            self.bytes += len(part)
+            if len(body) > self._limits.response_bytes:
+                raise UnreadableError(f"the answer has more than {self._limits.response_bytes} bytes")
+            if self.bytes > self._limits.chart_bytes:
+                raise UnreadableError(f"more than {self._limits.chart_bytes} bytes for one chart")
+        if inflate and not inflate.eof:
+            raise UnreadableError("the answer is cut off")
+        return bytes(body)
+
+
+@asynccontextmanager
+async def _until(deadline: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout_at(deadline):
+            yield
+    except TimeoutError:
+        raise UnreadableError("timed out") from None
+
+
+def _accepted(answer: _Answer) -> bytes:
+    """Return the body of a good answer; anything else says whether it failed or is not offered (F9)."""
+    if answer.status == _OK:
+        return _text(answer.body)
+    if answer.status == _BAD_REQUEST:
+        codes = issue_codes(answer.body) & _ASK_OTHERWISE
+        if codes:
+            raise AskOtherwiseError(not_supported="not-supported" in codes)
+    if answer.status in {_FORBIDDEN, _NOT_FOUND}:
+        raise NotOfferedError(f"HTTP {answer.status}")
+    raise UnreadableError(f"HTTP {answer.status}")
+
+
+def _text(body: bytes) -> bytes:
+    """Refuse what is not UTF-8: only the members that are read get decoded later."""
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise UnreadableError("the answer is not FHIR JSON") from None
+    return body

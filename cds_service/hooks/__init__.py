@@ -1,0 +1,25 @@
+"""One thin adapter for each hook: how its call is read, and who looks at the answer."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from cds_service.body import HookRequest
+from cds_service.hooks import patient_view
+from cds_service.settings import Limits
+
+
+class Hook(Protocol):
+    """What a module of this package offers."""
+
+    NAME: str
+
+    def read(self, body: bytes, limits: Limits) -> HookRequest:
+        """Read the body of a call."""
+        ...
+
+    def is_for_clinicians(self, request: HookRequest) -> bool:
+        """Say whether a clinician looks at the chart."""
+        ...
+
+
+HOOKS: Mapping[str, Hook] = {patient_view.NAME: patient_view}

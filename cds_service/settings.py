@@ -1,0 +1,194 @@
+"""What the operator decides (`Settings`, from a TOML file and the environment) and what we bound (`Limits`).
+
+Every setting and every limit is described in `docs/configuration.md`; a test fails for one that is not.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+ENVIRONMENT_PREFIX = "IMNM_CDS_"
+SECRET_AT_LEAST = 16  # characters
+
+
+class SettingsError(ValueError):
+    """The configuration cannot be used; the message is one line that names the file and the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Every bound on the outside world, with its unit and its reason."""
+
+    body_bytes: int = (
+        16 * 1024 * 1024
+    )  # a chart of 2,000 results is 4 MB; parsing 16 MiB stops the loop for 20 ms
+    envelope_bytes: int = 256 * 1024  # a request without its prefetch is a few kB, with a long token 20 kB
+    json_depth: int = 64  # levels; FHIR resources that we read have fewer than 20
+    id_characters: int = 256  # FHIR ids have 64, Epic's opaque ones 54
+    answer_seconds: float = 2.0  # the whole answer; CDS Hooks clients give up soon after, users before
+    render_seconds: float = 0.4  # of these, kept for assessing and rendering what was read by then
+    response_bytes: int = 8 * 1024 * 1024  # one page of 100 resources of a verbose server is 0.5 MB
+    chart_bytes: int = 24 * 1024 * 1024  # all pages of one chart: memory of one call
+    chart_requests: int = 60  # 17 queries, their pages, and medications by reference
+    query_pages: int = 20  # 2,000 resources a query
+    parallel_requests: int = 8  # towards one FHIR server for one chart: an EHR must not feel us
+    url_characters: int = 1500  # proxies cut at 2,000 and more; longer queries go by POST _search
+    retry_seconds: float = 0.5  # the longest Retry-After that is worth waiting for
+    parallel_calls: int = 100  # hook calls at once in one process; beyond it 503
+    connections: int = 100  # sockets to FHIR servers in one process
+
+    @property
+    def gather_seconds(self) -> float:
+        """The time until which the record must be read, from the start of the call."""
+        return self.answer_seconds - self.render_seconds
+
+
+def _base_url(url: str) -> str:
+    """Check an absolute http(s) address without user, query or fragment, and cut its trailing slashes."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+        raise ValueError("must be an absolute http or https address")
+    if parts.query or parts.fragment or not url.isascii() or any(c <= " " or c == "\\" for c in url):
+        raise ValueError("must be an address without query, fragment, spaces or non-ASCII characters")
+    _ = parts.port  # raises ValueError for a port that is none
+    return url.rstrip("/")
+
+
+def _origin(url: str) -> str:
+    """Check a web origin, `https://host[:port]`; `*` allows every origin."""
+    if url != "*" and urlsplit(_base_url(url)).path:
+        raise ValueError("must be an origin like https://host:port, without a path")
+    return url.rstrip("/")
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("unknown time zone") from None
+    return name
+
+
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+Origin = Annotated[str, AfterValidator(_origin)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$")]
+
+
+class OrderCode(BaseModel):
+    """The code that a client's order entry understands, in place of ours (V7)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    system: str = Field(min_length=1)
+    code: str = Field(min_length=1)
+    display: str = Field(min_length=1)
+
+
+class Client(BaseModel):
+    """One CDS client: a `[[client]]` block."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Word
+    fhir_base: BaseUrl | None = None
+    fhir_version: Literal["R4"] = "R4"
+    time_zone: Zone = "UTC"
+    accept_unknown_status: bool = False
+    any_encounter_counts: bool = True
+    not_offered: frozenset[str] = frozenset()
+    site_map: Path | None = None
+    when_eligibility_unknown: Literal["412", "card"] = "412"
+    show_possible: bool = True
+    quiet_low: bool = True
+    order_codes: dict[str, OrderCode] = Field(default_factory=dict)
+
+
+class Settings(BaseSettings):
+    """The configuration of one service. The environment (`IMNM_CDS_…`) wins over the file."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=ENVIRONMENT_PREFIX)
+
+    public_base: BaseUrl | None = None
+    cors_origins: tuple[Origin, ...] = ()
+    services: tuple[str, ...] | None = None
+    client: tuple[Client, ...] = Field(default=(), repr=False)
+    card_secret: SecretStr | None = Field(default=None, min_length=SECRET_AT_LEAST)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over what is given, and read no other place."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _clients_can_be_told_apart(self) -> "Settings":
+        for what, values in (
+            ("name", [c.name for c in self.client]),
+            ("fhir_base", [c.fhir_base for c in self.client]),  # two open clients are two equal bases
+        ):
+            if len(set(values)) < len(values):
+                raise ValueError(f"two [[client]] blocks have the same {what}")
+        return self
+
+
+def load_settings(file: Path | None = None) -> Settings:
+    """Read the settings from `file` (none: defaults) and the environment; raises SettingsError in one line."""
+    values = _read(file) if file else {}
+    if "card_secret" in values:
+        raise SettingsError(
+            f"{file}: card_secret: belongs in the environment, as {ENVIRONMENT_PREFIX}CARD_SECRET"
+        )
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        raise SettingsError(_first_problem(file, values, error)) from None
+    return settings
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{file}: is not UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{file}: is not TOML: {error}") from None
+    _resolve_site_maps(file, values)
+    return values
+
+
+def _resolve_site_maps(file: Path, values: Mapping[str, Any]) -> None:
+    """Read a site map's path as relative to the file that names it."""
+    blocks = values.get("client")
+    for block in blocks if isinstance(blocks, list) else []:
+        if isinstance(block, dict) and isinstance(block.get("site_map"), str):
+            block["site_map"] = file.parent / block["site_map"]
+
+
+def _first_problem(file: Path | None, values: Mapping[str, Any], error: ValidationError) -> str:
+    """Say in one line where the first problem stands and what it is, without repeating the value."""
+    problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(
+        "."
+    )
+    variable = ENVIRONMENT_PREFIX + str(problem["loc"][0] if problem["loc"] else "").upper()
+    in_environment = where not in values and any(name.upper() == variable for name in os.environ)
+    place = f"environment {variable}" if in_environment else f"{file or 'settings'}: {where or 'client'}"
+    return f"{place}: {problem['msg'].removeprefix('Value error, ')}"

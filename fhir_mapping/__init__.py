@@ -1,0 +1,1 @@
+"""FHIR JSON to findings: pure, without network, clock or logging."""

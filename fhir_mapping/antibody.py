@@ -1,0 +1,113 @@
+"""What an antibody result answers (E7), and what all of a patient's results say together (E8)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from fhir_mapping.bounds import above, rank
+from fhir_mapping.evidence import Subtype
+from fhir_mapping.phrases import sounds_weak, verdict
+from fhir_mapping.record import Coding, PatientRecord, Result, Value
+from fhir_mapping.terms import Tables
+from fhir_mapping.titres import text_of, titres_of
+
+Answer = Literal["positive", "weak", "negative"]
+Antibody = Literal["anti-srp", "anti-hmgcr"]
+
+ANTIBODIES: tuple[Antibody, ...] = ("anti-srp", "anti-hmgcr")
+
+
+def read_answer(result: Result, tables: Tables) -> Answer | None:
+    """Positive, weak (which is not positive) or negative, in the order of E7; None where nothing says so."""
+    if _is_weak(result, tables):
+        return "weak"
+    return (
+        _by_words(result.value, tables)
+        or _by_limit(result)
+        or _by_titre(result, tables)
+        or _by_codes(result.interpretation, tables)
+    )
+
+
+def _is_weak(result: Result, tables: Tables) -> bool:
+    values = (result.value, *(component.value for component in result.components))
+    codings = [coding for value in values if value.concept for coding in value.concept.codings]
+    codings += result.interpretation
+    codings += [coding for component in result.components for coding in component.interpretation]
+    is_coded = "weak" in tables.words("qualifiers", codings)
+    return is_coded or any(sounds_weak(text_of(value), tables.rules) for value in values)
+
+
+def _by_words(value: Value, tables: Tables) -> Answer | None:
+    """The words and the codes of the value itself; where they disagree, negative."""
+    codes = value.concept.codings if value.concept else ()
+    said = {verdict(text_of(value), tables.rules), _by_codes(codes, tables)}
+    return "negative" if "negative" in said else "positive" if "positive" in said else None
+
+
+def _by_codes(codings: Iterable[Coding], tables: Tables) -> Answer | None:
+    words = tables.words("qualifiers", codings)
+    return "negative" if "negative" in words else "positive" if "positive" in words else None
+
+
+def _by_limit(result: Result) -> Answer | None:
+    """A quantity against its own limit, never against one of ours (F8)."""
+    value = result.value
+    if value.number:
+        return _compared(value.number.value, value.number.comparator, result.limits.high)
+    return None if value.integer is None else _compared(Decimal(value.integer), "", result.limits.high)
+
+
+def _by_titre(result: Result, tables: Tables) -> Answer | None:
+    """The highest titre above its own limit; without a limit any titre that is not written with `<`."""
+    titres = titres_of(result.value, tables.rules, titre_code="titre" in result.roles)
+    if not titres:
+        return None
+    highest = max(titres, key=lambda titre: (titre.reciprocal, rank(titre.comparator)))
+    if result.limits.high is not None:
+        return _compared(highest.reciprocal, highest.comparator, result.limits.high)
+    return "negative" if highest.comparator.startswith("<") else "positive"
+
+
+def _compared(value: Decimal, comparator: str, limit: Decimal | None) -> Answer | None:
+    is_above = None if limit is None else above(value, comparator, limit)
+    return None if is_above is None else "positive" if is_above else "negative"
+
+
+@dataclass(frozen=True, slots=True)
+class Serology:
+    """The answers to anti-SRP and anti-HMGCR: for each the latest result of each answer."""
+
+    latest: Mapping[tuple[Antibody, Answer], Result]
+
+    @property
+    def positive(self) -> tuple[Antibody, ...]:
+        """The antibodies that were ever positive (E7)."""
+        return tuple(antibody for antibody in ANTIBODIES if (antibody, "positive") in self.latest)
+
+    @property
+    def subtype(self) -> Subtype:
+        """The antibody subtype (E8)."""
+        match self.positive:
+            case ("anti-srp", "anti-hmgcr"):
+                return "both"
+            case ("anti-srp",):
+                return "anti-SRP"
+            case ("anti-hmgcr",):
+                return "anti-HMGCR"
+        return "seronegative" if all(map(self._is_negative, ANTIBODIES)) else "unknown"
+
+    def _is_negative(self, antibody: Antibody) -> bool:
+        return (antibody, "negative") in self.latest and (antibody, "weak") not in self.latest
+
+
+def read_serology(record: PatientRecord) -> Serology:
+    """Every anti-SRP and anti-HMGCR result of a record, read by E7."""
+    latest: dict[tuple[Antibody, Answer], Result] = {}
+    for antibody in ANTIBODIES:
+        results = sorted(record.of(antibody), key=lambda result: result.id, reverse=True)
+        for result in sorted(results, key=lambda result: result.when.last):
+            if answer := read_answer(result, record.mapping.tables):
+                latest[antibody, answer] = result
+    return Serology(latest)

@@ -1,0 +1,54 @@
+"""Facts as evidence: the resource, what it says and when, as a clinician would look it up."""
+
+from decimal import Decimal
+
+from fhir_mapping.evidence import Evidence
+from fhir_mapping.record import Diagnosis, Number, Result, Value
+from fhir_mapping.units import sane
+
+
+def cite(result: Result, *, value: Decimal | str | None = None, unit: str = "") -> Evidence:
+    """A result as it was read: `value` and `unit` where they are not those of its amount, its analyte as the role."""
+    amount = result.amount
+    return Evidence(
+        resource=result.resource,
+        role=result.analyte,
+        value=amount.value if amount and value is None else value,
+        unit=amount.unit if amount and value is None else unit,
+        original=amount.original if amount else as_written(result.value),
+        date=result.when.day_text,
+    )
+
+
+def cite_with_limit(result: Result) -> tuple[Evidence, ...]:
+    """A result, and beside it the upper limit that was used where that is not the laboratory's own (F8)."""
+    cited = cite(result)
+    if not result.limits.default:
+        return (cited,)
+    limit = Evidence(result.resource, f"{result.analyte}-limit", result.limits.high, cited.unit, "default limit")
+    return cited, limit
+
+
+def cite_diagnosis(diagnosis: Diagnosis, role: str = "condition") -> Evidence:
+    """A Condition with the date of its onset, else of its record; an undated one has none."""
+    return Evidence(diagnosis.resource, role, date=diagnosis.onset.day_text if diagnosis.onset else "")
+
+
+def as_written(value: Value) -> str:
+    """A value in the words of the laboratory; empty where it has none."""
+    if value.number:
+        return _number(value.number)
+    if value.integer is not None:
+        return str(value.integer)
+    if value.ratio:
+        return ":".join(_number(number) for number in value.ratio)
+    return value.text or (value.concept.text if value.concept else "")
+
+
+def plain(value: Decimal) -> str:
+    """A number without an exponent, as people write it."""
+    return f"{value:f}" if sane(value) else str(value)
+
+
+def _number(number: Number) -> str:
+    return f"{number.comparator}{plain(number.value)} {number.unit or number.unit_code}".rstrip()

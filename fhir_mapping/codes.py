@@ -1,0 +1,87 @@
+"""The rows of one table of codes, and how a code finds its rows (F4)."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from fhir_mapping.systems import WILDCARD, CodeSystems, loinc_check_digit_holds
+from fhir_mapping.table_files import Row
+
+Key = tuple[str, str]  # (canonical system, code as the system compares it)
+
+# Where one resource can only be one thing, overlapping rows must agree on it; Conditions never conflict (F4).
+_MAY_OVERLAP = frozenset({"conditions"})
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One row of a table of codes. `code` is as written there: ICD with its dot, `*` for any continuation."""
+
+    system: str
+    code: str
+    display: str
+    role: str
+    source: str
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of the role; the first is the thing itself."""
+        return tuple(self.role.split())
+
+
+@dataclass(frozen=True, slots=True)
+class CodeTable:
+    """The rows of one table, ready to be matched."""
+
+    name: str
+    codes: tuple[Code, ...]
+    exact: Mapping[Key, Code]
+    stems: Mapping[Key, Code]  # the codes with a wildcard, without it
+
+    def match(self, system: str, code: str) -> Iterator[Code]:
+        """Yield the rows for a code, system and code both as `CodeSystems.normal` gives them."""
+        if (system, code) in self.exact:
+            yield self.exact[system, code]
+        if self.stems:
+            for length in range(1, len(code) + 1):
+                if (system, code[:length]) in self.stems:
+                    yield self.stems[system, code[:length]]
+
+    def with_rows(self, rows: Iterable[tuple[Row, Code]], systems: CodeSystems) -> "CodeTable":
+        """Add rows; raises TableError for a duplicate, a conflict or a code that cannot be."""
+        exact, stems, added = dict(self.exact), dict(self.stems), {}
+        for row, code in rows:
+            key = _key(row, code, systems)
+            index = stems if code.code.endswith(WILDCARD) else exact
+            if key in index:
+                raise row.error(f"{code.system}|{code.code} stands twice in {self.name}: delete one row")
+            index[key] = code
+            added[code] = row
+        table = CodeTable(self.name, (*self.codes, *added), exact, stems)
+        if self.name not in _MAY_OVERLAP and stems:
+            _check_overlaps(table, added)
+        return table
+
+
+def _key(row: Row, code: Code, systems: CodeSystems) -> Key:
+    known = systems.systems.get(systems.canonical(code.system))
+    if known and known.form == "loinc" and not loinc_check_digit_holds(code.code):
+        raise row.error(f"{code.code} is no LOINC code, its check digit is wrong: look it up again")
+    key = systems.normal(code.system, code.code.removesuffix(WILDCARD))
+    if code.code.endswith(WILDCARD):
+        if not (known and known.has_wildcards):
+            raise row.error(
+                f"{code.code}: only ICD and ATC codes may end with {WILDCARD}: spell the codes out"
+            )
+        if not key[1]:
+            raise row.error(f"{WILDCARD} alone would match every code: write its beginning")
+    return key
+
+
+def _check_overlaps(table: CodeTable, added: Mapping[Code, Row]) -> None:
+    for key, code in (*table.exact.items(), *table.stems.items()):
+        for other in table.match(*key):
+            row = added.get(code) or added.get(other)
+            if row and other.words[0] != code.words[0]:
+                raise row.error(
+                    f"{code.code} is {code.words[0]} and, by {other.code}, {other.words[0]}: decide for one"
+                )

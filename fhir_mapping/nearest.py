@@ -1,0 +1,103 @@
+"""Finding what lies nearest in time, quickly: a chart may hold thousands of results."""
+
+from bisect import bisect_left, insort
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import Generic, NamedTuple, TypeVar
+
+from fhir_mapping.record import Moment, Result
+from fhir_mapping.rules import Rules
+
+Item = TypeVar("Item")
+
+
+class Near(NamedTuple):
+    """An item that was found: how far away in time it is, and the id that breaks ties."""
+
+    gap: timedelta
+    id: str
+
+
+class Shelf(Generic[Item]):
+    """Items filed under keys (a specimen, a report, …), each with a time and an id that is unique on the shelf."""
+
+    def __init__(self) -> None:
+        self._items: dict[str, Item] = {}
+        self._rows: defaultdict[Hashable, list[tuple[datetime, str]]] = defaultdict(list)
+
+    def put(self, keys: Iterable[Hashable], when: datetime, item_id: str, item: Item) -> None:
+        """File an item under every key."""
+        self._items[item_id] = item
+        for key in keys:
+            insort(self._rows[key], (when, item_id))
+
+    def take(self, keys: Iterable[Hashable], when: datetime, item_id: str) -> None:
+        """Remove an item from every key it was filed under."""
+        for key in keys:
+            del self._rows[key][bisect_left(self._rows[key], (when, item_id))]
+
+    def around(self, keys: Iterable[Hashable], when: datetime) -> Iterator[Near]:
+        """Under each key the nearest item before a time and the nearest at or after it; of one time the lowest id."""
+        for key in keys:
+            yield from _beside(self._rows.get(key, []), when)
+
+    def nearest(self, keys: Iterable[Hashable], when: datetime) -> Near | None:
+        """The nearest item under any of the keys; of several equally near the one with the lowest id."""
+        return min(self.around(keys, when), default=None)
+
+    def __getitem__(self, item_id: str) -> Item:
+        return self._items[item_id]
+
+
+def _beside(row: list[tuple[datetime, str]], when: datetime) -> Iterator[Near]:
+    after = bisect_left(row, (when, ""))
+    if after < len(row):
+        yield Near(row[after][0] - when, row[after][1])
+    if after > 0:
+        earlier = row[after - 1][0]
+        yield Near(when - earlier, row[bisect_left(row, (earlier, ""))][1])
+
+
+class Neighbours(Generic[Item]):
+    """What stands beside a result: of the same specimen, else report, else taken within 24 h (D1, D2)."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._shelf: Shelf[Item] = Shelf()
+        self._reach = {
+            "specimen": timedelta.max,
+            "report": rules.days("high_drr.same_report_days"),
+            "time": rules.days("high_drr.same_time_days"),
+        }
+
+    def put(self, results: Iterable[Result], when: Moment, item: Item) -> None:
+        """File an item, made from these results, under all that they belong to."""
+        members = tuple(results)
+        keys = {(kind, key) for result in members for kind in self._reach for key in _belongs_to(result, kind)}
+        self._shelf.put(keys, when.last, members[0].id, item)
+
+    def of(self, result: Result) -> Item | None:
+        """What stands closest beside a result."""
+        for kind, reach in self._reach.items():
+            near = self._shelf.nearest([(kind, key) for key in _belongs_to(result, kind)], result.when.last)
+            if near and near.gap <= reach:
+                return self._shelf[near.id]
+        return None
+
+
+def _belongs_to(result: Result, kind: str) -> Iterable[str]:
+    if kind == "report":
+        return result.reports
+    if kind == "time":
+        return ["any"] if names_a_day(result.when) else []
+    return [result.specimen] if result.specimen else []
+
+
+def apart(one: Moment, other: Moment) -> timedelta:
+    """How far two moments lie apart; a partial date counts as its last possible instant (F3)."""
+    return abs(one.last - other.last)
+
+
+def names_a_day(moment: Moment) -> bool:
+    """Whether a moment is precise to the day or better."""
+    return moment.precision in {"day", "time"}

@@ -1,0 +1,1 @@
+"""The four predictors: one rule family each."""

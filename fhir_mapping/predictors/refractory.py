@@ -1,0 +1,314 @@
+"""Treatment refractory, `refractory.v1` (rules T5 to T10, with F9)."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from fhir_mapping.bounds import above
+from fhir_mapping.citation import cite, cite_with_limit
+from fhir_mapping.evidence import Evidence, Feature, Note
+from fhir_mapping.exposures import (
+    GLUCOCORTICOID,
+    Episode,
+    Exposure,
+    administrations,
+    episodes,
+    glucocorticoid_dose,
+    time_treated,
+)
+from fhir_mapping.record import PatientRecord, Result
+from fhir_mapping.results import above_limit, latest, within
+from models.inputs import State
+
+CK_SOURCE = "enzymes"
+MEDICATION_SOURCES = (
+    "medicationRequests",
+    "medicationStatements",
+    "medicationDispenses",
+    "medicationAdministrations",
+)
+_NOT_OFFERED = "not offered by the server"
+_BY_COURSE = frozenset({"rituximab", "cyclophosphamide"})
+_ESCALATIONS = frozenset({"rituximab", "cyclophosphamide", "fcrn", "complement", "jak"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """The course of treatment: episodes in order of their start, and every CK in order of time."""
+
+    record: PatientRecord
+    glucocorticoid: tuple[Episode, ...]
+    agents: tuple[Episode, ...]  # all other systemic agents
+    ck: tuple[Result, ...]
+
+    @property
+    def treated(self) -> tuple[Episode, ...]:
+        """The episodes of every systemic agent."""
+        return (*self.glucocorticoid, *self.agents)
+
+    def days(self, name: str) -> timedelta:
+        """A window of the section `refractory` of rules.toml."""
+        return self.record.mapping.tables.rules.days(f"refractory.{name}")
+
+    def raised(self, ck: Result) -> bool | None:
+        """Whether a CK is above 2 × ULN; None where its comparator leaves it open."""
+        return above_limit(ck, self.record.mapping.tables.rules.number("refractory.ck_times_uln"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Activity:
+    """A sign that the disease was active under treatment, and when."""
+
+    when: datetime
+    evidence: tuple[Evidence, ...]
+    date: str
+
+
+def treatment_refractory(record: PatientRecord) -> Feature:
+    """Did the disease withstand treatment? Present by T5, T6 or T7; T8: indeterminate; T9: absent; T10: missing.
+
+    "Ever refractory": a later remission does not undo it. Medication lists or a CK that the server does not offer
+    are absent sources (F9).
+    """
+    course = _course(record)
+    return (
+        _stated(record)
+        or _second_agent_failed(course)
+        or _glucocorticoid_failed(course)
+        or _nothing_to_read(course)
+        or _escalated(course)
+        or _treated_too_short(course)
+        or _by_latest_ck(course)
+    )
+
+
+def _course(record: PatientRecord) -> _Course:
+    treated = episodes(record)
+    ck = sorted((r for r in record.of("ck") if r.amount), key=lambda r: (r.when.last, r.id))
+    return _Course(
+        record,
+        glucocorticoid=tuple(e for e in treated if e.agent == GLUCOCORTICOID),
+        agents=tuple(e for e in treated if e.agent != GLUCOCORTICOID),
+        ck=tuple(ck),
+    )
+
+
+def _stated(record: PatientRecord) -> Feature | None:
+    """T5: a code that the client's site map calls refractory; of Conditions only confirmed ones (M1)."""
+    diagnoses = (d for d in record.diagnoses if d.confirmed)
+    facts = (*record.results, *diagnoses, *record.done, *record.treatments)
+    evidence = tuple(Evidence(f.resource, "refractory") for f in facts if "refractory" in f.roles)
+    return Feature(State.PRESENT, "T5", evidence=evidence) if evidence else None
+
+
+def _second_agent_failed(course: _Course) -> Feature | None:
+    """T6: a second agent, begun well after the first and with glucocorticoid, and still active disease."""
+    tolerated = _tolerated(course)
+    qualified = [episode for taken in tolerated.values() for episode in _qualifying(course, taken)[:1]]
+    for second in sorted(qualified, key=lambda e: (e.start, e.agent)):
+        earlier = [e for e in qualified if second.start - e.start >= course.days("second_after_days")]
+        if not earlier or not _with_glucocorticoid(course, second):
+            continue
+        activity = _activity_after(course, second, [taken[0] for taken in tolerated.values()])
+        if activity:
+            first = min(earlier, key=lambda e: (e.start, e.agent))
+            return _ever(course, "T6", activity, (first, second))
+    return None
+
+
+def _tolerated(course: _Course) -> dict[str, list[Episode]]:
+    """The episodes of each agent that was not stopped for intolerance (T6)."""
+    words = course.record.mapping.tables.words
+    agents: dict[str, list[Episode]] = {}
+    for episode in course.agents:
+        agents.setdefault(episode.agent, []).append(episode)
+    stopped = {
+        exposure.agent
+        for episode in course.agents
+        for exposure in episode.exposures
+        if "intolerance" in words("qualifiers", exposure.treatment.status_reasons)
+    }
+    return {agent: taken for agent, taken in agents.items() if agent not in stopped}
+
+
+def _qualifying(course: _Course, taken: Iterable[Episode]) -> list[Episode]:
+    """T6: the episodes of one agent that were long enough to judge it by."""
+    enough = course.days("agent_days")
+    return [
+        e
+        for e in taken
+        if e.duration >= enough
+        or (e.klass in _BY_COURSE and course.record.as_of - e.start >= enough)
+        or (e.klass == "ivig" and _is_course_of_ivig(course, e))
+    ]
+
+
+def _is_course_of_ivig(course: _Course, episode: Episode) -> bool:
+    """T6: administrations on at least 3 days, each at least 14 days after the one before."""
+    counted: list[date] = []
+    for day in sorted({e.first_day for e in administrations(episode)}):
+        if not counted or day - counted[-1] >= course.days("ivig_days_apart"):
+            counted.append(day)
+    return len(counted) >= course.record.mapping.tables.rules.count("refractory.ivig_days_of_administration")
+
+
+def _with_glucocorticoid(course: _Course, second: Episode) -> bool:
+    """T6: systemic glucocorticoid on at least 1 calendar day of the episode."""
+    days = sum(
+        max((min(e.last_day, second.last_day) - max(e.first_day, second.first_day)).days + 1, 0)
+        for e in course.glucocorticoid
+    )
+    return timedelta(days=days) >= course.days("concurrent_glucocorticoid_days")
+
+
+def _activity_after(course: _Course, second: Episode, begun: Iterable[Episode]) -> _Activity | None:
+    """T6: a raised CK, or glucocorticoid still needed, or a third agent (the first episode of each is `begun`)."""
+    for ck in course.ck:
+        since = ck.when.first - second.start
+        if course.days("ck_from_days") <= since <= course.days("ck_to_days") and course.raised(ck):
+            return _Activity(ck.when.last, cite_with_limit(ck), ck.when.day_text)
+    if dose := _dose_still_needed(course, second):
+        return dose
+    after = course.days("third_after_days")
+    third = next((e for e in begun if e.start - second.start >= after), None)
+    return _Activity(third.start, _cite(third), third.exposures[0].began.day_text) if third else None
+
+
+def _dose_still_needed(course: _Course, second: Episode) -> _Activity | None:
+    """T6: glucocorticoid of at least 10 mg prednisone on day 180, if that day has come."""
+    after, record = course.days("glucocorticoid_on_day"), course.record
+    if record.as_of - second.start < after:
+        return None
+    then = second.start + after
+    day = then.astimezone(record.mapping.time_zone).date()
+    dose = glucocorticoid_dose(record, course.glucocorticoid, day)
+    if dose is None or dose.mg < record.mapping.tables.rules.number("refractory.glucocorticoid_mg"):
+        return None
+    return _Activity(then, tuple(_cite_exposure(e) for e in dose.exposures), day.isoformat())
+
+
+def _glucocorticoid_failed(course: _Course) -> Feature | None:
+    """T7: a year of glucocorticoid, and after it a CK that is raised and above half of the early peak."""
+    for episode in course.glucocorticoid:
+        since = [(ck, ck.when.first - episode.start) for ck in course.ck if ck.when.first <= episode.end]
+        early = [ck for ck, after in since if timedelta() <= after <= course.days("peak_within_days")]
+        late = [ck for ck, after in since if after >= course.days("glucocorticoid_days")]
+        if episode.duration < course.days("glucocorticoid_days") or not early or not late:
+            continue
+        first = min(late, key=lambda ck: (ck.when.first, -_magnitude(ck), ck.id))
+        if course.raised(first) and _above_part_of_peak(course, first, early):
+            evidence = tuple(e for ck in (*early, first) for e in cite_with_limit(ck))
+            activity = _Activity(first.when.last, evidence, first.when.day_text)
+            return _ever(course, "T7", activity, (episode,))
+    return None
+
+
+def _above_part_of_peak(course: _Course, ck: Result, early: Iterable[Result]) -> bool:
+    """T7: above 50 % of the highest early CK, as far as the comparators let it be known."""
+    amounts = [r.amount for r in early if r.amount]
+    part = course.record.mapping.tables.rules.number("refractory.ck_of_peak_percent") / 100
+    if ck.amount is None or any(a.comparator in {">", ">="} for a in amounts):
+        return False
+    highest = max(a.value for a in amounts)
+    return above(ck.amount.value, ck.amount.comparator, highest * part) is True
+
+
+def _magnitude(ck: Result) -> Decimal:
+    return ck.amount.value if ck.amount else Decimal(0)
+
+
+def _ever(course: _Course, rule: str, activity: _Activity, failed: Iterable[Episode]) -> Feature:
+    """Present for good: a remission after the activity does not undo it, and is noted."""
+    evidence = (*(e for episode in failed for e in _cite(episode)), *activity.evidence)
+    notes = []
+    last = latest(course.ck)
+    if last and last.when.last > activity.when and course.raised(last) is False:
+        notes.append(Note(rule, f"Later remission: CK {cite(last).original} on {last.when.day_text}"))
+    return Feature(State.PRESENT, rule, date=activity.date, evidence=evidence, notes=tuple(notes))
+
+
+def _nothing_to_read(course: _Course) -> Feature | None:
+    """T10 without any treatment on record; F9 where medication lists, or the only source of CK, are not offered."""
+    not_offered = course.record.not_offered
+    if not course.treated:
+        reason = _NOT_OFFERED if not_offered.issuperset(MEDICATION_SOURCES) else "no medication data"
+        return Feature(State.MISSING, "T10", reason)
+    if not course.ck and CK_SOURCE in not_offered:
+        return Feature(State.MISSING, "T10", _NOT_OFFERED, evidence=_cite_all(course))
+    return None
+
+
+def _escalated(course: _Course) -> Feature | None:
+    """T8 (iv): escalated, and no CK since: nobody can say whether it was needed."""
+    evidence = tuple(
+        cited
+        for begun, agent, cites in _escalations(course)
+        if _after_another_agent(course, begun, agent) and not any(ck.when.first > begun for ck in course.ck)
+        for cited in cites
+    )
+    if not evidence:
+        return None
+    return Feature(State.INDETERMINATE, "T8", "no CK since escalation", evidence=evidence)
+
+
+def _escalations(course: _Course) -> Iterator[tuple[datetime, str, tuple[Evidence, ...]]]:
+    """When an escalation of T8 began, with what, and what says so."""
+    for episode in course.agents:
+        if episode.klass in _ESCALATIONS:
+            yield episode.start, episode.agent, _cite(episode)
+    for done in course.record.done:
+        if done.kind == "Procedure" and "plasma-exchange" in done.roles:
+            evidence = Evidence(done.resource, "plasma-exchange", date=done.when.day_text)
+            yield (done.start or done.when).first, "plasma-exchange", (evidence,)
+
+
+def _after_another_agent(course: _Course, begun: datetime, agent: str) -> bool:
+    after = course.days("escalation_after_days")
+    return any(e.agent != agent and begun - e.start >= after for e in course.agents)
+
+
+def _treated_too_short(course: _Course) -> Feature | None:
+    """T10: less than 90 days of treatment say nothing."""
+    if time_treated(course.record, course.treated) >= course.days("treated_at_least_days"):
+        return None
+    return Feature(State.MISSING, "T10", "treated < 90 days", evidence=_cite_all(course))
+
+
+def _by_latest_ck(course: _Course) -> Feature:
+    """T9: treated long enough and the latest CK not raised; else T8 with the first reason that holds."""
+    recent = latest(within(course.ck, course.record.as_of, course.days("latest_ck_days")))
+    raised = course.raised(recent) if recent else None
+    evidence = (*_cite_all(course), *(cite_with_limit(recent) if recent else ()))
+    date = recent.when.day_text if recent else ""
+    if reason := _why_open(course, recent, raised=raised):
+        return Feature(State.INDETERMINATE, "T8", reason, date=date, evidence=evidence)
+    return Feature(State.ABSENT, "T9", date=date, evidence=evidence)
+
+
+def _why_open(course: _Course, recent: Result | None, *, raised: bool | None) -> str:
+    """The first reason of T8 that holds; none of them: the disease was not refractory."""
+    treated, zone = time_treated(course.record, course.treated), course.record.mapping.time_zone
+    first_day = min(e.first_day for e in course.treated)
+    if raised:
+        return "CK still raised"
+    if treated < course.days("treated_enough_days"):
+        return "treated < 180 days"
+    if all(ck.when.day(zone) < first_day for ck in course.ck):
+        return "no CK on treatment"
+    if recent is None:
+        return "latest CK > 180 days old"
+    return "CK not decided" if raised is None else ""
+
+
+def _cite(episode: Episode) -> tuple[Evidence, ...]:
+    return tuple(_cite_exposure(e) for e in episode.exposures)
+
+
+def _cite_all(course: _Course) -> tuple[Evidence, ...]:
+    return tuple(cited for episode in course.treated for cited in _cite(episode))
+
+
+def _cite_exposure(exposure: Exposure) -> Evidence:
+    """A medication resource with the date on which it began."""
+    return Evidence(exposure.treatment.resource, exposure.treatment.ingredient, date=exposure.began.day_text)

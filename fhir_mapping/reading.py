@@ -1,0 +1,174 @@
+"""What a version module hands over: resources in neutral terms, nothing judged yet.
+
+Every reference is already resolved to `Type/id` where the record can resolve it (F1); every time is a moment or
+None; every coding is canonical.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from fhir_mapping.record import Coding, Concept, MedicationKind, Moment, Number, Period, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """One reference range of a result or of a component (F8)."""
+
+    low: Number | None
+    high: Number | None
+    kinds: tuple[Coding, ...]  # Observation.referenceRange.type
+    kind_written: bool  # a type is there, coded or not
+    groups: tuple[tuple[Coding, ...], ...]  # one per appliesTo
+    age_low: Number | None
+    age_high: Number | None
+
+    @property
+    def has_age(self) -> bool:
+        """Whether the range is for some ages only."""
+        return self.age_low is not None or self.age_high is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """The value of an Observation or of a component, with the ranges that stand beside it."""
+
+    code: Concept
+    value: Value
+    interpretation: tuple[Coding, ...]
+    interpretation_text: str
+    ranges: tuple[Range, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """An Observation. `when` is the first of effectiveDateTime, effectivePeriod, effectiveInstant, issued (F3)."""
+
+    own: Measurement
+    when: Moment | None
+    has_focus: bool
+    specimen: str
+    members: tuple[str, ...]
+    components: tuple[Measurement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A Condition. `abated` is set by any abatement[x]; `abatement` is its time where it has one (M1)."""
+
+    clinical: str
+    verification: str
+    onset: Moment | None  # onset[x]
+    recorded: Moment | None
+    abated: bool
+    abatement: Moment | None
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One dosage instruction (T3, T4). `dose` is as written; it is None for ranges and texts."""
+
+    bounds: Period
+    dose: Number | None
+    frequency: int | None
+    period: Number | None
+    as_needed: bool
+    routes: tuple[Coding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Medication:
+    """A medication resource of any of the four kinds, with the products or ingredients that it names."""
+
+    kind: MedicationKind
+    concepts: tuple[Concept, ...]
+    forms: tuple[Coding, ...]
+    intent: str
+    do_not_perform: bool
+    authored: Moment | None
+    validity: Period
+    supply: Number | None
+    repeats: int
+    effective: Period
+    handed_over: Moment | None
+    instructions: tuple[Instruction, ...]
+    status_reasons: tuple[Coding, ...]
+    resolved_from: tuple[bytes, ...] = ()  # the Medication resources that were read for it
+
+
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """A Procedure or DiagnosticReport; `results` are the Observations that a report lists."""
+
+    when: Moment | None
+    results: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """An Encounter (V4). `service` are the codings of serviceType, `kinds` those of type and participant type."""
+
+    period: Period
+    service: tuple[Coding, ...]
+    kinds: tuple[Coding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """An Appointment (V3). `service` are the codings of serviceType and specialty."""
+
+    start: Moment | None
+    created: Moment | None
+    service: tuple[Coding, ...]
+    kinds: tuple[Coding, ...]  # appointmentType
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A ServiceRequest (V3)."""
+
+    intent: str
+    do_not_perform: bool
+    authored: Moment | None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A Patient. `died` is set by any deceased[x] but `false`; `death` is its time where it has one (E5)."""
+
+    sex: str
+    birth_date: str
+    died: bool
+    death: Moment | None
+
+
+Content = Observation | Condition | Medication | Performed | Contact | Booking | Order | Person
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One resource.
+
+    `subjects` are the resolved references that say whose it is ("": one without an address; None: the resource
+    has no such element and its type needs none). `codings` say what it is. `content` reads the rest when it is
+    asked; it is None for types that no rule reads, and where the elements we read have wrong JSON types
+    (`readable` is false then).
+    """
+
+    type: str
+    id: str
+    json: bytes
+    subjects: tuple[str, ...] | None
+    status: str
+    codings: tuple[Coding, ...]
+    updated: datetime | None
+    version: Decimal | None
+    readable: bool
+    content: Callable[[], Content] | None
+
+    @property
+    def name(self) -> str:
+        """`Type/id`."""
+        return f"{self.type}/{self.id}"
+

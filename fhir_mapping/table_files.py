@@ -1,0 +1,69 @@
+"""Read the tables that a clinician edits, and say in one sentence where one of them is wrong."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+MARKS = frozenset({"published", "derived", "assumed"})
+
+
+class TableError(ValueError):
+    """A table is wrong: which file, which row (the header is row 1; 0: the file as a whole), and what to do."""
+
+    def __init__(self, file: str, row: int, message: str) -> None:
+        self.file = file
+        self.row = row
+        self.message = message
+        where = f"{file}, row {row}" if row else file
+        super().__init__(f"{where}: {message}")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a CSV table, by column name; no cell is empty."""
+
+    file: str
+    number: int
+    cells: dict[str, str]
+
+    def __getitem__(self, column: str) -> str:
+        return self.cells[column]
+
+    def error(self, message: str) -> TableError:
+        """Make the error that names this row."""
+        return TableError(self.file, self.number, message)
+
+
+def read_rows(file: Path, columns: Iterable[str]) -> tuple[Row, ...]:
+    """Read the rows of a CSV file with a header line. Columns that nobody asked for are left alone.
+
+    Raises TableError if the file cannot be read, a column is missing, a cell is empty or a row has too many cells.
+    """
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            return tuple(_rows(file.name, lines, tuple(columns)))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TableError(
+            file.name, 0, f"cannot be read ({type(error).__name__}): save it as UTF-8 CSV"
+        ) from error
+
+
+def _rows(file: str, lines: Iterable[str], columns: tuple[str, ...]) -> Iterator[Row]:
+    reader = csv.DictReader(lines, strict=True)
+    missing = [column for column in columns if column not in (reader.fieldnames or ())]
+    if missing:
+        raise TableError(
+            file, 1, f"column {', '.join(missing)} is missing: the header must name {', '.join(columns)}"
+        )
+    for cells in reader:
+        number = reader.line_num
+        if None in cells:
+            raise TableError(
+                file, number, "has more cells than the header: put a text with a comma in quotes"
+            )
+        row = {column: (cells[column] or "").strip() for column in columns}
+        empty = [column for column, cell in row.items() if not cell]
+        if empty:
+            raise TableError(file, number, f"{', '.join(empty)} is empty: fill it in or delete the row")
+        yield Row(file, number, row)

@@ -1,0 +1,211 @@
+"""Load and check the tables of codes, and match a coding against them (F4).
+
+A row says: this code in this system plays this role. The first word of a role is the thing itself (analyte,
+ingredient, disease), further words are properties of it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Protocol
+
+from fhir_mapping.codes import Code, CodeTable
+from fhir_mapping.rules import Rules, load_rules
+from fhir_mapping.systems import CodeSystems, load_systems
+from fhir_mapping.table_files import Row, TableError, read_rows
+from fhir_mapping.units import Units, load_units, positive
+
+__all__ = ["Agent", "Code", "Role", "Rules", "TableError", "Tables", "Units", "load_tables", "read_site_map"]
+
+PACKAGED = Path(__file__).parent / "tables"
+CODE_TABLES = (
+    "observations",
+    "conditions",
+    "medications",
+    "procedures",
+    "visits",
+    "specialties",
+    "qualifiers",
+)
+NONE = "-"  # a cell that has nothing to say
+
+
+class Coding(Protocol):
+    """A code in a coding system, as `record.Coding`."""
+
+    @property
+    def system(self) -> str:
+        """The address of the code system."""
+
+    @property
+    def code(self) -> str:
+        """The code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role word: the tables it may stand in, the value its results need, and its plausible range (F5).
+
+    `value` is a unit dimension, `answer` (any value, no magnitude) or empty; `plausible` is a name in `rules.toml`.
+    """
+
+    word: str
+    tables: tuple[str, ...]
+    value: str
+    plausible: str
+    meaning: str
+
+    @property
+    def dimension(self) -> str:
+        """The unit dimension of its magnitude (F6); empty: it needs none."""
+        return "" if self.value == "answer" else self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """An ingredient: its class (T), and what 1 mg of it is in mg of prednisone (T4; None: not a glucocorticoid)."""
+
+    ingredient: str
+    klass: str
+    prednisone_mg: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Every code, unit, threshold and word that the rules read."""
+
+    rules: Rules
+    units: Units
+    systems: CodeSystems
+    roles: Mapping[str, Role]
+    agents: Mapping[str, Agent]
+    tables: Mapping[str, CodeTable]
+
+    def system(self, alias: str) -> str:
+        """Give the canonical address of a code system (F4); an unknown one stays as it is."""
+        return self.systems.canonical(alias)
+
+    def words(self, table: str, codings: Iterable[Coding]) -> frozenset[str]:
+        """Collect the role words of all rows of the table that any of the codings matches (F4)."""
+        return frozenset(word for code in self._matches(table, codings) for word in code.words)
+
+    def first_words(self, table: str, codings: Iterable[Coding]) -> frozenset[str]:
+        """Collect the first role words of the matching rows; of a result, more than one is a conflict (F4)."""
+        return frozenset(code.words[0] for code in self._matches(table, codings))
+
+    def codes(self, table: str, word: str) -> tuple[Code, ...]:
+        """Give the rows of a table whose role has this word, in the order of the file."""
+        return tuple(code for code in self.tables[table].codes if word in code.words)
+
+    def agent(self, ingredient: str) -> Agent:
+        """Tell what is known of an ingredient; raises KeyError with its name."""
+        return self.agents[ingredient]
+
+    def with_site_map(self, rows: Iterable[Code]) -> "Tables":
+        """Add a site's own codes to these tables, each to every table in which its role has a meaning.
+
+        Raises TableError; rows are counted as in the site's file, where the header is row 1.
+        """
+        by_table: dict[str, list[tuple[Row, Code]]] = {}
+        for number, code in enumerate(rows, start=2):
+            row = Row("site map", number, {})
+            for table in _tables_of(row, code, self.roles, self.agents):
+                by_table.setdefault(table, []).append((row, code))
+        changed = {table: self.tables[table].with_rows(new, self.systems) for table, new in by_table.items()}
+        return replace(self, tables={**self.tables, **changed})
+
+    def _matches(self, table: str, codings: Iterable[Coding]) -> Iterator[Code]:
+        rows = self.tables[table]
+        for coding in codings:
+            yield from rows.match(*self.systems.normal(coding.system, coding.code))
+
+
+def load_tables(folder: Path = PACKAGED) -> Tables:
+    """Read and check all tables of a folder; raises TableError, which names file and row."""
+    rules = load_rules(folder / "rules.toml")
+    units = load_units(folder / "units.csv", rules.number("lvef.fraction_at_most"))
+    systems = load_systems(folder)
+    roles = _load_roles(folder / "roles.csv", units, rules)
+    agents = _load_agents(folder / "agents.csv")
+    tables = {name: _load_codes(folder / f"{name}.csv", name, systems, roles, agents) for name in CODE_TABLES}
+    return Tables(rules, units, systems, roles, agents, tables)
+
+
+def read_site_map(file: Path) -> tuple[Code, ...]:
+    """Read a site's own codes from a CSV file with the columns system, code, role; raises TableError.
+
+    `Tables.with_site_map` checks what they mean.
+    """
+    return tuple(
+        Code(row["system"], row["code"], row["code"], row["role"], file.name)
+        for row in read_rows(file, ("system", "code", "role"))
+    )
+
+
+def _load_roles(file: Path, units: Units, rules: Rules) -> dict[str, Role]:
+    roles: dict[str, Role] = {}
+    for row in read_rows(file, ("role", "tables", "value", "plausible", "meaning")):
+        value, plausible = (row[column].removeprefix(NONE) for column in ("value", "plausible"))
+        tables = tuple(row["tables"].split())
+        if row["role"] in roles:
+            raise row.error(f"{row['role']} stands twice: delete one row")
+        if unknown := [table for table in tables if table not in CODE_TABLES]:
+            raise row.error(f"table {unknown[0]} is unknown: use {', '.join(CODE_TABLES)}")
+        if value not in {"", "answer"} | units.dimensions:
+            raise row.error(f"value {value} is unknown: use a dimension of units.csv, answer or {NONE}")
+        if plausible and not {f"plausible.{plausible}_low", f"plausible.{plausible}_high"} <= set(
+            rules.thresholds
+        ):
+            raise row.error(
+                f"plausible.{plausible}_low and _high are not in rules.toml: add them or write {NONE}"
+            )
+        roles[row["role"]] = Role(row["role"], tables, value, plausible, row["meaning"])
+    return roles
+
+
+def _load_agents(file: Path) -> dict[str, Agent]:
+    agents: dict[str, Agent] = {}
+    for row in read_rows(file, ("ingredient", "class", "prednisone_mg", "source")):
+        if row["ingredient"] in agents:
+            raise row.error(f"{row['ingredient']} stands twice: delete one row")
+        agents[row["ingredient"]] = Agent(row["ingredient"], row["class"], _prednisone(row))
+    return agents
+
+
+def _prednisone(row: Row) -> Decimal | None:
+    if (row["class"] == "glucocorticoid") == (row["prednisone_mg"] == NONE):
+        raise row.error(f"prednisone_mg is a number for a glucocorticoid and {NONE} for anything else")
+    if row["prednisone_mg"] == NONE:
+        return None
+    factor = positive(row, "prednisone_mg")
+    return Decimal(factor.numerator) / Decimal(factor.denominator)
+
+
+def _load_codes(
+    file: Path, table: str, systems: CodeSystems, roles: Mapping[str, Role], agents: Mapping[str, Agent]
+) -> CodeTable:
+    rows = []
+    for row in read_rows(file, ("system", "code", "display", "role", "source")):
+        code = Code(row["system"], row["code"], row["display"], row["role"], row["source"])
+        if code.system not in systems.systems:
+            raise row.error(f"system {code.system} is unknown: use one of code_systems.csv or add it there")
+        if table not in _tables_of(row, code, roles, agents):
+            raise row.error(f"role {code.role!r} has no meaning in {table}: see roles.csv")
+        rows.append((row, code))
+    return CodeTable(table, (), {}, {}).with_rows(rows, systems)
+
+
+def _tables_of(
+    row: Row, code: Code, roles: Mapping[str, Role], agents: Mapping[str, Agent]
+) -> tuple[str, ...]:
+    """Name the tables in which all words of a role have a meaning; ingredients have theirs in `medications`."""
+    words = code.words
+    if len(words) == 1 and words[0] in agents:
+        return ("medications",)
+    unknown = [word for word in words if word not in roles]
+    if unknown or not words:
+        raise row.error(
+            f"role {code.role!r} is unknown: use the words of roles.csv or an ingredient of agents.csv"
+        )
+    return tuple(table for table in CODE_TABLES if all(table in roles[word].tables for word in words))

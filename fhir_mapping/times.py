@@ -1,0 +1,106 @@
+"""FHIR dates as moments (F3): what is written, and the first and last instant that it can mean."""
+
+import re
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+
+from fhir_mapping.record import Moment, Precision
+
+_WRITTEN = re.compile(
+    r"(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)"
+    r"(?:T(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.(?P<fraction>\d+))?)?"
+    r"(?P<zone>Z|[+-]\d\d:\d\d)?)?)?)?",
+    re.ASCII,
+)
+_LAST_SECOND = 59
+_MIDDLE_YEAR = 5000
+
+
+def moment(text: str, zone: tzinfo) -> Moment | None:
+    """Read a FHIR date, dateTime or instant; a time without a zone is in `zone`. None: it is not a date."""
+    written = _WRITTEN.fullmatch(text)
+    if not written:
+        return None
+    try:
+        first, last, precision = _bounds(written.groupdict(), zone)
+    except ValueError:
+        return None
+    return Moment(text, first, last, precision)
+
+
+def _bounds(part: dict[str, str | None], zone: tzinfo) -> tuple[datetime, datetime, Precision]:
+    if part["hour"]:
+        instant = _utc(_instant(part, zone))
+        return instant, instant, "time"
+    first, last = date_range(part["year"] or "", part["month"], part["day"])
+    precision: Precision = "day" if part["day"] else "month" if part["month"] else "year"
+    start = datetime(first.year, first.month, first.day, tzinfo=zone)
+    end = datetime(last.year, last.month, last.day, 23, 59, 59, 999999, tzinfo=zone)
+    return _utc(start), _utc(end), precision
+
+
+def date_range(year: str, month: str | None, day: str | None) -> tuple[date, date]:
+    """Give the first and the last day that a date means; raises ValueError where there is no such day."""
+    first = date(int(year), int(month or 1), int(day or 1))
+    if day:
+        return first, first
+    if not month:
+        return first, date(first.year, 12, 31)
+    return first, date.max if _is_last_month(first) else _next_month(first) - timedelta(days=1)
+
+
+def _is_last_month(first: date) -> bool:
+    return (first.year, first.month) == (date.max.year, date.max.month)
+
+
+def _next_month(first: date) -> date:
+    return date(first.year + first.month // 12, first.month % 12 + 1, 1)
+
+
+def dates(text: str) -> tuple[date, date] | None:
+    """Read a FHIR date without a time: its first and last possible day; None: it is not a date."""
+    written = _WRITTEN.fullmatch(text)
+    if not written or written["hour"]:
+        return None
+    try:
+        return date_range(written["year"], written["month"], written["day"])
+    except ValueError:
+        return None
+
+
+def _instant(part: dict[str, str | None], zone: tzinfo) -> datetime:
+    second = min(int(part["second"] or 0), _LAST_SECOND) if part["second"] == "60" else int(part["second"] or 0)
+    return datetime(
+        int(part["year"] or 0),
+        int(part["month"] or 0),
+        int(part["day"] or 0),
+        int(part["hour"] or 0),
+        int(part["minute"] or 0),
+        second,
+        int((part["fraction"] or "0")[:6].ljust(6, "0")),
+        tzinfo=_zone(part["zone"], zone),
+    )
+
+
+def _zone(written: str | None, default: tzinfo) -> tzinfo:
+    if not written:
+        return default
+    if written == "Z":
+        return UTC
+    hours, minutes = int(written[1:3]), int(written[4:6])
+    offset = timedelta(hours=hours, minutes=minutes)
+    return timezone(-offset if written[0] == "-" else offset)
+
+
+def _utc(instant: datetime) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:  # the ends of the calendar, as in an open end written as 9999-12-31
+        edge = datetime.max if instant.year > _MIDDLE_YEAR else datetime.min
+        return edge.replace(tzinfo=UTC)
+
+
+def clamped(when: Moment, as_of: datetime) -> Moment:
+    """Cut a moment at `as_of`: nothing that is judged lies later (F3)."""
+    if when.last <= as_of:
+        return when
+    return Moment(when.text, min(when.first, as_of), as_of, when.precision)

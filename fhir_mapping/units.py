@@ -1,0 +1,150 @@
+"""Units: what a written number means in the unit of its analyte (F6)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Context, Decimal, InvalidOperation
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+from fhir_mapping.table_files import MARKS, Row, read_rows
+
+COLUMNS = ("dimension", "unit", "form", "factor", "mark", "source")
+FORMS = frozenset({"ucum", "text"})
+UNITLESS = "(none)"  # a row with this unit accepts a number that has no unit at all
+UCUM = "http://unitsofmeasure.org"
+PER_CENT = Decimal(100)
+
+# No trap: a number such as 1e999999999 becomes an infinity here, never an exception.
+_EXACT = Context(prec=60, traps=[])
+_LARGEST_EXPONENT = 30  # no magnitude in medicine comes near it; beyond it arithmetic loses its meaning
+
+
+class Quantity(Protocol):
+    """A number as written, with its unit not yet understood (`record.Number`)."""
+
+    @property
+    def value(self) -> Decimal:
+        """The number itself."""
+
+    @property
+    def unit(self) -> str:
+        """The written unit."""
+
+    @property
+    def unit_code(self) -> str:
+        """The coded unit."""
+
+    @property
+    def unit_system(self) -> str:
+        """The canonical system of the coded unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One spelling of a unit. A magnitude in it times `factor` is the magnitude in the canonical unit."""
+
+    dimension: str
+    unit: str
+    form: str  # ucum: a code of UCUM, case as written; text: a spelling, in any case
+    factor: Fraction
+    mark: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """All spellings by dimension. `fraction_at_most`: an ejection fraction up to it is no percentage (F6)."""
+
+    rows: tuple[Unit, ...]
+    fraction_at_most: Decimal
+    factors: Mapping[tuple[str, str, str], Fraction]  # (dimension, form, unit)
+    canonical: Mapping[str, str]  # dimension → the first of its units
+
+    @property
+    def dimensions(self) -> frozenset[str]:
+        """The names of all dimensions."""
+        return frozenset(self.canonical)
+
+    def factor(self, number: Quantity, dimension: str) -> Fraction | None:
+        """Find what to multiply the number with (F6); None: `problem` says why."""
+        written = number.unit.strip()
+        text = self.factors.get((dimension, "text", written.casefold())) if written else None
+        if number.unit_code and number.unit_system == UCUM:
+            code = self.factors.get((dimension, "ucum", number.unit_code))
+            return None if code is None or text not in (None, code) else code
+        return text if written else self.factors.get((dimension, "text", UNITLESS))
+
+    def problem(self, number: Quantity, dimension: str) -> str:
+        """Give the reason of F6: `no unit`, `unknown unit`, or nothing."""
+        if self.factor(number, dimension) is not None:
+            return ""
+        coded = number.unit_code and number.unit_system == UCUM
+        return "unknown unit" if coded or number.unit.strip() else "no unit"
+
+    def convert(self, number: Quantity, dimension: str) -> Decimal | None:
+        """Convert to the canonical unit of the dimension, a `fraction` always in per cent (F6).
+
+        None where the unit does not resolve or the number is beyond any measurement.
+        """
+        factor = self.factor(number, dimension)
+        if factor is None or not sane(number.value):
+            return None
+        product = _EXACT.multiply(number.value, Decimal(factor.numerator))
+        value = _EXACT.divide(product, Decimal(factor.denominator))
+        if dimension == "fraction" and value <= self.fraction_at_most:
+            value = _EXACT.multiply(value, PER_CENT)
+        return value
+
+
+def sane(number: Decimal) -> bool:
+    """Say whether a number is finite and of a size that arithmetic can still handle."""
+    return number.is_finite() and (number.is_zero() or abs(number.adjusted()) <= _LARGEST_EXPONENT)
+
+
+def load_units(file: Path, fraction_at_most: Decimal) -> Units:
+    """Read and check `units.csv`; raises TableError."""
+    rows = []
+    factors: dict[tuple[str, str, str], Fraction] = {}
+    canonical: dict[str, str] = {}
+    for row in read_rows(file, COLUMNS):
+        unit = _unit(row)
+        name = unit.unit.casefold() if unit.form == "text" else unit.unit
+        if (unit.dimension, unit.form, name) in factors:
+            raise row.error(f"{unit.unit} stands twice as {unit.form} of {unit.dimension}: delete one row")
+        factors[unit.dimension, unit.form, name] = unit.factor
+        if canonical.setdefault(unit.dimension, unit.unit) == unit.unit and unit.factor != 1:
+            raise row.error(f"the first unit of {unit.dimension} is its canonical one: its factor must be 1")
+        rows.append(unit)
+    return Units(tuple(rows), fraction_at_most, factors, canonical)
+
+
+def _unit(row: Row) -> Unit:
+    if row["form"] not in FORMS:
+        raise row.error(f"form {row['form']!r} is unknown: use ucum or text")
+    if row["mark"] not in MARKS:
+        raise row.error(f"mark {row['mark']!r} is unknown: use published, derived or assumed")
+    factor = positive(row, "factor")
+    return Unit(row["dimension"], row["unit"], row["form"], factor, row["mark"], row["source"])
+
+
+def positive(row: Row, column: str) -> Fraction:
+    """Read a number above zero, written as `60`, `0.06` or `1/24`; raises TableError."""
+    top, _, bottom = row[column].partition("/")
+    try:
+        factor = Fraction(_decimal(top)) / Fraction(_decimal(bottom or "1"))
+    except (ValueError, ZeroDivisionError) as error:
+        raise row.error(f"{column} {row[column]!r} is no number: write it as 60, 0.06 or 1/24") from error
+    if factor <= 0:
+        raise row.error(f"{column} must be above zero")
+    return factor
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        number = Decimal(text)
+    except InvalidOperation as error:
+        raise ValueError(text) from error
+    if not sane(number):
+        raise ValueError(text)
+    return number

@@ -1,0 +1,183 @@
+"""FHIR R4: resource JSON to neutral readings. One broken resource never breaks the others."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, tzinfo
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from fhir_mapping.reading import Reading
+from fhir_mapping.record import Coding, Entry, Gathered
+from fhir_mapping.superseded import last_versions
+from fhir_mapping.times import moment
+from fhir_mapping.versions import r4_resources as r4
+from fhir_mapping.versions.products import Products
+from fhir_mapping.versions.r4_content import Reader, is_patient
+from fhir_mapping.versions.references import References, id_of, references
+from fhir_mapping.versions.shape import found_version
+
+__all__ = ["found_version", "read", "unresolved_medications"]
+
+_RESOURCE = msgspec.json.Decoder(r4.AnyResource)
+_ANYTHING = msgspec.json.Decoder()
+_PRODUCTS = frozenset({"Medication", "Substance"})
+_SAYS_WHAT_IT_IS = (
+    "code",
+    "medicationCodeableConcept",
+    "class",
+    "type",
+    "serviceType",
+    "specialty",
+    "appointmentType",
+)
+MakeCoding = Callable[[str, str], Coding]
+_MEDICATION = re.compile(r"Medication/[A-Za-z0-9.\-]{1,64}")
+
+
+class _Parsed(msgspec.Struct, frozen=True):
+    """An entry after its JSON was read: as a typed resource, else as whatever it is."""
+
+    type: str
+    id: str
+    entry: Entry
+    resource: r4.AnyResource | None
+    other: Mapping[str, Any]
+
+
+def read(gathered: Gathered) -> tuple[Reading, ...]:
+    """Read every entry of every source, in any order; copies and versions are still all there (F7)."""
+    parsed = _parsed(gathered)
+    known = _references(gathered, parsed)
+    zone = gathered.mapping.time_zone
+    reader = Reader(gathered.mapping.tables, zone, known, _products(parsed, known, zone))
+    return tuple(_reading(one, reader) for one in parsed)
+
+
+def unresolved_medications(gathered: Gathered) -> tuple[str, ...]:
+    """Name the Medication resources that are referred to and were not gathered, as `Medication/x` (T1)."""
+    parsed = _parsed(gathered)
+    known = _references(gathered, parsed)
+    products = _products(parsed, known, gathered.mapping.time_zone)
+    names = set()
+    for one in parsed:
+        if isinstance(one.resource, r4.Medicated) and (medication := one.resource.medication_reference):
+            names.update(products.named(medication.reference or "", one.resource.contained or ()).unresolved)
+    return tuple(sorted(name for name in names if _MEDICATION.fullmatch(name)))
+
+
+def _parsed(gathered: Gathered) -> list[_Parsed]:
+    return [_parse(entry) for source in gathered.sources.values() for entry in source.entries]
+
+
+def _parse(entry: Entry) -> _Parsed:
+    try:
+        resource = _RESOURCE.decode(entry.json)
+    except (msgspec.MsgspecError, RecursionError):
+        return _parse_other(entry)
+    tag = str(resource.__struct_config__.tag)
+    return _Parsed(tag, id_of(resource.id, entry.full_url), entry, resource, {})
+
+
+def _parse_other(entry: Entry) -> _Parsed:
+    """Read a resource that no rule reads, or one that is broken: enough to name it and to say whose it is."""
+    try:
+        other = _ANYTHING.decode(entry.json)
+    except (msgspec.MsgspecError, RecursionError):
+        other = None
+    if not isinstance(other, dict):
+        other = {}
+    written = other.get("id")
+    type_ = other.get("resourceType")
+    id_ = id_of(written if isinstance(written, str) else None, entry.full_url)
+    return _Parsed(type_ if isinstance(type_, str) else "Resource", id_, entry, None, other)
+
+
+def _references(gathered: Gathered, parsed: Iterable[_Parsed]) -> References:
+    return references(gathered.base, ((one.entry.full_url, f"{one.type}/{one.id}") for one in parsed))
+
+
+def _products(parsed: Iterable[_Parsed], known: References, zone: tzinfo) -> Products:
+    readings = (_other_reading(one, known, zone) for one in parsed if one.type in _PRODUCTS)
+    current, _ = last_versions(readings)
+    return Products({reading.name: reading.json for reading in current}, known)
+
+
+def _reading(one: _Parsed, reader: Reader) -> Reading:
+    resource = one.resource
+    if resource is None:
+        return _other_reading(one, reader.references, reader.zone, reader.coding)
+    meta = resource.meta or r4.Meta()
+    return Reading(
+        type=one.type,
+        id=one.id,
+        json=one.entry.json,
+        subjects=reader.subjects(resource),
+        status=getattr(resource, "status", None) or "",
+        codings=reader.what_it_is(resource),
+        updated=_instant(meta.last_updated, reader.zone),
+        version=_number(meta.version_id),
+        readable=True,
+        content=partial(reader.content, resource),
+    )
+
+
+def _other_reading(one: _Parsed, known: References, zone: tzinfo, coding: MakeCoding = Coding) -> Reading:
+    """Read what can be read of a resource without its type: whose it is, what it is, which version."""
+    meta = one.other.get("meta")
+    meta = meta if isinstance(meta, dict) else {}
+    return Reading(
+        type=one.type,
+        id=one.id,
+        json=one.entry.json,
+        subjects=_other_subjects(one, known),
+        status="",
+        codings=tuple(_other_codings([one.other.get(name) for name in _SAYS_WHAT_IT_IS], coding)),
+        updated=_instant(meta.get("lastUpdated"), zone),
+        version=_number(meta.get("versionId")),
+        readable=one.type not in r4.TYPES and bool(one.other),
+        content=None,
+    )
+
+
+def _other_subjects(one: _Parsed, known: References) -> tuple[str, ...] | None:
+    found = [one.other[name] for name in ("subject", "patient") if one.other.get(name) is not None]
+    if one.type == "Appointment":
+        participants = one.other.get("participant")
+        actors = [part.get("actor") for part in _objects(participants)]
+        return tuple(name for name in _addresses(actors, known) if is_patient(name))
+    if not found:
+        return ("",) if one.type in r4.TYPES and one.type != "Patient" else None
+    return tuple(_addresses(found, known))
+
+
+def _addresses(values: Iterable[Any], known: References) -> Iterator[str]:
+    for value in values:
+        for reference in _objects(value if isinstance(value, list) else [value]):
+            address = reference.get("reference")
+            yield known.resolve(address) if isinstance(address, str) else ""
+
+
+def _other_codings(values: Iterable[Any], coding: MakeCoding) -> Iterator[Coding]:
+    """Find the codings in Coding, CodeableConcept, CodeableReference, or lists of them."""
+    for value in values:
+        for concept in _objects(value if isinstance(value, list) else [value]):
+            for part in _objects(concept.get("coding", [concept])):
+                system, code = part.get("system"), part.get("code")
+                if isinstance(system, str) and isinstance(code, str):
+                    yield coding(system, code)
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _instant(text: Any, zone: tzinfo) -> datetime | None:
+    when = moment(text, zone) if isinstance(text, str) else None
+    return when.first if when else None
+
+
+def _number(text: Any) -> Decimal | None:
+    return Decimal(text) if isinstance(text, str) and text.isascii() and text.isdigit() else None

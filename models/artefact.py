@@ -1,0 +1,149 @@
+"""What a model folder holds: the Cox model, the clinic's policy, published factors. Data only, no arithmetic."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+Mark = Literal["published", "derived", "assumed"]
+BandName = Literal["low", "intermediate", "high"]
+
+
+class ModelError(ValueError):
+    """A model folder that must not be served; the message is one sentence and says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a number, or a group of numbers, comes from."""
+
+    mark: Mark
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A code to order or to book with. `name` is for people, `vocabulary` the short name of `system` ("LOINC")."""
+
+    name: str
+    vocabulary: str
+    system: str
+    code: str
+    display: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecidingTest:
+    """What would make an unknown predictor known (S8).
+
+    `reasons`: it competes only where the predictor is unknown for one of these; empty: for any.
+    """
+
+    name: str
+    orders: tuple[Code, ...]
+    reasons: tuple[str, ...] = ()
+
+    def helps(self, reason: str) -> bool:
+        """Whether the test can answer a predictor that is unknown for this reason."""
+        return not self.reasons or reason in self.reasons
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One row of the follow-up table (V): the interval of each band, and for each part its order codes.
+
+    A band without an interval omits the item. A part without codes is named on the card but not suggested.
+    """
+
+    label: str
+    kind: Literal["order", "appointment"]
+    every: Mapping[BandName, timedelta]
+    parts: Mapping[str, tuple[Code, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a clinic does with a risk: bands, follow-up, suggestions (S5, S6, S8, V). Risks are probabilities."""
+
+    known_at_least: int  # S5: predictors that must be known for a score
+    low_below: float  # S6: 2-year risk
+    high_from: float  # S6: 2-year risk
+    due_within: timedelta  # V2: so long before the day an item counts as due
+    suggestions_at_most: int  # V7
+    quiet_low: bool  # V6: whether a low band with nothing to do is silent
+    statin_label: str
+    tests: Mapping[str, DecidingTest]  # by predictor; their order breaks ties (S8)
+    items: Mapping[str, Item]  # in the order of the table
+
+
+@dataclass(frozen=True, slots=True)
+class PredictorSpec:
+    """A predictor as the model understands it; the thresholds themselves are in `rules.toml`."""
+
+    name: str
+    label: str
+    unit: str
+    threshold: str
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A proportional-hazards model at fixed horizons, with the uncertainty of its parameters (S1, S2, S4).
+
+    The order of `predictors` is that of patterns such as "10?1", of `log_hazard_ratios`, and of the first rows of
+    `covariance`; the log cumulative baseline hazards at `horizons` follow there. `joint` gives the probability of
+    each known pattern in the population. `interval` holds the two probabilities of the plausible range.
+    """
+
+    id: str
+    version: str
+    rules: str  # version of the clinical rules by which the predictors are read
+    evidence: str  # literature-reconstructed | local-fit | synthetic
+    sha256: str
+    limits: str  # the limits line of every card
+    range_note: str  # what the plausible range covers (S2)
+    time_zero_note: str  # S9
+    description: Mapping[str, str]  # population, intended use, time zero, outcome, …
+    predictors: tuple[PredictorSpec, ...]
+    log_hazard_ratios: tuple[float, ...]
+    baseline_hazard: Mapping[str, float]  # cumulative, by horizon
+    covariance: tuple[tuple[float, ...], ...]
+    joint: Mapping[str, float]
+    interval: tuple[float, float]
+    provenance: Mapping[str, Provenance]
+    policy: Policy
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The predictors' names in the model's order."""
+        return tuple(spec.name for spec in self.predictors)
+
+    @property
+    def horizons(self) -> tuple[str, ...]:
+        """The horizons of the model, earliest first: "1y", "2y", "3y"."""
+        return tuple(self.baseline_hazard)
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """A published factor with its odds ratio; None: reported without one."""
+
+    label: str
+    odds_ratio: float | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFactors:
+    """Factors of another outcome in another population (Z1): shown as flags, never scored.
+
+    `patients` is the size of the cohort, `refractory_percent` the share with the outcome. `unread` are factors that
+    were reported but are not read from the record.
+    """
+
+    source: str
+    patients: int
+    refractory_percent: float
+    warning: str
+    factors: Mapping[str, Factor]
+    unread: Mapping[str, Factor]

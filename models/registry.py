@@ -1,0 +1,204 @@
+"""Finds a model folder and verifies it before the first request: checksum, numbers, provenance, golden pairs."""
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from itertools import pairwise
+from math import fsum, isfinite
+from pathlib import Path
+from typing import Any, get_args
+
+from models.artefact import (
+    Factor,
+    Mark,
+    Model,
+    ModelError,
+    Policy,
+    PredictorSpec,
+    Provenance,
+    PublishedFactors,
+)
+from models.policy import load_policy
+from models.risk import DECISION_HORIZON, estimate, extremes
+
+__all__ = ["Model", "ModelError", "checksum", "default_folder", "load_factors", "load_model"]
+
+SCHEMA = "imnm-cds-model/1"
+GOLDEN_SCHEMA = "imnm-cds-golden/1"
+FACTORS_SCHEMA = "imnm-cds-factors/1"
+
+_EVIDENCE = {"literature-reconstructed", "local-fit", "synthetic"}
+_JOINT_TOLERANCE = 1e-9
+_GOLDEN_TOLERANCE = 1e-9
+_REMEDY = "restore the folder from its release, or write it again with `imnm-cds train`"
+
+
+def default_folder() -> Path:
+    """The folder of the model that is served unless the configuration names another."""
+    return Path(__file__).parent / "imnm_recurrence"
+
+
+def load_model(folder: Path) -> Model:
+    """Read a model folder and verify it. Raises ModelError, one sentence that says what is wrong and what to do."""
+    document, golden = _read(folder / "model.json"), _read(folder / "golden.json")
+    policy = load_policy(folder / "policy.toml")
+    try:
+        _require(document["schema"] == SCHEMA, f"the schema of model.json must be {SCHEMA!r}")
+        _require(
+            document["sha256"] == checksum(document), "the checksum of model.json does not match its content"
+        )
+        model = _model(document, policy)
+        _verify_shape(model)
+        _verify_numbers(document, model)
+        _verify_golden(golden, model)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        reason = (
+            f"{error} is missing in model.json or golden.json" if isinstance(error, KeyError) else str(error)
+        )
+        raise ModelError(f"{folder} cannot be served: {reason}; {_REMEDY}") from error
+    return model
+
+
+def checksum(document: Mapping[str, Any]) -> str:
+    """SHA-256 of a model's canonical JSON: UTF-8, sorted keys, no spaces, without the field `sha256` itself."""
+    content = {key: value for key, value in document.items() if key != "sha256"}
+    canonical = json.dumps(
+        content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+    return sha256(canonical.encode()).hexdigest()
+
+
+def load_factors(path: Path | None = None) -> PublishedFactors:
+    """The published factors of refractory anti-SRP disease (Z1). Raises ModelError."""
+    path = path or Path(__file__).parent / "srp_refractory" / "factors.toml"
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        _require(document["schema"] == FACTORS_SCHEMA, f"the schema must be {FACTORS_SCHEMA!r}")
+        return PublishedFactors(
+            source=document["source"],
+            patients=document["patients"]["value"],
+            refractory_percent=document["refractory"]["value"],
+            warning=document["warning"],
+            factors={name: _factor(row) for name, row in document["factors"].items()},
+            unread={name: _factor(row) for name, row in document["unread"].items()},
+        )
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+        raise ModelError(f"{path} cannot be used ({error}); restore it from the release") from error
+
+
+def _factor(row: Mapping[str, Any]) -> Factor:
+    return Factor(row["label"], row.get("odds_ratio"), row["source"])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error.strerror}); {_REMEDY}") from error
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path} is not JSON ({error}); {_REMEDY}") from error
+    if not isinstance(document, dict):
+        raise ModelError(f"{path} is not a JSON object; {_REMEDY}")
+    return document
+
+
+def _model(document: Mapping[str, Any], policy: Policy) -> Model:
+    card = document["card"]
+    return Model(
+        id=document["id"],
+        version=document["version"],
+        rules=document["rules"],
+        evidence=document["evidence"],
+        sha256=document["sha256"],
+        limits=card["limits"],
+        range_note=card["range"],
+        time_zero_note=card["time_zero"],
+        description=document["description"],
+        predictors=tuple(PredictorSpec(**row) for row in document["predictors"]),
+        log_hazard_ratios=tuple(document["log_hazard_ratios"]),
+        baseline_hazard=document["baseline_cumulative_hazard"],
+        covariance=tuple(tuple(row) for row in document["covariance"]),
+        joint=dict(sorted(document["joint"].items())),
+        interval=(document["interval"][0], document["interval"][1]),
+        provenance={name: Provenance(**row) for name, row in document["provenance"].items()},
+        policy=policy,
+    )
+
+
+def _require(holds: bool, sentence: str) -> None:
+    if not holds:
+        raise ValueError(sentence)
+
+
+def _verify_shape(model: Model) -> None:
+    """Every predictor and every horizon has its numbers; raises ValueError."""
+    count, size = len(model.predictors), len(model.predictors) + len(model.horizons)
+    patterns = {format(cell, f"0{count}b") for cell in range(2**count)}
+    _require(model.evidence in _EVIDENCE, f"evidence must be one of {', '.join(sorted(_EVIDENCE))}")
+    _require(len(model.log_hazard_ratios) == count, "each predictor needs one log hazard ratio")
+    _require(DECISION_HORIZON in model.horizons, f"a baseline hazard at {DECISION_HORIZON} is needed")
+    rows = [len(row) for row in model.covariance]
+    _require(rows == [size] * size, f"the covariance must have {size} rows and columns")
+    _require(set(model.joint) == patterns, f"the joint table must hold the {len(patterns)} known patterns")
+    tests = set(model.policy.tests)
+    _require(tests == set(model.names), "policy.toml must have one next best test for each predictor")
+
+
+def _verify_numbers(document: Mapping[str, Any], model: Model) -> None:
+    """Every number lies in its range and has its provenance; raises ValueError."""
+    hazards, weights = model.baseline_hazard.values(), model.joint.values()
+    _require(_rises([0.0, *hazards]), "the cumulative baseline hazard must rise from above 0")
+    _require(_rises([0.0, *model.interval, 1.0]), "the interval must rise between 0 and 1")
+    _require(_positive_definite(model.covariance), "the covariance must be symmetric and positive definite")
+    _require(min(weights) > 0, "the joint table must be positive")
+    _require(abs(fsum(weights) - 1) <= _JOINT_TOLERANCE, "the joint table must sum to 1")
+    groups = {name for name, value in document.items() if _has_number(value)}
+    sources = model.provenance
+    unsourced = {name for name, p in sources.items() if p.mark not in get_args(Mark) or not p.source}
+    lacking = sorted(unsourced | (groups - set(sources)))
+    _require(not lacking, f"a provenance with mark and source is needed for {', '.join(lacking)}")
+
+
+def _has_number(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(_has_number(child) for child in value.values())
+    if isinstance(value, list):
+        return any(_has_number(child) for child in value)
+    return isinstance(value, int | float)
+
+
+def _rises(values: Sequence[float]) -> bool:
+    return all(isfinite(b) and a < b for a, b in pairwise(values))
+
+
+def _positive_definite(matrix: Sequence[Sequence[float]]) -> bool:
+    """Symmetric, and Cholesky's factorisation meets only positive pivots."""
+    factor: list[list[float]] = []
+    for i, row in enumerate(matrix):
+        factor.append([])
+        for j in range(i + 1):
+            if row[j] != matrix[j][i]:
+                return False
+            rest = row[j] - fsum(factor[i][k] * factor[j][k] for k in range(j))
+            if i == j and not rest > 0:
+                return False
+            factor[i].append(rest**0.5 if i == j else rest / factor[j][j])
+    return True
+
+
+def _verify_golden(golden: Mapping[str, Any], model: Model) -> None:
+    """The served arithmetic gives the stored answers, for every known pattern and more; raises ValueError."""
+    _require(golden["schema"] == GOLDEN_SCHEMA, f"golden.json must have the schema {GOLDEN_SCHEMA!r}")
+    patterns = {pair["pattern"] for pair in golden["pairs"]}
+    _require(patterns >= set(model.joint), "golden.json must hold every known pattern")
+    for pair in golden["pairs"]:
+        pattern, over = pair["pattern"], pair.get("range_over_unknowns", {})
+        for horizon in model.horizons:
+            got, want = estimate(model, pattern, horizon), pair["risk"][horizon]
+            found = [(got.estimate, want["estimate"]), (got.low, want["low"]), (got.high, want["high"])]
+            if over:
+                ends, stored = extremes(model, pattern, horizon), over[horizon]
+                found += [(ends.lowest, stored["lowest"]), (ends.highest, stored["highest"])]
+            met = all(abs(have - stored) <= _GOLDEN_TOLERANCE for have, stored in found)
+            _require(met, f"the golden pair {pattern} at {horizon} is not met")

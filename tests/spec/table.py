@@ -1,0 +1,222 @@
+"""The specification tables: Markdown files of `rules/`, one table a rule, read and held against an answer.
+
+A table's first column is the record, its last (`why`) is for people, and every other column says what must come out.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.spec.language import alternatives
+
+FOLDER = Path(__file__).parent / "rules"
+PREDICTORS = ("cardiac_involvement", "high_ana", "treatment_refractory", "high_drr")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of one table; `record` may hold `{a,b}` alternatives."""
+
+    file: str
+    rule: str
+    line: int
+    record: str
+    expected: dict[str, str]
+
+    @property
+    def cases(self) -> list[str]:
+        """The records of this row, one for each alternative."""
+        return alternatives(self.record)
+
+
+def rows(folder: Path = FOLDER) -> list[Row]:
+    """Every row of every table, in the order of the files."""
+    return [row for path in sorted(folder.glob("*.md")) for row in _rows(path)]
+
+
+def _rows(path: Path) -> Iterator[Row]:
+    rule, header = "", []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if heading := re.match(r"## ([A-Z][0-9]+)\b", line):
+            rule, header = heading[1], []
+        if not line.startswith("|"):
+            continue
+        cells = [c.strip().replace("\\|", "|") for c in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if cells[0] == "record":
+            header = cells
+        elif not set(cells[0]) <= set("- :"):
+            if len(cells) != len(header) or not rule:
+                raise ValueError(f"{path.name}:{number}: {len(cells)} cells under a header of {len(header)}")
+            expected = {h: c for h, c in zip(header[1:], cells[1:], strict=True) if c and h != "why"}
+            yield Row(path.name, rule, number, cells[0], expected)
+
+
+def differences(answer: dict[str, Any], expected: dict[str, str]) -> list[str]:
+    """What the answer (the object of `imnm-cds explain --json`) says otherwise than the row; [] if nothing."""
+    return [
+        f"{column}: expected {cell!r}, got {got!r}"
+        for column, cell in expected.items()
+        for holds, got in [_CHECKS[column](answer, cell)]
+        if not holds
+    ]
+
+
+_FEATURE = re.compile(
+    r"(?P<state>present|absent|indeterminate|missing)(?P<stale> stale)?(?: (?P<value>-?[\d.]+))?"
+    r"(?: \((?P<rule>[A-Z]\d+)\))?(?:: (?P<reason>.+))?"
+)
+
+
+def _feature(name: str, answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
+    """`present stale 1.74 (D5): reason`: state and staleness always, value, rule and reason where written."""
+    want, got = _FEATURE.fullmatch(cell), answer["features"][name]
+    if not want:
+        raise ValueError(f"not a predictor state: {cell!r}")
+    same = got["state"] == want["state"] and got["stale"] == bool(want["stale"])
+    same = same and (want["rule"] is None or got["rule"] == want["rule"])
+    same = same and (want["reason"] is None or got.get("reason") == want["reason"])
+    if want["value"] is not None:
+        digits = len(want["value"].partition(".")[2])
+        same = same and "value" in got and round(float(got["value"]), digits) == float(want["value"])
+    return same, {k: got[k] for k in ("state", "stale", "value", "rule", "reason") if k in got}
+
+
+def _words(got: set[str], cell: str) -> tuple[bool, Any]:
+    want = set() if cell == "none" else {w.strip() for w in cell.split(",")}
+    return got == want, sorted(got)
+
+
+def _colon(first: Any, second: Any, cell: str) -> tuple[bool, Any]:
+    """`state: more` where `more` may be left out; `second` must contain it."""
+    want, _, more = (p.strip() for p in cell.partition(":"))
+    return first == want and (not more or more in str(second)), f"{first}: {second}"
+
+
+def _refused(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
+    return _words({f"{r['resource'].split('/')[1]} {r['reason']}" for r in answer["refused"]}, cell)
+
+
+def _notes(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
+    return _words({n["rule"] for n in answer["notes"]}, cell)
+
+
+def _activity(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
+    """`ck 420 2.1, peak 5000, nadir 180, relapse`; a thing not written is not looked at, `no relapse` is."""
+    got = answer.get("activity", {})
+    seen = []
+    for word in (w.strip() for w in cell.split(",")):
+        if word in {"relapse", "no relapse"}:
+            seen.append(got["possible_relapse"] == (word == "relapse"))
+        elif word.startswith("no "):
+            seen.append(word[3:] not in got)
+        elif word.startswith('"'):
+            seen.append(word.strip('"') in got["reason"])
+        else:
+            name, value, *times = word.split()
+            seen.append(name in got and float(got[name]["value"]) == float(value))
+            seen += [round(float(got[name]["times_uln"]), 2) == float(times[0])] if times and seen[-1] else []
+    return all(seen), got
+
+
+def _follow_up(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
+    """`visit overdue 3, echo never`; `none`: there is no table; `no echo`: the item is not in it."""
+    got = {item["item"]: item for item in answer.get("follow_up", [])}
+    if cell == "none":
+        return not got, got
+    seen = []
+    for item, state, *days in (w.split() for w in cell.split(",")):
+        if item == "no":
+            seen.append(state not in got)
+        else:
+            seen.append(item in got and got[item]["state"] == state)
+            seen += [got[item].get("overdue_days") == int(days[0])] if days and seen[-1] else []
+    return all(seen), {k: v["state"] for k, v in got.items()} | {"days": list(got.values())}
+
+
+def _risk(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
+    """`2y 0.5682 0.3066–0.8542, over 0.2846–0.5682`: estimate and range, then the range over the unknowns."""
+    got = answer.get("risk", {})
+    if cell == "none":
+        return not got, got
+    seen = []
+    for part in (p.strip() for p in cell.split(",")):
+        year, *numbers = re.split(r"[ –]", part)
+        if year == "over":
+            over = answer["range_over_unknowns"]["2y"]
+            pairs = zip(numbers, (over["lowest"], over["highest"]), strict=True)
+        else:
+            risk = got[year]
+            pairs = zip(numbers, (risk["estimate"], risk["low"], risk["high"]), strict=False)
+        seen += [abs(float(want) - have) < 10 ** -len(want.partition(".")[2]) for want, have in pairs]
+    return all(seen), (got, answer.get("range_over_unknowns"))
+
+
+def _contributions(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
+    """`high_drr 2.5078 0.2846`: hazard ratio and the 2-year risk without it."""
+    got = answer.get("contributions", {})
+    if cell == "none":
+        return not got, got
+    wanted = {name: (ratio, without) for name, ratio, without in (w.split() for w in cell.split(","))}
+    same = set(got) == set(wanted) and all(
+        abs(got[n]["hazard_ratio"] - float(r)) < 1e-4 and abs(got[n]["risk_2y_without"] - float(w)) < 1e-4
+        for n, (r, w) in wanted.items()
+    )
+    return same, got
+
+
+def _next_test(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
+    """`high_drr 1920-8 1742-6`: the predictor, and the codes to order."""
+    got = answer.get("next_best_test")
+    if cell == "none" or got is None:
+        return got is None and cell == "none", got
+    codes = [got["order"]["code"], *(c["code"] for c in got.get("also", []))]
+    return [got["predictor"], *codes][: len(cell.split())] == cell.split(), got
+
+
+def _card(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
+    """`warning "words in it"`: the indicator of the one card, and what it says; `none`: silence."""
+    cards = answer["cards"]
+    if cell == "none":
+        return cards == [], cards
+    indicator, _, words = cell.partition(" ")
+    if len(cards) != 1:
+        return False, cards
+    text = f"{cards[0]['summary']}\n{cards[0]['detail']}"
+    said = all(quoted in text for quoted in re.findall(r'"([^"]*)"', words))
+    unsaid = not any(quoted in text for quoted in re.findall(r"not '([^']*)'", words))
+    return cards[0]["indicator"] == indicator and said and unsaid, (cards[0]["indicator"], text)
+
+
+def _suggestions(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
+    """`5048-4, 2157-6 1920-8 1742-6, appointment`: the codes of each suggestion, in order."""
+    got = []
+    for card in answer["cards"]:
+        for suggestion in card.get("suggestions", []):
+            resource = suggestion["actions"][0]["resource"]
+            codes = " ".join(c["code"] for c in resource.get("code", {}).get("coding", []))
+            got.append(codes if resource["resourceType"] == "ServiceRequest" else "appointment")
+    return got == ([] if cell == "none" else [c.strip() for c in cell.split(",")]), got
+
+
+_CHECKS = {
+    **{p: lambda a, c, p=p: _feature(p, a, c) for p in PREDICTORS},
+    "eligibility": lambda a, c: _colon(a["eligibility"]["state"], a["eligibility"]["reason"], c),
+    "subtype": lambda a, c: _colon(a["eligibility"]["subtype"], "", c),
+    "outcome": lambda a, c: _colon(a["outcome"], a.get("abstention", {}), c),
+    "band": lambda a, c: _colon(a.get("band", "none"), "", c),
+    "refused": _refused,
+    "notes": _notes,
+    "context": lambda a, c: _words({f["finding"] for f in a.get("context", [])}, c),
+    "activity": _activity,
+    "follow-up": _follow_up,
+    "risk": _risk,
+    "contributions": _contributions,
+    "next test": _next_test,
+    "srp refractory": lambda a, c: _words(
+        {f"{k} {v}" for k, v in a.get("srp_refractory", {}).items()}, c
+    ),
+    "card": _card,
+    "suggestions": _suggestions,
+}

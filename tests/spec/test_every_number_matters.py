@@ -1,0 +1,130 @@
+"""Moving any number, or deleting any code row, turns at least one specification row red: none of them is dead."""
+
+import csv
+import re
+import shutil
+import tomllib
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fhir_mapping.terms import load_tables
+from models.policy import load_policy
+from models.registry import default_folder
+from tests.spec.language import TABLES, read
+from tests.spec.run import answer, packaged_model
+from tests.spec.table import Row, differences, rows
+
+ROWS = rows()
+POLICY = default_folder() / "policy.toml"
+STEPS = {"mg/d": "0.1", "1": "0.01", "%": "1"}  # everything else moves by one of its unit
+CODE_TABLES = ("observations", "conditions", "medications", "procedures", "visits", "specialties", "qualifiers")
+
+
+def numbers(path: Path) -> list[tuple[str, Decimal, str, str]]:
+    """Every `name = { value = …, unit = …, source = … }` of a TOML file: dotted name, value, unit, source."""
+    found = []
+
+    def walk(name: str, node: Any) -> None:
+        if isinstance(node, dict) and "value" in node:
+            found.append((name, Decimal(str(node["value"])), node.get("unit", ""), node.get("source", "")))
+        elif isinstance(node, dict):
+            for key, child in node.items():
+                walk(f"{name}.{key}".lstrip("."), child)
+
+    walk("", tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal))
+    return found
+
+
+def moved(text: str, name: str, value: Decimal) -> str:
+    """The TOML text with one number replaced."""
+    section, _, key = name.rpartition(".")
+    head, found, tail = text.partition(f"[{section}]")
+    assert found, f"no section [{section}]"
+    changed, count = re.subn(rf"(?m)^({re.escape(key)} = {{ value = )[^,]+", rf"\g<1>{value}", tail, count=1)
+    assert count == 1, f"no number {name}"
+    return head + found + changed
+
+
+def first_red(likely: list[Row], **changed: Any) -> Row | None:
+    """The first row that fails under changed tables or a changed model, the likely ones first."""
+    rest = [row for row in ROWS if row not in likely]
+    for row in [*likely, *rest]:
+        if any(differences(answer(read(case), **changed), row.expected) for case in row.cases):
+            return row
+    return None
+
+
+def of_rules(source: str) -> list[Row]:
+    """The rows of the rules that a `source` names."""
+    named = re.findall(r"\b[A-Z]\d+\b", source)
+    return [row for row in ROWS if row.rule in named]
+
+
+def copied_tables(tmp_path: Path) -> Path:
+    """A copy of the tables that a test may change."""
+    return Path(shutil.copytree(TABLES, tmp_path / "tables"))
+
+
+def step(unit: str, value: Decimal) -> Decimal:
+    """The smallest meaningful step of a number."""
+    return Decimal(STEPS.get(unit, "1")) if value % 1 or unit in STEPS else Decimal(1)
+
+
+@pytest.mark.parametrize("sign", [1, -1], ids=["up", "down"])
+@pytest.mark.parametrize(("name", "value", "unit", "source"), numbers(TABLES / "rules.toml"))
+def test_moving_a_number_of_the_rules_turns_a_row_red(tmp_path, name, value, unit, source, sign):
+    folder = copied_tables(tmp_path)
+    text = (folder / "rules.toml").read_text(encoding="utf-8")
+    (folder / "rules.toml").write_text(moved(text, name, value + sign * step(unit, value)), encoding="utf-8")
+    assert first_red(of_rules(source), tables=load_tables(folder))
+
+
+@pytest.mark.parametrize("sign", [1, -1], ids=["up", "down"])
+@pytest.mark.parametrize(("name", "value", "unit", "source"), numbers(POLICY))
+def test_moving_a_number_of_the_policy_turns_a_row_red(tmp_path, name, value, unit, source, sign):
+    path = tmp_path / "policy.toml"
+    path.write_text(moved(POLICY.read_text(encoding="utf-8"), name, value + sign * step(unit, value)), encoding="utf-8")
+    model = replace(packaged_model(), policy=load_policy(path))
+    assert first_red(of_rules(source), model=model)
+
+
+def csv_rows(table: str) -> list[dict[str, str]]:
+    """The rows of one table as they stand on disk."""
+    with (TABLES / f"{table}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def rewrite(path: Path, table_rows: list[dict[str, str]]) -> None:
+    """A table written anew."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(table_rows[0]))
+        writer.writeheader()
+        writer.writerows(table_rows)
+
+
+@pytest.mark.parametrize("index", range(len(csv_rows("units"))))
+def test_moving_a_unit_factor_turns_a_row_red(tmp_path, index):
+    folder = copied_tables(tmp_path)
+    table = csv_rows("units")
+    unit = table[index]["unit"]
+    table[index]["factor"] = str(Decimal(table[index]["factor"]) * Decimal("1.1"))
+    rewrite(folder / "units.csv", table)
+    likely = [row for row in ROWS if unit in row.record]
+    assert first_red(likely, tables=load_tables(folder)), unit
+
+
+@pytest.mark.parametrize(
+    ("table", "index"), [(t, i) for t in CODE_TABLES for i in range(len(csv_rows(t)))]
+)
+def test_deleting_a_code_turns_a_row_red(tmp_path, table, index):
+    folder = copied_tables(tmp_path)
+    kept = csv_rows(table)
+    gone = kept.pop(index)
+    rewrite(folder / f"{table}.csv", kept)
+    code = gone["code"].replace("*", "")
+    likely = [row for row in ROWS if code in row.record]
+    assert first_red(likely, tables=load_tables(folder)), gone

@@ -1,0 +1,407 @@
+"""Which facts count (rules 1): every resource is judged, and kept or refused with its first reason."""
+
+from datetime import timedelta
+from fractions import Fraction
+
+from . import ana, exposures
+from .bundles import (
+    entries_of,
+    find_patient,
+    rule_F1_subject,
+    rule_F2_extensions,
+    rule_F7_versions,
+    subjects_of,
+    target_of,
+)
+from .tables import rule_F4_rows_of, words_of
+from .times import parse_time, rule_F3_past
+from .values import (
+    DIMENSION,
+    FLIPPED,
+    as_decimal,
+    rule_F5_plausible,
+    rule_F6_factor,
+    rule_F6_lvef_percent,
+    rule_F8_limits,
+)
+
+MEDICATIONS = ("MedicationRequest", "MedicationStatement", "MedicationDispense", "MedicationAdministration")
+RESULT_STATUS = ("final", "amended", "corrected")
+VALUE_NAMES = (
+    "valueQuantity",
+    "valueCodeableConcept",
+    "valueString",
+    "valueBoolean",
+    "valueInteger",
+    "valueRange",
+    "valueRatio",
+    "valueSampledData",
+    "valueTime",
+    "valueDateTime",
+    "valuePeriod",
+)
+
+
+def build(data, as_of, zone, tables: dict, options: dict) -> dict:
+    """The facts that count, in plain lists, and the refusals."""
+    record = {
+        "as_of": as_of,
+        "zone": zone,
+        "tables": tables,
+        "tolerance": timedelta(hours=24),
+        "accept_unknown": options["accept_unknown_status"],
+        "any_encounter_counts": options["any_encounter_counts"],
+        "failed": set(options["failed"]),
+        "not_offered": set(options["not_offered"]),
+        "results": [],
+        "conditions": [],
+        "treatments": [],
+        "done": [],
+        "plans": [],
+        "report_members": {},
+        "refused": [],
+        "notes": [],
+    }
+    last, superseded = rule_F7_versions(entries_of(data))
+    record["entries"] = last
+    record["by_url"] = {full_url: resource for full_url, resource in last if full_url}
+    full_url, patient = find_patient(last)
+    tail = f"/Patient/{patient.get('id')}"
+    record["base"] = full_url[: -len(tail)] if full_url.endswith(tail) and "://" in full_url else ""
+    record["patient"] = {
+        "id": patient.get("id"),
+        "sex": patient.get("gender") if patient.get("gender") in ("male", "female") else "",
+        "born": patient.get("birthDate"),
+        "resource": patient,
+    }
+    for _, resource in superseded:
+        if roles_of(record, resource):
+            refuse(record, resource, "superseded")
+    for _, resource in last:
+        judge(record, resource)
+    rule_F7_duplicates(record)
+    return record
+
+
+def refuse(record: dict, resource: dict, reason: str) -> None:
+    record["refused"].append({"resource": f"{resource['resourceType']}/{resource.get('id')}", "reason": reason})
+
+
+def concept_of(record: dict, resource: dict):
+    kind = resource["resourceType"]
+    if kind in MEDICATIONS:
+        return exposures.rule_T1_medication(record, resource)
+    if kind == "Encounter":
+        return [resource.get("class") or {}, *(resource.get("type") or []), resource.get("serviceType") or {}]
+    if kind == "Appointment":
+        kinds = [*(resource.get("serviceType") or []), *(resource.get("specialty") or [])]
+        return [*kinds, resource.get("appointmentType") or {}]
+    return resource.get("code") or {}
+
+
+TABLES_OF = {
+    "Observation": ("observations",),
+    "Condition": ("conditions",),
+    "Procedure": ("procedures",),
+    "DiagnosticReport": ("observations", "procedures"),
+    "ServiceRequest": ("observations", "procedures"),
+    "Encounter": ("visits", "specialties"),
+    "Appointment": ("visits", "specialties"),
+    **dict.fromkeys(MEDICATIONS, ("medications",)),
+}
+
+
+def roles_of(record: dict, resource: dict) -> set[str]:
+    """The role words of the table rows that the resource's codes match."""
+    concept = concept_of(record, resource) if resource["resourceType"] in TABLES_OF else {}
+    names = TABLES_OF.get(resource["resourceType"], ())
+    return {word for name in names for word in words_of(record["tables"], name, concept)}
+
+
+def judge(record: dict, resource: dict) -> None:
+    """F1, F2, F3 and what follows, in the order of the rules; the first reason is kept."""
+    kind = resource.get("resourceType")
+    if kind not in TABLES_OF:
+        if subjects_of(record, resource) is not None and kind != "Patient":
+            if rule_F1_subject(record, resource) == "other patient":
+                refuse(record, resource, "other patient")
+        return
+    roles = roles_of(record, resource)
+    reason = rule_F1_subject(record, resource)
+    if reason:
+        if reason == "other patient" or roles:
+            refuse(record, resource, reason)
+        return
+    keep = {
+        "Observation": keep_observation,
+        "Condition": keep_condition,
+        "Procedure": keep_procedure,
+        "DiagnosticReport": keep_report,
+        "Encounter": keep_encounter,
+        "ServiceRequest": keep_order,
+        "Appointment": keep_appointment,
+    }.get(kind, keep_medication)
+    reason = rule_F2_extensions(resource) or keep(record, resource, roles)
+    if reason and roles:
+        refuse(record, resource, reason)
+
+
+def rule_F3_status(record: dict, resource: dict, accepted: tuple) -> str:
+    """The status itself is the reason."""
+    status = resource.get("status")
+    if not status:
+        return "no status"
+    if status in accepted or (status == "unknown" and record["accept_unknown"]):
+        return ""
+    return status
+
+
+def rule_F3_observation_time(record: dict, resource: dict) -> dict | None:
+    period = resource.get("effectivePeriod") or {}
+    for text in (
+        resource.get("effectiveDateTime"),
+        period.get("end"),
+        period.get("start"),
+        resource.get("effectiveInstant"),
+        resource.get("issued"),
+    ):
+        moment = parse_time(text, record["zone"])
+        if moment:
+            return moment
+    return None
+
+
+def rule_F3_time(record: dict, moment: dict | None) -> tuple[dict | None, str]:
+    """The moment at `as_of`, or the reason `undated` or `future`."""
+    if moment is None:
+        return None, "undated"
+    past = rule_F3_past(moment, record["as_of"], record["tolerance"])
+    return (past, "") if past else (None, "future")
+
+
+def base_of(resource: dict, moment: dict, roles: set[str]) -> dict:
+    kind, number = resource["resourceType"], resource.get("id")
+    return {**moment, "id": number, "name": f"{kind}/{number}", "roles": roles, "resource": resource}
+
+
+def keep_observation(record: dict, resource: dict, roles: set[str]) -> str:
+    if not roles:
+        return ""
+    reason = rule_F3_status(record, resource, RESULT_STATUS)
+    if reason:
+        return reason
+    moment, reason = rule_F3_time(record, rule_F3_observation_time(record, resource))
+    if reason:
+        return reason
+    analytes = {row[0] for row in rule_F4_rows_of(record["tables"], "observations", resource.get("code"))}
+    if len(analytes) > 1:
+        return "conflicting codes"
+    result = base_of(resource, moment, roles)
+    result["analyte"] = analytes.pop()
+    result["specimen"] = target_of(record, (resource.get("specimen") or {}).get("reference"))
+    reason = rule_F5_data_absent(record, resource, result) or measure(record, resource, result)
+    if reason:
+        if result["analyte"] in ("ast", "alt") and reason in ("no unit", "unknown unit"):
+            record["unit_refused"] = True
+        return reason
+    record["results"].append(result)
+    return ""
+
+
+def rule_F5_data_absent(record: dict, resource: dict, result: dict) -> str:
+    """No value, or the reason why there is none; members stand for an ANA panel without value (A1)."""
+    if resource.get("dataAbsentReason"):
+        return "data absent"
+    holders = [resource] + (resource.get("component") or [])
+    if any(name in holder for holder in holders for name in VALUE_NAMES):
+        return ""
+    if resource.get("hasMember"):
+        return ""
+    if result["analyte"] in ("ana", "anti-srp", "anti-hmgcr") and resource.get("interpretation"):
+        return ""
+    return "data absent"
+
+
+def measure(record: dict, resource: dict, result: dict) -> str:
+    """Value, unit and limits of an analyte with a magnitude (F5, F6, F8); titres of an ANA."""
+    tables, analyte = record["tables"], result["analyte"]
+    if analyte == "ana":
+        return ana.rule_F5_titres(record, result)
+    if analyte not in DIMENSION:
+        return ""
+    quantity = resource.get("valueQuantity") or {}
+    written = as_decimal(quantity.get("value"))
+    if written is None:
+        return "data absent"
+    factor, reason = rule_F6_factor(tables, quantity, DIMENSION[analyte])
+    if factor is None:
+        return reason
+    value, comparator = written * factor, quantity.get("comparator") or ""
+    if analyte == "lvef":
+        value = rule_F6_lvef_percent(tables, written)
+    if analyte == "alt-ast-ratio":
+        if value <= 0:
+            return "implausible"
+        value, comparator = Fraction(1) / Fraction(value), FLIPPED[comparator]
+    if not rule_F5_plausible(tables, analyte, value):
+        return "implausible"
+    result["value"], result["comparator"] = value, comparator
+    result.update(rule_F8_limits(record, resource, analyte, quantity, result))
+    return ""
+
+
+def rule_M1_condition(record: dict, resource: dict) -> tuple[str, str]:
+    """Verification and clinical status of a Condition, as M1 reads them."""
+    verification = code_in(resource.get("verificationStatus")) or "confirmed"
+    clinical = code_in(resource.get("clinicalStatus"))
+    abated = None
+    has_abatement = any(name.startswith("abatement") for name in resource)
+    period = resource.get("abatementPeriod") or {}
+    for text in (resource.get("abatementDateTime"), period.get("end"), period.get("start")):
+        abated = abated or parse_time(text, record["zone"])
+    later = abated is not None and abated["first"] > record["as_of"]
+    if not clinical:
+        clinical = "resolved" if has_abatement and not later else "active"
+    elif later and clinical in ("inactive", "resolved"):
+        clinical = "active"
+    return verification, clinical
+
+
+def code_in(concept) -> str:
+    for coding in (concept or {}).get("coding") or []:
+        if coding.get("code"):
+            return coding["code"]
+    return ""
+
+
+def keep_condition(record: dict, resource: dict, roles: set[str]) -> str:
+    if not roles:
+        return ""
+    verification, clinical = rule_M1_condition(record, resource)
+    if verification in ("refuted", "entered-in-error"):
+        return verification
+    period = resource.get("onsetPeriod") or {}
+    onset = parse_time(resource.get("onsetDateTime"), record["zone"])
+    onset = onset or parse_time(period.get("start"), record["zone"])
+    recorded = parse_time(resource.get("recordedDate"), record["zone"])
+    when = onset or recorded
+    if when:
+        when, reason = rule_F3_time(record, when)
+        if reason:
+            return reason
+    if "core" in roles:  # E6: in one Condition a core code wins over any other
+        roles = {"core"}
+    record["conditions"].append(
+        {
+            "id": resource.get("id"),
+            "name": f"Condition/{resource.get('id')}",
+            "roles": roles,
+            "when": when,
+            "recorded": recorded,
+            "confirmed": verification not in ("unconfirmed", "provisional", "differential"),
+            "clinical": clinical,
+            "eligible": clinical in ("active", "recurrence", "relapse", "remission"),
+        }
+    )
+    return ""
+
+
+def keep_procedure(record: dict, resource: dict, roles: set[str]) -> str:
+    if not roles:
+        return ""
+    if resource.get("status") != "completed":
+        return resource.get("status") or "no status"
+    period = resource.get("performedPeriod") or {}
+    texts = (resource.get("performedDateTime"), period.get("end"), period.get("start"))
+    moments = [parse_time(text, record["zone"]) for text in texts]
+    moment, reason = rule_F3_time(record, next((m for m in moments if m), None))
+    if reason:
+        return reason
+    begun = parse_time(period.get("start"), record["zone"]) or moment
+    record["done"].append({**base_of(resource, moment, roles), "begun": min(begun["first"], record["as_of"])})
+    return ""
+
+
+def keep_report(record: dict, resource: dict, roles: set[str]) -> str:
+    reason = rule_F3_status(record, resource, (*RESULT_STATUS, "appended"))
+    if reason:
+        return reason
+    members = {target_of(record, one.get("reference")) for one in resource.get("result") or []}
+    record["report_members"][resource.get("id")] = members
+    if not roles:
+        return ""
+    moment, reason = rule_F3_time(record, rule_F3_observation_time(record, resource))
+    if reason:
+        return reason
+    record["done"].append({**base_of(resource, moment, roles), "begun": moment["first"]})
+    return ""
+
+
+def keep_encounter(record: dict, resource: dict, roles: set[str]) -> str:
+    if resource.get("status") not in ("finished", "in-progress"):
+        return ""
+    period = resource.get("period") or {}
+    start = parse_time(period.get("start"), record["zone"])
+    moment, reason = rule_F3_time(record, parse_time(period.get("end"), record["zone"]) or start)
+    if reason:
+        return reason
+    record["done"].append({**base_of(resource, moment, roles), "start": start})
+    return ""
+
+
+def keep_order(record: dict, resource: dict, roles: set[str]) -> str:
+    proposed = resource.get("intent") in ("proposal", "option")
+    if resource.get("status") == "active" and not proposed and resource.get("doNotPerform") is not True:
+        made = parse_time(resource.get("authoredOn"), record["zone"])
+        record["plans"].append({"kind": "ServiceRequest", "roles": roles, "made": made, "resource": resource})
+    return ""
+
+
+def keep_appointment(record: dict, resource: dict, roles: set[str]) -> str:
+    if resource.get("status") == "booked":
+        start, made = (parse_time(resource.get(name), record["zone"]) for name in ("start", "created"))
+        plan = {"kind": "Appointment", "roles": roles, "start": start, "made": made, "resource": resource}
+        record["plans"].append(plan)
+    return ""
+
+
+def keep_medication(record: dict, resource: dict, roles: set[str]) -> str:
+    if not roles:
+        return ""
+    reason = exposures.rule_T2_counts(resource)
+    if reason:
+        return reason
+    treatment, reason = exposures.rule_T3_treatment(record, resource)
+    if reason:
+        return reason
+    if not exposures.rule_T1_excluded_route(record, resource):
+        for ingredient in sorted(roles):
+            record["treatments"].append({**treatment, "ingredient": ingredient})
+    return ""
+
+
+def rule_F7_duplicates(record: dict) -> None:
+    """The same code, time, value and specimen, or medicine, period and dosage, count once."""
+    for name, same in (("results", same_result), ("treatments", exposures.same_treatment)):
+        kept: list[dict] = []
+        for one in sorted(record[name], key=lambda fact: str(fact["id"])):
+            twin = next((other for other in kept if same(one, other)), None)
+            if twin is None:
+                kept.append(one)
+            elif name == "results":
+                join_reports(record, twin, one)
+        record[name] = kept
+
+
+def same_result(one: dict, other: dict) -> bool:
+    names = ("code", "component", "hasMember", "interpretation", *VALUE_NAMES)
+    if any(one["resource"].get(name) != other["resource"].get(name) for name in names):
+        return False
+    return (one["specimen"], one["first"], one["last"]) == (other["specimen"], other["first"], other["last"])
+
+
+def join_reports(record: dict, kept: dict, dropped: dict) -> None:
+    """A report that lists the dropped copy lists the kept one."""
+    for members in record["report_members"].values():
+        if dropped["name"] in members:
+            members.add(kept["name"])

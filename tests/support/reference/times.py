@@ -1,0 +1,72 @@
+"""Times as written, and what they can mean (rule F3)."""
+
+import re
+from datetime import UTC, date, datetime, timedelta, tzinfo
+
+SHAPE = re.compile(
+    r"^(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(Z|[+-]\d\d:\d\d)?)?)?)?$"
+)
+TICK = timedelta(microseconds=1)
+
+
+def parse_time(text, zone: tzinfo) -> dict | None:
+    """First and last possible instant of a date or time as written; None where it is not one."""
+    match = SHAPE.match(text) if isinstance(text, str) else None
+    if not match:
+        return None
+    year, month, day, hour, minute, second, fraction, offset = match.groups()
+    try:
+        if hour is not None:
+            micro = int(((fraction or "") + "000000")[:6])
+            local = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second or 0), micro)
+            instant = with_offset(local, offset, zone)
+            return {"text": text, "first": instant, "last": instant, "precision": "time"}
+        first = date(int(year), int(month or 1), int(day or 1))
+    except ValueError:
+        return None
+    if day:
+        after, precision = first + timedelta(days=1), "day"
+    elif month:
+        after, precision = (first.replace(day=28) + timedelta(days=4)).replace(day=1), "month"
+    else:
+        after, precision = first.replace(year=first.year + 1), "year"
+    return {
+        "text": text,
+        "first": midnight(first, zone),
+        "last": midnight(after, zone) - TICK,
+        "precision": precision,
+    }
+
+
+def with_offset(local: datetime, offset: str | None, zone: tzinfo) -> datetime:
+    if offset is None:
+        return local.replace(tzinfo=zone).astimezone(UTC)
+    if offset == "Z":
+        return local.replace(tzinfo=UTC)
+    hours, minutes = int(offset[1:3]), int(offset[4:6])
+    shift = timedelta(hours=hours, minutes=minutes)
+    return local.replace(tzinfo=UTC) - (shift if offset[0] == "+" else -shift)
+
+
+def midnight(day: date, zone: tzinfo) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+
+
+def rule_F3_past(moment: dict | None, as_of: datetime, tolerance: timedelta) -> dict | None:
+    """The moment as it counts at `as_of`; None if it lies too far in the future."""
+    if moment is None or moment["first"] > as_of + tolerance:
+        return None
+    return {**moment, "first": min(moment["first"], as_of), "last": min(moment["last"], as_of)}
+
+
+def day_of(moment: datetime, zone: tzinfo) -> date:
+    return moment.astimezone(zone).date()
+
+
+def days(number) -> timedelta:
+    return timedelta(days=float(number))
+
+
+def completed_years(born: date, today: date) -> int:
+    """Age by birthdays."""
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))

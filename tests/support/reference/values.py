@@ -1,0 +1,173 @@
+"""Numbers with units, plausible values and upper limits (rules F5, F6, F8), and what a comparator leaves open."""
+
+from decimal import Decimal
+from fractions import Fraction
+
+from .tables import UCUM, canonical_system, number, words_of
+from .times import parse_time
+
+DIMENSION = {
+    "ast": "enzyme",
+    "alt": "enzyme",
+    "ck": "enzyme",
+    "ldh": "enzyme",
+    "hbdh": "enzyme",
+    "lymphocytes": "cells",
+    "neutrophils": "cells",
+    "troponin-i": "mass-concentration",
+    "troponin-t": "mass-concentration",
+    "nt-probnp": "mass-concentration",
+    "lvef": "fraction",
+    "ast-alt-ratio": "ratio",
+    "alt-ast-ratio": "ratio",
+}
+PLAUSIBLE = {
+    "ast": "ast",
+    "alt": "alt",
+    "ck": "ck",
+    "lvef": "lvef",
+    "ast-alt-ratio": "ast_alt_ratio",
+    "alt-ast-ratio": "ast_alt_ratio",
+    "troponin-i": "troponin",
+    "troponin-t": "troponin",
+    "nt-probnp": "nt_probnp",
+}
+FLIPPED = {"": "", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+def as_decimal(value) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return None
+    return Decimal(value)
+
+
+def rule_F6_factor(tables: dict, quantity: dict, dimension: str) -> tuple[Decimal | None, str]:
+    """The factor to the canonical unit, or the reason of the refusal."""
+    code, text = quantity.get("code"), quantity.get("unit")
+    units = tables["units"]
+    by_text = units.get((dimension, "text", text))
+    if code and canonical_system(tables, quantity.get("system")) == UCUM:
+        by_code = units.get((dimension, "ucum", code))
+        if by_code is None:
+            return None, "unknown unit"
+        if text and by_text is not None and by_text != by_code:
+            return None, "unknown unit"
+        return by_code, ""
+    if text:
+        return (by_text, "") if by_text is not None else (None, "unknown unit")
+    if code:
+        return None, "unknown unit"
+    none = units.get((dimension, "text", "(none)"))
+    return (none, "") if none is not None else (None, "no unit")
+
+
+def rule_F5_plausible(tables: dict, analyte: str, value: Decimal) -> bool:
+    name = PLAUSIBLE.get(analyte)
+    if name is None:
+        return True
+    low = number(tables, f"plausible.{name}_low")
+    high = number(tables, f"plausible.{name}_high")
+    return low <= value <= high
+
+
+def rule_F6_lvef_percent(tables: dict, value: Decimal) -> Decimal:
+    """An ejection fraction of at most 1 is a fraction, whatever its unit."""
+    return value * 100 if value <= number(tables, "lvef.fraction_at_most") else value
+
+
+def rule_F8_limits(record: dict, resource: dict, analyte: str, quantity: dict, moment: dict) -> dict:
+    """Upper and lower limit in the canonical unit; `default` where the upper limit is ours."""
+    tables = record["tables"]
+    dimension = DIMENSION[analyte]
+    high = pick_limit(record, resource, "high", quantity, dimension, moment)
+    low = pick_limit(record, resource, "low", quantity, dimension, moment)
+    if high is None and analyte in ("ast", "alt", "ck"):
+        return {"uln": number(tables, f"upper_limit.{analyte}"), "lln": low, "default": True}
+    return {"uln": high, "lln": low, "default": False}
+
+
+def pick_limit(record: dict, resource: dict, side: str, quantity: dict, dimension: str, moment: dict):
+    best = None
+    for one in resource.get("referenceRange") or []:
+        limit = convert_limit(record["tables"], one.get(side), quantity, dimension)
+        special = range_matches(record, one, moment)
+        if limit is None or special is None:
+            continue
+        if best is None or special > best[0]:
+            best = (special, limit)
+    return best[1] if best else None
+
+
+def convert_limit(tables: dict, limit, quantity: dict, dimension: str) -> Decimal | None:
+    """The limit by its own unit, else by the unit of the value."""
+    value = as_decimal((limit or {}).get("value"))
+    if value is None:
+        return None
+    unit_holder = limit if limit.get("code") or limit.get("unit") else quantity
+    factor, _ = rule_F6_factor(tables, unit_holder, dimension)
+    return None if factor is None else value * factor
+
+
+def range_matches(record: dict, one: dict, moment: dict) -> int | None:
+    """How specific a reference range is for this patient (0, 1, 2), or None where it does not apply."""
+    tables, patient = record["tables"], record["patient"]
+    if one.get("type") and "normal-range" not in words_of(tables, "qualifiers", one["type"]):
+        return None
+    special = 0
+    sexes = words_of(tables, "qualifiers", one.get("appliesTo") or []) & {"male", "female"}
+    if one.get("appliesTo"):
+        if patient["sex"] not in sexes:
+            return None
+        special += 1
+    if one.get("age"):
+        if not age_matches(record, one["age"], moment):
+            return None
+        special += 1
+    return special
+
+
+def age_matches(record: dict, age: dict, moment: dict) -> bool:
+    born = parse_time(record["patient"]["born"], record["zone"])
+    if born is None:
+        return False
+    days = Fraction((moment["last"] - born["last"]).total_seconds()) / 86400
+    for side in ("low", "high"):
+        bound = age.get(side)
+        if not bound:
+            continue
+        factor, _ = rule_F6_factor(record["tables"], bound, "time")
+        if factor is None:
+            return False
+        edge = Fraction(bound["value"]) * Fraction(factor)
+        if (side == "low" and days < edge) or (side == "high" and days > edge):
+            return False
+    return True
+
+
+def above(value: Decimal, comparator: str, limit: Decimal) -> bool | None:
+    """Is the true value above the limit? None where the comparator leaves it open (D6)."""
+    if comparator == "":
+        return value > limit
+    if comparator in ("<", "<="):
+        return False if value <= limit else None
+    if comparator == ">":
+        return True if value >= limit else None
+    return True if value > limit else None
+
+
+def below(value: Decimal, comparator: str, limit: Decimal) -> bool | None:
+    """Is the true value below the limit?"""
+    if comparator == "":
+        return value < limit
+    if comparator in (">", ">="):
+        return False if value >= limit else None
+    if comparator == "<":
+        return True if value <= limit else None
+    return True if value < limit else None
+
+
+def over_limit(result: dict, times=1) -> bool | None:
+    """Is a result above so many times its own upper limit? None: no limit, or a comparator leaves it open."""
+    if result["uln"] is None:
+        return None
+    return above(result["value"], result["comparator"], result["uln"] * times)
