@@ -30,9 +30,9 @@ bench: .venv/all  ## measurements, never a gate
 	@$(BIN)/python -m tests.bench
 
 docs: .venv/all  ## write the generated pages and pictures
-	@$(BIN)/python -m tests.spec --write && $(BIN)/python -m cds_service check --write
+	@$(BIN)/python -m tests.spec --write && $(BIN)/imnm-cds check --write && $(BIN)/python -m tests.support.picture --write
 
-lock: .venv/all  ## resolve both lock files anew (needs uv)
+lock:  ## resolve both lock files anew (needs uv)
 	@uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate -q -o all.lock
 	@printf "lifelines; python_version < '3'\npandas; python_version < '3'\n" | uv pip compile pyproject.toml \
@@ -40,21 +40,16 @@ lock: .venv/all  ## resolve both lock files anew (needs uv)
 	  -c all.lock --overrides /dev/stdin -o serve.lock
 
 # One line for each thing a fresh machine may lack.
-INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --no-input --retries 1 --timeout 60 --require-hashes -r
-FAILED = { echo "imnm-cds: the packages of $< could not be installed: see the lines above; is there a network and a package index?"; exit 1; }
-
 .venv/bin/python:
 	@$(PYTHON) -c "" 2>/dev/null || { echo "imnm-cds: '$(PYTHON)' is not there. Install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { echo "imnm-cds: needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) -V). Name another: make PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -m venv .venv >/dev/null 2>&1 || { rm -rf .venv; echo "imnm-cds: Python's venv module does not work here. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 
 .venv/serve: serve.lock | .venv/bin/python
-	@echo "Installing the packages of serve.lock into .venv (first run only, about half a minute) ..."
-	@$(INSTALL) $< || $(FAILED)
+	@$(BIN)/python .ci/install $<
 	@touch $@
 
 .venv/all: all.lock pyproject.toml | .venv/bin/python
-	@echo "Installing the packages of all.lock into .venv (first run only, about a minute) ..."
-	@$(INSTALL) $< || $(FAILED)
+	@$(BIN)/python .ci/install $<
 	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 	@touch $@ .venv/serve

@@ -3,14 +3,14 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-
-def _beside_us(name: str) -> bool:
-    """Tell our package from another one that happens to have the same common name."""
-    found = find_spec(name)
-    return bool(found and found.origin) and Path(str(found and found.origin)).resolve().parents[1] == _HOME
-
-
 _HOME = Path(__file__).resolve().parents[1]
-for _name in ("fhir_mapping", "models"):
-    if not _beside_us(_name):
-        raise ImportError(f"Python finds another package called {_name}: start imnm-cds without it on the path")
+
+for _name in (
+    "fhir_mapping",
+    "models",
+):  # common names: another package of that name must not be taken for ours
+    _found = find_spec(_name)
+    if not _found or not _found.origin or Path(_found.origin).resolve().parents[1] != _HOME:
+        raise ImportError(
+            f"the package {_name} that Python finds is not the one of imnm-cds: clear the path of it"
+        )

@@ -60,7 +60,9 @@ def create_app(
     limits = limits or Limits()
     for client in settings.client:
         check_suggestions(model, {item: code.model_dump() for item, code in client.order_codes.items()})
-    secret = settings.card_secret.get_secret_value().encode() if settings.card_secret else secrets.token_bytes()
+    secret = (
+        settings.card_secret.get_secret_value().encode() if settings.card_secret else secrets.token_bytes()
+    )
     parts = Parts(
         limits=limits,
         callers=callers(settings.client, tables, secret),
@@ -81,7 +83,9 @@ def enabled(document: Mapping[str, Any], services: tuple[str, ...] | None) -> di
             raise SettingsError(f"services: {name} is not in cds-hooks.json, which has {', '.join(known)}")
     chosen = [service for name, service in known.items() if services is None or name in services]
     if unknown := [service["hook"] for service in chosen if service["hook"] not in HOOKS]:
-        raise SettingsError(f"cds-hooks.json: there is no adapter for the hook {unknown[0]} in cds_service/hooks")
+        raise SettingsError(
+            f"cds-hooks.json: there is no adapter for the hook {unknown[0]} in cds_service/hooks"
+        )
     return {**document, "services": chosen}
 
 

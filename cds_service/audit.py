@@ -29,7 +29,10 @@ def audited(gathering: Gathering, assessment: Assessment) -> dict[str, Any]:
     }
 
 
-def place(error: Exception) -> str:
-    """Return file and line where an error was raised; its message may hold data of the record."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{Path(frame.filename).name}:{frame.lineno}"
+def crash(error: Exception) -> dict[str, str]:
+    """Say which kind of error was raised, and in which file and line; its message may hold data of the record."""
+    cause: BaseException = error
+    while isinstance(cause, BaseExceptionGroup):  # several tasks at once: the first one that failed
+        cause = cause.exceptions[0]
+    frame = traceback.extract_tb(cause.__traceback__)[-1]
+    return {"error": type(cause).__name__, "place": f"{Path(frame.filename).name}:{frame.lineno}"}

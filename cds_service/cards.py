@@ -100,15 +100,19 @@ def _card(assessment: Assessment, settings: CardSettings) -> Card:
 
 
 def _state(assessment: Assessment, settings: CardSettings) -> list[Any]:
-    """What makes two cards the same: client, patient, service, band, predictor states, follow-up states."""
-    advice = assessment.advice
+    """What makes two cards the same: client, patient, service, band, predictor states, follow-up states.
+
+    A possible relapse belongs to it: a card that was dismissed before must not silence that headline.
+    """
+    findings, advice = assessment.findings, assessment.advice
     return [
         settings.client,
-        assessment.findings.patient_id,
+        findings.patient_id,
         settings.service,
-        (advice.band if advice else None) or assessment.outcome_name,
-        [[name, str(f.state), f.stale] for name, f in assessment.findings.features.items()],
+        (advice.band if advice else None) or [assessment.outcome_name, findings.eligibility.state],
+        [[name, str(f.state), f.stale] for name, f in findings.features.items()],
         [[item.item, item.state] for item in (advice.follow_up if advice else ())],
+        findings.activity is not None and findings.activity.possible_relapse,
     ]
 
 
@@ -191,10 +195,8 @@ def check_suggestions(model: Model, order_codes: Mapping[str, Mapping[str, str]]
 def possible_orders(policy: Policy) -> list[SuggestedOrder]:
     """Every suggestion that a policy can lead to: one for each item of the table, one for each deciding test."""
     items = [
-        SuggestedOrder(
-            item.kind, name, item.label, tuple(code for codes in item.parts.values() for code in codes)
-        )
+        SuggestedOrder(item.kind, name, tuple(code for codes in item.parts.values() for code in codes))
         for name, item in policy.items.items()
     ]
-    tests = [SuggestedOrder("order", name, test.name, test.orders) for name, test in policy.tests.items()]
+    tests = [SuggestedOrder("order", name, test.orders) for name, test in policy.tests.items()]
     return [order for order in items + tests if order.codes]

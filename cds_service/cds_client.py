@@ -38,9 +38,11 @@ class Exchange:
 
     @property
     def refusal(self) -> str:
-        """Why there are no cards: what the OperationOutcome says; empty where the call went well."""
-        issues = self.response.get("issue", ()) if self.status != httpx.codes.OK else ()
-        return "; ".join(issue.get("diagnostics", issue.get("code", "")) for issue in issues)
+        """Why the call was refused: what the OperationOutcome says; empty where the call went well."""
+        if self.status == httpx.codes.OK:
+            return ""
+        said = [issue.get("diagnostics", issue.get("code", "")) for issue in self.response.get("issue", ())]
+        return "; ".join(said) or "no reason given"
 
 
 class CdsClient:

@@ -12,8 +12,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cds_service.audit import place
-from cds_service.errors import InternalError, MethodNotAllowedError, NoSuchServiceError, ServiceError, UnknownClientError
+from cds_service.audit import crash
+from cds_service.errors import (
+    InternalError,
+    MethodNotAllowedError,
+    NoSuchServiceError,
+    ServiceError,
+    UnknownClientError,
+)
 from cds_service.events import Event, Events
 
 _PREFLIGHT = {
@@ -70,7 +76,7 @@ class Edge:
         try:
             await self._app(scope, receive, watched)
         except Exception as error:
-            self._events.emit(Event.CRASHED, error=type(error).__name__, place=place(error))
+            self._events.emit(Event.CRASHED, **crash(error))
             if begun:
                 raise
             await as_response(InternalError("something went wrong in this service"))(scope, receive, send)

@@ -14,7 +14,7 @@ from typing import Any
 Writer = Callable[[str], None]
 _Check = Callable[[Any], Any]
 
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:,/()+-]{0,79}")
+_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ .:,/()+-]{0,79}")
 _OTHER = "other"
 # Why a resource did not count (clinical rules 1). A status is its own reason, so the codes of FHIR stand here too.
 # fmt: off
@@ -99,7 +99,10 @@ class Events:
 
     def emit(self, event: Event, **fields: object) -> None:
         """Write one event; raises TypeError for a field that does not belong to it."""
-        line: dict[str, object] = {"at": self._clock().isoformat(timespec="milliseconds"), "event": event.label}
+        line: dict[str, object] = {
+            "at": self._clock().isoformat(timespec="milliseconds"),
+            "event": event.label,
+        }
         for name, value in fields.items():
             if name not in event.fields:
                 raise TypeError(f"{event.label} has no field {name}")

@@ -1,165 +1,102 @@
-"""The machine-readable answer of `imnm-cds explain`, version 1: an `Assessment` as one JSON object."""
+"""What `imnm-cds explain` does: one patient's record, from a file or a live server, through the same `assess`."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import fields
-from datetime import UTC, date
-from decimal import Decimal
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from cds_service.assessment import Assessment
-from cds_service.cards import CardSettings, render
-from fhir_mapping.evidence import Activity, Evidence, Feature, Measured
-from models.artefact import Code
-from models.policy import FollowUpItem
-from models.risk import Abstained, NextBestTest, Scored
+from cds_service.assessment import Assessment, assess
+from cds_service.body import HookRequest
+from cds_service.bundle import read_bundle
+from cds_service.errors import UnusableInput
+from cds_service.explain_format import as_json
+from cds_service.fhir.client import connect
+from cds_service.fhir.gather import gather
+from cds_service.security.clients import Caller, callers
+from cds_service.settings import Client, Limits, load_settings
+from fhir_mapping.record import Source
+from fhir_mapping.terms import load_tables
+from models.registry import default_folder, load_model
 
-FORMAT = "imnm-cds-explain/1"
-
-
-def as_json(assessment: Assessment, settings: CardSettings | None = None) -> dict[str, Any]:
-    """The `explain` object: the same input gives the same bytes. Keys without a value are left out."""
-    findings, outcome = assessment.findings, assessment.outcome
-    answer = {
-        "format": FORMAT,
-        "as_of": assessment.as_of.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        "patient": _filled(id=findings.patient_id, age=findings.age, sex=findings.sex),
-        "eligibility": _filled(
-            state=findings.eligibility.state,
-            reason=findings.eligibility.reason,
-            subtype=findings.eligibility.subtype,
-            evidence=_evidence(findings.eligibility.evidence),
-        ),
-        "features": {name: _feature(feature) for name, feature in findings.features.items()},
-        "outcome": assessment.outcome_name,
-        "refused": [{"resource": r.resource, "reason": r.reason} for r in findings.refused],
-        "notes": [{"rule": n.rule, "text": n.text} for n in findings.notes],
-        "model": _model(assessment),
-        "cards": render(assessment, settings or CardSettings()),
-    }
-    if findings.activity is not None:
-        answer["activity"] = _activity(findings.activity)
-    if findings.eligibility.state != "none":
-        answer["context"] = [
-            {"finding": c.finding, "evidence": _evidence(c.evidence)} for c in findings.context
-        ]
-    if findings.srp_refractory is not None:
-        answer["srp_refractory"] = {
-            f.name: getattr(findings.srp_refractory, f.name) for f in fields(findings.srp_refractory)
-        }
-    if isinstance(outcome, Scored):
-        answer |= _scored(outcome)
-    if isinstance(outcome, Abstained):
-        answer["abstention"] = {"code": outcome.code, "reason": outcome.reason, "needs": list(outcome.needs)}
-        answer |= _next_best_test(outcome.next_best_test)
-    if assessment.advice is not None:
-        answer |= _filled(band=assessment.advice.band)
-        items = [_item(item) for item in assessment.advice.follow_up]
-        answer |= {"follow_up": items} if items or isinstance(outcome, Scored) else {}
-    return {key: answer[key] for key in _ORDER if key in answer}
+SERVER_SECONDS = 60.0  # a person waits for one chart; the hook's own deadline is not for this
 
 
-_ORDER = (
-    *("format", "as_of", "patient", "eligibility", "activity", "features", "outcome", "abstention", "risk"),
-    *("range_over_unknowns", "band", "contributions", "next_best_test", "follow_up", "context"),
-    *("srp_refractory", "refused", "notes", "model", "cards"),
-)
+def explain(
+    bundle: Mapping[str, Any], *, as_of: datetime, accept_unknown_status: bool = False
+) -> dict[str, Any]:
+    """The `explain` object for one FHIR Bundle given as a dictionary. Raises UnusableInput in one sentence."""
+    caller = caller_for(Client(name="explain", accept_unknown_status=accept_unknown_status))
+    return as_json(from_bytes(json.dumps(bundle).encode(), caller, as_of))
 
 
-def number(value: Decimal) -> int | float:
-    """A decimal as a JSON number: 420, not 420.0."""
-    return int(value) if value == value.to_integral_value() else float(value)
+def caller_for(client: Client) -> Caller:
+    """The tables and settings by which this client's records are read."""
+    (caller,) = callers([client], load_tables(), b"imnm-cds explain").values()
+    return caller
 
 
-def _filled(**members: Any) -> dict[str, Any]:
-    """The members that have a value; an empty list, text or None is left out."""
-    return {name: value for name, value in members.items() if value not in (None, "", [], {})}
+def client_of(config: Path | None, fhir_version: str, *, accept_unknown_status: bool) -> Client:
+    """The one client of a configuration (none: defaults), with what the command line says put over it.
+
+    Raises SettingsError or UnusableInput.
+    """
+    if fhir_version != "R4":
+        raise UnusableInput("--fhir-version: only R4 is read so far")
+    clients = load_settings(config).client if config else (Client(name="explain"),)
+    if len(clients) != 1:
+        raise UnusableInput(f"--config: {len(clients)} [[client]] blocks; explain needs exactly one")
+    accepted = accept_unknown_status or clients[0].accept_unknown_status
+    return clients[0].model_copy(update={"accept_unknown_status": accepted})
 
 
-def _value(value: Decimal | str | None) -> int | float | str | None:
-    return number(value) if isinstance(value, Decimal) else value
+def moment(text: str, client: Client) -> datetime:
+    """`--as-of`: a bare date is its first instant in UTC; a time without zone is the client's. Raises UnusableInput."""
+    try:
+        written = datetime.fromisoformat(text)
+    except ValueError:
+        raise UnusableInput(
+            "--as-of: give a date like 2026-03-01, or a moment like 2026-03-01T08:00:00Z"
+        ) from None
+    if len(text) <= len("2026-03-01"):
+        return written.replace(tzinfo=UTC)
+    return (written if written.tzinfo else written.replace(tzinfo=ZoneInfo(client.time_zone))).astimezone(UTC)
 
 
-def _evidence(evidence: Iterable[Evidence]) -> list[dict[str, Any]]:
-    return [
-        _filled(resource=e.resource, role=e.role, unit=e.unit, original=e.original, date=e.date)
-        | ({"value": _value(e.value)} if e.value not in (None, "") else {})
-        for e in evidence
-    ]
+def from_file(file: Path, caller: Caller, as_of: datetime) -> Assessment:
+    """Assess the record in a file. Raises UnusableInput."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise UnusableInput(f"{file}: {error.strerror}") from None
+    return from_bytes(data, caller, as_of)
 
 
-def _feature(feature: Feature) -> dict[str, Any]:
-    value = {} if feature.value is None else {"value": number(feature.value), "unit": feature.unit}
-    return {
-        "state": str(feature.state),
-        "stale": feature.stale,
-        **value,
-        **_filled(date=feature.date),
-        "rule": feature.rule,
-        **_filled(reason=feature.reason, evidence=_evidence(feature.evidence)),
-    }
+def from_bytes(data: bytes, caller: Caller, as_of: datetime) -> Assessment:
+    """Assess the record in a Bundle. Raises UnusableInput."""
+    gathered = read_bundle(data, caller.mapping)
+    absent = {key: Source("not-offered") for key in caller.client.not_offered}
+    gathered = replace(gathered, sources={**gathered.sources, **absent})
+    return assess(gathered, as_of, load_model(default_folder()))
 
 
-def _measured(measured: Measured | None) -> dict[str, Any] | None:
-    if measured is None:
-        return None
-    return {
-        "value": number(measured.value),
-        "unit": measured.unit,
-        "times_uln": number(measured.times_uln),
-        "date": measured.date,
-        **_filled(comparator=measured.comparator),
-    }
+def from_server(base: str, patient_id: str, client: Client, as_of: datetime) -> Assessment:
+    """Read one chart from a live server and assess it."""
+    known = Client.model_validate({**client.model_dump(), "fhir_base": base})
+    return asyncio.run(_from_server(patient_id, caller_for(known), as_of))
 
 
-def _activity(activity: Activity) -> dict[str, Any]:
-    return {
-        **_filled(ck=_measured(activity.ck), peak=_measured(activity.peak), nadir=_measured(activity.nadir)),
-        "possible_relapse": activity.possible_relapse,
-        **_filled(reason=activity.reason),
-    }
-
-
-def _scored(outcome: Scored) -> dict[str, Any]:
-    answer: dict[str, Any] = {
-        "risk": {h: {"estimate": e.estimate, "low": e.low, "high": e.high} for h, e in outcome.risk.items()},
-        "contributions": {
-            name: {"hazard_ratio": c.hazard_ratio, "risk_2y_without": c.risk_2y_without}
-            for name, c in outcome.contributions.items()
-        },
-    }
-    if outcome.unknown:
-        over = outcome.range_over_unknowns["2y"]
-        answer["range_over_unknowns"] = {"2y": {"lowest": over.lowest, "highest": over.highest}}
-    return answer | _next_best_test(outcome.next_best_test)
-
-
-def _next_best_test(test: NextBestTest | None) -> dict[str, Any]:
-    if test is None:
-        return {}
-    also = _filled(also=[_code(code) for code in test.also])
-    return {"next_best_test": {"predictor": test.predictor, "order": _code(test.order), **also}}
-
-
-def _code(code: Code) -> dict[str, str]:
-    return {"system": code.system, "code": code.code}
-
-
-def _item(item: FollowUpItem) -> dict[str, Any]:
-    days = {} if item.overdue_days is None else {"overdue_days": item.overdue_days}
-    dates = _filled(last=_day(item.last), due=_day(item.due))
-    return {"item": item.item, "state": item.state, **dates, **days}
-
-
-def _day(day: date | None) -> str | None:
-    return None if day is None else day.isoformat()
-
-
-def _model(assessment: Assessment) -> Mapping[str, str]:
-    model = assessment.model
-    return {
-        "id": model.id,
-        "version": model.version,
-        "rules": model.rules,
-        "evidence": model.evidence,
-        "sha256": model.sha256,
-    }
+async def _from_server(patient_id: str, caller: Caller, as_of: datetime) -> Assessment:
+    limits = replace(Limits(), answer_seconds=SERVER_SECONDS)
+    request = HookRequest(
+        hook="patient-view", instance="explain", patient_id=patient_id, user_id="", fhir_server=caller.base
+    )
+    async with connect(limits) as connection:
+        deadline = asyncio.get_running_loop().time() + limits.gather_seconds
+        gathering = await gather(
+            request, caller, as_of, connection=connection, limits=limits, deadline=deadline
+        )
+    return assess(gathering.gathered, as_of, load_model(default_folder()))

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from cds_service.assessment import Assessment, EligibilityUnknown, assess
-from cds_service.audit import audited, place
+from cds_service.audit import audited, crash
 from cds_service.body import check_headers, receive
 from cds_service.cards import Card, render
 from cds_service.errors import (
@@ -75,7 +75,8 @@ async def answer(call: Call, parts: Parts) -> Answer:
     except ServiceError as error:
         result = Answer(error.status, error.body(), error.headers)
     except Exception as error:  # noqa: BLE001 - the last line of defence; nothing of its message is said
-        parts.events.emit(Event.CRASHED, error=type(error).__name__, place=place(error))
+        call.audit["outcome"] = "crashed"
+        parts.events.emit(Event.CRASHED, **crash(error))
         result = Answer(InternalError.status, InternalError("something went wrong in this service").body())
     finally:
         said = {"service": call.service, "outcome": "refused", "status": result.status} | call.audit

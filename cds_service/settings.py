@@ -14,8 +14,10 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableVariableError
 
 ENVIRONMENT_PREFIX = "IMNM_CDS_"
+_PLAIN = {"extra_forbidden": "there is no such setting", "missing": "is missing"}
 SECRET_AT_LEAST = 16  # characters
 
 
@@ -37,7 +39,7 @@ class Limits:
     render_seconds: float = 0.4  # of these, kept for assessing and rendering what was read by then
     response_bytes: int = 8 * 1024 * 1024  # one page of 100 resources of a verbose server is 0.5 MB
     chart_bytes: int = 24 * 1024 * 1024  # all pages of one chart: memory of one call
-    chart_requests: int = 60  # 17 queries, their pages, and medications by reference
+    chart_requests: int = 120  # 17 queries, their pages, and medications by reference
     query_pages: int = 20  # 2,000 resources a query
     parallel_requests: int = 8  # towards one FHIR server for one chart: an EHR must not feel us
     url_characters: int = 1500  # proxies cut at 2,000 and more; longer queries go by POST _search
@@ -77,6 +79,15 @@ def _zone(name: str) -> str:
     return name
 
 
+def _optional_keys(keys: frozenset[str]) -> frozenset[str]:
+    """Check prefetch keys that a server may lack; Patient and Conditions are never "not offered" (F9)."""
+    from cds_service.fhir.prefetch import BY_KEY, NEVER_OFF
+
+    if wrong := sorted(keys - (BY_KEY.keys() - NEVER_OFF)):
+        raise ValueError(f"{wrong[0]} is no prefetch key that a server may lack")
+    return keys
+
+
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Origin = Annotated[str, AfterValidator(_origin)]
 Zone = Annotated[str, AfterValidator(_zone)]
@@ -104,7 +115,7 @@ class Client(BaseModel):
     time_zone: Zone = "UTC"
     accept_unknown_status: bool = False
     any_encounter_counts: bool = True
-    not_offered: frozenset[str] = frozenset()
+    not_offered: Annotated[frozenset[str], AfterValidator(_optional_keys)] = frozenset()
     site_map: Path | None = None
     when_eligibility_unknown: Literal["412", "card"] = "412"
     show_possible: bool = True
@@ -120,7 +131,7 @@ class Settings(BaseSettings):
     public_base: BaseUrl | None = None
     cors_origins: tuple[Origin, ...] = ()
     services: tuple[str, ...] | None = None
-    client: tuple[Client, ...] = Field(default=(), repr=False)
+    client: tuple[Client, ...] = ()
     card_secret: SecretStr | None = Field(default=None, min_length=SECRET_AT_LEAST)
 
     @classmethod
@@ -158,6 +169,8 @@ def load_settings(file: Path | None = None) -> Settings:
         settings = Settings(**values)
     except ValidationError as error:
         raise SettingsError(_first_problem(file, values, error)) from None
+    except UnreadableVariableError as error:
+        raise SettingsError(f"environment: {error}") from None
     return settings
 
 
@@ -191,4 +204,4 @@ def _first_problem(file: Path | None, values: Mapping[str, Any], error: Validati
     variable = ENVIRONMENT_PREFIX + str(problem["loc"][0] if problem["loc"] else "").upper()
     in_environment = where not in values and any(name.upper() == variable for name in os.environ)
     place = f"environment {variable}" if in_environment else f"{file or 'settings'}: {where or 'client'}"
-    return f"{place}: {problem['msg'].removeprefix('Value error, ')}"
+    return f"{place}: {_PLAIN.get(problem['type'], problem['msg'].removeprefix('Value error, '))}"

@@ -31,12 +31,16 @@ def read_answer(result: Result, tables: Tables) -> Answer | None:
 
 
 def _is_weak(result: Result, tables: Tables) -> bool:
-    values = (result.value, *(component.value for component in result.components))
-    codings = [coding for value in values if value.concept for coding in value.concept.codings]
-    codings += result.interpretation
-    codings += [coding for component in result.components for coding in component.interpretation]
+    """A word or code for "weak" anywhere in values or interpretations, those of components included."""
+    parts = (result, *result.components)
+    texts = [text for part in parts for text in (text_of(part.value), part.interpretation_text)]
+    codings = [
+        coding
+        for part in parts
+        for coding in (*part.interpretation, *(part.value.concept.codings if part.value.concept else ()))
+    ]
     is_coded = "weak" in tables.words("qualifiers", codings)
-    return is_coded or any(sounds_weak(text_of(value), tables.rules) for value in values)
+    return is_coded or any(sounds_weak(text, tables.rules) for text in texts)
 
 
 def _by_words(value: Value, tables: Tables) -> Answer | None:

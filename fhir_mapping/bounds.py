@@ -53,18 +53,19 @@ def amount_of(result: Result) -> Amount:
     return result.amount
 
 
-def is_raised(result: Result, times: Decimal = Decimal(1)) -> bool:
-    """Whether a result certainly exceeds so many times its own upper limit (F8, D6)."""
-    return _above_limit(result, times) is True
-
-
-def is_within(result: Result, times: Decimal = Decimal(1)) -> bool:
-    """Whether a result certainly is at most so many times its own upper limit (F8, D6)."""
-    return _above_limit(result, times) is False
-
-
-def _above_limit(result: Result, times: Decimal) -> bool | None:
+def _above_limit(result: Result, times: Decimal | int = 1) -> bool | None:
+    """Whether a result exceeds so many times its own upper limit (F8); None: no limit, or a comparator leaves it open."""
     amount, limit = result.amount, result.limits.high
     if amount is None or limit is None:
         return None
     return above(amount.value, amount.comparator, times * limit)
+
+
+def is_raised(result: Result, times: Decimal | int = 1) -> bool:
+    """Whether a result certainly exceeds so many times its own upper limit (F8)."""
+    return _above_limit(result, times) is True
+
+
+def is_within(result: Result, times: Decimal | int = 1) -> bool:
+    """Whether a result certainly is at most so many times its own upper limit (F8)."""
+    return _above_limit(result, times) is False

@@ -3,8 +3,9 @@
 from decimal import Decimal
 
 from fhir_mapping.evidence import Evidence
-from fhir_mapping.record import Diagnosis, Number, Result, Value
-from fhir_mapping.units import sane
+from fhir_mapping.observations import as_written as number_as_written
+from fhir_mapping.record import Diagnosis, Result, Value
+from fhir_mapping.titres import text_of
 
 
 def cite(result: Result, *, value: Decimal | str | None = None, unit: str = "") -> Evidence:
@@ -25,7 +26,9 @@ def cite_with_limit(result: Result) -> tuple[Evidence, ...]:
     cited = cite(result)
     if not result.limits.default:
         return (cited,)
-    limit = Evidence(result.resource, f"{result.analyte}-limit", result.limits.high, cited.unit, "default limit")
+    limit = Evidence(
+        result.resource, f"{result.analyte}-limit", result.limits.high, cited.unit, "default limit"
+    )
     return cited, limit
 
 
@@ -37,18 +40,9 @@ def cite_diagnosis(diagnosis: Diagnosis, role: str = "condition") -> Evidence:
 def as_written(value: Value) -> str:
     """A value in the words of the laboratory; empty where it has none."""
     if value.number:
-        return _number(value.number)
+        return number_as_written(value.number)
     if value.integer is not None:
-        return str(value.integer)
+        return str(Decimal(value.integer))
     if value.ratio:
-        return ":".join(_number(number) for number in value.ratio)
-    return value.text or (value.concept.text if value.concept else "")
-
-
-def plain(value: Decimal) -> str:
-    """A number without an exponent, as people write it."""
-    return f"{value:f}" if sane(value) else str(value)
-
-
-def _number(number: Number) -> str:
-    return f"{number.comparator}{plain(number.value)} {number.unit or number.unit_code}".rstrip()
+        return ":".join(number_as_written(number) for number in value.ratio)
+    return text_of(value)

@@ -1,11 +1,10 @@
 """What is shown beside the score and never scored: context (X1), and refractory course in anti-SRP disease (Z1)."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable
 from datetime import datetime
-from decimal import Decimal
 from typing import Literal
 
-from fhir_mapping.bounds import at_least
+from fhir_mapping.bounds import amount_of, at_least
 from fhir_mapping.citation import cite, cite_diagnosis
 from fhir_mapping.evidence import ContextFinding, Eligibility, Evidence, SrpRefractory
 from fhir_mapping.exposures import exposures
@@ -70,34 +69,34 @@ def _last(record: PatientRecord, analyte: str) -> tuple[Evidence, ...]:
 
 
 def _neutrophils_to_lymphocytes(record: PatientRecord) -> tuple[Evidence, ...]:
-    """The latest ratio of two counts of one specimen or one time, and the two counts."""
-    lymphocytes = [r for r in record.of("lymphocytes") if _exact(r) > 0]
+    """The latest ratio of two counts of one specimen, else of one time; of several the lowest ids."""
+    partners: dict[Hashable, Result] = {}
+    for count in _exact(record, "lymphocytes"):
+        for drawn in _drawn(count):
+            if amount_of(count).value > 0:
+                partners.setdefault(drawn, count)
     pairs = [
-        (n, partner)
-        for n in record.of("neutrophils")
-        if n.amount and not n.amount.comparator and (partner := _partner(n, lymphocytes))
+        (count, next(partners[drawn] for drawn in _drawn(count) if drawn in partners))
+        for count in _exact(record, "neutrophils")
+        if any(drawn in partners for drawn in _drawn(count))
     ]
     if not pairs:
         return ()
-    last, partner = max(pairs, key=lambda pair: (max(r.when.last for r in pair), pair[0].id))
-    ratio = _exact(last) / _exact(partner)
+    last, partner = max(pairs, key=lambda pair: max(count.when.last for count in pair))
+    ratio = amount_of(last).value / amount_of(partner).value
     return (Evidence(last.resource, "nlr", ratio, "1", date=last.when.day_text), cite(last), cite(partner))
 
 
-def _partner(neutrophils: Result, lymphocytes: Iterable[Result]) -> Result | None:
-    """The count of the same specimen, else of the same time; of several the lowest id."""
-    together = [
-        (not same_specimen, r.id, r)
-        for r in lymphocytes
-        if (same_specimen := bool(r.specimen) and r.specimen == neutrophils.specimen)
-        or (r.when.first, r.when.last) == (neutrophils.when.first, neutrophils.when.last)
-    ]
-    return min(together, key=lambda found: found[:2])[2] if together else None
+def _exact(record: PatientRecord, analyte: str) -> list[Result]:
+    """Every count of which more than a bound is known, the lowest id first."""
+    counts = (r for r in record.of(analyte) if r.amount and not r.amount.comparator)
+    return sorted(counts, key=lambda r: r.id)
 
 
-def _exact(result: Result) -> Decimal:
-    """A count in 10*9/L; 0 where it is missing or only a bound is known."""
-    return result.amount.value if result.amount and not result.amount.comparator else Decimal(0)
+def _drawn(count: Result) -> list[Hashable]:
+    """What two counts of the same blood share: the specimen, or else the time."""
+    time = (count.when.first, count.when.last)
+    return [count.specimen, time] if count.specimen else [time]
 
 
 def _exposed(record: PatientRecord, klass: str, onset: datetime | None) -> tuple[Evidence, ...]:

@@ -51,7 +51,9 @@ def eligibility(record: PatientRecord) -> Eligibility:
 def read_signs(record: PatientRecord) -> Signs:
     """The conditions, antibodies and the highest CK above 5 × its own limit that E1 to E3 use (M1)."""
     serology = read_serology(record)
-    eligible = sorted((found for found in record.diagnoses if found.eligible), key=lambda found: found.resource)
+    eligible = sorted(
+        (found for found in record.diagnoses if found.eligible), key=lambda found: found.resource
+    )
     return Signs(
         core=tuple(found for found in eligible if found.confirmed and "core" in found.roles),
         broad=tuple(found for found in eligible if _stands_for_broad(found, serology)),
@@ -89,7 +91,9 @@ def _stands_for_broad(diagnosis: Diagnosis, serology: Serology) -> bool:
 def _high_ck(record: PatientRecord) -> Result | None:
     """The highest CK that certainly exceeds 5 × its own limit; of equal ones the earliest, then the lower id."""
     times = record.mapping.tables.rules.number("eligibility.ck_times_uln")
-    high = sorted((ck for ck in record.of("ck") if is_raised(ck, times)), key=lambda ck: (ck.when.last, ck.id))
+    high = sorted(
+        (ck for ck in record.of("ck") if is_raised(ck, times)), key=lambda ck: (ck.when.last, ck.id)
+    )
     return max(high, key=lambda ck: size(amount_of(ck)), default=None)
 
 
@@ -109,7 +113,10 @@ def _exclusion(record: PatientRecord) -> str:
 def _competing(record: PatientRecord) -> Iterator[Note]:
     """E6: a counted dermatomyositis or inclusion body myositis; in one Condition a core code wins."""
     for name in sorted(_COMPETING):
-        if any(found.confirmed and name in found.roles and "core" not in found.roles for found in record.diagnoses):
+        if any(
+            found.confirmed and name in found.roles and "core" not in found.roles
+            for found in record.diagnoses
+        ):
             yield Note("E6", f"{name.replace('-', ' ')} is coded too")
 
 

@@ -143,7 +143,7 @@ def _began(treatment: Treatment) -> Moment | None:
             return earliest or treatment.validity.start or treatment.authored
         case "MedicationDispense":
             return treatment.handed_over
-        case "MedicationStatement" | "MedicationAdministration":
+        case _:
             return treatment.effective.start or treatment.effective.end
 
 
@@ -154,7 +154,7 @@ def _end(treatment: Treatment, start: datetime, as_of: datetime) -> _End:
         case "MedicationDispense":
             supply = treatment.supply_days
             return _used_up(start, Decimal(1) if supply is None else supply, as_of)
-        case "MedicationStatement" | "MedicationAdministration":
+        case _:
             return _written(treatment.effective.end) or _open(treatment, start, as_of)
 
 

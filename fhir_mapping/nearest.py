@@ -12,30 +12,36 @@ from fhir_mapping.rules import Rules
 Item = TypeVar("Item")
 
 
+Token = tuple[str, int]  # an id, and a number that tells apart those that share it
+_BEFORE_ALL: Token = ("", -1)
+
+
 class Near(NamedTuple):
-    """An item that was found: how far away in time it is, and the id that breaks ties."""
+    """An item that was found: how far away in time it is, and its token, which breaks ties."""
 
     gap: timedelta
-    id: str
+    token: Token
 
 
 class Shelf(Generic[Item]):
-    """Items filed under keys (a specimen, a report, …), each with a time and an id that is unique on the shelf."""
+    """Items filed under keys (a specimen, a report, …), each with a time and an id."""
 
     def __init__(self) -> None:
-        self._items: dict[str, Item] = {}
-        self._rows: defaultdict[Hashable, list[tuple[datetime, str]]] = defaultdict(list)
+        self._items: dict[Token, Item] = {}
+        self._rows: defaultdict[Hashable, list[tuple[datetime, Token]]] = defaultdict(list)
 
-    def put(self, keys: Iterable[Hashable], when: datetime, item_id: str, item: Item) -> None:
+    def put(self, keys: Iterable[Hashable], when: datetime, item_id: str, item: Item) -> Token:
         """File an item under every key."""
-        self._items[item_id] = item
+        token = (item_id, len(self._items))
+        self._items[token] = item
         for key in keys:
-            insort(self._rows[key], (when, item_id))
+            insort(self._rows[key], (when, token))
+        return token
 
-    def take(self, keys: Iterable[Hashable], when: datetime, item_id: str) -> None:
-        """Remove an item from every key it was filed under."""
+    def take(self, keys: Iterable[Hashable], when: datetime, token: Token) -> None:
+        """Remove an item from every key it was filed under; it is found no more."""
         for key in keys:
-            del self._rows[key][bisect_left(self._rows[key], (when, item_id))]
+            del self._rows[key][bisect_left(self._rows[key], (when, token))]
 
     def around(self, keys: Iterable[Hashable], when: datetime) -> Iterator[Near]:
         """Under each key the nearest item before a time and the nearest at or after it; of one time the lowest id."""
@@ -46,17 +52,17 @@ class Shelf(Generic[Item]):
         """The nearest item under any of the keys; of several equally near the one with the lowest id."""
         return min(self.around(keys, when), default=None)
 
-    def __getitem__(self, item_id: str) -> Item:
-        return self._items[item_id]
+    def __getitem__(self, token: Token) -> Item:
+        return self._items[token]
 
 
-def _beside(row: list[tuple[datetime, str]], when: datetime) -> Iterator[Near]:
-    after = bisect_left(row, (when, ""))
+def _beside(row: list[tuple[datetime, Token]], when: datetime) -> Iterator[Near]:
+    after = bisect_left(row, (when, _BEFORE_ALL))
     if after < len(row):
         yield Near(row[after][0] - when, row[after][1])
     if after > 0:
         earlier = row[after - 1][0]
-        yield Near(when - earlier, row[bisect_left(row, (earlier, ""))][1])
+        yield Near(when - earlier, row[bisect_left(row, (earlier, _BEFORE_ALL))][1])
 
 
 class Neighbours(Generic[Item]):
@@ -73,7 +79,9 @@ class Neighbours(Generic[Item]):
     def put(self, results: Iterable[Result], when: Moment, item: Item) -> None:
         """File an item, made from these results, under all that they belong to."""
         members = tuple(results)
-        keys = {(kind, key) for result in members for kind in self._reach for key in _belongs_to(result, kind)}
+        keys = {
+            (kind, key) for result in members for kind in self._reach for key in _belongs_to(result, kind)
+        }
         self._shelf.put(keys, when.last, members[0].id, item)
 
     def of(self, result: Result) -> Item | None:
@@ -81,7 +89,7 @@ class Neighbours(Generic[Item]):
         for kind, reach in self._reach.items():
             near = self._shelf.nearest([(kind, key) for key in _belongs_to(result, kind)], result.when.last)
             if near and near.gap <= reach:
-                return self._shelf[near.id]
+                return self._shelf[near.token]
         return None
 
 

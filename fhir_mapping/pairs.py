@@ -1,15 +1,17 @@
 """Which AST belongs to which ALT (D1): same specimen, then same report, then nearest in time."""
 
-import heapq
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from heapq import heapify, heappop, heappush
 
-from fhir_mapping.nearest import Shelf, names_a_day
+from fhir_mapping.nearest import Shelf, Token, names_a_day
 from fhir_mapping.record import Moment, PatientRecord, Result
 
 Keys = Callable[[Result], Iterable[Hashable]]
-Candidate = tuple[timedelta, str, str]  # gap, AST id, ALT id
+Candidate = tuple[timedelta, Token, Token]  # gap, AST, ALT
+Results = tuple[Result, ...]
+Step = tuple[list[tuple[Result, Result]], Results, Results]  # who was found, which AST and ALT are left
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,11 @@ def pair_up(record: PatientRecord) -> tuple[Pair, ...]:
         (_reports_to_search, _reports_to_file, rules.days("high_drr.same_report_days")),
         (_any_day, _any_day, rules.days("high_drr.same_time_days")),
     )
-    asts, alts = (
-        {result.id: result for result in record.of(analyte) if result.amount} for analyte in ("ast", "alt")
-    )
-    pairs = []
+    asts, alts = (tuple(one for one in record.of(analyte) if one.amount) for analyte in ("ast", "alt"))
+    pairs: list[Pair] = []
     for number, (search, file, at_most) in enumerate(steps):
-        for ast_id, alt_id in _greedy(asts.values(), alts.values(), search, file, at_most):
-            pairs.append(Pair(asts.pop(ast_id), alts.pop(alt_id), same_specimen=number == 0))
+        found, asts, alts = _greedy(asts, alts, search, file, at_most)
+        pairs += [Pair(ast, alt, same_specimen=number == 0) for ast, alt in found]
     return tuple(pairs)
 
 
@@ -64,29 +64,26 @@ def _any_day(result: Result) -> list[Hashable]:
     return ["any"] if names_a_day(result.when) else []
 
 
-def _greedy(
-    asts: Iterable[Result], alts: Iterable[Result], search: Keys, file: Keys, at_most: timedelta
-) -> list[tuple[str, str]]:
-    """Ids of AST and ALT: the closest in time first, then the lower AST id, then the lower ALT id."""
+def _greedy(asts: Results, alts: Results, search: Keys, file: Keys, at_most: timedelta) -> Step:
+    """The closest in time first, then the lower AST id, then the lower ALT id."""
     shelf: Shelf[Result] = Shelf()
-    for alt in alts:
-        shelf.put(file(alt), alt.when.last, alt.id, alt)
-    looking = {ast.id: ast for ast in asts}
-    queue = [candidate for ast in looking.values() for candidate in _candidate(ast, shelf, search, at_most)]
-    heapq.heapify(queue)
-    found: dict[str, str] = {}  # ALT id → AST id
+    known = {shelf.put(file(alt), alt.when.last, alt.id, alt): alt for alt in alts}
+    looking = {(ast.id, number): ast for number, ast in enumerate(asts)}
+
+    def best(token: Token) -> list[Candidate]:
+        ast = looking[token]
+        near = shelf.nearest(search(ast), ast.when.last)
+        return [(near.gap, token, near.token)] if near and near.gap <= at_most else []
+
+    queue = [candidate for token in looking for candidate in best(token)]
+    heapify(queue)
+    found: list[tuple[Result, Result]] = []
     while queue:
-        _, ast_id, alt_id = heapq.heappop(queue)
-        if alt_id in found:  # somebody closer has it: look for the next
-            for candidate in _candidate(looking[ast_id], shelf, search, at_most):
-                heapq.heappush(queue, candidate)
+        _, ast, alt = heappop(queue)
+        if alt not in known:  # somebody closer has it: look for the next
+            for candidate in best(ast):
+                heappush(queue, candidate)
             continue
-        alt = shelf[alt_id]
-        shelf.take(file(alt), alt.when.last, alt_id)
-        found[alt_id] = ast_id
-    return [(ast_id, alt_id) for alt_id, ast_id in found.items()]
-
-
-def _candidate(ast: Result, shelf: Shelf[Result], search: Keys, at_most: timedelta) -> list[Candidate]:
-    near = shelf.nearest(search(ast), ast.when.last)
-    return [(near.gap, ast.id, near.id)] if near and near.gap <= at_most else []
+        found.append((looking.pop(ast), known.pop(alt)))
+        shelf.take(file(shelf[alt]), shelf[alt].when.last, alt)
+    return found, tuple(looking.values()), tuple(known.values())

@@ -60,35 +60,35 @@ def read_ratios(record: PatientRecord) -> Ratios:
         alt = amount_of(pair.alt)
         (refused if at_least(alt.value, alt.comparator, lowest) is False else kept).append(pair)
     beside, alone = _place_reported(record, kept, refused)
-    computed = [_computed(pair, beside[pair.ast.id], rules) for pair in kept]
+    computed = [_computed(pair, beside[number], rules) for number, pair in enumerate(kept)]
     cks = _cks(record)
     found = (_asked_ck(ratio, cks, rules) for ratio in (*computed, *_reported(record, alone)))
     return Ratios(tuple(found), alt_too_low=bool(refused))
 
 
 def _place_reported(
-    record: PatientRecord, kept: Iterable[Pair], refused: Iterable[Pair]
-) -> tuple[dict[str, list[Result]], list[Result]]:
-    """Reported ratios beside a computed one, by its AST id, and those alone; beside a refused pair: neither (D2)."""
+    record: PatientRecord, kept: Sequence[Pair], refused: Sequence[Pair]
+) -> tuple[dict[int, list[Result]], list[Result]]:
+    """Reported ratios beside each kept pair, by its number, and those alone; beside a refused pair: neither (D2)."""
     rules = record.mapping.tables.rules
     near_kept, near_refused = _pairs_by_place(kept, rules), _pairs_by_place(refused, rules)
-    beside: defaultdict[str, list[Result]] = defaultdict(list)
+    beside: defaultdict[int, list[Result]] = defaultdict(list)
     alone: list[Result] = []
     for result in (*record.of("ast-alt-ratio"), *record.of("alt-ast-ratio")):
-        pair = near_kept.of(result)
+        number = near_kept.of(result)
         if result.amount is None or result.amount.value <= 0:
             continue
-        if pair:
-            beside[pair.ast.id].append(result)
-        elif not near_refused.of(result):
+        if number is not None:
+            beside[number].append(result)
+        elif near_refused.of(result) is None:
             alone.append(result)
     return beside, alone
 
 
-def _pairs_by_place(pairs: Iterable[Pair], rules: Rules) -> Neighbours[Pair]:
-    places: Neighbours[Pair] = Neighbours(rules)
-    for pair in pairs:
-        places.put((pair.ast, pair.alt), pair.when, pair)
+def _pairs_by_place(pairs: Sequence[Pair], rules: Rules) -> Neighbours[int]:
+    places: Neighbours[int] = Neighbours(rules)
+    for number, pair in enumerate(pairs):
+        places.put((pair.ast, pair.alt), pair.when, number)
     return places
 
 
@@ -110,7 +110,9 @@ def _computed(pair: Pair, reported: Sequence[Result], rules: Rules) -> Ratio:
         members=(pair.ast, pair.alt),
         phase="active" if is_raised(pair.ast) or is_raised(pair.alt) else "inactive",
     )
-    return replace(ratio, contradicted=any(_differs(_as_reported(result), ratio, rules) for result in reported))
+    return replace(
+        ratio, contradicted=any(_differs(_as_reported(result), ratio, rules) for result in reported)
+    )
 
 
 def _comparator_of_quotient(ast: str, alt: str) -> str | None:
@@ -181,6 +183,6 @@ def _asked_ck(ratio: Ratio, cks: Shelf[Result], rules: Rules) -> Ratio:
     if not near or ratio.phase == "unknown":
         return ratio
     closest = min(found.gap for found in near)
-    equally_near = sorted((cks[found.id] for found in near if found.gap == closest), key=lambda ck: ck.id)
+    equally_near = sorted((cks[found.token] for found in near if found.gap == closest), key=lambda ck: ck.id)
     ck = max(equally_near, key=lambda ck: size(amount_of(ck)))
     return replace(ratio, ck=ck, phase="inactive" if is_within(ck) else ratio.phase)

@@ -11,6 +11,8 @@ from decimal import Decimal
 
 from fhir_mapping.record import Coding, Concept, MedicationKind, Moment, Number, Period, Value
 
+NO_PERIOD = Period()
+
 
 @dataclass(frozen=True, slots=True)
 class Range:
@@ -57,8 +59,8 @@ class Observation:
 class Condition:
     """A Condition. `abated` is set by any abatement[x]; `abatement` is its time where it has one (M1)."""
 
-    clinical: str
-    verification: str
+    clinical: tuple[str, ...]  # the codes of clinicalStatus
+    verification: tuple[str, ...]
     onset: Moment | None  # onset[x]
     recorded: Moment | None
     abated: bool
@@ -69,12 +71,12 @@ class Condition:
 class Instruction:
     """One dosage instruction (T3, T4). `dose` is as written; it is None for ranges and texts."""
 
-    bounds: Period
-    dose: Number | None
-    frequency: int | None
-    period: Number | None
-    as_needed: bool
-    routes: tuple[Coding, ...]
+    bounds: Period = NO_PERIOD
+    dose: Number | None = None
+    frequency: int | None = None
+    period: Number | None = None
+    as_needed: bool = False
+    routes: tuple[Coding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +86,17 @@ class Medication:
     kind: MedicationKind
     concepts: tuple[Concept, ...]
     forms: tuple[Coding, ...]
-    intent: str
-    do_not_perform: bool
-    authored: Moment | None
-    validity: Period
-    supply: Number | None
-    repeats: int
-    effective: Period
-    handed_over: Moment | None
+    resolved_from: tuple[bytes, ...]  # the Medication resources that were read for it
     instructions: tuple[Instruction, ...]
     status_reasons: tuple[Coding, ...]
-    resolved_from: tuple[bytes, ...] = ()  # the Medication resources that were read for it
+    intent: str = ""
+    do_not_perform: bool = False
+    authored: Moment | None = None
+    validity: Period = NO_PERIOD
+    supply: Number | None = None  # expectedSupplyDuration, daysSupply
+    repeats: int = 0
+    effective: Period = NO_PERIOD
+    handed_over: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,4 +173,3 @@ class Reading:
     def name(self) -> str:
         """`Type/id`."""
         return f"{self.type}/{self.id}"
-

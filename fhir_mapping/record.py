@@ -151,6 +151,7 @@ class Component:
     value: Value
     interpretation: tuple[Coding, ...] = ()
     limits: Limits = Limits()
+    interpretation_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +181,7 @@ class Result(Fact):
     members: tuple[str, ...] = ()  # "Observation/…"
     specimen: str = ""
     reports: frozenset[str] = frozenset()  # DiagnosticReports that list this result
+    interpretation_text: str = ""  # the words beside the codes: "Weakly positive" (E7)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,10 @@ _WRITTEN = re.compile(
     r"(?P<zone>Z|[+-]\d\d:\d\d)?)?)?)?",
     re.ASCII,
 )
-_LAST_SECOND = 59
+_LEAP_SECOND = 60
 _MIDDLE_YEAR = 5000
+_EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
+_LATEST = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 
 
 def moment(text: str, zone: tzinfo) -> Moment | None:
@@ -68,14 +70,14 @@ def dates(text: str) -> tuple[date, date] | None:
 
 
 def _instant(part: dict[str, str | None], zone: tzinfo) -> datetime:
-    second = min(int(part["second"] or 0), _LAST_SECOND) if part["second"] == "60" else int(part["second"] or 0)
+    second = int(part["second"] or 0)
     return datetime(
         int(part["year"] or 0),
         int(part["month"] or 0),
         int(part["day"] or 0),
         int(part["hour"] or 0),
         int(part["minute"] or 0),
-        second,
+        second - 1 if second == _LEAP_SECOND else second,
         int((part["fraction"] or "0")[:6].ljust(6, "0")),
         tzinfo=_zone(part["zone"], zone),
     )
@@ -95,8 +97,7 @@ def _utc(instant: datetime) -> datetime:
     try:
         return instant.astimezone(UTC)
     except OverflowError:  # the ends of the calendar, as in an open end written as 9999-12-31
-        edge = datetime.max if instant.year > _MIDDLE_YEAR else datetime.min
-        return edge.replace(tzinfo=UTC)
+        return _LATEST if instant.year > _MIDDLE_YEAR else _EARLIEST
 
 
 def clamped(when: Moment, as_of: datetime) -> Moment:

@@ -75,7 +75,9 @@ def _from_text(text: str, rules: Rules, titre_code: bool) -> Iterator[Titre]:
         yield Titre(_count(bare["count"]), _comparator(bare), whole)
     for start, end in _phrases(whole, shown):
         for found in _TITRE.finditer(shown[start:end]):
-            before = _one_line(shown[max(start, start + found.start() - _SIGN_LENGTH) : start + found.start()])
+            before = _one_line(
+                shown[max(start, start + found.start() - _SIGN_LENGTH) : start + found.start()]
+            )
             written = re.search(rf"{sign} ?\Z", before, re.IGNORECASE)
             yield Titre(_count(found["count"]), _comparator(written), whole[start:end])
 

@@ -150,9 +150,10 @@ def _item(policy: Policy, name: str, interval: timedelta, facts: FollowUpFacts) 
     planned = [p for p in not_ok if _is_planned(item, p, interval, facts)]
     days = [p.last for p in parts if p.last is not None]
     last = min(days) if len(days) == len(parts) else None
-    unreadable = not all(p.readable for p in not_ok)
-    due = None if last is None or unreadable else last + interval
+    due = None if last is None else last + interval
     state = _state(not_ok, planned, due, facts.today)
+    if state == "unknown":
+        due = None
     return FollowUpItem(
         item=name,
         label=item.label,
@@ -225,7 +226,7 @@ def load_policy(path: Path) -> Policy:
         raise ModelError(f"{path} cannot be read ({error.strerror}); restore it from the release") from error
     except KeyError as error:
         raise ModelError(f"{path}: {error} is missing; add it there") from error
-    except (AttributeError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: {error}; correct it there") from error
 
 

@@ -93,7 +93,9 @@ class Chart:
     `base` is the configured one, `deadline` is in loop time (s). `requests` and `bytes` count what it cost.
     """
 
-    def __init__(self, connection: Connection, base: str, token: str, limits: Limits, deadline: float) -> None:
+    def __init__(
+        self, connection: Connection, base: str, token: str, limits: Limits, deadline: float
+    ) -> None:
         self._connection = connection
         self._base = base
         self._headers = _HEADERS | ({"Authorization": f"Bearer {token}"} if token else {})
@@ -125,7 +127,9 @@ class Chart:
         """Return the `fhirVersion` of the server's CapabilityStatement, or nothing."""
         try:
             async with _until(self._deadline):
-                return msgspec.json.decode(await self._get(f"{self._base}/metadata"), type=_Capability).fhir_version
+                return msgspec.json.decode(
+                    await self._get(f"{self._base}/metadata"), type=_Capability
+                ).fhir_version
         except (UnreadableError, msgspec.DecodeError, RecursionError):
             return ""
 

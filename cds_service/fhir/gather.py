@@ -14,15 +14,30 @@ from datetime import datetime
 from cds_service.body import HookRequest
 from cds_service.fhir.bundle import UnreadableError
 from cds_service.fhir.client import AskOtherwiseError, Chart, Connection, Found, NotOfferedError
-from cds_service.fhir.prefetch import BY_KEY, NEVER_OFF, PHASE_1, QUERIES, Parameters, Query, search_value, supplied
+from cds_service.fhir.prefetch import (
+    BY_KEY,
+    NEVER_OFF,
+    PHASE_1,
+    QUERIES,
+    Parameters,
+    Query,
+    search_value,
+    supplied,
+)
 from cds_service.security.clients import Caller
 from cds_service.settings import Limits
 from fhir_mapping.checks import judge
-from fhir_mapping.eligibility import eligibility
+from fhir_mapping.eligibility import read_signs
 from fhir_mapping.record import Entry, Gathered, Source
 from fhir_mapping.versions.r4 import found_version, unresolved_medications
 
-_VERSIONS = {"1.0": "DSTU2", "3.0": "STU3", "4.0": "R4", "4.3": "R4B", "5.0": "R5"}  # by the start of fhirVersion
+_VERSIONS = {
+    "1.0": "DSTU2",
+    "3.0": "STU3",
+    "4.0": "R4",
+    "4.3": "R4B",
+    "5.0": "R5",
+}  # by the start of fhirVersion
 _PUZZLED = re.compile(r"HTTP 4(?!01|03|29)\d\d")  # what a server of another FHIR version may answer
 REFERRED = "medications"  # the source of Medications read by reference; no prefetch key
 MEDICATION_KEYS = tuple(query.key for query in QUERIES if query.resource_type.startswith("Medication"))
@@ -40,7 +55,13 @@ class Gathering:
 
 
 async def gather(
-    request: HookRequest, caller: Caller, as_of: datetime, *, connection: Connection, limits: Limits, deadline: float
+    request: HookRequest,
+    caller: Caller,
+    as_of: datetime,
+    *,
+    connection: Connection,
+    limits: Limits,
+    deadline: float,
 ) -> Gathering:
     """Read as much of the chart as the question needs, until `deadline` (loop time, s)."""
     chart = Chart(connection, caller.base, request.token, limits, deadline) if caller.base else None
@@ -84,17 +105,19 @@ class _Reading:
             await self._read_medications()
 
     async def _concerns(self, as_of: datetime) -> bool:
-        """Say whether there may be something to say; reads CK where that settles it."""
-        found = eligibility(judge(self.gathered(), as_of))
-        if found.state == "none" and found.evidence:
+        """Say whether there may be something to say; CK is read first where it settles that (E2, E3)."""
+        signs = read_signs(judge(self.gathered(), as_of))
+        if signs.state == "none" and bool(signs.broad) != bool(signs.serology.positive):
             await self._read(("enzymes",))
-            found = eligibility(judge(self.gathered(), as_of))
-        return found.state != "none"
+            signs = read_signs(judge(self.gathered(), as_of))
+        return signs.state != "none"
 
     async def _read(self, keys: Iterable[str]) -> None:
         """Read the keys that are not there yet, in parallel."""
         async with asyncio.TaskGroup() as group:
-            tasks = {key: group.create_task(self._source(BY_KEY[key])) for key in keys if key not in self._sources}
+            tasks = {
+                key: group.create_task(self._source(BY_KEY[key])) for key in keys if key not in self._sources
+            }
         self._sources.update({key: task.result() for key, task in tasks.items()})
 
     async def _source(self, query: Query) -> Source:
@@ -109,7 +132,9 @@ class _Reading:
         try:
             found = await self._ask(query, self._chart)
         except UnreadableError as error:
-            absent = isinstance(error, NotOfferedError) or (isinstance(error, AskOtherwiseError) and error.not_supported)
+            absent = isinstance(error, NotOfferedError) or (
+                isinstance(error, AskOtherwiseError) and error.not_supported
+            )
             if absent and not partial and query.key not in NEVER_OFF:
                 return Source("not-offered", (), f"not offered by the server ({error})")
             return Source("failed", held, str(error))
@@ -123,7 +148,10 @@ class _Reading:
         if query.key == "patient":
             return Found([await chart.read("Patient", self._patient_id)])
         patient = ("patient", search_value(self._patient_id))
-        ways: tuple[tuple[Parameters, ...], ...] = ((query.parameters(self._caller.mapping.tables),), *query.instead())
+        ways: tuple[tuple[Parameters, ...], ...] = (
+            (query.parameters(self._caller.mapping.tables),),
+            *query.instead(),
+        )
         for searches in ways[:-1]:
             try:
                 return await self._all_of(chart, query, patient, searches)
@@ -171,7 +199,9 @@ class _Reading:
             source = self._sources[key]
             alone = Gathered(self._patient_id, self._caller.base, {key: source}, self._caller.mapping)
             if source.state == "read" and not unread.isdisjoint(unresolved_medications(alone)):
-                self._sources[key] = Source("failed", source.entries, "a medication that it names could not be read")
+                self._sources[key] = Source(
+                    "failed", source.entries, "a medication that it names could not be read"
+                )
 
     async def _medication(self, name: str) -> Entry | None:
         """Read one Medication of the client's own server; None if that cannot be done."""

@@ -62,7 +62,17 @@ QUERIES = (
     Query(
         "enzymes",
         "Observation",
-        ("ast", "alt", "ast-alt-ratio", "alt-ast-ratio", "ck", "ldh", "hbdh", "severe-weakness", "refractory"),
+        (
+            "ast",
+            "alt",
+            "ast-alt-ratio",
+            "alt-ast-ratio",
+            "ck",
+            "ldh",
+            "hbdh",
+            "severe-weakness",
+            "refractory",
+        ),
         _LABORATORY,
     ),
     Query("bloodCount", "Observation", ("lymphocytes", "neutrophils"), _LABORATORY),
@@ -143,7 +153,9 @@ def _template(query: Query, tables: Tables) -> str:
     rest = "&".join(f"{name}={value}" for name, value in parameters)
     template = f"{query.resource_type}?patient={PATIENT}&{rest}"
     if len(template) > TEMPLATE_CHARACTERS:
-        raise DiscoveryError(f"prefetch {query.key}: more than {TEMPLATE_CHARACTERS} characters; use fewer codes")
+        raise DiscoveryError(
+            f"prefetch {query.key}: more than {TEMPLATE_CHARACTERS} characters; use fewer codes"
+        )
     return template
 
 

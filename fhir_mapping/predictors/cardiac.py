@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from fhir_mapping.bounds import at_least
+from fhir_mapping.bounds import amount_of, at_least, is_raised, is_within, size
 from fhir_mapping.citation import cite, cite_diagnosis
 from fhir_mapping.evidence import Evidence, Feature, Note
 from fhir_mapping.record import Diagnosis, PatientRecord, Result
-from fhir_mapping.results import above_limit, latest, within
+from fhir_mapping.results import latest, recent
 from models.inputs import State
 
 SOURCE = "cardiacTests"  # the query that brings troponins, NT-proBNP and LVEF
@@ -21,7 +21,7 @@ class _Heart:
     tier_a: tuple[Diagnosis, ...]
     pre_existing: tuple[Diagnosis, ...]
     tier_c: tuple[Diagnosis, ...]
-    unconfirmed: tuple[Diagnosis, ...]
+    unconfirmed: tuple[Diagnosis, ...]  # of either tier and any time (M1)
     causes: tuple[Diagnosis, ...]  # what explains heart failure or a low LVEF otherwise (C4)
     low_lvef: tuple[Result, ...]  # the lowest first
     recovered: Result | None  # an LVEF that is no longer low, later than the lowest
@@ -55,13 +55,13 @@ def cardiac_involvement(record: PatientRecord, onset: datetime | None) -> Featur
 
 def _read(record: PatientRecord, onset: datetime | None) -> _Heart:
     since = onset - record.mapping.tables.rules.days("cardiac.before_onset_days") if onset else None
-    tier_a, tier_c = _coded(record, "cardiac-a"), _coded(record, "cardiac-c", since)
+    tier_a, tier_c = _coded(record, "cardiac-a"), _coded(record, "cardiac-c")
     counted_a = tuple(d for d in tier_a if d.confirmed)
     low = _low_lvef(record, since)
     return _Heart(
         tier_a=tuple(d for d in counted_a if _in_window(d, since)),
         pre_existing=tuple(d for d in counted_a if not _in_window(d, since)),
-        tier_c=tuple(d for d in tier_c if d.confirmed),
+        tier_c=tuple(d for d in tier_c if d.confirmed and _in_window(d, since)),
         unconfirmed=tuple(d for d in (*tier_a, *tier_c) if not d.confirmed),
         causes=tuple(d for d in _coded(record, "heart-failure-cause") if d.confirmed),
         low_lvef=low,
@@ -71,8 +71,8 @@ def _read(record: PatientRecord, onset: datetime | None) -> _Heart:
     )
 
 
-def _coded(record: PatientRecord, word: str, since: datetime | None = None) -> tuple[Diagnosis, ...]:
-    return tuple(d for d in record.diagnoses if word in d.roles and _in_window(d, since))
+def _coded(record: PatientRecord, word: str) -> tuple[Diagnosis, ...]:
+    return tuple(d for d in record.diagnoses if word in d.roles)
 
 
 def _in_window(diagnosis: Diagnosis, since: datetime | None) -> bool:
@@ -90,7 +90,7 @@ def _is_low(record: PatientRecord, lvef: Result) -> bool | None:
 def _low_lvef(record: PatientRecord, since: datetime | None) -> tuple[Result, ...]:
     """C2: each low LVEF from 365 days before the onset on, the lowest first, of equal ones the earliest."""
     low = [r for r in record.of("lvef") if _is_low(record, r) and (since is None or r.when.last >= since)]
-    return tuple(sorted(low, key=lambda r: (r.amount.value if r.amount else 0, r.when.last, r.id)))
+    return tuple(sorted(low, key=lambda r: (size(amount_of(r)), r.when.last, r.id)))
 
 
 def _recovered(record: PatientRecord, low: tuple[Result, ...]) -> Result | None:
@@ -103,26 +103,26 @@ def _recovered(record: PatientRecord, low: tuple[Result, ...]) -> Result | None:
 def _recent(record: PatientRecord, analyte: str) -> Result | None:
     """C3, C6: the latest result of the last 365 days."""
     days = record.mapping.tables.rules.days("cardiac.search_days")
-    return latest(within(record.of(analyte), record.as_of, days))
+    return latest(recent(record.of(analyte), record.as_of, days))
 
 
 def _raised(record: PatientRecord) -> tuple[Result, ...]:
     """C3: the latest troponin I, the latest NT-proBNP, above its own limit. Troponin T is no evidence (C5)."""
-    recent = [_recent(record, analyte) for analyte in _RAISED]
-    return tuple(r for r in recent if r and above_limit(r))
+    found = [_recent(record, analyte) for analyte in _RAISED]
+    return tuple(r for r in found if r and is_raised(r))
 
 
 def _normal(record: PatientRecord) -> tuple[Result, ...]:
     """C6: the latest troponin I, the latest troponin T, within its own limit, and the latest LVEF that is not low."""
     troponins = [_recent(record, analyte) for analyte in ("troponin-i", "troponin-t")]
     lvef = _recent(record, "lvef")
-    normal = [r for r in troponins if r and above_limit(r) is False]
+    normal = [r for r in troponins if r and is_within(r)]
     return (*normal, lvef) if lvef and _is_low(record, lvef) is False else tuple(normal)
 
 
 def _present(heart: _Heart) -> Feature | None:
     """C1, then C2; heart failure and a low LVEF are none where something else explains them (C4)."""
-    own = tuple(d for d in heart.tier_a if not heart.causes or d not in heart.failing)
+    own = tuple(d for d in heart.tier_a if not heart.causes or "heart-failure" not in d.roles)
     if own:
         dates = [d.onset for d in own if d.onset]
         date = min(dates, key=lambda onset: onset.first).day_text if dates else ""
@@ -138,7 +138,7 @@ def _of_lvef(lowest: Result, recovered: Result | None) -> Feature:
     return Feature(
         State.PRESENT,
         "C2",
-        value=lowest.amount.value if lowest.amount else None,
+        value=amount_of(lowest).value,
         unit=shown.unit,
         date=shown.date,
         evidence=(shown,),

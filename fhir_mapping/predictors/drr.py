@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from decimal import Context, Decimal
+from decimal import Context
 from fractions import Fraction
 
 from fhir_mapping.bounds import above
@@ -42,7 +42,9 @@ def _chosen(record: PatientRecord, ratios: Iterable[Ratio]) -> Ratio:
     """D4: of the latest day the same specimen first, then the later, then the higher, then the lower id."""
     zone = record.mapping.time_zone
     by_id = sorted(ratios, key=lambda ratio: [member.id for member in ratio.members])
-    return max(by_id, key=lambda ratio: (ratio.when.day(zone), ratio.same_specimen, ratio.when.last, ratio.exact))
+    return max(
+        by_id, key=lambda ratio: (ratio.when.day(zone), ratio.same_specimen, ratio.when.last, ratio.exact)
+    )
 
 
 def _decided(record: PatientRecord, ratio: Ratio, active: Iterable[Ratio]) -> Feature:
@@ -71,7 +73,12 @@ def _is_high(record: PatientRecord, ratio: Ratio) -> bool | None:
 
 def _undecided(ratio: Ratio, rule: str, reason: str) -> Feature:
     return Feature(
-        State.INDETERMINATE, rule, reason, date=ratio.when.day_text, evidence=_evidence(ratio), notes=_difference(ratio)
+        State.INDETERMINATE,
+        rule,
+        reason,
+        date=ratio.when.day_text,
+        evidence=_evidence(ratio),
+        notes=_difference(ratio),
     )
 
 
@@ -83,9 +90,7 @@ def _evidence(ratio: Ratio) -> tuple[Evidence, ...]:
 def _why_missing(record: PatientRecord, ratios: Ratios) -> str:
     """D5, the first reason that holds; F9 where the source is not there at all."""
     asts, alts = record.of("ast"), record.of("alt")
-    without_unit = any(
-        refused.reason in _BY_UNIT and refused.roles & _ENZYMES for refused in record.refused
-    )
+    without_unit = any(refused.reason in _BY_UNIT and refused.roles & _ENZYMES for refused in record.refused)
     nothing = not (asts or alts or ratios.found or without_unit)
     reasons = (
         ("not offered by the server", nothing and _SOURCE in record.not_offered),
@@ -125,5 +130,7 @@ def _is_unstable(record: PatientRecord, ratio: Ratio, active: Iterable[Ratio]) -
 
 def _had_infarction(record: PatientRecord, ratio: Ratio) -> bool:
     reach = record.mapping.tables.rules.days("high_drr.infarction_within_days")
-    infarctions = (found for found in record.diagnoses if "myocardial-infarction" in found.roles and found.confirmed)
+    infarctions = (
+        found for found in record.diagnoses if "myocardial-infarction" in found.roles and found.confirmed
+    )
     return any(found.onset and apart(found.onset, ratio.when) <= reach for found in infarctions)

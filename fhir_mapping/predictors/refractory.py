@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from fhir_mapping.bounds import above
+from fhir_mapping.bounds import above, amount_of, is_raised, is_within
 from fhir_mapping.citation import cite, cite_with_limit
 from fhir_mapping.evidence import Evidence, Feature, Note
 from fhir_mapping.exposures import (
@@ -18,7 +18,7 @@ from fhir_mapping.exposures import (
     time_treated,
 )
 from fhir_mapping.record import PatientRecord, Result
-from fhir_mapping.results import above_limit, latest, within
+from fhir_mapping.results import latest, recent
 from models.inputs import State
 
 CK_SOURCE = "enzymes"
@@ -51,9 +51,10 @@ class _Course:
         """A window of the section `refractory` of rules.toml."""
         return self.record.mapping.tables.rules.days(f"refractory.{name}")
 
-    def raised(self, ck: Result) -> bool | None:
-        """Whether a CK is above 2 × ULN; None where its comparator leaves it open."""
-        return above_limit(ck, self.record.mapping.tables.rules.number("refractory.ck_times_uln"))
+    @property
+    def times(self) -> Decimal:
+        """How many times its ULN a CK must exceed to be raised."""
+        return self.record.mapping.tables.rules.number("refractory.ck_times_uln")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,7 @@ def _activity_after(course: _Course, second: Episode, begun: Iterable[Episode]) 
     """T6: a raised CK, or glucocorticoid still needed, or a third agent (the first episode of each is `begun`)."""
     for ck in course.ck:
         since = ck.when.first - second.start
-        if course.days("ck_from_days") <= since <= course.days("ck_to_days") and course.raised(ck):
+        if course.days("ck_from_days") <= since <= course.days("ck_to_days") and is_raised(ck, course.times):
             return _Activity(ck.when.last, cite_with_limit(ck), ck.when.day_text)
     if dose := _dose_still_needed(course, second):
         return dose
@@ -190,14 +191,15 @@ def _dose_still_needed(course: _Course, second: Episode) -> _Activity | None:
 
 def _glucocorticoid_failed(course: _Course) -> Feature | None:
     """T7: a year of glucocorticoid, and after it a CK that is raised and above half of the early peak."""
-    for episode in course.glucocorticoid:
+    enough = course.days("glucocorticoid_days")
+    for episode in (e for e in course.glucocorticoid if e.duration >= enough):
         since = [(ck, ck.when.first - episode.start) for ck in course.ck if ck.when.first <= episode.end]
         early = [ck for ck, after in since if timedelta() <= after <= course.days("peak_within_days")]
-        late = [ck for ck, after in since if after >= course.days("glucocorticoid_days")]
-        if episode.duration < course.days("glucocorticoid_days") or not early or not late:
+        late = [ck for ck, after in since if after >= enough]
+        if not early or not late:
             continue
-        first = min(late, key=lambda ck: (ck.when.first, -_magnitude(ck), ck.id))
-        if course.raised(first) and _above_part_of_peak(course, first, early):
+        first = min(late, key=lambda ck: (ck.when.first, -amount_of(ck).value, ck.id))
+        if is_raised(first, course.times) and _above_part_of_peak(course, first, early):
             evidence = tuple(e for ck in (*early, first) for e in cite_with_limit(ck))
             activity = _Activity(first.when.last, evidence, first.when.day_text)
             return _ever(course, "T7", activity, (episode,))
@@ -206,16 +208,12 @@ def _glucocorticoid_failed(course: _Course) -> Feature | None:
 
 def _above_part_of_peak(course: _Course, ck: Result, early: Iterable[Result]) -> bool:
     """T7: above 50 % of the highest early CK, as far as the comparators let it be known."""
-    amounts = [r.amount for r in early if r.amount]
+    amounts = [amount_of(r) for r in early]
     part = course.record.mapping.tables.rules.number("refractory.ck_of_peak_percent") / 100
-    if ck.amount is None or any(a.comparator in {">", ">="} for a in amounts):
+    if any(a.comparator.startswith(">") for a in amounts):
         return False
     highest = max(a.value for a in amounts)
-    return above(ck.amount.value, ck.amount.comparator, highest * part) is True
-
-
-def _magnitude(ck: Result) -> Decimal:
-    return ck.amount.value if ck.amount else Decimal(0)
+    return above(amount_of(ck).value, amount_of(ck).comparator, highest * part) is True
 
 
 def _ever(course: _Course, rule: str, activity: _Activity, failed: Iterable[Episode]) -> Feature:
@@ -223,7 +221,7 @@ def _ever(course: _Course, rule: str, activity: _Activity, failed: Iterable[Epis
     evidence = (*(e for episode in failed for e in _cite(episode)), *activity.evidence)
     notes = []
     last = latest(course.ck)
-    if last and last.when.last > activity.when and course.raised(last) is False:
+    if last and last.when.last > activity.when and is_within(last, course.times):
         notes.append(Note(rule, f"Later remission: CK {cite(last).original} on {last.when.day_text}"))
     return Feature(State.PRESENT, rule, date=activity.date, evidence=evidence, notes=tuple(notes))
 
@@ -241,10 +239,11 @@ def _nothing_to_read(course: _Course) -> Feature | None:
 
 def _escalated(course: _Course) -> Feature | None:
     """T8 (iv): escalated, and no CK since: nobody can say whether it was needed."""
+    last_ck = max((ck.when.first for ck in course.ck), default=None)
     evidence = tuple(
         cited
         for begun, agent, cites in _escalations(course)
-        if _after_another_agent(course, begun, agent) and not any(ck.when.first > begun for ck in course.ck)
+        if (last_ck is None or last_ck <= begun) and _after_another_agent(course, begun, agent)
         for cited in cites
     )
     if not evidence:
@@ -264,8 +263,8 @@ def _escalations(course: _Course) -> Iterator[tuple[datetime, str, tuple[Evidenc
 
 
 def _after_another_agent(course: _Course, begun: datetime, agent: str) -> bool:
-    after = course.days("escalation_after_days")
-    return any(e.agent != agent and begun - e.start >= after for e in course.agents)
+    first = next((e for e in course.agents if e.agent != agent), None)
+    return first is not None and begun - first.start >= course.days("escalation_after_days")
 
 
 def _treated_too_short(course: _Course) -> Feature | None:
@@ -277,28 +276,27 @@ def _treated_too_short(course: _Course) -> Feature | None:
 
 def _by_latest_ck(course: _Course) -> Feature:
     """T9: treated long enough and the latest CK not raised; else T8 with the first reason that holds."""
-    recent = latest(within(course.ck, course.record.as_of, course.days("latest_ck_days")))
-    raised = course.raised(recent) if recent else None
-    evidence = (*_cite_all(course), *(cite_with_limit(recent) if recent else ()))
-    date = recent.when.day_text if recent else ""
-    if reason := _why_open(course, recent, raised=raised):
+    last = latest(recent(course.ck, course.record.as_of, course.days("latest_ck_days")))
+    evidence = (*_cite_all(course), *(cite_with_limit(last) if last else ()))
+    date = last.when.day_text if last else ""
+    if reason := _why_open(course, last):
         return Feature(State.INDETERMINATE, "T8", reason, date=date, evidence=evidence)
     return Feature(State.ABSENT, "T9", date=date, evidence=evidence)
 
 
-def _why_open(course: _Course, recent: Result | None, *, raised: bool | None) -> str:
+def _why_open(course: _Course, last: Result | None) -> str:
     """The first reason of T8 that holds; none of them: the disease was not refractory."""
     treated, zone = time_treated(course.record, course.treated), course.record.mapping.time_zone
     first_day = min(e.first_day for e in course.treated)
-    if raised:
+    if last and is_raised(last, course.times):
         return "CK still raised"
     if treated < course.days("treated_enough_days"):
         return "treated < 180 days"
     if all(ck.when.day(zone) < first_day for ck in course.ck):
         return "no CK on treatment"
-    if recent is None:
+    if last is None:
         return "latest CK > 180 days old"
-    return "CK not decided" if raised is None else ""
+    return "" if is_within(last, course.times) else "CK not decided"
 
 
 def _cite(episode: Episode) -> tuple[Evidence, ...]:

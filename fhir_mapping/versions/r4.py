@@ -1,8 +1,8 @@
 """FHIR R4: resource JSON to neutral readings. One broken resource never breaks the others."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime, tzinfo
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -12,10 +12,10 @@ import msgspec
 from fhir_mapping.reading import Reading
 from fhir_mapping.record import Coding, Entry, Gathered
 from fhir_mapping.superseded import last_versions
-from fhir_mapping.times import moment
 from fhir_mapping.versions import r4_resources as r4
 from fhir_mapping.versions.products import Products
-from fhir_mapping.versions.r4_content import Reader, is_patient
+from fhir_mapping.versions.r4_content import content, is_patient, subjects, what_it_is
+from fhir_mapping.versions.r4_elements import Elements
 from fhir_mapping.versions.references import References, id_of, references
 from fhir_mapping.versions.shape import found_version
 
@@ -33,7 +33,6 @@ _SAYS_WHAT_IT_IS = (
     "specialty",
     "appointmentType",
 )
-MakeCoding = Callable[[str, str], Coding]
 _MEDICATION = re.compile(r"Medication/[A-Za-z0-9.\-]{1,64}")
 
 
@@ -50,18 +49,16 @@ class _Parsed(msgspec.Struct, frozen=True):
 def read(gathered: Gathered) -> tuple[Reading, ...]:
     """Read every entry of every source, in any order; copies and versions are still all there (F7)."""
     parsed = _parsed(gathered)
-    known = _references(gathered, parsed)
-    zone = gathered.mapping.time_zone
-    reader = Reader(gathered.mapping.tables, zone, known, _products(parsed, known, zone))
-    return tuple(_reading(one, reader) for one in parsed)
+    elements = _elements(gathered, parsed)
+    products = _products(parsed, elements)
+    return tuple(_reading(one, elements, products) for one in parsed)
 
 
 def unresolved_medications(gathered: Gathered) -> tuple[str, ...]:
     """Name the Medication resources that are referred to and were not gathered, as `Medication/x` (T1)."""
     parsed = _parsed(gathered)
-    known = _references(gathered, parsed)
-    products = _products(parsed, known, gathered.mapping.time_zone)
-    names = set()
+    products = _products(parsed, _elements(gathered, parsed))
+    names: set[str] = set()
     for one in parsed:
         if isinstance(one.resource, r4.Medicated) and (medication := one.resource.medication_reference):
             names.update(products.named(medication.reference or "", one.resource.contained or ()).unresolved)
@@ -95,36 +92,36 @@ def _parse_other(entry: Entry) -> _Parsed:
     return _Parsed(type_ if isinstance(type_, str) else "Resource", id_, entry, None, other)
 
 
-def _references(gathered: Gathered, parsed: Iterable[_Parsed]) -> References:
-    return references(gathered.base, ((one.entry.full_url, f"{one.type}/{one.id}") for one in parsed))
+def _elements(gathered: Gathered, parsed: Iterable[_Parsed]) -> Elements:
+    known = references(gathered.base, ((one.entry.full_url, f"{one.type}/{one.id}") for one in parsed))
+    return Elements(gathered.mapping.tables.systems, gathered.mapping.time_zone, known)
 
 
-def _products(parsed: Iterable[_Parsed], known: References, zone: tzinfo) -> Products:
-    readings = (_other_reading(one, known, zone) for one in parsed if one.type in _PRODUCTS)
-    current, _ = last_versions(readings)
-    return Products({reading.name: reading.json for reading in current}, known)
+def _products(parsed: Iterable[_Parsed], elements: Elements) -> Products:
+    current, _ = last_versions(_other_reading(one, elements) for one in parsed if one.type in _PRODUCTS)
+    return Products({reading.name: reading.json for reading in current}, elements.references)
 
 
-def _reading(one: _Parsed, reader: Reader) -> Reading:
+def _reading(one: _Parsed, elements: Elements, products: Products) -> Reading:
     resource = one.resource
     if resource is None:
-        return _other_reading(one, reader.references, reader.zone, reader.coding)
+        return _other_reading(one, elements)
     meta = resource.meta or r4.Meta()
     return Reading(
         type=one.type,
         id=one.id,
         json=one.entry.json,
-        subjects=reader.subjects(resource),
+        subjects=subjects(resource, elements),
         status=getattr(resource, "status", None) or "",
-        codings=reader.what_it_is(resource),
-        updated=_instant(meta.last_updated, reader.zone),
+        codings=what_it_is(resource, elements, products),
+        updated=_instant(meta.last_updated, elements),
         version=_number(meta.version_id),
         readable=True,
-        content=partial(reader.content, resource),
+        content=partial(content, resource, elements, products),
     )
 
 
-def _other_reading(one: _Parsed, known: References, zone: tzinfo, coding: MakeCoding = Coding) -> Reading:
+def _other_reading(one: _Parsed, elements: Elements) -> Reading:
     """Read what can be read of a resource without its type: whose it is, what it is, which version."""
     meta = one.other.get("meta")
     meta = meta if isinstance(meta, dict) else {}
@@ -132,10 +129,10 @@ def _other_reading(one: _Parsed, known: References, zone: tzinfo, coding: MakeCo
         type=one.type,
         id=one.id,
         json=one.entry.json,
-        subjects=_other_subjects(one, known),
+        subjects=_other_subjects(one, elements.references),
         status="",
-        codings=tuple(_other_codings([one.other.get(name) for name in _SAYS_WHAT_IT_IS], coding)),
-        updated=_instant(meta.get("lastUpdated"), zone),
+        codings=tuple(_other_codings([one.other.get(name) for name in _SAYS_WHAT_IT_IS], elements)),
+        updated=_instant(meta.get("lastUpdated"), elements),
         version=_number(meta.get("versionId")),
         readable=one.type not in r4.TYPES and bool(one.other),
         content=None,
@@ -160,22 +157,22 @@ def _addresses(values: Iterable[Any], known: References) -> Iterator[str]:
             yield known.resolve(address) if isinstance(address, str) else ""
 
 
-def _other_codings(values: Iterable[Any], coding: MakeCoding) -> Iterator[Coding]:
+def _other_codings(values: Iterable[Any], elements: Elements) -> Iterator[Coding]:
     """Find the codings in Coding, CodeableConcept, CodeableReference, or lists of them."""
     for value in values:
         for concept in _objects(value if isinstance(value, list) else [value]):
             for part in _objects(concept.get("coding", [concept])):
                 system, code = part.get("system"), part.get("code")
                 if isinstance(system, str) and isinstance(code, str):
-                    yield coding(system, code)
+                    yield elements.coding(system, code)
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def _instant(text: Any, zone: tzinfo) -> datetime | None:
-    when = moment(text, zone) if isinstance(text, str) else None
+def _instant(text: Any, elements: Elements) -> datetime | None:
+    when = elements.time(text) if isinstance(text, str) else None
     return when.first if when else None
 
 

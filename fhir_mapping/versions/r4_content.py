@@ -1,18 +1,11 @@
-"""The elements of each R4 resource in the neutral terms of `reading.py`."""
-
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import tzinfo
-from decimal import Decimal
+"""Whose a resource of R4 is, what it is, and the rest of it in the neutral terms of `reading.py`."""
 
 from fhir_mapping import reading
-from fhir_mapping.record import Coding, Concept, Moment, Number, Period, Value
-from fhir_mapping.terms import Tables
-from fhir_mapping.times import moment
-from fhir_mapping.units import UCUM
+from fhir_mapping.record import Coding, Number, Value
 from fhir_mapping.versions import r4_resources as r4
-from fhir_mapping.versions.products import Named, Products
-from fhir_mapping.versions.references import References
+from fhir_mapping.versions.products import Products
+from fhir_mapping.versions.r4_elements import Elements
+from fhir_mapping.versions.r4_medication import medication, named
 
 
 def is_patient(reference: str) -> bool:
@@ -20,215 +13,181 @@ def is_patient(reference: str) -> bool:
     return f"/{reference}".rpartition("/")[0].endswith("/Patient")
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """Reads one resource at a time; `zone` is that of times without a zone."""
+def subjects(resource: r4.AnyResource, read: Elements) -> tuple[str, ...] | None:
+    """Resolve the references that say whose the resource is (F1); None for a Patient."""
+    if isinstance(resource, r4.Patient):
+        return None
+    if isinstance(resource, r4.Appointment):
+        actors = [read.refers(part.actor) for part in resource.participant or ()]
+        return tuple(actor for actor in actors if is_patient(actor))
+    return (read.refers(resource.subject),)
 
-    tables: Tables
-    zone: tzinfo
-    references: References
-    products: Products
 
-    # Whose it is, and what it is
-
-    def subjects(self, resource: r4.AnyResource) -> tuple[str, ...] | None:
-        """Resolve the references that say whose the resource is (F1); None for a Patient."""
-        if isinstance(resource, r4.Patient):
-            return None
-        if isinstance(resource, r4.Appointment):
-            actors = [self.refers(part.actor) for part in resource.participant or ()]
-            return tuple(actor for actor in actors if is_patient(actor))
-        return (self.refers(resource.subject),)
-
-    def what_it_is(self, resource: r4.AnyResource) -> tuple[Coding, ...]:
-        """Collect the codings that say what the resource is (F4)."""
-        if isinstance(resource, r4.Patient):
+def what_it_is(resource: r4.AnyResource, read: Elements, products: Products) -> tuple[Coding, ...]:
+    """Collect the codings that say what the resource is (F4)."""
+    match resource:
+        case r4.Patient():
             return ()
-        if isinstance(resource, r4.Medicated):
-            return tuple(code for concept in self.named(resource).concepts for code in self.codings(concept))
-        if isinstance(resource, r4.Encounter):
-            contact = self._contact(resource)
-            return (*contact.service, *contact.kinds, *self._class(resource))
-        if isinstance(resource, r4.Appointment):
-            booking = self._booking(resource)
-            return (*booking.service, *booking.kinds)
-        return self.codings(resource.code)
+        case r4.Encounter():
+            return (*_service(resource, read), *_kinds(resource, read), *_class(resource, read))
+        case r4.Appointment():
+            return (*_booked(resource, read), *read.codings(resource.appointment_type))
+        case r4.Medicated():
+            return read.codings(*named(resource, products).concepts)
+        case _:
+            return read.codings(resource.code)
 
-    def content(self, resource: r4.AnyResource) -> reading.Content:
-        """Read the rest of the resource."""
-        match resource:
-            case r4.Observation():
-                return self._observation(resource)
-            case r4.Condition():
-                return self._condition(resource)
-            case r4.Procedure():
-                return reading.Performed(self._when(resource.performed_date_time, resource.performed_period))
-            case r4.DiagnosticReport():
-                return self._report(resource)
-            case r4.Encounter():
-                return self._contact(resource)
-            case r4.Appointment():
-                return self._booking(resource)
-            case r4.ServiceRequest():
-                return reading.Order(
-                    resource.intent or "", resource.do_not_perform is True, self.time(resource.authored_on)
-                )
-            case r4.Patient():
-                return self._person(resource)
-            case _:
-                return self._medication(resource)
 
-    # Elements
+def content(resource: r4.AnyResource, read: Elements, products: Products) -> reading.Content:
+    """Read the rest of a resource."""
+    match resource:
+        case r4.Observation():
+            return _observation(resource, read)
+        case r4.Condition():
+            return _condition(resource, read)
+        case r4.Procedure():
+            return reading.Performed(read.when(resource.performed_date_time, resource.performed_period))
+        case r4.DiagnosticReport():
+            return _report(resource, read)
+        case r4.Encounter():
+            kinds = _kinds(resource, read)
+            return reading.Contact(read.period(resource.period), _service(resource, read), kinds)
+        case r4.Appointment():
+            return _booking(resource, read)
+        case r4.ServiceRequest():
+            authored = read.time(resource.authored_on)
+            return reading.Order(resource.intent or "", resource.do_not_perform is True, authored)
+        case r4.Patient():
+            return _person(resource, read)
+        case _:
+            return medication(resource, read, products)
 
-    def coding(self, system: str, code: str) -> Coding:
-        """Write a coding in canonical terms (F4)."""
-        return Coding(*self.tables.systems.normal(system, code))
 
-    def codings(self, *concepts: r4.Concept | None) -> tuple[Coding, ...]:
-        """Collect the codings of concepts; one without a code says nothing."""
-        return tuple(
-            self.coding(part.system or "", part.code)
-            for concept in concepts
-            for part in (concept.coding or () if concept else ())
-            if part.code
-        )
+def _observation(resource: r4.Observation, read: Elements) -> reading.Observation:
+    return reading.Observation(
+        own=_measurement(resource, read),
+        when=read.when(
+            resource.effective_date_time,
+            resource.effective_period,
+            resource.effective_instant,
+            resource.issued,
+        ),
+        has_focus=bool(resource.focus),
+        specimen=read.refers(resource.specimen),
+        members=tuple(read.refers(member) for member in resource.has_member or ()),
+        components=tuple(_measurement(part, read) for part in resource.component or ()),
+    )
 
-    def concept(self, written: r4.Concept | None) -> Concept:
-        """Read a CodeableConcept."""
-        return Concept(self.codings(written), (written.text or "") if written else "")
 
-    def time(self, text: str | None) -> Moment | None:
-        """Read a date or a time; None also where it is no date."""
-        return moment(text, self.zone) if text else None
+def _measurement(written: r4.Measured, read: Elements) -> reading.Measurement:
+    said = written.interpretation or ()
+    return reading.Measurement(
+        code=read.concept(written.code),
+        value=_value(written, read),
+        interpretation=read.codings(*said),
+        interpretation_text="; ".join(concept.text for concept in said if concept.text),
+        ranges=tuple(_range(part, read) for part in written.reference_range or ()),
+    )
 
-    def period(self, written: r4.Period | None) -> Period:
-        """Read a Period."""
-        return Period(self.time(written.start), self.time(written.end)) if written else Period()
 
-    def refers(self, reference: r4.Reference | None) -> str:
-        """Resolve a reference to `Type/id`; empty where there is no address."""
-        return self.references.resolve(reference.reference or "") if reference else ""
+def _value(written: r4.Measured, read: Elements) -> Value:
+    """Read value[x]; of several, which no valid resource has, the first in this order."""
+    absent = written.data_absent_reason is not None
+    if number := read.number(written.value_quantity):
+        return Value(number=number, absent=absent)
+    if written.value_integer is not None:
+        return Value(integer=written.value_integer, absent=absent)
+    if ratio := _ratio(written.value_ratio, read):
+        return Value(ratio=ratio, absent=absent)
+    if written.value_codeable_concept is not None:
+        return Value(concept=read.concept(written.value_codeable_concept), absent=absent)
+    return Value(text=written.value_string or "", boolean=written.value_boolean, absent=absent)
 
-    def number(self, written: r4.Quantity | None) -> Number | None:
-        """Read a Quantity; None where it has no value."""
-        value = written.decimal() if written else None
-        if written is None or value is None:
-            return None
-        system = self.tables.system(written.system or "")
-        return Number(value, written.comparator or "", written.unit or "", written.code or "", system)
 
-    def _when(self, instant: str | None, period: r4.Period | None, *others: str | None) -> Moment | None:
-        """Read the first of the times that is written: the end of a period before its start (F3)."""
-        written = (instant, period.end if period else None, period.start if period else None, *others)
-        return self.time(next((text for text in written if text), None))
+def _ratio(written: r4.Ratio | None, read: Elements) -> tuple[Number, Number] | None:
+    if written is None:
+        return None
+    numerator, denominator = read.number(written.numerator), read.number(written.denominator)
+    return (numerator, denominator) if numerator and denominator else None
 
-    # Resources
 
-    def _observation(self, resource: r4.Observation) -> reading.Observation:
-        specimen = self.refers(resource.specimen)
-        return reading.Observation(
-            own=self._measurement(resource),
-            when=self._when(
-                resource.effective_date_time,
-                resource.effective_period,
-                resource.effective_instant,
-                resource.issued,
-            ),
-            has_focus=bool(resource.focus),
-            specimen=specimen,
-            members=tuple(self.refers(member) for member in resource.has_member or ()),
-            components=tuple(self._measurement(part) for part in resource.component or ()),
-        )
+def _range(written: r4.ReferenceRange, read: Elements) -> reading.Range:
+    age = written.age or r4.Range()
+    return reading.Range(
+        low=read.number(written.low),
+        high=read.number(written.high),
+        kinds=read.codings(written.type),
+        kind_written=written.type is not None,
+        groups=tuple(read.codings(group) for group in written.applies_to or ()),
+        age_low=read.number(age.low),
+        age_high=read.number(age.high),
+    )
 
-    def _measurement(self, written: r4.Measured | r4.Observation) -> reading.Measurement:
-        said = written.interpretation or ()
-        return reading.Measurement(
-            code=self.concept(written.code),
-            value=self._value(written),
-            interpretation=self.codings(*said),
-            interpretation_text="; ".join(concept.text for concept in said if concept.text),
-            ranges=tuple(self._range(part) for part in written.reference_range or ()),
-        )
 
-    def _value(self, written: r4.Measured | r4.Observation) -> Value:
-        """Read value[x]; of several, which no valid resource has, the first in this order."""
-        absent = written.data_absent_reason is not None
-        if (number := self.number(written.value_quantity)) is not None:
-            return Value(number=number, absent=absent)
-        if written.value_integer is not None:
-            return Value(integer=written.value_integer, absent=absent)
-        if ratio := self._ratio(written.value_ratio):
-            return Value(ratio=ratio, absent=absent)
-        if written.value_codeable_concept is not None:
-            return Value(concept=self.concept(written.value_codeable_concept), absent=absent)
-        return Value(text=written.value_string or "", boolean=written.value_boolean, absent=absent)
+def _condition(resource: r4.Condition, read: Elements) -> reading.Condition:
+    onset = resource.onset_period.start if resource.onset_period else None
+    abated = (
+        resource.abatement_date_time,
+        resource.abatement_period,
+        resource.abatement_age,
+        resource.abatement_range,
+        resource.abatement_string,
+    )
+    return reading.Condition(
+        clinical=_codes(resource.clinical_status),
+        verification=_codes(resource.verification_status),
+        onset=read.time(resource.onset_date_time or onset),
+        recorded=read.time(resource.recorded_date),
+        abated=any(part is not None for part in abated),
+        abatement=read.when(resource.abatement_date_time, resource.abatement_period),
+    )
 
-    def _ratio(self, written: r4.Ratio | None) -> tuple[Number, Number] | None:
-        top, bottom = (self.number(written.numerator), self.number(written.denominator)) if written else (None, None)
-        return (top, bottom) if top and bottom else None
 
-    def _range(self, written: r4.ReferenceRange) -> reading.Range:
-        age = written.age or r4.Range()
-        return reading.Range(
-            low=self.number(written.low),
-            high=self.number(written.high),
-            kinds=self.codings(written.type),
-            kind_written=written.type is not None,
-            groups=tuple(self.codings(group) for group in written.applies_to or ()),
-            age_low=self.number(age.low),
-            age_high=self.number(age.high),
-        )
+def _codes(written: r4.Concept | None) -> tuple[str, ...]:
+    """List the codes of a status; its code system is fixed by the element."""
+    parts = (written.coding or ()) if written else ()
+    return tuple(part.code for part in parts if part.code)
 
-    def _condition(self, resource: r4.Condition) -> reading.Condition:
-        onset = resource.onset_period.start if resource.onset_period else None
-        abated = (
-            resource.abatement_date_time,
-            resource.abatement_period,
-            resource.abatement_age,
-            resource.abatement_range,
-            resource.abatement_string,
-        )
-        return reading.Condition(
-            clinical=_code(resource.clinical_status),
-            verification=_code(resource.verification_status),
-            onset=self.time(resource.onset_date_time or onset),
-            recorded=self.time(resource.recorded_date),
-            abated=any(part is not None for part in abated),
-            abatement=self._when(resource.abatement_date_time, resource.abatement_period),
-        )
 
-    def _report(self, resource: r4.DiagnosticReport) -> reading.Performed:
-        when = self._when(resource.effective_date_time, resource.effective_period, resource.issued)
-        return reading.Performed(when, tuple(self.refers(result) for result in resource.result or ()))
+def _report(resource: r4.DiagnosticReport, read: Elements) -> reading.Performed:
+    when = read.when(resource.effective_date_time, resource.effective_period, resource.issued)
+    return reading.Performed(when, tuple(read.refers(result) for result in resource.result or ()))
 
-    def _class(self, resource: r4.Encounter) -> tuple[Coding, ...]:
-        written = resource.class_
-        if isinstance(written, r4.Coding):
-            return self.codings(r4.Concept([written]))
-        return self.codings(*(written or ()))
 
-    def _contact(self, resource: r4.Encounter) -> reading.Contact:
-        service = resource.service_type
-        listed = service if isinstance(service, list) else [service]
-        types = [kind for part in resource.participant or () for kind in part.type or ()]
-        return reading.Contact(
-            period=self.period(resource.period),
-            service=self.codings(*listed),
-            kinds=self.codings(*(resource.type or ()), *types),
-        )
+def _class(resource: r4.Encounter, read: Elements) -> tuple[Coding, ...]:
+    written = resource.class_
+    if isinstance(written, r4.Coding):
+        return read.codings(r4.Concept([written]))
+    return read.codings(*(written or ()))
 
-    def _booking(self, resource: r4.Appointment) -> reading.Booking:
-        return reading.Booking(
-            start=self.time(resource.start),
-            created=self.time(resource.created),
-            service=self.codings(*(resource.service_type or ()), *(resource.specialty or ())),
-            kinds=self.codings(resource.appointment_type),
-        )
 
-    def _person(self, resource: r4.Patient) -> reading.Person:
-        return reading.Person(
-            sex=resource.gender or "",
-            birth_date=resource.birth_date or "",
-            died=bool(resource.deceased_boolean or resource.deceased_date_time),
-            death=self.time(resource.deceased_date_time),
-        )
+def _service(resource: r4.Encounter, read: Elements) -> tuple[Coding, ...]:
+    written = resource.service_type
+    return read.codings(*written) if isinstance(written, list) else read.codings(written)
+
+
+def _kinds(resource: r4.Encounter, read: Elements) -> tuple[Coding, ...]:
+    of_participants = [kind for part in resource.participant or () for kind in part.type or ()]
+    return read.codings(*(resource.type or ()), *of_participants)
+
+
+def _booked(resource: r4.Appointment, read: Elements) -> tuple[Coding, ...]:
+    return read.codings(*(resource.service_type or ()), *(resource.specialty or ()))
+
+
+def _booking(resource: r4.Appointment, read: Elements) -> reading.Booking:
+    return reading.Booking(
+        start=read.time(resource.start),
+        created=read.time(resource.created),
+        service=_booked(resource, read),
+        kinds=read.codings(resource.appointment_type),
+    )
+
+
+def _person(resource: r4.Patient, read: Elements) -> reading.Person:
+    return reading.Person(
+        sex=resource.gender or "",
+        birth_date=resource.birth_date or "",
+        died=bool(resource.deceased_boolean or resource.deceased_date_time),
+        death=read.time(resource.deceased_date_time),
+    )

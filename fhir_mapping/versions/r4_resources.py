@@ -10,7 +10,7 @@ ABSENT = Raw(b"null")
 _NUMBER_START = frozenset(b"-0123456789")
 
 
-class Element(Struct, rename="camel", frozen=True):
+class Element(Struct, rename="camel"):
     """Anything in R4; an element that is null counts as left out."""
 
 

@@ -1,6 +1,6 @@
 """Judged facts for the unit tests, written as "a CK of 400, 30 days ago": no FHIR, no tables of their own."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 
@@ -25,6 +25,7 @@ from fhir_mapping.terms import Tables, load_tables
 from fhir_mapping.times import moment
 
 AS_OF = datetime(2026, 3, 1, tzinfo=UTC)
+BORN = date(1970, 1, 1)
 UNITS = {
     **dict.fromkeys(("ast", "alt", "ck", "ldh", "hbdh"), "U/L"),
     **dict.fromkeys(("troponin-i", "troponin-t", "nt-probnp"), "ng/L"),
@@ -61,7 +62,7 @@ def record(*facts, sex="female", **options):
     return PatientRecord(
         as_of=options.pop("as_of", AS_OF),
         mapping=MappingSettings(**settings),
-        patient=options.pop("patient", Patient("p1", sex=sex, age=56)),
+        patient=options.pop("patient", Patient("p1", sex, BORN, BORN, age=56)),
         results=tuple(sorted(of[Result], key=lambda r: (r.when.last, r.id))),
         diagnoses=of[Diagnosis],
         treatments=of[Treatment],

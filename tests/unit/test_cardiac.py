@@ -33,7 +33,7 @@ def seen(*facts, onset=ONSET, **options):
         ([diagnosis(BLOCK, 1366)], "missing C6 not assessed"),
         ([diagnosis(BLOCK, None)], "indeterminate C3 conduction disorder or arrhythmia"),
         ([diagnosis(BLOCK, 100, confirmed=False)], "indeterminate M1 unconfirmed"),
-        ([diagnosis(BLOCK, 1366, confirmed=False)], "missing C6 not assessed"),
+        ([diagnosis(BLOCK, 1366, confirmed=False)], "indeterminate M1 unconfirmed"),
         ([CAUSE], "missing C6 not assessed"),
         ([], "missing C6 not assessed"),
     ],

@@ -1,3 +1,4 @@
+# ruff: noqa: N802 - the functions bear the ids of the rules
 """High ANA titre (rules 3.2)."""
 
 from decimal import Decimal
@@ -79,7 +80,9 @@ def read_holder(record: dict, result: dict, holder: dict) -> None:
                 found.append({"kind": answer, "pattern": pattern})
     if holder.get("valueRatio") and ratio_titre(holder["valueRatio"]):
         found.append({"kind": "titre", "pattern": fixed, **ratio_titre(holder["valueRatio"])})
-    plain = number_titre({**holder, "valueString": bare} if "valueString" in holder else holder, under_titre_code)
+    plain = number_titre(
+        {**holder, "valueString": bare} if "valueString" in holder else holder, under_titre_code
+    )
     if plain:
         found.append({"kind": "titre", "pattern": fixed, **plain})
     found.extend({"kind": kind, "pattern": fixed} for kind in coded_answer(record, result, holder, found))
@@ -182,7 +185,11 @@ def rule_A3_high_ana(record: dict) -> dict:
             if pattern == "cytoplasmic" and kind != "negative":
                 kind = "cytoplasmic"
             said.setdefault(kind, []).append((finding.get("titre", Decimal(0)), result))
-        if not result["findings"] and result["patterns"] and all_cytoplasmic(result["patterns"]) == "cytoplasmic":
+        if (
+            not result["findings"]
+            and result["patterns"]
+            and all_cytoplasmic(result["patterns"]) == "cytoplasmic"
+        ):
             said.setdefault("cytoplasmic", []).append((Decimal(0), result))
     feature = combine(said)
     feature["rule"] = "A3"

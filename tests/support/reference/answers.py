@@ -1,3 +1,4 @@
+# ruff: noqa: N802 - the functions bear the ids of the rules
 """Words, codes and titres of qualitative results (rules E7, A1, A2, A4)."""
 
 import re
@@ -90,9 +91,9 @@ def phrase_answer(tables: dict, phrase: str) -> str:
     if any(word in said for word in words(tables, "negative")):
         return "negative"
     for position, word in enumerate(said):
-        if word in words(tables, "negatable"):
-            if any(before in words(tables, "negation") for before in said[:position]):
-                return "negative"
+        negated = any(before in words(tables, "negation") for before in said[:position])
+        if negated and word in words(tables, "negatable"):
+            return "negative"
     if any(word in said for word in words(tables, "positive")):
         return "positive"
     return ""
@@ -170,7 +171,6 @@ def interpretation_answer(tables: dict, holder: dict) -> str:
         if answer in codes:
             return answer
     return ""
-
 
 
 def rule_E7_answer(record: dict, resource: dict, under_titre_code: bool, moment: dict) -> str:

@@ -1,3 +1,4 @@
+# ruff: noqa: N802 - the functions bear the ids of the rules
 """What arrived: entries, versions of one id, and whose they are (rules F1, F2, F7)."""
 
 import json
@@ -10,8 +11,6 @@ from .times import parse_time
 
 def decimals(data):
     """The same JSON with every float as the Decimal that was written."""
-    if isinstance(data, str | bytes):
-        return json.loads(data, parse_float=Decimal)
     if isinstance(data, float):
         return Decimal(repr(data))
     if isinstance(data, dict):
@@ -19,6 +18,11 @@ def decimals(data):
     if isinstance(data, list | tuple):
         return [decimals(value) for value in data]
     return data
+
+
+def read(data):
+    """JSON text, or JSON already read."""
+    return json.loads(data, parse_float=Decimal) if isinstance(data, str | bytes) else decimals(data)
 
 
 def entries_of(data) -> list[tuple[str, dict]]:

@@ -1,3 +1,4 @@
+# ruff: noqa: N802 - the functions bear the ids of the rules
 """High De Ritis ratio, AST/ALT (rules 3.1)."""
 
 from fractions import Fraction

@@ -1,3 +1,4 @@
+# ruff: noqa: N802 - the functions bear the ids of the rules
 """Is this an IMNM patient, and of which subtype (rules 2)?"""
 
 from .answers import rule_E7_answer

@@ -1,3 +1,4 @@
+# ruff: noqa: N802 - the functions bear the ids of the rules
 """Medicines: what counts, when it was taken, and how much (rules T1 to T4)."""
 
 from datetime import timedelta
@@ -222,10 +223,9 @@ def rule_T3_days_treated(record: dict, episodes: list[dict]) -> timedelta:
                 stretches.append((one["start"], min(one["start"] + covered, record["as_of"])))
     total, reached = timedelta(0), None
     for start, end in sorted(stretches):
-        if reached is not None and start < reached:
-            start = reached
-        if end > start:
-            total += end - start
+        uncovered = start if reached is None else max(start, reached)
+        if end > uncovered:
+            total += end - uncovered
         reached = end if reached is None else max(reached, end)
     return total
 

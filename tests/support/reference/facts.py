@@ -1,3 +1,4 @@
+# ruff: noqa: N802 - the functions bear the ids of the rules
 """Which facts count (rules 1): every resource is judged, and kept or refused with its first reason."""
 
 from datetime import timedelta
@@ -13,8 +14,9 @@ from .bundles import (
     subjects_of,
     target_of,
 )
+from .conditions import keep_condition
 from .tables import rule_F4_rows_of, words_of
-from .times import parse_time, rule_F3_past
+from .times import parse_time, rule_F3_time
 from .values import (
     DIMENSION,
     FLIPPED,
@@ -84,7 +86,9 @@ def build(data, as_of, zone, tables: dict, options: dict) -> dict:
 
 
 def refuse(record: dict, resource: dict, reason: str) -> None:
-    record["refused"].append({"resource": f"{resource['resourceType']}/{resource.get('id')}", "reason": reason})
+    record["refused"].append(
+        {"resource": f"{resource['resourceType']}/{resource.get('id')}", "reason": reason}
+    )
 
 
 def concept_of(record: dict, resource: dict):
@@ -122,9 +126,9 @@ def judge(record: dict, resource: dict) -> None:
     """F1, F2, F3 and what follows, in the order of the rules; the first reason is kept."""
     kind = resource.get("resourceType")
     if kind not in TABLES_OF:
-        if subjects_of(record, resource) is not None and kind != "Patient":
-            if rule_F1_subject(record, resource) == "other patient":
-                refuse(record, resource, "other patient")
+        owned = kind != "Patient" and subjects_of(record, resource) is not None
+        if owned and rule_F1_subject(record, resource) == "other patient":
+            refuse(record, resource, "other patient")
         return
     roles = roles_of(record, resource)
     reason = rule_F1_subject(record, resource)
@@ -169,14 +173,6 @@ def rule_F3_observation_time(record: dict, resource: dict) -> dict | None:
         if moment:
             return moment
     return None
-
-
-def rule_F3_time(record: dict, moment: dict | None) -> tuple[dict | None, str]:
-    """The moment at `as_of`, or the reason `undated` or `future`."""
-    if moment is None:
-        return None, "undated"
-    past = rule_F3_past(moment, record["as_of"], record["tolerance"])
-    return (past, "") if past else (None, "future")
 
 
 def base_of(resource: dict, moment: dict, roles: set[str]) -> dict:
@@ -247,62 +243,6 @@ def measure(record: dict, resource: dict, result: dict) -> str:
         return "implausible"
     result["value"], result["comparator"] = value, comparator
     result.update(rule_F8_limits(record, resource, analyte, quantity, result))
-    return ""
-
-
-def rule_M1_condition(record: dict, resource: dict) -> tuple[str, str]:
-    """Verification and clinical status of a Condition, as M1 reads them."""
-    verification = code_in(resource.get("verificationStatus")) or "confirmed"
-    clinical = code_in(resource.get("clinicalStatus"))
-    abated = None
-    has_abatement = any(name.startswith("abatement") for name in resource)
-    period = resource.get("abatementPeriod") or {}
-    for text in (resource.get("abatementDateTime"), period.get("end"), period.get("start")):
-        abated = abated or parse_time(text, record["zone"])
-    later = abated is not None and abated["first"] > record["as_of"]
-    if not clinical:
-        clinical = "resolved" if has_abatement and not later else "active"
-    elif later and clinical in ("inactive", "resolved"):
-        clinical = "active"
-    return verification, clinical
-
-
-def code_in(concept) -> str:
-    for coding in (concept or {}).get("coding") or []:
-        if coding.get("code"):
-            return coding["code"]
-    return ""
-
-
-def keep_condition(record: dict, resource: dict, roles: set[str]) -> str:
-    if not roles:
-        return ""
-    verification, clinical = rule_M1_condition(record, resource)
-    if verification in ("refuted", "entered-in-error"):
-        return verification
-    period = resource.get("onsetPeriod") or {}
-    onset = parse_time(resource.get("onsetDateTime"), record["zone"])
-    onset = onset or parse_time(period.get("start"), record["zone"])
-    recorded = parse_time(resource.get("recordedDate"), record["zone"])
-    when = onset or recorded
-    if when:
-        when, reason = rule_F3_time(record, when)
-        if reason:
-            return reason
-    if "core" in roles:  # E6: in one Condition a core code wins over any other
-        roles = {"core"}
-    record["conditions"].append(
-        {
-            "id": resource.get("id"),
-            "name": f"Condition/{resource.get('id')}",
-            "roles": roles,
-            "when": when,
-            "recorded": recorded,
-            "confirmed": verification not in ("unconfirmed", "provisional", "differential"),
-            "clinical": clinical,
-            "eligible": clinical in ("active", "recurrence", "relapse", "remission"),
-        }
-    )
     return ""
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: N802 - the functions bear the ids of the rules
 """The clinical tables as plain lists, read with the standard library alone."""
 
 import csv
@@ -12,7 +13,15 @@ ROOT = Path(__file__).resolve().parents[3]
 TABLES_DIR = ROOT / "fhir_mapping" / "tables"
 MODEL_DIR = ROOT / "models" / "imnm_recurrence"
 
-CODE_TABLES = ("observations", "conditions", "medications", "procedures", "visits", "specialties", "qualifiers")
+CODE_TABLES = (
+    "observations",
+    "conditions",
+    "medications",
+    "procedures",
+    "visits",
+    "specialties",
+    "qualifiers",
+)
 ICD = (
     "http://hl7.org/fhir/sid/icd-10-cm",
     "http://hl7.org/fhir/sid/icd-10",
@@ -101,14 +110,18 @@ def rule_F4_rows_of(tables: dict, table: str, concept) -> list[list[str]]:
     for system, code, role in tables["site_codes"]:
         for coding in codings_of(concept):
             given = canonical_system(tables, coding.get("system"))
-            if given == canonical_system(tables, system) and coding.get("code") == code and belongs(table, role):
+            if (
+                given == canonical_system(tables, system)
+                and coding.get("code") == code
+                and belongs(table, role)
+            ):
                 found.append(role.split())
     return found
 
 
 def belongs(table: str, role: str) -> bool:
     """Which table a site-mapped role extends: the one that has the word, or where rules 3.4 and 6 look for it."""
-    word = role.split()[0]
+    word = role.split(maxsplit=1)[0]
     extra = {
         "refractory": ("observations", "conditions", "procedures"),
         "severe-weakness": ("observations", "conditions"),

@@ -1,3 +1,4 @@
+# ruff: noqa: N802 - the functions bear the ids of the rules
 """Times as written, and what they can mean (rule F3)."""
 
 import re
@@ -18,7 +19,8 @@ def parse_time(text, zone: tzinfo) -> dict | None:
     try:
         if hour is not None:
             micro = int(((fraction or "") + "000000")[:6])
-            local = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second or 0), micro)
+            clock = (int(hour), int(minute), int(second or 0), micro)
+            local = datetime(int(year), int(month), int(day), *clock, tzinfo=UTC)
             instant = with_offset(local, offset, zone)
             return {"text": text, "first": instant, "last": instant, "precision": "time"}
         first = date(int(year), int(month or 1), int(day or 1))
@@ -42,10 +44,10 @@ def with_offset(local: datetime, offset: str | None, zone: tzinfo) -> datetime:
     if offset is None:
         return local.replace(tzinfo=zone).astimezone(UTC)
     if offset == "Z":
-        return local.replace(tzinfo=UTC)
+        return local
     hours, minutes = int(offset[1:3]), int(offset[4:6])
     shift = timedelta(hours=hours, minutes=minutes)
-    return local.replace(tzinfo=UTC) - (shift if offset[0] == "+" else -shift)
+    return local - (shift if offset[0] == "+" else -shift)
 
 
 def midnight(day: date, zone: tzinfo) -> datetime:
@@ -57,6 +59,14 @@ def rule_F3_past(moment: dict | None, as_of: datetime, tolerance: timedelta) -> 
     if moment is None or moment["first"] > as_of + tolerance:
         return None
     return {**moment, "first": min(moment["first"], as_of), "last": min(moment["last"], as_of)}
+
+
+def rule_F3_time(record: dict, moment: dict | None) -> tuple[dict | None, str]:
+    """The moment at `as_of`, or the reason `undated` or `future`."""
+    if moment is None:
+        return None, "undated"
+    past = rule_F3_past(moment, record["as_of"], record["tolerance"])
+    return (past, "") if past else (None, "future")
 
 
 def day_of(moment: datetime, zone: tzinfo) -> date:

@@ -1,3 +1,4 @@
+# ruff: noqa: N802 - the functions bear the ids of the rules
 """Numbers with units, plausible values and upper limits (rules F5, F6, F8), and what a comparator leaves open."""
 
 from decimal import Decimal

@@ -1,0 +1,142 @@
+"""What the demonstration prints: the card, the FHIR requests that were made for it, and where to go on."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+from rich.console import Console
+from rich.text import Text
+
+from cds_service.cds_client import Exchange
+from cds_service.demo.ehr import Served
+from cds_service.demo.patients import Sample, Samples
+from cds_service.terminal import show_card, show_silence
+
+SANDBOX = "https://sandbox.cds-hooks.org"
+CODES_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the demonstration runs: base of the service, FHIR base of the EHR, id of the service."""
+
+    service: str
+    fhir: str
+    service_id: str
+
+    @property
+    def discovery(self) -> str:
+        """The discovery address, as a CDS client wants it."""
+        return f"{self.service}/cds-services"
+
+    def sandbox(self, patient: str) -> str:
+        """A link that opens a patient's chart in the public CDS Hooks sandbox."""
+        values = {"fhirServiceUrl": self.fhir, "patientId": patient, "serviceDiscoveryURL": self.discovery}
+        return f"{SANDBOX}/?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in values.items())
+
+
+def show_answer(
+    console: Console,
+    sample: Sample,
+    exchange: Exchange,
+    served: Sequence[Served],
+    events: Iterable[Mapping[str, Any]],
+) -> None:
+    """Print the cards of the answer (or why there are none), and the FHIR requests that the service made for it."""
+    console.print(Text.assemble("Chart opened: ", (sample.name, "bold")))
+    _lines(console, sample.story, "")
+    for card in exchange.cards:
+        show_card(console, card)
+    call = next((event for event in events if event["event"] == "hook-call"), {})
+    if not exchange.cards and not exchange.refusal:
+        show_silence(console, why_silent(call))
+    _show_requests(console, served, call)
+
+
+def why_silent(call: Mapping[str, Any]) -> str:
+    """Say in words of ours why an answer is `cards: []`, from the audit event of the call."""
+    if call.get("eligibility") == "none":
+        return (
+            "Assessed: nothing on this chart says immune-mediated necrotizing myopathy. "
+            "On such a chart the service never speaks."
+        )
+    return (
+        f"Assessed: {call.get('eligibility', 'an')} IMNM, risk band {call.get('band', 'not known')}, nothing overdue "
+        "or never done, no statin to warn of, no sign of a relapse. Such a chart stays quiet."
+    )
+
+
+def show_next_steps(
+    console: Console, addresses: Addresses, exchange: Exchange, known: Samples, *, served: bool
+) -> None:
+    """Print the addresses to go on with (as long as they are `served`), and the other patients."""
+    if served:
+        patient = exchange.request["context"]["patientId"]
+        _heading(console, "Go on from here (Ctrl-C ends both servers)")
+        _lines(console, f"  Start page   {addresses.service}/", f"  Discovery    {addresses.discovery}")
+        _lines(console, f"  FHIR server  {addresses.fhir}")
+        _heading(console, "The same call again")
+        _lines(console, *_curl(exchange))
+        _heading(console, "The same chart in the public CDS Hooks sandbox")
+        _lines(console, f"  {addresses.sandbox(patient)}")
+        _lines(console, "  Your browser asks whether the page may reach your local network: allow it.")
+    _heading(console, "Other sample patients: --patient NAME")
+    width = max(len(sample.name) for sample in known.patients)
+    _lines(console, *(f"  {sample.name:<{width}}  {sample.story}" for sample in known.patients))
+    if not served:
+        _lines(console, "", "Without --once the servers stay, and their addresses stand here.")
+
+
+def _curl(exchange: Exchange) -> list[str]:
+    body = json.dumps(exchange.request, indent=1).splitlines()
+    return [
+        f"  curl -s {exchange.url} \\",
+        "    -H 'Content-Type: application/json' \\",
+        f"    -d '{body[0]}",
+        *(f"    {line}" for line in body[1:-1]),
+        f"    {body[-1]}'",
+    ]
+
+
+def _show_requests(console: Console, served: Sequence[Served], call: Mapping[str, Any]) -> None:
+    milliseconds = call.get("milliseconds", 0)
+    _heading(
+        console, f"FHIR requests that the service made ({len(served)}; whole answer {milliseconds:.0f} ms)"
+    )
+    asked = [f"  {each.method} {in_short(each.target)}" for each in served]
+    width = max((len(line) for line in asked), default=0)
+    _lines(
+        console, *(f"{line:<{width}}  {_result(each):>9}" for line, each in zip(asked, served, strict=True))
+    )
+
+
+def _result(served: Served) -> str:
+    if served.status != 200:  # noqa: PLR2004
+        return f"HTTP {served.status}"
+    return "read" if served.found is None else f"{served.found} found"
+
+
+def in_short(target: str) -> str:
+    """A FHIR request for people: percent-encoding undone; the page size, the patient and most of many codes left out."""
+    path, _, query = target.partition("?")
+    shown = [f"{name}={_value_in_short(name, value)}" for name, value in parse_qsl(query) if name != "_count"]
+    return f"{path}?{'&'.join(shown)}" if shown else path
+
+
+def _value_in_short(name: str, value: str) -> str:
+    values = value.split(",")
+    if name == "patient":
+        return "…"
+    return value if len(values) <= CODES_SHOWN else f"{','.join(values[:CODES_SHOWN])},… ({len(values)})"
+
+
+def _heading(console: Console, words: str) -> None:
+    console.print(Text(f"\n{words}", style="bold"))
+
+
+def _lines(console: Console, *lines: str) -> None:
+    """Print lines as they are: an address or a command must be copied whole."""
+    for line in lines:
+        console.print(line, soft_wrap=True, markup=False)

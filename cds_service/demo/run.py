@@ -1,0 +1,225 @@
+"""`imnm-cds demo`: service and EHR on loopback, one chart opened through the real hook call, and where to go on."""
+
+import asyncio
+import errno
+import ipaddress
+import json
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import uvicorn
+from pydantic import ValidationError
+from rich.console import Console
+from starlette.types import ASGIApp
+
+from cds_service.app import create_app, utc_now
+from cds_service.cds_client import CallError, Exchange, open_client
+from cds_service.demo.ehr import BASE_PATH, Served, create_ehr
+from cds_service.demo.page import with_start_page
+from cds_service.demo.patients import Sample, Samples, UnknownPatientError, chart, samples
+from cds_service.demo.report import SANDBOX, Addresses, show_answer, show_next_steps
+from cds_service.settings import Client, Settings
+from cds_service.terminal import open_console
+
+DEFAULT_PATIENT = "high-overdue"
+SERVICE = "imnm-recurrence"
+USER = "Practitioner/demo"
+HOST = "127.0.0.1"
+PORT = 8123
+PORTS_TRIED = 40
+
+
+class DemoError(ValueError):
+    """The demonstration cannot run; the message is one line that says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """What runs: the addresses, and what was heard while the hook was called."""
+
+    addresses: Addresses
+    served: list[Served] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    def hear(self, line: str) -> None:
+        """Take an event of the service."""
+        self.events.append(json.loads(line))
+
+
+def run(
+    patient: str = DEFAULT_PATIENT,
+    port: int | None = None,
+    *,
+    once: bool = False,
+    loopback: tuple[str, ...] = (),
+    console: Console | None = None,
+) -> None:
+    """Open the chart of one sample patient, show the card, then serve until Ctrl-C (or end, with `once`).
+
+    `port` is for the service; without it 8123 or the next free one. `loopback`: further FHIR bases on this machine
+    that the service may be called for. Raises DemoError.
+    """
+    known = samples()
+    try:
+        sample = known.find(patient)
+    except UnknownPatientError as error:
+        raise DemoError(str(error)) from None
+    for address in loopback:
+        _check_loopback(address)
+    with listen(port) as service_socket, listen(None) as ehr_socket:
+        running = Demonstration(Addresses(_base(service_socket), _base(ehr_socket) + BASE_PATH, SERVICE))
+        settings = demo_settings(running.addresses.fhir, loopback)
+        service = create_app(settings, write=running.hear)
+        ehr = create_ehr(_charts(known, utc_now()), running.served.append)
+        apps = (
+            (with_start_page(service, running.addresses, known), service_socket),
+            (ehr, ehr_socket),
+        )
+        asyncio.run(_show(apps, running, known, sample, once=once, console=console or open_console()))
+
+
+def demo_settings(fhir_base: str, loopback: tuple[str, ...] = ()) -> Settings:
+    """The configuration of the demonstration: its own EHR as client, the public sandbox as origin.
+
+    Raises DemoError for a further FHIR base that is no address.
+    """
+    bases = {"demonstration": fhir_base} | {f"loopback-{n}": base for n, base in enumerate(loopback, 1)}
+    try:
+        return Settings(
+            cors_origins=(SANDBOX,),
+            client=tuple(
+                Client(name=name, fhir_base=base, accept_unknown_status=True, when_eligibility_unknown="card")
+                for name, base in bases.items()
+            ),
+        )
+    except ValidationError as error:
+        raise DemoError(f"the addresses given with --loopback: {error.errors()[0]['msg']}") from None
+
+
+@contextmanager
+def listen(port: int | None) -> Iterator[socket.socket]:
+    """Open a listening socket on loopback: on `port`, or on the first free one from 8123 on. Raises DemoError."""
+    wanted = range(PORT, PORT + PORTS_TRIED) if port is None else (port,)
+    for number in wanted:
+        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind((HOST, number))
+            listening.listen()
+        except OSError as error:
+            listening.close()
+            if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
+                raise DemoError(f"cannot listen on {HOST}:{number}: {error.strerror}") from None
+            continue
+        with listening:
+            yield listening
+        return
+    raise DemoError(_no_port(port))
+
+
+def _no_port(port: int | None) -> str:
+    if port is None:
+        return f"no free port from {PORT} to {PORT + PORTS_TRIED - 1}; choose one with --port"
+    return f"port {port} is taken or not allowed; choose another with --port, or leave --port out"
+
+
+def _base(listening: socket.socket) -> str:
+    return f"http://{HOST}:{listening.getsockname()[1]}"
+
+
+def _check_loopback(address: str) -> None:
+    host = urlsplit(address).hostname or ""
+    try:
+        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = False
+    if not local:
+        raise DemoError(
+            f"--loopback {address}: only an address on this machine, like http://localhost:8080/fhir"
+        )
+
+
+def _charts(known: Samples, now: datetime) -> Iterator[dict[str, Any]]:
+    """Every chart, moved so that its base day is today."""
+    shift = now.date() - known.base_day
+    return (chart(sample.name, shift) for sample in known.patients)
+
+
+async def _show(
+    apps: tuple[tuple[ASGIApp, socket.socket], ...],
+    running: Demonstration,
+    known: Samples,
+    sample: Sample,
+    *,
+    once: bool,
+    console: Console,
+) -> None:
+    stop = asyncio.Event()
+    (service, service_socket), (ehr, ehr_socket) = apps
+    with _stopped_by_signals(stop):
+        async with _serving(ehr, ehr_socket), _serving(service, service_socket):
+            exchange = await _open_chart(running, sample)
+            show_answer(console, sample, exchange, running.served, running.events)
+            if exchange.refusal:
+                raise DemoError(f"the service refused the call: HTTP {exchange.status}, {exchange.refusal}")
+            show_next_steps(console, running.addresses, exchange, known, served=not once)
+            if not once:
+                await stop.wait()
+    if not once:
+        console.print("Both servers have ended.")
+
+
+async def _open_chart(running: Demonstration, sample: Sample) -> Exchange:
+    """Do what an EHR does when a chart is opened: read the discovery document, call the hook, without prefetch."""
+    context = {"userId": USER, "patientId": sample.name}
+    try:
+        async with open_client(running.addresses.discovery, running.addresses.fhir) as client:
+            service = next(found for found in await client.services() if found["id"] == SERVICE)
+            return await client.call(service, context)
+    except CallError as error:
+        raise DemoError(f"the service did not answer: {error}") from None
+
+
+class _Server(uvicorn.Server):
+    """One of two servers in a process: signals are the demonstration's affair."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+
+@asynccontextmanager
+async def _serving(app: ASGIApp, listening: socket.socket) -> AsyncIterator[None]:
+    """Serve an application on an open socket as long as the context lasts."""
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="auto", timeout_graceful_shutdown=2
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        yield  # the socket listens already: whoever connects before the server is ready waits for it
+    finally:
+        server.should_exit = True
+        await task
+
+
+@contextmanager
+def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
+    """Ctrl-C and SIGTERM set `stop`, so that both servers end in order and the exit status is 0."""
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {
+        number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set)) for number in numbers
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,184 @@
+"""Judge everything that was gathered: which facts count, and why the others do not (F1 to F9).
+
+The checks run in one order for every resource: versions (F7), subject (F1), extensions (F2), status and time (F3),
+code (F4), missing value (F5), unit (F6), plausible value (F5). The first reason is the one that is kept.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from fhir_mapping import reading
+from fhir_mapping.conditions import judge_condition
+from fhir_mapping.duplicates import distinct_results, distinct_treatments
+from fhir_mapping.events import (
+    judge_booking,
+    judge_contact,
+    judge_order,
+    judge_performed,
+    report_statuses,
+    roles_in,
+)
+from fhir_mapping.extensions import not_understood
+from fhir_mapping.judging import Case, Verdict, status_problem
+from fhir_mapping.medicines import judge_medication
+from fhir_mapping.observations import judge_observation
+from fhir_mapping.people import read_person
+from fhir_mapping.record import (
+    Coding,
+    Diagnosis,
+    Done,
+    Fact,
+    Gathered,
+    MappingSettings,
+    Patient,
+    PatientRecord,
+    Plan,
+    Refused,
+    Result,
+    Treatment,
+)
+from fhir_mapping.superseded import last_versions
+from fhir_mapping.versions import r4
+
+_EVENTS = ("observations", "procedures")
+_TABLES: Mapping[str, tuple[str, ...]] = {
+    "Observation": ("observations",),
+    "Condition": ("conditions",),
+    "MedicationRequest": ("medications",),
+    "MedicationStatement": ("medications",),
+    "MedicationAdministration": ("medications",),
+    "MedicationDispense": ("medications",),
+    "Procedure": _EVENTS,
+    "DiagnosticReport": _EVENTS,
+    "ServiceRequest": _EVENTS,
+    "Encounter": ("visits",),
+    "Appointment": ("visits",),
+}
+
+
+def judge(gathered: Gathered, as_of: datetime) -> PatientRecord:
+    """Turn what was gathered into the facts that count as of one moment; the order of entries never matters.
+
+    Raises nothing for what stands in a resource: one that cannot be read is refused by name (`unreadable`).
+    """
+    current, superseded = last_versions(r4.read(gathered))
+    case = _case(gathered, current, as_of)
+    facts: list[tuple[reading.Reading, Fact]] = []
+    refused = {Refused(one.name, "superseded", roles) for one in superseded if (roles := _roles(one, case))}
+    for one in current:
+        verdict = _verdict(one, gathered.patient_id, case)
+        if isinstance(verdict, str):
+            refused.add(Refused(one.name, verdict, _roles(one, case)))
+        else:
+            facts.extend((one, fact) for fact in verdict)
+    return _record(gathered, case, facts, refused)
+
+
+def _case(gathered: Gathered, current: Sequence[reading.Reading], as_of: datetime) -> Case:
+    patient = _patient(current, gathered.patient_id, as_of, gathered.mapping)
+    case = Case(as_of, gathered.mapping, patient, {})
+    return replace(case, reports=_reports(current, gathered.patient_id, case))
+
+
+def _patient(
+    current: Iterable[reading.Reading], patient_id: str, as_of: datetime, mapping: MappingSettings
+) -> Patient | None:
+    for one in current:
+        if one.type == "Patient" and one.id == patient_id and one.content:
+            found = one.content()
+            if isinstance(found, reading.Person):
+                return read_person(one.id, found, as_of, mapping)
+    return None
+
+
+def _reports(current: Iterable[reading.Reading], patient_id: str, case: Case) -> Mapping[str, frozenset[str]]:
+    """List, by Observation, this patient's reports with an accepted status, whatever their code (D1)."""
+    listed: dict[str, set[str]] = {}
+    for one in current:
+        if one.type != "DiagnosticReport" or one.content is None or _subject_problem(one, patient_id):
+            continue
+        found = one.content()
+        doubt = not_understood(one.json) or status_problem(one.status, report_statuses(case))
+        for result in found.results if isinstance(found, reading.Performed) and not doubt else ():
+            listed.setdefault(result, set()).add(one.name)
+    return {result: frozenset(names) for result, names in listed.items()}
+
+
+def _verdict(one: reading.Reading, patient_id: str, case: Case) -> Verdict:
+    """Judge one resource: its facts, or the first reason why it does not count."""
+    problem = _subject_problem(one, patient_id)
+    if problem == "other patient":
+        return problem
+    is_judged = one.type == "Appointment" or bool(
+        _roles(one, case)
+    )  # an Appointment may count without a code (V3)
+    if is_judged and problem:
+        return problem
+    if not one.readable:
+        return "unreadable"
+    return _judged(one, one.content(), case) if is_judged and one.content else ()
+
+
+def _subject_problem(one: reading.Reading, patient_id: str) -> str:
+    """F1: the subject must be the patient of the chart; of an Appointment, one of its Patient actors."""
+    if one.type == "Patient":
+        return "" if one.id == patient_id else "other patient"
+    if one.subjects is None:
+        return ""
+    own = f"Patient/{patient_id}"
+    if one.type == "Appointment" and own in one.subjects:
+        return ""
+    if any(subject not in {own, ""} for subject in one.subjects):
+        return "other patient"
+    return "" if own in one.subjects else "no subject"
+
+
+def _judged(one: reading.Reading, content: reading.Content, case: Case) -> Verdict:
+    match content:
+        case reading.Observation():
+            return judge_observation(one, content, case)
+        case reading.Condition():
+            return judge_condition(one, content, case)
+        case reading.Medication():
+            return judge_medication(one, content, case)
+        case reading.Performed():
+            return judge_performed(one, content, case)
+        case reading.Contact():
+            return judge_contact(one, content, case)
+        case reading.Booking():
+            return judge_booking(one, content, case)
+        case reading.Order():
+            return judge_order(one, content, case)
+        case reading.Person():
+            return ()
+
+
+def _roles(one: reading.Reading, case: Case) -> frozenset[str]:
+    return roles_in(_TABLES.get(one.type, ()), one, case)
+
+
+def _same_codes(one: reading.Reading, case: Case) -> frozenset[Coding]:
+    """Choose the codings that stand in our tables: what "the same code" means (F7)."""
+    return frozenset(code for code in one.codings if case.tables.words("observations", (code,)))
+
+
+def _record(
+    gathered: Gathered, case: Case, facts: Sequence[tuple[reading.Reading, Fact]], refused: Iterable[Refused]
+) -> PatientRecord:
+    results = [(fact, _same_codes(one, case)) for one, fact in facts if isinstance(fact, Result)]
+    treatments = [fact for _, fact in facts if isinstance(fact, Treatment)]
+    sources = gathered.sources.items()
+    return PatientRecord(
+        as_of=case.as_of,
+        mapping=case.mapping,
+        patient=case.patient,
+        results=tuple(sorted(distinct_results(results), key=lambda r: (r.when.last, r.when.first, r.id))),
+        diagnoses=tuple(fact for _, fact in facts if isinstance(fact, Diagnosis)),
+        treatments=tuple(sorted(distinct_treatments(treatments), key=lambda t: (t.resource, t.ingredient))),
+        done=tuple(fact for _, fact in facts if isinstance(fact, Done)),
+        plans=tuple(fact for _, fact in facts if isinstance(fact, Plan)),
+        refused=tuple(sorted(refused, key=lambda r: (r.resource, r.reason, sorted(r.roles)))),
+        failed={key: source.detail or "failed" for key, source in sources if source.state == "failed"},
+        not_offered=frozenset(key for key, source in sources if source.state == "not-offered"),
+    )

@@ -1,0 +1,68 @@
+"""The same fact in two resources counts once, under the lower id (F7)."""
+
+from collections.abc import Hashable, Iterable
+from dataclasses import replace
+
+from fhir_mapping.record import Coding, Dosage, Moment, Period, Result, Treatment
+
+
+def distinct_results(found: Iterable[tuple[Result, frozenset[Coding]]]) -> tuple[Result, ...]:
+    """Count results with the same of our codes, time, value and specimen once; what stays is in the reports of all.
+
+    Results without a magnitude must agree in everything that could be their answer.
+    """
+    kept: dict[Hashable, Result] = {}
+    for result, codes in sorted(found, key=lambda pair: pair[0].id):
+        key = (result.analyte, codes, _instants(result.when), result.specimen, _value(result))
+        first = kept.get(key)
+        kept[key] = replace(first, reports=first.reports | result.reports) if first else result
+    return tuple(kept.values())
+
+
+def distinct_treatments(found: Iterable[Treatment]) -> tuple[Treatment, ...]:
+    """Count medication resources of one type with the same ingredient, period and dosage once.
+
+    What stays was stopped for the reasons of all of them.
+    """
+    kept: dict[Hashable, Treatment] = {}
+    for treatment in sorted(found, key=lambda treatment: treatment.id):
+        dosages = tuple(_dosage(dosage) for dosage in treatment.dosages)
+        key = (treatment.kind, treatment.ingredient, _period_of(treatment), dosages)
+        first = kept.get(key)
+        reasons = (*first.status_reasons, *treatment.status_reasons) if first else ()
+        kept[key] = replace(first, status_reasons=tuple(dict.fromkeys(reasons))) if first else treatment
+    return tuple(kept.values())
+
+
+def _value(result: Result) -> Hashable:
+    if result.amount:
+        return result.amount.value, result.amount.comparator
+    said = (result.interpretation, result.interpretation_text)
+    return result.value, said, result.components, result.members
+
+
+def _period_of(treatment: Treatment) -> Hashable:
+    """Tell the period as T3 reads it: what is written where it is written, else what it follows from."""
+    starts = [dosage.bounds.start for dosage in treatment.dosages if dosage.bounds.start]
+    if not starts and (start := treatment.validity.start or treatment.authored):
+        starts = [start]
+    written = (treatment.effective, treatment.handed_over, treatment.validity.end)
+    supply = (treatment.supply_days, treatment.repeats)
+    return (
+        tuple(_instants(start) for start in starts),
+        tuple(_span(part) if isinstance(part, Period) else _instants(part) for part in written),
+        supply,
+        treatment.active,
+    )
+
+
+def _dosage(dosage: Dosage) -> Hashable:
+    return replace(dosage, bounds=Period()), _span(dosage.bounds)
+
+
+def _span(period: Period) -> Hashable:
+    return _instants(period.start), _instants(period.end)
+
+
+def _instants(when: Moment | None) -> Hashable:
+    return (when.first, when.last) if when else None

@@ -1,0 +1,86 @@
+"""What was done (Procedure, DiagnosticReport, Encounter) and what is planned (Appointment, ServiceRequest)."""
+
+from fhir_mapping import reading
+from fhir_mapping.extensions import not_understood
+from fhir_mapping.judging import Case, Verdict, status_problem
+from fhir_mapping.observations import accepted
+from fhir_mapping.record import Done, Plan
+
+COMPLETED = frozenset({"completed"})
+NO_ORDER = frozenset({"proposal", "option"})  # V3
+TABLES = ("observations", "procedures")  # where codes of Procedures, reports and orders stand
+
+
+def judge_performed(one: reading.Reading, found: reading.Performed, case: Case) -> Verdict:
+    """Judge one Procedure or DiagnosticReport that has a code of our tables."""
+    is_report = one.type == "DiagnosticReport"
+    reason = not_understood(one.json) or status_problem(
+        one.status, report_statuses(case) if is_report else COMPLETED
+    )
+    reason = reason or case.time_problem(found.when)
+    if reason or found.when is None:
+        return reason
+    roles, when = roles_in(TABLES, one, case), case.at(found.when)
+    return (Done(one.name, roles, "DiagnosticReport" if is_report else "Procedure", when),)
+
+
+def report_statuses(case: Case) -> frozenset[str]:
+    """Give the statuses of a DiagnosticReport that count (F3)."""
+    return accepted(case) | {"appended"}
+
+
+def judge_contact(one: reading.Reading, found: reading.Contact, case: Case) -> Verdict:
+    """Judge one Encounter (V4); one that is neither finished nor in progress is left out."""
+    in_progress = one.status == "in-progress"
+    if one.status != "finished" and not in_progress:
+        return ()
+    start, end = found.period.start, found.period.end
+    when = (start or end) if in_progress else (end or start)
+    reason = not_understood(one.json) or case.time_problem(when)
+    if reason or when is None:
+        return reason
+    specialties = case.tables.words("specialties", found.kinds)
+    return (
+        Done(
+            one.name,
+            roles_in(("visits",), one, case),
+            "Encounter",
+            case.at(when),
+            start=case.at(start) if start else None,
+            in_progress=in_progress,
+            specialty_coded=bool(found.service or specialties),
+        ),
+    )
+
+
+def judge_booking(one: reading.Reading, found: reading.Booking, case: Case) -> Verdict:
+    """Judge one Appointment (V3); only a booked one is a plan, and it must have been made by `as_of` (F3)."""
+    if one.status != "booked":
+        return ()
+    created = found.created
+    reason = not_understood(one.json) or ("future" if created and case.is_future(created) else "")
+    return reason or (
+        Plan(
+            one.name,
+            roles_in(("visits",), one, case),
+            "Appointment",
+            start=found.start,
+            made=case.at(created) if created else None,
+            specialty_coded=bool(found.service or case.tables.words("specialties", found.kinds)),
+        ),
+    )
+
+
+def judge_order(one: reading.Reading, found: reading.Order, case: Case) -> Verdict:
+    """Judge one ServiceRequest (V3); only an active one that orders something is a plan."""
+    if one.status != "active" or found.intent in NO_ORDER or found.do_not_perform:
+        return ()
+    authored = found.authored
+    reason = not_understood(one.json) or ("future" if authored and case.is_future(authored) else "")
+    made = case.at(authored) if authored else None
+    return reason or (Plan(one.name, roles_in(TABLES, one, case), "ServiceRequest", made=made),)
+
+
+def roles_in(tables: tuple[str, ...], one: reading.Reading, case: Case) -> frozenset[str]:
+    """Collect the role words of a resource from several tables."""
+    return frozenset(word for table in tables for word in case.tables.words(table, one.codings))

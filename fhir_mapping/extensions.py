@@ -1,0 +1,37 @@
+"""Elements that change the meaning of a resource in a way that we do not understand (F2)."""
+
+from typing import Any
+
+import msgspec
+
+_NAMES = (("modifierExtension", "modifier extension"), ("implicitRules", "implicit rules"))
+_ANYTHING = msgspec.json.Decoder()
+
+
+def not_understood(json: bytes) -> str:
+    """Give the reason of F2 for a resource that has such an element anywhere inside; empty where it has none.
+
+    The whole is decoded only where the bytes can hold one of the names, be it by an escape; what cannot be decoded
+    then is `unreadable`.
+    """
+    if b"\\u" not in json and not any(name.encode() in json for name, _ in _NAMES):
+        return ""
+    try:
+        found = _keys(_ANYTHING.decode(json))
+    except (msgspec.MsgspecError, RecursionError):
+        return "unreadable"
+    return next((reason for name, reason in _NAMES if name in found), "")
+
+
+def _keys(whole: Any) -> set[str]:
+    """Collect the names of all elements that have a value, at any depth."""
+    found: set[str] = set()
+    left = [whole]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            found.update(name for name, inner in value.items() if inner not in (None, [], ""))
+            left.extend(value.values())
+        elif isinstance(value, list):
+            left.extend(value)
+    return found

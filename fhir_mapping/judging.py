@@ -1,0 +1,51 @@
+"""What every check needs to know beside the resource itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from fhir_mapping.record import Fact, MappingSettings, Moment, Patient
+from fhir_mapping.terms import Tables
+from fhir_mapping.times import clamped
+
+# The facts that a resource gives (none: it is left out without a word), or the reason why it is refused.
+Verdict = tuple[Fact, ...] | str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One record as of one moment. `reports` names, by Observation, the reports that list it."""
+
+    as_of: datetime
+    mapping: MappingSettings
+    patient: Patient | None
+    reports: Mapping[str, frozenset[str]]
+
+    @property
+    def tables(self) -> Tables:
+        """The client's tables."""
+        return self.mapping.tables
+
+    def time_problem(self, when: Moment | None) -> str:
+        """Give the reason of F3: `undated`, `future`, or nothing."""
+        if when is None:
+            return "undated"
+        return "future" if self.is_future(when) else ""
+
+    def is_future(self, when: Moment) -> bool:
+        """Say whether the first possible instant lies after `as_of` by more than the tolerance (F3)."""
+        return when.first - self.as_of > self.tables.rules.days("facts.future_tolerance")
+
+    def at(self, when: Moment) -> Moment:
+        """Cut a moment at `as_of` (F3)."""
+        return clamped(when, self.as_of)
+
+
+def status_problem(status: str, accepted: frozenset[str]) -> str:
+    """Give the reason of F3: the status itself, `no status`, or nothing."""
+    return "" if status in accepted else status or "no status"
+
+
+def completed_years(born: date, day: date) -> int:
+    """Count birthdays (E5)."""
+    return day.year - born.year - ((day.month, day.day) < (born.month, born.day))

@@ -1,0 +1,118 @@
+"""Medication resources → Treatments, one per ingredient (T1, T2), with the checks of F2 to F4."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from fhir_mapping import reading
+from fhir_mapping.extensions import not_understood
+from fhir_mapping.judging import Case, Verdict, status_problem
+from fhir_mapping.record import Dosage, MedicationKind, Moment, Number, Period, Treatment
+from fhir_mapping.terms import Tables
+
+# T2: the statuses and intents that count
+STATUSES: Mapping[MedicationKind, frozenset[str]] = {
+    "MedicationRequest": frozenset({"active", "completed", "stopped", "on-hold"}),
+    "MedicationStatement": frozenset({"active", "completed", "stopped", "on-hold"}),
+    "MedicationAdministration": frozenset({"completed", "in-progress", "stopped"}),
+    "MedicationDispense": frozenset({"completed"}),
+}
+INTENTS = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
+
+
+def judge_medication(one: reading.Reading, found: reading.Medication, case: Case) -> Verdict:
+    """Judge one medication resource with an ingredient of our tables."""
+    began = _began(found)
+    reason = (
+        next((reason for json in (one.json, *found.resolved_from) if (reason := not_understood(json))), "")
+        or status_problem(one.status, STATUSES[found.kind])
+        or _intent_problem(found)
+        or ("future" if began and case.is_future(began) else "")
+        or _conflict(found, case.tables)
+    )
+    if reason:
+        return reason
+    instructions = _systemic(found, case.tables)
+    if instructions is None:
+        return ()
+    dosages = tuple(_dosage(part, case) for part in instructions)
+    ingredients = case.tables.first_words("medications", one.codings)
+    return tuple(_treatment(one, found, ingredient, dosages, case) for ingredient in sorted(ingredients))
+
+
+def _intent_problem(found: reading.Medication) -> str:
+    if found.kind != "MedicationRequest":
+        return ""
+    if found.intent not in INTENTS:
+        return found.intent or "no intent"
+    return "do not perform" if found.do_not_perform else ""
+
+
+def _conflict(found: reading.Medication, tables: Tables) -> str:
+    """F4: the codings of one product or ingredient must not name different ones."""
+    named = (tables.first_words("medications", concept.codings) for concept in found.concepts)
+    return "conflicting codes" if any(len(words) > 1 for words in named) else ""
+
+
+def _began(found: reading.Medication) -> Moment | None:
+    """When the treatment starts (T3)."""
+    bounds = [part.bounds.start for part in found.instructions if part.bounds.start]
+    effective = found.effective.start or found.effective.end
+    first = min(bounds, key=lambda moment: moment.first, default=None)
+    return first or found.validity.start or found.authored or effective or found.handed_over
+
+
+def _systemic(found: reading.Medication, tables: Tables) -> tuple[reading.Instruction, ...] | None:
+    """T1: the instructions that are not by an excluded route; None: the whole resource is by one, or in such a form."""
+    if "excluded-route" in tables.words("qualifiers", found.forms):
+        return None
+    kept = tuple(
+        part for part in found.instructions if "excluded-route" not in tables.words("qualifiers", part.routes)
+    )
+    return None if found.instructions and not kept else kept
+
+
+def _treatment(
+    one: reading.Reading, found: reading.Medication, ingredient: str, dosages: tuple[Dosage, ...], case: Case
+) -> Treatment:
+    return Treatment(
+        resource=one.name,
+        roles=frozenset({ingredient}),
+        kind=found.kind,
+        ingredient=ingredient,
+        active=one.status == "active",
+        authored=_start(found.authored, case),
+        validity=_period(found.validity, case),
+        supply_days=_days(found.supply, case.tables),
+        repeats=found.repeats,
+        effective=_period(found.effective, case),
+        handed_over=_start(found.handed_over, case),
+        dosages=dosages,
+        status_reasons=found.status_reasons,
+    )
+
+
+def _dosage(part: reading.Instruction, case: Case) -> Dosage:
+    """Read an instruction; a dose with a comparator, or in tablets, is unknown (T4)."""
+    dose = case.tables.units.convert(part.dose, "dose") if part.dose and not part.dose.comparator else None
+    return Dosage(
+        bounds=_period(part.bounds, case),
+        dose_mg=dose,
+        frequency=None if part.frequency is None else Decimal(part.frequency),
+        period_days=_days(part.period, case.tables),
+        as_needed=part.as_needed,
+        routes=part.routes,
+    )
+
+
+def _days(number: Number | None, tables: Tables) -> Decimal | None:
+    days = tables.units.convert(number, "time") if number and not number.comparator else None
+    return days if days is not None and days > 0 else None
+
+
+def _period(period: Period, case: Case) -> Period:
+    return Period(_start(period.start, case), case.at(period.end) if period.end else None)
+
+
+def _start(when: Moment | None, case: Case) -> Moment | None:
+    """Cut a start at `as_of`; one beyond the tolerance of F3 stays, since that part has not begun (T3)."""
+    return when if when is None or case.is_future(when) else case.at(when)

@@ -1,0 +1,28 @@
+"""Patient → the patient of the chart (E5)."""
+
+from datetime import date, datetime
+
+from fhir_mapping import reading
+from fhir_mapping.judging import completed_years
+from fhir_mapping.record import MappingSettings, Patient
+from fhir_mapping.times import dates
+
+
+def read_person(id_: str, found: reading.Person, as_of: datetime, mapping: MappingSettings) -> Patient:
+    """Read the Patient as of a moment; the age is that of the last possible birth date (E5)."""
+    today = as_of.astimezone(mapping.time_zone).date()
+    first, last = dates(found.birth_date) or (None, None)
+    return Patient(
+        id=id_,
+        sex=found.sex,
+        birth_first=first,
+        birth_last=last,
+        dead=found.died and (found.death is None or found.death.first <= as_of),
+        age=_age(first, last, today),
+    )
+
+
+def _age(first: date | None, last: date | None, today: date) -> int | None:
+    if first is None or last is None or first > today:
+        return None
+    return completed_years(min(last, today), today)

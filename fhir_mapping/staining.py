@@ -1,0 +1,127 @@
+"""What one ANA result says: nuclear titres, an answer, or staining of the cytoplasm alone (A1, A4)."""
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from fhir_mapping.antibody import Answer, read_answer
+from fhir_mapping.phrases import SEPARATOR, phrase_verdict, without_reference, words
+from fhir_mapping.record import PatientRecord, Result
+from fhir_mapping.rules import Rules
+from fhir_mapping.terms import Tables
+from fhir_mapping.titres import Titre, text_of, titres_of
+
+_CYTOPLASMIC = frozenset({"cytoplasmic"})
+_NUCLEAR = frozenset({"nuclear"})
+_NONE: frozenset[str] = frozenset()
+
+Patterns = AbstractSet[str]  # which of "cytoplasmic" and "nuclear" are named
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One ANA result: its nuclear titres; without one, whether only cytoplasm was stained, else its answer."""
+
+    result: Result
+    titres: tuple[Titre, ...] = ()
+    answer: Answer | None = None
+    cytoplasmic: bool = False
+
+
+def read_ana(record: PatientRecord) -> list[Reading]:
+    """Every ANA result of a record, read by A1 and A4."""
+    tables = record.mapping.tables
+    results = record.of("ana")
+    beside: defaultdict[Hashable, set[str]] = defaultdict(set)
+    for result in results:
+        if "pattern" in result.roles:
+            for key in _belongs_to(result):
+                beside[key] |= _patterns(result, tables)
+    return [_read(result, beside, tables) for result in results]
+
+
+def _belongs_to(result: Result) -> Iterator[Hashable]:
+    """What a titre shares with the pattern results beside it: specimen, report or collection time (A4)."""
+    if result.specimen:
+        yield "specimen", result.specimen
+    for report in result.reports:
+        yield "report", report
+    yield "time", result.when.first, result.when.last
+
+
+def _read(result: Result, beside: Mapping[Hashable, Patterns], tables: Tables) -> Reading:
+    around = {name for key in _belongs_to(result) for name in beside.get(key, _NONE)}
+    own = _patterns(result, tables)
+    titres = [
+        (titre, _is_cytoplasmic(titre, piece, own or around, tables))
+        for piece in _pieces(result, tables)
+        for titre in titres_of(piece.value, tables.rules, titre_code="titre" in piece.roles)
+    ]
+    nuclear = tuple(titre for titre, is_cytoplasmic in titres if not is_cytoplasmic)
+    if nuclear or "pattern" in result.roles:
+        return Reading(result, nuclear, cytoplasmic=own == _CYTOPLASMIC and not nuclear)
+    if titres or own == _CYTOPLASMIC:
+        return Reading(result, cytoplasmic=True)
+    return Reading(result, answer=_answer(result, tables))
+
+
+def _is_cytoplasmic(titre: Titre, piece: Result, otherwise: Patterns, tables: Tables) -> bool:
+    """A titre has the pattern of its phrase, else of its component, else of what is around it (A4)."""
+    if "cytoplasmic" in piece.roles:
+        return True
+    named = _phrase_patterns(titre.phrase, tables.rules) or _piece_patterns(piece, tables) or otherwise
+    return named == _CYTOPLASMIC
+
+
+def _patterns(result: Result, tables: Tables) -> frozenset[str]:
+    """The patterns that an Observation and its components name."""
+    return _NONE.union(*(_piece_patterns(piece, tables) for piece in _pieces(result, tables)))
+
+
+def _pieces(result: Result, tables: Tables) -> Iterator[Result]:
+    """The Observation without its components, then each component about ANA as if it were one."""
+    yield replace(result, components=())
+    for component in result.components:
+        roles = tables.words("observations", component.code.codings)
+        if not roles or result.analyte in roles:
+            yield replace(
+                result,
+                roles=roles or result.roles,
+                value=component.value,
+                interpretation=component.interpretation,
+                interpretation_text=component.interpretation_text,
+                limits=component.limits,
+                components=(),
+            )
+
+
+def _piece_patterns(piece: Result, tables: Tables) -> frozenset[str]:
+    text, _ = without_reference(text_of(piece.value), tables.rules)
+    answer = _answer(piece, tables)
+    if "cytoplasmic" in piece.roles:
+        shows_staining = answer != "negative" and bool(answer or text)
+        return _CYTOPLASMIC if shows_staining else _NONE
+    phrases = (
+        phrase for phrase in SEPARATOR.split(text) if phrase_verdict(phrase, tables.rules) != "negative"
+    )
+    named = _NONE.union(*(_phrase_patterns(phrase, tables.rules) for phrase in phrases))
+    is_unknown_pattern = "pattern" in piece.roles and not named and not answer and bool(text)
+    return named | (piece.roles & _NUCLEAR) | (_NUCLEAR if is_unknown_pattern else _NONE)
+
+
+def _phrase_patterns(phrase: str, rules: Rules) -> frozenset[str]:
+    """A phrase that contains "cytoplasmic" is cytoplasmic whatever follows (A4)."""
+    spoken = words(phrase)
+    if not rules.words("cytoplasmic").isdisjoint(spoken):
+        return _CYTOPLASMIC
+    named = {word for before, word in pairwise(["", *spoken]) if before not in rules.words("antibody_prefix")}
+    return _NONE if rules.words("nuclear").isdisjoint(named) else _NUCLEAR
+
+
+def _answer(result: Result, tables: Tables) -> Answer | None:
+    """E7 for an ANA screen, on the text without brackets and reference range (A1)."""
+    _, shown = without_reference(text_of(result.value), tables.rules)
+    concept = replace(result.value.concept, text="") if result.value.concept else None
+    return read_answer(replace(result, value=replace(result.value, text=shown, concept=concept)), tables)

@@ -1,0 +1,84 @@
+"""Which FHIR version a body really has, told by its shape: a server's word for it is not always there."""
+
+from typing import Any
+
+import msgspec
+
+from fhir_mapping.record import Entry, Gathered
+
+
+class _Shape(msgspec.Struct, rename="camel"):
+    """Elements whose presence or JSON type differs between FHIR versions."""
+
+    resource_type: Any = None
+    clinical_status: Any = None
+    verification_status: Any = None
+    patient: Any = None
+    interpretation: Any = None
+    class_: Any = msgspec.field(name="class", default=None)
+    code: Any = None
+    medication: Any = None
+    requester: Any = None
+    taken: Any = None
+    was_not_taken: Any = None
+    not_given: Any = None
+    was_not_given: Any = None
+    not_done: Any = None
+    actual_period: Any = None
+
+
+_SHAPE = msgspec.json.Decoder(_Shape)
+_OLDEST_FIRST = ("DSTU2", "STU3", "R5")
+
+
+def found_version(gathered: Gathered) -> str:
+    """Name the FHIR version that the entries contradict R4 with: DSTU2, STU3 or R5; empty where nothing does."""
+    found = {_version(entry) for source in gathered.sources.values() for entry in source.entries}
+    return next((version for version in _OLDEST_FIRST if version in found), "")
+
+
+def _version(entry: Entry) -> str:
+    try:
+        shape = _SHAPE.decode(entry.json)
+    except (msgspec.MsgspecError, RecursionError):
+        return ""
+    match shape.resource_type:
+        case "MedicationOrder" | "DiagnosticOrder":
+            return "DSTU2"
+        case "ProcedureRequest" | "ReferralRequest":
+            return "STU3"
+        case "Condition":
+            return _of_condition(shape)
+        case "Encounter":
+            return _of_encounter(shape)
+        case "Observation" if isinstance(shape.interpretation, dict):
+            return "STU3"
+        case "Procedure" if shape.not_done is not None:
+            return "STU3"
+        case "ServiceRequest" if isinstance(shape.code, dict) and "concept" in shape.code:
+            return "R5"
+        case "MedicationRequest" | "MedicationStatement" | "MedicationDispense" | "MedicationAdministration":
+            return _of_medication(shape)
+        case _:
+            return ""
+
+
+def _of_condition(shape: _Shape) -> str:
+    if isinstance(shape.clinical_status, str) or isinstance(shape.verification_status, str):
+        return "DSTU2" if shape.patient is not None else "STU3"
+    return ""
+
+
+def _of_encounter(shape: _Shape) -> str:
+    if isinstance(shape.class_, str):
+        return "DSTU2"
+    return "R5" if isinstance(shape.class_, list) or shape.actual_period is not None else ""
+
+
+def _of_medication(shape: _Shape) -> str:
+    if shape.was_not_taken is not None or shape.was_not_given is not None:
+        return "DSTU2"
+    has_agent = isinstance(shape.requester, dict) and "agent" in shape.requester
+    if has_agent or shape.taken is not None or shape.not_given is not None:
+        return "STU3"
+    return "R5" if isinstance(shape.medication, dict) else ""

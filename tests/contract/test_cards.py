@@ -1,0 +1,156 @@
+"""Cards against CDS Hooks and our strictest common profile: valid everywhere, and honest on every one."""
+
+import json
+import re
+from uuid import UUID
+
+import pytest
+from fhir.resources.R4B.appointment import Appointment
+from fhir.resources.R4B.servicerequest import ServiceRequest
+
+from cds_service.cards import CardSettings, render
+from cds_service.demo.patients import chart
+from cds_service.explain import caller_for, from_bytes
+from cds_service.settings import Client
+from tests.golden.charts import AS_OF, NAMES
+
+CALLER = caller_for(Client(name="test", accept_unknown_status=True))
+MEMBERS = {
+    *("uuid", "summary", "detail", "indicator", "source", "overrideReasons", "suggestions", "selectionBehavior"),
+}
+RESOURCES = {"ServiceRequest": ServiceRequest, "Appointment": Appointment}
+
+
+def assessment(name, change=lambda bundle: bundle):
+    return from_bytes(json.dumps(change(chart(name))).encode(), CALLER, AS_OF)
+
+
+def cards_of(name, **settings):
+    return render(assessment(name), CardSettings(**settings))
+
+
+CARDS = {name: card for name in NAMES for card in cards_of(name)}
+
+
+@pytest.fixture(params=list(CARDS))
+def card(request):
+    return CARDS[request.param]
+
+
+def test_a_card_has_the_members_of_the_profile_and_no_others(card):
+    assert set(card) <= MEMBERS
+    assert {"uuid", "summary", "detail", "indicator", "source", "overrideReasons"} <= set(card)
+    assert card["indicator"] in {"info", "warning"}
+    assert ("suggestions" in card) == ("selectionBehavior" in card)
+    assert card.get("selectionBehavior", "any") == "any"
+    assert len(card.get("suggestions", [])) <= 4
+
+
+def test_the_summary_is_shorter_than_140_characters_in_code_points_and_utf_16(card):
+    assert len(card["summary"]) <= 139
+    assert len(card["summary"].encode("utf-16-le")) // 2 <= 139
+
+
+def test_the_detail_is_markdown_without_html_and_ends_with_the_limits_line(card):
+    assert "<" not in card["detail"].replace("| < 1 %", "")
+    assert "reconstructed" in card["detail"].splitlines()[-1].lower()
+    assert re.search(r"^\*.*\*$", card["detail"].splitlines()[-1])
+
+
+def test_the_source_says_what_kind_of_model_it_is_and_its_topic_never_changes(card):
+    assert "literature-reconstructed" in card["source"]["label"]
+    assert card["source"]["url"].startswith("https://")
+    assert card["source"]["topic"] == CARDS["high-overdue"]["source"]["topic"]
+    assert re.fullmatch("[A-Za-z0-9]{1,100}", card["source"]["topic"]["code"])
+
+
+def test_every_reason_to_dismiss_has_code_system_and_display(card):
+    assert card["overrideReasons"]
+    for reason in card["overrideReasons"]:
+        assert set(reason) == {"code", "system", "display"}
+        assert reason["system"] == "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
+
+
+def test_a_suggestion_creates_one_valid_draft_for_this_patient(card):
+    for suggestion in card.get("suggestions", []):
+        (action,) = suggestion["actions"]
+        assert action["type"] == "create"
+        assert action["description"]
+        resource = action["resource"]
+        RESOURCES[resource["resourceType"]].model_validate(resource)
+        assert f"Patient/{[n for n in NAMES if CARDS.get(n) is card][0]}" in json.dumps(resource)
+        status = {"ServiceRequest": "draft", "Appointment": "proposed"}[resource["resourceType"]]
+        assert resource["status"] == status
+        assert resource.get("intent", "proposal") == "proposal"
+
+
+def test_sections_come_in_the_fixed_order():
+    detail = CARDS["high-overdue"]["detail"]
+    marks = ["**Disease now:**", "**Risk of recurrence", "| Predictor |", "**Follow-up", "**What would change"]
+    places = [detail.index(mark) for mark in marks]
+    assert places == sorted(places)
+
+
+def test_a_possible_relapse_is_the_headline_before_any_risk():
+    card = CARDS["relapse-now"]
+    assert card["summary"].startswith("Possible IMNM relapse now")
+    assert card["indicator"] == "warning"
+    assert card["detail"].index("Possible relapse now") < card["detail"].index("Risk of recurrence")
+    assert "not meant for an active relapse" in card["detail"]
+
+
+def test_uuids_are_of_version_8_and_all_different():
+    uuids = [c["uuid"] for c in CARDS.values()]
+    uuids += [s["uuid"] for c in CARDS.values() for s in c.get("suggestions", [])]
+    assert len(set(uuids)) == len(uuids)
+    assert {UUID(u).version for u in uuids} == {8}
+
+
+def test_the_first_60_bits_stay_while_the_state_stays_and_the_last_62_belong_to_the_call():
+    one, other = (UUID(cards_of("high-overdue", instance=i)[0]["uuid"]) for i in ("a", "b"))
+    assert stable(one) == stable(other)
+    assert one.int & (1 << 62) - 1 != other.int & (1 << 62) - 1
+    again = UUID(cards_of("srp-ild", instance="a")[0]["uuid"])
+    assert again.int & (1 << 62) - 1 == one.int & (1 << 62) - 1
+
+
+@pytest.mark.parametrize("change", [{"secret": b"another secret"}, {"client": "other"}, {"service": "other"}])
+def test_the_first_60_bits_change_with_secret_client_and_service(change):
+    assert stable(UUID(cards_of("high-overdue", **change)[0]["uuid"])) != stable(UUID(CARDS["high-overdue"]["uuid"]))
+
+
+def stable(uuid):
+    return (uuid.int >> 80, uuid.int >> 64 & 0xFFF)
+
+
+def test_a_clients_own_code_replaces_ours_in_a_suggestion():
+    own = {"system": "urn:preference-list", "code": "4711", "display": "CK panel"}
+    (card,) = cards_of("high-overdue", order_codes={"ck-ast-alt": own})
+    codings = [s["actions"][0]["resource"].get("code", {}).get("coding") for s in card["suggestions"]]
+    assert [own] in codings
+
+
+HOSTILE = ["<img src=x onerror=alert(1)>", "[a](javascript:alert(1))", "![i](http://x.example/)", "\u202eevil|x"]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_of_the_record_never_reaches_a_card(text):
+    def poison(bundle):
+        for entry in bundle["entry"]:
+            resource = entry["resource"]
+            for member in ("note", "description", "comment"):
+                resource[member] = [{"text": text}]
+            if "code" in resource:
+                resource["code"]["text"] = text
+                for coding in resource["code"].get("coding", []):
+                    coding["display"] = text
+            if "valueQuantity" in resource:
+                resource["valueQuantity"]["unit"] = text
+            if resource["resourceType"] == "Patient":
+                resource["name"] = [{"text": text, "given": [text]}]
+        return bundle
+
+    said = json.dumps(render(assessment("high-overdue", poison), CardSettings()), ensure_ascii=False)
+    assert said != "[]"
+    for piece in ("onerror", "javascript", "x.example", "\u202e"):
+        assert piece not in said

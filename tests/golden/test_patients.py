@@ -1,0 +1,104 @@
+"""The sample patients against their hand-written goldens, by every way in which a chart can reach us."""
+
+import itertools
+
+import pytest
+
+from tests.golden.charts import GOLDENS, NAMES, cards, explained, prefetch, queries
+
+KEYS = list(queries())
+GROUPS = [
+    ["patient"],
+    ["conditions"],
+    ["antibodies"],
+    ["ana", "bloodCount"],
+    ["enzymes"],
+    ["cardiacTests", "lungFunction"],
+    [k for k in KEYS if k.startswith("medication")],
+    ["encounters", "appointments", "orders", "procedures", "reports"],
+]
+
+
+def test_every_sample_patient_has_a_golden():
+    assert set(NAMES) == set(GOLDENS) - {"base_day"}
+    assert len(NAMES) >= 12
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_states_band_and_outcome_are_those_written_by_hand(name):
+    golden, answer = GOLDENS[name], explained(name)
+    assert answer["eligibility"]["state"] == golden["eligibility"]
+    assert answer["eligibility"]["subtype"] == golden["subtype"]
+    assert answer["outcome"] == golden["outcome"]
+    assert answer.get("band") == golden.get("band")
+    features = answer["features"]
+    assert {n: f["state"] for n, f in features.items()} == golden["predictors"]
+    assert [n for n, f in features.items() if f["stale"]] == golden.get("stale", [])
+    reasons = {n: features[n]["reason"] for n in golden.get("reasons", {})}
+    assert reasons == golden.get("reasons", {})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_risks_are_those_written_by_hand_to_four_digits(name):
+    golden, answer = GOLDENS[name], explained(name)
+    risk = {h: round(r["estimate"], 4) for h, r in answer.get("risk", {}).items()}
+    assert risk == golden.get("risk", {})
+    if "lowest" in golden:
+        over = answer["range_over_unknowns"]["2y"]
+        assert (round(over["lowest"], 4), round(over["highest"], 4)) == (golden["lowest"], golden["highest"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_follow_up_is_that_written_by_hand(name):
+    wanted = GOLDENS[name].get("follow_up", {})
+    found = {item["item"]: item for item in explained(name).get("follow_up", [])}
+    assert set(found) == set(wanted)
+    for item, golden in wanted.items():
+        same = {key: str(value) if key in {"last", "due"} else value for key, value in golden.items()}
+        assert {key: found[item].get(key) for key in same} == same, item
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_disease_now_context_and_refusals_are_those_written_by_hand(name):
+    golden, answer = GOLDENS[name], explained(name)
+    activity = answer.get("activity", {})
+    if "relapse" in golden:
+        assert activity["possible_relapse"] is golden["relapse"]
+    for key, value in golden.get("ck", {}).items():
+        got = activity[key]["value"] if key in {"peak", "nadir"} else activity["ck"][key]
+        assert round(got, 2) == value if isinstance(value, float) else got == value, key
+    assert {c["finding"] for c in answer.get("context", [])} == set(golden.get("context", []))
+    assert {r["resource"]: r["reason"] for r in answer["refused"]} == golden.get("refused", {})
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_the_card_without_prefetch_is_that_of_the_file(name):
+    found = await cards(name)
+    assert found == explained(name)["cards"]
+    golden = GOLDENS[name]
+    assert len(found) == golden.get("cards", 1)
+    if found:
+        assert found[0]["indicator"] == golden.get("indicator", "info")
+        assert len(found[0].get("suggestions", [])) == golden.get("suggestions", 0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_the_card_is_the_same_with_full_prefetch_each_key_alone_and_each_key_missing(name):
+    whole = await prefetch(name)
+    ways = [whole, *({k: whole[k]} for k in KEYS), *({k: v for k, v in whole.items() if k != gone} for gone in KEYS)]
+    expected = explained(name)["cards"]
+    different = [sorted(way) for way in ways if await cards(name, way) != expected]
+    assert different == []
+
+
+@pytest.mark.parametrize("size", range(len(GROUPS) + 1))
+@pytest.mark.parametrize("name", ["high-overdue", "low-quiet", "too-few"])
+async def test_the_card_is_the_same_through_every_subset_of_eight_groups_of_keys(name, size):
+    whole = await prefetch(name)
+    expected = explained(name)["cards"]
+    different = []
+    for groups in itertools.combinations(GROUPS, size):
+        given = {key: whole[key] for key in itertools.chain.from_iterable(groups)}
+        if await cards(name, given) != expected:
+            different.append(sorted(given))
+    assert different == []

@@ -1,0 +1,172 @@
+"""How a card and a silent answer look in a terminal, and what the demonstration prints around them."""
+
+import io
+import re
+from itertools import pairwise
+
+import pytest
+
+from cds_service.cds_client import Exchange
+from cds_service.demo.ehr import Served
+from cds_service.demo.page import start_page
+from cds_service.demo.patients import samples
+from cds_service.demo.report import Addresses, in_short, show_answer, show_next_steps, why_silent
+from cds_service.terminal import open_console, show_card, show_silence
+
+ADDRESSES = Addresses("http://127.0.0.1:8123", "http://127.0.0.1:8124/fhir", "imnm-recurrence")
+CARD = {
+    "summary": "High recurrence risk: 57 % in 2 years",
+    "indicator": "warning",
+    "detail": "**Disease now:** CK 318\n\n| Predictor | State |\n| --- | --- |\n| ANA [b] | present |\n\n- CK: overdue",
+    "source": {"label": "imnm-cds: model", "url": "https://example.org/a/very/long/path"},
+    "suggestions": [{"label": "Order: CK"}],
+    "overrideReasons": [{"display": "Already done"}],
+}
+
+
+class Terminal(io.StringIO):
+    """A terminal of 200 columns that remembers what it showed."""
+
+    def isatty(self):
+        return True
+
+
+def printed(show, *arguments, file=None, **named):
+    file = file or io.StringIO()
+    show(open_console(file), *arguments, **named)
+    return file.getvalue()
+
+
+def exchange(status=200, **response):
+    request = {"hook": "patient-view", "context": {"patientId": "plain"}}
+    return Exchange(f"{ADDRESSES.discovery}/imnm-recurrence", request, status, response)
+
+
+def test_a_card_shows_everything_that_a_clinician_sees():
+    text = printed(show_card, CARD)
+    for words in (
+        "WARNING",
+        "High recurrence risk: 57 % in 2 years",
+        "Disease now: CK 318",
+        "ANA [b]    present",
+        "• CK: overdue",
+        "[ ] Order: CK",
+        "Dismiss: Already done",
+        "Source: imnm-cds: model (example.org)",
+    ):
+        assert words in text
+
+
+def test_a_card_has_no_two_blank_lines_in_a_row():
+    lines = [line.strip("│ ") for line in printed(show_card, CARD).splitlines()]
+    assert all(first or second for first, second in pairwise(lines[1:]))
+
+
+def test_a_card_with_only_what_it_must_have_is_shown_too():
+    text = printed(show_card, {"summary": "Only this"})
+    assert "INFO" in text
+    assert "Source: not named" in text
+    assert "Suggestions" not in text
+
+
+def test_it_is_plain_and_80_columns_wide_when_piped():
+    text = printed(show_card, CARD)
+    assert "\x1b" not in text
+    assert max(len(line) for line in text.splitlines()) == 80
+
+
+def test_it_is_plain_with_no_color_in_a_terminal(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[" in printed(show_card, CARD, file=Terminal())
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in printed(show_card, CARD, file=Terminal())
+
+
+def test_an_output_that_cannot_write_a_character_shows_another_one():
+    raw = io.BytesIO()
+    file = io.TextIOWrapper(raw, encoding="ascii")
+    show_silence(open_console(file), "5 × ULN")
+    file.flush()
+    assert b"5 ? ULN" in raw.getvalue()
+
+
+def test_standard_output_is_where_a_console_writes_unless_told_otherwise(capsys):
+    show_silence(open_console(), "because")
+    assert "because" in capsys.readouterr().out
+
+
+def test_silence_says_that_it_is_one_and_why():
+    text = printed(show_silence, "Assessed: low.")
+    assert "No card is shown" in text
+    assert "cards: []" in text
+    assert "Assessed: low." in text
+
+
+def test_the_reason_for_silence_comes_from_the_audit_event():
+    assert "nothing on this chart" in why_silent({"eligibility": "none"})
+    assert "definite IMNM, risk band low" in why_silent({"eligibility": "definite", "band": "low"})
+
+
+def test_the_requests_of_the_service_are_listed_in_short():
+    served = [
+        Served("GET", "Patient/plain", 200, None),
+        Served("GET", "Observation?patient=plain&code=1%2C2%2C3%2C4&_count=100", 200, 8),
+        Served("GET", "Basic?patient=plain", 404, None),
+    ]
+    event = {"event": "hook-call", "eligibility": "none", "milliseconds": 12.3}
+    text = printed(
+        show_answer, samples().find("plain"), exchange(cards=[]), served, [{"event": "started"}, event]
+    )
+    assert "Chart opened: plain\ndiabetes" in text
+    assert "FHIR requests that the service made (3; whole answer 12 ms)" in text
+    assert "GET Patient/plain" in text
+    assert "GET Observation?patient=…&code=1,2,3,… (4)    8 found" in text
+    assert "8 found" in text
+    assert "HTTP 404" in text
+
+
+def test_a_refused_call_is_never_shown_as_silence():
+    outcome = {"issue": [{"severity": "error", "code": "incomplete", "diagnostics": "Conditions unread"}]}
+    text = printed(show_answer, samples().find("plain"), exchange(412, **outcome), [], [])
+    assert "cards: []" not in text
+    assert "FHIR requests that the service made (0" in text
+
+
+def test_a_search_in_short_keeps_its_path():
+    assert in_short("Patient/x") == "Patient/x"
+    assert in_short("Condition?_count=100") == "Condition"
+
+
+def test_the_next_steps_can_be_copied_whole():
+    text = printed(show_next_steps, ADDRESSES, exchange(cards=[]), samples(), served=True)
+    link = (
+        "https://sandbox.cds-hooks.org/?fhirServiceUrl=http%3A%2F%2F127.0.0.1%3A8124%2Ffhir&patientId=plain"
+        "&serviceDiscoveryURL=http%3A%2F%2F127.0.0.1%3A8123%2Fcds-services"
+    )
+    assert f"  {link}\n" in text
+    assert "  Discovery    http://127.0.0.1:8123/cds-services\n" in text
+    assert "  curl -s http://127.0.0.1:8123/cds-services/imnm-recurrence \\\n" in text
+    assert "allow it" in text
+    assert all(sample.story in text for sample in samples().patients)
+
+
+def test_addresses_that_end_with_the_card_are_not_printed():
+    text = printed(show_next_steps, ADDRESSES, exchange(cards=[]), samples(), served=False)
+    assert "http://" not in text
+    assert "low-quiet" in text
+
+
+def test_the_start_page_says_where_to_go():
+    page = start_page(ADDRESSES, samples())
+    assert page.startswith("<!doctype html>")
+    assert 'href="http://127.0.0.1:8123/cds-services"' in page
+    assert page.count("https://sandbox.cds-hooks.org/?") == len(samples().patients)
+    assert "&amp;patientId=low-quiet" in page
+
+
+@pytest.mark.parametrize("sample", samples().patients, ids=lambda sample: sample.name)
+def test_a_story_fits_beside_its_name_in_a_terminal(sample):
+    longest = max(len(each.name) for each in samples().patients)
+    assert 2 + longest + 2 + len(sample.story) <= 80
+    assert not re.search(r"\b(19|20)\d\d\b", sample.story)  # dates move, words do not

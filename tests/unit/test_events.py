@@ -1,0 +1,54 @@
+import json
+
+import pytest
+
+from cds_service.events import Event, Events
+from tests.support.charts import clock
+
+
+def written(event: Event, **fields: object) -> dict:
+    lines: list[str] = []
+    Events(lines.append, clock).emit(event, **fields)
+    (line,) = lines
+    assert "\n" not in line
+    assert line.isascii()
+    return json.loads(line)
+
+
+def test_an_event_is_one_line_of_json_with_its_time():
+    assert written(Event.STARTED, clients=2, services=1, model="imnm-recurrence 1.0.0") == {
+        "at": "2026-03-01T09:00:00.000+00:00",
+        "event": "started",
+        "clients": 2,
+        "services": 1,
+        "model": "imnm-recurrence 1.0.0",
+    }
+
+
+def test_a_field_that_does_not_belong_to_an_event_is_a_mistake_of_ours():
+    with pytest.raises(TypeError, match="started has no field patient"):
+        written(Event.STARTED, patient="p1")
+
+
+@pytest.mark.parametrize("text", ["a\r\nb", "\x1b[31m", '{"a":1}', "Eve Ë", "", "x" * 100, "<b>"])
+def test_text_that_is_no_word_of_ours_is_not_written(text):
+    assert written(Event.HOOK_CALL, outcome=text)["outcome"] == "other"
+
+
+def test_reasons_are_counted_and_unknown_ones_are_other():
+    refused = {"other patient": 2, "entered-in-error": 1, "eve example": 3, "1970-05-17": 1}
+    assert written(Event.HOOK_CALL, refused=refused)["refused"] == {
+        "other patient": 2,
+        "entered-in-error": 1,
+        "other": 4,
+    }
+
+
+def test_a_number_must_be_one():
+    with pytest.raises(ValueError, match="invalid literal"):
+        written(Event.HOOK_CALL, status="ok")
+
+
+def test_what_could_not_be_read_is_said_by_key():
+    failed = {"conditions": "page 2: HTTP 503", "ana": "timed\nout"}
+    assert written(Event.HOOK_CALL, failed=failed)["failed"] == {"conditions": "page 2: HTTP 503", "ana": "other"}

@@ -1,0 +1,122 @@
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from cds_service.settings import Client, Limits, Settings, SettingsError, load_settings
+from tests.support.ehr_simulator import BASE
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTED = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+NAMES = [*Settings.model_fields, *Client.model_fields, *(field.name for field in fields(Limits))]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_setting_and_every_limit_is_documented(name):
+    assert f"\n| `{name}` |" in DOCUMENTED
+
+
+def test_every_documented_setting_exists():
+    documented = [line.split("`")[1] for line in DOCUMENTED.splitlines() if line.startswith("| `")]
+    assert sorted(documented) == sorted(NAMES)
+
+
+def test_the_documented_example_is_a_configuration(tmp_path):
+    file = tmp_path / "imnm.toml"
+    file.write_text(DOCUMENTED.split("```toml\n")[1].split("```")[0])
+    (client,) = load_settings(file).client
+    assert client.fhir_base == "https://fhir.hospital.example/r4"
+    assert client.site_map == tmp_path / "hospital-codes.csv"
+    assert client.order_codes["ck-ast-alt"].code == "LAB-17"
+
+
+def test_without_a_file_there_are_defaults():
+    assert load_settings().client == ()
+
+
+def test_the_environment_wins_over_the_file(tmp_path, monkeypatch):
+    file = tmp_path / "imnm.toml"
+    file.write_text('public_base = "https://a.example"')
+    monkeypatch.setenv("IMNM_CDS_PUBLIC_BASE", "https://b.example/")
+    assert load_settings(file).public_base == "https://b.example"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x =", "is not TOML"),
+        ("colour = 1", "colour: there is no such setting"),
+        ('card_secret = "0123456789abcdef"', "card_secret: belongs in the environment"),
+        ("client = 1", "client: "),
+        ("[[client]]", "client[0].name: is missing"),
+        ('[[client]]\nname = "a\\n"', "client[0].name: "),
+        ('[[client]]\nname = "a"\nfhir_base = "ftp://x"', "client[0].fhir_base: must be an absolute"),
+        ('[[client]]\nname = "a"\nfhir_base = "https://u:p@x/"', "client[0].fhir_base: must be an absolute"),
+        ('[[client]]\nname = "a"\nfhir_base = "https://x/?q"', "client[0].fhir_base: must be an address without"),
+        ('[[client]]\nname = "a"\nfhir_base = "https://x:y/"', "client[0].fhir_base: "),
+        ('[[client]]\nname = "a"\nfhir_version = "DSTU2"', "client[0].fhir_version: "),
+        ('[[client]]\nname = "a"\ntime_zone = "Mars/X"', "client[0].time_zone: unknown time zone"),
+        ('[[client]]\nname = "a"\ntime_zone = "../x"', "client[0].time_zone: unknown time zone"),
+        ('[[client]]\nname = "a"\nnot_offered = ["patient"]', "client[0].not_offered: patient is no prefetch key"),
+        ('[[client]]\nname = "a"\nwhen_eligibility_unknown = "no"', "client[0].when_eligibility_unknown: "),
+        ('[[client]]\nname = "a"\n[[client]]\nname = "b"', "client: two [[client]] blocks have the same fhir_base"),
+        ('cors_origins = ["https://x/path"]', "cors_origins[0]: must be an origin"),
+    ],
+)
+def test_a_bad_configuration_is_one_line_with_file_and_key(tmp_path, text, message):
+    file = tmp_path / "imnm.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(file)
+    assert str(caught.value).startswith(f"{file}: {message}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_or_not_text_is_one_line(tmp_path):
+    with pytest.raises(SettingsError, match="cannot be read: No such file"):
+        load_settings(tmp_path / "none.toml")
+    (tmp_path / "latin.toml").write_bytes(b"# \xff")
+    with pytest.raises(SettingsError, match="is not UTF-8"):
+        load_settings(tmp_path / "latin.toml")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("IMNM_CDS_CARD_SECRET", "short-secret-x", "environment IMNM_CDS_CARD_SECRET: "),
+        ("IMNM_CDS_CORS_ORIGINS", "no json", "environment: .*cors_origins"),
+    ],
+)
+def test_a_bad_variable_is_one_line_that_does_not_repeat_it(monkeypatch, name, value, message):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=message) as caught:
+        load_settings()
+    assert value not in str(caught.value)
+
+
+def test_a_secret_is_never_shown(monkeypatch):
+    monkeypatch.setenv("IMNM_CDS_CARD_SECRET", "0123456789abcdef")
+    settings = load_settings()
+    assert settings.card_secret.get_secret_value() == "0123456789abcdef"
+    assert "0123456789abcdef" not in repr(settings)
+
+
+def test_settings_do_not_change():
+    with pytest.raises(ValueError, match="frozen"):
+        Client(name="a").name = "b"
+    with pytest.raises(ValueError, match="frozen"):
+        Settings().services = ()
+
+
+def test_a_base_loses_its_trailing_slash():
+    assert Client(name="a", fhir_base=f"{BASE}//").fhir_base == BASE
+
+
+def test_a_wildcard_is_an_origin_of_its_own():
+    assert Settings(cors_origins=("*", "https://x.example/")).cors_origins == ("*", "https://x.example")
+
+
+def test_the_deadline_leaves_time_to_render():
+    limits = Limits()
+    assert limits.gather_seconds == pytest.approx(1.6)
+    assert limits.gather_seconds < limits.answer_seconds
