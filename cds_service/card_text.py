@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from decimal import ROUND_HALF_UP, Decimal
 
 from cds_service.assessment import Assessment, EligibilityUnknown, NotEligible
-from fhir_mapping.evidence import Activity, ContextFinding, Feature, Findings, Measured
+from fhir_mapping.evidence import Activity, ContextFinding, Evidence, Feature, Findings, Measured
 from models.policy import FollowUpItem
 from models.risk import Abstained, Scored
 
@@ -37,7 +37,7 @@ SOURCE_WORDS = {
 }
 CONTEXT_WORDS = {
     "ild": "interstitial lung disease",
-    "lymphopenia": "lymphocytes below their limit",
+    "lymphopenia": "low lymphocytes",
     "ldh": "LDH",
     "hbdh": "HBDH",
     "nlr": "neutrophil/lymphocyte ratio",
@@ -47,12 +47,16 @@ CONTEXT_WORDS = {
     "checkpoint-inhibitor": "checkpoint inhibitor before onset",
 }
 EXCLUDED_WORDS = {"minor": "the patient is a minor", "unknown birth date": "the birth date is not known"}
-_ASSOCIATED = ("ild", "lymphopenia")  # X1: the source's univariate comparison
-_SRP_WORDS = {
-    "male": "male sex",
-    "severe_weakness": "severe proximal weakness",
-    "ild": "interstitial lung disease",
+_ROLE_WORDS = {
+    "anti-srp": "anti-SRP",
+    "anti-hmgcr": "anti-HMGCR",
+    "troponin-i": "troponin I",
+    "troponin-t": "troponin T",
+    "nt-probnp": "NT-proBNP",
+    "lvef": "LVEF",
+    "ck": "CK",
 }
+_ASSOCIATED = ("ild", "lymphopenia")  # X1: the source's univariate comparison
 _COMPARATORS = {"<": "below ", "<=": "at most ", ">": "above ", ">=": "at least "}
 
 
@@ -146,9 +150,18 @@ def _now(assessment: Assessment) -> list[str]:
         lines.append("CK rising.")
     eligibility = findings.eligibility
     lines.append(
-        f"IMNM {eligibility.state}: {plain(eligibility.reason, 200)}. Antibodies: {eligibility.subtype}."
+        f"IMNM {eligibility.state}: {_in_words(eligibility.reason)}. Antibodies: {eligibility.subtype}."
     )
+    if eligibility.state == "possible":
+        lines.append("\n".join(f"- {_cited(e)}" for e in eligibility.evidence))
     return ["\n\n".join(lines)]
+
+
+def _cited(evidence: Evidence) -> str:
+    """One piece of evidence: what it is, its value where that is a number, its date."""
+    value = _with_unit(evidence.value, evidence.unit)
+    role = _ROLE_WORDS.get(evidence.role, evidence.role)
+    return ", ".join(filter(None, (f"{role} {value}".strip(), evidence.date)))
 
 
 def _course(activity: Activity) -> str:
@@ -172,7 +185,7 @@ def _risk(assessment: Assessment) -> list[str]:
     relapse = assessment.findings.activity is not None and assessment.findings.activity.possible_relapse
     return [
         (
-            f"**Risk of recurrence from today:** {advice.decides or advice.band} at 2 years; "
+            f"**Risk of recurrence from today,** at 2 years: {advice.decides or advice.band}; "
             f"{outcome.present} of {len(outcome.pattern)} predictors present."
         ),
         "\n".join(["| Years | Risk | Plausible range |", "| --- | --- | --- |", *rows]),
@@ -215,18 +228,38 @@ def _predictors(assessment: Assessment) -> list[str]:
     return ["\n".join([*head, *rows])]
 
 
+def _in_words(reason: str) -> str:
+    """A reason of the rules without signs that Markdown or HTML could take for its own."""
+    return plain(reason.replace("< ", "less than ").replace("> ", "more than "), 200)
+
+
 def _state(feature: Feature) -> str:
     stale = ", stale" if feature.stale else ""
-    reason = f": {plain(feature.reason, 80)}" if feature.reason and not feature.state.known else ""
+    reason = f": {_in_words(feature.reason)}" if feature.reason and not feature.state.known else ""
     return f"{feature.state}{stale}{reason}"
 
 
 def _value(feature: Feature) -> str:
+    """The value that decided, with its date; where the predictor has none of its own, that of its first evidence."""
     if feature.value is None:
-        return feature.date or "–"
-    unit = "" if feature.unit in {"1", "{titer}"} else f" {feature.unit}"
-    value = f"1:{feature.value:f}" if feature.unit == "{titer}" else number(feature.value)
-    return f"{value}{unit}, {feature.date}" if feature.date else f"{value}{unit}"
+        cited = next((e for e in feature.evidence if isinstance(e.value, Decimal)), None)
+        value = (
+            ""
+            if cited is None
+            else f"{_ROLE_WORDS.get(cited.role, cited.role)} {_with_unit(cited.value, cited.unit)}"
+        )
+        date = cited.date if cited else feature.date
+    else:
+        value, date = _with_unit(feature.value, feature.unit), feature.date
+    return ", ".join(filter(None, (value, date))) or "–"
+
+
+def _with_unit(value: Decimal | str | None, unit: str) -> str:
+    if not isinstance(value, Decimal):
+        return ""
+    if unit == "{titer}":
+        return f"1:{value:f}"
+    return number(value) if unit in {"", "1"} else f"{number(value)} {unit}"
 
 
 _OPEN: dict[str, Callable[[FollowUpItem], str]] = {
@@ -260,7 +293,7 @@ def _what_would_change(assessment: Assessment) -> list[str]:
             lines.append(f"What would help: {', '.join(outcome.needs)}.")
     if findings.failed:
         lines.append(f"**Could not be read:** {sources(findings.failed)}.")
-    lines += _context(findings)
+    lines += [*_context(findings), *filter(None, [_srp_refractory(assessment)])]
     lines += [f"Note: {plain(note.text, 200)}." for note in findings.notes]
     body = "\n".join(f"- {line}" for line in lines)
     return ["**What would change the answer, and what else is on record:**", body] if lines else []
@@ -277,17 +310,32 @@ def _context(findings: Findings) -> list[str]:
         )
     if other:
         lines.append(f"Severity context, not scored: {', '.join(other)}.")
-    if findings.srp_refractory is not None:
-        states = [f"{words} {getattr(findings.srp_refractory, name)}" for name, words in _SRP_WORDS.items()]
-        lines.append(f"Published factors of refractory anti-SRP disease: {', '.join(states)}.")
     return lines
 
 
-def _latest(context: ContextFinding) -> str:
-    latest = context.evidence[-1] if context.evidence else None
-    if latest is None or not isinstance(latest.value, Decimal):
+def _srp_refractory(assessment: Assessment) -> str:
+    """Z1: published factors as flags, with odds ratios, denominators and their warning; never a percentage of risk."""
+    found, published = assessment.findings.srp_refractory, assessment.model.srp_factors
+    if found is None:
         return ""
-    return f" {number(latest.value)} {latest.unit} on {latest.date}".replace(" 1 on", " on")
+    flags = [
+        f"{factor.label} {getattr(found, name)} (odds ratio {factor.odds_ratio})"
+        for name, factor in published.factors.items()
+    ]
+    unread = " and ".join(factor.label for factor in published.unread.values())
+    return (
+        f"Refractory course in anti-SRP disease, published factors: {', '.join(flags)}; {unread}: reported, not read "
+        f"from the record. {published.source}: {published.patients} patients, {published.refractory_percent} % "
+        f"refractory. {published.warning}"
+    )
+
+
+def _latest(context: ContextFinding) -> str:
+    """The value behind a finding of the laboratory, with its date; nothing for a diagnosis."""
+    first = context.evidence[0] if context.evidence else None
+    if first is None or not isinstance(first.value, Decimal):
+        return ""
+    return f" ({_with_unit(first.value, first.unit)}, {first.date})"
 
 
 def _limits(assessment: Assessment) -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 from fhir_mapping.bounds import above, rank
 from fhir_mapping.evidence import Subtype
 from fhir_mapping.phrases import sounds_weak, verdict
-from fhir_mapping.record import Coding, PatientRecord, Result, Value
+from fhir_mapping.record import Coding, Component, PatientRecord, Result, Value
 from fhir_mapping.terms import Tables
 from fhir_mapping.titres import text_of, titres_of
 
@@ -32,7 +32,7 @@ def read_answer(result: Result, tables: Tables) -> Answer | None:
 
 def _is_weak(result: Result, tables: Tables) -> bool:
     """A word or code for "weak" anywhere in values or interpretations, those of components included."""
-    parts = (result, *result.components)
+    parts: list[Result | Component] = [result, *result.components]
     texts = [text for part in parts for text in (text_of(part.value), part.interpretation_text)]
     codings = [
         coding

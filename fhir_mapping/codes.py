@@ -80,8 +80,9 @@ def _key(row: Row, code: Code, systems: CodeSystems) -> Key:
 def _check_overlaps(table: CodeTable, added: Mapping[Code, Row]) -> None:
     for key, code in (*table.exact.items(), *table.stems.items()):
         for other in table.match(*key):
-            row = added.get(code) or added.get(other)
-            if row and other.words[0] != code.words[0]:
-                raise row.error(
+            rows = [added[one] for one in (code, other) if one in added]
+            if rows and other.words[0] != code.words[0]:
+                last = max(rows, key=lambda row: row.number)
+                raise last.error(
                     f"{code.code} is {code.words[0]} and, by {other.code}, {other.words[0]}: decide for one"
                 )

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from fhir_mapping.record import Dosage, Moment, PatientRecord, Treatment
+from fhir_mapping.record import Dosage, Moment, PatientRecord, Treatment, local_day
 from fhir_mapping.units import sane
 
 GLUCOCORTICOID = "glucocorticoid"
@@ -88,7 +88,7 @@ def time_treated(record: PatientRecord, treated: Iterable[Episode]) -> timedelta
     covers = record.mapping.tables.rules.days("refractory.rituximab_covers_days")
     stretches = [(e.start, e.end) for e in treated]
     stretches += [
-        (given.start, min(given.start + covers, record.as_of))
+        (given.start, given.start + min(covers, record.as_of - given.start))
         for episode in treated
         for given in administrations(episode)
         if episode.klass == "rituximab"
@@ -130,8 +130,8 @@ def _exposure(record: PatientRecord, treatment: Treatment) -> Exposure | None:
         began=began,
         start=start,
         end=max(start, min(end.at, as_of)),
-        first_day=start.astimezone(zone).date(),
-        last_day=covers.astimezone(zone).date(),
+        first_day=local_day(start, zone),
+        last_day=local_day(covers, zone),
     )
 
 
@@ -153,7 +153,7 @@ def _end(treatment: Treatment, start: datetime, as_of: datetime) -> _End:
             return _end_of_request(treatment, start, as_of)
         case "MedicationDispense":
             supply = treatment.supply_days
-            return _used_up(start, Decimal(1) if supply is None else supply, as_of)
+            return _one_day(start, as_of) if supply is None else _used_up(start, supply, as_of)
         case _:
             return _written(treatment.effective.end) or _open(treatment, start, as_of)
 
@@ -175,15 +175,22 @@ def _written(end: Moment | None) -> _End | None:
 
 
 def _open(treatment: Treatment, start: datetime, as_of: datetime) -> _End:
-    return _End(as_of, as_of) if treatment.active else _End(start, start)
+    """Still running if active; else one day."""
+    return _End(as_of, as_of) if treatment.active else _one_day(start, as_of)
+
+
+def _one_day(start: datetime, as_of: datetime) -> _End:
+    """The end of what is known to have been given, but not for how long: it covers the day on which it began."""
+    return _used_up(start, Decimal(1), as_of)._replace(covers=start)
 
 
 def _used_up(start: datetime, days: Decimal, as_of: datetime) -> _End:
     """When a supply of so many days is used up; what lies after `as_of` need not be exact."""
     if not sane(days) or days > (as_of - start).days + 1:
         return _End(as_of, as_of)
-    end = start + timedelta(days=float(max(days, Decimal(0))))
-    return _End(end, end - _INSTANT)
+    supply = timedelta(days=float(max(days, Decimal(0))))
+    end = start + min(supply, as_of - start)
+    return _End(end, as_of if supply > as_of - start else end - _INSTANT)
 
 
 def _gap(record: PatientRecord, taken: Sequence[Exposure]) -> timedelta:
@@ -251,8 +258,8 @@ def _applies(record: PatientRecord, dosage: Dosage, day: date, *, alone: bool) -
     start, end, zone = dosage.bounds.start, dosage.bounds.end, record.mapping.time_zone
     if start is None and end is None:
         return alone
-    begun = start is None or start.first.astimezone(zone).date() <= day
-    return begun and (end is None or day <= end.last.astimezone(zone).date())
+    begun = start is None or local_day(start.first, zone) <= day
+    return begun and (end is None or day <= end.day(zone))
 
 
 def _mg(dosage: Dosage) -> Decimal | None:

@@ -11,7 +11,7 @@ from fhir_mapping.predictors.ana import high_ana
 from fhir_mapping.predictors.cardiac import cardiac_involvement
 from fhir_mapping.predictors.drr import high_drr
 from fhir_mapping.predictors.refractory import treatment_refractory
-from fhir_mapping.record import PatientRecord
+from fhir_mapping.record import PatientRecord, local_day
 
 _FOR_ELIGIBILITY = ("patient", "conditions", "antibodies")
 _FOR_PREDICTORS = (
@@ -44,7 +44,7 @@ def find(record: PatientRecord) -> Findings:
         patient_id=record.patient.id if record.patient else "",
         age=record.patient.age if record.patient else None,
         sex=record.patient.sex if record.patient else "",
-        today=record.as_of.astimezone(record.mapping.time_zone).date(),
+        today=local_day(record.as_of, record.mapping.time_zone),
         eligibility=who,
         features=features,
         activity=activity(record) if suspected else None,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from fhir_mapping.evidence import Subtype
-from fhir_mapping.record import Done, Moment, PatientRecord
+from fhir_mapping.record import Done, Moment, PatientRecord, local_day
 from models.inputs import FollowUpFacts, Part
 
 
@@ -73,7 +73,7 @@ def follow_up(record: PatientRecord, subtype: Subtype) -> FollowUpFacts:
         items["lung-function"] = tuple(_part(record, test) for test in tests)
     return FollowUpFacts(
         as_of=record.as_of,
-        today=record.as_of.astimezone(record.mapping.time_zone).date(),
+        today=local_day(record.as_of, record.mapping.time_zone),
         items={"visit": (_visit(record),), **items},
         appointments=_appointments(record),
         statin=_active_statin(record) if subtype in {"anti-HMGCR", "both"} else "",

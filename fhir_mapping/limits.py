@@ -20,6 +20,8 @@ def limits_of(ranges: Iterable[Range], value: Value, role: Role, when: Moment, c
     low = _bound(chosen.low if chosen else None, number, role, case.tables)
     high = _bound(chosen.high if chosen else None, number, role, case.tables)
     default = f"upper_limit.{role.word}"
+    if high is not None and high <= 0:
+        high = None  # a limit that every value exceeds is none
     if high is None and default in case.tables.rules:
         return Limits(low, case.tables.rules.number(default), default=True)
     return Limits(low, high)

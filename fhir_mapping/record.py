@@ -54,6 +54,14 @@ class Gathered:
     mapping: MappingSettings
 
 
+def local_day(instant: datetime, zone: tzinfo) -> date:
+    """The calendar day of an instant in a time zone; at the ends of the calendar that of UTC."""
+    try:
+        return instant.astimezone(zone).date()
+    except OverflowError:  # 0001-01-01T00:00:00Z has no time in New York
+        return instant.date()
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """A point in time as precisely as it is written (F3).
@@ -73,7 +81,7 @@ class Moment:
 
     def day(self, zone: tzinfo) -> date:
         """The calendar day of `last` in the client's time zone."""
-        return self.last.astimezone(zone).date()
+        return local_day(self.last, zone)
 
 
 @dataclass(frozen=True, slots=True)

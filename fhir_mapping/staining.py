@@ -62,7 +62,7 @@ def _read(result: Result, beside: Mapping[Hashable, Patterns], tables: Tables) -
     nuclear = tuple(titre for titre, is_cytoplasmic in titres if not is_cytoplasmic)
     if nuclear or "pattern" in result.roles:
         return Reading(result, nuclear, cytoplasmic=own == _CYTOPLASMIC and not nuclear)
-    if titres or own == _CYTOPLASMIC:
+    if (titres or own) and not own & _NUCLEAR:
         return Reading(result, cytoplasmic=True)
     return Reading(result, answer=_answer(result, tables))
 

@@ -208,4 +208,7 @@ def _tables_of(
         raise row.error(
             f"role {code.role!r} is unknown: use the words of roles.csv or an ingredient of agents.csv"
         )
-    return tuple(table for table in CODE_TABLES if all(table in roles[word].tables for word in words))
+    tables = tuple(table for table in CODE_TABLES if all(table in roles[word].tables for word in words))
+    if not tables:
+        raise row.error(f"role {code.role!r} has no meaning in any table: its words do not belong together")
+    return tables

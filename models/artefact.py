@@ -77,6 +77,31 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Factor:
+    """A published factor with its odds ratio; None: reported without one."""
+
+    label: str
+    odds_ratio: float | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFactors:
+    """Factors of another outcome in another population (Z1): shown as flags, never scored.
+
+    `patients` is the size of the cohort, `refractory_percent` the share with the outcome. `unread` are factors that
+    were reported but are not read from the record.
+    """
+
+    source: str
+    patients: int
+    refractory_percent: float
+    warning: str
+    factors: Mapping[str, Factor]
+    unread: Mapping[str, Factor]
+
+
+@dataclass(frozen=True, slots=True)
 class PredictorSpec:
     """A predictor as the model understands it; the thresholds themselves are in `rules.toml`."""
 
@@ -112,6 +137,7 @@ class Model:
     interval: tuple[float, float]
     provenance: Mapping[str, Provenance]
     policy: Policy
+    srp_factors: PublishedFactors  # Z1
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -122,28 +148,3 @@ class Model:
     def horizons(self) -> tuple[str, ...]:
         """The horizons of the model, earliest first: "1y", "2y", "3y"."""
         return tuple(self.baseline_hazard)
-
-
-@dataclass(frozen=True, slots=True)
-class Factor:
-    """A published factor with its odds ratio; None: reported without one."""
-
-    label: str
-    odds_ratio: float | None
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class PublishedFactors:
-    """Factors of another outcome in another population (Z1): shown as flags, never scored.
-
-    `patients` is the size of the cohort, `refractory_percent` the share with the outcome. `unread` are factors that
-    were reported but are not read from the record.
-    """
-
-    source: str
-    patients: int
-    refractory_percent: float
-    warning: str
-    factors: Mapping[str, Factor]
-    unread: Mapping[str, Factor]

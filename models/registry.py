@@ -123,6 +123,7 @@ def _model(document: Mapping[str, Any], policy: Policy) -> Model:
         interval=(document["interval"][0], document["interval"][1]),
         provenance={name: Provenance(**row) for name, row in document["provenance"].items()},
         policy=policy,
+        srp_factors=load_factors(),
     )
 
 

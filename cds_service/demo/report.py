@@ -20,11 +20,10 @@ CODES_SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the demonstration runs: base of the service, FHIR base of the EHR, id of the service."""
+    """Where the demonstration runs: base of the service, FHIR base of the EHR."""
 
     service: str
     fhir: str
-    service_id: str
 
     @property
     def discovery(self) -> str:

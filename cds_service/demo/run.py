@@ -73,7 +73,7 @@ def run(
     for address in loopback:
         _check_loopback(address)
     with listen(port) as service_socket, listen(None) as ehr_socket:
-        running = Demonstration(Addresses(_base(service_socket), _base(ehr_socket) + BASE_PATH, SERVICE))
+        running = Demonstration(Addresses(_base(service_socket), _base(ehr_socket) + BASE_PATH))
         settings = demo_settings(running.addresses.fhir, loopback)
         service = create_app(settings, write=running.hear)
         ehr = create_ehr(_charts(known, utc_now()), running.served.append)
@@ -107,13 +107,9 @@ def listen(port: int | None) -> Iterator[socket.socket]:
     """Open a listening socket on loopback: on `port`, or on the first free one from 8123 on. Raises DemoError."""
     wanted = range(PORT, PORT + PORTS_TRIED) if port is None else (port,)
     for number in wanted:
-        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind((HOST, number))
-            listening.listen()
+            listening = socket.create_server((HOST, number))
         except OSError as error:
-            listening.close()
             if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
                 raise DemoError(f"cannot listen on {HOST}:{number}: {error.strerror}") from None
             continue

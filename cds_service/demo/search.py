@@ -100,14 +100,8 @@ def _test(resource_type: str, name: str, value: str) -> Test:
         raise SearchError("a search parameter without a value would find every patient's data")
     if name == "_id":
         return lambda resource: resource["id"] in alternatives
-    elements = known[name].elements
-    match known[name].kind:
-        case "token":
-            return _token_test(elements, alternatives)
-        case "reference":
-            return _reference_test(elements, alternatives)
-        case "date":
-            return _date_test(elements, alternatives)
+    make = {"token": _token_test, "reference": _reference_test, "date": _date_test}[known[name].kind]
+    return make(known[name].elements, alternatives)
 
 
 def _found(resource: Resource, elements: tuple[str, ...]) -> list[Any]:
@@ -134,8 +128,8 @@ def _tokens(element: Any) -> Iterator[tuple[str, str]]:
             yield from _tokens(each)
     elif "coding" in element:
         yield from _tokens(element["coding"])
-    elif "code" in element or "value" in element:
-        yield element.get("system", ""), element.get("code", element.get("value"))
+    else:
+        yield element.get("system", ""), element.get("code", element.get("value", ""))
 
 
 def _reference_test(elements: tuple[str, ...], alternatives: list[str]) -> Test:

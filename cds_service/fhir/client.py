@@ -167,9 +167,9 @@ class Chart:
             asked = self._next(asked, page.next_link, found.pages, seen)
             body = await self._get(asked)
         if found.broken:
-            raise UnreadableError("an entry cannot be read")
-        if (expected or 0) > found.matches:
-            raise UnreadableError("the server counted more than it sent")
+            found.failure = "an entry cannot be read"
+        elif (expected or 0) > found.matches:
+            found.failure = "the server counted more than it sent"
 
     def _next(self, asked: str, link: str, pages: int, seen: set[str]) -> str:
         if pages >= self._limits.query_pages:

@@ -54,14 +54,13 @@ def cardiac_involvement(record: PatientRecord, onset: datetime | None) -> Featur
 
 
 def _read(record: PatientRecord, onset: datetime | None) -> _Heart:
-    since = onset - record.mapping.tables.rules.days("cardiac.before_onset_days") if onset else None
     tier_a, tier_c = _coded(record, "cardiac-a"), _coded(record, "cardiac-c")
     counted_a = tuple(d for d in tier_a if d.confirmed)
-    low = _low_lvef(record, since)
+    low = _low_lvef(record, onset)
     return _Heart(
-        tier_a=tuple(d for d in counted_a if _in_window(d, since)),
-        pre_existing=tuple(d for d in counted_a if not _in_window(d, since)),
-        tier_c=tuple(d for d in tier_c if d.confirmed and _in_window(d, since)),
+        tier_a=tuple(d for d in counted_a if _began_in_window(record, d, onset)),
+        pre_existing=tuple(d for d in counted_a if not _began_in_window(record, d, onset)),
+        tier_c=tuple(d for d in tier_c if d.confirmed and _began_in_window(record, d, onset)),
         unconfirmed=tuple(d for d in (*tier_a, *tier_c) if not d.confirmed),
         causes=tuple(d for d in _coded(record, "heart-failure-cause") if d.confirmed),
         low_lvef=low,
@@ -75,9 +74,14 @@ def _coded(record: PatientRecord, word: str) -> tuple[Diagnosis, ...]:
     return tuple(d for d in record.diagnoses if word in d.roles)
 
 
-def _in_window(diagnosis: Diagnosis, since: datetime | None) -> bool:
-    """C1: not before 365 days ahead of the onset. Undated ones count; where the onset is unknown, all do (E9)."""
-    return since is None or diagnosis.onset is None or diagnosis.onset.first >= since
+def _began_in_window(record: PatientRecord, diagnosis: Diagnosis, onset: datetime | None) -> bool:
+    """C1: undated ones count."""
+    return diagnosis.onset is None or _in_window(record, diagnosis.onset.first, onset)
+
+
+def _in_window(record: PatientRecord, when: datetime, onset: datetime | None) -> bool:
+    """C1, C2: not before 365 days ahead of the onset; where that is unknown, at any time (E9)."""
+    return onset is None or onset - when <= record.mapping.tables.rules.days("cardiac.before_onset_days")
 
 
 def _is_low(record: PatientRecord, lvef: Result) -> bool | None:
@@ -87,9 +91,9 @@ def _is_low(record: PatientRecord, lvef: Result) -> bool | None:
     return None if normal is None else not normal
 
 
-def _low_lvef(record: PatientRecord, since: datetime | None) -> tuple[Result, ...]:
+def _low_lvef(record: PatientRecord, onset: datetime | None) -> tuple[Result, ...]:
     """C2: each low LVEF from 365 days before the onset on, the lowest first, of equal ones the earliest."""
-    low = [r for r in record.of("lvef") if _is_low(record, r) and (since is None or r.when.last >= since)]
+    low = [r for r in record.of("lvef") if _is_low(record, r) and _in_window(record, r.when.last, onset)]
     return tuple(sorted(low, key=lambda r: (size(amount_of(r)), r.when.last, r.id)))
 
 

@@ -1,9 +1,11 @@
 """Treatment refractory, `refractory.v1` (rules T5 to T10, with F9)."""
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import takewhile
 
 from fhir_mapping.bounds import above, amount_of, is_raised, is_within
 from fhir_mapping.citation import cite, cite_with_limit
@@ -17,7 +19,7 @@ from fhir_mapping.exposures import (
     glucocorticoid_dose,
     time_treated,
 )
-from fhir_mapping.record import PatientRecord, Result
+from fhir_mapping.record import PatientRecord, Result, local_day
 from fhir_mapping.results import latest, recent
 from models.inputs import State
 
@@ -40,7 +42,8 @@ class _Course:
     record: PatientRecord
     glucocorticoid: tuple[Episode, ...]
     agents: tuple[Episode, ...]  # all other systemic agents
-    ck: tuple[Result, ...]
+    ck: tuple[Result, ...]  # of one time the highest first
+    high: tuple[Result, ...]  # every CK that certainly exceeds 2 × ULN
 
     @property
     def treated(self) -> tuple[Episode, ...]:
@@ -51,10 +54,13 @@ class _Course:
         """A window of the section `refractory` of rules.toml."""
         return self.record.mapping.tables.rules.days(f"refractory.{name}")
 
-    @property
-    def times(self) -> Decimal:
-        """How many times its ULN a CK must exceed to be raised."""
-        return self.record.mapping.tables.rules.number("refractory.ck_times_uln")
+    def is_low(self, ck: Result) -> bool:
+        """Whether a CK certainly is at most 2 × ULN."""
+        return is_within(ck, _times(self.record))
+
+    def is_high(self, ck: Result) -> bool:
+        """Whether a CK certainly exceeds 2 × ULN."""
+        return is_raised(ck, _times(self.record))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +92,20 @@ def treatment_refractory(record: PatientRecord) -> Feature:
 
 def _course(record: PatientRecord) -> _Course:
     treated = episodes(record)
-    ck = sorted((r for r in record.of("ck") if r.amount), key=lambda r: (r.when.last, r.id))
+    ck = sorted(
+        (r for r in record.of("ck") if r.amount), key=lambda r: (r.when.last, -amount_of(r).value, r.id)
+    )
     return _Course(
         record,
         glucocorticoid=tuple(e for e in treated if e.agent == GLUCOCORTICOID),
         agents=tuple(e for e in treated if e.agent != GLUCOCORTICOID),
         ck=tuple(ck),
+        high=tuple(r for r in ck if is_raised(r, _times(record))),
     )
+
+
+def _times(record: PatientRecord) -> Decimal:
+    return record.mapping.tables.rules.number("refractory.ck_times_uln")
 
 
 def _stated(record: PatientRecord) -> Feature | None:
@@ -106,43 +119,41 @@ def _stated(record: PatientRecord) -> Feature | None:
 def _second_agent_failed(course: _Course) -> Feature | None:
     """T6: a second agent, begun well after the first and with glucocorticoid, and still active disease."""
     tolerated = _tolerated(course)
-    qualified = [episode for taken in tolerated.values() for episode in _qualifying(course, taken)[:1]]
-    for second in sorted(qualified, key=lambda e: (e.start, e.agent)):
-        earlier = [e for e in qualified if second.start - e.start >= course.days("second_after_days")]
-        if not earlier or not _with_glucocorticoid(course, second):
+    qualified = [episode for episode in tolerated if _was_long_enough(course, episode)]
+    for second in qualified:
+        after = course.days("second_after_days")
+        firsts = [e for e in qualified if e.agent != second.agent and second.start - e.start >= after]
+        if not firsts or not _with_glucocorticoid(course, second):
             continue
-        activity = _activity_after(course, second, [taken[0] for taken in tolerated.values()])
-        if activity:
-            first = min(earlier, key=lambda e: (e.start, e.agent))
-            return _ever(course, "T6", activity, (first, second))
+        if activity := _raised_ck_after(course, second) or _dose_still_needed(course, second):
+            return _ever(course, "T6", activity, (firsts[0], second))
+        for first in firsts:
+            if third := _third_agent(course, tolerated, first, second):
+                return _ever(course, "T6", third, (first, second))
     return None
 
 
-def _tolerated(course: _Course) -> dict[str, list[Episode]]:
-    """The episodes of each agent that was not stopped for intolerance (T6)."""
+def _tolerated(course: _Course) -> list[Episode]:
+    """The episodes of agents that were never stopped for intolerance (T6)."""
     words = course.record.mapping.tables.words
-    agents: dict[str, list[Episode]] = {}
-    for episode in course.agents:
-        agents.setdefault(episode.agent, []).append(episode)
     stopped = {
         exposure.agent
         for episode in course.agents
         for exposure in episode.exposures
         if "intolerance" in words("qualifiers", exposure.treatment.status_reasons)
     }
-    return {agent: taken for agent, taken in agents.items() if agent not in stopped}
+    return [episode for episode in course.agents if episode.agent not in stopped]
 
 
-def _qualifying(course: _Course, taken: Iterable[Episode]) -> list[Episode]:
-    """T6: the episodes of one agent that were long enough to judge it by."""
+def _was_long_enough(course: _Course, episode: Episode) -> bool:
+    """T6: 90 days of the agent; of rituximab and cyclophosphamide a course and 90 days since; or a course of IVIG."""
     enough = course.days("agent_days")
-    return [
-        e
-        for e in taken
-        if e.duration >= enough
-        or (e.klass in _BY_COURSE and course.record.as_of - e.start >= enough)
-        or (e.klass == "ivig" and _is_course_of_ivig(course, e))
-    ]
+    by_course = episode.klass in _BY_COURSE and course.record.as_of - episode.start >= enough
+    return (
+        by_course
+        or episode.duration >= enough
+        or (episode.klass == "ivig" and _is_course_of_ivig(course, episode))
+    )
 
 
 def _is_course_of_ivig(course: _Course, episode: Episode) -> bool:
@@ -156,24 +167,28 @@ def _is_course_of_ivig(course: _Course, episode: Episode) -> bool:
 
 def _with_glucocorticoid(course: _Course, second: Episode) -> bool:
     """T6: systemic glucocorticoid on at least 1 calendar day of the episode."""
-    days = sum(
-        max((min(e.last_day, second.last_day) - max(e.first_day, second.first_day)).days + 1, 0)
-        for e in course.glucocorticoid
-    )
+    taken = course.glucocorticoid
+    reaching = taken[bisect_left(taken, second.first_day, key=lambda e: e.last_day) :]
+    both = takewhile(lambda e: e.first_day <= second.last_day, reaching)
+    days = sum((min(e.last_day, second.last_day) - max(e.first_day, second.first_day)).days + 1 for e in both)
     return timedelta(days=days) >= course.days("concurrent_glucocorticoid_days")
 
 
-def _activity_after(course: _Course, second: Episode, begun: Iterable[Episode]) -> _Activity | None:
-    """T6: a raised CK, or glucocorticoid still needed, or a third agent (the first episode of each is `begun`)."""
-    for ck in course.ck:
-        since = ck.when.first - second.start
-        if course.days("ck_from_days") <= since <= course.days("ck_to_days") and is_raised(ck, course.times):
-            return _Activity(ck.when.last, cite_with_limit(ck), ck.when.day_text)
-    if dose := _dose_still_needed(course, second):
-        return dose
-    after = course.days("third_after_days")
-    third = next((e for e in begun if e.start - second.start >= after), None)
-    return _Activity(third.start, _cite(third), third.exposures[0].began.day_text) if third else None
+def _raised_ck_after(course: _Course, second: Episode) -> _Activity | None:
+    """T6: the first raised CK of 90 to 730 days after the second agent began."""
+    found = _taken(course.high, second.start, course.days("ck_from_days"), course.days("ck_to_days"))
+    return _Activity(found[0].when.last, cite_with_limit(found[0]), found[0].when.day_text) if found else None
+
+
+def _third_agent(
+    course: _Course, begun: Iterable[Episode], first: Episode, second: Episode
+) -> _Activity | None:
+    """T6: an agent that is neither of the two, begun 90 days after the second."""
+    after, known = course.days("third_after_days"), {first.agent, second.agent}
+    for third in begun:
+        if third.agent not in known and third.start - second.start >= after:
+            return _Activity(third.start, _cite(third), third.exposures[0].began.day_text)
+    return None
 
 
 def _dose_still_needed(course: _Course, second: Episode) -> _Activity | None:
@@ -182,7 +197,7 @@ def _dose_still_needed(course: _Course, second: Episode) -> _Activity | None:
     if record.as_of - second.start < after:
         return None
     then = second.start + after
-    day = then.astimezone(record.mapping.time_zone).date()
+    day = local_day(then, record.mapping.time_zone)
     dose = glucocorticoid_dose(record, course.glucocorticoid, day)
     if dose is None or dose.mg < record.mapping.tables.rules.number("refractory.glucocorticoid_mg"):
         return None
@@ -191,19 +206,21 @@ def _dose_still_needed(course: _Course, second: Episode) -> _Activity | None:
 
 def _glucocorticoid_failed(course: _Course) -> Feature | None:
     """T7: a year of glucocorticoid, and after it a CK that is raised and above half of the early peak."""
-    enough = course.days("glucocorticoid_days")
+    enough, at_first = course.days("glucocorticoid_days"), course.days("peak_within_days")
     for episode in (e for e in course.glucocorticoid if e.duration >= enough):
-        since = [(ck, ck.when.first - episode.start) for ck in course.ck if ck.when.first <= episode.end]
-        early = [ck for ck, after in since if timedelta() <= after <= course.days("peak_within_days")]
-        late = [ck for ck, after in since if after >= enough]
-        if not early or not late:
-            continue
-        first = min(late, key=lambda ck: (ck.when.first, -amount_of(ck).value, ck.id))
-        if is_raised(first, course.times) and _above_part_of_peak(course, first, early):
-            evidence = tuple(e for ck in (*early, first) for e in cite_with_limit(ck))
-            activity = _Activity(first.when.last, evidence, first.when.day_text)
+        early = _taken(course.ck, episode.start, timedelta(), at_first)
+        late = _taken(course.ck, episode.start, enough, episode.duration)[:1]
+        if early and late and course.is_high(late[0]) and _above_part_of_peak(course, late[0], early):
+            evidence = tuple(e for ck in (*early, *late) for e in cite_with_limit(ck))
+            activity = _Activity(late[0].when.last, evidence, late[0].when.day_text)
             return _ever(course, "T7", activity, (episode,))
     return None
+
+
+def _taken(cks: Sequence[Result], start: datetime, low: timedelta, high: timedelta) -> Sequence[Result]:
+    """The CK results of a window that is counted from a start, ends included."""
+    first = bisect_left(cks, low, key=lambda ck: ck.when.last - start)
+    return cks[first : bisect_right(cks, high, key=lambda ck: ck.when.last - start)]
 
 
 def _above_part_of_peak(course: _Course, ck: Result, early: Iterable[Result]) -> bool:
@@ -221,7 +238,7 @@ def _ever(course: _Course, rule: str, activity: _Activity, failed: Iterable[Epis
     evidence = (*(e for episode in failed for e in _cite(episode)), *activity.evidence)
     notes = []
     last = latest(course.ck)
-    if last and last.when.last > activity.when and is_within(last, course.times):
+    if last and last.when.last > activity.when and course.is_low(last):
         notes.append(Note(rule, f"Later remission: CK {cite(last).original} on {last.when.day_text}"))
     return Feature(State.PRESENT, rule, date=activity.date, evidence=evidence, notes=tuple(notes))
 
@@ -239,7 +256,7 @@ def _nothing_to_read(course: _Course) -> Feature | None:
 
 def _escalated(course: _Course) -> Feature | None:
     """T8 (iv): escalated, and no CK since: nobody can say whether it was needed."""
-    last_ck = max((ck.when.first for ck in course.ck), default=None)
+    last_ck = max((ck.when.last for ck in course.ck), default=None)
     evidence = tuple(
         cited
         for begun, agent, cites in _escalations(course)
@@ -288,7 +305,7 @@ def _why_open(course: _Course, last: Result | None) -> str:
     """The first reason of T8 that holds; none of them: the disease was not refractory."""
     treated, zone = time_treated(course.record, course.treated), course.record.mapping.time_zone
     first_day = min(e.first_day for e in course.treated)
-    if last and is_raised(last, course.times):
+    if last and course.is_high(last):
         return "CK still raised"
     if treated < course.days("treated_enough_days"):
         return "treated < 180 days"
@@ -296,7 +313,7 @@ def _why_open(course: _Course, last: Result | None) -> str:
         return "no CK on treatment"
     if last is None:
         return "latest CK > 180 days old"
-    return "" if is_within(last, course.times) else "CK not decided"
+    return "" if course.is_low(last) else "CK not decided"
 
 
 def _cite(episode: Episode) -> tuple[Evidence, ...]:

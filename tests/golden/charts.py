@@ -23,7 +23,7 @@ GOLDENS = tomllib.loads((Path(__file__).parent / "patients.toml").read_text(enco
 NAMES = [sample.name for sample in samples().patients]
 AS_OF = datetime.combine(samples().base_day, time(), UTC)
 BASE = f"https://ehr.example{BASE_PATH}"
-SECRET = "a secret for the golden cards"  # noqa: S105 - a fixture
+SECRET = "a secret for the golden cards"
 INSTANCE = "6f1f0c7e-5a0c-4d5b-9d8a-3f1a2b3c4d5e"
 CLIENT = Client(name="golden", fhir_base=BASE, accept_unknown_status=True)
 
@@ -80,7 +80,9 @@ async def cards(name: str, given: dict[str, Any] | None = None) -> list[dict[str
     }
     if given is not None:
         body["prefetch"] = given
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=service()), base_url="https://cds.example") as client:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=service()), base_url="https://cds.example"
+    ) as client:
         response = await client.post("/cds-services/imnm-recurrence", json=body)
     assert response.status_code == 200, response.text
     return response.json()["cards"]

@@ -43,9 +43,8 @@ def test_risks_are_those_written_by_hand_to_four_digits(name):
     golden, answer = GOLDENS[name], explained(name)
     risk = {h: round(r["estimate"], 4) for h, r in answer.get("risk", {}).items()}
     assert risk == golden.get("risk", {})
-    if "lowest" in golden:
-        over = answer["range_over_unknowns"]["2y"]
-        assert (round(over["lowest"], 4), round(over["highest"], 4)) == (golden["lowest"], golden["highest"])
+    over = answer.get("range_over_unknowns", {}).get("2y", {})
+    assert {end: round(risk, 4) for end, risk in over.items()} == golden.get("range_2y", {})
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -72,6 +71,42 @@ def test_disease_now_context_and_refusals_are_those_written_by_hand(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_why_not_what_next_and_the_published_factors_are_those_written_by_hand(name):
+    golden, answer = GOLDENS[name], explained(name)
+    assert answer.get("abstention", {}).get("code") == golden.get("abstention")
+    assert answer.get("next_best_test", {}).get("predictor") == golden.get("next_best_test")
+    assert answer.get("srp_refractory") == golden.get("srp_refractory")
+    if "eligibility_reason" in golden:
+        assert answer["eligibility"]["reason"] == golden["eligibility_reason"]
+
+
+def test_nothing_is_written_by_hand_that_no_test_reads():
+    read = {
+        "eligibility",
+        "eligibility_reason",
+        "subtype",
+        "outcome",
+        "abstention",
+        "band",
+        "cards",
+        "indicator",
+    }
+    read |= {
+        "suggestions",
+        "relapse",
+        "ck",
+        "risk",
+        "range_2y",
+        "stale",
+        "reasons",
+        "next_best_test",
+        "context",
+    }
+    read |= {"srp_refractory", "refused", "predictors", "follow_up"}
+    assert {key for name in NAMES for key in GOLDENS[name]} == read
+
+
+@pytest.mark.parametrize("name", NAMES)
 async def test_the_card_without_prefetch_is_that_of_the_file(name):
     found = await cards(name)
     assert found == explained(name)["cards"]
@@ -85,7 +120,11 @@ async def test_the_card_without_prefetch_is_that_of_the_file(name):
 @pytest.mark.parametrize("name", NAMES)
 async def test_the_card_is_the_same_with_full_prefetch_each_key_alone_and_each_key_missing(name):
     whole = await prefetch(name)
-    ways = [whole, *({k: whole[k]} for k in KEYS), *({k: v for k, v in whole.items() if k != gone} for gone in KEYS)]
+    ways = [
+        whole,
+        *({k: whole[k]} for k in KEYS),
+        *({k: v for k, v in whole.items() if k != gone} for gone in KEYS),
+    ]
     expected = explained(name)["cards"]
     different = [sorted(way) for way in ways if await cards(name, way) != expected]
     assert different == []

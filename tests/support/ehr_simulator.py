@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import httpx
 
 BASE = "https://ehr.example/fhir"
-TOKEN = "the-token-of-the-ehr"  # noqa: S105 - a fixture
+TOKEN = "the-token-of-the-ehr"
 
 Resource = dict
 Fault = Callable[[httpx.Request, httpx.Response], "httpx.Response | asyncio.Future | object"]

@@ -85,6 +85,26 @@ def flare(chart: Chart) -> None:
     ck_at(chart, latest, 301, 300, 600, 302, 750, 299)
 
 
+def heart(chart: Chart) -> None:
+    """C1 to C4 and M1: a cardiac Condition a year before onset, and what may explain it."""
+    onset = chart.pick(700, 400, 1000)
+    time = chart.when(onset, DAYS)
+    chart.add("Condition", code=chart.code("conditions", "core"), onsetDateTime=time)
+    role = chart.pick("cardiac-a heart-failure", "cardiac-a", "cardiac-c", "cardiac-a heart-failure")
+    begun = chart.when(onset + chart.pick(365, 366, 364, -100, 2000), DAYS)
+    drawn = chart.add("Condition", code=chart.code("conditions", role), onsetDateTime=begun)
+    if chart.rarely(5):
+        drawn["verificationStatus"] = history.coded(history.VERIFICATION, "provisional")
+    if chart.rarely(3):
+        cause = chart.add("Condition", code=chart.code("conditions", "heart-failure-cause"))
+        cause["verificationStatus"] = history.coded(history.VERIFICATION, chart.pick("confirmed", "unconfirmed"))
+    if chart.rarely(3):
+        value = {"value": chart.pick(49.9, 50, 45, 60), "unit": "%", "system": UCUM, "code": "%"}
+        labs.observation(chart, "lvef", chart.when(onset + chart.pick(365, 366, 364, -200), DAYS), valueQuantity=value)
+    for _ in chart.how_many(0, 1, 2):
+        labs.cardiac_test(chart)
+
+
 FOLLOW_UP_AGES = (10, 14, 28, 29, 42, 43, 56, 76, 77, 90, 91, 166, 167, 180, 181, 351, 365, 366)
 
 
@@ -115,7 +135,7 @@ def looked_after(chart: Chart) -> None:
         history.order(chart)
 
 
-COURSES = (two_agents, year_of_steroid, infusions, in_remission, flare, looked_after, in_remission)
+COURSES = (two_agents, year_of_steroid, infusions, in_remission, flare, looked_after, heart)
 
 
 def course(chart: Chart) -> None:

@@ -26,7 +26,7 @@ OTHER_CONDITIONS = (
 def patient(chart: Chart) -> dict:
     """Mostly an adult woman; sometimes a man, a minor, dead, or with an unknown birth date."""
     year = chart.as_of.year
-    born = chart.pick(*("1970-06-15",) * 12, "1950", f"{year - 18}-03-01", f"{year - 18}-03-02", f"{year - 18}", None)
+    born = chart.pick(*("1970-06-15",) * 24, "1950", f"{year - 18}-03-01", f"{year - 18}-03-02", f"{year - 18}", None)
     if chart.rarely(40):
         born = f"{year + 2}-01-01"
     resource = {"resourceType": "Patient", "id": "p1"}

@@ -10,9 +10,11 @@ import httpx
 from cds_service.app import create_app
 from cds_service.fhir.prefetch import QUERIES
 from cds_service.settings import Client, Limits, Settings
-from tests.support.ehr_simulator import BASE, EhrSimulator, entry, matches
+from fhir_mapping.terms import load_tables
 from tests.support.charts import clock
+from tests.support.ehr_simulator import BASE, EhrSimulator, entry, matches
 
+TABLES = load_tables()
 SERVICE = "/cds-services/imnm-recurrence"
 ORIGIN = "https://ehr-frontend.example"
 
@@ -45,12 +47,10 @@ def prefetch_of(chart: list[dict], keys: tuple[str, ...] = tuple(q.key for q in 
 
 
 def _filled(key: str, chart: list[dict], patient_id: str) -> dict:
-    from fhir_mapping.terms import load_tables
-
     query = next(q for q in QUERIES if q.key == key)
     if key == "patient":
         return next(r for r in chart if r["resourceType"] == "Patient")
-    wanted = dict(query.parameters(load_tables())) | {"patient": patient_id}
+    wanted = dict(query.parameters(TABLES)) | {"patient": patient_id}
     wanted.pop("_count")
     found = [r for r in chart if r["resourceType"] == query.resource_type and matches(r, wanted)]
     bundle = {"resourceType": "Bundle", "type": "searchset", "total": len(found)}
@@ -83,7 +83,7 @@ async def running(
     ehr = ehr or EhrSimulator()
     lines: list[str] = []
     app = create_app(configured or settings(), clock=clock, transport=ehr, write=lines.append, limits=limits)
-    async with app.router.lifespan_context(app):
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://cds.example") as http:
-            yield Running(http, lines)
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://cds.example")
+    async with app.router.lifespan_context(app), client as http:
+        yield Running(http, lines)
     assert ehr.strays == []

@@ -81,8 +81,10 @@ def test_a_resource_with_a_broken_field_is_kept_for_the_mapping_to_refuse():
 
 @pytest.mark.parametrize(
     "text",
-    [b"", b"<html>", b"[]", b"null", b'"x"', b'{"resourceType":"Bundle"', b"\xef\xbb\xbf{}"]
-    + [b'{"resourceType":"Bundle","entry":5}', json.dumps(outcome("x")).encode(), json.dumps(ONE).encode()],
+    [
+        *(b"", b"<html>", b"[]", b"null", b'"x"', b'{"resourceType":"Bundle"', b"\xef\xbb\xbf{}"),
+        *(b'{"resourceType":"Bundle","entry":5}', json.dumps(outcome("x")).encode(), json.dumps(ONE).encode()),
+    ],
 )
 def test_anything_but_a_bundle_is_unreadable(text):
     with pytest.raises(UnreadableError):

@@ -167,7 +167,7 @@ def test_a_service_that_does_not_answer_ends_the_demonstration(monkeypatch):
 
 
 async def test_the_start_page_stands_at_the_root_and_nowhere_else():
-    app = with_start_page(refusing(), Addresses("http://a", "http://b/fhir", "s"), samples())
+    app = with_start_page(refusing(), Addresses("http://a", "http://b/fhir"), samples())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://a") as client:
         page = await client.get("/")
         assert page.headers["content-type"].startswith("text/html")

@@ -13,7 +13,7 @@ from cds_service.demo.patients import samples
 from cds_service.demo.report import Addresses, in_short, show_answer, show_next_steps, why_silent
 from cds_service.terminal import open_console, show_card, show_silence
 
-ADDRESSES = Addresses("http://127.0.0.1:8123", "http://127.0.0.1:8124/fhir", "imnm-recurrence")
+ADDRESSES = Addresses("http://127.0.0.1:8123", "http://127.0.0.1:8124/fhir")
 CARD = {
     "summary": "High recurrence risk: 57 % in 2 years",
     "indicator": "warning",

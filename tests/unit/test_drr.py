@@ -41,7 +41,9 @@ def ck(value, days, comparator="", **more):
 def seen(*facts, **options):
     """State, rule and reason in one line; `stale` where it is."""
     feature = high_drr(record(*facts, **options))
-    return " ".join(filter(None, (feature.state, feature.rule, feature.reason, "stale" if feature.stale else "")))
+    return " ".join(
+        filter(None, (feature.state, feature.rule, feature.reason, "stale" if feature.stale else ""))
+    )
 
 
 def pairs(*facts):
@@ -57,7 +59,10 @@ def pairs(*facts):
         # nearest in time, at most 24 h, partial dates as their last instant
         ([ast(90, 10), alt(50, 9)], {"ast-10 alt-9"}),
         ([ast(90, 10), alt(50, 8.999)], set()),
-        ([ast(90, "2026-02-01"), alt(50, "2026-02-01T00:30:00Z")], {"ast-2026-02-01 alt-2026-02-01T00:30:00Z"}),
+        (
+            [ast(90, "2026-02-01"), alt(50, "2026-02-01T00:30:00Z")],
+            {"ast-2026-02-01 alt-2026-02-01T00:30:00Z"},
+        ),
         ([ast(90, "2026-02"), alt(50, "2026-02")], set()),
         ([ast(90, 10), alt(50, 10.4, name="far"), alt(50, 9.9, name="near")], {"ast-10 near"}),
         # the closest first, even if another AST stands before it
@@ -74,7 +79,10 @@ def pairs(*facts):
         ([ast(90, "2026-02", **REPORT), alt(50, "2026-02", **REPORT)], {"ast-2026-02 alt-2026-02"}),
         ([ast(90, 10, **REPORT, **S1), alt(50, 8, **REPORT, **S2)], set()),
         ([ast(90, 10, **REPORT, **S1), alt(50, 8, **REPORT)], {"ast-10 alt-8"}),
-        ([ast(90, 10, **REPORT), alt(50, 10, name="near"), alt(50, 9, name="same", **REPORT)], {"ast-10 same"}),
+        (
+            [ast(90, 10, **REPORT), alt(50, 10, name="near"), alt(50, 9, name="same", **REPORT)],
+            {"ast-10 same"},
+        ),
         # different specimens only by time
         ([ast(90, 10, **S1), alt(50, 9, **S2)], {"ast-10 alt-9"}),
         # nobody twice
@@ -208,12 +216,20 @@ def test_an_alt_below_5_refuses_the_pair(value, comparator, expected):
         ([ast(90, 10), alt(50, 10), ck(200, 17)], "indeterminate D5 no pair from active disease"),
         ([ast(90, 10), alt(50, 10), ck(200, 2.999)], "present D5"),
         ([ast(90, 10), alt(50, 10), ck(100, 11), ck(900, 10.5)], "present D5"),
-        ([ast(90, 10), alt(50, 10), ck(900, 11), ck(100, 10.5)], "indeterminate D5 no pair from active disease"),
+        (
+            [ast(90, 10), alt(50, 10), ck(900, 11), ck(100, 10.5)],
+            "indeterminate D5 no pair from active disease",
+        ),
         # of two equally near the higher
         ([ast(90, 10), alt(50, 10), ck(100, 11), ck(900, 9)], "present D5"),
         ([ast(90, 10), alt(50, 10), ck(900, 11), ck(100, 9)], "present D5"),
         (
-            [ast(90, 10), alt(50, 10), ck(900, 11, resource="Observation/x"), ck(100, 11, resource="Observation/a")],
+            [
+                ast(90, 10),
+                alt(50, 10),
+                ck(900, 11, resource="Observation/x"),
+                ck(100, 11, resource="Observation/a"),
+            ],
             "present D5",
         ),
         # a comparator must prove it

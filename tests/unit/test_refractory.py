@@ -84,10 +84,16 @@ def test_the_same_agent_again_after_a_gap_is_no_second_agent():
     )
 
 
-def test_an_agent_that_begins_again_after_a_planned_combination_is_no_escalation():
+def test_an_agent_that_is_given_again_after_a_gap_is_begun_anew():
     together = course("methotrexate", 1000, 900), course("azathioprine", 1000, 600)
-    again = course("methotrexate", 800, 600)
-    assert rule(PREDNISONE, *together, again, ck(RAISED, 700)) == "T8"
+    assert rule(PREDNISONE, *together, ck(RAISED, 700)) == "T8"
+    assert rule(PREDNISONE, *together, course("methotrexate", 800, 600), ck(RAISED, 700)) == "T6"
+    first_again = course("methotrexate", 800, 790)
+    assert rule(PREDNISONE, FIRST, SECOND, course("leflunomide", 950, 940), first_again) == "T8"
+    assert (
+        rule(PREDNISONE, FIRST, SECOND, course("leflunomide", 950, 940), course("leflunomide", 800, 790))
+        == "T6"
+    )
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from .answers import (
     titres_in,
     whole_words,
 )
-from .bundles import resource_at, rule_F1_subject, rule_F2_extensions
 from .tables import codings_of, number, words, words_of
 from .times import days
 
@@ -27,7 +26,7 @@ PATTERN_TITRES = ("20398-4", "20399-2", "20400-8", "20401-6", "53002-2", "53985-
 def rule_F5_titres(record: dict, result: dict) -> str:
     """Read what an ANA Observation says; an implausible titre refuses it."""
     result["findings"], result["patterns"] = [], []
-    for holder in rule_A1_holders(record, result):
+    for holder in [result["resource"], *(result["resource"].get("component") or [])]:
         read_holder(record, result, holder)
     low = number(record["tables"], "plausible.ana_titre_low")
     high = number(record["tables"], "plausible.ana_titre_high")
@@ -35,29 +34,6 @@ def rule_F5_titres(record: dict, result: dict) -> str:
         if finding["kind"] == "titre" and not low <= finding["titre"] <= high:
             return "implausible"
     return ""
-
-
-def rule_A1_holders(record: dict, result: dict) -> list[dict]:
-    """Where values stand: the Observation, its components, or the members of a panel without value."""
-    resource = result["resource"]
-    holders = [resource, *(resource.get("component") or [])]
-    if len(holders) == 1 and not any(name.startswith("value") for name in resource):
-        for one in resource.get("hasMember") or []:
-            member = resource_at(record, one.get("reference"), resource)
-            if member and stands_for_panel(record, member):
-                holders.append(member)
-    return holders
-
-
-def stands_for_panel(record: dict, member: dict) -> bool:
-    """A member with a code of its own in the tables is read as itself; the others stand for the panel."""
-    if member.get("resourceType") != "Observation":
-        return False
-    if words_of(record["tables"], "observations", member.get("code") or {}):
-        return False
-    if rule_F1_subject(record, member) or rule_F2_extensions(member) or member.get("dataAbsentReason"):
-        return False
-    return member.get("status") in ("final", "amended", "corrected")
 
 
 def read_holder(record: dict, result: dict, holder: dict) -> None:

@@ -179,15 +179,9 @@ def rule_E7_answer(record: dict, resource: dict, under_titre_code: bool, moment:
     holders = [resource] + (resource.get("component") or [])
     if any(says_weak(tables, holder) for holder in holders):
         return "weak"
-    for read in (
-        lambda holder: words_answer(tables, holder, text_of(holder)),
-        lambda holder: quantity_answer(record, holder, moment),
-        lambda holder: titre_answer(record, holder, under_titre_code, moment),
-        lambda holder: interpretation_answer(tables, holder),
-    ):
-        said = [read(holder) for holder in holders]
-        if "positive" in said:
-            return "positive"
-        if "negative" in said:
-            return "negative"
-    return ""
+    return (
+        words_answer(tables, resource, text_of(resource))
+        or quantity_answer(record, resource, moment)
+        or titre_answer(record, resource, under_titre_code, moment)
+        or interpretation_answer(tables, resource)
+    )

@@ -206,11 +206,11 @@ def keep_observation(record: dict, resource: dict, roles: set[str]) -> str:
 
 def rule_F5_data_absent(record: dict, resource: dict, result: dict) -> str:
     """No value, or the reason why there is none; members stand for an ANA panel without value (A1)."""
-    if resource.get("dataAbsentReason"):
-        return "data absent"
     holders = [resource] + (resource.get("component") or [])
     if any(name in holder for holder in holders for name in VALUE_NAMES):
         return ""
+    if resource.get("dataAbsentReason"):
+        return "data absent"
     if resource.get("hasMember"):
         return ""
     if result["analyte"] in ("ana", "anti-srp", "anti-hmgcr") and resource.get("interpretation"):
@@ -290,10 +290,16 @@ def keep_encounter(record: dict, resource: dict, roles: set[str]) -> str:
 
 
 def keep_order(record: dict, resource: dict, roles: set[str]) -> str:
+    """An order in force; it may ask for a later day but not be written on one (F3)."""
     proposed = resource.get("intent") in ("proposal", "option")
-    if resource.get("status") == "active" and not proposed and resource.get("doNotPerform") is not True:
-        made = parse_time(resource.get("authoredOn"), record["zone"])
-        record["plans"].append({"kind": "ServiceRequest", "roles": roles, "made": made, "resource": resource})
+    if resource.get("status") != "active" or proposed or resource.get("doNotPerform") is True:
+        return ""
+    made = parse_time(resource.get("authoredOn"), record["zone"])
+    if made:
+        made, reason = rule_F3_time(record, made)
+        if reason:
+            return reason
+    record["plans"].append({"kind": "ServiceRequest", "roles": roles, "made": made, "resource": resource})
     return ""
 
 

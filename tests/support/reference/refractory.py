@@ -12,7 +12,7 @@ from .exposures import (
 )
 from .tables import number
 from .times import day_of, days
-from .values import above, over_limit
+from .values import above, at_most, over_limit
 
 STEROID = "glucocorticoid"
 ESCALATIONS = ("rituximab", "cyclophosphamide", "fcrn", "complement", "jak")
@@ -126,7 +126,7 @@ def rule_T7_year_of_steroid(record: dict, episodes: list[dict]) -> bool:
         late = [ck for ck in every if episode["start"] + year <= ck["last"] <= episode["end"]]
         if not early or not late:
             continue
-        peak = max(ck["value"] for ck in early)
+        peak = max(at_most(ck) for ck in early)
         first = min(late, key=lambda ck: (ck["last"], -ck["value"]))
         enough = above(first["value"] * 100, first["comparator"], peak * percent)
         if raised(record, first) is True and enough is True:

@@ -7,7 +7,7 @@ from .drr import of_analyte
 from .eligibility import RELAPSING, rule_E2_is_broad
 from .tables import number
 from .times import day_of, days
-from .values import over_limit
+from .values import at_least, at_most, height, over_limit
 
 
 def span(record: dict, name: str):
@@ -27,12 +27,13 @@ def rule_R1_line(record: dict) -> dict:
     every = of_analyte(record, "ck")
     if not every:
         return {}
-    latest = max(every, key=lambda ck: (ck["last"], ck["value"]))
-    peak = min(every, key=lambda ck: (-ck["value"], ck["last"]))
+    latest = max(every, key=lambda ck: (ck["last"], height(ck)))
+    top = max(height(ck) for ck in every)
+    peak = min((ck for ck in every if height(ck) == top), key=lambda ck: ck["last"])
     after = [ck for ck in every if ck["last"] > peak["last"]]
     line = {"ck": shown(latest), "peak": shown(peak)}
     if after:
-        line["nadir"] = shown(min(after, key=lambda ck: (ck["value"], ck["last"])))
+        line["nadir"] = shown(min(after, key=lambda ck: (height(ck), ck["last"])))
     return line
 
 
@@ -61,24 +62,24 @@ def rule_R2_nadir(record: dict, before: list[dict]):
         earlier = [other for other in before if other["last"] < ck["last"]]
         if not earlier:
             continue
-        highest = max(earlier, key=lambda other: other["value"])
+        highest = max(earlier, key=at_least)
         if over_limit(highest, times) is not True:
             continue
-        halved = ck["value"] * 100 <= highest["value"] * percent
+        halved = at_most(ck) * 100 <= at_least(highest) * percent
         if over_limit(ck, times) is False or halved:
-            improved.append(ck["value"])
+            improved.append(at_most(ck))
     return min(improved, default=None)
 
 
 def rule_R2_raised(record: dict, ck: dict, nadir) -> bool:
     tables = record["tables"]
-    high = ck["value"] >= nadir * number(tables, "activity.times_nadir")
+    high = at_least(ck) >= nadir * number(tables, "activity.times_nadir")
     return high and over_limit(ck, number(tables, "activity.times_uln")) is True
 
 
 def last_of_each_day(record: dict) -> list[dict]:
     by_day: dict = {}
-    for ck in sorted(of_analyte(record, "ck"), key=lambda one: (one["last"], one["value"])):
+    for ck in sorted(of_analyte(record, "ck"), key=lambda one: (one["last"], height(one))):
         by_day[day_of(ck["last"], record["zone"])] = ck
     return [by_day[day] for day in sorted(by_day)]
 

@@ -172,3 +172,19 @@ def over_limit(result: dict, times=1) -> bool | None:
     if result["uln"] is None:
         return None
     return above(result["value"], result["comparator"], result["uln"] * times)
+
+
+def at_least(result: dict) -> Decimal:
+    """The lowest that the true value can be."""
+    return Decimal(0) if result["comparator"].startswith("<") else result["value"]
+
+
+def at_most(result: dict) -> Decimal:
+    """The highest that the true value can be."""
+    return Decimal("Infinity") if result["comparator"].startswith(">") else result["value"]
+
+
+def height(result: dict) -> tuple:
+    """Which of two results is the higher; of equal numbers `>` is above none, and none above `<`."""
+    sign = {"<": -2, "<=": -1, "": 0, ">=": 1, ">": 2}[result["comparator"]]
+    return result["value"], sign

@@ -1,0 +1,455 @@
+"""Design 2: phase 1 first, prefetch in every combination, and nothing that could not be read goes unsaid."""
+
+import asyncio
+import itertools
+import json
+
+import pytest
+
+from cds_service.fhir.prefetch import PHASE_1, QUERIES
+from cds_service.settings import Limits
+from tests.support import ehr_simulator as sim
+from tests.support.charts import (
+    BROAD,
+    CORE,
+    antibody,
+    condition,
+    enzyme,
+    healthy_chart,
+    imnm_chart,
+    observation,
+    patient,
+    prescription,
+)
+from tests.support.ehr_simulator import BASE, EhrSimulator
+from tests.support.service import authorization, call_body, prefetch_of, running, settings
+
+KEYS = tuple(query.key for query in QUERIES)
+SHORT = Limits(answer_seconds=0.6, render_seconds=0.3)
+SRP, CK = "33921-8", "2157-6"
+
+
+async def opened(ehr: EhrSimulator, limits: Limits | None = None, client: dict | None = None, **members: object):
+    """Open the chart of p1; the answer and its audit event."""
+    async with running(ehr, settings(**(client or {})), limits) as service:
+        response = await service.hook(call_body(**members))
+        (audit,) = service.audits()
+        assert audit["status"] == response.status_code
+        return response, audit
+
+
+def cards(response) -> list[dict]:
+    assert response.status_code == 200, response.text
+    return response.json()["cards"]
+
+
+def unread(response) -> str:
+    assert response.status_code == 412, response.text
+    outcome = response.json()
+    assert outcome["resourceType"] == "OperationOutcome"
+    return outcome["issue"][0]["diagnostics"]
+
+
+@pytest.fixture(scope="module")
+def clean() -> dict:
+    """The card of the whole record, but for its uuids."""
+
+    async def card() -> dict:
+        response, _ = await opened(EhrSimulator(imnm_chart()))
+        return cards(response)[0]
+
+    return asyncio.run(card())
+
+
+class TestANonImnmChart:
+    async def test_costs_three_requests_without_prefetch(self):
+        ehr = EhrSimulator(healthy_chart("p1"))
+        response, audit = await opened(ehr)
+        assert cards(response) == []
+        assert [p.removeprefix(BASE).partition("?")[0] for p in ehr.asked()] == ["/Patient/p1", "/Condition", "/Observation"]
+        assert (audit["outcome"], audit["eligibility"], audit["fhir_requests"]) == ("not-eligible", "none", 3)
+
+    async def test_costs_none_where_prefetch_holds_phase_1(self):
+        ehr = EhrSimulator()
+        response, audit = await opened(ehr, prefetch=prefetch_of(healthy_chart("p1"), PHASE_1))
+        assert (cards(response), ehr.requests, audit["cards"]) == ([], [], 0)
+
+    @pytest.mark.parametrize("sign", [condition(BROAD), antibody()], ids=["broad code", "antibody"])
+    async def test_with_one_sign_costs_the_ck_too_and_no_more(self, sign):
+        ehr = EhrSimulator([patient(), sign, enzyme(CK, "ck", 120)])
+        response, audit = await opened(ehr)
+        assert (cards(response), audit["fhir_requests"]) == ([], 4)
+
+    async def test_with_another_patients_core_code_stays_silent_and_the_audit_says_why(self):
+        other = condition(CORE, patient_id="p2")
+        ehr = EhrSimulator([patient()]).bend(sim.with_entries([other]), "Condition")
+        response, audit = await opened(ehr)
+        assert (cards(response), audit["refused"]) == ([], {"other patient": 1})
+
+
+class TestAnImnmChart:
+    async def test_is_read_in_full(self, clean):
+        ehr = EhrSimulator(imnm_chart())
+        response, audit = await opened(ehr)
+        assert audit["fhir_requests"] == 17
+        assert audit["outcome"] == "scored"
+        assert cards(response)[0]["detail"] == clean["detail"]
+
+    async def test_is_possible_by_antibody_and_ck_alone(self):
+        response, audit = await opened(EhrSimulator([patient(), antibody(), enzyme(CK, "ck", 4000)]))
+        assert audit["eligibility"] == "possible"
+        assert len(cards(response)) == 1
+
+    async def test_reads_the_token_s_server_only(self):
+        ehr = EhrSimulator(imnm_chart(), token=sim.TOKEN)
+        response, audit = await opened(ehr, fhirAuthorization=authorization(sim.TOKEN))
+        assert audit["token"] == "used"
+        assert len(cards(response)) == 1
+
+
+class TestPrefetch:
+    async def test_that_is_whole_needs_no_server(self, clean):
+        ehr = EhrSimulator()
+        response, audit = await opened(ehr, prefetch=prefetch_of(imnm_chart()))
+        assert cards(response)[0]["detail"] == clean["detail"]
+        assert ehr.requests == []
+
+    async def test_that_is_whole_needs_not_even_the_name_of_one(self, clean):
+        response, audit = await opened(EhrSimulator(), fhirServer=None, prefetch=prefetch_of(imnm_chart()))
+        assert audit["client"] == "open"
+        assert cards(response)[0]["summary"] == clean["summary"]
+
+    @pytest.mark.parametrize("key", KEYS)
+    async def test_of_one_key_alone_gives_the_same_card(self, key, clean):
+        response, audit = await opened(EhrSimulator(imnm_chart()), prefetch=prefetch_of(imnm_chart(), (key,)))
+        assert cards(response)[0]["detail"] == clean["detail"]
+        assert audit["fhir_requests"] == 16
+
+    @pytest.mark.parametrize("key", KEYS)
+    async def test_without_one_key_gives_the_same_card_for_one_request(self, key, clean):
+        given = prefetch_of(imnm_chart(), tuple(k for k in KEYS if k != key))
+        response, audit = await opened(EhrSimulator(imnm_chart()), prefetch=given)
+        assert cards(response)[0]["detail"] == clean["detail"]
+        assert audit["fhir_requests"] == 1
+
+    @pytest.mark.parametrize(
+        "bad",
+        [
+            sim.outcome("exception"),
+            {},
+            [],
+            "text",
+            {"resourceType": "Bundle", "entry": [5]},
+            {"resourceType": "Bundle", "link": [{"relation": "next", "url": "https://evil.example/"}]},
+            {"resourceType": "Bundle", "total": 3},
+            {"resourceType": "Bundle", "entry": [{"resource": sim.outcome("exception")}]},
+            {"resourceType": "Patient", "id": "p1"},
+        ],
+    )
+    async def test_that_is_not_whole_is_fetched(self, bad, clean):
+        for key in ("conditions", "enzymes"):
+            given = prefetch_of(imnm_chart()) | {key: bad}
+            response, audit = await opened(EhrSimulator(imnm_chart()), prefetch=given)
+            assert cards(response)[0]["detail"] == clean["detail"]
+            assert audit["fhir_requests"] == 1
+
+    async def test_of_null_says_none_found_and_is_not_asked_again(self):
+        given = prefetch_of(imnm_chart()) | {"ana": None}
+        ehr = EhrSimulator(imnm_chart())
+        response, audit = await opened(ehr, prefetch=given)
+        assert ehr.requests == []
+        assert audit["failed"] == {}
+
+    async def test_of_a_first_page_is_read_to_the_end(self, clean):
+        given = prefetch_of(imnm_chart())
+        given["enzymes"]["entry"] = given["enzymes"]["entry"][:2]
+        given["enzymes"]["link"] = [{"relation": "next", "url": f"{BASE}?_getpages=old"}]
+        response, _ = await opened(EhrSimulator(imnm_chart()), prefetch=given)
+        assert cards(response)[0]["detail"] == clean["detail"]
+
+    async def test_of_keys_that_nobody_asked_for_is_ignored(self, clean):
+        given = prefetch_of(imnm_chart()) | {"-user": {"resourceType": "Practitioner"}}
+        response, _ = await opened(EhrSimulator(), prefetch=given)
+        assert cards(response)[0]["detail"] == clean["detail"]
+
+    @pytest.mark.parametrize("left", [("patient",), ("conditions", "ana"), PHASE_1, KEYS[3:], KEYS])
+    async def test_that_lacks_keys_where_there_is_no_server_is_named_or_refused(self, left):
+        given = prefetch_of(imnm_chart(), tuple(k for k in KEYS if k not in left))
+        response, audit = await opened(EhrSimulator(), fhirServer=None, prefetch=given)
+        assert set(audit["failed"]) == set(left) or set(audit["failed"]) >= set(left) & set(PHASE_1)
+        if "conditions" in left:
+            assert "no FHIR server was given" in unread(response)
+        else:
+            assert audit["outcome"] == "abstained"
+            assert len(cards(response)) == 1
+
+
+class TestPhase1ThatCouldNotBeRead:
+    @pytest.mark.parametrize("resource_type", ["Patient", "Condition", "Observation"])
+    @pytest.mark.parametrize("fault", [sim.status(500), sim.refuse_connection, sim.hang, sim.truncated])
+    async def test_is_412_and_never_an_empty_list(self, resource_type, fault):
+        ehr = EhrSimulator(healthy_chart("p1")).bend(fault, resource_type)
+        response, audit = await opened(ehr, SHORT)
+        assert unread(response).startswith("not assessed, because this could not be read: ")
+        assert audit["outcome"] == "eligibility-unknown"
+        assert response.headers["retry-after"] == "5"
+
+    async def test_is_a_card_where_the_client_wants_one(self):
+        ehr = EhrSimulator(healthy_chart("p1")).bend(sim.status(500), "Condition")
+        response, audit = await opened(ehr, client={"when_eligibility_unknown": "card"})
+        (card,) = cards(response)
+        assert card["indicator"] == "info"
+        assert audit["failed"] == {"conditions": "HTTP 500"}
+
+    @pytest.mark.parametrize("code", [401, 403, 404])
+    async def test_conditions_that_are_forbidden_are_unread_and_not_absent(self, code):
+        response, audit = await opened(EhrSimulator(imnm_chart()).bend(sim.status(code), "Condition"))
+        assert audit["failed"]["conditions"] == f"HTTP {code}"
+        assert audit["not_offered"] == {}
+
+    async def test_a_second_page_of_conditions_that_fails_is_412(self):
+        many = [condition(("http://snomed.info/sct", "44054006"), f"c{n}") for n in range(150)]
+        ehr = EhrSimulator([patient(), *many]).bend(sim.status(500), "Condition", page=2)
+        response, _ = await opened(ehr)
+        assert unread(response).endswith("conditions: page 2: HTTP 500")
+
+    async def test_antibodies_that_the_server_does_not_offer_are_an_absent_source(self):
+        ehr = EhrSimulator(healthy_chart("p1")).bend(sim.status(403), "Observation")
+        response, audit = await opened(ehr)
+        assert cards(response) == []
+        assert audit["not_offered"] == {"antibodies": "not offered by the server (HTTP 403)"}
+
+    async def test_ck_that_would_have_decided_is_412(self):
+        ehr = EhrSimulator([patient(), condition(BROAD)]).bend(sim.status(500), "Observation", code=CK)
+        response, audit = await opened(ehr)
+        assert "enzymes: HTTP 500" in unread(response)
+
+    async def test_what_was_read_before_decides_where_it_can(self):
+        ehr = EhrSimulator([patient(), antibody(), enzyme(CK, "ck", 4000)]).bend(sim.status(500), "Condition")
+        response, audit = await opened(ehr)
+        assert audit["eligibility"] == "possible"
+        assert len(cards(response)) == 1
+
+
+class TestAnImnmPatientWhoCannotBeReadInFull:
+    @pytest.mark.parametrize("fault", [sim.status(500), sim.refuse_connection, sim.hang, sim.drip, sim.gzip_bomb])
+    @pytest.mark.parametrize("known", ["from prefetch", "from the server"])
+    async def test_always_gets_a_card_that_says_so(self, fault, known):
+        ehr = EhrSimulator(imnm_chart())
+        given = prefetch_of(imnm_chart(), PHASE_1) if known == "from prefetch" else {}
+        if known == "from prefetch":
+            ehr.bend(fault)
+        for resource_type in ("MedicationRequest", "Encounter", "DiagnosticReport"):
+            ehr.bend(fault, resource_type)
+        ehr.bend(fault, "Observation", code=CK)
+        response, audit = await opened(ehr, SHORT, prefetch=given)
+        (card,) = cards(response)
+        assert audit["outcome"] == "abstained"
+        assert "could not be read" in card["detail"]
+        assert audit["milliseconds"] < 700
+
+    async def test_gets_it_within_the_real_deadline(self):
+        ehr = EhrSimulator(imnm_chart()).bend(sim.hang)
+        begun = asyncio.get_running_loop().time()
+        response, audit = await opened(ehr, prefetch=prefetch_of(imnm_chart(), PHASE_1))
+        assert asyncio.get_running_loop().time() - begun < 2.1
+        assert len(cards(response)) == 1
+
+    async def test_is_known_even_from_a_prefetch_that_is_not_whole(self):
+        given = prefetch_of(imnm_chart(), ("conditions",))
+        given["conditions"]["total"] = 7
+        response, audit = await opened(EhrSimulator().bend(sim.refuse_connection), prefetch=given)
+        assert (audit["eligibility"], audit["failed"]["conditions"]) == ("definite", "no connection")
+        assert len(cards(response)) == 1
+
+    @pytest.mark.parametrize("code", [403, 404])
+    async def test_medications_that_are_not_offered_leave_the_predictor_missing(self, code):
+        ehr = EhrSimulator(imnm_chart())
+        for kind in ("MedicationRequest", "MedicationStatement", "MedicationDispense", "MedicationAdministration"):
+            ehr.bend(sim.status(code), kind)
+        response, audit = await opened(ehr)
+        assert (audit["outcome"], audit["failed"], len(audit["not_offered"])) == ("scored", {}, 4)
+        assert "not offered by the server" in cards(response)[0]["detail"]
+
+    async def test_medications_that_failed_make_it_incomplete(self):
+        response, audit = await opened(EhrSimulator(imnm_chart()).bend(sim.status(401), "MedicationRequest"))
+        assert audit["outcome"] == "abstained"
+        assert audit["failed"] == {"medicationRequests": "HTTP 401"}
+
+    async def test_keys_that_the_configuration_calls_not_offered_are_not_asked_for(self):
+        ehr = EhrSimulator(imnm_chart())
+        response, audit = await opened(ehr, client={"not_offered": frozenset({"appointments", "orders"})})
+        assert audit["fhir_requests"] == 15
+        assert set(audit["not_offered"]) == {"appointments", "orders"}
+
+    async def test_keys_called_not_offered_are_used_where_prefetch_has_them(self, clean):
+        client = {"not_offered": frozenset({"enzymes"})}
+        response, _ = await opened(EhrSimulator(), client=client, prefetch=prefetch_of(imnm_chart()))
+        assert cards(response)[0]["detail"] == clean["detail"]
+
+
+class TestAServerThatWantsToBeAskedOtherwise:
+    @staticmethod
+    def _only_by_category(issue: str = "required"):
+        def refuse(request, response):
+            fine = "category" in str(request.url) or "Observation" not in str(request.url)
+            return response if fine else sim.answer(sim.outcome(issue), 400)
+
+        return refuse
+
+    @pytest.mark.parametrize("issue", ["required", "not-supported"])
+    async def test_is_asked_by_category_and_its_laboratory_once(self, issue, clean):
+        ehr = EhrSimulator(imnm_chart()).bend(self._only_by_category(issue))
+        response, audit = await opened(ehr)
+        assert cards(response)[0]["detail"] == clean["detail"]
+        by_category = [path for path in ehr.asked("Observation") if "category" in path]
+        assert len(by_category) == len(set(by_category)) == 2
+
+    @pytest.mark.parametrize(("issue", "outcome"), [("required", "failed"), ("not-supported", "not_offered")])
+    async def test_and_refuses_that_too_has_failed_or_does_not_offer_it(self, issue, outcome):
+        ehr = EhrSimulator(imnm_chart()).bend(sim.status(400, issue), "Observation")
+        _, audit = await opened(ehr)
+        assert "enzymes" in audit[outcome]
+
+    async def test_gives_conditions_by_category(self, clean):
+        def refuse(request, response):
+            return response if "category" in str(request.url) else sim.answer(sim.outcome("required"), 400)
+
+        ehr = EhrSimulator(imnm_chart()).bend(refuse, "Condition")
+        response, _ = await opened(ehr)
+        assert cards(response)[0]["detail"] == clean["detail"]
+        assert len(ehr.asked("Condition")) == 3
+
+    async def test_gives_conditions_by_patient_alone_at_last(self, clean):
+        def refuse(request, response):
+            fine = str(request.url).endswith("Condition?patient=p1")
+            return response if fine else sim.answer(sim.outcome("not-supported"), 400)
+
+        response, _ = await opened(EhrSimulator(imnm_chart()).bend(refuse, "Condition"))
+        assert cards(response)[0]["detail"] == clean["detail"]
+
+    async def test_gives_conditions_of_one_category_only_if_the_other_could_be_read_too(self):
+        def refuse(request, response):
+            url = str(request.url)
+            if "category" not in url:
+                return sim.answer(sim.outcome("required"), 400)
+            return response if "problem" in url else sim.answer(sim.outcome("exception"), 500)
+
+        response, audit = await opened(EhrSimulator(imnm_chart()).bend(refuse, "Condition"))
+        assert (audit["eligibility"], audit["failed"]["conditions"]) == ("definite", "HTTP 500")
+
+    async def test_never_makes_other_400s_a_second_try(self):
+        ehr = EhrSimulator(imnm_chart()).bend(sim.status(400, "invalid"), "Observation", code=SRP)
+        await opened(ehr)
+        assert len([path for path in ehr.asked("Observation") if SRP in path]) == 1
+
+
+class TestAnotherFhirVersion:
+    @pytest.mark.parametrize("where", ["body", "server"])
+    async def test_in_the_resources_is_412_and_named(self, where):
+        old = condition() | {"clinicalStatus": "active", "verificationStatus": "confirmed"}
+        chart = [patient(), old]
+        given = prefetch_of(chart, PHASE_1) if where == "body" else {}
+        response, audit = await opened(EhrSimulator(chart), prefetch=given)
+        assert "instead of R4" in unread(response)
+        assert "retry-after" not in response.headers
+
+    async def test_of_a_server_that_refuses_our_questions_is_asked_for(self):
+        ehr = EhrSimulator(imnm_chart(), fhir_version="1.0.2")
+        for kind in ("Patient", "Condition", "Observation"):
+            ehr.bend(sim.status(406), kind)
+        response, audit = await opened(ehr)
+        assert "FHIR DSTU2 instead of R4" in unread(response)
+        assert audit["fhir_requests"] == 4
+
+    async def test_is_not_blamed_on_an_r4_server(self):
+        ehr = EhrSimulator(imnm_chart()).bend(sim.status(406), "Condition")
+        response, audit = await opened(ehr)
+        assert audit["failed"]["conditions"] == "HTTP 406"
+
+
+class TestMedicationsByReference:
+    MEDICATION = {
+        "resourceType": "Medication",
+        "id": "med1",
+        "code": {"coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "6851"}]},
+    }
+    BY_REFERENCE = prescription("m2", medicationReference={"reference": "Medication/med1"})
+
+    async def test_are_read(self):
+        ehr = EhrSimulator([*imnm_chart(), self.BY_REFERENCE, self.MEDICATION])
+        response, audit = await opened(ehr)
+        assert audit["fhir_requests"] == 18
+        assert audit["failed"] == {}
+
+    async def test_are_read_once_however_often_they_are_named(self):
+        again = self.BY_REFERENCE | {"id": "m3"}
+        ehr = EhrSimulator([*imnm_chart(), self.BY_REFERENCE, again, self.MEDICATION])
+        await opened(ehr)
+        assert len(ehr.asked("Medication/")) == 1
+
+    @pytest.mark.parametrize("fault", [sim.status(403), sim.status(404), sim.status(500), sim.truncated])
+    async def test_that_cannot_be_read_make_the_record_incomplete(self, fault):
+        ehr = EhrSimulator([*imnm_chart(), self.BY_REFERENCE, self.MEDICATION]).bend(fault, "Medication")
+        response, audit = await opened(ehr)
+        assert audit["failed"] == {"medicationRequests": "a medication that it names could not be read"}
+        assert audit["outcome"] == "abstained"
+
+    async def test_cannot_be_read_without_a_server(self):
+        given = prefetch_of([*imnm_chart(), self.BY_REFERENCE])
+        _, audit = await opened(EhrSimulator(), fhirServer=None, prefetch=given)
+        assert "medicationRequests" in audit["failed"]
+
+    @pytest.mark.parametrize("number", [".", ".."])
+    async def test_of_no_real_id_are_not_asked_for(self, number):
+        odd = prescription("m2", medicationReference={"reference": f"Medication/{number}"})
+        ehr = EhrSimulator([*imnm_chart(), odd])
+        await opened(ehr)
+        assert all(path.startswith(BASE) for path in ehr.asked())
+        assert ehr.asked("Medication/") == []
+
+
+async def test_site_codes_are_asked_for_and_count(tmp_path):
+    site_map = tmp_path / "codes.csv"
+    site_map.write_text("system,code,role\nurn:lab,CREA-K,ck\n")
+    local = observation("x", "ck", 20) | {"code": {"coding": [{"system": "urn:lab", "code": "CREA-K"}]}}
+    quantity = enzyme(CK, "x", 4000)["valueQuantity"]
+    ehr = EhrSimulator([patient(), antibody(), local | {"valueQuantity": quantity}])
+    response, audit = await opened(ehr, client={"site_map": site_map})
+    assert audit["eligibility"] == "possible"
+    assert any("CREA-K" in path for path in ehr.asked("Observation"))
+
+
+async def test_remarks_of_the_server_are_counted():
+    warning = {"resource": sim.outcome("informational", "warning"), "search": {"mode": "outcome"}}
+    ehr = EhrSimulator(imnm_chart()).bend(sim.changed(lambda b: b["entry"].append(warning)), "Condition")
+    _, audit = await opened(ehr)
+    assert audit["fhir_warnings"] == 1
+
+
+GROUPS = (("patient",), ("conditions",), ("antibodies",), ("ana", "enzymes"), ("bloodCount", "cardiacTests", "lungFunction"))
+
+
+async def test_every_subset_of_groups_of_keys_gives_the_same_card(clean):
+    ehr = EhrSimulator(imnm_chart())
+    async with running(ehr, settings()) as service:
+        for size in range(len(GROUPS) + 1):
+            for chosen in itertools.combinations(GROUPS, size):
+                keys = tuple(itertools.chain(*chosen))
+                response = await service.hook(call_body(prefetch=prefetch_of(imnm_chart(), keys) or None))
+                assert cards(response)[0]["detail"] == clean["detail"], keys
+
+
+@pytest.mark.parametrize(("setting", "expected"), [("412", 0), ("card", 1)])
+async def test_a_thousand_charts_during_an_outage_put_no_card_on_a_chart_unasked(setting, expected):
+    ehr = EhrSimulator().bend(sim.refuse_connection)
+    async with running(ehr, settings(when_eligibility_unknown=setting)) as service:
+        for number in range(1000):
+            response = await service.hook(call_body(f"p{number}"))
+            found = response.json().get("cards", [])
+            assert (response.status_code, len(found)) == ((200, 1) if expected else (412, 0))
+    assert len(service.audits()) == 1000
+
+
+def test_charts_are_json():
+    assert json.loads(json.dumps([*imnm_chart(), *healthy_chart()]))

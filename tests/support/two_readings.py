@@ -1,0 +1,230 @@
+"""One drawn record through the product and through the independent reading, in one common shape."""
+
+import json
+from datetime import datetime
+from fractions import Fraction
+from functools import cache
+from zoneinfo import ZoneInfo
+
+from fhir_mapping import checks, findings
+from fhir_mapping.record import Entry, Gathered, MappingSettings, Source
+from fhir_mapping.terms import Code, Tables, load_tables
+from models import policy, risk
+from models.inputs import Predictor
+from models.registry import Model, default_folder, load_model
+from tests.support import reference
+from tests.support.records import Record
+
+TOLERANCE = 1e-9
+NAMED_REASONS = {
+    "activity unknown",
+    "no pair from active disease",
+    "unit",
+    "no AST",
+    "no ALT",
+    "no pair within 5 years",
+    "ALT < 5 U/L",
+    "not the same day",
+    "pre-existing",
+    "not assessed",
+    "no CK since escalation",
+    "CK still raised",
+    "treated < 180 days",
+    "no CK on treatment",
+    "latest CK > 180 days old",
+    "CK not decided",
+    "no medication data",
+    "treated < 90 days",
+    "not offered by the server",
+}  # the reasons that the rules print; other words are the writer's own
+
+
+@cache
+def packaged() -> tuple[Tables, Model]:
+    return load_tables(), load_model(default_folder())
+
+
+@cache
+def mapped_tables(site_map: tuple) -> Tables:
+    rows = [Code(system, code, code, role, "site") for system, code, role in site_map]
+    return packaged()[0].with_site_map(rows) if rows else packaged()[0]
+
+
+def gathered(record: Record) -> Gathered:
+    """The Bundle as `explain FILE` gathers it: all in one source, the base from the Patient's fullUrl."""
+    entries, base = [], ""
+    for entry in record.bundle["entry"]:
+        resource, full_url = entry["resource"], entry.get("fullUrl", "")
+        entries.append(Entry(json.dumps(resource).encode(), full_url))
+        if resource["resourceType"] == "Patient" and full_url.endswith("/Patient/p1"):
+            base = full_url.removesuffix("/Patient/p1")
+    settings = MappingSettings(
+        tables=mapped_tables(record.site_map),
+        time_zone=ZoneInfo(record.time_zone),
+        accept_unknown_status=record.accept_unknown_status,
+        any_encounter_counts=record.any_encounter_counts,
+    )
+    return Gathered("p1", base, {"record": Source("read", tuple(entries))}, settings)
+
+
+def product_answer(record: Record) -> dict:
+    """States, reasons and numbers as the product finds them."""
+    found = findings.find(checks.judge(gathered(record), datetime.fromisoformat(record.as_of)))
+    state = found.eligibility.state
+    answer: dict = {
+        "eligibility": {"state": state, "subtype": found.eligibility.subtype},
+        "features": {name: product_feature(one) for name, one in found.features.items()},
+        "refused": {(one.resource, one.reason) for one in found.refused},
+        "activity": product_activity(found.activity) if found.activity and state != "none" else None,
+        "context": {one.finding for one in found.context},
+        "srp_refractory": product_srp(found.srp_refractory),
+    }
+    if state == "excluded":
+        answer["eligibility"]["reason"] = found.eligibility.reason
+    if state in ("definite", "probable"):
+        answer.update(product_score(found))
+    else:
+        answer["outcome"] = "not-eligible"
+    return answer
+
+
+def product_feature(feature) -> dict:
+    return {
+        "state": str(feature.state),
+        "rule": feature.rule,
+        "stale": feature.stale,
+        "reason": feature.reason if feature.reason in NAMED_REASONS else "",
+        "value": float(feature.value) if feature.value is not None and feature.state.known else None,
+    }
+
+
+def product_activity(activity) -> dict:
+    def shown(one):
+        return one and (float(one.value), float(one.times_uln), one.date)
+
+    line = {name: shown(getattr(activity, name)) for name in ("ck", "peak", "nadir")}
+    return {**line, "possible_relapse": activity.possible_relapse, "rising": activity.rising}
+
+
+def product_srp(srp) -> dict | None:
+    return srp and {"male": srp.male, "severe_weakness": srp.severe_weakness, "ild": srp.ild}
+
+
+def product_score(found) -> dict:
+    model = packaged()[1]
+    predictors = {name: Predictor(one.state, one.reason) for name, one in found.features.items()}
+    outcome = risk.score(model, predictors, found.unread)
+    relapse = bool(found.activity and found.activity.possible_relapse)
+    advice = policy.advise(model.policy, outcome, found.follow_up, possible_relapse=relapse)
+    answer: dict = {"follow_up": {item.item: product_item(item) for item in advice.follow_up}}
+    test = outcome.next_best_test
+    answer["next_best_test"] = test.predictor if test else None
+    if isinstance(outcome, risk.Abstained):
+        return {**answer, "outcome": "abstained", "abstention": outcome.code}
+    ends = outcome.range_over_unknowns.get("2y")
+    return {
+        **answer,
+        "outcome": "scored",
+        "band": advice.band,
+        "risk": {h: (one.estimate, one.low, one.high) for h, one in outcome.risk.items()},
+        "ends": (ends.lowest, ends.highest) if ends and outcome.unknown else None,
+        "contributions": {n: (c.hazard_ratio, c.risk_2y_without) for n, c in outcome.contributions.items()},
+    }
+
+
+def product_item(item) -> tuple:
+    if item.state in ("warn", "unknown"):
+        return (item.state,)
+    last = item.last and item.last.isoformat()
+    due = item.due and item.due.isoformat()
+    return item.state, last, due, item.overdue_days or 0
+
+
+def reference_answer(record: Record) -> dict:
+    """The same from the independent reading."""
+    found = reference.assess_bundle(
+        record.bundle,
+        record.as_of,
+        accept_unknown_status=record.accept_unknown_status,
+        time_zone=record.time_zone,
+        any_encounter_counts=record.any_encounter_counts,
+        site_map=record.site_map,
+    )
+    eligibility = {name: found["eligibility"][name] for name in ("state", "subtype")}
+    if eligibility["state"] == "excluded":
+        eligibility["reason"] = found["eligibility"]["reason"]
+    answer = {
+        "eligibility": eligibility,
+        "features": {name: reference_feature(one) for name, one in found["features"].items()},
+        "refused": {(row["resource"], row["reason"]) for row in found["refused"]},
+        "activity": reference_activity(found["activity"]) if "activity" in found else None,
+        "context": set(found.get("context", ())),
+        "srp_refractory": found.get("srp_refractory"),
+        "outcome": found["outcome"],
+    }
+    if found["outcome"] == "not-eligible":
+        return answer
+    answer["follow_up"] = {row["item"]: reference_item(row) for row in found["follow_up"]}
+    answer["next_best_test"] = found.get("next_best_test")
+    if found["outcome"] == "abstained":
+        return {**answer, "abstention": found["abstention"]["code"]}
+    ends = found.get("range_over_unknowns", {}).get("2y")
+    return {
+        **answer,
+        "band": found["band"],
+        "risk": {h: (one["estimate"], one["low"], one["high"]) for h, one in found["risk"].items()},
+        "ends": (ends["lowest"], ends["highest"]) if ends else None,
+        "contributions": {
+            name: (one["hazard_ratio"], one["risk_2y_without"]) for name, one in found["contributions"].items()
+        },
+    }
+
+
+def reference_feature(feature: dict) -> dict:
+    value = feature.get("value") if feature["state"] in ("present", "absent") else None
+    return {
+        "state": feature["state"],
+        "rule": feature["rule"],
+        "stale": feature["stale"],
+        "reason": feature["reason"] if feature.get("reason") in NAMED_REASONS else "",
+        "value": None if value is None else float(Fraction(value)),
+    }
+
+
+def reference_activity(activity: dict) -> dict:
+    def shown(one):
+        return one and (float(one["value"]), float(one["times_uln"]), one["date"])
+
+    line = {name: shown(activity.get(name)) for name in ("ck", "peak", "nadir")}
+    return {**line, "possible_relapse": activity["possible_relapse"], "rising": activity["rising"]}
+
+
+def reference_item(row: dict) -> tuple:
+    if row["state"] in ("warn", "unknown"):
+        return (row["state"],)
+    return row["state"], row.get("last"), row.get("due"), row.get("overdue_days", 0)
+
+
+def differences(product, independent, path: str = "") -> list[tuple[str, object, object]]:
+    """(where, product, independent) of everything that is not the same; numbers to 1e-9."""
+    if isinstance(product, dict) and isinstance(independent, dict):
+        found = []
+        for name in sorted({*product, *independent}):
+            found += differences(product.get(name), independent.get(name), f"{path}/{name}")
+        return found
+    if isinstance(product, set) and isinstance(independent, set):
+        if product == independent:
+            return []
+        return [(path, sorted(product - independent), sorted(independent - product))]
+    if isinstance(product, tuple) and isinstance(independent, tuple) and len(product) == len(independent):
+        pairs = enumerate(zip(product, independent, strict=True))
+        return [row for i, (one, other) in pairs for row in differences(one, other, f"{path}/{i}")]
+    if isinstance(product, float) and isinstance(independent, float):
+        same = abs(product - independent) <= TOLERANCE * max(1, abs(product))
+        return [] if same else [(path, product, independent)]
+    return [] if product == independent else [(path, product, independent)]
+
+
+def compare(record: Record) -> list[tuple[str, object, object]]:
+    """Where the two readings of one record differ."""
+    return differences(product_answer(record), reference_answer(record))

@@ -1,0 +1,95 @@
+from decimal import Decimal as D
+
+import pytest
+
+from fhir_mapping.record import Number
+
+UCUM = "http://unitsofmeasure.org"
+
+
+def coded(value, code, unit="", system=UCUM):
+    return Number(D(value), unit=unit, unit_code=code, unit_system=system)
+
+
+def written(value, unit):
+    return Number(D(value), unit=unit)
+
+
+@pytest.mark.parametrize(
+    ("number", "dimension", "magnitude"),
+    [
+        (coded("210", "U/L"), "enzyme", "210"),
+        (coded("210", "[iU]/L"), "enzyme", "210"),
+        (coded("2", "ukat/L"), "enzyme", "120"),
+        (coded("500", "nkat/L"), "enzyme", "30"),
+        (coded("1.5", "kU/L"), "enzyme", "1500"),
+        (written("210", "iu/l"), "enzyme", "210"),
+        (written("2", "\u00b5kat/L"), "enzyme", "120"),
+        (written("2", "\u03bckat/L"), "enzyme", "120"),
+        (coded("55", "%"), "fraction", "55"),
+        (coded("0.55", "1"), "fraction", "55"),
+        (coded("1", "%"), "fraction", "100"),
+        (coded("1.01", "%"), "fraction", "1.01"),
+        (written("55", ""), "fraction", "55"),
+        (coded("1.7", "{ratio}"), "ratio", "1.7"),
+        (written("1.7", ""), "ratio", "1.7"),
+        (coded("0.02", "ng/mL"), "mass-concentration", "20"),
+        (coded("0.02", "ug/L"), "mass-concentration", "20"),
+        (coded("20", "pg/mL"), "mass-concentration", "20"),
+        (coded("1.2", "10*3/uL"), "cells", "1.2"),
+        (coded("1200", "/uL"), "cells", "1.2"),
+        (coded("12", "h"), "time", "0.5"),
+        (written("2", "weeks"), "time", "14"),
+        (coded("1", "g"), "dose", "1000"),
+    ],
+)
+def test_a_unit_is_converted(tables, number, dimension, magnitude):
+    assert tables.units.convert(number, dimension) == D(magnitude)
+    assert tables.units.problem(number, dimension) == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "problem"),
+    [
+        (written("210", ""), "no unit"),
+        (written("210", "  "), "no unit"),
+        (coded("210", "U/L", system="http://example.org"), "no unit"),
+        (written("210", "mg/dL"), "unknown unit"),
+        (coded("210", "u/l"), "unknown unit"),
+        (coded("210", "mg/dL", unit="U/L"), "unknown unit"),
+        (coded("210", "U/L", unit="ukat/L"), "unknown unit"),
+    ],
+)
+def test_a_unit_that_does_not_resolve_says_why(tables, number, problem):
+    assert tables.units.convert(number, "enzyme") is None
+    assert tables.units.problem(number, "enzyme") == problem
+
+
+def test_the_written_unit_counts_where_the_code_is_not_of_ucum(tables):
+    assert tables.units.convert(coded("210", "foo", unit="U/L", system="urn:local"), "enzyme") == 210
+
+
+def test_a_text_that_does_not_resolve_is_ignored_where_the_code_does(tables):
+    assert tables.units.convert(coded("210", "U/L", unit="units per litre"), "enzyme") == 210
+
+
+def test_equal_factors_agree_however_they_are_written(tables):
+    assert tables.units.convert(coded("210", "U/L", unit="IU/L"), "enzyme") == 210
+
+
+@pytest.mark.parametrize("value", ["1e999999999", "-1e999999999", "1e-999999999", "1e31", "Infinity", "NaN"])
+def test_an_absurd_number_has_no_magnitude_and_raises_nothing(tables, value):
+    assert tables.units.convert(written(value, "U/L"), "enzyme") is None
+
+
+def test_the_first_unit_of_a_dimension_is_its_canonical_one(tables):
+    assert tables.units.canonical == {
+        "enzyme": "U/L",
+        "fraction": "%",
+        "ratio": "1",
+        "mass-concentration": "ng/L",
+        "cells": "10*9/L",
+        "dose": "mg",
+        "time": "d",
+    }
+    assert tables.units.dimensions == set(tables.units.canonical)

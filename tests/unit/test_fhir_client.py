@@ -1,0 +1,307 @@
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from cds_service.fhir.bundle import UnreadableError
+from cds_service.fhir.client import AskOtherwiseError, Chart, NotOfferedError, connect
+from cds_service.settings import Limits
+from tests.support import ehr_simulator as sim
+from tests.support.charts import condition, patient
+from tests.support.ehr_simulator import BASE, EhrSimulator
+
+TOKEN = sim.TOKEN
+ALL = (("patient", "p1"), ("_count", "100"))
+
+
+def conditions(number: int) -> list[dict]:
+    return [condition(number=f"c{n}") for n in range(number)]
+
+
+@asynccontextmanager
+async def chart_of(ehr: EhrSimulator, seconds: float = 5, **limits: float) -> AsyncIterator[Chart]:
+    bounds = Limits(**limits)
+    async with connect(bounds, ehr) as connection:
+        yield Chart(connection, ehr.base, ehr.token, bounds, asyncio.get_running_loop().time() + seconds)
+    assert ehr.strays == []
+
+
+async def found(ehr: EhrSimulator, seconds: float = 5, **limits: float):
+    async with chart_of(ehr, seconds, **limits) as chart:
+        return await chart.search("Condition", ALL)
+
+
+async def test_a_search_asks_for_plain_fresh_fhir_json_and_shows_the_token():
+    ehr = EhrSimulator(conditions(1), token=TOKEN)
+    assert len((await found(ehr)).entries) == 1
+    (request,) = ehr.requests
+    assert str(request.url) == f"{BASE}/Condition?patient=p1&_count=100"
+    assert request.headers["accept"].startswith("application/fhir+json")
+    assert request.headers["authorization"] == f"Bearer {TOKEN}"
+    assert request.headers["cache-control"] == "no-cache"
+    assert request.headers["accept-encoding"] == "identity"
+
+
+async def test_without_a_token_none_is_shown():
+    ehr = EhrSimulator(conditions(1))
+    await found(ehr)
+    assert "authorization" not in ehr.requests[0].headers
+
+
+async def test_all_pages_are_read():
+    ehr = EhrSimulator(conditions(250), page_size=100)
+    result = await found(ehr)
+    assert (len(result.entries), result.pages, result.failure) == (250, 3, "")
+
+
+async def test_a_search_that_was_made_is_not_made_again():
+    ehr = EhrSimulator(conditions(1))
+    async with chart_of(ehr) as chart:
+        both = await asyncio.gather(chart.search("Condition", ALL), chart.search("Condition", ALL))
+    assert both[0] is both[1]
+    assert len(ehr.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "failure"),
+    [
+        (sim.refuse_connection, "no connection"),
+        (sim.reset, "the connection broke"),
+        (sim.half_closed, "the connection broke"),
+        (sim.truncated, "the answer is not FHIR JSON"),
+        (sim.body(b"<html>log in</html>", content_type="text/html"), "the answer is not FHIR JSON"),
+        (sim.body(b""), "the answer is not FHIR JSON"),
+        (sim.body(b"\xff\xfe"), "the answer is not FHIR JSON"),
+        (sim.body(b"[" * 100_000 + b"]" * 100_000), "the answer is not FHIR JSON"),
+        (sim.body(b"", 204), "HTTP 204"),
+        (sim.body(b'{"resourceType":"Patient","id":"p1"}'), "the answer is not a Bundle"),
+        (sim.changed(lambda bundle: bundle.update(total=7)), "the server counted more than it sent"),
+        (sim.changed(lambda bundle: bundle["entry"].append(5)), "an entry cannot be read"),
+        (sim.gzip_bomb, "the answer has more than 8388608 bytes"),
+        (sim.huge, "the answer has more than 8388608 bytes"),
+        (sim.encoded_as("br"), "the answer is compressed in an unknown way"),
+        (sim.encoded_as("gzip", b"no gzip at all"), "the connection broke"),
+        (sim.encoded_as("gzip", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"), "the answer is cut off"),
+        *((sim.status(code), f"HTTP {code}") for code in (400, 401, 405, 406, 409, 410, 422, 500, 501, 502)),
+        *(
+            (sim.status(code, location="http://169.254.169.254/latest"), f"HTTP {code}")
+            for code in (301, 302, 303, 307, 308)
+        ),
+        (sim.with_next("https://evil.example/fhir?page=2"), "page 2: it lies on another server"),
+        (sim.with_next(f"{BASE}/Condition?patient=p1&_count=100"), "page 2: the pages go round in a circle"),
+        (sim.with_next(f"{BASE}?_getpages=gone&_getpagesoffset=1&_count=1"), "page 2: HTTP 410"),
+    ],
+)
+async def test_whatever_a_server_does_wrong_is_said_in_one_line(fault, failure):
+    ehr = EhrSimulator(conditions(2), token=TOKEN).bend(fault, page=1)
+    assert (await found(ehr)).failure == failure
+
+
+async def test_a_redirect_is_not_followed():
+    ehr = EhrSimulator().bend(sim.status(302, location=f"{BASE}/Patient/p1"))
+    await found(ehr)
+    assert len(ehr.requests) == 1
+
+
+async def test_compressed_answers_are_read_though_we_never_ask_for_them():
+    assert len((await found(EhrSimulator(conditions(3)).bend(sim.gzipped))).entries) == 3
+
+
+async def test_what_was_read_before_a_page_failed_is_kept():
+    ehr = EhrSimulator(conditions(150)).bend(sim.status(500), page=2)
+    result = await found(ehr)
+    assert (len(result.entries), result.failure) == (100, "page 2: HTTP 500")
+
+
+async def test_a_relative_next_link_is_followed():
+    ehr = EhrSimulator(conditions(150))
+    ehr.bend(sim.changed(lambda bundle: bundle["link"][0].update(url=bundle["link"][0]["url"].removeprefix("https:"))), page=1)
+    assert len((await found(ehr)).entries) == 150
+
+
+async def test_a_next_link_under_the_other_scheme_is_asked_by_ours():
+    ehr = EhrSimulator(conditions(150), token=TOKEN)
+    ehr.bend(sim.changed(lambda bundle: bundle["link"][0].update(url=bundle["link"][0]["url"].replace("https", "http"))), page=1)
+    assert len((await found(ehr)).entries) == 150
+
+
+class TestNotOffered:
+    @pytest.mark.parametrize("code", [403, 404])
+    async def test_a_search_that_is_forbidden_or_unknown_is_not_offered(self, code):
+        with pytest.raises(NotOfferedError, match=f"HTTP {code}"):
+            await found(EhrSimulator().bend(sim.status(code)))
+
+    @pytest.mark.parametrize("code", [403, 404])
+    async def test_a_later_page_that_is_forbidden_is_a_failure(self, code):
+        ehr = EhrSimulator(conditions(150)).bend(sim.status(code), page=2)
+        assert (await found(ehr)).failure == f"page 2: HTTP {code}"
+
+    @pytest.mark.parametrize(("issue", "not_supported"), [("required", False), ("not-supported", True)])
+    async def test_a_server_may_want_to_be_asked_otherwise(self, issue, not_supported):
+        with pytest.raises(AskOtherwiseError) as caught:
+            await found(EhrSimulator().bend(sim.status(400, issue)))
+        assert caught.value.not_supported is not_supported
+
+
+class TestTrying:
+    @pytest.mark.parametrize("code", [429, 503, 504])
+    async def test_again_once_where_the_server_is_only_busy(self, code):
+        ehr = EhrSimulator(conditions(1)).bend(sim.status(code), times=1)
+        assert (await found(ehr)).failure == ""
+        assert len(ehr.requests) == 2
+
+    async def test_again_once_and_no_more(self):
+        ehr = EhrSimulator(conditions(1)).bend(sim.status(503))
+        assert (await found(ehr)).failure == "HTTP 503"
+        assert len(ehr.requests) == 2
+
+    async def test_again_only_after_the_time_that_the_server_names(self):
+        ehr = EhrSimulator(conditions(1)).bend(sim.status(429, retry_after="0"), times=1)
+        assert (await found(ehr)).failure == ""
+
+    @pytest.mark.parametrize(("wait", "tries"), [("0", 2), ("1", 2), ("2", 1), ("Wed, 21 Oct 2026 07:28:00 GMT", 1)])
+    async def test_again_only_if_that_time_is_worth_it(self, wait, tries):
+        ehr = EhrSimulator(conditions(1)).bend(sim.status(503, retry_after=wait))
+        await found(ehr, retry_seconds=1)
+        assert len(ehr.requests) == tries
+
+    async def test_again_only_before_the_deadline(self):
+        ehr = EhrSimulator(conditions(1)).bend(sim.status(503, retry_after="1"))
+        await found(ehr, seconds=0.5, retry_seconds=1)
+        assert len(ehr.requests) == 1
+
+
+class TestLimits:
+    @pytest.mark.parametrize("fault", [sim.hang, sim.drip])
+    async def test_time(self, fault):
+        begun = asyncio.get_running_loop().time()
+        result = await found(EhrSimulator(conditions(2)).bend(fault), seconds=0.2)
+        assert result.failure == "timed out"
+        assert asyncio.get_running_loop().time() - begun < 0.5
+
+    async def test_time_keeps_the_pages_that_were_read(self):
+        result = await found(EhrSimulator(conditions(150)).bend(sim.hang, page=2), seconds=0.2)
+        assert (len(result.entries), result.failure) == (100, "page 2: timed out")
+
+    @pytest.mark.parametrize(("pages", "failure"), [(2, ""), (3, ""), (4, "page 4: more than 3 pages")])
+    async def test_pages(self, pages, failure):
+        ehr = EhrSimulator(conditions(10 * pages), page_size=10)
+        assert (await found(ehr, query_pages=3)).failure == failure
+        assert len(ehr.requests) == min(pages, 3)
+
+    @pytest.mark.parametrize(("more", "failure"), [(1, ""), (0, ""), (-1, "the answer has more than {} bytes")])
+    @pytest.mark.parametrize("fault", [None, sim.gzipped])
+    async def test_bytes_of_an_answer(self, more, failure, fault):
+        ehr = EhrSimulator(conditions(20))
+        size = await _size(ehr)
+        if fault:
+            ehr.bend(fault)
+        assert (await found(ehr, response_bytes=size + more)).failure == failure.format(size + more)
+
+    @pytest.mark.parametrize(("more", "failure"), [(1, ""), (0, ""), (-1, "more than {} bytes for one chart")])
+    async def test_bytes_of_a_chart(self, more, failure):
+        ehr = EhrSimulator([*conditions(20), patient()])
+        size = await _size(ehr)
+        patient_size = len(json.dumps(patient()))
+        async with chart_of(ehr, chart_bytes=size + patient_size + more) as chart:
+            await chart.read("Patient", "p1")
+            result = await chart.search("Condition", ALL)
+        assert result.failure == failure.format(size + patient_size + more)
+
+    @pytest.mark.parametrize(("requests", "failure"), [(4, ""), (3, ""), (2, "page 3: more than 2 requests for one chart")])
+    async def test_requests_of_a_chart(self, requests, failure):
+        ehr = EhrSimulator(conditions(30), page_size=10)
+        assert (await found(ehr, chart_requests=requests)).failure == failure
+
+    @pytest.mark.parametrize("most", [1, 2, 3])
+    async def test_requests_at_once(self, most):
+        ehr = EhrSimulator(conditions(1), delay=0.01)
+        at_once, running = [], 0
+
+        async def counted(request, response):
+            nonlocal running
+            running += 1
+            at_once.append(running)
+            await asyncio.sleep(0.01)
+            running -= 1
+            return response
+
+        ehr.bend(counted)
+        async with chart_of(ehr, parallel_requests=most) as chart:
+            await asyncio.gather(*(chart.search("Condition", (*ALL, ("status", str(n)))) for n in range(6)))
+        assert max(at_once) == most
+
+    @pytest.mark.parametrize(("more", "method"), [(1, "GET"), (0, "GET"), (-1, "POST")])
+    async def test_characters_of_an_address(self, more, method):
+        ehr = EhrSimulator(conditions(2))
+        length = len(f"{BASE}/Condition?patient=p1&_count=100")
+        result = await found(ehr, url_characters=length + more)
+        assert (len(result.entries), ehr.requests[0].method) == (2, method)
+        if method == "POST":
+            assert str(ehr.requests[0].url) == f"{BASE}/Condition/_search"
+            assert ehr.requests[0].headers["content-type"] == "application/x-www-form-urlencoded"
+
+
+async def _size(ehr: EhrSimulator) -> int:
+    async with chart_of(ehr) as chart:
+        await chart.search("Condition", ALL)
+        return chart.bytes
+
+
+class TestReading:
+    async def test_one_resource_by_its_id_which_is_opaque(self):
+        ehr = EhrSimulator([patient("a/b?c#d e")])
+        async with chart_of(ehr) as chart:
+            entry = await chart.read("Patient", "a/b?c#d e")
+        assert entry.full_url == f"{BASE}/Patient/a%2Fb%3Fc%23d%20e"
+
+    @pytest.mark.parametrize(
+        "fault", [sim.status(404), sim.status(500), sim.hang, sim.changed(lambda p: p.update(id="p2"))]
+    )
+    async def test_fails_in_one_line(self, fault):
+        async with chart_of(EhrSimulator([patient()]).bend(fault), seconds=0.1) as chart:
+            with pytest.raises(UnreadableError):
+                await chart.read("Patient", "p1")
+
+    @pytest.mark.parametrize(
+        ("fault", "version"),
+        [(None, "4.0.1"), (sim.status(500), ""), (sim.body(b"<html>"), ""), (sim.body(b'{"fhirVersion": 4}'), "")],
+    )
+    async def test_the_version_of_the_server(self, fault, version):
+        ehr = EhrSimulator().bend(fault) if fault else EhrSimulator()
+        async with chart_of(ehr) as chart:
+            assert await chart.version() == version
+
+
+async def test_proxies_and_netrc_of_the_environment_are_not_used(monkeypatch, tmp_path):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine ehr.example login a password b")
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("NETRC", str(netrc))
+    async with connect(Limits()) as connection:
+        assert connection._mounts == {}
+        assert not connection.trust_env
+    ehr = EhrSimulator(conditions(1))
+    await found(ehr)
+    assert "authorization" not in ehr.requests[0].headers
+    assert "HTTP_PROXY" in os.environ
+
+
+async def test_cookies_of_one_patients_chart_do_not_reach_the_next():
+    ehr = EhrSimulator(conditions(1))
+    ehr.bend(lambda _, response: httpx.Response(200, headers={"set-cookie": "s=1; Path=/"}, content=response.content))
+    async with connect(Limits(), ehr) as connection:
+        for _ in range(2):
+            chart = Chart(connection, BASE, "", Limits(), asyncio.get_running_loop().time() + 1)
+            await chart.search("Condition", ALL)
+    assert ehr.strays == []
+
+
+async def test_one_process_has_so_many_sockets_and_no_more():
+    async with connect(Limits(connections=7)) as connection:
+        assert connection._transport._pool._max_connections == 7
