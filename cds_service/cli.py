@@ -53,11 +53,14 @@ def demo(
     patient: Annotated[str, typer.Option(help="Sample patient whose chart is opened.")] = "high-overdue",
     once: Annotated[bool, typer.Option("--once", help="End after the card.")] = False,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port of the service.")] = None,
+    loopback: Annotated[
+        list[str] | None, typer.Option(help="A further FHIR base on this machine that may call; repeatable.")
+    ] = None,
 ) -> None:
     """Open the chart of a sample patient through the real hook call, and show the card."""
     from cds_service.demo.run import run
 
-    run(patient, once=once, port=port)
+    run(patient, port, once=once, loopback=tuple(loopback or ()))
 
 
 @app.command()

@@ -55,6 +55,7 @@ _TABLES: Mapping[str, tuple[str, ...]] = {
     "Encounter": ("visits",),
     "Appointment": ("visits",),
 }
+_NEED_NO_CODE = frozenset({"Patient", "Appointment"})  # an Appointment may count without one (V3)
 
 
 def judge(gathered: Gathered, as_of: datetime) -> PatientRecord:
@@ -87,8 +88,8 @@ def _patient(
     for one in current:
         if one.type == "Patient" and one.id == patient_id and one.content:
             found = one.content()
-            if isinstance(found, reading.Person):
-                return read_person(one.id, found, as_of, mapping)
+            assert isinstance(found, reading.Person)
+            return read_person(one.id, found, as_of, mapping)
     return None
 
 

@@ -42,18 +42,20 @@ def _value(result: Result) -> Hashable:
 
 
 def _period_of(treatment: Treatment) -> Hashable:
-    """Tell the period as T3 reads it: what is written where it is written, else what it follows from."""
-    starts = [dosage.bounds.start for dosage in treatment.dosages if dosage.bounds.start]
-    if not starts and (start := treatment.validity.start or treatment.authored):
-        starts = [start]
-    written = (treatment.effective, treatment.handed_over, treatment.validity.end)
-    supply = (treatment.supply_days, treatment.repeats)
-    return (
-        tuple(_instants(start) for start in starts),
-        tuple(_span(part) if isinstance(part, Period) else _instants(part) for part in written),
-        supply,
-        treatment.active,
+    """Tell what start and end follow from (T3): what is written where it is written, else the supply or the status."""
+    bounds = [dosage.bounds for dosage in treatment.dosages if dosage.bounds != Period()]
+    starts = [bound.start.first for bound in bounds if bound.start]
+    begun = (
+        treatment.validity.start or treatment.authored or treatment.handed_over or treatment.effective.start
     )
+    start = min(starts, default=None) or (begun.first if begun else None)
+    ends = [bound.end.last for bound in bounds if bound.end]
+    if ends and len(ends) == len(bounds):
+        return start, max(ends)
+    written = treatment.validity.end or treatment.effective.end
+    if written:
+        return start, *ends, written.last
+    return start, *ends, treatment.supply_days, treatment.repeats, treatment.active
 
 
 def _dosage(dosage: Dosage) -> Hashable:

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import msgspec
+from fhir_mapping.untyped import BROKEN, untyped
 
 _NAMES = (("modifierExtension", "modifier extension"), ("implicitRules", "implicit rules"))
-_ANYTHING = msgspec.json.Decoder()
 
 
 def not_understood(json: bytes) -> str:
@@ -17,8 +16,8 @@ def not_understood(json: bytes) -> str:
     if b"\\u" not in json and not any(name.encode() in json for name, _ in _NAMES):
         return ""
     try:
-        found = _keys(_ANYTHING.decode(json))
-    except (msgspec.MsgspecError, RecursionError):
+        found = _keys(untyped(json))
+    except BROKEN:
         return "unreadable"
     return next((reason for name, reason in _NAMES if name in found), "")
 

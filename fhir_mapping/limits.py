@@ -14,22 +14,24 @@ NO_UNIT = Number(Decimal(0))
 
 
 def limits_of(ranges: Iterable[Range], value: Value, role: Role, when: Moment, case: Case) -> Limits:
-    """Find the laboratory's limits for this patient, else our default upper limit, else none (F8)."""
-    chosen = _most_specific(ranges, when, case)
+    """Find the laboratory's limits for this patient, else our default upper limit, else none (F8).
+
+    Each limit is that of the most specific range that has it, of equally specific ones the first.
+    """
+    fitting = sorted(
+        (part for part in ranges if _fits(part, when, case)),
+        key=lambda part: bool(part.groups) + part.has_age,
+        reverse=True,
+    )
     number = value.number or NO_UNIT
-    low = _bound(chosen.low if chosen else None, number, role, case.tables)
-    high = _bound(chosen.high if chosen else None, number, role, case.tables)
+    lows = (_bound(part.low, number, role, case.tables) for part in fitting)
+    highs = (_bound(part.high, number, role, case.tables) for part in fitting)
+    low = next((bound for bound in lows if bound is not None), None)
+    high = next((bound for bound in highs if bound and bound > 0), None)  # an upper limit of zero is none
     default = f"upper_limit.{role.word}"
-    if high is not None and high <= 0:
-        high = None  # a limit that every value exceeds is none
     if high is None and default in case.tables.rules:
         return Limits(low, case.tables.rules.number(default), default=True)
     return Limits(low, high)
-
-
-def _most_specific(ranges: Iterable[Range], when: Moment, case: Case) -> Range | None:
-    fitting = [part for part in ranges if (part.low or part.high) and _fits(part, when, case)]
-    return max(fitting, key=lambda part: bool(part.groups) + part.has_age, default=None)
 
 
 def _fits(part: Range, when: Moment, case: Case) -> bool:

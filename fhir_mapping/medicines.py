@@ -1,6 +1,7 @@
 """Medication resources → Treatments, one per ingredient (T1, T2), with the checks of F2 to F4."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 from fhir_mapping import reading
@@ -21,12 +22,11 @@ INTENTS = frozenset({"order", "original-order", "reflex-order", "filler-order", 
 
 def judge_medication(one: reading.Reading, found: reading.Medication, case: Case) -> Verdict:
     """Judge one medication resource with an ingredient of our tables."""
-    began = _began(found)
     reason = (
         next((reason for json in (one.json, *found.resolved_from) if (reason := not_understood(json))), "")
         or status_problem(one.status, STATUSES[found.kind])
         or _intent_problem(found)
-        or ("future" if began and case.is_future(began) else "")
+        or case.time_problem(_began(found))
         or _conflict(found, case.tables)
     )
     if reason:
@@ -82,7 +82,7 @@ def _treatment(
         active=one.status == "active",
         authored=_start(found.authored, case),
         validity=_period(found.validity, case),
-        supply_days=_days(found.supply, case.tables),
+        supply_days=_supply(found.supply, case.tables),
         repeats=found.repeats,
         effective=_period(found.effective, case),
         handed_over=_start(found.handed_over, case),
@@ -102,6 +102,13 @@ def _dosage(part: reading.Instruction, case: Case) -> Dosage:
         as_needed=part.as_needed,
         routes=part.routes,
     )
+
+
+def _supply(number: Number | None, tables: Tables) -> Decimal | None:
+    """Read for how long a supply lasts; a number alone counts days, as the name of the element says (T3)."""
+    if number and not number.unit_code and not number.unit.strip():
+        number = replace(number, unit=tables.units.canonical["time"])
+    return _days(number, tables)
 
 
 def _days(number: Number | None, tables: Tables) -> Decimal | None:

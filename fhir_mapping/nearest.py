@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Generic, NamedTuple, TypeVar
 
@@ -10,6 +10,7 @@ from fhir_mapping.record import Moment, Result
 from fhir_mapping.rules import Rules
 
 Item = TypeVar("Item")
+Keys = Callable[[Result], list[Hashable]]
 
 
 Token = tuple[str, int]  # an id, and a number that tells apart those that share it
@@ -76,36 +77,46 @@ class Neighbours(Generic[Item]):
             "time": rules.days("high_drr.same_time_days"),
         }
 
-    def put(self, results: Iterable[Result], when: Moment, item: Item) -> None:
-        """File an item, made from these results, under all that they belong to."""
-        members = tuple(results)
-        keys = {
-            (kind, key) for result in members for kind in self._reach for key in _belongs_to(result, kind)
-        }
-        self._shelf.put(keys, when.last, members[0].id, item)
+    def put(self, result: Result, item: Item) -> None:
+        """File an item under all that a result of it belongs to."""
+        keys = [(kind, key) for kind in self._reach for key in _FILE[kind](result)]
+        self._shelf.put(keys, result.when.last, result.id, item)
 
     def of(self, result: Result) -> Item | None:
         """What stands closest beside a result."""
         for kind, reach in self._reach.items():
-            near = self._shelf.nearest([(kind, key) for key in _belongs_to(result, kind)], result.when.last)
+            near = self._shelf.nearest([(kind, key) for key in _SEARCH[kind](result)], result.when.last)
             if near and near.gap <= reach:
                 return self._shelf[near.token]
         return None
 
 
-def _belongs_to(result: Result, kind: str) -> Iterable[str]:
-    if kind == "report":
-        return result.reports
-    if kind == "time":
-        return ["any"] if names_a_day(result.when) else []
+def its_specimen(result: Result) -> list[Hashable]:
+    """The specimen of a result, as a key to file it under and to search with."""
     return [result.specimen] if result.specimen else []
+
+
+def its_day(result: Result) -> list[Hashable]:
+    """One key for every result whose time is precise to the day."""
+    return ["any"] if result.when.precision in {"day", "time"} else []
+
+
+def reports_to_file(result: Result) -> list[Hashable]:
+    """Each report; once more as "without specimen", for those that have one."""
+    kinds = ["any"] if result.specimen else ["any", "without specimen"]
+    return [(report, kind) for report in result.reports for kind in kinds]
+
+
+def reports_to_search(result: Result) -> list[Hashable]:
+    """Different specimens are different blood, even in one report (D1)."""
+    kind = "without specimen" if result.specimen else "any"
+    return [(report, kind) for report in result.reports]
+
+
+_FILE: Mapping[str, Keys] = {"specimen": its_specimen, "report": reports_to_file, "time": its_day}
+_SEARCH: Mapping[str, Keys] = {"specimen": its_specimen, "report": reports_to_search, "time": its_day}
 
 
 def apart(one: Moment, other: Moment) -> timedelta:
     """How far two moments lie apart; a partial date counts as its last possible instant (F3)."""
     return abs(one.last - other.last)
-
-
-def names_a_day(moment: Moment) -> bool:
-    """Whether a moment is precise to the day or better."""
-    return moment.precision in {"day", "time"}

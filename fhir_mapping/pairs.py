@@ -1,14 +1,12 @@
 """Which AST belongs to which ALT (D1): same specimen, then same report, then nearest in time."""
 
-from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from heapq import heapify, heappop, heappush
 
-from fhir_mapping.nearest import Shelf, Token, names_a_day
+from fhir_mapping.nearest import Keys, Shelf, Token, its_day, its_specimen, reports_to_file, reports_to_search
 from fhir_mapping.record import Moment, PatientRecord, Result
 
-Keys = Callable[[Result], Iterable[Hashable]]
 Candidate = tuple[timedelta, Token, Token]  # gap, AST, ALT
 Results = tuple[Result, ...]
 Step = tuple[list[tuple[Result, Result]], Results, Results]  # who was found, which AST and ALT are left
@@ -32,9 +30,9 @@ def pair_up(record: PatientRecord) -> tuple[Pair, ...]:
     """Every AST and ALT of the record that belong together, each result in one pair at most (D1)."""
     rules = record.mapping.tables.rules
     steps: tuple[tuple[Keys, Keys, timedelta], ...] = (
-        (_specimen, _specimen, timedelta.max),
-        (_reports_to_search, _reports_to_file, rules.days("high_drr.same_report_days")),
-        (_any_day, _any_day, rules.days("high_drr.same_time_days")),
+        (its_specimen, its_specimen, timedelta.max),
+        (reports_to_search, reports_to_file, rules.days("high_drr.same_report_days")),
+        (its_day, its_day, rules.days("high_drr.same_time_days")),
     )
     asts, alts = (tuple(one for one in record.of(analyte) if one.amount) for analyte in ("ast", "alt"))
     pairs: list[Pair] = []
@@ -42,26 +40,6 @@ def pair_up(record: PatientRecord) -> tuple[Pair, ...]:
         found, asts, alts = _greedy(asts, alts, search, file, at_most)
         pairs += [Pair(ast, alt, same_specimen=number == 0) for ast, alt in found]
     return tuple(pairs)
-
-
-def _specimen(result: Result) -> list[Hashable]:
-    return [result.specimen] if result.specimen else []
-
-
-def _reports_to_file(alt: Result) -> list[Hashable]:
-    """Under each report; once more as "without specimen", for the partners that have one."""
-    kinds = ["any"] if alt.specimen else ["any", "without specimen"]
-    return [(report, kind) for report in alt.reports for kind in kinds]
-
-
-def _reports_to_search(ast: Result) -> list[Hashable]:
-    """Different specimens are different blood, even in one report."""
-    kind = "without specimen" if ast.specimen else "any"
-    return [(report, kind) for report in ast.reports]
-
-
-def _any_day(result: Result) -> list[Hashable]:
-    return ["any"] if names_a_day(result.when) else []
 
 
 def _greedy(asts: Results, alts: Results, search: Keys, file: Keys, at_most: timedelta) -> Step:

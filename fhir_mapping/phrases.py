@@ -7,7 +7,7 @@ from fhir_mapping.rules import Rules
 
 SEPARATOR = re.compile(r"[,;+]|\band\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]+")
-_OPENING, _CLOSING = "([", ")]"
+_OPENING, _CLOSING = "([{", ")]}"
 
 Verdict = Literal["positive", "negative"]
 

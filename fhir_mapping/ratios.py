@@ -88,14 +88,15 @@ def _place_reported(
 def _pairs_by_place(pairs: Sequence[Pair], rules: Rules) -> Neighbours[int]:
     places: Neighbours[int] = Neighbours(rules)
     for number, pair in enumerate(pairs):
-        places.put((pair.ast, pair.alt), pair.when, number)
+        places.put(pair.ast, number)
+        places.put(pair.alt, number)
     return places
 
 
 def _enzymes_by_place(enzymes: Iterable[Result], rules: Rules) -> Neighbours[Result]:
     places: Neighbours[Result] = Neighbours(rules)
     for enzyme in enzymes:
-        places.put((enzyme,), enzyme.when, enzyme)
+        places.put(enzyme, enzyme)
     return places
 
 

@@ -109,7 +109,11 @@ class Performed:
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """An Encounter (V4). `service` are the codings of serviceType, `kinds` those of type and participant type."""
+    """An Encounter (V4).
+
+    `service` are the codings of serviceType and of the participants' specialties, `kinds` those of type and
+    participant type.
+    """
 
     period: Period
     service: tuple[Coding, ...]

@@ -55,9 +55,9 @@ def _read(result: Result, beside: Mapping[Hashable, Patterns], tables: Tables) -
     around = {name for key in _belongs_to(result) for name in beside.get(key, _NONE)}
     own = _patterns(result, tables)
     titres = [
-        (titre, _is_cytoplasmic(titre, piece, own or around, tables))
+        (titre, named == _CYTOPLASMIC or "cytoplasmic" in piece.roles)
         for piece in _pieces(result, tables)
-        for titre in titres_of(piece.value, tables.rules, titre_code="titre" in piece.roles)
+        for titre, named in _titres_with_patterns(piece, own or around, tables)
     ]
     nuclear = tuple(titre for titre, is_cytoplasmic in titres if not is_cytoplasmic)
     if nuclear or "pattern" in result.roles:
@@ -67,12 +67,15 @@ def _read(result: Result, beside: Mapping[Hashable, Patterns], tables: Tables) -
     return Reading(result, answer=_answer(result, tables))
 
 
-def _is_cytoplasmic(titre: Titre, piece: Result, otherwise: Patterns, tables: Tables) -> bool:
+def _titres_with_patterns(
+    piece: Result, otherwise: Patterns, tables: Tables
+) -> Iterator[tuple[Titre, Patterns]]:
     """A titre has the pattern of its phrase, else of its component, else of what is around it (A4)."""
-    if "cytoplasmic" in piece.roles:
-        return True
-    named = _phrase_patterns(titre.phrase, tables.rules) or _piece_patterns(piece, tables) or otherwise
-    return named == _CYTOPLASMIC
+    titres = titres_of(piece.value, tables.rules, titre_code="titre" in piece.roles)
+    by_phrase = {phrase: _phrase_patterns(phrase, tables.rules) for phrase in {one.phrase for one in titres}}
+    named = _piece_patterns(piece, tables) if titres else _NONE
+    for titre in titres:
+        yield titre, by_phrase[titre.phrase] or named or otherwise
 
 
 def _patterns(result: Result, tables: Tables) -> frozenset[str]:

@@ -6,13 +6,14 @@ from functools import reduce
 import msgspec
 
 from fhir_mapping.reading import Reading
+from fhir_mapping.untyped import BROKEN, untyped
 
 
 def canonical(json: bytes) -> bytes:
     """Write JSON in one form only: keys sorted, no white space. What cannot be read stays as it is."""
     try:
-        return msgspec.json.encode(msgspec.json.decode(json), order="sorted")
-    except (msgspec.MsgspecError, RecursionError):
+        return msgspec.json.encode(untyped(json), order="sorted")
+    except BROKEN:
         return json
 
 

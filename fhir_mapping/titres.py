@@ -73,13 +73,12 @@ def _from_text(text: str, rules: Rules, titre_code: bool) -> Iterator[Titre]:
     bare = re.fullmatch(rf"(?:{sign} ?)?{_COUNT}", _one_line(shown), re.IGNORECASE) if titre_code else None
     if bare:
         yield Titre(_count(bare["count"]), _comparator(bare), whole)
+    written_before = re.compile(rf"{sign} ?\Z", re.IGNORECASE)
     for start, end in _phrases(whole, shown):
-        for found in _TITRE.finditer(shown[start:end]):
-            before = _one_line(
-                shown[max(start, start + found.start() - _SIGN_LENGTH) : start + found.start()]
-            )
-            written = re.search(rf"{sign} ?\Z", before, re.IGNORECASE)
-            yield Titre(_count(found["count"]), _comparator(written), whole[start:end])
+        phrase, visible = whole[start:end], shown[start:end]
+        for found in _TITRE.finditer(visible):
+            before = _one_line(visible[max(0, found.start() - _SIGN_LENGTH) : found.start()])
+            yield Titre(_count(found["count"]), _comparator(written_before.search(before)), phrase)
 
 
 def _phrases(whole: str, shown: str) -> Iterator[tuple[int, int]]:

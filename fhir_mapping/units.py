@@ -73,14 +73,15 @@ class Units:
         if number.unit_code and number.unit_system == UCUM:
             code = self.factors.get((dimension, "ucum", number.unit_code))
             return None if code is None or text not in (None, code) else code
-        return text if written else self.factors.get((dimension, "text", UNITLESS))
+        if written or number.unit_code:
+            return text
+        return self.factors.get((dimension, "text", UNITLESS))
 
     def problem(self, number: Quantity, dimension: str) -> str:
         """Give the reason of F6: `no unit`, `unknown unit`, or nothing."""
         if self.factor(number, dimension) is not None:
             return ""
-        coded = number.unit_code and number.unit_system == UCUM
-        return "unknown unit" if coded or number.unit.strip() else "no unit"
+        return "unknown unit" if number.unit_code or number.unit.strip() else "no unit"
 
     def convert(self, number: Quantity, dimension: str) -> Decimal | None:
         """Convert to the canonical unit of the dimension, a `fraction` always in per cent (F6).

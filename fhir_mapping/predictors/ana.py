@@ -42,17 +42,18 @@ def high_ana(record: PatientRecord) -> Feature:
 
 
 def _feature(decision: Decision, stale: bool) -> Feature:
-    value = decision.titre.reciprocal if decision.titre else None
-    result, unit = decision.reading.result, _UNIT if decision.titre else ""
+    result, titre = decision.reading.result, decision.titre
+    shown = titre.reciprocal if titre else decision.reading.answer
+    decided = titre if decision.state.known else None
     return Feature(
         decision.state,
         "A3",
         decision.reason,
         stale,
-        value,
-        unit,
+        value=decided.reciprocal if decided else None,
+        unit=_UNIT if decided else "",
         date=result.when.day_text,
-        evidence=(cite(result, value=value or decision.reading.answer, unit=unit),),
+        evidence=(cite(result, value=shown, unit=_UNIT if titre else ""),),
         notes=(Note("A3", decision.note),) if decision.note else (),
     )
 

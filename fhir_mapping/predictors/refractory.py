@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from itertools import takewhile
+from itertools import islice, takewhile
 
 from fhir_mapping.bounds import above, amount_of, is_raised, is_within
 from fhir_mapping.citation import cite, cite_with_limit
@@ -120,13 +120,14 @@ def _second_agent_failed(course: _Course) -> Feature | None:
     """T6: a second agent, begun well after the first and with glucocorticoid, and still active disease."""
     tolerated = _tolerated(course)
     qualified = [episode for episode in tolerated if _was_long_enough(course, episode)]
+    earliest = {episode.agent: episode for episode in reversed(qualified)}
+    after = course.days("second_after_days")
     for second in qualified:
-        after = course.days("second_after_days")
-        firsts = [e for e in qualified if e.agent != second.agent and second.start - e.start >= after]
+        firsts = [e for e in earliest.values() if e.agent != second.agent and second.start - e.start >= after]
         if not firsts or not _with_glucocorticoid(course, second):
             continue
         if activity := _raised_ck_after(course, second) or _dose_still_needed(course, second):
-            return _ever(course, "T6", activity, (firsts[0], second))
+            return _ever(course, "T6", activity, (min(firsts, key=lambda e: e.start), second))
         for first in firsts:
             if third := _third_agent(course, tolerated, first, second):
                 return _ever(course, "T6", third, (first, second))
@@ -181,14 +182,13 @@ def _raised_ck_after(course: _Course, second: Episode) -> _Activity | None:
 
 
 def _third_agent(
-    course: _Course, begun: Iterable[Episode], first: Episode, second: Episode
+    course: _Course, begun: Sequence[Episode], first: Episode, second: Episode
 ) -> _Activity | None:
-    """T6: an agent that is neither of the two, begun 90 days after the second."""
+    """T6: the earliest agent that is neither of the two and began at least 90 days after the second."""
     after, known = course.days("third_after_days"), {first.agent, second.agent}
-    for third in begun:
-        if third.agent not in known and third.start - second.start >= after:
-            return _Activity(third.start, _cite(third), third.exposures[0].began.day_text)
-    return None
+    since = bisect_left(begun, after, key=lambda e: e.start - second.start)
+    third = next((e for e in islice(begun, since, None) if e.agent not in known), None)
+    return _Activity(third.start, _cite(third), third.exposures[0].began.day_text) if third else None
 
 
 def _dose_still_needed(course: _Course, second: Episode) -> _Activity | None:

@@ -12,18 +12,18 @@ import msgspec
 from fhir_mapping.reading import Reading
 from fhir_mapping.record import Coding, Entry, Gathered
 from fhir_mapping.superseded import last_versions
+from fhir_mapping.untyped import BROKEN, untyped
+from fhir_mapping.versions import linked as links
 from fhir_mapping.versions import r4_resources as r4
-from fhir_mapping.versions.products import Products
 from fhir_mapping.versions.r4_content import content, is_patient, subjects, what_it_is
 from fhir_mapping.versions.r4_elements import Elements
+from fhir_mapping.versions.r4_medication import named
 from fhir_mapping.versions.references import References, id_of, references
 from fhir_mapping.versions.shape import found_version
 
 __all__ = ["found_version", "read", "unresolved_medications"]
 
 _RESOURCE = msgspec.json.Decoder(r4.AnyResource)
-_ANYTHING = msgspec.json.Decoder()
-_PRODUCTS = frozenset({"Medication", "Substance"})
 _SAYS_WHAT_IT_IS = (
     "code",
     "medicationCodeableConcept",
@@ -50,18 +50,18 @@ def read(gathered: Gathered) -> tuple[Reading, ...]:
     """Read every entry of every source, in any order; copies and versions are still all there (F7)."""
     parsed = _parsed(gathered)
     elements = _elements(gathered, parsed)
-    products = _products(parsed, elements)
-    return tuple(_reading(one, elements, products) for one in parsed)
+    linked = _linked(parsed, elements)
+    return tuple(_reading(one, elements, linked) for one in parsed)
 
 
 def unresolved_medications(gathered: Gathered) -> tuple[str, ...]:
     """Name the Medication resources that are referred to and were not gathered, as `Medication/x` (T1)."""
     parsed = _parsed(gathered)
-    products = _products(parsed, _elements(gathered, parsed))
+    linked = _linked(parsed, _elements(gathered, parsed))
     names: set[str] = set()
     for one in parsed:
-        if isinstance(one.resource, r4.Medicated) and (medication := one.resource.medication_reference):
-            names.update(products.named(medication.reference or "", one.resource.contained or ()).unresolved)
+        if isinstance(one.resource, r4.Medicated):
+            names.update(named(one.resource, linked).unresolved)
     return tuple(sorted(name for name in names if _MEDICATION.fullmatch(name)))
 
 
@@ -72,7 +72,7 @@ def _parsed(gathered: Gathered) -> list[_Parsed]:
 def _parse(entry: Entry) -> _Parsed:
     try:
         resource = _RESOURCE.decode(entry.json)
-    except (msgspec.MsgspecError, RecursionError):
+    except BROKEN:
         return _parse_other(entry)
     tag = str(resource.__struct_config__.tag)
     return _Parsed(tag, id_of(resource.id, entry.full_url), entry, resource, {})
@@ -81,8 +81,8 @@ def _parse(entry: Entry) -> _Parsed:
 def _parse_other(entry: Entry) -> _Parsed:
     """Read a resource that no rule reads, or one that is broken: enough to name it and to say whose it is."""
     try:
-        other = _ANYTHING.decode(entry.json)
-    except (msgspec.MsgspecError, RecursionError):
+        other = untyped(entry.json)
+    except BROKEN:
         other = None
     if not isinstance(other, dict):
         other = {}
@@ -97,12 +97,12 @@ def _elements(gathered: Gathered, parsed: Iterable[_Parsed]) -> Elements:
     return Elements(gathered.mapping.tables.systems, gathered.mapping.time_zone, known)
 
 
-def _products(parsed: Iterable[_Parsed], elements: Elements) -> Products:
-    current, _ = last_versions(_other_reading(one, elements) for one in parsed if one.type in _PRODUCTS)
-    return Products({reading.name: reading.json for reading in current}, elements.references)
+def _linked(parsed: Iterable[_Parsed], elements: Elements) -> links.Linked:
+    current, _ = last_versions(_other_reading(one, elements) for one in parsed if one.type in links.TYPES)
+    return links.Linked({reading.name: reading.json for reading in current}, elements.references)
 
 
-def _reading(one: _Parsed, elements: Elements, products: Products) -> Reading:
+def _reading(one: _Parsed, elements: Elements, linked: links.Linked) -> Reading:
     resource = one.resource
     if resource is None:
         return _other_reading(one, elements)
@@ -113,11 +113,11 @@ def _reading(one: _Parsed, elements: Elements, products: Products) -> Reading:
         json=one.entry.json,
         subjects=subjects(resource, elements),
         status=getattr(resource, "status", None) or "",
-        codings=what_it_is(resource, elements, products),
+        codings=what_it_is(resource, elements, linked),
         updated=_instant(meta.last_updated, elements),
         version=_number(meta.version_id),
         readable=True,
-        content=partial(content, resource, elements, products),
+        content=partial(content, resource, elements, linked),
     )
 
 

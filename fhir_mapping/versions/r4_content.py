@@ -3,7 +3,7 @@
 from fhir_mapping import reading
 from fhir_mapping.record import Coding, Number, Value
 from fhir_mapping.versions import r4_resources as r4
-from fhir_mapping.versions.products import Products
+from fhir_mapping.versions.linked import Linked
 from fhir_mapping.versions.r4_elements import Elements
 from fhir_mapping.versions.r4_medication import medication, named
 
@@ -23,22 +23,22 @@ def subjects(resource: r4.AnyResource, read: Elements) -> tuple[str, ...] | None
     return (read.refers(resource.subject),)
 
 
-def what_it_is(resource: r4.AnyResource, read: Elements, products: Products) -> tuple[Coding, ...]:
+def what_it_is(resource: r4.AnyResource, read: Elements, linked: Linked) -> tuple[Coding, ...]:
     """Collect the codings that say what the resource is (F4)."""
     match resource:
         case r4.Patient():
             return ()
         case r4.Encounter():
-            return (*_service(resource, read), *_kinds(resource, read), *_class(resource, read))
+            return (*_service(resource, read, linked), *_kinds(resource, read), *_class(resource, read))
         case r4.Appointment():
             return (*_booked(resource, read), *read.codings(resource.appointment_type))
         case r4.Medicated():
-            return read.codings(*named(resource, products).concepts)
+            return read.codings(*named(resource, linked).concepts)
         case _:
             return read.codings(resource.code)
 
 
-def content(resource: r4.AnyResource, read: Elements, products: Products) -> reading.Content:
+def content(resource: r4.AnyResource, read: Elements, linked: Linked) -> reading.Content:
     """Read the rest of a resource."""
     match resource:
         case r4.Observation():
@@ -50,8 +50,8 @@ def content(resource: r4.AnyResource, read: Elements, products: Products) -> rea
         case r4.DiagnosticReport():
             return _report(resource, read)
         case r4.Encounter():
-            kinds = _kinds(resource, read)
-            return reading.Contact(read.period(resource.period), _service(resource, read), kinds)
+            service = _service(resource, read, linked)
+            return reading.Contact(read.period(resource.period), service, _kinds(resource, read))
         case r4.Appointment():
             return _booking(resource, read)
         case r4.ServiceRequest():
@@ -60,7 +60,7 @@ def content(resource: r4.AnyResource, read: Elements, products: Products) -> rea
         case r4.Patient():
             return _person(resource, read)
         case _:
-            return medication(resource, read, products)
+            return medication(resource, read, linked)
 
 
 def _observation(resource: r4.Observation, read: Elements) -> reading.Observation:
@@ -161,9 +161,16 @@ def _class(resource: r4.Encounter, read: Elements) -> tuple[Coding, ...]:
     return read.codings(*(written or ()))
 
 
-def _service(resource: r4.Encounter, read: Elements) -> tuple[Coding, ...]:
+def _service(resource: r4.Encounter, read: Elements, linked: Linked) -> tuple[Coding, ...]:
+    """Collect serviceType and the specialties of the participants (V4)."""
     written = resource.service_type
-    return read.codings(*written) if isinstance(written, list) else read.codings(written)
+    types = written if isinstance(written, list) else [written]
+    roles = [
+        specialty
+        for part in resource.participant or ()
+        for specialty in linked.specialties(part.individual, resource.contained)
+    ]
+    return read.codings(*types, *roles)
 
 
 def _kinds(resource: r4.Encounter, read: Elements) -> tuple[Coding, ...]:

@@ -7,31 +7,28 @@ from fhir_mapping.reading import Instruction, Medication
 from fhir_mapping.record import Number, Period
 from fhir_mapping.units import UCUM
 from fhir_mapping.versions import r4_resources as r4
-from fhir_mapping.versions.products import Named, Products
+from fhir_mapping.versions.linked import Linked, Named
 from fhir_mapping.versions.r4_elements import Elements
 
 
-def named(resource: r4.AnyMedicated, products: Products) -> Named:
+def named(resource: r4.Medicated, linked: Linked) -> Named:
     """Find what the resource is about: its own concept, or what its reference leads to (T1)."""
     if resource.medication_codeable_concept:
         return Named((resource.medication_codeable_concept,))
-    reference = resource.medication_reference
-    if reference and reference.reference:
-        return products.named(reference.reference, resource.contained or ())
-    return Named()
+    return linked.product(resource.medication_reference, resource.contained)
 
 
-def medication(resource: r4.AnyMedicated, read: Elements, products: Products) -> Medication:
+def medication(resource: r4.AnyMedicated, read: Elements, linked: Linked) -> Medication:
     """Read a medication resource of any kind."""
     match resource:
         case r4.MedicationRequest():
-            return _request(resource, read, named(resource, products))
+            return _request(resource, read, named(resource, linked))
         case r4.MedicationStatement():
-            return _statement(resource, read, named(resource, products))
+            return _statement(resource, read, named(resource, linked))
         case r4.MedicationAdministration():
-            return _administration(resource, read, named(resource, products))
-        case r4.MedicationDispense():
-            return _dispense(resource, read, named(resource, products))
+            return _administration(resource, read, named(resource, linked))
+        case _:
+            return _dispense(resource, read, named(resource, linked))
 
 
 def _request(resource: r4.MedicationRequest, read: Elements, found: Named) -> Medication:

@@ -210,10 +210,15 @@ class Ingredient(Element):
     is_active: bool | None = None
 
 
+class Identified(Element):
+    """Any contained resource, by its id."""
+
+    id: str | None = None
+
+
 class Product(Element):
     """A Medication, or a Substance: both have a code. Read where a reference leads to it, also in `contained`."""
 
-    id: str | None = None
     code: Concept | None = None
     form: Concept | None = None
     ingredient: list[Ingredient] | None = None
@@ -303,6 +308,13 @@ class EncounterParticipant(Element):
     """Encounter.participant."""
 
     type: list[Concept] | None = None
+    individual: Reference | None = None
+
+
+class PractitionerRole(Element):
+    """PractitionerRole, read where a participant of an Encounter leads to it."""
+
+    specialty: list[Concept] | None = None
 
 
 class Encounter(Resource, tag="Encounter"):
@@ -315,6 +327,7 @@ class Encounter(Resource, tag="Encounter"):
     subject: Reference | None = None
     participant: list[EncounterParticipant] | None = None
     period: Period | None = None
+    contained: list[Raw] | None = None
 
 
 class AppointmentParticipant(Element):

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from fhir_mapping.record import Entry, Gathered
+from fhir_mapping.untyped import BROKEN
 
 
 class _Shape(msgspec.Struct, rename="camel"):
@@ -40,7 +41,7 @@ def found_version(gathered: Gathered) -> str:
 def _version(entry: Entry) -> str:
     try:
         shape = _SHAPE.decode(entry.json)
-    except (msgspec.MsgspecError, RecursionError):
+    except BROKEN:
         return ""
     match shape.resource_type:
         case "MedicationOrder" | "DiagnosticOrder":

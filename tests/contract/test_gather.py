@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import json
 
 import pytest
 
@@ -29,7 +28,9 @@ SHORT = Limits(answer_seconds=0.6, render_seconds=0.3)
 SRP, CK = "33921-8", "2157-6"
 
 
-async def opened(ehr: EhrSimulator, limits: Limits | None = None, client: dict | None = None, **members: object):
+async def opened(
+    ehr: EhrSimulator, limits: Limits | None = None, client: dict | None = None, **members: object
+):
     """Open the chart of p1; the answer and its audit event."""
     async with running(ehr, settings(**(client or {})), limits) as service:
         response = await service.hook(call_body(**members))
@@ -66,7 +67,11 @@ class TestANonImnmChart:
         ehr = EhrSimulator(healthy_chart("p1"))
         response, audit = await opened(ehr)
         assert cards(response) == []
-        assert [p.removeprefix(BASE).partition("?")[0] for p in ehr.asked()] == ["/Patient/p1", "/Condition", "/Observation"]
+        assert [p.removeprefix(BASE).partition("?")[0] for p in ehr.asked()] == [
+            "/Patient/p1",
+            "/Condition",
+            "/Observation",
+        ]
         assert (audit["outcome"], audit["eligibility"], audit["fhir_requests"]) == ("not-eligible", "none", 3)
 
     async def test_costs_none_where_prefetch_holds_phase_1(self):
@@ -172,11 +177,11 @@ class TestPrefetch:
         response, _ = await opened(EhrSimulator(), prefetch=given)
         assert cards(response)[0]["detail"] == clean["detail"]
 
-    @pytest.mark.parametrize("left", [("patient",), ("conditions", "ana"), PHASE_1, KEYS[3:], KEYS])
+    @pytest.mark.parametrize("left", [("patient",), ("conditions", "antibodies"), PHASE_1, KEYS[3:], KEYS])
     async def test_that_lacks_keys_where_there_is_no_server_is_named_or_refused(self, left):
         given = prefetch_of(imnm_chart(), tuple(k for k in KEYS if k not in left))
         response, audit = await opened(EhrSimulator(), fhirServer=None, prefetch=given)
-        assert set(audit["failed"]) == set(left) or set(audit["failed"]) >= set(left) & set(PHASE_1)
+        assert set(left) & set(PHASE_1) <= set(audit["failed"]) <= set(left)
         if "conditions" in left:
             assert "no FHIR server was given" in unread(response)
         else:
@@ -232,7 +237,9 @@ class TestPhase1ThatCouldNotBeRead:
 
 
 class TestAnImnmPatientWhoCannotBeReadInFull:
-    @pytest.mark.parametrize("fault", [sim.status(500), sim.refuse_connection, sim.hang, sim.drip, sim.gzip_bomb])
+    @pytest.mark.parametrize(
+        "fault", [sim.status(500), sim.refuse_connection, sim.hang, sim.drip, sim.gzip_bomb]
+    )
     @pytest.mark.parametrize("known", ["from prefetch", "from the server"])
     async def test_always_gets_a_card_that_says_so(self, fault, known):
         ehr = EhrSimulator(imnm_chart())
@@ -245,7 +252,7 @@ class TestAnImnmPatientWhoCannotBeReadInFull:
         response, audit = await opened(ehr, SHORT, prefetch=given)
         (card,) = cards(response)
         assert audit["outcome"] == "abstained"
-        assert "could not be read" in card["detail"]
+        assert "**Could not be read:**" in card["detail"]
         assert audit["milliseconds"] < 700
 
     async def test_gets_it_within_the_real_deadline(self):
@@ -265,7 +272,12 @@ class TestAnImnmPatientWhoCannotBeReadInFull:
     @pytest.mark.parametrize("code", [403, 404])
     async def test_medications_that_are_not_offered_leave_the_predictor_missing(self, code):
         ehr = EhrSimulator(imnm_chart())
-        for kind in ("MedicationRequest", "MedicationStatement", "MedicationDispense", "MedicationAdministration"):
+        for kind in (
+            "MedicationRequest",
+            "MedicationStatement",
+            "MedicationDispense",
+            "MedicationAdministration",
+        ):
             ehr.bend(sim.status(code), kind)
         response, audit = await opened(ehr)
         assert (audit["outcome"], audit["failed"], len(audit["not_offered"])) == ("scored", {}, 4)
@@ -427,7 +439,13 @@ async def test_remarks_of_the_server_are_counted():
     assert audit["fhir_warnings"] == 1
 
 
-GROUPS = (("patient",), ("conditions",), ("antibodies",), ("ana", "enzymes"), ("bloodCount", "cardiacTests", "lungFunction"))
+GROUPS = (
+    ("patient",),
+    ("conditions",),
+    ("antibodies",),
+    ("ana", "enzymes"),
+    ("bloodCount", "cardiacTests", "lungFunction"),
+)
 
 
 async def test_every_subset_of_groups_of_keys_gives_the_same_card(clean):
@@ -449,7 +467,3 @@ async def test_a_thousand_charts_during_an_outage_put_no_card_on_a_chart_unasked
             found = response.json().get("cards", [])
             assert (response.status_code, len(found)) == ((200, 1) if expected else (412, 0))
     assert len(service.audits()) == 1000
-
-
-def test_charts_are_json():
-    assert json.loads(json.dumps([*imnm_chart(), *healthy_chart()]))

@@ -103,7 +103,7 @@ def _notes(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
 
 
 def _activity(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
-    """`ck 420 2.1, peak 5000, nadir 180, relapse`; a thing not written is not looked at, `no relapse` is."""
+    """`ck 420 2.1, peak 5000, nadir 180, relapse, not "CK rising"`; a thing not written is not looked at."""
     got = answer.get("activity", {})
     seen = []
     for word in (w.strip() for w in cell.split(",")):
@@ -111,6 +111,8 @@ def _activity(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
             seen.append(got["possible_relapse"] == (word == "relapse"))
         elif word.startswith("no "):
             seen.append(word[3:] not in got)
+        elif word.startswith('not "'):
+            seen.append(word[4:].strip('"') not in got.get("reason", ""))
         elif word.startswith('"'):
             seen.append(word.strip('"') in got["reason"])
         else:

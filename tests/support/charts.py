@@ -20,11 +20,19 @@ def ago(days: float) -> str:
 
 def patient(patient_id: str = "p1", **members: object) -> dict:
     name = [{"family": "Example", "given": ["Eve"]}]
-    shape = {"resourceType": "Patient", "id": patient_id, "name": name, "gender": "female", "birthDate": "1970-05-17"}
+    shape = {
+        "resourceType": "Patient",
+        "id": patient_id,
+        "name": name,
+        "gender": "female",
+        "birthDate": "1970-05-17",
+    }
     return shape | members
 
 
-def condition(code: tuple[str, str] = CORE, number: str = "c1", patient_id: str = "p1", **members: object) -> dict:
+def condition(
+    code: tuple[str, str] = CORE, number: str = "c1", patient_id: str = "p1", **members: object
+) -> dict:
     system = "http://terminology.hl7.org/CodeSystem/condition-clinical"
     shape = {
         "resourceType": "Condition",

@@ -10,6 +10,7 @@ import gzip
 import json
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import httpx
@@ -71,7 +72,10 @@ class EhrSimulator(httpx.AsyncBaseTransport):
     _asked: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)
 
     def bend(self, fault: Callable, resource_type: str = "", **where: object) -> "EhrSimulator":
-        """Apply a fault to what matches: by resource type, by one of the codes asked for, by page, some times."""
+        """Apply a fault to what matches: by resource type, by one of the codes asked for, by page, some times.
+
+        The first fault that matches a request is the one it meets.
+        """
         self.bends.append(Bend(fault, resource_type, **where))
         return self
 
@@ -83,10 +87,10 @@ class EhrSimulator(httpx.AsyncBaseTransport):
         await request.aread()
         resource_type, parameters, page = self._what(request)
         response = self._answer(request, resource_type, parameters, page)
-        for bend in self.bends:
-            if bend.meets(resource_type, parameters, page):
-                bent = bend.fault(request, response)
-                response = await bent if asyncio.iscoroutine(bent) else bent
+        bend = next((bend for bend in self.bends if bend.meets(resource_type, parameters, page)), None)
+        if bend:
+            bent = bend.fault(request, response)
+            response = await bent if asyncio.iscoroutine(bent) else bent
         return response if isinstance(response.stream, _Stream) else _on_the_wire(response)
 
     def asked(self, resource_type: str = "") -> list[str]:
@@ -115,7 +119,9 @@ class EhrSimulator(httpx.AsyncBaseTransport):
         parts = path.removeprefix(urlsplit(self.base).path).strip("/").split("/")
         return parts[0], {**parameters, "/id": unquote(parts[1]) if len(parts) > 1 else ""}, 1
 
-    def _answer(self, request: httpx.Request, resource_type: str, parameters: dict, page: int) -> httpx.Response:
+    def _answer(
+        self, request: httpx.Request, resource_type: str, parameters: dict, page: int
+    ) -> httpx.Response:
         if self.token and request.headers.get("authorization") != f"Bearer {self.token}":
             return answer(outcome("login"), 401)
         if resource_type == "metadata":
@@ -180,7 +186,9 @@ def matches(resource: Resource, parameters: dict[str, str]) -> bool:
     if "status" in parameters and resource.get("status") not in parameters["status"].split(","):
         return False
     return all(
-        _has(resource.get(name), parameters[name].split(",")) for name in ("code", "category") if name in parameters
+        _has(resource.get(name), parameters[name].split(","))
+        for name in ("code", "category")
+        if name in parameters
     )
 
 
@@ -223,7 +231,9 @@ class _Stream(httpx.AsyncByteStream):
 
 
 def streamed(chunks: Callable[[], AsyncIterator[bytes]], **headers: str) -> httpx.Response:
-    return httpx.Response(200, headers={k.replace("_", "-"): v for k, v in headers.items()}, stream=_Stream(chunks))
+    return httpx.Response(
+        200, headers={k.replace("_", "-"): v for k, v in headers.items()}, stream=_Stream(chunks)
+    )
 
 
 def _on_the_wire(response: httpx.Response) -> httpx.Response:
@@ -248,8 +258,13 @@ def half_closed(request: httpx.Request, response: httpx.Response) -> httpx.Respo
     return streamed(cut)
 
 
+@cache
+def _bomb() -> bytes:
+    return gzip.compress(bytes(64_000_000))
+
+
 def gzip_bomb(request: httpx.Request, response: httpx.Response) -> httpx.Response:
-    return httpx.Response(200, headers={"content-encoding": "gzip"}, stream=_bytes(gzip.compress(bytes(64_000_000))))
+    return httpx.Response(200, headers={"content-encoding": "gzip"}, stream=_bytes(_bomb()))
 
 
 def _bytes(content: bytes) -> _Stream:
@@ -260,7 +275,9 @@ def _bytes(content: bytes) -> _Stream:
 
 
 def gzipped(request: httpx.Request, response: httpx.Response) -> httpx.Response:
-    return httpx.Response(200, headers={"content-encoding": "gzip"}, stream=_bytes(gzip.compress(response.content)))
+    return httpx.Response(
+        200, headers={"content-encoding": "gzip"}, stream=_bytes(gzip.compress(response.content))
+    )
 
 
 def encoded_as(encoding: str, content: bytes = b"?") -> Callable:

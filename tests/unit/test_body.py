@@ -32,7 +32,11 @@ def refusal(body: bytes | dict) -> str:
 
 def test_a_call_is_read_and_its_prefetch_stays_raw():
     read_ = request(prefetch={"patient": {"resourceType": "Patient", "id": "p1"}, "ana": None})
-    assert (read_.patient_id, read_.user_id, read_.fhir_server) == ("p1", "Practitioner/1", "https://ehr.example/fhir")
+    assert (read_.patient_id, read_.user_id, read_.fhir_server) == (
+        "p1",
+        "Practitioner/1",
+        "https://ehr.example/fhir",
+    )
     assert read_.prefetch == {"patient": b'{"resourceType": "Patient", "id": "p1"}', "ana": b"null"}
 
 
@@ -82,12 +86,16 @@ def test_a_wrong_member_is_named_and_its_value_is_not(change, message):
     assert refusal({k: v for k, v in (VALID | change).items() if v is not ...}) == message
 
 
-@pytest.mark.parametrize("patient_id", ["", "Patient/p1", "a/b", "..", ".", "a b", "a\nb", "a\\b", "x" * 257, "a\u202eb"])
+@pytest.mark.parametrize(
+    "patient_id", ["", "Patient/p1", "a/b", "..", ".", "a b", "a\nb", "a\\b", "x" * 257, "a\u202eb"]
+)
 def test_an_id_that_is_none_is_refused(patient_id):
     assert "patientId" in refusal(VALID | {"context": {"userId": "Practitioner/1", "patientId": patient_id}})
 
 
-@pytest.mark.parametrize("patient_id", ["p,1", "eJW3Cy0gsPSma08Z6jFDVDFZqbJqmUZ63rNfdLxd0GiU3", "ü|1", "x" * 255, "x" * 256])
+@pytest.mark.parametrize(
+    "patient_id", ["p,1", "eJW3Cy0gsPSma08Z6jFDVDFZqbJqmUZ63rNfdLxd0GiU3", "ü|1", "x" * 255, "x" * 256]
+)
 def test_an_id_is_opaque_text(patient_id):
     assert request(context={"userId": "Practitioner/1", "patientId": patient_id}).patient_id == patient_id
 
@@ -155,7 +163,9 @@ class TestStrictJson:
         text = json.dumps(VALID).encode()[:-1] + b',"prefetch":{"patient":{"id":"a","id":"b"}}}'
         assert read(text, "patient-view", LIMITS).prefetch == {"patient": b'{"id":"a","id":"b"}'}
 
-    @pytest.mark.parametrize("where", ['"x\\u0000": 1', '"x": "\\u0000"', '"x": [["a", "\\u0000"]]', '"x": {"y": "\\u0000"}'])
+    @pytest.mark.parametrize(
+        "where", ['"x\\u0000": 1', '"x": "\\u0000"', '"x": [["a", "\\u0000"]]', '"x": {"y": "\\u0000"}']
+    )
     def test_nul_in_the_envelope_is_refused(self, where):
         text = json.dumps(VALID)[:-1] + f", {where}}}"
         assert refusal(text.encode()) == "the body contains the character NUL"
@@ -171,7 +181,9 @@ class TestStrictJson:
     @pytest.mark.parametrize(("extra", "fine"), [(-1, True), (0, True), (1, False)])
     def test_the_envelope_may_have_256_kib_beside_any_prefetch(self, extra, fine):
         head = json.dumps(VALID)[:-1] + ', "prefetch": {"ana": [' + "1," * 200_000 + '1]}, "x": "'
-        size = LIMITS.envelope_bytes - (len(json.dumps(VALID)) - 1 + len(', "prefetch": null, "x": ""}')) + extra
+        size = (
+            LIMITS.envelope_bytes - (len(json.dumps(VALID)) - 1 + len(', "prefetch": null, "x": ""}')) + extra
+        )
         text = (head + "x" * size + '"}').encode()
         if fine:
             assert read(text, "patient-view", LIMITS).patient_id == "p1"
@@ -196,7 +208,12 @@ def test_depth_counts_brackets_but_not_those_in_strings(text, levels, deep):
 
 @pytest.mark.parametrize(
     "content_type",
-    ["application/json", "application/json; charset=utf-8", 'Application/JSON;charset="UTF-8"', "application/fhir+json"],
+    [
+        "application/json",
+        "application/json; charset=utf-8",
+        'Application/JSON;charset="UTF-8"',
+        "application/fhir+json",
+    ],
 )
 def test_json_in_utf_8_is_welcome(content_type):
     check_headers({"content-type": content_type, "content-encoding": "identity"}, LIMITS)

@@ -23,7 +23,9 @@ def held(page_) -> list[str]:
 
 
 def test_the_resources_of_a_page_stay_as_they_arrived():
-    read = page({"fullUrl": "urn:uuid:1", "resource": ONE}, {"resource": TWO, "search": {"mode": "match"}}, total=2)
+    read = page(
+        {"fullUrl": "urn:uuid:1", "resource": ONE}, {"resource": TWO, "search": {"mode": "match"}}, total=2
+    )
     assert [json.loads(entry.json) for entry in read.entries] == [ONE, TWO]
     assert [entry.full_url for entry in read.entries] == ["urn:uuid:1", ""]
     assert (read.matches, read.total, read.next_link, read.broken) == (2, 2, "", False)
@@ -68,7 +70,9 @@ def test_an_error_among_the_entries_fails_the_page(severity):
         page({"resource": ONE}, {"resource": outcome("exception", severity)})
 
 
-@pytest.mark.parametrize("broken", [5, None, {}, {"resource": 5}, {"resource": {"resourceType": 5}}, {"fullUrl": "x"}])
+@pytest.mark.parametrize(
+    "broken", [5, None, {}, {"resource": 5}, {"resource": {"resourceType": 5}}, {"fullUrl": "x"}]
+)
 def test_a_broken_entry_leaves_the_others_readable_and_the_page_incomplete(broken):
     read = page({"resource": ONE}, broken)
     assert (held(read), read.broken) == (["c1"], True)
@@ -83,7 +87,11 @@ def test_a_resource_with_a_broken_field_is_kept_for_the_mapping_to_refuse():
     "text",
     [
         *(b"", b"<html>", b"[]", b"null", b'"x"', b'{"resourceType":"Bundle"', b"\xef\xbb\xbf{}"),
-        *(b'{"resourceType":"Bundle","entry":5}', json.dumps(outcome("x")).encode(), json.dumps(ONE).encode()),
+        *(
+            b'{"resourceType":"Bundle","entry":5}',
+            json.dumps(outcome("x")).encode(),
+            json.dumps(ONE).encode(),
+        ),
     ],
 )
 def test_anything_but_a_bundle_is_unreadable(text):

@@ -232,6 +232,15 @@ def test_an_alt_below_5_refuses_the_pair(value, comparator, expected):
             ],
             "present D5",
         ),
+        (
+            [
+                ast(90, 10),
+                alt(50, 10),
+                ck(900, 11, resource="Observation/a"),
+                ck(100, 11, resource="Observation/x"),
+            ],
+            "present D5",
+        ),
         # a comparator must prove it
         ([ast(90, 10), alt(50, 10), ck(300, 10, "<")], "present D5"),
         ([ast(90, 10), alt(50, 10), ck(200, 10, "<")], "indeterminate D5 no pair from active disease"),
@@ -364,6 +373,9 @@ def test_a_query_that_is_not_offered_is_named_only_where_nothing_was_found():
         ([ratio(2, 9), ast(90, 10), alt(80, 10)], "absent D5"),
         ([ratio(2, 40, **S1), ast(90, 10, **S1), alt(80, 10, **S1)], "absent D5"),
         ([ratio(2, 10), ast(30, 10), alt(30, 10)], "indeterminate D5 no pair from active disease"),
+        ([ratio(2, 39.5), ast(90, 10, **S1), alt(80, 39, **S1)], "absent D5"),
+        ([ratio(2, 14, **REPORT), ast(90, 10, **REPORT), alt(80, 10, **REPORT)], "absent D5"),
+        ([ratio(2, 3, **REPORT, **S2), ast(90, 9, **REPORT, **S1), alt(80, 9, **REPORT, **S1)], "absent D5"),
         # a pair refused for its ALT refuses the ratio beside it
         ([ratio(2, 10), ast(90, 10), alt(4, 10)], "missing D5 ALT < 5 U/L"),
         # it ranks as one specimen
@@ -372,6 +384,14 @@ def test_a_query_that_is_not_offered_is_named_only_where_nothing_was_found():
 )
 def test_a_reported_ratio_stands_in_for_a_missing_pair(facts, expected):
     assert seen(*facts) == expected
+
+
+def test_a_report_joins_no_ratio_to_enzymes_of_another_specimen():
+    enzymes = [ast(90, 9, **REPORT, **S1), alt(80, 9, **REPORT, **S1)]
+    shown = high_drr(record(ratio(2, 3, **REPORT, **S2), *enzymes))
+    assert [e.role for e in shown.evidence] == ["ast", "alt"]
+    assert shown.notes == ()
+    assert [n.rule for n in high_drr(record(ratio(2, 3, **REPORT), *enzymes)).notes] == ["D2"]
 
 
 def test_an_inverse_ratio_is_turned_over():

@@ -51,4 +51,7 @@ def test_a_number_must_be_one():
 
 def test_what_could_not_be_read_is_said_by_key():
     failed = {"conditions": "page 2: HTTP 503", "ana": "timed\nout"}
-    assert written(Event.HOOK_CALL, failed=failed)["failed"] == {"conditions": "page 2: HTTP 503", "ana": "other"}
+    assert written(Event.HOOK_CALL, failed=failed)["failed"] == {
+        "conditions": "page 2: HTTP 503",
+        "ana": "other",
+    }

@@ -245,3 +245,18 @@ def test_one_resource_type_is_added_up_and_the_highest_type_counts():
     assert dose(*requests, statement, other) == 15
     assert dose(requests[0], statement) == 12
     assert dose(other) is None
+
+
+@pytest.mark.parametrize("written", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+def test_the_ends_of_the_calendar_stop_nothing(written, zone):
+    taken = [
+        course("methotrexate", written),
+        course("prednisone", "0001-01-01T00:00:00Z", written, dose_mg=Decimal(5)),
+        given("rituximab", written),
+        medicine("Dispense", "azathioprine", handed_over=ago(written), supply_days=Decimal("1E+29")),
+    ]
+    chart = record(*taken, settings={"time_zone": ZoneInfo(zone)})
+    dose_then = glucocorticoid_dose(chart, episodes(chart), ago(9).last.date())
+    assert (dose_then is None) == (written < "2")
+    assert time_treated(chart, episodes(chart)) == AS_OF - ago("0001-01-01T00:00:00Z").first

@@ -119,13 +119,23 @@ async def test_what_was_read_before_a_page_failed_is_kept():
 
 async def test_a_relative_next_link_is_followed():
     ehr = EhrSimulator(conditions(150))
-    ehr.bend(sim.changed(lambda bundle: bundle["link"][0].update(url=bundle["link"][0]["url"].removeprefix("https:"))), page=1)
+    ehr.bend(
+        sim.changed(
+            lambda bundle: bundle["link"][0].update(url=bundle["link"][0]["url"].removeprefix("https:"))
+        ),
+        page=1,
+    )
     assert len((await found(ehr)).entries) == 150
 
 
 async def test_a_next_link_under_the_other_scheme_is_asked_by_ours():
     ehr = EhrSimulator(conditions(150), token=TOKEN)
-    ehr.bend(sim.changed(lambda bundle: bundle["link"][0].update(url=bundle["link"][0]["url"].replace("https", "http"))), page=1)
+    ehr.bend(
+        sim.changed(
+            lambda bundle: bundle["link"][0].update(url=bundle["link"][0]["url"].replace("https", "http"))
+        ),
+        page=1,
+    )
     assert len((await found(ehr)).entries) == 150
 
 
@@ -163,7 +173,9 @@ class TestTrying:
         ehr = EhrSimulator(conditions(1)).bend(sim.status(429, retry_after="0"), times=1)
         assert (await found(ehr)).failure == ""
 
-    @pytest.mark.parametrize(("wait", "tries"), [("0", 2), ("1", 2), ("2", 1), ("Wed, 21 Oct 2026 07:28:00 GMT", 1)])
+    @pytest.mark.parametrize(
+        ("wait", "tries"), [("0", 2), ("1", 2), ("2", 1), ("Wed, 21 Oct 2026 07:28:00 GMT", 1)]
+    )
     async def test_again_only_if_that_time_is_worth_it(self, wait, tries):
         ehr = EhrSimulator(conditions(1)).bend(sim.status(503, retry_after=wait))
         await found(ehr, retry_seconds=1)
@@ -193,7 +205,9 @@ class TestLimits:
         assert (await found(ehr, query_pages=3)).failure == failure
         assert len(ehr.requests) == min(pages, 3)
 
-    @pytest.mark.parametrize(("more", "failure"), [(1, ""), (0, ""), (-1, "the answer has more than {} bytes")])
+    @pytest.mark.parametrize(
+        ("more", "failure"), [(1, ""), (0, ""), (-1, "the answer has more than {} bytes")]
+    )
     @pytest.mark.parametrize("fault", [None, sim.gzipped])
     async def test_bytes_of_an_answer(self, more, failure, fault):
         ehr = EhrSimulator(conditions(20))
@@ -202,7 +216,9 @@ class TestLimits:
             ehr.bend(fault)
         assert (await found(ehr, response_bytes=size + more)).failure == failure.format(size + more)
 
-    @pytest.mark.parametrize(("more", "failure"), [(1, ""), (0, ""), (-1, "more than {} bytes for one chart")])
+    @pytest.mark.parametrize(
+        ("more", "failure"), [(1, ""), (0, ""), (-1, "more than {} bytes for one chart")]
+    )
     async def test_bytes_of_a_chart(self, more, failure):
         ehr = EhrSimulator([*conditions(20), patient()])
         size = await _size(ehr)
@@ -212,7 +228,9 @@ class TestLimits:
             result = await chart.search("Condition", ALL)
         assert result.failure == failure.format(size + patient_size + more)
 
-    @pytest.mark.parametrize(("requests", "failure"), [(4, ""), (3, ""), (2, "page 3: more than 2 requests for one chart")])
+    @pytest.mark.parametrize(
+        ("requests", "failure"), [(4, ""), (3, ""), (2, "page 3: more than 2 requests for one chart")]
+    )
     async def test_requests_of_a_chart(self, requests, failure):
         ehr = EhrSimulator(conditions(30), page_size=10)
         assert (await found(ehr, chart_requests=requests)).failure == failure
@@ -269,7 +287,12 @@ class TestReading:
 
     @pytest.mark.parametrize(
         ("fault", "version"),
-        [(None, "4.0.1"), (sim.status(500), ""), (sim.body(b"<html>"), ""), (sim.body(b'{"fhirVersion": 4}'), "")],
+        [
+            (None, "4.0.1"),
+            (sim.status(500), ""),
+            (sim.body(b"<html>"), ""),
+            (sim.body(b'{"fhirVersion": 4}'), ""),
+        ],
     )
     async def test_the_version_of_the_server(self, fault, version):
         ehr = EhrSimulator().bend(fault) if fault else EhrSimulator()
@@ -294,7 +317,11 @@ async def test_proxies_and_netrc_of_the_environment_are_not_used(monkeypatch, tm
 
 async def test_cookies_of_one_patients_chart_do_not_reach_the_next():
     ehr = EhrSimulator(conditions(1))
-    ehr.bend(lambda _, response: httpx.Response(200, headers={"set-cookie": "s=1; Path=/"}, content=response.content))
+    ehr.bend(
+        lambda _, response: httpx.Response(
+            200, headers={"set-cookie": "s=1; Path=/"}, content=response.content
+        )
+    )
     async with connect(Limits(), ehr) as connection:
         for _ in range(2):
             chart = Chart(connection, BASE, "", Limits(), asyncio.get_running_loop().time() + 1)

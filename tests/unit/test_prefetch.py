@@ -58,7 +58,9 @@ def test_a_template_is_a_plain_r4_read_or_search(key, template):
     assert "_sort" not in names
     assert len(template) <= TEMPLATE_CHARACTERS
     assert re.findall(r"\{\{.*?\}\}", template) == ["{{context.patientId}}"]
-    assert re.fullmatch(r"[A-Za-z0-9?&=_,.{}-]+", template), "nothing that needs percent-encoding but the braces"
+    assert re.fullmatch(r"[A-Za-z0-9?&=_,.{}-]+", template), (
+        "nothing that needs percent-encoding but the braces"
+    )
 
 
 def test_the_discovery_document_of_the_project_says_what_the_tables_say():
@@ -94,7 +96,9 @@ def test_a_document_that_is_none_is_refused_in_one_line(tmp_path, text):
 
 
 def test_tables_that_give_no_code_for_a_key_or_too_many_are_refused():
-    many = TABLES.with_site_map(Code("urn:lab", f"A-LONG-CODE-OF-THE-LAB-{n}", "x", "ck", "test") for n in range(90))
+    many = TABLES.with_site_map(
+        Code("urn:lab", f"A-LONG-CODE-OF-THE-LAB-{n}", "x", "ck", "test") for n in range(90)
+    )
     with pytest.raises(DiscoveryError, match="enzymes: more than 1500 characters"):
         templates(many)
     empty = replace(TABLES.tables["observations"], codes=())
@@ -108,7 +112,9 @@ def test_a_code_of_the_site_cannot_become_an_operator_of_the_search():
 
 
 def test_an_address_is_encoded_throughout():
-    asked = address("https://x/fhir", "Observation", [("patient", search_value("a,b|c d&e")), ("code", "1,2")])
+    asked = address(
+        "https://x/fhir", "Observation", [("patient", search_value("a,b|c d&e")), ("code", "1,2")]
+    )
     assert asked == "https://x/fhir/Observation?patient=a%5C%2Cb%5C%7Cc%20d%26e&code=1%2C2"
 
 
@@ -138,7 +144,9 @@ class TestWhatARequestHolds:
         source = given("conditions", searchset(CONDITION, total=1))
         assert (source.state, len(source.entries)) == ("read", 1)
 
-    @pytest.mark.parametrize("value", [None, {"resourceType": "Bundle"}, {"resourceType": "Bundle", "total": 0}])
+    @pytest.mark.parametrize(
+        "value", [None, {"resourceType": "Bundle"}, {"resourceType": "Bundle", "total": 0}]
+    )
     def test_null_and_an_empty_bundle_say_none_found(self, value):
         source = given("conditions", value)
         assert (source.state, source.entries) == ("read", ())
@@ -148,7 +156,10 @@ class TestWhatARequestHolds:
         source = given("conditions", {"resourceType": "Bundle", "total": 0, "entry": [warning]})
         assert (source.state, source.entries) == ("read", ())
 
-    @pytest.mark.parametrize("value", [{}, [], 5, "x", outcome("exception"), CONDITION, searchset({**CONDITION, "resourceType": "Goal"})])
+    @pytest.mark.parametrize(
+        "value",
+        [{}, [], 5, "x", outcome("exception"), CONDITION, searchset({**CONDITION, "resourceType": "Goal"})],
+    )
     def test_another_thing_is_as_good_as_nothing(self, value):
         assert given("conditions", value) is None
 
@@ -156,7 +167,9 @@ class TestWhatARequestHolds:
         assert supplied(BY_KEY["ana"], {}, "p1", 64) is None
 
     @pytest.mark.parametrize(
-        "members", [{"link": [{"relation": "next", "url": "https://evil.example"}]}, {"total": 2}], ids=["next", "total"]
+        "members",
+        [{"link": [{"relation": "next", "url": "https://evil.example"}]}, {"total": 2}],
+        ids=["next", "total"],
     )
     def test_a_first_page_is_kept_and_is_not_the_whole(self, members):
         source = given("conditions", searchset(CONDITION, **members))
@@ -164,7 +177,11 @@ class TestWhatARequestHolds:
 
     def test_an_entry_that_cannot_be_read_makes_the_bundle_incomplete(self):
         source = given("conditions", {"resourceType": "Bundle", "entry": [{"resource": CONDITION}, 5]})
-        assert (source.state, len(source.entries), source.detail) == ("failed", 1, "prefetch has an unreadable entry")
+        assert (source.state, len(source.entries), source.detail) == (
+            "failed",
+            1,
+            "prefetch has an unreadable entry",
+        )
 
     def test_a_patient_is_the_patient_of_the_chart(self):
         assert given("patient", {"resourceType": "Patient", "id": "p1"}).state == "read"

@@ -52,14 +52,23 @@ def test_the_environment_wins_over_the_file(tmp_path, monkeypatch):
         ('[[client]]\nname = "a\\n"', "client[0].name: "),
         ('[[client]]\nname = "a"\nfhir_base = "ftp://x"', "client[0].fhir_base: must be an absolute"),
         ('[[client]]\nname = "a"\nfhir_base = "https://u:p@x/"', "client[0].fhir_base: must be an absolute"),
-        ('[[client]]\nname = "a"\nfhir_base = "https://x/?q"', "client[0].fhir_base: must be an address without"),
+        (
+            '[[client]]\nname = "a"\nfhir_base = "https://x/?q"',
+            "client[0].fhir_base: must be an address without",
+        ),
         ('[[client]]\nname = "a"\nfhir_base = "https://x:y/"', "client[0].fhir_base: "),
         ('[[client]]\nname = "a"\nfhir_version = "DSTU2"', "client[0].fhir_version: "),
         ('[[client]]\nname = "a"\ntime_zone = "Mars/X"', "client[0].time_zone: unknown time zone"),
         ('[[client]]\nname = "a"\ntime_zone = "../x"', "client[0].time_zone: unknown time zone"),
-        ('[[client]]\nname = "a"\nnot_offered = ["patient"]', "client[0].not_offered: patient is no prefetch key"),
+        (
+            '[[client]]\nname = "a"\nnot_offered = ["patient"]',
+            "client[0].not_offered: patient is no prefetch key",
+        ),
         ('[[client]]\nname = "a"\nwhen_eligibility_unknown = "no"', "client[0].when_eligibility_unknown: "),
-        ('[[client]]\nname = "a"\n[[client]]\nname = "b"', "client: two [[client]] blocks have the same fhir_base"),
+        (
+            '[[client]]\nname = "a"\n[[client]]\nname = "b"',
+            "client: two [[client]] blocks have the same fhir_base",
+        ),
         ('cors_origins = ["https://x/path"]', "cors_origins[0]: must be an origin"),
     ],
 )

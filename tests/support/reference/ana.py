@@ -62,6 +62,8 @@ def read_holder(record: dict, result: dict, holder: dict) -> None:
     if plain:
         found.append({"kind": "titre", "pattern": fixed, **plain})
     found.extend({"kind": kind, "pattern": fixed} for kind in coded_answer(record, result, holder, found))
+    if any(finding["kind"] == "titre" for finding in found):  # its titre answers a bare positive
+        found = [finding for finding in found if finding["kind"] != "positive"]
     if any(finding["kind"] == "negative" for finding in found):
         named = [] if fixed else named  # nothing was seen, so the code's pattern was not seen
     for finding in found:

@@ -80,8 +80,10 @@ def number_titre(holder: dict, under_titre_code: bool) -> dict | None:
             return {"titre": value, "comparator": quantity.get("comparator") or ""}
     if under_titre_code and "valueInteger" in holder:
         return {"titre": Decimal(holder["valueInteger"]), "comparator": ""}
-    if under_titre_code and re.fullmatch(r"\s*[0-9]+\s*", text_of(holder)):
-        return {"titre": Decimal(text_of(holder).strip()), "comparator": ""}
+    bare = re.fullmatch(r"\s*(<=|>=|≤|≥|<|>)?\s*([0-9]+)\s*", text_of(holder))
+    if under_titre_code and bare:
+        written = bare.group(1) or ""
+        return {"titre": Decimal(bare.group(2)), "comparator": SIGNS.get(written, written)}
     return None
 
 

@@ -123,7 +123,7 @@ def subjects_of(record: dict, resource: dict) -> list[str] | None:
     held = [resource[name] for name in ("subject", "patient") if name in resource]
     if not held:
         return None
-    return [target_of(record, one.get("reference")) for one in held if one.get("reference")]
+    return [target_of(record, one["reference"]) for one in held if one.get("reference")]
 
 
 def rule_F1_subject(record: dict, resource: dict) -> str:
@@ -131,7 +131,8 @@ def rule_F1_subject(record: dict, resource: dict) -> str:
     subjects = subjects_of(record, resource)
     if not subjects:
         return "no subject"
-    if f"Patient/{record['patient']['id']}" not in subjects:
+    chart = f"Patient/{record['patient']['id']}"
+    if chart not in subjects or (resource["resourceType"] != "Appointment" and set(subjects) != {chart}):
         return "other patient"
     if resource["resourceType"] == "Observation" and resource.get("focus"):
         return "other subject"

@@ -211,7 +211,7 @@ def rule_D_high_drr(record: dict) -> dict:
     if recent:
         reason = "no pair from active disease"
         return {"state": "indeterminate", "rule": "D5", "stale": False, "reason": reason}
-    reason = rule_D5_why_missing(record, usable, pairs)
+    reason = rule_D5_why_missing(record, [pair for pair in pairs if not pair["refused"]], pairs)
     if "enzymes" in record["not_offered"] and not pairs:
         reason = "not offered by the server"
     return {"state": "missing", "rule": "D5", "stale": False, "reason": reason}

@@ -31,8 +31,10 @@ def rule_T1_medication(record: dict, resource: dict) -> dict:
 
 
 def rule_T1_excluded_route(record: dict, resource: dict) -> bool:
+    """Every instruction names an excluded route."""
     routes = [instruction.get("route") or {} for instruction in instructions(resource)]
-    return "excluded-route" in words_of(record["tables"], "qualifiers", routes)
+    said = [words_of(record["tables"], "qualifiers", route) for route in routes]
+    return bool(said) and all("excluded-route" in words for words in said)
 
 
 def instructions(resource: dict) -> list[dict]:

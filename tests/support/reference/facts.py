@@ -304,10 +304,16 @@ def keep_order(record: dict, resource: dict, roles: set[str]) -> str:
 
 
 def keep_appointment(record: dict, resource: dict, roles: set[str]) -> str:
-    if resource.get("status") == "booked":
-        start, made = (parse_time(resource.get(name), record["zone"]) for name in ("start", "created"))
-        plan = {"kind": "Appointment", "roles": roles, "start": start, "made": made, "resource": resource}
-        record["plans"].append(plan)
+    """A booked visit; it may lie ahead but not be made there (F3)."""
+    if resource.get("status") != "booked":
+        return ""
+    start, made = (parse_time(resource.get(name), record["zone"]) for name in ("start", "created"))
+    if made:
+        made, reason = rule_F3_time(record, made)
+        if reason:
+            return reason
+    plan = {"kind": "Appointment", "roles": roles, "start": start, "made": made, "resource": resource}
+    record["plans"].append(plan)
     return ""
 
 

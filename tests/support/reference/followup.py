@@ -85,7 +85,7 @@ def rule_V4_last_visit(record: dict):
         when = fact["last"]
         if fact["resource"]["status"] == "in-progress":
             stay = words_of(record["tables"], "visits", [fact["resource"].get("class") or {}])
-            begun = min(fact["start"]["last"], as_of) if fact["start"] else fact["last"]
+            begun = fact["start"]["first"] if fact["start"] else fact["last"]
             today = "inpatient" in stay or as_of - begun <= timedelta(hours=hours)
             when = as_of if today else begun
         found.append(day_of(when, zone))
@@ -157,7 +157,7 @@ def row(record: dict, item: str, state: str, last, interval: timedelta) -> dict:
     if last is not None:
         late = day_of(record["as_of"], record["zone"]) - (last + interval)
         line["last"], line["due"] = last.isoformat(), (last + interval).isoformat()
-        line["overdue_days"] = max(0, late.days)
+        line["overdue_days"] = late.days if state == "overdue" else 0
     return line
 
 

@@ -87,7 +87,11 @@ def observation():
             "code": concept(code) if isinstance(code, str) else code,
             "subject": {"reference": "Patient/p1"},
             "effectiveDateTime": "2026-01-01T08:00:00Z",
-            **({} if value is None else {"valueQuantity": {"value": value, "unit": unit, "system": UCUM, "code": unit}}),
+            **(
+                {}
+                if value is None
+                else {"valueQuantity": {"value": value, "unit": unit, "system": UCUM, "code": unit}}
+            ),
             **more,
         }
 

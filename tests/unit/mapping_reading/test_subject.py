@@ -10,7 +10,14 @@ UUID = "urn:uuid:7c2b0b5e-0000-4000-8000-000000000001"
 
 @pytest.mark.parametrize(
     "reference",
-    ["Patient/p1", "Patient/p1/_history/3", f"{BASE}/Patient/p1", f"{BASE}/Patient/p1/_history/3", UUID, "http://other.example/Patient/p1"],
+    [
+        "Patient/p1",
+        "Patient/p1/_history/3",
+        f"{BASE}/Patient/p1",
+        f"{BASE}/Patient/p1/_history/3",
+        UUID,
+        "http://other.example/Patient/p1",
+    ],
 )
 def test_the_patient_of_the_chart_has_many_addresses(record, observation, patient, reference):
     full_url = reference if reference == UUID or "other" in reference else f"{BASE}/Patient/p1"
@@ -21,14 +28,27 @@ def test_the_patient_of_the_chart_has_many_addresses(record, observation, patien
 
 @pytest.mark.parametrize(
     "reference",
-    ["Patient/p2", "Patient/p11", "http://other.example/fhir/Patient/p1", f"{BASE}x/Patient/p1", "#p1", "urn:uuid:unknown", "Group/p1", "p1"],
+    [
+        "Patient/p2",
+        "Patient/p11",
+        "http://other.example/fhir/Patient/p1",
+        f"{BASE}x/Patient/p1",
+        "#p1",
+        "urn:uuid:unknown",
+        "Group/p1",
+        "p1",
+    ],
 )
 def test_every_other_address_is_another_patient(reasons, observation, reference):
-    assert reasons(observation(subject={"reference": reference}), base=BASE) == {"Observation/o1": "other patient"}
+    assert reasons(observation(subject={"reference": reference}), base=BASE) == {
+        "Observation/o1": "other patient"
+    }
 
 
 def test_without_a_base_an_absolute_reference_leads_nowhere(reasons, observation):
-    assert reasons(observation(subject={"reference": f"{BASE}/Patient/p1"})) == {"Observation/o1": "other patient"}
+    assert reasons(observation(subject={"reference": f"{BASE}/Patient/p1"})) == {
+        "Observation/o1": "other patient"
+    }
 
 
 def test_a_full_url_leads_to_another_patient_too(reasons, observation, patient):
@@ -44,7 +64,9 @@ def test_a_full_url_that_two_resources_claim_leads_nowhere(reasons, observation,
     assert found["Observation/o1"] == "other patient"
 
 
-@pytest.mark.parametrize("subject", [None, {}, {"identifier": {"value": "p1"}}, {"display": "Jane"}, {"reference": ""}])
+@pytest.mark.parametrize(
+    "subject", [None, {}, {"identifier": {"value": "p1"}}, {"display": "Jane"}, {"reference": ""}]
+)
 def test_without_an_address_there_is_no_subject(reasons, observation, subject):
     assert reasons(observation(subject=subject)) == {"Observation/o1": "no subject"}
 
@@ -54,7 +76,11 @@ def test_no_subject_of_a_code_that_no_rule_reads_is_not_judged(reasons, observat
 
 
 def test_a_focus_is_another_subject_and_is_told_before_anything_else(reasons, observation):
-    found = reasons(observation(focus=[{"reference": "Patient/p1"}], status="preliminary", modifierExtension=[{"url": "x"}]))
+    found = reasons(
+        observation(
+            focus=[{"reference": "Patient/p1"}], status="preliminary", modifierExtension=[{"url": "x"}]
+        )
+    )
     assert found == {"Observation/o1": "other subject"}
 
 
@@ -63,15 +89,28 @@ def test_a_focus_is_another_subject_and_is_told_before_anything_else(reasons, ob
     [
         {"resourceType": "CarePlan", "id": "x", "subject": {"reference": "Patient/p2"}},
         {"resourceType": "AllergyIntolerance", "id": "x", "patient": {"reference": "Patient/p2"}},
-        {"resourceType": "Account", "id": "x", "subject": [{"reference": "Patient/p1"}, {"reference": "Patient/p2"}]},
-        {"resourceType": "Odd", "id": "x", "subject": {"reference": "Patient/p1"}, "patient": {"reference": "Patient/p2"}},
+        {
+            "resourceType": "Account",
+            "id": "x",
+            "subject": [{"reference": "Patient/p1"}, {"reference": "Patient/p2"}],
+        },
+        {
+            "resourceType": "Odd",
+            "id": "x",
+            "subject": {"reference": "Patient/p1"},
+            "patient": {"reference": "Patient/p2"},
+        },
         {"resourceType": "Observation", "id": "x", "subject": {"reference": "Patient/p2"}},
         {"resourceType": "Patient", "id": "x"},
     ],
 )
 def test_any_resource_of_another_patient_is_refused(record, resource):
     (refused,) = record(resource).refused
-    assert (refused.resource, refused.reason, refused.roles) == (f"{resource['resourceType']}/x", "other patient", frozenset())
+    assert (refused.resource, refused.reason, refused.roles) == (
+        f"{resource['resourceType']}/x",
+        "other patient",
+        frozenset(),
+    )
 
 
 @pytest.mark.parametrize(
@@ -90,7 +129,14 @@ def test_other_types_are_judged_by_their_subject_alone(record, resource):
 
 def appointment(*actors, **more):
     participants = [{"actor": {"reference": actor}} for actor in actors]
-    return {"resourceType": "Appointment", "id": "a1", "status": "booked", "start": "2026-04-01T08:00:00Z", "participant": participants, **more}
+    return {
+        "resourceType": "Appointment",
+        "id": "a1",
+        "status": "booked",
+        "start": "2026-04-01T08:00:00Z",
+        "participant": participants,
+        **more,
+    }
 
 
 @pytest.mark.parametrize(
@@ -118,7 +164,10 @@ def test_an_appointment_is_its_patient_actors(record, actors, reason):
     [
         ({"modifierExtension": [{"url": "http://x"}]}, "modifier extension"),
         ({"implicitRules": "http://x"}, "implicit rules"),
-        ({"component": [{"code": {"text": "x"}, "modifierExtension": [{"url": "http://x"}]}]}, "modifier extension"),
+        (
+            {"component": [{"code": {"text": "x"}, "modifierExtension": [{"url": "http://x"}]}]},
+            "modifier extension",
+        ),
         ({"contained": [{"resourceType": "Specimen", "implicitRules": "http://x"}]}, "implicit rules"),
         ({"modifierExtension": [{"url": "http://x"}], "implicitRules": "http://x"}, "modifier extension"),
         ({"modifierExtension": {"url": "http://x"}}, "modifier extension"),
@@ -144,7 +193,9 @@ def test_the_names_alone_change_nothing(record, observation, more):
 
 
 def test_an_escaped_name_is_the_same_name(reasons, observation):
-    json_text = json.dumps(observation(modifierExtension=[{"url": "x"}])).replace('"modifierExtension"', '"\\u006dodifierExtension"')
+    json_text = json.dumps(observation(modifierExtension=[{"url": "x"}])).replace(
+        '"modifierExtension"', '"\\u006dodifierExtension"'
+    )
     assert reasons(json_text.encode()) == {"Observation/o1": "modifier extension"}
 
 
@@ -175,7 +226,9 @@ def test_what_only_a_full_reading_finds_broken_is_unreadable(reasons, observatio
 )
 def test_a_resource_with_wrong_json_types_is_unreadable_and_breaks_no_other(record, observation, more):
     found = record(observation("o1", **more), observation("o2"))
-    assert [(r.resource, r.reason, r.roles) for r in found.refused] == [("Observation/o1", "unreadable", {"ck"})]
+    assert [(r.resource, r.reason, r.roles) for r in found.refused] == [
+        ("Observation/o1", "unreadable", {"ck"})
+    ]
     assert [r.resource for r in found.results] == ["Observation/o2"]
 
 
@@ -185,7 +238,9 @@ def test_a_number_beyond_every_number_is_unreadable(reasons, observation):
 
 
 def test_an_unreadable_resource_of_another_patient_is_first_of_all_that(reasons, observation):
-    assert reasons(observation(status=5, subject={"reference": "Patient/p2"})) == {"Observation/o1": "other patient"}
+    assert reasons(observation(status=5, subject={"reference": "Patient/p2"})) == {
+        "Observation/o1": "other patient"
+    }
     assert reasons(observation(status=5, subject=None)) == {"Observation/o1": "no subject"}
 
 
@@ -195,11 +250,29 @@ def test_an_unreadable_appointment_is_known_by_its_actors(reasons):
     assert reasons(appointment(status=5, participant="p1")) == {"Appointment/a1": "no subject"}
 
 
-@pytest.mark.parametrize("json_text", [b"", b"[]", b"{", b"null", b"\xff", b"[" * 100000, b'{"resourceType": 5}'])
+@pytest.mark.parametrize(
+    "json_text", [b"", b"[]", b"{", b"null", b"\xff", b"[" * 100000, b'{"resourceType": 5}']
+)
 def test_what_is_no_resource_is_refused_and_breaks_nothing(record, observation, json_text):
     found = record(json_text, observation())
     assert len(found.results) == 1
     assert all(r.roles == frozenset() for r in found.refused)
+
+
+def test_several_broken_entries_break_nothing(record, observation):
+    found = record(b"{", b"[", observation())
+    assert (len(found.results), len(found.refused)) == (1, 1)
+
+
+def test_an_unreadable_resource_is_known_by_the_codings_that_can_be_read(record, observation):
+    codings = [
+        {"system": "http://loinc.org"},
+        {"system": 5, "code": "2157-6"},
+        "CK",
+        {"system": "http://loinc.org", "code": "2157-6"},
+    ]
+    (refused,) = record(observation(code={"coding": codings})).refused
+    assert (refused.reason, refused.roles) == ("unreadable", {"ck"})
 
 
 def test_an_unreadable_patient_is_named(record):

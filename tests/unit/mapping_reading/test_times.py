@@ -18,7 +18,11 @@ def test_a_day_lasts_from_its_first_to_its_last_microsecond_in_the_zone_of_the_c
 
 @pytest.mark.parametrize(
     ("text", "last", "precision"),
-    [("2024-02", date(2024, 2, 29), "month"), ("2025-12", date(2025, 12, 31), "month"), ("2025", date(2025, 12, 31), "year")],
+    [
+        ("2024-02", date(2024, 2, 29), "month"),
+        ("2025-12", date(2025, 12, 31), "month"),
+        ("2025", date(2025, 12, 31), "year"),
+    ],
 )
 def test_a_partial_date_lasts_until_its_last_day(text, last, precision):
     when = moment(text, UTC)
@@ -43,7 +47,18 @@ def test_a_time_is_one_instant(text, instant):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "yesterday", "2026-13", "2026-02-30", "2026-1-1", "2026-01-10T25:00Z", "2026-01-10 08:00", "0000", "٢٠٢٦"]
+    "text",
+    [
+        "",
+        "yesterday",
+        "2026-13",
+        "2026-02-30",
+        "2026-1-1",
+        "2026-01-10T25:00Z",
+        "2026-01-10 08:00",
+        "0000",
+        "٢٠٢٦",
+    ],
 )
 def test_what_is_no_date_is_none(text):
     assert moment(text, UTC) is None

@@ -1,4 +1,4 @@
-from decimal import Decimal as D
+from decimal import Decimal
 
 import pytest
 
@@ -8,11 +8,11 @@ UCUM = "http://unitsofmeasure.org"
 
 
 def coded(value, code, unit="", system=UCUM):
-    return Number(D(value), unit=unit, unit_code=code, unit_system=system)
+    return Number(Decimal(value), unit=unit, unit_code=code, unit_system=system)
 
 
 def written(value, unit):
-    return Number(D(value), unit=unit)
+    return Number(Decimal(value), unit=unit)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def written(value, unit):
     ],
 )
 def test_a_unit_is_converted(tables, number, dimension, magnitude):
-    assert tables.units.convert(number, dimension) == D(magnitude)
+    assert tables.units.convert(number, dimension) == Decimal(magnitude)
     assert tables.units.problem(number, dimension) == ""
 
 
@@ -53,7 +53,7 @@ def test_a_unit_is_converted(tables, number, dimension, magnitude):
     [
         (written("210", ""), "no unit"),
         (written("210", "  "), "no unit"),
-        (coded("210", "U/L", system="http://example.org"), "no unit"),
+        (coded("210", "U/L", system="http://example.org"), "unknown unit"),
         (written("210", "mg/dL"), "unknown unit"),
         (coded("210", "u/l"), "unknown unit"),
         (coded("210", "mg/dL", unit="U/L"), "unknown unit"),
@@ -71,6 +71,10 @@ def test_the_written_unit_counts_where_the_code_is_not_of_ucum(tables):
 
 def test_a_text_that_does_not_resolve_is_ignored_where_the_code_does(tables):
     assert tables.units.convert(coded("210", "U/L", unit="units per litre"), "enzyme") == 210
+
+
+def test_a_code_that_is_not_of_ucum_is_not_the_same_as_no_unit(tables):
+    assert tables.units.problem(coded("55", "mL", system=""), "fraction") == "unknown unit"
 
 
 def test_equal_factors_agree_however_they_are_written(tables):

@@ -13,13 +13,22 @@ def ck(observation, value, **meta):
 @pytest.mark.parametrize(
     ("older", "newer"),
     [
-        ({"lastUpdated": "2026-01-01T00:00:00Z", "versionId": "9"}, {"lastUpdated": "2026-01-02T00:00:00Z", "versionId": "1"}),
+        (
+            {"lastUpdated": "2026-01-01T00:00:00Z", "versionId": "9"},
+            {"lastUpdated": "2026-01-02T00:00:00Z", "versionId": "1"},
+        ),
         ({"versionId": "9"}, {"versionId": "10"}),
         ({"lastUpdated": "2026-01-09T00:00:00Z", "versionId": "1"}, {"versionId": "2"}),
-        ({"lastUpdated": "2026-01-01T00:00:00Z", "versionId": "1"}, {"lastUpdated": "2026-01-01T01:00:00+01:00", "versionId": "2"}),
+        (
+            {"lastUpdated": "2026-01-01T00:00:00Z", "versionId": "1"},
+            {"lastUpdated": "2026-01-01T01:00:00+01:00", "versionId": "2"},
+        ),
         ({"versionId": "abc"}, {"versionId": "b"}),
-        ({"lastUpdated": "never", "versionId": "1"}, {"lastUpdated": "2026-01-01T00:00:00Z", "versionId": "2"}),
-        ({}, {"versionId": "1"}),
+        (
+            {"lastUpdated": "never", "versionId": "1"},
+            {"lastUpdated": "2026-01-01T00:00:00Z", "versionId": "2"},
+        ),
+        ({}, {}),
     ],
 )
 def test_the_last_version_counts_in_any_order(record, observation, older, newer):
@@ -28,7 +37,9 @@ def test_the_last_version_counts_in_any_order(record, observation, older, newer)
     for order in itertools.permutations(versions):
         found = record(*order)
         assert [r.amount.value for r in found.results] == [2000]
-        assert [(r.resource, r.reason, r.roles) for r in found.refused] == [("Observation/o1", "superseded", {"ck"})]
+        assert [(r.resource, r.reason, r.roles) for r in found.refused] == [
+            ("Observation/o1", "superseded", {"ck"})
+        ]
 
 
 def test_the_order_never_matters_even_where_the_versions_contradict_one_another(record, observation):
@@ -42,7 +53,9 @@ def test_the_order_never_matters_even_where_the_versions_contradict_one_another(
 
 
 def test_the_last_version_counts_even_if_it_is_refused(record, observation):
-    found = record(ck(observation, 1000, versionId="1"), observation(status="entered-in-error", meta={"versionId": "2"}))
+    found = record(
+        ck(observation, 1000, versionId="1"), observation(status="entered-in-error", meta={"versionId": "2"})
+    )
     assert found.results == ()
     assert {r.reason for r in found.refused} == {"superseded", "entered-in-error"}
 
@@ -69,7 +82,12 @@ def test_resources_without_an_id_are_not_versions_of_one_another(record, observa
 
 def test_the_same_code_time_value_and_specimen_count_once_under_the_lower_id(record, observation):
     specimen = {"reference": "Specimen/s1"}
-    report = {"resourceType": "DiagnosticReport", "id": "r1", "status": "final", "subject": {"reference": "Patient/p1"}}
+    report = {
+        "resourceType": "DiagnosticReport",
+        "id": "r1",
+        "status": "final",
+        "subject": {"reference": "Patient/p1"},
+    }
     found = record(
         observation("o2", specimen=specimen),
         observation("o1", unit="[iU]/L", specimen=specimen, effectiveDateTime="2026-01-01T09:00:00+01:00"),
@@ -109,7 +127,12 @@ def dosage(mg, **repeat):
 def test_medication_resources_with_the_same_ingredient_period_and_dosage_count_once(record, request_):
     bounds = {"boundsPeriod": {"start": "2026-01-01", "end": "2026-02-01"}}
     found = record(
-        request_("m2", authoredOn="2026-01-02", dosageInstruction=[dosage(20, **bounds)], statusReason={"coding": [{"system": "s", "code": "x"}]}),
+        request_(
+            "m2",
+            authoredOn="2026-01-02",
+            dosageInstruction=[dosage(20, **bounds)],
+            statusReason={"coding": [{"system": "s", "code": "x"}]},
+        ),
         request_("m1", dosageInstruction=[dosage(20, **bounds)]),
         request_("m3", dosageInstruction=[dosage(10, **bounds)]),
     )
@@ -118,12 +141,42 @@ def test_medication_resources_with_the_same_ingredient_period_and_dosage_count_o
 
 
 @pytest.mark.parametrize(
-    "other", [{"authoredOn": "2026-01-02"}, {"status": "completed"}, {"code": "8638"}, {"dosageInstruction": [dosage(20)]}]
+    "other",
+    [
+        {"authoredOn": "2026-01-02"},
+        {"status": "completed"},
+        {"code": "8638"},
+        {"dosageInstruction": [dosage(20)]},
+    ],
 )
 def test_medication_resources_that_differ_all_count(record, request_, other):
     assert len(record(request_("m1"), request_("m2", **other)).treatments) == 2
 
 
-def test_a_treatment_without_any_time_is_kept(record, request_):
-    found = record(request_("m1", authoredOn=None), request_("m2", authoredOn=None))
-    assert [t.id for t in found.treatments] == ["m1"]
+def test_a_period_that_is_written_counts_whatever_the_status(record, request_):
+    bounds = {"boundsPeriod": {"start": "2026-01-01", "end": "2026-02-01"}}
+    same = [
+        request_("m1", dosageInstruction=[dosage(20, **bounds)]),
+        request_("m2", status="completed", dosageInstruction=[dosage(20, **bounds)]),
+    ]
+    assert [t.id for t in record(*same).treatments] == ["m1"]
+    open_end = {"dosageInstruction": [dosage(20, boundsPeriod={"start": "2026-01-01"})]}
+    assert (
+        len(record(request_("m1", **open_end), request_("m2", status="completed", **open_end)).treatments)
+        == 2
+    )
+
+
+def test_statements_with_the_same_period_count_once(record, request_):
+    kept = {key: value for key, value in request_().items() if key not in {"intent", "authoredOn"}}
+    made = {
+        **kept,
+        "resourceType": "MedicationStatement",
+        "effectivePeriod": {"start": "2026-01-01", "end": "2026-02-01"},
+    }
+    found = record(
+        {**made, "id": "s1"},
+        {**made, "id": "s2", "status": "completed"},
+        {**made, "id": "s3", "effectivePeriod": {"start": "2026-01-01"}},
+    )
+    assert [t.id for t in found.treatments] == ["s1", "s3"]

@@ -1,0 +1,21 @@
+"""JSON without a type, for what the typed reading leaves open."""
+
+from math import isfinite
+from typing import Any
+
+import msgspec
+
+
+def _number(text: str) -> float | str:
+    """Keep a number beyond every float as its text: it must not make the whole resource unreadable."""
+    number = float(text)
+    return number if isfinite(number) else text
+
+
+_DECODER = msgspec.json.Decoder(float_hook=_number)
+BROKEN = (msgspec.MsgspecError, RecursionError)
+
+
+def untyped(json: bytes) -> Any:
+    """Decode any JSON; raises one of BROKEN."""
+    return _DECODER.decode(json)

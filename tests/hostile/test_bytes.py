@@ -1,0 +1,111 @@
+"""A1, A5: whatever bytes arrive, the answer is a 4xx with an OperationOutcome, or honest; never an echo, never a 500."""
+
+import asyncio
+import gc
+import json
+import time
+from collections.abc import AsyncIterator
+
+import psutil
+import pytest
+
+from cds_service.settings import Limits
+from tests.support import ehr_simulator as sim
+from tests.support.byte_corpus import BODIES, MARKER, ODD_BUT_FINE
+from tests.support.ehr_simulator import EhrSimulator
+from tests.support.service import SERVICE, call_body, running
+
+CONTENT_TYPES = ["application/json", "application/json; charset=utf-8", "text/plain", ""]
+MIB = 1024 * 1024
+
+
+def test_the_corpus_has_240_calls():
+    assert len(BODIES) * len(CONTENT_TYPES) >= 240
+
+
+@pytest.mark.parametrize("content_type", CONTENT_TYPES)
+async def test_no_bytes_break_the_hook_endpoint(content_type):
+    ehr = EhrSimulator().bend(sim.refuse_connection)
+    async with running(ehr) as service:
+        for name, body in BODIES.items():
+            begun = time.process_time()
+            response = await service.hook(body, content_type=content_type)
+            spent = time.process_time() - begun
+            assert 400 <= response.status_code < 500, name
+            assert response.json()["resourceType"] == "OperationOutcome", name
+            assert MARKER not in response.text, name
+            assert MARKER not in str(response.headers), name
+            assert spent < 0.05, f"{name}: {spent:.3f} s"
+            if content_type in CONTENT_TYPES[:2]:
+                refused = response.status_code != 412
+                assert refused or name in ODD_BUT_FINE, name
+            else:
+                assert response.status_code == 415, name
+        assert len(service.audits()) == len(BODIES)
+        assert MARKER not in "".join(service.lines)
+
+
+async def _filler(size: int) -> AsyncIterator[bytes]:
+    for _ in range(size // 65536):
+        yield b" " * 65536
+    yield b" " * (size % 65536)
+
+
+async def _post(service, body: object, **headers: str):
+    named = {"content-type": "application/json"} | {k.replace("_", "-"): v for k, v in headers.items()}
+    return await service.http.post(SERVICE, content=body, headers=named)
+
+
+class TestSize:
+    @pytest.mark.parametrize("size", [16 * MIB + 1, 64 * 1000 * 1000])
+    async def test_too_many_bytes_are_413_and_cost_no_memory(self, size):
+        process = psutil.Process()
+        async with running() as service:
+            await _post(service, _filler(1024))
+            gc.collect()
+            before = process.memory_info().rss
+            peak = 0
+
+            async def watched() -> AsyncIterator[bytes]:
+                nonlocal peak
+                async for chunk in _filler(size):
+                    peak = max(peak, process.memory_info().rss)
+                    yield chunk
+
+            response = await _post(service, watched())
+        assert response.status_code == 413
+        assert peak - before < 20_000_000
+
+    async def test_just_as_many_bytes_as_allowed_are_read(self):
+        body = json.dumps(call_body(fhirServer=None, prefetch={"x": 1})).encode()
+        body = body.replace(b'"x": 1', b'"x": 1' + b" " * (16 * MIB - len(body)))
+        async with running() as service:
+            response = await _post(service, body)
+            (audit,) = service.audits()
+        assert (response.status_code, audit["body_bytes"]) == (412, 16 * MIB)
+
+    async def test_a_length_that_is_too_long_is_refused_before_a_byte_is_read(self):
+        async def never() -> AsyncIterator[bytes]:
+            await asyncio.sleep(3600)
+            yield b""
+
+        async with running() as service:
+            response = await _post(service, never(), content_length=str(64_000_000))
+        assert response.status_code == 413
+
+    @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br"])
+    async def test_a_compressed_request_is_415(self, encoding):
+        async with running() as service:
+            response = await _post(service, b"\x1f\x8b", content_encoding=encoding)
+        assert response.status_code == 415
+
+    async def test_an_answer_of_a_server_that_unpacks_to_64_mb_costs_little_memory(self):
+        process = psutil.Process()
+        sim._bomb()
+        ehr = EhrSimulator().bend(sim.gzip_bomb)
+        async with running(ehr, limits=Limits(answer_seconds=5, render_seconds=1)) as service:
+            before = process.memory_info().rss
+            response = await service.hook(call_body())
+            grown = process.memory_info().rss - before
+        assert response.status_code == 412
+        assert grown < 64_000_000

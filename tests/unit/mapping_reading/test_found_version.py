@@ -1,0 +1,61 @@
+"""Which FHIR version a body really has."""
+
+import pytest
+
+from fhir_mapping.versions import found_version
+
+
+@pytest.mark.parametrize(
+    ("resource", "version"),
+    [
+        (
+            {"resourceType": "Condition", "clinicalStatus": "active", "patient": {"reference": "Patient/p1"}},
+            "DSTU2",
+        ),
+        ({"resourceType": "Condition", "verificationStatus": "confirmed", "patient": {}}, "DSTU2"),
+        (
+            {"resourceType": "Condition", "clinicalStatus": "active", "subject": {"reference": "Patient/p1"}},
+            "STU3",
+        ),
+        ({"resourceType": "Condition", "clinicalStatus": {"coding": []}}, ""),
+        ({"resourceType": "MedicationOrder"}, "DSTU2"),
+        ({"resourceType": "DiagnosticOrder"}, "DSTU2"),
+        ({"resourceType": "ProcedureRequest"}, "STU3"),
+        ({"resourceType": "ReferralRequest"}, "STU3"),
+        ({"resourceType": "MedicationStatement", "wasNotTaken": False}, "DSTU2"),
+        ({"resourceType": "MedicationStatement", "taken": "y"}, "STU3"),
+        ({"resourceType": "MedicationStatement", "medication": {"concept": {}}}, "R5"),
+        ({"resourceType": "MedicationStatement", "medicationCodeableConcept": {}}, ""),
+        ({"resourceType": "MedicationAdministration", "wasNotGiven": False}, "DSTU2"),
+        ({"resourceType": "MedicationAdministration", "notGiven": False}, "STU3"),
+        ({"resourceType": "MedicationRequest", "requester": {"agent": {}}}, "STU3"),
+        ({"resourceType": "MedicationRequest", "requester": {"reference": "Practitioner/x"}}, ""),
+        ({"resourceType": "MedicationRequest", "medication": {}}, "R5"),
+        ({"resourceType": "MedicationDispense", "medication": {}}, "R5"),
+        ({"resourceType": "Encounter", "class": "outpatient"}, "DSTU2"),
+        ({"resourceType": "Encounter", "class": [{"coding": []}]}, "R5"),
+        ({"resourceType": "Encounter", "actualPeriod": {}}, "R5"),
+        ({"resourceType": "Encounter", "class": {"code": "AMB"}}, ""),
+        ({"resourceType": "Observation", "interpretation": {"coding": []}}, "STU3"),
+        ({"resourceType": "Observation", "interpretation": [{"coding": []}]}, ""),
+        ({"resourceType": "Procedure", "notDone": False}, "STU3"),
+        ({"resourceType": "Procedure"}, ""),
+        ({"resourceType": "ServiceRequest", "code": {"concept": {}}}, "R5"),
+        ({"resourceType": "ServiceRequest", "code": {"coding": []}}, ""),
+        ({"resourceType": "Patient"}, ""),
+        ({}, ""),
+        (b"{", ""),
+        (b"[" * 100000, ""),
+    ],
+)
+def test_a_version_is_told_by_its_shape(gathered, resource, version):
+    assert found_version(gathered(resource)) == version
+
+
+def test_the_oldest_contradiction_is_named_whatever_the_order(gathered):
+    old, new = {"resourceType": "MedicationOrder"}, {"resourceType": "MedicationRequest", "medication": {}}
+    assert found_version(gathered(old, new)) == found_version(gathered(new, old)) == "DSTU2"
+
+
+def test_nothing_contradicts_r4(gathered):
+    assert found_version(gathered()) == ""
