@@ -91,11 +91,12 @@ def _is_recent(record: PatientRecord, diagnosis: Diagnosis) -> bool:
 def _confirmed_rise(record: PatientRecord, cks: Sequence[Result]) -> tuple[Result, ...]:
     """R2 (b): the latest CK of each of the two last days, both high after an improvement; then the nadir."""
     rules = record.mapping.tables.rules
-    last_of_day = {ck.when.day(record.mapping.time_zone): ck for ck in cks}
-    pair = list(last_of_day.values())[-2:]
+    pair_days, recent_days = rules.days("activity.pair_days"), rules.days("activity.recent_days")
+    recent = (ck for ck in cks if record.as_of - ck.when.last <= pair_days + recent_days)
+    pair = list({ck.when.day(record.mapping.time_zone): ck for ck in recent}.values())[-2:]
     if len(pair) < 2 or not _is_now(record, pair[1]):  # noqa: PLR2004
         return ()
-    if pair[1].when.last - pair[0].when.last > rules.days("activity.pair_days"):
+    if pair[1].when.last - pair[0].when.last > pair_days:
         return ()
     nadir = _nadir_before(cks, pair[0].when.last, rules)
     return (*pair, nadir) if nadir and all(_has_risen(ck, nadir, rules) for ck in pair) else ()

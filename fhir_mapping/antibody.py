@@ -7,7 +7,7 @@ from typing import Literal
 
 from fhir_mapping.bounds import above, rank
 from fhir_mapping.evidence import Subtype
-from fhir_mapping.phrases import sounds_weak, verdict
+from fhir_mapping.phrases import answer_of, sounds_weak, verdict
 from fhir_mapping.record import Coding, Component, PatientRecord, Result, Value
 from fhir_mapping.terms import Tables
 from fhir_mapping.titres import text_of, titres_of
@@ -40,13 +40,13 @@ def _is_weak(result: Result, tables: Tables) -> bool:
         for coding in (*part.interpretation, *(part.value.concept.codings if part.value.concept else ()))
     ]
     is_coded = "weak" in tables.words("qualifiers", codings)
-    return is_coded or any(sounds_weak(text, tables.rules) for text in texts)
+    return is_coded or any(sounds_weak(answer_of(text, tables.rules), tables.rules) for text in texts)
 
 
 def _by_words(value: Value, tables: Tables) -> Answer | None:
     """The words and the codes of the value itself; where they disagree, negative."""
     codes = value.concept.codings if value.concept else ()
-    said = {verdict(text_of(value), tables.rules), _by_codes(codes, tables)}
+    said = {verdict(answer_of(text_of(value), tables.rules), tables.rules), _by_codes(codes, tables)}
     return "negative" if "negative" in said else "positive" if "positive" in said else None
 
 

@@ -46,13 +46,33 @@ def without_reference(text: str, rules: Rules) -> tuple[str, str]:
 
     Blanks keep every other character in its place. A word for the reference range inside brackets ends nothing.
     """
-    characters = list(text)
-    for start, end in _brackets(text):
-        characters[start:end] = " " * (end - start)
-    blanked = "".join(characters)
-    reference = re.search(rf"(?<!\w)(?:{any_of('reference', rules)})(?!\w)", blanked, re.IGNORECASE)
+    blanked = _blank(text, _brackets(text))
+    reference = _reference(blanked, rules)
     end = reference.start() if reference else len(text)
     return text[:end], blanked[:end]
+
+
+def answer_of(text: str, rules: Rules) -> str:
+    """A text without its reference range, so that "Positive (ref: negative)" answers positive.
+
+    Brackets that name no reference range belong to the answer: "Positive (weak)".
+    """
+    ranges = [(start, end) for start, end in _brackets(text) if _reference(text[start:end], rules)]
+    blanked = _blank(text, ranges)
+    reference = _reference(blanked, rules)
+    return blanked[: reference.start()] if reference else blanked
+
+
+def _reference(text: str, rules: Rules) -> re.Match[str] | None:
+    """The first word that begins a reference range."""
+    return re.search(rf"(?<!\w)(?:{any_of('reference', rules)})(?!\w)", text, re.IGNORECASE)
+
+
+def _blank(text: str, places: list[tuple[int, int]]) -> str:
+    characters = list(text)
+    for start, end in places:
+        characters[start:end] = " " * (end - start)
+    return "".join(characters)
 
 
 def any_of(name: str, rules: Rules) -> str:

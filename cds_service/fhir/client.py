@@ -236,8 +236,8 @@ class Chart:
         inflate = None if encoding in {"", "identity"} else zlib.decompressobj(_GZIP_OR_ZLIB)
         body = bytearray()
         async for chunk in response.aiter_raw():
-            room = max(self._limits.response_bytes - len(body), 0)
-            part = inflate.decompress(chunk, room + 1) if inflate else chunk
+            room = min(self._limits.response_bytes - len(body), self._limits.chart_bytes - self.bytes)
+            part = inflate.decompress(chunk, max(room, 0) + 1) if inflate else chunk
             body += part
             self.bytes += len(part)
             if len(body) > self._limits.response_bytes:

@@ -7,8 +7,8 @@ patient for whom there may be something to say is read in full. Whatever cannot 
 
 import asyncio
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cds_service.body import HookRequest
@@ -90,19 +90,29 @@ class _Reading:
     def gathered(self) -> Gathered:
         """Return everything that was read up to now; prefetch that is not whole counts as failed."""
         sources = {key: self._sources.get(key) or self._partial.get(key) for key in (*BY_KEY, REFERRED)}
-        known = {key: source for key, source in sources.items() if source}
-        return Gathered(self._patient_id, self._caller.base, known, self._caller.mapping)
+        return self._gathered({key: source for key, source in sources.items() if source})
+
+    def _gathered(self, sources: Mapping[str, Source]) -> Gathered:
+        return Gathered(self._patient_id, self._caller.base, sources, self._caller.mapping)
 
     async def run(self, as_of: datetime) -> None:
         """Read phase 1, and phase 2 if it may matter."""
         await self._read(PHASE_1)
-        if await self._of_another_version():
+        if self._is_of_another_version():
             return
-        if len(self._sources) < len(QUERIES) and not await self._concerns(as_of):
-            return
-        await self._read(BY_KEY)
-        if not await self._of_another_version():
+        await self._ask_for_version()
+        if self._is_unfinished() and await self._concerns(as_of):
+            await self._read(BY_KEY)
             await self._read_medications()
+        for key in self._sources.keys() - {REFERRED}:
+            if version := self._version_of(key):
+                self._sources[key] = replace(
+                    self._sources[key], state="failed", detail=self._instead(version)
+                )
+
+    def _is_unfinished(self) -> bool:
+        """Say whether there is anything that could still be read."""
+        return len(self._sources) < len(QUERIES) or bool(unresolved_medications(self.gathered()))
 
     async def _concerns(self, as_of: datetime) -> bool:
         """Say whether there may be something to say; CK is read first where it settles that (E2, E3)."""
@@ -171,19 +181,36 @@ class _Reading:
             together.failure = together.failure or found.failure
         return together
 
-    async def _of_another_version(self) -> bool:
-        """Say whether body or server speak a FHIR version that this client does not; then nothing counts as read."""
-        expected = self._caller.mapping.fhir_version
-        found = found_version(self.gathered())
-        if not found and self._chart and any(_puzzled(self._sources.get(key)) for key in NEVER_OFF):
+    def _is_of_another_version(self) -> bool:
+        """Say whether phase 1 contradicts the client's FHIR version; then nothing counts as read."""
+        self.other_version = next(filter(None, map(self._version_of, PHASE_1)), "")
+        if self.other_version:
+            unread = Source("failed", (), self._instead(self.other_version))
+            self._sources = dict.fromkeys((*PHASE_1, *self._sources), unread)
+            self._partial = {}
+        return bool(self.other_version)
+
+    def _version_of(self, key: str) -> str:
+        """Name the FHIR version that most resources of a key have, if not the client's; a few are just broken."""
+        source = self._sources[key]
+        if not found_version(self._gathered({key: source})):
+            return ""
+        each = [found_version(self._gathered({key: Source("read", (entry,))})) for entry in source.entries]
+        others = [version for version in each if version]
+        return others[0] if 2 * len(others) > len(each) else ""
+
+    async def _ask_for_version(self) -> None:
+        """Where a server did not understand the first questions, ask whether it speaks another FHIR version."""
+        puzzled = [key for key in NEVER_OFF if _PUZZLED.search(self._sources[key].detail)]
+        if puzzled and self._chart:
             found = _VERSIONS.get((await self._chart.version())[:3], "")
-        if not found or found == expected:
-            return False
-        self.other_version = found
-        unread = Source("failed", (), f"FHIR {found} instead of {expected}")
-        self._sources = dict.fromkeys((*PHASE_1, *self._sources), unread)
-        self._partial = {}
-        return True
+            if found not in {"", self._caller.mapping.fhir_version}:
+                self.other_version = found
+                for key in puzzled:
+                    self._sources[key] = replace(self._sources[key], detail=self._instead(found))
+
+    def _instead(self, version: str) -> str:
+        return f"FHIR {version} instead of {self._caller.mapping.fhir_version}"
 
     async def _read_medications(self) -> None:
         """Read the Medications that prescriptions only refer to (T1), and those that these refer to."""
@@ -197,8 +224,8 @@ class _Reading:
         unread = {name for name, entry in entries.items() if not entry}
         for key in MEDICATION_KEYS if unread else ():
             source = self._sources[key]
-            alone = Gathered(self._patient_id, self._caller.base, {key: source}, self._caller.mapping)
-            if source.state == "read" and not unread.isdisjoint(unresolved_medications(alone)):
+            named = unresolved_medications(self._gathered({key: source}))
+            if source.state == "read" and not unread.isdisjoint(named):
                 self._sources[key] = Source(
                     "failed", source.entries, "a medication that it names could not be read"
                 )
@@ -212,7 +239,3 @@ class _Reading:
             return await self._chart.read("Medication", medication_id)
         except UnreadableError:
             return None
-
-
-def _puzzled(source: Source | None) -> bool:
-    return source is not None and source.state == "failed" and bool(_PUZZLED.search(source.detail))

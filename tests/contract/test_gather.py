@@ -23,6 +23,14 @@ from tests.support.charts import (
 from tests.support.ehr_simulator import BASE, EhrSimulator
 from tests.support.service import authorization, call_body, prefetch_of, running, settings
 
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+MEDICATION = {
+    "resourceType": "Medication",
+    "id": "med1",
+    "code": {"coding": [{"system": RXNORM, "code": "6851"}]},
+}
+BY_REFERENCE = prescription("m2", medicationReference={"reference": "Medication/med1"})
+
 KEYS = tuple(query.key for query in QUERIES)
 SHORT = Limits(answer_seconds=0.6, render_seconds=0.3)
 SRP, CK = "33921-8", "2157-6"
@@ -79,6 +87,11 @@ class TestANonImnmChart:
         response, audit = await opened(ehr, prefetch=prefetch_of(healthy_chart("p1"), PHASE_1))
         assert (cards(response), ehr.requests, audit["cards"]) == ([], [], 0)
 
+    async def test_costs_none_where_prefetch_is_whole_but_for_a_medication_by_reference(self):
+        ehr = EhrSimulator()
+        response, _ = await opened(ehr, prefetch=prefetch_of([*healthy_chart("p1"), BY_REFERENCE]))
+        assert (cards(response), ehr.requests) == ([], [])
+
     @pytest.mark.parametrize("sign", [condition(BROAD), antibody()], ids=["broad code", "antibody"])
     async def test_with_one_sign_costs_the_ck_too_and_no_more(self, sign):
         ehr = EhrSimulator([patient(), sign, enzyme(CK, "ck", 120)])
@@ -115,7 +128,7 @@ class TestAnImnmChart:
 class TestPrefetch:
     async def test_that_is_whole_needs_no_server(self, clean):
         ehr = EhrSimulator()
-        response, audit = await opened(ehr, prefetch=prefetch_of(imnm_chart()))
+        response, _audit = await opened(ehr, prefetch=prefetch_of(imnm_chart()))
         assert cards(response)[0]["detail"] == clean["detail"]
         assert ehr.requests == []
 
@@ -161,7 +174,7 @@ class TestPrefetch:
     async def test_of_null_says_none_found_and_is_not_asked_again(self):
         given = prefetch_of(imnm_chart()) | {"ana": None}
         ehr = EhrSimulator(imnm_chart())
-        response, audit = await opened(ehr, prefetch=given)
+        _response, audit = await opened(ehr, prefetch=given)
         assert ehr.requests == []
         assert audit["failed"] == {}
 
@@ -208,7 +221,7 @@ class TestPhase1ThatCouldNotBeRead:
 
     @pytest.mark.parametrize("code", [401, 403, 404])
     async def test_conditions_that_are_forbidden_are_unread_and_not_absent(self, code):
-        response, audit = await opened(EhrSimulator(imnm_chart()).bend(sim.status(code), "Condition"))
+        _response, audit = await opened(EhrSimulator(imnm_chart()).bend(sim.status(code), "Condition"))
         assert audit["failed"]["conditions"] == f"HTTP {code}"
         assert audit["not_offered"] == {}
 
@@ -226,7 +239,7 @@ class TestPhase1ThatCouldNotBeRead:
 
     async def test_ck_that_would_have_decided_is_412(self):
         ehr = EhrSimulator([patient(), condition(BROAD)]).bend(sim.status(500), "Observation", code=CK)
-        response, audit = await opened(ehr)
+        response, _audit = await opened(ehr)
         assert "enzymes: HTTP 500" in unread(response)
 
     async def test_what_was_read_before_decides_where_it_can(self):
@@ -253,13 +266,12 @@ class TestAnImnmPatientWhoCannotBeReadInFull:
         (card,) = cards(response)
         assert audit["outcome"] == "abstained"
         assert "**Could not be read:**" in card["detail"]
-        assert audit["milliseconds"] < 700
+        assert audit["milliseconds"] < 2100
 
     async def test_gets_it_within_the_real_deadline(self):
         ehr = EhrSimulator(imnm_chart()).bend(sim.hang)
-        begun = asyncio.get_running_loop().time()
         response, audit = await opened(ehr, prefetch=prefetch_of(imnm_chart(), PHASE_1))
-        assert asyncio.get_running_loop().time() - begun < 2.1
+        assert 1600 < audit["milliseconds"] < 2100
         assert len(cards(response)) == 1
 
     async def test_is_known_even_from_a_prefetch_that_is_not_whole(self):
@@ -284,13 +296,13 @@ class TestAnImnmPatientWhoCannotBeReadInFull:
         assert "not offered by the server" in cards(response)[0]["detail"]
 
     async def test_medications_that_failed_make_it_incomplete(self):
-        response, audit = await opened(EhrSimulator(imnm_chart()).bend(sim.status(401), "MedicationRequest"))
+        _response, audit = await opened(EhrSimulator(imnm_chart()).bend(sim.status(401), "MedicationRequest"))
         assert audit["outcome"] == "abstained"
         assert audit["failed"] == {"medicationRequests": "HTTP 401"}
 
     async def test_keys_that_the_configuration_calls_not_offered_are_not_asked_for(self):
         ehr = EhrSimulator(imnm_chart())
-        response, audit = await opened(ehr, client={"not_offered": frozenset({"appointments", "orders"})})
+        _response, audit = await opened(ehr, client={"not_offered": frozenset({"appointments", "orders"})})
         assert audit["fhir_requests"] == 15
         assert set(audit["not_offered"]) == {"appointments", "orders"}
 
@@ -312,7 +324,7 @@ class TestAServerThatWantsToBeAskedOtherwise:
     @pytest.mark.parametrize("issue", ["required", "not-supported"])
     async def test_is_asked_by_category_and_its_laboratory_once(self, issue, clean):
         ehr = EhrSimulator(imnm_chart()).bend(self._only_by_category(issue))
-        response, audit = await opened(ehr)
+        response, _audit = await opened(ehr)
         assert cards(response)[0]["detail"] == clean["detail"]
         by_category = [path for path in ehr.asked("Observation") if "category" in path]
         assert len(by_category) == len(set(by_category)) == 2
@@ -347,7 +359,7 @@ class TestAServerThatWantsToBeAskedOtherwise:
                 return sim.answer(sim.outcome("required"), 400)
             return response if "problem" in url else sim.answer(sim.outcome("exception"), 500)
 
-        response, audit = await opened(EhrSimulator(imnm_chart()).bend(refuse, "Condition"))
+        _response, audit = await opened(EhrSimulator(imnm_chart()).bend(refuse, "Condition"))
         assert (audit["eligibility"], audit["failed"]["conditions"]) == ("definite", "HTTP 500")
 
     async def test_never_makes_other_400s_a_second_try(self):
@@ -362,7 +374,7 @@ class TestAnotherFhirVersion:
         old = condition() | {"clinicalStatus": "active", "verificationStatus": "confirmed"}
         chart = [patient(), old]
         given = prefetch_of(chart, PHASE_1) if where == "body" else {}
-        response, audit = await opened(EhrSimulator(chart), prefetch=given)
+        response, _audit = await opened(EhrSimulator(chart), prefetch=given)
         assert "instead of R4" in unread(response)
         assert "retry-after" not in response.headers
 
@@ -374,41 +386,53 @@ class TestAnotherFhirVersion:
         assert "FHIR DSTU2 instead of R4" in unread(response)
         assert audit["fhir_requests"] == 4
 
+    async def test_of_a_server_leaves_what_prefetch_says_in_force(self):
+        ehr = EhrSimulator(imnm_chart(), fhir_version="3.0.2").bend(sim.status(406))
+        ehr.bends.insert(0, sim.Bend(lambda _, response: response, "metadata"))
+        response, audit = await opened(ehr, prefetch=prefetch_of(imnm_chart(), ("conditions",)))
+        assert audit["failed"]["patient"] == "FHIR STU3 instead of R4"
+        assert len(cards(response)) == 1
+
+    async def test_of_a_few_resources_is_no_more_than_broken_resources(self):
+        odd = condition(number="c2") | {"clinicalStatus": "active"}
+        _, audit = await opened(EhrSimulator([*imnm_chart(), odd]))
+        assert (audit["outcome"], audit["refused"], audit["failed"]) == ("scored", {"unreadable": 1}, {})
+
+    async def test_of_one_other_key_makes_that_key_unread(self):
+        old = prescription("m2", taken="y")
+        chart = [resource for resource in imnm_chart() if resource["id"] != "m1"]
+        response, audit = await opened(EhrSimulator([*chart, old]))
+        assert audit["failed"] == {"medicationRequests": "FHIR STU3 instead of R4"}
+        assert len(cards(response)) == 1
+
     async def test_is_not_blamed_on_an_r4_server(self):
         ehr = EhrSimulator(imnm_chart()).bend(sim.status(406), "Condition")
-        response, audit = await opened(ehr)
+        _response, audit = await opened(ehr)
         assert audit["failed"]["conditions"] == "HTTP 406"
 
 
 class TestMedicationsByReference:
-    MEDICATION = {
-        "resourceType": "Medication",
-        "id": "med1",
-        "code": {"coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "6851"}]},
-    }
-    BY_REFERENCE = prescription("m2", medicationReference={"reference": "Medication/med1"})
-
     async def test_are_read(self):
-        ehr = EhrSimulator([*imnm_chart(), self.BY_REFERENCE, self.MEDICATION])
-        response, audit = await opened(ehr)
+        ehr = EhrSimulator([*imnm_chart(), BY_REFERENCE, MEDICATION])
+        _response, audit = await opened(ehr)
         assert audit["fhir_requests"] == 18
         assert audit["failed"] == {}
 
     async def test_are_read_once_however_often_they_are_named(self):
-        again = self.BY_REFERENCE | {"id": "m3"}
-        ehr = EhrSimulator([*imnm_chart(), self.BY_REFERENCE, again, self.MEDICATION])
+        again = BY_REFERENCE | {"id": "m3"}
+        ehr = EhrSimulator([*imnm_chart(), BY_REFERENCE, again, MEDICATION])
         await opened(ehr)
         assert len(ehr.asked("Medication/")) == 1
 
     @pytest.mark.parametrize("fault", [sim.status(403), sim.status(404), sim.status(500), sim.truncated])
     async def test_that_cannot_be_read_make_the_record_incomplete(self, fault):
-        ehr = EhrSimulator([*imnm_chart(), self.BY_REFERENCE, self.MEDICATION]).bend(fault, "Medication")
-        response, audit = await opened(ehr)
+        ehr = EhrSimulator([*imnm_chart(), BY_REFERENCE, MEDICATION]).bend(fault, "Medication")
+        _response, audit = await opened(ehr)
         assert audit["failed"] == {"medicationRequests": "a medication that it names could not be read"}
         assert audit["outcome"] == "abstained"
 
     async def test_cannot_be_read_without_a_server(self):
-        given = prefetch_of([*imnm_chart(), self.BY_REFERENCE])
+        given = prefetch_of([*imnm_chart(), BY_REFERENCE])
         _, audit = await opened(EhrSimulator(), fhirServer=None, prefetch=given)
         assert "medicationRequests" in audit["failed"]
 
@@ -427,7 +451,7 @@ async def test_site_codes_are_asked_for_and_count(tmp_path):
     local = observation("x", "ck", 20) | {"code": {"coding": [{"system": "urn:lab", "code": "CREA-K"}]}}
     quantity = enzyme(CK, "x", 4000)["valueQuantity"]
     ehr = EhrSimulator([patient(), antibody(), local | {"valueQuantity": quantity}])
-    response, audit = await opened(ehr, client={"site_map": site_map})
+    _response, audit = await opened(ehr, client={"site_map": site_map})
     assert audit["eligibility"] == "possible"
     assert any("CREA-K" in path for path in ehr.asked("Observation"))
 

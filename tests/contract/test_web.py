@@ -49,7 +49,7 @@ class TestDiscovery:
 
     def test_refuses_a_service_or_a_hook_that_does_not_exist(self):
         with pytest.raises(
-            SettingsError, match="services: other is not in cds-hooks.json, which has imnm-recurrence"
+            SettingsError, match=r"services: other is not in cds-hooks\.json, which has imnm-recurrence"
         ):
             enabled(DOCUMENT, ("other",))
         other = {"services": [DOCUMENT["services"][0] | {"hook": "order-sign"}]}
@@ -109,7 +109,7 @@ class TestTheHookCall:
     async def test_with_an_unusable_authorization_goes_on_without_a_token(self):
         ehr = EhrSimulator(healthy_chart("p1"))
         async with running(ehr) as service:
-            given = authorization("t", token_type="DPoP")  # noqa: S106
+            given = authorization("t", token_type="DPoP")
             assert (await service.hook(call_body(fhirAuthorization=given))).json() == {"cards": []}
             (audit,) = service.audits()
         assert audit["token"] == "ignored"
@@ -267,6 +267,27 @@ class TestAnythingThatEscapes:
         is_outcome(response, 500, "exception")
         assert response.headers["access-control-allow-origin"] == ORIGIN
         assert "Eve" not in "".join(service.lines)
+
+    async def test_is_named_by_the_first_task_that_failed(self, monkeypatch):
+        async def broken(*_: object, **__: object) -> None:
+            raise KeyError("Eve Example")
+
+        monkeypatch.setattr("cds_service.fhir.client.Chart.search", broken)
+        async with running(EhrSimulator(imnm_chart())) as service:
+            is_outcome(await service.hook(call_body()), 500, "exception")
+        assert json.loads(service.lines[1])["error"] == "KeyError"
+
+    async def test_of_another_protocol_is_left_to_the_framework(self):
+        from cds_service.edge import Edge
+        from cds_service.events import Events
+
+        seen = []
+
+        async def app(scope, receive, send):
+            seen.append(scope["type"])
+
+        await Edge(app, (), Events(seen.append, utc_now))({"type": "websocket"}, None, None)
+        assert seen == ["websocket"]
 
     async def test_after_an_answer_has_begun_cuts_it_off(self):
         from cds_service.edge import Edge

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.spec.resources import Options, resource_of
+from tests.spec.shorthand import spelled_out
 from tests.spec.words import AS_OF, SYSTEMS, TABLES, when
 
 __all__ = ["AS_OF", "TABLES", "Record", "alternatives", "read"]
@@ -46,7 +47,7 @@ def read(text: str) -> Record:
     record = Record()
     patient = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1970-01-01"}
     record.resources.append(patient)
-    for number, phrase in enumerate(filter(None, (p.strip() for p in _PHRASE.findall(text)))):
+    for number, phrase in enumerate(filter(None, (p.strip() for p in _PHRASE.findall(spelled_out(text))))):
         words = ["json", phrase[5:]] if phrase.startswith("json ") else shlex.split(phrase)
         _phrase(record, words, f"r{number}")
     return record
@@ -78,7 +79,7 @@ def _phrase(record: Record, words: list[str], number: str) -> None:
 
 
 def _setting(value: str) -> Any:
-    return json.loads(value) if value in {"true", "false"} else value
+    return json.loads(value) if value in {"true", "false"} or value.startswith("{") else value
 
 
 def _patient(record: Record, options: Options) -> None:

@@ -83,6 +83,10 @@ def _dosages(options: dict[str, str], period: dict[str, str]) -> list[dict[str, 
     if "dose" in options:
         dose = {"value": json.loads(options["dose"])} | _unit(options, "dose", "mg")
         dosage = _dose(dose, options.get("times", "1"), options.get("every", "1"), options.get("every-unit", "d"))
+    if "dose-range" in options:
+        low, high = (json.loads(side) for side in options["dose-range"].split("-"))
+        bounds = {"low": {"value": low} | _unit({}, "", "mg"), "high": {"value": high} | _unit({}, "", "mg")}
+        dosage = _dose({}, "1", "1", "d") | {"doseAndRate": [{"doseRange": bounds}]}
     if period:
         dosage.setdefault("timing", {}).setdefault("repeat", {})["boundsPeriod"] = period
     if "route" in options:

@@ -145,10 +145,12 @@ def _encounter(words: list[str], time: str | None, options: Options) -> dict[str
         del resource["period"]
     for word in words[1:]:
         resource["serviceType"] = {"coding": _visit_codings(word)}
-    for option, element in (("type", "type"), ("specialty", "participant")):
-        if option in options:
-            concept = {"coding": _visit_codings(options[option])}
-            resource[element] = [{"type": [concept]}] if element == "participant" else [concept]
+    if "type" in options:
+        resource["type"] = [{"coding": _visit_codings(options["type"])}]
+    if "specialty" in options:
+        role = {"resourceType": "PractitionerRole", "id": "role"}
+        resource["contained"] = [role | {"specialty": [{"coding": _visit_codings(options["specialty"])}]}]
+        resource["participant"] = [{"individual": {"reference": "#role"}}]
     return resource
 
 

@@ -33,7 +33,12 @@ class Row:
 
 def rows(folder: Path = FOLDER) -> list[Row]:
     """Every row of every table, in the order of the files."""
-    return [row for path in sorted(folder.glob("*.md")) for row in _rows(path)]
+    return [row for path in files(folder) for row in _rows(path)]
+
+
+def files(folder: Path = FOLDER) -> list[Path]:
+    """The files of tables in the order of their numbers."""
+    return sorted(folder.glob("*.md"), key=lambda path: int(path.name.split("-")[0]))
 
 
 def _rows(path: Path) -> Iterator[Row]:
@@ -123,7 +128,10 @@ def _activity(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
 
 
 def _follow_up(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
-    """`visit overdue 3, echo never`; `none`: there is no table; `no echo`: the item is not in it."""
+    """`visit overdue 3, echo never`; `visit ok 2026-02-28`: when it was last done; `none`: there is no table.
+
+    `no echo`: the item is not in the table.
+    """
     got = {item["item"]: item for item in answer.get("follow_up", [])}
     if cell == "none":
         return not got, got
@@ -133,17 +141,24 @@ def _follow_up(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
             seen.append(state not in got)
         else:
             seen.append(item in got and got[item]["state"] == state)
-            seen += [got[item].get("overdue_days") == int(days[0])] if days and seen[-1] else []
+            name = "last" if days and "-" in days[0] else "overdue_days"
+            seen += [str(got[item].get(name)) == days[0]] if days and seen[-1] else []
     return all(seen), {k: v["state"] for k, v in got.items()} | {"days": list(got.values())}
 
 
 def _risk(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
-    """`2y 0.5682 0.3066–0.8542, over 0.2846–0.5682`: estimate and range, then the range over the unknowns."""
+    """`2y 0.5682 0.3066–0.8542, over 0.2846–0.5682`: estimate and range, then the range over the unknowns.
+
+    `no over`: there is none, because nothing is unknown.
+    """
     got = answer.get("risk", {})
     if cell == "none":
         return not got, got
     seen = []
     for part in (p.strip() for p in cell.split(",")):
+        if part == "no over":
+            seen.append("range_over_unknowns" not in answer)
+            continue
         year, *numbers = re.split(r"[ –]", part)
         if year == "over":
             over = answer["range_over_unknowns"]["2y"]
@@ -191,14 +206,26 @@ def _card(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
     return cards[0]["indicator"] == indicator and said and unsaid, (cards[0]["indicator"], text)
 
 
+_ORDER = ("ServiceRequest", "draft", "proposal")
+_BOOKING = ("Appointment", "proposed", None)
+
+
 def _suggestions(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
-    """`5048-4, 2157-6 1920-8 1742-6, appointment`: the codes of each suggestion, in order."""
+    """`5048-4, 2157-6 1920-8 1742-6, appointment 394810000`: the codes of each suggestion, in order.
+
+    Each must be one `create` action: a draft ServiceRequest that is a proposal, or a proposed Appointment.
+    """
     got = []
     for card in answer["cards"]:
         for suggestion in card.get("suggestions", []):
-            resource = suggestion["actions"][0]["resource"]
-            codes = " ".join(c["code"] for c in resource.get("code", {}).get("coding", []))
-            got.append(codes if resource["resourceType"] == "ServiceRequest" else "appointment")
+            actions = suggestion["actions"]
+            resource = actions[0]["resource"]
+            concepts = [resource.get("code", {}), *resource.get("specialty", [])]
+            codes = " ".join(c["code"] for concept in concepts for c in concept.get("coding", []))
+            kind = (resource["resourceType"], resource["status"], resource.get("intent"))
+            got.append({_ORDER: codes, _BOOKING: f"appointment {codes}"}.get(kind, str(kind)))
+            if [action["type"] for action in actions] != ["create"]:
+                got.append(str(actions))
     return got == ([] if cell == "none" else [c.strip() for c in cell.split(",")]), got
 
 

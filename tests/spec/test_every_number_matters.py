@@ -128,3 +128,16 @@ def test_deleting_a_code_turns_a_row_red(tmp_path, table, index):
     code = gone["code"].replace("*", "")
     likely = [row for row in ROWS if code in row.record]
     assert first_red(likely, tables=load_tables(folder)), gone
+
+
+@pytest.mark.parametrize("sign", [1, -1], ids=["up", "down"])
+@pytest.mark.parametrize(
+    "index", [i for i, row in enumerate(csv_rows("agents")) if row["class"] == "glucocorticoid"]
+)
+def test_moving_a_prednisone_equivalent_turns_a_row_red(tmp_path, index, sign):
+    folder = copied_tables(tmp_path)
+    table = csv_rows("agents")
+    table[index]["prednisone_mg"] = str(Decimal(table[index]["prednisone_mg"]) + sign * Decimal("0.01"))
+    rewrite(folder / "agents.csv", table)
+    likely = [row for row in of_rules("T4") if table[index]["ingredient"] in row.record]
+    assert first_red(likely, tables=load_tables(folder)), table[index]

@@ -217,6 +217,10 @@ async def refuse_connection(request: httpx.Request, response: httpx.Response) ->
     raise httpx.ConnectError("connection refused", request=request)
 
 
+async def slow_to_connect(request: httpx.Request, response: httpx.Response) -> httpx.Response:
+    raise httpx.ConnectTimeout("no connection in time", request=request)
+
+
 async def reset(request: httpx.Request, response: httpx.Response) -> httpx.Response:
     raise httpx.ReadError("connection reset", request=request)
 

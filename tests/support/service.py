@@ -4,6 +4,8 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
+from unittest.mock import patch
 
 import httpx
 
@@ -11,10 +13,12 @@ from cds_service.app import create_app
 from cds_service.fhir.prefetch import QUERIES
 from cds_service.settings import Client, Limits, Settings
 from fhir_mapping.terms import load_tables
+from models.registry import load_model
 from tests.support.charts import clock
 from tests.support.ehr_simulator import BASE, EhrSimulator, entry, matches
 
-TABLES = load_tables()
+TABLES = load_tables()  # read and checked once for all tests, like the model
+_model = cache(load_model)
 SERVICE = "/cds-services/imnm-recurrence"
 ORIGIN = "https://ehr-frontend.example"
 
@@ -82,7 +86,10 @@ async def running(
     """Start the service in front of `ehr`, and check that nothing went anywhere else."""
     ehr = ehr or EhrSimulator()
     lines: list[str] = []
-    app = create_app(configured or settings(), clock=clock, transport=ehr, write=lines.append, limits=limits)
+    with patch.multiple("cds_service.app", load_tables=lambda: TABLES, load_model=_model):
+        app = create_app(
+            configured or settings(), clock=clock, transport=ehr, write=lines.append, limits=limits
+        )
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://cds.example")
     async with app.router.lifespan_context(app), client as http:
         yield Running(http, lines)

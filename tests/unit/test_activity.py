@@ -162,6 +162,11 @@ def test_days_are_those_of_the_clients_time_zone():
     assert sign(*facts, settings={"time_zone": timezone(timedelta(hours=-8))}) == "rising"
 
 
+def test_a_ck_of_the_year_1_breaks_nothing_west_of_greenwich():
+    facts = [ck(9000, "0001-01-01T00:00:00Z"), LOW, ck(500, 40), ck(500, 10)]
+    assert sign(*facts, settings={"time_zone": timezone(timedelta(hours=-8))}) == "relapse"
+
+
 def test_the_reason_names_the_numbers_and_the_evidence_the_results():
     found = activity(record(HIGH, LOW, ck(500, 40), ck(700, 10)))
     assert found.reason == "CK 500 and 700 U/L after a nadir of 200 U/L"

@@ -72,6 +72,7 @@ async def test_a_search_that_was_made_is_not_made_again():
         (sim.refuse_connection, "no connection"),
         (sim.reset, "the connection broke"),
         (sim.half_closed, "the connection broke"),
+        (sim.slow_to_connect, "timed out"),
         (sim.truncated, "the answer is not FHIR JSON"),
         (sim.body(b"<html>log in</html>", content_type="text/html"), "the answer is not FHIR JSON"),
         (sim.body(b""), "the answer is not FHIR JSON"),
@@ -268,6 +269,13 @@ async def _size(ehr: EhrSimulator) -> int:
     async with chart_of(ehr) as chart:
         await chart.search("Condition", ALL)
         return chart.bytes
+
+    async def test_bytes_of_a_chart_that_are_used_up_are_not_even_unpacked(self):
+        ehr = EhrSimulator(conditions(20)).bend(sim.gzip_bomb)
+        async with chart_of(ehr, response_bytes=1000, chart_bytes=1500) as chart:
+            for number in range(4):
+                await chart.search("Condition", (*ALL, ("status", str(number))))
+            assert chart.bytes <= 1504
 
 
 class TestReading:

@@ -124,15 +124,15 @@ def says_weak(tables: dict, holder: dict) -> bool:
     return any(word in whole_words(text) for text in texts for word in words(tables, "weak"))
 
 
-def own_limit(record: dict, holder: dict, unit: str, moment: dict) -> Decimal | None:
-    """The laboratory's own upper limit (F8), if it is in the same unit text (F6)."""
+def own_limit(record: dict, holder: dict, units: tuple, moment: dict) -> Decimal | None:
+    """The laboratory's own upper limit (F8), if it is in one of these unit texts or in none (F6)."""
     best = None
     for one in holder.get("referenceRange") or []:
         special = range_matches(record, one, moment)
         high = one.get("high") or {}
         value = as_decimal(high.get("value"))
-        written = high.get("unit") or high.get("code") or unit
-        if special is None or value is None or written != unit:
+        written = high.get("unit") or high.get("code")
+        if special is None or value is None or (written and written not in units):
             continue
         if best is None or special > best[0]:
             best = (special, value)
@@ -143,7 +143,7 @@ def quantity_answer(record: dict, holder: dict, moment: dict) -> str:
     """A quantity against its own limit."""
     quantity = holder.get("valueQuantity") or {}
     value = as_decimal(quantity.get("value"))
-    limit = own_limit(record, holder, quantity.get("unit") or quantity.get("code") or "", moment)
+    limit = own_limit(record, holder, (quantity.get("unit") or quantity.get("code"),), moment)
     if value is None or limit is None:
         return ""
     over = above(value, quantity.get("comparator") or "", limit)
@@ -160,7 +160,7 @@ def titre_answer(record: dict, holder: dict, under_titre_code: bool, moment: dic
     if not found:
         return ""
     highest = max(found, key=lambda one: one["titre"])
-    limit = own_limit(record, holder, "", moment)
+    limit = own_limit(record, holder, TITER_UNITS, moment)
     if limit is not None:
         over = above(highest["titre"], highest["comparator"], limit)
         return {True: "positive", False: "negative", None: ""}[over]

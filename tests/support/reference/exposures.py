@@ -32,14 +32,21 @@ def rule_T1_medication(record: dict, resource: dict) -> dict:
 
 def rule_T1_excluded_route(record: dict, resource: dict) -> bool:
     """Every instruction names an excluded route."""
-    routes = [instruction.get("route") or {} for instruction in instructions(resource)]
-    said = [words_of(record["tables"], "qualifiers", route) for route in routes]
-    return bool(said) and all("excluded-route" in words for words in said)
+    return bool(written(resource)) and not instructions(record, resource)
 
 
-def instructions(resource: dict) -> list[dict]:
+def written(resource: dict) -> list[dict]:
     held = resource.get("dosageInstruction") or resource.get("dosage") or []
     return held if isinstance(held, list) else [held]
+
+
+def instructions(record: dict, resource: dict) -> list[dict]:
+    """The dosage instructions, without those by an excluded route."""
+    kept = []
+    for one in written(resource):
+        if "excluded-route" not in words_of(record["tables"], "qualifiers", one.get("route") or {}):
+            kept.append(one)
+    return kept
 
 
 def rule_T2_counts(resource: dict) -> str:
@@ -92,7 +99,7 @@ def rule_T3_treatment(record: dict, resource: dict) -> tuple[dict, str]:
 
 def request_period(record: dict, resource: dict):
     zone = record["zone"]
-    bounds = [bounds_of(record, one) for one in instructions(resource)]
+    bounds = [bounds_of(record, one) for one in instructions(record, resource)]
     supply = resource.get("dispenseRequest") or {}
     valid = supply.get("validityPeriod") or {}
     starts = [start for start, _ in bounds if start]
@@ -155,7 +162,7 @@ def dispense_period(record: dict, resource: dict):
 def same_treatment(one: dict, other: dict) -> bool:
     """F7: medication resources of one type with the same ingredient, period and dosage."""
     same = all(one[name] == other[name] for name in ("kind", "ingredient", "start", "end"))
-    if not same or instructions(one["resource"]) != instructions(other["resource"]):
+    if not same or written(one["resource"]) != written(other["resource"]):
         return False
     one["intolerance"] = one["intolerance"] or other["intolerance"]
     return True
@@ -183,7 +190,7 @@ def rule_T3_gap(record: dict, agent: str, treatments: list[dict]) -> timedelta:
     if agent == "rituximab":
         name = "rituximab_gap_days"
     elif agent != "glucocorticoid":
-        given = [i["route"] for one in treatments for i in instructions(one["resource"]) if i.get("route")]
+        given = [i["route"] for one in treatments for i in instructions(record, one["resource"]) if i.get("route")]
         words = [words_of(record["tables"], "qualifiers", route) for route in given]
         if given and all("parenteral-route" in found for found in words):
             name = "infusion_gap_days"
@@ -235,7 +242,7 @@ def rule_T3_days_treated(record: dict, episodes: list[dict]) -> timedelta:
 def rule_T4_mg_per_day(record: dict, treatment: dict, day) -> Fraction:
     """Known prednisone-equivalent mg on one calendar day; what is not known is not evidence."""
     factor = Decimal(record["tables"]["agents"][treatment["ingredient"]]["prednisone_mg"])
-    held = instructions(treatment["resource"])
+    held = instructions(record, treatment["resource"])
     total = Fraction(0)
     for instruction in held:
         start, end = bounds_of(record, instruction)
