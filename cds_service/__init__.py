@@ -12,5 +12,5 @@ for _name in (
     _found = find_spec(_name)
     if not _found or not _found.origin or Path(_found.origin).resolve().parents[1] != _HOME:
         raise ImportError(
-            f"the package {_name} that Python finds is not the one of imnm-cds: clear the path of it"
+            f"the package {_name} that Python finds is not the one of imnm-cds: start it where no other is found"
         )

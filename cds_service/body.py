@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from starlette.requests import ClientDisconnect
 
 from cds_service.errors import BodyTooLargeError, InvalidRequestError, TooSlowError, UnsupportedBodyError
 from cds_service.protocol import Authorization, Envelope
@@ -68,6 +69,8 @@ async def receive(chunks: AsyncIterable[bytes], limits: Limits, deadline: float)
                     raise _too_large(limits)
     except TimeoutError:
         raise TooSlowError("the body did not arrive in time") from None
+    except ClientDisconnect:
+        raise InvalidRequestError("the body did not arrive") from None
     return b"".join(parts)
 
 

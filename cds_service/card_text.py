@@ -262,10 +262,16 @@ def _with_unit(value: Decimal | str | None, unit: str) -> str:
     return number(value) if unit in {"", "1"} else f"{number(value)} {unit}"
 
 
+def _last_done(item: FollowUpItem) -> str:
+    """When it was last done; a visit that counts because no specialty is coded says so (V4)."""
+    uncoded = any("specialty not coded" in evidence for evidence in item.evidence)
+    return f"last {item.last}{', specialty not coded' if uncoded else ''}"
+
+
 _OPEN: dict[str, Callable[[FollowUpItem], str]] = {
-    "overdue": lambda i: f"**{i.label}: {i.overdue_days} days overdue** (last {i.last})",
+    "overdue": lambda i: f"**{i.label}: {i.overdue_days} days overdue** ({_last_done(i)})",
     "never": lambda i: f"**{i.label}: none on record**",
-    "due": lambda i: f"{i.label}: due {i.due} (last {i.last})",
+    "due": lambda i: f"{i.label}: due {i.due} ({_last_done(i)})",
     "warn": lambda i: f"**{i.label}**",
     "unknown": lambda i: f"{i.label}: not known, could not be read",
     "planned": lambda i: f"{i.label}: planned",

@@ -52,8 +52,8 @@ _TABLES: Mapping[str, tuple[str, ...]] = {
     "Procedure": _EVENTS,
     "DiagnosticReport": _EVENTS,
     "ServiceRequest": _EVENTS,
-    "Encounter": ("visits",),
-    "Appointment": ("visits",),
+    "Encounter": ("visits", "specialties"),
+    "Appointment": ("visits", "specialties"),
 }
 _NEED_NO_CODE = frozenset({"Patient", "Appointment"})  # an Appointment may count without one (V3)
 
@@ -111,9 +111,7 @@ def _verdict(one: reading.Reading, patient_id: str, case: Case) -> Verdict:
     problem = _subject_problem(one, patient_id)
     if problem == "other patient":
         return problem
-    is_judged = one.type == "Appointment" or bool(
-        _roles(one, case)
-    )  # an Appointment may count without a code (V3)
+    is_judged = one.type in _NEED_NO_CODE or bool(_roles(one, case))
     if is_judged and problem:
         return problem
     if not one.readable:
@@ -151,7 +149,7 @@ def _judged(one: reading.Reading, content: reading.Content, case: Case) -> Verdi
             return judge_booking(one, content, case)
         case reading.Order():
             return judge_order(one, content, case)
-        case reading.Person():
+        case _:  # the Patient: read once, in `_patient`
             return ()
 
 

@@ -31,12 +31,14 @@ def report_statuses(case: Case) -> frozenset[str]:
 
 def judge_contact(one: reading.Reading, found: reading.Contact, case: Case) -> Verdict:
     """Judge one Encounter (V4); one that is neither finished nor in progress is left out."""
+    if reason := not_understood(one.json):
+        return reason
     in_progress = one.status == "in-progress"
     if one.status != "finished" and not in_progress:
         return ()
     start, end = found.period.start, found.period.end
     when = (start or end) if in_progress else (end or start)
-    reason = not_understood(one.json) or case.time_problem(when)
+    reason = case.time_problem(when)
     if reason or when is None:
         return reason
     specialties = case.tables.words("specialties", found.kinds)
@@ -55,30 +57,37 @@ def judge_contact(one: reading.Reading, found: reading.Contact, case: Case) -> V
 
 def judge_booking(one: reading.Reading, found: reading.Booking, case: Case) -> Verdict:
     """Judge one Appointment (V3); only a booked one is a plan, and it must have been made by `as_of` (F3)."""
+    if reason := not_understood(one.json):
+        return reason
     if one.status != "booked":
         return ()
     created = found.created
-    reason = not_understood(one.json) or ("future" if created and case.is_future(created) else "")
-    return reason or (
+    if created and case.is_future(created):
+        return "future"
+    kinds = [kind for kind in found.kinds if case.tables.words("specialties", [kind])]
+    return (
         Plan(
             one.name,
-            roles_in(("visits",), one, case),
+            case.tables.words("visits", [*found.service, *kinds]),
             "Appointment",
             start=found.start,
             made=case.at(created) if created else None,
-            specialty_coded=bool(found.service or case.tables.words("specialties", found.kinds)),
+            specialty_coded=bool(found.service or kinds),
         ),
     )
 
 
 def judge_order(one: reading.Reading, found: reading.Order, case: Case) -> Verdict:
     """Judge one ServiceRequest (V3); only an active one that orders something is a plan."""
+    if reason := not_understood(one.json):
+        return reason
     if one.status != "active" or found.intent in NO_ORDER or found.do_not_perform:
         return ()
     authored = found.authored
-    reason = not_understood(one.json) or ("future" if authored and case.is_future(authored) else "")
+    if authored and case.is_future(authored):
+        return "future"
     made = case.at(authored) if authored else None
-    return reason or (Plan(one.name, roles_in(TABLES, one, case), "ServiceRequest", made=made),)
+    return (Plan(one.name, roles_in(TABLES, one, case), "ServiceRequest", made=made),)
 
 
 def roles_in(tables: tuple[str, ...], one: reading.Reading, case: Case) -> frozenset[str]:

@@ -26,7 +26,7 @@ def judge_medication(one: reading.Reading, found: reading.Medication, case: Case
         next((reason for json in (one.json, *found.resolved_from) if (reason := not_understood(json))), "")
         or status_problem(one.status, STATUSES[found.kind])
         or _intent_problem(found)
-        or case.time_problem(_began(found))
+        or _time_problem(one, found, case)
         or _conflict(found, case.tables)
     )
     if reason:
@@ -59,6 +59,14 @@ def _began(found: reading.Medication) -> Moment | None:
     effective = found.effective.start or found.effective.end
     first = min(bounds, key=lambda moment: moment.first, default=None)
     return first or found.validity.start or found.authored or effective or found.handed_over
+
+
+def _time_problem(one: reading.Reading, found: reading.Medication, case: Case) -> str:
+    """F3, but an active statin needs no time: the warning of the statin row asks only whether it is on the list (V)."""
+    began = _began(found)
+    ingredients = case.tables.first_words("medications", one.codings)
+    is_statin = {case.tables.agent(ingredient).klass for ingredient in ingredients} == {"statin"}
+    return "" if began is None and one.status == "active" and is_statin else case.time_problem(began)
 
 
 def _systemic(found: reading.Medication, tables: Tables) -> tuple[reading.Instruction, ...] | None:

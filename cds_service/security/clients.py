@@ -35,8 +35,9 @@ def trust(request: HookRequest, known: Mapping[str, Caller]) -> Caller:
 
     The request's address is compared with the configured ones and used for nothing else.
     """
-    caller = known.get(request.fhir_server.rstrip("/"))
-    if caller is None:
+    base = request.fhir_server.rstrip("/")
+    caller = known.get(base)
+    if caller is None or bool(base) != bool(request.fhir_server):
         raise UnknownClientError("fhirServer belongs to no configured client")
     return caller
 

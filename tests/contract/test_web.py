@@ -88,6 +88,8 @@ class TestTheHookCall:
             BASE.upper(),
             "http://ehr.example/fhir",
             "http://169.254.169.254/",
+            "/",
+            "///",
         ],
     )
     async def test_for_a_server_that_nobody_configured_is_403_and_dials_nothing(self, server):

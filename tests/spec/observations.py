@@ -19,7 +19,7 @@ ANSWERS = {"positive": ("10828004", "Positive"), "negative": ("260385009", "Nega
 
 def observation(kind: str, words: list[str], time: str | None, options: dict[str, str]) -> dict[str, Any]:
     """`ast 174 @-10d unit=U/L limit=40 specimen=s1 …` → an Observation."""
-    unit = UNITS.get(kind.split("+")[0], "")
+    unit = UNITS.get(kind.split("+", maxsplit=1)[0], "")
     resource: dict[str, Any] = {
         "resourceType": "Observation",
         "status": "final",

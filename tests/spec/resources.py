@@ -24,7 +24,8 @@ class Options(dict[str, str]):
 
     def get(self, name: str, default: Any = None) -> Any:
         """As in a dict."""
-        return self[name] if name in self else default
+        self.unread.discard(name)
+        return super().get(name, default)
 
 
 def resource_of(kind: str, plain: list[str], options: Options, number: str) -> dict[str, Any]:
@@ -106,13 +107,13 @@ def _condition(what: str, time: str | None, options: Options) -> dict[str, Any]:
         "resourceType": "Condition",
         "code": {"coding": codings("conditions", what)},
     }
-    for status, system, usual in (
+    for status, name, usual in (
         ("clinical", "condition-clinical", "active"),
         ("verification", "condition-ver-status", "confirmed"),
     ):
         code = options.get(status, usual)
         if code != "none":
-            system = f"http://terminology.hl7.org/CodeSystem/{system}"
+            system = f"http://terminology.hl7.org/CodeSystem/{name}"
             resource[f"{status}Status"] = {"coding": [{"system": system, "code": code}]}
     if "period" in options:
         resource["onsetPeriod"] = period(options["period"])

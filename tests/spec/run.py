@@ -37,9 +37,12 @@ def answer(record: Record, tables: Tables | None = None, model: Model | None = N
     zone = ZoneInfo(settings.pop("time_zone", "UTC"))
     cards = CardSettings(**{key: settings.pop(key) for key in _OF_CARDS & settings.keys()})
     mapping = MappingSettings(tables=tables, time_zone=zone, **settings)
-    entries = tuple(Entry(json.dumps(r).encode()) for r in record.resources)
+    entries = tuple(
+        Entry(json.dumps(resource).encode(), record.full_urls.get(place, ""))
+        for place, resource in enumerate(record.resources)
+    )
     sources = {"record": Source("read", entries)}
     sources |= {key: Source("failed", (), why) for key, why in record.failed.items()}
     sources |= {key: Source("not-offered") for key in record.not_offered}
-    gathered = Gathered(patient_id="p1", base="", sources=sources, mapping=mapping)
+    gathered = Gathered(patient_id="p1", base=record.base, sources=sources, mapping=mapping)
     return as_json(assess(gathered, AS_OF, model or packaged_model()), cards)

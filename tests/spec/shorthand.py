@@ -2,7 +2,8 @@
 
 `predictors 10?1` is evidence for cardiac involvement (1 present, 0 absent, ? nothing), ANA, refractory, AST/ALT: too
 old to show that any follow-up was done in time. `done visit echo @-30d` are items of the follow-up table with normal
-results. `statement ivig from=-200d/-60d to=-180d/none` and `administration ivig @-56d/-28d` are two resources each.
+results. `statement ivig from=-200d/-60d to=-180d/none` and `administration ivig @-56d/-28d` are two resources each. `two agents`
+are methotrexate 700 to 500 days ago and azathioprine 400 to 200 days ago.
 """
 
 import re
@@ -15,6 +16,10 @@ _PREDICTORS = (
         "0": "request azathioprine from=-340d; ck 150 @-170d",
     },
     {"1": "ast 200 @-340d; alt 100 @-340d", "0": "ast 100 @-340d; alt 100 @-340d"},
+)
+_TWO_AGENTS = (
+    "statement methotrexate from=-700d to=-500d",
+    "statement azathioprine from=-400d to=-200d",
 )
 _DONE = {
     "visit": ("encounter AMB visit",),
@@ -29,6 +34,7 @@ _DONE = {
 def spelled_out(record: str) -> str:
     """A record with `predictors …` and `done …` replaced by the phrases they stand for."""
     record = re.sub(r"\bpredictors ([01?]{4})", _predictors, record)
+    record = re.sub(r"\btwo agents\b", "; ".join(_TWO_AGENTS), record)
     record = re.sub(r"\bdone ([a-z -]+) (@\S*[^\s;])", _done, record)
     return re.sub(r"\b(?:statement|administration|dispense) [^;]*", _stretches, record)
 

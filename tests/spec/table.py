@@ -46,15 +46,17 @@ def _rows(path: Path) -> Iterator[Row]:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if heading := re.match(r"## ([A-Z][0-9]+)\b", line):
             rule, header = heading[1], []
-        if not line.startswith("|"):
+        if not rule or not line.startswith("|"):
             continue
         cells = [c.strip().replace("\\|", "|") for c in re.split(r"(?<!\\)\|", line)[1:-1]]
         if cells[0] == "record":
             header = cells
         elif not set(cells[0]) <= set("- :"):
-            if len(cells) != len(header) or not rule:
+            if len(cells) != len(header):
                 raise ValueError(f"{path.name}:{number}: {len(cells)} cells under a header of {len(header)}")
             expected = {h: c for h, c in zip(header[1:], cells[1:], strict=True) if c and h != "why"}
+            if not expected or not expected.keys() <= _CHECKS.keys():
+                raise ValueError(f"{path.name}:{number}: expects nothing, or what no column knows: {expected}")
             yield Row(path.name, rule, number, cells[0], expected)
 
 
@@ -70,22 +72,30 @@ def differences(answer: dict[str, Any], expected: dict[str, str]) -> list[str]:
 
 _FEATURE = re.compile(
     r"(?P<state>present|absent|indeterminate|missing)(?P<stale> stale)?(?: (?P<value>-?[\d.]+))?"
-    r"(?: \((?P<rule>[A-Z]\d+)\))?(?:: (?P<reason>.+))?"
+    r"(?: \((?P<rule>[A-Z]\d+)\))?(?: on (?P<date>[\d-]+))?(?:: (?P<reason>.+))?"
 )
 
 
 def _feature(name: str, answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
-    """`present stale 1.74 (D5): reason`: state and staleness always, value, rule and reason where written."""
+    """`present stale 1.74 (D5) on 2025-03: reason`: state and staleness always, the rest where it is written."""
     want, got = _FEATURE.fullmatch(cell), answer["features"][name]
     if not want:
         raise ValueError(f"not a predictor state: {cell!r}")
     same = got["state"] == want["state"] and got["stale"] == bool(want["stale"])
     same = same and (want["rule"] is None or got["rule"] == want["rule"])
+    same = same and (want["date"] is None or got.get("date") == want["date"])
     same = same and (want["reason"] is None or got.get("reason") == want["reason"])
     if want["value"] is not None:
         digits = len(want["value"].partition(".")[2])
         same = same and "value" in got and round(float(got["value"]), digits) == float(want["value"])
-    return same, {k: got[k] for k in ("state", "stale", "value", "rule", "reason") if k in got}
+    return same, {k: got[k] for k in ("state", "stale", "value", "rule", "date", "reason") if k in got}
+
+
+def _from(part: dict[str, Any], cell: str) -> tuple[bool, Any]:
+    """`a1 b1, not a2`: resources that are among the evidence, and one that is not."""
+    got = {e["resource"].split("/")[1] for e in part.get("evidence", [])}
+    wanted, _, unwanted = cell.partition(", not ")
+    return got.issuperset(wanted.split()) and not got.intersection(unwanted.split()), sorted(got)
 
 
 def _words(got: set[str], cell: str) -> tuple[bool, Any]:
@@ -231,6 +241,8 @@ def _suggestions(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
 
 _CHECKS = {
     **{p: lambda a, c, p=p: _feature(p, a, c) for p in PREDICTORS},
+    **{f"{p} from": lambda a, c, p=p: _from(a["features"][p], c) for p in PREDICTORS},
+    "eligibility from": lambda a, c: _from(a["eligibility"], c),
     "eligibility": lambda a, c: _colon(a["eligibility"]["state"], a["eligibility"]["reason"], c),
     "subtype": lambda a, c: _colon(a["eligibility"]["subtype"], "", c),
     "outcome": lambda a, c: _colon(a["outcome"], a.get("abstention", {}), c),

@@ -35,7 +35,9 @@ def two_agents(chart: Chart) -> None:
     second = first - chart.pick(60, 59, 61, 90, 89, 120)
     lengths = (90, 89, 91, 200)
     one = chart.pick("methotrexate", "azathioprine", "ivig", "rituximab")
-    other = chart.pick("mycophenolate", "tacrolimus", "rituximab", "cyclophosphamide", "tofacitinib", "efgartigimod")
+    other = chart.pick(
+        "mycophenolate", "tacrolimus", "rituximab", "cyclophosphamide", "tofacitinib", "efgartigimod"
+    )
     given(chart, one, first, first - chart.pick(*lengths))
     given(chart, other, second, max(second - chart.pick(*lengths), -1))
     steroid = chart.pick("prednisone", "prednisone", "hydrocortisone", "methylprednisolone")
@@ -70,7 +72,9 @@ def infusions(chart: Chart) -> None:
 def in_remission(chart: Chart) -> None:
     """T8, T9: about 90 or 180 days of treatment, and a CK at the edges of the last 180 days."""
     begun = chart.pick(200, 180, 179, 181, 90, 89, 91, 400)
-    given(chart, chart.pick("prednisone", "methotrexate"), begun, chart.pick(None, 0, begun - 180, begun - 90))
+    given(
+        chart, chart.pick("prednisone", "methotrexate"), begun, chart.pick(None, 0, begun - 180, begun - 90)
+    )
     if not chart.rarely(4):
         ck_at(chart, chart.pick(100, 180, 181, 179, begun, begun + 1), 400, 401, 399, 200)
 
@@ -97,10 +101,14 @@ def heart(chart: Chart) -> None:
         drawn["verificationStatus"] = history.coded(history.VERIFICATION, "provisional")
     if chart.rarely(3):
         cause = chart.add("Condition", code=chart.code("conditions", "heart-failure-cause"))
-        cause["verificationStatus"] = history.coded(history.VERIFICATION, chart.pick("confirmed", "unconfirmed"))
+        cause["verificationStatus"] = history.coded(
+            history.VERIFICATION, chart.pick("confirmed", "unconfirmed")
+        )
     if chart.rarely(3):
         value = {"value": chart.pick(49.9, 50, 45, 60), "unit": "%", "system": UCUM, "code": "%"}
-        labs.observation(chart, "lvef", chart.when(onset + chart.pick(365, 366, 364, -200), DAYS), valueQuantity=value)
+        labs.observation(
+            chart, "lvef", chart.when(onset + chart.pick(365, 366, 364, -200), DAYS), valueQuantity=value
+        )
     for _ in chart.how_many(0, 1, 2):
         labs.cardiac_test(chart)
 

@@ -26,7 +26,9 @@ OTHER_CONDITIONS = (
 def patient(chart: Chart) -> dict:
     """Mostly an adult woman; sometimes a man, a minor, dead, or with an unknown birth date."""
     year = chart.as_of.year
-    born = chart.pick(*("1970-06-15",) * 24, "1950", f"{year - 18}-03-01", f"{year - 18}-03-02", f"{year - 18}", None)
+    born = chart.pick(
+        *("1970-06-15",) * 24, "1950", f"{year - 18}-03-01", f"{year - 18}-03-02", f"{year - 18}", None
+    )
     if chart.rarely(40):
         born = f"{year + 2}-01-01"
     resource = {"resourceType": "Patient", "id": "p1"}
@@ -34,7 +36,9 @@ def patient(chart: Chart) -> dict:
     if born:
         resource["birthDate"] = born
     if chart.rarely(30):
-        death = chart.pick({"deceasedBoolean": True}, {"deceasedDateTime": chart.edge(1, -1)}, {"deceasedBoolean": False})
+        death = chart.pick(
+            {"deceasedBoolean": True}, {"deceasedDateTime": chart.edge(1, -1)}, {"deceasedBoolean": False}
+        )
         resource.update(death)
     return resource
 
@@ -42,7 +46,9 @@ def patient(chart: Chart) -> dict:
 def condition(chart: Chart, *roles: str, plain: bool = False) -> dict:
     """A Condition with any status, verification and shape of onset."""
     odd = not plain
-    clinical = chart.pick(*("active",) * 6, None, "remission", "relapse", "recurrence", "resolved", "inactive")
+    clinical = chart.pick(
+        *("active",) * 6, None, "remission", "relapse", "recurrence", "resolved", "inactive"
+    )
     if not odd:
         clinical = chart.pick("active", "active", None, "relapse", "remission")
     verification = chart.pick(*("confirmed",) * 4, None)
@@ -98,8 +104,24 @@ def medicine(chart: Chart, ingredient: str) -> dict:
 
 
 STEROIDS = ("prednisone", "prednisolone", "methylprednisolone", "hydrocortisone")
-AGENTS = ("methotrexate", "azathioprine", "mycophenolate", "rituximab", "ivig", "cyclophosphamide", "tacrolimus")
-RARE = ("tofacitinib", "efgartigimod", "zilucoplan", "infliximab", "belimumab", "statin", "checkpoint-inhibitor")
+AGENTS = (
+    "methotrexate",
+    "azathioprine",
+    "mycophenolate",
+    "rituximab",
+    "ivig",
+    "cyclophosphamide",
+    "tacrolimus",
+)
+RARE = (
+    "tofacitinib",
+    "efgartigimod",
+    "zilucoplan",
+    "infliximab",
+    "belimumab",
+    "statin",
+    "checkpoint-inhibitor",
+)
 STARTS = (800, 730, 720, 545, 455, 365, 364, 270, 200, 180, 179, 90, 89, 60, 30)
 LENGTHS = (None, None, 30, 89, 90, 91, 180, 365, 400)
 ROUTES = ("26643006", "47625008", "34206005", "78421000")
@@ -156,7 +178,7 @@ def request(chart: Chart, ingredient: str, begun: float) -> dict:
         middle = begun - length / 2
         held = [(begun, middle), (middle - 1, end)]
         drawn["dosageInstruction"] = [
-            {**dosage(chart, ingredient, drawn_bounds(chart, low, high))} for low, high in held
+            dosage(chart, ingredient, drawn_bounds(chart, low, high), alone=False) for low, high in held
         ]
         return drawn
     bounds = drawn_bounds(chart, begun, end) if how == "bounds" and length else None
@@ -164,10 +186,14 @@ def request(chart: Chart, ingredient: str, begun: float) -> dict:
         drawn["dispenseRequest"] = {"validityPeriod": drawn_bounds(chart, begun, end)}
     if how == "supply" and length:
         days = {"value": 30, "unit": "days", "system": UCUM, "code": "d"}
-        drawn["dispenseRequest"] = {"expectedSupplyDuration": days, "numberOfRepeatsAllowed": chart.pick(2, 0, 5, 11)}
-    drawn["dosageInstruction"] = [dosage(chart, ingredient, bounds)]
-    if chart.rarely(12):
-        drawn["dosageInstruction"].append(dosage(chart, ingredient, None))
+        drawn["dispenseRequest"] = {
+            "expectedSupplyDuration": days,
+            "numberOfRepeatsAllowed": chart.pick(2, 0, 5, 11),
+        }
+    alone = not chart.rarely(12)
+    drawn["dosageInstruction"] = [dosage(chart, ingredient, bounds, alone)]
+    if not alone:
+        drawn["dosageInstruction"].append(dosage(chart, ingredient, None, alone))
     if chart.rarely(8):
         del drawn["dosageInstruction"]
     return drawn
@@ -180,8 +206,8 @@ def drawn_bounds(chart: Chart, begun: float, end: float | None) -> dict:
     return period
 
 
-def dosage(chart: Chart, ingredient: str, bounds: dict | None) -> dict:
-    """A dosage instruction; most say how much and how often."""
+def dosage(chart: Chart, ingredient: str, bounds: dict | None, alone: bool = True) -> dict:
+    """A dosage instruction; most say how much and how often. Only one that is alone has an excluded route."""
     repeat: dict = {"frequency": chart.pick(1, 1, 1, 2), "period": chart.pick(1, 1, 1, 2, 24)}
     repeat["periodUnit"] = "h" if repeat["period"] == 24 else chart.pick("d", "d", "d", "wk")
     value = chart.pick(10, 9.9, 20, 5, 10.1, 8, 40, 0.01)
@@ -203,7 +229,7 @@ def dosage(chart: Chart, ingredient: str, bounds: dict | None) -> dict:
         drawn["timing"]["repeat"]["boundsPeriod"] = bounds
     if ingredient not in STEROIDS and chart.rarely(3):
         drawn["route"] = {"coding": [{"system": SNOMED, "code": chart.pick(*ROUTES)}]}
-    if chart.rarely(25):
+    if alone and chart.rarely(25):
         drawn["route"] = {"coding": [{"system": SNOMED, "code": chart.pick("6064005", "447694001")}]}
     return drawn
 
@@ -249,7 +275,9 @@ SERVICE = "http://terminology.hl7.org/CodeSystem/service-type"
 
 
 def specialty(chart: Chart) -> dict:
-    system, code = chart.pick((SNOMED, "394810000"), (SERVICE, "177"), (SNOMED, "394579002"), (SERVICE, "999"))
+    system, code = chart.pick(
+        (SNOMED, "394810000"), (SERVICE, "177"), (SNOMED, "394579002"), (SERVICE, "999")
+    )
     return {"coding": [{"system": system, "code": code}]}
 
 

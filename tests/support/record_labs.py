@@ -272,7 +272,9 @@ def ana(chart: Chart) -> None:
     age = chart.pick(100, 1000, 1826, 2200) + chart.pick(0, 0, 1, -1)
     time = chart.when(age, PRECISE)
     specimen = chart.pick(None, None, {"reference": "Specimen/a1"})
-    shape = chart.pick("text", "text", "quantity", "ratio", "integer", "bare", "screen", "screen", "component")
+    shape = chart.pick(
+        "text", "text", "quantity", "ratio", "integer", "bare", "screen", "screen", "component"
+    )
     role = {"screen": "ana", "text": chart.pick("ana titre", "ana")}.get(shape, "ana titre")
     ana_result = observation(chart, role, time, specimen=specimen, **ana_value(chart, shape))
     if chart.rarely(4):
@@ -293,7 +295,9 @@ def ana_value(chart: Chart, shape: str) -> dict:
         return chart.pick({"valueString": text}, {"valueCodeableConcept": {"text": text}})
     if shape == "quantity":
         titre = chart.pick(titre, titre, titre, 0, 10000000, 10000001)
-        unit = chart.pick({}, {"unit": "{titer}"}, {"system": UCUM, "code": "{titer}"}, {"code": "1"}, {"unit": "AU"})
+        unit = chart.pick(
+            {}, {"unit": "{titer}"}, {"system": UCUM, "code": "{titer}"}, {"code": "1"}, {"unit": "AU"}
+        )
         if "code" in unit:
             unit = {"system": UCUM, **unit}
         sign = chart.pick(None, None, "<", "<=", ">", ">=")
@@ -318,9 +322,20 @@ def ana_value(chart: Chart, shape: str) -> dict:
         return ana_components(chart, titre)
     return chart.pick(
         {"valueString": chart.pick(*SCREENS)},
-        {"valueCodeableConcept": {"coding": [{"system": SNOMED, "code": chart.pick("260385009", "10828004")}]}},
-        {"valueQuantity": {"value": chart.pick(3, 1), "unit": "index"}, "referenceRange": [{"high": {"value": 1}}]},
-        {"interpretation": [{"coding": [{"system": INTERPRETATION, "code": chart.pick("NEG", "POS", "WR")}]}]},
+        {
+            "valueCodeableConcept": {
+                "coding": [{"system": SNOMED, "code": chart.pick("260385009", "10828004")}]
+            }
+        },
+        {
+            "valueQuantity": {"value": chart.pick(3, 1), "unit": "index"},
+            "referenceRange": [{"high": {"value": 1}}],
+        },
+        {
+            "interpretation": [
+                {"coding": [{"system": INTERPRETATION, "code": chart.pick("NEG", "POS", "WR")}]}
+            ]
+        },
     )
 
 

@@ -68,7 +68,9 @@ def eligible(chart: Chart) -> None:
     if scenario == "core":
         history.condition(chart, "core", plain=True)
     elif scenario == "broad":
-        history.condition(chart, "broad", "broad", "broad-antibody", "broad-hmgcr", plain=chart.pick(True, True, False))
+        history.condition(
+            chart, "broad", "broad", "broad-antibody", "broad-hmgcr", plain=chart.pick(True, True, False)
+        )
         labs.antibody(chart)
         labs.ck(chart, chart.edge(400, 30), 1001, 1000, 999, 5000, 5000)
     else:
@@ -131,10 +133,22 @@ def spoil(chart: Chart) -> None:
     resource = chart.pick(*range(len(chart.resources)))
     resource = chart.resources[resource]
     how = chart.pick(
-        "status", "patient", "extension", "version", "copy", "twin", "future", "absent", "code", "focus", "none"
+        "status",
+        "patient",
+        "extension",
+        "version",
+        "copy",
+        "twin",
+        "future",
+        "absent",
+        "code",
+        "focus",
+        "none",
     )
     if how == "status":
-        resource["status"] = chart.pick("entered-in-error", "preliminary", "cancelled", "unknown", "registered")
+        resource["status"] = chart.pick(
+            "entered-in-error", "preliminary", "cancelled", "unknown", "registered"
+        )
     elif how == "patient" and "subject" in resource:
         resource["subject"] = chart.pick(
             {"reference": "Patient/p2"},

@@ -175,7 +175,8 @@ def reference_answer(record: Record) -> dict:
         "risk": {h: (one["estimate"], one["low"], one["high"]) for h, one in found["risk"].items()},
         "ends": (ends["lowest"], ends["highest"]) if ends else None,
         "contributions": {
-            name: (one["hazard_ratio"], one["risk_2y_without"]) for name, one in found["contributions"].items()
+            name: (one["hazard_ratio"], one["risk_2y_without"])
+            for name, one in found["contributions"].items()
         },
     }
 

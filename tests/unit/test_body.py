@@ -3,6 +3,7 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
+from starlette.requests import ClientDisconnect
 
 from cds_service.body import check_headers, read, receive, too_deep
 from cds_service.errors import BodyTooLargeError, InvalidRequestError, TooSlowError, UnsupportedBodyError
@@ -260,6 +261,15 @@ async def test_a_body_may_have_just_so_many_bytes(extra, fine):
     else:
         with pytest.raises(BodyTooLargeError):
             await receive(chunks, limits, deadline)
+
+
+async def test_a_caller_who_hangs_up_is_no_crash():
+    async def cut() -> AsyncIterator[bytes]:
+        yield b"{"
+        raise ClientDisconnect
+
+    with pytest.raises(InvalidRequestError, match="did not arrive"):
+        await receive(cut(), LIMITS, asyncio.get_running_loop().time() + 1)
 
 
 async def test_a_body_that_drips_is_not_waited_for():

@@ -7,7 +7,7 @@ from .answers import (
     interpretation_answer,
     number_titre,
     phrase_answer,
-    phrases,
+    phrase_spans,
     quantity_answer,
     ratio_titre,
     rule_A1_bare,
@@ -15,11 +15,11 @@ from .answers import (
     text_of,
     titres_in,
     whole_words,
+    without_reference,
 )
 from .tables import codings_of, number, words, words_of
 from .times import days
 
-NUCLEAR = ("homogeneous", "nucleolar", "rim", "speckled", "chromosomal", "centromere")
 PATTERN_TITRES = ("20398-4", "20399-2", "20400-8", "20401-6", "53002-2", "53985-8", "53989-0")
 
 
@@ -42,10 +42,12 @@ def read_holder(record: dict, result: dict, holder: dict) -> None:
     own = words_of(tables, "observations", holder.get("code") or {}) | result["roles"]
     under_titre_code = "titre" in own
     fixed = pattern_of_code(tables, holder) or pattern_of_code(tables, result["resource"])
+    whole = without_reference(tables, text_of(holder))
     bare = rule_A1_bare(tables, text_of(holder))
     found, named, answer = [], [fixed] if fixed else [], ""
-    for phrase in phrases(bare):
-        pattern = fixed or rule_A4_pattern(tables, phrase)
+    for start, end in phrase_spans(bare):
+        phrase = bare[start:end]
+        pattern = fixed or rule_A4_pattern(tables, whole[start:end])
         if pattern and not fixed:
             named.append(pattern)
         for titre in titres_in(phrase):
@@ -77,7 +79,7 @@ def coded_answer(record: dict, result: dict, holder: dict, found: list[dict]) ->
     """The answer by code, then (nothing else being said) by the own limit, then by the interpretation (E7)."""
     tables = record["tables"]
     codes = words_of(tables, "qualifiers", holder.get("valueCodeableConcept") or {})
-    if says_weak(tables, holder):
+    if says_weak(tables, holder, rule_A1_bare(tables, text_of(holder))):
         found[:] = [one for one in found if one["kind"] == "titre"]
         return ["positive"]
     for answer in ("negative", "positive"):
@@ -94,7 +96,9 @@ def rule_A4_pattern(tables: dict, phrase: str) -> str:
     said = whole_words(phrase)
     if any(word in said for word in words(tables, "cytoplasmic")):
         return "cytoplasmic"
-    return "nuclear" if any(word in said for word in NUCLEAR) else ""
+    prefix = words(tables, "antibody_prefix")
+    named = [word for before, word in zip(["", *said], said, strict=False) if before not in prefix]
+    return "nuclear" if any(word in words(tables, "nuclear") for word in named) else ""
 
 
 def pattern_of_code(tables: dict, holder: dict) -> str:
@@ -158,8 +162,8 @@ def rule_A3_high_ana(record: dict) -> dict:
             kind = finding["kind"]
             if kind == "titre":
                 kind = rule_A2_decides(record["tables"], finding)
-            if kind == "negative" and "pattern" in result["roles"] and pattern == "cytoplasmic":
-                continue
+            if kind == "negative" and "pattern" in result["roles"]:
+                continue  # no screen
             if pattern == "cytoplasmic" and kind != "negative":
                 kind = "cytoplasmic"
             said.setdefault(kind, []).append((finding.get("titre", Decimal(0)), result))

@@ -24,25 +24,38 @@ def whole_words(text: str) -> list[str]:
     return re.findall(r"[a-z]+", text.lower())
 
 
-def rule_A1_bare(tables: dict, text: str) -> str:
-    """Text without brackets and without what follows a word that announces a reference."""
-    text = BRACKETS.sub(" ", text)
+def announces_reference(tables: dict, text: str):
+    """The first whole word that says that a reference follows (A1), as a match."""
     announcing = "|".join(re.escape(word) for word in words(tables, "reference"))
-    match = re.search(rf"\b({announcing})\b", text, re.IGNORECASE)
-    return text[: match.start()] if match else text
+    return re.search(rf"\b({announcing})\b", text, re.IGNORECASE)
 
 
-def phrases(text: str) -> list[str]:
-    """The phrases of a text; a separator inside a titre such as 1:1,280 separates nothing."""
+def without_reference(tables: dict, text: str) -> str:
+    """Text without its reference: brackets that hold one are blanked, and what follows one is cut off."""
+    held = BRACKETS.sub(lambda m: " " * len(m[0]) if announces_reference(tables, m[0]) else m[0], text)
+    match = announces_reference(tables, held)
+    return held[: match.start()] if match else held
+
+
+def rule_A1_bare(tables: dict, text: str) -> str:
+    """Text with every bracket blanked (each letter stays in its place), and no reference."""
+    return BRACKETS.sub(lambda m: " " * len(m[0]), without_reference(tables, text))
+
+
+def phrase_spans(text: str) -> list[tuple[int, int]]:
+    """Where the phrases of a text lie; a separator inside a titre such as 1:1,280 separates nothing."""
     spans = [match.span() for match in TITRE.finditer(text)]
     found, start = [], 0
     for match in SEPARATOR.finditer(text):
         if any(low <= match.start() < high for low, high in spans):
             continue
-        found.append(text[start : match.start()])
+        found.append((start, match.start()))
         start = match.end()
-    found.append(text[start:])
-    return found
+    return [*found, (start, len(text))]
+
+
+def phrases(text: str) -> list[str]:
+    return [text[start:end] for start, end in phrase_spans(text)]
 
 
 def titres_in(text: str) -> list[dict]:
@@ -114,13 +127,13 @@ def words_answer(tables: dict, holder: dict, text: str) -> str:
     return ""
 
 
-def says_weak(tables: dict, holder: dict) -> bool:
+def says_weak(tables: dict, holder: dict, text: str) -> bool:
     """Weak, borderline, equivocal, indeterminate, or E, IND, WR (E7), in the value or the interpretation."""
     if "weak" in words_of(tables, "qualifiers", holder.get("valueCodeableConcept") or {}):
         return True
     if "weak" in words_of(tables, "qualifiers", holder.get("interpretation") or []):
         return True
-    texts = [text_of(holder)] + [one.get("text") or "" for one in holder.get("interpretation") or []]
+    texts = [text] + [one.get("text") or "" for one in holder.get("interpretation") or []]
     return any(word in whole_words(text) for text in texts for word in words(tables, "weak"))
 
 
@@ -152,7 +165,7 @@ def quantity_answer(record: dict, holder: dict, moment: dict) -> str:
 
 def titre_answer(record: dict, holder: dict, under_titre_code: bool, moment: dict) -> str:
     """A titre above its own limit, else any titre without `<`, is positive."""
-    found = titres_in(text_of(holder))
+    found = titres_in(without_reference(record["tables"], text_of(holder)))
     if holder.get("valueRatio"):
         found.append(ratio_titre(holder["valueRatio"]))
     found.append(number_titre(holder, under_titre_code))
@@ -179,10 +192,11 @@ def rule_E7_answer(record: dict, resource: dict, under_titre_code: bool, moment:
     """positive, negative, weak or nothing: what one antibody Observation says."""
     tables = record["tables"]
     holders = [resource] + (resource.get("component") or [])
-    if any(says_weak(tables, holder) for holder in holders):
+    said = without_reference(tables, text_of(resource))
+    if any(says_weak(tables, holder, without_reference(tables, text_of(holder))) for holder in holders):
         return "weak"
     return (
-        words_answer(tables, resource, text_of(resource))
+        words_answer(tables, resource, said)
         or quantity_answer(record, resource, moment)
         or titre_answer(record, resource, under_titre_code, moment)
         or interpretation_answer(tables, resource)

@@ -4,7 +4,7 @@
 from .drr import of_analyte
 from .tables import number
 from .times import days
-from .values import below, over_limit
+from .values import below, height, over_limit
 
 
 def in_window(record: dict, moment) -> bool:
@@ -45,7 +45,7 @@ def latest_within(record: dict, analyte: str) -> dict | None:
     found = of_analyte(record, analyte)
     if not found:
         return None
-    newest = max(found, key=lambda result: (result["last"], result["value"]))
+    newest = max(found, key=lambda result: (result["last"], height(result)))
     searched = days(number(record["tables"], "cardiac.search_days"))
     return newest if record["as_of"] - newest["last"] <= searched else None
 

@@ -190,7 +190,9 @@ def rule_T3_gap(record: dict, agent: str, treatments: list[dict]) -> timedelta:
     if agent == "rituximab":
         name = "rituximab_gap_days"
     elif agent != "glucocorticoid":
-        given = [i["route"] for one in treatments for i in instructions(record, one["resource"]) if i.get("route")]
+        given = [
+            i["route"] for one in treatments for i in instructions(record, one["resource"]) if i.get("route")
+        ]
         words = [words_of(record["tables"], "qualifiers", route) for route in given]
         if given and all("parenteral-route" in found for found in words):
             name = "infusion_gap_days"

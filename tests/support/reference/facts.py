@@ -209,10 +209,10 @@ def rule_F5_data_absent(record: dict, resource: dict, result: dict) -> str:
     holders = [resource] + (resource.get("component") or [])
     if any(name in holder for holder in holders for name in VALUE_NAMES):
         return ""
-    if resource.get("dataAbsentReason"):
-        return "data absent"
     if resource.get("hasMember"):
         return ""
+    if resource.get("dataAbsentReason"):
+        return "data absent"
     if result["analyte"] in ("ana", "anti-srp", "anti-hmgcr") and resource.get("interpretation"):
         return ""
     return "data absent"
@@ -281,8 +281,10 @@ def keep_encounter(record: dict, resource: dict, roles: set[str]) -> str:
     if resource.get("status") not in ("finished", "in-progress"):
         return ""
     period = resource.get("period") or {}
-    start = parse_time(period.get("start"), record["zone"])
-    moment, reason = rule_F3_time(record, parse_time(period.get("end"), record["zone"]) or start)
+    start, end = (parse_time(period.get(name), record["zone"]) for name in ("start", "end"))
+    if resource["status"] == "in-progress":
+        end = None  # not yet: V4 counts it at its start
+    moment, reason = rule_F3_time(record, end or start)
     if reason:
         return reason
     record["done"].append({**base_of(resource, moment, roles), "start": start})

@@ -12,7 +12,7 @@ from .exposures import (
 )
 from .tables import number
 from .times import day_of, days
-from .values import above, at_most, over_limit
+from .values import above, at_most, height, over_limit
 
 STEROID = "glucocorticoid"
 ESCALATIONS = ("rituximab", "cyclophosphamide", "fcrn", "complement", "jak")
@@ -151,7 +151,7 @@ def rule_T8_escalated_unwatched(record: dict, episodes: list[dict]) -> bool:
 def rule_T8_reason(record: dict, episodes: list[dict], treated: timedelta) -> str:
     """Why a treated patient is neither present nor absent; the first that holds."""
     every = of_analyte(record, "ck")
-    latest = max(every, key=lambda ck: (ck["last"], ck["value"]), default=None)
+    latest = max(every, key=lambda ck: (ck["last"], height(ck)), default=None)
     recent = latest is not None and record["as_of"] - latest["last"] <= span(record, "latest_ck_days")
     if recent and raised(record, latest) is True:
         return "CK still raised"
@@ -169,7 +169,7 @@ def rule_T9_absent(record: dict, treated: timedelta) -> bool:
     every = of_analyte(record, "ck")
     if not every or treated < span(record, "treated_enough_days"):
         return False
-    latest = max(every, key=lambda ck: (ck["last"], ck["value"]))
+    latest = max(every, key=lambda ck: (ck["last"], height(ck)))
     if record["as_of"] - latest["last"] > span(record, "latest_ck_days"):
         return False
     return raised(record, latest) is False

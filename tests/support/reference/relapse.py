@@ -94,8 +94,7 @@ def rule_R2b_two_high(record: dict) -> bool:
         return False
     if record["as_of"] - later["last"] > span(record, "recent_days"):
         return False
-    first_day = day_of(earlier["last"], record["zone"])
-    before = [ck for ck in of_analyte(record, "ck") if day_of(ck["last"], record["zone"]) < first_day]
+    before = [ck for ck in of_analyte(record, "ck") if ck["last"] < earlier["last"]]
     nadir = rule_R2_nadir(record, before)
     if nadir is None:
         return False

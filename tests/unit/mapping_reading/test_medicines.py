@@ -185,7 +185,7 @@ def test_a_medication_by_reference_is_found_in_the_entries(record, resource, ent
 
 def test_a_contained_medication_is_found(treatment, resource):
     contained = [
-        {"resourceType": "Organization", "id": "o"},
+        {"resourceType": "Organization"},
         medication("x", "1256"),
         medication("y", "8640"),
     ]
