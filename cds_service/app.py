@@ -20,7 +20,7 @@ from cds_service.errors import BusyError, NoSuchServiceError
 from cds_service.events import Event, Events, Writer
 from cds_service.fhir.client import Transport, connect
 from cds_service.fhir.prefetch import check_discovery, discovery_file, read_discovery
-from cds_service.hooks import HOOKS, Hook
+from cds_service.hooks import Hook, hooks
 from cds_service.pipeline import Call, Parts, answer
 from cds_service.security.clients import callers
 from cds_service.settings import Limits, Settings, SettingsError
@@ -82,7 +82,7 @@ def enabled(document: Mapping[str, Any], services: tuple[str, ...] | None) -> di
         if name not in known:
             raise SettingsError(f"services: {name} is not in cds-hooks.json, which has {', '.join(known)}")
     chosen = [service for name, service in known.items() if services is None or name in services]
-    if unknown := [service["hook"] for service in chosen if service["hook"] not in HOOKS]:
+    if unknown := [service["hook"] for service in chosen if service["hook"] not in hooks()]:
         raise SettingsError(
             f"cds-hooks.json: there is no adapter for the hook {unknown[0]} in cds_service/hooks"
         )
@@ -106,11 +106,12 @@ def _application(parts: Parts, discovery: Mapping[str, Any], origins: tuple[str,
     async def is_ready(_: Request) -> Response:
         return _json({"status": "ready"}) if ready.is_set() else as_response(BusyError("not started yet"))
 
-    hooks = {service["id"]: HOOKS[service["hook"]] for service in discovery["services"]}
+    adapters = hooks()
+    services = {service["id"]: adapters[service["hook"]] for service in discovery["services"]}
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan, redirect_slashes=False)
     app.router.routes += [
         Route("/cds-services", _fixed(discovery), methods=["GET"]),
-        Route("/cds-services/{service}", _hook_call(parts, hooks), methods=["POST"]),
+        Route("/cds-services/{service}", _hook_call(parts, services), methods=["POST"]),
         Route("/health", _fixed({"status": "ok"}), methods=["GET"]),
         Route("/ready", is_ready, methods=["GET"]),
     ]
@@ -119,15 +120,17 @@ def _application(parts: Parts, discovery: Mapping[str, Any], origins: tuple[str,
     return app
 
 
-def _hook_call(parts: Parts, hooks: Mapping[str, Hook]) -> Endpoint:
+def _hook_call(parts: Parts, services: Mapping[str, Hook]) -> Endpoint:
     """Make the raw route of the hook call: bytes in, bytes out."""
 
     async def hook_call(request: Request) -> Response:
         begun = asyncio.get_running_loop().time()
         service = request.path_params["service"]
-        if service not in hooks:
+        if service not in services:
             return as_response(NoSuchServiceError("there is no such service"))
-        result = await answer(Call(service, hooks[service], request.headers, request.stream(), begun), parts)
+        result = await answer(
+            Call(service, services[service], request.headers, request.stream(), begun), parts
+        )
         return Response(result.body, result.status, dict(result.headers), "application/json")
 
     return hook_call

@@ -143,7 +143,8 @@ def _now(assessment: Assessment) -> list[str]:
     if findings.activity is None:
         return []
     activity = findings.activity
-    lines = [f"**Disease now:** {_course(activity)}"]
+    unread = "enzymes" in findings.failed and activity.ck is None
+    lines = [f"**Disease now:** {'CK could not be read.' if unread else _course(activity)}"]
     if activity.possible_relapse:
         lines.insert(0, f"**Possible relapse now:** {plain(activity.reason, 300)}.")
     elif activity.rising:

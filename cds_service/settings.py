@@ -16,6 +16,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableVariableError
 
+from fhir_mapping.versions import is_read
+
 ENVIRONMENT_PREFIX = "IMNM_CDS_"
 _PLAIN = {"extra_forbidden": "there is no such setting", "missing": "is missing"}
 SECRET_AT_LEAST = 16  # characters
@@ -88,6 +90,13 @@ def _optional_keys(keys: frozenset[str]) -> frozenset[str]:
     return keys
 
 
+def _fhir_version(name: str) -> str:
+    if not is_read(name):
+        raise ValueError("there is no mapping for this FHIR version in fhir_mapping/versions")
+    return name
+
+
+FhirVersion = Annotated[str, AfterValidator(_fhir_version)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Origin = Annotated[str, AfterValidator(_origin)]
 Zone = Annotated[str, AfterValidator(_zone)]
@@ -111,7 +120,7 @@ class Client(BaseModel):
 
     name: Word
     fhir_base: BaseUrl | None = None
-    fhir_version: Literal["R4"] = "R4"
+    fhir_version: FhirVersion = "R4"
     time_zone: Zone = "UTC"
     accept_unknown_status: bool = False
     any_encounter_counts: bool = True
@@ -128,7 +137,6 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=ENVIRONMENT_PREFIX)
 
-    public_base: BaseUrl | None = None
     cors_origins: tuple[Origin, ...] = ()
     services: tuple[str, ...] | None = None
     client: tuple[Client, ...] = ()

@@ -39,7 +39,7 @@ from fhir_mapping.record import (
     Treatment,
 )
 from fhir_mapping.superseded import last_versions
-from fhir_mapping.versions import r4
+from fhir_mapping.versions import version
 
 _EVENTS = ("observations", "procedures")
 _TABLES: Mapping[str, tuple[str, ...]] = {
@@ -63,7 +63,7 @@ def judge(gathered: Gathered, as_of: datetime) -> PatientRecord:
 
     Raises nothing for what stands in a resource: one that cannot be read is refused by name (`unreadable`).
     """
-    current, superseded = last_versions(r4.read(gathered))
+    current, superseded = last_versions(version(gathered.mapping.fhir_version).read(gathered))
     case = _case(gathered, current, as_of)
     facts: list[tuple[reading.Reading, Fact]] = []
     refused = {Refused(one.name, "superseded", roles) for one in superseded if (roles := _roles(one, case))}

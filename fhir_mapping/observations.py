@@ -8,7 +8,7 @@ from fhir_mapping.judging import Case, Verdict, status_problem
 from fhir_mapping.limits import limits_of
 from fhir_mapping.record import Amount, Component, Moment, Number, Result, Value
 from fhir_mapping.terms import Role, Tables
-from fhir_mapping.titres import titres_of
+from fhir_mapping.titres import written_titres
 from fhir_mapping.units import sane
 
 ACCEPTED = frozenset({"final", "amended", "corrected"})
@@ -98,7 +98,9 @@ def _implausible_titre(one: reading.Reading, found: reading.Observation, role: R
         (part.value, "titre" in tables.words("observations", part.code.codings)) for part in found.components
     ]
     titres = [
-        titre for value, is_titre in parts for titre in titres_of(value, tables.rules, titre_code=is_titre)
+        titre
+        for value, is_titre in parts
+        for titre in written_titres(value, tables.rules, titre_code=is_titre)
     ]
     return any(not low <= titre.reciprocal <= high for titre in titres)
 

@@ -177,7 +177,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Result(Fact):
-    """An Observation. `analyte` is the first role word of its table row: ast, ck, ana, anti-srp, …"""
+    """An Observation. `analyte` is the first role word of its table row: ast, ck, ana, anti-srp and so on."""
 
     analyte: str
     when: Moment

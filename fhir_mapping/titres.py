@@ -33,7 +33,14 @@ def text_of(value: Value) -> str:
 
 def titres_of(value: Value, rules: Rules, *, titre_code: bool) -> tuple[Titre, ...]:
     """Every titre of a value (A1). `titre_code`: the code of the result itself says that the value is a titre."""
-    return tuple(titre for titre in _found(value, rules, titre_code) if titre.reciprocal > 0)
+    return tuple(
+        titre for titre in written_titres(value, rules, titre_code=titre_code) if titre.reciprocal > 0
+    )
+
+
+def written_titres(value: Value, rules: Rules, *, titre_code: bool) -> tuple[Titre, ...]:
+    """Whatever is written as a titre, also where no titre can be so low: F5 judges them."""
+    return tuple(_found(value, rules, titre_code))
 
 
 def _found(value: Value, rules: Rules, titre_code: bool) -> Iterator[Titre]:

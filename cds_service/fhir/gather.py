@@ -7,7 +7,7 @@ patient for whom there may be something to say is read in full. Whatever cannot 
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -27,9 +27,9 @@ from cds_service.fhir.prefetch import (
 from cds_service.security.clients import Caller
 from cds_service.settings import Limits
 from fhir_mapping.checks import judge
-from fhir_mapping.eligibility import read_signs
+from fhir_mapping.eligibility import Signs, read_signs
 from fhir_mapping.record import Entry, Gathered, Source
-from fhir_mapping.versions.r4 import found_version, unresolved_medications
+from fhir_mapping.versions import found_version, version
 
 _VERSIONS = {
     "1.0": "DSTU2",
@@ -80,6 +80,7 @@ class _Reading:
         self._chart = chart
         self.warnings = 0
         self.other_version = ""
+        self._asked: tuple[str, ...] = PHASE_1  # what eligibility is judged by
         self._partial: dict[str, Source] = {}  # prefetch that is not whole
         self._sources: dict[str, Source] = {}
         for query in QUERIES:
@@ -101,26 +102,39 @@ class _Reading:
         if self._is_of_another_version():
             return
         await self._ask_for_version()
-        if self._is_unfinished() and await self._concerns(as_of):
+        if not await self._concerns(as_of):
+            self._drop_all_but(self._asked)
+        elif self._is_unfinished():
             await self._read(BY_KEY)
             await self._read_medications()
         for key in self._sources.keys() - {REFERRED}:
-            if version := self._version_of(key):
-                self._sources[key] = replace(
-                    self._sources[key], state="failed", detail=self._instead(version)
-                )
+            if found := self._version_of(key):
+                self._sources[key] = replace(self._sources[key], state="failed", detail=self._instead(found))
 
     def _is_unfinished(self) -> bool:
         """Say whether there is anything that could still be read."""
-        return len(self._sources) < len(QUERIES) or bool(unresolved_medications(self.gathered()))
+        return len(self._sources) < len(QUERIES) or bool(
+            version(self._caller.mapping.fhir_version).unresolved_medications(self.gathered())
+        )
 
     async def _concerns(self, as_of: datetime) -> bool:
         """Say whether there may be something to say; CK is read first where it settles that (E2, E3)."""
-        signs = read_signs(judge(self.gathered(), as_of))
+        signs = self._signs(as_of)
         if signs.state == "none" and bool(signs.broad) != bool(signs.serology.positive):
-            await self._read(("enzymes",))
-            signs = read_signs(judge(self.gathered(), as_of))
+            self._asked = (*PHASE_1, "enzymes")
+            await self._read(self._asked)
+            signs = self._signs(as_of)
         return signs.state != "none"
+
+    def _signs(self, as_of: datetime) -> Signs:
+        held = self.gathered().sources
+        asked = {key: source for key, source in held.items() if key in self._asked}
+        return read_signs(judge(self._gathered(asked), as_of))
+
+    def _drop_all_but(self, keys: Collection[str]) -> None:
+        """Look at nothing else of a chart that is not this disease: the hook fires on every chart."""
+        self._sources = {key: source for key, source in self._sources.items() if key in keys}
+        self._partial = {key: source for key, source in self._partial.items() if key in keys}
 
     async def _read(self, keys: Iterable[str]) -> None:
         """Read the keys that are not there yet, in parallel."""
@@ -191,13 +205,8 @@ class _Reading:
         return bool(self.other_version)
 
     def _version_of(self, key: str) -> str:
-        """Name the FHIR version that most resources of a key have, if not the client's; a few are just broken."""
-        source = self._sources[key]
-        if not found_version(self._gathered({key: source})):
-            return ""
-        each = [found_version(self._gathered({key: Source("read", (entry,))})) for entry in source.entries]
-        others = [version for version in each if version]
-        return others[0] if 2 * len(others) > len(each) else ""
+        """Name the FHIR version that most resources of a key have, if not the client's."""
+        return found_version(self._gathered({key: self._sources[key]}))
 
     async def _ask_for_version(self) -> None:
         """Where a server did not understand the first questions, ask whether it speaks another FHIR version."""
@@ -209,13 +218,14 @@ class _Reading:
                 for key in puzzled:
                     self._sources[key] = replace(self._sources[key], detail=self._instead(found))
 
-    def _instead(self, version: str) -> str:
-        return f"FHIR {version} instead of {self._caller.mapping.fhir_version}"
+    def _instead(self, found: str) -> str:
+        return f"FHIR {found} instead of {self._caller.mapping.fhir_version}"
 
     async def _read_medications(self) -> None:
         """Read the Medications that prescriptions only refer to (T1), and those that these refer to."""
+        unresolved = version(self._caller.mapping.fhir_version).unresolved_medications
         entries: dict[str, Entry | None] = {}
-        while names := [name for name in unresolved_medications(self.gathered()) if name not in entries]:
+        while names := [name for name in unresolved(self.gathered()) if name not in entries]:
             async with asyncio.TaskGroup() as group:
                 tasks = {name: group.create_task(self._medication(name)) for name in names}
             entries |= {name: task.result() for name, task in tasks.items()}
@@ -224,7 +234,7 @@ class _Reading:
         unread = {name for name, entry in entries.items() if not entry}
         for key in MEDICATION_KEYS if unread else ():
             source = self._sources[key]
-            named = unresolved_medications(self._gathered({key: source}))
+            named = unresolved(self._gathered({key: source}))
             if source.state == "read" and not unread.isdisjoint(named):
                 self._sources[key] = Source(
                     "failed", source.entries, "a medication that it names could not be read"

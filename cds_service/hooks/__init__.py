@@ -1,10 +1,11 @@
-"""One thin adapter for each hook: how its call is read, and who looks at the answer."""
+"""One thin adapter for each hook: how its call is read, and who looks at the answer. A file here is a hook."""
 
+import pkgutil
 from collections.abc import Mapping
-from typing import Protocol
+from importlib import import_module
+from typing import Protocol, cast
 
 from cds_service.body import HookRequest
-from cds_service.hooks import patient_view
 from cds_service.settings import Limits
 
 
@@ -22,4 +23,7 @@ class Hook(Protocol):
         ...
 
 
-HOOKS: Mapping[str, Hook] = {patient_view.NAME: patient_view}
+def hooks() -> Mapping[str, Hook]:
+    """Every adapter of this package, by the name of its hook."""
+    modules = (import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))
+    return {hook.NAME: hook for hook in (cast(Hook, module) for module in modules)}

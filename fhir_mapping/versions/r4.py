@@ -19,9 +19,8 @@ from fhir_mapping.versions.r4_content import content, is_patient, subjects, what
 from fhir_mapping.versions.r4_elements import Elements
 from fhir_mapping.versions.r4_medication import named
 from fhir_mapping.versions.references import References, id_of, references
-from fhir_mapping.versions.shape import found_version
 
-__all__ = ["found_version", "read", "unresolved_medications"]
+__all__ = ["read", "unresolved_medications"]
 
 _RESOURCE = msgspec.json.Decoder(r4.AnyResource)
 _SAYS_WHAT_IT_IS = (

@@ -1,5 +1,6 @@
 """Which FHIR version a body really has, told by its shape: a server's word for it is not always there."""
 
+from collections import defaultdict
 from typing import Any
 
 import msgspec
@@ -33,16 +34,32 @@ _OLDEST_FIRST = ("DSTU2", "STU3", "R5")
 
 
 def found_version(gathered: Gathered) -> str:
-    """Name the FHIR version that the entries contradict R4 with: DSTU2, STU3 or R5; empty where nothing does."""
-    found = {_version(entry) for source in gathered.sources.values() for entry in source.entries}
+    """Name the FHIR version that the entries contradict R4 with: DSTU2, STU3 or R5; empty where nothing does.
+
+    It counts where most resources of one type say so; a few odd ones among others are just broken.
+    """
+    of_type: defaultdict[str, list[str]] = defaultdict(list)
+    for shape in (_shape(entry) for source in gathered.sources.values() for entry in source.entries):
+        if shape is not None:
+            of_type[str(shape.resource_type)].append(_version(shape))
+    told = [[version for version in versions if version] for versions in of_type.values()]
+    found = {
+        v
+        for some, every in zip(told, of_type.values(), strict=True)
+        if 2 * len(some) > len(every)
+        for v in some
+    }
     return next((version for version in _OLDEST_FIRST if version in found), "")
 
 
-def _version(entry: Entry) -> str:
+def _shape(entry: Entry) -> _Shape | None:
     try:
-        shape = _SHAPE.decode(entry.json)
+        return _SHAPE.decode(entry.json)
     except BROKEN:
-        return ""
+        return None
+
+
+def _version(shape: _Shape) -> str:
     match shape.resource_type:
         case "MedicationOrder" | "DiagnosticOrder":
             return "DSTU2"

@@ -16,7 +16,16 @@ from tests.golden.charts import AS_OF, NAMES
 
 CALLER = caller_for(Client(name="test", accept_unknown_status=True))
 MEMBERS = {
-    *("uuid", "summary", "detail", "indicator", "source", "overrideReasons", "suggestions", "selectionBehavior"),
+    *(
+        "uuid",
+        "summary",
+        "detail",
+        "indicator",
+        "source",
+        "overrideReasons",
+        "suggestions",
+        "selectionBehavior",
+    ),
 }
 RESOURCES = {"ServiceRequest": ServiceRequest, "Appointment": Appointment}
 
@@ -78,7 +87,7 @@ def test_a_suggestion_creates_one_valid_draft_for_this_patient(card):
         assert action["description"]
         resource = action["resource"]
         RESOURCES[resource["resourceType"]].model_validate(resource)
-        assert f"Patient/{[n for n in NAMES if CARDS.get(n) is card][0]}" in json.dumps(resource)
+        assert f"Patient/{next(n for n in NAMES if CARDS.get(n) is card)}" in json.dumps(resource)
         status = {"ServiceRequest": "draft", "Appointment": "proposed"}[resource["resourceType"]]
         assert resource["status"] == status
         assert resource.get("intent", "proposal") == "proposal"
@@ -86,7 +95,13 @@ def test_a_suggestion_creates_one_valid_draft_for_this_patient(card):
 
 def test_sections_come_in_the_fixed_order():
     detail = CARDS["high-overdue"]["detail"]
-    marks = ["**Disease now:**", "**Risk of recurrence", "| Predictor |", "**Follow-up", "**What would change"]
+    marks = [
+        "**Disease now:**",
+        "**Risk of recurrence",
+        "| Predictor |",
+        "**Follow-up",
+        "**What would change",
+    ]
     places = [detail.index(mark) for mark in marks]
     assert places == sorted(places)
 
@@ -116,7 +131,9 @@ def test_the_first_60_bits_stay_while_the_state_stays_and_the_last_62_belong_to_
 
 @pytest.mark.parametrize("change", [{"secret": b"another secret"}, {"client": "other"}, {"service": "other"}])
 def test_the_first_60_bits_change_with_secret_client_and_service(change):
-    assert stable(UUID(cards_of("high-overdue", **change)[0]["uuid"])) != stable(UUID(CARDS["high-overdue"]["uuid"]))
+    assert stable(UUID(cards_of("high-overdue", **change)[0]["uuid"])) != stable(
+        UUID(CARDS["high-overdue"]["uuid"])
+    )
 
 
 def stable(uuid):
@@ -130,7 +147,12 @@ def test_a_clients_own_code_replaces_ours_in_a_suggestion():
     assert [own] in codings
 
 
-HOSTILE = ["<img src=x onerror=alert(1)>", "[a](javascript:alert(1))", "![i](http://x.example/)", "\u202eevil|x"]
+HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    "[a](javascript:alert(1))",
+    "![i](http://x.example/)",
+    "\u202eevil|x",
+]
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -18,7 +18,8 @@ from tests.spec.words import AS_OF, SYSTEMS, TABLES, when
 __all__ = ["AS_OF", "TABLES", "Record", "alternatives", "read"]
 
 _OPTION = re.compile(r"^[a-z][a-z_-]*=")
-_ALTERNATIVES = re.compile(r"\{([^{}\"]*)\}")
+_ALTERNATIVES = re.compile(r'\{(?!\s*"[^"]*"\s*:)((?:[^{}"]|"[^"{}]*")*)\}')  # not the braces of JSON
+_CHOICE = re.compile(r'(?:[^,"]|"[^"]*")+|(?<![^,])(?=,)|(?<=,)$')  # a comma in quotes separates nothing
 _PHRASE = re.compile(r'(?:[^;"]|"[^"]*")+')  # a semicolon in quotes ends nothing
 
 
@@ -38,7 +39,7 @@ class Record:
 def alternatives(row: str) -> list[str]:
     """`a {b,c} d` → ["a b d", "a c d"]; `{{titer}}` → "{titer}"."""
     parts = _ALTERNATIVES.split(row)
-    choices = [[p] if i % 2 == 0 else [c.strip() for c in p.split(",")] for i, p in enumerate(parts)]
+    choices = [[p] if i % 2 == 0 else [c.strip() for c in _CHOICE.findall(p)] for i, p in enumerate(parts)]
     return ["".join(choice) for choice in itertools.product(*choices)]
 
 
@@ -48,7 +49,10 @@ def read(text: str) -> Record:
     patient = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1970-01-01"}
     record.resources.append(patient)
     for number, phrase in enumerate(filter(None, (p.strip() for p in _PHRASE.findall(spelled_out(text))))):
-        words = ["json", phrase[5:]] if phrase.startswith("json ") else shlex.split(phrase)
+        is_json = phrase.startswith("json ")
+        if not is_json and re.search(r'\{[^{}"]*,', phrase):
+            raise ValueError(f"alternatives cannot hold braces: {phrase}")
+        words = ["json", phrase[5:]] if is_json else shlex.split(phrase)
         _phrase(record, words, f"r{number}")
     return record
 

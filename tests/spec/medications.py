@@ -82,7 +82,9 @@ def _dosages(options: dict[str, str], period: dict[str, str]) -> list[dict[str, 
     dosage: dict[str, Any] = {}
     if "dose" in options:
         dose = {"value": json.loads(options["dose"])} | _unit(options, "dose", "mg")
-        dosage = _dose(dose, options.get("times", "1"), options.get("every", "1"), options.get("every-unit", "d"))
+        dosage = _dose(
+            dose, options.get("times", "1"), options.get("every", "1"), options.get("every-unit", "d")
+        )
     if "dose-range" in options:
         low, high = (json.loads(side) for side in options["dose-range"].split("-"))
         bounds = {"low": {"value": low} | _unit({}, "", "mg"), "high": {"value": high} | _unit({}, "", "mg")}

@@ -118,7 +118,9 @@ def _unit(options: dict[str, str], unit: str) -> dict[str, str]:
 def _ranges(options: dict[str, str], unit: str) -> list[dict[str, Any]]:
     """`limit=60 low=10`, or `limits="60 for male, 35 for female aged 18-64, text 0-40"`."""
     unit = options.get("range-unit", options.get("unit", unit))
-    ranges = [_limits(words.split(), unit, options) for words in options.get("limits", "").split(",") if words]
+    ranges = [
+        _limits(words.split(), unit, options) for words in options.get("limits", "").split(",") if words
+    ]
     sides = {side: options[o] for side, o in (("high", "limit"), ("low", "low")) if o in options}
     bounds = {side: {"value": json.loads(value)} | _coded(unit) for side, value in sides.items()}
     return ([bounds] if bounds else []) + ranges

@@ -83,7 +83,9 @@ def _everywhere(resource: dict[str, Any], options: Options) -> None:
     if "rules" in options:
         resource["implicitRules"] = options["rules"]
     if "rules-inside" in options:
-        resource["contained"] = [{"resourceType": "Specimen", "id": "s", "implicitRules": options["rules-inside"]}]
+        resource["contained"] = [
+            {"resourceType": "Specimen", "id": "s", "implicitRules": options["rules-inside"]}
+        ]
     if "updated" in options:
         resource["meta"] = {"lastUpdated": when(options["updated"])}
     if "version" in options:

@@ -56,7 +56,9 @@ def _rows(path: Path) -> Iterator[Row]:
                 raise ValueError(f"{path.name}:{number}: {len(cells)} cells under a header of {len(header)}")
             expected = {h: c for h, c in zip(header[1:], cells[1:], strict=True) if c and h != "why"}
             if not expected or not expected.keys() <= _CHECKS.keys():
-                raise ValueError(f"{path.name}:{number}: expects nothing, or what no column knows: {expected}")
+                raise ValueError(
+                    f"{path.name}:{number}: expects nothing, or what no column knows: {expected}"
+                )
             yield Row(path.name, rule, number, cells[0], expected)
 
 
@@ -255,9 +257,7 @@ _CHECKS = {
     "risk": _risk,
     "contributions": _contributions,
     "next test": _next_test,
-    "srp refractory": lambda a, c: _words(
-        {f"{k} {v}" for k, v in a.get("srp_refractory", {}).items()}, c
-    ),
+    "srp refractory": lambda a, c: _words({f"{k} {v}" for k, v in a.get("srp_refractory", {}).items()}, c),
     "card": _card,
     "suggestions": _suggestions,
 }

@@ -15,7 +15,16 @@ PATIENT = "high-overdue"
 PAPER = TerminalTheme(
     (255, 255, 255),
     (33, 37, 41),
-    [(33, 37, 41), (176, 32, 32), (32, 120, 60), (176, 110, 0), (30, 90, 170), (120, 60, 140), (0, 110, 120), (90, 90, 90)],
+    [
+        (33, 37, 41),
+        (176, 32, 32),
+        (32, 120, 60),
+        (176, 110, 0),
+        (30, 90, 170),
+        (120, 60, 140),
+        (0, 110, 120),
+        (90, 90, 90),
+    ],
 )
 # Fonts of the reader's machine only: the picture asks no other host for anything.
 SVG = """<svg class="{unique_id}" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" role="img">
@@ -42,7 +51,9 @@ SVG = """<svg class="{unique_id}" viewBox="0 0 {width} {height}" xmlns="http://w
 
 def picture() -> str:
     """The SVG as it must stand in docs/."""
-    console = Console(record=True, width=80, file=io.StringIO(), color_system="truecolor", force_terminal=True)
+    console = Console(
+        record=True, width=80, file=io.StringIO(), color_system="truecolor", force_terminal=True
+    )
     (card,) = explained(PATIENT)["cards"]
     show_card(console, card)
     return console.export_svg(title="", theme=PAPER, code_format=SVG, unique_id="card")

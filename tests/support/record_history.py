@@ -93,13 +93,23 @@ def concept_of(chart: Chart, ingredient: str) -> dict:
 
 def medicine(chart: Chart, ingredient: str) -> dict:
     """medicationCodeableConcept, or a reference to a contained or separate Medication."""
-    concept, shape = concept_of(chart, ingredient), chart.pick(*range(10))
+    concept, shape = concept_of(chart, ingredient), chart.pick(*range(24))
     if shape == 1:
         contained = {"resourceType": "Medication", "id": "m", "code": concept}
         return {"contained": [contained], "medicationReference": {"reference": "#m"}}
     if shape == 2:
         held = chart.add("Medication", code=concept)
         return {"medicationReference": {"reference": f"Medication/{held['id']}"}}
+    if shape == 3:
+        topical = {"coding": [{"system": SNOMED, "code": "6064005"}]}
+        form = {"form": topical} if chart.rarely(2) else {}
+        held = chart.add(
+            "Medication", ingredient=[{"itemCodeableConcept": concept}], code={"text": "product"}, **form
+        )
+        return {"medicationReference": {"reference": f"Medication/{held['id']}"}}
+    if shape == 4 and chart.rarely(3):
+        other = concept_of(chart, "methotrexate")["coding"]
+        return {"medicationCodeableConcept": {"coding": [*concept["coding"], *other]}}
     return {"medicationCodeableConcept": concept}
 
 
@@ -298,6 +308,9 @@ def encounter(chart: Chart) -> None:
         drawn["serviceType"] = specialty(chart)
     if chart.rarely(4):
         drawn["type"] = [specialty(chart)]
+    if chart.rarely(8):
+        role = {"resourceType": "PractitionerRole", "id": "r", "specialty": [specialty(chart)]}
+        drawn |= {"contained": [role], "participant": [{"individual": {"reference": "#r"}}]}
     chart.add("Encounter", **drawn)
 
 

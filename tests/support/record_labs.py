@@ -384,8 +384,11 @@ def cardiac_test(chart: Chart) -> None:
 
 
 def blood_count(chart: Chart) -> None:
-    role = chart.pick("lymphocytes", "neutrophils", "ldh", "hbdh", "fvc", "dlco")
+    role = chart.pick("lymphocytes", "neutrophils", "ldh", "hbdh", "fvc", "dlco", "ecg", "chest-ct", "echo")
     time = chart.edge(60, 180, 365)
+    if role in ("ecg", "chest-ct", "echo"):
+        observation(chart, role, time, valueString="see report")
+        return
     if role in ("ldh", "hbdh"):
         observation(chart, role, time, valueQuantity=enzyme_quantity(chart, 300))
         return

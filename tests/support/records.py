@@ -2,7 +2,7 @@
 
 import json
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
@@ -25,13 +25,34 @@ class Record:
     accept_unknown_status: bool = False
     any_encounter_counts: bool = True
     site_map: tuple = ()
-    notes: dict = field(default_factory=dict)
+    failed: tuple = ()
+    not_offered: tuple = ()
 
     def text(self) -> str:
         """The Bundle as JSON text."""
         return json.dumps(self.bundle, indent=1, ensure_ascii=False)
 
 
+KEYS = (
+    "enzymes",
+    "ana",
+    "cardiacTests",
+    "antibodies",
+    "medicationRequests",
+    "bloodCount",
+    "lungFunction",
+    "encounters",
+    "appointments",
+    "orders",
+    "procedures",
+    "reports",
+)
+MEDICATIONS = (
+    "medicationRequests",
+    "medicationStatements",
+    "medicationDispenses",
+    "medicationAdministrations",
+)
 SITE_MAP = (
     ("http://local.example", "REFR", "refractory"),
     ("http://local.example", "PLEX", "plasma-exchange"),
@@ -59,7 +80,16 @@ def records(draw) -> Record:
         accept_unknown_status=chart.rarely(4),
         any_encounter_counts=not chart.rarely(4),
         site_map=site_map,
+        failed=(chart.pick(*KEYS),) if chart.rarely(25) else (),
+        not_offered=not_offered(chart),
     )
+
+
+def not_offered(chart: Chart) -> tuple:
+    """Sources that the server does not have: mostly none, sometimes one, sometimes all medicines."""
+    if not chart.rarely(15):
+        return ()
+    return MEDICATIONS if chart.rarely(5) else (chart.pick(*KEYS),)
 
 
 def eligible(chart: Chart) -> None:

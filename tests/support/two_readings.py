@@ -64,7 +64,10 @@ def gathered(record: Record) -> Gathered:
         accept_unknown_status=record.accept_unknown_status,
         any_encounter_counts=record.any_encounter_counts,
     )
-    return Gathered("p1", base, {"record": Source("read", tuple(entries))}, settings)
+    sources = {"record": Source("read", tuple(entries))}
+    sources |= {key: Source("failed", (), "timed out") for key in record.failed}
+    sources |= {key: Source("not-offered") for key in record.not_offered if key not in record.failed}
+    return Gathered("p1", base, sources, settings)
 
 
 def product_answer(record: Record) -> dict:
@@ -149,6 +152,8 @@ def reference_answer(record: Record) -> dict:
         time_zone=record.time_zone,
         any_encounter_counts=record.any_encounter_counts,
         site_map=record.site_map,
+        failed=record.failed,
+        not_offered=set(record.not_offered) - set(record.failed),
     )
     eligibility = {name: found["eligibility"][name] for name in ("state", "subtype")}
     if eligibility["state"] == "excluded":

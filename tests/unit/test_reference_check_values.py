@@ -1,6 +1,7 @@
 """The numbers that rules 4 print hold in the independent implementation."""
 
 import pytest
+
 from tests.support.reference import score
 from tests.support.reference.tables import load_model
 

@@ -36,9 +36,9 @@ def test_without_a_file_there_are_defaults():
 
 def test_the_environment_wins_over_the_file(tmp_path, monkeypatch):
     file = tmp_path / "imnm.toml"
-    file.write_text('public_base = "https://a.example"')
-    monkeypatch.setenv("IMNM_CDS_PUBLIC_BASE", "https://b.example/")
-    assert load_settings(file).public_base == "https://b.example"
+    file.write_text('cors_origins = ["https://a.example"]')
+    monkeypatch.setenv("IMNM_CDS_CORS_ORIGINS", '["https://b.example/"]')
+    assert load_settings(file).cors_origins == ("https://b.example",)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,14 @@
 
 from .times import parse_time, rule_F3_time
 
+OTHER_MUSCLE_DISEASES = (
+    "broad",
+    "broad-antibody",
+    "broad-hmgcr",
+    "dermatomyositis",
+    "inclusion-body-myositis",
+)
+
 
 def rule_M1_condition(record: dict, resource: dict) -> tuple[str, str]:
     """Verification and clinical status of a Condition, as M1 reads them."""
@@ -43,8 +51,8 @@ def keep_condition(record: dict, resource: dict, roles: set[str]) -> str:
         when, reason = rule_F3_time(record, when)
         if reason:
             return reason
-    if "core" in roles:  # E6: in one Condition a core code wins over any other
-        roles = {"core"}
+    if "core" in roles:  # E6: in one Condition a core code wins over any other name of a muscle disease
+        roles = roles - set(OTHER_MUSCLE_DISEASES)
     record["conditions"].append(
         {
             "id": resource.get("id"),
@@ -52,7 +60,7 @@ def keep_condition(record: dict, resource: dict, roles: set[str]) -> str:
             "roles": roles,
             "when": when,
             "recorded": recorded,
-            "confirmed": verification not in ("unconfirmed", "provisional", "differential"),
+            "confirmed": verification == "confirmed",
             "clinical": clinical,
             "eligible": clinical in ("active", "recurrence", "relapse", "remission"),
         }

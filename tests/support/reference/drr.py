@@ -211,8 +211,9 @@ def rule_D_high_drr(record: dict) -> dict:
     if recent:
         reason = "no pair from active disease"
         return {"state": "indeterminate", "rule": "D5", "stale": False, "reason": reason}
+    seen = of_analyte(record, "ast", "alt", "ast-alt-ratio", "alt-ast-ratio")
     reason = rule_D5_why_missing(record, [pair for pair in pairs if not pair["refused"]], pairs)
-    if "enzymes" in record["not_offered"] and not pairs:
+    if "enzymes" in record["not_offered"] and not seen and not record.get("unit_refused"):
         reason = "not offered by the server"
     return {"state": "missing", "rule": "D5", "stale": False, "reason": reason}
 

@@ -21,17 +21,28 @@ NOT_AGENTS = ("statin", "checkpoint-inhibitor")
 INFUSED = ("ivig", "infusion", "fcrn", "complement")
 
 
-def rule_T1_medication(record: dict, resource: dict) -> dict:
+def rule_T1_medication(record: dict, resource: dict):
     """The code of the medicine: on the resource, or on the Medication it points to."""
     if resource.get("medicationCodeableConcept"):
         return resource["medicationCodeableConcept"]
+    medication = referenced(record, resource)
+    code = medication.get("code") or {}
+    if words_of(record["tables"], "medications", code):
+        return code
+    return [one.get("itemCodeableConcept") or {} for one in medication.get("ingredient") or []] or code
+
+
+def referenced(record: dict, resource: dict) -> dict:
+    """The Medication that a medication resource points to, contained or in the Bundle."""
     reference = (resource.get("medicationReference") or {}).get("reference")
-    medication = resource_at(record, reference, resource)
-    return (medication or {}).get("code") or {}
+    return resource_at(record, reference, resource) or {}
 
 
 def rule_T1_excluded_route(record: dict, resource: dict) -> bool:
-    """Every instruction names an excluded route."""
+    """Every instruction names an excluded route, or the product's form is one."""
+    form = referenced(record, resource).get("form") or {}
+    if "excluded-route" in words_of(record["tables"], "qualifiers", form):
+        return True
     return bool(written(resource)) and not instructions(record, resource)
 
 
@@ -164,7 +175,7 @@ def same_treatment(one: dict, other: dict) -> bool:
     same = all(one[name] == other[name] for name in ("kind", "ingredient", "start", "end"))
     if not same or written(one["resource"]) != written(other["resource"]):
         return False
-    one["intolerance"] = one["intolerance"] or other["intolerance"]
+    other["intolerance"] = one["intolerance"] or other["intolerance"]  # the one that is kept
     return True
 
 

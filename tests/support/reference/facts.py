@@ -161,6 +161,7 @@ def rule_F3_status(record: dict, resource: dict, accepted: tuple) -> str:
 
 
 def rule_F3_observation_time(record: dict, resource: dict) -> dict | None:
+    """The first of the times that is written; one that cannot be read is no time."""
     period = resource.get("effectivePeriod") or {}
     for text in (
         resource.get("effectiveDateTime"),
@@ -169,9 +170,8 @@ def rule_F3_observation_time(record: dict, resource: dict) -> dict | None:
         resource.get("effectiveInstant"),
         resource.get("issued"),
     ):
-        moment = parse_time(text, record["zone"])
-        if moment:
-            return moment
+        if text:
+            return parse_time(text, record["zone"])
     return None
 
 
@@ -206,12 +206,14 @@ def keep_observation(record: dict, resource: dict, roles: set[str]) -> str:
 
 def rule_F5_data_absent(record: dict, resource: dict, result: dict) -> str:
     """No value, or the reason why there is none; members stand for an ANA panel without value (A1)."""
-    holders = [resource] + (resource.get("component") or [])
-    if any(name in holder for holder in holders for name in VALUE_NAMES):
+    absent = resource.get("dataAbsentReason")
+    if any(name in resource for name in VALUE_NAMES):
+        return "data absent" if absent else ""
+    if any(name in one for one in resource.get("component") or [] for name in VALUE_NAMES):
         return ""
     if resource.get("hasMember"):
         return ""
-    if resource.get("dataAbsentReason"):
+    if absent:
         return "data absent"
     if result["analyte"] in ("ana", "anti-srp", "anti-hmgcr") and resource.get("interpretation"):
         return ""
@@ -226,7 +228,7 @@ def measure(record: dict, resource: dict, result: dict) -> str:
     if analyte not in DIMENSION:
         return ""
     quantity = resource.get("valueQuantity") or {}
-    written = as_decimal(quantity.get("value"))
+    written = as_decimal(quantity.get("value", resource.get("valueInteger")))
     if written is None:
         return "data absent"
     factor, reason = rule_F6_factor(tables, quantity, DIMENSION[analyte])
@@ -328,9 +330,10 @@ def keep_medication(record: dict, resource: dict, roles: set[str]) -> str:
     treatment, reason = exposures.rule_T3_treatment(record, resource)
     if reason:
         return reason
+    if len(roles) > 1:
+        return "conflicting codes"
     if not exposures.rule_T1_excluded_route(record, resource):
-        for ingredient in sorted(roles):
-            record["treatments"].append({**treatment, "ingredient": ingredient})
+        record["treatments"].append({**treatment, "ingredient": next(iter(roles))})
     return ""
 
 

@@ -40,10 +40,14 @@ PARTS = {
 }
 SOURCES = {
     "visit": {"encounters"},
-    "ck-ast-alt": {"enzymes"},
-    "troponin-ecg": {"cardiacTests", "procedures", "reports"},
+    "ck": {"enzymes"},
+    "ast": {"enzymes"},
+    "alt": {"enzymes"},
+    "troponin-i": {"cardiacTests"},
+    "ecg": {"procedures", "reports"},
     "echo": {"cardiacTests", "procedures", "reports"},
     "lung-function": {"lungFunction", "reports"},
+    "chest-ct": {"lungFunction", "reports"},
 }
 
 
@@ -150,9 +154,8 @@ def rule_V3_booked(record: dict, interval: timedelta) -> bool:
 
 def row(record: dict, item: str, state: str, last, interval: timedelta) -> dict:
     """One line of the follow-up table."""
-    unread = record["failed"] | record["not_offered"]
-    if SOURCES[item] & unread:
-        return {"item": item, "state": "unknown"}
+    if state == "unknown":
+        return {"item": item, "state": state}
     line = {"item": item, "state": state}
     if last is not None:
         late = day_of(record["as_of"], record["zone"]) - (last + interval)
@@ -161,14 +164,23 @@ def row(record: dict, item: str, state: str, last, interval: timedelta) -> dict:
     return line
 
 
-def rule_V_item(record: dict, item: str, parts: tuple, interval: timedelta) -> dict:
-    done = {part: rule_V1_last_done(record, part) for part in parts}
+def rule_V2_unknown(record: dict, waiting: list[str]) -> bool:
+    """Is there a part, not known to be done in time, of which a source could not be read?"""
+    unread = record["failed"] | record["not_offered"]
+    return any(SOURCES[part] & unread for part in waiting)
+
+
+def rule_V_item(record: dict, item: str, done: dict, interval: timedelta) -> dict:
+    """One item from the days on which its parts were last done (V1, V2, V3)."""
     last = None if None in done.values() else min(done.values())
     state = rule_V2_state(record, last, interval)
-    if state != "ok":
-        waiting = [part for part in parts if rule_V2_state(record, done[part], interval) != "ok"]
-        if all(rule_V3_ordered(record, part, interval) for part in waiting):
-            state = "planned"
+    waiting = [part for part in done if rule_V2_state(record, done[part], interval) != "ok"]
+    if rule_V2_unknown(record, waiting):
+        state = "unknown"
+    elif item == "visit":
+        state = "planned" if waiting and rule_V3_booked(record, interval) else state
+    elif waiting and all(rule_V3_ordered(record, part, interval) for part in waiting):
+        state = "planned"
     return row(record, item, state, last, interval)
 
 
@@ -197,12 +209,8 @@ def rule_V_follow_up(record: dict, column: str) -> list[dict]:
         if every is None or (item != "visit" and item not in parts):
             continue
         interval = timedelta(days=every["value"])
+        done = {part: rule_V1_last_done(record, part) for part in parts.get(item, ())}
         if item == "visit":
-            last = rule_V4_last_visit(record)
-            state = rule_V2_state(record, last, interval)
-            if state != "ok" and rule_V3_booked(record, interval):
-                state = "planned"
-            table.append(row(record, item, state, last, interval))
-        else:
-            table.append(rule_V_item(record, item, parts[item], interval))
+            done = {"visit": rule_V4_last_visit(record)}
+        table.append(rule_V_item(record, item, done, interval))
     return table + rule_V_statin(record)

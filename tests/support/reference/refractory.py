@@ -186,6 +186,9 @@ def rule_T_treatment_refractory(record: dict) -> dict:
     ):
         if holds:
             return {"state": "present", "rule": rule, "stale": False}
+    if episodes and "enzymes" in record["not_offered"] and not of_analyte(record, "ck"):
+        reason = "not offered by the server"  # F9: without CK nothing more can be said
+        return {"state": "missing", "rule": "T10", "stale": False, "reason": reason}
     if rule_T8_escalated_unwatched(record, episodes):
         reason = "no CK since escalation"
         return {"state": "indeterminate", "rule": "T8", "stale": False, "reason": reason}

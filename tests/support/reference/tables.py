@@ -59,6 +59,11 @@ def load(folder: Path) -> dict:
         else Decimal(row["factor"])
         for row in read_csv(folder / "units.csv")
     }
+    tables["written_units"] = {
+        (dimension, unit.casefold()): factor
+        for (dimension, form, unit), factor in tables["units"].items()
+        if form == "text"
+    }
     rules = tomllib.loads((folder / "rules.toml").read_text(encoding="utf-8"), parse_float=Decimal)
     tables["rules"] = rules
     tables["site_codes"] = []

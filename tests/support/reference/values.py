@@ -5,7 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from .tables import UCUM, canonical_system, number, words_of
-from .times import parse_time
+from .times import completed_years, day_of, parse_time
 
 DIMENSION = {
     "ast": "enzyme",
@@ -44,9 +44,9 @@ def as_decimal(value) -> Decimal | None:
 
 def rule_F6_factor(tables: dict, quantity: dict, dimension: str) -> tuple[Decimal | None, str]:
     """The factor to the canonical unit, or the reason of the refusal."""
-    code, text = quantity.get("code"), quantity.get("unit")
+    code, text = quantity.get("code"), (quantity.get("unit") or "").strip()
     units = tables["units"]
-    by_text = units.get((dimension, "text", text))
+    by_text = tables["written_units"].get((dimension, text.casefold()))
     if code and canonical_system(tables, quantity.get("system")) == UCUM:
         by_code = units.get((dimension, "ucum", code))
         if by_code is None:
@@ -102,7 +102,7 @@ def pick_limit(record: dict, resource: dict, side: str, quantity: dict, dimensio
 def convert_limit(tables: dict, limit, quantity: dict, dimension: str) -> Decimal | None:
     """The limit by its own unit, else by the unit of the value."""
     value = as_decimal((limit or {}).get("value"))
-    if value is None:
+    if value is None or value <= 0:
         return None
     unit_holder = limit if limit.get("code") or limit.get("unit") else quantity
     factor, _ = rule_F6_factor(tables, unit_holder, dimension)
@@ -115,11 +115,10 @@ def range_matches(record: dict, one: dict, moment: dict) -> int | None:
     if one.get("type") and "normal-range" not in words_of(tables, "qualifiers", one["type"]):
         return None
     special = 0
-    sexes = words_of(tables, "qualifiers", one.get("appliesTo") or []) & {"male", "female"}
-    if one.get("appliesTo"):
-        if patient["sex"] not in sexes:
-            return None
-        special += 1
+    for population in one.get("appliesTo") or []:
+        if patient["sex"] not in words_of(tables, "qualifiers", population) or not patient["sex"]:
+            return None  # another sex, or a population of which we know nothing
+    special += 1 if one.get("appliesTo") else 0
     if one.get("age"):
         if not age_matches(record, one["age"], moment):
             return None
@@ -128,10 +127,13 @@ def range_matches(record: dict, one: dict, moment: dict) -> int | None:
 
 
 def age_matches(record: dict, age: dict, moment: dict) -> bool:
-    born = parse_time(record["patient"]["born"], record["zone"])
+    """The age at the result lies in a range; years are completed years, other units days of 24 h."""
+    zone = record["zone"]
+    born = parse_time(record["patient"]["born"], zone)
     if born is None:
         return False
     days = Fraction((moment["last"] - born["last"]).total_seconds()) / 86400
+    years = completed_years(day_of(born["last"], zone), day_of(moment["last"], zone))
     for side in ("low", "high"):
         bound = age.get(side)
         if not bound:
@@ -139,8 +141,11 @@ def age_matches(record: dict, age: dict, moment: dict) -> bool:
         factor, _ = rule_F6_factor(record["tables"], bound, "time")
         if factor is None:
             return False
-        edge = Fraction(bound["value"]) * Fraction(factor)
-        if (side == "low" and days < edge) or (side == "high" and days > edge):
+        in_years = (bound.get("code") or bound.get("unit")) in ("a", "year", "years")
+        held, edge = (
+            (years, bound["value"]) if in_years else (days, Fraction(bound["value"]) * Fraction(factor))
+        )
+        if (side == "low" and held < edge) or (side == "high" and held > edge):
             return False
     return True
 

@@ -383,6 +383,17 @@ def test_a_treatment_without_a_time_is_undated(reasons, resource, kind, times):
     assert reasons(resource(kind, **times)) == {f"{kind}/m1": "undated"}
 
 
+@pytest.mark.parametrize(
+    ("code", "status", "counts"),
+    [("36567", "active", True), ("36567", "stopped", False), ("8640", "active", False)],
+)
+def test_only_an_active_statin_needs_no_time(record, resource, code, status, counts):
+    statin = {"medicationCodeableConcept": rxnorm(code), "status": status, "effectiveDateTime": None}
+    found = record(resource("MedicationStatement", **statin))
+    assert len(found.treatments) == counts
+    assert [r.reason for r in found.refused] == ([] if counts else ["undated"])
+
+
 def test_within_the_tolerance_a_start_counts_as_at_as_of_and_a_later_part_keeps_its_own(
     treatment, resource, as_of
 ):

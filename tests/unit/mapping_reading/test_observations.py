@@ -309,13 +309,22 @@ def test_an_answer_that_says_nothing_is_absent(reasons, observation, value):
     assert reasons(observation(code="33921-8", value=None, **value)) == {"Observation/o1": "data absent"}
 
 
-@pytest.mark.parametrize(("titre", "counts"), [("1:1", True), ("1:10000000", True), ("1:10000001", False)])
+@pytest.mark.parametrize(
+    ("titre", "counts"), [("1:1", True), ("1:10000000", True), ("1:10000001", False), ("1:0", False)]
+)
 def test_an_ana_titre_must_be_plausible_too(record, observation, titre, counts):
     found = record(observation(code="5048-4", value=None, valueString=titre))
     assert len(found.results) == counts
     parts = [{"code": {"coding": [{"system": "http://loinc.org", "code": "20401-6"}]}, "valueString": titre}]
     assert len(record(observation(code="8061-4", value=None, component=parts)).results) == counts
     assert len(record(observation(code="53011-3", value=None, valueString=titre)).results) == 1
+
+
+def test_a_titre_of_nought_is_implausible(reasons, observation):
+    assert reasons(observation("a", "5048-4", 0, "1"), observation("b", "5048-4", None, valueInteger=0)) == {
+        "Observation/a": "implausible",
+        "Observation/b": "implausible",
+    }
 
 
 def test_an_observation_keeps_all_that_may_be_its_answer(record, observation):
