@@ -64,6 +64,8 @@ def _phrase(record: Record, words: list[str], number: str) -> None:
     match kind:
         case "patient":
             _patient(record, options)
+        case "no-patient":
+            record.resources[0] = {"resourceType": "Basic", "id": "p1"}
         case "failed":
             record.failed.update(dict.fromkeys(plain, "timed out"))
         case "not-offered":

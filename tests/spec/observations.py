@@ -74,6 +74,8 @@ def _component(text: str, options: dict[str, str]) -> dict[str, Any]:
 def _value(words: list[str], options: dict[str, str], unit: str) -> dict[str, Any]:
     """A number (with comparator), `positive`/`negative`, `1/320` as Ratio, `int 320`, `absent`, or quoted text."""
     word, *more = words
+    if len(more) > (word in {"absent", "int", "answer", "concept", "text"}):
+        raise ValueError(f"nobody reads {more}: put words that belong together in quotes")
     if word in ANSWERS:
         code, display = ANSWERS[word]
         concept = {"coding": [{"system": SYSTEMS["snomed"], "code": code}], "text": display}

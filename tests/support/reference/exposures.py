@@ -284,8 +284,13 @@ def daily_mg(record: dict, instruction: dict) -> Fraction:
     return Fraction(dose) * Fraction(factor) * Fraction(frequency) / (Fraction(period) * Fraction(unit))
 
 
+def last_day(record: dict, start, end):
+    """The last calendar day of a stretch of time; one that ends at midnight does not reach the next day."""
+    return day_of(max(start, end - timedelta(microseconds=1)), record["zone"])
+
+
 def covers(record: dict, start, end, day) -> bool:
-    return day_of(start, record["zone"]) <= day <= day_of(end, record["zone"])
+    return day_of(start, record["zone"]) <= day <= last_day(record, start, end)
 
 
 def rule_T4_glucocorticoid_on(record: dict, day) -> Fraction:

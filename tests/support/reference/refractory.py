@@ -6,6 +6,7 @@ from datetime import timedelta
 from .drr import of_analyte
 from .exposures import (
     agents_on_record,
+    last_day,
     rule_T3_days_treated,
     rule_T3_episodes,
     rule_T4_glucocorticoid_on,
@@ -70,8 +71,8 @@ def rule_T6_steroid_beside(record: dict, episodes: list[dict], second: dict) -> 
         if steroid["agent"] != STEROID:
             continue
         first_day = max(day_of(e["start"], record["zone"]) for e in (steroid, second))
-        last_day = min(day_of(e["end"], record["zone"]) for e in (steroid, second))
-        if first_day <= last_day:
+        ended = min(last_day(record, e["start"], e["end"]) for e in (steroid, second))
+        if first_day <= ended:
             return True
     return False
 

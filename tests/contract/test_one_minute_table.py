@@ -1,0 +1,185 @@
+"""Each row of the README's table "What to touch": the edit is made, and its effect is seen."""
+
+import csv
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cds_service.app import create_app
+from cds_service.settings import Client, Settings
+from fhir_mapping.terms import load_tables
+from models.policy import load_policy
+from tests.golden.charts import AS_OF, INSTANCE
+from tests.spec.language import TABLES, read
+from tests.spec.run import answer, packaged_model
+
+ROOT = Path(__file__).parents[2]
+NEW_LOINC = "99999-5"  # nobody's code; the check digit is right
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A copy of the code that may be edited."""
+    for package in ("cds_service", "fhir_mapping", "models"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=ignored)
+    shutil.copy(ROOT / "cds-hooks.json", tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def tables(tmp_path):
+    """A copy of the tables that may be edited."""
+    return Path(shutil.copytree(TABLES, tmp_path / "tables"))
+
+
+def run(repository, *arguments):
+    command = [sys.executable, "-m", "cds_service", *arguments]
+    return subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
+
+
+def append(path, *row):
+    with path.open("a", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerow(row)
+
+
+def bundle_file(folder, text):
+    path = folder / "bundle.json"
+    entries = [{"resource": resource} for resource in read(text).resources]
+    path.write_text(json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries}))
+    return path
+
+
+def test_every_row_of_the_readme_is_tried_here():
+    table = (ROOT / "README.md").read_text(encoding="utf-8").split("| I want to…")[1].split("\n\n")[0]
+    rows = [line.split("|")[1].strip() for line in table.splitlines()[2:]]
+    tried = Path(__file__).read_text(encoding="utf-8")
+    assert rows
+    assert [row for row in rows if f'"""{row[0].upper()}{row[1:]}."""' not in tried] == []
+
+
+def test_a_code(repository):
+    """Change a LOINC, SNOMED or ICD code."""
+    table = repository / "fhir_mapping" / "tables" / "observations.csv"
+    append(table, "http://loinc.org", NEW_LOINC, "Another CK", "ck", "a test")
+    stale = run(repository, "check")
+    assert stale.returncode == 2
+    assert "imnm-cds check --write" in stale.stderr
+    assert run(repository, "check", "--write").returncode == 0
+    assert NEW_LOINC in (repository / "cds-hooks.json").read_text(encoding="utf-8")
+    file = bundle_file(repository, f"imnm; ck 900 code=loinc:{NEW_LOINC} @-10d")
+    explained = run(repository, "explain", str(file), "--as-of", "2026-03-01", "--json")
+    assert json.loads(explained.stdout)["activity"]["ck"]["value"] == 900
+
+
+def test_a_unit(tables):
+    """Accept another unit."""
+    record = "imnm; ck 900 unit=none text=catal @-10d"
+    assert "ck" not in answer(read(record))["activity"]
+    append(tables / "units.csv", "enzyme", "catal", "text", "2", "assumed", "a test")
+    assert answer(read(record), tables=load_tables(tables))["activity"]["ck"]["value"] == 1800
+
+
+def test_a_threshold(tables):
+    """Look back further, move a predictor's threshold."""
+    record = "imnm; ast 150 @-10d; alt 100 @-10d"
+    assert answer(read(record))["features"]["high_drr"]["state"] == "absent"
+    rules = tables / "rules.toml"
+    rules.write_text(
+        rules.read_text(encoding="utf-8").replace("threshold = { value = 1.73", "threshold = { value = 1.4")
+    )
+    assert answer(read(record), tables=load_tables(tables))["features"]["high_drr"]["state"] == "present"
+
+
+def test_a_band(tmp_path):
+    """Change a band or a follow-up interval."""
+    model = packaged_model()
+    text = (ROOT / "models" / "imnm_recurrence" / "policy.toml").read_text(encoding="utf-8")
+    path = tmp_path / "policy.toml"
+    path.write_text(
+        re.sub(r"low_below = \{ value = [\d.]+", "low_below = { value = 0.10", text), encoding="utf-8"
+    )
+    changed = replace(model, policy=load_policy(path))
+    record = "imnm; predictors 0000"
+    assert answer(read(record), model=model)["band"] == "low"
+    assert answer(read(record), model=changed)["band"] == "intermediate"
+
+
+def test_a_hook(repository):
+    """Add a hook."""
+    hook = (repository / "cds_service" / "hooks" / "patient_view.py").read_text(encoding="utf-8")
+    new = repository / "cds_service" / "hooks" / "encounter_start.py"
+    new.write_text(hook.replace('NAME = "patient-view"', 'NAME = "encounter-start"'), encoding="utf-8")
+    discovery = json.loads((repository / "cds-hooks.json").read_text(encoding="utf-8"))
+    service = discovery["services"][0] | {"id": "imnm-at-check-in", "hook": "encounter-start"}
+    (repository / "cds-hooks.json").write_text(json.dumps({"services": [*discovery["services"], service]}))
+    program = f"""
+import asyncio, httpx
+from cds_service.app import create_app
+from cds_service.settings import Client, Settings
+app = create_app(Settings(client=(Client(name="open"),)), write=lambda _: None)
+body = {{"hook": "encounter-start", "hookInstance": "{INSTANCE}", "context": {{"patientId": "p", "userId": "Practitioner/1"}},
+         "prefetch": {{"patient": {{"resourceType": "Patient", "id": "p"}}, "conditions": None, "antibodies": None}}}}
+async def call():
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://x") as client:
+        return await client.post("/cds-services/imnm-at-check-in", json=body)
+print(asyncio.run(call()).text)
+"""
+    said = subprocess.run(
+        [sys.executable, "-c", program], cwd=repository, capture_output=True, text=True, check=False
+    )
+    assert json.loads(said.stdout) == {"cards": []}, said.stderr
+
+
+def test_a_fhir_version(repository):
+    """Add a FHIR version."""
+    file = bundle_file(repository, "imnm; ck 900 @-10d")
+    arguments = ("explain", str(file), "--fhir-version", "R4B", "--as-of", "2026-03-01", "--json")
+    assert run(repository, *arguments).returncode == 2
+    module = repository / "fhir_mapping" / "versions" / "r4b.py"
+    module.write_text("from fhir_mapping.versions.r4 import read, unresolved_medications\n")
+    explained = run(repository, *arguments)
+    assert json.loads(explained.stdout)["eligibility"]["state"] == "definite"
+
+
+async def test_another_hospital():
+    """Connect another hospital."""
+    first = Client(name="first", fhir_base="https://first.example/fhir")
+    second = Client(name="second", fhir_base="https://second.example/r4")
+    assert await status(second.fhir_base, first) == 403
+    assert await status(second.fhir_base, first, second) == 200
+
+
+async def status(fhir_server, *clients):
+    app = create_app(Settings(client=clients), clock=lambda: AS_OF, write=lambda _: None)
+    body = {
+        "hook": "patient-view",
+        "hookInstance": INSTANCE,
+        "fhirServer": fhir_server,
+        "context": {"patientId": "p", "userId": "Practitioner/1"},
+        "prefetch": {
+            "patient": {"resourceType": "Patient", "id": "p"},
+            "conditions": None,
+            "antibodies": None,
+        },
+    }
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://x") as client:
+        return (await client.post("/cds-services/imnm-recurrence", json=body)).status_code
+
+
+def test_a_laboratorys_own_codes(tmp_path):
+    """Map a lab's own codes."""
+    (tmp_path / "codes.csv").write_text("system,code,role\nurn:local,KREA-KIN,ck\n")
+    (tmp_path / "imnm.toml").write_text('[[client]]\nname = "lab"\nsite_map = "codes.csv"\n')
+    file = bundle_file(tmp_path, "imnm; ck 900 code=local:KREA-KIN @-10d")
+    arguments = ("explain", str(file), "--as-of", "2026-03-01", "--json")
+    without, mapped = run(ROOT, *arguments), run(ROOT, *arguments, "--config", str(tmp_path / "imnm.toml"))
+    assert "ck" not in json.loads(without.stdout)["activity"]
+    assert json.loads(mapped.stdout)["activity"]["ck"]["value"] == 900
