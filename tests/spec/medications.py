@@ -34,7 +34,8 @@ def medication(kind: str, words: list[str], time: str | None, options: dict[str,
         if dosages != [{}]:
             resource["dosage"] = dosages if kind == "statement" else dosages[0]
     if "reason" in options:
-        reason = {"coding": [coding("qualifiers", options["reason"])]}
+        other = {"system": options["reason-in"]} if "reason-in" in options else {}
+        reason = {"coding": [coding("qualifiers", options["reason"]) | other]}
         resource["statusReason"] = reason if kind == "request" else [reason]
     return resource
 

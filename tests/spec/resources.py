@@ -139,7 +139,7 @@ def _encounter(words: list[str], time: str | None, options: Options) -> dict[str
     resource: dict[str, Any] = {
         "resourceType": "Encounter",
         "status": "finished",
-        "class": {"system": SYSTEMS["act"], "code": words[0]},
+        "class": {"system": options.get("class-in", SYSTEMS["act"]), "code": words[0]},
         "period": {"start": when(options.get("from", "none")) or time, "end": time},
     }
     if options.get("end") == "none" or time is None:
@@ -147,7 +147,8 @@ def _encounter(words: list[str], time: str | None, options: Options) -> dict[str
     if not resource["period"].get("start"):
         del resource["period"]
     for word in words[1:]:
-        resource["serviceType"] = {"coding": _visit_codings(word)}
+        other = {"system": options["service-in"]} if "service-in" in options else {}
+        resource["serviceType"] = {"coding": [c | other for c in _visit_codings(word)]}
     if "type" in options:
         resource["type"] = [{"coding": _visit_codings(options["type"])}]
     if "specialty" in options:

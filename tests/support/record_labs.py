@@ -65,6 +65,8 @@ def enzyme_range(chart: Chart, high: float) -> list | None:
         [{"high": limit, "type": {"coding": [{"system": kind, "code": "normal"}]}}, {"high": {"value": 10}}],
         [{"text": f"< {high}"}],
         [{"high": {"value": high, "unit": "stars"}}],
+        [{"high": {**limit, "value": 0}}, {"high": limit, "age": {"high": {"value": 17, **years}}}],
+        [{"high": {**limit, "value": 1000001}}, {"high": limit}],
     )
 
 

@@ -144,8 +144,8 @@ def own_limit(record: dict, holder: dict, units: tuple, moment: dict) -> Decimal
         special = range_matches(record, one, moment)
         high = one.get("high") or {}
         value = as_decimal(high.get("value"))
-        written = high.get("unit") or high.get("code")
-        if special is None or value is None or (written and written not in units):
+        written = {high.get("unit"), high.get("code")} - {None, ""}
+        if special is None or value is None or value <= 0 or (written and not written & set(units)):
             continue
         if best is None or special > best[0]:
             best = (special, value)
@@ -156,7 +156,7 @@ def quantity_answer(record: dict, holder: dict, moment: dict) -> str:
     """A quantity against its own limit."""
     quantity = holder.get("valueQuantity") or {}
     value = as_decimal(quantity.get("value"))
-    limit = own_limit(record, holder, (quantity.get("unit") or quantity.get("code"),), moment)
+    limit = own_limit(record, holder, (quantity.get("unit"), quantity.get("code")), moment)
     if value is None or limit is None:
         return ""
     over = above(value, quantity.get("comparator") or "", limit)
@@ -169,7 +169,7 @@ def titre_answer(record: dict, holder: dict, under_titre_code: bool, moment: dic
     if holder.get("valueRatio"):
         found.append(ratio_titre(holder["valueRatio"]))
     found.append(number_titre(holder, under_titre_code))
-    found = [one for one in found if one]
+    found = [one for one in found if one and one["titre"] >= 1]
     if not found:
         return ""
     highest = max(found, key=lambda one: one["titre"])

@@ -88,7 +88,7 @@ def target_of(record: dict, reference: str | None) -> str:
     if reference in record["by_url"]:
         found = record["by_url"][reference]
         return f"{found['resourceType']}/{found.get('id')}"
-    plain = reference.split("/_history/")[0]
+    plain = reference.split("/_history/", maxsplit=1)[0]
     if plain in record["by_url"]:
         found = record["by_url"][plain]
         return f"{found['resourceType']}/{found.get('id')}"

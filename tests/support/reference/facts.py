@@ -61,12 +61,13 @@ def build(data, as_of, zone, tables: dict, options: dict) -> dict:
         "done": [],
         "plans": [],
         "report_members": {},
+        "any_medicine": False,
         "refused": [],
         "notes": [],
     }
     last, superseded = rule_F7_versions(entries_of(data))
     record["entries"] = last
-    record["by_url"] = {full_url: resource for full_url, resource in last if full_url}
+    record["by_url"] = {url.split("/_history/")[0]: resource for url, resource in last if url}
     full_url, patient = find_patient(last)
     tail = f"/Patient/{patient.get('id')}"
     record["base"] = full_url[: -len(tail)] if full_url.endswith(tail) and "://" in full_url else ""
@@ -322,11 +323,12 @@ def keep_appointment(record: dict, resource: dict, roles: set[str]) -> str:
 
 
 def keep_medication(record: dict, resource: dict, roles: set[str]) -> str:
-    if not roles:
-        return ""
     reason = exposures.rule_T2_counts(resource)
     if reason:
         return reason
+    record["any_medicine"] = True  # T10: any medicine is medication data
+    if not roles:
+        return ""
     treatment, reason = exposures.rule_T3_treatment(record, resource)
     if reason:
         return reason

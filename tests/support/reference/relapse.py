@@ -30,7 +30,7 @@ def rule_R1_line(record: dict) -> dict:
     latest = max(every, key=lambda ck: (ck["last"], height(ck)))
     top = max(height(ck) for ck in every)
     peak = min((ck for ck in every if height(ck) == top), key=lambda ck: ck["last"])
-    after = [ck for ck in every if ck["last"] > peak["last"]]
+    after = [ck for ck in every if ck["first"] > peak["last"]]
     line = {"ck": shown(latest), "peak": shown(peak)}
     if after:
         line["nadir"] = shown(min(after, key=lambda ck: (height(ck), ck["last"])))

@@ -79,18 +79,17 @@ def rule_F6_lvef_percent(tables: dict, value: Decimal) -> Decimal:
 def rule_F8_limits(record: dict, resource: dict, analyte: str, quantity: dict, moment: dict) -> dict:
     """Upper and lower limit in the canonical unit; `default` where the upper limit is ours."""
     tables = record["tables"]
-    dimension = DIMENSION[analyte]
-    high = pick_limit(record, resource, "high", quantity, dimension, moment)
-    low = pick_limit(record, resource, "low", quantity, dimension, moment)
+    high = pick_limit(record, resource, "high", quantity, analyte, moment)
+    low = pick_limit(record, resource, "low", quantity, analyte, moment)
     if high is None and analyte in ("ast", "alt", "ck"):
         return {"uln": number(tables, f"upper_limit.{analyte}"), "lln": low, "default": True}
     return {"uln": high, "lln": low, "default": False}
 
 
-def pick_limit(record: dict, resource: dict, side: str, quantity: dict, dimension: str, moment: dict):
+def pick_limit(record: dict, resource: dict, side: str, quantity: dict, analyte: str, moment: dict):
     best = None
     for one in resource.get("referenceRange") or []:
-        limit = convert_limit(record["tables"], one.get(side), quantity, dimension)
+        limit = convert_limit(record["tables"], one.get(side), quantity, analyte)
         special = range_matches(record, one, moment)
         if limit is None or special is None:
             continue
@@ -99,14 +98,16 @@ def pick_limit(record: dict, resource: dict, side: str, quantity: dict, dimensio
     return best[1] if best else None
 
 
-def convert_limit(tables: dict, limit, quantity: dict, dimension: str) -> Decimal | None:
-    """The limit by its own unit, else by the unit of the value."""
+def convert_limit(tables: dict, limit, quantity: dict, analyte: str) -> Decimal | None:
+    """The limit by its own unit, else by the unit of the value; an implausible one is none."""
     value = as_decimal((limit or {}).get("value"))
     if value is None or value <= 0:
         return None
     unit_holder = limit if limit.get("code") or limit.get("unit") else quantity
-    factor, _ = rule_F6_factor(tables, unit_holder, dimension)
-    return None if factor is None else value * factor
+    factor, _ = rule_F6_factor(tables, unit_holder, DIMENSION[analyte])
+    if factor is None or not rule_F5_plausible(tables, analyte, value * factor):
+        return None
+    return value * factor
 
 
 def range_matches(record: dict, one: dict, moment: dict) -> int | None:
