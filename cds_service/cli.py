@@ -96,8 +96,8 @@ def explain(
 ) -> None:
     """Explain what is said about one patient, and why."""
     from cds_service import explain as command
-    from cds_service.explain_format import as_json as json_object
-    from cds_service.explain_text import show_explanation
+    from cds_service.explain.format import as_json as json_object
+    from cds_service.explain.text import show_explanation
     from cds_service.terminal import open_console
 
     client = command.client_of(config, fhir_version, accept_unknown_status=accept_unknown_status)

@@ -5,13 +5,13 @@ from datetime import datetime
 from decimal import Context, Decimal
 from itertools import groupby
 
-from fhir_mapping.antibody import read_serology
-from fhir_mapping.bounds import above, amount_of, at_least, is_raised, is_within, size
 from fhir_mapping.citation import cite_diagnosis, cite_with_limit
 from fhir_mapping.eligibility import is_myopathy
 from fhir_mapping.evidence import Activity, Evidence, Measured
+from fhir_mapping.laboratory.antibody import read_serology
+from fhir_mapping.laboratory.bounds import above, amount_of, at_least, is_raised, is_within, size
 from fhir_mapping.record import Diagnosis, PatientRecord, Result
-from fhir_mapping.rules import Rules
+from fhir_mapping.terms.rules import Rules
 
 _QUOTIENT = Context(prec=28)
 _COMING_BACK = frozenset({"relapse", "recurrence"})

@@ -2,10 +2,10 @@
 
 from decimal import Decimal
 
+from fhir_mapping.checks.observations import as_written as number_as_written
 from fhir_mapping.evidence import Evidence
-from fhir_mapping.observations import as_written as number_as_written
+from fhir_mapping.laboratory.titres import text_of
 from fhir_mapping.record import Diagnosis, Result, Value
-from fhir_mapping.titres import text_of
 
 
 def cite(result: Result, *, value: Decimal | str | None = None, unit: str = "") -> Evidence:

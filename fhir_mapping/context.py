@@ -4,12 +4,12 @@ from collections.abc import Hashable
 from datetime import datetime
 from typing import Literal
 
-from fhir_mapping.bounds import amount_of, at_least
 from fhir_mapping.citation import cite, cite_diagnosis
 from fhir_mapping.evidence import ContextFinding, Eligibility, Evidence, SrpRefractory
 from fhir_mapping.exposures import exposures
+from fhir_mapping.laboratory.bounds import amount_of, at_least
+from fhir_mapping.laboratory.results import latest
 from fhir_mapping.record import PatientRecord, Result
-from fhir_mapping.results import latest
 from models.inputs import State
 
 Presence = Literal["present", "absent", "missing"]

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from fhir_mapping.antibody import ANTIBODIES, Answer, Antibody, Serology, read_serology
-from fhir_mapping.bounds import amount_of, is_raised, size
 from fhir_mapping.citation import cite, cite_diagnosis, cite_with_limit
 from fhir_mapping.evidence import Eligibility, EligibilityState, Evidence, Note
+from fhir_mapping.laboratory.antibody import ANTIBODIES, Answer, Antibody, Serology, read_serology
+from fhir_mapping.laboratory.bounds import amount_of, is_raised, size
 from fhir_mapping.record import Diagnosis, PatientRecord, Result
 
 _NAMES: dict[Antibody, str] = {"anti-srp": "anti-SRP", "anti-hmgcr": "anti-HMGCR"}

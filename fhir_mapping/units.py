@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
-from fhir_mapping.table_files import MARKS, Row, read_rows
+from fhir_mapping.terms.table_files import MARKS, Row, read_rows
 
 COLUMNS = ("dimension", "unit", "form", "factor", "mark", "source")
 FORMS = frozenset({"ucum", "text"})

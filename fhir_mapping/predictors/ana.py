@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fhir_mapping.bounds import at_least, rank
 from fhir_mapping.citation import cite
 from fhir_mapping.evidence import Feature, Note
+from fhir_mapping.laboratory.bounds import at_least, rank
+from fhir_mapping.laboratory.titres import Titre
+from fhir_mapping.predictors.staining import Reading, read_ana
 from fhir_mapping.record import PatientRecord
-from fhir_mapping.rules import Rules
-from fhir_mapping.staining import Reading, read_ana
-from fhir_mapping.titres import Titre
+from fhir_mapping.terms.rules import Rules
 from models.inputs import State
 
 _SOURCE = "ana"

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from fhir_mapping.bounds import amount_of, at_least, is_raised, is_within, size
 from fhir_mapping.citation import cite, cite_diagnosis
 from fhir_mapping.evidence import Evidence, Feature, Note
+from fhir_mapping.laboratory.bounds import amount_of, at_least, is_raised, is_within, size
+from fhir_mapping.laboratory.results import latest, recent
 from fhir_mapping.record import Diagnosis, PatientRecord, Result
-from fhir_mapping.results import latest, recent
 from models.inputs import State
 
 SOURCE = "cardiacTests"  # the query that brings troponins, NT-proBNP and LVEF

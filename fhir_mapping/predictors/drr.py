@@ -5,11 +5,11 @@ from datetime import timedelta
 from decimal import Context
 from fractions import Fraction
 
-from fhir_mapping.bounds import above
 from fhir_mapping.citation import cite_with_limit
 from fhir_mapping.evidence import Evidence, Feature, Note
-from fhir_mapping.nearest import apart
-from fhir_mapping.ratios import Ratio, Ratios, read_ratios
+from fhir_mapping.laboratory.bounds import above
+from fhir_mapping.predictors.nearest import apart
+from fhir_mapping.predictors.ratios import Ratio, Ratios, read_ratios
 from fhir_mapping.record import PatientRecord
 from models.inputs import State
 

@@ -7,7 +7,6 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import islice, takewhile
 
-from fhir_mapping.bounds import above, amount_of, is_raised, is_within
 from fhir_mapping.citation import cite, cite_with_limit
 from fhir_mapping.evidence import Evidence, Feature, Note
 from fhir_mapping.exposures import (
@@ -19,8 +18,9 @@ from fhir_mapping.exposures import (
     glucocorticoid_dose,
     time_treated,
 )
+from fhir_mapping.laboratory.bounds import above, amount_of, is_raised, is_within
+from fhir_mapping.laboratory.results import latest, recent
 from fhir_mapping.record import PatientRecord, Result, local_day
-from fhir_mapping.results import latest, recent
 from models.inputs import State
 
 CK_SOURCE = "enzymes"

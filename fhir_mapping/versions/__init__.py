@@ -1,5 +1,6 @@
 """One module per FHIR version: resource JSON to neutral readings, typed reading of only the fields we use."""
 
+import re
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Protocol, cast
@@ -25,7 +26,8 @@ class Version(Protocol):
 
 def is_read(name: str) -> bool:
     """Whether there is a module for this FHIR version ("R4")."""
-    return name.isalnum() and find_spec(f"{__name__}.{name.lower()}") is not None
+    is_name = re.fullmatch(r"R\d+B?", name) is not None
+    return is_name and find_spec(f"{__name__}.{name.lower()}") is not None
 
 
 def version(name: str) -> Version:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import msgspec
 from msgspec import Raw
 
-from fhir_mapping.untyped import BROKEN
 from fhir_mapping.versions import r4_resources as r4
 from fhir_mapping.versions.references import References
+from fhir_mapping.versions.untyped import BROKEN
 
 TYPES = frozenset({"Medication", "Substance", "PractitionerRole"})
 

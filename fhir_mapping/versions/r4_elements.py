@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import tzinfo
 
 from fhir_mapping.record import Coding, Concept, Moment, Number, Period
-from fhir_mapping.systems import CodeSystems
-from fhir_mapping.times import moment
+from fhir_mapping.terms.systems import CodeSystems
 from fhir_mapping.versions import r4_resources as r4
 from fhir_mapping.versions.references import References
+from fhir_mapping.versions.times import moment
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from fhir_mapping.record import Entry, Gathered
-from fhir_mapping.untyped import BROKEN
+from fhir_mapping.versions.untyped import BROKEN
 
 
 class _Shape(msgspec.Struct, rename="camel"):

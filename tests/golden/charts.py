@@ -14,7 +14,7 @@ from cds_service.cards import CardSettings
 from cds_service.demo.ehr import BASE_PATH, create_ehr
 from cds_service.demo.patients import chart, samples
 from cds_service.explain import caller_for, from_bytes
-from cds_service.explain_format import as_json
+from cds_service.explain.format import as_json
 from cds_service.fhir.prefetch import templates
 from cds_service.settings import Client, Settings
 from fhir_mapping.terms import load_tables

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from cds_service.assessment import assess
 from cds_service.cards import CardSettings
-from cds_service.explain_format import as_json
+from cds_service.explain.format import as_json
 from fhir_mapping.record import Entry, Gathered, MappingSettings, Source
 from fhir_mapping.terms import Code, Tables, load_tables
 from models.registry import Model, default_folder, load_model

@@ -22,7 +22,7 @@ from fhir_mapping.record import (
     Value,
 )
 from fhir_mapping.terms import Tables, load_tables
-from fhir_mapping.times import moment
+from fhir_mapping.versions.times import moment
 
 AS_OF = datetime(2026, 3, 1, tzinfo=UTC)
 BORN = date(1970, 1, 1)

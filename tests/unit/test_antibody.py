@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from fhir_mapping.antibody import read_answer, read_serology
+from fhir_mapping.laboratory.antibody import read_answer, read_serology
 from fhir_mapping.record import Coding, Component, Concept, Limits, Number, Value
 from tests.support.facts import SNOMED, record, result, tables
 

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from fhir_mapping.pairs import pair_up
 from fhir_mapping.predictors.drr import high_drr
+from fhir_mapping.predictors.pairs import pair_up
 from fhir_mapping.record import Limits, PatientRecord, Refused
 from tests.support.facts import diagnosis, record, result
 

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from fhir_mapping.phrases import without_reference
+from fhir_mapping.laboratory.phrases import without_reference
+from fhir_mapping.laboratory.titres import titres_of
 from fhir_mapping.record import Concept, Number, Value
-from fhir_mapping.titres import titres_of
 from fhir_mapping.units import UCUM
 from tests.support.facts import tables
 

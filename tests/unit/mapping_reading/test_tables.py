@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from fhir_mapping.record import Coding
-from fhir_mapping.systems import loinc_check_digit_holds
 from fhir_mapping.terms import PACKAGED, Code, TableError, load_tables, read_site_map
+from fhir_mapping.terms.systems import loinc_check_digit_holds
 
 LOINC = "http://loinc.org"
 SNOMED = "http://snomed.info/sct"

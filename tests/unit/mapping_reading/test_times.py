@@ -3,7 +3,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from fhir_mapping.times import clamped, dates, moment
+from fhir_mapping.versions.times import clamped, dates, moment
 
 END_OF_DAY = timedelta(days=1) - timedelta.resolution
 

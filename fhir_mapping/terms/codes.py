@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from fhir_mapping.systems import WILDCARD, CodeSystems, loinc_check_digit_holds
-from fhir_mapping.table_files import Row
+from fhir_mapping.terms.systems import WILDCARD, CodeSystems, loinc_check_digit_holds
+from fhir_mapping.terms.table_files import Row
 
 Key = tuple[str, str]  # (canonical system, code as the system compares it)
 

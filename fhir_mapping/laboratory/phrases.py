@@ -3,7 +3,7 @@
 import re
 from typing import Literal
 
-from fhir_mapping.rules import Rules
+from fhir_mapping.terms.rules import Rules
 
 SEPARATOR = re.compile(r"[,;+]|\band\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]+")

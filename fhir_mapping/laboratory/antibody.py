@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from fhir_mapping.bounds import above, rank
 from fhir_mapping.evidence import Subtype
-from fhir_mapping.phrases import answer_of, sounds_weak, verdict
+from fhir_mapping.laboratory.bounds import above, rank
+from fhir_mapping.laboratory.phrases import answer_of, sounds_weak, verdict
+from fhir_mapping.laboratory.titres import text_of, titres_of
 from fhir_mapping.record import Coding, Component, PatientRecord, Result, Value
 from fhir_mapping.terms import Tables
-from fhir_mapping.titres import text_of, titres_of
 
 Answer = Literal["positive", "weak", "negative"]
 Antibody = Literal["anti-srp", "anti-hmgcr"]

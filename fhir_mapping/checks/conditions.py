@@ -1,8 +1,8 @@
 """Condition → Diagnosis (M1), with the checks of F2 and F3."""
 
 from fhir_mapping import reading
-from fhir_mapping.extensions import not_understood
-from fhir_mapping.judging import Case, Verdict
+from fhir_mapping.checks.extensions import not_understood
+from fhir_mapping.checks.judging import Case, Verdict
 from fhir_mapping.record import Diagnosis
 
 REFUTED = frozenset({"refuted", "entered-in-error"})

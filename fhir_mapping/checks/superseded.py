@@ -6,7 +6,7 @@ from functools import reduce
 import msgspec
 
 from fhir_mapping.reading import Reading
-from fhir_mapping.untyped import BROKEN, untyped
+from fhir_mapping.versions.untyped import BROKEN, untyped
 
 
 def canonical(json: bytes) -> bytes:

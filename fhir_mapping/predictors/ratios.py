@@ -8,11 +8,11 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
-from fhir_mapping.bounds import amount_of, at_least, is_raised, is_within, size
-from fhir_mapping.nearest import Neighbours, Shelf
-from fhir_mapping.pairs import Pair, pair_up
+from fhir_mapping.laboratory.bounds import amount_of, at_least, is_raised, is_within, size
+from fhir_mapping.predictors.nearest import Neighbours, Shelf
+from fhir_mapping.predictors.pairs import Pair, pair_up
 from fhir_mapping.record import Moment, PatientRecord, Result
-from fhir_mapping.rules import Rules
+from fhir_mapping.terms.rules import Rules
 
 Phase = Literal["active", "inactive", "unknown"]
 

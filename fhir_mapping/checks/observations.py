@@ -3,12 +3,12 @@
 from decimal import Decimal
 
 from fhir_mapping import reading
-from fhir_mapping.extensions import not_understood
-from fhir_mapping.judging import Case, Verdict, status_problem
-from fhir_mapping.limits import limits_of
+from fhir_mapping.checks.extensions import not_understood
+from fhir_mapping.checks.judging import Case, Verdict, status_problem
+from fhir_mapping.checks.limits import limits_of
+from fhir_mapping.laboratory.titres import written_titres
 from fhir_mapping.record import Amount, Component, Moment, Number, Result, Value
 from fhir_mapping.terms import Role, Tables
-from fhir_mapping.titres import written_titres
 from fhir_mapping.units import sane
 
 ACCEPTED = frozenset({"final", "amended", "corrected"})

@@ -4,7 +4,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from heapq import heapify, heappop, heappush
 
-from fhir_mapping.nearest import Keys, Shelf, Token, its_day, its_specimen, reports_to_file, reports_to_search
+from fhir_mapping.predictors.nearest import (
+    Keys,
+    Shelf,
+    Token,
+    its_day,
+    its_specimen,
+    reports_to_file,
+    reports_to_search,
+)
 from fhir_mapping.record import Moment, PatientRecord, Result
 
 Candidate = tuple[timedelta, Token, Token]  # gap, AST, ALT

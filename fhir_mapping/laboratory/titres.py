@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from fhir_mapping.phrases import SEPARATOR, any_of, without_reference
+from fhir_mapping.laboratory.phrases import SEPARATOR, any_of, without_reference
 from fhir_mapping.record import Number, Value
-from fhir_mapping.rules import Rules
+from fhir_mapping.terms.rules import Rules
 from fhir_mapping.units import UCUM, sane
 
 _COUNT = r"(?P<count>[0-9]+(?:[,. ][0-9]{3})*)"

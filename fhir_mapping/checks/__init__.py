@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from fhir_mapping import reading
-from fhir_mapping.conditions import judge_condition
-from fhir_mapping.duplicates import distinct_results, distinct_treatments
-from fhir_mapping.events import (
+from fhir_mapping.checks.conditions import judge_condition
+from fhir_mapping.checks.duplicates import distinct_results, distinct_treatments
+from fhir_mapping.checks.events import (
     judge_booking,
     judge_contact,
     judge_order,
@@ -19,11 +19,12 @@ from fhir_mapping.events import (
     report_statuses,
     roles_in,
 )
-from fhir_mapping.extensions import not_understood
-from fhir_mapping.judging import Case, Verdict, status_problem
-from fhir_mapping.medicines import judge_medication
-from fhir_mapping.observations import judge_observation
-from fhir_mapping.people import read_person
+from fhir_mapping.checks.extensions import not_understood
+from fhir_mapping.checks.judging import Case, Verdict, status_problem
+from fhir_mapping.checks.medicines import judge_medication
+from fhir_mapping.checks.observations import judge_observation
+from fhir_mapping.checks.people import read_person
+from fhir_mapping.checks.superseded import last_versions
 from fhir_mapping.record import (
     Coding,
     Diagnosis,
@@ -38,7 +39,6 @@ from fhir_mapping.record import (
     Result,
     Treatment,
 )
-from fhir_mapping.superseded import last_versions
 from fhir_mapping.versions import version
 
 _EVENTS = ("observations", "procedures")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from fhir_mapping.bounds import amount_of, size
+from fhir_mapping.laboratory.bounds import amount_of, size
 from fhir_mapping.record import Result
 
 

@@ -10,15 +10,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
-from fhir_mapping.codes import Code, CodeTable
-from fhir_mapping.rules import Rules, load_rules
-from fhir_mapping.systems import CodeSystems, load_systems
-from fhir_mapping.table_files import Row, TableError, read_rows
+from fhir_mapping.terms.codes import Code, CodeTable
+from fhir_mapping.terms.rules import Rules, load_rules
+from fhir_mapping.terms.systems import CodeSystems, load_systems
+from fhir_mapping.terms.table_files import Row, TableError, read_rows
 from fhir_mapping.units import Units, load_units, positive
 
 __all__ = ["Agent", "Code", "Role", "Rules", "TableError", "Tables", "Units", "load_tables", "read_site_map"]
 
-PACKAGED = Path(__file__).parent / "tables"
+PACKAGED = Path(__file__).parents[1] / "tables"
 CODE_TABLES = (
     "observations",
     "conditions",

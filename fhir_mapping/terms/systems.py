@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fhir_mapping.table_files import Row, read_rows
+from fhir_mapping.terms.table_files import Row, read_rows
 
 WILDCARD = "*"  # at the end of a code: any continuation, also none
 

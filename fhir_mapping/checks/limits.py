@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 
-from fhir_mapping.judging import Case, completed_years
+from fhir_mapping.checks.judging import Case, completed_years
 from fhir_mapping.reading import Range
 from fhir_mapping.record import Limits, Moment, Number, Value
 from fhir_mapping.terms import Role, Tables

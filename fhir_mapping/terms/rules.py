@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from fhir_mapping.table_files import MARKS, TableError
+from fhir_mapping.terms.table_files import MARKS, TableError
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from datetime import date, datetime
 
 from fhir_mapping import reading
-from fhir_mapping.judging import completed_years
+from fhir_mapping.checks.judging import completed_years
 from fhir_mapping.record import MappingSettings, Patient
-from fhir_mapping.times import dates
+from fhir_mapping.versions.times import dates
 
 
 def read_person(id_: str, found: reading.Person, as_of: datetime, mapping: MappingSettings) -> Patient:

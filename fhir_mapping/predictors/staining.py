@@ -6,12 +6,12 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from fhir_mapping.antibody import Answer, read_answer
-from fhir_mapping.phrases import SEPARATOR, phrase_verdict, without_reference, words
+from fhir_mapping.laboratory.antibody import Answer, read_answer
+from fhir_mapping.laboratory.phrases import SEPARATOR, phrase_verdict, without_reference, words
+from fhir_mapping.laboratory.titres import Titre, text_of, titres_of
 from fhir_mapping.record import PatientRecord, Result
-from fhir_mapping.rules import Rules
 from fhir_mapping.terms import Tables
-from fhir_mapping.titres import Titre, text_of, titres_of
+from fhir_mapping.terms.rules import Rules
 
 _CYTOPLASMIC = frozenset({"cytoplasmic"})
 _NUCLEAR = frozenset({"nuclear"})

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fhir_mapping.untyped import BROKEN, untyped
+from fhir_mapping.versions.untyped import BROKEN, untyped
 
 _NAMES = (("modifierExtension", "modifier extension"), ("implicitRules", "implicit rules"))
 

@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 
 from cds_service.assessment import Assessment, assess
 from cds_service.body import HookRequest
-from cds_service.bundle import read_bundle
 from cds_service.errors import UnusableInput
-from cds_service.explain_format import as_json
+from cds_service.explain.chart_file import read_bundle
+from cds_service.explain.format import as_json
 from cds_service.fhir.client import connect
 from cds_service.fhir.gather import gather
 from cds_service.security.clients import Caller, callers

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Generic, NamedTuple, TypeVar
 
 from fhir_mapping.record import Moment, Result
-from fhir_mapping.rules import Rules
+from fhir_mapping.terms.rules import Rules
 
 Item = TypeVar("Item")
 Keys = Callable[[Result], list[Hashable]]

@@ -5,8 +5,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from fhir_mapping import reading
-from fhir_mapping.extensions import not_understood
-from fhir_mapping.judging import Case, Verdict, status_problem
+from fhir_mapping.checks.extensions import not_understood
+from fhir_mapping.checks.judging import Case, Verdict, status_problem
 from fhir_mapping.record import Dosage, MedicationKind, Moment, Number, Period, Treatment
 from fhir_mapping.terms import Tables
 

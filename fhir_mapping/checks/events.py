@@ -1,9 +1,9 @@
 """What was done (Procedure, DiagnosticReport, Encounter) and what is planned (Appointment, ServiceRequest)."""
 
 from fhir_mapping import reading
-from fhir_mapping.extensions import not_understood
-from fhir_mapping.judging import Case, Verdict, status_problem
-from fhir_mapping.observations import accepted
+from fhir_mapping.checks.extensions import not_understood
+from fhir_mapping.checks.judging import Case, Verdict, status_problem
+from fhir_mapping.checks.observations import accepted
 from fhir_mapping.record import Done, Plan
 
 COMPLETED = frozenset({"completed"})

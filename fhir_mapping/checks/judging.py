@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from fhir_mapping.record import Fact, MappingSettings, Moment, Patient
 from fhir_mapping.terms import Tables
-from fhir_mapping.times import clamped
+from fhir_mapping.versions.times import clamped
 
 # The facts that a resource gives (none: it is left out without a word), or the reason why it is refused.
 Verdict = tuple[Fact, ...] | str

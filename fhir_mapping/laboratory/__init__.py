@@ -1,0 +1,1 @@
+"""What a laboratory writes: words, titres, bounds, and which result is the latest."""
