@@ -25,7 +25,7 @@ def activity(record: PatientRecord) -> Activity:
     rise = _confirmed_rise(record, cks)
     rising = () if rise else _latest_rise(record, cks)
     peak = _peak(cks)
-    nadir = _lowest(ck for ck in cks if peak and ck.when.last > peak.when.last)
+    nadir = _lowest(ck for ck in cks if peak and ck.when.first > peak.when.last)
     return Activity(
         ck=_measured(cks[-1]) if cks else None,
         peak=_measured(peak) if peak else None,

@@ -27,11 +27,25 @@ def limits_of(ranges: Iterable[Range], value: Value, role: Role, when: Moment, c
     lows = (_bound(part.low, number, role, case.tables) for part in fitting)
     highs = (_bound(part.high, number, role, case.tables) for part in fitting)
     low = next((bound for bound in lows if bound is not None), None)
-    high = next((bound for bound in highs if bound and bound > 0), None)  # an upper limit of zero is none
+    high = next((bound for bound in highs if bound and _is_usable(bound, role, case.tables)), None)
     default = f"upper_limit.{role.word}"
     if high is None and default in case.tables.rules:
         return Limits(low, case.tables.rules.number(default), default=True)
     return Limits(low, high)
+
+
+def plausible_range(role: Role, tables: Tables) -> tuple[Decimal, Decimal]:
+    """The lowest and the highest plausible value of an analyte that has such a range (F5)."""
+    name = f"plausible.{role.plausible}"
+    return tables.rules.number(f"{name}_low"), tables.rules.number(f"{name}_high")
+
+
+def _is_usable(bound: Decimal, role: Role, tables: Tables) -> bool:
+    """An upper limit of zero, or one that no plausible value reaches or keeps to, is none."""
+    if bound <= 0 or not role.plausible or not role.dimension:
+        return bound > 0
+    low, high = plausible_range(role, tables)
+    return low <= bound <= high
 
 
 def _fits(part: Range, when: Moment, case: Case) -> bool:

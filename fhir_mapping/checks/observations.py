@@ -5,7 +5,7 @@ from decimal import Decimal
 from fhir_mapping import reading
 from fhir_mapping.checks.extensions import not_understood
 from fhir_mapping.checks.judging import Case, Verdict, status_problem
-from fhir_mapping.checks.limits import limits_of
+from fhir_mapping.checks.limits import limits_of, plausible_range
 from fhir_mapping.laboratory.titres import written_titres
 from fhir_mapping.record import Amount, Component, Moment, Number, Result, Value
 from fhir_mapping.terms import Role, Tables
@@ -84,14 +84,14 @@ def _implausible(one: reading.Reading, found: reading.Observation, role: Role, t
         return "implausible"
     if not role.plausible:
         return ""
-    low, high = _plausible(role, tables)
+    low, high = plausible_range(role, tables)
     if role.word == INVERSE:
         return "" if low * magnitude <= 1 <= high * magnitude else "implausible"
     return "" if low <= magnitude <= high else "implausible"
 
 
 def _implausible_titre(one: reading.Reading, found: reading.Observation, role: Role, tables: Tables) -> bool:
-    low, high = _plausible(role, tables)
+    low, high = plausible_range(role, tables)
     by_code = "titre" in tables.words("observations", one.codings)
     parts = [(found.own.value, by_code)]
     parts += [
@@ -103,11 +103,6 @@ def _implausible_titre(one: reading.Reading, found: reading.Observation, role: R
         for titre in written_titres(value, tables.rules, titre_code=is_titre)
     ]
     return any(not low <= titre.reciprocal <= high for titre in titres)
-
-
-def _plausible(role: Role, tables: Tables) -> tuple[Decimal, Decimal]:
-    name = f"plausible.{role.plausible}"
-    return tables.rules.number(f"{name}_low"), tables.rules.number(f"{name}_high")
 
 
 def _result(one: reading.Reading, found: reading.Observation, when: Moment, role: Role, case: Case) -> Result:

@@ -1,5 +1,7 @@
 """Drawn courses: treatments and CK results that lie together at the edges of T6, T7, T9, R2 and V2."""
 
+from copy import deepcopy
+
 from . import record_history as history
 from . import record_labs as labs
 from .record_draw import LOINC, UCUM, Chart
@@ -14,12 +16,12 @@ def ck_at(chart: Chart, age: float, *values: float) -> None:
         labs.observation(chart, "ck", chart.when(age, DAYS), valueQuantity=labs.with_sign(chart, quantity))
 
 
-def given(chart: Chart, ingredient: str, begun: float, ended: float | None) -> None:
+def given(chart: Chart, ingredient: str, begun: float, ended: float | None) -> dict:
     """One plain Request of a medicine, with a period of its own and 10 mg a day or about that."""
     repeat: dict = {"frequency": 1, "period": 1, "periodUnit": "d"}
     repeat["boundsPeriod"] = history.drawn_bounds(chart, begun, ended)
     dose = {"value": chart.pick(10, 9.9, 5, 20, 7.5, 8), "unit": "mg", "system": UCUM, "code": "mg"}
-    chart.add(
+    return chart.add(
         "MedicationRequest",
         status=chart.pick("active", "completed", "stopped"),
         intent="order",
@@ -42,8 +44,11 @@ def two_agents(chart: Chart) -> None:
     given(chart, other, second, max(second - chart.pick(*lengths), -1))
     steroid = chart.pick("prednisone", "prednisone", "hydrocortisone", "methylprednisolone")
     begun = chart.pick(first, second + 1, second - 89, second - 180)
-    given(chart, steroid, begun, max(begun - chart.pick(300, 30, 1, 180), -1))
-    if chart.rarely(2):
+    drawn = given(chart, steroid, begun, max(begun - chart.pick(300, 30, 1, 180), -1))
+    if chart.rarely(4):
+        twin = chart.add("MedicationRequest")
+        twin |= {name: deepcopy(held) for name, held in drawn.items() if name != "id"}
+    elif chart.rarely(2):
         ck_at(chart, second - chart.pick(90, 89, 91, 730, 731, 180), 401, 400, 1000, 399)
     if chart.rarely(4):
         third = second - chart.pick(90, 89, 91)
@@ -67,6 +72,26 @@ def infusions(chart: Chart) -> None:
     for number in chart.how_many(2, 3, 4, 3):
         if begun - number * apart > -1:
             history.treatment(chart, "MedicationAdministration", ingredient, begun - number * apart)
+
+
+def refills(chart: Chart) -> None:
+    """T3: supplies of 30 days whose gaps are about 45 days, or single infusions about 120 or 270 days apart."""
+    ingredient, days, gap = chart.pick(
+        ("prednisone", 30, 45), ("methotrexate", 30, 45), ("infliximab", 1, 120), ("rituximab", 1, 270)
+    )
+    apart = days + gap + chart.pick(0, 0, 1, -1)
+    number = chart.pick(3, 2, 4, 6)
+    begun = number * apart + chart.pick(0, 10, 100)
+    for one in range(number):
+        drawn = {
+            "status": "completed",
+            "whenHandedOver": chart.when(begun - one * apart, ("instant", "day")),
+            "daysSupply": {"value": days, "unit": "d", "system": UCUM, "code": "d"},
+        }
+        chart.add(
+            "MedicationDispense", medicationCodeableConcept=history.concept_of(chart, ingredient), **drawn
+        )
+    ck_at(chart, chart.pick(20, 90), 400, 401, 200)
 
 
 def in_remission(chart: Chart) -> None:
@@ -143,7 +168,7 @@ def looked_after(chart: Chart) -> None:
         history.order(chart)
 
 
-COURSES = (two_agents, year_of_steroid, infusions, in_remission, flare, looked_after, heart)
+COURSES = (two_agents, year_of_steroid, infusions, in_remission, flare, looked_after, heart, refills)
 
 
 def course(chart: Chart) -> None:

@@ -4,6 +4,7 @@ import json
 from copy import deepcopy
 from dataclasses import dataclass
 
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from . import record_courses as courses
@@ -11,6 +12,7 @@ from . import record_history as history
 from . import record_labs as labs
 from .record_draw import AS_OF, BASE, LOINC, Chart
 
+HEALTH = list(HealthCheck)  # records are large for Hypothesis; how long they take is known
 ZONES = (*("UTC",) * 5, "America/New_York", "Asia/Shanghai")
 URN = "urn:uuid:5f1c8f0e-0000-4000-8000-000000000001"
 
@@ -58,6 +60,26 @@ SITE_MAP = (
     ("http://local.example", "PLEX", "plasma-exchange"),
     ("http://local.example", "WEAK", "severe-weakness"),
 )
+
+
+def drawn(first: int, count: int) -> list[Record]:
+    """So many records, the same ones for the same seed."""
+    found: list[Record] = []
+
+    @seed(first)
+    @settings(
+        max_examples=count,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=HEALTH,
+    )
+    @given(records())
+    def collect(record: Record) -> None:
+        found.append(record)
+
+    collect()
+    return found
 
 
 @st.composite

@@ -61,7 +61,6 @@ def build(data, as_of, zone, tables: dict, options: dict) -> dict:
         "done": [],
         "plans": [],
         "report_members": {},
-        "any_medicine": False,
         "refused": [],
         "notes": [],
     }
@@ -326,7 +325,6 @@ def keep_medication(record: dict, resource: dict, roles: set[str]) -> str:
     reason = exposures.rule_T2_counts(resource)
     if reason:
         return reason
-    record["any_medicine"] = True  # T10: any medicine is medication data
     if not roles:
         return ""
     treatment, reason = exposures.rule_T3_treatment(record, resource)

@@ -198,7 +198,7 @@ def rule_T_treatment_refractory(record: dict) -> dict:
     if treated >= span(record, "treated_at_least_days"):
         reason = rule_T8_reason(record, episodes, treated)
         return {"state": "indeterminate", "rule": "T8", "stale": False, "reason": reason}
-    reason = "treated < 90 days" if record["any_medicine"] else "no medication data"
-    if not record["any_medicine"] and record["not_offered"] >= MEDICATION_KEYS:
+    reason = "treated < 90 days" if episodes else "no medication data"
+    if not episodes and record["not_offered"] >= MEDICATION_KEYS:
         reason = "not offered by the server"
     return {"state": "missing", "rule": "T10", "stale": False, "reason": reason}

@@ -1,0 +1,257 @@
+"""A fault put into the product is seen as a disagreement of the two readings within 2,000 drawn records."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from functools import cache
+
+import pytest
+
+from fhir_mapping import checks, findings
+from fhir_mapping.record import Limits, Moment
+from fhir_mapping.terms.rules import Rules
+from fhir_mapping.units import Units
+from models import policy, risk
+from models.inputs import State
+from tests.support.records import Record, drawn
+from tests.support.two_readings import compare
+
+AT_MOST = 2000
+CHUNK = 100
+Fault = Callable[[pytest.MonkeyPatch], None]
+FAULTS: dict[str, Fault] = {}
+
+
+def fault(sentence: str) -> Callable[[Fault], Fault]:
+    """Name a fault by what the product then does wrong."""
+
+    def named(make: Fault) -> Fault:
+        FAULTS[sentence] = make
+        return make
+
+    return named
+
+
+@cache
+def chunk(number: int) -> list[Record]:
+    return drawn(1000 + number, CHUNK)
+
+
+def all_records() -> Iterator[Record]:
+    for number in range(AT_MOST // CHUNK):
+        yield from chunk(number)
+
+
+def change_gathered(patch: pytest.MonkeyPatch, change: Callable) -> None:
+    """Let the product judge something else than what was gathered."""
+    judge = checks.judge
+    patch.setattr(checks, "judge", lambda gathered, as_of: judge(change(gathered), as_of))
+
+
+def change_results(patch: pytest.MonkeyPatch, change: Callable) -> None:
+    """Let the product go on with other results than it judged."""
+    judge = checks.judge
+
+    def judged(gathered, as_of):
+        record = judge(gathered, as_of)
+        return replace(record, results=tuple(change(result) for result in record.results))
+
+    patch.setattr(checks, "judge", judged)
+
+
+def change_number(patch: pytest.MonkeyPatch, name: str, add: str) -> None:
+    """Let one named threshold of the product be off by a step."""
+    number, days = Rules.number, Rules.days
+
+    def other_number(self, asked):
+        return number(self, asked) + (Decimal(add) if asked == name else 0)
+
+    def other_days(self, asked):
+        return days(self, asked) + (timedelta(days=float(add)) if asked == name else timedelta(0))
+
+    patch.setattr(Rules, "number", other_number)
+    patch.setattr(Rules, "days", other_days)
+
+
+@fault("a stale unit factor: 1 ukat/L is read as 16.67 U/L")
+def stale_unit_factor(patch):
+    factor = Units.factor
+
+    def stale(self, number, dimension):
+        right = factor(self, number, dimension)
+        return Fraction("16.67") if right == 60 else right
+
+    patch.setattr(Units, "factor", stale)
+
+
+@fault("a comparator is dropped: > 7000 is read as 7000")
+def dropped_comparator(patch):
+    def without(result):
+        return replace(result, amount=result.amount and replace(result.amount, comparator=""))
+
+    change_results(patch, without)
+
+
+@fault("a page is dropped: the last entries of a query are not read")
+def dropped_page(patch):
+    def first_page(gathered):
+        shorter = {key: replace(one, entries=one.entries[:-2]) for key, one in gathered.sources.items()}
+        return replace(gathered, sources=shorter)
+
+    change_gathered(patch, first_page)
+
+
+@fault("the status of an Observation is ignored")
+def status_ignored(patch):
+    patch.setattr("fhir_mapping.checks.observations.status_problem", lambda _status, _accepted: "")
+
+
+@fault("the ratio's threshold is off by one step")
+def ratio_threshold(patch):
+    change_number(patch, "high_drr.threshold", "0.01")
+
+
+@fault("the titre's threshold is off by one step")
+def titre_threshold(patch):
+    change_number(patch, "high_ana.threshold", "1")
+
+
+@fault("a CK of exactly 5 times its limit counts as high")
+def ck_threshold(patch):
+    change_number(patch, "eligibility.ck_times_uln", "-0.0001")
+
+
+@fault("the window of a troponin is a day too short")
+def shorter_window(patch):
+    change_number(patch, "cardiac.search_days", "-1")
+
+
+@fault("a gap of 45 days ends an episode")
+def shorter_gap(patch):
+    change_number(patch, "refractory.gap_days", "-0.5")
+
+
+@fault("the client's time zone is ignored")
+def time_zone_ignored(patch):
+    def in_utc(gathered):
+        return replace(gathered, mapping=replace(gathered.mapping, time_zone=UTC))
+
+    change_gathered(patch, in_utc)
+
+
+@fault("of two versions of one id the older counts")
+def wrong_version(patch):
+    last_versions = checks.last_versions
+
+    def older(readings):
+        kept, superseded = last_versions(readings)
+        names = {one.name for one in superseded}
+        newer = tuple(one for one in kept if one.name in names)
+        return tuple(one for one in kept if one.name not in names) + superseded, newer
+
+    patch.setattr(checks, "last_versions", older)
+
+
+@fault("duplicate medication resources count twice")
+def duplicates_counted(patch):
+    patch.setattr(checks, "distinct_treatments", tuple)
+
+
+@fault("a weak antibody counts as positive")
+def weak_is_positive(patch):
+    words = Rules.words
+    patch.setattr(Rules, "words", lambda self, name: frozenset() if name == "weak" else words(self, name))
+
+
+@fault("a missing predictor is read as absent")
+def missing_is_absent(patch):
+    find = findings.cardiac_involvement
+
+    def absent(*arguments):
+        feature = find(*arguments)
+        return replace(feature, state=State.ABSENT) if feature.state is State.MISSING else feature
+
+    patch.setattr(findings, "cardiac_involvement", absent)
+
+
+@fault("the laboratory's own CK limit is ignored")
+def ck_limit_ignored(patch):
+    def default(result):
+        return replace(result, limits=Limits(high=Decimal(200))) if result.analyte == "ck" else result
+
+    change_results(patch, default)
+
+
+@fault("another patient's result counts")
+def subject_ignored(patch):
+    def all_ours(gathered):
+        def ours(entry):
+            return replace(entry, json=entry.json.replace(b'"Patient/p2"', b'"Patient/p1"'))
+
+        sources = {
+            key: replace(one, entries=tuple(ours(entry) for entry in one.entries))
+            for key, one in gathered.sources.items()
+        }
+        return replace(gathered, sources=sources)
+
+    change_gathered(patch, all_ours)
+
+
+@fault("a modifier extension is ignored")
+def extension_ignored(patch):
+    patch.setattr("fhir_mapping.checks.observations.not_understood", lambda _json: "")
+
+
+@fault("a partial date is read as its first day only")
+def partial_date(patch):
+    def first_day(result):
+        when = result.when
+        return replace(result, when=Moment(when.text, when.first, when.first, when.precision))
+
+    change_results(patch, first_day)
+
+
+@fault("results are paired without their reports")
+def reports_ignored(patch):
+    change_results(patch, lambda result: replace(result, reports=frozenset()))
+
+
+@fault("the band begins one risk too early")
+def band_edge(patch):
+    advise = policy.advise
+
+    def earlier(settings, *arguments, **named):
+        return advise(replace(settings, low_below=0.12), *arguments, **named)
+
+    patch.setattr(policy, "advise", earlier)
+
+
+@fault("an unknown predictor is scored as absent")
+def unknown_scored_as_absent(patch):
+    score = risk.score
+
+    def as_absent(model, predictors, unread):
+        known = {
+            n: replace(p, state=p.state if p.state.known else State.ABSENT) for n, p in predictors.items()
+        }
+        return score(model, known, unread)
+
+    patch.setattr(risk, "score", as_absent)
+
+
+def first_disagreement(make: Fault) -> int:
+    """How many records it took; records on which the two readings differ anyway prove nothing."""
+    for number, record in enumerate(all_records(), start=1):
+        with pytest.MonkeyPatch.context() as patch:
+            make(patch)
+            seen = compare(record)
+        if seen and not compare(record):
+            return number
+    return 0
+
+
+@pytest.mark.parametrize("sentence", FAULTS)
+def test_a_fault_is_seen_within_two_thousand_records(sentence):
+    assert 0 < first_disagreement(FAULTS[sentence]) <= AT_MOST
