@@ -16,11 +16,16 @@ def ck_at(chart: Chart, age: float, *values: float) -> None:
         labs.observation(chart, "ck", chart.when(age, DAYS), valueQuantity=labs.with_sign(chart, quantity))
 
 
-def given(chart: Chart, ingredient: str, begun: float, ended: float | None) -> dict:
+def given(chart: Chart, ingredient: str, begun: float, ended: float | None, *doses: float) -> dict:
     """One plain Request of a medicine, with a period of its own and 10 mg a day or about that."""
     repeat: dict = {"frequency": 1, "period": 1, "periodUnit": "d"}
     repeat["boundsPeriod"] = history.drawn_bounds(chart, begun, ended)
-    dose = {"value": chart.pick(10, 9.9, 5, 20, 7.5, 8), "unit": "mg", "system": UCUM, "code": "mg"}
+    dose = {
+        "value": chart.pick(*(doses or (10, 9.9, 5, 20, 7.5, 8))),
+        "unit": "mg",
+        "system": UCUM,
+        "code": "mg",
+    }
     return chart.add(
         "MedicationRequest",
         status=chart.pick("active", "completed", "stopped"),
@@ -43,12 +48,14 @@ def two_agents(chart: Chart) -> None:
     given(chart, one, first, first - chart.pick(*lengths))
     given(chart, other, second, max(second - chart.pick(*lengths), -1))
     steroid = chart.pick("prednisone", "prednisone", "hydrocortisone", "methylprednisolone")
-    begun = chart.pick(first, second + 1, second - 89, second - 180)
-    drawn = given(chart, steroid, begun, max(begun - chart.pick(300, 30, 1, 180), -1))
-    if chart.rarely(4):
+    if chart.rarely(3):
+        drawn = given(chart, "prednisone", first, -1, 5, 9.9)
         twin = chart.add("MedicationRequest")
         twin |= {name: deepcopy(held) for name, held in drawn.items() if name != "id"}
-    elif chart.rarely(2):
+        return
+    begun = chart.pick(first, second + 1, second - 89, second - 180)
+    given(chart, steroid, begun, max(begun - chart.pick(300, 30, 1, 180), -1))
+    if chart.rarely(2):
         ck_at(chart, second - chart.pick(90, 89, 91, 730, 731, 180), 401, 400, 1000, 399)
     if chart.rarely(4):
         third = second - chart.pick(90, 89, 91)
@@ -168,7 +175,46 @@ def looked_after(chart: Chart) -> None:
         history.order(chart)
 
 
-COURSES = (two_agents, year_of_steroid, infusions, in_remission, flare, looked_after, heart, refills)
+def plain(chart: Chart, role: str, age: float, value: float, unit: str = "U/L", **content) -> None:
+    """A result that nobody can misread."""
+    quantity = {"value": value, "unit": unit, "system": UCUM, "code": unit}
+    labs.observation(chart, role, chart.when(age, DAYS), valueQuantity=quantity, **content)
+
+
+def all_known(chart: Chart) -> None:
+    """Each of the four predictors known, mostly absent: the bands and their edges."""
+    age = chart.pick(20, 100, 364, 366)
+    for role, value in (("ast", chart.pick(60, 60, 174)), ("alt", 100)):
+        plain(chart, role, age, value, specimen={"reference": "Specimen/k"})
+    titre = chart.pick("1:80", "1:80", "Negative", "1:640")
+    labs.observation(chart, "ana", chart.when(200, DAYS), valueString=titre)
+    limits = [{"high": {"value": 14, "unit": "ng/L"}}]
+    plain(chart, "troponin-i", chart.pick(90, 364), chart.pick(10, 10, 15), "ng/L", referenceRange=limits)
+    given(chart, "prednisone", 200, chart.pick(10, None))
+    ck_at(chart, age + 20, 600)
+    ck_at(chart, 5, 150, 150, 401)
+
+
+def serology(chart: Chart) -> None:
+    """E8 and the statin row: both antibodies answered, and a statin beside anti-HMGCR."""
+    srp, hmgcr = chart.pick(("Negative", "Negative"), ("Negative", "Positive"), ("Positive", "Positive"))
+    labs.observation(chart, "anti-srp", chart.when(300, DAYS), valueString=srp)
+    labs.observation(chart, "anti-hmgcr", chart.when(300, DAYS), valueString=hmgcr)
+    kind = chart.pick("MedicationRequest", "MedicationStatement", "MedicationDispense")
+    history.treatment(chart, kind, "statin", chart.pick(2000, 400, 30))
+
+
+COURSES = (
+    two_agents,
+    year_of_steroid,
+    infusions,
+    in_remission,
+    flare,
+    looked_after,
+    heart,
+    refills,
+    serology,
+)
 
 
 def course(chart: Chart) -> None:

@@ -149,6 +149,8 @@ def predictors(chart: Chart) -> None:
         history.regimen(chart)
     for _ in chart.how_many(1, 0, 2, 1):
         courses.course(chart)
+    if chart.rarely(3):
+        courses.all_known(chart)
 
 
 def surroundings(chart: Chart) -> None:

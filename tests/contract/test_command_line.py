@@ -1,0 +1,181 @@
+"""The command line: bad input ends in one line and status 2; the same input gives the same bytes."""
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from cds_service.demo.ehr import create_ehr
+from cds_service.demo.patients import chart
+from tests.golden.charts import GOLDENS, NAMES
+from tests.spec.language import read
+
+ROOT = Path(__file__).parents[2]
+AS_OF = ("--as-of", str(GOLDENS["base_day"]))
+
+
+def run(*arguments, **options):
+    command = [sys.executable, "-m", "cds_service", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, **options)
+
+
+def write(folder, content):
+    path = folder / "input.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return path
+
+
+def bundle(*resources):
+    return {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": r} for r in resources]}
+
+
+def patient(number):
+    return {"resourceType": "Patient", "id": number, "birthDate": "1970-01-01", "gender": "female"}
+
+
+DSTU2 = {
+    "resourceType": "Condition",
+    "id": "c",
+    "patient": {"reference": "Patient/p"},
+    "clinicalStatus": "active",
+}
+STU3 = {
+    "resourceType": "Condition",
+    "id": "c",
+    "subject": {"reference": "Patient/p"},
+    "clinicalStatus": "active",
+}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("no json", "not a FHIR Bundle"),
+        ('{"resourceType": "Bundle", "entry": [{"resource": {"a": NaN}}]}', "not a FHIR Bundle"),
+        ("[" * 100_000, "not a FHIR Bundle"),
+        (patient("p"), "single Patient"),
+        (bundle(), "no Patient"),
+        (bundle(patient("p"), patient("q")), "2 Patients"),
+        (bundle(patient("p"), DSTU2), "DSTU2"),
+        (bundle(patient("p"), STU3), "STU3"),
+    ],
+)
+def test_what_is_not_one_patients_record_is_refused_in_one_line(tmp_path, content, words):
+    refused = run("explain", write(tmp_path, content), *AS_OF, "--json")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert words in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("explain", "absent.json"), "absent.json: No such file"),
+        (("explain",), "give a FILE"),
+        (("explain", "a.json", "--server", "https://x.example", "--patient", "p"), "give a FILE"),
+        (("explain", "README.md", "--as-of", "yesterday"), "--as-of"),
+        (("explain", "README.md", "--fhir-version", "R5"), "--fhir-version"),
+        (("explain", "README.md", "--config", "absent.toml"), "absent.toml"),
+        (("explain", "--server", "no address", "--patient", "p"), "fhir_base"),
+        (("check", "--config", "absent.toml"), "absent.toml"),
+        (("serve", "--config", "absent.toml"), "absent.toml"),
+        (("demo", "--patient", "nobody", "--once"), "no sample patient"),
+    ],
+)
+def test_bad_arguments_are_refused_in_one_line_that_says_where(arguments, words):
+    refused = run(*arguments)
+    assert refused.returncode == 2
+    assert words in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+
+def test_a_port_that_is_taken_is_one_line():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused = run("demo", "--once", "--port", taken.getsockname()[1])
+    assert refused.returncode == 2
+    assert len(refused.stderr.splitlines()) == 1
+
+
+def test_an_unknown_client_count_is_refused(tmp_path):
+    config = tmp_path / "two.toml"
+    config.write_text('[[client]]\nname = "a"\n[[client]]\nname = "b"\nfhir_base = "https://b.example"\n')
+    refused = run("explain", write(tmp_path, bundle(patient("p"))), "--config", config)
+    assert "2 [[client]] blocks" in refused.stderr
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_explain_gives_the_documented_object_for_every_sample_patient(tmp_path, name):
+    explained = run("explain", write(tmp_path, chart(name)), *AS_OF, "--accept-unknown-status", "--json")
+    assert explained.returncode == 0, explained.stderr
+    answer = json.loads(explained.stdout)
+    assert answer["format"] == "imnm-cds-explain/1"
+    assert answer["as_of"] == "2026-03-01T00:00:00Z"
+    assert answer["outcome"] == GOLDENS[name]["outcome"]
+    assert list(answer["features"]) == ["cardiac_involvement", "high_ana", "treatment_refractory", "high_drr"]
+
+
+def test_the_order_of_the_entries_never_changes_a_byte(tmp_path):
+    whole = chart("high-overdue")
+    there = run("explain", write(tmp_path, whole), *AS_OF, "--json").stdout
+    whole["entry"].reverse()
+    assert run("explain", write(tmp_path, whole), *AS_OF, "--json").stdout == there
+
+
+def test_a_json_object_of_prefetch_keys_is_read_as_a_record(tmp_path):
+    resources = read("imnm; ck 900 @-10d").resources
+    keys = {
+        "patient": resources[0],
+        "conditions": bundle(resources[1]),
+        "enzymes": bundle(resources[2]),
+        "ana": None,
+    }
+    answer = json.loads(run("explain", write(tmp_path, keys), *AS_OF, "--json").stdout)
+    assert answer["eligibility"]["state"] == "definite"
+    assert answer["activity"]["ck"]["value"] == 900
+
+
+def test_without_json_the_same_is_said_for_people(tmp_path):
+    said = run("explain", write(tmp_path, chart("high-overdue")), *AS_OF).stdout
+    assert "high_drr" in said
+    assert "Observation/ho-ast-15" in said
+    assert "Risk 2y: 0.5682" in said
+    assert "Refused: Observation/ho-ck-15 (entered-in-error)" in said
+    silent = run("explain", write(tmp_path, chart("low-quiet")), *AS_OF).stdout
+    assert "No card is shown" in silent
+
+
+def test_explain_from_a_live_server_says_what_it_says_of_the_file(tmp_path):
+    server = uvicorn.Server(uvicorn.Config(create_ehr([chart("high-overdue")]), port=0, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        base = f"http://127.0.0.1:{port}/fhir"
+        live = run("explain", "--server", base, "--patient", "high-overdue", *AS_OF, "--json")
+    finally:
+        server.should_exit = True
+        thread.join()
+    file = run("explain", write(tmp_path, chart("high-overdue")), *AS_OF, "--json")
+    live, file = json.loads(live.stdout), json.loads(file.stdout)
+    assert live["risk"] == file["risk"]
+    assert live["features"] == file["features"]
+
+
+def test_a_server_that_is_down_gives_status_3_and_says_that_nothing_is_known():
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    down = run("explain", "--server", f"http://127.0.0.1:{port}/fhir", "--patient", "p", *AS_OF, "--json")
+    assert down.returncode == 3
+    assert json.loads(down.stdout)["outcome"] == "eligibility-unknown"
+
+
+def test_check_says_that_all_is_in_order():
+    assert run("check").returncode == 0

@@ -1,0 +1,82 @@
+"""The documents say what is: pictures and pages are current, links lead somewhere, make speaks plainly."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.picture import PICTURE, picture
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def test_the_picture_of_a_card_is_current_and_asks_no_other_host():
+    assert PICTURE.read_text(encoding="utf-8") == picture()
+    addresses = set(re.findall(r"https?://[^\s\"')<]+", picture())) - {"http://www.w3.org/2000/svg"}
+    assert addresses == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_every_link_within_the_repository_leads_somewhere(page):
+    links = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not link.startswith("http") and not (page.parent / link).exists()] == []
+
+
+def test_the_files_that_the_architecture_names_exist():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for name in re.findall(r"`((?:cds_service|fhir_mapping|models)/[\w/.]+)`", text):
+        assert (ROOT / name).exists(), name
+
+
+@pytest.fixture
+def empty(tmp_path):
+    """A folder with the Makefile and nothing installed."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copy(ROOT / "serve.lock", tmp_path)
+    shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
+    return tmp_path
+
+
+def make(folder, *arguments):
+    command = ["make", "--no-print-directory", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def said(result):
+    return [line for line in result.stdout.splitlines() if line.startswith("imnm-cds:")]
+
+
+def test_make_alone_lists_the_targets(empty):
+    listed = make(empty).stdout
+    for target in ("demo", "check", "test", "bench", "docs", "lock", "test-SUITE"):
+        assert target in listed
+
+
+def test_a_missing_python_is_one_clear_line(empty):
+    result = make(empty, "demo", "PYTHON=/nowhere/python3")
+    assert result.returncode != 0
+    assert len(said(result)) == 1
+    assert "PYTHON=" in said(result)[0]
+
+
+def test_an_old_python_is_one_clear_line(empty):
+    old = empty / "python3"
+    old.write_text('#!/bin/sh\ncase "$*" in *version_info*) exit 1;; -V) echo "Python 3.9.1";; esac\n')
+    old.chmod(0o755)
+    result = make(empty, "demo", f"PYTHON={old}")
+    assert result.returncode != 0
+    assert said(result) == [
+        f"imnm-cds: needs Python 3.11 or newer, {old} is Python 3.9.1. " + said(result)[0].split(". ", 1)[1]
+    ]
+
+
+def test_a_python_without_venv_is_one_clear_line(empty):
+    bare = empty / "python3"
+    bare.write_text('#!/bin/sh\ncase "$*" in *venv*) exit 1;; esac\n')
+    bare.chmod(0o755)
+    result = make(empty, "demo", f"PYTHON={bare}")
+    assert result.returncode != 0
+    assert "venv" in said(result)[0]
