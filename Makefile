@@ -21,7 +21,8 @@ check: .venv/all  ## style, types, import rules, tables, model, discovery docume
 	@$(BIN)/imnm-cds check
 
 test: .venv/all  ## all tests that need Python alone
-	@$(PYTEST) --cov --cov-report=term tests && $(BIN)/python tests/coverage_floor.py
+	@$(PYTEST) --cov --cov-report= -m "not thorough" tests && $(BIN)/python tests/coverage_floor.py
+	@$(PYTEST) -m thorough tests
 
 $(SUITES:%=test-%): test-%: .venv/all
 	@$(PYTEST) tests/$*

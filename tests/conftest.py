@@ -1,12 +1,66 @@
-"""What holds for every test: no answer of the service has a null or empty element but those that the standard allows."""
+"""What holds for every test: no network but loopback, no hollow element in any answer, and what each suite costs."""
 
+import ipaddress
 import json
+import socket
+from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from starlette.responses import Response
 
 from tests.support.walker import hollow_elements
+
+BUDGETS_S = {"unit": 120, "spec": 420, "contract": 300, "golden": 90, "hostile": 420}  # CPU-bound, summed over workers
+THOROUGH = {  # many variations of what other tests cover: run without measuring coverage
+    "test_every_number_matters.py",
+    "test_every_word_matters.py",
+    "test_two_implementations_agree.py",
+    "test_seeded_faults_are_caught.py",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `make test` runs apart."""
+    for item in items:
+        if item.path.name in THOROUGH:
+            item.add_marker("thorough")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what each suite took, summed over the workers, against its budget."""
+    took: defaultdict[str, float] = defaultdict(float)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            parts = Path(getattr(report, "nodeid", "").partition("::")[0]).parts
+            if len(parts) > 1 and hasattr(report, "duration"):
+                took[parts[1]] += report.duration
+    for suite, seconds in sorted(took.items()):
+        over = " OVER" if seconds > BUDGETS_S.get(suite, 0) else ""
+        terminalreporter.write_line(f"suite {suite}: {seconds:.0f} s of {BUDGETS_S.get(suite, 0)} s{over}")
+
+
+def is_local(address: object) -> bool:
+    """Whether an address of `socket.connect` is on this machine."""
+    if not isinstance(address, tuple):
+        return True  # a path of a Unix socket
+    host = str(address[0])
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@pytest.fixture(autouse=True)
+def _no_network_but_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        assert is_local(address), f"a test wanted to connect to {address!r}"
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
 @pytest.fixture(autouse=True)

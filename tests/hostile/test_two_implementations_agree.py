@@ -9,7 +9,7 @@ from hypothesis import given, seed, settings
 from tests.support.records import HEALTH, Record, records
 from tests.support.two_readings import compare, differences, product_answer
 
-RECORDS = 250  # per seed; a few seconds each
+RECORDS = 250  # per seed; eight seeds make 2,000
 
 
 def in_words(record: Record, found: list) -> str:
@@ -24,7 +24,7 @@ def with_seed(first: int, check) -> None:
     )()
 
 
-@pytest.mark.parametrize("first", range(1, 5))
+@pytest.mark.parametrize("first", range(1, 9))
 def test_two_readings_of_the_rules_say_the_same_of_every_record(first):
     @given(records())
     def check(record):
@@ -42,4 +42,4 @@ def test_the_order_of_the_entries_changes_nothing():
         found = differences(product_answer(record), product_answer(replace(record, bundle=bundle)))
         assert not found, in_words(record, found)
 
-    with_seed(5, check)
+    with_seed(9, check)

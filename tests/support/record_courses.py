@@ -4,6 +4,7 @@ from copy import deepcopy
 
 from . import record_history as history
 from . import record_labs as labs
+from . import record_other_labs as other_labs
 from .record_draw import LOINC, UCUM, Chart
 
 DAYS = ("day", "instant", "instant", "offset")
@@ -142,7 +143,7 @@ def heart(chart: Chart) -> None:
             chart, "lvef", chart.when(onset + chart.pick(365, 366, 364, -200), DAYS), valueQuantity=value
         )
     for _ in chart.how_many(0, 1, 2):
-        labs.cardiac_test(chart)
+        other_labs.cardiac_test(chart)
 
 
 FOLLOW_UP_AGES = (10, 14, 28, 29, 42, 43, 56, 76, 77, 90, 91, 166, 167, 180, 181, 351, 365, 366)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from . import record_courses as courses
 from . import record_history as history
 from . import record_labs as labs
+from . import record_other_labs as other_labs
 from .record_draw import AS_OF, BASE, LOINC, Chart
 
 HEALTH = list(HealthCheck)  # records are large for Hypothesis; how long they take is known
@@ -123,8 +124,11 @@ def eligible(chart: Chart) -> None:
         history.condition(
             chart, "broad", "broad", "broad-antibody", "broad-hmgcr", plain=chart.pick(True, True, False)
         )
-        labs.antibody(chart)
-        labs.ck(chart, chart.edge(400, 30), 1001, 1000, 999, 5000, 5000)
+        (courses.serology if chart.rarely(3) else labs.antibody)(chart)
+        if chart.rarely(2):
+            courses.ck_at(chart, 400, 1000, 5000)
+        else:
+            labs.ck(chart, chart.edge(400, 30), 1001, 1000, 999, 5000, 5000)
     else:
         history.condition(chart, *history.OTHER_CONDITIONS)
     for _ in chart.how_many(0, 1, 2, 0):
@@ -144,7 +148,7 @@ def predictors(chart: Chart) -> None:
     for _ in chart.how_many(1, 2, 0, 1):
         labs.ana(chart)
     for _ in chart.how_many(1, 0, 2, 1):
-        labs.cardiac_test(chart)
+        other_labs.cardiac_test(chart)
     for _ in chart.how_many(0, 1, 2, 3, 0):
         history.regimen(chart)
     for _ in chart.how_many(1, 0, 2, 1):
@@ -166,7 +170,7 @@ def surroundings(chart: Chart) -> None:
     if chart.rarely(4):
         history.diagnostic_report(chart)
     for _ in chart.how_many(0, 1, 2, 0):
-        labs.blood_count(chart)
+        other_labs.blood_count(chart)
 
 
 def site_mapped(chart: Chart) -> None:

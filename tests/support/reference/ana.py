@@ -178,7 +178,7 @@ def rule_A3_high_ana(record: dict) -> dict:
     newest = max((result["last"] for result in results), default=None)
     limit = days(number(record["tables"], "high_ana.stale_after_days"))
     feature["stale"] = newest is not None and record["as_of"] - newest > limit
-    if feature["state"] == "missing" and "ana" in record["not_offered"]:
+    if not results and "ana" in record["not_offered"]:
         feature["reason"] = "not offered by the server"
     return feature
 

@@ -22,14 +22,6 @@ def shown(ck: dict) -> dict:
     }
 
 
-def is_after(record: dict, ck: dict, peak: dict) -> bool:
-    """Later than the peak; on the peak's own day only where both have a time."""
-    if ck["last"] <= peak["last"]:
-        return False
-    same_day = day_of(ck["last"], record["zone"]) == day_of(peak["last"], record["zone"])
-    return not same_day or (ck["precision"] == "time" and peak["precision"] == "time")
-
-
 def rule_R1_line(record: dict) -> dict:
     """The latest CK, its peak (of several the earliest) and the nadir after the peak."""
     every = of_analyte(record, "ck")
@@ -38,7 +30,7 @@ def rule_R1_line(record: dict) -> dict:
     latest = max(every, key=lambda ck: (ck["last"], height(ck)))
     top = max(height(ck) for ck in every)
     peak = min((ck for ck in every if height(ck) == top), key=lambda ck: ck["last"])
-    after = [ck for ck in every if is_after(record, ck, peak)]
+    after = [ck for ck in every if ck["first"] > peak["last"]]
     line = {"ck": shown(latest), "peak": shown(peak)}
     if after:
         line["nadir"] = shown(min(after, key=lambda ck: (height(ck), ck["last"])))
