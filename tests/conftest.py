@@ -12,7 +12,8 @@ from starlette.responses import Response
 
 from tests.support.walker import hollow_elements
 
-BUDGETS_S = {"unit": 120, "spec": 420, "contract": 300, "golden": 90, "hostile": 420}  # CPU-bound, summed over workers
+# CPU-bound, summed over the workers
+BUDGETS_S = {"unit": 120, "spec": 420, "contract": 300, "golden": 90, "hostile": 420}
 THOROUGH = {  # many variations of what other tests cover: run without measuring coverage
     "test_every_number_matters.py",
     "test_every_word_matters.py",
