@@ -1,6 +1,7 @@
 """The command `imnm-cds`: serve, demo, check, explain. Bad input ends in one line and exit status 2."""
 
 import json
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,6 +46,8 @@ def serve(
     from cds_service.settings import load_settings
 
     application = create_app(load_settings(config))
+    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn ends in peace, then raises the signal again
+        signal.signal(number, lambda *_: sys.exit(0))
     uvicorn.run(application, host=host, port=port, access_log=False, server_header=False, log_level="warning")
 
 

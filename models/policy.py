@@ -88,12 +88,8 @@ def advise(
     facts: FollowUpFacts,
     *,
     possible_relapse: bool,
-    quiet_low: bool | None = None,
 ) -> Advice:
-    """The advice for one patient (V1 to V7).
-
-    `quiet_low` replaces the policy's answer to whether a low band with nothing to do is silent (V6).
-    """
+    """The advice for one patient (V1 to V7)."""
     statin = _statin(policy, facts)
     if isinstance(outcome, Abstained):
         suggestions = _suggestions(policy, outcome.next_best_test, ())
@@ -103,14 +99,13 @@ def advise(
     follow_up = _follow_up(policy, banding.column, facts)
     gaps = any(item.state in _GAPS for item in follow_up)
     urgent = possible_relapse or banding.column == "high" or (banding.column == "intermediate" and gaps)
-    quiet = policy.quiet_low if quiet_low is None else quiet_low
     return Advice(
         band=banding.band,
         column=banding.column,
         decides=banding.decides,
         follow_up=follow_up + statin,
         indicator="warning" if urgent else "info",
-        silent=quiet and banding.band == "low" and not (gaps or statin or possible_relapse),
+        silent=policy.quiet_low and banding.band == "low" and not (gaps or statin or possible_relapse),
         suggestions=_suggestions(policy, outcome.next_best_test, follow_up),
     )
 

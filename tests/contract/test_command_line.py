@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 import uvicorn
 
@@ -179,3 +180,26 @@ def test_a_server_that_is_down_gives_status_3_and_says_that_nothing_is_known():
 
 def test_check_says_that_all_is_in_order():
     assert run("check").returncode == 0
+
+
+def test_serve_answers_discovery_and_ends_in_peace_on_sigterm():
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    command = [sys.executable, "-m", "cds_service", "serve", "--port", str(port)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as serving:
+        try:
+            answer = _eventually(f"http://127.0.0.1:{port}/cds-services")
+        finally:
+            serving.terminate()
+        assert serving.wait(10) == 0
+    assert answer == json.loads((ROOT / "cds-hooks.json").read_text(encoding="utf-8"))
+
+
+def _eventually(url, seconds=20):
+    """What the address answers as soon as somebody listens there."""
+    for _ in range(seconds * 10):
+        try:
+            return httpx.get(url, trust_env=False).json()
+        except httpx.ConnectError:
+            time.sleep(0.1)
+    raise AssertionError(f"nobody answered at {url}")

@@ -202,7 +202,10 @@ def serology(chart: Chart) -> None:
     labs.observation(chart, "anti-srp", chart.when(300, DAYS), valueString=srp)
     labs.observation(chart, "anti-hmgcr", chart.when(300, DAYS), valueString=hmgcr)
     kind = chart.pick("MedicationRequest", "MedicationStatement", "MedicationDispense")
-    history.treatment(chart, kind, "statin", chart.pick(2000, 400, 30))
+    drawn = history.treatment(chart, kind, "statin", chart.pick(2000, 400, 30))
+    if chart.rarely(3):
+        for name in ("authoredOn", "effectivePeriod", "whenHandedOver"):
+            drawn.pop(name, None)
 
 
 COURSES = (

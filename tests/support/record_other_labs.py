@@ -33,6 +33,9 @@ def blood_count(chart: Chart) -> None:
     if role in ("ldh", "hbdh"):
         observation(chart, role, time, valueQuantity=enzyme_quantity(chart, 300))
         return
+    if role in ("fvc", "dlco") and chart.rarely(4):
+        observation(chart, role, time)
+        return
     if role in ("fvc", "dlco"):
         observation(chart, role, time, valueQuantity={"value": 3.1, "unit": "L"})
         return

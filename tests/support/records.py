@@ -179,7 +179,9 @@ def site_mapped(chart: Chart) -> None:
     concept = {"coding": [{"system": "http://local.example", "code": code}]}
     time = chart.edge(30, 100, 400)
     if code == "PLEX":
-        chart.add("Procedure", status="completed", code=concept, performedDateTime=time)
+        period = {"start": time, "end": chart.when(20)}
+        performed = chart.pick({"performedDateTime": time}, {"performedPeriod": period})
+        chart.add("Procedure", status="completed", code=concept, **performed)
     elif chart.rarely(2):
         chart.add("Condition", code=concept, onsetDateTime=time)
     else:

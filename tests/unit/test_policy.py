@@ -53,8 +53,8 @@ def facts(default=0, *, appointments=(), statin="", **items):
     return FollowUpFacts(AS_OF, TODAY, parts, tuple(appointments), statin)
 
 
-def advice(outcome, given=None, *, possible_relapse=False, quiet_low=None):
-    return advise(policy(), outcome, given or facts(), possible_relapse=possible_relapse, quiet_low=quiet_low)
+def advice(outcome, given=None, *, possible_relapse=False):
+    return advise(policy(), outcome, given or facts(), possible_relapse=possible_relapse)
 
 
 def item(name, given, outcome=HIGH):
@@ -254,11 +254,9 @@ def test_only_the_certain_low_band_can_be_silent():
     assert not advice(abstained()).silent
 
 
-def test_a_client_can_switch_silence_off_and_on():
-    assert not advice(LOW, quiet_low=False).silent
+def test_a_policy_can_switch_silence_off():
     loud = replace(policy(), quiet_low=False)
     assert not advise(loud, LOW, facts(), possible_relapse=False).silent
-    assert advise(loud, LOW, facts(), possible_relapse=False, quiet_low=True).silent
 
 
 def test_abstention_has_no_follow_up_table_and_suggests_the_next_best_test():

@@ -22,6 +22,8 @@ def rule_X1_lymphopenia(record: dict) -> bool:
 def rule_X1_nlr(record: dict) -> bool:
     for neutrophils in of_analyte(record, "neutrophils"):
         for lymphocytes in of_analyte(record, "lymphocytes"):
+            if neutrophils["comparator"] or lymphocytes["comparator"]:
+                continue
             times = [(one["first"], one["last"]) for one in (neutrophils, lymphocytes)]
             if lymphocytes["value"] and (same_specimen(neutrophils, lymphocytes) or times[0] == times[1]):
                 return True

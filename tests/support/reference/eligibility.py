@@ -82,7 +82,8 @@ def rule_E5_excluded(record: dict) -> str:
     patient, zone, as_of = record["patient"], record["zone"], record["as_of"]
     resource = patient["resource"]
     died = parse_time(resource.get("deceasedDateTime"), zone)
-    if resource.get("deceasedBoolean") is True or (died and died["first"] <= as_of):
+    unreadable = bool(resource.get("deceasedDateTime")) and died is None
+    if resource.get("deceasedBoolean") is True or unreadable or (died and died["first"] <= as_of):
         return "deceased"
     age = age_at(record)
     if age is None:

@@ -28,6 +28,7 @@ from .values import (
 )
 
 MEDICATIONS = ("MedicationRequest", "MedicationStatement", "MedicationDispense", "MedicationAdministration")
+ANSWERS = ("ana", "anti-srp", "anti-hmgcr")
 RESULT_STATUS = ("final", "amended", "corrected")
 VALUE_NAMES = (
     "valueQuantity",
@@ -215,9 +216,9 @@ def rule_F5_data_absent(record: dict, resource: dict, result: dict) -> str:
         return ""
     if absent:
         return "data absent"
-    if result["analyte"] in ("ana", "anti-srp", "anti-hmgcr") and resource.get("interpretation"):
+    if result["analyte"] in ANSWERS and resource.get("interpretation"):
         return ""
-    return "data absent"
+    return "data absent" if result["analyte"] in (*DIMENSION, *ANSWERS) else ""
 
 
 def measure(record: dict, resource: dict, result: dict) -> str:
@@ -328,6 +329,9 @@ def keep_medication(record: dict, resource: dict, roles: set[str]) -> str:
     if not roles:
         return ""
     treatment, reason = exposures.rule_T3_treatment(record, resource)
+    if reason == "undated" and on_the_list(resource, roles):
+        record["undated_statin"] = True  # a list that gives no dates still warns
+        return ""
     if reason:
         return reason
     if len(roles) > 1:
@@ -335,6 +339,12 @@ def keep_medication(record: dict, resource: dict, roles: set[str]) -> str:
     if not exposures.rule_T1_excluded_route(record, resource):
         record["treatments"].append({**treatment, "ingredient": next(iter(roles))})
     return ""
+
+
+def on_the_list(resource: dict, roles: set[str]) -> bool:
+    """Is this an active statin of the medication list (rules 7)?"""
+    listed = resource["resourceType"] in ("MedicationRequest", "MedicationStatement")
+    return listed and roles == {"statin"} and resource.get("status") == "active"
 
 
 def rule_F7_duplicates(record: dict) -> None:

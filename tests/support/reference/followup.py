@@ -188,6 +188,8 @@ def rule_V_statin(record: dict) -> list[dict]:
     """An active lipid-lowering statin in anti-HMGCR disease."""
     if record["hmgcr"] != "positive":
         return []
+    if record.get("undated_statin"):
+        return [{"item": "statin", "state": "warn"}]
     for one in record["treatments"]:
         listed = one["kind"] in ("MedicationRequest", "MedicationStatement")
         if one["ingredient"] == "statin" and listed and one["status"] == "active":
