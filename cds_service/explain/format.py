@@ -122,10 +122,12 @@ def _activity(activity: Activity) -> dict[str, Any]:
 def _scored(outcome: Scored) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "risk": {h: {"estimate": e.estimate, "low": e.low, "high": e.high} for h, e in outcome.risk.items()},
-        "contributions": {
-            name: {"hazard_ratio": c.hazard_ratio, "risk_2y_without": c.risk_2y_without}
-            for name, c in outcome.contributions.items()
-        },
+        **_filled(
+            contributions={
+                name: {"hazard_ratio": c.hazard_ratio, "risk_2y_without": c.risk_2y_without}
+                for name, c in outcome.contributions.items()
+            }
+        ),
     }
     if outcome.unknown:
         over = outcome.range_over_unknowns["2y"]

@@ -179,6 +179,8 @@ def site_mapped(chart: Chart) -> None:
     concept = {"coding": [{"system": "http://local.example", "code": code}]}
     time = chart.edge(30, 100, 400)
     if code == "PLEX":
+        courses.given(chart, "methotrexate", 200, None)
+        time = chart.when(200 - chart.pick(90, 89, 91), ("instant", "day"))
         period = {"start": time, "end": chart.when(20)}
         performed = chart.pick({"performedDateTime": time}, {"performedPeriod": period})
         chart.add("Procedure", status="completed", code=concept, **performed)
