@@ -13,12 +13,14 @@ from starlette.responses import Response
 from tests.support.walker import hollow_elements
 
 # CPU-bound, summed over the workers
-BUDGETS_S = {"unit": 120, "spec": 420, "contract": 300, "golden": 90, "hostile": 420}
+BUDGETS_S = {"unit": 120, "spec": 420, "contract": 300, "golden": 300, "hostile": 420}
 THOROUGH = {  # many variations of what other tests cover: run without measuring coverage
     "test_every_number_matters.py",
     "test_every_word_matters.py",
     "test_two_implementations_agree.py",
     "test_seeded_faults_are_caught.py",
+    "test_every_way_in.py",
+    "test_real_shaped_bundles.py",
 }
 
 

@@ -1,17 +1,22 @@
 """The command line: bad input ends in one line and status 2; the same input gives the same bytes."""
 
+import io
 import json
 import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import httpx
 import pytest
 import uvicorn
 
+from cds_service.cli import main
 from cds_service.demo.ehr import create_ehr
 from cds_service.demo.patients import chart
 from tests.golden.charts import GOLDENS, NAMES
@@ -21,9 +26,24 @@ ROOT = Path(__file__).parents[2]
 AS_OF = ("--as-of", str(GOLDENS["base_day"]))
 
 
-def run(*arguments, **options):
-    command = [sys.executable, "-m", "cds_service", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, **options)
+@dataclass
+class Ended:
+    """How a command ended, and what it printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run(*arguments):
+    out, err = io.StringIO(), io.StringIO()
+    argv = ["imnm-cds", *map(str, arguments)]
+    with chdir(ROOT), patch.object(sys, "argv", argv), redirect_stdout(out), redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as end:
+            return Ended(int(end.code or 0), out.getvalue(), err.getvalue())
+    return Ended(0, out.getvalue(), err.getvalue())
 
 
 def write(folder, content):
