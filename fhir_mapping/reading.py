@@ -101,10 +101,14 @@ class Medication:
 
 @dataclass(frozen=True, slots=True)
 class Performed:
-    """A Procedure or DiagnosticReport; `results` are the Observations that a report lists."""
+    """A Procedure or DiagnosticReport; `results` are the Observations that a report lists.
+
+    `start` is when a Procedure that took a while began.
+    """
 
     when: Moment | None
     results: tuple[str, ...] = ()
+    start: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True)

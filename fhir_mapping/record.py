@@ -248,7 +248,7 @@ class Done(Fact):
 
     kind: Literal["Procedure", "DiagnosticReport", "Encounter"]
     when: Moment
-    start: Moment | None = None  # Encounter.period.start
+    start: Moment | None = None  # when an Encounter, or a Procedure that took a while, began
     in_progress: bool = False
     specialty_coded: bool = False  # Encounter: serviceType, participant specialty or a type in `specialties`
 

@@ -21,7 +21,8 @@ def judge_performed(one: reading.Reading, found: reading.Performed, case: Case) 
     if reason or found.when is None:
         return reason
     roles, when = roles_in(TABLES, one, case), case.at(found.when)
-    return (Done(one.name, roles, "DiagnosticReport" if is_report else "Procedure", when),)
+    start = case.at(found.start) if found.start else None
+    return (Done(one.name, roles, "DiagnosticReport" if is_report else "Procedure", when, start),)
 
 
 def report_statuses(case: Case) -> frozenset[str]:

@@ -22,18 +22,16 @@ INTENTS = frozenset({"order", "original-order", "reflex-order", "filler-order", 
 
 def judge_medication(one: reading.Reading, found: reading.Medication, case: Case) -> Verdict:
     """Judge one medication resource with an ingredient of our tables."""
+    instructions = _systemic(found, case.tables)
     reason = (
         next((reason for json in (one.json, *found.resolved_from) if (reason := not_understood(json))), "")
         or status_problem(one.status, STATUSES[found.kind])
         or _intent_problem(found)
-        or _time_problem(one, found, case)
+        or ("" if instructions is None else _time_problem(one, found, instructions, case))
         or _conflict(found, case.tables)
     )
-    if reason:
-        return reason
-    instructions = _systemic(found, case.tables)
-    if instructions is None:
-        return ()
+    if reason or instructions is None:
+        return reason or ()
     dosages = tuple(_dosage(part, case) for part in instructions)
     ingredients = case.tables.first_words("medications", one.codings)
     return tuple(_treatment(one, found, ingredient, dosages, case) for ingredient in sorted(ingredients))
@@ -53,17 +51,19 @@ def _conflict(found: reading.Medication, tables: Tables) -> str:
     return "conflicting codes" if any(len(words) > 1 for words in named) else ""
 
 
-def _began(found: reading.Medication) -> Moment | None:
+def _began(found: reading.Medication, instructions: tuple[reading.Instruction, ...]) -> Moment | None:
     """When the treatment starts (T3)."""
-    bounds = [part.bounds.start for part in found.instructions if part.bounds.start]
+    bounds = [part.bounds.start for part in instructions if part.bounds.start]
     effective = found.effective.start or found.effective.end
     first = min(bounds, key=lambda moment: moment.first, default=None)
     return first or found.validity.start or found.authored or effective or found.handed_over
 
 
-def _time_problem(one: reading.Reading, found: reading.Medication, case: Case) -> str:
+def _time_problem(
+    one: reading.Reading, found: reading.Medication, instructions: tuple[reading.Instruction, ...], case: Case
+) -> str:
     """F3, but an active statin needs no time: the warning of the statin row asks only whether it is on the list (V)."""
-    began = _began(found)
+    began = _began(found, instructions)
     ingredients = case.tables.first_words("medications", one.codings)
     is_statin = {case.tables.agent(ingredient).klass for ingredient in ingredients} == {"statin"}
     return "" if began is None and one.status == "active" and is_statin else case.time_problem(began)

@@ -46,7 +46,8 @@ def content(resource: r4.AnyResource, read: Elements, linked: Linked) -> reading
         case r4.Condition():
             return _condition(resource, read)
         case r4.Procedure():
-            return reading.Performed(read.when(resource.performed_date_time, resource.performed_period))
+            when = read.when(resource.performed_date_time, resource.performed_period)
+            return reading.Performed(when, start=read.period(resource.performed_period).start)
         case r4.DiagnosticReport():
             return _report(resource, read)
         case r4.Encounter():

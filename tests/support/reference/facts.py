@@ -332,11 +332,12 @@ def keep_medication(record: dict, resource: dict, roles: set[str]) -> str:
     if reason == "undated" and on_the_list(resource, roles):
         record["undated_statin"] = True  # a list that gives no dates still warns
         return ""
-    if reason:
+    excluded = exposures.rule_T1_excluded_route(record, resource)
+    if reason and not (excluded and reason in ("undated", "future")):
         return reason
     if len(roles) > 1:
         return "conflicting codes"
-    if not exposures.rule_T1_excluded_route(record, resource):
+    if not excluded:
         record["treatments"].append({**treatment, "ingredient": next(iter(roles))})
     return ""
 

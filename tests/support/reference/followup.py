@@ -47,7 +47,7 @@ SOURCES = {
     "ecg": {"procedures", "reports"},
     "echo": {"cardiacTests", "procedures", "reports"},
     "lung-function": {"lungFunction", "reports"},
-    "chest-ct": {"lungFunction", "reports"},
+    "chest-ct": {"reports"},
 }
 
 
