@@ -14,16 +14,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from cds_service.answering import Work, answer
 from cds_service.cards import check_suggestions
 from cds_service.edge import Edge, as_response, refuse
 from cds_service.errors import BusyError, NoSuchServiceError
 from cds_service.events import Event, Events, Writer
+from cds_service.feedback import take
 from cds_service.fhir.client import Transport, connect
 from cds_service.fhir.prefetch import check_discovery, discovery_file, read_discovery
 from cds_service.hooks import Hook, hooks
-from cds_service.pipeline import Call, Parts, answer
+from cds_service.pipeline import Call, Parts, cards_of
 from cds_service.security.clients import callers
 from cds_service.settings import Limits, Settings, SettingsError
+from cds_service.store import Store
 from fhir_mapping.terms import load_tables
 from models.registry import default_folder, load_model
 
@@ -71,6 +74,7 @@ def create_app(
         clock=clock,
         events=Events(write, clock),
         turns=asyncio.Semaphore(limits.parallel_calls),
+        store=Store(settings.store, limits.store_seconds, clock) if settings.store else None,
     )
     return _application(parts, enabled(document, settings.services), settings.cors_origins)
 
@@ -101,6 +105,8 @@ def _application(parts: Parts, discovery: Mapping[str, Any], origins: tuple[str,
         async with parts.connection:
             yield
         ready.clear()
+        if parts.store:
+            parts.store.close()
         parts.events.emit(Event.STOPPED)
 
     async def is_ready(_: Request) -> Response:
@@ -111,7 +117,14 @@ def _application(parts: Parts, discovery: Mapping[str, Any], origins: tuple[str,
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan, redirect_slashes=False)
     app.router.routes += [
         Route("/cds-services", _fixed(discovery), methods=["GET"]),
-        Route("/cds-services/{service}", _hook_call(parts, services), methods=["POST"]),
+        Route(
+            "/cds-services/{service}", _called(cards_of, Event.HOOK_CALL, parts, services), methods=["POST"]
+        ),
+        Route(
+            "/cds-services/{service}/feedback",
+            _called(take, Event.FEEDBACK, parts, services),
+            methods=["POST"],
+        ),
         Route("/health", _fixed({"status": "ok"}), methods=["GET"]),
         Route("/ready", is_ready, methods=["GET"]),
     ]
@@ -120,20 +133,19 @@ def _application(parts: Parts, discovery: Mapping[str, Any], origins: tuple[str,
     return app
 
 
-def _hook_call(parts: Parts, services: Mapping[str, Hook]) -> Endpoint:
-    """Make the raw route of the hook call: bytes in, bytes out."""
+def _called(work: Work, event: Event, parts: Parts, services: Mapping[str, Hook]) -> Endpoint:
+    """Make a raw route of a service, for the hook call or the feedback on it: bytes in, bytes out."""
 
-    async def hook_call(request: Request) -> Response:
+    async def called(request: Request) -> Response:
         begun = asyncio.get_running_loop().time()
         service = request.path_params["service"]
         if service not in services:
             return as_response(NoSuchServiceError("there is no such service"))
-        result = await answer(
-            Call(service, services[service], request.headers, request.stream(), begun), parts
-        )
+        call = Call(service, services[service], request.headers, request.stream(), begun)
+        result = await answer(work, call, parts, event)
         return Response(result.body, result.status, dict(result.headers), "application/json")
 
-    return hook_call
+    return called
 
 
 def _fixed(content: object) -> Endpoint:

@@ -41,8 +41,8 @@ class HookRequest:
     prefetch: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
-def check_headers(headers: Mapping[str, str], limits: Limits) -> None:
-    """Refuse what is not uncompressed JSON in UTF-8, or says that it is too long, before reading a byte."""
+def check_headers(headers: Mapping[str, str], most: int) -> None:
+    """Refuse what is not uncompressed JSON in UTF-8, or says that it has more than `most` bytes, before reading one."""
     media_type, _, parameters = headers.get("content-type", "").lower().partition(";")
     if media_type.strip() not in _MEDIA_TYPES:
         raise UnsupportedBodyError("Content-Type must be application/json")
@@ -52,12 +52,12 @@ def check_headers(headers: Mapping[str, str], limits: Limits) -> None:
     if headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise UnsupportedBodyError("the body must not be compressed")
     length = headers.get("content-length", "")
-    if length.isdecimal() and int(length[:19]) > limits.body_bytes:
-        raise _too_large(limits)
+    if length.isdecimal() and int(length[:19]) > most:
+        raise _too_large(most)
 
 
-async def receive(chunks: AsyncIterable[bytes], limits: Limits, deadline: float) -> bytes:
-    """Collect the body, at most `limits.body_bytes` of it and not after `deadline` (loop time, s)."""
+async def receive(chunks: AsyncIterable[bytes], most: int, deadline: float) -> bytes:
+    """Collect the body, at most `most` bytes of it and not after `deadline` (loop time, s)."""
     parts: list[bytes] = []
     size = 0
     try:
@@ -65,8 +65,8 @@ async def receive(chunks: AsyncIterable[bytes], limits: Limits, deadline: float)
             async for chunk in chunks:
                 parts.append(chunk)
                 size += len(chunk)
-                if size > limits.body_bytes:
-                    raise _too_large(limits)
+                if size > most:
+                    raise _too_large(most)
     except TimeoutError:
         raise TooSlowError("the body did not arrive in time") from None
     except ClientDisconnect:
@@ -98,8 +98,28 @@ def too_deep(text: bytes, levels: int) -> bool:
     return False
 
 
-def _too_large(limits: Limits) -> BodyTooLargeError:
-    return BodyTooLargeError(f"the body must not have more than {limits.body_bytes} bytes")
+def strict_json(text: bytes, limits: Limits) -> Any:
+    """Read JSON that has one reading only; raises InvalidRequestError without naming any value.
+
+    Refused are a name given twice, NUL, NaN, more than `limits.json_depth` levels, and anything but UTF-8.
+    """
+    try:
+        text.decode("utf-8")
+        msgspec.json.decode(text, type=msgspec.Raw)  # unlike the parser below it refuses NaN
+    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
+        raise InvalidRequestError(_explain(error)) from None
+    if too_deep(text, limits.json_depth):
+        raise InvalidRequestError("the body is nested too deeply")
+    try:
+        return json.loads(text, object_pairs_hook=_one_reading)
+    except InvalidRequestError:
+        raise
+    except ValueError:
+        raise InvalidRequestError("the body is not JSON") from None
+
+
+def _too_large(most: int) -> BodyTooLargeError:
+    return BodyTooLargeError(f"the body must not have more than {most} bytes")
 
 
 def _explain(error: Exception) -> str:
@@ -123,14 +143,7 @@ def _check_envelope(envelope: bytes, limits: Limits) -> None:
         raise BodyTooLargeError(
             f"the body without prefetch must not have more than {limits.envelope_bytes} bytes"
         )
-    if too_deep(envelope, limits.json_depth):
-        raise InvalidRequestError("the body is nested too deeply")
-    try:
-        json.loads(envelope, object_pairs_hook=_one_reading)  # NaN was refused before
-    except InvalidRequestError:
-        raise
-    except ValueError:
-        raise InvalidRequestError("the body is not JSON") from None
+    strict_json(envelope, limits)
 
 
 def _one_reading(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

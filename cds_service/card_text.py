@@ -117,9 +117,16 @@ def _summary(assessment: Assessment) -> str:
     raise AssertionError("every outcome has its summary")
 
 
-def detail(assessment: Assessment) -> str:
-    """The Markdown of the card, section by section; an empty section is left out."""
+def detail(assessment: Assessment, use_instead: str = "") -> str:
+    """The Markdown of the card, section by section; an empty section is left out.
+
+    `use_instead` is a configured FHIR base, named where it could not be read whether this is an IMNM patient.
+    """
+    unread = isinstance(assessment.outcome, EligibilityUnknown)
     sections = [
+        f"**What to do:** set the FHIR server to `{use_instead}` and open the chart again."
+        if unread and use_instead
+        else "",
         *_now(assessment),
         *_risk(assessment),
         *_predictors(assessment),

@@ -54,6 +54,7 @@ class CardSettings:
     instance: str = "explain"  # hookInstance
     show_possible: bool = True  # E3: the card that asks "is this IMNM?"
     quiet_low: bool = True  # V6
+    use_instead: str = ""  # FHIR base to name where this one cannot be read
     order_codes: Mapping[str, Mapping[str, str]] = field(
         default_factory=dict
     )  # V7: item → the client's Coding
@@ -83,7 +84,7 @@ def _card(assessment: Assessment, settings: CardSettings) -> Card:
     card: Card = {
         "uuid": _uuid(state, settings),
         "summary": summary(assessment),
-        "detail": detail(assessment),
+        "detail": detail(assessment, settings.use_instead),
         "indicator": assessment.advice.indicator if assessment.advice else "info",
         "source": {
             "label": f"imnm-cds: {assessment.model.evidence} model",

@@ -1,11 +1,12 @@
 """A CDS client: what an EHR does when a chart is opened. `demo` and `call` use it, over HTTP or in one process.
 
-Discovery, prefetch as clients do it (each template filled and asked for, failed keys left out), and the hook call.
+Discovery, prefetch as clients do it (each template filled and asked for, failed keys left out), the hook call, and
+feedback.
 """
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,7 @@ class CallError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One hook call: what was sent, and what came back. `response` is the JSON body, an OperationOutcome if refused."""
+    """One hook call or feedback: what was sent, and what came back. `response` is the JSON body, an OperationOutcome if refused."""
 
     url: str
     request: Mapping[str, Any]
@@ -83,6 +84,13 @@ class CdsClient:
         if prefetch:
             request["prefetch"] = dict(prefetch)
         url = f"{self._discovery_url}/{service['id']}"
+        status, response = await self._send("POST", url, json=request)
+        return Exchange(url, request, status, response)
+
+    async def feedback(self, service: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> Exchange:
+        """Tell a service what became of its cards. Raises CallError if no JSON comes back."""
+        url = f"{self._discovery_url}/{service['id']}/feedback"
+        request = {"feedback": [dict(item) for item in items]}
         status, response = await self._send("POST", url, json=request)
         return Exchange(url, request, status, response)
 

@@ -1,7 +1,6 @@
-"""The command `imnm-cds`: serve, demo, check, explain. Bad input ends in one line and exit status 2."""
+"""The command `imnm-cds`: serve, demo, check, explain, call. Bad input ends in one line and exit status 2."""
 
 import json
-import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,17 +37,12 @@ def serve(
     config: Config = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8080,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = 1,
 ) -> None:
-    """Serve CDS Hooks until stopped."""
-    import uvicorn
+    """Serve CDS Hooks until stopped. SIGHUP reads the [[client]] blocks anew."""
+    from cds_service.serving import run
 
-    from cds_service.app import create_app
-    from cds_service.settings import load_settings
-
-    application = create_app(load_settings(config))
-    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn ends in peace, then raises the signal again
-        signal.signal(number, lambda *_: sys.exit(0))
-    uvicorn.run(application, host=host, port=port, access_log=False, server_header=False, log_level="warning")
+    run(config, host, port, workers)
 
 
 @app.command()
@@ -72,11 +66,24 @@ def check(
     write: Annotated[
         bool, typer.Option("--write", help="Write cds-hooks.json anew from the tables.")
     ] = False,
+    connect: Annotated[
+        bool, typer.Option("--connect", help="Run every prefetch query once on each client's FHIR server.")
+    ] = False,
+    client: Annotated[str, typer.Option(help="With --connect: this client's server only.")] = "",
+    patient: Annotated[str, typer.Option(help="With --connect: the patient whose chart is read.")] = "",
+    report: Annotated[
+        bool, typer.Option("--report", help="Report what was shown, what would have been, and the feedback.")
+    ] = False,
+    audit: Annotated[
+        list[Path] | None,
+        typer.Option(help="With --report: a file of events that `serve` wrote; repeatable."),
+    ] = None,
 ) -> None:
     """Check configuration, tables, model and prefetch templates, as start-up does."""
     from cds_service.app import create_app
     from cds_service.fhir.prefetch import discovery_file, write_discovery
     from cds_service.settings import load_settings
+    from cds_service.terminal import open_console
     from fhir_mapping.terms import load_tables
 
     settings = load_settings(config)
@@ -84,6 +91,15 @@ def check(
         write_discovery(discovery_file(), load_tables())
     create_app(settings)
     typer.echo("imnm-cds: configuration, tables, model and prefetch templates are in order")
+    if connect:
+        from cds_service.connect import show_connections
+
+        if not show_connections(open_console(), settings, only=client, patient=patient):
+            sys.exit(1)
+    if report:
+        from cds_service.report import show_report
+
+        show_report(open_console(), settings, tuple(audit or ()))
 
 
 @app.command()
@@ -117,3 +133,35 @@ def explain(
         show_explanation(open_console(), json_object(assessment))
     if assessment.outcome_name == "eligibility-unknown":
         sys.exit(3)
+
+
+@app.command()
+def call(
+    discovery: Annotated[str, typer.Argument(help="Discovery address, like http://host:8080/cds-services.")],
+    fhir: Annotated[str, typer.Option(help="FHIR base that prefetch is read from and the call names.")],
+    patient: Annotated[str, typer.Option(help="Patient id on that FHIR server.")],
+    service: Annotated[str, typer.Option(help="Service id; the first for patient-view if left out.")] = "",
+    user: Annotated[str, typer.Option(help="Who opens the chart.")] = "Practitioner/example",
+    prefetch: Annotated[bool, typer.Option(help="Fill the service's prefetch templates first.")] = True,
+    accept: Annotated[
+        int | None, typer.Option(min=1, help="Accept this suggestion of the first card.")
+    ] = None,
+    dismiss: Annotated[
+        int | None, typer.Option(min=0, help="Dismiss the first card for this reason; 0: without one.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was answered, as JSON.")] = False,
+) -> None:
+    """Call any CDS Hooks service as an EHR does when a chart is opened, and show its cards."""
+    from cds_service.call import Action, run
+
+    action = Action(accept=accept, dismiss=dismiss)
+    run(
+        discovery,
+        fhir,
+        patient,
+        service=service,
+        user=user,
+        prefetch=prefetch,
+        action=action,
+        as_json=as_json,
+    )

@@ -14,7 +14,8 @@ ServiceError
 │   └── OtherVersionError         412  not-supported  FHIR of a version that this client does not have
 └── OwnError                      our fault
     ├── InternalError             500  exception
-    └── BusyError                 503  throttled      more calls at once than we take                   retry helps
+    ├── BusyError                 503  throttled      more calls at once than we take                   retry helps
+    └── StoreError                503  transient      feedback could not be written                     retry helps
 
 UnusableInput                     a file or address given on the command line; ends a command, never a request
 
@@ -126,6 +127,12 @@ class BusyError(OwnError):
     """More calls at once than we take."""
 
     status, issue, retry_helps = 503, "throttled", True
+
+
+class StoreError(OwnError):
+    """Feedback could not be written, so it was not acknowledged; sending it again is safe."""
+
+    status, issue, retry_helps = 503, "transient", True
 
 
 class UnusableInput(ValueError):  # noqa: N818 - it ends a command with one line, it is no error in the program

@@ -16,6 +16,7 @@ _Check = Callable[[Any], Any]
 
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ .:,/()+-]{0,79}")
 _OTHER = "other"
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Why a resource did not count (clinical rules 1). A status is its own reason, so the codes of FHIR stand here too.
 # fmt: off
 _REASONS = frozenset({
@@ -31,6 +32,10 @@ _REASONS = frozenset({
 
 def _word(value: str) -> str:
     return value if _WORD.fullmatch(value) else _OTHER
+
+
+def _uuid(value: str) -> str:
+    return value if _UUID.fullmatch(value) else _OTHER
 
 
 def _count(value: int) -> int:
@@ -67,11 +72,14 @@ class Event(Enum):
         {
             "service": _word,
             "client": _word,
+            "mode": _word,  # live | silent | off
             "status": _count,
-            "outcome": _word,  # scored | abstained | not-eligible | eligibility-unknown | patients-view | refused
+            "outcome": _word,  # scored | abstained | not-eligible | eligibility-unknown | patients-view | off | refused
             "eligibility": _word,
             "band": _word,
-            "cards": _count,
+            "reason": _word,  # why there is something to say, or "nothing to say"
+            "cards": _count,  # also where the mode is silent: what would have been shown
+            "card": _uuid,
             "resources": _count,
             "refused": _reasons,
             "failed": _words,  # prefetch key → what happened
@@ -81,6 +89,18 @@ class Event(Enum):
             "fhir_requests": _count,
             "fhir_bytes": _count,
             "fhir_warnings": _count,
+            "milliseconds": _milliseconds,
+        },
+    )
+    FEEDBACK = (
+        "feedback",
+        {
+            "service": _word,
+            "status": _count,
+            "outcome": _word,  # stored | refused
+            "items": _count,
+            "stored": _count,  # items that were new
+            "body_bytes": _count,
             "milliseconds": _milliseconds,
         },
     )

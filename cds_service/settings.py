@@ -48,6 +48,8 @@ class Limits:
     retry_seconds: float = 0.5  # the longest Retry-After that is worth waiting for
     parallel_calls: int = 100  # hook calls at once in one process; beyond it 503
     connections: int = 100  # sockets to FHIR servers in one process
+    feedback_bytes: int = 1024 * 1024  # a batch of 1,000 items with comments is 0.5 MB
+    store_seconds: float = 1.5  # waiting for the disk or another process before feedback ends with 503
 
     @property
     def gather_seconds(self) -> float:
@@ -120,6 +122,8 @@ class Client(BaseModel):
 
     name: Word
     fhir_base: BaseUrl | None = None
+    mode: Literal["live", "silent", "off"] = "live"
+    use_instead: BaseUrl | None = None
     fhir_version: FhirVersion = "R4"
     time_zone: Zone = "UTC"
     accept_unknown_status: bool = False
@@ -140,6 +144,7 @@ class Settings(BaseSettings):
     cors_origins: tuple[Origin, ...] = ()
     services: tuple[str, ...] | None = None
     client: tuple[Client, ...] = ()
+    store: Path | None = None
     card_secret: SecretStr | None = Field(default=None, min_length=SECRET_AT_LEAST)
 
     @classmethod
@@ -191,16 +196,18 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsError(f"{file}: is not UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{file}: is not TOML: {error}") from None
-    _resolve_site_maps(file, values)
+    _resolve_paths(file, values)
     return values
 
 
-def _resolve_site_maps(file: Path, values: Mapping[str, Any]) -> None:
-    """Read a site map's path as relative to the file that names it."""
+def _resolve_paths(file: Path, values: dict[str, Any]) -> None:
+    """Read paths as relative to the file that names them."""
     blocks = values.get("client")
-    for block in blocks if isinstance(blocks, list) else []:
-        if isinstance(block, dict) and isinstance(block.get("site_map"), str):
-            block["site_map"] = file.parent / block["site_map"]
+    holders = [(values, "store")]
+    holders += [(b, "site_map") for b in (blocks if isinstance(blocks, list) else []) if isinstance(b, dict)]
+    for holder, name in holders:
+        if isinstance(holder.get(name), str):
+            holder[name] = file.parent / holder[name]
 
 
 def _first_problem(file: Path | None, values: Mapping[str, Any], error: ValidationError) -> str:

@@ -55,6 +55,7 @@ def _caller(client: Client, tables: Tables, secret: bytes) -> Caller:
         client=client.name,
         show_possible=client.show_possible,
         quiet_low=client.quiet_low,
+        use_instead=client.use_instead or "",
         order_codes={item: code.model_dump() for item, code in client.order_codes.items()},
     )
     return Caller(client=client, base=client.fhir_base or "", mapping=mapping, cards=cards)

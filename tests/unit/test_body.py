@@ -217,7 +217,7 @@ def test_depth_counts_brackets_but_not_those_in_strings(text, levels, deep):
     ],
 )
 def test_json_in_utf_8_is_welcome(content_type):
-    check_headers({"content-type": content_type, "content-encoding": "identity"}, LIMITS)
+    check_headers({"content-type": content_type, "content-encoding": "identity"}, LIMITS.body_bytes)
 
 
 @pytest.mark.parametrize(
@@ -232,17 +232,17 @@ def test_json_in_utf_8_is_welcome(content_type):
 )
 def test_anything_else_is_unsupported(headers):
     with pytest.raises(UnsupportedBodyError):
-        check_headers(headers, LIMITS)
+        check_headers(headers, LIMITS.body_bytes)
 
 
 @pytest.mark.parametrize(("length", "fine"), [(-1, True), (0, True), (1, False), (10**30, False)])
 def test_a_body_that_says_it_is_too_long_is_not_read(length, fine):
     headers = JSON | {"content-length": str(LIMITS.body_bytes + length)}
     if fine:
-        check_headers(headers, LIMITS)
+        check_headers(headers, LIMITS.body_bytes)
     else:
         with pytest.raises(BodyTooLargeError, match="16777216"):
-            check_headers(headers, LIMITS)
+            check_headers(headers, LIMITS.body_bytes)
 
 
 async def _chunks(*parts: bytes, pause: float = 0) -> AsyncIterator[bytes]:
@@ -257,10 +257,10 @@ async def test_a_body_may_have_just_so_many_bytes(extra, fine):
     deadline = asyncio.get_running_loop().time() + 5
     chunks = _chunks(b"x" * 5, b"x" * (5 + extra))
     if fine:
-        assert len(await receive(chunks, limits, deadline)) == 10 + extra
+        assert len(await receive(chunks, limits.body_bytes, deadline)) == 10 + extra
     else:
         with pytest.raises(BodyTooLargeError):
-            await receive(chunks, limits, deadline)
+            await receive(chunks, limits.body_bytes, deadline)
 
 
 async def test_a_caller_who_hangs_up_is_no_crash():
@@ -269,9 +269,9 @@ async def test_a_caller_who_hangs_up_is_no_crash():
         raise ClientDisconnect
 
     with pytest.raises(InvalidRequestError, match="did not arrive"):
-        await receive(cut(), LIMITS, asyncio.get_running_loop().time() + 1)
+        await receive(cut(), LIMITS.body_bytes, asyncio.get_running_loop().time() + 1)
 
 
 async def test_a_body_that_drips_is_not_waited_for():
     with pytest.raises(TooSlowError):
-        await receive(_chunks(b"{", b"}", pause=10), LIMITS, asyncio.get_running_loop().time() + 0.02)
+        await receive(_chunks(b"{", b"}", pause=10), LIMITS.body_bytes, asyncio.get_running_loop().time() + 0.02)
