@@ -1,20 +1,33 @@
-"""How a CDS card looks in a terminal: the same words that the EHR shows, at most 80 columns wide."""
+"""How a CDS card looks in a terminal: the same words that the EHR shows, at most 80 columns wide.
+
+A card may come from any service, odd or hostile: it never fails to be shown, and none of its text reaches the terminal
+as a control sequence or as markup of ours.
+"""
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 from urllib.parse import urlsplit
 
+from markdown_it import MarkdownIt
 from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.markdown import Markdown
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.segment import Segment
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
 WIDTH = 80
+DETAIL_CHARACTERS = 20_000  # as much as a screen can hold; rendering more takes seconds
+# Control characters, and those that turn the direction of text or break its lines unseen.
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(
+    ["table", "strikethrough"]
+)  # tags are shown as text
 _COLOURS = {"info": "blue", "warning": "yellow", "critical": "red"}
 
 Card = Mapping[str, Any]
@@ -31,14 +44,20 @@ def open_console(file: TextIO | None = None) -> Console:
     return console
 
 
+def printable(text: str) -> str:
+    """The text without anything that a terminal obeys instead of showing: each such character becomes U+FFFD."""
+    return _UNSAFE.sub("\ufffd", text)
+
+
 def show_card(console: Console, card: Card) -> None:
-    """Print one card as a clinician would see it: summary, detail, suggestions, reasons to override, source."""
-    indicator = str(card.get("indicator", "info"))
-    parts: list[RenderableType] = [Text(str(card["summary"]), style="bold")]
-    if card.get("detail"):
-        parts += [Text(), _Detail(str(card["detail"]))]
+    """Print one card as a clinician would see it: summary, detail, suggestions, links, reasons to override, source."""
+    indicator = _words(card.get("indicator")) or "info"
+    parts: list[RenderableType] = [Text(_words(card.get("summary")) or "(no summary)", style="bold")]
+    if detail := _detail(card.get("detail")):
+        parts += [Text(), _Detail(detail)]
     parts += _choices(card)
-    parts += [Text(), _source(card.get("source", {}))]
+    source = card.get("source")
+    parts += [Text(), _source(source if isinstance(source, dict) else {})]
     console.print(
         Panel(
             Group(*parts),
@@ -58,34 +77,80 @@ def show_silence(console: Console, why: str) -> None:
     )
 
 
+def _words(value: object) -> str:
+    """A text of the card on one line; nothing where it is no text."""
+    return " ".join(printable(value).split()) if isinstance(value, str) else ""
+
+
+def _objects(value: object) -> list[Mapping[str, Any]]:
+    """The JSON objects of a list; none where it is no list."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list | tuple) else []
+
+
+def _detail(value: object) -> str:
+    text = printable(value.replace("\r\n", "\n")) if isinstance(value, str) else ""
+    more = len(text) - DETAIL_CHARACTERS
+    return f"{text[:DETAIL_CHARACTERS]}\n\n(… {more} more characters)" if more > 0 else text.strip()
+
+
 def _choices(card: Card) -> list[RenderableType]:
-    """The suggestions as buttons, and the reasons that can be given for dismissing the card."""
+    """The suggestions as buttons, the links, and the reasons that can be given for dismissing the card."""
     parts: list[RenderableType] = []
-    suggestions = card.get("suggestions", ())
-    if suggestions:
-        buttons = Table.grid(padding=(0, 1))
-        for suggestion in suggestions:
-            buttons.add_row(Text("[ ]"), Text(str(suggestion["label"])))
-        parts += [Text(), Text("Suggestions", style="bold"), Padding(buttons, (0, 0, 0, 2))]
-    reasons = [str(reason["display"]) for reason in card.get("overrideReasons", ())]
+    for title, rows in (
+        ("Suggestions", [(Text("[ ]"), _label(each)) for each in _objects(card.get("suggestions"))]),
+        ("Links", [(Text("→"), _link(each)) for each in _objects(card.get("links"))]),
+    ):
+        if rows:
+            table = Table.grid(padding=(0, 1))
+            table.add_column()
+            table.add_column(overflow="fold")
+            for row in rows:
+                table.add_row(*row)
+            parts += [Text(), Text(title, style="bold"), Padding(table, (0, 0, 0, 2))]
+    reasons = [_words(each.get("display")) or "(no text)" for each in _objects(card.get("overrideReasons"))]
     if reasons:
         parts += [Text(), Text("Dismiss: " + " · ".join(reasons), style="dim")]
     return parts
 
 
+def _label(labelled: Mapping[str, Any]) -> Text:
+    return Text(_words(labelled.get("label")) or "(no label)")
+
+
+def _link(link: Mapping[str, Any]) -> Text:
+    """Label and whole address: what opens in an EHR must be readable here."""
+    url = _words(link.get("url"))
+    app = "SMART app, " if link.get("type") == "smart" else ""
+    return _label(link).append(f" ({app}").append(url or "no address", style=_opens(url)).append(")")
+
+
 def _source(source: Mapping[str, Any]) -> Text:
     """Where the card comes from; the address stands behind the label where the terminal knows links."""
-    line = Text("Source: ", style="dim")
-    url = str(source.get("url", ""))
-    line.append(str(source.get("label", "not named")), style=f"link {url}" if url else "")
-    return line.append(f" ({urlsplit(url).hostname})") if url else line
+    url = _words(source.get("url"))
+    line = Text("Source: ", style="dim").append(_words(source.get("label")) or "not named", style=_opens(url))
+    return line.append(f" ({_host(url)})") if url else line
+
+
+def _opens(url: str) -> Style:
+    """A style that opens the address where the terminal knows links; a web address only."""
+    return Style(link=url) if url.startswith(("http://", "https://")) else Style()
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or url
+    except ValueError:
+        return url
 
 
 class _Detail:
     """Markdown without the double blank lines that rich puts round a table."""
 
     def __init__(self, markdown: str) -> None:
-        self._markdown = Markdown(markdown, hyperlinks=False)
+        self._markdown = Markdown("", hyperlinks=False)
+        self._markdown.parsed = _MARKDOWN.parse(
+            markdown
+        )  # rich's own parser drops HTML and what stands in it
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
         """Yield the rendered lines, at most one blank one in a row and none at either end."""
@@ -96,6 +161,7 @@ class _Detail:
                 continue
             if pending:
                 yield Segment.line()
-            yield from line
+            # an entity like &#x202e; becomes a character only when the Markdown is read
+            yield from (Segment(printable(text), style, control) for text, style, control in line)
             yield Segment.line()
             pending, begun = False, True

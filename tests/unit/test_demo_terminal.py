@@ -5,10 +5,11 @@ import re
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cds_service.cds_client import Exchange
 from cds_service.demo.ehr import Served
-from cds_service.demo.page import start_page
 from cds_service.demo.patients import samples
 from cds_service.demo.report import Addresses, in_short, show_answer, show_next_steps, why_silent
 from cds_service.terminal import open_console, show_card, show_silence
@@ -69,6 +70,115 @@ def test_a_card_with_only_what_it_must_have_is_shown_too():
     assert "Suggestions" not in text
 
 
+def test_a_card_of_another_service_shows_its_links_whole():
+    links = [
+        {"label": "Guideline", "url": "https://example.org/guideline?a=b", "type": "absolute"},
+        {"label": "Calculator", "url": "https://example.org/" + "x" * 90, "type": "smart"},
+        {"label": "Nowhere"},
+    ]
+    text = printed(show_card, {"summary": "s", "links": links})
+    assert "→ Guideline (https://example.org/guideline?a=b)" in text
+    assert "→ Calculator (SMART app, " in text
+    assert re.sub(r"[\s│]", "", text).count("x" * 90) == 1
+    assert "→ Nowhere (no address)" in text
+
+
+@pytest.mark.parametrize(
+    ("detail", "shown"),
+    [
+        ("<p>Look <b>here</b></p>", "<p>Look <b>here</b></p>"),
+        ("a <script>x</script> b", "a <script>x</script> b"),
+        ("&lt;p&gt; 5 &amp; 6", "<p> 5 & 6"),
+        ("one\r\ntwo", "one two"),
+        ("one&#x202e;two&lrm;", "one\ufffdtwo\ufffd"),
+        ("x" * 30_000, "(… 10000 more characters)"),
+    ],
+)
+def test_a_detail_loses_nothing_unsaid(detail, shown):
+    assert shown in printed(show_card, {"summary": "s", "detail": detail})
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        {},
+        {"summary": None, "indicator": "hard-stop", "source": None},
+        {"summary": 7, "indicator": ["info"], "detail": {"a": 1}, "source": "label"},
+        {"suggestions": {}, "links": "x", "overrideReasons": [None, 1, {}], "source": {"url": 3}},
+        {
+            "suggestions": [{}, 2, {"label": None}],
+            "links": [{}, []],
+            "source": {"url": "http://[", "label": ""},
+        },
+    ],
+)
+def test_a_card_that_is_odd_is_shown_all_the_same(card):
+    text = printed(show_card, card)
+    assert "(no summary)" in text
+    assert "Source: not named" in text
+
+
+def test_an_unknown_indicator_is_shown_as_it_is():
+    assert "HARD-STOP" in printed(show_card, {"summary": "s", "indicator": "hard-stop"})
+
+
+def test_markup_of_ours_in_a_card_is_only_text():
+    text = "[bold red]x[/bold red] [link=http://a]y[/link] :smile:"
+    card = {"summary": text, "suggestions": [{"label": text}], "overrideReasons": [{"display": text}]}
+    shown = printed(show_card, card | {"detail": text, "source": {"label": text}})
+    assert re.sub(r"[\s│]+", " ", shown).count(text) == 5
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "file:///etc/passwd", "x\x1b]8;;http://evil\x07"])
+def test_only_a_web_address_opens(monkeypatch, url):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    card = {"summary": "s", "source": {"label": "l", "url": url}, "links": [{"label": "l", "url": url}]}
+    assert "\x1b]8" not in printed(show_card, card, file=Terminal())
+    web = {"summary": "s", "source": {"label": "l", "url": "https://example.org"}}
+    assert "\x1b]8" in printed(show_card, web, file=Terminal())
+
+
+PIECES = [
+    "&#x1b;",
+    "&#x202e;",
+    "&lrm;",
+    "\x1b]8;;http://x\x1b\\",
+    "[bold]",
+    "[/]",
+    "```",
+    "\n| - |\n",
+    "http://[",
+]
+STEERING = "\x00\x07\x08\x1b\r\n\t\x7f\x9b\u061c\u200e\u2028\u202e\u2066"
+ODD_TEXT = st.lists(st.characters() | st.sampled_from([*STEERING, *"[]<>&;*_|!()-:#`", *PIECES])).map("".join)
+ODD = st.none() | st.floats() | ODD_TEXT | st.lists(ODD_TEXT, max_size=2)
+
+
+def objects(*members):
+    return st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(members, ODD)) | ODD, max_size=3) | ODD
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "summary": ODD,
+            "indicator": ODD,
+            "detail": ODD,
+            "source": st.fixed_dictionaries({}, optional={"label": ODD, "url": ODD}) | ODD,
+            "suggestions": objects("label", "uuid"),
+            "links": objects("label", "url", "type"),
+            "overrideReasons": objects("display", "code"),
+        },
+    )
+)
+def test_no_card_fails_or_steers_the_terminal(card):
+    text = printed(show_card, card)
+    assert "Source: " in text
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]", text)
+
+
 def test_it_is_plain_and_80_columns_wide_when_piped():
     text = printed(show_card, CARD)
     assert "\x1b" not in text
@@ -115,9 +225,7 @@ def test_the_requests_of_the_service_are_listed_in_short():
         Served("GET", "Basic?patient=plain", 404, None),
     ]
     event = {"event": "hook-call", "eligibility": "none", "milliseconds": 12.3}
-    text = printed(
-        show_answer, samples().find("plain"), exchange(cards=[]), served, [{"event": "started"}, event]
-    )
+    text = printed(show_answer, samples().find("plain"), exchange(cards=[]), served, event)
     assert "Chart opened: plain\ndiabetes" in text
     assert "FHIR requests that the service made (3; whole answer 12 ms)" in text
     assert "GET Patient/plain" in text
@@ -128,7 +236,7 @@ def test_the_requests_of_the_service_are_listed_in_short():
 
 def test_a_refused_call_is_never_shown_as_silence():
     outcome = {"issue": [{"severity": "error", "code": "incomplete", "diagnostics": "Conditions unread"}]}
-    text = printed(show_answer, samples().find("plain"), exchange(412, **outcome), [], [])
+    text = printed(show_answer, samples().find("plain"), exchange(412, **outcome), [], {})
     assert "cards: []" not in text
     assert "FHIR requests that the service made (0" in text
 
@@ -155,14 +263,6 @@ def test_addresses_that_end_with_the_card_are_not_printed():
     text = printed(show_next_steps, ADDRESSES, exchange(cards=[]), samples(), served=False)
     assert "http://" not in text
     assert "low-quiet" in text
-
-
-def test_the_start_page_says_where_to_go():
-    page = start_page(ADDRESSES, samples())
-    assert page.startswith("<!doctype html>")
-    assert 'href="http://127.0.0.1:8123/cds-services"' in page
-    assert page.count("https://sandbox.cds-hooks.org/?") == len(samples().patients)
-    assert "&amp;patientId=low-quiet" in page
 
 
 @pytest.mark.parametrize("sample", samples().patients, ids=lambda sample: sample.name)

@@ -1,0 +1,202 @@
+"""`imnm-cds call`: open a chart as an EHR does, with any CDS Hooks service, and show the cards it answers.
+
+The service may be of another make: whatever it says is shown as text, and what it lacks is named.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from rich.console import Console
+from rich.text import Text
+
+from cds_service.cds_client import CdsClient, Exchange, open_client
+from cds_service.errors import UnusableInput
+from cds_service.settings import BaseUrl
+from cds_service.terminal import open_console, printable, show_card, show_silence
+
+HOOK = "patient-view"
+_GOOD = range(200, 300)
+
+Service = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What the user does with the first card; by number from 1.
+
+    `accept`: take this suggestion. `dismiss`: give this reason for dismissing the card, 0 for none.
+    """
+
+    accept: int | None = None
+    dismiss: int | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the user does anything."""
+        return self.accept is not None or self.dismiss is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What came of opening the chart."""
+
+    service: Service
+    call: Exchange
+    feedback: Exchange | None = None
+
+
+def run(
+    discovery: str,
+    fhir: str,
+    patient: str,
+    *,
+    service: str,
+    user: str,
+    prefetch: bool,
+    action: Action,
+    as_json: bool,
+) -> None:
+    """Call `service` (empty: the first for patient-view), show the cards or one JSON object, send the feedback.
+
+    Raises UnusableInput in one sentence; ends with status 1 where call or feedback was refused.
+    """
+    if action.accept is not None and action.dismiss is not None:
+        raise UnusableInput("give --accept or --dismiss, not both")
+    addresses = _address("the discovery address", discovery), _address("--fhir", fhir)
+    context = {"userId": user, "patientId": patient}
+    console = Console(quiet=True) if as_json else open_console()
+
+    async def chart_opened() -> _Opened:
+        async with open_client(*addresses) as client:
+            chosen = _choose(await client.services(), service, addresses[0])
+            found = await client.prefetch(chosen, context) if prefetch else {}
+            answer = await client.call(chosen, context, found)
+            if not answer.refusal:
+                _show(console, chosen, client.left_out, found, answer)
+            return _Opened(chosen, answer, await _feedback(client, chosen, answer, action))
+
+    try:
+        opened = asyncio.run(chart_opened())
+        if as_json:
+            sys.stdout.write(f"{json.dumps(_json_object(opened))}\n")  # ASCII: no text can steer the terminal
+    except RecursionError:
+        raise UnusableInput("an answer is nested too deeply to be handed on") from None
+    _end(console, opened)
+
+
+def feedback_item(card: Mapping[str, Any], action: Action, now: datetime) -> dict[str, Any]:
+    """The feedback that an EHR sends for this action. Raises UnusableInput where the card has nothing to name."""
+    item = {"card": _uuid(card, "the card"), "outcomeTimestamp": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"}
+    if action.accept is not None:
+        suggestion = _numbered(card.get("suggestions"), action.accept, "suggestion")
+        accepted = [{"id": _uuid(suggestion, f"suggestion {action.accept}")}]
+        return item | {"outcome": "accepted", "acceptedSuggestions": accepted}
+    item["outcome"] = "overridden"
+    if not action.dismiss:
+        return item
+    reason = _numbered(card.get("overrideReasons"), action.dismiss, "override reason")
+    coding = {member: reason[member] for member in ("system", "code") if isinstance(reason.get(member), str)}
+    if "code" not in coding:
+        raise UnusableInput(f"override reason {action.dismiss} has no code that feedback could name")
+    return item | {"overrideReason": {"reason": coding}}
+
+
+def _address(what: str, url: str) -> str:
+    try:
+        return TypeAdapter(BaseUrl).validate_python(url)
+    except ValidationError as error:
+        raise UnusableInput(f"{what}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
+
+
+def _choose(services: Sequence[Service], wanted: str, discovery: str) -> Service:
+    """The service of this id, of several the one for patient-view; the first for patient-view if no id is given."""
+    usable = [
+        each for each in services if all(isinstance(each.get(member), str) for member in ("id", "hook"))
+    ]
+    for_hook = [each for each in usable if each["hook"] == HOOK]
+    for each in [*for_hook, *usable] if wanted else for_hook:
+        if wanted in {"", each["id"]}:
+            return each
+    listed = ", ".join(f"{each['id']} ({each['hook']})" for each in usable) or "none that can be called"
+    missing = f"no service {wanted}" if wanted else f"no service for {HOOK}"
+    raise UnusableInput(printable(f"{discovery} offers {missing}; its services: {listed}"))
+
+
+async def _feedback(client: CdsClient, service: Service, answer: Exchange, action: Action) -> Exchange | None:
+    if answer.refusal or not action.wanted:
+        return None
+    if not answer.cards:
+        raise UnusableInput("there is no card to accept or dismiss")
+    return await client.feedback(service, [feedback_item(answer.cards[0], action, datetime.now(UTC))])
+
+
+def _uuid(named: Mapping[str, Any], what: str) -> str:
+    uuid = named.get("uuid")
+    if not uuid or not isinstance(uuid, str):
+        raise UnusableInput(f"{what} has no uuid, so this service wants no feedback about it")
+    return uuid
+
+
+def _numbered(listed: object, number: int, what: str) -> Mapping[str, Any]:
+    entries = listed if isinstance(listed, list) else []
+    if number > len(entries):
+        count = f"{len(entries) or 'no'} {what}{'' if len(entries) == 1 else 's'}"
+        raise UnusableInput(f"there is no {what} {number}: the first card has {count}")
+    entry = entries[number - 1]
+    return entry if isinstance(entry, dict) else {}
+
+
+def _show(
+    console: Console,
+    service: Service,
+    left_out: Mapping[str, str],
+    found: Mapping[str, Any],
+    answer: Exchange,
+) -> None:
+    title = service.get("title")
+    name = f"{service['id']}: {title}" if isinstance(title, str) else service["id"]
+    console.print(Text(printable(name), style="bold"))
+    if found or left_out:
+        _say(console, f"Prefetch: {len(found)} of {len(found) + len(left_out)} keys filled.")
+    for key, why in left_out.items():
+        _say(console, f"  left out: {key} ({why})")
+    for card in answer.cards:
+        show_card(console, card)
+    if not answer.cards:
+        show_silence(console, "The service has nothing to say about this chart.")
+
+
+def _end(console: Console, opened: _Opened) -> None:
+    """Say what the service answered to the feedback; end with status 1 where it refused feedback or call."""
+    if opened.call.refusal:
+        said = f"imnm-cds: the service refused the call: HTTP {opened.call.status}, {opened.call.refusal}"
+        sys.stderr.write(f"{' '.join(printable(said).split())}\n")
+        sys.exit(1)
+    if (feedback := opened.feedback) is None:
+        return
+    taken = feedback.status in _GOOD
+    answered = json.dumps(feedback.response) if feedback.response else "nothing more"
+    said = answered if taken else feedback.refusal
+    outcome = feedback.request["feedback"][0]["outcome"]
+    _say(console, f"Feedback ({outcome}): the service answered HTTP {feedback.status}, {said}")
+    if not taken:
+        sys.exit(1)
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(Text(printable(text)), soft_wrap=True)
+
+
+def _json_object(opened: _Opened) -> dict[str, Any]:
+    answer = _exchanged(opened.call)
+    return answer | ({"feedback": _exchanged(opened.feedback)} if opened.feedback else {})
+
+
+def _exchanged(exchange: Exchange) -> dict[str, Any]:
+    return {"request": exchange.request, "status": exchange.status, "response": exchange.response}
