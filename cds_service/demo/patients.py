@@ -6,6 +6,7 @@ The demonstration shifts every date to today, so that "low and quiet" stays quie
 import json
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -25,6 +26,14 @@ class Sample:
 
     name: str
     story: str
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who a patient is: the name, and sex and date of birth in words as far as they are known."""
+
+    name: str
+    about: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,15 @@ def chart(name: str, shift: timedelta = timedelta(0)) -> dict[str, Any]:
     text = (FOLDER / f"{name}.json").read_text("utf-8")
     bundle: dict[str, Any] = json.loads(_shifted(text, shift) if shift else text)
     return bundle
+
+
+def person(bundle: Mapping[str, Any]) -> Person:
+    """Who a chart belongs to."""
+    patient = next(e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "Patient")
+    name: Mapping[str, Any] = next(iter(patient.get("name", ())), {})
+    full = " ".join([*name.get("given", ()), name.get("family", "")]).strip()
+    born = f"born {patient['birthDate']}" if "birthDate" in patient else ""
+    return Person(full or "no name", ", ".join(filter(None, (patient.get("gender"), born))))
 
 
 def _shifted(text: str, shift: timedelta) -> str:

@@ -1,7 +1,7 @@
 """What the demonstration prints: the card, the FHIR requests that were made for it, and where to go on."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, quote
@@ -41,14 +41,16 @@ def show_answer(
     sample: Sample,
     exchange: Exchange,
     served: Sequence[Served],
-    events: Iterable[Mapping[str, Any]],
+    call: Mapping[str, Any],
 ) -> None:
-    """Print the cards of the answer (or why there are none), and the FHIR requests that the service made for it."""
+    """Print the cards of the answer (or why there are none), and the FHIR requests that the service made for it.
+
+    `call` is the audit event of the call.
+    """
     console.print(Text.assemble("Chart opened: ", (sample.name, "bold")))
     _lines(console, sample.story, "")
     for card in exchange.cards:
         show_card(console, card)
-    call = next((event for event in events if event["event"] == "hook-call"), {})
     if not exchange.cards and not exchange.refusal:
         show_silence(console, why_silent(call))
     _show_requests(console, served, call)
@@ -107,11 +109,13 @@ def _show_requests(console: Console, served: Sequence[Served], call: Mapping[str
     asked = [f"  {each.method} {in_short(each.target)}" for each in served]
     width = max((len(line) for line in asked), default=0)
     _lines(
-        console, *(f"{line:<{width}}  {_result(each):>9}" for line, each in zip(asked, served, strict=True))
+        console,
+        *(f"{line:<{width}}  {result_in_short(each):>9}" for line, each in zip(asked, served, strict=True)),
     )
 
 
-def _result(served: Served) -> str:
+def result_in_short(served: Served) -> str:
+    """What a FHIR request gave, in a word or two."""
     if served.status != 200:  # noqa: PLR2004
         return f"HTTP {served.status}"
     return "read" if served.found is None else f"{served.found} found"

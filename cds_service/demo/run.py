@@ -3,13 +3,14 @@
 import asyncio
 import errno
 import ipaddress
-import json
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager, closing, contextmanager
 from datetime import datetime
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,17 +20,21 @@ from rich.console import Console
 from starlette.types import ASGIApp
 
 from cds_service.app import create_app, utc_now
-from cds_service.cds_client import CallError, Exchange, open_client
-from cds_service.demo.ehr import BASE_PATH, Served, create_ehr
-from cds_service.demo.page import with_start_page
-from cds_service.demo.patients import Sample, Samples, UnknownPatientError, chart, samples
+from cds_service.cds_client import CallError, open_client
+from cds_service.demo.charts import Demonstration
+from cds_service.demo.ehr import BASE_PATH, create_ehr
+from cds_service.demo.page import Known
+from cds_service.demo.patients import Sample, Samples, UnknownPatientError, chart, person, samples
 from cds_service.demo.report import SANDBOX, Addresses, show_answer, show_next_steps
-from cds_service.settings import Client, Settings
+from cds_service.demo.web import with_pages
+from cds_service.settings import Client, Limits, Settings
+from cds_service.store import Store
 from cds_service.terminal import open_console
 
 DEFAULT_PATIENT = "high-overdue"
-SERVICE = "imnm-recurrence"
-USER = "Practitioner/demo"
+SANDBOX_FHIR = (
+    "https://launch.smarthealthit.org/v/r2/fhir"  # where the sandbox reads unless told otherwise; DSTU2
+)
 HOST = "127.0.0.1"
 PORT = 8123
 PORTS_TRIED = 40
@@ -37,19 +42,6 @@ PORTS_TRIED = 40
 
 class DemoError(ValueError):
     """The demonstration cannot run; the message is one line that says what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Demonstration:
-    """What runs: the addresses, and what was heard while the hook was called."""
-
-    addresses: Addresses
-    served: list[Served] = field(default_factory=list)
-    events: list[dict[str, Any]] = field(default_factory=list)
-
-    def hear(self, line: str) -> None:
-        """Take an event of the service."""
-        self.events.append(json.loads(line))
 
 
 def run(
@@ -72,34 +64,47 @@ def run(
         raise DemoError(str(error)) from None
     for address in loopback:
         _check_loopback(address)
-    with listen(port) as service_socket, listen(None) as ehr_socket:
-        running = Demonstration(Addresses(_base(service_socket), _base(ehr_socket) + BASE_PATH))
-        settings = demo_settings(running.addresses.fhir, loopback)
-        service = create_app(settings, write=running.hear)
-        ehr = create_ehr(_charts(known, utc_now()), running.served.append)
-        apps = (
-            (with_start_page(service, running.addresses, known), service_socket),
-            (ehr, ehr_socket),
-        )
-        asyncio.run(_show(apps, running, known, sample, once=once, console=console or open_console()))
+    with (
+        TemporaryDirectory(prefix="imnm-cds-demo-") as folder,
+        listen(port) as service_socket,
+        listen(None) as ehr_socket,
+    ):
+        addresses = Addresses(_base(service_socket), _base(ehr_socket) + BASE_PATH)
+        file = Path(folder) / "feedback.db"
+        settings = demo_settings(addresses.fhir, file, loopback)
+        running = Demonstration(addresses, partial(open_client, addresses.discovery, addresses.fhir), utc_now)
+        charts = _charts(known, utc_now())
+        people = {name: person(chart) for name, chart in charts.items()}
+        with closing(Store(file, Limits().store_seconds, utc_now)) as store:
+            service = create_app(settings, write=running.hear)
+            pages = with_pages(service, running, Known(addresses, known, people), store)
+            ehr = create_ehr(charts.values(), running.served.append)
+            apps = ((pages, service_socket), (ehr, ehr_socket))
+            asyncio.run(_show(apps, running, known, sample, once=once, console=console or open_console()))
 
 
-def demo_settings(fhir_base: str, loopback: tuple[str, ...] = ()) -> Settings:
+def demo_settings(fhir_base: str, store: Path, loopback: tuple[str, ...] = ()) -> Settings:
     """The configuration of the demonstration: its own EHR as client, the public sandbox as origin.
 
-    Raises DemoError for a further FHIR base that is no address.
+    `store` is the file that keeps feedback. Raises DemoError for a further FHIR base that is no address.
     """
     bases = {"demonstration": fhir_base} | {f"loopback-{n}": base for n, base in enumerate(loopback, 1)}
     try:
-        return Settings(
-            cors_origins=(SANDBOX,),
-            client=tuple(
-                Client(name=name, fhir_base=base, accept_unknown_status=True, when_eligibility_unknown="card")
-                for name, base in bases.items()
-            ),
+        clients = [
+            Client(name=name, fhir_base=base, accept_unknown_status=True, when_eligibility_unknown="card")
+            for name, base in bases.items()
+        ]
+        misled = Client(
+            name="sandbox-default",
+            fhir_base=SANDBOX_FHIR,
+            when_eligibility_unknown="card",
+            use_instead=fhir_base,
         )
+        settings = Settings(cors_origins=(SANDBOX,), client=(*clients, misled))
     except ValidationError as error:
         raise DemoError(f"the addresses given with --loopback: {error.errors()[0]['msg']}") from None
+    # Whatever the environment says: what is tried out here must not get into the store of a real service.
+    return settings.model_copy(update={"store": store})
 
 
 @contextmanager
@@ -141,10 +146,10 @@ def _check_loopback(address: str) -> None:
         )
 
 
-def _charts(known: Samples, now: datetime) -> Iterator[dict[str, Any]]:
-    """Every chart, moved so that its base day is today."""
+def _charts(known: Samples, now: datetime) -> dict[str, dict[str, Any]]:
+    """Every chart by the name of its patient, moved so that its base day is today."""
     shift = now.date() - known.base_day
-    return (chart(sample.name, shift) for sample in known.patients)
+    return {sample.name: chart(sample.name, shift) for sample in known.patients}
 
 
 async def _show(
@@ -160,8 +165,12 @@ async def _show(
     (service, service_socket), (ehr, ehr_socket) = apps
     with _stopped_by_signals(stop):
         async with _serving(ehr, ehr_socket), _serving(service, service_socket):
-            exchange = await _open_chart(running, sample)
-            show_answer(console, sample, exchange, running.served, running.events)
+            try:
+                opened = await running.open_chart(sample)
+            except CallError as error:
+                raise DemoError(f"the service did not answer: {error}") from None
+            exchange = opened.exchange
+            show_answer(console, sample, exchange, opened.requests, opened.call)
             if exchange.refusal:
                 raise DemoError(f"the service refused the call: HTTP {exchange.status}, {exchange.refusal}")
             show_next_steps(console, running.addresses, exchange, known, served=not once)
@@ -169,17 +178,6 @@ async def _show(
                 await stop.wait()
     if not once:
         console.print("Both servers have ended.")
-
-
-async def _open_chart(running: Demonstration, sample: Sample) -> Exchange:
-    """Do what an EHR does when a chart is opened: read the discovery document, call the hook, without prefetch."""
-    context = {"userId": USER, "patientId": sample.name}
-    try:
-        async with open_client(running.addresses.discovery, running.addresses.fhir) as client:
-            service = next(found for found in await client.services() if found["id"] == SERVICE)
-            return await client.call(service, context)
-    except CallError as error:
-        raise DemoError(f"the service did not answer: {error}") from None
 
 
 class _Server(uvicorn.Server):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cds_service.demo.patients import FOLDER, UnknownPatientError, chart, samples
+from cds_service.demo.patients import FOLDER, Person, UnknownPatientError, chart, person, samples
 
 KNOWN = samples()
 NAMES = [sample.name for sample in KNOWN.patients]
@@ -112,3 +112,27 @@ def test_an_unknown_name_is_refused_and_the_known_ones_are_named():
         UnknownPatientError, match="no sample patient 'nobody'; there are: high-overdue, low-quiet"
     ):
         KNOWN.find("nobody")
+
+
+@pytest.mark.parametrize(
+    ("patient", "name", "about"),
+    [
+        (
+            {
+                "name": [{"given": ["Ann", "B."], "family": "C"}, {"family": "D"}],
+                "gender": "female",
+                "birthDate": "1960",
+            },
+            "Ann B. C",
+            "female, born 1960",
+        ),
+        ({"name": [{"family": "C"}], "gender": "male"}, "C", "male"),
+        ({}, "no name", ""),
+    ],
+)
+def test_a_person_is_described_as_far_as_known(patient, name, about):
+    entries = [
+        {"resource": {"resourceType": "Condition"}},
+        {"resource": {"resourceType": "Patient"} | patient},
+    ]
+    assert person({"entry": entries}) == Person(name, about)

@@ -1,23 +1,22 @@
 """The demonstration as a whole: ports, settings, one chart through the real hook call, and how it ends."""
 
 import io
-import json
 import os
 import signal
 import socket
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
-import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from cds_service.app import create_app
 from cds_service.demo import run as demonstration
-from cds_service.demo.page import with_start_page
 from cds_service.demo.patients import samples
-from cds_service.demo.report import Addresses
 from cds_service.demo.run import DemoError, demo_settings, listen, run
+from cds_service.settings import Limits
 from cds_service.terminal import open_console
 
 
@@ -26,6 +25,13 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+@pytest.fixture(autouse=True)
+def _unhurried(monkeypatch):
+    """What is shown does not hang on the machine's speed."""
+    limits = Limits(answer_seconds=60, render_seconds=30)
+    monkeypatch.setattr(demonstration, "create_app", partial(create_app, limits=limits))
 
 
 class Screen(io.StringIO):
@@ -74,15 +80,26 @@ def test_another_trouble_with_the_socket_is_named(monkeypatch):
         pass
 
 
-def test_the_settings_are_those_of_a_demonstration():
-    settings = demo_settings("http://127.0.0.1:8124/fhir", ("http://localhost:8080/fhir/",))
-    assert [client.fhir_base for client in settings.client] == [
+def test_the_settings_are_those_of_a_demonstration(tmp_path):
+    settings = demo_settings(
+        "http://127.0.0.1:8124/fhir", tmp_path / "f.db", ("http://localhost:8080/fhir/",)
+    )
+    *readable, misled = settings.client
+    assert [client.fhir_base for client in readable] == [
         "http://127.0.0.1:8124/fhir",
         "http://localhost:8080/fhir",
     ]
-    assert all(client.accept_unknown_status for client in settings.client)
+    assert all(client.accept_unknown_status for client in readable)
     assert all(client.when_eligibility_unknown == "card" for client in settings.client)
+    assert misled.fhir_base == "https://launch.smarthealthit.org/v/r2/fhir"
+    assert misled.use_instead == "http://127.0.0.1:8124/fhir"
     assert settings.cors_origins == ("https://sandbox.cds-hooks.org",)
+    assert settings.store == tmp_path / "f.db"
+
+
+def test_feedback_of_the_demonstration_never_gets_into_the_store_of_a_service(tmp_path, monkeypatch):
+    monkeypatch.setenv("IMNM_CDS_STORE", str(tmp_path / "real.db"))
+    assert demo_settings("http://127.0.0.1:8124/fhir", tmp_path / "f.db").store == tmp_path / "f.db"
 
 
 @pytest.mark.parametrize(
@@ -135,7 +152,7 @@ def test_ctrl_c_and_sigterm_end_both_servers_in_order(number, free_port):
 @pytest.mark.parametrize("days", [0, 1, 59, 365, 1096])
 def test_a_chart_is_as_old_on_any_day(days):
     later = datetime(2026, 3, 1, 23, 59, tzinfo=UTC) + timedelta(days=days)
-    charts = {chart["id"]: chart for chart in demonstration._charts(samples(), later)}
+    charts = demonstration._charts(samples(), later)
     latest = max(
         entry["resource"]["effectiveDateTime"]
         for entry in charts["low-quiet"]["entry"]
@@ -164,12 +181,3 @@ def test_a_service_that_does_not_answer_ends_the_demonstration(monkeypatch):
     monkeypatch.setattr(demonstration, "create_app", lambda *_, **__: Starlette())
     with pytest.raises(DemoError, match=r"the service did not answer: .*cds-services: HTTP 404"):
         shown(once=True)
-
-
-async def test_the_start_page_stands_at_the_root_and_nowhere_else():
-    app = with_start_page(refusing(), Addresses("http://a", "http://b/fhir"), samples())
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://a") as client:
-        page = await client.get("/")
-        assert page.headers["content-type"].startswith("text/html")
-        assert json.loads((await client.get("/cds-services")).text)["services"]
-        assert (await client.post("/")).status_code == 404

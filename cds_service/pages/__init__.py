@@ -1,0 +1,1 @@
+"""HTML for people: elements that cannot be broken by what stands in them, one document frame, one stylesheet."""
