@@ -3,11 +3,12 @@ export PATH ?= /usr/local/bin:/usr/bin:/bin
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
-PYTEST := $(BIN)/python -m pytest -n auto
+PYTEST := $(BIN)/python -m pytest
 SUITES := unit spec contract hostile golden
+FOLDERS := $(SUITES:%=tests/%)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test bench lock docs $(SUITES:%=test-%)
+.PHONY: help demo check test test-system bench lock docs $(SUITES:%=test-%)
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,14 +19,18 @@ demo: .venv/serve  ## a card from a sample patient's chart, in this terminal
 
 check: .venv/all  ## style, types, import rules, tables, model, discovery document
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+	@$(BIN)/hadolint Dockerfile
 	@$(BIN)/imnm-cds check
 
 test: .venv/all  ## all tests that need Python alone
-	@$(PYTEST) --cov --cov-report= -m "not thorough" tests && $(BIN)/python tests/coverage_floor.py
-	@$(PYTEST) -m thorough tests
+	@$(PYTEST) -n auto --cov --cov-report= -m "not thorough" $(FOLDERS) && $(BIN)/python tests/coverage_floor.py
+	@$(PYTEST) -n auto -m thorough $(FOLDERS)
+
+test-system: .venv/all  ## tests with FHIR servers, a browser and the wheel; says what is missing
+	@$(PYTEST) -n 2 --dist loadgroup tests/system
 
 $(SUITES:%=test-%): test-%: .venv/all
-	@$(PYTEST) tests/$*
+	@$(PYTEST) -n auto tests/$*
 
 bench: .venv/all  ## measurements, never a gate
 	@$(BIN)/python -m tests.bench
@@ -33,12 +38,14 @@ bench: .venv/all  ## measurements, never a gate
 docs: .venv/all  ## write the generated pages and pictures
 	@$(BIN)/python -m tests.spec --write && $(BIN)/imnm-cds check --write && $(BIN)/python -m tests.support.picture --write
 
-lock:  ## resolve both lock files anew (needs uv)
+lock:  ## resolve the lock files anew (needs uv)
 	@uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate -q -o all.lock
 	@printf "lifelines; python_version < '3'\npandas; python_version < '3'\n" | uv pip compile pyproject.toml \
 	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q \
 	  -c all.lock --overrides /dev/stdin -o serve.lock
+	@uv pip compile --group build --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate -q -c all.lock -o build.lock
 
 # One line for each thing a fresh machine may lack.
 .venv/bin/python:

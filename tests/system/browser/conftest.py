@@ -1,0 +1,187 @@
+"""A real browser, and what it looks at: the demonstration over HTTP, and a page of ours from another origin."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.ui import WebDriverWait
+
+from cds_service.store import Feedback, Store
+from tests.support.needs import need
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE_S = 30  # a shared machine is slow at times
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """The demonstration as it runs: its addresses, and the file in which it keeps feedback."""
+
+    service: str
+    fhir: str
+    store: Path
+
+    @property
+    def discovery(self) -> str:
+        return f"{self.service}/cds-services"
+
+    def feedback(self) -> list[Feedback]:
+        """What is stored, oldest first."""
+        store = Store(self.store, 5.0, lambda: datetime.now(UTC))
+        kept = list(store.all())
+        store.close()
+        return kept
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """The browser, with the few things that every test asks of it."""
+
+    driver: webdriver.Chrome
+    axe: str = field(repr=False)
+
+    def open(self, address: str, width: int = 1280) -> None:
+        """Load a page in a window of so many pixels; what was said before is forgotten."""
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        self.driver.get_log("browser")
+        self.driver.get(address)
+
+    def errors(self) -> list[str]:
+        """The errors in the console since the page was opened."""
+        return [line["message"] for line in self.driver.get_log("browser") if line["level"] == "SEVERE"]
+
+    def violations(self) -> list[str]:
+        """What axe-core finds wrong with the page, each with the place."""
+        self.driver.execute_script(self.axe)
+        found = self.driver.execute_async_script("axe.run().then(arguments[0])")
+        assert found["passes"], "axe-core has looked at nothing"
+        return [f"{v['id']}: {node['html'][:200]}" for v in found["violations"] for node in v["nodes"]]
+
+    def is_scrolled_sideways(self) -> bool:
+        """Whether the page is wider than its window."""
+        return bool(
+            self.driver.execute_script("return document.documentElement.scrollWidth > window.innerWidth")
+        )
+
+    def wait(self) -> WebDriverWait:
+        """Wait for a condition."""
+        return WebDriverWait(self.driver, PATIENCE_S, poll_frequency=0.05)
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The source of axe-core, as `package-lock.json` pins it."""
+    npm = shutil.which("npm")
+    need(npm is not None, "npm, to install axe-core")
+    folder = tmp_path_factory.mktemp("axe")
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(HERE / name, folder)
+    command = [str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    need(done.returncode == 0, f"axe-core, which npm could not install: {done.stderr.strip()[-200:]}")
+    return (folder / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def browser(axe: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Chromium without a window, with an empty profile."""
+    chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
+    need(bool(chromium and chromedriver), "chromium and chromedriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(chromium)
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options, Service(str(chromedriver)))
+    driver.set_script_timeout(PATIENCE_S)
+    yield Browser(driver, axe)
+    driver.quit()
+
+
+class _Files(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="session")
+def elsewhere() -> Iterator[str]:
+    """The origin of our own page: another port than the demonstration's."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Files, directory=str(HERE / "page")))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def demo(elsewhere: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """`imnm-cds demo`, which our own page may call; it keeps feedback in a temporary folder, here one that we know."""
+    folder = tmp_path_factory.mktemp("demo")
+    given = {"IMNM_CDS_CORS_ORIGINS": json.dumps([elsewhere]), "TMPDIR": str(folder)}
+    command = [sys.executable, "-m", "cds_service", "demo"]
+    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | given, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    try:
+        said = "".join(iter(process.stdout.readline, "Other sample patients: --patient NAME\n"))
+        service, fhir = (
+            re.findall(rf"{name} +(http\S+?)/?\n", said)[0] for name in ("Start page", "FHIR server")
+        )
+        (store,) = folder.glob("*/feedback.db")
+        yield Demo(service, fhir, store)
+    finally:
+        process.terminate()
+        process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0
+
+
+@pytest.fixture
+def launched(browser: Browser, demo: Demo, elsewhere: str) -> "Launch":
+    """Opens a chart in our own page by a launch link like the sandbox's."""
+    return Launch(browser, demo, f"{elsewhere}/ehr.html")
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """The launch link of our own page."""
+
+    browser: Browser
+    demo: Demo
+    page: str
+
+    def __call__(self, patient: str, **instead: str) -> None:
+        """Open the chart and wait until the answer is shown."""
+        values = {
+            "fhirServiceUrl": self.demo.fhir,
+            "patientId": patient,
+            "serviceDiscoveryURL": self.demo.discovery,
+        }
+        self.browser.open(f"{self.page}?{urlencode(values | instead)}")
+        self.browser.wait().until(lambda d: d.execute_script("return document.body.dataset.state") == "shown")
