@@ -56,6 +56,7 @@ _ROLE_WORDS = {
     "lvef": "LVEF",
     "ck": "CK",
 }
+_UNIT_WORDS = {"10*9/L": "× 10⁹/L"}  # two asterisks in a paragraph would be Markdown
 _ASSOCIATED = ("ild", "lymphopenia")  # X1: the source's univariate comparison
 _COMPARATORS = {"<": "below ", "<=": "at most ", ">": "above ", ">=": "at least "}
 
@@ -157,9 +158,11 @@ def _now(assessment: Assessment) -> list[str]:
     elif activity.rising:
         lines.append("CK rising.")
     eligibility = findings.eligibility
-    lines.append(
-        f"IMNM {eligibility.state}: {_in_words(eligibility.reason)}. Antibodies: {eligibility.subtype}."
-    )
+    if eligibility.state == "excluded":  # from the score: it says nothing about the disease
+        said = f"Not scored: {EXCLUDED_WORDS.get(eligibility.reason, eligibility.reason)}"
+    else:
+        said = f"IMNM {eligibility.state}: {_in_words(eligibility.reason)}"
+    lines.append(f"{said}. Antibodies: {eligibility.subtype}.")
     if eligibility.state == "possible":
         lines.append("\n".join(f"- {_cited(e)}" for e in eligibility.evidence))
     return ["\n\n".join(lines)]
@@ -187,7 +190,7 @@ def _risk(assessment: Assessment) -> list[str]:
     if not isinstance(outcome, Scored) or advice is None:
         return []
     rows = [
-        f"| {horizon.rstrip('y')} | {percent(e.estimate)} | {percent(e.low)} to {percent(e.high)} |"
+        f"| {horizon.rstrip('y')} | {percent(e.estimate)} ({percent(e.low)} to {percent(e.high)}) |"
         for horizon, e in outcome.risk.items()
     ]
     relapse = assessment.findings.activity is not None and assessment.findings.activity.possible_relapse
@@ -196,7 +199,7 @@ def _risk(assessment: Assessment) -> list[str]:
             f"**Risk of recurrence from today,** at 2 years: {advice.decides or advice.band}; "
             f"{outcome.present} of {len(outcome.pattern)} predictors present."
         ),
-        "\n".join(["| Years | Risk | Plausible range |", "| --- | --- | --- |", *rows]),
+        "\n".join(["| Years | Risk (plausible range) |", "| --- | --- |", *rows]),
         _unknown_range(outcome),
         "This estimate is not meant for an active relapse." if relapse else "",
         assessment.model.range_note,
@@ -217,7 +220,11 @@ def _why_abstained(outcome: Abstained, assessment: Assessment) -> str:
 
 
 def sources(unread: Mapping[str, str]) -> str:
-    """What could not be read, for people: "diagnoses (timed out), ANA (HTTP 503)"."""
+    """What could not be read, for people: "diagnoses (timed out), ANA (HTTP 503)", or the one reason for all."""
+    reasons = set(unread.values())
+    if len(unread) > 1 and len(reasons) == 1:
+        keys = ", ".join(SOURCE_WORDS.get(key, key) for key in unread)
+        return f"{keys} ({plain(reasons.pop())})"
     return ", ".join(f"{SOURCE_WORDS.get(key, key)} ({plain(what)})" for key, what in unread.items())
 
 
@@ -231,8 +238,9 @@ def _predictors(assessment: Assessment) -> list[str]:
     for spec in assessment.model.predictors:
         feature = assessment.findings.features[spec.name]
         alone = percent(without[spec.name].risk_2y_without) if spec.name in without else "–"
-        rows.append(f"| {spec.label} | {_state(feature)} | {_value(feature)} | {alone} |")
-    head = ["| Predictor | State | Value, date | 2 years without it |", "| --- | --- | --- | --- |"]
+        said = ", ".join(filter(None, (_state(feature), _value(feature))))
+        rows.append(f"| {spec.label} | {said} | {alone} |")
+    head = ["| Predictor | State, value, date | 2 years without it |", "| --- | --- | --- |"]
     return ["\n".join([*head, *rows])]
 
 
@@ -259,7 +267,7 @@ def _value(feature: Feature) -> str:
         date = cited.date if cited else feature.date
     else:
         value, date = _with_unit(feature.value, feature.unit), feature.date
-    return ", ".join(filter(None, (value, date))) or "–"
+    return ", ".join(filter(None, (value, date)))
 
 
 def _with_unit(value: Decimal | str | None, unit: str) -> str:
@@ -267,7 +275,7 @@ def _with_unit(value: Decimal | str | None, unit: str) -> str:
         return ""
     if unit == "{titer}":
         return f"1:{value:f}"
-    return number(value) if unit in {"", "1"} else f"{number(value)} {unit}"
+    return number(value) if unit in {"", "1"} else f"{number(value)} {_UNIT_WORDS.get(unit, unit)}"
 
 
 def _last_done(item: FollowUpItem) -> str:
@@ -280,26 +288,27 @@ _OPEN: dict[str, Callable[[FollowUpItem], str]] = {
     "overdue": lambda i: f"**{i.label}: {i.overdue_days} days overdue** ({_last_done(i)})",
     "never": lambda i: f"**{i.label}: none on record**",
     "due": lambda i: f"{i.label}: due {i.due} ({_last_done(i)})",
-    "warn": lambda i: f"**{i.label}**",
     "unknown": lambda i: f"{i.label}: not known, could not be read",
     "planned": lambda i: f"{i.label}: planned",
 }
 
 
 def _follow_up(assessment: Assessment) -> list[str]:
-    """What is missing against what the band asks for; what is done is not listed."""
+    """What is missing against what the band asks for, the most pressing first; what is done is not listed."""
     if assessment.advice is None or not assessment.advice.follow_up:
         return []
-    items = [_OPEN[i.state](i) for i in assessment.advice.follow_up if i.state in _OPEN]
+    follow_up = assessment.advice.follow_up
+    warnings = [f"**Warning:** {i.label} is on the medication list." for i in follow_up if i.state == "warn"]
+    items = [said(i) for state, said in _OPEN.items() for i in follow_up if i.state == state]
     if not items:
-        return ["**Follow-up:** nothing is due."]
-    return ["**Follow-up that is missing:**", "\n".join(f"- {item}" for item in items)]
+        return [*warnings, "**Follow-up:** nothing is due."]
+    return [*warnings, "**Follow-up:**", "\n".join(f"- {item}" for item in items)]
 
 
 def _what_would_change(assessment: Assessment) -> list[str]:
     """The next best test, context that is never scored, published factors, notes, and what could not be read."""
     findings, outcome = assessment.findings, assessment.outcome
-    lines = []
+    lines: list[str] = []
     if isinstance(outcome, Scored | Abstained):
         if outcome.next_best_test is not None:
             lines.append(f"The one test that would narrow the answer most: {outcome.next_best_test.name}.")
@@ -307,10 +316,11 @@ def _what_would_change(assessment: Assessment) -> list[str]:
             lines.append(f"What would help: {', '.join(outcome.needs)}.")
     if findings.failed:
         lines.append(f"**Could not be read:** {sources(findings.failed)}.")
+    heading = "What would change the answer, and what else is on record" if lines else "Also on record"
     lines += [*_context(findings), *filter(None, [_srp_refractory(assessment)])]
     lines += [f"Note: {plain(note.text, 200)}." for note in findings.notes]
     body = "\n".join(f"- {line}" for line in lines)
-    return ["**What would change the answer, and what else is on record:**", body] if lines else []
+    return [f"**{heading}:**", body] if lines else []
 
 
 def _context(findings: Findings) -> list[str]:
@@ -354,4 +364,4 @@ def _latest(context: ContextFinding) -> str:
 
 def _limits(assessment: Assessment) -> str:
     model = assessment.model
-    return f"{model.limits} {model.time_zero_note}"
+    return f"{model.limits} {model.time_zero_note}" if assessment.advice else model.limits

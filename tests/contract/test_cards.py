@@ -100,7 +100,7 @@ def test_sections_come_in_the_fixed_order():
         "**Risk of recurrence",
         "| Predictor |",
         "**Follow-up",
-        "**What would change",
+        "**Also on record",
     ]
     places = [detail.index(mark) for mark in marks]
     assert places == sorted(places)

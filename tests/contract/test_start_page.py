@@ -208,8 +208,8 @@ async def test_the_detail_of_a_card_is_rendered_with_its_tables_in_regions_that_
     regions = page.all("div", role="region", tabindex="0")
     names = [attributes["aria-label"] for _, attributes, _ in regions]
     assert names[:2] == [
-        "Table: Years, Risk, Plausible range",
-        "Table: Predictor, State, Value, date, 2 years without it",
+        "Table: Years, Risk (plausible range)",
+        "Table: Predictor, State, value, date, 2 years without it",
     ]
     assert len(set(names)) == len(names)
     assert "57 %" in regions[0][2]
