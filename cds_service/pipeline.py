@@ -67,7 +67,7 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
         request, caller, as_of, connection=parts.connection, limits=parts.limits, deadline=deadline
     )
     assessment = assess(gathering.gathered, as_of, parts.model)
-    call.audit.update(audited(gathering, assessment))
+    call.audit.update(audited(gathering, assessment, caller.cards))
     refusal = _refusal(gathering, assessment, caller)
     if refusal and caller.client.mode == "live":
         raise refusal

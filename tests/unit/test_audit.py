@@ -1,0 +1,171 @@
+"""What the audit says of an assessment: one reason for each, and "nothing to say" exactly where there is no card."""
+
+import json
+import re
+from dataclasses import replace
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from cds_service.assessment import Assessment, assess
+from cds_service.audit import audited, crash, reason, shown
+from cds_service.cards import CardSettings, render
+from cds_service.demo.patients import chart
+from cds_service.events import Event
+from cds_service.explain import caller_for
+from cds_service.explain.chart_file import read_bundle
+from cds_service.fhir.gather import Gathering
+from fhir_mapping.record import Gathered, Source
+from models.registry import default_folder, load_model
+from tests.golden.charts import AS_OF, CLIENT, NAMES
+
+OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+MODEL = load_model(default_folder())
+EVERY_SETTING = [
+    CardSettings(show_possible=possible, quiet_low=quiet)
+    for possible in (True, False)
+    for quiet in (True, False)
+]
+
+
+@cache
+def _mapping():
+    return caller_for(CLIENT).mapping
+
+
+def gathered(name: str, failed: tuple[str, ...] = (), **patient: object) -> Gathered:
+    """A sample patient's record; `failed` keys could not be read, `patient` has members of the Patient changed."""
+    bundle = json.loads(json.dumps(chart(name)))
+    person = next(e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "Patient")
+    person.update(patient)
+    record = read_bundle(json.dumps(bundle).encode(), _mapping())
+    unread = {key: Source("failed", (), "HTTP 503") for key in failed}
+    return replace(record, sources={**record.sources, **unread})
+
+
+def assessed(name: str, failed: tuple[str, ...] = (), days: int = 0, **patient: object) -> Assessment:
+    """The assessment of a sample patient, this many days after the day for which the chart was written."""
+    return assess(gathered(name, failed, **patient), AS_OF + timedelta(days=days), MODEL)
+
+
+def in_band(name: str, band: str) -> Assessment:
+    found = assessed(name)
+    return replace(found, advice=replace(found.advice, band=band))
+
+
+KINDS = [
+    ("possible relapse", lambda: assessed("relapse-now")),
+    ("high band", lambda: assessed("high-overdue")),
+    ("intermediate band", lambda: in_band("high-overdue", "intermediate")),
+    ("uncertain band", lambda: assessed("ana-missing")),
+    ("statin", lambda: assessed("statin-active")),
+    ("follow-up missing", lambda: assessed("low-quiet", days=60)),
+    ("follow-up missing", lambda: assessed("statin-active", days=60)),  # it comes before the statin
+    ("follow-up missing", lambda: assessed("low-quiet", ("reports",), days=60)),
+    ("record incomplete", lambda: assessed("low-quiet", ("reports",))),
+    ("record incomplete", lambda: assessed("high-overdue", ("ana",))),
+    ("record incomplete", lambda: assessed("too-few", ("ana",))),
+    ("too little known", lambda: assessed("too-few")),
+    ("IMNM not confirmed", lambda: assessed("possible-imnm")),
+    ("not for this patient", lambda: assessed("child")),
+    ("eligibility unknown", lambda: assessed("plain", ("conditions",))),
+    ("nothing to say", lambda: assessed("low-quiet")),
+    ("nothing to say", lambda: assessed("plain")),
+    ("nothing to say", lambda: assessed("critical-illness")),
+    ("nothing to say", lambda: assessed("high-overdue", deceasedBoolean=True)),
+]
+
+
+@pytest.mark.parametrize(("said", "assessment"), KINDS)
+def test_the_reason_is_the_most_pressing_thing_alone(said, assessment):
+    assert reason(assessment()) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "said"),
+    [
+        ("possible-imnm", CardSettings(show_possible=False), "nothing to say"),
+        ("low-quiet", CardSettings(quiet_low=False), "low band"),
+        ("statin-active", CardSettings(quiet_low=False), "statin"),
+    ],
+)
+def test_what_the_client_wants_to_see_decides_whether_there_is_something_to_say(name, settings, said):
+    assert reason(assessed(name), settings) == said
+
+
+def test_a_policy_that_never_keeps_quiet_speaks_in_the_low_band():
+    found = assessed("low-quiet")
+    loud = replace(found, advice=replace(found.advice, silent=False))
+    assert reason(loud) == "low band"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_there_is_nothing_to_say_exactly_where_no_card_is_rendered(name):
+    """Whatever the client's settings; also with something unread, two months later, and for the dead."""
+    variants = [assessed(name, failed) for failed in ((), ("conditions",), ("ana",), ("reports",))]
+    variants += [assessed(name, days=60), assessed(name, deceasedDateTime="2026-01-01")]
+    for assessment in variants:
+        for settings in EVERY_SETTING:
+            said = reason(assessment, settings)
+            assert (said == "nothing to say") == (render(assessment, settings) == []), said
+
+
+def test_the_event_says_what_was_found_and_what_it_cost():
+    record = gathered("high-overdue", ("reports",))
+    record = replace(record, sources={**record.sources, "orders": Source("not-offered", (), "not offered")})
+    said = audited(Gathering(record, 7, 9000, 2), assess(record, AS_OF, MODEL))
+    assert said == {
+        "outcome": "scored",
+        "eligibility": "definite",
+        "band": "high",
+        "reason": "high band",
+        "cards": 0,
+        "resources": len(chart("high-overdue")["entry"]),
+        "refused": {"entered-in-error": 1},
+        "failed": {"reports": "HTTP 503"},
+        "not_offered": {"orders": "not offered"},
+        "fhir_requests": 7,
+        "fhir_bytes": 9000,
+        "fhir_warnings": 2,
+    }
+
+
+def test_a_patient_who_is_not_scored_has_no_band():
+    record = gathered("plain")
+    assert audited(Gathering(record), assess(record, AS_OF, MODEL))["band"] == "none"
+
+
+def test_the_event_names_the_card_that_feedback_will_name():
+    (card,) = cards = render(assessed("high-overdue"), CardSettings())
+    assert shown(cards) == {"cards": 1, "card": card["uuid"]}
+    assert shown([]) == {"cards": 0}
+
+
+def test_a_crash_is_told_by_kind_and_place_and_never_by_its_message():
+    with pytest.raises(ValueError, match="Eve Example") as raised:
+        raise ValueError("Eve Example")
+    several = ExceptionGroup("several tasks", [raised.value, KeyError("another")])
+    said = crash(several)
+    assert said["error"] == "ValueError"
+    assert said["place"].startswith("test_audit.py:")
+    assert "Eve" not in str(said)
+
+
+def documented(heading: str) -> list[str]:
+    """The names in the first column of the table under a heading of `docs/operations.md`."""
+    section = re.split(
+        r"^#.*\n", OPERATIONS.read_text(encoding="utf-8").partition(f"### {heading}\n")[2], flags=re.MULTILINE
+    )[0]
+    return re.findall(r"`(.+?)`", " ".join(re.findall(r"^\|([^|]*)\|", section, re.MULTILINE)))
+
+
+def test_the_operations_page_names_every_event_and_every_field_in_order():
+    page = OPERATIONS.read_text(encoding="utf-8")
+    assert re.findall(r"^### `(.+)`$", page, re.MULTILINE) == [event.label for event in Event]
+    assert {event: documented(f"`{event.label}`") for event in Event} == {e: list(e.fields) for e in Event}
+
+
+def test_the_operations_page_names_every_reason():
+    assert sorted(documented("Reasons")) == sorted({said for said, _ in KINDS} | {"low band"})
