@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+import cds_service.neighbours  # noqa: F401 - refuses a foreign fhir_mapping or models
 from cds_service.answering import Work, answer
 from cds_service.cards import check_suggestions
 from cds_service.edge import Edge, as_response, refuse

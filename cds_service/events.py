@@ -74,7 +74,7 @@ class Event(Enum):
             "client": _word,
             "mode": _word,  # live | silent | off
             "status": _count,
-            "outcome": _word,  # scored | abstained | not-eligible | eligibility-unknown | patients-view | off | refused
+            "outcome": _word,  # scored | abstained | not-eligible | eligibility-unknown | patients-view | off | refused | crashed
             "eligibility": _word,
             "band": _word,
             "reason": _word,  # why there is something to say, or "nothing to say"

@@ -70,6 +70,7 @@ class Page:
     total: int | None
     next_link: str
     warnings: int  # remarks of the server
+    self_link: str = ""  # the search as the server understood it
 
 
 def read_page(text: bytes, resource_type: str, depth: int) -> Page:
@@ -97,8 +98,9 @@ def read_page(text: bytes, resource_type: str, depth: int) -> Page:
         foreign += match and found != resource_type
     if foreign and not entries:
         raise UnreadableError("the answer holds other resources")
-    links = [link.url for link in bundle.link or () if link.relation == "next"]
-    return Page(tuple(entries), matches, broken, bundle.total, links[0] if links else "", warnings)
+    links = {link.relation: link.url for link in reversed(bundle.link or ())}  # the first of its kind counts
+    next_link, self_link = links.get("next", ""), links.get("self", "")
+    return Page(tuple(entries), matches, broken, bundle.total, next_link, warnings, self_link)
 
 
 def read_resource(text: bytes, resource_type: str, resource_id: str, depth: int, full_url: str = "") -> Entry:

@@ -62,6 +62,7 @@ class Found:
     broken: bool = False
     warnings: int = 0
     failure: str = ""
+    self_link: str = ""  # of the first page: the search as the server understood it
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,23 @@ class _Answer:
     body: bytes
 
 
-class _Capability(msgspec.Struct, gc=False, rename="camel"):
+class _Software(msgspec.Struct, gc=False):
+    name: str = ""
+
+
+class Capability(msgspec.Struct, gc=False, rename="camel"):
+    """What a server says of itself in its CapabilityStatement."""
+
     fhir_version: str = ""
+    software: msgspec.Raw = msgspec.Raw(b"{}")
+
+    @property
+    def software_name(self) -> str:
+        """The name of the software as the server gives it, which may be any text; empty if it gives none."""
+        try:
+            return msgspec.json.decode(self.software, type=_Software).name
+        except (msgspec.DecodeError, RecursionError):
+            return ""
 
 
 def connect(limits: Limits, transport: Transport | None = None) -> Connection:
@@ -126,12 +142,18 @@ class Chart:
     async def version(self) -> str:
         """Return the `fhirVersion` of the server's CapabilityStatement, or nothing."""
         try:
-            async with _until(self._deadline):
-                return msgspec.json.decode(
-                    await self._get(f"{self._base}/metadata"), type=_Capability
-                ).fhir_version
-        except (UnreadableError, msgspec.DecodeError, RecursionError):
+            return (await self.capability()).fhir_version
+        except UnreadableError:
             return ""
+
+    async def capability(self) -> Capability:
+        """Read the server's CapabilityStatement; raises UnreadableError."""
+        async with _until(self._deadline):
+            body = await self._get(f"{self._base}/metadata")
+        try:
+            return msgspec.json.decode(body, type=Capability)
+        except (msgspec.DecodeError, RecursionError):
+            raise UnreadableError("the answer is not FHIR JSON") from None
 
     async def _search(self, resource_type: str, parameters: Parameters) -> Found:
         found = Found()
@@ -161,6 +183,7 @@ class Chart:
             found.warnings += page.warnings
             found.broken |= page.broken
             found.pages += 1
+            found.self_link = page.self_link if found.pages == 1 else found.self_link
             expected = page.total if expected is None else expected
             if not page.next_link:
                 break

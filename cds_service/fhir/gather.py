@@ -31,7 +31,7 @@ from fhir_mapping.eligibility import Signs, read_signs
 from fhir_mapping.record import Entry, Gathered, Source
 from fhir_mapping.versions import found_version, version
 
-_VERSIONS = {
+VERSIONS = {
     "1.0": "DSTU2",
     "3.0": "STU3",
     "4.0": "R4",
@@ -212,7 +212,7 @@ class _Reading:
         """Where a server did not understand the first questions, ask whether it speaks another FHIR version."""
         puzzled = [key for key in NEVER_OFF if _PUZZLED.search(self._sources[key].detail)]
         if puzzled and self._chart:
-            found = _VERSIONS.get((await self._chart.version())[:3], "")
+            found = VERSIONS.get((await self._chart.version())[:3], "")
             if found not in {"", self._caller.mapping.fhir_version}:
                 self.other_version = found
                 for key in puzzled:
