@@ -39,7 +39,7 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8080,
     workers: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = 1,
 ) -> None:
-    """Serve CDS Hooks until stopped. SIGHUP reads the [[client]] blocks anew."""
+    """Serve CDS Hooks until stopped. SIGHUP reads the configuration anew."""
     from cds_service.serving import run
 
     run(config, host, port, workers)

@@ -4,10 +4,10 @@ What clients really send is accepted: the list of the standard, a single item, E
 or only an extension. Whatever is kept is a code or a UUID; a comment may name the patient and is only counted.
 """
 
-import asyncio
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -26,13 +26,13 @@ from cds_service.body import check_headers, receive, strict_json
 from cds_service.errors import InvalidRequestError, NoSuchServiceError
 from cds_service.pipeline import Call, Parts
 from cds_service.settings import Limits
-from cds_service.store import Feedback
+from cds_service.store import Feedback, Store
 
 _EPIC = "com.epic.cdshooks.feedback.overrideReason."
 _EPIC_MEMBERS = (f"{_EPIC}reasonCategory", f"{_EPIC}reasonTitle")
 _OTHER = "other"  # a reason that is not a code: text may name the patient
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
-_SYSTEM = re.compile(r"(https?://|urn:)[A-Za-z0-9._:/#?=%-]{1,200}")
+_SYSTEM = re.compile(r"(https?://|urn:)[A-Za-z0-9._:/-]{1,200}")
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})")
 
 
@@ -49,6 +49,10 @@ def _moment(value: object) -> datetime:
 def _listed(value: object) -> object:
     """Take a single object for a list of one."""
     return [value] if isinstance(value, dict) else value
+
+
+def _code(value: object) -> str:
+    return value if isinstance(value, str) and _CODE.fullmatch(value) else _OTHER
 
 
 def _uuid(value: str) -> str:
@@ -82,22 +86,20 @@ class _Reason(_Wire):
     def coded(self) -> tuple[str, str] | None:
         """Return system and code; `other` where no code was given or it looks like text."""
         if self.reason:
-            system, code = self.reason.system or "", self.reason.code or ""
-            return (system if _SYSTEM.fullmatch(system) else "", code if _CODE.fullmatch(code) else _OTHER)
+            system = self.reason.system or ""
+            return (system if _SYSTEM.fullmatch(system) else "", _code(self.reason.code))
         epic = self.extension if isinstance(self.extension, dict) else {}
-        codes = [str(epic[name]) for name in _EPIC_MEMBERS if name in epic]
-        if not codes:
-            return None
-        return (_EPIC.rstrip("."), codes[0] if _CODE.fullmatch(codes[0]) else _OTHER)
+        codes = [epic[name] for name in _EPIC_MEMBERS if epic.get(name) is not None]
+        return (_EPIC.rstrip("."), _code(codes[0])) if codes else None
 
 
 class _Item(_Wire):
     card: _Uuid
     outcome: Literal["accepted", "overridden"]
     outcome_timestamp: Annotated[datetime, BeforeValidator(_moment)]
-    accepted_suggestions: list[_Suggestion] | None = None
+    accepted_suggestions: list[_Suggestion] | None = Field(None, fail_fast=True)
     override_reason: Annotated[list[_Reason] | None, BeforeValidator(_listed)] = Field(
-        None, validation_alias=AliasChoices("overrideReason", "overrideReasons")
+        None, fail_fast=True, validation_alias=AliasChoices("overrideReason", "overrideReasons")
     )
 
     def stored(self, service: str) -> Feedback:
@@ -115,7 +117,7 @@ class _Item(_Wire):
 
 
 class _Body(_Wire):
-    feedback: Annotated[list[_Item], BeforeValidator(_listed), Field(min_length=1)]
+    feedback: Annotated[list[_Item], Field(min_length=1, fail_fast=True), BeforeValidator(_listed)]
 
 
 async def take(call: Call, parts: Parts) -> dict[str, int]:
@@ -129,10 +131,17 @@ async def take(call: Call, parts: Parts) -> dict[str, int]:
     deadline = call.begun + parts.limits.answer_seconds
     body = await receive(call.chunks, parts.limits.feedback_bytes, deadline)
     call.audit.update(body_bytes=len(body))
-    items = read(body, call.service, parts.limits)
-    stored = await asyncio.to_thread(parts.store.add, items)
-    call.audit.update(outcome="stored", items=len(items), stored=stored)
+    items, stored = await parts.store.aside(
+        partial(_keep, parts.store, body, call.service, parts.limits), deadline
+    )
+    call.audit.update(outcome="stored", items=items, stored=stored)
     return {"stored": stored}
+
+
+def _keep(store: Store, body: bytes, service: str, limits: Limits) -> tuple[int, int]:
+    """Read and store the items of a body; returns how many there are and how many were new."""
+    items = read(body, service, limits)
+    return len(items), store.add(items)
 
 
 def read(body: bytes, service: str, limits: Limits) -> Sequence[Feedback]:

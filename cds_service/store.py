@@ -3,19 +3,24 @@
 An item that was acknowledged is on disk (WAL, synchronous=FULL) and stands there once, however often it is sent.
 """
 
+import asyncio
 import hashlib
 import json
 import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from cds_service.errors import StoreError
 from cds_service.settings import SettingsError
 
+_Result = TypeVar("_Result")
 _VERSION = 1
 _TABLE = """
 CREATE TABLE IF NOT EXISTS feedback (
@@ -30,7 +35,7 @@ CREATE TABLE IF NOT EXISTS feedback (
     received    TEXT NOT NULL      -- UTC
 ) WITHOUT ROWID
 """
-_INSERT = "INSERT OR IGNORE INTO feedback VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT = "INSERT INTO feedback VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +55,31 @@ class Store:
     """One process's way to the file. Safe to use from several threads; `wait` is the longest wait for others (s)."""
 
     def __init__(self, path: Path, wait: float, clock: Callable[[], datetime]) -> None:
-        """Open the file, or make it. Raises SettingsError if it cannot be used."""
+        """Open the file; one that is not there is made at the first use. Raises SettingsError if it cannot be used."""
         self._path = path
         self._wait = wait
         self._clock = clock
         self._turn = threading.Lock()
+        self._thread = ThreadPoolExecutor(1)
         self._connection: sqlite3.Connection | None = None
         try:
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            self._connection = self._connect()
-        except OSError as error:
-            raise SettingsError(f"store: {path} cannot be opened: {error.strerror}") from None
+            if path.exists():
+                self._connection = self._connect()
+            elif not os.access(path.parent, os.W_OK | os.X_OK):
+                raise SettingsError(
+                    f"store: {path} cannot be made: its folder is missing or may not be written to"
+                )
         except sqlite3.Error as error:
             raise SettingsError(f"store: {path} cannot be used: {error}") from None
+
+    async def aside(self, work: Callable[[], _Result], deadline: float) -> _Result:
+        """Do something in the thread of this store, where it holds up no other call; waits until `deadline` (loop time, s)."""
+        working = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await working
+        except TimeoutError:
+            raise StoreError("the feedback could not be stored in time") from None
 
     def add(self, items: Sequence[Feedback]) -> int:
         """Store all items, or none; returns how many were new. Raises StoreError: sending again is safe."""
@@ -72,17 +89,21 @@ class Store:
         try:
             self._connection = self._connection or self._connect()
             return self._insert(self._connection, rows)
-        except sqlite3.Error:
-            self.close()  # after a fault of the disk only a new connection is sure to see what is there
+        except (sqlite3.Error, SettingsError):
+            self._drop()  # after a fault of the disk only a new connection is sure to see what is there
             raise StoreError("the feedback could not be stored") from None
         finally:
             self._turn.release()
 
     def all(self) -> Iterator[Feedback]:
-        """Give everything that is stored, oldest first."""
+        """Give everything that is stored, oldest first. Raises SettingsError if the file cannot be read."""
         query = "SELECT service, card, outcome, at, suggestions, reasons, commented FROM feedback ORDER BY at, digest"
-        self._connection = self._connection or self._connect()
-        for service, card, outcome, at, suggestions, reasons, commented in self._connection.execute(query):
+        try:
+            self._connection = self._connection or self._connect()
+            rows = self._connection.execute(query).fetchall()
+        except sqlite3.Error as error:
+            raise SettingsError(f"store: {self._path} cannot be read: {error}") from None
+        for service, card, outcome, at, suggestions, reasons, commented in rows:
             yield Feedback(
                 service,
                 card,
@@ -95,11 +116,17 @@ class Store:
 
     def close(self) -> None:
         """Let go of the file; the next use opens it again."""
+        with self._turn:
+            self._drop()
+
+    def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection:
             connection.close()
 
     def _connect(self) -> sqlite3.Connection:
+        with suppress(OSError):  # a file of ours is for us alone; what is wrong SQLite says
+            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         connection = sqlite3.connect(
             self._path, timeout=self._wait, isolation_level=None, check_same_thread=False
         )

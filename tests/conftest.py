@@ -3,7 +3,7 @@
 import ipaddress
 import json
 import socket
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from starlette.responses import Response
 from tests.support.walker import hollow_elements
 
 # CPU-bound, summed over the workers
-BUDGETS_S = {"unit": 120, "spec": 420, "contract": 300, "golden": 300, "hostile": 420}
+BUDGETS_S = {"unit": 120, "spec": 420, "contract": 300, "golden": 300, "hostile": 420, "system": 600}
 THOROUGH = {  # many variations of what other tests cover: run without measuring coverage
     "test_every_number_matters.py",
     "test_every_word_matters.py",
@@ -21,6 +21,7 @@ THOROUGH = {  # many variations of what other tests cover: run without measuring
     "test_seeded_faults_are_caught.py",
     "test_every_way_in.py",
     "test_real_shaped_bundles.py",
+    "test_feedback_survives_kill.py",
 }
 
 
@@ -32,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what each suite took, summed over the workers, against its budget."""
+    """Print what each suite took, summed over the workers, against its budget, and why tests were left out."""
     took: defaultdict[str, float] = defaultdict(float)
     for reports in terminalreporter.stats.values():
         for report in reports:
@@ -42,6 +43,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for suite, seconds in sorted(took.items()):
         over = " OVER" if seconds > BUDGETS_S.get(suite, 0) else ""
         terminalreporter.write_line(f"suite {suite}: {seconds:.0f} s of {BUDGETS_S.get(suite, 0)} s{over}")
+    left_out = Counter(report.longrepr[2] for report in terminalreporter.stats.get("skipped", ()))
+    for reason, tests in sorted(left_out.items()):
+        terminalreporter.write_line(f"{reason.removeprefix('Skipped: ')}; tests left out: {tests}")
 
 
 def is_local(address: object) -> bool:

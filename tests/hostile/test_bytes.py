@@ -3,24 +3,31 @@
 import asyncio
 import gc
 import json
+import sqlite3
+import threading
 import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 
 import psutil
 import pytest
 
+from cds_service.errors import InvalidRequestError
+from cds_service.feedback import read
 from cds_service.settings import Limits
 from tests.support import ehr_simulator as sim
-from tests.support.byte_corpus import BODIES, MARKER, ODD_BUT_FINE
+from tests.support.byte_corpus import BODIES, FEEDBACK_BODIES, ITEM, MARKER, ODD_BUT_FINE
 from tests.support.ehr_simulator import EhrSimulator
-from tests.support.service import SERVICE, call_body, running
+from tests.support.service import SERVICE, call_body, running, settings
 
 CONTENT_TYPES = ["application/json", "application/json; charset=utf-8", "text/plain", ""]
 MIB = 1024 * 1024
+FEEDBACK = f"{SERVICE}/feedback"
 
 
-def test_the_corpus_has_240_calls():
-    assert len(BODIES) * len(CONTENT_TYPES) >= 240
+@pytest.mark.parametrize("bodies", [BODIES, FEEDBACK_BODIES.keys() - BODIES.keys()], ids=["hook", "feedback"])
+def test_the_corpus_has_240_calls(bodies):
+    assert len(bodies) * len(CONTENT_TYPES) >= 240
 
 
 @pytest.mark.parametrize("content_type", CONTENT_TYPES)
@@ -46,15 +53,71 @@ async def test_no_bytes_break_the_hook_endpoint(content_type):
     assert sorted(spent.values())[-3] < 0.05, "each at most 50 ms of CPU, two pauses of the collector aside"
 
 
+@pytest.mark.parametrize("content_type", CONTENT_TYPES)
+async def test_no_bytes_break_the_feedback_endpoint(content_type, tmp_path):
+    configured = settings().model_copy(update={"store": tmp_path / "feedback.sqlite"})
+    spent: dict[str, float] = {}
+    async with running(configured=configured) as service:
+        for name, body in FEEDBACK_BODIES.items():
+            begun = time.process_time()
+            response = await _post(service, body, path=FEEDBACK, content_type=content_type)
+            spent[name] = time.process_time() - begun
+            expected = {400, 413} if content_type in CONTENT_TYPES[:2] else {415}
+            assert response.status_code in expected, name
+            assert response.json()["resourceType"] == "OperationOutcome", name
+            assert MARKER not in response.text + str(response.headers), name
+        events = [json.loads(line) for line in service.lines if json.loads(line)["event"] == "feedback"]
+    assert [(event["outcome"], "stored" in event) for event in events] == [("refused", False)] * len(spent)
+    assert MARKER not in "".join(service.lines)
+    assert sorted(spent.values())[-3] < 0.05, "each at most 50 ms of CPU, two pauses of the collector aside"
+    with closing(sqlite3.connect(configured.store)) as database:
+        assert database.execute("SELECT count(*) FROM feedback").fetchone() == (0,)
+
+
+HUGE = {
+    "300,000 empty items": b'{"feedback": [' + b"{}," * 300_000 + b"{}]}",
+    "60,000 wrong suggestions": json.dumps(
+        {"feedback": ITEM | {"acceptedSuggestions": [{"id": 1}] * 60_000}}
+    ).encode(),
+    "200,000 wrong reasons": json.dumps({"feedback": ITEM | {"overrideReason": [1] * 200_000}}).encode(),
+    "a megabyte of brackets": json.dumps({"feedback": ITEM | {"outcome": "[{" * 500_000}}).encode(),
+}
+
+
+@pytest.mark.parametrize("body", HUGE.values(), ids=HUGE)
+def test_a_megabyte_of_mistakes_in_feedback_costs_less_than_a_second_of_cpu(body):
+    limits = Limits()
+    assert len(body) <= limits.feedback_bytes
+    begun = time.process_time()
+    with pytest.raises(InvalidRequestError):
+        read(body, "imnm-recurrence", limits)
+    assert time.process_time() - begun < 1  # naming every mistake of the first takes 5 s
+
+
+async def test_feedback_is_read_where_it_holds_up_no_other_call(monkeypatch, tmp_path):
+    readers = []
+
+    def watched(*arguments):
+        readers.append(threading.current_thread())
+        return read(*arguments)
+
+    monkeypatch.setattr("cds_service.feedback.read", watched)
+    configured = settings().model_copy(update={"store": tmp_path / "feedback.sqlite"})
+    async with running(configured=configured) as service:
+        await _post(service, b"{}", path=FEEDBACK)
+    assert len(readers) == 1
+    assert readers[0] is not threading.current_thread()
+
+
 async def _filler(size: int) -> AsyncIterator[bytes]:
     for _ in range(size // 65536):
         yield b" " * 65536
     yield b" " * (size % 65536)
 
 
-async def _post(service, body: object, **headers: str):
+async def _post(service, body: object, path: str = SERVICE, **headers: str):
     named = {"content-type": "application/json"} | {k.replace("_", "-"): v for k, v in headers.items()}
-    return await service.http.post(SERVICE, content=body, headers=named)
+    return await service.http.post(path, content=body, headers=named)
 
 
 class TestSize:

@@ -2,18 +2,24 @@
 
 import contextlib
 import json
+import re
+import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import httpx
 import pytest
 
 from cds_service.app import write_line
 from cds_service.events import Events
+from cds_service.settings import Limits
 from tests.support import ehr_simulator as sim
 from tests.support.canaries import JWT, PATIENT_ID, TOKEN, Planter, Sinks, call, record
 from tests.support.ehr_simulator import BASE, EhrSimulator
-from tests.support.service import ORIGIN, SERVICE, prefetch_of, running
+from tests.support.feedback import CARD, EPIC, SUGGESTION, accepted, overridden
+from tests.support.service import ORIGIN, SERVICE, prefetch_of, running, settings
 
 FAULTS = {
     "none": None,
@@ -99,13 +105,76 @@ async def test_the_canary_chart_is_a_chart_that_gets_a_card(plant, watched):
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 @pytest.mark.parametrize("kind", ["", "Patient", "Condition", "Observation", "MedicationRequest"])
 async def test_no_fault_of_a_server_makes_us_talk(fault, kind, plant, watched):
-    from cds_service.settings import Limits
-
     ehr = chart_at(plant)
     if fault:
         ehr.bend(fault, kind)
     async with service_of(ehr, watched, limits=Limits(answer_seconds=0.4, render_seconds=0.2)) as service:
         watched.take(await service.hook(call(plant, BASE), authorization=f"Bearer {JWT}", origin=ORIGIN))
+
+
+def _feedback(plant: Planter) -> dict:
+    """Feedback with a canary in every string that is not a word of the standard."""
+    said = {
+        "reason": {
+            "system": f"Mrs {plant('system')}",
+            "code": f"Mrs {plant('code')}",
+            "display": plant("display"),
+            "version": plant("version"),
+            "extension": [{"url": plant("url"), "valueString": plant("coding-extension")}],
+        },
+        "userComment": plant("comment"),
+        "extension": {f"{EPIC}.reasonDisplay": plant("epic"), f"{EPIC}.reasonTitle": f"Mrs {plant('title')}"},
+        plant("reason-member"): plant("reason-value"),
+    }
+    ours = {"card": CARD, "extension": {plant("item-member"): plant("item-value")}}
+    items = [
+        overridden(overrideReason=said, **ours),
+        overridden(overrideReason=..., overrideReasons=[said, {"extension": said["extension"]}], **ours),
+        accepted(acceptedSuggestions=[{"id": SUGGESTION, "label": plant("label")}], **ours),
+    ]
+    return {"feedback": items, plant("body-member"): plant("body-value")}
+
+
+WRONG_FEEDBACK = {
+    "none": lambda item: item,
+    "card": lambda item: item | {"card": "zqcanary"},
+    "outcome": lambda item: item | {"outcome": "zqcanary"},
+    "time": lambda item: item | {"outcomeTimestamp": "zqcanary"},
+    "suggestion": lambda item: item | {"acceptedSuggestions": [{"id": "zqcanary"}]},
+    "suggestions": lambda item: item | {"acceptedSuggestions": "zqcanary"},
+    "reason": lambda item: item | {"overrideReason": "zqcanary"},
+    "code": lambda item: item | {"overrideReason": {"reason": {"code": ["zqcanary"]}}},
+    "comment": lambda item: item | {"overrideReason": {"userComment": {"zqcanary": 1}}},
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_FEEDBACK.values(), ids=WRONG_FEEDBACK)
+@pytest.mark.parametrize("locked", [False, True], ids=["free", "locked"])
+async def test_feedback_leaves_codes_and_nothing_else(wrong, locked, plant, watched, tmp_path):
+    store = tmp_path / "feedback.sqlite"
+    configured = settings().model_copy(update={"store": store})
+    limits = Limits(store_seconds=0.05)
+    async with service_of(EhrSimulator(), watched, configured=configured, limits=limits) as service:
+        with closing(sqlite3.connect(store, isolation_level=None)) as other:
+            if locked:
+                other.execute("BEGIN IMMEDIATE")
+            body = _feedback(plant)
+            body["feedback"][1] = wrong(body["feedback"][1])
+            headers = {"content-type": "application/json", "authorization": f"Bearer {JWT}"}
+            response = watched.take(
+                await service.http.post(f"{SERVICE}/feedback", content=json.dumps(body), headers=headers)
+            )
+            assert response.status_code in ({200, 400} if not locked else {400, 503})
+            _catch_files(watched, tmp_path)
+    _catch_files(watched, tmp_path)
+
+
+def _catch_files(watched: Watched, folder: Path) -> None:
+    """Look at the database as it lies on the disk, its journal included."""
+    files = list(folder.iterdir())
+    assert files
+    for file in files:
+        watched.sinks.add("database", file.read_bytes().decode("latin-1"))
 
 
 WRONG = {
@@ -155,7 +224,6 @@ async def test_a_crash_says_where_and_not_what(plant, watched, monkeypatch):
 
 async def test_what_a_request_and_a_record_say_about_themselves_hides_the_token(plant):
     from cds_service.body import read
-    from cds_service.settings import Limits
 
     body = json.dumps(call(plant, BASE, prefetch=prefetch_of(record(plant)))).encode()
     shown = repr(read(body, "patient-view", Limits()))
@@ -207,6 +275,12 @@ class TestALeak:
         async with service_of(chart_at(plant), watched) as service:
             await service.hook(call(plant, BASE))
         self._caught(watched, stream)
+
+    @pytest.mark.parametrize("place", ["code", "system"])
+    async def test_in_the_database_is_caught(self, place, plant, watched, monkeypatch, tmp_path):
+        monkeypatch.setattr(f"cds_service.feedback._{place.upper()}", re.compile(".*"))
+        await test_feedback_leaves_codes_and_nothing_else(lambda item: item, False, plant, watched, tmp_path)
+        self._caught(watched, "database")
 
     async def test_of_a_token_to_another_server_is_caught(self):
         ehr = EhrSimulator(token=TOKEN)

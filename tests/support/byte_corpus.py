@@ -155,3 +155,99 @@ ODD_BUT_FINE = {
     "NUL in prefetch",
     "lone surrogate in prefetch",
 }
+
+ITEM = {
+    "card": "5f0c1a2b-3c4d-8e5f-9a6b-7c8d9e0f1a2b",
+    "outcome": "overridden",
+    "outcomeTimestamp": "2026-03-01T08:59:30Z",
+    "overrideReason": {"reason": {"system": f"urn:{MARKER}", "code": MARKER}, "userComment": MARKER},
+}
+_ITEM = json.dumps(ITEM)
+
+
+def _feedback(*items: object) -> bytes:
+    return json.dumps({"feedback": items}).encode()
+
+
+def _item(**members: object) -> bytes:
+    return _feedback(ITEM, {k: v for k, v in (ITEM | members).items() if v is not ...})
+
+
+def _raw_item(member: str) -> bytes:
+    """An item with one more member, as raw JSON text."""
+    return f'{{"feedback": [{_ITEM[:-1]}, {member}}}]}}'.encode()
+
+
+_WHOLE = _feedback(ITEM)
+# What a feedback endpoint must survive besides: bodies of its own shape, cut, bent and doubled.
+FEEDBACK_BODIES: dict[str, bytes] = BODIES | {
+    "feedback cut in the middle": _WHOLE[: len(_WHOLE) // 2],
+    "feedback cut at the end": _WHOLE[:-1],
+    "feedback and text after it": _WHOLE + b"x",
+    "feedback with a bom": b"\xef\xbb\xbf" + _WHOLE,
+    "feedback in utf-16": json.dumps({"feedback": ITEM}).encode("utf-16"),
+    "feedback in utf-32": json.dumps({"feedback": ITEM}).encode("utf-32"),
+    "feedback in broken utf-8": _WHOLE.replace(b"zq-echo", b"zq\xc3\x28"),
+    "feedback with a comment": b"/* zq-echo-marker */" + _WHOLE,
+    "feedback with NaN": _raw_item('"x": NaN'),
+    "feedback with -Infinity": _raw_item('"x": -Infinity'),
+    "feedback with 5,000 digits": _raw_item('"x": ' + "9" * 5000),
+    "feedback with a lone surrogate": _raw_item('"x": "\\ud800"'),
+    "feedback with a lone surrogate as the code": _WHOLE.replace(b"zq-echo", b"\\ud800"),
+    "feedback with NUL in a comment": _WHOLE.replace(b"zq-echo", b"\\u0000"),
+    "feedback with NUL as a name": _raw_item('"\\u0000": 1'),
+    "feedback with NUL in a list": _raw_item('"x": [["\\u0000"]]'),
+    "feedback with a trailing comma": _raw_item('"x": 1,'),
+    "feedback twice": f'{{"feedback": [{_ITEM}], "feedback": [{_ITEM}]}}'.encode(),
+    "feedback with the card twice": _raw_item('"card": "x"'),
+    "feedback with the outcome twice": _raw_item('"outcome": "accepted"'),
+    "feedback with the time twice": _raw_item(f'"outcomeTimestamp": "{MARKER}"'),
+    "feedback with a reason twice": _raw_item('"overrideReason": {}'),
+    "feedback 1,000 deep": b'{"feedback": ' + b"[" * 1000 + b"]" * 1000 + b"}",
+    "feedback 100,000 deep": b'{"feedback": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "feedback with objects 1,000 deep": _raw_item('"x": ' + '{"x":' * 1000 + "1" + "}" * 1000),
+    "feedback is null": b'{"feedback": null}',
+    "feedback is text": json.dumps({"feedback": MARKER}).encode(),
+    "feedback is a number": b'{"feedback": 1e308}',
+    "feedback is empty": b'{"feedback": []}',
+    "feedback is an empty object": b'{"feedback": {}}',
+    "feedback is a list of lists": _feedback([ITEM]),
+    "feedback is a list of null": _feedback(None),
+    "feedback is a list of text": _feedback(MARKER),
+    "a list without its name": json.dumps([ITEM]).encode(),
+    "no card": _item(card=...),
+    "card is null": _item(card=None),
+    "card is a number": _item(card=10**30),
+    "card is a list": _item(card=[MARKER]),
+    "card is text": _item(card=MARKER),
+    "card is one letter too long": _item(card=ITEM["card"] + "0"),
+    "card of 100,000 letters": _item(card="a" * 100_000),
+    "card with a line break": _item(card=ITEM["card"] + "\r\n"),
+    "no outcome": _item(outcome=...),
+    "outcome is text": _item(outcome=MARKER),
+    "outcome in capitals": _item(outcome="ACCEPTED"),
+    "outcome is a list": _item(outcome=["accepted"]),
+    "no time": _item(outcomeTimestamp=...),
+    "time is a number": _item(outcomeTimestamp=1772355570),
+    "time is text": _item(outcomeTimestamp=MARKER),
+    "time without an offset": _item(outcomeTimestamp="2026-03-01T08:59:30"),
+    "time that does not exist": _item(outcomeTimestamp="2026-02-30T08:59:30Z"),
+    "time before the first": _item(outcomeTimestamp="0001-01-01T00:00:00+10:00"),
+    "time after the last": _item(outcomeTimestamp="9999-12-31T23:59:59-10:00"),
+    "time with 100,000 digits": _item(outcomeTimestamp=f"2026-03-01T08:59:30.{'1' * 100_000}x"),
+    "suggestions are text": _item(acceptedSuggestions=MARKER),
+    "suggestion without id": _item(acceptedSuggestions=[{}]),
+    "suggestion is text": _item(acceptedSuggestions=[MARKER]),
+    "suggestion id is text": _item(acceptedSuggestions=[{"id": MARKER}]),
+    "2,000 wrong suggestions": _item(acceptedSuggestions=[{"id": MARKER}] * 2000),
+    "reason is text": _item(overrideReason=MARKER),
+    "reason is a number": _item(overrideReason=0),
+    "reason is a list of text": _item(overrideReason=[MARKER]),
+    "coding is text": _item(overrideReason={"reason": MARKER}),
+    "code is a number": _item(overrideReason={"reason": {"code": 1}}),
+    "code is an object": _item(overrideReason={"reason": {"code": {"x": MARKER}}}),
+    "system is a list": _item(overrideReason={"reason": {"system": [MARKER]}}),
+    "comment is an object": _item(overrideReason={"userComment": {"x": MARKER}}),
+    "Epic's reason is text": _item(overrideReason=..., overrideReasons=MARKER),
+    "2,000 wrong items": _feedback(*[{MARKER: 1}] * 2000),
+}

@@ -274,4 +274,6 @@ async def test_a_caller_who_hangs_up_is_no_crash():
 
 async def test_a_body_that_drips_is_not_waited_for():
     with pytest.raises(TooSlowError):
-        await receive(_chunks(b"{", b"}", pause=10), LIMITS.body_bytes, asyncio.get_running_loop().time() + 0.02)
+        await receive(
+            _chunks(b"{", b"}", pause=10), LIMITS.body_bytes, asyncio.get_running_loop().time() + 0.02
+        )

@@ -1,0 +1,232 @@
+"""`serve` as processes: how it starts, ends, takes a new configuration, and what one lost process leaves behind."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from tests.support.charts import imnm_chart
+from tests.support.service import SERVICE, call_body, prefetch_of
+from tests.support.serving import OPEN, ROOT, eventually, free_port, served
+
+BODY = call_body(fhirServer=None, prefetch=prefetch_of(imnm_chart()))
+
+
+@pytest.fixture
+def config(tmp_path):
+    file = tmp_path / "imnm.toml"
+    file.write_text(OPEN)
+    return file
+
+
+def cards(service, **members):
+    response = service.post(SERVICE, BODY | members)
+    assert response.status_code == 200, response.text
+    return response.json()["cards"]
+
+
+def reload(service, config, text):
+    config.write_text(text)
+    os.kill(service.pid, signal.SIGHUP)
+
+
+def pids(service):
+    return {worker.pid for worker in service.workers()}
+
+
+class HalfACall:
+    """A call whose end is held back; it is in flight once the service asks for its body."""
+
+    def __init__(self, service):
+        host, port = service.base.removeprefix("http://").split(":")
+        self._body = json.dumps(BODY).encode()
+        self._connection = socket.create_connection((host, int(port)))
+        self._connection.settimeout(20)
+        head = f"POST {SERVICE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        head += f"Expect: 100-continue\r\nContent-Length: {len(self._body)}\r\n\r\n"
+        self._connection.sendall(head.encode())
+        assert self._connection.recv(100).startswith(b"HTTP/1.1 100")
+
+    def finish(self):
+        self._connection.sendall(self._body)
+        return self
+
+    def answer(self):
+        with self._connection as connection:
+            return connection.recv(100).partition(b"\r\n")[0]
+
+
+def refuses(service):
+    host, port = service.base.removeprefix("http://").split(":")
+    try:
+        socket.create_connection((host, int(port))).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_sigterm_lets_calls_in_flight_finish_and_ends_with_status_0_within_10_seconds(config, workers):
+    with served(config, workers) as service:
+        calls = [HalfACall(service) for _ in range(20)]
+        begun = time.monotonic()
+        service.process.terminate()
+        eventually(lambda: refuses(service), "new calls are refused while it waits for these", seconds=1.5)
+        finished = [call.finish() for call in calls]
+        assert [call.answer() for call in finished] == [b"HTTP/1.1 200 OK"] * 20
+        assert service.process.wait(10 - (time.monotonic() - begun)) == 0
+        assert len(service.events("stopped")) == workers
+        assert service.complaints() == []
+
+
+def test_sigterm_does_not_wait_for_a_client_that_says_nothing(config):
+    with served(config) as service:
+        host, port = service.base.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as silent:
+            silent.sendall(b"POST /cds-services HTTP/1.1\r\nHost:")
+            service.process.terminate()
+            assert service.process.wait(10) == 0
+
+
+class TestAWrongStart:
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ("client = 1", "imnm.toml: client"),
+            ('store = "no/folder/feedback.sqlite"', "store: "),
+            ('services = ["other"]', "services: other is not in cds-hooks.json"),
+        ],
+    )
+    def test_is_one_line_and_status_2(self, config, text, words):
+        config.write_text(text)
+        ended = _ended(config, free_port())
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert words in ended.stderr
+        assert len(ended.stderr.splitlines()) == 1
+
+    def test_at_a_port_that_is_taken_says_which(self, config):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            ended = _ended(config, port)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert ended.stderr == f"imnm-cds: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+
+    def test_at_an_address_that_is_none_says_which(self, config):
+        ended = _ended(config, 8080, "--host", "256.0.0.1")
+        assert ended.returncode == 2
+        assert ended.stderr.startswith("imnm-cds: cannot listen on 256.0.0.1:8080: ")
+        assert len(ended.stderr.splitlines()) == 1
+
+
+def _ended(config, port, *more):
+    command = [sys.executable, "-m", "cds_service", "serve", "--config", str(config), "--port", str(port)]
+    return subprocess.run(
+        [*command, *more], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@contextmanager
+def steady_calls(service):
+    """Call all the time, from another thread; gives what was answered."""
+    answered, over = [], threading.Event()
+
+    def calling():
+        while not over.is_set():
+            try:
+                response = service.post(SERVICE, BODY)
+                answered.append((response.status_code, len(response.json().get("cards", ()))))
+            except Exception as error:  # noqa: BLE001 - whatever a client would see is a failure
+                answered.append(repr(error))
+
+    thread = threading.Thread(target=calling)
+    thread.start()
+    try:
+        yield answered
+    finally:
+        over.set()
+        thread.join()
+
+
+class TestSighup:
+    @pytest.mark.parametrize(("workers", "mode"), [(1, "silent"), (2, "off")])
+    def test_takes_a_new_mode_while_no_call_fails(self, config, workers, mode):
+        with served(config, workers) as service:
+            assert len(cards(service)) == 1
+            before = pids(service)
+            with steady_calls(service) as answered:
+                reload(service, config, f'{OPEN}mode = "{mode}"\n')
+                eventually(lambda: len(service.events("stopped")) == workers, "the old workers are gone")
+                done = len(answered)
+                eventually(lambda: len(answered) > done + 2, "calls go on")
+            assert set(answered) == {(200, 1), (200, 0)}
+            assert set(answered[done + 1 :]) == {(200, 0)}
+            assert cards(service) == []
+            assert pids(service).isdisjoint(before)
+            assert service.events("hook-call")[-1]["mode"] == mode
+            assert service.complaints() == []
+
+    def test_with_a_broken_file_is_one_line_and_changes_nothing(self, config):
+        with served(config, 2) as service:
+            before = pids(service)
+            reload(service, config, f"{OPEN}mode = 1\n")
+            eventually(service.complaints, "it complains")
+            assert len(cards(service)) == 1
+            reload(service, config, f'{OPEN}mode = "silent"\n')
+            eventually(lambda: len(service.events("stopped")) == 2, "the next good one is taken")
+            assert cards(service) == []
+            assert pids(service).isdisjoint(before)
+            (line,) = service.complaints()
+            assert line.startswith(f"imnm-cds: not reloaded: {config}: client[0].mode: ")
+
+    def test_keeps_the_identity_of_cards_without_a_secret_in_the_environment(self, config):
+        with served(config, 2) as service:
+            ours = _stable(service)
+            reload(service, config, f"{OPEN}quiet_low = false\n")
+            eventually(lambda: len(service.events("stopped")) == 2, "the old workers are gone")
+            assert _stable(service) == ours
+        with served(config) as another:
+            assert _stable(another) != ours
+
+
+def _stable(service, calls=12):
+    """The part of a card's uuid that stands for chart and state (60 bits), the same from every worker that answers."""
+    uuids = {cards(service, hookInstance=f"instance-{number}")[0]["uuid"] for number in range(calls)}
+    assert len(uuids) == calls
+    (stable,) = {uuid[:18] for uuid in uuids}
+    return stable
+
+
+class TestALostProcess:
+    def test_a_worker_that_dies_is_replaced_with_the_configuration_as_it_was_taken(self, config):
+        """A file that is being edited, or broken, must neither come into force by accident nor end the service."""
+        with served(config) as service:
+            ours = _stable(service, 2)
+            (worker,) = service.workers()
+            config.write_text("client = 1")
+            worker.suspend()  # dead to any question before it is dead
+            time.sleep(1)
+            worker.kill()
+            eventually(lambda: len(service.events("started")) == 2, "another worker has started", seconds=30)
+            assert _stable(service, 2) == ours
+            assert service.complaints() == []
+
+    @pytest.mark.parametrize("workers", [1, 2])
+    def test_workers_do_not_outlive_the_process_that_started_them(self, config, workers):
+        """An orphan would hold the port, so that nothing could be started in its place."""
+        with served(config, workers) as service:
+            port = int(service.base.rpartition(":")[2])
+            there = service.workers()
+            service.process.kill()
+            service.process.wait()
+            eventually(
+                lambda: not any(worker.is_running() for worker in there), "the workers end", seconds=10
+            )
+            with served(config, workers, port) as again:
+                assert len(cards(again)) == 1

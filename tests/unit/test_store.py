@@ -1,0 +1,266 @@
+"""The store: each item once, all of a batch or nothing, no free text, and one sentence for what is wrong with the file."""
+
+import dataclasses
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from datetime import timedelta, timezone
+
+import pytest
+
+from cds_service.errors import StoreError
+from cds_service.settings import SettingsError
+from cds_service.store import Feedback, Store
+from tests.support.charts import AS_OF, clock
+from tests.support.feedback import SYSTEM, numbered
+
+WAIT = 0.3
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "feedback.sqlite"
+
+
+@contextmanager
+def opened(path, wait=WAIT):
+    with closing(Store(path, wait, clock)) as store:
+        yield store
+
+
+@contextmanager
+def in_use(path, wait=WAIT):
+    """A store whose file has been made."""
+    with opened(path, wait) as store:
+        assert list(store.all()) == []
+        yield store
+
+
+def item(number=0, **members):
+    said = {
+        "service": "imnm-recurrence",
+        "card": numbered(number),
+        "outcome": "overridden",
+        "at": AS_OF + timedelta(minutes=number),
+        "reasons": ((SYSTEM, "action-completed"), ("", "other")),
+        "commented": True,
+    }
+    return Feedback(**(said | members))
+
+
+class TestOnce:
+    def test_an_item_stands_there_once_however_often_it_is_sent(self, path):
+        with opened(path) as store:
+            assert [store.add([item()]) for _ in range(5)] == [1, 0, 0, 0, 0]
+            assert store.add([item(), item(), item(1)]) == 1
+            assert list(store.all()) == [item(), item(1)]
+
+    def test_also_after_it_was_opened_again(self, path):
+        for new in (1, 0, 0):
+            with opened(path) as store:
+                assert store.add([item()]) == new
+
+    def test_a_moment_written_differently_is_the_same_item(self, path):
+        local = AS_OF.astimezone(timezone(timedelta(hours=5, minutes=45)))
+        with opened(path) as store:
+            assert (store.add([item(at=AS_OF)]), store.add([item(at=local)])) == (1, 0)
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            {"service": "other"},
+            {"card": numbered(9)},
+            {"outcome": "accepted"},
+            {"at": AS_OF + timedelta(microseconds=1)},
+            {"suggestions": (numbered(1),)},
+            {"reasons": ()},
+            {"reasons": (("", "other"),)},
+            {"commented": False},
+        ],
+    )
+    def test_whatever_differs_makes_another_item(self, path, other):
+        assert {*other} <= {field.name for field in dataclasses.fields(Feedback)}
+        with opened(path) as store:
+            assert store.add([item(), item(**other)]) == 2
+
+    def test_what_was_stored_comes_back_as_it_was_oldest_first(self, path):
+        items = [
+            item(2),
+            item(0, suggestions=(numbered(1), numbered(2))),
+            item(1, outcome="accepted", reasons=()),
+        ]
+        with opened(path) as store:
+            store.add(items)
+            assert list(store.all()) == sorted(items, key=lambda item: item.at)
+
+    @pytest.mark.parametrize("year", [1, 9999])
+    def test_a_moment_at_the_end_of_time_is_kept(self, path, year):
+        with opened(path) as store:
+            store.add([item(at=AS_OF.replace(year=year)), item()])
+            assert AS_OF.replace(year=year) in [kept.at for kept in store.all()]
+
+
+class TestAllOrNothing:
+    def test_of_a_batch_that_fails_in_the_middle_nothing_is_stored(self, path):
+        with opened(path) as store:
+            with pytest.raises(StoreError):
+                store.add([item(0), item(1, commented=None), item(2)])  # NULL is refused by the table
+            assert list(store.all()) == []
+            assert store.add([item(0), item(2)]) == 2
+
+    def test_a_process_that_ends_in_the_middle_leaves_nothing(self, path):
+        with in_use(path) as store, closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            other.execute("INSERT INTO feedback VALUES ('d', 's', 'c', 'o', 'a', '[]', '[]', 0, 'r')")
+            other.close()
+            assert list(store.all()) == []
+
+
+class TestSeveralAtOnce:
+    def test_threads_of_two_stores_on_one_file_store_each_item_once(self, path):
+        with opened(path, 20) as one, opened(path, 20) as two, ThreadPoolExecutor(8) as pool:
+            batches = [[item(number), item(number + 1), item(number + 2)] for number in range(60)]
+            added = [pool.submit(store.add, batch) for batch in batches for store in (one, two)]
+            assert sum(future.result() for future in added) == 62
+            assert len(list(one.all())) == len(list(two.all())) == 62
+
+    def test_stores_that_make_the_file_at_the_same_moment_all_succeed(self, path):
+        together = threading.Barrier(8)
+
+        def make(number):
+            together.wait()
+            with opened(path, 20) as store:
+                return store.add([item(number)])
+
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(make, range(8))) == [1] * 8
+        with opened(path) as store:
+            assert len(list(store.all())) == 8
+
+
+class TestALockedFile:
+    def test_is_an_error_within_the_wait_and_nothing_more_once_it_is_free(self, path):
+        with in_use(path) as store, closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            for _ in range(2):
+                begun = time.monotonic()
+                with pytest.raises(StoreError, match="could not be stored"):
+                    store.add([item()])
+                assert WAIT / 2 < time.monotonic() - begun < WAIT + 1
+            other.execute("ROLLBACK")
+            assert store.add([item()]) == 1
+
+    def test_is_waited_for(self, path):
+        with in_use(path, 20) as store, closing(_locked(path)) as other, ThreadPoolExecutor(1) as pool:
+            added = pool.submit(store.add, [item()])
+            time.sleep(0.05)
+            assert not added.done()
+            other.execute("ROLLBACK")
+            assert added.result(10) == 1
+
+    def test_does_not_keep_a_store_from_being_opened_and_read(self, path):
+        with opened(path) as store:
+            store.add([item()])
+            with closing(_locked(path)), opened(path) as another:
+                assert list(another.all()) == [item()]
+
+
+def _locked(path):
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    return other
+
+
+class TestTheFile:
+    def test_is_for_its_owner_alone(self, path):
+        with opened(path) as store:
+            store.add([item()])
+            files = list(path.parent.iterdir())
+            assert len(files) == 3  # with -wal and -shm
+            assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+    def test_is_written_through_to_the_disk(self, path):
+        with in_use(path) as store:
+            (journal,) = store._connection.execute("PRAGMA journal_mode").fetchone()
+            (synchronous,) = store._connection.execute("PRAGMA synchronous").fetchone()
+        assert (journal, synchronous) == ("wal", 2)  # FULL
+
+    @pytest.mark.parametrize("version", [2, -1, 7])
+    def test_of_another_version_is_refused(self, path, version):
+        with closing(sqlite3.connect(path)) as other:
+            other.execute(f"PRAGMA user_version = {version}")
+        assert refusal(path) == f"store: {path} was written by another version of imnm-cds"
+
+    def test_that_became_one_of_another_version_is_an_error_of_the_store(self, path):
+        with opened(path) as store:
+            with closing(sqlite3.connect(path)) as other:
+                other.execute("PRAGMA user_version = 2")
+            store.close()
+            with pytest.raises(StoreError):
+                store.add([item()])
+
+    def test_that_is_no_database_is_refused(self, path):
+        path.write_bytes(b"zq-no database at all" * 100)
+        assert refusal(path) == f"store: {path} cannot be used: file is not a database"
+        assert path.read_bytes() == b"zq-no database at all" * 100
+
+    def test_in_a_folder_that_is_not_there_is_refused(self, tmp_path):
+        path = tmp_path / "none" / "feedback.sqlite"
+        assert (
+            refusal(path) == f"store: {path} cannot be made: its folder is missing or may not be written to"
+        )
+
+    def test_that_is_a_folder_is_refused(self, tmp_path):
+        assert refusal(tmp_path) == f"store: {tmp_path} cannot be used: unable to open database file"
+
+    def test_in_a_folder_that_cannot_be_written_is_refused(self, path, monkeypatch):
+        """As root every folder can be written, so the refusal of the system is put in its mouth."""
+        monkeypatch.setattr("cds_service.store.os.access", lambda *_: False)
+        assert refusal(path).endswith("cannot be made: its folder is missing or may not be written to")
+
+    def test_that_is_damaged_is_an_error_of_one_sentence_also_for_a_reader(self, path):
+        with opened(path) as store:
+            store.add([item(number) for number in range(500)])
+        content = path.read_bytes()
+        path.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+        with opened(path) as store:
+            with pytest.raises(SettingsError, match=rf"^store: {path} cannot be read: \S[^\n]*$"):
+                list(store.all())
+            with pytest.raises(StoreError):
+                store.add([item(number) for number in range(501, 900)])
+
+
+def refusal(path):
+    with pytest.raises(SettingsError) as caught:
+        Store(path, WAIT, clock)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_what_one_process_adds_is_seen_by_another_although_the_first_opened_the_file_twice(path):
+    """Closing any descriptor of a file drops the locks of the process on it; SQLite would then lose its log."""
+    reading = (
+        "import sys; from pathlib import Path; from cds_service.store import Store;"
+        "print(len(list(Store(Path(sys.argv[1]), 1.0, None).all())))"
+    )
+    seen = []
+    with opened(path) as ours, opened(path) as pages:
+        for number in range(3):
+            ours.add([item(number)])
+            assert len(list(pages.all())) == number + 1
+            command = [sys.executable, "-c", reading, str(path)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            seen.append(int(done.stdout))
+    assert seen == [1, 2, 3]
+
+
+def test_the_file_is_made_at_the_first_use_so_that_a_check_by_root_leaves_none(path):
+    with opened(path) as store:
+        assert not path.exists()
+        store.add([item()])
+        assert path.exists()
