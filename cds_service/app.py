@@ -29,7 +29,7 @@ from cds_service.security.clients import callers
 from cds_service.settings import Limits, Settings, SettingsError
 from cds_service.store import Store
 from fhir_mapping.terms import load_tables
-from models.registry import default_folder, load_model
+from models.registry import load_model
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -58,7 +58,7 @@ def create_app(
     Raises SettingsError, TableError, ModelError or DiscoveryError, each one line that says what to do.
     """
     tables = load_tables()
-    model = load_model(default_folder())
+    model = load_model(settings.model)
     document = read_discovery(discovery_file())
     check_discovery(document, tables)
     limits = limits or Limits()

@@ -1,10 +1,10 @@
-"""The command `imnm-cds`: serve, demo, check, explain, call. Bad input ends in one line and exit status 2."""
+"""The command `imnm-cds`: serve, demo, check, explain, call, train, validate. Bad input ends in one line and exit status 2."""
 
 import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -85,12 +85,15 @@ def check(
     from cds_service.settings import load_settings
     from cds_service.terminal import open_console
     from fhir_mapping.terms import load_tables
+    from models.registry import load_model
 
     settings = load_settings(config)
     if write:
         write_discovery(discovery_file(), load_tables())
     create_app(settings)
     typer.echo("imnm-cds: configuration, tables, model and prefetch templates are in order")
+    model = load_model(settings.model)
+    typer.echo(f"imnm-cds: the model is {model.id} {model.version} ({model.evidence}) in {settings.model}")
     if connect:
         from cds_service.connect import show_connections
 
@@ -121,10 +124,11 @@ def explain(
 
     client = command.client_of(config, fhir_version, accept_unknown_status=accept_unknown_status)
     moment = command.moment(as_of, client) if as_of else datetime.now(UTC)
+    model = command.model_of(config)
     if file and not (server or patient):
-        assessment = command.from_file(file, command.caller_for(client), moment)
+        assessment = command.from_file(file, command.caller_for(client), moment, model)
     elif server and patient and not file:
-        assessment = command.from_server(server, patient, client, moment)
+        assessment = command.from_server(server, patient, client, moment, model)
     else:
         raise ValueError("give a FILE, or --server BASE with --patient ID")
     if as_json:
@@ -165,3 +169,154 @@ def call(
         action=action,
         as_json=as_json,
     )
+
+
+@app.command()
+def describe(
+    cohort: Annotated[Path, typer.Argument(help="CSV, Parquet, or a folder of FHIR Bundles or NDJSON.")],
+    time_zero: Annotated[str, typer.Option(help="What time zero is, in words; required for a table.")] = "",
+    columns: Annotated[
+        list[str] | None, typer.Option(help="NAME=COLUMN: our name, the file's name; repeatable.")
+    ] = None,
+    candidates: Annotated[
+        list[str] | None, typer.Option(help="A further column of the file to describe; repeatable.")
+    ] = None,
+    landmark: Annotated[
+        str, typer.Option(help="For a folder: time zero, like treated+180 or eligible+180 (days).")
+    ] = "",
+    until: Annotated[str, typer.Option(help="For a folder: the date of the extract.")] = "",
+    max_rows: Annotated[int | None, typer.Option(min=1, help="Most patients that a cohort may have.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Describe a cohort: Table 1 by antibody subtype and by recurrence, follow-up, missing values."""
+    from cds_service.describe import run_describe
+    from cds_service.terminal import open_console
+    from cds_service.train import CohortSource
+
+    source = CohortSource(cohort, time_zero, columns or (), candidates or (), landmark, until, max_rows)
+    run_describe(source, open_console(), as_json_object=as_json)
+
+
+@app.command()
+def train(
+    cohort: Annotated[Path, typer.Argument(help="CSV, Parquet, or a folder of FHIR Bundles or NDJSON.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the model to; it must not be there yet.")],
+    time_zero: Annotated[str, typer.Option(help="What time zero is, in words; required for a table.")] = "",
+    columns: Annotated[
+        list[str] | None, typer.Option(help="NAME=COLUMN: our name, the file's name; repeatable.")
+    ] = None,
+    candidates: Annotated[
+        list[str] | None, typer.Option(help="A further column of the file to look at; repeatable.")
+    ] = None,
+    landmark: Annotated[
+        str, typer.Option(help="For a folder: time zero, like treated+180 or eligible+180 (days).")
+    ] = "",
+    until: Annotated[str, typer.Option(help="For a folder: the date of the extract.")] = "",
+    shrinkage: Annotated[
+        Literal["bootstrap", "none"] | None,
+        typer.Option(help="Of the log hazard ratios; bootstrap unless a penalty is given."),
+    ] = None,
+    ridge: Annotated[
+        float, typer.Option(min=0, help="Ridge penalty THETA/2 · sum of squares; 0: none.")
+    ] = 0.0,
+    firth: Annotated[bool, typer.Option("--firth", help="Firth's penalty, against separation.")] = False,
+    baseline: Annotated[
+        Literal["efron", "breslow"], typer.Option(help="Estimate of the baseline hazard.")
+    ] = "efron",
+    bootstrap: Annotated[int, typer.Option(min=20, help="Bootstrap resamples.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 1,
+    select: Annotated[
+        bool, typer.Option("--select", help="Also select among predictors and candidates, for information.")
+    ] = False,
+    update: Annotated[
+        Path | None, typer.Option(help="A model folder: estimate only its baseline hazard anew.")
+    ] = None,
+    policy: Annotated[Path | None, typer.Option(help="A policy.toml to go with the model.")] = None,
+    centre: Annotated[str, typer.Option(help="Whose cohort it is, as cards will say.")] = "",
+    synthetic: Annotated[bool, typer.Option("--synthetic", help="The patients are not real.")] = False,
+    max_rows: Annotated[int | None, typer.Option(min=1, help="Most patients that a cohort may have.")] = None,
+) -> None:
+    """Fit the four-predictor model to a cohort and write it as a folder that the service serves."""
+    from cds_service.terminal import open_console
+    from cds_service.train import CohortSource, day_of, default_centre, run_train
+    from models.training.fit_record import Labels
+    from models.training.train import Options
+
+    source = CohortSource(cohort, time_zero, columns or (), candidates or (), landmark, until, max_rows)
+    options = Options(shrinkage, ridge, firth, baseline, bootstrap, seed, select)
+    day = day_of(date) if date else datetime.now(UTC).date()
+    labels = Labels(centre or default_centre(cohort), day, synthetic)
+    run_train(source, out, options, labels, open_console(), parent=update, policy=policy)
+
+
+@app.command()
+def validate(
+    model: Annotated[Path, typer.Argument(help="A model folder, as `train` writes it.")],
+    cohort: Annotated[Path, typer.Argument(help="CSV, Parquet, or a folder of FHIR Bundles or NDJSON.")],
+    out: Annotated[Path, typer.Option(help="Folder for report.html and report.json.")],
+    time_zero: Annotated[str, typer.Option(help="What time zero is, in words; required for a table.")] = "",
+    columns: Annotated[
+        list[str] | None, typer.Option(help="NAME=COLUMN: our name, the file's name; repeatable.")
+    ] = None,
+    landmark: Annotated[
+        str, typer.Option(help="For a folder: time zero, like treated+180 or eligible+180 (days).")
+    ] = "",
+    until: Annotated[str, typer.Option(help="For a folder: the date of the extract.")] = "",
+    bootstrap: Annotated[int, typer.Option(min=20, help="Bootstrap resamples.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 1,
+    date: Annotated[str, typer.Option(help="What the report calls its date; none if left out.")] = "",
+    max_rows: Annotated[int | None, typer.Option(min=1, help="Most patients that a cohort may have.")] = None,
+) -> None:
+    """Validate a model in a cohort, and write a report: one page of HTML, and every number of it as JSON."""
+    from cds_service.terminal import open_console
+    from cds_service.train import CohortSource
+    from cds_service.validate import run_validate
+
+    source = CohortSource(cohort, time_zero, columns or (), (), landmark, until, max_rows)
+    run_validate(model, source, out, open_console(), bootstrap=bootstrap, seed=seed, date=date)
+
+
+@app.command()
+def simulate(
+    model: Annotated[
+        Path | None, typer.Option(help="A model folder to draw from; the shipped model if left out.")
+    ] = None,
+    scenario: Annotated[str, typer.Option(help="A named scenario instead: proportional, time-varying.")] = "",
+    n: Annotated[int, typer.Option(min=1, help="Patients of a cohort.")] = 200,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed; 1, or that of the reconstruction.")] = None,
+    deaths_per_year: Annotated[float, typer.Option(min=0, help="Rate of death; 0: nobody dies.")] = 0.0,
+    out: Annotated[Path | None, typer.Option(help="CSV file to write; standard output if left out.")] = None,
+    resemblance: Annotated[
+        int | None,
+        typer.Option(min=1, help="Draw so many cohorts and count how often they look like the abstract."),
+    ] = None,
+    reconstruct: Annotated[
+        bool,
+        typer.Option("--reconstruct", help="Reconstruct the shipped model; status 1 unless it agrees."),
+    ] = False,
+    draws: Annotated[
+        int | None, typer.Option(min=1, help="With --reconstruct: draws from the prior.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --resemblance or --reconstruct: print one JSON object.")
+    ] = False,
+) -> None:
+    """Make a synthetic cohort; or check where the shipped model comes from."""
+    from cds_service import simulate as command
+    from cds_service.terminal import open_console
+
+    if reconstruct:
+        if scenario or out or resemblance:
+            raise ValueError("--reconstruct goes with --model, --draws, --seed and --json only")
+        if not command.run_reconstruct(model, draws, seed, open_console(), as_json_object=as_json):
+            sys.exit(1)
+        return
+    if draws:
+        raise ValueError("--draws goes with --reconstruct")
+    recipe = command.recipe_for(model, scenario, deaths_per_year)
+    if resemblance:
+        if out:
+            raise ValueError("--resemblance writes no cohort: leave out --out")
+        command.run_resemblance(recipe, n, resemblance, seed, open_console(), as_json_object=as_json)
+    else:
+        command.run_cohort(recipe, n, seed, out)

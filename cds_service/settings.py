@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pydantic_settings import SettingsError as UnreadableVariableError
 
 from fhir_mapping.versions import is_read
+from models.registry import default_folder
 
 ENVIRONMENT_PREFIX = "IMNM_CDS_"
 _PLAIN = {"extra_forbidden": "there is no such setting", "missing": "is missing"}
@@ -144,6 +145,7 @@ class Settings(BaseSettings):
     cors_origins: tuple[Origin, ...] = ()
     services: tuple[str, ...] | None = None
     client: tuple[Client, ...] = ()
+    model: Path = Field(default_factory=default_folder)
     store: Path | None = None
     card_secret: SecretStr | None = Field(default=None, min_length=SECRET_AT_LEAST)
 
@@ -203,7 +205,7 @@ def _read(file: Path) -> dict[str, Any]:
 def _resolve_paths(file: Path, values: dict[str, Any]) -> None:
     """Read paths as relative to the file that names them."""
     blocks = values.get("client")
-    holders = [(values, "store")]
+    holders = [(values, "model"), (values, "store")]
     holders += [(b, "site_map") for b in (blocks if isinstance(blocks, list) else []) if isinstance(b, dict)]
     for holder, name in holders:
         if isinstance(holder.get(name), str):

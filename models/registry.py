@@ -22,7 +22,7 @@ from models.artefact import (
 from models.policy import load_policy
 from models.risk import DECISION_HORIZON, estimate, extremes
 
-__all__ = ["Model", "ModelError", "checksum", "default_folder", "load_factors", "load_model"]
+__all__ = ["Model", "ModelError", "checksum", "default_folder", "load_factors", "load_model", "model_of"]
 
 SCHEMA = "imnm-cds-model/1"
 GOLDEN_SCHEMA = "imnm-cds-golden/1"
@@ -48,7 +48,7 @@ def load_model(folder: Path) -> Model:
         _require(
             document["sha256"] == checksum(document), "the checksum of model.json does not match its content"
         )
-        model = _model(document, policy)
+        model = model_of(document, policy)
         _verify_shape(model)
         _verify_numbers(document, model)
         _verify_golden(golden, model)
@@ -103,7 +103,11 @@ def _read(path: Path) -> dict[str, Any]:
     return document
 
 
-def _model(document: Mapping[str, Any], policy: Policy) -> Model:
+def model_of(document: Mapping[str, Any], policy: Policy) -> Model:
+    """The model that a document of the schema describes, not yet verified; fields that are not served are ignored.
+
+    Raises LookupError or TypeError where something is missing.
+    """
     card = document["card"]
     return Model(
         id=document["id"],

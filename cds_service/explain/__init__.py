@@ -21,7 +21,7 @@ from cds_service.settings import Client, Limits, load_settings
 from fhir_mapping.record import Source
 from fhir_mapping.terms import load_tables
 from fhir_mapping.versions import is_read
-from models.registry import default_folder, load_model
+from models.registry import Model, default_folder, load_model
 
 SERVER_SECONDS = 60.0  # a person waits for one chart; the hook's own deadline is not for this
 
@@ -54,6 +54,11 @@ def client_of(config: Path | None, fhir_version: str, *, accept_unknown_status: 
     return clients[0].model_copy(update={"accept_unknown_status": accepted, "fhir_version": fhir_version})
 
 
+def model_of(config: Path | None) -> Model:
+    """The model that a configuration names (none: the shipped one). Raises SettingsError or ModelError."""
+    return load_model(load_settings(config).model)
+
+
 def moment(text: str, client: Client) -> datetime:
     """`--as-of`: a bare date is its first instant in UTC; a time without zone is the client's. Raises UnusableInput."""
     try:
@@ -67,30 +72,34 @@ def moment(text: str, client: Client) -> datetime:
     return (written if written.tzinfo else written.replace(tzinfo=ZoneInfo(client.time_zone))).astimezone(UTC)
 
 
-def from_file(file: Path, caller: Caller, as_of: datetime) -> Assessment:
+def from_file(file: Path, caller: Caller, as_of: datetime, model: Model | None = None) -> Assessment:
     """Assess the record in a file. Raises UnusableInput."""
     try:
         data = file.read_bytes()
     except OSError as error:
         raise UnusableInput(f"{file}: {error.strerror}") from None
-    return from_bytes(data, caller, as_of)
+    return from_bytes(data, caller, as_of, model)
 
 
-def from_bytes(data: bytes, caller: Caller, as_of: datetime) -> Assessment:
-    """Assess the record in a Bundle. Raises UnusableInput."""
+def from_bytes(data: bytes, caller: Caller, as_of: datetime, model: Model | None = None) -> Assessment:
+    """Assess the record in a Bundle, by the shipped model unless one is given. Raises UnusableInput."""
     gathered = read_bundle(data, caller.mapping)
     absent = {key: Source("not-offered") for key in caller.client.not_offered}
     gathered = replace(gathered, sources={**gathered.sources, **absent})
-    return assess(gathered, as_of, load_model(default_folder()))
+    return assess(gathered, as_of, model or load_model(default_folder()))
 
 
-def from_server(base: str, patient_id: str, client: Client, as_of: datetime) -> Assessment:
+def from_server(
+    base: str, patient_id: str, client: Client, as_of: datetime, model: Model | None = None
+) -> Assessment:
     """Read one chart from a live server and assess it."""
     known = Client.model_validate({**client.model_dump(), "fhir_base": base})
-    return asyncio.run(_from_server(patient_id, caller_for(known), as_of))
+    return asyncio.run(
+        _from_server(patient_id, caller_for(known), as_of, model or load_model(default_folder()))
+    )
 
 
-async def _from_server(patient_id: str, caller: Caller, as_of: datetime) -> Assessment:
+async def _from_server(patient_id: str, caller: Caller, as_of: datetime, model: Model) -> Assessment:
     limits = replace(Limits(), answer_seconds=SERVER_SECONDS)
     request = HookRequest(
         hook="patient-view", instance="explain", patient_id=patient_id, user_id="", fhir_server=caller.base
@@ -100,4 +109,4 @@ async def _from_server(patient_id: str, caller: Caller, as_of: datetime) -> Asse
         gathering = await gather(
             request, caller, as_of, connection=connection, limits=limits, deadline=deadline
         )
-    return assess(gathering.gathered, as_of, load_model(default_folder()))
+    return assess(gathering.gathered, as_of, model)

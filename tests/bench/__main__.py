@@ -1,4 +1,5 @@
-"""`make bench`: CPU time from body to card against `orjson.loads` of the same body, for 200 Observations.
+"""`make bench`: CPU time from body to card against `orjson.loads` of the same body, for 200 Observations; and of a
+bootstrap validation against lifelines (`tests/bench/statistics.py`).
 
 Ratios of one run on one machine are what counts; the milliseconds of two machines do not compare.
 """
@@ -16,6 +17,7 @@ from cds_service.app import create_app
 from cds_service.demo.patients import chart
 from cds_service.fhir.prefetch import QUERIES
 from cds_service.settings import Client, Settings
+from tests.bench import statistics as of_statistics
 from tests.golden.charts import AS_OF, INSTANCE
 
 OBSERVATIONS = 200
@@ -82,6 +84,7 @@ def main() -> None:
             f"bench: {label}, {OBSERVATIONS} Observations, {len(data) / 1000:.0f} kB, {cards} card(s): "
             f"body to card {ours * 1000:.2f} ms CPU, orjson.loads {theirs * 1000:.2f} ms, ratio {ours / theirs:.1f}"
         )
+    of_statistics.main()
 
 
 if __name__ == "__main__":

@@ -9,11 +9,32 @@ from cds_service.assessment import assess
 from cds_service.cards import CardSettings
 from cds_service.explain.format import as_json
 from fhir_mapping.record import Entry, Gathered, MappingSettings, Source
+from fhir_mapping.relapse import relapses
 from fhir_mapping.terms import Code, Tables, load_tables
 from models.registry import Model, default_folder, load_model
 from tests.spec.language import AS_OF, Record
 
 _OF_CARDS = {"quiet_low", "order_codes", "show_possible"}
+
+
+class Answer(dict[str, Any]):
+    """The object of `explain --json`; beside it, only where a row asks for it, the relapse label of R3."""
+
+    def __init__(self, said: dict[str, Any], gathered: Gathered) -> None:
+        super().__init__(said)
+        self._gathered = gathered
+
+    @property
+    def relapse_label(self) -> str:
+        """`relapse 2026-02-01`, `biochemical 2026-02-01` or `none`: the first of its kind up to AS_OF."""
+        course = relapses(self._gathered, AS_OF)
+        for kind, moments in (
+            ("relapse", [c.when for c in course.relapses]),
+            ("biochemical", course.biochemical),
+        ):
+            if moments:
+                return f"{kind} {min(moments):%Y-%m-%d}"
+        return "none"
 
 
 @cache
@@ -28,15 +49,13 @@ def packaged_model() -> Model:
     return load_model(default_folder())
 
 
-def answer(record: Record, tables: Tables | None = None, model: Model | None = None) -> dict[str, Any]:
-    """What `explain --json` says of this record; other tables or another model may be put in their place."""
+def gathered_from(record: Record, tables: Tables | None = None) -> Gathered:
+    """The record as it reaches the mapping; other tables may be put in place of the product's."""
     tables = tables or packaged_tables()
     if record.site_map:
         tables = tables.with_site_map([Code(s, c, c, role, "site") for s, c, role in record.site_map])
-    settings = dict(record.settings)
+    settings = {name: value for name, value in record.settings.items() if name not in _OF_CARDS}
     zone = ZoneInfo(settings.pop("time_zone", "UTC"))
-    cards = CardSettings(**{key: settings.pop(key) for key in _OF_CARDS & settings.keys()})
-    mapping = MappingSettings(tables=tables, time_zone=zone, **settings)
     entries = tuple(
         Entry(json.dumps(resource).encode(), record.full_urls.get(place, ""))
         for place, resource in enumerate(record.resources)
@@ -44,5 +63,12 @@ def answer(record: Record, tables: Tables | None = None, model: Model | None = N
     sources = {"record": Source("read", entries)}
     sources |= {key: Source("failed", (), why) for key, why in record.failed.items()}
     sources |= {key: Source("not-offered") for key in record.not_offered}
-    gathered = Gathered(patient_id="p1", base=record.base, sources=sources, mapping=mapping)
-    return as_json(assess(gathered, AS_OF, model or packaged_model()), cards)
+    mapping = MappingSettings(tables=tables, time_zone=zone, **settings)
+    return Gathered(patient_id="p1", base=record.base, sources=sources, mapping=mapping)
+
+
+def answer(record: Record, tables: Tables | None = None, model: Model | None = None) -> Answer:
+    """What `explain --json` says of this record; other tables or another model may be put in their place."""
+    gathered = gathered_from(record, tables)
+    cards = CardSettings(**{key: record.settings[key] for key in _OF_CARDS & record.settings.keys()})
+    return Answer(as_json(assess(gathered, AS_OF, model or packaged_model()), cards), gathered)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.spec.language import alternatives
+from tests.spec.words import when
 
 FOLDER = Path(__file__).parent / "rules"
 PREDICTORS = ("cardiac_involvement", "high_ana", "treatment_refractory", "high_drr")
@@ -241,7 +242,14 @@ def _suggestions(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
     return got == ([] if cell == "none" else [c.strip() for c in cell.split(",")]), got
 
 
+def _label(answer: Any, cell: str) -> tuple[bool, Any]:
+    """`relapse -30d`, `biochemical -30d` or `none`: the first of its kind, by its day (R3)."""
+    kind, _, time = cell.partition(" ")
+    return answer.relapse_label == f"{kind} {(when(time) or '')[:10]}".strip(), answer.relapse_label
+
+
 _CHECKS = {
+    "label": _label,
     **{p: lambda a, c, p=p: _feature(p, a, c) for p in PREDICTORS},
     **{f"{p} from": lambda a, c, p=p: _from(a["features"][p], c) for p in PREDICTORS},
     "eligibility from": lambda a, c: _from(a["eligibility"], c),

@@ -1,0 +1,233 @@
+"""MODEL_CARD.md of a fitted model, from its document and the served arithmetic: every number in it is in model.json."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import exp
+from typing import Any
+
+from models.artefact import Model
+from models.policy import band_of
+from models.risk import Estimate, Scored, estimate
+
+_Z = 1.959963984540054
+_HOW_SERVED = (
+    "Set `model` in the configuration to this folder and run `imnm-cds check`. The folder is verified at start-up: "
+    "checksum, numbers, provenance, golden pairs, policy."
+)
+
+
+def model_card(document: Mapping[str, Any], model: Model) -> str:
+    """The card as Markdown."""
+    fit = document["fit"]
+    own = _update(fit) if fit["kind"] == "baseline update" else _fitted(fit, model)
+    parts = [
+        f"# Model card: {model.id} {model.version}",
+        f"> {model.limits}",
+        "## What it is",
+        _identity(document, model),
+        "## The cohort",
+        _cohort(fit),
+        "## How it was fitted",
+        *own,
+        "## What is served",
+        _served(model),
+        "## Death",
+        _death(fit),
+        "## Limits",
+        _numbered(_limits(fit, model)),
+        "## Where every number comes from",
+        _table(("numbers", "mark", "source"), [(n, p.mark, p.source) for n, p in model.provenance.items()]),
+        "## How it is served",
+        _HOW_SERVED,
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _identity(document: Mapping[str, Any], model: Model) -> str:
+    fit, description = document["fit"], model.description
+    rows = [
+        ("kind", description["kind"]),
+        ("evidence", f"`{model.evidence}`"),
+        ("checksum", f"`{model.sha256}`"),
+        ("intended use", description["intended_use"]),
+        ("not for", description["not_intended_use"]),
+        ("population", description["population"]),
+        ("time zero", description["time_zero"]),
+        ("outcome", description["outcome"]),
+        ("written", f"{fit['day']}, by `imnm-cds train`"),
+    ]
+    return _table(("", ""), rows)
+
+
+def _cohort(fit: Mapping[str, Any]) -> str:
+    steps = [(s["step"], str(s["left"]), str(s["taken_out"] or ""), s["reason"]) for s in fit["flow"]]
+    unknown = ", ".join(f"{_code(name)} {count}" for name, count in fit["missing"].items())
+    size = (
+        f"{fit['patients']} patients of {fit['centre']}, {fit['recurrences']} recurrences, {fit['deaths']} deaths "
+        f"before a recurrence, {fit['person_years']:.0f} person-years. Time zero: {fit['time_zero']}. File: "
+        f"{_code(fit['cohort'])}, SHA-256 `{fit['cohort_sha256']}`."
+    )
+    lacking = f"Not known before the last step: {unknown}. The fit uses complete cases only."
+    return "\n\n".join([size, _table(("step", "left", "taken out", "reason"), steps), lacking])
+
+
+def _fitted(fit: Mapping[str, Any], model: Model) -> list[str]:
+    return [
+        f"{fit['method']}. Ties: {fit['ties']}; baseline hazard: {fit['baseline_ties']}. {_shrinkage(fit)}",
+        _hazard_ratios(fit, model),
+        "Each alone (Wald):",
+        _table(
+            ("predictor", "patients", "recurrences", "hazard ratio", "p"),
+            map(_univariable, fit["univariable"]),
+        ),
+        _performance(fit),
+        _selection(fit),
+    ]
+
+
+def _update(fit: Mapping[str, Any]) -> list[str]:
+    parent = fit["parent"]
+    sentence = (
+        f"The hazard ratios, their covariance and the joint table are those of {parent['id']} {parent['version']} "
+        f"(`{parent['evidence']}`, checksum `{parent['sha256']}`). The baseline hazard was estimated in this cohort "
+        f"under that model's linear predictor ({fit['baseline_ties']}). Observed over expected recurrences under the "
+        f"given model: {fit['observed_over_expected']:.2f}."
+    )
+    return [sentence]
+
+
+def _shrinkage(fit: Mapping[str, Any]) -> str:
+    found = fit["shrinkage"]
+    if not found:
+        return "No shrinkage after the fit."
+    return (
+        f"Log hazard ratios were multiplied by {found['factor']:.4f}, the mean calibration slope of "
+        f"{found['resamples'] - found['without_fit']} of {found['resamples']} bootstrap resamples (Monte-Carlo standard "
+        f"error {found['standard_error']:.4f}, seed {fit['seed']}), and the baseline hazard was estimated under them."
+    )
+
+
+def _hazard_ratios(fit: Mapping[str, Any], model: Model) -> str:
+    rows = []
+    numbers = zip(
+        model.names,
+        fit["unshrunk_log_hazard_ratios"],
+        fit["unshrunk_standard_errors"],
+        model.log_hazard_ratios,
+        fit["proportionality"]["p"],
+        strict=True,
+    )
+    for name, ratio, se, served, p in numbers:
+        limits = f"{exp(ratio):.2f} ({exp(ratio - _Z * se):.2f} to {exp(ratio + _Z * se):.2f})"
+        rows.append((_code(name), limits, f"{exp(served):.2f}", _p(p)))
+    head = ("predictor", "hazard ratio as fitted (95 %)", "served", "p of proportional hazards")
+    return f"{_table(head, rows)}\n\nAll together, proportional hazards: p = {_p(fit['proportionality']['p_global'])}."
+
+
+def _univariable(row: Mapping[str, Any]) -> tuple[str, ...]:
+    start = (_code(row["name"]), str(row["n"]), str(row["events"]))
+    if row["hazard_ratio"] is None:
+        return (*start, row["reason"], "")
+    return (*start, f"{row['hazard_ratio']:.2f} ({row['low']:.2f} to {row['high']:.2f})", _p(row["p"]))
+
+
+def _performance(fit: Mapping[str, Any]) -> str:
+    found, size = fit["concordance"], fit["sample_size"]
+    lines = []
+    if found:
+        lines.append(
+            f"Harrell's C: {found['apparent']:.3f} apparent, {found['corrected']:.3f} corrected for optimism by bootstrap."
+        )
+    if size:
+        lines.append(f"Riley's criteria at this R² and event rate ask for {size['n']} patients.")
+    return " ".join(lines)
+
+
+def _selection(fit: Mapping[str, Any]) -> str:
+    found = fit["selection"]
+    if not found:
+        return ""
+    rows = [
+        (_code(name), f"{100 * share:.0f} %")
+        for name, share in found["inclusion"].items()
+        if share is not None
+    ]
+    kept = ", ".join(map(_code, found["kept"])) or "nothing"
+    return (
+        f"Selection was asked for (backward, Akaike's criterion, {found['n']} patients): it keeps {kept}. **Not served:** "
+        f"{found['warning']}.\n\n" + _table(("column", "kept in resamples"), rows)
+    )
+
+
+def _served(model: Model) -> str:
+    rows = []
+    for cell in sorted(model.joint, key=lambda c: (c.count("1"), c)):
+        risks = {horizon: estimate(model, cell, horizon) for horizon in model.horizons}
+        scored = Scored(cell, cell.count("1"), (), risks, {}, {}, None)
+        rows.append((f"`{cell}`", *map(_risk, risks.values()), band_of(model.policy, scored).band))
+    names = ", ".join(map(_code, model.names))
+    return (
+        f"Risk of recurrence from today by pattern (1: present; in the order {names}), with the plausible range. "
+        f"{model.range_note}\n\n" + _table(("pattern", *model.horizons, "band"), rows)
+    )
+
+
+def _risk(found: Estimate) -> str:
+    return f"{_percent(found.estimate)} ({_percent(found.low)} to {_percent(found.high)})"
+
+
+def _percent(risk: float) -> str:
+    return "> 95 %" if risk > 0.95 else f"{100 * risk:.0f} %"  # noqa: PLR2004 - as the shipped card says it
+
+
+def _death(fit: Mapping[str, Any]) -> str:
+    found = fit["competing_death"]
+    if not found:
+        return "Nobody died before a recurrence, or deaths were not recorded."
+    largest = max(
+        one - other
+        for pattern, served in found["served"].items()
+        for one, other in zip(served, found["absolute"][pattern], strict=True)
+    )
+    rows = [
+        ("1 - Kaplan-Meier", *(f"{100 * value:.1f} %" for value in found["kaplan_meier"])),
+        ("Aalen-Johansen", *(f"{100 * value:.1f} %" for value in found["aalen_johansen"])),
+    ]
+    return (
+        f"{found['deaths']} patients died before a recurrence. **Served** is the risk if nobody died (cause-specific "
+        "hazard, death as the end of observation). **Reported** beside it is the absolute risk, which counts that the "
+        f"dead have no recurrence (hazard of death: {found['hazard']}): it is lower by at most {100 * largest:.1f} "
+        "percentage points over all patterns and horizons; `fit.competing_death` in model.json has both. In the whole "
+        "cohort:\n\n" + _table(("recurrence", "1y", "2y", "3y"), rows)
+    )
+
+
+def _limits(fit: Mapping[str, Any], model: Model) -> list[str]:
+    return [
+        *(f"{text[0].upper()}{text[1:]}." for text in fit["warnings"]),
+        "Validated in the patients it was fitted to, by bootstrap; not in others.",
+        model.range_note,
+        "The uncertainty of the shrinkage factor is not in the plausible range."
+        if fit.get("shrinkage")
+        else "",
+        "Whether a predictor is unknown may itself carry information; the joint table ignores that.",
+        f"{model.description['assumptions']}",
+    ]
+
+
+def _numbered(sentences: Iterable[str]) -> str:
+    return "\n".join(f"{i}. {text}" for i, text in enumerate(filter(None, sentences), 1))
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _p(p: float | None) -> str:
+    if p is None:
+        return ""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"  # noqa: PLR2004 - as a table shows it
+
+
+def _code(text: str) -> str:
+    return f"`{text}`"

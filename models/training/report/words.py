@@ -1,0 +1,21 @@
+"""How numbers are written, the same in tables, figures and on the terminal."""
+
+from math import floor, log10
+
+SMALLEST_P = 0.001
+MINUS = "\N{MINUS SIGN}"
+
+
+def written(value: float, decimals: int = 2, *, percent: bool = False) -> str:
+    """A number with so many decimals; as a percentage without the sign where asked for. No "-0"."""
+    text = f"{value * 100 if percent else value:.{decimals}f}"
+    if float(text) == 0:
+        text = text.removeprefix("-")
+    return text.replace("-", MINUS)
+
+
+def written_p(p: float) -> str:
+    """A p-value with two figures; below 0.001 as such."""
+    if p < SMALLEST_P:
+        return f"< {SMALLEST_P}"
+    return f"{p:.{max(2, 1 - floor(log10(p)))}f}" if p < 1 else "1.00"

@@ -1,0 +1,285 @@
+"""What a cohort is made of: one row a patient, every column declared with its meaning, unit and allowed values.
+
+`CohortRow` is the schema; `dictionary.py` makes the data dictionary from it, `cohort.py` checks every row with it.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from math import isfinite
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
+
+PREDICTORS = ("cardiac_involvement", "high_ana", "treatment_refractory", "high_drr")
+"""The predictors under the model's names, in the order of the model."""
+SUBTYPES = ("anti-SRP", "anti-HMGCR", "seronegative")
+DAYS_PER_YEAR = 365.25
+MONTHS_PER_YEAR = 12.0
+LONGEST_FOLLOW_UP_YEARS = 100.0  # nobody is followed for longer: a larger number is in another unit
+CENSORED, RECURRENCE, DEATH = 0, 1, 2
+
+_MISSING = frozenset({"", "na", "nan"})
+_YES = frozenset({"1", "1.0", "true", "yes", "present"})  # 1.0: how pandas writes 1 in a column with gaps
+_NO = frozenset({"0", "0.0", "false", "no", "absent"})
+_STATUS = {"0": 0, "1": 1, "2": 2, "0.0": 0, "1.0": 1, "2.0": 2}
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
+_COMMA = re.compile(r"[-+]?\d+,\d+", re.ASCII)
+_DATE = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ]00:00:00)?", re.ASCII)
+_SHOWN = 8  # a longer number may be somebody's: it is not shown
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong in one cell, or in the row where `column` is empty; the sentence shows no more than it must."""
+
+    place: int
+    column: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cutoff:
+    """How a raw value is coded: `predictor` is present where `raw` is > threshold (≥ where `inclusive`).
+
+    `low` and `high` are the plausible range, inclusive. All in `unit`; `source` says where the number comes from.
+    """
+
+    raw: str
+    predictor: str
+    threshold: Decimal
+    inclusive: bool
+    low: Decimal
+    high: Decimal
+    unit: str
+    source: str
+
+    def is_present(self, value: float) -> bool:
+        """Code one value."""
+        return value >= float(self.threshold) if self.inclusive else value > float(self.threshold)
+
+
+def _refuse(sentence: str) -> PydanticCustomError:
+    return PydanticCustomError("cohort", "{sentence}", {"sentence": sentence})
+
+
+def _shown(text: str) -> str:
+    """A short number as it stands; anything else may be personal and is not repeated."""
+    return f"{text} is" if len(text) <= _SHOWN and _NUMBER.fullmatch(text) else "this is"
+
+
+def read_number(value: Any) -> float | None:
+    """A finite number with a decimal point; None: missing. Raises PydanticCustomError."""
+    text = str(value).strip()
+    if text.lower() in _MISSING:
+        return None
+    if _COMMA.fullmatch(text):
+        raise _refuse("a decimal comma: write a decimal point")
+    if text.lower().lstrip("+-") in {"inf", "infinity"}:
+        raise _refuse("infinite: give a finite number")
+    if not _NUMBER.fullmatch(text):
+        raise _refuse("not a number")
+    if not isfinite(float(text)):
+        raise _refuse("too large a number")
+    return float(text)
+
+
+def read_presence(value: Any) -> bool | None:
+    """Present or absent; None: missing. Raises PydanticCustomError."""
+    text = str(value).strip().lower()
+    if text in _MISSING:
+        return None
+    if text not in _YES | _NO:
+        raise _refuse(f"{_shown(text)} not one of 0/1, false/true, no/yes, absent/present, or empty")
+    return text in _YES
+
+
+def read_candidate(value: Any) -> float | None:
+    """A further column: a number, or a word for present or absent as 1 or 0. Raises PydanticCustomError."""
+    text = str(value).strip().lower()
+    return float(text in _YES) if text in _YES | _NO else read_number(value)
+
+
+def _status(value: Any) -> int | None:
+    text = str(value).strip()
+    if text.lower() in _MISSING:
+        return None
+    if text not in _STATUS:
+        raise _refuse(f"{_shown(text)} not one of 0 (censored), 1 (recurrence), 2 (death)")
+    return _STATUS[text]
+
+
+def _day(value: Any) -> date | None:
+    text = str(value).strip()
+    if text.lower() in _MISSING:
+        return None
+    written = _DATE.fullmatch(text)
+    try:
+        return date.fromisoformat(written[1]) if written else _no_date()
+    except ValueError:
+        return _no_date()
+
+
+def _no_date() -> date:
+    raise _refuse("not a date like 2024-03-31")
+
+
+def _subtype(value: Any) -> str:
+    text = str(value).strip()
+    if text.lower() in _MISSING:
+        return ""
+    named = {name.lower(): name for name in SUBTYPES}
+    if text.lower() not in named:
+        raise _refuse(f"not one of {', '.join(SUBTYPES)}; leave it empty where it is unknown or both")
+    return named[text.lower()]
+
+
+def _titre(value: Any) -> float | None:
+    """`320` or `1:320`."""
+    return read_number(str(value).strip().removeprefix("1:"))
+
+
+def _identifier(value: Any) -> str:
+    text = str(value).strip()
+    if text.lower() in _MISSING:
+        raise _refuse("empty: every patient needs an id of its own")
+    return text
+
+
+def _column(
+    kind: str, meaning: str, unit: str, values: str, needed: str, *names: str, raw: bool = False
+) -> Any:
+    """Declare a column: its type, what it means, its unit, what may stand in it, whether it must be there, its other names."""
+    more: dict[str, Any] = {
+        "unit": unit,
+        "values": values,
+        "needed": needed,
+        "names": list(names),
+        "raw": raw,
+        "type": kind,
+    }
+    return Field(None, description=meaning, json_schema_extra=more)
+
+
+Number = Annotated[float | None, BeforeValidator(read_number)]
+Titre = Annotated[float | None, BeforeValidator(_titre)]
+Presence = Annotated[bool | None, BeforeValidator(read_presence)]
+Day = Annotated[date | None, BeforeValidator(_day)]
+Status = Annotated[Literal[0, 1, 2] | None, BeforeValidator(_status)]
+Subtype = Annotated[str, BeforeValidator(_subtype)]
+Identifier = Annotated[str, BeforeValidator(_identifier)]
+
+_A_TIME = "exactly one of time_years, time_months, time_days, or time_zero with end_date"
+_PRESENCE = "0/1, false/true, no/yes, absent/present; empty, NA or NaN: missing"
+_DATE_VALUES = "a date like 2024-03-31"
+_CODED = "required, values may be missing"
+
+
+class CohortRow(BaseModel):
+    """One patient of a cohort."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: Identifier = _column(
+        "text", "The patient, by a pseudonym; never shown", "", "any text, each once", "required"
+    )
+    time_years: Number = _column(
+        "number", "Follow-up since time zero", "years", "≥ 0, at most 100 years", _A_TIME
+    )
+    time_months: Number = _column(
+        "number", "Follow-up since time zero", "months of 1/12 year", "≥ 0, at most 100 years", _A_TIME
+    )
+    time_days: Number = _column(
+        "number", "Follow-up since time zero", "days, 365.25 a year", "≥ 0, at most 100 years", _A_TIME
+    )
+    time_zero: Day = _column("date", "The date of time zero", "", _DATE_VALUES, _A_TIME)
+    end_date: Day = _column(
+        "date",
+        "The date of recurrence, death or end of follow-up, the first of them",
+        "",
+        _DATE_VALUES,
+        _A_TIME,
+    )
+    death_date: Day = _column(
+        "date", "The date of death, to check the others", "", _DATE_VALUES, "optional, only with dates"
+    )
+    status: Status = _column(
+        "whole number",
+        "How follow-up ended",
+        "",
+        "0 censored, 1 recurrence, 2 death",
+        "required, or else event",
+    )
+    event: Presence = _column(
+        "yes or no",
+        "Whether follow-up ended with a recurrence; status says the same and knows of death",
+        "",
+        "0/1, false/true, no/yes",
+        "required where there is no status",
+    )
+    cardiac_involvement: Presence = _column(
+        "yes or no", "Cardiac involvement at time zero", "", _PRESENCE, _CODED, "cardiac"
+    )
+    high_ana: Presence = _column(
+        "yes or no", "High ANA titre at time zero", "", _PRESENCE, f"{_CODED}; or ana_titre", "ana_high"
+    )
+    treatment_refractory: Presence = _column(
+        "yes or no", "Treatment refractory at time zero", "", _PRESENCE, _CODED, "refractory"
+    )
+    high_drr: Presence = _column(
+        "yes or no",
+        "High De Ritis ratio at time zero",
+        "",
+        _PRESENCE,
+        f"{_CODED}; or de_ritis_ratio",
+        "drr_high",
+    )
+    ana_titre: Titre = _column(
+        "number",
+        "ANA titre at time zero",
+        "reciprocal titre",
+        "320 or 1:320; may be missing",
+        "optional",
+        raw=True,
+    )
+    de_ritis_ratio: Number = _column(
+        "number",
+        "De Ritis ratio, AST/ALT of one sample, at time zero",
+        "1",
+        "a number; may be missing",
+        "optional",
+        "drr",
+        raw=True,
+    )
+    subtype: Subtype = _column(
+        "word", "Antibody subtype", "", f"{', '.join(SUBTYPES)}; empty: not known, or both", "optional"
+    )
+
+
+def extra(name: str) -> Mapping[str, Any]:
+    """What is declared of a column beside its meaning: unit, values, needed, names, raw."""
+    more = CohortRow.model_fields[name].json_schema_extra
+    assert isinstance(more, dict)
+    return more
+
+
+COLUMNS = tuple(CohortRow.model_fields)
+RAW = tuple(name for name in COLUMNS if extra(name)["raw"])
+NAMES = {other: name for name in COLUMNS for other in (name, *extra(name)["names"])}
+"""Every name under which a column is accepted → its name in the schema."""
+
+
+def read_row(cells: Mapping[str, str], place: int) -> CohortRow | tuple[Problem, ...]:
+    """Check the cells of one row, by the schema's names; problems where there are any."""
+    try:
+        return CohortRow.model_validate(cells)
+    except ValidationError as error:
+        return tuple(_problems(error, place))
+
+
+def _problems(error: ValidationError, place: int) -> Iterator[Problem]:
+    for found in error.errors(include_url=False, include_input=False):
+        yield Problem(place, str(found["loc"][0]), str(found["msg"]))

@@ -1,0 +1,392 @@
+"""What a cohort file may hold, and what becomes of it."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cds_service.cohort import DICTIONARY, load_cohort
+from cds_service.fhir import folder as folders
+from fhir_mapping.record import MappingSettings
+from fhir_mapping.tabulate import IMPROVED, Landmark, cutoffs
+from fhir_mapping.terms import load_tables
+from models.training import read
+from models.training.cohort import PREDICTORS, Cohort, FlowStep, read_cohort
+from models.training.dictionary import page
+from models.training.errors import TrainingError
+from models.training.schema import COLUMNS, RAW, CohortRow
+from tests.statistics.bad_cohorts import (
+    PLAIN,
+    TIME_ZERO,
+    UNTIL,
+    as_csv,
+    as_parquet,
+    bundle,
+    changed,
+    dated,
+    files,
+    good_rows,
+    ndjson,
+    parquet,
+    renamed,
+    resources,
+    text,
+    with_columns,
+)
+
+LANDMARK = Landmark("eligible", 180)
+
+
+def cohort(content, tmp_path, **options) -> Cohort:
+    return load_cohort(text(content)(tmp_path), **{"time_zero": TIME_ZERO} | options)
+
+
+def same(first: Cohort, second: Cohort) -> bool:
+    of_both = [(first.time, second.time), (first.status, second.status)]
+    of_both += [(first.predictors[name], second.predictors[name]) for name in PREDICTORS]
+    return first.ids == second.ids and all(np.array_equal(a, b, equal_nan=True) for a, b in of_both)
+
+
+# a table
+
+
+def test_a_cohort_has_the_patients_of_the_file_in_its_order(tmp_path):
+    found = cohort(good_rows(), tmp_path)
+    assert len(found) == 60
+    assert found.ids[:2] == ("Doe-1970-0", "Doe-1970-1")
+    assert found.time[:3].tolist() == [0.5, 0.55, 0.6]
+    assert found.status[:3].tolist() == [0, 1, 0]
+    assert found.event.sum() == 30
+    assert found.matrix(PREDICTORS)[6].tolist() == [1, 1, 0, 0]
+    assert (found.time_zero, found.name, found.subtype[0]) == (TIME_ZERO, "cohort.csv", "")
+    assert found.flow == (FlowStep("in the file", 60), FlowStep("followed beyond time zero", 60))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "years"),
+    [
+        ("time_days", "730.5", 2),
+        ("time_months", "18", 1.5),
+        ("time_years", "0.25", 0.25),
+        ("time_years", "1e0", 1),
+    ],
+)
+def test_follow_up_is_in_years_whatever_the_unit(column, value, years, tmp_path):
+    rows = [{column: value} | {k: v for k, v in row.items() if k != "time_years"} for row in good_rows()]
+    assert set(cohort(rows, tmp_path).time) == {years}
+
+
+def test_follow_up_may_be_two_dates(tmp_path):
+    found = cohort(dated(death_date=lambda n: ""), tmp_path)
+    assert found.time[0] == pytest.approx(366 / 365.25)
+    with_time = dated(end_date=lambda n: "2021-01-01T00:00:00")
+    assert set(cohort(with_time, tmp_path).time) == {366 / 365.25}
+
+
+@pytest.mark.parametrize("word", ["1", "1.0", "true", "TRUE", "Yes", "present", " Present "])
+def test_the_words_for_present(word, tmp_path):
+    assert cohort(changed(2, cardiac=word), tmp_path).predictors["cardiac_involvement"][0] == 1
+
+
+@pytest.mark.parametrize("word", ["0", "0.0", "false", "No", "ABSENT"])
+def test_the_words_for_absent(word, tmp_path):
+    assert cohort(changed(4, cardiac=word), tmp_path).predictors["cardiac_involvement"][2] == 0
+
+
+@pytest.mark.parametrize("word", ["", "NA", "na", "NaN", " "])
+def test_the_words_for_missing(word, tmp_path):
+    found = cohort(changed(2, cardiac=word), tmp_path)
+    assert np.isnan(found.predictors["cardiac_involvement"]).tolist() == [True] + [False] * 59
+
+
+def test_status_tells_recurrence_from_death_and_event_knows_of_recurrence_only(tmp_path):
+    assert cohort(changed(2, status="2"), tmp_path).status[:2].tolist() == [2, 1]
+    assert cohort(renamed(status="event"), tmp_path).status[:2].tolist() == [0, 1]
+    both = with_columns(event=lambda n: str(n % 2), status=lambda n: "1" if n % 2 else "2")
+    assert set(cohort(both, tmp_path).status) == {1, 2}
+
+
+@pytest.mark.parametrize("value", ["320", "1:320", "320.0"])
+def test_a_raw_value_codes_the_predictor_that_is_not_given(value, tmp_path):
+    found = cohort(changed(2, ana_high="", ana_titre=value), tmp_path)
+    assert found.predictors["high_ana"][0] == 1
+    assert found.raw["ana_titre"][0] == 320
+
+
+def test_a_raw_column_may_stand_for_the_coded_one_altogether(tmp_path):
+    rows = [{k: v for k, v in row.items() if k != "drr_high"} | {"drr": "1.73"} for row in good_rows()]
+    rows[0]["drr"], rows[1]["drr"] = "1.74", ""
+    drr = cohort(rows, tmp_path).predictors["high_drr"]
+    assert (drr[0], np.isnan(drr[1]), drr[2]) == (1, True, 0)
+
+
+def test_the_thresholds_are_those_of_the_tables(tmp_path):
+    tables = load_tables()
+    moved = replace(
+        tables.rules.thresholds["high_drr.threshold"], value=tables.rules.number("high_drr.threshold") + 1
+    )
+    rules = replace(tables.rules, thresholds={**tables.rules.thresholds, "high_drr.threshold": moved})
+    mapping = MappingSettings(replace(tables, rules=rules))
+    rows = [{k: v for k, v in row.items() if k != "drr_high"} | {"drr": "2.5"} for row in good_rows()]
+    assert set(cohort(rows, tmp_path).predictors["high_drr"]) == {1}
+    assert set(cohort(rows, tmp_path, mapping=mapping).predictors["high_drr"]) == {0}
+
+
+def test_the_subtype_is_one_of_three_or_not_known(tmp_path):
+    words = ("anti-SRP", "ANTI-HMGCR", "Seronegative", "", "NA")
+    found = cohort(with_columns(subtype=lambda n: words[n % 5]), tmp_path)
+    assert found.subtype[:5] == ("anti-SRP", "anti-HMGCR", "seronegative", "", "")
+
+
+def test_candidates_are_numbers_or_words_and_what_nobody_reads_is_named(tmp_path):
+    rows = with_columns(
+        LVEF=lambda n: "" if n else "55.5", statin=lambda n: "yes", ck=lambda n: "x", drr=lambda n: ""
+    )
+    found = cohort(rows, tmp_path, candidates=("lvef", "statin", "de_ritis_ratio"))
+    assert found.candidates["lvef"][0] == 55.5
+    assert np.isnan(found.candidates["lvef"][1:]).all()
+    assert found.matrix(["statin", "high_ana"])[1].tolist() == [1, 0]
+    assert np.isnan(found.column("de_ritis_ratio")).all()
+    assert found.unused == ("ck",)
+
+
+def test_a_column_that_is_no_number_cannot_be_a_candidate(tmp_path):
+    with pytest.raises(TrainingError, match="status cannot be a candidate"):
+        cohort(good_rows(), tmp_path, candidates=("status",))
+
+
+def test_another_name_of_a_column_is_told(tmp_path):
+    rows = renamed(time_years="Follow_Up", status="cardiac_x")
+    found = cohort(rows, tmp_path, columns={"time_years": "follow_up", "status": "cardiac_x"})
+    assert same(found, cohort(good_rows(), tmp_path))
+    with pytest.raises(TrainingError, match="outcome is no column of the data dictionary"):
+        cohort(rows, tmp_path, columns={"outcome": "cardiac_x"})
+
+
+def test_who_was_never_followed_is_taken_out_and_counted(tmp_path):
+    found = cohort(changed(4, time_years="0"), tmp_path)
+    assert len(found) == 59
+    assert "Doe-1970-2" not in found.ids
+    assert found.flow[-1] == FlowStep("followed beyond time zero", 59, 1, "censored at time zero")
+
+
+def test_complete_leaves_out_whoever_lacks_a_predictor_and_says_how_many(tmp_path):
+    rows = changed(2, cardiac="", drr_high="NA")
+    rows[4]["cardiac"] = ""
+    found = cohort(rows, tmp_path).complete(PREDICTORS)
+    reason = "missing: cardiac_involvement 2, high_drr 1"
+    assert found.flow[-1] == FlowStep("all predictors known", 58, 2, reason)
+    assert len(found) == len(found.time) == len(found.subtype) == 58
+    assert not np.isnan(found.matrix(PREDICTORS)).any()
+    assert found.complete(PREDICTORS).flow[-1] == FlowStep("all predictors known", 58)
+
+
+def test_complete_needs_somebody_and_a_name_that_is_there(tmp_path):
+    found = cohort(with_columns(cardiac=lambda n: "NA"), tmp_path)
+    with pytest.raises(TrainingError, match="of nobody all of cardiac_involvement"):
+        found.complete(PREDICTORS)
+    with pytest.raises(TrainingError, match="no column lvef in this cohort"):
+        found.matrix(["lvef"])
+
+
+# the forms of a file
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        lambda data: b"\xef\xbb\xbf" + data,
+        lambda data: data.replace(b"\n", b"\r\n"),
+        lambda data: data + b"\n\n",
+        lambda data: data.replace(b"id,", b" ID ,", 1),
+        lambda data: data.replace(b"cardiac", b"Cardiac_Involvement", 1),
+    ],
+)
+def test_a_file_may_be_written_otherwise(variant, tmp_path):
+    assert same(cohort(variant(as_csv(good_rows()).encode()), tmp_path), cohort(good_rows(), tmp_path))
+
+
+def test_a_line_break_within_a_cell_is_one_row(tmp_path):
+    assert len(cohort(changed(7, note='a "b",\nc'), tmp_path)) == 60
+
+
+def test_parquet_and_csv_give_the_same(tmp_path):
+    typed = {
+        "time_years": [float(row["time_years"]) for row in good_rows()],
+        "status": [int(row["status"]) for row in good_rows()],
+        "cardiac": [row["cardiac"] == "1" for row in good_rows()],
+        "ana_high": [None if n == 3 else float(row["ana_high"]) for n, row in enumerate(good_rows())],
+    }
+    from_parquet = load_cohort(parquet(as_parquet(good_rows(), **typed))(tmp_path), time_zero=TIME_ZERO)
+    assert same(from_parquet, cohort(changed(5, ana_high=""), tmp_path))
+    with pytest.raises(TrainingError, match="more than 59 rows"):
+        load_cohort(tmp_path / "cohort.parquet", time_zero=TIME_ZERO, max_rows=59)
+
+
+def test_parquet_has_dates_and_decimals(tmp_path):
+    from datetime import date, datetime
+    from decimal import Decimal
+
+    rows = as_parquet(renamed(time_years=""), drr_high=[Decimal("1.0")] * 60)
+    rows["time_zero"] = [date(2020, 1, 1)] * 60
+    rows["end_date"] = [datetime(2021, 1, 1)] * 60  # noqa: DTZ001 - Parquet has times without a zone
+    found = load_cohort(parquet(rows)(tmp_path), time_zero=TIME_ZERO)
+    assert set(found.time) == {366 / 365.25}
+    assert set(found.predictors["high_drr"]) == {1}
+
+
+@pytest.mark.parametrize("content", [as_csv(good_rows()), parquet])
+def test_a_file_that_is_too_large_is_not_read(content, tmp_path, monkeypatch):
+    path = text(content)(tmp_path) if isinstance(content, str) else parquet(as_parquet(good_rows()))(tmp_path)
+    monkeypatch.setattr(read, "MAX_BYTES", 1024)
+    with pytest.raises(TrainingError, match="larger than 0 MiB"):
+        load_cohort(path, time_zero=TIME_ZERO)
+
+
+def test_parquet_that_unpacks_to_too_much_is_not_read(tmp_path, monkeypatch):
+    path = parquet(as_parquet(good_rows(), note=["n" * 9999] * 60))(tmp_path)
+    monkeypatch.setattr(read, "MAX_BYTES", path.stat().st_size)
+    with pytest.raises(TrainingError, match="unpacked it is larger"):
+        load_cohort(path, time_zero=TIME_ZERO)
+
+
+def test_the_hash_is_that_of_the_file(tmp_path):
+    assert cohort(good_rows(), tmp_path).sha256 == cohort(good_rows(), tmp_path).sha256
+    assert cohort(good_rows(), tmp_path).sha256 != cohort(good_rows(59), tmp_path).sha256
+
+
+# a folder of records
+
+
+def folder(tmp_path, **options) -> Cohort:
+    return load_cohort(tmp_path / "records", **{"landmark": LANDMARK, "until": UNTIL} | options)
+
+
+RELAPSE = "imnm; ck 5000 @-990d; ck 200 @-900d; ck 600 @-140d; ck 600 @-120d; request azathioprine from=-110d"
+PEOPLE = {
+    "p1": resources(f"{PLAIN}; ana 1:640 @-830d; anti-srp positive @-900d", "p1"),
+    "p2": resources(RELAPSE, "p2"),
+    "p3": resources("ck 100", "p3"),
+    "p4": resources("imnm; medication methotrexate id=m1; request by=m1 from=-300d", "p4"),
+}
+BY_TYPE = sorted({one["resourceType"] for found in PEOPLE.values() for one in found})
+
+
+def as_bundles():
+    return files(**{f"{name}__json": bundle(found) for name, found in PEOPLE.items()})
+
+
+def as_export():
+    every = [one for found in PEOPLE.values() for one in found]
+    return files(
+        **{f"{kind}__ndjson": ndjson([r for r in every if r["resourceType"] == kind]) for kind in BY_TYPE}
+    )
+
+
+@pytest.mark.parametrize("form", [as_bundles, as_export])
+def test_a_folder_of_records_is_read_as_at_the_bedside(form, tmp_path):
+    form()(tmp_path)
+    found = folder(tmp_path)
+    assert found.ids == ("p1", "p2", "p4")
+    assert (found.time * 365.25).round(6).tolist() == [810, 710, 520]
+    assert found.status.tolist() == [0, 1, 0]
+    assert found.predictors["high_ana"][0] == 1
+    assert found.raw["ana_titre"][0] == 640
+    assert found.subtype == ("anti-SRP", "", "")
+    assert found.candidates[IMPROVED].tolist() == [0, 1, 0]
+    assert found.time_zero == LANDMARK.words
+    assert found.flow[:2] == (
+        FlowStep("patients in the folder", 4),
+        FlowStep("definite or probable IMNM", 3, 1, "never definite or probable IMNM"),
+    )
+
+
+def test_an_export_with_absolute_references_is_read_too(tmp_path):
+    found = json.loads(
+        json.dumps(PEOPLE["p1"]).replace('"Patient/p1"', '"https://ehr.example/fhir/Patient/p1"')
+    )
+    files(all__ndjson=ndjson(found))(tmp_path)
+    assert folder(tmp_path).ids == ("p1",)
+    elsewhere = json.loads(
+        json.dumps(PEOPLE["p2"]).replace('"Patient/p2"', '"https://other.example/Patient/p2"')
+    )
+    (tmp_path / "records" / "more.ndjson").write_text(ndjson(elsewhere))
+    with pytest.raises(TrainingError, match="name 2 servers"):
+        folder(tmp_path)
+
+
+def test_a_rise_of_ck_alone_is_told_in_the_flow(tmp_path):
+    files(a__json=bundle(resources(f"{RELAPSE.partition('; request')[0]}; encounter AMB visit @-10d", "p1")))(
+        tmp_path
+    )
+    steps = [step.step for step in folder(tmp_path).flow]
+    assert "of these 1 with a possible relapse by CK alone, counted as none" in steps
+
+
+def test_progress_can_be_shown_and_the_hash_covers_every_file(tmp_path):
+    as_bundles()(tmp_path)
+    seen = []
+
+    def track(found):
+        for one in found:
+            seen.append(one.place)
+            yield one
+
+    first = folder(tmp_path, track=track)
+    assert seen == [1, 2, 3, 4]
+    (tmp_path / "records" / "p3.json").write_text(bundle(resources("ck 101", "p3")))
+    assert folder(tmp_path).sha256 != first.sha256
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"landmark": None}, "give a landmark and the date of the extract"),
+        ({"until": None}, "give a landmark and the date of the extract"),
+        ({"until": UNTIL.replace(tzinfo=None)}, "needs a time zone"),
+        ({"time_zero": "then"}, "follow from the landmark"),
+        ({"max_rows": 2}, "more than 2 patients"),
+        ({"candidates": ("lvef",)}, "no column lvef"),
+    ],
+)
+def test_what_a_folder_needs(options, sentence, tmp_path):
+    as_bundles()(tmp_path)
+    with pytest.raises(TrainingError, match=sentence):
+        folder(tmp_path, **options)
+
+
+def test_a_folder_that_is_too_large_is_not_read(tmp_path, monkeypatch):
+    as_bundles()(tmp_path)
+    monkeypatch.setattr(folders, "MAX_FILES", 3)
+    with pytest.raises(TrainingError, match="more than 3 files"):
+        folder(tmp_path)
+
+
+@pytest.mark.parametrize("form", ["a__json", "a__ndjson"])
+def test_another_version_of_fhir_is_refused(form, tmp_path):
+    visit = {"resourceType": "Encounter", "id": "e", "subject": {"reference": "Patient/p1"}, "class": [{}]}
+    found = [*resources("imnm", "p1"), visit]
+    files(**{form: bundle(found) if form == "a__json" else ndjson(found)})(tmp_path)
+    with pytest.raises(TrainingError, match="FHIR R5; only R4 is read"):
+        folder(tmp_path)
+
+
+def test_a_table_takes_no_landmark_and_a_folder_is_no_table(tmp_path):
+    with pytest.raises(TrainingError, match="a landmark is for folders"):
+        cohort(good_rows(), tmp_path, landmark=LANDMARK)
+    with pytest.raises(TrainingError, match="is a folder: give a file"):
+        read_cohort(tmp_path, time_zero=TIME_ZERO)
+
+
+# the data dictionary
+
+
+def test_the_data_dictionary_is_not_stale():
+    assert DICTIONARY.read_text(encoding="utf-8") == page(cutoffs(load_tables())), "run `make docs`"
+
+
+def test_every_column_is_in_the_data_dictionary_with_a_meaning():
+    text = page(cutoffs(load_tables()))
+    assert all(f"| `{name}` |" in text and CohortRow.model_fields[name].description for name in COLUMNS)
+    assert set(PREDICTORS) | set(RAW) <= set(COLUMNS)

@@ -1,0 +1,453 @@
+import json
+import re
+from dataclasses import replace
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from models.artefact import Model
+from models.registry import load_model
+from models.training.errors import TrainingError
+from models.training.report import HTML_NAME, JSON_NAME, render, report_on, write_report
+from models.training.report.canvas import even, spread, width_of
+from models.training.report.checklist import AUTHOR
+from models.training.report.nomogram_figure import nomogram
+from models.training.report.words import written, written_p
+from models.training.validate import fit_record_of, validate
+from models.training.validation import as_json
+from models.training.write_model import write_model
+
+from .test_validate import SMALL, elsewhere, own, record, shipped, unshrunk
+from .trained import DEATHS, DEMO, GAPS, LABELS, TIME_ZERO, cohort, command, fitted
+
+SVG = "{http://www.w3.org/2000/svg}"
+OKABE_ITO = {"#000000", "#0072b2", "#d55e00", "#009e73", "#e69f00"}
+GREYS = {"#707070", "#cccccc", "#e6e6e6", "#ffffff"}
+
+
+@cache
+def local(tmp: Path) -> tuple[Model, dict]:
+    """A model that `train` wrote, with the record of its fit."""
+    folder = tmp / "model"
+    return write_model(folder, fitted(), LABELS), fit_record_of(folder)
+
+
+@pytest.fixture(scope="session")
+def trained_report(tmp_path_factory) -> tuple[str, dict]:
+    """The report of a fresh model in its own cohort."""
+    folder = tmp_path_factory.mktemp("trained")
+    model, fit = local(folder)
+    found = validate(model, cohort(), record=fit, resamples=60)
+    html, text = render(found, model, date="1 March 2026", record=fit)
+    return html, json.loads(text)
+
+
+@cache
+def plain(kind: str) -> tuple[str, dict]:
+    """Reports without a record: the own cohort, one with deaths, one with gaps, and cohorts that allow little."""
+    found = {
+        "own": own,
+        "deaths": lambda: elsewhere(DEATHS),
+        "gaps": elsewhere,
+        **{name: lambda make=make: validate(shipped(), make(), resamples=20) for name, make in SMALL.items()},
+    }[kind]()
+    html, text = render(found, unshrunk() if kind == "own" else shipped())
+    return html, json.loads(text)
+
+
+KINDS = ["own", "deaths", "gaps", *SMALL]
+
+
+@pytest.fixture(params=["trained", *KINDS])
+def any_report(request, trained_report) -> tuple[str, dict]:
+    return trained_report if request.param == "trained" else plain(request.param)
+
+
+class Reader(HTMLParser):
+    """What the page shows in tables, cards and figures: numbers with their full values, and the words round them."""
+
+    SHOWN = {"td", "th", "caption", "dd", "dt", "figcaption", "text", "desc", "p", "li"}
+    VOID = {"meta", "br"}
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[tuple[str, dict]] = []
+        self.numbers: list[tuple[str, str]] = []  # full value, as shown
+        self.words: list[str] = []
+        self.headings: list[int] = []
+        self.ids: list[str] = []
+        self.elements: list[tuple[str, dict]] = []
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.elements.append((tag, found))
+        self.ids += [found["id"]] if "id" in found else []
+        if re.fullmatch(r"h\d", tag):
+            self.headings.append(int(tag[1]))
+        if tag not in self.VOID:
+            self.open.append((tag, found))
+
+    def handle_startendtag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop()[0] == tag
+
+    def handle_data(self, data):
+        tags = {tag for tag, _ in self.open}
+        if not data.strip() or not tags & self.SHOWN:
+            return
+        attributes = self.open[-1][1]
+        full = attributes.get("value") or attributes.get("data-value")
+        if full is None:
+            self.words.append(data)
+        else:
+            self.numbers.append((full, data))
+
+
+def leaves(value):
+    if isinstance(value, dict):
+        for child in value.values():
+            yield from leaves(child)
+    elif isinstance(value, list):
+        for child in value:
+            yield from leaves(child)
+    else:
+        yield value
+
+
+def shows(text: str, value: float) -> bool:
+    """Whether a text is a rounding of the value, as a number, a percentage, or a p-value."""
+    text = text.replace("\N{MINUS SIGN}", "-").strip()
+    if text.startswith("<"):
+        return value < float(text[1:])
+    half = 0.5000001 * 10 ** -len(text.partition(".")[2])
+    return any(abs(float(text) - shown) <= half for shown in (value, 100 * value))
+
+
+def test_every_number_of_the_page_stands_in_the_json(any_report):
+    html, content = any_report
+    found = list(leaves(content))
+    numbers = {float(value) for value in found if isinstance(value, int | float)}
+    texts = " ".join(str(value) for value in found)
+    page = Reader(html)
+    assert len(page.numbers) > 200
+    for full, text in page.numbers:
+        assert float(full) in numbers, (full, text)
+        assert shows(text, float(full)), (full, text)
+    for words in page.words:
+        for number in re.findall(r"\d+(?:\.\d+)?", words):
+            assert number in texts or number in CONVENTIONS, words
+
+
+CONVENTIONS = {"95", "100", "200"}  # 95 % limits; how many events a calibration curve needs
+
+
+def test_the_numbers_of_each_figure_are_listed_with_it(any_report):
+    html, content = any_report
+    svgs = re.findall(r'<svg id="figure-([^"]+)".*?</svg>', html, re.DOTALL)
+    assert sorted(content["figures"]) == sorted(svgs)
+
+
+def test_the_same_input_gives_the_same_bytes():
+    assert render(own(), unshrunk()) == render(own(), unshrunk())
+    again = validate(unshrunk(), cohort(), record=record(), resamples=60)
+    assert render(again, unshrunk()) == render(own(), unshrunk())
+
+
+def test_the_page_holds_no_script_and_nothing_from_elsewhere(any_report):
+    html, _ = any_report
+    for tag, attributes in Reader(html).elements:
+        assert tag not in {
+            "script",
+            "link",
+            "iframe",
+            "object",
+            "embed",
+            "img",
+            "base",
+            "form",
+            "image",
+            "use",
+        }
+        assert not [name for name in attributes if name.startswith("on") or name in {"src", "xlink:href"}]
+        assert attributes.get("href", "#").startswith("#")
+    assert not re.search(r"url\(|@import|https?://(?!www\.w3\.org/2000/svg)", html)
+
+
+def test_every_figure_is_valid_xml_with_a_title_and_a_description(any_report):
+    html, _ = any_report
+    figures = re.findall(r"<svg .*?</svg>", html, re.DOTALL)
+    assert len(figures) >= 8
+    for text in figures:
+        svg = ElementTree.fromstring(text)
+        assert svg.get("role") == "img"
+        title, about = svg.find(f"{SVG}title"), svg.find(f"{SVG}desc")
+        assert svg.get("aria-labelledby") == f"{title.get('id')} {about.get('id')}"
+        assert len(title.text) > 5
+        assert len(about.text) > 20
+
+
+def test_figures_are_drawn_in_colours_that_colour_blind_people_tell_apart(any_report):
+    html, _ = any_report
+    used = {
+        c.lower()
+        for svg in re.findall(r"<svg .*?</svg>", html, re.DOTALL)
+        for c in re.findall(r"#\w{6}", svg)
+    }
+    assert used <= OKABE_ITO | GREYS
+
+
+def test_lines_of_a_figure_differ_in_more_than_colour(any_report):
+    html, _ = any_report
+    for text in re.findall(r"<svg .*?</svg>", html, re.DOTALL):
+        lines = [e for e in ElementTree.fromstring(text).iter(f"{SVG}path") if e.get("stroke-width") == "2.2"]
+        dashes = {}
+        for line in lines:
+            dashes.setdefault(line.get("stroke-dasharray"), set()).add(line.get("stroke"))
+        assert all(len(colours) == 1 for colours in dashes.values())
+
+
+def test_headings_are_in_order_ids_are_unique_and_links_lead_somewhere(any_report):
+    page = Reader(any_report[0])
+    assert page.headings[0] == 1
+    assert page.headings.count(1) == 1
+    assert all(after - before <= 1 for before, after in zip(page.headings, page.headings[1:], strict=False))
+    assert len(page.ids) == len(set(page.ids))
+    links = [a["href"][1:] for tag, a in page.elements if tag == "a"]
+    assert links
+    assert set(links) <= set(page.ids)
+
+
+def test_the_page_names_its_language_and_its_tables_their_headings(any_report):
+    page = Reader(any_report[0])
+    assert ("html", {"lang": "en"}) in page.elements
+    heads = [a for tag, a in page.elements if tag == "th"]
+    assert {a.get("scope") for a in heads} == {"col", "row"}
+    tables = [tag for tag, _ in page.elements if tag in {"table", "caption"}]
+    assert tables == ["table", "caption"] * (len(tables) // 2)
+
+
+def _boxes(svg: ElementTree.Element):
+    """Where the level texts of a figure lie, by a guess of their widths: text, left, right, top, bottom."""
+    for element in svg.iter(f"{SVG}text"):
+        if element.get("transform"):
+            continue
+        text, size = "".join(element.itertext()), float(element.get("font-size"))
+        wide, x, y = width_of(text, size * 0.9), float(element.get("x")), float(element.get("y"))
+        left = x - {"start": 0, "middle": wide / 2, "end": wide}[element.get("text-anchor")]
+        yield text, left, left + wide, y - 0.75 * size, y
+
+
+def test_no_label_of_a_figure_lies_on_another_or_outside(any_report):
+    html, _ = any_report
+    for text in re.findall(r"<svg .*?</svg>", html, re.DOTALL):
+        svg = ElementTree.fromstring(text)
+        _, _, width, height = map(float, svg.get("viewBox").split())
+        boxes = list(_boxes(svg))
+        for i, (name, left, right, top, bottom) in enumerate(boxes):
+            assert left >= -1, (svg.get("id"), name)
+            assert right <= width + 1, (svg.get("id"), name)
+            assert 0 <= top, (svg.get("id"), name)
+            assert bottom <= height, (svg.get("id"), name)
+            for other, left2, right2, top2, bottom2 in boxes[i + 1 :]:
+                apart = right <= left2 or right2 <= left or bottom <= top2 or bottom2 <= top
+                assert apart, (svg.get("id"), name, other)
+
+
+def test_the_first_page_says_what_matters(trained_report):
+    html, content = trained_report
+    first = html[: html.index('<section id="flow"')]
+    corrected = content["validation"]["internal"]["concordance"]["corrected"]
+    for needed in (
+        "Evidence: Fitted to local data",
+        "200",
+        "73",
+        TIME_ZERO,
+        f"{corrected:.2f}",
+        "corrected for optimism",
+        "Calibration slope",
+        "What this cannot tell",
+        "another hospital",
+        "1 March 2026",
+    ):
+        assert needed in first
+
+
+def test_a_report_without_a_date_names_none():
+    html, content = plain("own")
+    assert content["date"] == ""
+    assert not re.search(r"\b20\d\d-\d\d-\d\d\b", html)
+
+
+def test_the_limits_of_a_reconstructed_model_are_on_the_first_page():
+    html, _ = plain("gaps")
+    first = html[: html.index('<section id="flow"')]
+    assert "Reconstructed from literature" in first
+    assert shipped().limits.split(";")[0] in first
+
+
+def test_there_are_31_source_attributes_and_every_item_of_tripod(any_report):
+    _, content = any_report
+    lists = content["checklists"]
+    assert [item["id"] for item in lists["hti_1"]["items"]] == [str(i) for i in range(1, 32)]
+    main = [re.match(r"\d+", item["id"])[0] for item in lists["tripod_ai"]["items"]]
+    assert list(dict.fromkeys(main)) == [str(i) for i in range(1, 28)]
+    assert len(main) == 52
+
+
+def test_what_the_data_cannot_answer_is_left_to_the_author(any_report):
+    html, content = any_report
+    answers = {item["id"]: item for item in content["checklists"]["tripod_ai"]["items"]}
+    assert answers["17"] == answers["17"] | {"answer": AUTHOR, "filled": False}
+    assert str(content["validation"]["n"]) in answers["20a"]["answer"]
+    assert AUTHOR in html
+    assert all("{" not in item["answer"] for item in answers.values())
+
+
+def test_the_record_of_the_fit_has_its_section_and_other_reports_none(trained_report):
+    assert "Each predictor alone" in trained_report[0]
+    assert "Riley" in trained_report[0]
+    assert '<section id="development"' not in plain("own")[0]
+
+
+def test_the_nomogram_gives_the_served_risks():
+    content = plain("own")[1]
+    scales, model = nomogram(content["model"]), unshrunk()
+    best = max(model.log_hazard_ratios)
+    for scale, hazard in zip(scales["scales"], model.baseline_hazard.values(), strict=True):
+        for row in scale["risks"]:
+            log_relative = row["points"] * best / 100
+            assert 1 - 2.718281828459045 ** (-hazard * 2.718281828459045**log_relative) == pytest.approx(
+                row["risk"]
+            )
+
+
+def test_a_protective_predictor_gives_its_points_where_it_is_absent():
+    content = plain("own")[1]["model"]
+    content = json.loads(json.dumps(content))
+    content["predictors"][0]["log_hazard_ratio"] = -0.5
+    found = nomogram(content)
+    first = found["predictors"][0]
+    assert (first["present"], first["absent"] > 0) == (0.0, True)
+    assert found["total"] == sum(max(p["present"], p["absent"]) for p in found["predictors"])
+
+
+def test_characteristics_of_the_caller_take_the_place_of_the_predictors_alone():
+    table = {
+        "title": "Table 1",
+        "columns": ["", "All (n 200)"],
+        "rows": [["Age <years>", "51 (40 to 62)"]],
+        "note": "Median.",
+    }
+    html, text = render(own(), unshrunk(), [table])
+    assert "Age &lt;years&gt;" in html
+    assert "Predictors at time zero" not in html
+    assert json.loads(text)["tables"] == [table]
+
+
+def test_words_from_outside_are_escaped():
+    found = replace(own(), cohort='<b>"&', time_zero="<script>alert(1)</script>")
+    html, _ = render(found, unshrunk())
+    assert "<script" not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_both_files_are_written_whole(tmp_path):
+    html, numbers = write_report(own(), (), unshrunk(), tmp_path / "new" / "folder")
+    assert (html.name, numbers.name) == (HTML_NAME, JSON_NAME)
+    assert (html.read_text(encoding="utf-8"), numbers.read_text(encoding="utf-8")) == render(
+        own(), unshrunk()
+    )
+    assert sorted(p.name for p in html.parent.iterdir()) == [HTML_NAME, JSON_NAME]
+
+
+def test_a_folder_that_is_a_file_is_one_sentence(tmp_path):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(TrainingError, match="the report cannot be written"):
+        write_report(own(), (), unshrunk(), tmp_path / "taken")
+
+
+def test_a_model_of_a_folder_is_validated_and_reported_in_one_step(tmp_path):
+    write_model(tmp_path / "model", fitted(), LABELS)
+    found, page = report_on(tmp_path / "model", cohort(), tmp_path / "report", resamples=20)
+    assert found.internal.resamples == 20
+    assert json.loads((page.parent / JSON_NAME).read_text())["validation"] == as_json(found)
+
+
+def test_the_command_prints_the_main_numbers_and_where_the_report_is(tmp_path):
+    write_model(tmp_path / "model", fitted(), LABELS)
+    ended = command(
+        "validate", tmp_path / "model", DEMO, "--out", tmp_path / "report",
+        "--time-zero", TIME_ZERO, "--bootstrap", "20", "--date", "1 March 2026",
+    )  # fmt: skip
+    assert (ended.status, ended.error) == (0, "")
+    for needed in ("200 patients, 73", "corrected for optimism", "0.77 (0.68 to 0.85)", "report.html"):
+        assert needed in ended.out
+    assert "1 March 2026" in (tmp_path / "report" / HTML_NAME).read_text(encoding="utf-8")
+
+
+def test_the_command_says_who_was_taken_out(tmp_path):
+    ended = command(
+        "validate", shipped_folder(), GAPS, "--out", tmp_path, "--time-zero", TIME_ZERO, "--bootstrap", "20"
+    )
+    assert ended.status == 0
+    assert "recurrences, 8 died before" in " ".join(ended.out.split())
+
+
+def shipped_folder() -> Path:
+    return Path(load_model.__code__.co_filename).parent / "imnm_recurrence"
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "sentence"),
+    [
+        ("nowhere", DEMO, "nowhere"),
+        (shipped_folder(), "nowhere.csv", "nowhere.csv"),
+    ],
+)
+def test_a_model_or_a_cohort_that_is_not_there_ends_in_one_line_and_writes_nothing(
+    model, data, sentence, tmp_path
+):
+    out = tmp_path / "report"
+    ended = command("validate", model, data, "--out", out, "--time-zero", TIME_ZERO)
+    assert ended.status == 2
+    assert sentence in ended.error
+    assert ended.error.count("\n") == 1
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "percent", "text"),
+    [
+        (0.7347, 2, False, "0.73"),
+        (0.5, 0, True, "50"),
+        (-0.0004, 2, False, "0.00"),
+        (-0.25, 2, False, "\N{MINUS SIGN}0.25"),
+    ],
+)
+def test_numbers_are_written_alike_everywhere(value, decimals, percent, text):
+    assert written(value, decimals, percent=percent) == text
+
+
+@pytest.mark.parametrize(
+    ("p", "text"), [(1e-9, "< 0.001"), (0.0032, "0.0032"), (0.041, "0.041"), (0.55, "0.55"), (1.0, "1.00")]
+)
+def test_p_values_have_two_figures(p, text):
+    assert written_p(p) == text
+
+
+def test_labels_are_moved_apart_and_stay_inside():
+    assert spread([10, 11, 50], 16, 0, 100) == [10, 26, 50]
+    assert spread([98, 99, 97], 10, 0, 100) == [90, 100, 80]
+    assert spread([], 10, 0, 100) == []
+
+
+def test_ticks_are_whole_multiples():
+    assert even(-0.05, 0.1, 0.05) == [-0.05, 0.0, 0.05, 0.1]
+    assert even(0, 3, 1) == [0, 1, 2, 3]

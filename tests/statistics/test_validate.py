@@ -1,0 +1,334 @@
+import csv
+import json
+import random
+import warnings
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from models.artefact import Model
+from models.inputs import Predictor, State
+from models.registry import default_folder, load_model
+from models.risk import score
+from models.training.benefit import net_benefit
+from models.training.calibration import calibration_at
+from models.training.cohort import Cohort
+from models.training.errors import TrainingError
+from models.training.groups import aalen_johansen_risk, kaplan_meier_risk
+from models.training.internal import Data, Moments, draw
+from models.training.smooth import cloglog, smoother
+from models.training.survival import aalen_johansen
+from models.training.validate import THRESHOLDS, score_all, validate
+from models.training.validation import Measure, Validation, as_json
+
+from .trained import DATA, DEATHS, GAPS, LABELS, cohort, fitted, made
+
+
+@cache
+def shipped() -> Model:
+    return load_model(default_folder())
+
+
+def unshrunk() -> Model:
+    """The shipped model with the numbers of a fit to the demonstration cohort."""
+    base = fitted(shrinkage="none").base
+    hazard = base.cumulative(np.array([1.0, 2.0, 3.0])).tolist()
+    return replace(
+        shipped(),
+        log_hazard_ratios=tuple(base.coef.tolist()),
+        baseline_hazard=dict(zip(("1y", "2y", "3y"), hazard, strict=True)),
+    )
+
+
+@cache
+def record(path=None, kind: str = "fit") -> dict:
+    return {"kind": kind, "cohort_sha256": (cohort(path) if path else cohort()).sha256}
+
+
+@cache
+def own() -> Validation:
+    """The demonstration cohort under the model that was fitted to it."""
+    return validate(unshrunk(), cohort(), record=record(), resamples=60)
+
+
+@cache
+def elsewhere(path=GAPS) -> Validation:
+    return validate(shipped(), cohort(path), resamples=20)
+
+
+@cache
+def of_r() -> dict[tuple[str, str, float | None], tuple[float, float]]:
+    with (DATA.parent / "reference_numbers.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["dataset"] == "demo200"]
+    return {
+        (row["model"], row["quantity"], float(row["time"]) if row["time"] else None): (
+            float(row["value"]),
+            float(row["tolerance"] or 0),
+        )
+        for row in rows
+    }
+
+
+def meets(value: float, quantity: str, time: float | None = None, model: str = "cox_efron") -> bool:
+    expected, tolerance = of_r()[model, quantity, time]
+    return abs(value - expected) <= max(tolerance, 1e-8)
+
+
+@pytest.mark.parametrize(
+    ("field", "quantity"),
+    [
+        ("auc", "auc_score"),
+        ("brier", "brier"),
+        ("ipa", "ipa"),
+        ("observed_over_expected", "oe_ratio"),
+        ("ici", "ici_tight"),
+        ("e50", "e50_tight"),
+        ("e90", "e90_tight"),
+        ("emax", "emax_tight"),
+    ],
+)
+def test_the_numbers_of_the_demonstration_cohort_are_those_of_r(field, quantity):
+    for at in own().horizons:
+        assert meets(getattr(at, field).value, quantity, at.years)
+
+
+def test_concordance_is_that_of_r():
+    assert meets(own().harrell.value, "harrell_c_rounded")
+    assert all(meets(point.auc.value, "uno_c", point.years) for point in own().uno)
+    assert abs(own().slope.value - 1) < 1e-8
+
+
+def test_the_demonstration_cohort_shows_the_abstracts_three_aucs():
+    assert [f"{at.auc.value:.2f}" for at in own().horizons] == ["0.77", "0.84", "0.74"]
+
+
+def test_net_benefit_is_that_of_the_one_by_one_formula():
+    risk = score_all(unshrunk(), cohort().matrix(unshrunk().names)).risks[:, 1]
+    expected = net_benefit(cohort().time, cohort().event, risk, 2.0, THRESHOLDS)
+    found = own().horizons[1].decision
+    there = [k for k, value in enumerate(found.model) if value is not None]
+    assert np.array_equal(np.array(found.model)[there], expected.model[there])
+    assert np.array_equal(found.treat_all, expected.treat_all)
+    assert all(expected.unfollowed[k] for k in range(len(THRESHOLDS)) if k not in there)
+
+
+def test_net_benefit_in_resamples_is_that_of_repeated_rows():
+    people = cohort()
+    risk = score_all(unshrunk(), people.matrix(unshrunk().names)).risks[:, 2]
+    moments = Moments(Data(people.matrix(unshrunk().names), people.time, people.event), 3.0, THRESHOLDS)
+    for count in draw(len(people), 8, 3):
+        again = np.repeat(np.arange(len(people)), count)
+        found = moments.benefit(risk, count)
+        expected = net_benefit(people.time[again], people.event[again], risk[again], 3.0, THRESHOLDS)
+        followed = np.isfinite(found)
+        assert followed.any()
+        assert np.allclose(found[followed], expected.model[followed], rtol=0, atol=1e-12)
+
+
+def test_the_curve_goes_through_the_observed_risks_of_its_indices():
+    people, model = cohort(), unshrunk()
+    risk = score_all(model, people.matrix(model.names)).risks[:, 1]
+    curve = smoother(cloglog(risk), people.time, people.event).at(cloglog(risk), 2.0)
+    assert np.allclose(curve, calibration_at(people.time, people.event, risk, 2.0).observed, atol=1e-9)
+
+
+def test_risks_with_unknown_predictors_are_those_of_the_bedside():
+    model, marks = shipped(), {1.0: State.PRESENT, 0.0: State.ABSENT}
+    chance = random.Random(5)
+    rows = [[chance.choice([0.0, 1.0, float("nan")]) for _ in model.names] for _ in range(60)]
+    found = score_all(model, np.array(rows))
+    for row, pattern, risks in zip(rows, found.patterns, found.risks, strict=True):
+        known = {
+            name: Predictor(marks.get(value, State.MISSING))
+            for name, value in zip(model.names, row, strict=True)
+        }
+        bedside = score(model, known, {})
+        assert bedside.pattern == pattern
+        if pattern.count("?") <= 2:
+            assert [bedside.risk[h].estimate for h in model.horizons] == list(risks)
+
+
+def test_who_has_too_few_known_predictors_gets_no_score_and_is_counted():
+    people = cohort()
+    unknown = {
+        name: np.where(np.arange(200) < 7, np.nan, values) for name, values in people.predictors.items()
+    }
+    unknown["high_drr"] = people.predictors["high_drr"]
+    found = validate(shipped(), replace(people, predictors=unknown), resamples=20)
+    assert (found.screened, found.n) == (200, 193)
+    assert (found.flow[-1].taken_out, found.flow[-1].left) == (7, 193)
+    assert "fewer than 2 of 4" in found.flow[-1].reason
+
+
+def test_a_cohort_of_which_nobody_can_be_scored_is_refused():
+    people = cohort()
+    nothing = {name: np.full(200, np.nan) for name in people.predictors}
+    with pytest.raises(TrainingError, match="nobody has 2 of the model's predictors known"):
+        validate(shipped(), replace(people, predictors=nothing))
+
+
+def test_only_the_cohort_of_the_fit_is_validated_internally():
+    assert own().same_cohort == "fit"
+    assert elsewhere().internal is None
+    assert validate(shipped(), cohort(), record=record(GAPS), resamples=20).internal is None
+    updated = validate(shipped(), cohort(), record=record(kind="baseline update"), resamples=20)
+    assert (updated.same_cohort, updated.internal) == ("baseline update", None)
+
+
+def test_the_four_bootstrap_figures_are_told_apart_and_one_is_corrected():
+    figures = own().internal.concordance
+    assert figures.mean_in_resamples > figures.apparent > figures.mean_on_original
+    assert figures.corrected == pytest.approx(
+        figures.apparent - (figures.mean_in_resamples - figures.mean_on_original)
+    )
+    assert figures.corrected < figures.apparent
+
+
+def test_correction_takes_something_off_everything():
+    for at in own().horizons:
+        assert at.auc_corrected.value < at.auc.value
+        assert at.ipa_corrected.value < at.ipa.value
+        assert at.ici_corrected.value > at.ici.value
+        assert at.curve.corrected != at.curve.observed
+    assert own().internal.slope.value < 1
+
+
+def test_correction_is_said_to_be_impossible_elsewhere():
+    at = elsewhere().horizons[0]
+    assert at.auc_corrected == Measure(None, reason="only for the cohort that the model was fitted to")
+    assert (at.curve.corrected, at.decision.corrected) == ((), ())
+
+
+def test_stability_has_a_row_for_each_own_risk_and_none_for_a_patient():
+    found = own().internal.stability
+    assert sum(row.n for row in found.rows) == 200
+    assert len(found.rows) <= 16
+    assert all(list(row.quantiles) == sorted(row.quantiles) for row in found.rows)
+    assert 0 < found.mape < 0.1
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_does_not():
+    first, again, other = (
+        as_json(validate(unshrunk(), cohort(), record=record(), resamples=30, seed=seed))
+        for seed in (4, 4, 5)
+    )
+    assert first == again
+    assert first["internal"]["concordance"] != other["internal"]["concordance"]
+
+
+def test_counts_below_a_curve_add_up_to_its_group():
+    for grouping in elsewhere(DEATHS).groupings:
+        for curve in grouping.curves:
+            for row in curve.table:
+                assert row.at_risk + row.censored + row.died + row.events == curve.n
+
+
+def test_risk_groups_are_the_bands_of_the_policy():
+    found = elsewhere(DEATHS).groupings[0]
+    risk = score_all(shipped(), cohort(DEATHS).matrix(shipped().names)).risks[:, 1]
+    expected = [
+        int((risk < 0.2).sum()),
+        int(((risk >= 0.2) & (risk < 0.45)).sum()),
+        int((risk >= 0.45).sum()),
+    ]
+    assert [curve.n for curve in found.curves] == expected
+
+
+def test_death_is_shown_as_a_competing_event_where_somebody_died():
+    at = elsewhere(DEATHS).horizons[1]
+    assert elsewhere(DEATHS).deaths == 8
+    assert at.observed_competing.value < at.observed.value
+    assert at.auc_competing.given
+    assert own().horizons[1].auc_competing.reason == "nobody died"
+
+
+def test_competing_risk_is_aalen_johansens_with_limits_round_it():
+    people = cohort(DEATHS)
+    found = aalen_johansen_risk(people.time, people.status, 2.0)
+    assert found.value == float(aalen_johansen(people.time, people.status, 1).at(np.array([2.0]))[0])
+    assert found.low < found.value < found.high
+
+
+def test_subgroups_with_few_recurrences_say_so_instead_of_a_number():
+    people = cohort()
+    names = tuple("anti-SRP" if i < 180 else "anti-HMGCR" for i in range(200))
+    found = {
+        part.label: part
+        for part in validate(shipped(), replace(people, subtype=names), resamples=20).subgroups
+    }
+    assert found["anti-SRP"].concordance.given
+    assert found["anti-HMGCR"].concordance.reason == "fewer than 10 recurrences"
+    assert found["all known"].n == 200
+
+
+def test_missing_predictors_are_counted_by_predictor_and_by_pattern():
+    found, matrix = elsewhere(), cohort(GAPS).matrix(shipped().names)
+    kept = matrix[(~np.isnan(matrix)).sum(axis=1) >= 2]
+    assert [row.unknown for row in found.missing] == np.isnan(kept).sum(axis=0).tolist()
+    assert sum(row.n for row in found.patterns) == found.n == len(kept)
+
+
+def _few(n: int) -> Cohort:
+    return cohort().where(np.arange(200) < n)
+
+
+SMALL = {
+    "one patient": lambda: _few(1),
+    "two patients": lambda: _few(2),
+    "five patients": lambda: _few(5),
+    "no recurrence": lambda: replace(cohort(), status=np.zeros(200, dtype=np.int64)),
+    "nobody followed for a year": lambda: replace(cohort(), time=cohort().time / 20),
+    "nobody followed for three years": lambda: replace(cohort(), time=np.minimum(cohort().time, 2.5)),
+    "no recurrence in the first years": lambda: replace(cohort(), time=cohort().time + 3.5),
+    "everybody recurred at once": lambda: replace(
+        cohort(), time=np.ones(200), status=np.ones(200, dtype=np.int64)
+    ),
+    "everybody died": lambda: replace(cohort(), status=np.full(200, 2, dtype=np.int64)),
+    "nobody censored": lambda: replace(cohort(), status=np.ones(200, dtype=np.int64)),
+    "all predictors absent": lambda: made(**{name: np.zeros(200) for name in shipped().names}),
+    "one patient with each pattern": lambda: _few(16),
+}
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_a_cohort_that_allows_little_says_why_and_never_fails(kind):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = validate(shipped(), SMALL[kind](), resamples=20)
+    text = json.dumps(as_json(found), allow_nan=False)
+    assert found.n > 0
+    assert '"value": null, "se": null, "low": null, "high": null, "reason": ""' not in text
+
+
+def test_what_cannot_be_estimated_is_named():
+    short = validate(shipped(), SMALL["nobody followed for three years"](), resamples=20).horizons[2]
+    assert short.observed.reason == "nobody was followed for 3 years"
+    assert short.auc.reason == short.brier.reason == short.ici.reason == short.observed.reason
+    none = validate(shipped(), SMALL["no recurrence"](), resamples=20)
+    assert none.horizons[0].auc.reason == "nobody had a recurrence within 1 year"
+    assert none.groupings[0].log_rank.reason == "nobody had a recurrence"
+    assert not none.harrell.given
+
+
+def test_a_group_without_patients_has_no_risk():
+    assert not kaplan_meier_risk(np.array([]), np.array([], dtype=np.int64), 1.0).given
+    assert not aalen_johansen_risk(np.array([]), np.array([], dtype=np.int64), 1.0).given
+
+
+def test_progress_is_told_to_its_end():
+    seen: dict[str, tuple[int, int]] = {}
+
+    def note(what: str, done: int, of: int) -> None:
+        seen[what] = (done, of)
+
+    validate(unshrunk(), cohort(), record=record(), resamples=30, progress=note)
+    assert {"models of resamples", "optimism of curves", "horizons"} <= set(seen)
+    assert all(done == of for done, of in seen.values())
+
+
+def test_a_number_that_is_not_finite_never_becomes_json():
+    with pytest.raises(ValueError, match="no place in JSON"):
+        as_json(Measure(float("nan")))
+    assert as_json({"day": LABELS.centre, "n": np.int64(3)}) == {"day": "West Hospital", "n": 3}
