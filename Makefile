@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 PYTEST := $(BIN)/python -m pytest
-SUITES := unit spec contract hostile golden
+SUITES := unit spec contract hostile golden statistics
 FOLDERS := $(SUITES:%=tests/%)
 
 .DEFAULT_GOAL := help
@@ -37,15 +37,18 @@ bench: .venv/all  ## measurements, never a gate
 
 docs: .venv/all  ## write the generated pages and pictures
 	@$(BIN)/python -m tests.spec --write && $(BIN)/imnm-cds check --write && $(BIN)/python -m tests.support.picture --write
+	@$(BIN)/python -m tests.statistics.reference --write && $(BIN)/python -m cds_service.cohort --write
 
 lock:  ## resolve the lock files anew (needs uv)
 	@uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate -q -o all.lock
-	@printf "lifelines; python_version < '3'\npandas; python_version < '3'\n" | uv pip compile pyproject.toml \
+	@printf "%s; python_version < '3'\n" lifelines pandas pyarrow | uv pip compile pyproject.toml \
 	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q \
 	  -c all.lock --overrides /dev/stdin -o serve.lock
 	@uv pip compile --group build --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate -q -c all.lock -o build.lock
+	@echo healthchain==0.16.1 | uv pip compile - --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate -q -o tests/system/healthchain/requirements.lock
 
 # One line for each thing a fresh machine may lack.
 .venv/bin/python:

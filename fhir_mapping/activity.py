@@ -20,7 +20,7 @@ _PER_CENT = 100
 
 def activity(record: PatientRecord) -> Activity:
     """CK now, its peak and nadir in U/L and × ULN (R1); a possible relapse and a rising CK (R2)."""
-    cks = _in_order(record)
+    cks = in_order(record)
     coded = _coded_relapses(record)
     rise = _confirmed_rise(record, cks)
     rising = () if rise else _latest_rise(record, cks)
@@ -37,7 +37,7 @@ def activity(record: PatientRecord) -> Activity:
     )
 
 
-def _in_order(record: PatientRecord) -> list[Result]:
+def in_order(record: PatientRecord) -> list[Result]:
     """Every CK that has a limit, the latest last; of one time the highest last, of equal ones the lower id."""
     cks = (ck for ck in record.of("ck") if ck.amount and ck.limits.high)
     by_id = sorted(cks, key=lambda ck: ck.id, reverse=True)
@@ -124,10 +124,10 @@ def _has_risen(ck: Result, nadir: Result, rules: Rules) -> bool:
 
 def _nadir_before(cks: Sequence[Result], when: datetime, rules: Rules) -> Result | None:
     """R2: the lowest result before a time that is an improvement."""
-    return _lowest(ck for ck in _improvements(cks, rules) if ck.when.last < when)
+    return _lowest(ck for ck in improvements(cks, rules) if ck.when.last < when)
 
 
-def _improvements(cks: Sequence[Result], rules: Rules) -> Iterator[Result]:
+def improvements(cks: Sequence[Result], rules: Rules) -> Iterator[Result]:
     """R2: results ≤ 2 × ULN or ≤ 50 % of the highest before them, where that highest is > 2 × ULN."""
     times = rules.number("activity.improved_times_uln")
     part = rules.number("activity.improved_percent_of_peak") / _PER_CENT

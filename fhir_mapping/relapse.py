@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from functools import cache, partial
 from typing import Literal
 
-from fhir_mapping.activity import _improvements, _in_order, activity
+from fhir_mapping.activity import improvements, in_order, activity
 from fhir_mapping.checks import judge
 from fhir_mapping.exposures import (
     GLUCOCORTICOID,
@@ -94,14 +94,14 @@ def treatment_changes(record: PatientRecord) -> tuple[Change, ...]:
 
 def _improved(record: PatientRecord) -> datetime | None:
     """When CK first counts as improved (R2)."""
-    found = _improvements(_in_order(record), record.mapping.tables.rules)
+    found = improvements(in_order(record), record.mapping.tables.rules)
     return min((ck.when.last for ck in found), default=None)
 
 
 def _moments(record: PatientRecord, improved: datetime) -> list[datetime]:
     """After the improvement, the moments at which a possible relapse can begin: a raised CK, or a code for it."""
     times = record.mapping.tables.rules.number("activity.times_uln")
-    cks = (ck.when.last for ck in _in_order(record) if is_raised(ck, times))
+    cks = (ck.when.last for ck in in_order(record) if is_raised(ck, times))
     coded = (
         told.last
         for found in record.diagnoses
