@@ -13,7 +13,7 @@ from starlette.responses import Response
 from tests.support.walker import hollow_elements
 
 # CPU-bound, summed over the workers
-BUDGETS_S = {"unit": 120, "spec": 420, "contract": 300, "golden": 300, "hostile": 420, "system": 600}
+BUDGETS_S = {"unit": 120, "spec": 420, "contract": 480, "golden": 300, "hostile": 420, "system": 600}
 THOROUGH = {  # many variations of what other tests cover: run without measuring coverage
     "test_every_number_matters.py",
     "test_every_word_matters.py",
@@ -22,6 +22,7 @@ THOROUGH = {  # many variations of what other tests cover: run without measuring
     "test_every_way_in.py",
     "test_real_shaped_bundles.py",
     "test_feedback_survives_kill.py",
+    "test_cost_of_mistakes.py",
 }
 
 
