@@ -16,7 +16,7 @@ from tests.support.walker import hollow_elements
 BUDGETS_S = {
     "unit": 120,
     "spec": 420,
-    "contract": 300,
+    "contract": 480,
     "golden": 300,
     "hostile": 420,
     "statistics": 240,
@@ -30,6 +30,7 @@ THOROUGH = {  # many variations of what other tests cover: run without measuring
     "test_every_way_in.py",
     "test_real_shaped_bundles.py",
     "test_feedback_survives_kill.py",
+    "test_cost_of_mistakes.py",
 }
 
 

@@ -3,20 +3,17 @@
 import asyncio
 import gc
 import json
-import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator
-from contextlib import closing
 
 import psutil
 import pytest
 
-from cds_service.errors import InvalidRequestError
 from cds_service.feedback import read
 from cds_service.settings import Limits
 from tests.support import ehr_simulator as sim
-from tests.support.byte_corpus import BODIES, FEEDBACK_BODIES, ITEM, MARKER, ODD_BUT_FINE
+from tests.support.byte_corpus import BODIES, FEEDBACK_BODIES, MARKER, ODD_BUT_FINE
 from tests.support.ehr_simulator import EhrSimulator
 from tests.support.service import SERVICE, call_body, running, settings
 
@@ -70,28 +67,7 @@ async def test_no_bytes_break_the_feedback_endpoint(content_type, tmp_path):
     assert [(event["outcome"], "stored" in event) for event in events] == [("refused", False)] * len(spent)
     assert MARKER not in "".join(service.lines)
     assert sorted(spent.values())[-3] < 0.05, "each at most 50 ms of CPU, two pauses of the collector aside"
-    with closing(sqlite3.connect(configured.store)) as database:
-        assert database.execute("SELECT count(*) FROM feedback").fetchone() == (0,)
-
-
-HUGE = {
-    "300,000 empty items": b'{"feedback": [' + b"{}," * 300_000 + b"{}]}",
-    "60,000 wrong suggestions": json.dumps(
-        {"feedback": ITEM | {"acceptedSuggestions": [{"id": 1}] * 60_000}}
-    ).encode(),
-    "200,000 wrong reasons": json.dumps({"feedback": ITEM | {"overrideReason": [1] * 200_000}}).encode(),
-    "a megabyte of brackets": json.dumps({"feedback": ITEM | {"outcome": "[{" * 500_000}}).encode(),
-}
-
-
-@pytest.mark.parametrize("body", HUGE.values(), ids=HUGE)
-def test_a_megabyte_of_mistakes_in_feedback_costs_less_than_a_second_of_cpu(body):
-    limits = Limits()
-    assert len(body) <= limits.feedback_bytes
-    begun = time.process_time()
-    with pytest.raises(InvalidRequestError):
-        read(body, "imnm-recurrence", limits)
-    assert time.process_time() - begun < 1  # naming every mistake of the first takes 5 s
+    assert not configured.store.exists()  # made at the first item that is stored
 
 
 async def test_feedback_is_read_where_it_holds_up_no_other_call(monkeypatch, tmp_path):

@@ -167,10 +167,14 @@ def test_brackets_are_blanked_and_the_reference_range_is_cut(text, shown):
 
 
 @pytest.mark.parametrize(
-    "text", ["(" * 50_000, "1:" * 30_000, "1" + " " * 60_000, "<" + " " * 60_000, "()" * 30_000]
+    "text",
+    ["(" * 50_000, "1:" * 30_000, "1" + " " * 60_000, "<" + " " * 60_000, "()" * 30_000],
+    ids=["brackets", "ratios", "blanks after a number", "blanks after a sign", "pairs of brackets"],
 )
 def test_hostile_text_takes_no_time(text):
-    started = time.perf_counter()
+    started = time.process_time()
     read(text)
     read(text, titre_code=True)
-    assert time.perf_counter() - started < 2
+    assert (
+        time.process_time() - started < 3
+    )  # CPU, while coverage traces each step; quadratic time takes minutes
