@@ -235,6 +235,7 @@ def train(
     centre: Annotated[str, typer.Option(help="Whose cohort it is, as cards will say.")] = "",
     synthetic: Annotated[bool, typer.Option("--synthetic", help="The patients are not real.")] = False,
     max_rows: Annotated[int | None, typer.Option(min=1, help="Most patients that a cohort may have.")] = None,
+    date: Annotated[str, typer.Option(help="Day of the fit, as cards will say; today if left out.")] = "",
 ) -> None:
     """Fit the four-predictor model to a cohort and write it as a folder that the service serves."""
     from cds_service.terminal import open_console

@@ -25,7 +25,6 @@ from models.training.synthetic import Recipe
 from models.training.validation import as_json
 
 COHORT_SEED = 1
-_RECONSTRUCTED_ABOVE_COVARIANCE = 4  # these numbers are printed with the decimals of model.json
 
 
 def recipe_for(folder: Path | None, scenario: str, deaths_per_year: float) -> Recipe:
@@ -112,7 +111,7 @@ def show_reconstruction(console: Console, found: Reconstruction) -> None:
     )
     table = _table("", "shipped", "now", "error now", "z")
     for index, number in enumerate(found.numbers):
-        decimals = 4 if index < _RECONSTRUCTED_ABOVE_COVARIANCE else 5
+        decimals = 5 if index else 4  # those of model.json
         values = (number.shipped, number.reconstructed, number.own_error)
         mark = "" if number.agrees else " !"
         table.add_row(number.name, *(f"{value:.{decimals}f}" for value in values), f"{number.z:+.2f}{mark}")

@@ -9,8 +9,8 @@ from rich.text import Text
 from cds_service.progress import progress_bars
 from cds_service.train import CohortSource
 from models.registry import load_model
-from models.training.report import report_on
 from models.training.report.words import written
+from models.training.report.write import report_on
 from models.training.validation import Measure, Validation
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from models.training.comparing import Tested
 from models.training.describe import PER, Cell, Contrast, Group, Quartiles, Row, TableOne
-from models.training.report.words import written, written_p
 
 DASH = "–"
 _MARKS = {
@@ -28,7 +27,7 @@ def _follow_up(found: TableOne) -> Mapping[str, Any]:
         "Patients": lambda g: str(g.n),
         "Recurrences": lambda g: str(g.follow_up.recurrences),
         "Deaths without recurrence": lambda g: str(g.follow_up.deaths),
-        "Person-years": lambda g: written(g.follow_up.person_years, 1),
+        "Person-years": lambda g: _written(g.follow_up.person_years, 1),
         f"Recurrences per {PER:.0f} person-years": _rate,
         "Years of follow-up": lambda g: _quartiles(g.follow_up.years),
     }
@@ -43,14 +42,14 @@ def _follow_up(found: TableOne) -> Mapping[str, Any]:
 
 def _rate(group: Group) -> str:
     found = group.follow_up
-    return f"{written(found.rate, 1)} ({written(found.low, 1)}, {written(found.high, 1)})"
+    return f"{_written(found.rate, 1)} ({_written(found.low, 1)}, {_written(found.high, 1)})"
 
 
 def _characteristics(found: TableOne, contrast: Contrast) -> Mapping[str, Any]:
     heads = [f"{_first_upper(group.label)} n = {group.n}" for group in (found.all, *contrast.groups)]
     return {
         "title": f"Characteristics by {contrast.label}",
-        "columns": ["", *heads, "SMD", "p", f"p, {found.adjustment}"],
+        "columns": ["", *heads, "SMD", "p", found.adjustment],
         "rows": [line for row in contrast.rows for line in _lines(row)],
         "note": " ".join(_notes(found, contrast)),
     }
@@ -59,8 +58,8 @@ def _characteristics(found: TableOne, contrast: Contrast) -> Mapping[str, Any]:
 def _lines(row: Row) -> Iterator[list[str]]:
     """The row itself; of words with more than two levels a row for each; then how many are missing, where any are."""
     cells = (row.all, *row.groups)
-    size = DASH if row.largest is None else written(row.largest, 2)
-    ending = [size, _p(row.test), DASH if row.p_adjusted is None else written_p(row.p_adjusted)]
+    size = DASH if row.largest is None else _written(row.largest, 2)
+    ending = [size, _p(row.test), DASH if row.p_adjusted is None else _written_p(row.p_adjusted)]
     label = f"{row.label}, {row.unit}" if row.unit else row.label
     if row.kind == "number":
         yield [label, *(_quartiles(cell.quartiles) for cell in cells), *ending]
@@ -76,7 +75,7 @@ def _lines(row: Row) -> Iterator[list[str]]:
 
 def _count(cell: Cell, level: int) -> str:
     share = cell.shares[level]
-    return str(cell.counts[level]) + ("" if share is None else f" ({written(share, 0, percent=True)} %)")
+    return DASH if share is None else f"{cell.counts[level]} ({_written(share, 0, percent=True)} %)"
 
 
 def _quartiles(found: Quartiles) -> str:
@@ -91,12 +90,12 @@ def _short(value: float | None) -> str:
     if value is None:
         return DASH
     if value == round(value):
-        return written(value, 0)
-    return written(value, max(0, min(2, 2 - floor(log10(abs(value)))), -floor(log10(abs(value)))))
+        return _written(value, 0)
+    return _written(value, max(0, min(2, 2 - floor(log10(abs(value)))), -floor(log10(abs(value)))))
 
 
 def _p(test: Tested) -> str:
-    return DASH if test.p is None else f"{written_p(test.p)} {_MARKS[test.name]}"
+    return DASH if test.p is None else f"{_written_p(test.p)} {_MARKS[test.name]}"
 
 
 def _notes(found: TableOne, contrast: Contrast) -> Iterator[str]:
@@ -107,7 +106,7 @@ def _notes(found: TableOne, contrast: Contrast) -> Iterator[str]:
     )
     if used:
         yield "Tests: " + ", ".join(f"{mark} {name}" for name, mark in _MARKS.items() if name in used) + "."
-        yield f"{found.adjustment}: adjusted for the {contrast.tests} tests of this table."
+        yield f"{found.adjustment}: p adjusted by {found.adjustment}'s method for the {contrast.tests} tests of this table."
     for row in contrast.rows:
         if row.test.reason:
             yield f"{row.label}: not tested, {row.test.reason}."
@@ -120,6 +119,21 @@ def _notes(found: TableOne, contrast: Contrast) -> Iterator[str]:
     if small := [cell for cell in found.small_cells if cell.by == contrast.by]:
         cells = "; ".join(f"{c.column} {c.level}, {c.group}: {c.count}" for c in small)
         yield f"Cells below 5, in which persons might be recognised: {cells}."
+
+
+# The report imports this module, and importing any part of the report imports all of it: so only when it is needed.
+
+
+def _written(value: float, decimals: int, *, percent: bool = False) -> str:
+    from models.training.report.words import written
+
+    return written(value, decimals, percent=percent)
+
+
+def _written_p(p: float) -> str:
+    from models.training.report.words import written_p
+
+    return written_p(p)
 
 
 def _first_upper(text: str) -> str:

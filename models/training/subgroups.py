@@ -67,7 +67,7 @@ def _parts(cohort: Cohort, patterns: Sequence[str]) -> Iterator[tuple[str, str, 
         for label in sorted(set(cohort.subtype), key=lambda name: (not name, name)):
             yield "Antibody subtype", label or "not given", subtype == label
     unknown = np.array([pattern.count("?") for pattern in patterns])
-    names = {0: "all known", 1: "one unknown"}
+    names = {0: "all known", 1: "one unknown", 2: "two unknown"}
     for count in np.unique(unknown):
         yield "Predictors", names.get(int(count), f"{count} unknown"), unknown == count
 

@@ -111,11 +111,6 @@ class Updated:
     death: CompetingDeath | None = None
     warnings: tuple[str, ...] = ()
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The predictors, in the order of the numbers."""
-        return self.parent.names
-
 
 def train(cohort: Cohort, options: Options, progress: Progress = quiet) -> Trained:
     """Fit the model. Raises TrainingError where the cohort is too small, or leaves no finite hazard ratio."""
@@ -170,6 +165,8 @@ def update(cohort: Cohort, parent: Model, options: Options) -> Updated:
     """
     if set(parent.names) != set(PREDICTORS):
         raise TrainingError(f"{parent.id} has other predictors: {', '.join(parent.names)}")
+    if set(parent.horizons) != set(HORIZONS):
+        raise TrainingError(f"{parent.id} has other horizons: {', '.join(parent.horizons)}")
     known = cohort.complete(parent.names)
     require_recurrences(known, parameters=1)
     require_horizons(known)

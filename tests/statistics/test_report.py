@@ -4,18 +4,21 @@ from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from models.artefact import Model
 from models.registry import load_model
+from models.training.describe import table_one
 from models.training.errors import TrainingError
-from models.training.report import HTML_NAME, JSON_NAME, render, report_on, write_report
 from models.training.report.canvas import even, spread, width_of
 from models.training.report.checklist import AUTHOR
+from models.training.report.example import NUMBERS, PAGE, example
 from models.training.report.nomogram_figure import nomogram
+from models.training.report.page import page
 from models.training.report.words import written, written_p
+from models.training.report.write import HTML_NAME, JSON_NAME, render, report_on, write_report
 from models.training.validate import fit_record_of, validate
 from models.training.validation import as_json
 from models.training.write_model import write_model
@@ -41,7 +44,7 @@ def trained_report(tmp_path_factory) -> tuple[str, dict]:
     folder = tmp_path_factory.mktemp("trained")
     model, fit = local(folder)
     found = validate(model, cohort(), record=fit, resamples=60)
-    html, text = render(found, model, date="1 March 2026", record=fit)
+    html, text = render(found, model, table_one(cohort()), "1 March 2026", fit)
     return html, json.loads(text)
 
 
@@ -69,8 +72,8 @@ def any_report(request, trained_report) -> tuple[str, dict]:
 class Reader(HTMLParser):
     """What the page shows in tables, cards and figures: numbers with their full values, and the words round them."""
 
-    SHOWN = {"td", "th", "caption", "dd", "dt", "figcaption", "text", "desc", "p", "li"}
-    VOID = {"meta", "br"}
+    SHOWN = frozenset({"td", "th", "caption", "dd", "dt", "figcaption", "text", "desc", "p", "li"})
+    VOID = frozenset({"meta", "br"})
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -135,12 +138,12 @@ def test_every_number_of_the_page_stands_in_the_json(any_report):
     found = list(leaves(content))
     numbers = {float(value) for value in found if isinstance(value, int | float)}
     texts = " ".join(str(value) for value in found)
-    page = Reader(html)
-    assert len(page.numbers) > 200
-    for full, text in page.numbers:
+    shown = Reader(html)
+    assert len(shown.numbers) > 200
+    for full, text in shown.numbers:
         assert float(full) in numbers, (full, text)
         assert shows(text, float(full)), (full, text)
-    for words in page.words:
+    for words in shown.words:
         for number in re.findall(r"\d+(?:\.\d+)?", words):
             assert number in texts or number in CONVENTIONS, words
 
@@ -185,7 +188,7 @@ def test_every_figure_is_valid_xml_with_a_title_and_a_description(any_report):
     figures = re.findall(r"<svg .*?</svg>", html, re.DOTALL)
     assert len(figures) >= 8
     for text in figures:
-        svg = ElementTree.fromstring(text)
+        svg = ET.fromstring(text)
         assert svg.get("role") == "img"
         title, about = svg.find(f"{SVG}title"), svg.find(f"{SVG}desc")
         assert svg.get("aria-labelledby") == f"{title.get('id')} {about.get('id')}"
@@ -206,7 +209,7 @@ def test_figures_are_drawn_in_colours_that_colour_blind_people_tell_apart(any_re
 def test_lines_of_a_figure_differ_in_more_than_colour(any_report):
     html, _ = any_report
     for text in re.findall(r"<svg .*?</svg>", html, re.DOTALL):
-        lines = [e for e in ElementTree.fromstring(text).iter(f"{SVG}path") if e.get("stroke-width") == "2.2"]
+        lines = [e for e in ET.fromstring(text).iter(f"{SVG}path") if e.get("stroke-width") == "2.2"]
         dashes = {}
         for line in lines:
             dashes.setdefault(line.get("stroke-dasharray"), set()).add(line.get("stroke"))
@@ -233,7 +236,7 @@ def test_the_page_names_its_language_and_its_tables_their_headings(any_report):
     assert tables == ["table", "caption"] * (len(tables) // 2)
 
 
-def _boxes(svg: ElementTree.Element):
+def _boxes(svg: ET.Element):
     """Where the level texts of a figure lie, by a guess of their widths: text, left, right, top, bottom."""
     for element in svg.iter(f"{SVG}text"):
         if element.get("transform"):
@@ -247,13 +250,13 @@ def _boxes(svg: ElementTree.Element):
 def test_no_label_of_a_figure_lies_on_another_or_outside(any_report):
     html, _ = any_report
     for text in re.findall(r"<svg .*?</svg>", html, re.DOTALL):
-        svg = ElementTree.fromstring(text)
+        svg = ET.fromstring(text)
         _, _, width, height = map(float, svg.get("viewBox").split())
         boxes = list(_boxes(svg))
         for i, (name, left, right, top, bottom) in enumerate(boxes):
             assert left >= -1, (svg.get("id"), name)
             assert right <= width + 1, (svg.get("id"), name)
-            assert 0 <= top, (svg.get("id"), name)
+            assert top >= 0, (svg.get("id"), name)
             assert bottom <= height, (svg.get("id"), name)
             for other, left2, right2, top2, bottom2 in boxes[i + 1 :]:
                 apart = right <= left2 or right2 <= left or bottom <= top2 or bottom2 <= top
@@ -338,17 +341,13 @@ def test_a_protective_predictor_gives_its_points_where_it_is_absent():
     assert found["total"] == sum(max(p["present"], p["absent"]) for p in found["predictors"])
 
 
-def test_characteristics_of_the_caller_take_the_place_of_the_predictors_alone():
-    table = {
-        "title": "Table 1",
-        "columns": ["", "All (n 200)"],
-        "rows": [["Age <years>", "51 (40 to 62)"]],
-        "note": "Median.",
-    }
-    html, text = render(own(), unshrunk(), [table])
-    assert "Age &lt;years&gt;" in html
+def test_characteristics_take_the_place_of_the_predictors_alone():
+    described = table_one(cohort())
+    html, text = render(own(), unshrunk(), described)
+    assert "Characteristics by recurrence" in html
     assert "Predictors at time zero" not in html
-    assert json.loads(text)["tables"] == [table]
+    assert "Predictors at time zero" in plain("own")[0]
+    assert json.loads(text)["table_one"] == as_json(described)
 
 
 def test_words_from_outside_are_escaped():
@@ -359,7 +358,7 @@ def test_words_from_outside_are_escaped():
 
 
 def test_both_files_are_written_whole(tmp_path):
-    html, numbers = write_report(own(), (), unshrunk(), tmp_path / "new" / "folder")
+    html, numbers = write_report(own(), None, unshrunk(), tmp_path / "new" / "folder")
     assert (html.name, numbers.name) == (HTML_NAME, JSON_NAME)
     assert (html.read_text(encoding="utf-8"), numbers.read_text(encoding="utf-8")) == render(
         own(), unshrunk()
@@ -370,7 +369,7 @@ def test_both_files_are_written_whole(tmp_path):
 def test_a_folder_that_is_a_file_is_one_sentence(tmp_path):
     (tmp_path / "taken").write_text("")
     with pytest.raises(TrainingError, match="the report cannot be written"):
-        write_report(own(), (), unshrunk(), tmp_path / "taken")
+        write_report(own(), None, unshrunk(), tmp_path / "taken")
 
 
 def test_a_model_of_a_folder_is_validated_and_reported_in_one_step(tmp_path):
@@ -451,3 +450,24 @@ def test_labels_are_moved_apart_and_stay_inside():
 def test_ticks_are_whole_multiples():
     assert even(-0.05, 0.1, 0.05) == [-0.05, 0.0, 0.05, 0.1]
     assert even(0, 3, 1) == [0, 1, 2, 3]
+
+
+def test_the_example_in_the_documentation_is_made_by_this_page_from_its_numbers():
+    content = json.loads(NUMBERS.read_text(encoding="utf-8"))
+    figures = content.pop("figures")
+    html, drawn = page(content)
+    assert html == PAGE.read_text(encoding="utf-8")
+    assert drawn == figures
+    assert content["evidence"].startswith("Synthetic")
+
+
+def test_the_example_shows_the_numbers_of_a_fit_today():
+    stored = json.loads(NUMBERS.read_text(encoding="utf-8"))
+    fresh = json.loads(example(resamples=20)[1])
+    assert fresh["validation"]["cohort_sha256"] == stored["validation"]["cohort_sha256"]
+    for at, then in zip(fresh["validation"]["horizons"], stored["validation"]["horizons"], strict=True):
+        assert at["auc"]["value"] == pytest.approx(then["auc"]["value"], abs=1e-9)
+        assert at["observed"] == then["observed"]
+    aucs = [f"{at['auc']['value']:.2f}" for at in stored["validation"]["horizons"]]
+    assert aucs == ["0.77", "0.84", "0.74"]
+    assert stored["validation"]["internal"]["resamples"] == 1000

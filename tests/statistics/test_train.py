@@ -20,7 +20,7 @@ from models.training.internal import Data, draw, refit
 from models.training.sample_size import sample_size
 from models.training.selection import eliminate, select
 from models.training.shrinkage import uniform_shrinkage
-from models.training.train import Options, train, update
+from models.training.train import Options, _size, train, update
 from tests.statistics.trained import DEATHS, DEMO, GAPS, cohort, fitted, made
 
 FEW = Options(bootstrap=20)
@@ -287,6 +287,11 @@ def test_the_sample_size_is_that_of_rileys_criteria_at_what_was_found():
     assert not any("would be needed" in warning for warning in found.warnings)
 
 
+def test_predictors_that_explain_nothing_have_no_sample_size():
+    fit = fitted().fit
+    assert _size(cohort(), replace(fit, log_likelihood=fit.log_likelihood_null)) is None
+
+
 def test_a_cohort_smaller_than_rileys_criteria_ask_is_warned_of():
     weak = train(made(120, events=60, seed=WEAK_SEED), FEW)
     assert f"{weak.size.n} patients would be needed (Riley's criteria), 120 were analysed" in weak.warnings
@@ -329,6 +334,13 @@ def test_with_enough_deaths_their_hazard_depends_on_the_predictors():
     status[np.flatnonzero(status == 0)[:40]] = 2
     found = train(replace(cohort(), status=status), FEW)
     assert found.death.hazard == "a Cox model on the same predictors"
+
+
+def test_deaths_that_allow_no_model_have_one_hazard():
+    status = cohort().status.copy()
+    absent = np.flatnonzero((status == 0) & (cohort().column("high_ana") == 0))
+    status[absent[:30]] = 2
+    assert train(replace(cohort(), status=status), FEW).death.hazard == "one hazard for all"
 
 
 # Selection
@@ -417,6 +429,9 @@ def test_an_update_of_a_model_with_other_predictors_is_refused():
     other = replace(parent, predictors=parent.predictors[:3])
     with pytest.raises(TrainingError, match="imnm-recurrence has other predictors"):
         update(cohort(), other, Options())
+    later = replace(parent, baseline_hazard={"2y": 0.1, "5y": 0.3})
+    with pytest.raises(TrainingError, match="imnm-recurrence has other horizons: 2y, 5y"):
+        update(cohort(), later, Options())
 
 
 # Progress, repetition

@@ -288,6 +288,9 @@ SMALL = {
     "everybody died": lambda: replace(cohort(), status=np.full(200, 2, dtype=np.int64)),
     "nobody censored": lambda: replace(cohort(), status=np.ones(200, dtype=np.int64)),
     "all predictors absent": lambda: made(**{name: np.zeros(200) for name in shipped().names}),
+    "a predictor never known": lambda: replace(
+        cohort(), predictors=dict(cohort().predictors) | {"high_ana": np.full(200, np.nan)}
+    ),
     "one patient with each pattern": lambda: _few(16),
 }
 

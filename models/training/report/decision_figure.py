@@ -1,6 +1,6 @@
 """The decision curve at one horizon: net benefit by threshold, with the odds of harm to benefit below."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import floor
 from typing import Any
 
@@ -20,6 +20,8 @@ from models.training.report.canvas import (
 from models.training.report.words import written
 
 _LOWEST = -0.05
+_LEAVES_EARLY = 0.44  # a line that reaches the lower edge before has room for its name there
+_End = tuple[str, float, float, str, str]  # name, threshold, net benefit, colour, dash
 ODDS = ((0.1, 9), (0.2, 4), (1 / 3, 2), (0.5, 1))  # threshold, and how many benefits outweigh one harm: 1:9 …
 
 
@@ -78,30 +80,36 @@ def _bands(axes: Axes, policy: Mapping[str, Any]) -> None:
 
 def _lines(axes: Axes, curve: Mapping[str, Any]) -> None:
     xs = curve["thresholds"]
-    ends = [("act for none", 0.6, 0.0, BLACK, "2 3")]
+    ends: list[_End] = [("act for none", 0.6, 0.0, BLACK, "2 3")]
     axes.on.line(axes.points([0.0, 0.6], [0.0, 0.0]), BLACK, dash="2 3", thick=1.6)
-    _treat_all(axes, xs, curve["treat_all"])
-    for text, key, colour, dash in (
-        ("model", "model", BLUE, ""),
-        ("corrected", "corrected", VERMILLION, "7 3"),
+    for text, key, colour, dash, thick in (
+        ("act for all", "treat_all", GREY, "9 3 2 3", 1.8),
+        ("model", "model", BLUE, "", 2.2),
+        ("corrected", "corrected", VERMILLION, "7 3", 2.2),
     ):
-        values = [v if v is not None and v >= _LOWEST else None for v in curve[key]]
-        shown = [(x, v) for x, v in zip(xs, values, strict=False) if v is not None]
-        if shown:
-            axes.on.line(axes.points(xs, values), colour, dash=dash, thick=2.2)
+        shown = [(x, v) for x, v in zip(xs, curve[key], strict=False) if v is not None and v >= _LOWEST]
+        if not shown:
+            continue
+        axes.on.line([(axes.x(x), axes.y(v)) for x, v in shown], colour, dash=dash, thick=thick)
+        if key == "treat_all" and shown[-1][0] < xs[-1]:
+            _name_at_the_edge(axes, text, *shown[-1])
+        else:
             ends.append((text, *shown[-1], colour, dash))
+    _names(axes, ends)
+
+
+def _name_at_the_edge(axes: Axes, text: str, threshold: float, value: float) -> None:
+    """The name of a line that leaves at the lower edge: right of it, or left where it leaves late."""
+    if threshold < _LEAVES_EARLY:
+        axes.on.word(axes.x(threshold) + 6, axes.y(value) - 3, text, size=SMALL)
+    else:
+        axes.on.word(axes.x(threshold) - 12, axes.bottom - 3, text, anchor="end", size=SMALL)
+
+
+def _names(axes: Axes, ends: Sequence[_End]) -> None:
+    """The lines' names at the right edge, moved apart, each with a sample and a thin line to where its line ends."""
     places = spread([axes.y(end[2]) for end in ends], 16, axes.top, axes.bottom)
     for (text, threshold, value, colour, dash), y in zip(ends, places, strict=True):
         axes.on.line([(axes.x(threshold) + 2, axes.y(value)), (axes.right + 9, y)], GREY, thick=0.8)
         axes.on.line([(axes.right + 11, y), (axes.right + 31, y)], colour, dash=dash, thick=2.2)
         axes.on.word(axes.right + 36, y + 4, text)
-
-
-def _treat_all(axes: Axes, xs: list[float], values: list[float]) -> None:
-    """A thin line that leaves at the lower edge; its name stands where it does."""
-    inside = [(x, v) for x, v in zip(xs, values, strict=True) if v >= _LOWEST]
-    if not inside:
-        return
-    axes.on.line([(axes.x(x), axes.y(v)) for x, v in inside], GREY, dash="9 3 2 3", thick=1.8)
-    x, value = inside[-1]
-    axes.on.word(axes.x(x) + 6, axes.y(value) - 3, "act for all", size=SMALL)

@@ -1,6 +1,6 @@
 """The first page: what it is, how sure it is, the main numbers, what it cannot tell; then where patients came from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models.training.report import markup as m
@@ -112,12 +112,20 @@ def characteristics(content: Mapping[str, Any]) -> str:
         m.table(
             one["title"],
             [m.words(head) for head in one["columns"]],
-            [[m.words(cell) for cell in row] for row in one["rows"]],
+            [_row(row) for row in one["rows"]],
             note=m.words(one.get("note", "")),
         )
         for one in content["tables"]
     ]
     return m.section("characteristics", "Characteristics", *(tables or [_predictors(content)]))
+
+
+def _row(cells: Sequence[str]) -> list[str]:
+    """A row of texts; a level of the row above is set in."""
+    head = cells[0]
+    level = head.removeprefix("– ")
+    first = m.words(head) if level == head else f'<span class="level">{m.words(level)}</span>'
+    return [first, *(m.words(cell) for cell in cells[1:])]
 
 
 def _predictors(content: Mapping[str, Any]) -> str:

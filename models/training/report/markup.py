@@ -39,8 +39,11 @@ def measure(found: Mapping[str, Any], decimals: int = 2, *, percent: bool = Fals
     return f'{text} <span class="limits">({low} to {high})</span>'
 
 
-def table(caption: str, heads: Sequence[Cell], rows: Sequence[Sequence[Cell]], *, note: str = "") -> str:
-    """A table: the first cell of a row is its heading. All cells are HTML already."""
+def table(
+    caption: str, heads: Sequence[Cell], rows: Sequence[Sequence[Cell]], *, note: str = "", kind: str = ""
+) -> str:
+    """A table: the first cell of a row is its heading. All cells are HTML already; `kind` is a class of the style."""
+    style = f' class="{kind}"' if kind else ""
     head = "".join(f'<th scope="col">{cell}</th>' for cell in heads)
     body = "\n".join(
         f'<tr><th scope="row">{row[0]}</th>{"".join(f"<td>{cell}</td>" for cell in row[1:])}</tr>'
@@ -48,7 +51,7 @@ def table(caption: str, heads: Sequence[Cell], rows: Sequence[Sequence[Cell]], *
     )
     text = f'\n<p class="note">{note}</p>' if note else ""
     return (
-        f'<div class="wide"><table><caption>{words(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n'
+        f'<div class="wide"><table{style}><caption>{words(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n'
         f"<tbody>\n{body}\n</tbody></table></div>{text}"
     )
 

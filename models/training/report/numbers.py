@@ -1,17 +1,18 @@
 """The report as one JSON document: every number that the page shows is taken from here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import exp
 from typing import Any
 
 from models.artefact import Model
+from models.training.describe import TableOne
+from models.training.describe_text import tables
 from models.training.internal import STABILITY_QUANTILES
 from models.training.report.checklist import checklists
 from models.training.report.nomogram_figure import nomogram
 from models.training.validation import LEVEL, HazardRatio, Measure, Validation, as_json
 
 SCHEMA = "imnm-cds-report/1"
-Table = Mapping[str, Any]  # title, columns, rows of texts, note: see `tables` of write_report
 EVIDENCE = {
     "local-fit": "Fitted to local data",
     "literature-reconstructed": "Reconstructed from literature",
@@ -39,11 +40,11 @@ _SAME = {
 def document(
     found: Validation,
     model: Model,
-    tables: Sequence[Table] = (),
+    described: TableOne | None = None,
     date: str = "",
     record: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Everything the page shows. `tables` are the cohort's characteristics, `record` how the model was fitted."""
+    """Everything the page shows. `described` are the cohort's characteristics, `record` how the model was fitted."""
     content: dict[str, Any] = {
         "schema": SCHEMA,
         "title": f"{_KINDS[found.same_cohort]} of {model.id}",
@@ -54,7 +55,8 @@ def document(
         "validation": as_json(found),
         "hazard_ratios": [_hazard_ratio(row) for row in found.hazard_ratios],
         "stability_quantiles": list(STABILITY_QUANTILES),
-        "tables": [as_json(table) for table in tables],
+        "table_one": as_json(described) if described else {},
+        "tables": [dict(table) for table in tables(described)] if described else [],
         "fit": dict(record or {}),
         "cannot_tell": cannot_tell(found, model),
     }

@@ -3,7 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from models.training.report.canvas import BLACK, BLUE, GREEN, GREY, SMALL, Axes, Canvas, even, width_of
+from models.training.report.canvas import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    SMALL,
+    Axes,
+    Canvas,
+    even,
+    spread,
+    width_of,
+)
 
 _HALF = 0.5
 _LOWEST_AUC = 0.4
@@ -24,7 +35,6 @@ def auc_figure(points: Sequence[Mapping[str, Any]], last: float) -> Canvas:
     axes.beside(even(axes.y_range[0], 1, 0.1), "AUC", decimals=1)
     axes.below(even(0, last, 1), "Years since time zero")
     canvas.line(axes.points([0, last], [_HALF, _HALF]), GREY, dash="2 3")
-    canvas.word(axes.right + 12, axes.y(_HALF) + 4, "chance")
     limits = [p for p in given if p["auc"]["low"] is not None]
     lower = [(axes.x(p["years"]), axes.y(max(p["auc"]["low"], axes.y_range[0]))) for p in limits]
     upper = [(axes.x(p["years"]), axes.y(min(p["auc"]["high"], 1.0))) for p in limits]
@@ -34,8 +44,9 @@ def auc_figure(points: Sequence[Mapping[str, Any]], last: float) -> Canvas:
     for point, (x, y) in zip(given, places, strict=True):
         whole = float(point["years"]).is_integer()
         canvas.mark(x, y, "circle", BLUE, filled=whole, size=4.5 if whole else 2.5)
-    if places:
-        canvas.word(places[-1][0] + 12, places[-1][1] + 4, "AUC")
+    ends = [("chance", axes.y(_HALF)), *([("AUC", places[-1][1])] if places else [])]
+    for (text, _), y in zip(ends, spread([y for _, y in ends], 16, axes.top, axes.bottom), strict=True):
+        canvas.word(axes.right + 12, y + 4, text)
     return canvas
 
 

@@ -130,7 +130,9 @@ def _checklist(name: str, title: str, found: Mapping[str, Any]) -> str:
         for row in found["items"]
     ]
     return m.section(
-        name, title, m.table(found["source"], ["Item", "Section", "Topic", "In this report"], rows)
+        name,
+        title,
+        m.table(found["source"], ["Item", "Section", "Topic", "In this report"], rows, kind="checklist"),
     )
 
 

@@ -39,6 +39,9 @@ def observed(content: Mapping[str, Any], gallery: Gallery) -> str:
     found, parts = content["validation"], []
     for k, grouping in enumerate(found["groupings"]):
         parts.append(f"<h3>By {m.words(grouping['label'][0].lower() + grouping['label'][1:])}</h3>")
+        if not grouping["curves"]:
+            parts.append("<p>It is known of nobody.</p>")
+            continue
         parts.append(gallery.show(survival_figure(grouping, k), _log_rank(grouping)))
         parts.append(_group_table(grouping, competing=bool(found["deaths"])))
     return m.section("observed", "Observed recurrence by group", *parts)
@@ -62,13 +65,11 @@ def _log_rank(grouping: Mapping[str, Any]) -> str:
 
 
 def _group_table(grouping: Mapping[str, Any], *, competing: bool) -> str:
-    curves = grouping["curves"]
+    curves, years_of_risk = grouping["curves"], grouping["curves"][0]["risks"]
     heads = ["Group", "Patients", "Recurrences"]
-    heads += [f"Risk at {m.words(r['horizon'].removesuffix('y'))} y, %" for r in curves[0]["risks"]]
+    heads += [f"Risk at {m.words(r['horizon'].removesuffix('y'))} y, %" for r in years_of_risk]
     if competing:
-        heads += [
-            f"Death competing, {m.words(r['horizon'].removesuffix('y'))} y, %" for r in curves[0]["risks"]
-        ]
+        heads += [f"Competing, {m.words(r['horizon'].removesuffix('y'))} y, %" for r in years_of_risk]
     rows = []
     for curve in curves:
         row = [m.words(curve["label"]), m.number(curve["n"]), m.number(curve["events"])]
@@ -76,9 +77,11 @@ def _group_table(grouping: Mapping[str, Any], *, competing: bool) -> str:
         if competing:
             row += [m.measure(risk["aalen_johansen"], 0, percent=True) for risk in curve["risks"]]
         rows.append(row)
-    return m.table(
-        f"Observed risk by {grouping['label'][0].lower()}{grouping['label'][1:]} (95 % limits)", heads, rows
+    note = (
+        "Risk: Kaplan-Meier. Competing: Aalen-Johansen, with death as a competing event." if competing else ""
     )
+    by = f"{grouping['label'][0].lower()}{grouping['label'][1:]}"
+    return m.table(f"Observed risk by {by} (95 % limits)", heads, rows, note=note)
 
 
 def discrimination(content: Mapping[str, Any], gallery: Gallery) -> str:

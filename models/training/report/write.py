@@ -1,0 +1,84 @@
+"""Writes the report of a validation: one HTML file and one JSON file with every number of it."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from models.artefact import Model
+from models.registry import load_model
+from models.training.cohort import Cohort
+from models.training.describe import TableOne, table_one
+from models.training.errors import TrainingError
+from models.training.internal import Progress, quiet
+from models.training.report.numbers import document
+from models.training.report.page import page
+from models.training.validate import RESAMPLES, fit_record_of, validate
+from models.training.validation import Validation
+
+__all__ = ["HTML_NAME", "JSON_NAME", "render", "report_on", "write_report"]
+
+HTML_NAME, JSON_NAME = "report.html", "report.json"
+
+
+def render(
+    found: Validation,
+    model: Model,
+    described: TableOne | None = None,
+    date: str = "",
+    record: Mapping[str, Any] | None = None,
+) -> tuple[str, str]:
+    """The report as HTML and as JSON text; the same input gives the same bytes."""
+    content = document(found, model, described, date, record)
+    html, content["figures"] = page(content)
+    return html, json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def write_report(
+    found: Validation,
+    described: TableOne | None,
+    model: Model,
+    folder: Path,
+    date: str = "",
+    *,
+    record: Mapping[str, Any] | None = None,
+) -> tuple[Path, Path]:
+    """Write both files into `folder`, each whole or not at all; returns their paths.
+
+    `described` are the cohort's characteristics (None: the predictors alone), `date` what the page calls its date,
+    `record` how the model was fitted. Raises TrainingError.
+    """
+    texts = render(found, model, described, date, record)
+    paths = (folder / HTML_NAME, folder / JSON_NAME)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, text in zip(paths, texts, strict=True):
+            part = path.with_suffix(path.suffix + ".part")
+            part.write_text(text, encoding="utf-8", newline="\n")
+            os.replace(part, path)  # noqa: PTH105
+    except OSError as error:
+        raise TrainingError(
+            f"{folder}: the report cannot be written ({error.strerror}); name another folder"
+        ) from error
+    return paths
+
+
+def report_on(
+    model_folder: Path,
+    cohort: Cohort,
+    folder: Path,
+    *,
+    date: str = "",
+    seed: int = 1,
+    resamples: int = RESAMPLES,
+    progress: Progress = quiet,
+) -> tuple[Validation, Path]:
+    """Validate the model of a folder in a cohort and write the report; returns what was found and the page's path.
+
+    Raises ModelError or TrainingError; then nothing is written.
+    """
+    model, record = load_model(model_folder), fit_record_of(model_folder)
+    found = validate(model, cohort, record=record, seed=seed, resamples=resamples, progress=progress)
+    html, _ = write_report(found, table_one(cohort), model, folder, date, record=record)
+    return found, html
