@@ -154,7 +154,8 @@ def demo(elsewhere: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
         service, fhir = (
             re.findall(rf"{name} +(http\S+?)/?\n", said)[0] for name in ("Start page", "FHIR server")
         )
-        (store,) = folder.glob("*/feedback.db")
+        (kept_in,) = (made for made in folder.iterdir() if made.is_dir())
+        store = kept_in / "feedback.db"
         yield Demo(service, fhir, store)
     finally:
         process.terminate()
