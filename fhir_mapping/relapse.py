@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from functools import cache, partial
 from typing import Literal
 
-from fhir_mapping.activity import improvements, in_order, activity
+from fhir_mapping.activity import activity, improvements, in_order
 from fhir_mapping.checks import judge
 from fhir_mapping.exposures import (
     GLUCOCORTICOID,
