@@ -183,3 +183,19 @@ def test_a_laboratorys_own_codes(tmp_path):
     without, mapped = run(ROOT, *arguments), run(ROOT, *arguments, "--config", str(tmp_path / "imnm.toml"))
     assert "ck" not in json.loads(without.stdout)["activity"]
     assert json.loads(mapped.stdout)["activity"]["ck"]["value"] == 900
+
+
+def test_a_fitted_model(tmp_path):
+    """Serve our own fitted model."""
+    cohort, zero = tmp_path / "cohort.csv", "six months after the start of treatment"
+    for arguments in (
+        ("simulate", "--n", "300", "--seed", "1", "--out", cohort),
+        ("train", cohort, "--out", tmp_path / "ours", "--time-zero", zero, "--bootstrap", "40"),
+    ):
+        done = run(ROOT, *map(str, arguments))
+        assert done.returncode == 0, done.stderr
+    config = tmp_path / "imnm.toml"
+    config.write_text('model = "ours"\n', encoding="utf-8")
+    checked = run(ROOT, "check", "--config", str(config))
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert str(tmp_path / "ours") in checked.stdout
