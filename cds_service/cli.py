@@ -15,6 +15,9 @@ app = typer.Typer(
 Config = Annotated[Path | None, typer.Option(help="Configuration in TOML; see docs/configuration.md.")]
 
 
+_OURS = {"cds_service", "fhir_mapping", "models"}
+
+
 def main() -> None:
     """Run the command line; every expected error is one line on standard error."""
     from cds_service.errors import CallerError
@@ -24,6 +27,14 @@ def main() -> None:
     except (ValueError, CallerError) as error:
         # Our own errors of configuration, tables, models and input are ValueErrors with one sentence for people.
         typer.echo(f"imnm-cds: {' '.join(str(error).split())}", err=True)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in _OURS:
+            raise
+        typer.echo(
+            f"imnm-cds: {error.name} is not installed here: this command needs the packages of all.lock",
+            err=True,
+        )
         sys.exit(2)
 
 

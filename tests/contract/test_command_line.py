@@ -223,3 +223,36 @@ def _eventually(url, seconds=20):
         except httpx.ConnectError:
             time.sleep(0.1)
     raise AssertionError(f"nobody answered at {url}")
+
+
+WITHOUT_STATISTICS = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"numpy", "pandas", "lifelines", "scipy", "matplotlib", "pyarrow"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+from cds_service.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("command", ["describe", "train", "validate"])
+def test_a_command_that_needs_the_statistics_libraries_says_so_where_they_are_not_installed(
+    command, tmp_path
+):
+    arguments = {
+        "describe": ["c.csv"],
+        "train": ["c.csv", "--out", str(tmp_path / "m")],
+        "validate": ["m", "c.csv", "--out", str(tmp_path / "r")],
+    }[command]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_STATISTICS, command, *arguments, "--time-zero", "diagnosis"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "all.lock" in done.stderr
