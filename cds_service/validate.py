@@ -55,7 +55,8 @@ def _corrected(found: Validation) -> str:
     if not found.internal:
         return ""
     corrected = written(found.internal.concordance.corrected, 3)
-    return f"; {corrected} corrected for optimism ({found.internal.resamples} resamples)"
+    of = f"{found.internal.n} complete patients, " if found.internal.n < found.n else ""
+    return f"; {corrected} corrected for optimism ({of}{found.internal.resamples} resamples)"
 
 
 def _short(measure: Measure) -> str:

@@ -43,7 +43,7 @@ def trained_report(tmp_path_factory) -> tuple[str, dict]:
     """The report of a fresh model in its own cohort."""
     folder = tmp_path_factory.mktemp("trained")
     model, fit = local(folder)
-    found = validate(model, cohort(), record=fit, resamples=60)
+    found = validate(model, cohort(), record=fit, resamples=40)
     html, text = render(found, model, table_one(cohort()), "1 March 2026", fit)
     return html, json.loads(text)
 
@@ -159,7 +159,7 @@ def test_the_numbers_of_each_figure_are_listed_with_it(any_report):
 
 def test_the_same_input_gives_the_same_bytes():
     assert render(own(), unshrunk()) == render(own(), unshrunk())
-    again = validate(unshrunk(), cohort(), record=record(), resamples=60)
+    again = validate(unshrunk(), cohort(), record=record(), resamples=40)
     assert render(again, unshrunk()) == render(own(), unshrunk())
 
 
@@ -370,6 +370,13 @@ def test_a_folder_that_is_a_file_is_one_sentence(tmp_path):
     (tmp_path / "taken").write_text("")
     with pytest.raises(TrainingError, match="the report cannot be written"):
         write_report(own(), None, unshrunk(), tmp_path / "taken")
+
+
+def test_when_one_file_cannot_be_written_the_other_is_not_left_behind(tmp_path):
+    (tmp_path / f"{JSON_NAME}.part").mkdir()
+    with pytest.raises(TrainingError, match="the report cannot be written"):
+        write_report(own(), None, unshrunk(), tmp_path)
+    assert not list(tmp_path.glob("report.html*"))
 
 
 def test_a_model_of_a_folder_is_validated_and_reported_in_one_step(tmp_path):

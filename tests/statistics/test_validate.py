@@ -50,7 +50,7 @@ def record(path=None, kind: str = "fit") -> dict:
 @cache
 def own() -> Validation:
     """The demonstration cohort under the model that was fitted to it."""
-    return validate(unshrunk(), cohort(), record=record(), resamples=60)
+    return validate(unshrunk(), cohort(), record=record(), resamples=40)
 
 
 @cache
@@ -211,7 +211,7 @@ def test_stability_has_a_row_for_each_own_risk_and_none_for_a_patient():
 
 def test_the_same_seed_gives_the_same_numbers_and_another_does_not():
     first, again, other = (
-        as_json(validate(unshrunk(), cohort(), record=record(), resamples=30, seed=seed))
+        as_json(validate(unshrunk(), cohort(), record=record(), resamples=20, seed=seed))
         for seed in (4, 4, 5)
     )
     assert first == again
@@ -326,7 +326,7 @@ def test_progress_is_told_to_its_end():
     def note(what: str, done: int, of: int) -> None:
         seen[what] = (done, of)
 
-    validate(unshrunk(), cohort(), record=record(), resamples=30, progress=note)
+    validate(unshrunk(), cohort(), record=record(), resamples=20, progress=note)
     assert {"models of resamples", "optimism of curves", "horizons"} <= set(seen)
     assert all(done == of for done, of in seen.values())
 

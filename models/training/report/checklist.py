@@ -60,7 +60,7 @@ def _of_model(model: Mapping[str, Any]) -> dict[str, str]:
         "training_flow": text.get("training", "") or text.get("population", ""),
         "limits": model["limits"],
         "predictors": "; ".join(predictors),
-        "predictor_labels": ", ".join(row["label"].lower() for row in model["predictors"]),
+        "predictor_labels": ", ".join(_within(row["label"]) for row in model["predictors"]),
         "parameters": str(len(predictors)),
         "horizons": _listed([f"{row['years']:g}" for row in model["horizons"]]) + " years",
         "known_at_least": str(model["policy"]["known_at_least"]),
@@ -133,9 +133,10 @@ def _internal_method(internal: Mapping[str, Any] | None) -> str:
 def _of_performance(found: Mapping[str, Any], cannot_tell: Sequence[str]) -> dict[str, str]:
     internal = found["internal"]
     at = next(row for row in found["horizons"] if row["horizon"] == _DECISION)
-    corrected = (
-        f", {written(internal['concordance']['corrected'])} corrected for optimism" if internal else ""
-    )
+    corrected = ""
+    if internal:
+        of = f" in {internal['n']} complete patients" if internal["n"] < found["n"] else ""
+        corrected = f", {written(internal['concordance']['corrected'])} corrected for optimism{of}"
     c, oe = _said(found["harrell"]), _said(at["observed_over_expected"])
     aucs = "; ".join(f"{row['years']:g} y {_said(row['auc'])}" for row in found["horizons"])
     summary = f"C {c}{corrected}; AUC {aucs}"
@@ -160,6 +161,11 @@ def _said(measure: Mapping[str, Any]) -> str:
     if measure["low"] is None or measure["high"] is None:
         return written(measure["value"])
     return f"{written(measure['value'])} ({written(measure['low'])} to {written(measure['high'])})"
+
+
+def _within(label: str) -> str:
+    """A label within a sentence."""
+    return label[:1].lower() + label[1:]
 
 
 def _listed(words: Sequence[str]) -> str:

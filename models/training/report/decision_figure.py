@@ -20,6 +20,7 @@ from models.training.report.canvas import (
 from models.training.report.words import written
 
 _LOWEST = -0.05
+_TALL = 0.4  # net benefit beyond which ticks are at every 0.1
 _LEAVES_EARLY = 0.44  # a line that reaches the lower edge before has room for its name there
 _End = tuple[str, float, float, str, str]  # name, threshold, net benefit, colour, dash
 ODDS = ((0.1, 9), (0.2, 4), (1 / 3, 2), (0.5, 1))  # threshold, and how many benefits outweigh one harm: 1:9 …
@@ -31,7 +32,8 @@ def decision_figure(at: Mapping[str, Any], policy: Mapping[str, Any]) -> Canvas:
     canvas = Canvas(f"decision-{at['horizon']}", _title(at), _about(at, policy), 648, 372)
     top = max([0.05, *curve["treat_all"], *(v for v in curve["model"] if v is not None)])
     axes = Axes(canvas, 92, 34, 430, 260, (0.0, 0.6), (_LOWEST, (floor(top / 0.05) + 1) * 0.05))
-    axes.beside(even(_LOWEST, axes.y_range[1], 0.05), "Net benefit per patient", decimals=2)
+    step = 0.05 if axes.y_range[1] <= _TALL else 0.1
+    axes.beside(even(_LOWEST, axes.y_range[1], step), "Net benefit per patient", decimals=2)
     axes.below(even(0, 0.6, 0.1), "Threshold: the risk from which one would act (%)", percent=True)
     _odds(axes)
     if at["horizon"] == DECISION_HORIZON:

@@ -126,7 +126,9 @@ def discrimination(content: Mapping[str, Any], gallery: Gallery) -> str:
         text,
         *internal,
         m.table("By horizon (95 % limits)", heads, rows),
-        gallery.show(auc_figure(found["auc_over_time"], last), caption),
+        gallery.show(auc_figure(found["auc_over_time"], last), caption)
+        if found["auc_over_time"]
+        else "<p>No AUC over time: there are too few recurrences, or too few patients without one.</p>",
     )
 
 

@@ -1,7 +1,6 @@
 """Writes the report of a validation: one HTML file and one JSON file with every number of it."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -44,20 +43,24 @@ def write_report(
     *,
     record: Mapping[str, Any] | None = None,
 ) -> tuple[Path, Path]:
-    """Write both files into `folder`, each whole or not at all; returns their paths.
+    """Write both files into `folder`, both or neither; returns their paths.
 
     `described` are the cohort's characteristics (None: the predictors alone), `date` what the page calls its date,
     `record` how the model was fitted. Raises TrainingError.
     """
     texts = render(found, model, described, date, record)
     paths = (folder / HTML_NAME, folder / JSON_NAME)
+    parts = [path.with_suffix(f"{path.suffix}.part") for path in paths]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for path, text in zip(paths, texts, strict=True):
-            part = path.with_suffix(path.suffix + ".part")
+        for part, text in zip(parts, texts, strict=True):
             part.write_text(text, encoding="utf-8", newline="\n")
-            os.replace(part, path)  # noqa: PTH105
+        for part, path in zip(parts, paths, strict=True):
+            part.replace(path)
     except OSError as error:
+        for part in parts:
+            if part.is_file():
+                part.unlink()
         raise TrainingError(
             f"{folder}: the report cannot be written ({error.strerror}); name another folder"
         ) from error
