@@ -21,6 +21,7 @@ from models.registry import default_folder, load_model
 from models.training.cohort import MAX_ROWS, Cohort
 from models.training.errors import TrainingError
 from models.training.fit_record import Labels, require_text
+from models.training.report.write import report_on
 from models.training.train import Options, Trained, Updated, train, update
 from models.training.write_model import require_free, write_model
 
@@ -66,7 +67,7 @@ def run_train(
     parent: Path | None = None,
     policy: Path | None = None,
 ) -> None:
-    """Fit, write the folder `out`, and show what was found. Raises TrainingError or ModelError; then nothing is written.
+    """Fit, write the folder `out` with a report in it, and show what was found. Raises TrainingError or ModelError; then nothing is written.
 
     `parent` is a model of which only the baseline hazard is estimated anew.
     """
@@ -80,6 +81,16 @@ def run_train(
         cohort = source.read(report)
         result = update(cohort, given, options) if given else train(cohort, options, report)
         model = write_model(out, result, labels, policy)
+        day = labels.day.isoformat()
+        report_on(
+            out,
+            cohort,
+            out / "report",
+            date=day,
+            seed=options.seed,
+            resamples=options.bootstrap,
+            progress=report,
+        )
     show(console, result, model, out)
 
 
@@ -105,7 +116,8 @@ def show(console: Console, result: Trained | Updated, model: Model, out: Path) -
         _show_fit(console, result, model)
     for warning in result.warnings:
         console.print(Text(f"Warning: {warning}.", style="yellow"))
-    console.print(Text(f"Written: {out}. Read MODEL_CARD.md there; to serve it, set in the configuration:"))
+    console.print(Text(f"Written: {out}. Read MODEL_CARD.md and report/report.html there."), soft_wrap=True)
+    console.print("To serve it, set in the configuration:")
     console.print(Text(f'model = "{out.resolve()}"'), soft_wrap=True)
 
 

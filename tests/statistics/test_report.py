@@ -14,7 +14,6 @@ from models.training.describe import table_one
 from models.training.errors import TrainingError
 from models.training.report.canvas import even, spread, width_of
 from models.training.report.checklist import AUTHOR
-from models.training.report.example import NUMBERS, PAGE, example
 from models.training.report.nomogram_figure import nomogram
 from models.training.report.page import page
 from models.training.report.words import written, written_p
@@ -22,6 +21,7 @@ from models.training.report.write import HTML_NAME, JSON_NAME, render, report_on
 from models.training.validate import fit_record_of, validate
 from models.training.validation import as_json
 from models.training.write_model import write_model
+from tests.statistics.example import NUMBERS, PAGE, example
 
 from .test_validate import SMALL, elsewhere, own, record, shipped, unshrunk
 from .trained import DEATHS, DEMO, GAPS, LABELS, TIME_ZERO, cohort, command, fitted
