@@ -47,7 +47,7 @@ class CohortSource:
         cohort = load_cohort(
             self.path,
             time_zero=self.time_zero,
-            columns=dict(map(_renamed, self.columns)),
+            columns=_all_renamed(self.columns),
             candidates=self.candidates,
             landmark=_landmark(self.landmark) if self.landmark else None,
             until=_until(self.until) if self.until else None,
@@ -74,23 +74,29 @@ def run_train(
     require_free(out)
     if words := source.time_zero.strip():
         require_text("time zero", words)
+    if parent and (options.penalised or options.select or options.shrinkage):
+        raise TrainingError("--update estimates the baseline alone: leave out what says how to fit")
     given = load_model(parent) if parent else None
     policy = policy or (parent or default_folder()) / "policy.toml"
     load_policy(policy)  # refuses here, before a long fit
     with progress_bars() as report:
         cohort = source.read(report)
+        if "synthetic" in cohort.unused and not labels.synthetic:
+            raise TrainingError(f"{cohort.name} says that its patients are synthetic: give --synthetic")
         result = update(cohort, given, options) if given else train(cohort, options, report)
-        model = write_model(out, result, labels, policy)
-        day = labels.day.isoformat()
-        report_on(
-            out,
-            cohort,
-            out / "report",
-            date=day,
-            seed=options.seed,
-            resamples=options.bootstrap,
-            progress=report,
-        )
+
+        def add_report(folder: Path) -> None:
+            report_on(
+                folder,
+                cohort,
+                folder / "report",
+                date=labels.day.isoformat(),
+                seed=options.seed,
+                resamples=options.bootstrap,
+                progress=report,
+            )
+
+        model = write_model(out, result, labels, policy, add_report)
     show(console, result, model, out)
 
 
@@ -136,6 +142,13 @@ def _show_fit(console: Console, result: Trained, model: Model) -> None:
     if result.figures:
         c = result.figures
         console.print(f"Harrell's C: {c.apparent:.3f} apparent, {c.corrected:.3f} corrected for optimism.")
+
+
+def _all_renamed(texts: Sequence[str]) -> dict[str, str]:
+    pairs = [_renamed(text) for text in texts]
+    if len(dict(pairs)) < len(pairs):
+        raise TrainingError("--columns: a name is given twice")
+    return dict(pairs)
 
 
 def _renamed(text: str) -> tuple[str, str]:

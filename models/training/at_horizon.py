@@ -132,6 +132,9 @@ def _brier(sample: Sample, reason: str) -> tuple[Measure, Measure, Measure]:
     if reason:
         return missing(reason), missing(reason), missing(reason)
     found: Brier = brier_at(sample.time, sample.event, sample.risk, sample.years)
+    if not np.isfinite(found.value):
+        unseen = missing(f"nobody was observed beyond {in_words(sample.years)}")
+        return unseen, unseen, unseen
     return measure(found.value, found.se), measure(found.null), measure(found.ipa)
 
 
@@ -140,7 +143,8 @@ def _indices(sample: Sample, reason: str) -> tuple[Measure, Measure, Measure, Me
         none = missing(reason)
         return none, none, none, none
     try:
-        found: Calibration = calibration_at(sample.time, sample.event, sample.risk, sample.years)
+        hazard = np.exp(cloglog(sample.risk))
+        found: Calibration = calibration_at(sample.time, sample.event, sample.risk, sample.years, hazard)
     except (TrainingError, np.linalg.LinAlgError) as error:
         none = missing(_why(error))
         return none, none, none, none

@@ -86,9 +86,15 @@ def _find_columns(table: Table, columns: Mapping[str, str]) -> dict[str, str]:
             raise TrainingError(
                 f"{name} is no column of the data dictionary; these are: {', '.join(COLUMNS)}"
             )
+        if NAMES.get(own.lower(), name) != name:
+            raise TrainingError(
+                f"{table.name}: {own} is the name of another column, it is not read as {name}"
+            )
         if own.lower() not in table.columns:
             raise TrainingError(f"{table.name}: there is no column {own} to read as {name}")
     found = {name: own.lower() for name, own in columns.items()}
+    if len(set(found.values())) < len(found):
+        raise TrainingError(f"{table.name}: one column is to be read as two of ours")
     for own in table.columns:
         name = NAMES.get(own, "")
         if not name or name in columns or own in found.values():

@@ -173,6 +173,8 @@ def resemblance(recipe: Recipe, n: int, cohorts: int, seed: int, progress: Progr
     c, auc = _rankings(recipe, n, cohorts, seed, years, progress)
     known = np.isfinite(c) & np.isfinite(auc).all(axis=1)
     c, auc = c[known], auc[known]
+    if not len(c):
+        raise TrainingError("no simulated cohort has a finite fit and AUC: ask for more patients")
     figures = [
         Figure(f"AUC at {horizon}", float(values.mean()), float(values.std()), value)
         for (horizon, value), values in zip(published["auc"].items(), auc.T, strict=True)

@@ -22,6 +22,7 @@ from models.training.cohort import Cohort, FlowStep
 from models.training.cox import Floats
 from models.training.discrimination import Estimate, auc_at, harrell_c, uno_c
 from models.training.errors import TrainingError
+from models.training.groups import in_words
 from models.training.internal import (
     Curves,
     Data,
@@ -140,6 +141,10 @@ def validate(
     again = draw(len(used), min(BAND_RESAMPLES, resamples), seed)
     found = _external(model, cohort, used, scores, again, progress)
     found = replace(found, seed=seed, same_cohort=_same_cohort(record or {}, cohort))
+    if found.same_cohort == "fit" and record and (record.get("ridge") or record.get("firth")):
+        return replace(
+            found, not_internal="the model was fitted with a penalty, the resamples would be without"
+        )
     return _with_internal(found, model, used, scores, resamples, progress)
 
 
@@ -174,7 +179,7 @@ def _external(
         follow_up=_follow_up(used),
         flow=used.flow,
         harrell=_of(partial(harrell_c, time, event, score)),
-        uno=tuple(AucPoint(t, _of(partial(uno_c, time, event, score, t))) for t in _years(model)),
+        uno=tuple(AucPoint(t, _uno(used, score, t)) for t in _years(model)),
         slope=_of(partial(calibration_slope, time, event, score)),
         horizons=_horizons(model, used, scores, again, progress),
         auc_over_time=_auc_over_time(used, score, last),
@@ -184,7 +189,14 @@ def _external(
         missing=missing_counts(model, used),
         patterns=pattern_counts(scores.patterns),
         internal=None,
+        not_internal="the model was not fitted to this cohort",
     )
+
+
+def _uno(cohort: Cohort, score: Floats, t: float) -> Measure:
+    if t > cohort.time.max():
+        return missing(f"nobody was followed for {in_words(t)}")
+    return _of(partial(uno_c, cohort.time, cohort.event, score, t))
 
 
 def _years(model: Model) -> tuple[float, ...]:
@@ -240,8 +252,8 @@ def _with_internal(
     data = Data(part.matrix(model.names), part.time, part.event)
     try:
         refits = refit(data, resamples, found.seed, progress)
-    except (TrainingError, np.linalg.LinAlgError):
-        return found
+    except (TrainingError, np.linalg.LinAlgError) as error:
+        return replace(found, not_internal=str(error))
     risks = scores.risks[complete]
     years = _years(model)
     grids = Grids(
@@ -255,7 +267,8 @@ def _with_internal(
         else at
         for k, at in enumerate(found.horizons)
     )
-    return replace(found, horizons=horizons, internal=_internal(model, data, refits, whole, risks))
+    checked = _internal(model, data, refits, whole, risks)
+    return replace(found, horizons=horizons, internal=checked, not_internal="")
 
 
 def _internal(model: Model, data: Data, refits: Refits, whole: Curves, risks: Floats) -> Internal:

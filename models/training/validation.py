@@ -332,6 +332,7 @@ class Validation:
     missing: tuple[Missing, ...]
     patterns: tuple[PatternCount, ...]
     internal: Internal | None
+    not_internal: str  # why there is no internal validation
 
 
 def as_json(value: Any) -> Any:

@@ -6,7 +6,7 @@ The folder is made beside its place, verified as at start-up, and moved there in
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
@@ -34,10 +34,16 @@ def require_free(folder: Path) -> None:
         raise TrainingError(f"{folder} is not empty; name a folder that is not there yet")
 
 
-def write_model(folder: Path, result: Trained | Updated, labels: Labels, policy: Path | None = None) -> Model:
+def write_model(
+    folder: Path,
+    result: Trained | Updated,
+    labels: Labels,
+    policy: Path | None = None,
+    add: Callable[[Path], None] | None = None,
+) -> Model:
     """Write the folder and return the model as it will be served.
 
-    `policy` is copied, the shipped one by default. Raises TrainingError or ModelError, and leaves nothing behind.
+    `policy` is copied, the shipped one by default. `add` is given the folder before it gets its name, to add to it. Raises TrainingError or ModelError, and leaves nothing behind.
     """
     require_free(folder)
     policy = policy or default_folder() / "policy.toml"
@@ -49,6 +55,8 @@ def write_model(folder: Path, result: Trained | Updated, labels: Labels, policy:
     try:
         _fill(scratch, document_of(result, labels), policy)
         model = load_model(scratch)
+        if add:
+            add(scratch)
         scratch.chmod(_READABLE)
         if folder.exists():
             folder.rmdir()

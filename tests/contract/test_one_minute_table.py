@@ -190,7 +190,17 @@ def test_a_fitted_model(tmp_path):
     cohort, zero = tmp_path / "cohort.csv", "six months after the start of treatment"
     for arguments in (
         ("simulate", "--n", "300", "--seed", "1", "--out", cohort),
-        ("train", cohort, "--out", tmp_path / "ours", "--time-zero", zero, "--bootstrap", "40"),
+        (
+            "train",
+            cohort,
+            "--out",
+            tmp_path / "ours",
+            "--synthetic",
+            "--time-zero",
+            zero,
+            "--bootstrap",
+            "40",
+        ),
     ):
         done = run(ROOT, *map(str, arguments))
         assert done.returncode == 0, done.stderr

@@ -80,7 +80,7 @@ def _of_cohort(found: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, 
     follow_up = found["follow_up"]["value"]
     internal = found["internal"]
     return {
-        "kind": "Development with internal validation"
+        "kind": f"Development with{'' if internal else 'out'} internal validation"
         if same
         else "Evaluation in a cohort other than the source",
         "cohort": found["cohort"],
@@ -98,7 +98,7 @@ def _of_cohort(found: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, 
         "use_of_data": "One cohort for development and, by bootstrap, for internal validation."
         if same
         else "The whole cohort for evaluation.",
-        "internal_method": _internal_method(internal),
+        "internal_method": _internal_method(internal, found["not_internal"]),
         "internal_numbers": f" Refits: {internal['n']} patients, {internal['events']} recurrences."
         if internal
         else "",
@@ -121,9 +121,9 @@ def _of_fit(record: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _internal_method(internal: Mapping[str, Any] | None) -> str:
+def _internal_method(internal: Mapping[str, Any] | None, why_not: str) -> str:
     if not internal:
-        return "No internal validation: the model was not fitted to this cohort"
+        return f"No internal validation: {why_not}"
     return (
         f"Internal validation: {internal['resamples']} bootstrap resamples, the predictors refitted in each by maximum "
         f"likelihood; curves from {internal['curve_resamples']}"

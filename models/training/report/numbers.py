@@ -37,6 +37,11 @@ _SAME = {
 }
 
 
+def _kind(found: Validation) -> str:
+    without = found.same_cohort == "fit" and found.internal is None
+    return "Development, without internal validation," if without else _KINDS[found.same_cohort]
+
+
 def document(
     found: Validation,
     model: Model,
@@ -47,7 +52,7 @@ def document(
     """Everything the page shows. `described` are the cohort's characteristics, `record` how the model was fitted."""
     content: dict[str, Any] = {
         "schema": SCHEMA,
-        "title": f"{_KINDS[found.same_cohort]} of {model.id}",
+        "title": f"{_kind(found)} of {model.id}",
         "date": date,
         "level": LEVEL,
         "evidence": EVIDENCE[model.evidence],

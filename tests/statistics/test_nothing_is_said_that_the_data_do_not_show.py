@@ -1,0 +1,123 @@
+"""What a hostile reader found: numbers that looked like results, labels that were lost, folders left half-written."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from models.registry import default_folder
+from models.training.accuracy import brier_at
+from tests.statistics.trained import DEMO, TIME_ZERO, command
+
+QUICK = ("--time-zero", TIME_ZERO, "--bootstrap", "20")
+SHIPPED = default_folder()
+
+
+def rewritten(path, change, source=DEMO):
+    """The demonstration cohort with each row changed."""
+    with source.open(encoding="utf-8", newline="") as file:
+        rows = [change(row) for row in csv.DictReader(file)]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def cut_at(years):
+    def cut(row):
+        late = float(row["time_years"]) > years
+        return row | {"time_years": str(years), "event": "0"} if late else row
+
+    return cut
+
+
+def validated(folder, model, cohort):
+    ended = command("validate", model, cohort, *QUICK, "--out", folder)
+    assert (ended.status, ended.error) == (0, "")
+    return json.loads((folder / "report.json").read_text(encoding="utf-8"))["validation"]
+
+
+@pytest.fixture(scope="module")
+def penalised(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ridge") / "model"
+    assert command("train", DEMO, "--out", folder, "--ridge", "10", *QUICK).status == 0
+    return folder
+
+
+def test_a_brier_score_needs_somebody_who_was_observed_beyond_the_horizon():
+    time, event = np.array([1.0, 2.0, 3.0, 3.0]), np.array([True, True, False, False])
+    assert np.isnan(brier_at(time, event, np.full(4, 0.5), 3.0).value)
+    everybody = brier_at(time, np.full(4, True), np.full(4, 0.5), 3.0)
+    assert everybody.value == pytest.approx(0.25)
+
+
+def test_a_cohort_cut_at_a_horizon_has_no_accuracy_there(tmp_path):
+    found = validated(tmp_path / "report", SHIPPED, rewritten(tmp_path / "cut.csv", cut_at(3)))
+    three = found["horizons"][2]
+    assert [three[name]["value"] for name in ("auc", "brier", "ipa")] == [None, None, None]
+    assert three["brier"]["reason"] == "nobody was observed beyond 3 years"
+
+
+def test_c_up_to_a_horizon_that_nobody_reached_is_not_given(tmp_path):
+    found = validated(tmp_path / "report", SHIPPED, rewritten(tmp_path / "cut.csv", cut_at(1.5)))
+    assert [point["auc"]["value"] is None for point in found["uno"]] == [False, True, True]
+
+
+def test_a_file_that_says_it_is_synthetic_trains_no_local_model(tmp_path):
+    cohort = tmp_path / "cohort.csv"
+    assert command("simulate", "--n", "200", "--seed", "3", "--out", cohort).status == 0
+    ended = command("train", cohort, "--out", tmp_path / "model", *QUICK)
+    assert ended.status == 2
+    assert "--synthetic" in ended.error
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_report_that_fails_leaves_no_model_behind(tmp_path, monkeypatch):
+    def fails(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cds_service.train.report_on", fails)
+    assert command("train", DEMO, "--out", tmp_path / "model", *QUICK).status != 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_fitted_with_a_penalty_is_not_called_validated(penalised):
+    document = json.loads((penalised / "model.json").read_text(encoding="utf-8"))
+    assert "Not validated, not in other patients." in document["card"]["limits"]
+    report = json.loads((penalised / "report" / "report.json").read_text(encoding="utf-8"))
+    assert report["validation"]["internal"] is None
+    assert "penalty" in report["validation"]["not_internal"]
+    assert report["title"].startswith("Development, without internal validation")
+    assert "not fitted to this cohort" not in (penalised / "report" / "report.html").read_text(
+        encoding="utf-8"
+    )
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        (("cardiac_involvement=ana_high",), "the name of another column"),
+        (("high_ana=x", "high_drr=x"), "two of ours"),
+        (("high_ana=ana_high", "high_ana=drr_high"), "given twice"),
+    ],
+)
+def test_a_column_is_read_once_and_as_itself(tmp_path, columns, said):
+    cohort = rewritten(tmp_path / "c.csv", lambda row: row | {"x": "0"})
+    given = [word for pair in columns for word in ("--columns", pair)]
+    ended = command("validate", SHIPPED, cohort, *QUICK, "--out", tmp_path / "report", *given)
+    assert ended.status == 2
+    assert said in ended.error
+
+
+def test_an_update_takes_nothing_that_says_how_to_fit(tmp_path):
+    ended = command("train", DEMO, "--out", tmp_path / "m", "--update", SHIPPED, "--firth", *QUICK)
+    assert ended.status == 2
+    assert "--update" in ended.error
+
+
+def test_resemblance_of_cohorts_that_cannot_be_fitted_is_one_sentence():
+    ended = command("simulate", "--resemblance", "2", "--n", "5")
+    assert ended.status == 2
+    assert "ask for more patients" in ended.error
