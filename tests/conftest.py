@@ -20,7 +20,7 @@ BUDGETS_S = {
     "golden": 300,
     "hostile": 420,
     "statistics": 240,
-    "system": 600,
+    "system": 720,
 }
 THOROUGH = {  # many variations of what other tests cover: run without measuring coverage
     "test_every_number_matters.py",
