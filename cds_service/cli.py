@@ -14,6 +14,18 @@ app = typer.Typer(
 
 Config = Annotated[Path | None, typer.Option(help="Configuration in TOML; see docs/configuration.md.")]
 
+# How a cohort is named and read: the same for every command that takes one.
+CohortPath = Annotated[Path, typer.Argument(help="CSV, Parquet, or a folder of FHIR Bundles or NDJSON.")]
+TimeZero = Annotated[str, typer.Option(help="What time zero is, in words; required for a table.")]
+Columns = Annotated[
+    list[str] | None, typer.Option(help="NAME=COLUMN: our name, the file's name; repeatable.")
+]
+StartOfFollowUp = Annotated[
+    str, typer.Option(help="For a folder: time zero, like treated+180 or eligible+180 (days).")
+]
+Until = Annotated[str, typer.Option(help="For a folder: the date of the extract.")]
+MaxRows = Annotated[int | None, typer.Option(min=1, help="Most patients that a cohort may have.")]
+
 
 _OURS = {"cds_service", "fhir_mapping", "models"}
 
@@ -184,19 +196,15 @@ def call(
 
 @app.command()
 def describe(
-    cohort: Annotated[Path, typer.Argument(help="CSV, Parquet, or a folder of FHIR Bundles or NDJSON.")],
-    time_zero: Annotated[str, typer.Option(help="What time zero is, in words; required for a table.")] = "",
-    columns: Annotated[
-        list[str] | None, typer.Option(help="NAME=COLUMN: our name, the file's name; repeatable.")
-    ] = None,
+    cohort: CohortPath,
+    time_zero: TimeZero = "",
+    columns: Columns = None,
     candidates: Annotated[
         list[str] | None, typer.Option(help="A further column of the file to describe; repeatable.")
     ] = None,
-    landmark: Annotated[
-        str, typer.Option(help="For a folder: time zero, like treated+180 or eligible+180 (days).")
-    ] = "",
-    until: Annotated[str, typer.Option(help="For a folder: the date of the extract.")] = "",
-    max_rows: Annotated[int | None, typer.Option(min=1, help="Most patients that a cohort may have.")] = None,
+    landmark: StartOfFollowUp = "",
+    until: Until = "",
+    max_rows: MaxRows = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Describe a cohort: Table 1 by antibody subtype and by recurrence, follow-up, missing values."""
@@ -210,19 +218,15 @@ def describe(
 
 @app.command()
 def train(
-    cohort: Annotated[Path, typer.Argument(help="CSV, Parquet, or a folder of FHIR Bundles or NDJSON.")],
+    cohort: CohortPath,
     out: Annotated[Path, typer.Option(help="Folder to write the model to; it must not be there yet.")],
-    time_zero: Annotated[str, typer.Option(help="What time zero is, in words; required for a table.")] = "",
-    columns: Annotated[
-        list[str] | None, typer.Option(help="NAME=COLUMN: our name, the file's name; repeatable.")
-    ] = None,
+    time_zero: TimeZero = "",
+    columns: Columns = None,
     candidates: Annotated[
         list[str] | None, typer.Option(help="A further column of the file to look at; repeatable.")
     ] = None,
-    landmark: Annotated[
-        str, typer.Option(help="For a folder: time zero, like treated+180 or eligible+180 (days).")
-    ] = "",
-    until: Annotated[str, typer.Option(help="For a folder: the date of the extract.")] = "",
+    landmark: StartOfFollowUp = "",
+    until: Until = "",
     shrinkage: Annotated[
         Literal["bootstrap", "none"] | None,
         typer.Option(help="Of the log hazard ratios; bootstrap unless a penalty is given."),
@@ -245,7 +249,7 @@ def train(
     policy: Annotated[Path | None, typer.Option(help="A policy.toml to go with the model.")] = None,
     centre: Annotated[str, typer.Option(help="Whose cohort it is, as cards will say.")] = "",
     synthetic: Annotated[bool, typer.Option("--synthetic", help="The patients are not real.")] = False,
-    max_rows: Annotated[int | None, typer.Option(min=1, help="Most patients that a cohort may have.")] = None,
+    max_rows: MaxRows = None,
     date: Annotated[str, typer.Option(help="Day of the fit, as cards will say; today if left out.")] = "",
 ) -> None:
     """Fit the four-predictor model to a cohort and write it as a folder that the service serves."""
@@ -264,20 +268,16 @@ def train(
 @app.command()
 def validate(
     model: Annotated[Path, typer.Argument(help="A model folder, as `train` writes it.")],
-    cohort: Annotated[Path, typer.Argument(help="CSV, Parquet, or a folder of FHIR Bundles or NDJSON.")],
+    cohort: CohortPath,
     out: Annotated[Path, typer.Option(help="Folder for report.html and report.json.")],
-    time_zero: Annotated[str, typer.Option(help="What time zero is, in words; required for a table.")] = "",
-    columns: Annotated[
-        list[str] | None, typer.Option(help="NAME=COLUMN: our name, the file's name; repeatable.")
-    ] = None,
-    landmark: Annotated[
-        str, typer.Option(help="For a folder: time zero, like treated+180 or eligible+180 (days).")
-    ] = "",
-    until: Annotated[str, typer.Option(help="For a folder: the date of the extract.")] = "",
+    time_zero: TimeZero = "",
+    columns: Columns = None,
+    landmark: StartOfFollowUp = "",
+    until: Until = "",
     bootstrap: Annotated[int, typer.Option(min=20, help="Bootstrap resamples.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 1,
     date: Annotated[str, typer.Option(help="What the report calls its date; none if left out.")] = "",
-    max_rows: Annotated[int | None, typer.Option(min=1, help="Most patients that a cohort may have.")] = None,
+    max_rows: MaxRows = None,
 ) -> None:
     """Validate a model in a cohort, and write a report: one page of HTML, and every number of it as JSON."""
     from cds_service.terminal import open_console

@@ -41,7 +41,8 @@ def calibration_at(
                 "a predicted risk is exactly 0 or 1: give the cumulative hazards beside the risks"
             )
         cumulative_hazard = -np.log1p(-risk)
-    spline = restricted_cubic(np.log(cumulative_hazard))
+    scale = np.log(cumulative_hazard)
+    spline = restricted_cubic(scale, np.quantile(scale, KNOTS))
     fit = fit_cox(spline, time, event)
     base = baseline(fit.coef, fit.covariance, spline, time, event)
     observed = 1 - survival_at(base, spline, np.array([t])).survival[:, 0]
@@ -50,9 +51,9 @@ def calibration_at(
     return Calibration(float(difference.mean()), float(e50), float(e90), float(difference.max()), observed)
 
 
-def restricted_cubic(x: Floats) -> Floats:
-    """Columns of a restricted cubic spline of x (n,): x and one curved term, scaled as in rms; x alone without knots."""
-    first, middle, last = np.quantile(x, KNOTS)
+def restricted_cubic(x: Floats, knots: Floats) -> Floats:
+    """Columns of a restricted cubic spline of x (n,) with three knots, scaled as in rms; x alone where knots coincide."""
+    first, middle, last = knots
     if not first < middle < last:
         return x[:, None]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.training.baseline import Baseline, baseline
-from models.training.calibration import KNOTS
+from models.training.calibration import KNOTS, restricted_cubic
 from models.training.cox import Floats, fit_cox, fit_many
 from models.training.survival import Events
 
@@ -23,18 +23,6 @@ def cloglog(risk: Floats) -> Floats:
     return np.asarray(np.log(-np.log1p(-safe)))
 
 
-def spline(x: Floats, knots: Floats) -> Floats:
-    """Columns of a restricted cubic spline of x with three knots, scaled as in rms; x alone where knots coincide."""
-    first, middle, last = knots
-    if not first < middle < last:
-        return x[:, None]
-    cubes = [np.maximum(x - knot, 0) ** 3 for knot in knots]
-    curved = (
-        cubes[0] - cubes[1] * (last - first) / (last - middle) + cubes[2] * (middle - first) / (last - middle)
-    )
-    return np.column_stack([x, curved / (last - first) ** 2])
-
-
 @dataclass(frozen=True, slots=True)
 class Smoother:
     """A fitted curve: `at` gives the observed risk at a horizon for log cumulative hazards u."""
@@ -45,7 +33,7 @@ class Smoother:
 
     def at(self, u: Floats, years: float) -> Floats:
         """The observed risk (m,) at a horizon for u (m,); nan beyond the last follow-up."""
-        lp = (spline(u, self.knots) - self.base.centre) @ self.coef
+        lp = (restricted_cubic(u, self.knots) - self.base.centre) @ self.coef
         centred = self.base.cumulative(np.array([years]))[0] * np.exp(self.base.centre @ self.coef)
         with np.errstate(over="ignore"):
             return np.asarray(-np.expm1(-centred * np.exp(lp)))
@@ -54,7 +42,7 @@ class Smoother:
 def smoother(u: Floats, time: Floats, event: Events) -> Smoother:
     """Fit the curve of u (n,). Raises TrainingError where these data allow none."""
     knots = np.quantile(u, KNOTS)
-    columns = spline(u, knots)
+    columns = restricted_cubic(u, knots)
     fit = fit_cox(columns, time, event)
     return Smoother(knots, fit.coef, baseline(fit.coef, fit.covariance, columns, time, event))
 
@@ -62,7 +50,7 @@ def smoother(u: Floats, time: Floats, event: Events) -> Smoother:
 def in_resamples(u: Floats, time: Floats, event: Events, counts: NDArray[np.int64]) -> list[Smoother]:
     """The curve in each resample (B, n), knots as in the whole; resamples without a finite fit are left out."""
     knots = np.quantile(u, KNOTS)
-    columns = spline(u, knots)
+    columns = restricted_cubic(u, knots)
     found = []
     for coef, count in zip(fit_many(columns, time, event, counts), counts, strict=True):
         if np.isfinite(coef).all():

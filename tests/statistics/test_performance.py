@@ -9,6 +9,7 @@ from models.training.baseline import baseline, survival_at
 from models.training.benefit import net_benefit
 from models.training.bootstrap import resamples
 from models.training.calibration import (
+    KNOTS,
     calibration_at,
     calibration_slope,
     events_over_expected,
@@ -143,10 +144,11 @@ def test_hazards_stand_in_for_a_risk_that_rounds_to_1():
 
 def test_the_spline_is_a_line_beyond_its_outer_knots_and_without_knots_the_column_alone():
     x = np.linspace(0, 10, 101)
-    curved = restricted_cubic(x)[:, 1]
+    curved = restricted_cubic(x, np.quantile(x, KNOTS))[:, 1]
     np.testing.assert_allclose(curved[x <= 1], 0)
     np.testing.assert_allclose(np.diff(curved[x >= 9.05], 2), 0, atol=1e-12)
-    assert restricted_cubic((x > 5).astype(float)).shape == (101, 1)
+    two = (x > 5).astype(float)
+    assert restricted_cubic(two, np.quantile(two, KNOTS)).shape == (101, 1)
 
 
 def test_net_benefit_by_hand():
