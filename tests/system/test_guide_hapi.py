@@ -1,15 +1,10 @@
 """`docs/integration/hapi.md`: its commands, taken off the page, are run in order against a real HAPI server."""
 
 import json
-import os
 import re
 import shlex
 import shutil
-import signal
 import socket
-import subprocess
-import sys
-from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -19,15 +14,14 @@ import pytest
 from cds_service.demo.patients import samples
 from cds_service.fhir.prefetch import QUERIES
 from tests.support import servers
+from tests.support.guide import run_steps, steps_of
 from tests.support.needs import need
 
 pytestmark = pytest.mark.xdist_group("hapi")
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "integration" / "hapi.md").read_text(encoding="utf-8")
-START, *STEPS = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+START, *STEPS = steps_of(ROOT / "docs" / "integration" / "hapi.md")
 PREFIX = "guide-"  # the charts as of the base day, which other tests read, stay as they are
-MARK = "=== step"
 SECONDS = 300
 CHECK = "check --config imnm.toml --connect"
 BUSY = re.compile(r"time-out|could not be read")  # how a chart's 1.6 s may end where the machine is shared
@@ -39,57 +33,19 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def program(folder, name, command):
-    file = folder / name
-    file.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
-    file.chmod(0o755)
-
-
-def step_of_script(number, step):
-    """A step with its mark before it; the check's own status is printed, so that a slow machine can be told apart."""
+def telling_its_status(step):
+    """A step that prints the status of its check and goes on, so that a slow machine can be told apart."""
     lines = [
         f"{line} && echo status 0 || echo status $?" if CHECK in line else line for line in step.splitlines()
     ]
-    return "\n".join([f"printf '\\n{MARK} {number}\\n'", *lines, ""])
+    return "\n".join([*lines, ""])
 
 
 def run_the_page(folder, fhir, port):
     """Run steps 2 and on in one shell, as one terminal; returns status and what each step printed."""
-    programs = folder / "bin"
-    programs.mkdir(parents=True)
-    program(programs, "python", shlex.quote(sys.executable))
-    program(programs, "imnm-cds", f"{shlex.quote(sys.executable)} -m cds_service")
-    script = "set -eu\n" + "".join(step_of_script(n, step) for n, step in enumerate(STEPS, 2))
-    (folder / "guide.sh").write_text(script, encoding="utf-8")
-    variables = {
-        "FHIR": fhir,
-        "PORT": str(port),
-        "PREFIX": PREFIX,
-        "PYTHONPATH": str(ROOT),
-        "LANG": "C.UTF-8",
-    }
-    variables["PATH"] = f"{programs}:{os.environ['PATH']}"
-    work = folder / "work"
-    work.mkdir()
-    with (folder / "printed").open("w+", encoding="utf-8") as printed:
-        shell = subprocess.Popen(
-            ["sh", folder / "guide.sh"],
-            cwd=work,
-            env=variables,
-            stdout=printed,
-            stderr=printed,
-            start_new_session=True,
-        )
-        try:
-            shell.wait(SECONDS)
-        finally:
-            with suppress(ProcessLookupError):  # ends the service too, where a step before its own end failed
-                os.killpg(shell.pid, signal.SIGKILL)
-            shell.wait()
-        printed.seek(0)
-        said = printed.read()
-    steps = re.findall(rf"^{MARK} (\d+)\n(.*?)(?=^{MARK}|\Z)", said, re.DOTALL | re.MULTILINE)
-    return shell.returncode, {number: words.strip() for number, words in steps}
+    variables = {"FHIR": fhir, "PORT": str(port), "PREFIX": PREFIX}
+    status, printed = run_steps([telling_its_status(step) for step in STEPS], folder, variables, SECONDS)
+    return status, {str(number): words.strip() for number, words in enumerate(printed, 2)}
 
 
 @pytest.fixture(scope="module")
