@@ -37,7 +37,7 @@ bench: .venv/all  ## measurements, never a gate
 
 docs: .venv/all  ## write the generated pages and pictures
 	@$(BIN)/python -m tests.spec --write && $(BIN)/imnm-cds check --write && $(BIN)/python -m tests.support.picture --write
-	@$(BIN)/python -m tests.statistics.reference --write && $(BIN)/python -m tests.statistics.example --write && $(BIN)/python -m cds_service.cohort --write
+	@$(BIN)/python -m tests.statistics.reference --write && $(BIN)/python -m tests.statistics.example --write && $(BIN)/python -m cds_service.commands.cohort --write
 
 lock:  ## resolve the lock files anew (needs uv)
 	@uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \

@@ -63,7 +63,7 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = 1,
 ) -> None:
     """Serve CDS Hooks until stopped. SIGHUP reads the configuration anew."""
-    from cds_service.serving import run
+    from cds_service.web.serving import run
 
     run(config, host, port, workers)
 
@@ -103,10 +103,10 @@ def check(
     ] = None,
 ) -> None:
     """Check configuration, tables, model and prefetch templates, as start-up does."""
-    from cds_service.app import create_app
-    from cds_service.fhir.prefetch import discovery_file, write_discovery
+    from cds_service.fhir.queries import discovery_file, write_discovery
     from cds_service.settings import load_settings
     from cds_service.terminal import open_console
+    from cds_service.web.app import create_app
     from fhir_mapping.terms import load_tables
     from models.registry import load_model
 
@@ -118,12 +118,12 @@ def check(
     model = load_model(settings.model)
     typer.echo(f"imnm-cds: the model is {model.id} {model.version} ({model.evidence}) in {settings.model}")
     if connect:
-        from cds_service.connect import show_connections
+        from cds_service.commands.connect import show_connections
 
         if not show_connections(open_console(), settings, only=client, patient=patient):
             sys.exit(1)
     if report:
-        from cds_service.report import show_report
+        from cds_service.commands.usage_report import show_report
 
         show_report(open_console(), settings, tuple(audit or ()))
 
@@ -140,9 +140,9 @@ def explain(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Explain what is said about one patient, and why."""
-    from cds_service import explain as command
-    from cds_service.explain.format import as_json as json_object
-    from cds_service.explain.text import show_explanation
+    from cds_service.commands import explain as command
+    from cds_service.commands.explain.format import as_json as json_object
+    from cds_service.commands.explain.text import show_explanation
     from cds_service.terminal import open_console
 
     client = command.client_of(config, fhir_version, accept_unknown_status=accept_unknown_status)
@@ -179,7 +179,7 @@ def call(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was answered, as JSON.")] = False,
 ) -> None:
     """Call any CDS Hooks service as an EHR does when a chart is opened, and show its cards."""
-    from cds_service.call import Action, run
+    from cds_service.commands.call import Action, run
 
     action = Action(accept=accept, dismiss=dismiss)
     run(
@@ -208,9 +208,9 @@ def describe(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Describe a cohort: Table 1 by antibody subtype and by recurrence, follow-up, missing values."""
-    from cds_service.describe import run_describe
+    from cds_service.commands.describe import run_describe
+    from cds_service.commands.train import CohortSource
     from cds_service.terminal import open_console
-    from cds_service.train import CohortSource
 
     source = CohortSource(cohort, time_zero, columns or (), candidates or (), landmark, until, max_rows)
     run_describe(source, open_console(), as_json_object=as_json)
@@ -253,10 +253,10 @@ def train(
     date: Annotated[str, typer.Option(help="Day of the fit, as cards will say; today if left out.")] = "",
 ) -> None:
     """Fit the four-predictor model to a cohort and write it as a folder that the service serves."""
+    from cds_service.commands.train import CohortSource, day_of, default_centre, run_train
     from cds_service.terminal import open_console
-    from cds_service.train import CohortSource, day_of, default_centre, run_train
-    from models.training.fit_record import Labels
-    from models.training.train import Options
+    from models.training.fitting.fit_record import Labels
+    from models.training.fitting.train import Options
 
     source = CohortSource(cohort, time_zero, columns or (), candidates or (), landmark, until, max_rows)
     options = Options(shrinkage, ridge, firth, baseline, bootstrap, seed, select)
@@ -280,9 +280,9 @@ def validate(
     max_rows: MaxRows = None,
 ) -> None:
     """Validate a model in a cohort, and write a report: one page of HTML, and every number of it as JSON."""
+    from cds_service.commands.train import CohortSource
+    from cds_service.commands.validate import run_validate
     from cds_service.terminal import open_console
-    from cds_service.train import CohortSource
-    from cds_service.validate import run_validate
 
     source = CohortSource(cohort, time_zero, columns or (), (), landmark, until, max_rows)
     run_validate(model, source, out, open_console(), bootstrap=bootstrap, seed=seed, date=date)
@@ -314,7 +314,7 @@ def simulate(
     ] = False,
 ) -> None:
     """Make a synthetic cohort; or check where the shipped model comes from."""
-    from cds_service import simulate as command
+    from cds_service.commands import simulate as command
     from cds_service.terminal import open_console
 
     if reconstruct:

@@ -86,7 +86,7 @@ def _zone(name: str) -> str:
 
 def _optional_keys(keys: frozenset[str]) -> frozenset[str]:
     """Check prefetch keys that a server may lack; Patient and Conditions are never "not offered" (F9)."""
-    from cds_service.fhir.prefetch import BY_KEY, NEVER_OFF
+    from cds_service.fhir.queries import BY_KEY, NEVER_OFF
 
     if wrong := sorted(keys - (BY_KEY.keys() - NEVER_OFF)):
         raise ValueError(f"{wrong[0]} is no prefetch key that a server may lack")

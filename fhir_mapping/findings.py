@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 
-from fhir_mapping.activity import activity
-from fhir_mapping.context import context, srp_refractory
-from fhir_mapping.eligibility import eligibility, read_signs
 from fhir_mapping.evidence import Eligibility, Feature, Findings, Note, RefusedFact
-from fhir_mapping.follow_up import follow_up
-from fhir_mapping.predictors.ana import high_ana
-from fhir_mapping.predictors.cardiac import cardiac_involvement
-from fhir_mapping.predictors.drr import high_drr
-from fhir_mapping.predictors.refractory import treatment_refractory
 from fhir_mapping.record import PatientRecord, local_day
+from fhir_mapping.rules.activity import activity
+from fhir_mapping.rules.context import context, srp_refractory
+from fhir_mapping.rules.eligibility import eligibility, read_signs
+from fhir_mapping.rules.follow_up import follow_up
+from fhir_mapping.rules.predictors.ana import high_ana
+from fhir_mapping.rules.predictors.cardiac import cardiac_involvement
+from fhir_mapping.rules.predictors.drr import high_drr
+from fhir_mapping.rules.predictors.refractory import treatment_refractory
 
 _FOR_ELIGIBILITY = ("patient", "conditions", "antibodies")
 _FOR_PREDICTORS = (

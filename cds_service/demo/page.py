@@ -8,10 +8,10 @@ from cds_service.demo.charts import Opened
 from cds_service.demo.ehr import Served
 from cds_service.demo.patients import Person, Samples
 from cds_service.demo.report import Addresses, in_short, result_in_short, why_silent
-from cds_service.pages.card import no_card, scrolled, show_card
-from cds_service.pages.frame import page
-from cds_service.pages.html import Html, element
-from cds_service.store import Feedback
+from cds_service.web.pages.card import no_card, scrolled, show_card
+from cds_service.web.pages.frame import page
+from cds_service.web.pages.html import Html, element
+from cds_service.web.store import Feedback
 
 FEEDBACK_SHOWN = 20
 _LOCAL_NETWORK = "Your browser asks whether that page may reach your local network: allow it."

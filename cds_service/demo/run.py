@@ -19,7 +19,6 @@ from pydantic import ValidationError
 from rich.console import Console
 from starlette.types import ASGIApp
 
-from cds_service.app import create_app, utc_now
 from cds_service.cds_client import CallError, open_client
 from cds_service.demo.charts import Demonstration
 from cds_service.demo.ehr import BASE_PATH, create_ehr
@@ -28,8 +27,9 @@ from cds_service.demo.patients import Sample, Samples, UnknownPatientError, char
 from cds_service.demo.report import SANDBOX, Addresses, show_answer, show_next_steps
 from cds_service.demo.web import with_pages
 from cds_service.settings import Client, Limits, Settings
-from cds_service.store import Store
 from cds_service.terminal import open_console
+from cds_service.web.app import create_app, utc_now
+from cds_service.web.store import Store
 
 DEFAULT_PATIENT = "high-overdue"
 SANDBOX_FHIR = (

@@ -17,8 +17,8 @@ from cds_service.cds_client import CallError
 from cds_service.demo.charts import Demonstration, Opened
 from cds_service.demo.page import Known, chart_page, problem_page, start_page
 from cds_service.demo.patients import UnknownPatientError
-from cds_service.pages.frame import HEADERS, ICON, STYLESHEET, file, respond
-from cds_service.store import Store
+from cds_service.web.pages.frame import HEADERS, ICON, STYLESHEET, file, respond
+from cds_service.web.store import Store
 
 FORM_BYTES = 4096  # our own forms send some 60
 _FORM = "application/x-www-form-urlencoded"

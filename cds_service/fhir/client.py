@@ -18,8 +18,8 @@ import httpx
 import msgspec
 
 from cds_service.fhir.bundle import UnreadableError, issue_codes, read_page, read_resource
-from cds_service.fhir.prefetch import Parameters, address, form
-from cds_service.security.egress import next_address
+from cds_service.fhir.egress import next_address
+from cds_service.fhir.queries import Parameters, address, form
 from cds_service.settings import Limits
 from fhir_mapping.record import Entry
 

@@ -11,10 +11,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from cds_service.body import HookRequest
 from cds_service.fhir.bundle import UnreadableError
 from cds_service.fhir.client import AskOtherwiseError, Chart, Connection, Found, NotOfferedError
-from cds_service.fhir.prefetch import (
+from cds_service.fhir.queries import (
     BY_KEY,
     NEVER_OFF,
     PHASE_1,
@@ -26,9 +25,10 @@ from cds_service.fhir.prefetch import (
 )
 from cds_service.security.clients import Caller
 from cds_service.settings import Limits
+from cds_service.web.body import HookRequest
 from fhir_mapping.checks import judge
-from fhir_mapping.eligibility import Signs, read_signs
 from fhir_mapping.record import Entry, Gathered, Source
+from fhir_mapping.rules.eligibility import Signs, read_signs
 from fhir_mapping.versions import found_version, version
 
 VERSIONS = {

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from cds_service.body import HookRequest
-from cds_service.cards import CardSettings
+from cds_service.cards.render import CardSettings
 from cds_service.errors import UnknownClientError
 from cds_service.settings import Client, SettingsError
+from cds_service.web.body import HookRequest
 from fhir_mapping.record import MappingSettings
 from fhir_mapping.terms import TableError, Tables, read_site_map
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from fhir_mapping import reading
 from fhir_mapping.checks.conditions import judge_condition
 from fhir_mapping.checks.duplicates import distinct_results, distinct_treatments
 from fhir_mapping.checks.events import (
@@ -24,7 +23,6 @@ from fhir_mapping.checks.judging import Case, Verdict, status_problem
 from fhir_mapping.checks.medicines import judge_medication
 from fhir_mapping.checks.observations import judge_observation
 from fhir_mapping.checks.people import read_person
-from fhir_mapping.checks.superseded import last_versions
 from fhir_mapping.record import (
     Coding,
     Diagnosis,
@@ -39,7 +37,8 @@ from fhir_mapping.record import (
     Result,
     Treatment,
 )
-from fhir_mapping.versions import version
+from fhir_mapping.versions import neutral, version
+from fhir_mapping.versions.superseded import last_versions
 
 _EVENTS = ("observations", "procedures")
 _TABLES: Mapping[str, tuple[str, ...]] = {
@@ -65,7 +64,7 @@ def judge(gathered: Gathered, as_of: datetime) -> PatientRecord:
     """
     current, superseded = last_versions(version(gathered.mapping.fhir_version).read(gathered))
     case = _case(gathered, current, as_of)
-    facts: list[tuple[reading.Reading, Fact]] = []
+    facts: list[tuple[neutral.Reading, Fact]] = []
     refused = {Refused(one.name, "superseded", roles) for one in superseded if (roles := _roles(one, case))}
     for one in current:
         verdict = _verdict(one, gathered.patient_id, case)
@@ -76,24 +75,24 @@ def judge(gathered: Gathered, as_of: datetime) -> PatientRecord:
     return _record(gathered, case, facts, refused)
 
 
-def _case(gathered: Gathered, current: Sequence[reading.Reading], as_of: datetime) -> Case:
+def _case(gathered: Gathered, current: Sequence[neutral.Reading], as_of: datetime) -> Case:
     patient = _patient(current, gathered.patient_id, as_of, gathered.mapping)
     case = Case(as_of, gathered.mapping, patient, {})
     return replace(case, reports=_reports(current, gathered.patient_id, case))
 
 
 def _patient(
-    current: Iterable[reading.Reading], patient_id: str, as_of: datetime, mapping: MappingSettings
+    current: Iterable[neutral.Reading], patient_id: str, as_of: datetime, mapping: MappingSettings
 ) -> Patient | None:
     for one in current:
         if one.type == "Patient" and one.id == patient_id and one.content:
             found = one.content()
-            assert isinstance(found, reading.Person)
+            assert isinstance(found, neutral.Person)
             return read_person(one.id, found, as_of, mapping)
     return None
 
 
-def _reports(current: Iterable[reading.Reading], patient_id: str, case: Case) -> Mapping[str, frozenset[str]]:
+def _reports(current: Iterable[neutral.Reading], patient_id: str, case: Case) -> Mapping[str, frozenset[str]]:
     """List, by Observation, this patient's reports with an accepted status, whatever their code (D1)."""
     listed: dict[str, set[str]] = {}
     for one in current:
@@ -101,12 +100,12 @@ def _reports(current: Iterable[reading.Reading], patient_id: str, case: Case) ->
             continue
         found = one.content()
         doubt = not_understood(one.json) or status_problem(one.status, report_statuses(case))
-        for result in found.results if isinstance(found, reading.Performed) and not doubt else ():
+        for result in found.results if isinstance(found, neutral.Performed) and not doubt else ():
             listed.setdefault(result, set()).add(one.name)
     return {result: frozenset(names) for result, names in listed.items()}
 
 
-def _verdict(one: reading.Reading, patient_id: str, case: Case) -> Verdict:
+def _verdict(one: neutral.Reading, patient_id: str, case: Case) -> Verdict:
     """Judge one resource: its facts, or the first reason why it does not count."""
     problem = _subject_problem(one, patient_id)
     if problem == "other patient":
@@ -119,7 +118,7 @@ def _verdict(one: reading.Reading, patient_id: str, case: Case) -> Verdict:
     return _judged(one, one.content(), case) if is_judged and one.content else ()
 
 
-def _subject_problem(one: reading.Reading, patient_id: str) -> str:
+def _subject_problem(one: neutral.Reading, patient_id: str) -> str:
     """F1: the subject must be the patient of the chart; of an Appointment, one of its Patient actors."""
     if one.type == "Patient":
         return "" if one.id == patient_id else "other patient"
@@ -133,37 +132,37 @@ def _subject_problem(one: reading.Reading, patient_id: str) -> str:
     return "" if own in one.subjects else "no subject"
 
 
-def _judged(one: reading.Reading, content: reading.Content, case: Case) -> Verdict:
+def _judged(one: neutral.Reading, content: neutral.Content, case: Case) -> Verdict:
     match content:
-        case reading.Observation():
+        case neutral.Observation():
             return judge_observation(one, content, case)
-        case reading.Condition():
+        case neutral.Condition():
             return judge_condition(one, content, case)
-        case reading.Medication():
+        case neutral.Medication():
             return judge_medication(one, content, case)
-        case reading.Performed():
+        case neutral.Performed():
             return judge_performed(one, content, case)
-        case reading.Contact():
+        case neutral.Contact():
             return judge_contact(one, content, case)
-        case reading.Booking():
+        case neutral.Booking():
             return judge_booking(one, content, case)
-        case reading.Order():
+        case neutral.Order():
             return judge_order(one, content, case)
         case _:  # the Patient: read once, in `_patient`
             return ()
 
 
-def _roles(one: reading.Reading, case: Case) -> frozenset[str]:
+def _roles(one: neutral.Reading, case: Case) -> frozenset[str]:
     return roles_in(_TABLES.get(one.type, ()), one, case)
 
 
-def _same_codes(one: reading.Reading, case: Case) -> frozenset[Coding]:
+def _same_codes(one: neutral.Reading, case: Case) -> frozenset[Coding]:
     """Choose the codings that stand in our tables: what "the same code" means (F7)."""
     return frozenset(code for code in one.codings if case.tables.words("observations", (code,)))
 
 
 def _record(
-    gathered: Gathered, case: Case, facts: Sequence[tuple[reading.Reading, Fact]], refused: Iterable[Refused]
+    gathered: Gathered, case: Case, facts: Sequence[tuple[neutral.Reading, Fact]], refused: Iterable[Refused]
 ) -> PatientRecord:
     results = [(fact, _same_codes(one, case)) for one, fact in facts if isinstance(fact, Result)]
     treatments = [fact for _, fact in facts if isinstance(fact, Treatment)]

@@ -1,15 +1,15 @@
 """Condition → Diagnosis (M1), with the checks of F2 and F3."""
 
-from fhir_mapping import reading
 from fhir_mapping.checks.extensions import not_understood
 from fhir_mapping.checks.judging import Case, Verdict
 from fhir_mapping.record import Diagnosis
+from fhir_mapping.versions import neutral
 
 REFUTED = frozenset({"refuted", "entered-in-error"})
 INACTIVE = frozenset({"inactive", "resolved"})
 
 
-def judge_condition(one: reading.Reading, found: reading.Condition, case: Case) -> Verdict:
+def judge_condition(one: neutral.Reading, found: neutral.Condition, case: Case) -> Verdict:
     """Judge one Condition that has a code of our tables; an undated one counts (F3)."""
     when = found.onset or found.recorded
     reason = (
@@ -32,7 +32,7 @@ def judge_condition(one: reading.Reading, found: reading.Condition, case: Case) 
     )
 
 
-def _clinical(found: reading.Condition, case: Case) -> str:
+def _clinical(found: neutral.Condition, case: Case) -> str:
     """M1: missing is active, or resolved if abated by `as_of`; abated only later, inactive and resolved are active."""
     abates_later = found.abatement is not None and found.abatement.first > case.as_of
     if not found.clinical:

@@ -1,17 +1,17 @@
 """What was done (Procedure, DiagnosticReport, Encounter) and what is planned (Appointment, ServiceRequest)."""
 
-from fhir_mapping import reading
 from fhir_mapping.checks.extensions import not_understood
 from fhir_mapping.checks.judging import Case, Verdict, status_problem
 from fhir_mapping.checks.observations import accepted
 from fhir_mapping.record import Done, Plan
+from fhir_mapping.versions import neutral
 
 COMPLETED = frozenset({"completed"})
 NO_ORDER = frozenset({"proposal", "option"})  # V3
 TABLES = ("observations", "procedures")  # where codes of Procedures, reports and orders stand
 
 
-def judge_performed(one: reading.Reading, found: reading.Performed, case: Case) -> Verdict:
+def judge_performed(one: neutral.Reading, found: neutral.Performed, case: Case) -> Verdict:
     """Judge one Procedure or DiagnosticReport that has a code of our tables."""
     is_report = one.type == "DiagnosticReport"
     reason = not_understood(one.json) or status_problem(
@@ -30,7 +30,7 @@ def report_statuses(case: Case) -> frozenset[str]:
     return accepted(case) | {"appended"}
 
 
-def judge_contact(one: reading.Reading, found: reading.Contact, case: Case) -> Verdict:
+def judge_contact(one: neutral.Reading, found: neutral.Contact, case: Case) -> Verdict:
     """Judge one Encounter (V4); one that is neither finished nor in progress is left out."""
     if reason := not_understood(one.json):
         return reason
@@ -56,7 +56,7 @@ def judge_contact(one: reading.Reading, found: reading.Contact, case: Case) -> V
     )
 
 
-def judge_booking(one: reading.Reading, found: reading.Booking, case: Case) -> Verdict:
+def judge_booking(one: neutral.Reading, found: neutral.Booking, case: Case) -> Verdict:
     """Judge one Appointment (V3); only a booked one is a plan, and it must have been made by `as_of` (F3)."""
     if reason := not_understood(one.json):
         return reason
@@ -78,7 +78,7 @@ def judge_booking(one: reading.Reading, found: reading.Booking, case: Case) -> V
     )
 
 
-def judge_order(one: reading.Reading, found: reading.Order, case: Case) -> Verdict:
+def judge_order(one: neutral.Reading, found: neutral.Order, case: Case) -> Verdict:
     """Judge one ServiceRequest (V3); only an active one that orders something is a plan."""
     if reason := not_understood(one.json):
         return reason
@@ -91,6 +91,6 @@ def judge_order(one: reading.Reading, found: reading.Order, case: Case) -> Verdi
     return (Plan(one.name, roles_in(TABLES, one, case), "ServiceRequest", made=made),)
 
 
-def roles_in(tables: tuple[str, ...], one: reading.Reading, case: Case) -> frozenset[str]:
+def roles_in(tables: tuple[str, ...], one: neutral.Reading, case: Case) -> frozenset[str]:
     """Collect the role words of a resource from several tables."""
     return frozenset(word for table in tables for word in case.tables.words(table, one.codings))

@@ -5,10 +5,10 @@ from dataclasses import replace
 from decimal import Decimal
 
 from fhir_mapping.checks.judging import Case, completed_years
-from fhir_mapping.reading import Range
 from fhir_mapping.record import Limits, Moment, Number, Value
 from fhir_mapping.terms import Role, Tables
-from fhir_mapping.units import UCUM
+from fhir_mapping.terms.units import UCUM
+from fhir_mapping.versions.neutral import Range
 
 NO_UNIT = Number(Decimal(0))
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from fhir_mapping import reading
 from fhir_mapping.checks.extensions import not_understood
 from fhir_mapping.checks.judging import Case, Verdict, status_problem
 from fhir_mapping.record import Dosage, MedicationKind, Moment, Number, Period, Treatment
 from fhir_mapping.terms import Tables
+from fhir_mapping.versions import neutral
 
 # T2: the statuses and intents that count
 STATUSES: Mapping[MedicationKind, frozenset[str]] = {
@@ -20,7 +20,7 @@ STATUSES: Mapping[MedicationKind, frozenset[str]] = {
 INTENTS = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
 
 
-def judge_medication(one: reading.Reading, found: reading.Medication, case: Case) -> Verdict:
+def judge_medication(one: neutral.Reading, found: neutral.Medication, case: Case) -> Verdict:
     """Judge one medication resource with an ingredient of our tables."""
     instructions = _systemic(found, case.tables)
     reason = (
@@ -37,7 +37,7 @@ def judge_medication(one: reading.Reading, found: reading.Medication, case: Case
     return tuple(_treatment(one, found, ingredient, dosages, case) for ingredient in sorted(ingredients))
 
 
-def _intent_problem(found: reading.Medication) -> str:
+def _intent_problem(found: neutral.Medication) -> str:
     if found.kind != "MedicationRequest":
         return ""
     if found.intent not in INTENTS:
@@ -45,13 +45,13 @@ def _intent_problem(found: reading.Medication) -> str:
     return "do not perform" if found.do_not_perform else ""
 
 
-def _conflict(found: reading.Medication, tables: Tables) -> str:
+def _conflict(found: neutral.Medication, tables: Tables) -> str:
     """F4: the codings of one product or ingredient must not name different ones."""
     named = (tables.first_words("medications", concept.codings) for concept in found.concepts)
     return "conflicting codes" if any(len(words) > 1 for words in named) else ""
 
 
-def _began(found: reading.Medication, instructions: tuple[reading.Instruction, ...]) -> Moment | None:
+def _began(found: neutral.Medication, instructions: tuple[neutral.Instruction, ...]) -> Moment | None:
     """When the treatment starts (T3)."""
     bounds = [part.bounds.start for part in instructions if part.bounds.start]
     effective = found.effective.start or found.effective.end
@@ -60,7 +60,7 @@ def _began(found: reading.Medication, instructions: tuple[reading.Instruction, .
 
 
 def _time_problem(
-    one: reading.Reading, found: reading.Medication, instructions: tuple[reading.Instruction, ...], case: Case
+    one: neutral.Reading, found: neutral.Medication, instructions: tuple[neutral.Instruction, ...], case: Case
 ) -> str:
     """F3, but an active statin needs no time: the warning of the statin row asks only whether it is on the list (V)."""
     began = _began(found, instructions)
@@ -69,7 +69,7 @@ def _time_problem(
     return "" if began is None and one.status == "active" and is_statin else case.time_problem(began)
 
 
-def _systemic(found: reading.Medication, tables: Tables) -> tuple[reading.Instruction, ...] | None:
+def _systemic(found: neutral.Medication, tables: Tables) -> tuple[neutral.Instruction, ...] | None:
     """T1: the instructions that are not by an excluded route; None: the whole resource is by one, or in such a form."""
     if "excluded-route" in tables.words("qualifiers", found.forms):
         return None
@@ -80,7 +80,7 @@ def _systemic(found: reading.Medication, tables: Tables) -> tuple[reading.Instru
 
 
 def _treatment(
-    one: reading.Reading, found: reading.Medication, ingredient: str, dosages: tuple[Dosage, ...], case: Case
+    one: neutral.Reading, found: neutral.Medication, ingredient: str, dosages: tuple[Dosage, ...], case: Case
 ) -> Treatment:
     return Treatment(
         resource=one.name,
@@ -99,7 +99,7 @@ def _treatment(
     )
 
 
-def _dosage(part: reading.Instruction, case: Case) -> Dosage:
+def _dosage(part: neutral.Instruction, case: Case) -> Dosage:
     """Read an instruction; a dose with a comparator, or in tablets, is unknown (T4)."""
     dose = case.tables.units.convert(part.dose, "dose") if part.dose and not part.dose.comparator else None
     return Dosage(

@@ -2,14 +2,14 @@
 
 from decimal import Decimal
 
-from fhir_mapping import reading
 from fhir_mapping.checks.extensions import not_understood
 from fhir_mapping.checks.judging import Case, Verdict, status_problem
 from fhir_mapping.checks.limits import limits_of, plausible_range
 from fhir_mapping.laboratory.titres import written_titres
 from fhir_mapping.record import Amount, Component, Moment, Number, Result, Value
 from fhir_mapping.terms import Role, Tables
-from fhir_mapping.units import sane
+from fhir_mapping.terms.units import sane
+from fhir_mapping.versions import neutral
 
 ACCEPTED = frozenset({"final", "amended", "corrected"})
 INVERSE = "alt-ast-ratio"  # 1/value is what must be plausible (D2)
@@ -21,7 +21,7 @@ def accepted(case: Case) -> frozenset[str]:
     return ACCEPTED | {"unknown"} if case.mapping.accept_unknown_status else ACCEPTED
 
 
-def judge_observation(one: reading.Reading, found: reading.Observation, case: Case) -> Verdict:
+def judge_observation(one: neutral.Reading, found: neutral.Observation, case: Case) -> Verdict:
     """Judge one Observation that has a code of our tables."""
     reason = (
         ("other subject" if found.has_focus else "")
@@ -41,7 +41,7 @@ def judge_observation(one: reading.Reading, found: reading.Observation, case: Ca
     )
 
 
-def _absent(found: reading.Observation, role: Role) -> str:
+def _absent(found: neutral.Observation, role: Role) -> str:
     """F5: no value where one is needed, or a reason why there is none. Members and components stand for a value."""
     value = found.own.value
     if role.dimension:
@@ -51,7 +51,7 @@ def _absent(found: reading.Observation, role: Role) -> str:
     return "data absent" if value.absent or (role.value and not _says_something(found.own)) else ""
 
 
-def _says_something(part: reading.Measurement) -> bool:
+def _says_something(part: neutral.Measurement) -> bool:
     return bool(_has_value(part.value) or part.interpretation or part.interpretation_text)
 
 
@@ -74,7 +74,7 @@ def _unit_problem(value: Value, role: Role, tables: Tables) -> str:
     return tables.units.problem(number, role.dimension) if number and role.dimension else ""
 
 
-def _implausible(one: reading.Reading, found: reading.Observation, role: Role, tables: Tables) -> str:
+def _implausible(one: neutral.Reading, found: neutral.Observation, role: Role, tables: Tables) -> str:
     """F5: beyond the plausible range of `rules.toml`, or beyond what arithmetic can handle."""
     number = _number(found.own.value)
     if not role.dimension:
@@ -90,7 +90,7 @@ def _implausible(one: reading.Reading, found: reading.Observation, role: Role, t
     return "" if low <= magnitude <= high else "implausible"
 
 
-def _implausible_titre(one: reading.Reading, found: reading.Observation, role: Role, tables: Tables) -> bool:
+def _implausible_titre(one: neutral.Reading, found: neutral.Observation, role: Role, tables: Tables) -> bool:
     low, high = plausible_range(role, tables)
     by_code = "titre" in tables.words("observations", one.codings)
     parts = [(found.own.value, by_code)]
@@ -105,7 +105,7 @@ def _implausible_titre(one: reading.Reading, found: reading.Observation, role: R
     return any(not low <= titre.reciprocal <= high for titre in titres)
 
 
-def _result(one: reading.Reading, found: reading.Observation, when: Moment, role: Role, case: Case) -> Result:
+def _result(one: neutral.Reading, found: neutral.Observation, when: Moment, role: Role, case: Case) -> Result:
     return Result(
         resource=one.name,
         roles=case.tables.words("observations", one.codings),
@@ -123,7 +123,7 @@ def _result(one: reading.Reading, found: reading.Observation, when: Moment, role
     )
 
 
-def _component(part: reading.Measurement, role: Role, when: Moment, case: Case) -> Component:
+def _component(part: neutral.Measurement, role: Role, when: Moment, case: Case) -> Component:
     return Component(
         code=part.code,
         value=part.value,

@@ -2,13 +2,13 @@
 
 from datetime import date, datetime
 
-from fhir_mapping import reading
 from fhir_mapping.checks.judging import completed_years
 from fhir_mapping.record import MappingSettings, Patient
+from fhir_mapping.versions import neutral
 from fhir_mapping.versions.times import dates
 
 
-def read_person(id_: str, found: reading.Person, as_of: datetime, mapping: MappingSettings) -> Patient:
+def read_person(id_: str, found: neutral.Person, as_of: datetime, mapping: MappingSettings) -> Patient:
     """Read the Patient as of a moment; the age is that of the last possible birth date (E5)."""
     today = as_of.astimezone(mapping.time_zone).date()
     first, last = dates(found.birth_date) or (None, None)

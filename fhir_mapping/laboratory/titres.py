@@ -8,7 +8,7 @@ from decimal import Decimal
 from fhir_mapping.laboratory.phrases import SEPARATOR, any_of, without_reference
 from fhir_mapping.record import Number, Value
 from fhir_mapping.terms.rules import Rules
-from fhir_mapping.units import UCUM, sane
+from fhir_mapping.terms.units import UCUM, sane
 
 _COUNT = r"(?P<count>[0-9]+(?:[,. ][0-9]{3})*)"
 _TITRE = re.compile(rf"(?<![0-9/.-])1\s*[:/]\s*{_COUNT}(?![0-9/])")

@@ -14,7 +14,7 @@ from fhir_mapping.terms.codes import Code, CodeTable
 from fhir_mapping.terms.rules import Rules, load_rules
 from fhir_mapping.terms.systems import CodeSystems, load_systems
 from fhir_mapping.terms.table_files import Row, TableError, read_rows
-from fhir_mapping.units import Units, load_units, positive
+from fhir_mapping.terms.units import Units, load_units, positive
 
 __all__ = ["Agent", "Code", "Role", "Rules", "TableError", "Tables", "Units", "load_tables", "read_site_map"]
 

@@ -5,8 +5,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Protocol, cast
 
-from fhir_mapping.reading import Reading
 from fhir_mapping.record import Gathered
+from fhir_mapping.versions.neutral import Reading
 from fhir_mapping.versions.shape import found_version
 
 __all__ = ["Version", "found_version", "is_read", "version"]

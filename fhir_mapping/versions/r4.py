@@ -9,15 +9,15 @@ from typing import Any
 
 import msgspec
 
-from fhir_mapping.checks.superseded import last_versions
-from fhir_mapping.reading import Reading
 from fhir_mapping.record import Coding, Entry, Gathered
 from fhir_mapping.versions import linked as links
 from fhir_mapping.versions import r4_resources as r4
+from fhir_mapping.versions.neutral import Reading
 from fhir_mapping.versions.r4_content import content, is_patient, subjects, what_it_is
 from fhir_mapping.versions.r4_elements import Elements
 from fhir_mapping.versions.r4_medication import named
 from fhir_mapping.versions.references import References, id_of, references
+from fhir_mapping.versions.superseded import last_versions
 from fhir_mapping.versions.untyped import BROKEN, untyped
 
 __all__ = ["read", "unresolved_medications"]

@@ -1,7 +1,7 @@
 """Whose a resource of R4 is, what it is, and the rest of it in the neutral terms of `reading.py`."""
 
-from fhir_mapping import reading
 from fhir_mapping.record import Coding, Number, Value
+from fhir_mapping.versions import neutral
 from fhir_mapping.versions import r4_resources as r4
 from fhir_mapping.versions.linked import Linked
 from fhir_mapping.versions.r4_elements import Elements
@@ -38,7 +38,7 @@ def what_it_is(resource: r4.AnyResource, read: Elements, linked: Linked) -> tupl
             return read.codings(resource.code)
 
 
-def content(resource: r4.AnyResource, read: Elements, linked: Linked) -> reading.Content:
+def content(resource: r4.AnyResource, read: Elements, linked: Linked) -> neutral.Content:
     """Read the rest of a resource."""
     match resource:
         case r4.Observation():
@@ -47,25 +47,25 @@ def content(resource: r4.AnyResource, read: Elements, linked: Linked) -> reading
             return _condition(resource, read)
         case r4.Procedure():
             when = read.when(resource.performed_date_time, resource.performed_period)
-            return reading.Performed(when, start=read.period(resource.performed_period).start)
+            return neutral.Performed(when, start=read.period(resource.performed_period).start)
         case r4.DiagnosticReport():
             return _report(resource, read)
         case r4.Encounter():
             service = _service(resource, read, linked)
-            return reading.Contact(read.period(resource.period), service, _kinds(resource, read))
+            return neutral.Contact(read.period(resource.period), service, _kinds(resource, read))
         case r4.Appointment():
             return _booking(resource, read)
         case r4.ServiceRequest():
             authored = read.time(resource.authored_on)
-            return reading.Order(resource.intent or "", resource.do_not_perform is True, authored)
+            return neutral.Order(resource.intent or "", resource.do_not_perform is True, authored)
         case r4.Patient():
             return _person(resource, read)
         case _:
             return medication(resource, read, linked)
 
 
-def _observation(resource: r4.Observation, read: Elements) -> reading.Observation:
-    return reading.Observation(
+def _observation(resource: r4.Observation, read: Elements) -> neutral.Observation:
+    return neutral.Observation(
         own=_measurement(resource, read),
         when=read.when(
             resource.effective_date_time,
@@ -80,9 +80,9 @@ def _observation(resource: r4.Observation, read: Elements) -> reading.Observatio
     )
 
 
-def _measurement(written: r4.Measured, read: Elements) -> reading.Measurement:
+def _measurement(written: r4.Measured, read: Elements) -> neutral.Measurement:
     said = written.interpretation or ()
-    return reading.Measurement(
+    return neutral.Measurement(
         code=read.concept(written.code),
         value=_value(written, read),
         interpretation=read.codings(*said),
@@ -112,9 +112,9 @@ def _ratio(written: r4.Ratio | None, read: Elements) -> tuple[Number, Number] | 
     return (numerator, denominator) if numerator and denominator else None
 
 
-def _range(written: r4.ReferenceRange, read: Elements) -> reading.Range:
+def _range(written: r4.ReferenceRange, read: Elements) -> neutral.Range:
     age = written.age or r4.Range()
-    return reading.Range(
+    return neutral.Range(
         low=read.number(written.low),
         high=read.number(written.high),
         kinds=read.codings(written.type),
@@ -125,7 +125,7 @@ def _range(written: r4.ReferenceRange, read: Elements) -> reading.Range:
     )
 
 
-def _condition(resource: r4.Condition, read: Elements) -> reading.Condition:
+def _condition(resource: r4.Condition, read: Elements) -> neutral.Condition:
     onset = resource.onset_period.start if resource.onset_period else None
     abated = (
         resource.abatement_date_time,
@@ -134,7 +134,7 @@ def _condition(resource: r4.Condition, read: Elements) -> reading.Condition:
         resource.abatement_range,
         resource.abatement_string,
     )
-    return reading.Condition(
+    return neutral.Condition(
         clinical=_codes(resource.clinical_status),
         verification=_codes(resource.verification_status),
         onset=read.time(resource.onset_date_time or onset),
@@ -150,9 +150,9 @@ def _codes(written: r4.Concept | None) -> tuple[str, ...]:
     return tuple(part.code for part in parts if part.code)
 
 
-def _report(resource: r4.DiagnosticReport, read: Elements) -> reading.Performed:
+def _report(resource: r4.DiagnosticReport, read: Elements) -> neutral.Performed:
     when = read.when(resource.effective_date_time, resource.effective_period, resource.issued)
-    return reading.Performed(when, tuple(read.refers(result) for result in resource.result or ()))
+    return neutral.Performed(when, tuple(read.refers(result) for result in resource.result or ()))
 
 
 def _class(resource: r4.Encounter, read: Elements) -> tuple[Coding, ...]:
@@ -183,8 +183,8 @@ def _booked(resource: r4.Appointment, read: Elements) -> tuple[Coding, ...]:
     return read.codings(*(resource.service_type or ()), *(resource.specialty or ()))
 
 
-def _booking(resource: r4.Appointment, read: Elements) -> reading.Booking:
-    return reading.Booking(
+def _booking(resource: r4.Appointment, read: Elements) -> neutral.Booking:
+    return neutral.Booking(
         start=read.time(resource.start),
         created=read.time(resource.created),
         service=_booked(resource, read),
@@ -192,8 +192,8 @@ def _booking(resource: r4.Appointment, read: Elements) -> reading.Booking:
     )
 
 
-def _person(resource: r4.Patient, read: Elements) -> reading.Person:
-    return reading.Person(
+def _person(resource: r4.Patient, read: Elements) -> neutral.Person:
+    return neutral.Person(
         sex=resource.gender or "",
         birth_date=resource.birth_date or "",
         died=bool(resource.deceased_boolean or resource.deceased_date_time),

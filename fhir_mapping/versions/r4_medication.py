@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from decimal import Decimal
 
-from fhir_mapping.reading import Instruction, Medication
 from fhir_mapping.record import Number, Period
-from fhir_mapping.units import UCUM
+from fhir_mapping.terms.units import UCUM
 from fhir_mapping.versions import r4_resources as r4
 from fhir_mapping.versions.linked import Linked, Named
+from fhir_mapping.versions.neutral import Instruction, Medication
 from fhir_mapping.versions.r4_elements import Elements
 
 

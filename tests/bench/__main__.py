@@ -13,10 +13,10 @@ import time
 import httpx
 import orjson
 
-from cds_service.app import create_app
 from cds_service.demo.patients import chart
-from cds_service.fhir.prefetch import QUERIES
+from cds_service.fhir.queries import QUERIES
 from cds_service.settings import Client, Settings
+from cds_service.web.app import create_app
 from tests.bench import statistics as of_statistics
 from tests.golden.charts import AS_OF, INSTANCE
 

@@ -52,8 +52,8 @@ def ours(x, moment, event, counts):
     """The same numbers by the whole validation."""
     import numpy as np
 
-    from models.training.bootstrap import optimism
-    from models.training.discrimination import Pairs
+    from models.training.statistics.bootstrap import optimism
+    from models.training.statistics.discrimination import Pairs
 
     coefficients = optimism(x, moment, event, counts).coefficients
     pairs, scores = Pairs(moment, event), coefficients @ x.T
@@ -71,7 +71,7 @@ def measure() -> tuple[float, float, float]:
     """CPU seconds of a validation with all resamples, theirs and ours, and the largest difference of their outputs."""
     import numpy as np
 
-    from models.training.bootstrap import optimism, resamples
+    from models.training.statistics.bootstrap import optimism, resamples
 
     x, moment, event = cohort()
     counts = resamples(PEOPLE, RESAMPLES, 1)

@@ -23,7 +23,7 @@ def tracked(*patterns: str) -> list[Path]:
 
 def test_the_service_starts_without_the_statistics_libraries():
     heavy = "{'lifelines', 'pandas', 'matplotlib', 'scipy', 'numpy'}"
-    program = f"import sys, cds_service.app; print(sorted({heavy} & set(sys.modules)))"
+    program = f"import sys, cds_service.web.app; print(sorted({heavy} & set(sys.modules)))"
     result = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -41,8 +41,8 @@ def test_a_module_holds_one_idea_and_its_functions_are_short(path):
 
 
 def test_the_path_of_a_request_fits_on_a_screen():
-    assert len((ROOT / "cds_service" / "pipeline.py").read_text().splitlines()) <= 120
-    tree = ast.parse((ROOT / "cds_service" / "assessment.py").read_text())
+    assert len((ROOT / "cds_service" / "web" / "pipeline.py").read_text().splitlines()) <= 120
+    tree = ast.parse((ROOT / "cds_service" / "cards" / "assessment.py").read_text())
     (assess,) = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == "assess"]
     assert assess.end_lineno - assess.lineno + 1 <= 40
 
@@ -51,9 +51,9 @@ def test_the_path_of_a_request_fits_on_a_screen():
     ("library", "homes"),
     [
         ("httpx", {"cds_service/fhir/client.py", "cds_service/cds_client.py"}),
-        ("sqlite3", {"cds_service/store.py"}),
+        ("sqlite3", {"cds_service/web/store.py"}),
         ("jwt", {"cds_service/security/tokens.py"}),
-        ("fhir", {"cds_service/cards.py"}),
+        ("fhir", {"cds_service/cards/render.py"}),
     ],
 )
 def test_a_library_appears_only_where_it_belongs(library, homes):
@@ -95,9 +95,7 @@ def test_no_file_names_a_path_of_one_machine_or_holds_a_cpt_code():
 def test_a_foreign_package_of_our_name_is_refused(tmp_path):
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "__init__.py").write_text("")
-    program = (
-        "import sys; sys.path.insert(0, sys.argv[1]); sys.path.append(sys.argv[2]); import cds_service.app"
-    )
+    program = "import sys; sys.path.insert(0, sys.argv[1]); sys.path.append(sys.argv[2]); import cds_service.web.app"
     command = [sys.executable, "-c", program, str(tmp_path), str(ROOT)]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode != 0

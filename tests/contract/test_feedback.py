@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, closing, contextmanager
 import pytest
 
 from cds_service.settings import Limits
-from cds_service.store import Store
+from cds_service.web.store import Store
 from tests.support.charts import AS_OF, clock, healthy_chart
 from tests.support.ehr_simulator import EhrSimulator
 from tests.support.feedback import CARD, SYSTEM, accepted, epic, numbered, overridden

@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from cds_service.fhir.prefetch import PHASE_1, QUERIES
+from cds_service.fhir.queries import PHASE_1, QUERIES
 from cds_service.settings import Limits
 from tests.support import ehr_simulator as sim
 from tests.support.charts import (

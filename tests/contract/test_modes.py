@@ -10,7 +10,7 @@ import pytest
 
 from cds_service.demo.patients import chart
 from cds_service.settings import Client, Settings
-from cds_service.store import Store
+from cds_service.web.store import Store
 from tests.golden.charts import GOLDENS, NAMES, UNHURRIED
 from tests.support.charts import clock, healthy_chart, imnm_chart
 from tests.support.ehr_simulator import BASE, EhrSimulator, status
@@ -165,7 +165,7 @@ async def test_a_wrong_request_is_told_in_every_mode(mode):
 
 
 async def crashed(mode: str) -> tuple[int, dict, Running]:
-    with patch("cds_service.pipeline.assess", side_effect=RuntimeError("Eve Example")):
+    with patch("cds_service.web.pipeline.assess", side_effect=RuntimeError("Eve Example")):
         async with service(mode, EhrSimulator(resources("high-overdue"))) as running_service:
             response = await running_service.hook(call_body("high-overdue"))
     return response.status_code, response.json(), running_service

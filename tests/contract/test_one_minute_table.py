@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cds_service.app import create_app
 from cds_service.settings import Client, Settings
+from cds_service.web.app import create_app
 from fhir_mapping.terms import load_tables
 from models.policy import load_policy
 from tests.golden.charts import AS_OF, INSTANCE
@@ -114,15 +114,15 @@ def test_a_band(tmp_path):
 
 def test_a_hook(repository):
     """Add a hook."""
-    hook = (repository / "cds_service" / "hooks" / "patient_view.py").read_text(encoding="utf-8")
-    new = repository / "cds_service" / "hooks" / "encounter_start.py"
+    hook = (repository / "cds_service" / "web" / "hooks" / "patient_view.py").read_text(encoding="utf-8")
+    new = repository / "cds_service" / "web" / "hooks" / "encounter_start.py"
     new.write_text(hook.replace('NAME = "patient-view"', 'NAME = "encounter-start"'), encoding="utf-8")
     discovery = json.loads((repository / "cds-hooks.json").read_text(encoding="utf-8"))
     service = discovery["services"][0] | {"id": "imnm-at-check-in", "hook": "encounter-start"}
     (repository / "cds-hooks.json").write_text(json.dumps({"services": [*discovery["services"], service]}))
     program = f"""
 import asyncio, httpx
-from cds_service.app import create_app
+from cds_service.web.app import create_app
 from cds_service.settings import Client, Settings
 app = create_app(Settings(client=(Client(name="open"),)), write=lambda _: None)
 body = {{"hook": "encounter-start", "hookInstance": "{INSTANCE}", "context": {{"patientId": "p", "userId": "Practitioner/1"}},

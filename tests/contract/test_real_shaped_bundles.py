@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.explain import explain
+from cds_service.commands.explain import explain
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "tests" / "data" / "fhir-samples"

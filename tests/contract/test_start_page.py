@@ -23,7 +23,6 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from cds_service.app import create_app
 from cds_service.cds_client import open_client
 from cds_service.demo import charts as opening
 from cds_service.demo.charts import Demonstration
@@ -33,9 +32,10 @@ from cds_service.demo.patients import chart, person, samples
 from cds_service.demo.report import Addresses
 from cds_service.demo.run import demo_settings
 from cds_service.demo.web import with_pages
-from cds_service.pages.card import show_card
 from cds_service.settings import Limits
-from cds_service.store import Store
+from cds_service.web.app import create_app
+from cds_service.web.pages.card import show_card
+from cds_service.web.store import Store
 from tests.support.service import TABLES, _model
 
 NAMES = [sample.name for sample in samples().patients]
@@ -126,7 +126,7 @@ async def demonstration(folder, bundles=None, service=None, *, keeps_feedback=Tr
 
     running = Demonstration(ADDRESSES, connect, base_day)
     ehr = httpx.ASGITransport(create_ehr(bundles.values(), running.served.append))
-    with patch.multiple("cds_service.app", load_tables=lambda: TABLES, load_model=_model):
+    with patch.multiple("cds_service.web.app", load_tables=lambda: TABLES, load_model=_model):
         ours = create_app(settings, clock=base_day, transport=ehr, write=running.hear, limits=UNHURRIED)
     connected["service"] = service or ours
     known = Known(ADDRESSES, samples(), {name: person(bundle) for name, bundle in bundles.items()})

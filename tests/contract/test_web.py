@@ -6,9 +6,9 @@ import json
 import httpx
 import pytest
 
-from cds_service.app import create_app, enabled, utc_now, write_line
-from cds_service.fhir.prefetch import discovery_file, read_discovery
+from cds_service.fhir.queries import discovery_file, read_discovery
 from cds_service.settings import Client, Limits, Settings, SettingsError
+from cds_service.web.app import create_app, enabled, utc_now, write_line
 from tests.support import ehr_simulator as sim
 from tests.support.charts import healthy_chart, imnm_chart
 from tests.support.ehr_simulator import BASE, EhrSimulator
@@ -125,7 +125,7 @@ class TestTheHookCall:
         def broken(*_: object) -> None:
             raise RuntimeError("Eve Example, born 1970")
 
-        monkeypatch.setattr("cds_service.pipeline.assess", broken)
+        monkeypatch.setattr("cds_service.web.pipeline.assess", broken)
         async with running(EhrSimulator(healthy_chart("p1"))) as service:
             response = await service.hook(call_body(), origin=ORIGIN)
             crashed = json.loads(service.lines[1])
@@ -263,7 +263,7 @@ class TestAnythingThatEscapes:
         async def broken(*_: object) -> None:
             raise RuntimeError("Eve Example")
 
-        monkeypatch.setattr("cds_service.app.answer", broken)
+        monkeypatch.setattr("cds_service.web.app.answer", broken)
         async with running() as service:
             response = await service.hook(call_body(), origin=ORIGIN)
         is_outcome(response, 500, "exception")
@@ -280,8 +280,8 @@ class TestAnythingThatEscapes:
         assert json.loads(service.lines[1])["error"] == "KeyError"
 
     async def test_of_another_protocol_is_left_to_the_framework(self):
-        from cds_service.edge import Edge
         from cds_service.events import Events
+        from cds_service.web.edge import Edge
 
         seen = []
 
@@ -292,8 +292,8 @@ class TestAnythingThatEscapes:
         assert seen == ["websocket"]
 
     async def test_after_an_answer_has_begun_cuts_it_off(self):
-        from cds_service.edge import Edge
         from cds_service.events import Events
+        from cds_service.web.edge import Edge
 
         lines: list[str] = []
 

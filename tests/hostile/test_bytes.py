@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator
 import psutil
 import pytest
 
-from cds_service.feedback import read
 from cds_service.settings import Limits
+from cds_service.web.feedback import read
 from tests.support import ehr_simulator as sim
 from tests.support.byte_corpus import BODIES, FEEDBACK_BODIES, MARKER, ODD_BUT_FINE
 from tests.support.ehr_simulator import EhrSimulator
@@ -77,7 +77,7 @@ async def test_feedback_is_read_where_it_holds_up_no_other_call(monkeypatch, tmp
         readers.append(threading.current_thread())
         return read(*arguments)
 
-    monkeypatch.setattr("cds_service.feedback.read", watched)
+    monkeypatch.setattr("cds_service.web.feedback.read", watched)
     configured = settings().model_copy(update={"store": tmp_path / "feedback.sqlite"})
     async with running(configured=configured) as service:
         await _post(service, b"{}", path=FEEDBACK)

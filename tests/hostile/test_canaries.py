@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cds_service.app import write_line
 from cds_service.events import Events
 from cds_service.settings import Limits
+from cds_service.web.app import write_line
 from tests.support import ehr_simulator as sim
 from tests.support.canaries import JWT, PATIENT_ID, TOKEN, Planter, Sinks, call, record
 from tests.support.ehr_simulator import BASE, EhrSimulator
@@ -217,13 +217,13 @@ async def test_a_crash_says_where_and_not_what(plant, watched, monkeypatch):
     def broken(gathered: object, *_: object) -> None:
         raise RuntimeError(repr(gathered))
 
-    monkeypatch.setattr("cds_service.pipeline.assess", broken)
+    monkeypatch.setattr("cds_service.web.pipeline.assess", broken)
     async with service_of(chart_at(plant), watched) as service:
         assert watched.take(await service.hook(call(plant, BASE))).status_code == 500
 
 
 async def test_what_a_request_and_a_record_say_about_themselves_hides_the_token(plant):
-    from cds_service.body import read
+    from cds_service.web.body import read
 
     body = json.dumps(call(plant, BASE, prefetch=prefetch_of(record(plant)))).encode()
     shown = repr(read(body, "patient-view", Limits()))
@@ -263,7 +263,7 @@ class TestALeak:
 
     @pytest.mark.parametrize("stream", ["stdout", "stderr"])
     async def test_on_a_standard_stream_is_caught(self, stream, plant, watched, monkeypatch):
-        from cds_service import pipeline
+        from cds_service.web import pipeline
 
         assess = pipeline.assess
 
@@ -278,7 +278,7 @@ class TestALeak:
 
     @pytest.mark.parametrize("place", ["code", "system"])
     async def test_in_the_database_is_caught(self, place, plant, watched, monkeypatch, tmp_path):
-        monkeypatch.setattr(f"cds_service.feedback._{place.upper()}", re.compile(".*"))
+        monkeypatch.setattr(f"cds_service.web.feedback._{place.upper()}", re.compile(".*"))
         await test_feedback_leaves_codes_and_nothing_else(lambda item: item, False, plant, watched, tmp_path)
         self._caught(watched, "database")
 

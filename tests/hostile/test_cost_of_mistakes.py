@@ -6,8 +6,8 @@ import time
 import pytest
 
 from cds_service.errors import InvalidRequestError
-from cds_service.feedback import read
 from cds_service.settings import Limits
+from cds_service.web.feedback import read
 from tests.support.byte_corpus import ITEM
 
 HUGE = {

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from cds_service.fhir.prefetch import PHASE_1, QUERIES
+from cds_service.fhir.queries import PHASE_1, QUERIES
 from tests.support import ehr_simulator as sim
 from tests.support.charts import (
     BROAD,

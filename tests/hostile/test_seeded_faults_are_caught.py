@@ -12,7 +12,7 @@ import pytest
 from fhir_mapping import checks, findings
 from fhir_mapping.record import Limits, Moment
 from fhir_mapping.terms.rules import Rules
-from fhir_mapping.units import Units
+from fhir_mapping.terms.units import Units
 from models import policy, risk
 from models.inputs import State
 from tests.support.records import Record, drawn

@@ -5,11 +5,11 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from cds_service.assessment import assess
-from cds_service.cards import CardSettings
-from cds_service.explain.format import as_json
+from cds_service.cards.assessment import assess
+from cds_service.cards.render import CardSettings
+from cds_service.commands.explain.format import as_json
+from fhir_mapping.cohort.relapse import relapses
 from fhir_mapping.record import Entry, Gathered, MappingSettings, Source
-from fhir_mapping.relapse import relapses
 from fhir_mapping.terms import Code, Tables, load_tables
 from models.registry import Model, default_folder, load_model
 from tests.spec.language import AS_OF, Record

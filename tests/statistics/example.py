@@ -9,11 +9,11 @@ import tempfile
 from datetime import date
 from pathlib import Path
 
+from cds_service.commands.train import CohortSource, run_train
 from cds_service.terminal import open_console
-from cds_service.train import CohortSource, run_train
-from models.training.fit_record import Labels
+from models.training.fitting.fit_record import Labels
+from models.training.fitting.train import Options
 from models.training.report.write import HTML_NAME, JSON_NAME
-from models.training.train import Options
 
 ROOT = Path(__file__).parents[2]
 COHORT = ROOT / "tests" / "data" / "reference" / "data" / "demo_reconstructed_200.csv"

@@ -6,23 +6,23 @@ from functools import partial
 
 import numpy as np
 
-from models.training.accuracy import brier_at
-from models.training.baseline import baseline, survival_at
-from models.training.benefit import net_benefit
-from models.training.bootstrap import heuristic_shrinkage, optimism, optimism_logistic, resamples
-from models.training.calibration import (
+from models.training.fitting.sample_size import sample_size
+from models.training.statistics.accuracy import brier_at
+from models.training.statistics.baseline import baseline, survival_at
+from models.training.statistics.benefit import net_benefit
+from models.training.statistics.bootstrap import heuristic_shrinkage, optimism, optimism_logistic, resamples
+from models.training.statistics.calibration import (
     calibration_at,
     calibration_slope,
     events_over_expected,
     observed_over_expected,
 )
-from models.training.competing import cause_specific, fine_gray
-from models.training.cox import CoxFit, fit_cox
-from models.training.discrimination import auc_at, harrell_c, uno_c
-from models.training.logistic import fit_logistic, flic, logistic_accuracy
-from models.training.proportionality import score_test
-from models.training.sample_size import sample_size
-from models.training.survival import aalen_johansen, kaplan_meier, log_rank
+from models.training.statistics.competing import cause_specific, fine_gray
+from models.training.statistics.cox import CoxFit, fit_cox
+from models.training.statistics.discrimination import auc_at, harrell_c, uno_c
+from models.training.statistics.logistic import fit_logistic, flic, logistic_accuracy
+from models.training.statistics.proportionality import score_test
+from models.training.statistics.survival import aalen_johansen, kaplan_meier, log_rank
 from tests.statistics.datasets import Dataset, Row
 
 Answer = tuple[float, float | None]  # with its standard error, where R gives one

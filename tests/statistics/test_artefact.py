@@ -14,14 +14,14 @@ from lifelines import CoxPHFitter
 from models.artefact import ModelError
 from models.registry import checksum, default_folder, load_model
 from models.risk import cell_distribution, cell_risk, estimate
-from models.training import write_model as writing
-from models.training.baseline import baseline, survival_at
-from models.training.cohort import PREDICTORS
+from models.training.cohort.cohort import PREDICTORS
 from models.training.errors import TrainingError
-from models.training.fit_record import Labels
-from models.training.served import FEWEST_IN_A_CELL, at_horizons, joint_table
-from models.training.train import Options, train, update
-from models.training.write_model import require_free, write_model
+from models.training.fitting import write_model as writing
+from models.training.fitting.fit_record import Labels
+from models.training.fitting.served import FEWEST_IN_A_CELL, at_horizons, joint_table
+from models.training.fitting.train import Options, train, update
+from models.training.fitting.write_model import require_free, write_model
+from models.training.statistics.baseline import baseline, survival_at
 from tests.statistics.trained import DEATHS, DEMO, GAPS, LABELS, cohort, fitted
 
 YEARS = np.array([1.0, 2.0, 3.0])

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from cds_service.cohort import load_cohort
-from fhir_mapping.tabulate import Landmark
+from cds_service.commands.cohort import load_cohort
+from fhir_mapping.cohort.tabulate import Landmark
 from models.training.errors import TrainingError
 from tests.statistics.bad_cohorts import (
     ALL,

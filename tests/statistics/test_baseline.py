@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from lifelines import CoxPHFitter
 
-from models.training.baseline import baseline, survival_at
-from models.training.cox import fit_cox
+from models.training.statistics.baseline import baseline, survival_at
+from models.training.statistics.cox import fit_cox
 from tests.statistics.support import cohort
 
 

@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from models.training.bootstrap import (
+from models.training.errors import TrainingError
+from models.training.statistics.bootstrap import (
     heuristic_shrinkage,
     multiplicities,
     optimism,
     optimism_logistic,
     resamples,
 )
-from models.training.cox import fit_cox
-from models.training.discrimination import harrell_c
-from models.training.errors import TrainingError
-from models.training.logistic import fit_logistic, mean_difference
+from models.training.statistics.cox import fit_cox
+from models.training.statistics.discrimination import harrell_c
+from models.training.statistics.logistic import fit_logistic, mean_difference
 from tests.statistics.support import cohort
 
 

@@ -6,16 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cds_service.cohort import DICTIONARY, load_cohort
-from cds_service.fhir import folder as folders
+from cds_service.commands import folder as folders
+from cds_service.commands.cohort import DICTIONARY, load_cohort
+from fhir_mapping.cohort.tabulate import IMPROVED, Landmark, cutoffs
 from fhir_mapping.record import MappingSettings
-from fhir_mapping.tabulate import IMPROVED, Landmark, cutoffs
 from fhir_mapping.terms import load_tables
-from models.training import read
-from models.training.cohort import PREDICTORS, Cohort, FlowStep, read_cohort
-from models.training.dictionary import page
+from models.training.cohort import read
+from models.training.cohort.cohort import PREDICTORS, Cohort, FlowStep, read_cohort
+from models.training.cohort.dictionary import page
+from models.training.cohort.schema import COLUMNS, RAW, CohortRow
 from models.training.errors import TrainingError
-from models.training.schema import COLUMNS, RAW, CohortRow
 from tests.statistics.bad_cohorts import (
     PLAIN,
     TIME_ZERO,

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from lifelines import CoxPHFitter
 
-from models.training.bootstrap import resamples
-from models.training.cox import fit_cox, fit_many, fit_slopes, log_likelihoods
 from models.training.errors import TrainingError
+from models.training.statistics.bootstrap import resamples
+from models.training.statistics.cox import fit_cox, fit_many, fit_slopes, log_likelihoods
 from tests.statistics.support import cohort
 
 

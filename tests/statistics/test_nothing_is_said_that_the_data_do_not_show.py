@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.registry import default_folder
-from models.training.accuracy import brier_at
+from models.training.statistics.accuracy import brier_at
 from tests.statistics.trained import DEMO, TIME_ZERO, command
 
 QUICK = ("--time-zero", TIME_ZERO, "--bootstrap", "20")
@@ -78,7 +78,7 @@ def test_a_report_that_fails_leaves_no_model_behind(tmp_path, monkeypatch):
     def fails(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cds_service.train.report_on", fails)
+    monkeypatch.setattr("cds_service.commands.train.report_on", fails)
     assert command("train", DEMO, "--out", tmp_path / "model", *QUICK).status != 0
     assert list(tmp_path.iterdir()) == []
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from models.training.competing import cause_specific, fine_gray
-from models.training.cox import fit_cox
 from models.training.errors import TrainingError
-from models.training.logistic import (
+from models.training.fitting.sample_size import sample_size
+from models.training.statistics.competing import cause_specific, fine_gray
+from models.training.statistics.cox import fit_cox
+from models.training.statistics.logistic import (
     case_control_pairs,
     fit_logistic,
     fit_logistic_many,
@@ -14,9 +15,8 @@ from models.training.logistic import (
     logistic_accuracy,
     nagelkerke,
 )
-from models.training.proportionality import score_test
-from models.training.sample_size import sample_size
-from models.training.survival import aalen_johansen
+from models.training.statistics.proportionality import score_test
+from models.training.statistics.survival import aalen_johansen
 from tests.statistics.support import cohort, competing
 
 

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from lifelines.utils import concordance_index
 
-from models.training.accuracy import brier_at
-from models.training.baseline import baseline, survival_at
-from models.training.benefit import net_benefit
-from models.training.bootstrap import resamples
-from models.training.calibration import (
+from models.training.errors import TrainingError
+from models.training.statistics.accuracy import brier_at
+from models.training.statistics.baseline import baseline, survival_at
+from models.training.statistics.benefit import net_benefit
+from models.training.statistics.bootstrap import resamples
+from models.training.statistics.calibration import (
     KNOTS,
     calibration_at,
     calibration_slope,
@@ -16,9 +17,8 @@ from models.training.calibration import (
     observed_over_expected,
     restricted_cubic,
 )
-from models.training.cox import fit_cox
-from models.training.discrimination import Pairs, auc_at, harrell_c, uno_c
-from models.training.errors import TrainingError
+from models.training.statistics.cox import fit_cox
+from models.training.statistics.discrimination import Pairs, auc_at, harrell_c, uno_c
 from tests.statistics.support import cohort, competing
 
 TIME, EVENT = np.array([1.0, 2.0, 2.0, 3.0]), np.array([True, True, False, True])

@@ -5,7 +5,7 @@ from contextlib import redirect_stderr
 
 import pytest
 
-from cds_service.progress import progress_bars
+from cds_service.commands.progress import progress_bars
 
 
 class Terminal(io.StringIO):

@@ -8,11 +8,17 @@ import numpy as np
 import pytest
 
 from models.registry import default_folder, load_model
-from models.training import reconstruct as module
-from models.training.cohort import PREDICTORS
+from models.training.cohort.cohort import PREDICTORS
 from models.training.errors import TrainingError
-from models.training.reconstruct import accepted_draws, default_draws, default_seed, draw_prior, reconstruct
-from models.training.simulate import RECONSTRUCTION, settings
+from models.training.simulation import reconstruct as module
+from models.training.simulation.reconstruct import (
+    accepted_draws,
+    default_draws,
+    default_seed,
+    draw_prior,
+    reconstruct,
+)
+from models.training.simulation.simulate import RECONSTRUCTION, settings
 from tests.statistics.trained import command
 
 MODEL = load_model(default_folder())
@@ -129,7 +135,7 @@ def test_the_command_prints_shipped_and_reconstructed_and_ends_with_0(short):
 
 def test_the_command_ends_with_1_where_numbers_do_not_agree(short, monkeypatch):
     other = replace(MODEL, log_hazard_ratios=(1.2,) * len(PREDICTORS))
-    monkeypatch.setattr("cds_service.simulate.load_model", lambda _: other)
+    monkeypatch.setattr("cds_service.commands.simulate.load_model", lambda _: other)
     ended = command("simulate", "--reconstruct", "--draws", FEW)
     assert ended.status == 1
     assert "These do not agree: log hazard ratio, each" in " ".join(ended.out.split())

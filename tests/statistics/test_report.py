@@ -10,17 +10,17 @@ import pytest
 
 from models.artefact import Model
 from models.registry import load_model
-from models.training.describe import table_one
+from models.training.cohort.describe import table_one
 from models.training.errors import TrainingError
-from models.training.report.canvas import even, spread, width_of
+from models.training.fitting.write_model import write_model
 from models.training.report.checklist import AUTHOR
-from models.training.report.nomogram_figure import nomogram
+from models.training.report.figures.canvas import even, spread, width_of
+from models.training.report.figures.nomogram import nomogram
 from models.training.report.page import page
 from models.training.report.words import written, written_p
 from models.training.report.write import HTML_NAME, JSON_NAME, render, report_on, write_report
-from models.training.validate import fit_record_of, validate
-from models.training.validation import as_json
-from models.training.write_model import write_model
+from models.training.validation.validate import fit_record_of, validate
+from models.training.validation.validation import as_json
 from tests.statistics.example import NUMBERS, PAGE, example
 
 from .test_validate import SMALL, elsewhere, own, record, shipped, unshrunk

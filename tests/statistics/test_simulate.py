@@ -7,15 +7,12 @@ import numpy as np
 import pytest
 
 from models.registry import default_folder, load_model
-from models.training.baseline import baseline
-from models.training.cohort import PREDICTORS, read_cohort
-from models.training.cox import fit_cox
-from models.training.discrimination import auc_at, harrell_c
+from models.training.cohort.cohort import PREDICTORS, read_cohort
+from models.training.cohort.schema import DEATH, RECURRENCE
 from models.training.errors import TrainingError
-from models.training.many_cohorts import Ordered, fit_each, rank_each
-from models.training.schema import DEATH, RECURRENCE
-from models.training.served import HORIZONS, at_horizons
-from models.training.simulate import (
+from models.training.fitting.served import HORIZONS, at_horizons
+from models.training.simulation.many_cohorts import Ordered, fit_each, rank_each
+from models.training.simulation.simulate import (
     COLUMNS,
     MOST_PATIENTS,
     RECONSTRUCTION,
@@ -28,7 +25,10 @@ from models.training.simulate import (
     settings,
     simulate,
 )
-from models.training.synthetic import Hazard, Plan, cells, draw, hazard_for_risk, one_factor
+from models.training.simulation.synthetic import Hazard, Plan, cells, draw, hazard_for_risk, one_factor
+from models.training.statistics.baseline import baseline
+from models.training.statistics.cox import fit_cox
+from models.training.statistics.discrimination import auc_at, harrell_c
 from tests.statistics.trained import command
 
 MODEL = load_model(default_folder())

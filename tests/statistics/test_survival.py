@@ -6,7 +6,7 @@ from lifelines import AalenJohansenFitter, KaplanMeierFitter
 from lifelines.statistics import multivariate_logrank_test
 
 from models.training.errors import TrainingError
-from models.training.survival import aalen_johansen, censoring, kaplan_meier, log_rank
+from models.training.statistics.survival import aalen_johansen, censoring, kaplan_meier, log_rank
 from tests.statistics.support import cohort, competing
 
 TIME, EVENT = np.array([1.0, 2.0, 2.0, 3.0, 4.0]), np.array([True, True, False, False, True])

@@ -7,20 +7,21 @@ import numpy as np
 import pytest
 
 from models.registry import default_folder, load_model
-from models.training import by_lifelines, shrinkage
-from models.training.adequacy import COMFORTABLE_PER_PARAMETER, LEAST_PER_PARAMETER, LEAST_RECURRENCES
-from models.training.baseline import baseline
-from models.training.by_lifelines import AGREEMENT, fit_by_lifelines
-from models.training.cohort import PREDICTORS
-from models.training.competing import cause_specific
-from models.training.cox import CoxFit, fit_cox
-from models.training.death import absolute_risk
+from models.training.cohort.cohort import PREDICTORS
 from models.training.errors import TrainingError
-from models.training.internal import Data, draw, refit
-from models.training.sample_size import sample_size
-from models.training.selection import eliminate, select
-from models.training.shrinkage import uniform_shrinkage
-from models.training.train import Options, _size, train, update
+from models.training.fitting import shrinkage
+from models.training.fitting.adequacy import COMFORTABLE_PER_PARAMETER, LEAST_PER_PARAMETER, LEAST_RECURRENCES
+from models.training.fitting.death import absolute_risk
+from models.training.fitting.sample_size import sample_size
+from models.training.fitting.selection import eliminate, select
+from models.training.fitting.shrinkage import uniform_shrinkage
+from models.training.fitting.train import Options, _size, train, update
+from models.training.statistics import by_lifelines
+from models.training.statistics.baseline import baseline
+from models.training.statistics.by_lifelines import AGREEMENT, fit_by_lifelines
+from models.training.statistics.competing import cause_specific
+from models.training.statistics.cox import CoxFit, fit_cox
+from models.training.validation.internal import Data, draw, refit
 from tests.statistics.trained import DEATHS, DEMO, GAPS, cohort, fitted, made
 
 FEW = Options(bootstrap=20)

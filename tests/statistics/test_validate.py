@@ -12,16 +12,16 @@ from models.artefact import Model
 from models.inputs import Predictor, State
 from models.registry import default_folder, load_model
 from models.risk import score
-from models.training.benefit import net_benefit
-from models.training.calibration import calibration_at
-from models.training.cohort import Cohort
+from models.training.cohort.cohort import Cohort
 from models.training.errors import TrainingError
-from models.training.groups import aalen_johansen_risk, kaplan_meier_risk
-from models.training.internal import Data, Moments, draw
-from models.training.smooth import cloglog, smoother
-from models.training.survival import aalen_johansen
-from models.training.validate import THRESHOLDS, score_all, validate
-from models.training.validation import Measure, Validation, as_json
+from models.training.statistics.benefit import net_benefit
+from models.training.statistics.calibration import calibration_at
+from models.training.statistics.smooth import cloglog, smoother
+from models.training.statistics.survival import aalen_johansen
+from models.training.validation.groups import aalen_johansen_risk, kaplan_meier_risk
+from models.training.validation.internal import Data, Moments, draw
+from models.training.validation.validate import THRESHOLDS, score_all, validate
+from models.training.validation.validation import Measure, Validation, as_json
 
 from .trained import DATA, DEATHS, GAPS, LABELS, cohort, fitted, made
 

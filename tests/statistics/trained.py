@@ -12,10 +12,10 @@ from unittest.mock import patch
 import numpy as np
 
 from cds_service.cli import main
-from cds_service.cohort import load_cohort
-from models.training.cohort import PREDICTORS, Cohort
-from models.training.fit_record import Labels
-from models.training.train import Options, Trained, train
+from cds_service.commands.cohort import load_cohort
+from models.training.cohort.cohort import PREDICTORS, Cohort
+from models.training.fitting.fit_record import Labels
+from models.training.fitting.train import Options, Trained, train
 
 DATA = Path(__file__).parents[1] / "data" / "reference" / "data"
 DEMO = DATA / "demo_reconstructed_200.csv"

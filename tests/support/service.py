@@ -9,9 +9,9 @@ from unittest.mock import patch
 
 import httpx
 
-from cds_service.app import create_app
-from cds_service.fhir.prefetch import QUERIES
+from cds_service.fhir.queries import QUERIES
 from cds_service.settings import Client, Limits, Settings
+from cds_service.web.app import create_app
 from fhir_mapping.terms import load_tables
 from models.registry import load_model
 from tests.support.charts import clock
@@ -86,7 +86,7 @@ async def running(
     """Start the service in front of `ehr`, and check that nothing went anywhere else."""
     ehr = ehr or EhrSimulator()
     lines: list[str] = []
-    with patch.multiple("cds_service.app", load_tables=lambda: TABLES, load_model=_model):
+    with patch.multiple("cds_service.web.app", load_tables=lambda: TABLES, load_model=_model):
         app = create_app(
             configured or settings(), clock=clock, transport=ehr, write=lines.append, limits=limits
         )

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cds_service.store import Store
+from cds_service.web.store import Store
 from tests.support.needs import need
 from tests.support.serving import ROOT, eventually, free_port, served
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cds_service.connect import show_connections
+from cds_service.commands.connect import show_connections
 from cds_service.demo.patients import samples
-from cds_service.fhir.prefetch import QUERIES
+from cds_service.fhir.queries import QUERIES
 from cds_service.settings import Client, Limits, Settings
 from cds_service.terminal import open_console
 
@@ -61,7 +61,7 @@ def test_everything_is_supported_for_every_sample_patient(hapi, name):
     ],
 )
 def test_a_wrong_template_is_found_and_named(hapi, repository, right, wrong, refused):
-    queries = repository / "cds_service" / "fhir" / "prefetch.py"
+    queries = repository / "cds_service" / "fhir" / "queries.py"
     code = queries.read_text(encoding="utf-8")
     assert code.count(right) == 1
     queries.write_text(code.replace(right, wrong), encoding="utf-8")

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from cds_service.demo.patients import samples
-from cds_service.fhir.prefetch import QUERIES
+from cds_service.fhir.queries import QUERIES
 from tests.support import servers
 from tests.support.guide import run_steps, steps_of
 from tests.support.needs import need

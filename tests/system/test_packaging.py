@@ -95,7 +95,7 @@ def test_the_wheel_holds_the_three_packages_the_discovery_document_and_nothing_e
     kinds = {".py", ".csv", ".toml", ".json", ".md", ".css", ".svg"}
     assert {Path(name).suffix for name in names - about} <= kinds
     assert not [name for name in names if re.search(r"(^|/)(tests?|conftest)(/|[._])", name)]
-    assert "cds_service/pages/style.css" in names
+    assert "cds_service/web/pages/style.css" in names
     tables = {name for name in names if name.startswith("fhir_mapping/tables/")}
     assert tables >= {
         f"fhir_mapping/tables/{name}" for name in ("observations.csv", "rules.toml", "units.csv")

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from cds_service.cards import draft_order, possible_orders, proposed_appointment
+from cds_service.cards.render import draft_order, possible_orders, proposed_appointment
 from models.registry import default_folder, load_model
 from tests.golden.charts import NAMES, explained
 from tests.support.servers import resources_of

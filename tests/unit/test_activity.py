@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from fhir_mapping.activity import activity
 from fhir_mapping.record import Limits, Value
+from fhir_mapping.rules.activity import activity
 from tests.support.facts import ago, diagnosis, record, result
 
 

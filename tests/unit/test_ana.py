@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from fhir_mapping.predictors.ana import high_ana
 from fhir_mapping.record import Coding, Component, Concept, Limits, Number, PatientRecord, Value
+from fhir_mapping.rules.predictors.ana import high_ana
 from tests.support.facts import record, result, tables
 
 LOINC = "http://loinc.org"

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from cds_service.assessment import Assessment, assess
-from cds_service.audit import audited, crash, reason, shown
-from cds_service.cards import CardSettings, render
+from cds_service.cards.assessment import Assessment, assess
+from cds_service.cards.render import CardSettings, render
+from cds_service.commands.chart_file import read_bundle
+from cds_service.commands.explain import caller_for
 from cds_service.demo.patients import chart
 from cds_service.events import Event
-from cds_service.explain import caller_for
-from cds_service.explain.chart_file import read_bundle
 from cds_service.fhir.gather import Gathering
+from cds_service.web.audit import audited, crash, reason, shown
 from fhir_mapping.record import Gathered, Source
 from models.registry import default_folder, load_model
 from tests.golden.charts import AS_OF, CLIENT, NAMES

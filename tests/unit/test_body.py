@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 from starlette.requests import ClientDisconnect
 
-from cds_service.body import check_headers, read, receive, too_deep
 from cds_service.errors import BodyTooLargeError, InvalidRequestError, TooSlowError, UnsupportedBodyError
 from cds_service.settings import Limits
+from cds_service.web.body import check_headers, read, receive, too_deep
 
 LIMITS = Limits()
 JSON = {"content-type": "application/json"}

@@ -15,8 +15,8 @@ from unittest.mock import patch
 import pytest
 
 from cds_service import cds_client
-from cds_service.call import Action, feedback_item
 from cds_service.cli import main
+from cds_service.commands.call import Action, feedback_item
 from cds_service.errors import UnusableInput
 
 CARD = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fhir_mapping.predictors.cardiac import cardiac_involvement
+from fhir_mapping.rules.predictors.cardiac import cardiac_involvement
 from tests.support.facts import AS_OF, ago, diagnosis, record, result
 
 ONSET = ago(1000).first

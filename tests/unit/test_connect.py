@@ -7,16 +7,16 @@ from urllib.parse import unquote
 
 import pytest
 
-from cds_service.body import HookRequest
-from cds_service.connect import harmless, show_connections
+from cds_service.commands import probe
+from cds_service.commands.connect import harmless, show_connections
 from cds_service.errors import UnusableInput
-from cds_service.fhir import probe
 from cds_service.fhir.client import connect
 from cds_service.fhir.gather import gather
-from cds_service.fhir.prefetch import QUERIES, discovery_file
+from cds_service.fhir.queries import QUERIES, discovery_file
 from cds_service.security.clients import callers
 from cds_service.settings import Client, Limits, Settings
 from cds_service.terminal import open_console
+from cds_service.web.body import HookRequest
 from tests.support import ehr_simulator as sim
 from tests.support.charts import AS_OF, condition, healthy_chart, imnm_chart, patient, prescription
 from tests.support.ehr_simulator import BASE, TOKEN, EhrSimulator, answer, outcome
@@ -30,7 +30,7 @@ QUICK = Limits(answer_seconds=1.0)
 @pytest.fixture(autouse=True)
 def _no_token_and_prepared_tables(monkeypatch):
     monkeypatch.delenv("IMNM_CDS_FHIR_TOKEN", raising=False)
-    monkeypatch.setattr("cds_service.connect.load_tables", lambda: TABLES)
+    monkeypatch.setattr("cds_service.commands.connect.load_tables", lambda: TABLES)
 
 
 class Clock:
@@ -171,7 +171,7 @@ def test_a_server_that_wants_what_we_cannot_give_refuses():
 @pytest.mark.parametrize(
     ("status", "meaning", "todo"),
     [
-        (400, "it does not accept this search", "mend it in cds_service/fhir/prefetch.py"),
+        (400, "it does not accept this search", "mend it in cds_service/fhir/queries.py"),
         (302, "it sends us elsewhere", "Raise a ticket with the server's operator: ana"),
         (429, "too many requests", "Raise a ticket"),
         (500, "the server failed", "Raise a ticket"),

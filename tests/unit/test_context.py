@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from fhir_mapping.context import context, srp_refractory
 from fhir_mapping.evidence import Eligibility
 from fhir_mapping.record import Patient
+from fhir_mapping.rules.context import context, srp_refractory
 from models.inputs import State
 from tests.support.facts import ago, course, diagnosis, done, given, record, result
 

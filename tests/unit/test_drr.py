@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from fhir_mapping.predictors.drr import high_drr
-from fhir_mapping.predictors.pairs import pair_up
 from fhir_mapping.record import Limits, PatientRecord, Refused
+from fhir_mapping.rules.predictors.drr import high_drr
+from fhir_mapping.rules.predictors.pairs import pair_up
 from tests.support.facts import diagnosis, record, result
 
 REPORT = {"reports": frozenset({"DiagnosticReport/r"})}

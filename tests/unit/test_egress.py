@@ -1,6 +1,6 @@
 import pytest
 
-from cds_service.security.egress import next_address
+from cds_service.fhir.egress import next_address
 
 BASE = "https://ehr.example/fhir"
 ASKED = f"{BASE}/Observation?patient=p1"

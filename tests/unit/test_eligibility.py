@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from fhir_mapping.eligibility import eligibility
 from fhir_mapping.record import Limits, Patient, Value
+from fhir_mapping.rules.eligibility import eligibility
 from tests.support.facts import BORN, diagnosis, record, result
 
 CORE, BROAD = diagnosis("core", 400), diagnosis("broad", 300)

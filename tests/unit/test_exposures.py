@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from fhir_mapping.exposures import episodes, exposures, glucocorticoid_dose, time_treated
 from fhir_mapping.record import Coding, Dosage, Period
+from fhir_mapping.rules.exposures import episodes, exposures, glucocorticoid_dose, time_treated
 from tests.support.facts import AS_OF, ago, course, given, medicine, record, route
 
 DAY = timedelta(days=1)

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from cds_service.errors import InvalidRequestError
-from cds_service.feedback import read
 from cds_service.settings import Limits
+from cds_service.web.feedback import read
 from tests.support.feedback import CARD, EPIC, SUGGESTION, SYSTEM, accepted, epic, overridden
 
 AT = datetime(2026, 3, 1, 8, 59, 30, tzinfo=UTC)

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from fhir_mapping.follow_up import follow_up
+from fhir_mapping.rules.follow_up import follow_up
 from models.inputs import FOLLOW_UP_PARTS
 from tests.support.facts import AS_OF, ago, course, diagnosis, done, given, medicine, plan, record, result
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cds_service.fhir.prefetch import (
+from cds_service.fhir.queries import (
     BY_KEY,
     NEVER_OFF,
     PHASE_1,

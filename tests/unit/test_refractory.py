@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from fhir_mapping.predictors.refractory import MEDICATION_SOURCES, treatment_refractory
+from fhir_mapping.rules.predictors.refractory import MEDICATION_SOURCES, treatment_refractory
 from tests.support.facts import ago, course, diagnosis, done, given, medicine, record, result, route
 
 PREDNISONE = course("prednisone", 1000, 500, dose_mg=Decimal(5))

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from fhir_mapping.relapse import relapses, treatment_changes
+from fhir_mapping.cohort.relapse import relapses, treatment_changes
 from tests.spec.language import AS_OF, read
 from tests.spec.run import gathered_from
 from tests.support.facts import ago, course, given, medicine, record

@@ -15,7 +15,7 @@ import pytest
 
 from cds_service.errors import StoreError
 from cds_service.settings import SettingsError
-from cds_service.store import Feedback, Store
+from cds_service.web.store import Feedback, Store
 from tests.support.charts import AS_OF, clock
 from tests.support.feedback import SYSTEM, numbered
 
@@ -220,7 +220,7 @@ class TestTheFile:
 
     def test_in_a_folder_that_cannot_be_written_is_refused(self, path, monkeypatch):
         """As root every folder can be written, so the refusal of the system is put in its mouth."""
-        monkeypatch.setattr("cds_service.store.os.access", lambda *_: False)
+        monkeypatch.setattr("cds_service.web.store.os.access", lambda *_: False)
         assert refusal(path).endswith("cannot be made: its folder is missing or may not be written to")
 
     def test_that_is_damaged_is_an_error_of_one_sentence_also_for_a_reader(self, path):
@@ -245,7 +245,7 @@ def refusal(path):
 def test_what_one_process_adds_is_seen_by_another_although_the_first_opened_the_file_twice(path):
     """Closing any descriptor of a file drops the locks of the process on it; SQLite would then lose its log."""
     reading = (
-        "import sys; from pathlib import Path; from cds_service.store import Store;"
+        "import sys; from pathlib import Path; from cds_service.web.store import Store;"
         "print(len(list(Store(Path(sys.argv[1]), 1.0, None).all())))"
     )
     seen = []

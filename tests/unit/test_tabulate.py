@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from fhir_mapping.tabulate import IMPROVED, Landmark, LeftOut, Row, cutoffs, tabulate
+from fhir_mapping.cohort.tabulate import IMPROVED, Landmark, LeftOut, Row, cutoffs, tabulate
 from models.training.errors import TrainingError
 from tests.spec.language import AS_OF, read
 from tests.spec.run import gathered_from, packaged_tables

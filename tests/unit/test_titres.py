@@ -8,7 +8,7 @@ import pytest
 from fhir_mapping.laboratory.phrases import without_reference
 from fhir_mapping.laboratory.titres import titres_of
 from fhir_mapping.record import Concept, Number, Value
-from fhir_mapping.units import UCUM
+from fhir_mapping.terms.units import UCUM
 from tests.support.facts import tables
 
 

@@ -5,12 +5,12 @@ from math import exp
 from typing import Any
 
 from models.artefact import Model
-from models.training.describe import TableOne
-from models.training.describe_text import tables
-from models.training.internal import STABILITY_QUANTILES
+from models.training.cohort.describe import TableOne
 from models.training.report.checklist import checklists
-from models.training.report.nomogram_figure import nomogram
-from models.training.validation import LEVEL, HazardRatio, Measure, Validation, as_json
+from models.training.report.describe_text import tables
+from models.training.report.figures.nomogram import nomogram
+from models.training.validation.internal import STABILITY_QUANTILES
+from models.training.validation.validation import LEVEL, HazardRatio, Measure, Validation, as_json
 
 SCHEMA = "imnm-cds-report/1"
 EVIDENCE = {

@@ -7,9 +7,9 @@ from typing import Any
 from models.training.report import markup as m
 from models.training.report import results
 from models.training.report.development import development
+from models.training.report.figures.forest import forest_figure
+from models.training.report.figures.nomogram import nomogram_figure
 from models.training.report.first_page import characteristics, first_page, flow
-from models.training.report.forest_figure import forest_figure
-from models.training.report.nomogram_figure import nomogram_figure
 
 _STYLE = Path(__file__).with_name("style.css")
 _PARTS = (

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models.training.report import markup as m
-from models.training.report.calibration_figure import calibration_figure
-from models.training.report.canvas import Canvas
-from models.training.report.decision_figure import decision_figure
-from models.training.report.other_figures import auc_figure, missing_figure, stability_figure
-from models.training.report.survival_figure import survival_figure
+from models.training.report.figures.calibration import calibration_figure
+from models.training.report.figures.canvas import Canvas
+from models.training.report.figures.decision import decision_figure
+from models.training.report.figures.other import auc_figure, missing_figure, stability_figure
+from models.training.report.figures.survival import survival_figure
 
 _SHOWN_THRESHOLDS = 0.05  # the table shows every fifth threshold
 

@@ -7,14 +7,14 @@ from typing import Any
 
 from models.artefact import Model
 from models.registry import load_model
-from models.training.cohort import Cohort
-from models.training.describe import TableOne, table_one
+from models.training.cohort.cohort import Cohort
+from models.training.cohort.describe import TableOne, table_one
 from models.training.errors import TrainingError
-from models.training.internal import Progress, quiet
 from models.training.report.numbers import document
 from models.training.report.page import page
-from models.training.validate import RESAMPLES, fit_record_of, validate
-from models.training.validation import Validation
+from models.training.validation.internal import Progress, quiet
+from models.training.validation.validate import RESAMPLES, fit_record_of, validate
+from models.training.validation.validation import Validation
 
 __all__ = ["HTML_NAME", "JSON_NAME", "render", "report_on", "write_report"]
 

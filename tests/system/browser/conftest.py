@@ -20,7 +20,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
 
-from cds_service.store import Feedback, Store
+from cds_service.web.store import Feedback, Store
 from tests.support.needs import need
 
 HERE = Path(__file__).parent

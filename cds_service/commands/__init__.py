@@ -1,0 +1,1 @@
+"""The commands of `imnm-cds`, and what only they need."""

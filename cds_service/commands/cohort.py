@@ -1,0 +1,140 @@
+"""A cohort for the command line: a table, or a folder of records read by the same mapping as at the bedside.
+
+`python -m cds_service.commands.cohort --write` writes `docs/data-dictionary.md`.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+
+from cds_service.commands.folder import Folder, Found, open_folder
+from fhir_mapping.cohort.tabulate import IMPROVED, Landmark, LeftOut, Row, cutoffs, tabulate
+from fhir_mapping.record import MappingSettings
+from fhir_mapping.terms import load_tables
+from models.training.cohort.cohort import MAX_ROWS, Cohort, FlowStep, from_rows, read_cohort
+from models.training.cohort.dictionary import page
+from models.training.errors import TrainingError
+
+DICTIONARY = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
+
+_LEFT = MappingProxyType(
+    {
+        LeftOut.NOT_IMNM: "definite or probable IMNM",
+        LeftOut.NO_START: "with a start on record",
+        LeftOut.DIED_UNDATED: "alive, or with a date of death",
+        LeftOut.DIED_BEFORE: "alive at the landmark",
+        LeftOut.NOT_FOLLOWED: "seen after the landmark",
+        LeftOut.NOT_YET: "definite or probable IMNM at the landmark",
+        LeftOut.EXCLUDED: "adult at the landmark",
+        LeftOut.RELAPSED_BEFORE: "without a relapse up to the landmark",
+        LeftOut.RELAPSING: "without a possible relapse at the landmark",
+    }
+)
+"""What is true of those who are left once the reason has taken its own out."""
+
+Track = Callable[[Iterable[Found]], Iterable[Found]]
+
+
+def load_cohort(
+    path: Path,
+    *,
+    time_zero: str = "",
+    columns: Mapping[str, str] | None = None,
+    candidates: Sequence[str] = (),
+    max_rows: int = MAX_ROWS,
+    landmark: Landmark | None = None,
+    until: datetime | None = None,
+    mapping: MappingSettings | None = None,
+    track: Track = iter,
+) -> Cohort:
+    """Read a cohort from a CSV or Parquet file, or from a folder of FHIR Bundles or NDJSON.
+
+    A file needs `time_zero`, in words. A folder needs `landmark`, which is its time zero, and `until`, the moment of
+    the extract with its zone; `mapping` says how its records are read (none: the packaged tables, UTC). `track` may
+    show progress over the patients of a folder. Raises TrainingError in one sentence.
+    """
+    mapping = mapping or MappingSettings(load_tables())
+    if path.is_dir():
+        if landmark is None or until is None:
+            raise TrainingError(
+                f"{path.name} is a folder of records: give a landmark and the date of the extract"
+            )
+        if time_zero or columns:
+            raise TrainingError(
+                f"{path.name} is a folder of records: time zero and columns follow from the landmark"
+            )
+        return _from_folder(open_folder(path), landmark, until, mapping, candidates, track, max_rows)
+    if landmark or until:
+        raise TrainingError(
+            f"{path.name} is a table: a landmark is for folders of records; say what time zero is"
+        )
+    return read_cohort(
+        path,
+        time_zero=time_zero,
+        columns=columns,
+        candidates=candidates,
+        cutoffs=cutoffs(mapping.tables),
+        max_rows=max_rows,
+    )
+
+
+def _from_folder(
+    folder: Folder,
+    landmark: Landmark,
+    until: datetime,
+    mapping: MappingSettings,
+    candidates: Sequence[str],
+    track: Track,
+    max_rows: int,
+) -> Cohort:
+    if until.tzinfo is None:
+        raise TrainingError("the date of the extract needs a time zone")
+    rows: list[tuple[int, Row]] = []
+    left_out: Counter[LeftOut] = Counter()
+    for found in track(folder.records(mapping)):
+        try:
+            row = tabulate(found.gathered, landmark, until)
+        except TrainingError as error:
+            raise TrainingError(f"{folder.path.name}, {folder.unit} {found.place}: {error}") from None
+        if isinstance(row, LeftOut):
+            left_out[row] += 1
+        else:
+            rows.append((found.place, row))
+        if len(rows) > max_rows:
+            raise TrainingError(f"{folder.path.name}: more than {max_rows} patients; raise max_rows")
+    return from_rows(
+        [row.cells() for _, row in rows],
+        name=folder.path.name,
+        unit=folder.unit,
+        places=[place for place, _ in rows],
+        time_zero=landmark.words,
+        candidates=tuple(dict.fromkeys((IMPROVED, *candidates))),
+        cutoffs=cutoffs(mapping.tables),
+        flow=_flow([row for _, row in rows], left_out),
+        sha256=folder.sha256(),
+    )
+
+
+def _flow(rows: Sequence[Row], left_out: Counter[LeftOut]) -> tuple[FlowStep, ...]:
+    """Screened, then every reason in its order; last, what is counted as no recurrence."""
+    left = len(rows) + left_out.total()
+    steps = [FlowStep("patients in the folder", left)]
+    for reason in LeftOut:
+        if count := left_out[reason]:
+            left -= count
+            steps.append(FlowStep(_LEFT[reason], left, count, reason.value))
+    if count := sum(row.biochemical for row in rows):
+        steps.append(FlowStep(f"of these {count} with a possible relapse by CK alone, counted as none", left))
+    return tuple(steps)
+
+
+def write_dictionary() -> None:
+    """Write the data dictionary anew from the schema and the packaged tables."""
+    DICTIONARY.write_text(page(cutoffs(load_tables())), encoding="utf-8")
+
+
+if __name__ == "__main__" and "--write" in sys.argv:
+    write_dictionary()

@@ -1,0 +1,299 @@
+"""`imnm-cds check --connect`: what each client's FHIR server supports, refuses and slows down, and what to do about it.
+
+Nothing of a record is printed, and of a server's own words nothing but its FHIR version and the name of its software.
+"""
+
+import asyncio
+import os
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from time import perf_counter
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.filesize import decimal
+from rich.table import Table
+from rich.text import Text
+
+from cds_service.commands.probe import (
+    PATIENCE_S,
+    SLOW_SHARE,
+    Cost,
+    Row,
+    Server,
+    Spent,
+    ask,
+    cost,
+    first_patient,
+)
+from cds_service.errors import UnusableInput
+from cds_service.fhir.bundle import UnreadableError
+from cds_service.fhir.client import Capability, Transport, connect
+from cds_service.fhir.gather import VERSIONS
+from cds_service.fhir.queries import discovery_file, read_discovery
+from cds_service.security.clients import Caller, callers
+from cds_service.settings import ENVIRONMENT_PREFIX, Client, Limits, Settings
+from fhir_mapping.terms import load_tables
+
+TOKEN_VARIABLE = f"{ENVIRONMENT_PREFIX}FHIR_TOKEN"
+_SHOWN = 60  # characters of a server's own words
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+_ID = re.compile(r"(?!\.{1,2}$)[^/\\\s]{1,256}")
+_BAD = frozenset({"refused", "failed", "timed-out"})
+_MEANING = {
+    "HTTP 400": "it does not accept this search",
+    "HTTP 401": "a token is needed",
+    "HTTP 403": "no access",
+    "HTTP 404": "not there",
+    "HTTP 429": "too many requests",
+    "HTTP 503": "it is busy",
+}
+_MEANING_OF_KIND = {"HTTP 3": "it sends us elsewhere", "HTTP 5": "the server failed"}
+
+
+def show_connections(
+    console: Console,
+    settings: Settings,
+    *,
+    only: str,
+    patient: str,
+    transport: Transport | None = None,
+    limits: Limits | None = None,
+    clock: Callable[[], float] = perf_counter,
+) -> bool:
+    """Check the FHIR server of every client, or of the one named `only`; returns whether all of them work.
+
+    `patient`: whose chart is read; without it the first that a server names. `transport` stands in for the network.
+    Raises UnusableInput for what is wrong on the command line, SettingsError for a site map that cannot be used.
+    """
+    clients = _chosen(settings.client, only)
+    if patient and not _ID.fullmatch(patient):
+        raise UnusableInput("--patient: this is no id of a patient")
+    token = _token() if only else ""
+    bounds = limits or Limits()
+
+    async def check(caller: Caller) -> bool:
+        async with connect(replace(bounds, answer_seconds=PATIENCE_S), transport) as connection:
+            return await _check(console, Server(caller, connection, token, bounds, clock), patient)
+
+    results = [asyncio.run(check(caller)) for caller in callers(clients, load_tables(), b"").values()]
+    return all(results)
+
+
+def harmless(text: str) -> str:
+    """Cut what a server says of itself to one short piece of plain text: no control characters, no markup."""
+    return re.sub(r"[^\w .,()/+-]", "", text)[:_SHOWN].strip()
+
+
+def _chosen(clients: tuple[Client, ...], only: str) -> tuple[Client, ...]:
+    if not clients:
+        raise UnusableInput("--connect: the configuration has no [[client]] block; name a file with --config")
+    chosen = tuple(client for client in clients if only in {"", client.name})
+    if not chosen:
+        names = ", ".join(client.name for client in clients)
+        raise UnusableInput(f"--client: there is no client of this name; there are: {names}")
+    return chosen
+
+
+def _token() -> str:
+    token = os.environ.get(TOKEN_VARIABLE, "").strip()
+    if token and not _TOKEN.fullmatch(token):
+        raise UnusableInput(f"{TOKEN_VARIABLE}: this is no access token")
+    return token
+
+
+async def _check(console: Console, server: Server, patient: str) -> bool:
+    """Check one client's server and print what was found; returns whether it works."""
+    client, base = server.caller.client, server.caller.base
+    if not base:
+        _say(console, f"{client.name}: no FHIR server: everything comes as prefetch\n")
+        return True
+    mode = "" if client.mode == "live" else f" (mode {client.mode})"
+    _say(console, f"{client.name}{mode}: {base}")
+    with console.status(Text(f"asking {base}")):
+        advice, works = await _examine(console, server, patient)
+    _say(console, " ".join(advice or ["Everything is supported."]) + "\n")
+    return works
+
+
+async def _examine(console: Console, server: Server, patient: str) -> tuple[list[str], bool]:
+    """Print what a server is, supports and costs; returns what to do about it, and whether it works."""
+    try:
+        capability = await server.chart(PATIENCE_S).capability()
+    except UnreadableError as error:
+        if not str(error).startswith("HTTP "):
+            return [f"It does not answer ({error}): check fhir_base, the network and its certificate."], False
+        capability = Capability()
+        _say(console, f"/metadata: {_meant(str(error))}")
+    else:
+        _say(console, _about(capability))
+    wanted, found = server.caller.mapping.fhir_version, _version(capability)
+    if found not in {"", wanted}:
+        return [
+            f"It speaks FHIR {found}, this client is configured for {wanted}: set fhir_base to its {wanted} address."
+        ], False
+    try:
+        patient_id = patient or await first_patient(server)
+    except UnreadableError as error:
+        return [_no_patient(str(error), server)], False
+    rows = [await ask(server, key, template, patient_id) for key, template in _templates().items()]
+    console.print(_table(rows))
+    advice, works = await _spent(console, server, rows, patient_id)
+    if not found:
+        advice.append("Its FHIR version is not known: raise a ticket with its operator about /metadata.")
+    return [*_advice(rows, server), *advice], works and bool(found) and not any(r.state in _BAD for r in rows)
+
+
+async def _spent(
+    console: Console, server: Server, rows: list[Row], patient_id: str
+) -> tuple[list[str], bool]:
+    """Print what a chart costs where any can be read; returns what to do, and whether it is read in time."""
+    usable = {row.key for row in rows if row.state in {"supported", "otherwise"}}
+    if not usable:
+        return [], False
+    spent = await cost(server, patient_id)
+    _say(console, _cost_text(spent))
+    unread = [row.key for row in rows if row.key in usable & spent.unread]
+    if not unread:
+        return [], True
+    seconds = server.limits.gather_seconds
+    said = (
+        f"Asked in parallel, as a hook call asks within {seconds:.1f} s, {_listed(unread)} could not be read"
+    )
+    return [f"{said}: raise a ticket with its operator."], False
+
+
+def _templates() -> dict[str, str]:
+    """Return each distinct prefetch template of all services, by its key."""
+    services = read_discovery(discovery_file())["services"]
+    keys = {template: key for service in services for key, template in service["prefetch"].items()}
+    return {key: template for template, key in keys.items()}
+
+
+# --- words -------------------------------------------------------------------------------------------------------
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(Text(text))
+
+
+def _version(capability: Capability) -> str:
+    """Name the FHIR version; what we do not know is named as it is written."""
+    return VERSIONS.get(capability.fhir_version[:3], harmless(capability.fhir_version))
+
+
+def _about(capability: Capability) -> str:
+    name, number = _version(capability), harmless(capability.fhir_version)
+    fhir = f"FHIR {name} ({number})" if name != number else f"FHIR {name or 'of an unknown version'}"
+    software = harmless(capability.software_name)
+    return f"{fhir}, {software}" if software else fhir
+
+
+def _no_patient(reason: str, server: Server) -> str:
+    if reason == "HTTP 401":
+        return _token_needed(server)
+    return f"No patient could be chosen ({_meant(reason)}): name one with --patient."
+
+
+def _token_needed(server: Server) -> str:
+    if server.token:
+        return f"The token in {TOKEN_VARIABLE} is not accepted (HTTP 401)."
+    return f"A token is needed: set {TOKEN_VARIABLE} and name the client with --client."
+
+
+def _meant(reason: str) -> str:
+    """Add to an HTTP status what it means."""
+    meaning = _MEANING.get(reason) or _MEANING_OF_KIND.get(reason[:6])
+    return f"{reason}: {meaning}" if meaning else reason
+
+
+def _table(rows: list[Row]) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("prefetch key", no_wrap=True)
+    table.add_column("what the server does with it")
+    table.add_column("time", justify="right", no_wrap=True)
+    for row in rows:
+        time = "" if row.state == "configured" else f"{row.seconds:.2f} s"
+        table.add_row(Text(row.key), Text(_row_text(row)), Text(time))
+    return table
+
+
+def _row_text(row: Row) -> str:
+    amount = f"{_many(row.resources, 'resource')}, {_many(row.pages, 'page')}"
+    slow = "slow, but " if row.slow else ""
+    match row.state:
+        case "configured":
+            return "not offered by configuration"
+        case "not-offered":
+            return f"not offered ({_meant(row.reason)})"
+        case "refused":
+            return f"refused ({_meant(row.reason)})"
+        case "timed-out":
+            return f"time-out ({row.reason})"
+        case "failed":
+            return f"failed ({row.reason})"
+        case "otherwise":
+            return f"asks otherwise (HTTP 400); {slow}supported {row.way}: {amount}"
+        case "supported":
+            ignored = f"; it ignores {_listed(row.ignored)}" if row.ignored else ""
+            return f"{slow}supported: {amount}{ignored}"
+
+
+def _many(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _listed(names: list[str] | tuple[str, ...]) -> str:
+    return ", ".join(names)
+
+
+def _cost_text(spent: Cost) -> str:
+    return (
+        f"One chart without prefetch costs this server {_amount(spent.whole)};"
+        f" of a patient without IMNM {_amount(spent.phase_1)}."
+    )
+
+
+def _amount(spent: Spent) -> str:
+    return f"{_many(spent.requests, 'request')}, {decimal(spent.bytes)} and {spent.seconds:.2f} s"
+
+
+def _advice(rows: list[Row], server: Server) -> list[str]:
+    """Say what to do about the rows, one sentence a matter; nothing where there is nothing to do."""
+    reasons = {row.reason for row in rows if row.state in _BAD}
+    absent = [row.key for row in rows if row.state == "not-offered"]
+    slow = [row.key for row in rows if row.slow and row.state in {"supported", "otherwise"}]
+    ignored = [row.key for row in rows if row.ignored]
+    said = [_token_needed(server)] if "HTTP 401" in reasons else []
+    said += [sentence for reason in sorted(reasons) if (sentence := _about_reason(reason, rows))]
+    if absent:
+        keys = ", ".join(f'"{key}"' for key in absent)
+        said.append(f"If it stays so, add not_offered = [{keys}] to this client.")
+    if slow:
+        limit = SLOW_SHARE * server.limits.gather_seconds
+        said.append(
+            f"More than {limit:.1f} s for {_listed(slow)}: raise a ticket with its operator, or expect gaps."
+        )
+    if ignored:
+        said.append(f"Search parameters are ignored in {_listed(ignored)}: raise a ticket with its operator.")
+    if not said and any(row.state == "otherwise" for row in rows):
+        said.append("Everything is supported, in part by another search than the template's.")
+    return said
+
+
+def _about_reason(reason: str, rows: list[Row]) -> str:
+    """Say what to do about the keys that were not answered for this reason."""
+    keys = [row.key for row in rows if row.state in _BAD and row.reason == reason]
+    if reason == "HTTP 401":
+        return ""
+    if reason == "HTTP 404" and "patient" in keys:
+        return "There is no such patient: name another with --patient."
+    if reason == "HTTP 400":
+        return (
+            f"The search of {_listed(keys)} is not accepted: mend it in cds_service/fhir/queries.py and run"
+            " `imnm-cds check --write`, or raise a ticket with the server's operator."
+        )
+    if reason == "HTTP 403":
+        return f"This service needs read access to {_listed(keys)}."
+    return f"Raise a ticket with the server's operator: {_listed(keys)} ({_meant(reason)})."

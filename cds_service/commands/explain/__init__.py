@@ -1,0 +1,112 @@
+"""What `imnm-cds explain` does: one patient's record, from a file or a live server, through the same `assess`."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from cds_service.cards.assessment import Assessment, assess
+from cds_service.commands.chart_file import read_bundle
+from cds_service.commands.explain.format import as_json
+from cds_service.errors import UnusableInput
+from cds_service.fhir.client import connect
+from cds_service.fhir.gather import gather
+from cds_service.security.clients import Caller, callers
+from cds_service.settings import Client, Limits, load_settings
+from cds_service.web.body import HookRequest
+from fhir_mapping.record import Source
+from fhir_mapping.terms import load_tables
+from fhir_mapping.versions import is_read
+from models.registry import Model, default_folder, load_model
+
+SERVER_SECONDS = 60.0  # a person waits for one chart; the hook's own deadline is not for this
+
+
+def explain(
+    bundle: Mapping[str, Any], *, as_of: datetime, accept_unknown_status: bool = False
+) -> dict[str, Any]:
+    """The `explain` object for one FHIR Bundle given as a dictionary. Raises UnusableInput in one sentence."""
+    caller = caller_for(Client(name="explain", accept_unknown_status=accept_unknown_status))
+    return as_json(from_bytes(json.dumps(bundle).encode(), caller, as_of))
+
+
+def caller_for(client: Client) -> Caller:
+    """The tables and settings by which this client's records are read."""
+    (caller,) = callers([client], load_tables(), b"imnm-cds explain").values()
+    return caller
+
+
+def client_of(config: Path | None, fhir_version: str, *, accept_unknown_status: bool) -> Client:
+    """The one client of a configuration (none: defaults), with what the command line says put over it.
+
+    Raises SettingsError or UnusableInput.
+    """
+    if not is_read(fhir_version):
+        raise UnusableInput("--fhir-version: there is no mapping for this version; R4 is read")
+    clients = load_settings(config).client if config else (Client(name="explain"),)
+    if len(clients) != 1:
+        raise UnusableInput(f"--config: {len(clients)} [[client]] blocks; explain needs exactly one")
+    accepted = accept_unknown_status or clients[0].accept_unknown_status
+    return clients[0].model_copy(update={"accept_unknown_status": accepted, "fhir_version": fhir_version})
+
+
+def model_of(config: Path | None) -> Model:
+    """The model that a configuration names (none: the shipped one). Raises SettingsError or ModelError."""
+    return load_model(load_settings(config).model)
+
+
+def moment(text: str, client: Client) -> datetime:
+    """`--as-of`: a bare date is its first instant in UTC; a time without zone is the client's. Raises UnusableInput."""
+    try:
+        written = datetime.fromisoformat(text)
+    except ValueError:
+        raise UnusableInput(
+            "--as-of: give a date like 2026-03-01, or a moment like 2026-03-01T08:00:00Z"
+        ) from None
+    if len(text) <= len("2026-03-01"):
+        return written.replace(tzinfo=UTC)
+    return (written if written.tzinfo else written.replace(tzinfo=ZoneInfo(client.time_zone))).astimezone(UTC)
+
+
+def from_file(file: Path, caller: Caller, as_of: datetime, model: Model | None = None) -> Assessment:
+    """Assess the record in a file. Raises UnusableInput."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise UnusableInput(f"{file}: {error.strerror}") from None
+    return from_bytes(data, caller, as_of, model)
+
+
+def from_bytes(data: bytes, caller: Caller, as_of: datetime, model: Model | None = None) -> Assessment:
+    """Assess the record in a Bundle, by the shipped model unless one is given. Raises UnusableInput."""
+    gathered = read_bundle(data, caller.mapping)
+    absent = {key: Source("not-offered") for key in caller.client.not_offered}
+    gathered = replace(gathered, sources={**gathered.sources, **absent})
+    return assess(gathered, as_of, model or load_model(default_folder()))
+
+
+def from_server(
+    base: str, patient_id: str, client: Client, as_of: datetime, model: Model | None = None
+) -> Assessment:
+    """Read one chart from a live server and assess it."""
+    known = Client.model_validate({**client.model_dump(), "fhir_base": base})
+    return asyncio.run(
+        _from_server(patient_id, caller_for(known), as_of, model or load_model(default_folder()))
+    )
+
+
+async def _from_server(patient_id: str, caller: Caller, as_of: datetime, model: Model) -> Assessment:
+    limits = replace(Limits(), answer_seconds=SERVER_SECONDS)
+    request = HookRequest(
+        hook="patient-view", instance="explain", patient_id=patient_id, user_id="", fhir_server=caller.base
+    )
+    async with connect(limits) as connection:
+        deadline = asyncio.get_running_loop().time() + limits.gather_seconds
+        gathering = await gather(
+            request, caller, as_of, connection=connection, limits=limits, deadline=deadline
+        )
+    return assess(gathering.gathered, as_of, model)

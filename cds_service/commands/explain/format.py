@@ -1,0 +1,167 @@
+"""The machine-readable answer of `imnm-cds explain`, version 1: an `Assessment` as one JSON object."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from datetime import UTC, date
+from decimal import Decimal
+from typing import Any
+
+from cds_service.cards.assessment import Assessment
+from cds_service.cards.render import CardSettings, render
+from fhir_mapping.evidence import Activity, Evidence, Feature, Measured
+from models.artefact import Code
+from models.policy import FollowUpItem
+from models.risk import Abstained, NextBestTest, Scored
+
+FORMAT = "imnm-cds-explain/1"
+
+
+def as_json(assessment: Assessment, settings: CardSettings | None = None) -> dict[str, Any]:
+    """The `explain` object: the same input gives the same bytes. Keys without a value are left out."""
+    findings, outcome = assessment.findings, assessment.outcome
+    answer = {
+        "format": FORMAT,
+        "as_of": assessment.as_of.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "patient": _filled(id=findings.patient_id, age=findings.age, sex=findings.sex),
+        "eligibility": _filled(
+            state=findings.eligibility.state,
+            reason=findings.eligibility.reason,
+            subtype=findings.eligibility.subtype,
+            evidence=_evidence(findings.eligibility.evidence),
+        ),
+        "features": {name: _feature(feature) for name, feature in findings.features.items()},
+        "outcome": assessment.outcome_name,
+        "refused": [{"resource": r.resource, "reason": r.reason} for r in findings.refused],
+        "notes": [{"rule": n.rule, "text": n.text} for n in findings.notes],
+        "model": _model(assessment),
+        "cards": render(assessment, settings or CardSettings()),
+    }
+    if findings.activity is not None:
+        answer["activity"] = _activity(findings.activity)
+    if findings.eligibility.state != "none":
+        answer["context"] = [
+            {"finding": c.finding, "evidence": _evidence(c.evidence)} for c in findings.context
+        ]
+    if findings.srp_refractory is not None:
+        answer["srp_refractory"] = {
+            f.name: getattr(findings.srp_refractory, f.name) for f in fields(findings.srp_refractory)
+        }
+    if isinstance(outcome, Scored):
+        answer |= _scored(outcome)
+    if isinstance(outcome, Abstained):
+        answer["abstention"] = {"code": outcome.code, "reason": outcome.reason, "needs": list(outcome.needs)}
+        answer |= _next_best_test(outcome.next_best_test)
+    if assessment.advice is not None:
+        answer |= _filled(band=assessment.advice.band)
+        items = [_item(item) for item in assessment.advice.follow_up]
+        answer |= {"follow_up": items} if items or isinstance(outcome, Scored) else {}
+    return {key: answer[key] for key in _ORDER if key in answer}
+
+
+_ORDER = (
+    *("format", "as_of", "patient", "eligibility", "activity", "features", "outcome", "abstention", "risk"),
+    *("range_over_unknowns", "band", "contributions", "next_best_test", "follow_up", "context"),
+    *("srp_refractory", "refused", "notes", "model", "cards"),
+)
+
+
+def number(value: Decimal) -> int | float:
+    """A decimal as a JSON number: 420, not 420.0."""
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+def _filled(**members: Any) -> dict[str, Any]:
+    """The members that have a value; an empty list, text or None is left out."""
+    return {name: value for name, value in members.items() if value not in (None, "", [], {})}
+
+
+def _value(value: Decimal | str | None) -> int | float | str | None:
+    return number(value) if isinstance(value, Decimal) else value
+
+
+def _evidence(evidence: Iterable[Evidence]) -> list[dict[str, Any]]:
+    return [
+        _filled(resource=e.resource, role=e.role, unit=e.unit, original=e.original, date=e.date)
+        | ({"value": _value(e.value)} if e.value not in (None, "") else {})
+        for e in evidence
+    ]
+
+
+def _feature(feature: Feature) -> dict[str, Any]:
+    value = {} if feature.value is None else {"value": number(feature.value), "unit": feature.unit}
+    return {
+        "state": str(feature.state),
+        "stale": feature.stale,
+        **value,
+        **_filled(date=feature.date),
+        "rule": feature.rule,
+        **_filled(reason=feature.reason, evidence=_evidence(feature.evidence)),
+    }
+
+
+def _measured(measured: Measured | None) -> dict[str, Any] | None:
+    if measured is None:
+        return None
+    return {
+        "value": number(measured.value),
+        "unit": measured.unit,
+        "times_uln": number(measured.times_uln),
+        "date": measured.date,
+        **_filled(comparator=measured.comparator),
+    }
+
+
+def _activity(activity: Activity) -> dict[str, Any]:
+    return {
+        **_filled(ck=_measured(activity.ck), peak=_measured(activity.peak), nadir=_measured(activity.nadir)),
+        "possible_relapse": activity.possible_relapse,
+        **_filled(reason=activity.reason),
+    }
+
+
+def _scored(outcome: Scored) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "risk": {h: {"estimate": e.estimate, "low": e.low, "high": e.high} for h, e in outcome.risk.items()},
+        **_filled(
+            contributions={
+                name: {"hazard_ratio": c.hazard_ratio, "risk_2y_without": c.risk_2y_without}
+                for name, c in outcome.contributions.items()
+            }
+        ),
+    }
+    if outcome.unknown:
+        over = outcome.range_over_unknowns["2y"]
+        answer["range_over_unknowns"] = {"2y": {"lowest": over.lowest, "highest": over.highest}}
+    return answer | _next_best_test(outcome.next_best_test)
+
+
+def _next_best_test(test: NextBestTest | None) -> dict[str, Any]:
+    if test is None:
+        return {}
+    also = _filled(also=[_code(code) for code in test.also])
+    return {"next_best_test": {"predictor": test.predictor, "order": _code(test.order), **also}}
+
+
+def _code(code: Code) -> dict[str, str]:
+    return {"system": code.system, "code": code.code}
+
+
+def _item(item: FollowUpItem) -> dict[str, Any]:
+    days = {} if item.overdue_days is None else {"overdue_days": item.overdue_days}
+    dates = _filled(last=_day(item.last), due=_day(item.due))
+    return {"item": item.item, "state": item.state, **dates, **days}
+
+
+def _day(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
+
+
+def _model(assessment: Assessment) -> Mapping[str, str]:
+    model = assessment.model
+    return {
+        "id": model.id,
+        "version": model.version,
+        "rules": model.rules,
+        "evidence": model.evidence,
+        "sha256": model.sha256,
+    }

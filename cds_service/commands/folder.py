@@ -1,0 +1,181 @@
+"""A folder of records → one `Gathered` a patient: FHIR Bundles (*.json, one patient each) or a bulk export (*.ndjson).
+
+Files are named by their place in the order of their names: a file name may be a patient's.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+from cds_service.commands.chart_file import KEY, read_bundle
+from cds_service.errors import UnusableInput
+from fhir_mapping.record import Entry, Gathered, MappingSettings, Source
+from fhir_mapping.versions import found_version
+from models.training.errors import TrainingError
+
+MAX_FILES = 20_000  # one patient each: as many as a cohort may have
+MAX_BYTES = 4 * 1024**3  # all files together; a bulk export is held in memory while it is sorted by patient
+MAX_FILE_BYTES = 512 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One patient's record and where it stands: the place of its file, or of its Patient's line, from 1."""
+
+    place: int
+    gathered: Gathered
+
+
+class _Reference(msgspec.Struct):
+    reference: str = ""
+
+
+class _Participant(msgspec.Struct):
+    actor: _Reference | None = None
+
+
+class _Head(msgspec.Struct, rename="camel"):
+    resource_type: str = ""
+    id: str = ""
+    subject: _Reference | None = None
+    patient: _Reference | None = None
+    participant: list[_Participant] = []
+    medication_reference: _Reference | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The files of a folder in the order of their names; `unit` says what a place counts."""
+
+    path: Path
+    files: tuple[Path, ...]
+    bulk: bool
+
+    @property
+    def unit(self) -> str:
+        """What the places of this folder's patients count."""
+        return "Patient" if self.bulk else "file"
+
+    def sha256(self) -> str:
+        """The hash over the hashes of all files, in the order of their names."""
+        digests = (sha256(file.read_bytes()).hexdigest() for file in self.files)
+        return sha256("\n".join(digests).encode()).hexdigest()
+
+    def records(self, mapping: MappingSettings) -> Iterator[Found]:
+        """Every patient's record. Raises TrainingError, which names file and line."""
+        return _exported(self, mapping) if self.bulk else _bundles(self, mapping)
+
+
+def open_folder(path: Path) -> Folder:
+    """List the files of a folder. Raises TrainingError: neither Bundles nor NDJSON, both, or too many."""
+    try:
+        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+        bundles = tuple(file for file in files if file.suffix.lower() == ".json")
+        export = tuple(file for file in files if file.suffix.lower() == ".ndjson")
+        sizes = [file.stat().st_size for file in (*bundles, *export)]
+    except OSError as error:
+        raise TrainingError(f"{path.name} cannot be read: {error.strerror}") from None
+    if not bundles and not export:
+        raise TrainingError(
+            f"{path.name}: there are neither FHIR Bundles (*.json) nor NDJSON files in this folder"
+        )
+    if bundles and export:
+        raise TrainingError(
+            f"{path.name}: there are both *.json and *.ndjson files; keep one kind in the folder"
+        )
+    if len(sizes) > MAX_FILES or sum(sizes) > MAX_BYTES or max(sizes) > MAX_FILE_BYTES:
+        raise TrainingError(
+            f"{path.name}: more than {MAX_FILES} files, {MAX_BYTES // 1024**3} GiB in all, or"
+            f" {MAX_FILE_BYTES // 1024**2} MiB in one: that is more than is read"
+        )
+    return Folder(path, bundles or export, bool(export))
+
+
+def _bundles(folder: Folder, mapping: MappingSettings) -> Iterator[Found]:
+    seen: dict[str, int] = {}
+    for place, file in enumerate(folder.files, start=1):
+        where = f"{folder.path.name}, file {place} of {len(folder.files)} in order of name"
+        try:
+            gathered = read_bundle(file.read_bytes(), mapping)
+        except UnusableInput as error:
+            raise TrainingError(f"{where}: {error}") from None
+        except OSError as error:
+            raise TrainingError(f"{where}: {error.strerror}") from None
+        if (first := seen.setdefault(gathered.patient_id, place)) != place:
+            raise TrainingError(
+                f"{where}: the same patient as file {first}; put one patient's record in one Bundle"
+            )
+        yield Found(place, gathered)
+
+
+def _exported(folder: Folder, mapping: MappingSettings) -> Iterator[Found]:
+    """A bulk export: resources sorted to their patients, each with the Medications that it names."""
+    lines = [one for place, file in enumerate(folder.files, start=1) for one in _lines(folder, place, file)]
+    patients = [head.id for head, _ in lines if head.resource_type == "Patient"]
+    if not patients:
+        raise TrainingError(f"{folder.path.name}: there is no Patient in these files")
+    if len(set(patients)) < len(patients):
+        raise TrainingError(f"{folder.path.name}: a Patient stands twice in these files")
+    base = _base(folder, [head for head, _ in lines])
+    owned: defaultdict[str, list[Entry]] = defaultdict(list)
+    shared = {head.id: Entry(json) for head, json in lines if head.resource_type == "Medication"}
+    named: defaultdict[str, dict[str, Entry]] = defaultdict(dict)
+    for head, json in lines:
+        for owner in {reference.rpartition("/")[2] for reference in _owners(head)}:
+            owned[owner].append(Entry(json))
+            medication = (
+                head.medication_reference.reference.rpartition("/")[2] if head.medication_reference else ""
+            )
+            if medication in shared:
+                named[owner][medication] = shared[medication]
+    if foreign := owned.keys() - set(patients):
+        raise TrainingError(
+            f"{folder.path.name}: resources belong to {len(foreign)} patients of whom there is no Patient resource"
+        )
+    for place, patient in enumerate(patients, start=1):
+        entries = (*owned[patient], *named[patient].values())
+        gathered = Gathered(patient, base, {KEY: Source("read", entries)}, mapping)
+        if other := found_version(gathered):
+            raise TrainingError(f"{folder.path.name}: the content is FHIR {other}; only R4 is read")
+        yield Found(place, gathered)
+
+
+def _lines(folder: Folder, place: int, file: Path) -> Iterator[tuple[_Head, bytes]]:
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise TrainingError(f"{folder.path.name}, file {place} in order of name: {error.strerror}") from None
+    for number, line in enumerate(data.split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            head = msgspec.json.decode(line, type=_Head)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            head = _Head()
+        if not head.resource_type or head.resource_type == "Bundle":
+            where = f"{folder.path.name}, file {place} in order of name, line {number}"
+            raise TrainingError(f"{where}: this is not one FHIR resource in JSON") from None
+        yield head, line
+
+
+def _owners(head: _Head) -> Sequence[str]:
+    """References to the patients whose resource this is; a Patient is its own."""
+    if head.resource_type == "Patient":
+        return (f"Patient/{head.id}",)
+    actors = [one.actor for one in head.participant]
+    named = [one.reference for one in (head.subject, head.patient, *actors) if one]
+    return [reference for reference in named if reference.rpartition("/")[0].endswith("Patient")]
+
+
+def _base(folder: Folder, heads: Sequence[_Head]) -> str:
+    """The FHIR base of absolute references to patients (F1); empty where all are relative."""
+    bases = {reference.rpartition("Patient/")[0] for head in heads for reference in _owners(head)} - {""}
+    if len(bases) > 1:
+        raise TrainingError(
+            f"{folder.path.name}: the references name {len(bases)} servers; give the export of one"
+        )
+    return next(iter(bases), "").rstrip("/")

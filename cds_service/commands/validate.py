@@ -1,0 +1,73 @@
+"""What `imnm-cds validate` does: a model and a cohort become a report, and its main numbers are printed."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cds_service.commands.progress import progress_bars
+from cds_service.commands.train import CohortSource
+from models.registry import load_model
+from models.training.report.words import written
+from models.training.report.write import report_on
+from models.training.validation.validation import Measure, Validation
+
+
+def run_validate(
+    model: Path,
+    source: CohortSource,
+    out: Path,
+    console: Console,
+    *,
+    bootstrap: int,
+    seed: int,
+    date: str = "",
+) -> None:
+    """Validate, write the report into `out`, show the main numbers. Raises TrainingError or ModelError."""
+    load_model(model)  # a model that cannot be served is refused before anything is read
+    with progress_bars() as report:
+        cohort = source.read(report)
+        found, page = report_on(
+            model, cohort, out, seed=seed, resamples=bootstrap, date=date, progress=report
+        )
+    show(console, found, page)
+
+
+def show(console: Console, found: Validation, page: Path) -> None:
+    """Print the main numbers, and where the report is."""
+    what = f"{found.model_id} {found.model_version} in {found.cohort}"
+    console.print(Text(f"{what}: {found.n} patients, {found.events} recurrences, {found.deaths} died before"))
+    for step in found.flow:
+        if step.taken_out:
+            console.print(Text(f"Taken out: {step.taken_out}, {step.reason}."))
+    console.print(Text(f"Harrell's C: {said(found.harrell)}{_corrected(found)}"))
+    console.print(Text(f"Calibration slope: {said(found.slope)}"))
+    table = Table("", "AUC", "Brier", "IPA", "observed / expected", "ICI")
+    for at in found.horizons:
+        brier, ipa, ici = (_short(one) for one in (at.brier, at.ipa, at.ici))
+        table.add_row(f"{at.years:g} y", said(at.auc), brier, ipa, said(at.observed_over_expected), ici)
+    console.print(table)
+    console.print(Text(f"Report: {page}, all numbers in {page.with_suffix('.json').name}"), soft_wrap=True)
+
+
+def _corrected(found: Validation) -> str:
+    if not found.internal:
+        return ""
+    corrected = written(found.internal.concordance.corrected, 3)
+    of = f"{found.internal.n} complete patients, " if found.internal.n < found.n else ""
+    return f"; {corrected} corrected for optimism ({of}{found.internal.resamples} resamples)"
+
+
+def _short(measure: Measure) -> str:
+    return "–" if measure.value is None else written(measure.value, 3)
+
+
+def said(measure: Measure, decimals: int = 2) -> str:
+    """A measure in words, with its limits where it has them."""
+    if measure.value is None:
+        return "not estimable"
+    text = written(measure.value, decimals)
+    if measure.low is None or measure.high is None:
+        return text
+    return f"{text} ({written(measure.low, decimals)} to {written(measure.high, decimals)})"

@@ -1,0 +1,162 @@
+"""Where the parts meet: settings, tables, model, discovery and connections become one web application."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+import cds_service.neighbours  # noqa: F401 - refuses a foreign fhir_mapping or models
+from cds_service.cards.render import check_suggestions
+from cds_service.errors import BusyError, NoSuchServiceError
+from cds_service.events import Event, Events, Writer
+from cds_service.fhir.client import Transport, connect
+from cds_service.fhir.queries import check_discovery, discovery_file, read_discovery
+from cds_service.security.clients import callers
+from cds_service.settings import Limits, Settings, SettingsError
+from cds_service.web.answering import Work, answer
+from cds_service.web.edge import Edge, as_response, refuse
+from cds_service.web.feedback import take
+from cds_service.web.hooks import Hook, hooks
+from cds_service.web.pipeline import Call, Parts, cards_of
+from cds_service.web.store import Store
+from fhir_mapping.terms import load_tables
+from models.registry import load_model
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def utc_now() -> datetime:
+    """Return the present moment."""
+    return datetime.now(UTC)
+
+
+def write_line(line: str) -> None:
+    """Write an event to standard output."""
+    print(line, flush=True)  # noqa: T201 - the place where events go unless told otherwise
+
+
+def create_app(
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    transport: Transport | None = None,
+    write: Writer = write_line,
+    limits: Limits | None = None,
+) -> FastAPI:
+    """Build the service, and refuse to if anything it stands on is wrong.
+
+    `clock` gives the moment of a call (UTC), `transport` stands in for the network, `write` takes one event a line.
+    Raises SettingsError, TableError, ModelError or DiscoveryError, each one line that says what to do.
+    """
+    tables = load_tables()
+    model = load_model(settings.model)
+    document = read_discovery(discovery_file())
+    check_discovery(document, tables)
+    limits = limits or Limits()
+    for client in settings.client:
+        check_suggestions(model, {item: code.model_dump() for item, code in client.order_codes.items()})
+    secret = (
+        settings.card_secret.get_secret_value().encode() if settings.card_secret else secrets.token_bytes()
+    )
+    parts = Parts(
+        limits=limits,
+        callers=callers(settings.client, tables, secret),
+        connection=connect(limits, transport),
+        model=model,
+        clock=clock,
+        events=Events(write, clock),
+        turns=asyncio.Semaphore(limits.parallel_calls),
+        store=Store(settings.store, limits.store_seconds, clock) if settings.store else None,
+    )
+    return _application(parts, enabled(document, settings.services), settings.cors_origins)
+
+
+def enabled(document: Mapping[str, Any], services: tuple[str, ...] | None) -> dict[str, Any]:
+    """Return the discovery document with the enabled services only, otherwise unchanged."""
+    known = {service["id"]: service for service in document["services"]}
+    for name in services or ():
+        if name not in known:
+            raise SettingsError(f"services: {name} is not in cds-hooks.json, which has {', '.join(known)}")
+    chosen = [service for name, service in known.items() if services is None or name in services]
+    if unknown := [service["hook"] for service in chosen if service["hook"] not in hooks()]:
+        raise SettingsError(
+            f"cds-hooks.json: there is no adapter for the hook {unknown[0]} in cds_service/hooks"
+        )
+    return {**document, "services": chosen}
+
+
+def _application(parts: Parts, discovery: Mapping[str, Any], origins: tuple[str, ...]) -> FastAPI:
+    ready = asyncio.Event()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        services = len(discovery["services"])
+        name = f"{parts.model.id} {parts.model.version}"
+        parts.events.emit(Event.STARTED, clients=len(parts.callers), services=services, model=name)
+        ready.set()
+        async with parts.connection:
+            yield
+        ready.clear()
+        if parts.store:
+            parts.store.close()
+        parts.events.emit(Event.STOPPED)
+
+    async def is_ready(_: Request) -> Response:
+        return _json({"status": "ready"}) if ready.is_set() else as_response(BusyError("not started yet"))
+
+    adapters = hooks()
+    services = {service["id"]: adapters[service["hook"]] for service in discovery["services"]}
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan, redirect_slashes=False)
+    app.router.routes += [
+        Route("/cds-services", _fixed(discovery), methods=["GET"]),
+        Route(
+            "/cds-services/{service}", _called(cards_of, Event.HOOK_CALL, parts, services), methods=["POST"]
+        ),
+        Route(
+            "/cds-services/{service}/feedback",
+            _called(take, Event.FEEDBACK, parts, services),
+            methods=["POST"],
+        ),
+        Route("/health", _fixed({"status": "ok"}), methods=["GET"]),
+        Route("/ready", is_ready, methods=["GET"]),
+    ]
+    app.add_exception_handler(HTTPException, refuse)
+    app.add_middleware(Edge, origins=origins, events=parts.events)
+    return app
+
+
+def _called(work: Work, event: Event, parts: Parts, services: Mapping[str, Hook]) -> Endpoint:
+    """Make a raw route of a service, for the hook call or the feedback on it: bytes in, bytes out."""
+
+    async def called(request: Request) -> Response:
+        begun = asyncio.get_running_loop().time()
+        service = request.path_params["service"]
+        if service not in services:
+            return as_response(NoSuchServiceError("there is no such service"))
+        call = Call(service, services[service], request.headers, request.stream(), begun)
+        result = await answer(work, call, parts, event)
+        return Response(result.body, result.status, dict(result.headers), "application/json")
+
+    return called
+
+
+def _fixed(content: object) -> Endpoint:
+    response_body = msgspec.json.encode(content)
+
+    async def fixed(_: Request) -> Response:
+        return Response(response_body, media_type="application/json")
+
+    return fixed
+
+
+def _json(content: object) -> Response:
+    return Response(msgspec.json.encode(content), media_type="application/json")

@@ -1,0 +1,224 @@
+"""Bytes → HookRequest: size, time, encoding, then a strict envelope.
+
+The envelope is the body with its prefetch cut out. There a name given twice, NUL, NaN and absurd depth are refused:
+what decides who calls for whom must have one reading. Prefetch values stay raw until caller, server and FHIR version
+are known; whatever is not JSON in UTF-8 is refused there too.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from starlette.requests import ClientDisconnect
+
+from cds_service.errors import BodyTooLargeError, InvalidRequestError, TooSlowError, UnsupportedBodyError
+from cds_service.settings import Limits
+from cds_service.web.protocol import Authorization, Envelope
+
+_MEDIA_TYPES = frozenset({"application/json", "application/fhir+json"})
+_CHARSETS = frozenset({"utf-8", "utf8"})
+_USER = re.compile(r"(Practitioner|PractitionerRole|Patient|RelatedPerson)/[^/]+")
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+@dataclass(frozen=True, slots=True)
+class HookRequest:
+    """One call of a hook. `token` is for `fhir_server` alone, lives as long as the request and is never shown."""
+
+    hook: str
+    instance: str
+    patient_id: str
+    user_id: str
+    fhir_server: str = ""
+    token: str = field(default="", repr=False)
+    token_ignored: bool = False  # a fhirAuthorization was there and unusable (R-08)
+    prefetch: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+
+def check_headers(headers: Mapping[str, str], most: int) -> None:
+    """Refuse what is not uncompressed JSON in UTF-8, or says that it has more than `most` bytes, before reading one."""
+    media_type, _, parameters = headers.get("content-type", "").lower().partition(";")
+    if media_type.strip() not in _MEDIA_TYPES:
+        raise UnsupportedBodyError("Content-Type must be application/json")
+    charset = re.search(r'charset\s*=\s*"?([^\s";]*)', parameters)
+    if charset and charset[1] not in _CHARSETS:
+        raise UnsupportedBodyError("the charset must be UTF-8")
+    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise UnsupportedBodyError("the body must not be compressed")
+    length = headers.get("content-length", "")
+    if length.isdecimal() and int(length[:19]) > most:
+        raise _too_large(most)
+
+
+async def receive(chunks: AsyncIterable[bytes], most: int, deadline: float) -> bytes:
+    """Collect the body, at most `most` bytes of it and not after `deadline` (loop time, s)."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout_at(deadline):
+            async for chunk in chunks:
+                parts.append(chunk)
+                size += len(chunk)
+                if size > most:
+                    raise _too_large(most)
+    except TimeoutError:
+        raise TooSlowError("the body did not arrive in time") from None
+    except ClientDisconnect:
+        raise InvalidRequestError("the body did not arrive") from None
+    return b"".join(parts)
+
+
+def read(body: bytes, hook: str, limits: Limits) -> HookRequest:
+    """Read the body of a call of `hook`; raises InvalidRequestError or BodyTooLargeError without naming any value."""
+    try:
+        body.decode("utf-8")  # raw values are not looked at before they are used
+        envelope = msgspec.json.decode(body, type=Envelope)
+    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
+        raise InvalidRequestError(_explain(error)) from None
+    prefetch = bytes(envelope.prefetch)
+    _check_envelope(body.replace(prefetch, b"null", 1) if prefetch[:1] == b"{" else body, limits)
+    return _request(envelope, hook, _prefetch(prefetch), limits)
+
+
+def too_deep(text: bytes, levels: int) -> bool:
+    """Whether valid JSON nests deeper than `levels` objects and arrays."""
+    if text.count(b"{") + text.count(b"[") <= levels:
+        return False
+    depth = 0
+    for bracket in _STRING.sub(b"", text).translate(None, _NOT_BRACKETS):
+        depth += 1 if bracket in b"{[" else -1
+        if depth > levels:
+            return True
+    return False
+
+
+def strict_json(text: bytes, limits: Limits) -> Any:
+    """Read JSON that has one reading only; raises InvalidRequestError without naming any value.
+
+    Refused are a name given twice, NUL, NaN, more than `limits.json_depth` levels, and anything but UTF-8.
+    """
+    try:
+        text.decode("utf-8")
+        msgspec.json.decode(text, type=msgspec.Raw)  # unlike the parser below it refuses NaN
+    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
+        raise InvalidRequestError(_explain(error)) from None
+    if too_deep(text, limits.json_depth):
+        raise InvalidRequestError("the body is nested too deeply")
+    try:
+        return json.loads(text, object_pairs_hook=_one_reading)
+    except InvalidRequestError:
+        raise
+    except ValueError:
+        raise InvalidRequestError("the body is not JSON") from None
+
+
+def _too_large(most: int) -> BodyTooLargeError:
+    return BodyTooLargeError(f"the body must not have more than {most} bytes")
+
+
+def _explain(error: Exception) -> str:
+    """Name the member that is missing or of the wrong type; its value and position stay unsaid."""
+    if isinstance(error, UnicodeDecodeError):
+        return "the body is not UTF-8"
+    if isinstance(error, RecursionError):
+        return "the body is nested too deeply"
+    if not isinstance(error, msgspec.ValidationError):
+        return "the body is not JSON"
+    missing = re.search(r"missing required field `(\w+)`", str(error))
+    where = re.search(r"at `\$\.?([\w.]*)`$", str(error))
+    place = where[1] if where else ""
+    if missing:
+        return f"{place}.{missing[1]} is missing".lstrip(".")
+    return f"{place or 'the body'} has the wrong type"
+
+
+def _check_envelope(envelope: bytes, limits: Limits) -> None:
+    if len(envelope) > limits.envelope_bytes:
+        raise BodyTooLargeError(
+            f"the body without prefetch must not have more than {limits.envelope_bytes} bytes"
+        )
+    strict_json(envelope, limits)
+
+
+def _one_reading(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise InvalidRequestError("the body names a member twice")
+    if any("\0" in name or _has_nul(value) for name, value in pairs):
+        raise InvalidRequestError("the body contains the character NUL")
+    return members
+
+
+def _has_nul(value: object) -> bool:
+    """Look into strings and lists; objects have been looked at when they were closed."""
+    if isinstance(value, list):
+        return any(_has_nul(item) for item in value)
+    return isinstance(value, str) and "\0" in value
+
+
+def _prefetch(raw: bytes) -> dict[str, bytes]:
+    try:
+        values = msgspec.json.decode(raw, type=dict[str, msgspec.Raw] | None)
+    except (msgspec.DecodeError, RecursionError):
+        raise InvalidRequestError("prefetch has the wrong type") from None
+    return {key: bytes(value) for key, value in (values or {}).items()}
+
+
+def _request(envelope: Envelope, hook: str, prefetch: Mapping[str, bytes], limits: Limits) -> HookRequest:
+    if envelope.hook != hook:
+        raise InvalidRequestError(f"hook must be {hook}")
+    if not envelope.hook_instance:
+        raise InvalidRequestError("hookInstance is empty")
+    context = envelope.context
+    _check_id(context.patient_id, limits)
+    if not _USER.fullmatch(context.user_id):
+        raise InvalidRequestError(
+            "context.userId must be a Practitioner, PractitionerRole, Patient or RelatedPerson/id"
+        )
+    if envelope.fhir_server == "":
+        raise InvalidRequestError("fhirServer is empty")
+    token = _token(envelope)
+    return HookRequest(
+        hook=hook,
+        instance=envelope.hook_instance,
+        patient_id=context.patient_id,
+        user_id=context.user_id,
+        fhir_server=envelope.fhir_server or "",
+        token=token,
+        token_ignored=envelope.fhir_authorization is not None and not token,
+        prefetch=prefetch,
+    )
+
+
+def _check_id(patient_id: str, limits: Limits) -> None:
+    """Refuse an id that is no bare id: to some servers an empty one means every patient, a dotted one another path."""
+    if not patient_id:
+        raise InvalidRequestError("context.patientId is empty")
+    if "/" in patient_id or "\\" in patient_id or patient_id in {".", ".."}:
+        raise InvalidRequestError("context.patientId must be an id without a type")
+    if len(patient_id) > limits.id_characters or any(c.isspace() or not c.isprintable() for c in patient_id):
+        raise InvalidRequestError("context.patientId is not an id")
+
+
+def _token(envelope: Envelope) -> str:
+    """Return the access token, or nothing where `fhirAuthorization` is unusable (R-07, R-08, R-09)."""
+    authorization = envelope.fhir_authorization
+    if authorization is None:
+        return ""
+    if not envelope.fhir_server:
+        raise InvalidRequestError("fhirAuthorization needs fhirServer")
+    if authorization.patient is not None and authorization.patient != envelope.context.patient_id:
+        raise InvalidRequestError("fhirAuthorization.patient is not context.patientId")
+    return _bearer(authorization)
+
+
+def _bearer(authorization: Authorization) -> str:
+    token = authorization.access_token or ""
+    bearer = (authorization.token_type or "").lower() == "bearer"
+    return token if bearer and _TOKEN.fullmatch(token) else ""

@@ -1,0 +1,95 @@
+"""The path of a request: read, trust, gather, assess, render. Read this file first.
+
+Each step takes what the one before it gave and never looks back. `answering.py` closes every call, whatever happens.
+"""
+
+import asyncio
+from collections.abc import AsyncIterable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from cds_service.cards.assessment import Assessment, EligibilityUnknown, assess
+from cds_service.cards.render import Card, render
+from cds_service.errors import EhrError, EligibilityUnknownError, OtherVersionError
+from cds_service.events import Events
+from cds_service.fhir.client import Connection
+from cds_service.fhir.gather import Gathering, gather
+from cds_service.security.clients import Caller, trust
+from cds_service.settings import Limits
+from cds_service.web.audit import audited, shown
+from cds_service.web.body import HookRequest, check_headers, receive
+from cds_service.web.hooks import Hook
+from cds_service.web.store import Store
+from models.registry import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What lives as long as the application; `app.py` puts it together."""
+
+    limits: Limits
+    callers: Mapping[str, Caller]  # by FHIR base
+    connection: Connection
+    model: Model
+    clock: Callable[[], datetime]
+    events: Events
+    turns: asyncio.Semaphore  # calls at once
+    store: Store | None = None  # None: no feedback is kept
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a service, not yet read; `begun` is in loop time (s), `audit` fills as it goes on."""
+
+    service: str
+    hook: Hook
+    headers: Mapping[str, str]
+    chunks: AsyncIterable[bytes]
+    begun: float
+    audit: dict[str, Any] = field(default_factory=dict)
+
+
+async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
+    """Answer one call of a hook, within `limits.answer_seconds`; raises a ServiceError where there is no answer."""
+    check_headers(call.headers, parts.limits.body_bytes)
+    deadline = call.begun + parts.limits.answer_seconds
+    body = await receive(call.chunks, parts.limits.body_bytes, deadline)
+    request = call.hook.read(body, parts.limits)
+    caller = trust(request, parts.callers)
+    token = "ignored" if request.token_ignored else "used" if request.token else "none"
+    call.audit.update(body_bytes=len(body), client=caller.client.name, mode=caller.client.mode, token=token)
+    if silence := _silence(call, request, caller):
+        call.audit["outcome"] = silence
+        return {"cards": []}
+    as_of, deadline = parts.clock(), call.begun + parts.limits.gather_seconds
+    gathering = await gather(
+        request, caller, as_of, connection=parts.connection, limits=parts.limits, deadline=deadline
+    )
+    assessment = assess(gathering.gathered, as_of, parts.model)
+    call.audit.update(audited(gathering, assessment, caller.cards))
+    refusal = _refusal(gathering, assessment, caller)
+    if refusal and caller.client.mode == "live":
+        raise refusal
+    settings = replace(caller.cards, service=call.service, instance=request.instance)
+    cards = [] if refusal else render(assessment, settings)
+    call.audit.update(shown(cards))
+    return {"cards": cards if caller.client.mode == "live" else []}
+
+
+def _silence(call: Call, request: HookRequest, caller: Caller) -> str:
+    """Say why a call is not even looked at; nothing where it is."""
+    if caller.client.mode == "off":
+        return "off"
+    return "" if call.hook.is_for_clinicians(request) else "patients-view"
+
+
+def _refusal(gathering: Gathering, assessment: Assessment, caller: Caller) -> EhrError | None:
+    """Return the 412 where it could not be read whether this is an IMNM patient (design 2, gather step 3)."""
+    if caller.client.when_eligibility_unknown != "412":
+        return None
+    if not isinstance(assessment.outcome, EligibilityUnknown):
+        return None
+    unread = "; ".join(f"{key}: {detail}" for key, detail in assessment.outcome.unread.items())
+    kind = OtherVersionError if gathering.other_version else EligibilityUnknownError
+    return kind(f"not assessed, because this could not be read: {unread}")

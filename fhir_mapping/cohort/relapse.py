@@ -1,0 +1,156 @@
+"""The relapse label for training, `relapse.v1` (R3): no part of an assessment, never shown beside a chart.
+
+A relapse is a change of treatment after an improvement, together with a possible relapse of R2, and is dated by the
+change. "Together": the card would have said "possible relapse" on the day of the change, or it said "CK rising" and the
+rise was confirmed, or the relapse was coded, within 60 days. A possible relapse that CK alone says, without such a
+change, is biochemical and no relapse.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cache, partial
+from typing import Literal
+
+from fhir_mapping.checks import judge
+from fhir_mapping.laboratory.bounds import is_raised
+from fhir_mapping.record import Gathered, PatientRecord, local_day
+from fhir_mapping.rules.activity import activity, improvements, in_order
+from fhir_mapping.rules.exposures import (
+    GLUCOCORTICOID,
+    NO_AGENTS,
+    Episode,
+    episodes,
+    glucocorticoid_dose,
+)
+
+_COMING_BACK = frozenset({"relapse", "recurrence"})
+_PER_CENT = 100
+_DAY = timedelta(days=1)
+
+Sign = Literal["quiet", "rising", "coded", "CK"]
+_RELAPSE = frozenset({"coded", "CK"})
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of treatment (R3 a): glucocorticoid raised, or another agent begun, with what says so."""
+
+    when: datetime
+    agent: str
+    resources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What a record says of relapses up to a moment.
+
+    `improved`: the first improvement of CK (R2), None: never. `relapses`: the changes of treatment that are relapses,
+    earliest first. `biochemical`: the moments at which CK said "possible relapse" (R2 b) without a change beside it.
+    """
+
+    improved: datetime | None
+    relapses: tuple[Change, ...] = ()
+    biochemical: tuple[datetime, ...] = ()
+
+
+def relapses(gathered: Gathered, until: datetime, record: PatientRecord | None = None) -> Course:
+    """Label the relapses up to `until` (R3); `record` is the record as of then, if it is at hand already."""
+    record = record or judge(gathered, until)
+    improved = _improved(record)
+    if improved is None:
+        return Course(None)
+    look = cache(partial(_look, gathered))
+    signs = {moment: look(moment) for moment in _moments(record, improved) if look(moment) in _RELAPSE}
+    changes = [change for change in treatment_changes(record) if change.when > improved]
+    together = record.mapping.tables.rules.days("relapse.together_days")
+
+    def goes_with(change: Change, moment: datetime) -> bool:
+        """The possible relapse still stands when treatment is changed, or what was seen then is confirmed soon."""
+        since, then = moment - change.when, look(change.when)
+        if since <= timedelta():
+            return then in _RELAPSE and -since <= together
+        return since <= together and (then != "quiet" or signs[moment] == "coded")
+
+    found = [
+        c for c in changes if look(c.when) in _RELAPSE or any(m > c.when and goes_with(c, m) for m in signs)
+    ]
+    alone = [m for m, seen in signs.items() if seen == "CK" and not any(goes_with(c, m) for c in changes)]
+    return Course(improved, tuple(found), tuple(alone))
+
+
+def treatment_changes(record: PatientRecord) -> tuple[Change, ...]:
+    """Every change of R3 (a) in order of time: glucocorticoid raised, or an episode of another agent begun."""
+    treated = episodes(record)
+    begun = (
+        Change(e.start, e.agent, tuple(x.treatment.resource for x in e.exposures[:1]))
+        for e in treated
+        if e.agent != GLUCOCORTICOID and e.klass not in NO_AGENTS
+    )
+    steroids = [e for e in treated if e.agent == GLUCOCORTICOID]
+    raised = (change for episode in steroids for change in _raised(record, episode))
+    return tuple(sorted((*begun, *raised), key=lambda change: (change.when, change.agent)))
+
+
+def _improved(record: PatientRecord) -> datetime | None:
+    """When CK first counts as improved (R2)."""
+    found = improvements(in_order(record), record.mapping.tables.rules)
+    return min((ck.when.last for ck in found), default=None)
+
+
+def _moments(record: PatientRecord, improved: datetime) -> list[datetime]:
+    """After the improvement, the moments at which a possible relapse can begin: a raised CK, or a code for it."""
+    times = record.mapping.tables.rules.number("activity.times_uln")
+    cks = (ck.when.last for ck in in_order(record) if is_raised(ck, times))
+    coded = (
+        told.last
+        for found in record.diagnoses
+        if found.clinical in _COMING_BACK and (told := found.recorded or found.onset)
+    )
+    return sorted({moment for moment in (*cks, *coded) if improved < moment <= record.as_of})
+
+
+def _look(gathered: Gathered, moment: datetime) -> Sign:
+    """What the card would have shown at that moment (R2): a possible relapse by code or by CK, or a rising CK."""
+    found = activity(judge(gathered, moment))
+    if not found.possible_relapse:
+        return "rising" if found.rising else "quiet"
+    by_ck = not found.rising and any(e.resource.startswith("Observation/") for e in found.evidence)
+    return "CK" if by_ck else "coded"
+
+
+def _raised(record: PatientRecord, episode: Episode) -> Iterator[Change]:
+    """The days on which glucocorticoid is raised by half or more, and to 20 mg of prednisone or more (R3 a)."""
+    rules = record.mapping.tables.rules
+    factor = 1 + rules.number("relapse.raised_percent") / _PER_CENT
+    enough = rules.number("relapse.raised_to_mg")
+    for day, when in sorted(_starts(record, episode).items()):
+        now = glucocorticoid_dose(record, (episode,), day)
+        if now is None or now.mg < enough:
+            continue
+        before = _last_day_before(episode, day)
+        if before is not None:
+            earlier = glucocorticoid_dose(record, (episode,), before)
+            if earlier is None or now.mg < factor * earlier.mg:
+                continue  # a dose that is not written in numbers is no evidence (T4)
+        yield Change(when, GLUCOCORTICOID, tuple(e.treatment.resource for e in now.exposures))
+
+
+def _starts(record: PatientRecord, episode: Episode) -> dict[date, datetime]:
+    """The days on which the dose may change: a resource or one of its instructions begins; the first moment of each."""
+    zone = record.mapping.time_zone
+    moments = [exposure.start for exposure in episode.exposures]
+    moments += [
+        dosage.bounds.start.first
+        for exposure in episode.exposures
+        for dosage in exposure.treatment.dosages
+        if dosage.bounds.start and exposure.start <= dosage.bounds.start.first <= exposure.end
+    ]
+    return {local_day(moment, zone): moment for moment in sorted(moments, reverse=True)}
+
+
+def _last_day_before(episode: Episode, day: date) -> date | None:
+    """The last day before this one on which the medicine was taken; None: the episode begins on this day."""
+    if day <= episode.first_day:
+        return None
+    return max(min(e.last_day, day - _DAY) for e in episode.exposures if e.first_day < day)

@@ -1,0 +1,252 @@
+"""Records → rows of a training table, by the same code path as at the bedside (`judge`, then `find`).
+
+Each record is looked at as of its landmark, which is time zero; what came after gives the relapse label (R3), death
+and the end of follow-up. docs/adr/0009 says why time zero is chosen so. Used by the command line only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal
+
+from fhir_mapping.checks import judge
+from fhir_mapping.cohort.relapse import Change, Course, relapses
+from fhir_mapping.evidence import Feature, Findings
+from fhir_mapping.findings import find
+from fhir_mapping.laboratory.antibody import ANTIBODIES
+from fhir_mapping.laboratory.bounds import is_raised
+from fhir_mapping.record import Gathered, PatientRecord
+from fhir_mapping.rules.eligibility import eligibility, read_signs
+from fhir_mapping.rules.exposures import episodes, exposures
+from fhir_mapping.terms import Tables
+from fhir_mapping.versions import neutral, version
+from fhir_mapping.versions.superseded import last_versions
+from models.inputs import State
+from models.training.cohort.schema import CENSORED, DEATH, RECURRENCE, SUBTYPES, Cutoff
+from models.training.errors import TrainingError
+
+_ESTABLISHED = frozenset({"definite", "probable"})
+_MYOPATHIES = frozenset({"core", "broad", "broad-antibody", "broad-hmgcr"})
+_RAW = ("ana_titre", "de_ritis_ratio")
+_MOST_DAYS = 3653  # ten years after the start hardly anybody is left to follow
+_STARTS = {
+    "eligible": "the first fact that made IMNM definite or probable",
+    "treated": "the first immunosuppressive treatment of the myositis, glucocorticoid included",
+}
+IMPROVED = "improved_at_time_zero"
+"""The name of a further column: whether CK had improved by time zero (R2); a relapse needs that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Landmark:
+    """Time zero of a table: so many days of 24 h after a start. Raises TrainingError for an impossible number."""
+
+    after: Literal["eligible", "treated"]
+    days: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.days <= _MOST_DAYS:
+            raise TrainingError(f"the landmark must lie 0 to {_MOST_DAYS} days after the start")
+
+    @property
+    def words(self) -> str:
+        """What time zero is."""
+        return f"{self.days} days after {_STARTS[self.after]}"
+
+
+class LeftOut(StrEnum):
+    """Why a patient is no row of the table; the first that holds, in this order."""
+
+    NOT_IMNM = "never definite or probable IMNM"
+    NO_START = "the start that the landmark is counted from is not on record"
+    DIED_UNDATED = "dead, the date is not on record"
+    DIED_BEFORE = "dead at the landmark"
+    NOT_FOLLOWED = "no result, visit or treatment after the landmark"
+    NOT_YET = "not definite or probable IMNM at the landmark"
+    EXCLUDED = "a minor, or of unknown birth date, at the landmark"
+    RELAPSED_BEFORE = "a relapse at or before the landmark"
+    RELAPSING = "a possible relapse at the landmark"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One patient: follow-up in days since the landmark, how it ended (0, 1, 2), what was known at the landmark.
+
+    A predictor that is missing or indeterminate is None. `raw` holds the measured values behind high_ana (reciprocal
+    titre) and high_drr (ratio) where they are no bounds. `biochemical`: no relapse, but CK alone
+    said so in follow-up.
+    """
+
+    patient_id: str
+    days: float
+    status: int
+    predictors: Mapping[str, bool | None]
+    raw: Mapping[str, Decimal]
+    subtype: str
+    improved: bool
+    biochemical: bool
+
+    def cells(self) -> dict[str, str]:
+        """The row under the names of the cohort's schema, as text."""
+        known = {True: "1", False: "0", None: ""}
+        return {
+            "id": self.patient_id,
+            "time_days": repr(self.days),
+            "status": str(self.status),
+            **{name: known[value] for name, value in self.predictors.items()},
+            **{name: f"{self.raw[name]:f}" if name in self.raw else "" for name in _RAW},
+            "subtype": self.subtype,
+            IMPROVED: known[self.improved],
+        }
+
+
+def cutoffs(tables: Tables) -> tuple[Cutoff, ...]:
+    """How raw values are coded and which are plausible, from rules.toml (A3, D5, F5)."""
+    return (
+        _cutoff(tables, "ana_titre", "high_ana", "plausible.ana_titre", inclusive=True),
+        _cutoff(tables, "de_ritis_ratio", "high_drr", "plausible.ast_alt_ratio", inclusive=False),
+    )
+
+
+def tabulate(gathered: Gathered, landmark: Landmark, until: datetime) -> Row | LeftOut:
+    """One record as a row; nothing later than `until`, the moment of the extract (with its zone), counts.
+
+    Raises TrainingError where a relapse is dated after the death.
+    """
+    record = judge(gathered, until)
+    zero = _start(gathered, record, landmark)
+    if isinstance(zero, LeftOut):
+        return zero
+    zero += timedelta(days=landmark.days)
+    died = _death(gathered, until)
+    end = min(_last_seen(record), died) if isinstance(died, datetime) else _last_seen(record)
+    if reason := _not_followed(zero, end, died):
+        return reason
+    findings, course = find(judge(gathered, zero)), relapses(gathered, until, record)
+    if reason := _not_at_risk(findings, course, zero):
+        return reason
+    relapse = course.relapses[0] if course.relapses else None
+    return _row(findings, course, gathered.mapping.tables, zero, *_outcome(relapse, end, died))
+
+
+def _cutoff(tables: Tables, raw: str, predictor: str, plausible: str, *, inclusive: bool) -> Cutoff:
+    threshold = tables.rules.thresholds[f"{predictor}.threshold"]
+    low, high = tables.rules.number(f"{plausible}_low"), tables.rules.number(f"{plausible}_high")
+    return Cutoff(raw, predictor, threshold.value, inclusive, low, high, threshold.unit, threshold.source)
+
+
+def _start(gathered: Gathered, record: PatientRecord, landmark: Landmark) -> datetime | LeftOut:
+    """The moment from which the landmark is counted."""
+    since = _established_since(gathered, record)
+    if since is None and read_signs(record).state not in _ESTABLISHED:
+        return LeftOut.NOT_IMNM
+    start = since if landmark.after == "eligible" else _treated_since(record)
+    return LeftOut.NO_START if start is None else start
+
+
+def _established_since(gathered: Gathered, record: PatientRecord) -> datetime | None:
+    """The first moment at which what was on record made the patient definite or probable (E1, E2).
+
+    A diagnosis counts from when it was recorded, where that is written: whoever is followed from an onset that was
+    told years later cannot have died before it was told.
+    """
+    facts = [
+        told.first
+        for found in record.diagnoses
+        if found.roles & _MYOPATHIES and not found.recorded_late and (told := found.recorded or found.onset)
+    ]
+    facts += [result.when.first for antibody in ANTIBODIES for result in record.of(antibody)]
+    times = record.mapping.tables.rules.number("eligibility.ck_times_uln")
+    facts += [ck.when.first for ck in record.of("ck") if is_raised(ck, times)][:1]
+    moments = sorted(set(facts))
+    return next((moment for moment in moments if _is_established(judge(gathered, moment))), None)
+
+
+def _is_established(record: PatientRecord) -> bool:
+    signs = read_signs(record)
+    definite = any((d.recorded or d.onset) and not d.recorded_late for d in signs.core)
+    broad = any(not d.recorded_late for d in signs.broad)
+    return definite or (broad and bool(signs.serology.positive) and signs.ck is not None)
+
+
+def _treated_since(record: PatientRecord) -> datetime | None:
+    """The start of the first episode of a systemic agent that had not ended before the onset of myositis (E9, T3)."""
+    onset = eligibility(record).onset
+    return next((e.start for e in episodes(record) if onset is None or e.end >= onset), None)
+
+
+def _last_seen(record: PatientRecord) -> datetime:
+    """The last result, visit, procedure, report or beginning of a treatment; the first of days where there is none."""
+    moments = [result.when.first for result in record.results]
+    moments += [done.when.first for done in record.done]
+    moments += [exposure.start for exposure in exposures(record)]
+    return min(max(moments, default=datetime.min.replace(tzinfo=record.as_of.tzinfo)), record.as_of)
+
+
+def _death(gathered: Gathered, until: datetime) -> datetime | Literal["alive", "undated"]:
+    """When the patient died, if not after `until` (E5)."""
+    current, _ = last_versions(version(gathered.mapping.fhir_version).read(gathered))
+    for one in current:
+        if one.type != "Patient" or one.id != gathered.patient_id or one.content is None:
+            continue
+        person = one.content()
+        assert isinstance(person, neutral.Person)
+        if person.died and person.death is None:
+            return "undated"
+        if person.death and person.death.first <= until:
+            return person.death.first
+    return "alive"
+
+
+def _not_followed(zero: datetime, end: datetime, died: datetime | str) -> LeftOut | None:
+    if died == "undated":
+        return LeftOut.DIED_UNDATED
+    if isinstance(died, datetime):
+        return LeftOut.DIED_BEFORE if died <= zero else None
+    return LeftOut.NOT_FOLLOWED if end <= zero else None
+
+
+def _not_at_risk(findings: Findings, course: Course, zero: datetime) -> LeftOut | None:
+    """Whom the bedside would not have scored at the landmark, or whose first relapse cannot be to come."""
+    state = findings.eligibility.state
+    if state not in _ESTABLISHED:
+        return LeftOut.EXCLUDED if state == "excluded" else LeftOut.NOT_YET
+    if course.relapses and course.relapses[0].when <= zero:
+        return LeftOut.RELAPSED_BEFORE
+    relapsing = findings.activity is not None and findings.activity.possible_relapse
+    return LeftOut.RELAPSING if relapsing else None
+
+
+def _outcome(relapse: Change | None, end: datetime, died: datetime | str) -> tuple[datetime, int]:
+    if relapse is None:
+        return (died, DEATH) if isinstance(died, datetime) else (end, CENSORED)
+    if isinstance(died, datetime) and relapse.when > died:
+        raise TrainingError("a relapse is dated after the death")
+    return relapse.when, RECURRENCE
+
+
+def _row(
+    findings: Findings, course: Course, tables: Tables, zero: datetime, end: datetime, status: int
+) -> Row:
+    features, subtype = findings.features, findings.eligibility.subtype
+    measured = {cut.raw: _measured(features[cut.predictor], cut, tables) for cut in cutoffs(tables)}
+    return Row(
+        patient_id=findings.patient_id,
+        days=(end - zero) / timedelta(days=1),
+        status=status,
+        predictors={n: f.state is State.PRESENT if f.state.known else None for n, f in features.items()},
+        raw={raw: value for raw, value in measured.items() if value is not None},
+        subtype=subtype if subtype in SUBTYPES else "",
+        improved=course.improved is not None and course.improved <= zero,
+        biochemical=status != RECURRENCE and any(zero < moment <= end for moment in course.biochemical),
+    )
+
+
+def _measured(feature: Feature, cutoff: Cutoff, tables: Tables) -> Decimal | None:
+    """The value behind a state; a bound ("< 1:320") is none, nor is a ratio of two results beyond F5's range."""
+    signs = {"<", ">", "≤", "≥", *tables.rules.words("above"), *tables.rules.words("below")}
+    is_bound = any(sign in evidence.original.lower() for evidence in feature.evidence for sign in signs)
+    plausible = feature.value is not None and cutoff.low <= feature.value <= cutoff.high
+    return feature.value if plausible and not is_bound else None

@@ -1,0 +1,117 @@
+"""What is shown beside the score and never scored: context (X1), and refractory course in anti-SRP disease (Z1)."""
+
+from collections.abc import Hashable
+from datetime import datetime
+from typing import Literal
+
+from fhir_mapping.evidence import ContextFinding, Eligibility, Evidence, SrpRefractory
+from fhir_mapping.laboratory.bounds import amount_of, at_least
+from fhir_mapping.laboratory.results import latest
+from fhir_mapping.record import PatientRecord, Result
+from fhir_mapping.rules.citation import cite, cite_diagnosis
+from fhir_mapping.rules.exposures import exposures
+from models.inputs import State
+
+Presence = Literal["present", "absent", "missing"]
+
+
+def context(record: PatientRecord, eligibility: Eligibility) -> tuple[ContextFinding, ...]:
+    """Give the findings of X1 that the record has, always in the same order.
+
+    Exposure counts if it began before the onset of myositis; where that is unknown it is left out (E9).
+    """
+    found = {
+        "ild": _diagnosed(record, "ild"),
+        "lymphopenia": _lymphopenia(record),
+        "ldh": _last(record, "ldh"),
+        "hbdh": _last(record, "hbdh"),
+        "nlr": _neutrophils_to_lymphocytes(record),
+        "dysphagia": _diagnosed(record, "dysphagia"),
+        "malignancy": _diagnosed(record, "malignancy"),
+        "statin": _exposed(record, "statin", eligibility.onset),
+        "checkpoint-inhibitor": _exposed(record, "checkpoint-inhibitor", eligibility.onset),
+    }
+    return tuple(ContextFinding(finding, evidence) for finding, evidence in found.items() if evidence)
+
+
+def srp_refractory(
+    record: PatientRecord, eligibility: Eligibility, refractory: State
+) -> SrpRefractory | None:
+    """Published factors of a refractory course (Z1); None unless anti-SRP is positive and the predictor not known."""
+    if eligibility.subtype not in {"anti-SRP", "both"} or refractory.known:
+        return None
+    sex = record.patient.sex if record.patient else ""
+    weak = _diagnosed(record, "severe-weakness") or any("severe-weakness" in r.roles for r in record.results)
+    return SrpRefractory(
+        male="present" if sex == "male" else "absent" if sex == "female" else "missing",
+        severe_weakness="present" if weak else "missing",
+        ild=_ild(record),
+    )
+
+
+def _diagnosed(record: PatientRecord, word: str) -> tuple[Evidence, ...]:
+    """Every counted Condition of this kind (M1)."""
+    return tuple(cite_diagnosis(d, word) for d in record.diagnoses if d.confirmed and word in d.roles)
+
+
+def _lymphopenia(record: PatientRecord) -> tuple[Evidence, ...]:
+    """The latest lymphocyte count, if it is below its own limit."""
+    last = latest(record.of("lymphocytes"))
+    if last is None or last.amount is None or last.limits.low is None:
+        return ()
+    normal = at_least(last.amount.value, last.amount.comparator, last.limits.low)
+    return (cite(last),) if normal is False else ()
+
+
+def _last(record: PatientRecord, analyte: str) -> tuple[Evidence, ...]:
+    last = latest(record.of(analyte))
+    return (cite(last),) if last else ()
+
+
+def _neutrophils_to_lymphocytes(record: PatientRecord) -> tuple[Evidence, ...]:
+    """The latest ratio of two counts of one specimen, else of one time; of several the lowest ids."""
+    partners: dict[Hashable, Result] = {}
+    for count in _exact(record, "lymphocytes"):
+        for drawn in _drawn(count):
+            if amount_of(count).value > 0:
+                partners.setdefault(drawn, count)
+    pairs = [
+        (count, next(partners[drawn] for drawn in _drawn(count) if drawn in partners))
+        for count in _exact(record, "neutrophils")
+        if any(drawn in partners for drawn in _drawn(count))
+    ]
+    if not pairs:
+        return ()
+    last, partner = max(pairs, key=lambda pair: max(count.when.last for count in pair))
+    ratio = amount_of(last).value / amount_of(partner).value
+    return (Evidence(last.resource, "nlr", ratio, "1", date=last.when.day_text), cite(last), cite(partner))
+
+
+def _exact(record: PatientRecord, analyte: str) -> list[Result]:
+    """Every count of which more than a bound is known, the lowest id first."""
+    counts = (r for r in record.of(analyte) if r.amount and not r.amount.comparator)
+    return sorted(counts, key=lambda r: r.id)
+
+
+def _drawn(count: Result) -> list[Hashable]:
+    """What two counts of the same blood share: the specimen, or else the time."""
+    time = (count.when.first, count.when.last)
+    return [count.specimen, time] if count.specimen else [time]
+
+
+def _exposed(record: PatientRecord, klass: str, onset: datetime | None) -> tuple[Evidence, ...]:
+    """Exposure to a class of medicines that began before the onset of myositis."""
+    return tuple(
+        Evidence(e.treatment.resource, klass, date=e.began.day_text)
+        for e in exposures(record)
+        if e.klass == klass and onset is not None and e.start < onset
+    )
+
+
+def _ild(record: PatientRecord) -> Presence:
+    """Z1: absent only where a chest CT is on record, and the Conditions were read and name none."""
+    if _diagnosed(record, "ild"):
+        return "present"
+    scanned = any(r.analyte == "chest-ct" for r in record.results)
+    scanned = scanned or any("chest-ct" in d.roles for d in record.done)
+    return "absent" if scanned and "conditions" not in record.failed else "missing"

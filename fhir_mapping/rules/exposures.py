@@ -1,0 +1,271 @@
+"""Medication resources as stretches of treatment (T3), and the daily dose of glucocorticoid (T4)."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+from fhir_mapping.record import Dosage, Moment, PatientRecord, Treatment, local_day
+from fhir_mapping.terms.units import sane
+
+GLUCOCORTICOID = "glucocorticoid"
+NO_AGENTS = frozenset({"statin", "checkpoint-inhibitor"})  # T1: they treat something else
+_BY_INFUSION = frozenset({"ivig", "infusion", "fcrn", "complement"})
+_INSTANT = timedelta.resolution
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """One medication resource as a stretch of time, cut at `as_of`; its days are those of the client's zone."""
+
+    treatment: Treatment
+    klass: str  # as in agents.csv
+    began: Moment
+    start: datetime
+    end: datetime
+    first_day: date
+    last_day: date
+
+    @property
+    def agent(self) -> str:
+        """The ingredient; all systemic glucocorticoids are one agent."""
+        return GLUCOCORTICOID if self.klass == GLUCOCORTICOID else self.treatment.ingredient
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """Treatment with one agent, without a gap that counts (T3)."""
+
+    agent: str
+    klass: str
+    exposures: tuple[Exposure, ...]
+    start: datetime
+    end: datetime
+    first_day: date
+    last_day: date
+
+    @property
+    def duration(self) -> timedelta:
+        """How long it lasted, gaps within it included."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Dose:
+    """Glucocorticoid of one day: mg of prednisone-equivalent, and the exposures that say so."""
+
+    mg: Decimal
+    exposures: tuple[Exposure, ...]
+
+
+class _End(NamedTuple):
+    """When a stretch ends, and the last instant that it covers: a supply is used up when the next day begins."""
+
+    at: datetime
+    covers: datetime
+
+
+def exposures(record: PatientRecord) -> tuple[Exposure, ...]:
+    """Every medication resource that has begun by `as_of`, in order of time (T3)."""
+    found = [e for t in record.treatments if (e := _exposure(record, t))]
+    return tuple(sorted(found, key=lambda e: (e.start, e.end, e.treatment.resource, e.treatment.ingredient)))
+
+
+def episodes(record: PatientRecord) -> tuple[Episode, ...]:
+    """The episodes of every systemic agent, in order of their start (T1, T3)."""
+    by_agent: defaultdict[str, list[Exposure]] = defaultdict(list)
+    for exposure in exposures(record):
+        if exposure.klass not in NO_AGENTS:
+            by_agent[exposure.agent].append(exposure)
+    found = [episode for taken in by_agent.values() for episode in _joined(taken, _gap(record, taken))]
+    return tuple(sorted(found, key=lambda e: (e.start, e.agent)))
+
+
+def time_treated(record: PatientRecord, treated: Iterable[Episode]) -> timedelta:
+    """How long any systemic agent was given: the union of the episodes and of what rituximab covers (T3)."""
+    covers = record.mapping.tables.rules.days("refractory.rituximab_covers_days")
+    stretches = [(e.start, e.end) for e in treated]
+    stretches += [
+        (given.start, given.start + min(covers, record.as_of - given.start))
+        for episode in treated
+        for given in administrations(episode)
+        if episode.klass == "rituximab"
+    ]
+    return _union(stretches)
+
+
+def administrations(episode: Episode) -> tuple[Exposure, ...]:
+    """The exposures of which the day is known on which the medicine was given."""
+    return tuple(e for e in episode.exposures if e.treatment.kind == "MedicationAdministration")
+
+
+def glucocorticoid_dose(record: PatientRecord, treated: Iterable[Episode], day: date) -> Dose | None:
+    """Glucocorticoid of one day: the sum over one resource type, of several types the highest (T4). None: unknown."""
+    doses: defaultdict[str, list[tuple[Decimal, Exposure]]] = defaultdict(list)
+    taken = (e for episode in treated if episode.agent == GLUCOCORTICOID for e in episode.exposures)
+    for exposure in taken:
+        if exposure.first_day <= day <= exposure.last_day:
+            mg = _prednisone(record, exposure, day)
+            if mg is not None:
+                doses[exposure.treatment.kind].append((mg, exposure))
+    sums = [
+        Dose(sum((mg for mg, _ in found), Decimal(0)), tuple(e for _, e in found)) for found in doses.values()
+    ]
+    return max(sums, key=lambda dose: dose.mg, default=None)
+
+
+def _exposure(record: PatientRecord, treatment: Treatment) -> Exposure | None:
+    """One resource, if it has begun; within the tolerance of F3 a start after `as_of` counts as at `as_of`."""
+    as_of, zone, tables = record.as_of, record.mapping.time_zone, record.mapping.tables
+    began = _began(treatment)
+    if began is None or began.first - as_of > tables.rules.days("facts.future_tolerance"):
+        return None
+    start, end = min(began.first, as_of), _end(treatment, began.first, as_of)
+    covers = max(start, min(end.covers, as_of))
+    return Exposure(
+        treatment=treatment,
+        klass=tables.agent(treatment.ingredient).klass,
+        began=began,
+        start=start,
+        end=max(start, min(end.at, as_of)),
+        first_day=local_day(start, zone),
+        last_day=local_day(covers, zone),
+    )
+
+
+def _began(treatment: Treatment) -> Moment | None:
+    match treatment.kind:
+        case "MedicationRequest":
+            starts = [d.bounds.start for d in treatment.dosages if d.bounds.start]
+            earliest = min(starts, key=lambda moment: moment.first, default=None)
+            return earliest or treatment.validity.start or treatment.authored
+        case "MedicationDispense":
+            return treatment.handed_over
+        case _:
+            return treatment.effective.start or treatment.effective.end
+
+
+def _end(treatment: Treatment, start: datetime, as_of: datetime) -> _End:
+    match treatment.kind:
+        case "MedicationRequest":
+            return _end_of_request(treatment, start, as_of)
+        case "MedicationDispense":
+            supply = treatment.supply_days
+            return _one_day(start, as_of) if supply is None else _used_up(start, supply, as_of)
+        case _:
+            return _written(treatment.effective.end) or _open(treatment, start, as_of)
+
+
+def _end_of_request(treatment: Treatment, start: datetime, as_of: datetime) -> _End:
+    """The latest boundsPeriod; one without an end ends with the request itself."""
+    bounds = [d.bounds for d in treatment.dosages if d.bounds.start or d.bounds.end]
+    ends = [end for b in bounds if (end := _written(b.end))]
+    if ends and len(ends) == len(bounds):
+        return max(ends)
+    itself = _written(treatment.validity.end)
+    if itself is None and treatment.supply_days is not None:
+        itself = _used_up(start, treatment.supply_days * (1 + treatment.repeats), as_of)
+    return max([*ends, itself or _open(treatment, start, as_of)])
+
+
+def _written(end: Moment | None) -> _End | None:
+    return _End(end.last, end.last) if end else None
+
+
+def _open(treatment: Treatment, start: datetime, as_of: datetime) -> _End:
+    """Still running if active; else one day."""
+    return _End(as_of, as_of) if treatment.active else _one_day(start, as_of)
+
+
+def _one_day(start: datetime, as_of: datetime) -> _End:
+    """The end of what is known to have been given, but not for how long: it covers the day on which it began."""
+    return _used_up(start, Decimal(1), as_of)._replace(covers=start)
+
+
+def _used_up(start: datetime, days: Decimal, as_of: datetime) -> _End:
+    """When a supply of so many days is used up; what lies after `as_of` need not be exact."""
+    if not sane(days) or days > (as_of - start).days + 1:
+        return _End(as_of, as_of)
+    supply = timedelta(days=float(max(days, Decimal(0))))
+    end = start + min(supply, as_of - start)
+    return _End(end, as_of if supply > as_of - start else end - _INSTANT)
+
+
+def _gap(record: PatientRecord, taken: Sequence[Exposure]) -> timedelta:
+    """The longest gap within an episode, by agent and by every route that is recorded for it (T3)."""
+    tables, klass = record.mapping.tables, taken[0].klass
+    recorded = [d.routes for e in taken for d in e.treatment.dosages if d.routes]
+    parenteral = all("parenteral-route" in tables.words("qualifiers", routes) for routes in recorded)
+    if klass == "rituximab":
+        return tables.rules.days("refractory.rituximab_gap_days")
+    if klass != GLUCOCORTICOID and parenteral and (recorded or klass in _BY_INFUSION):
+        return tables.rules.days("refractory.infusion_gap_days")
+    return tables.rules.days("refractory.gap_days")
+
+
+def _joined(taken: Sequence[Exposure], gap: timedelta) -> list[Episode]:
+    """Episodes of one agent from its exposures in order of time."""
+    groups: list[list[Exposure]] = []
+    end = taken[0].end
+    for exposure in taken:
+        if groups and exposure.start - end <= gap:
+            groups[-1].append(exposure)
+            end = max(end, exposure.end)
+        else:
+            groups.append([exposure])
+            end = exposure.end
+    return [_episode(group) for group in groups]
+
+
+def _episode(group: Sequence[Exposure]) -> Episode:
+    first = group[0]
+    return Episode(
+        agent=first.agent,
+        klass=first.klass,
+        exposures=tuple(group),
+        start=first.start,
+        end=max(e.end for e in group),
+        first_day=first.first_day,
+        last_day=max(e.last_day for e in group),
+    )
+
+
+def _union(stretches: Iterable[tuple[datetime, datetime]]) -> timedelta:
+    total, reached = timedelta(), None
+    for start, end in sorted(stretches):
+        since = start if reached is None else max(start, reached)
+        total += max(end - since, timedelta())
+        reached = end if reached is None else max(reached, end)
+    return total
+
+
+def _prednisone(record: PatientRecord, exposure: Exposure, day: date) -> Decimal | None:
+    """What one resource gives on a day, in mg of prednisone; None: unknown, which is no evidence (T4)."""
+    factor = record.mapping.tables.agent(exposure.treatment.ingredient).prednisone_mg
+    dosages = exposure.treatment.dosages
+    doses = [
+        mg
+        for d in dosages
+        if _applies(record, d, day, alone=len(dosages) == 1) and (mg := _mg(d)) is not None
+    ]
+    return sum(doses, Decimal(0)) * factor if doses and factor is not None else None
+
+
+def _applies(record: PatientRecord, dosage: Dosage, day: date, *, alone: bool) -> bool:
+    """One instruction holds for the whole request; of several each only within its own boundsPeriod."""
+    start, end, zone = dosage.bounds.start, dosage.bounds.end, record.mapping.time_zone
+    if start is None and end is None:
+        return alone
+    begun = start is None or local_day(start.first, zone) <= day
+    return begun and (end is None or day <= end.day(zone))
+
+
+def _mg(dosage: Dosage) -> Decimal | None:
+    """Mg per day of the medicine itself; None where it is not written in numbers, or only as needed."""
+    dose, frequency, period = dosage.dose_mg, dosage.frequency, dosage.period_days
+    if dosage.as_needed or dose is None or frequency is None or period is None:
+        return None
+    usable = all(sane(number) and number > 0 for number in (dose, frequency, period))
+    return dose * frequency / period if usable else None

@@ -1,0 +1,95 @@
+"""High ANA titre: present, absent, indeterminate or missing (A)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fhir_mapping.evidence import Feature, Note
+from fhir_mapping.laboratory.bounds import at_least, rank
+from fhir_mapping.laboratory.titres import Titre
+from fhir_mapping.record import PatientRecord
+from fhir_mapping.rules.citation import cite
+from fhir_mapping.rules.predictors.staining import Reading, read_ana
+from fhir_mapping.terms.rules import Rules
+from models.inputs import State
+
+_SOURCE = "ana"
+_UNIT = "{titer}"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A state, with the result that decides it and the titre in it."""
+
+    state: State
+    reading: Reading
+    titre: Titre | None = None
+    reason: str = ""
+    note: str = ""
+
+
+def high_ana(record: PatientRecord) -> Feature:
+    """Whether any nuclear ANA titre ever reached the threshold (A1 to A5); the value is reciprocal, in {titer}."""
+    results = record.of("ana")
+    if not results:
+        reason = "not offered by the server" if _SOURCE in record.not_offered else "no ANA result"
+        return Feature(State.MISSING, "A3", reason)
+    decision = _decision(read_ana(record), record.mapping.tables.rules)
+    stale_after = record.mapping.tables.rules.days("high_ana.stale_after_days")
+    stale = record.as_of - max(result.when.last for result in results) > stale_after
+    if decision is None:
+        return Feature(State.MISSING, "A3", "no ANA result that can be read", stale)
+    return _feature(decision, stale)
+
+
+def _feature(decision: Decision, stale: bool) -> Feature:
+    result, titre = decision.reading.result, decision.titre
+    shown = titre.reciprocal if titre else decision.reading.answer
+    decided = titre if decision.state.known else None
+    return Feature(
+        decision.state,
+        "A3",
+        decision.reason,
+        stale,
+        value=decided.reciprocal if decided else None,
+        unit=_UNIT if decided else "",
+        date=result.when.day_text,
+        evidence=(cite(result, value=shown, unit=_UNIT if titre else ""),),
+        notes=(Note("A3", decision.note),) if decision.note else (),
+    )
+
+
+def _decision(readings: Iterable[Reading], rules: Rules) -> Decision | None:
+    """A3, in its order."""
+    by_time = sorted(
+        sorted(readings, key=lambda one: one.result.id), key=lambda one: one.result.when.last, reverse=True
+    )
+    for state, is_high, reason in (
+        (State.PRESENT, True, ""),
+        (State.INDETERMINATE, None, "the comparator leaves the titre open"),
+        (State.ABSENT, False, ""),
+    ):
+        if found := _highest(by_time, is_high, rules):
+            return Decision(state, *found, reason)
+    latest: dict[str, Reading] = {}
+    for reading in by_time:
+        latest.setdefault("cytoplasmic" if reading.cytoplasmic else reading.answer or "unread", reading)
+    if positive := latest.get("positive") or latest.get("weak"):
+        return Decision(State.INDETERMINATE, positive, reason="positive without titre")
+    stained = latest.get("cytoplasmic")
+    note = "cytoplasmic staining only: no nuclear titre" if stained else ""
+    negative = latest.get("negative") or stained
+    return Decision(State.ABSENT, negative, note=note) if negative else None
+
+
+def _highest(
+    latest_first: Iterable[Reading], is_high: bool | None, rules: Rules
+) -> tuple[Reading, Titre] | None:
+    """The highest titre that decides so, of several the latest result, then the lower id (A2)."""
+    threshold = rules.number("high_ana.threshold")
+    found = [
+        (reading, titre)
+        for reading in latest_first
+        for titre in reading.titres
+        if at_least(titre.reciprocal, titre.comparator, threshold) is is_high
+    ]
+    return max(found, key=lambda one: (one[1].reciprocal, rank(one[1].comparator)), default=None)

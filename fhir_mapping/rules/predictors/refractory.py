@@ -1,0 +1,329 @@
+"""Treatment refractory, `refractory.v1` (rules T5 to T10, with F9)."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from itertools import islice, takewhile
+
+from fhir_mapping.evidence import Evidence, Feature, Note
+from fhir_mapping.laboratory.bounds import above, amount_of, is_raised, is_within
+from fhir_mapping.laboratory.results import latest, recent
+from fhir_mapping.record import PatientRecord, Result, local_day
+from fhir_mapping.rules.citation import cite, cite_with_limit
+from fhir_mapping.rules.exposures import (
+    GLUCOCORTICOID,
+    Episode,
+    Exposure,
+    administrations,
+    episodes,
+    glucocorticoid_dose,
+    time_treated,
+)
+from models.inputs import State
+
+CK_SOURCE = "enzymes"
+MEDICATION_SOURCES = (
+    "medicationRequests",
+    "medicationStatements",
+    "medicationDispenses",
+    "medicationAdministrations",
+)
+_NOT_OFFERED = "not offered by the server"
+_BY_COURSE = frozenset({"rituximab", "cyclophosphamide"})
+_ESCALATIONS = frozenset({"rituximab", "cyclophosphamide", "fcrn", "complement", "jak"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """The course of treatment: episodes in order of their start, and every CK in order of time."""
+
+    record: PatientRecord
+    glucocorticoid: tuple[Episode, ...]
+    agents: tuple[Episode, ...]  # all other systemic agents
+    ck: tuple[Result, ...]  # of one time the highest first
+    high: tuple[Result, ...]  # every CK that certainly exceeds 2 × ULN
+
+    @property
+    def treated(self) -> tuple[Episode, ...]:
+        """The episodes of every systemic agent."""
+        return (*self.glucocorticoid, *self.agents)
+
+    def days(self, name: str) -> timedelta:
+        """A window of the section `refractory` of rules.toml."""
+        return self.record.mapping.tables.rules.days(f"refractory.{name}")
+
+    def is_low(self, ck: Result) -> bool:
+        """Whether a CK certainly is at most 2 × ULN."""
+        return is_within(ck, _times(self.record))
+
+    def is_high(self, ck: Result) -> bool:
+        """Whether a CK certainly exceeds 2 × ULN."""
+        return is_raised(ck, _times(self.record))
+
+
+@dataclass(frozen=True, slots=True)
+class _Activity:
+    """A sign that the disease was active under treatment, and when."""
+
+    when: datetime
+    evidence: tuple[Evidence, ...]
+    date: str
+
+
+def treatment_refractory(record: PatientRecord) -> Feature:
+    """Did the disease withstand treatment? Present by T5, T6 or T7; T8: indeterminate; T9: absent; T10: missing.
+
+    "Ever refractory": a later remission does not undo it. Medication lists or a CK that the server does not offer
+    are absent sources (F9).
+    """
+    course = _course(record)
+    return (
+        _stated(record)
+        or _second_agent_failed(course)
+        or _glucocorticoid_failed(course)
+        or _nothing_to_read(course)
+        or _escalated(course)
+        or _treated_too_short(course)
+        or _by_latest_ck(course)
+    )
+
+
+def _course(record: PatientRecord) -> _Course:
+    treated = episodes(record)
+    ck = sorted(
+        (r for r in record.of("ck") if r.amount), key=lambda r: (r.when.last, -amount_of(r).value, r.id)
+    )
+    return _Course(
+        record,
+        glucocorticoid=tuple(e for e in treated if e.agent == GLUCOCORTICOID),
+        agents=tuple(e for e in treated if e.agent != GLUCOCORTICOID),
+        ck=tuple(ck),
+        high=tuple(r for r in ck if is_raised(r, _times(record))),
+    )
+
+
+def _times(record: PatientRecord) -> Decimal:
+    return record.mapping.tables.rules.number("refractory.ck_times_uln")
+
+
+def _stated(record: PatientRecord) -> Feature | None:
+    """T5: a code that the client's site map calls refractory; of Conditions only confirmed ones (M1)."""
+    diagnoses = (d for d in record.diagnoses if d.confirmed)
+    facts = (*record.results, *diagnoses, *record.done, *record.treatments)
+    evidence = tuple(Evidence(f.resource, "refractory") for f in facts if "refractory" in f.roles)
+    return Feature(State.PRESENT, "T5", evidence=evidence) if evidence else None
+
+
+def _second_agent_failed(course: _Course) -> Feature | None:
+    """T6: a second agent, begun well after the first and with glucocorticoid, and still active disease."""
+    tolerated = _tolerated(course)
+    qualified = [episode for episode in tolerated if _was_long_enough(course, episode)]
+    earliest = {episode.agent: episode for episode in reversed(qualified)}
+    after = course.days("second_after_days")
+    for second in qualified:
+        firsts = [e for e in earliest.values() if e.agent != second.agent and second.start - e.start >= after]
+        if not firsts or not _with_glucocorticoid(course, second):
+            continue
+        if activity := _raised_ck_after(course, second) or _dose_still_needed(course, second):
+            return _ever(course, "T6", activity, (min(firsts, key=lambda e: e.start), second))
+        for first in firsts:
+            if third := _third_agent(course, tolerated, first, second):
+                return _ever(course, "T6", third, (first, second))
+    return None
+
+
+def _tolerated(course: _Course) -> list[Episode]:
+    """The episodes of agents that were never stopped for intolerance (T6)."""
+    words = course.record.mapping.tables.words
+    stopped = {
+        exposure.agent
+        for episode in course.agents
+        for exposure in episode.exposures
+        if "intolerance" in words("qualifiers", exposure.treatment.status_reasons)
+    }
+    return [episode for episode in course.agents if episode.agent not in stopped]
+
+
+def _was_long_enough(course: _Course, episode: Episode) -> bool:
+    """T6: 90 days of the agent; of rituximab and cyclophosphamide a course and 90 days since; or a course of IVIG."""
+    enough = course.days("agent_days")
+    by_course = episode.klass in _BY_COURSE and course.record.as_of - episode.start >= enough
+    return (
+        by_course
+        or episode.duration >= enough
+        or (episode.klass == "ivig" and _is_course_of_ivig(course, episode))
+    )
+
+
+def _is_course_of_ivig(course: _Course, episode: Episode) -> bool:
+    """T6: administrations on at least 3 days, each at least 14 days after the one before."""
+    counted: list[date] = []
+    for day in sorted({e.first_day for e in administrations(episode)}):
+        if not counted or day - counted[-1] >= course.days("ivig_days_apart"):
+            counted.append(day)
+    return len(counted) >= course.record.mapping.tables.rules.count("refractory.ivig_days_of_administration")
+
+
+def _with_glucocorticoid(course: _Course, second: Episode) -> bool:
+    """T6: systemic glucocorticoid on at least 1 calendar day of the episode."""
+    taken = course.glucocorticoid
+    reaching = taken[bisect_left(taken, second.first_day, key=lambda e: e.last_day) :]
+    both = takewhile(lambda e: e.first_day <= second.last_day, reaching)
+    days = sum((min(e.last_day, second.last_day) - max(e.first_day, second.first_day)).days + 1 for e in both)
+    return timedelta(days=days) >= course.days("concurrent_glucocorticoid_days")
+
+
+def _raised_ck_after(course: _Course, second: Episode) -> _Activity | None:
+    """T6: the first raised CK of 90 to 730 days after the second agent began."""
+    found = _taken(course.high, second.start, course.days("ck_from_days"), course.days("ck_to_days"))
+    return _Activity(found[0].when.last, cite_with_limit(found[0]), found[0].when.day_text) if found else None
+
+
+def _third_agent(
+    course: _Course, begun: Sequence[Episode], first: Episode, second: Episode
+) -> _Activity | None:
+    """T6: the earliest agent that is neither of the two and began at least 90 days after the second."""
+    after, known = course.days("third_after_days"), {first.agent, second.agent}
+    since = bisect_left(begun, after, key=lambda e: e.start - second.start)
+    third = next((e for e in islice(begun, since, None) if e.agent not in known), None)
+    return _Activity(third.start, _cite(third), third.exposures[0].began.day_text) if third else None
+
+
+def _dose_still_needed(course: _Course, second: Episode) -> _Activity | None:
+    """T6: glucocorticoid of at least 10 mg prednisone on day 180, if that day has come."""
+    after, record = course.days("glucocorticoid_on_day"), course.record
+    if record.as_of - second.start < after:
+        return None
+    then = second.start + after
+    day = local_day(then, record.mapping.time_zone)
+    dose = glucocorticoid_dose(record, course.glucocorticoid, day)
+    if dose is None or dose.mg < record.mapping.tables.rules.number("refractory.glucocorticoid_mg"):
+        return None
+    return _Activity(then, tuple(_cite_exposure(e) for e in dose.exposures), day.isoformat())
+
+
+def _glucocorticoid_failed(course: _Course) -> Feature | None:
+    """T7: a year of glucocorticoid, and after it a CK that is raised and above half of the early peak."""
+    enough, at_first = course.days("glucocorticoid_days"), course.days("peak_within_days")
+    for episode in (e for e in course.glucocorticoid if e.duration >= enough):
+        early = _taken(course.ck, episode.start, timedelta(), at_first)
+        late = _taken(course.ck, episode.start, enough, episode.duration)[:1]
+        if early and late and course.is_high(late[0]) and _above_part_of_peak(course, late[0], early):
+            evidence = tuple(e for ck in (*early, *late) for e in cite_with_limit(ck))
+            activity = _Activity(late[0].when.last, evidence, late[0].when.day_text)
+            return _ever(course, "T7", activity, (episode,))
+    return None
+
+
+def _taken(cks: Sequence[Result], start: datetime, low: timedelta, high: timedelta) -> Sequence[Result]:
+    """The CK results of a window that is counted from a start, ends included."""
+    first = bisect_left(cks, low, key=lambda ck: ck.when.last - start)
+    return cks[first : bisect_right(cks, high, key=lambda ck: ck.when.last - start)]
+
+
+def _above_part_of_peak(course: _Course, ck: Result, early: Iterable[Result]) -> bool:
+    """T7: above 50 % of the highest early CK, as far as the comparators let it be known."""
+    amounts = [amount_of(r) for r in early]
+    part = course.record.mapping.tables.rules.number("refractory.ck_of_peak_percent") / 100
+    if any(a.comparator.startswith(">") for a in amounts):
+        return False
+    highest = max(a.value for a in amounts)
+    return above(amount_of(ck).value, amount_of(ck).comparator, highest * part) is True
+
+
+def _ever(course: _Course, rule: str, activity: _Activity, failed: Iterable[Episode]) -> Feature:
+    """Present for good: a remission after the activity does not undo it, and is noted."""
+    evidence = (*(e for episode in failed for e in _cite(episode)), *activity.evidence)
+    notes = []
+    last = latest(course.ck)
+    if last and last.when.last > activity.when and course.is_low(last):
+        notes.append(Note(rule, f"Later remission: CK {cite(last).original} on {last.when.day_text}"))
+    return Feature(State.PRESENT, rule, date=activity.date, evidence=evidence, notes=tuple(notes))
+
+
+def _nothing_to_read(course: _Course) -> Feature | None:
+    """T10 without any treatment on record; F9 where medication lists, or the only source of CK, are not offered."""
+    not_offered = course.record.not_offered
+    if not course.treated:
+        reason = _NOT_OFFERED if not_offered.issuperset(MEDICATION_SOURCES) else "no medication data"
+        return Feature(State.MISSING, "T10", reason)
+    if not course.ck and CK_SOURCE in not_offered:
+        return Feature(State.MISSING, "T10", _NOT_OFFERED, evidence=_cite_all(course))
+    return None
+
+
+def _escalated(course: _Course) -> Feature | None:
+    """T8 (iv): escalated, and no CK since: nobody can say whether it was needed."""
+    last_ck = max((ck.when.last for ck in course.ck), default=None)
+    evidence = tuple(
+        cited
+        for begun, agent, cites in _escalations(course)
+        if (last_ck is None or last_ck <= begun) and _after_another_agent(course, begun, agent)
+        for cited in cites
+    )
+    if not evidence:
+        return None
+    return Feature(State.INDETERMINATE, "T8", "no CK since escalation", evidence=evidence)
+
+
+def _escalations(course: _Course) -> Iterator[tuple[datetime, str, tuple[Evidence, ...]]]:
+    """When an escalation of T8 began, with what, and what says so."""
+    for episode in course.agents:
+        if episode.klass in _ESCALATIONS:
+            yield episode.start, episode.agent, _cite(episode)
+    for done in course.record.done:
+        if done.kind == "Procedure" and "plasma-exchange" in done.roles:
+            evidence = Evidence(done.resource, "plasma-exchange", date=done.when.day_text)
+            yield (done.start or done.when).first, "plasma-exchange", (evidence,)
+
+
+def _after_another_agent(course: _Course, begun: datetime, agent: str) -> bool:
+    first = next((e for e in course.agents if e.agent != agent), None)
+    return first is not None and begun - first.start >= course.days("escalation_after_days")
+
+
+def _treated_too_short(course: _Course) -> Feature | None:
+    """T10: less than 90 days of treatment say nothing."""
+    if time_treated(course.record, course.treated) >= course.days("treated_at_least_days"):
+        return None
+    return Feature(State.MISSING, "T10", "treated < 90 days", evidence=_cite_all(course))
+
+
+def _by_latest_ck(course: _Course) -> Feature:
+    """T9: treated long enough and the latest CK not raised; else T8 with the first reason that holds."""
+    last = latest(recent(course.ck, course.record.as_of, course.days("latest_ck_days")))
+    evidence = (*_cite_all(course), *(cite_with_limit(last) if last else ()))
+    date = last.when.day_text if last else ""
+    if reason := _why_open(course, last):
+        return Feature(State.INDETERMINATE, "T8", reason, date=date, evidence=evidence)
+    return Feature(State.ABSENT, "T9", date=date, evidence=evidence)
+
+
+def _why_open(course: _Course, last: Result | None) -> str:
+    """The first reason of T8 that holds; none of them: the disease was not refractory."""
+    treated, zone = time_treated(course.record, course.treated), course.record.mapping.time_zone
+    first_day = min(e.first_day for e in course.treated)
+    if last and course.is_high(last):
+        return "CK still raised"
+    if treated < course.days("treated_enough_days"):
+        return "treated < 180 days"
+    if all(ck.when.day(zone) < first_day for ck in course.ck):
+        return "no CK on treatment"
+    if last is None:
+        return "latest CK > 180 days old"
+    return "" if course.is_low(last) else "CK not decided"
+
+
+def _cite(episode: Episode) -> tuple[Evidence, ...]:
+    return tuple(_cite_exposure(e) for e in episode.exposures)
+
+
+def _cite_all(course: _Course) -> tuple[Evidence, ...]:
+    return tuple(cited for episode in course.treated for cited in _cite(episode))
+
+
+def _cite_exposure(exposure: Exposure) -> Evidence:
+    """A medication resource with the date on which it began."""
+    return Evidence(exposure.treatment.resource, exposure.treatment.ingredient, date=exposure.began.day_text)

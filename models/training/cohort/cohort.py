@@ -1,0 +1,192 @@
+"""The cohort: who was followed from when, for how long, how it ended, and what was known at time zero.
+
+Everything that cannot be used is refused by row and column; nothing is left out without a step of the flow table.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.training.cohort.read import MAX_ROWS, Table, as_table, read_table
+from models.training.cohort.rows import read_rows, status, years
+from models.training.cohort.schema import PREDICTORS, RECURRENCE, Cutoff
+from models.training.errors import TrainingError
+
+__all__ = ["MAX_ROWS", "PREDICTORS", "Cohort", "FlowStep", "from_rows", "read_cohort"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class FlowStep:
+    """One step from screened to analysed: what it was, how many are left, how many were taken out and why."""
+
+    step: str
+    left: int
+    taken_out: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """n patients in the order of the file. `time` (n,) years since time zero, > 0; `status` (n,) 0, 1 or 2.
+
+    `predictors`, `raw` and `candidates` are by name, each (n,), nan: missing; predictors are 0 or 1. `subtype` is
+    anti-SRP, anti-HMGCR, seronegative, or empty where it is not known. `unused` names columns that were not read.
+    """
+
+    name: str
+    ids: tuple[str, ...]
+    time: Floats
+    status: NDArray[np.int64]
+    predictors: Mapping[str, Floats]
+    raw: Mapping[str, Floats]
+    subtype: tuple[str, ...]
+    candidates: Mapping[str, Floats]
+    time_zero: str
+    flow: tuple[FlowStep, ...]
+    sha256: str
+    unused: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """How many patients."""
+        return len(self.ids)
+
+    @property
+    def event(self) -> NDArray[np.bool_]:
+        """Whether follow-up ended with a recurrence."""
+        return np.asarray(self.status == RECURRENCE)
+
+    def column(self, name: str) -> Floats:
+        """One predictor, candidate or raw value (n,). Raises TrainingError for any other name."""
+        for among in (self.predictors, self.candidates, self.raw):
+            if name in among:
+                return among[name]
+        raise TrainingError(f"{self.name}: there is no column {name} in this cohort")
+
+    def matrix(self, names: Sequence[str]) -> Floats:
+        """The columns side by side (n, p). Raises TrainingError for a name that is not there."""
+        return np.column_stack([self.column(name) for name in names])
+
+    def complete(self, names: Sequence[str]) -> "Cohort":
+        """Only the patients of whom all these are known, with a step of the flow table. Raises TrainingError."""
+        missing = np.isnan(self.matrix(names))
+        kept = np.asarray(~missing.any(axis=1))
+        if not kept.any():
+            raise TrainingError(f"{self.name}: of nobody all of {', '.join(names)} are known")
+        lacks = [f"{name} {count}" for name, count in zip(names, missing.sum(axis=0), strict=True) if count]
+        out = int((~kept).sum())
+        step = FlowStep(
+            "all predictors known", int(kept.sum()), out, f"missing: {', '.join(lacks)}" if out else ""
+        )
+        return replace(self.where(kept), flow=(*self.flow, step))
+
+    def where(self, kept: NDArray[np.bool_]) -> "Cohort":
+        """Only some of the patients (n,); the caller adds the step of the flow table."""
+
+        def of(columns: Mapping[str, Floats]) -> dict[str, Floats]:
+            return {name: values[kept] for name, values in columns.items()}
+
+        return replace(
+            self,
+            ids=tuple(one for one, keep in zip(self.ids, kept, strict=True) if keep),
+            time=self.time[kept],
+            status=self.status[kept],
+            predictors=of(self.predictors),
+            raw=of(self.raw),
+            subtype=tuple(one for one, keep in zip(self.subtype, kept, strict=True) if keep),
+            candidates=of(self.candidates),
+        )
+
+
+def read_cohort(
+    path: Path,
+    *,
+    time_zero: str,
+    columns: Mapping[str, str] | None = None,
+    candidates: Sequence[str] = (),
+    cutoffs: Sequence[Cutoff] = (),
+    max_rows: int = MAX_ROWS,
+) -> Cohort:
+    """Read a cohort from a CSV or Parquet file; `docs/data-dictionary.md` says what may stand in it.
+
+    `time_zero` says in words what time zero is. `columns` gives, by our name, the file's own name of a column;
+    `candidates` are further columns of the file. `cutoffs` code raw values where the coded ones are not given.
+    Raises TrainingError: one sentence that names the first row and column that cannot be used, and how many more.
+    """
+    return _cohort(read_table(path, max_rows=max_rows), time_zero, columns or {}, candidates, cutoffs, ())
+
+
+def from_rows(
+    rows: Sequence[Mapping[str, str]],
+    *,
+    name: str,
+    unit: str,
+    places: Sequence[int],
+    time_zero: str,
+    candidates: Sequence[str] = (),
+    cutoffs: Sequence[Cutoff] = (),
+    flow: Sequence[FlowStep] = (),
+    sha256: str = "",
+) -> Cohort:
+    """Make a cohort of rows that were not read from a table, all with the same columns of the schema.
+
+    `unit` and `places` say where each row comes from ("file", 3); `flow` is what happened before. Raises TrainingError.
+    """
+    return _cohort(as_table(name, unit, rows, places, sha256), time_zero, {}, candidates, cutoffs, flow)
+
+
+def _cohort(
+    table: Table,
+    time_zero: str,
+    columns: Mapping[str, str],
+    candidates: Sequence[str],
+    cutoffs: Sequence[Cutoff],
+    flow: Sequence[FlowStep],
+) -> Cohort:
+    if not time_zero.strip():
+        raise TrainingError("say in words what time zero is, for instance: 180 days after diagnosis")
+    if not table.rows:
+        raise TrainingError(_nobody(table, flow))
+    rows = read_rows(table, columns, candidates, cutoffs)
+    patients = rows.patients
+    cohort = Cohort(
+        name=table.name,
+        ids=tuple(one.id for one in patients),
+        time=np.array([years(one) for one in patients]),
+        status=np.array([status(one) for one in patients], dtype=np.int64),
+        predictors={name: _floats(getattr(one, name) for one in patients) for name in PREDICTORS},
+        raw={name: _floats(getattr(one, name) for one in patients) for name in rows.raw},
+        subtype=tuple(one.subtype or "" for one in patients),
+        candidates={name: _floats(values) for name, values in rows.candidates.items()},
+        time_zero=time_zero.strip(),
+        flow=tuple(flow) or (FlowStep("in the file", len(patients)),),
+        sha256=table.sha256,
+        unused=rows.unused,
+    )
+    return _followed(cohort)
+
+
+def _nobody(table: Table, flow: Sequence[FlowStep]) -> str:
+    taken = [step for step in flow if step.taken_out]
+    if not taken:
+        return f"{table.name}: there are no patients in it"
+    most = max(taken, key=lambda step: step.taken_out)
+    return f"{table.name}: nobody is left; {most.taken_out} of {flow[0].left} were taken out: {most.reason}"
+
+
+def _floats(values: Iterable[float | None]) -> Floats:
+    return np.array([np.nan if value is None else float(value) for value in values])
+
+
+def _followed(cohort: Cohort) -> Cohort:
+    """Take out who was never followed: censored at time zero."""
+    kept = np.asarray(cohort.time > 0)
+    out = int((~kept).sum())
+    if not kept.any():
+        raise TrainingError(f"{cohort.name}: nobody was followed beyond time zero")
+    step = FlowStep("followed beyond time zero", int(kept.sum()), out, "censored at time zero" if out else "")
+    return replace(cohort.where(kept), flow=(*cohort.flow, step))

@@ -1,0 +1,1 @@
+"""From a cohort to a model folder that the service serves."""

@@ -1,0 +1,94 @@
+"""Death before recurrence: what the served risk, which treats death as the end of observation, leaves out.
+
+The served hazard is cause-specific, so 1 - S is the risk if nobody died. Beside it the absolute risk is reported, which
+counts that the dead have no recurrence, with the Aalen-Johansen estimate of the whole cohort. Both survivals are
+exp(-Λ), F(t|x) = Σ exp(-Λ1(u-) - Λ2(u-)) (1 - exp(-dΛ1)), so that without deaths F is the served risk to the last digit.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from models.training.cohort.cohort import Cohort
+from models.training.cohort.schema import DEATH, RECURRENCE
+from models.training.errors import TrainingError
+from models.training.statistics.baseline import Baseline, baseline
+from models.training.statistics.cox import Floats, fit_cox
+from models.training.statistics.survival import aalen_johansen, kaplan_meier
+
+
+@dataclass(frozen=True, slots=True)
+class CompetingDeath:
+    """Risks by horizon (k,) of the whole cohort, and by pattern of the predictors.
+
+    `hazard` says how the hazard of death was modelled. `served` is 1 - S, `absolute` F(t|x).
+    """
+
+    deaths: int
+    hazard: str
+    kaplan_meier: tuple[float, ...]
+    aalen_johansen: tuple[float, ...]
+    served: Mapping[str, tuple[float, ...]]
+    absolute: Mapping[str, tuple[float, ...]]
+
+    @property
+    def largest_difference(self) -> float:
+        """By how much the absolute risk is lower than the served one, at most, over all patterns and horizons."""
+        pairs = zip(self.served.values(), self.absolute.values(), strict=True)
+        return max(a - b for served, absolute in pairs for a, b in zip(served, absolute, strict=True))
+
+
+def competing_death(
+    cohort: Cohort, names: Sequence[str], base: Baseline, years: Floats, *, fewest_deaths: int
+) -> CompetingDeath | None:
+    """The absolute risks that go with a served baseline; None where nobody died. Complete rows only.
+
+    With fewer than `fewest_deaths`, or where no model of death can be fitted, its hazard has no covariates.
+    """
+    deaths = int((cohort.status == DEATH).sum())
+    if deaths == 0:
+        return None
+    x = cohort.matrix(names)
+    of_death, how = _hazard_of_death(cohort, x, alone=deaths < fewest_deaths)
+    cells = np.array(list(product([0.0, 1.0], repeat=x.shape[1])))
+    patterns = ["".join(map(str, cell)) for cell in cells.astype(np.int64)]
+    served = 1 - np.exp(-np.outer(np.exp(cells @ base.coef), base.cumulative(years)))
+    absolute = absolute_risk(base, of_death, cells, years)
+    return CompetingDeath(
+        deaths,
+        how,
+        _plain(1 - kaplan_meier(cohort.time, cohort.event).at(years)),
+        _plain(aalen_johansen(cohort.time, cohort.status, RECURRENCE).at(years)),
+        dict(zip(patterns, map(_plain, served), strict=True)),
+        dict(zip(patterns, map(_plain, absolute), strict=True)),
+    )
+
+
+def absolute_risk(recurrence: Baseline, death: Baseline, x: Floats, years: Floats) -> Floats:
+    """F(t|x) of x (n, p) at years (k,) → (n, k). At equal times recurrences come before deaths."""
+    times = np.union1d(recurrence.times, death.times)
+    first, second = (np.exp(x @ b.coef)[:, None] * b.cumulative(times) for b in (recurrence, death))
+    step = np.diff(first, axis=1, prepend=0.0)
+    before = np.exp(-(first - step) - np.hstack([np.zeros((len(x), 1)), second[:, :-1]]))
+    risk = np.cumsum(before * -np.expm1(-step), axis=1)
+    reached = np.searchsorted(times, years, side="right")
+    return np.hstack([np.zeros((len(x), 1)), risk])[:, reached]
+
+
+def _hazard_of_death(cohort: Cohort, x: Floats, *, alone: bool) -> tuple[Baseline, str]:
+    """The hazard of death, by the predictors where that can be fitted, and what was done."""
+    died, p = cohort.status == DEATH, x.shape[1]
+    coef, covariance, how = np.zeros(p), np.zeros((p, p)), "one hazard for all"
+    if not alone:
+        try:
+            fit = fit_cox(x, cohort.time, died)
+            coef, covariance, how = fit.coef, fit.covariance, "a Cox model on the same predictors"
+        except TrainingError:
+            pass  # no finite model of death: one hazard for all is what these data give
+    return baseline(coef, covariance, x, cohort.time, died), how
+
+
+def _plain(values: Floats) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)

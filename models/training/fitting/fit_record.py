@@ -1,0 +1,122 @@
+"""The field `fit` of a model: how it was fitted and what is known of it. MODEL_CARD.md is written from it.
+
+It holds no row of a patient and no count of a group by predictors; what cannot be estimated is null.
+"""
+
+import platform
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import date
+from importlib.metadata import version
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from models.training.errors import TrainingError
+from models.training.fitting.train import Trained, Updated
+
+_LIBRARIES = ("lifelines", "numpy", "pandas", "scipy")
+_TEXT = re.compile(r"[^\x00-\x1f\x7f*_`<>\[\]|\\#]{1,120}")  # nothing that Markdown on a card would read
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What people call the model: the centre whose cohort it is, the day of the fit, whether the patients are real."""
+
+    centre: str
+    day: date
+    synthetic: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a centre that a card could not print. Raises TrainingError."""
+        require_text("the centre's name", self.centre)
+
+    @property
+    def evidence(self) -> str:
+        """The evidence label of a model that was fitted to this cohort."""
+        return "synthetic" if self.synthetic else "local-fit"
+
+
+def require_text(what: str, text: str) -> None:
+    """Refuse what a card could not print as it stands. Raises TrainingError."""
+    if not (_TEXT.fullmatch(text) and text == text.strip()):
+        raise TrainingError(
+            f"{what} must be 1 to 120 characters on one line, without any of * _ ` < > [ ] | \\ #"
+        )
+
+
+def fit_record(result: Trained | Updated, labels: Labels) -> dict[str, Any]:
+    """The record as JSON: objects, arrays, text, finite numbers."""
+    cohort, death = result.cohort, result.death
+    common = {
+        "kind": "baseline update" if isinstance(result, Updated) else "fit",
+        "centre": labels.centre,
+        "day": labels.day.isoformat(),
+        "synthetic": labels.synthetic,
+        "cohort": cohort.name,
+        "cohort_sha256": cohort.sha256,
+        "time_zero": cohort.time_zero,
+        "flow": cohort.flow,
+        "patients": len(cohort),
+        "recurrences": int(cohort.event.sum()),
+        "deaths": death.deaths if death else 0,
+        "person_years": float(cohort.time.sum()),
+        "missing": result.missing,
+        "baseline_ties": result.options.baseline,
+        "competing_death": death,
+        "warnings": result.warnings,
+        "libraries": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
+    }
+    own = _of_update(result) if isinstance(result, Updated) else _of_fit(result)
+    record: dict[str, Any] = _as_json(common | own)
+    return record
+
+
+def _of_update(result: Updated) -> dict[str, Any]:
+    parent = result.parent
+    return {
+        "parent": {
+            "id": parent.id,
+            "version": parent.version,
+            "evidence": parent.evidence,
+            "sha256": parent.sha256,
+        },
+        "parent_baseline_cumulative_hazard": parent.baseline_hazard,
+        "observed_over_expected": result.ratio,
+    }
+
+
+def _of_fit(result: Trained) -> dict[str, Any]:
+    options, fit = result.options, result.fit
+    return {
+        "method": result.method,
+        "ties": fit.ties,
+        "ridge": options.ridge,
+        "firth": options.firth,
+        "seed": options.seed,
+        "unshrunk_log_hazard_ratios": fit.coef,
+        "unshrunk_standard_errors": np.sqrt(np.diag(fit.covariance)),
+        "log_likelihood": fit.log_likelihood,
+        "log_likelihood_null": fit.log_likelihood_null,
+        "shrinkage": result.shrinkage,
+        "concordance": result.figures,
+        "univariable": result.univariable,
+        "proportionality": result.proportionality,
+        "sample_size": result.size,
+        "selection": result.selection,
+    }
+
+
+def _as_json(value: Any) -> Any:
+    """Dataclasses, mappings, sequences and numpy's numbers as JSON; a number that is not finite is null."""
+    if is_dataclass(value):
+        return {field.name: _as_json(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _as_json(child) for key, child in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_as_json(child) for child in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not isfinite(value) else value

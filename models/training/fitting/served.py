@@ -1,0 +1,78 @@
+"""What a fit leaves for serving: hazards at the horizons, the covariance of all parameters, the joint table.
+
+With covariates uncentred, H(t) = Σ 1/den, a(t) = Σ 1/den², m(t) = Σ mean/den; V is the covariance of the log hazard
+ratios b. As dH(t)/db = -m(t): Cov(H(s), H(t)) = a(min(s, t)) + m(s)'V m(t) and Cov(b, H(t)) = -V m(t); a log hazard
+divides by H(t).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.training.errors import TrainingError
+from models.training.statistics.baseline import Baseline
+from models.training.statistics.cox import Floats
+
+HORIZONS: Mapping[str, float] = {"1y": 1.0, "2y": 2.0, "3y": 3.0}  # years since time zero
+FEWEST_IN_A_CELL = 5
+_PREVALENCE_STEP = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class AtHorizons:
+    """Cumulative baseline hazard (k,) at covariates 0, and the covariance (p + k, p + k) of (b, log H)."""
+
+    hazard: Floats
+    covariance: Floats
+
+
+def at_horizons(base: Baseline, years: Floats) -> AtHorizons:
+    """The served parameters at these times (k,). Raises TrainingError unless the hazard rises from one to the next."""
+    index = np.searchsorted(base.times, years, side="right")
+    if (years > base.last).any() or (np.diff(index, prepend=0) == 0).any():
+        raise TrainingError(
+            "the baseline hazard needs a recurrence before each horizon and follow-up to the last"
+        )
+    relative = float(np.exp(base.centre @ base.coef))
+    hazard = base.hazard[index - 1] / relative
+    variance = base.variance[index - 1] / relative**2
+    means = base.means[index - 1] / relative + hazard[:, None] * base.centre
+    with_ratios = -base.covariance @ means.T / hazard
+    first = np.minimum.outer(np.arange(len(years)), np.arange(len(years)))
+    of_hazards = (variance[first] + means @ base.covariance @ means.T) / np.outer(hazard, hazard)
+    covariance = np.block([[base.covariance, with_ratios], [with_ratios.T, of_hazards]])
+    return AtHorizons(hazard, (covariance + covariance.T) / 2)
+
+
+def joint_table(x: Floats) -> dict[str, float]:
+    """The probability of each pattern of p binary predictors among n patients, x (n, p): positive, summing to 1.
+
+    A cell with n_c patients has (n_c + 1/2^p) / (n + 1). Cells with fewer than five patients are pooled, with the next
+    larger ones until the pool has two cells and five patients. The pool's total is shared out as if the predictors
+    were independent, with prevalences rounded to 5 %: no size of a small group can be read from the table.
+    """
+    n, p = x.shape
+    cells = np.array(list(product([0, 1], repeat=p)))
+    counts = np.bincount(x.astype(np.int64) @ 2 ** np.arange(p)[::-1], minlength=2**p)
+    weights = (counts + 0.5**p) / (n + 1)
+    pool = _pool(counts)
+    rounded = np.round(x.mean(axis=0) / _PREVALENCE_STEP) * _PREVALENCE_STEP
+    prevalence = np.clip(rounded, _PREVALENCE_STEP, 1 - _PREVALENCE_STEP)
+    independent = np.where(cells == 1, prevalence, 1 - prevalence).prod(axis=1)
+    weights[pool] = weights[pool].sum() * independent[pool] / independent[pool].sum()
+    weights /= weights.sum()
+    return {"".join(map(str, cell)): float(weight) for cell, weight in zip(cells, weights, strict=True)}
+
+
+def _pool(counts: NDArray[np.int64]) -> NDArray[np.intp]:
+    """The cells that are shown only together, smallest first; none where every cell is large enough."""
+    order = np.argsort(counts, kind="stable")
+    size = int((counts < FEWEST_IN_A_CELL).sum())
+    if size == 0:
+        return order[:0]
+    while size < len(order) and (size == 1 or counts[order[:size]].sum() < FEWEST_IN_A_CELL):
+        size += 1
+    return order[:size]

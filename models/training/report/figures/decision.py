@@ -1,0 +1,117 @@
+"""The decision curve at one horizon: net benefit by threshold, with the odds of harm to benefit below."""
+
+from collections.abc import Mapping, Sequence
+from math import floor
+from typing import Any
+
+from models.risk import DECISION_HORIZON
+from models.training.report.figures.canvas import (
+    BLACK,
+    BLUE,
+    GREY,
+    SMALL,
+    VERMILLION,
+    Axes,
+    Canvas,
+    Label,
+    even,
+    spread,
+)
+from models.training.report.words import written
+
+_LOWEST = -0.05
+_TALL = 0.4  # net benefit beyond which ticks are at every 0.1
+_LEAVES_EARLY = 0.44  # a line that reaches the lower edge before has room for its name there
+_End = tuple[str, float, float, str, str]  # name, threshold, net benefit, colour, dash
+ODDS = ((0.1, 9), (0.2, 4), (1 / 3, 2), (0.5, 1))  # threshold, and how many benefits outweigh one harm: 1:9 …
+
+
+def decision_figure(at: Mapping[str, Any], policy: Mapping[str, Any]) -> Canvas:
+    """Model, corrected model, act for all, act for none; the policy's band limits as dotted lines."""
+    curve = at["decision"]
+    canvas = Canvas(f"decision-{at['horizon']}", _title(at), _about(at, policy), 648, 372)
+    top = max([0.05, *curve["treat_all"], *(v for v in curve["model"] if v is not None)])
+    axes = Axes(canvas, 92, 34, 430, 260, (0.0, 0.6), (_LOWEST, (floor(top / 0.05) + 1) * 0.05))
+    step = 0.05 if axes.y_range[1] <= _TALL else 0.1
+    axes.beside(even(_LOWEST, axes.y_range[1], step), "Net benefit per patient", decimals=2)
+    axes.below(even(0, 0.6, 0.1), "Threshold: the risk from which one would act (%)", percent=True)
+    _odds(axes)
+    if at["horizon"] == DECISION_HORIZON:
+        _bands(axes, policy)
+    _lines(axes, curve)
+    return canvas
+
+
+def _title(at: Mapping[str, Any]) -> str:
+    return f"Decision curve of the risk at {at['years']:g} year{'' if at['years'] == 1 else 's'}"
+
+
+def _about(at: Mapping[str, Any], policy: Mapping[str, Any]) -> str:
+    if at["decision"]["reason"]:
+        return f"No decision curve: {at['decision']['reason']}."
+    bands = ""
+    if at["horizon"] == DECISION_HORIZON:
+        low, high = policy["low_below"] * 100, policy["high_from"] * 100
+        bands = f" Dotted: the policy's bands, {low:g} and {high:g} %."
+    return (
+        "Net benefit of acting on the model, on everybody and on nobody, by the threshold risk from which one would "
+        f"act; below, the odds of harm to benefit that each threshold implies.{bands}"
+    )
+
+
+def _odds(axes: Axes) -> None:
+    canvas, y = axes.on, axes.bottom + 62
+    canvas.word(axes.left - 7, y, "Harm:benefit", anchor="end", size=SMALL)
+    for threshold, benefit in ODDS:
+        x = axes.x(threshold)
+        canvas.line([(x, y - 16), (x, y - 12)], BLACK)
+        canvas.mixed(x, y, [Label(1, "1"), ":", Label(benefit, str(benefit))], anchor="middle")
+
+
+def _bands(axes: Axes, policy: Mapping[str, Any]) -> None:
+    for name, value in (("low below", policy["low_below"]), ("high from", policy["high_from"])):
+        x = axes.x(value)
+        axes.on.line([(x, axes.top - 8), (x, axes.bottom)], GREY, dash="2 3")
+        axes.on.mixed(
+            x,
+            axes.top - 13,
+            [f"{name} ", Label(value, written(value, 0, percent=True)), " %"],
+            anchor="middle",
+        )
+
+
+def _lines(axes: Axes, curve: Mapping[str, Any]) -> None:
+    xs = curve["thresholds"]
+    ends: list[_End] = [("act for none", 0.6, 0.0, BLACK, "2 3")]
+    axes.on.line(axes.points([0.0, 0.6], [0.0, 0.0]), BLACK, dash="2 3", thick=1.6)
+    for text, key, colour, dash, thick in (
+        ("act for all", "treat_all", GREY, "9 3 2 3", 1.8),
+        ("model", "model", BLUE, "", 2.2),
+        ("corrected", "corrected", VERMILLION, "7 3", 2.2),
+    ):
+        shown = [(x, v) for x, v in zip(xs, curve[key], strict=False) if v is not None and v >= _LOWEST]
+        if not shown:
+            continue
+        axes.on.line([(axes.x(x), axes.y(v)) for x, v in shown], colour, dash=dash, thick=thick)
+        if key == "treat_all" and shown[-1][0] < xs[-1]:
+            _name_at_the_edge(axes, text, *shown[-1])
+        else:
+            ends.append((text, *shown[-1], colour, dash))
+    _names(axes, ends)
+
+
+def _name_at_the_edge(axes: Axes, text: str, threshold: float, value: float) -> None:
+    """The name of a line that leaves at the lower edge: right of it, or left where it leaves late."""
+    if threshold < _LEAVES_EARLY:
+        axes.on.word(axes.x(threshold) + 6, axes.y(value) - 3, text, size=SMALL)
+    else:
+        axes.on.word(axes.x(threshold) - 12, axes.bottom - 3, text, anchor="end", size=SMALL)
+
+
+def _names(axes: Axes, ends: Sequence[_End]) -> None:
+    """The lines' names at the right edge, moved apart, each with a sample and a thin line to where its line ends."""
+    places = spread([axes.y(end[2]) for end in ends], 16, axes.top, axes.bottom)
+    for (text, threshold, value, colour, dash), y in zip(ends, places, strict=True):
+        axes.on.line([(axes.x(threshold) + 2, axes.y(value)), (axes.right + 9, y)], GREY, thick=0.8)
+        axes.on.line([(axes.right + 11, y), (axes.right + 31, y)], colour, dash=dash, thick=2.2)
+        axes.on.word(axes.right + 36, y + 4, text)

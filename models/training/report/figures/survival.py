@@ -1,0 +1,105 @@
+"""Kaplan-Meier curves with numbers at risk, censored and events below the axis (Morris et al. 2019, KMunicate)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from models.training.report.figures.canvas import (
+    COLOURS,
+    DASHES,
+    GREY,
+    SMALL,
+    Axes,
+    Canvas,
+    even,
+    spread,
+    width_of,
+)
+
+_LEFT, _TOP, _WIDE, _HIGH = 108.0, 14.0, 450.0, 250.0
+_ROW = 15.0
+_NEAR = 30.0  # px from the right edge
+_COUNTS = (("at_risk", "at risk"), ("censored", "censored"), ("died", "died"), ("events", "recurred"))
+
+
+def survival_figure(grouping: Mapping[str, Any], number: int) -> Canvas:
+    """One grouping's curves, directly labelled, each with its limits and its counts."""
+    curves = grouping["curves"]
+    counts = [c for c in _COUNTS if c[0] != "died" or any(curve["deaths"] for curve in curves)]
+    block = _ROW * (len(counts) + 1) + 5
+    height = _TOP + _HIGH + 52 + block * len(curves)
+    right = max([70.0, *(width_of(c["label"]) + 34 for c in curves)])
+    canvas = Canvas(f"km-{number}", _title(grouping), _about(grouping), _LEFT + _WIDE + right, height)
+    axes = Axes(canvas, _LEFT, _TOP, _WIDE, _HIGH, (0.0, grouping["end"]), (0.0, 1.0))
+    axes.beside(even(0, 1, 0.2), "Free of recurrence (%)", percent=True)
+    axes.below(even(0, grouping["end"], 1), "Years since time zero")
+    ends = [_curve(axes, curve, k) for k, curve in enumerate(curves)]
+    _names(axes, [curve["label"] for curve in curves], ends)
+    for k, curve in enumerate(curves):
+        _table(axes, curve, k, counts, axes.bottom + 58 + k * block)
+    return canvas
+
+
+def _title(grouping: Mapping[str, Any]) -> str:
+    return f"Free of recurrence by {grouping['label'][0].lower()}{grouping['label'][1:]}"
+
+
+def _about(grouping: Mapping[str, Any]) -> str:
+    parts = [f"{c['label']}: {c['n']} patients, {c['events']} recurrences" for c in grouping["curves"]]
+    return f"Kaplan-Meier curves with 95 % limits and counts below the axis. {'; '.join(parts)}."
+
+
+def _names(axes: Axes, labels: Sequence[str], ends: Sequence[tuple[float, float]]) -> None:
+    """Each curve's name where it ends; names at the right edge are moved apart, the others beside one another."""
+    canvas = axes.on
+    late = [k for k, (x, _) in enumerate(ends) if x > axes.right - _NEAR]
+    places = spread([ends[k][1] for k in late], 16, axes.top + 5, axes.bottom - 5)
+    for k, y in zip(late, places, strict=True):
+        canvas.line([(ends[k][0] + 2, ends[k][1]), (axes.right + 9, y)], GREY)
+        _sample(canvas, axes.right + 11, y, k)
+        canvas.word(axes.right + 32, y + 4, labels[k])
+    early = [k for k in range(len(ends)) if k not in late]
+    places = spread([ends[k][1] for k in early], 16, axes.top + 5, axes.bottom - 8)
+    for k, y in zip(early, places, strict=True):
+        canvas.word(ends[k][0] + 7, y + 4, labels[k])
+
+
+def _sample(canvas: Canvas, x: float, y: float, k: int) -> None:
+    canvas.line([(x, y), (x + 17, y)], COLOURS[k % 4], dash=DASHES[k % 4], thick=2.2)
+
+
+def _curve(axes: Axes, curve: Mapping[str, Any], k: int) -> tuple[float, float]:
+    """Draw one curve; returns where it ends, in px."""
+    last = curve["last"]
+    xs, survival = _steps(curve["times"], curve["survival"], last, 1.0)
+    _, low = _steps(curve["times"], curve["low"], last, None)
+    _, high = _steps(curve["times"], curve["high"], last, None)
+    band = [(x, a, b) for x, a, b in zip(xs, low, high, strict=True) if a is not None and b is not None]
+    lower = [(axes.x(x), axes.y(a)) for x, a, _ in band]
+    upper = [(axes.x(x), axes.y(b)) for x, _, b in band]
+    axes.on.area([*lower, *reversed(upper)], COLOURS[k % 4], 0.12)
+    axes.on.line(axes.points(xs, survival), COLOURS[k % 4], dash=DASHES[k % 4], thick=2.2)
+    return axes.x(last), axes.y(survival[-1])
+
+
+def _steps(
+    times: Sequence[float], values: Sequence[float | None], last: float, first: float | None
+) -> tuple[list[float], list[Any]]:
+    """The corners of a step function from 0 to `last`."""
+    xs, ys = [0.0], [first]
+    for time, value in zip(times, values, strict=True):
+        xs += [time, time]
+        ys += [ys[-1], value]
+    return [*xs, last], [*ys, ys[-1]]
+
+
+def _table(
+    axes: Axes, curve: Mapping[str, Any], k: int, counts: Sequence[tuple[str, str]], top: float
+) -> None:
+    canvas = axes.on
+    _sample(canvas, 6, top - 4, k)
+    canvas.word(28, top, curve["label"], size=SMALL, bold=True)
+    for row, (key, text) in enumerate(counts, start=1):
+        y = top + row * _ROW
+        canvas.word(axes.left - 22, y, text, anchor="end", size=SMALL)
+        for at in curve["table"]:
+            canvas.word(axes.x(at["years"]), y, str(at[key]), anchor="middle", size=SMALL, value=at[key])

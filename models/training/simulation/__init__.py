@@ -1,0 +1,1 @@
+"""Synthetic cohorts, and how the shipped model was reconstructed."""

@@ -1,0 +1,1 @@
+"""One statistic a module, each against its published definition and R."""

@@ -1,0 +1,118 @@
+"""The baseline hazard of a Cox model as a step function, and survival with its limits as R's survfit gives them.
+
+H(t) = Σ 1/den, a(t) = Σ 1/den², m(t) = Σ mean/den over the terms of the ties' sum up to t, for covariates centred at
+`centre`. With z = x - centre, Var Λ(t|x) = exp(2 lp) (a + q'Vq), q = H z - m; limits are S ** exp(± 1.96 se / Λ).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from models.training.statistics.cox import Floats, Ties
+from models.training.statistics.survival import step_at
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Survival of n people at k times, each (n, k); nan after the last time of follow-up."""
+
+    survival: Floats
+    se_cumulative_hazard: Floats
+    lower: Floats
+    upper: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A baseline hazard at `times` (k,): cumulative hazard (k,), variance term (k,), mean terms (k, p), at `centre`."""
+
+    times: Floats
+    hazard: Floats
+    variance: Floats
+    means: Floats
+    centre: Floats
+    coef: Floats
+    covariance: Floats
+    last: float  # of follow-up
+
+    def cumulative(self, t: Floats) -> Floats:
+        """H0(t) with all covariates 0; nan after the last time of follow-up."""
+        at_zero = step_at(self.times, self.hazard, t, 0.0) * np.exp(-self.centre @ self.coef)
+        return np.where(t > self.last, np.nan, at_zero)
+
+    def cumulative_for(self, x: Floats, t: Floats) -> Floats:
+        """Λ(t|x) of each row at its own time: x (n, p), t (n,) → (n,)."""
+        lp = (x - self.centre) @ self.coef
+        return np.asarray(step_at(self.times, self.hazard, t, 0.0) * np.exp(lp))
+
+
+def baseline(
+    coef: Floats,
+    covariance: Floats,
+    x: Floats,
+    time: Floats,
+    event: NDArray[np.bool_],
+    *,
+    ties: Ties = "efron",
+) -> Baseline:
+    """Estimate the baseline hazard under given coefficients (for an offset: one column with coefficient 1)."""
+    centre = x.mean(axis=0)
+    z = x - centre
+    weight = np.exp(z @ coef)
+    order = np.argsort(time, kind="stable")
+    features = np.column_stack([weight, weight[:, None] * z])[order]
+    at_risk = np.cumsum(features[::-1], axis=0)[::-1]
+    times, deaths = np.unique(time[event], return_counts=True)
+    risk = at_risk[np.searchsorted(time[order], times)]
+    tied = np.zeros_like(risk)
+    np.add.at(
+        tied,
+        np.searchsorted(times, time[event]),
+        np.column_stack([weight, weight[:, None] * z])[event],
+    )
+    hazard, variance, means = _increments(risk, tied, deaths, ties)
+    return Baseline(
+        times,
+        np.cumsum(hazard),
+        np.cumsum(variance),
+        np.cumsum(means, axis=0),
+        centre,
+        coef,
+        covariance,
+        float(time.max()),
+    )
+
+
+def _increments(
+    risk: Floats, tied: Floats, deaths: NDArray[np.int64], ties: Ties
+) -> tuple[Floats, Floats, Floats]:
+    """What each event time adds to H, a and m."""
+    if ties == "breslow":
+        total = risk[:, 0]
+        return deaths / total, deaths / total**2, deaths[:, None] * risk[:, 1:] / total[:, None] ** 2
+    hazard, variance, means = np.zeros(len(risk)), np.zeros(len(risk)), np.zeros_like(risk[:, 1:])
+    for used in range(int(deaths.max())):
+        rows = np.flatnonzero(deaths > used)
+        left = risk[rows] - (used / deaths[rows])[:, None] * tied[rows]
+        hazard[rows] += 1 / left[:, 0]
+        variance[rows] += 1 / left[:, 0] ** 2
+        means[rows] += left[:, 1:] / left[:, :1] ** 2
+    return hazard, variance, means
+
+
+def survival_at(base: Baseline, x: Floats, t: Floats, level: float = 0.95) -> Curve:
+    """Survival of x (n, p) at t (k,), with the standard error of the cumulative hazard and log-log limits."""
+    z = x - base.centre
+    relative = np.exp(z @ base.coef)[:, None]
+    hazard = step_at(base.times, base.hazard, t, 0.0)
+    variance = step_at(base.times, base.variance, t, 0.0)
+    means = np.vstack([np.zeros(x.shape[1]), base.means])[np.searchsorted(base.times, t, side="right")]
+    q = hazard[None, :, None] * z[:, None, :] - means[None]
+    spread = relative * np.sqrt(variance + np.einsum("nkp,pq,nkq->nk", q, base.covariance, q))
+    cumulative = np.where(t > base.last, np.nan, relative * hazard)
+    survival = np.exp(-cumulative)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        width = norm.ppf((1 + level) / 2) * spread / cumulative
+        return Curve(survival, spread, survival ** np.exp(width), survival ** np.exp(-width))

@@ -1,0 +1,1 @@
+"""How well a model does, in its own cohort and in others."""

@@ -1,0 +1,144 @@
+"""What happened, by group: Kaplan-Meier and Aalen-Johansen curves by predictor and by risk group, with log-rank."""
+
+from collections.abc import Mapping, Sequence
+from math import floor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.training.statistics.cox import Floats
+from models.training.statistics.survival import aalen_johansen, kaplan_meier, log_rank
+from models.training.validation.validation import (
+    AtRisk,
+    Comparison,
+    GroupCurve,
+    Grouping,
+    GroupRisk,
+    Measure,
+    Z,
+    estimable,
+    measure,
+    missing,
+)
+
+FEWEST_AT_RISK = 10  # curves end at the last whole year with so many of all still at risk
+Statuses = NDArray[np.int64]
+
+
+def in_words(years: float) -> str:
+    """A time in words: 1 year, 2 years."""
+    return f"{years:g} year{'' if years == 1 else 's'}"
+
+
+def kaplan_meier_risk(time: Floats, status: Statuses, years: float) -> Measure:
+    """The risk 1 - KM at a horizon, log-log limits; death counts as censoring."""
+    if not len(time):
+        return missing("nobody is in this group")
+    curve = kaplan_meier(time, status == 1)
+    at = np.array([years])
+    low, high = curve.limits(at)
+    if np.isnan(curve.at(at)[0]):
+        return missing(f"nobody was followed for {in_words(years)}")
+    return measure(1 - float(curve.at(at)[0]), limits=(1 - float(high[0]), 1 - float(low[0])))
+
+
+def aalen_johansen_risk(time: Floats, status: Statuses, years: float) -> Measure:
+    """The cumulative incidence of recurrence at a horizon with death competing; limits on the log-log scale."""
+    if not len(time):
+        return missing("nobody is in this group")
+    curve, at = aalen_johansen(time, status, 1), np.array([years])
+    value, se = float(curve.at(at)[0]), float(curve.standard_error(at)[0])
+    if np.isnan(value):
+        return missing(f"nobody was followed for {in_words(years)}")
+    if not 0 < value < 1:
+        return measure(value)
+    width = Z * se / (value * abs(np.log(value)))
+    return measure(value, se, (value ** np.exp(width), value ** np.exp(-width)))
+
+
+def last_year(time: Floats, horizon: float) -> float:
+    """Until when curves are drawn: the last whole year with enough at risk, at least the last horizon."""
+    ordered = np.sort(time)[::-1]
+    enough = ordered[min(FEWEST_AT_RISK, len(ordered)) - 1]
+    return float(max(floor(enough), horizon))
+
+
+def grouping(
+    name: str,
+    label: str,
+    members: Mapping[str, NDArray[np.bool_]],
+    time: Floats,
+    status: Statuses,
+    horizons: Mapping[str, float],
+) -> Grouping:
+    """Curves of the groups, by label; groups without members have none."""
+    end = last_year(time, max(horizons.values()))
+    there = {text: rows for text, rows in members.items() if rows.any()}
+    curves = tuple(_curve(text, time[rows], status[rows], end, horizons) for text, rows in there.items())
+    left_out = int(len(time) - sum(rows.sum() for rows in there.values()))
+    return Grouping(name, label, end, left_out, curves, _compare(list(there.values()), time, status))
+
+
+def _compare(members: Sequence[NDArray[np.bool_]], time: Floats, status: Statuses) -> Comparison:
+    if len(members) < 2:  # noqa: PLR2004
+        return Comparison(reason="a comparison needs at least two groups")
+    group = np.full(len(time), -1, dtype=np.int64)
+    for index, rows in enumerate(members):
+        group[rows] = index
+    inside = group >= 0
+    if not (status[inside] == 1).any():
+        return Comparison(reason="nobody had a recurrence")
+    try:
+        found = log_rank(time[inside], status[inside] == 1, group[inside])
+    except np.linalg.LinAlgError:
+        return Comparison(reason="a group was never at risk when one of another had a recurrence")
+    return Comparison(found.chi_square, found.degrees, found.p)
+
+
+def _curve(
+    label: str, time: Floats, status: Statuses, end: float, horizons: Mapping[str, float]
+) -> GroupCurve:
+    fitted = kaplan_meier(time, status == 1)
+    steps = fitted.times[(fitted.events > 0) & (fitted.times <= end)]
+    low, high = fitted.limits(steps)
+    years = np.arange(0, end + 1)
+    return GroupCurve(
+        label=label,
+        n=len(time),
+        events=int((status == 1).sum()),
+        deaths=int((status > 1).sum()),
+        last=min(float(time.max()), end),
+        times=_numbers(steps),
+        survival=_numbers(fitted.at(steps)),
+        low=_or_none(low),
+        high=_or_none(high),
+        table=tuple(_at_risk(time, status, float(year)) for year in years),
+        risks=tuple(_risk(name, time, status, year) for name, year in horizons.items()),
+    )
+
+
+def _at_risk(time: Floats, status: Statuses, year: float) -> AtRisk:
+    past = time < year  # so that the four add up to the group
+    return AtRisk(
+        years=year,
+        at_risk=int((time >= year).sum()),
+        censored=int((past & (status == 0)).sum()),
+        died=int((past & (status > 1)).sum()),
+        events=int((past & (status == 1)).sum()),
+    )
+
+
+def _risk(name: str, time: Floats, status: Statuses, years: float) -> GroupRisk:
+    return GroupRisk(
+        name,
+        estimable(lambda: kaplan_meier_risk(time, status, years)),
+        estimable(lambda: aalen_johansen_risk(time, status, years)),
+    )
+
+
+def _numbers(values: Floats) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
+
+
+def _or_none(values: Floats) -> tuple[float | None, ...]:
+    return tuple(float(value) if np.isfinite(value) else None for value in values)

@@ -1,0 +1,132 @@
+"""The parts of a cohort: curves by predictor and risk group, performance by subtype and by what is missing, counts."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from math import sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.artefact import Model
+from models.risk import DECISION_HORIZON
+from models.training.cohort.cohort import Cohort
+from models.training.errors import TrainingError
+from models.training.statistics.cox import Floats, fit_cox
+from models.training.statistics.discrimination import harrell_c
+from models.training.statistics.smooth import cloglog
+from models.training.validation.at_horizon import ratio
+from models.training.validation.groups import grouping, kaplan_meier_risk
+from models.training.validation.validation import (
+    Grouping,
+    HazardRatio,
+    Measure,
+    Missing,
+    PatternCount,
+    Subgroup,
+    estimable,
+    measure,
+    missing,
+)
+
+FEWEST_EVENTS = 10  # in a subgroup, for its own C and O/E
+Rows = NDArray[np.bool_]
+
+
+def decided(model: Model, by_horizon: Floats) -> Floats:
+    """The column of (n, k) for the horizon that bands and decisions are about."""
+    return np.asarray(by_horizon[:, model.horizons.index(DECISION_HORIZON)])
+
+
+def groupings(model: Model, cohort: Cohort, risk: Floats) -> tuple[Grouping, ...]:
+    """Curves by risk group, the bands of the policy on the risk (n,), then by each predictor."""
+    horizons = {horizon: float(horizon.removesuffix("y")) for horizon in model.horizons}
+    found = [grouping("risk-group", "Risk group", _bands(model, risk), cohort.time, cohort.status, horizons)]
+    for spec in model.predictors:
+        value = cohort.column(spec.name)
+        members = {"absent": value == 0, "present": value == 1}
+        found.append(grouping(spec.name, spec.label, members, cohort.time, cohort.status, horizons))
+    return tuple(found)
+
+
+def _bands(model: Model, risk: Floats) -> dict[str, Rows]:
+    low, high = model.policy.low_below, model.policy.high_from
+    return {"low": risk < low, "intermediate": (risk >= low) & (risk < high), "high": risk >= high}
+
+
+def subgroups(cohort: Cohort, patterns: Sequence[str], risk: Floats) -> tuple[Subgroup, ...]:
+    """The performance by antibody subtype, and by how many predictors are unknown, at the decision's horizon."""
+    return tuple(
+        _subgroup(kind, label, cohort.where(rows), risk[rows])
+        for kind, label, rows in _parts(cohort, patterns)
+    )
+
+
+def _parts(cohort: Cohort, patterns: Sequence[str]) -> Iterator[tuple[str, str, Rows]]:
+    subtype = np.array(cohort.subtype)
+    if subtype.astype(bool).any():
+        for label in sorted(set(cohort.subtype), key=lambda name: (not name, name)):
+            yield "Antibody subtype", label or "not given", subtype == label
+    unknown = np.array([pattern.count("?") for pattern in patterns])
+    names = {0: "all known", 1: "one unknown", 2: "two unknown"}
+    for count in np.unique(unknown):
+        yield "Predictors", names.get(int(count), f"{count} unknown"), unknown == count
+
+
+def _subgroup(kind: str, label: str, part: Cohort, risk: Floats) -> Subgroup:
+    events, years = int(part.event.sum()), float(DECISION_HORIZON.removesuffix("y"))
+    expected = float(risk.mean())
+    if events < FEWEST_EVENTS:
+        few = missing(f"fewer than {FEWEST_EVENTS} recurrences")
+        return Subgroup(kind, label, len(part), events, few, expected, few, few)
+    found = harrell_c(part.time, part.event, cloglog(risk))
+    observed = estimable(lambda: kaplan_meier_risk(part.time, part.status, years))
+    return Subgroup(
+        kind,
+        label,
+        len(part),
+        events,
+        measure(found.value, found.se),
+        expected,
+        observed,
+        ratio(observed, expected),
+    )
+
+
+def hazard_ratios(model: Model, cohort: Cohort) -> tuple[HazardRatio, ...]:
+    """Log hazard ratios as served, and refitted in the complete rows of this cohort by maximum likelihood."""
+    try:
+        whole = cohort.complete(model.names)
+        fit = fit_cox(whole.matrix(model.names), whole.time, whole.event)
+        se = np.sqrt(np.diag(fit.covariance))
+        refitted: list[Measure] = [measure(float(b), float(s)) for b, s in zip(fit.coef, se, strict=True)]
+    except (TrainingError, np.linalg.LinAlgError) as error:
+        refitted = [missing(str(error))] * len(model.names)
+    return tuple(
+        HazardRatio(
+            spec.name,
+            spec.label,
+            measure(model.log_hazard_ratios[i], sqrt(model.covariance[i][i])),
+            refitted[i],
+        )
+        for i, spec in enumerate(model.predictors)
+    )
+
+
+def missing_counts(model: Model, cohort: Cohort) -> tuple[Missing, ...]:
+    """How often each predictor is present, absent, unknown."""
+    return tuple(
+        Missing(
+            spec.name,
+            spec.label,
+            int((cohort.column(spec.name) == 1).sum()),
+            int((cohort.column(spec.name) == 0).sum()),
+            int(np.isnan(cohort.column(spec.name)).sum()),
+        )
+        for spec in model.predictors
+    )
+
+
+def pattern_counts(patterns: Sequence[str]) -> tuple[PatternCount, ...]:
+    """How many have each pattern of known (k) and unknown (?) predictors, the commonest first."""
+    marks = Counter(pattern.replace("0", "k").replace("1", "k") for pattern in patterns)
+    return tuple(PatternCount(p, n) for p, n in sorted(marks.items(), key=lambda row: (-row[1], row[0])))
