@@ -103,10 +103,10 @@ def check(
     ] = None,
 ) -> None:
     """Check configuration, tables, model and prefetch templates, as start-up does."""
-    from cds_service.fhir.queries import discovery_file, write_discovery
     from cds_service.settings import load_settings
     from cds_service.terminal import open_console
     from cds_service.web.app import create_app
+    from cds_service.web.discovery import discovery_file, write_discovery
     from fhir_mapping.terms import load_tables
     from models.registry import load_model
 

@@ -84,7 +84,7 @@ class Event(Enum):
             "refused": _reasons,
             "failed": _words,  # prefetch key → what happened
             "not_offered": _words,
-            "token": _word,  # used | ignored | none
+            "token": _word,  # used | unused | ignored | none
             "body_bytes": _count,
             "fhir_requests": _count,
             "fhir_bytes": _count,

@@ -84,15 +84,6 @@ def _zone(name: str) -> str:
     return name
 
 
-def _optional_keys(keys: frozenset[str]) -> frozenset[str]:
-    """Check prefetch keys that a server may lack; Patient and Conditions are never "not offered" (F9)."""
-    from cds_service.fhir.queries import BY_KEY, NEVER_OFF
-
-    if wrong := sorted(keys - (BY_KEY.keys() - NEVER_OFF)):
-        raise ValueError(f"{wrong[0]} is no prefetch key that a server may lack")
-    return keys
-
-
 def _fhir_version(name: str) -> str:
     if not is_read(name):
         raise ValueError("there is no mapping for this FHIR version in fhir_mapping/versions")
@@ -129,7 +120,7 @@ class Client(BaseModel):
     time_zone: Zone = "UTC"
     accept_unknown_status: bool = False
     any_encounter_counts: bool = True
-    not_offered: Annotated[frozenset[str], AfterValidator(_optional_keys)] = frozenset()
+    not_offered: frozenset[str] = frozenset()  # prefetch keys, checked where clients are made
     site_map: Path | None = None
     when_eligibility_unknown: Literal["412", "card"] = "412"
     show_possible: bool = True

@@ -129,3 +129,8 @@ class Findings:
     unread: Mapping[str, str]  # failed prefetch keys that eligibility or a predictor needs → what happened
     failed: Mapping[str, str]  # every failed prefetch key
     eligibility_complete: bool  # Patient, Conditions, antibodies (and CK where it decides) were read
+
+    @property
+    def possible_relapse(self) -> bool:
+        """Whether the disease may be coming back now (R2)."""
+        return self.activity is not None and self.activity.possible_relapse

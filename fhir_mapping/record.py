@@ -12,6 +12,28 @@ from typing import Literal
 
 from fhir_mapping.terms import Tables
 
+SourceKey = Literal[
+    "patient",
+    "conditions",
+    "antibodies",
+    "ana",
+    "enzymes",
+    "bloodCount",
+    "cardiacTests",
+    "lungFunction",
+    "medicationRequests",
+    "medicationStatements",
+    "medicationDispenses",
+    "medicationAdministrations",
+    "encounters",
+    "appointments",
+    "orders",
+    "procedures",
+    "reports",
+    "medications",  # read by reference; no prefetch key
+    "record",  # everything of a file
+]
+NEVER_OFF: frozenset[SourceKey] = frozenset({"patient", "conditions"})  # never "not offered" (F9)
 SourceState = Literal["read", "failed", "not-offered"]
 Precision = Literal["year", "month", "day", "time"]
 
@@ -50,7 +72,7 @@ class Gathered:
 
     patient_id: str
     base: str
-    sources: Mapping[str, Source]
+    sources: Mapping[SourceKey, Source]
     mapping: MappingSettings
 
 

@@ -63,7 +63,7 @@ def assess(gathered: Gathered, as_of: datetime, model: Model) -> Assessment:
     outcome = _outcome(findings, model)
     advice = None
     if isinstance(outcome, Scored | Abstained):
-        relapse = findings.activity is not None and findings.activity.possible_relapse
+        relapse = findings.possible_relapse
         advice = advise(model.policy, outcome, findings.follow_up, possible_relapse=relapse)
     return Assessment(as_of=as_of, findings=findings, outcome=outcome, advice=advice, model=model)
 

@@ -8,14 +8,15 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from fhir.resources.R4B.appointment import Appointment
 from fhir.resources.R4B.servicerequest import ServiceRequest
 
-from cds_service.cards.assessment import Assessment, EligibilityUnknown
+from cds_service.cards.assessment import Assessment
+from cds_service.cards.card_settings import CardSettings
+from cds_service.cards.why import speaks
 from cds_service.cards.words import detail, summary
 from models.artefact import Code, Model, Policy
 from models.policy import SuggestedOrder
@@ -44,39 +45,9 @@ OVERRIDE_REASONS = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class CardSettings:
-    """For whom a card is made. The defaults are those of `explain`: a fixed secret and instance, so reproducible."""
-
-    secret: bytes = b"imnm-cds explain"
-    client: str = "explain"
-    service: str = "imnm-recurrence"
-    instance: str = "explain"  # hookInstance
-    show_possible: bool = True  # E3: the card that asks "is this IMNM?"
-    quiet_low: bool = True  # V6
-    use_instead: str = ""  # FHIR base to name where this one cannot be read
-    order_codes: Mapping[str, Mapping[str, str]] = field(
-        default_factory=dict
-    )  # V7: item → the client's Coding
-
-
 def render(assessment: Assessment, settings: CardSettings) -> list[Card]:
     """The cards of an assessment: none where there is nothing to advise, else one."""
-    return [_card(assessment, settings)] if _speaks(assessment, settings) else []
-
-
-def _speaks(assessment: Assessment, settings: CardSettings) -> bool:
-    """Silence means: assessed, or not an IMNM patient, and nothing to advise (V6, E3, E4, E5)."""
-    findings = assessment.findings
-    if assessment.advice is not None:
-        silent = assessment.advice.silent and settings.quiet_low and not findings.failed
-        return not silent
-    if isinstance(assessment.outcome, EligibilityUnknown):
-        return True
-    state = findings.eligibility.state
-    return (state == "possible" and settings.show_possible) or (
-        state == "excluded" and findings.eligibility.reason != "deceased"
-    )
+    return [_card(assessment, settings)] if speaks(assessment, settings) else []
 
 
 def _card(assessment: Assessment, settings: CardSettings) -> Card:
@@ -113,7 +84,7 @@ def _state(assessment: Assessment, settings: CardSettings) -> list[Any]:
         (advice.band if advice else None) or [assessment.outcome_name, findings.eligibility.state],
         [[name, str(f.state), f.stale] for name, f in findings.features.items()],
         [[item.item, item.state] for item in (advice.follow_up if advice else ())],
-        findings.activity is not None and findings.activity.possible_relapse,
+        findings.possible_relapse,
     ]
 
 

@@ -89,12 +89,11 @@ def summary(assessment: Assessment) -> str:
 
 
 def _relapse(assessment: Assessment) -> str:
-    activity = assessment.findings.activity
-    if activity is None or not activity.possible_relapse or assessment.advice is None:
+    findings = assessment.findings
+    if not findings.possible_relapse or assessment.advice is None:
         return ""
-    return (
-        f"Possible IMNM relapse now: {_measured(activity.ck)}" if activity.ck else "Possible IMNM relapse now"
-    )
+    ck = findings.activity and findings.activity.ck
+    return f"Possible IMNM relapse now: {_measured(ck)}" if ck else "Possible IMNM relapse now"
 
 
 def _summary(assessment: Assessment) -> str:
@@ -193,7 +192,6 @@ def _risk(assessment: Assessment) -> list[str]:
         f"| {horizon.rstrip('y')} | {percent(e.estimate)} ({percent(e.low)} to {percent(e.high)}) |"
         for horizon, e in outcome.risk.items()
     ]
-    relapse = assessment.findings.activity is not None and assessment.findings.activity.possible_relapse
     return [
         (
             f"**Risk of recurrence from today,** at 2 years: {advice.decides or advice.band}; "
@@ -201,7 +199,7 @@ def _risk(assessment: Assessment) -> list[str]:
         ),
         "\n".join(["| Years | Risk (plausible range) |", "| --- | --- |", *rows]),
         _unknown_range(outcome),
-        "This estimate is not meant for an active relapse." if relapse else "",
+        "This estimate is not meant for an active relapse." if assessment.findings.possible_relapse else "",
         assessment.model.range_note,
     ]
 

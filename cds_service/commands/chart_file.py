@@ -8,20 +8,20 @@ from collections.abc import Iterator
 import msgspec
 
 from cds_service.errors import UnusableInput
-from fhir_mapping.record import Entry, Gathered, MappingSettings, Source
+from fhir_mapping.record import Entry, Gathered, MappingSettings, Source, SourceKey
 from fhir_mapping.versions import found_version
 
-KEY = "record"  # the one source under which everything of the file stands
+KEY: SourceKey = "record"  # the one source under which everything of the file stands
 
 
-class _Search(msgspec.Struct):
+class _EntrySearch(msgspec.Struct):
     mode: str = ""
 
 
 class _BundleEntry(msgspec.Struct, rename="camel"):
     full_url: str = ""
     resource: msgspec.Raw = msgspec.Raw(b"null")
-    search: _Search | None = None
+    search: _EntrySearch | None = None
 
 
 class _Head(msgspec.Struct, rename="camel"):

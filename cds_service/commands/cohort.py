@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from cds_service.commands.folder import Folder, Found, open_folder
+from cds_service.commands.folder import Folder, PlacedRecord, open_folder
 from fhir_mapping.cohort.tabulate import IMPROVED, Landmark, LeftOut, Row, cutoffs, tabulate
 from fhir_mapping.record import MappingSettings
 from fhir_mapping.terms import load_tables
@@ -35,7 +35,7 @@ _LEFT = MappingProxyType(
 )
 """What is true of those who are left once the reason has taken its own out."""
 
-Track = Callable[[Iterable[Found]], Iterable[Found]]
+Track = Callable[[Iterable[PlacedRecord]], Iterable[PlacedRecord]]
 
 
 def load_cohort(

@@ -6,7 +6,7 @@ Nothing of a record is printed, and of a server's own words nothing but its FHIR
 import asyncio
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import perf_counter
 
@@ -20,7 +20,7 @@ from cds_service.commands.probe import (
     PATIENCE_S,
     SLOW_SHARE,
     Cost,
-    Row,
+    KeyProbe,
     Server,
     Spent,
     ask,
@@ -31,9 +31,9 @@ from cds_service.errors import UnusableInput
 from cds_service.fhir.bundle import UnreadableError
 from cds_service.fhir.client import Capability, Transport, connect
 from cds_service.fhir.gather import VERSIONS
-from cds_service.fhir.queries import discovery_file, read_discovery
 from cds_service.security.clients import Caller, callers
 from cds_service.settings import ENVIRONMENT_PREFIX, Client, Limits, Settings
+from cds_service.web.discovery import templates
 from fhir_mapping.terms import load_tables
 
 TOKEN_VARIABLE = f"{ENVIRONMENT_PREFIX}FHIR_TOKEN"
@@ -128,33 +128,37 @@ async def _examine(console: Console, server: Server, patient: str) -> tuple[list
         _say(console, f"/metadata: {_meant(str(error))}")
     else:
         _say(console, _about(capability))
-    wanted, found = server.caller.mapping.fhir_version, _version(capability)
-    if found not in {"", wanted}:
+    wanted, spoken = server.caller.mapping.fhir_version, _version(capability)
+    if spoken not in {"", wanted}:
         return [
-            f"It speaks FHIR {found}, this client is configured for {wanted}: set fhir_base to its {wanted} address."
+            f"It speaks FHIR {spoken}, this client is configured for {wanted}: set fhir_base to its {wanted} address."
         ], False
     try:
         patient_id = patient or await first_patient(server)
     except UnreadableError as error:
         return [_no_patient(str(error), server)], False
-    rows = [await ask(server, key, template, patient_id) for key, template in _templates().items()]
-    console.print(_table(rows))
-    advice, works = await _spent(console, server, rows, patient_id)
-    if not found:
+    probes = [
+        await ask(server, key, template, patient_id) for key, template in templates(load_tables()).items()
+    ]
+    console.print(_table(probes))
+    advice, works = await _spent(console, server, probes, patient_id)
+    if not spoken:
         advice.append("Its FHIR version is not known: raise a ticket with its operator about /metadata.")
-    return [*_advice(rows, server), *advice], works and bool(found) and not any(r.state in _BAD for r in rows)
+    return [*_advice(probes, server), *advice], works and bool(spoken) and not any(
+        r.state in _BAD for r in probes
+    )
 
 
 async def _spent(
-    console: Console, server: Server, rows: list[Row], patient_id: str
+    console: Console, server: Server, probes: list[KeyProbe], patient_id: str
 ) -> tuple[list[str], bool]:
     """Print what a chart costs where any can be read; returns what to do, and whether it is read in time."""
-    usable = {row.key for row in rows if row.state in {"supported", "otherwise"}}
+    usable = {probe.key for probe in probes if probe.state in {"supported", "otherwise"}}
     if not usable:
         return [], False
     spent = await cost(server, patient_id)
     _say(console, _cost_text(spent))
-    unread = [row.key for row in rows if row.key in usable & spent.unread]
+    unread = [probe.key for probe in probes if probe.key in usable & spent.unread]
     if not unread:
         return [], True
     seconds = server.limits.gather_seconds
@@ -162,13 +166,6 @@ async def _spent(
         f"Asked in parallel, as a hook call asks within {seconds:.1f} s, {_listed(unread)} could not be read"
     )
     return [f"{said}: raise a ticket with its operator."], False
-
-
-def _templates() -> dict[str, str]:
-    """Return each distinct prefetch template of all services, by its key."""
-    services = read_discovery(discovery_file())["services"]
-    keys = {template: key for service in services for key, template in service["prefetch"].items()}
-    return {key: template for template, key in keys.items()}
 
 
 # --- words -------------------------------------------------------------------------------------------------------
@@ -208,35 +205,35 @@ def _meant(reason: str) -> str:
     return f"{reason}: {meaning}" if meaning else reason
 
 
-def _table(rows: list[Row]) -> Table:
+def _table(probes: list[KeyProbe]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("prefetch key", no_wrap=True)
     table.add_column("what the server does with it")
     table.add_column("time", justify="right", no_wrap=True)
-    for row in rows:
-        time = "" if row.state == "configured" else f"{row.seconds:.2f} s"
-        table.add_row(Text(row.key), Text(_row_text(row)), Text(time))
+    for probe in probes:
+        time = "" if probe.state == "configured" else f"{probe.seconds:.2f} s"
+        table.add_row(Text(probe.key), Text(_probe_text(probe)), Text(time))
     return table
 
 
-def _row_text(row: Row) -> str:
-    amount = f"{_many(row.resources, 'resource')}, {_many(row.pages, 'page')}"
-    slow = "slow, but " if row.slow else ""
-    match row.state:
+def _probe_text(probe: KeyProbe) -> str:
+    amount = f"{_many(probe.resources, 'resource')}, {_many(probe.pages, 'page')}"
+    slow = "slow, but " if probe.slow else ""
+    match probe.state:
         case "configured":
             return "not offered by configuration"
         case "not-offered":
-            return f"not offered ({_meant(row.reason)})"
+            return f"not offered ({_meant(probe.reason)})"
         case "refused":
-            return f"refused ({_meant(row.reason)})"
+            return f"refused ({_meant(probe.reason)})"
         case "timed-out":
-            return f"time-out ({row.reason})"
+            return f"time-out ({probe.reason})"
         case "failed":
-            return f"failed ({row.reason})"
+            return f"failed ({probe.reason})"
         case "otherwise":
-            return f"asks otherwise (HTTP 400); {slow}supported {row.way}: {amount}"
+            return f"asks otherwise (HTTP 400); {slow}supported {probe.way}: {amount}"
         case "supported":
-            ignored = f"; it ignores {_listed(row.ignored)}" if row.ignored else ""
+            ignored = f"; it ignores {_listed(probe.ignored)}" if probe.ignored else ""
             return f"{slow}supported: {amount}{ignored}"
 
 
@@ -244,7 +241,7 @@ def _many(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
-def _listed(names: list[str] | tuple[str, ...]) -> str:
+def _listed(names: Sequence[str]) -> str:
     return ", ".join(names)
 
 
@@ -259,14 +256,14 @@ def _amount(spent: Spent) -> str:
     return f"{_many(spent.requests, 'request')}, {decimal(spent.bytes)} and {spent.seconds:.2f} s"
 
 
-def _advice(rows: list[Row], server: Server) -> list[str]:
-    """Say what to do about the rows, one sentence a matter; nothing where there is nothing to do."""
-    reasons = {row.reason for row in rows if row.state in _BAD}
-    absent = [row.key for row in rows if row.state == "not-offered"]
-    slow = [row.key for row in rows if row.slow and row.state in {"supported", "otherwise"}]
-    ignored = [row.key for row in rows if row.ignored]
+def _advice(probes: list[KeyProbe], server: Server) -> list[str]:
+    """Say what to do about the probes, one sentence a matter; nothing where there is nothing to do."""
+    reasons = {probe.reason for probe in probes if probe.state in _BAD}
+    absent = [probe.key for probe in probes if probe.state == "not-offered"]
+    slow = [probe.key for probe in probes if probe.slow and probe.state in {"supported", "otherwise"}]
+    ignored = [probe.key for probe in probes if probe.ignored]
     said = [_token_needed(server)] if "HTTP 401" in reasons else []
-    said += [sentence for reason in sorted(reasons) if (sentence := _about_reason(reason, rows))]
+    said += [sentence for reason in sorted(reasons) if (sentence := _about_reason(reason, probes))]
     if absent:
         keys = ", ".join(f'"{key}"' for key in absent)
         said.append(f"If it stays so, add not_offered = [{keys}] to this client.")
@@ -277,14 +274,14 @@ def _advice(rows: list[Row], server: Server) -> list[str]:
         )
     if ignored:
         said.append(f"Search parameters are ignored in {_listed(ignored)}: raise a ticket with its operator.")
-    if not said and any(row.state == "otherwise" for row in rows):
+    if not said and any(probe.state == "otherwise" for probe in probes):
         said.append("Everything is supported, in part by another search than the template's.")
     return said
 
 
-def _about_reason(reason: str, rows: list[Row]) -> str:
+def _about_reason(reason: str, probes: list[KeyProbe]) -> str:
     """Say what to do about the keys that were not answered for this reason."""
-    keys = [row.key for row in rows if row.state in _BAD and row.reason == reason]
+    keys = [probe.key for probe in probes if probe.state in _BAD and probe.reason == reason]
     if reason == "HTTP 401":
         return ""
     if reason == "HTTP 404" and "patient" in keys:

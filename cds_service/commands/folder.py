@@ -23,7 +23,7 @@ MAX_FILE_BYTES = 512 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PlacedRecord:
     """One patient's record and where it stands: the place of its file, or of its Patient's line, from 1."""
 
     place: int
@@ -38,7 +38,7 @@ class _Participant(msgspec.Struct):
     actor: _Reference | None = None
 
 
-class _Head(msgspec.Struct, rename="camel"):
+class _ExportedResource(msgspec.Struct, rename="camel"):
     resource_type: str = ""
     id: str = ""
     subject: _Reference | None = None
@@ -65,7 +65,7 @@ class Folder:
         digests = (sha256(file.read_bytes()).hexdigest() for file in self.files)
         return sha256("\n".join(digests).encode()).hexdigest()
 
-    def records(self, mapping: MappingSettings) -> Iterator[Found]:
+    def records(self, mapping: MappingSettings) -> Iterator[PlacedRecord]:
         """Every patient's record. Raises TrainingError, which names file and line."""
         return _exported(self, mapping) if self.bulk else _bundles(self, mapping)
 
@@ -95,7 +95,7 @@ def open_folder(path: Path) -> Folder:
     return Folder(path, bundles or export, bool(export))
 
 
-def _bundles(folder: Folder, mapping: MappingSettings) -> Iterator[Found]:
+def _bundles(folder: Folder, mapping: MappingSettings) -> Iterator[PlacedRecord]:
     seen: dict[str, int] = {}
     for place, file in enumerate(folder.files, start=1):
         where = f"{folder.path.name}, file {place} of {len(folder.files)} in order of name"
@@ -109,12 +109,12 @@ def _bundles(folder: Folder, mapping: MappingSettings) -> Iterator[Found]:
             raise TrainingError(
                 f"{where}: the same patient as file {first}; put one patient's record in one Bundle"
             )
-        yield Found(place, gathered)
+        yield PlacedRecord(place, gathered)
 
 
-def _exported(folder: Folder, mapping: MappingSettings) -> Iterator[Found]:
+def _exported(folder: Folder, mapping: MappingSettings) -> Iterator[PlacedRecord]:
     """A bulk export: resources sorted to their patients, each with the Medications that it names."""
-    lines = [one for place, file in enumerate(folder.files, start=1) for one in _lines(folder, place, file)]
+    lines = [line for place, file in enumerate(folder.files, start=1) for line in _lines(folder, place, file)]
     patients = [head.id for head, _ in lines if head.resource_type == "Patient"]
     if not patients:
         raise TrainingError(f"{folder.path.name}: there is no Patient in these files")
@@ -141,10 +141,10 @@ def _exported(folder: Folder, mapping: MappingSettings) -> Iterator[Found]:
         gathered = Gathered(patient, base, {KEY: Source("read", entries)}, mapping)
         if other := found_version(gathered):
             raise TrainingError(f"{folder.path.name}: the content is FHIR {other}; only R4 is read")
-        yield Found(place, gathered)
+        yield PlacedRecord(place, gathered)
 
 
-def _lines(folder: Folder, place: int, file: Path) -> Iterator[tuple[_Head, bytes]]:
+def _lines(folder: Folder, place: int, file: Path) -> Iterator[tuple[_ExportedResource, bytes]]:
     try:
         data = file.read_bytes()
     except OSError as error:
@@ -153,25 +153,25 @@ def _lines(folder: Folder, place: int, file: Path) -> Iterator[tuple[_Head, byte
         if not line.strip():
             continue
         try:
-            head = msgspec.json.decode(line, type=_Head)
+            head = msgspec.json.decode(line, type=_ExportedResource)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            head = _Head()
+            head = _ExportedResource()
         if not head.resource_type or head.resource_type == "Bundle":
             where = f"{folder.path.name}, file {place} in order of name, line {number}"
             raise TrainingError(f"{where}: this is not one FHIR resource in JSON") from None
         yield head, line
 
 
-def _owners(head: _Head) -> Sequence[str]:
+def _owners(head: _ExportedResource) -> Sequence[str]:
     """References to the patients whose resource this is; a Patient is its own."""
     if head.resource_type == "Patient":
         return (f"Patient/{head.id}",)
-    actors = [one.actor for one in head.participant]
-    named = [one.reference for one in (head.subject, head.patient, *actors) if one]
+    actors = [participant.actor for participant in head.participant]
+    named = [owner.reference for owner in (head.subject, head.patient, *actors) if owner]
     return [reference for reference in named if reference.rpartition("/")[0].endswith("Patient")]
 
 
-def _base(folder: Folder, heads: Sequence[_Head]) -> str:
+def _base(folder: Folder, heads: Sequence[_ExportedResource]) -> str:
     """The FHIR base of absolute references to patients (F1); empty where all are relative."""
     bases = {reference.rpartition("Patient/")[0] for head in heads for reference in _owners(head)} - {""}
     if len(bases) > 1:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from cds_service.web.body import too_deep
+from cds_service.json_text import too_deep
 from fhir_mapping.record import Entry
 
 _FAILURES = frozenset({"error", "fatal"})

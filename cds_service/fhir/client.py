@@ -53,7 +53,7 @@ class AskOtherwiseError(UnreadableError):
 
 
 @dataclass(slots=True)
-class Found:
+class SearchSet:
     """What a search gave so far; `failure` says why it is not everything (empty: it is)."""
 
     entries: list[Entry] = field(default_factory=list)
@@ -63,6 +63,7 @@ class Found:
     warnings: int = 0
     failure: str = ""
     self_link: str = ""  # of the first page: the search as the server understood it
+    parameters: Parameters = ()  # how it was asked in the end, beside the patient
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +119,11 @@ class Chart:
         self._limits = limits
         self._deadline = deadline
         self._turns = asyncio.Semaphore(limits.parallel_requests)
-        self._made: dict[tuple[str, Parameters], asyncio.Task[Found]] = {}
+        self._made: dict[tuple[str, Parameters], asyncio.Task[SearchSet]] = {}
         self.requests = 0
         self.bytes = 0
 
-    async def search(self, resource_type: str, parameters: Parameters) -> Found:
+    async def search(self, resource_type: str, parameters: Parameters) -> SearchSet:
         """Read all pages of a search; one that was made before is not made again.
 
         Raises NotOfferedError or AskOtherwiseError if the server refuses the search itself.
@@ -155,18 +156,18 @@ class Chart:
         except (msgspec.DecodeError, RecursionError):
             raise UnreadableError("the answer is not FHIR JSON") from None
 
-    async def _search(self, resource_type: str, parameters: Parameters) -> Found:
-        found = Found()
+    async def _search(self, resource_type: str, parameters: Parameters) -> SearchSet:
+        searched = SearchSet()
         try:
             async with _until(self._deadline):
-                await self._pages(found, resource_type, parameters)
+                await self._pages(searched, resource_type, parameters)
         except UnreadableError as error:
-            if not found.pages and isinstance(error, NotOfferedError | AskOtherwiseError):
+            if not searched.pages and isinstance(error, NotOfferedError | AskOtherwiseError):
                 raise
-            found.failure = f"page {found.pages + 1}: {error}" if found.pages else str(error)
-        return found
+            searched.failure = f"page {searched.pages + 1}: {error}" if searched.pages else str(error)
+        return searched
 
-    async def _pages(self, found: Found, resource_type: str, parameters: Parameters) -> None:
+    async def _pages(self, searched: SearchSet, resource_type: str, parameters: Parameters) -> None:
         """Add page after page to `found`; raises UnreadableError as soon as it cannot become everything."""
         asked = address(self._base, resource_type, parameters)
         if len(asked) > self._limits.url_characters:
@@ -178,21 +179,21 @@ class Chart:
         expected = None
         while True:
             page = read_page(body, resource_type, self._limits.json_depth)
-            found.entries += page.entries
-            found.matches += page.matches
-            found.warnings += page.warnings
-            found.broken |= page.broken
-            found.pages += 1
-            found.self_link = page.self_link if found.pages == 1 else found.self_link
+            searched.entries += page.entries
+            searched.matches += page.matches
+            searched.warnings += page.warnings
+            searched.broken |= page.broken
+            searched.pages += 1
+            searched.self_link = page.self_link if searched.pages == 1 else searched.self_link
             expected = page.total if expected is None else expected
             if not page.next_link:
                 break
-            asked = self._next(asked, page.next_link, found.pages, seen)
+            asked = self._next(asked, page.next_link, searched.pages, seen)
             body = await self._get(asked)
-        if found.broken:
-            found.failure = "an entry cannot be read"
-        elif (expected or 0) > found.matches:
-            found.failure = "the server counted more than it sent"
+        if searched.broken:
+            searched.failure = "an entry cannot be read"
+        elif (expected or 0) > searched.matches:
+            searched.failure = "the server counted more than it sent"
 
     def _next(self, asked: str, link: str, pages: int, seen: set[str]) -> str:
         if pages >= self._limits.query_pages:

@@ -5,23 +5,18 @@ codes without their system, so that a result coded with an OID finds its way too
 `date`, nothing but parameters of FHIR R4 that servers accept. A client's own codes are added where we ask ourselves.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from cds_service.fhir.bundle import UnreadableError, read_page, read_resource
-from cds_service.web.protocol import Discovery
-from fhir_mapping.record import Source
+from fhir_mapping.record import Source, SourceKey
 from fhir_mapping.terms import Tables
 
 Parameters = tuple[tuple[str, str], ...]
 
 PAGE_SIZE = ("_count", "100")
 PATIENT = "{{context.patientId}}"
-TEMPLATE_CHARACTERS = 1500
 _LABORATORY = ("laboratory",)
 _ANY_TEST = ("laboratory", "imaging", "procedure", "exam")
 
@@ -30,7 +25,7 @@ _ANY_TEST = ("laboratory", "imaging", "procedure", "exam")
 class Query:
     """One prefetch key. `roles`: the Observations asked for; `categories`: where to find them without codes."""
 
-    key: str
+    key: SourceKey
     resource_type: str
     roles: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
@@ -53,7 +48,7 @@ class Query:
         return ()
 
 
-PHASE_1 = ("patient", "conditions", "antibodies")
+PHASE_1: tuple[SourceKey, ...] = ("patient", "conditions", "antibodies")
 QUERIES = (
     Query("patient", "Patient"),
     Query("conditions", "Condition"),
@@ -88,17 +83,7 @@ QUERIES = (
     Query("procedures", "Procedure"),
     Query("reports", "DiagnosticReport"),
 )
-BY_KEY: Mapping[str, Query] = {query.key: query for query in QUERIES}
-NEVER_OFF = frozenset({"patient", "conditions"})  # never "not offered" (F9)
-
-
-class DiscoveryError(ValueError):
-    """The discovery document cannot be served; the message is one line that says what to do."""
-
-
-def templates(tables: Tables) -> dict[str, str]:
-    """Return the prefetch templates by key, phase-1 keys first."""
-    return {query.key: _template(query, tables) for query in QUERIES}
+BY_KEY: Mapping[SourceKey, Query] = {query.key: query for query in QUERIES}
 
 
 def search_value(patient_id: str) -> str:
@@ -144,58 +129,7 @@ def _bundle(value: bytes, query: Query, depth: int) -> Source:
     return Source("read", page.entries)
 
 
-def _template(query: Query, tables: Tables) -> str:
-    if query.key == "patient":
-        return f"Patient/{PATIENT}"
-    parameters = query.parameters(tables)
-    if ("code", "") in parameters:  # to some servers an empty value means everything
-        raise DiscoveryError(f"prefetch {query.key}: the tables hold no code for it")
-    rest = "&".join(f"{name}={value}" for name, value in parameters)
-    template = f"{query.resource_type}?patient={PATIENT}&{rest}"
-    if len(template) > TEMPLATE_CHARACTERS:
-        raise DiscoveryError(
-            f"prefetch {query.key}: more than {TEMPLATE_CHARACTERS} characters; use fewer codes"
-        )
-    return template
-
-
 def _escaped(value: str) -> str:
     for character in "\\,|$":
         value = value.replace(character, f"\\{character}")
     return value
-
-
-def discovery_file() -> Path:
-    """Return where the discovery document lies: in the package once installed, else at the top of the project."""
-    package = Path(__file__).resolve().parent.parent
-    packaged = package / "cds-hooks.json"
-    return packaged if packaged.exists() else package.parent / "cds-hooks.json"
-
-
-def read_discovery(file: Path) -> dict[str, Any]:
-    """Read the discovery document; raises DiscoveryError."""
-    try:
-        document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        Discovery.model_validate(document)
-    except (OSError, ValueError) as error:
-        reason = "cannot be read" if isinstance(error, OSError) else "is not a CDS Hooks discovery document"
-        raise DiscoveryError(f"{file}: {reason}") from None
-    return document
-
-
-def check_discovery(document: Mapping[str, Any], tables: Tables) -> None:
-    """Raise DiscoveryError if a service's prefetch differs from what the tables say."""
-    expected = templates(tables)
-    for service in document["services"]:
-        if list(service["prefetch"].items()) != list(expected.items()):
-            raise DiscoveryError(
-                f"cds-hooks.json: the prefetch of {service['id']} differs from the tables: run `imnm-cds check --write`"
-            )
-
-
-def write_discovery(file: Path, tables: Tables) -> None:
-    """Write the prefetch templates into the discovery document; everything else in it stays."""
-    document = json.loads(file.read_text(encoding="utf-8"))
-    for service in document["services"]:
-        service["prefetch"] = templates(tables)
-    file.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

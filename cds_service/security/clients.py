@@ -1,15 +1,17 @@
-"""Who may call. Until tokens are checked a client is known by the FHIR server that it names."""
+"""Who may call. Until tokens are checked every client is open: it is told by the FHIR server that it names."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import get_args
 from zoneinfo import ZoneInfo
 
-from cds_service.cards.render import CardSettings
+from cds_service.cards.card_settings import CardSettings
 from cds_service.errors import UnknownClientError
 from cds_service.settings import Client, SettingsError
-from cds_service.web.body import HookRequest
-from fhir_mapping.record import MappingSettings
+from fhir_mapping.record import NEVER_OFF, MappingSettings, SourceKey
 from fhir_mapping.terms import TableError, Tables, read_site_map
+
+_MAY_LACK: frozenset[SourceKey] = frozenset(get_args(SourceKey)) - NEVER_OFF - {"medications", "record"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,31 +20,46 @@ class Caller:
 
     client: Client
     base: str
+    not_offered: frozenset[SourceKey]  # by configuration: what its FHIR server does not have
     mapping: MappingSettings
     cards: CardSettings
 
 
-def callers(clients: Iterable[Client], tables: Tables, secret: bytes) -> Mapping[str, Caller]:
-    """Prepare every configured client, by FHIR base; raises SettingsError for a site map that cannot be used.
+Callers = Mapping[str, Caller]
+"""What a call may speak for: the FHIR bases of its client, or of all open clients where nobody proved who it is."""
 
-    `secret` is behind the identity of cards.
+
+def callers(clients: Iterable[Client], tables: Tables, secret: bytes) -> Callers:
+    """Prepare every configured client, by FHIR base. `secret` is behind the identity of cards.
+
+    Raises SettingsError for a site map that cannot be used, or for a prefetch key that is none.
     """
     return {client.fhir_base or "": _caller(client, tables, secret) for client in clients}
 
 
-def trust(request: HookRequest, known: Mapping[str, Caller]) -> Caller:
-    """Return the client that `fhirServer` belongs to; without one, the single client that has no FHIR server.
+def authenticate(headers: Mapping[str, str], endpoint: str, known: Callers) -> Callers:
+    """Return whom a call of `endpoint` with these headers may speak for: so far all, since every client is open."""
+    del headers, endpoint
+    return known
 
-    The request's address is compared with the configured ones and used for nothing else.
+
+def authorise(callers: Callers, fhir_server: str) -> Caller:
+    """Return the caller that `fhirServer` belongs to; without one, the single client that has no FHIR server.
+
+    The request's address is compared with the configured ones and used for nothing else. Raises UnknownClientError.
     """
-    base = request.fhir_server.rstrip("/")
-    caller = known.get(base)
-    if caller is None or bool(base) != bool(request.fhir_server):
+    base = fhir_server.rstrip("/")
+    caller = callers.get(base)
+    if caller is None or bool(base) != bool(fhir_server):
         raise UnknownClientError("fhirServer belongs to no configured client")
     return caller
 
 
 def _caller(client: Client, tables: Tables, secret: bytes) -> Caller:
+    if wrong := sorted(client.not_offered - _MAY_LACK):
+        raise SettingsError(
+            f"client {client.name}: not_offered: {wrong[0]} is no prefetch key that a server may lack"
+        )
     mapping = MappingSettings(
         tables=_with_site_map(client, tables),
         time_zone=ZoneInfo(client.time_zone),
@@ -58,7 +75,8 @@ def _caller(client: Client, tables: Tables, secret: bytes) -> Caller:
         use_instead=client.use_instead or "",
         order_codes={item: code.model_dump() for item, code in client.order_codes.items()},
     )
-    return Caller(client=client, base=client.fhir_base or "", mapping=mapping, cards=cards)
+    absent = frozenset(key for key in _MAY_LACK if key in client.not_offered)
+    return Caller(client, client.fhir_base or "", absent, mapping, cards)
 
 
 def _with_site_map(client: Client, tables: Tables) -> Tables:

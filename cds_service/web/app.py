@@ -19,13 +19,13 @@ from cds_service.cards.render import check_suggestions
 from cds_service.errors import BusyError, NoSuchServiceError
 from cds_service.events import Event, Events, Writer
 from cds_service.fhir.client import Transport, connect
-from cds_service.fhir.queries import check_discovery, discovery_file, read_discovery
 from cds_service.security.clients import callers
-from cds_service.settings import Limits, Settings, SettingsError
+from cds_service.settings import Limits, Settings
 from cds_service.web.answering import Work, answer
+from cds_service.web.discovery import check_discovery, discovery_file, enabled, read_discovery
 from cds_service.web.edge import Edge, as_response, refuse
 from cds_service.web.feedback import take
-from cds_service.web.hooks import Hook, hooks
+from cds_service.web.hooks import HOOKS, Hook
 from cds_service.web.pipeline import Call, Parts, cards_of
 from cds_service.web.store import Store
 from fhir_mapping.terms import load_tables
@@ -80,20 +80,6 @@ def create_app(
     return _application(parts, enabled(document, settings.services), settings.cors_origins)
 
 
-def enabled(document: Mapping[str, Any], services: tuple[str, ...] | None) -> dict[str, Any]:
-    """Return the discovery document with the enabled services only, otherwise unchanged."""
-    known = {service["id"]: service for service in document["services"]}
-    for name in services or ():
-        if name not in known:
-            raise SettingsError(f"services: {name} is not in cds-hooks.json, which has {', '.join(known)}")
-    chosen = [service for name, service in known.items() if services is None or name in services]
-    if unknown := [service["hook"] for service in chosen if service["hook"] not in hooks()]:
-        raise SettingsError(
-            f"cds-hooks.json: there is no adapter for the hook {unknown[0]} in cds_service/hooks"
-        )
-    return {**document, "services": chosen}
-
-
 def _application(parts: Parts, discovery: Mapping[str, Any], origins: tuple[str, ...]) -> FastAPI:
     ready = asyncio.Event()
 
@@ -113,8 +99,7 @@ def _application(parts: Parts, discovery: Mapping[str, Any], origins: tuple[str,
     async def is_ready(_: Request) -> Response:
         return _json({"status": "ready"}) if ready.is_set() else as_response(BusyError("not started yet"))
 
-    adapters = hooks()
-    services = {service["id"]: adapters[service["hook"]] for service in discovery["services"]}
+    services = {service["id"]: HOOKS[service["hook"]] for service in discovery["services"]}
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan, redirect_slashes=False)
     app.router.routes += [
         Route("/cds-services", _fixed(discovery), methods=["GET"]),

@@ -6,16 +6,15 @@ are known; whatever is not JSON in UTF-8 is refused there too.
 """
 
 import asyncio
-import json
 import re
 from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 from starlette.requests import ClientDisconnect
 
 from cds_service.errors import BodyTooLargeError, InvalidRequestError, TooSlowError, UnsupportedBodyError
+from cds_service.json_text import strict_json, what_is_wrong
 from cds_service.settings import Limits
 from cds_service.web.protocol import Authorization, Envelope
 
@@ -23,8 +22,6 @@ _MEDIA_TYPES = frozenset({"application/json", "application/fhir+json"})
 _CHARSETS = frozenset({"utf-8", "utf8"})
 _USER = re.compile(r"(Practitioner|PractitionerRole|Patient|RelatedPerson)/[^/]+")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
-_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,62 +77,14 @@ def read(body: bytes, hook: str, limits: Limits) -> HookRequest:
         body.decode("utf-8")  # raw values are not looked at before they are used
         envelope = msgspec.json.decode(body, type=Envelope)
     except (UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
-        raise InvalidRequestError(_explain(error)) from None
+        raise InvalidRequestError(what_is_wrong(error)) from None
     prefetch = bytes(envelope.prefetch)
     _check_envelope(body.replace(prefetch, b"null", 1) if prefetch[:1] == b"{" else body, limits)
     return _request(envelope, hook, _prefetch(prefetch), limits)
 
 
-def too_deep(text: bytes, levels: int) -> bool:
-    """Whether valid JSON nests deeper than `levels` objects and arrays."""
-    if text.count(b"{") + text.count(b"[") <= levels:
-        return False
-    depth = 0
-    for bracket in _STRING.sub(b"", text).translate(None, _NOT_BRACKETS):
-        depth += 1 if bracket in b"{[" else -1
-        if depth > levels:
-            return True
-    return False
-
-
-def strict_json(text: bytes, limits: Limits) -> Any:
-    """Read JSON that has one reading only; raises InvalidRequestError without naming any value.
-
-    Refused are a name given twice, NUL, NaN, more than `limits.json_depth` levels, and anything but UTF-8.
-    """
-    try:
-        text.decode("utf-8")
-        msgspec.json.decode(text, type=msgspec.Raw)  # unlike the parser below it refuses NaN
-    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
-        raise InvalidRequestError(_explain(error)) from None
-    if too_deep(text, limits.json_depth):
-        raise InvalidRequestError("the body is nested too deeply")
-    try:
-        return json.loads(text, object_pairs_hook=_one_reading)
-    except InvalidRequestError:
-        raise
-    except ValueError:
-        raise InvalidRequestError("the body is not JSON") from None
-
-
 def _too_large(most: int) -> BodyTooLargeError:
     return BodyTooLargeError(f"the body must not have more than {most} bytes")
-
-
-def _explain(error: Exception) -> str:
-    """Name the member that is missing or of the wrong type; its value and position stay unsaid."""
-    if isinstance(error, UnicodeDecodeError):
-        return "the body is not UTF-8"
-    if isinstance(error, RecursionError):
-        return "the body is nested too deeply"
-    if not isinstance(error, msgspec.ValidationError):
-        return "the body is not JSON"
-    missing = re.search(r"missing required field `(\w+)`", str(error))
-    where = re.search(r"at `\$\.?([\w.]*)`$", str(error))
-    place = where[1] if where else ""
-    if missing:
-        return f"{place}.{missing[1]} is missing".lstrip(".")
-    return f"{place or 'the body'} has the wrong type"
 
 
 def _check_envelope(envelope: bytes, limits: Limits) -> None:
@@ -144,22 +93,6 @@ def _check_envelope(envelope: bytes, limits: Limits) -> None:
             f"the body without prefetch must not have more than {limits.envelope_bytes} bytes"
         )
     strict_json(envelope, limits)
-
-
-def _one_reading(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        raise InvalidRequestError("the body names a member twice")
-    if any("\0" in name or _has_nul(value) for name, value in pairs):
-        raise InvalidRequestError("the body contains the character NUL")
-    return members
-
-
-def _has_nul(value: object) -> bool:
-    """Look into strings and lists; objects have been looked at when they were closed."""
-    if isinstance(value, list):
-        return any(_has_nul(item) for item in value)
-    return isinstance(value, str) and "\0" in value
 
 
 def _prefetch(raw: bytes) -> dict[str, bytes]:

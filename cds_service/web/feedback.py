@@ -23,8 +23,9 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from cds_service.errors import InvalidRequestError, NoSuchServiceError
+from cds_service.json_text import strict_json
 from cds_service.settings import Limits
-from cds_service.web.body import check_headers, receive, strict_json
+from cds_service.web.body import check_headers, receive
 from cds_service.web.pipeline import Call, Parts
 from cds_service.web.store import Feedback, Store
 

@@ -1,4 +1,4 @@
-"""The path of a request: read, trust, gather, assess, render. Read this file first.
+"""The path of a request: authenticate, read, authorise, gather, assess, render. Read this file first.
 
 Each step takes what the one before it gave and never looks back. `answering.py` closes every call, whatever happens.
 """
@@ -15,7 +15,7 @@ from cds_service.errors import EhrError, EligibilityUnknownError, OtherVersionEr
 from cds_service.events import Events
 from cds_service.fhir.client import Connection
 from cds_service.fhir.gather import Gathering, gather
-from cds_service.security.clients import Caller, trust
+from cds_service.security.clients import Caller, Callers, authenticate, authorise
 from cds_service.settings import Limits
 from cds_service.web.audit import audited, shown
 from cds_service.web.body import HookRequest, check_headers, receive
@@ -29,7 +29,7 @@ class Parts:
     """What lives as long as the application; `app.py` puts it together."""
 
     limits: Limits
-    callers: Mapping[str, Caller]  # by FHIR base
+    callers: Callers
     connection: Connection
     model: Model
     clock: Callable[[], datetime]
@@ -52,20 +52,29 @@ class Call:
 
 async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
     """Answer one call of a hook, within `limits.answer_seconds`; raises a ServiceError where there is no answer."""
+    callers = authenticate(call.headers, call.service, parts.callers)
     check_headers(call.headers, parts.limits.body_bytes)
     deadline = call.begun + parts.limits.answer_seconds
     body = await receive(call.chunks, parts.limits.body_bytes, deadline)
     request = call.hook.read(body, parts.limits)
-    caller = trust(request, parts.callers)
-    token = "ignored" if request.token_ignored else "used" if request.token else "none"
-    call.audit.update(body_bytes=len(body), client=caller.client.name, mode=caller.client.mode, token=token)
+    caller = authorise(callers, request.fhir_server)
+    call.audit.update(body_bytes=len(body), client=caller.client.name, mode=caller.client.mode)
+    call.audit.update(token=_token_use(request, fhir_requests=0))
     if silence := _silence(call, request, caller):
         call.audit["outcome"] = silence
         return {"cards": []}
     as_of, deadline = parts.clock(), call.begun + parts.limits.gather_seconds
     gathering = await gather(
-        request, caller, as_of, connection=parts.connection, limits=parts.limits, deadline=deadline
+        caller,
+        request.patient_id,
+        request.token,
+        request.prefetch,
+        as_of=as_of,
+        connection=parts.connection,
+        limits=parts.limits,
+        deadline=deadline,
     )
+    call.audit.update(token=_token_use(request, gathering.fhir_requests))
     assessment = assess(gathering.gathered, as_of, parts.model)
     call.audit.update(audited(gathering, assessment, caller.cards))
     refusal = _refusal(gathering, assessment, caller)
@@ -75,6 +84,15 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
     cards = [] if refusal else render(assessment, settings)
     call.audit.update(shown(cards))
     return {"cards": cards if caller.client.mode == "live" else []}
+
+
+def _token_use(request: HookRequest, fhir_requests: int) -> str:
+    """Say in a word what became of the access token."""
+    if request.token_ignored:
+        return "ignored"
+    if not request.token:
+        return "none"
+    return "used" if fhir_requests else "unused"
 
 
 def _silence(call: Call, request: HookRequest, caller: Caller) -> str:

@@ -8,7 +8,8 @@ import pytest
 from fhir.resources.R4B.appointment import Appointment
 from fhir.resources.R4B.servicerequest import ServiceRequest
 
-from cds_service.cards.render import CardSettings, render
+from cds_service.cards.card_settings import CardSettings
+from cds_service.cards.render import render
 from cds_service.commands.explain import caller_for, from_bytes
 from cds_service.demo.patients import chart
 from cds_service.settings import Client

@@ -117,6 +117,12 @@ def test_a_hook(repository):
     hook = (repository / "cds_service" / "web" / "hooks" / "patient_view.py").read_text(encoding="utf-8")
     new = repository / "cds_service" / "web" / "hooks" / "encounter_start.py"
     new.write_text(hook.replace('NAME = "patient-view"', 'NAME = "encounter-start"'), encoding="utf-8")
+    known = repository / "cds_service" / "web" / "hooks" / "__init__.py"
+    line = "HOOKS: Mapping[str, Hook] = {"
+    more = (
+        f"from cds_service.web.hooks import encounter_start\n\n{line}encounter_start.NAME: encounter_start, "
+    )
+    known.write_text(known.read_text(encoding="utf-8").replace(line, more), encoding="utf-8")
     discovery = json.loads((repository / "cds-hooks.json").read_text(encoding="utf-8"))
     service = discovery["services"][0] | {"id": "imnm-at-check-in", "hook": "encounter-start"}
     (repository / "cds-hooks.json").write_text(json.dumps({"services": [*discovery["services"], service]}))

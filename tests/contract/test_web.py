@@ -6,9 +6,9 @@ import json
 import httpx
 import pytest
 
-from cds_service.fhir.queries import discovery_file, read_discovery
 from cds_service.settings import Client, Limits, Settings, SettingsError
-from cds_service.web.app import create_app, enabled, utc_now, write_line
+from cds_service.web.app import create_app, utc_now, write_line
+from cds_service.web.discovery import discovery_file, enabled, read_discovery
 from tests.support import ehr_simulator as sim
 from tests.support.charts import healthy_chart, imnm_chart
 from tests.support.ehr_simulator import BASE, EhrSimulator
@@ -358,6 +358,14 @@ async def test_the_extension_of_epic_is_accepted():
     }
     async with running(EhrSimulator(healthy_chart("p1"))) as service:
         assert (await service.hook(call_body(extension=extension))).status_code == 200
+
+
+@pytest.mark.parametrize("key", ["patient", "conditions", "medications", "record", "labs"])
+def test_a_prefetch_key_that_no_server_may_lack_stops_the_start_with_one_line(key):
+    client = Client(name="ours", not_offered=frozenset({key}))
+    with pytest.raises(SettingsError) as error:
+        create_app(Settings(client=(client,)))
+    assert str(error.value) == f"client ours: not_offered: {key} is no prefetch key that a server may lack"
 
 
 def test_a_site_map_that_is_wrong_stops_the_start_with_one_line(tmp_path):

@@ -12,14 +12,14 @@ from urllib.parse import parse_qsl
 
 import httpx
 
-from cds_service.cards.render import CardSettings
+from cds_service.cards.card_settings import CardSettings
 from cds_service.commands.explain import caller_for, from_bytes
 from cds_service.commands.explain.format import as_json
 from cds_service.demo.ehr import BASE_PATH, create_ehr
 from cds_service.demo.patients import chart, samples
-from cds_service.fhir.queries import templates
 from cds_service.settings import Client, Limits, Settings
 from cds_service.web.app import create_app
+from cds_service.web.discovery import templates
 from fhir_mapping.terms import load_tables
 
 GOLDENS = tomllib.loads((Path(__file__).parent / "patients.toml").read_text(encoding="utf-8"))

@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from cds_service.cards.assessment import assess
-from cds_service.cards.render import CardSettings
+from cds_service.cards.card_settings import CardSettings
 from cds_service.commands.explain.format import as_json
 from fhir_mapping.cohort.relapse import relapses
 from fhir_mapping.record import Entry, Gathered, MappingSettings, Source

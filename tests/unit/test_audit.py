@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 
 from cds_service.cards.assessment import Assessment, assess
-from cds_service.cards.render import CardSettings, render
+from cds_service.cards.card_settings import CardSettings
+from cds_service.cards.render import render
+from cds_service.cards.why import why
 from cds_service.commands.chart_file import read_bundle
 from cds_service.commands.explain import caller_for
 from cds_service.demo.patients import chart
 from cds_service.events import Event
 from cds_service.fhir.gather import Gathering
-from cds_service.web.audit import audited, crash, reason, shown
+from cds_service.web.audit import audited, crash, shown
 from fhir_mapping.record import Gathered, Source
 from models.registry import default_folder, load_model
 from tests.golden.charts import AS_OF, CLIENT, NAMES
@@ -80,7 +82,7 @@ KINDS = [
 
 @pytest.mark.parametrize(("said", "assessment"), KINDS)
 def test_the_reason_is_the_most_pressing_thing_alone(said, assessment):
-    assert reason(assessment()) == said
+    assert why(assessment(), CardSettings()) == said
 
 
 @pytest.mark.parametrize(
@@ -92,13 +94,13 @@ def test_the_reason_is_the_most_pressing_thing_alone(said, assessment):
     ],
 )
 def test_what_the_client_wants_to_see_decides_whether_there_is_something_to_say(name, settings, said):
-    assert reason(assessed(name), settings) == said
+    assert why(assessed(name), settings) == said
 
 
 def test_a_policy_that_never_keeps_quiet_speaks_in_the_low_band():
     found = assessed("low-quiet")
     loud = replace(found, advice=replace(found.advice, silent=False))
-    assert reason(loud) == "low band"
+    assert why(loud, CardSettings()) == "low band"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -108,7 +110,7 @@ def test_there_is_nothing_to_say_exactly_where_no_card_is_rendered(name):
     variants += [assessed(name, days=60), assessed(name, deceasedDateTime="2026-01-01")]
     for assessment in variants:
         for settings in EVERY_SETTING:
-            said = reason(assessment, settings)
+            said = why(assessment, settings)
             assert (said == "nothing to say") == (render(assessment, settings) == []), said
 
 
@@ -167,5 +169,5 @@ def test_the_operations_page_names_every_event_and_every_field_in_order():
     assert {event: documented(f"`{event.label}`") for event in Event} == {e: list(e.fields) for e in Event}
 
 
-def test_the_operations_page_names_every_reason():
+def test_the_operations_page_names_every_why():
     assert sorted(documented("Reasons")) == sorted({said for said, _ in KINDS} | {"low band"})

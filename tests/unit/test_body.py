@@ -6,8 +6,9 @@ import pytest
 from starlette.requests import ClientDisconnect
 
 from cds_service.errors import BodyTooLargeError, InvalidRequestError, TooSlowError, UnsupportedBodyError
+from cds_service.json_text import too_deep
 from cds_service.settings import Limits
-from cds_service.web.body import check_headers, read, receive, too_deep
+from cds_service.web.body import check_headers, read, receive
 
 LIMITS = Limits()
 JSON = {"content-type": "application/json"}

@@ -1,25 +1,28 @@
 import json
 import re
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
 from cds_service.fhir.queries import (
     BY_KEY,
-    NEVER_OFF,
     PHASE_1,
     QUERIES,
+    address,
+    search_value,
+    supplied,
+)
+from cds_service.web.discovery import (
     TEMPLATE_CHARACTERS,
     DiscoveryError,
-    address,
     check_discovery,
     discovery_file,
     read_discovery,
-    search_value,
-    supplied,
     templates,
     write_discovery,
 )
+from fhir_mapping.record import NEVER_OFF, SourceKey
 from fhir_mapping.terms import Code, load_tables
 from tests.support.ehr_simulator import entry, outcome
 
@@ -129,6 +132,10 @@ def test_a_server_that_wants_a_category_is_asked_by_category():
 
 def test_patient_and_conditions_are_never_not_offered():
     assert {"patient", "conditions"} == NEVER_OFF
+
+
+def test_every_prefetch_key_is_a_source_key_and_nothing_else_is_but_two():
+    assert set(BY_KEY) == set(get_args(SourceKey)) - {"medications", "record"}
 
 
 def given(key: str, value: object):

@@ -60,10 +60,6 @@ def test_the_environment_wins_over_the_file(tmp_path, monkeypatch):
         ('[[client]]\nname = "a"\nfhir_version = "DSTU2"', "client[0].fhir_version: "),
         ('[[client]]\nname = "a"\ntime_zone = "Mars/X"', "client[0].time_zone: unknown time zone"),
         ('[[client]]\nname = "a"\ntime_zone = "../x"', "client[0].time_zone: unknown time zone"),
-        (
-            '[[client]]\nname = "a"\nnot_offered = ["patient"]',
-            "client[0].not_offered: patient is no prefetch key",
-        ),
         ('[[client]]\nname = "a"\nwhen_eligibility_unknown = "no"', "client[0].when_eligibility_unknown: "),
         (
             '[[client]]\nname = "a"\n[[client]]\nname = "b"',

@@ -17,7 +17,6 @@ from cds_service.fhir.client import connect
 from cds_service.fhir.gather import gather
 from cds_service.security.clients import Caller, callers
 from cds_service.settings import Client, Limits, load_settings
-from cds_service.web.body import HookRequest
 from fhir_mapping.record import Source
 from fhir_mapping.terms import load_tables
 from fhir_mapping.versions import is_read
@@ -84,7 +83,7 @@ def from_file(file: Path, caller: Caller, as_of: datetime, model: Model | None =
 def from_bytes(data: bytes, caller: Caller, as_of: datetime, model: Model | None = None) -> Assessment:
     """Assess the record in a Bundle, by the shipped model unless one is given. Raises UnusableInput."""
     gathered = read_bundle(data, caller.mapping)
-    absent = {key: Source("not-offered") for key in caller.client.not_offered}
+    absent = {key: Source("not-offered") for key in caller.not_offered}
     gathered = replace(gathered, sources={**gathered.sources, **absent})
     return assess(gathered, as_of, model or load_model(default_folder()))
 
@@ -101,12 +100,9 @@ def from_server(
 
 async def _from_server(patient_id: str, caller: Caller, as_of: datetime, model: Model) -> Assessment:
     limits = replace(Limits(), answer_seconds=SERVER_SECONDS)
-    request = HookRequest(
-        hook="patient-view", instance="explain", patient_id=patient_id, user_id="", fhir_server=caller.base
-    )
     async with connect(limits) as connection:
         deadline = asyncio.get_running_loop().time() + limits.gather_seconds
         gathering = await gather(
-            request, caller, as_of, connection=connection, limits=limits, deadline=deadline
+            caller, patient_id, "", {}, as_of=as_of, connection=connection, limits=limits, deadline=deadline
         )
     return assess(gathering.gathered, as_of, model)

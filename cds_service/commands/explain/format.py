@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from cds_service.cards.assessment import Assessment
-from cds_service.cards.render import CardSettings, render
+from cds_service.cards.card_settings import CardSettings
+from cds_service.cards.render import render
 from fhir_mapping.evidence import Activity, Evidence, Feature, Measured
 from models.artefact import Code
 from models.policy import FollowUpItem

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cds_service.cards.why import silence
 from cds_service.terminal import show_card, show_silence
 
 Answer = Mapping[str, Any]
@@ -24,14 +25,7 @@ def show_explanation(console: Console, answer: Answer) -> None:
     for card in answer["cards"]:
         show_card(console, card)
     if not answer["cards"]:
-        show_silence(console, silence(answer))
-
-
-def silence(answer: Answer) -> str:
-    """Why there is no card."""
-    if answer["outcome"] == "not-eligible":
-        return f"Not an IMNM patient whom the model is for: {answer['eligibility']['reason']}."
-    return f"Assessed: {answer.get('band', 'no')} band, nothing overdue."
+        show_silence(console, silence(answer["eligibility"]["state"], answer.get("band", "not known")))
 
 
 def _head(answer: Answer) -> Iterator[str]:

@@ -1,12 +1,11 @@
-"""One thin adapter for each hook: how its call is read, and who looks at the answer. A file here is a hook."""
+"""One thin adapter for each hook: how its call is read, and who looks at the answer. One file and one line here."""
 
-import pkgutil
 from collections.abc import Mapping
-from importlib import import_module
-from typing import Protocol, cast
+from typing import Protocol
 
 from cds_service.settings import Limits
 from cds_service.web.body import HookRequest
+from cds_service.web.hooks import patient_view
 
 
 class Hook(Protocol):
@@ -23,7 +22,4 @@ class Hook(Protocol):
         ...
 
 
-def hooks() -> Mapping[str, Hook]:
-    """Every adapter of this package, by the name of its hook."""
-    modules = (import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))
-    return {hook.NAME: hook for hook in (cast(Hook, module) for module in modules)}
+HOOKS: Mapping[str, Hook] = {patient_view.NAME: patient_view}

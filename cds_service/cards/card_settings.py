@@ -1,0 +1,20 @@
+"""For whom a card is made, and what a client has decided about its cards."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class CardSettings:
+    """For whom a card is made. The defaults are those of `explain`: a fixed secret and instance, so reproducible."""
+
+    secret: bytes = b"imnm-cds explain"
+    client: str = "explain"
+    service: str = "imnm-recurrence"
+    instance: str = "explain"  # hookInstance
+    show_possible: bool = True  # E3: the card that asks "is this IMNM?"
+    quiet_low: bool = True  # V6
+    use_instead: str = ""  # FHIR base to name where this one cannot be read
+    order_codes: Mapping[str, Mapping[str, str]] = field(
+        default_factory=dict
+    )  # V7: item → the client's Coding

@@ -1,0 +1,77 @@
+"""JSON that came from outside, as text: how deep it nests, whether it has one reading only, what is wrong with it."""
+
+import json
+import re
+from typing import Any
+
+import msgspec
+
+from cds_service.errors import InvalidRequestError
+from cds_service.settings import Limits
+
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def too_deep(text: bytes, levels: int) -> bool:
+    """Whether valid JSON nests deeper than `levels` objects and arrays."""
+    if text.count(b"{") + text.count(b"[") <= levels:
+        return False
+    depth = 0
+    for bracket in _STRING.sub(b"", text).translate(None, _NOT_BRACKETS):
+        depth += 1 if bracket in b"{[" else -1
+        if depth > levels:
+            return True
+    return False
+
+
+def strict_json(text: bytes, limits: Limits) -> Any:
+    """Read JSON that has one reading only; raises InvalidRequestError without naming any value.
+
+    Refused are a name given twice, NUL, NaN, more than `limits.json_depth` levels, and anything but UTF-8.
+    """
+    try:
+        text.decode("utf-8")
+        msgspec.json.decode(text, type=msgspec.Raw)  # unlike the parser below it refuses NaN
+    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
+        raise InvalidRequestError(what_is_wrong(error)) from None
+    if too_deep(text, limits.json_depth):
+        raise InvalidRequestError("the body is nested too deeply")
+    try:
+        return json.loads(text, object_pairs_hook=_members)
+    except InvalidRequestError:
+        raise
+    except ValueError:
+        raise InvalidRequestError("the body is not JSON") from None
+
+
+def what_is_wrong(error: Exception) -> str:
+    """Name the member that is missing or of the wrong type; its value and position stay unsaid."""
+    if isinstance(error, UnicodeDecodeError):
+        return "the body is not UTF-8"
+    if isinstance(error, RecursionError):
+        return "the body is nested too deeply"
+    if not isinstance(error, msgspec.ValidationError):
+        return "the body is not JSON"
+    missing = re.search(r"missing required field `(\w+)`", str(error))
+    where = re.search(r"at `\$\.?([\w.]*)`$", str(error))
+    place = where[1] if where else ""
+    if missing:
+        return f"{place}.{missing[1]} is missing".lstrip(".")
+    return f"{place or 'the body'} has the wrong type"
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise InvalidRequestError("the body names a member twice")
+    if any("\0" in name or _has_nul(value) for name, value in pairs):
+        raise InvalidRequestError("the body contains the character NUL")
+    return members
+
+
+def _has_nul(value: object) -> bool:
+    """Look into strings and lists; objects have been looked at when they were closed."""
+    if isinstance(value, list):
+        return any(_has_nul(item) for item in value)
+    return isinstance(value, str) and "\0" in value
