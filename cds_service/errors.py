@@ -26,6 +26,8 @@ import json
 from collections.abc import Mapping
 from typing import ClassVar
 
+from pydantic import ValidationError
+
 
 class ServiceError(Exception):
     """Ends a request with an OperationOutcome. `retry_helps`: the same request may succeed a little later."""
@@ -101,7 +103,7 @@ class EhrError(ServiceError):
 
 
 class EligibilityUnknownError(EhrError):
-    """What says whether this is an IMNM patient could not be read (design 2, gather step 3)."""
+    """What says whether this is an IMNM patient could not be read (see `fhir/gather.py`)."""
 
     status, issue, retry_helps = 412, "incomplete", True
     retry_after_s = 5
@@ -137,6 +139,13 @@ class StoreError(OwnError):
 
 class UnusableInput(ValueError):  # noqa: N818 - it ends a command with one line, it is no error in the program
     """What was given on the command line cannot be used; the message is one sentence."""
+
+
+def first_problem(error: ValidationError) -> tuple[str, str, str]:
+    """Return of the first problem that pydantic names where it stands, its type, and what it says; never the value."""
+    problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"])
+    return "".join(parts).lstrip("."), problem["type"], problem["msg"].removeprefix("Value error, ")
 
 
 def operation_outcome(issue: str, message: str) -> bytes:

@@ -9,8 +9,8 @@ from pathlib import Path
 _HOME = Path(__file__).resolve().parents[1]
 
 for _name in ("fhir_mapping", "models"):
-    _found = find_spec(_name)
-    _origin = _found.origin if _found else None
+    _spec = find_spec(_name)
+    _origin = _spec.origin if _spec else None
     if not _origin or Path(_origin).resolve().parents[1] != _HOME:
         raise ImportError(
             f"the package {_name} that Python finds ({_origin or 'none'}) is not the one of imnm-cds: "

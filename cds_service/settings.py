@@ -4,6 +4,7 @@ Every setting and every limit is described in `docs/configuration.md`; a test fa
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableVariableError
 
+from cds_service.errors import first_problem
 from fhir_mapping.versions import is_read
 from models.registry import default_folder
 
@@ -205,11 +207,8 @@ def _resolve_paths(file: Path, values: dict[str, Any]) -> None:
 
 def _first_problem(file: Path | None, values: Mapping[str, Any], error: ValidationError) -> str:
     """Say in one line where the first problem stands and what it is, without repeating the value."""
-    problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(
-        "."
-    )
-    variable = ENVIRONMENT_PREFIX + str(problem["loc"][0] if problem["loc"] else "").upper()
+    where, kind, message = first_problem(error)
+    variable = ENVIRONMENT_PREFIX + re.split(r"[.[]", where)[0].upper()
     in_environment = where not in values and any(name.upper() == variable for name in os.environ)
     place = f"environment {variable}" if in_environment else f"{file or 'settings'}: {where or 'client'}"
-    return f"{place}: {_PLAIN.get(problem['type'], problem['msg'].removeprefix('Value error, '))}"
+    return f"{place}: {_PLAIN.get(kind, message)}"

@@ -337,11 +337,11 @@ def _context(findings: Findings) -> list[str]:
 
 def _srp_refractory(assessment: Assessment) -> str:
     """Z1: published factors as flags, with odds ratios, denominators and their warning; never a percentage of risk."""
-    found, published = assessment.findings.srp_refractory, assessment.model.srp_factors
-    if found is None:
+    flagged, published = assessment.findings.srp_refractory, assessment.model.srp_factors
+    if flagged is None:
         return ""
     flags = [
-        f"{factor.label} {getattr(found, name)} (odds ratio {factor.odds_ratio})"
+        f"{factor.label} {getattr(flagged, name)} (odds ratio {factor.odds_ratio})"
         for name, factor in published.factors.items()
     ]
     unread = " and ".join(factor.label for factor in published.unread.values())

@@ -62,7 +62,7 @@ class _Line(msgspec.Struct):
         return f"status {self.status}" if self.status else "ended by the caller"
 
 
-class Chart(NamedTuple):
+class ChartKind(NamedTuple):
     """What many opened charts have in common. `client` and `mode` are empty where the caller could not be told."""
 
     client: str
@@ -83,7 +83,7 @@ class Issued(NamedTuple):
 class Audit:
     """What the audit files hold. `others` are events of another kind, `strangers` lines that are no event."""
 
-    charts: Counter[Chart] = field(default_factory=Counter)
+    charts: Counter[ChartKind] = field(default_factory=Counter)
     cards: dict[str, Issued] = field(default_factory=dict)
     others: int = 0
     strangers: int = 0
@@ -98,7 +98,7 @@ class Audit:
         self.first = min(self.first or line.at, line.at)
         self.last = max(self.last or line.at, line.at)
         fate = line.fate
-        self.charts[Chart(line.client, line.mode, fate, line.reason, line.band)] += 1
+        self.charts[ChartKind(line.client, line.mode, fate, line.reason, line.band)] += 1
         if fate == _CARD and line.card:
             self.cards[line.card] = Issued(line.band, went_out=line.mode == "live")
 
@@ -170,7 +170,7 @@ def _show_charts(console: Console, audit: Audit) -> None:
         _show_client(console, client, mode, own)
 
 
-def _show_client(console: Console, client: str, mode: str, charts: Counter[Chart]) -> None:
+def _show_client(console: Console, client: str, mode: str, charts: Counter[ChartKind]) -> None:
     fates = _tally(charts, lambda chart: chart.fate)
     seen = sum(fates[fate] for fate in _LOOKED_AT)
     who = f"{client}, {mode}" if client else "Caller not known"
@@ -194,7 +194,7 @@ def _show_client(console: Console, client: str, mode: str, charts: Counter[Chart
     console.print(table)
 
 
-def _show_why(table: Table, cards: Counter[Chart], seen: int) -> None:
+def _show_why(table: Table, cards: Counter[ChartKind], seen: int) -> None:
     """Add the rows that say why there was a card, and for which band."""
     for heading, counts in (
         ("by reason", _tally(cards, lambda chart: chart.reason)),
@@ -268,7 +268,7 @@ def _feedback_row(table: Table, name: str, items: Sequence[Feedback]) -> None:
     _row(table, name, cards["accepted"], f"{cards['overridden']:,}", f"{len(items):,}")
 
 
-def _tally(charts: Mapping[Chart, int], name: Callable[[Chart], str]) -> Counter[str]:
+def _tally(charts: Mapping[ChartKind, int], name: Callable[[ChartKind], str]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for chart, count in charts.items():
         counts[name(chart)] += count

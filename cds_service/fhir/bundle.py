@@ -84,18 +84,18 @@ def read_page(text: bytes, resource_type: str, depth: int) -> Page:
     for raw in bundle.entry or ():
         try:
             entry = _decode(raw, _Entry)
-            found = _decode(entry.resource, _Typed).resource_type
+            type_ = _decode(entry.resource, _Typed).resource_type
         except UnreadableError:
             broken = True
             continue
-        if found == "OperationOutcome":
+        if type_ == "OperationOutcome":
             warnings += _remarks(entry.resource)
             continue
         match = ((entry.search and entry.search.mode) or "match") == "match"
         matches += match
-        if (found == resource_type and match) or found == "Medication":
+        if (type_ == resource_type and match) or type_ == "Medication":
             entries.append(_whole(entry.resource, depth, entry.full_url or ""))
-        foreign += match and found != resource_type
+        foreign += match and type_ != resource_type
     if foreign and not entries:
         raise UnreadableError("the answer holds other resources")
     links = {link.relation: link.url for link in reversed(bundle.link or ())}  # the first of its kind counts
@@ -105,10 +105,10 @@ def read_page(text: bytes, resource_type: str, depth: int) -> Page:
 
 def read_resource(text: bytes, resource_type: str, resource_id: str, depth: int, full_url: str = "") -> Entry:
     """Read a single resource; raises UnreadableError if it is of another type or has another id."""
-    found = _decode(text, _Resource)
-    if found.resource_type != resource_type:
+    resource = _decode(text, _Resource)
+    if resource.resource_type != resource_type:
         raise UnreadableError(f"the answer is not a {resource_type}")
-    if found.id != resource_id:
+    if resource.id != resource_id:
         raise UnreadableError(f"the answer is another {resource_type}")
     return _whole(text, depth, full_url)
 

@@ -168,7 +168,7 @@ class Chart:
         return searched
 
     async def _pages(self, searched: SearchSet, resource_type: str, parameters: Parameters) -> None:
-        """Add page after page to `found`; raises UnreadableError as soon as it cannot become everything."""
+        """Add page after page to `searched`; raises UnreadableError as soon as it cannot become everything."""
         asked = address(self._base, resource_type, parameters)
         if len(asked) > self._limits.url_characters:
             asked = f"{self._base}/{resource_type}/_search"

@@ -148,8 +148,8 @@ class ChartSources:
             await self.read(BY_KEY)
             await self.read_medications()
         for key in self._sources.keys() - {"medications"}:
-            if found := self._other_version(key):
-                self._sources[key] = replace(self._sources[key], state="failed", detail=self._instead(found))
+            if spoken := self._other_version(key):
+                self._sources[key] = replace(self._sources[key], state="failed", detail=self._instead(spoken))
         return other
 
     async def read(self, keys: Iterable[SourceKey]) -> None:
@@ -229,8 +229,8 @@ class ChartSources:
             self._sources[key] = replace(self._sources[key], detail=self._instead(told))
         return told
 
-    def _instead(self, found: str) -> str:
-        return f"FHIR {found} instead of {self._caller.mapping.fhir_version}"
+    def _instead(self, spoken: str) -> str:
+        return f"FHIR {spoken} instead of {self._caller.mapping.fhir_version}"
 
     async def _medication(self, name: str) -> Entry | None:
         """Read one Medication of the client's own server; None if that cannot be done."""

@@ -34,7 +34,7 @@ class HookRequest:
     user_id: str
     fhir_server: str = ""
     token: str = field(default="", repr=False)
-    token_ignored: bool = False  # a fhirAuthorization was there and unusable (R-08)
+    token_ignored: bool = False  # a fhirAuthorization was there and unusable
     prefetch: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
@@ -140,7 +140,7 @@ def _check_id(patient_id: str, limits: Limits) -> None:
 
 
 def _token(envelope: Envelope) -> str:
-    """Return the access token, or nothing where `fhirAuthorization` is unusable (R-07, R-08, R-09)."""
+    """Return the access token, or nothing where `fhirAuthorization` is unusable."""
     authorization = envelope.fhir_authorization
     if authorization is None:
         return ""

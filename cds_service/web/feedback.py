@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from cds_service.errors import InvalidRequestError, NoSuchServiceError
+from cds_service.errors import InvalidRequestError, NoSuchServiceError, first_problem
 from cds_service.json_text import strict_json
 from cds_service.settings import Limits
 from cds_service.web.body import check_headers, receive
@@ -157,14 +157,11 @@ def read(body: bytes, service: str, limits: Limits) -> Sequence[Feedback]:
 
 
 def _explain(error: ValidationError) -> str:
-    problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(
-        "."
-    )
+    where, kind, message = first_problem(error)
     what = {
         "missing": "is missing",
-        "value_error": problem["msg"].removeprefix("Value error, "),
+        "value_error": message,
         "literal_error": "must be accepted or overridden",
         "too_short": "is empty",
-    }.get(problem["type"], "has the wrong type")
+    }.get(kind, "has the wrong type")
     return f"{where or 'the body'} {what}"

@@ -103,7 +103,7 @@ def _silence(call: Call, request: HookRequest, caller: Caller) -> str:
 
 
 def _refusal(gathering: Gathering, assessment: Assessment, caller: Caller) -> EhrError | None:
-    """Return the 412 where it could not be read whether this is an IMNM patient (design 2, gather step 3)."""
+    """Return the 412 where it could not be read whether this is an IMNM patient."""
     if caller.client.when_eligibility_unknown != "412":
         return None
     if not isinstance(assessment.outcome, EligibilityUnknown):

@@ -13,5 +13,5 @@ def read(body: bytes, limits: Limits) -> HookRequest:
 
 
 def is_for_clinicians(request: HookRequest) -> bool:
-    """Say whether a clinician looks at the chart; a patient or proxy gets no card about a risk unasked (R-06)."""
+    """Say whether a clinician looks at the chart; a patient or proxy gets no card about a risk unasked."""
     return not request.user_id.startswith(("Patient/", "RelatedPerson/"))
