@@ -2,8 +2,6 @@
 
 import json
 import sys
-from collections.abc import Mapping
-from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -13,7 +11,7 @@ from rich.text import Text
 from cds_service.commands.progress import progress_bars
 from cds_service.commands.train import CohortSource
 from models.training.cohort.describe import TableOne, table_one
-from models.training.report.describe_text import tables
+from models.training.report.describe_text import TextTable, tables
 from models.training.validation.validation import as_json
 
 SCHEMA = "imnm-cds-table-one/1"
@@ -37,24 +35,24 @@ def show(console: Console, found: TableOne) -> None:
     for step in found.flow:
         why = f", {step.taken_out} taken out: {step.reason}" if step.taken_out else ""
         console.print(Text(f"  {step.left} {step.step}{why}"))
-    for one in tables(found):
-        _show_table(console, one)
+    for table in tables(found):
+        _show_table(console, table)
     if found.unused:
         console.print(Text(f"Columns that were not read: {', '.join(found.unused)}."))
 
 
-def _show_table(console: Console, one: Mapping[str, Any]) -> None:
+def _show_table(console: Console, described: TextTable) -> None:
     console.print()
-    console.print(Text(one["title"], style="bold"))
-    lines = [one["columns"], *one["rows"]]
+    console.print(Text(described.title, style="bold"))
+    lines = [described.columns, *described.rows]
     table = Table(box=SIMPLE_HEAD, padding=0, pad_edge=False)
-    for column, head in enumerate(one["columns"]):
+    for column, head in enumerate(described.columns):
         longest = max((len(word) for line in lines for word in line[column].split()), default=1)
         table.add_column(Text(head), overflow="fold", min_width=min(longest, _WIDEST_WORD))
-    for row in one["rows"]:
+    for row in described.rows:
         table.add_row(*map(_text, row))
     console.print(table)
-    console.print(Text(one["note"], style="dim"))
+    console.print(Text(described.note, style="dim"))
 
 
 def _text(cell: str) -> Text:

@@ -276,25 +276,25 @@ def test_cells_below_five_are_named_not_suppressed():
     named = {(c.group, c.column, c.level): c.count for c in described.small_cells if c.by == "subtype"}
     assert named[("anti-SRP", "High ANA titre", "present")] == 4 < FEWEST_IN_A_CELL
     assert row(described, "high_ana", "subtype").groups[0].counts[1] == 4
-    assert "High ANA titre present, anti-SRP: 4" in tables(described)[1]["note"]
+    assert "High ANA titre present, anti-SRP: 4" in tables(described)[1].note
 
 
 # Texts
 
 
 def test_every_table_has_as_many_cells_in_each_row_as_heads():
-    for one in tables(table_one(with_subtypes(cohort(GAPS), (90, 60, 40)))):
-        assert {len(line) for line in one["rows"]} == {len(one["columns"])}
+    for table in tables(table_one(with_subtypes(cohort(GAPS), (90, 60, 40)))):
+        assert {len(line) for line in table.rows} == {len(table.columns)}
 
 
 def test_the_notes_name_tests_adjustment_and_what_was_left_out():
-    note = tables(table_one(with_subtypes(cohort(GAPS), (90, 60, 40))))[1]["note"]
+    note = tables(table_one(with_subtypes(cohort(GAPS), (90, 60, 40))))[1].note
     for part in ("c chi-square", "k Kruskal-Wallis", "Holm", "10 patients without a known antibody subtype"):
         assert part in note
 
 
 def test_what_was_not_tested_is_told():
-    note = tables(table_one(made(high_ana=np.zeros(200))))[1]["note"]
+    note = tables(table_one(made(high_ana=np.zeros(200))))[1].note
     assert "High ANA titre: not tested, all values are the same." in note
 
 
@@ -302,7 +302,7 @@ def test_a_number_is_written_short_and_nothing_as_a_dash():
     found = replace(
         made(), candidates={"small": np.tile([0.00123, 0.5], 100), "unknown": np.full(200, np.nan)}
     )
-    lines = {line[0]: line[1] for line in tables(table_one(found))[1]["rows"]}
+    lines = {line[0]: line[1] for line in tables(table_one(found))[1].rows}
     assert lines["small"] == "0.25 (0.001, 0.50)"
     assert lines["unknown"] == "–"
 

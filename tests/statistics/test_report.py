@@ -3,20 +3,25 @@ import re
 from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
+from math import exp
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import msgspec
 import pytest
 
 from models.artefact import Model
 from models.registry import load_model
 from models.training.cohort.describe import table_one
 from models.training.errors import TrainingError
+from models.training.fitting.train import Options, update
 from models.training.fitting.write_model import write_model
 from models.training.report.checklist import AUTHOR
 from models.training.report.figures.canvas import even, spread, width_of
 from models.training.report.figures.nomogram import nomogram
+from models.training.report.model import limits_note
 from models.training.report.page import page
+from models.training.report.report import Report, as_document, fit_record_in
 from models.training.report.words import written, written_p
 from models.training.report.write import HTML_NAME, JSON_NAME, render, report_on, write_report
 from models.training.validation.validate import fit_record_of, validate
@@ -319,26 +324,112 @@ def test_the_record_of_the_fit_has_its_section_and_other_reports_none(trained_re
     assert '<section id="development"' not in plain("own")[0]
 
 
+def reported(kind: str = "own") -> Report:
+    """A report as read from its own JSON."""
+    return msgspec.convert(plain(kind)[1] | {"table_one": None}, Report)
+
+
 def test_the_nomogram_gives_the_served_risks():
-    content = plain("own")[1]
-    scales, model = nomogram(content["model"]), unshrunk()
+    scales, model = nomogram(reported().model), unshrunk()
     best = max(model.log_hazard_ratios)
-    for scale, hazard in zip(scales["scales"], model.baseline_hazard.values(), strict=True):
-        for row in scale["risks"]:
-            log_relative = row["points"] * best / 100
-            assert 1 - 2.718281828459045 ** (-hazard * 2.718281828459045**log_relative) == pytest.approx(
-                row["risk"]
-            )
+    for scale, hazard in zip(scales.scales, model.baseline_hazard.values(), strict=True):
+        for tick in scale.risks:
+            log_relative = tick.points * best / 100
+            assert 1 - exp(-hazard * exp(log_relative)) == pytest.approx(tick.risk)
+
+
+@pytest.mark.parametrize("first", [0.8, -0.5])
+def test_the_lines_of_the_nomogram_reach_from_the_lowest_risk_of_the_model_to_the_highest(first):
+    model = reported().model
+    changed = replace(model.predictors[0], log_hazard_ratio=first)
+    model = replace(model, predictors=(changed, *model.predictors[1:]))
+    scales = nomogram(model)
+    ratios = [predictor.log_hazard_ratio for predictor in model.predictors]
+    lowest, highest = (sum(end(0.0, ratio) for ratio in ratios) for end in (min, max))
+    for scale, at in zip(scales.scales, model.horizons, strict=True):
+        assert [scale.risks[end].points for end in (0, -1)] == [0, scales.total]
+        for tick, relative in ((scale.risks[0], lowest), (scale.risks[-1], highest)):
+            assert tick.risk == pytest.approx(1 - exp(-at.baseline_cumulative_hazard * exp(relative)))
+        assert [tick.points for tick in scale.risks] == sorted({tick.points for tick in scale.risks})
+
+
+def test_the_lines_of_the_nomogram_are_drawn_from_end_to_end(any_report):
+    html, content = any_report
+    svg = ET.fromstring(re.search(r'<svg id="figure-nomogram".*?</svg>', html, re.DOTALL)[0])
+    across = [re.findall(r"[\d.]+", path.get("d")) for path in svg.iter(f"{SVG}path")]
+    whole = [line for line in across if line[1] == line[3] and float(line[2]) - float(line[0]) == 430]
+    lines = {text.text: text for text in svg.iter(f"{SVG}text") if text.get("font-weight")}
+    assert list(lines)[:2] == ["Points", "Total points"]
+    assert len(lines) == 2 + len(content["nomogram"]["scales"])
+    heights = {float(line[1]) + 4 for line in whole}
+    assert {float(text.get("y")) for text in lines.values()} <= heights
+    shown = {text.get("data-value") for text in svg.iter(f"{SVG}text")}
+    for scale in content["nomogram"]["scales"]:
+        assert {repr(scale["risks"][end]["risk"]) for end in (0, -1)} <= shown
 
 
 def test_a_protective_predictor_gives_its_points_where_it_is_absent():
-    content = plain("own")[1]["model"]
-    content = json.loads(json.dumps(content))
-    content["predictors"][0]["log_hazard_ratio"] = -0.5
-    found = nomogram(content)
-    first = found["predictors"][0]
-    assert (first["present"], first["absent"] > 0) == (0.0, True)
-    assert found["total"] == sum(max(p["present"], p["absent"]) for p in found["predictors"])
+    model = reported().model
+    protective = replace(model.predictors[0], log_hazard_ratio=-0.5)
+    scales = nomogram(replace(model, predictors=(protective, *model.predictors[1:])))
+    first = scales.predictors[0]
+    assert (first.present, first.absent > 0) == (0.0, True)
+    assert scales.total == sum(max(p.present, p.absent) for p in scales.predictors)
+
+
+def record_of(folder: Path, **options) -> dict:
+    """What `train` records of a fit with these options."""
+    write_model(folder, fitted(**options), LABELS)
+    return fit_record_of(folder)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({}, "on the log scale multiplied by the same shrinkage factor"),
+        ({"shrinkage": "none"}, "Limits as served: Wald, of the fit by maximum likelihood, not shrunk."),
+        ({"ridge": 2.0}, "by the inverse of the penalised information"),
+        ({"firth": True}, "round Firth’s estimate"),
+    ],
+)
+def test_the_limits_of_hazard_ratios_say_how_they_were_made(options, sentence, tmp_path):
+    fit = record_of(tmp_path / "model", **options)
+    html, _ = render(own(), load_model(tmp_path / "model"), record=fit)
+    assert html.count(sentence) == 2  # at the table and at the figure
+
+
+def test_the_limits_of_shrunk_hazard_ratios_are_those_of_the_unshrunk_fit_times_the_factor(tmp_path):
+    fit = record_of(tmp_path / "model")
+    model = load_model(tmp_path / "model")
+    ratios = validate(model, cohort(), record=fit, resamples=20).hazard_ratios
+    factor = fit["shrinkage"]["factor"]
+    assert factor < 1
+    for ratio, b, se in zip(
+        ratios, fit["unshrunk_log_hazard_ratios"], fit["unshrunk_standard_errors"], strict=True
+    ):
+        assert ratio.served.low == pytest.approx(factor * (b - 1.959964 * se))
+        assert ratio.served.high == pytest.approx(factor * (b + 1.959964 * se))
+
+
+def test_the_limits_of_a_model_of_which_only_the_baseline_is_local_are_those_of_its_parent(tmp_path):
+    write_model(tmp_path / "model", update(cohort(), shipped(), Options()), LABELS)
+    assert "those of the model whose baseline was updated" in limits_note(
+        fit_record_in(fit_record_of(tmp_path / "model"))
+    )
+    assert "by the covariance of the model file" in plain("gaps")[0]
+
+
+def test_the_checklists_are_folded_on_the_screen_and_open_in_print(any_report):
+    html, _ = any_report
+    folded = re.findall(r"<details>.*?</details>", html, re.DOTALL)
+    assert [re.search(r"<caption>(\S+)", part)[1] for part in folded] == ["TRIPOD+AI,", "45"]
+    printed = html[html.index("@media print") : html.index("</style>")]
+    assert "details::details-content { display: block; content-visibility: visible" in printed
+
+
+def test_a_record_of_a_fit_that_cannot_be_read_ends_in_one_sentence():
+    with pytest.raises(TrainingError, match=r"the record of the model's fit cannot be read: .*patients"):
+        render(own(), unshrunk(), record={"kind": "fit", "centre": "West", "time_zero": "now"})
 
 
 def test_characteristics_take_the_place_of_the_predictors_alone():
@@ -461,10 +552,11 @@ def test_ticks_are_whole_multiples():
 
 def test_the_example_in_the_documentation_is_made_by_this_page_from_its_numbers():
     content = json.loads(NUMBERS.read_text(encoding="utf-8"))
-    figures = content.pop("figures")
-    html, drawn = page(content)
+    report = msgspec.convert(content, Report)
+    html, drawn = page(report)
     assert html == PAGE.read_text(encoding="utf-8")
-    assert drawn == figures
+    assert drawn == report.figures
+    assert as_document(report) == content
     assert content["evidence"].startswith("Synthetic")
 
 

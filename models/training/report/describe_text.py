@@ -1,10 +1,11 @@
 """Table 1 as texts: the same rows for the terminal and for the report."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 from math import floor, log10
-from typing import Any
 
 from models.training.cohort.describe import PER, Cell, Contrast, Group, Quartiles, Row, TableOne
+from models.training.report.words import written, written_p
 from models.training.statistics.comparing import Tested
 
 DASH = "–"
@@ -16,50 +17,64 @@ _MARKS = {
 }
 
 
-def tables(found: TableOne) -> tuple[Mapping[str, Any], ...]:
-    """Every table with title, columns, rows of texts (the first cell is the heading of its row), and a note."""
-    return (_follow_up(found), *(_characteristics(found, contrast) for contrast in found.contrasts))
+@dataclass(frozen=True, slots=True)
+class TextTable:
+    """A table of texts: the first cell of a row is its heading; one that begins with a dash is a level of the row above."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str
 
 
-def _follow_up(found: TableOne) -> Mapping[str, Any]:
-    groups = [found.all, *(group for c in found.contrasts if c.by == "subtype" for group in c.groups)]
+def tables(described: TableOne) -> tuple[TextTable, ...]:
+    """Follow-up, then the characteristics by each thing that they are given by."""
+    return (
+        _follow_up(described),
+        *(_characteristics(described, contrast) for contrast in described.contrasts),
+    )
+
+
+def _follow_up(described: TableOne) -> TextTable:
+    by_subtype = [group for c in described.contrasts if c.by == "subtype" for group in c.groups]
+    groups = [described.all, *by_subtype]
     rows = {
         "Patients": lambda g: str(g.n),
         "Recurrences": lambda g: str(g.follow_up.recurrences),
         "Deaths without recurrence": lambda g: str(g.follow_up.deaths),
-        "Person-years": lambda g: _written(g.follow_up.person_years, 1),
+        "Person-years": lambda g: written(g.follow_up.person_years, 1),
         f"Recurrences per {PER:.0f} person-years": _rate,
         "Years of follow-up": lambda g: _quartiles(g.follow_up.years),
     }
-    return {
-        "title": "Follow-up",
-        "columns": ["", *(_first_upper(group.label) for group in groups)],
-        "rows": [[name, *map(text, groups)] for name, text in rows.items()],
-        "note": "Rates with exact 95 % Poisson limits. Years of follow-up: median (quartiles) by reverse Kaplan-Meier; "
+    return TextTable(
+        title="Follow-up",
+        columns=("", *(_first_upper(group.label) for group in groups)),
+        rows=tuple((name, *map(text, groups)) for name, text in rows.items()),
+        note="Rates with exact 95 % Poisson limits. Years of follow-up: median (quartiles) by reverse Kaplan-Meier; "
         "–: not reached.",
-    }
+    )
 
 
 def _rate(group: Group) -> str:
-    found = group.follow_up
-    return f"{_written(found.rate, 1)} ({_written(found.low, 1)}, {_written(found.high, 1)})"
+    seen = group.follow_up
+    return f"{written(seen.rate, 1)} ({written(seen.low, 1)}, {written(seen.high, 1)})"
 
 
-def _characteristics(found: TableOne, contrast: Contrast) -> Mapping[str, Any]:
-    heads = [f"{_first_upper(group.label)} n = {group.n}" for group in (found.all, *contrast.groups)]
-    return {
-        "title": f"Characteristics by {contrast.label}",
-        "columns": ["", *heads, "SMD", "p", found.adjustment],
-        "rows": [line for row in contrast.rows for line in _lines(row)],
-        "note": " ".join(_notes(found, contrast)),
-    }
+def _characteristics(described: TableOne, contrast: Contrast) -> TextTable:
+    heads = [f"{_first_upper(group.label)} n = {group.n}" for group in (described.all, *contrast.groups)]
+    return TextTable(
+        title=f"Characteristics by {contrast.label}",
+        columns=("", *heads, "SMD", "p", described.adjustment),
+        rows=tuple(tuple(line) for row in contrast.rows for line in _lines(row)),
+        note=" ".join(_notes(described, contrast)),
+    )
 
 
 def _lines(row: Row) -> Iterator[list[str]]:
     """The row itself; of words with more than two levels a row for each; then how many are missing, where any are."""
     cells = (row.all, *row.groups)
-    size = DASH if row.largest is None else _written(row.largest, 2)
-    ending = [size, _p(row.test), DASH if row.p_adjusted is None else _written_p(row.p_adjusted)]
+    size = DASH if row.largest is None else written(row.largest, 2)
+    ending = [size, _p(row.test), DASH if row.p_adjusted is None else written_p(row.p_adjusted)]
     label = f"{row.label}, {row.unit}" if row.unit else row.label
     if row.kind == "number":
         yield [label, *(_quartiles(cell.quartiles) for cell in cells), *ending]
@@ -75,13 +90,13 @@ def _lines(row: Row) -> Iterator[list[str]]:
 
 def _count(cell: Cell, level: int) -> str:
     share = cell.shares[level]
-    return DASH if share is None else f"{cell.counts[level]} ({_written(share, 0, percent=True)} %)"
+    return DASH if share is None else f"{cell.counts[level]} ({written(share, 0, percent=True)} %)"
 
 
-def _quartiles(found: Quartiles) -> str:
-    if found.lower is found.median is found.upper is None:
+def _quartiles(of: Quartiles) -> str:
+    if of.lower is of.median is of.upper is None:
         return DASH
-    lower, median, upper = map(_short, (found.lower, found.median, found.upper))
+    lower, median, upper = map(_short, (of.lower, of.median, of.upper))
     return f"{median} ({lower}, {upper})"
 
 
@@ -90,15 +105,15 @@ def _short(value: float | None) -> str:
     if value is None:
         return DASH
     if value == round(value):
-        return _written(value, 0)
-    return _written(value, max(0, min(2, 2 - floor(log10(abs(value)))), -floor(log10(abs(value)))))
+        return written(value, 0)
+    return written(value, max(0, min(2, 2 - floor(log10(abs(value)))), -floor(log10(abs(value)))))
 
 
 def _p(test: Tested) -> str:
-    return DASH if test.p is None else f"{_written_p(test.p)} {_MARKS[test.name]}"
+    return DASH if test.p is None else f"{written_p(test.p)} {_MARKS[test.name]}"
 
 
-def _notes(found: TableOne, contrast: Contrast) -> Iterator[str]:
+def _notes(described: TableOne, contrast: Contrast) -> Iterator[str]:
     used = {row.test.name for row in contrast.rows if row.test.p is not None}
     yield "Counts (%) or medians (quartiles); these, differences and tests leave out missing values."
     yield "SMD: standardised difference" + (
@@ -106,7 +121,7 @@ def _notes(found: TableOne, contrast: Contrast) -> Iterator[str]:
     )
     if used:
         yield "Tests: " + ", ".join(f"{mark} {name}" for name, mark in _MARKS.items() if name in used) + "."
-        yield f"{found.adjustment}: p adjusted by {found.adjustment}'s method for the {contrast.tests} tests of this table."
+        yield f"{described.adjustment}: p adjusted by {described.adjustment}'s method for the {contrast.tests} tests of this table."
     for row in contrast.rows:
         if row.test.reason:
             yield f"{row.label}: not tested, {row.test.reason}."
@@ -116,24 +131,9 @@ def _notes(found: TableOne, contrast: Contrast) -> Iterator[str]:
         yield (
             "Who was followed for longer had more time for a recurrence: this table ignores it, hazard ratios do not."
         )
-    if small := [cell for cell in found.small_cells if cell.by == contrast.by]:
+    if small := [cell for cell in described.small_cells if cell.by == contrast.by]:
         cells = "; ".join(f"{c.column} {c.level}, {c.group}: {c.count}" for c in small)
         yield f"Cells below 5, in which persons might be recognised: {cells}."
-
-
-# The report imports this module, and importing any part of the report imports all of it: so only when it is needed.
-
-
-def _written(value: float, decimals: int, *, percent: bool = False) -> str:
-    from models.training.report.words import written
-
-    return written(value, decimals, percent=percent)
-
-
-def _written_p(p: float) -> str:
-    from models.training.report.words import written_p
-
-    return written_p(p)
 
 
 def _first_upper(text: str) -> str:

@@ -1,80 +1,80 @@
 """How the model was fitted, as `train` recorded it: predictors alone, shrinkage, proportional hazards, sample size."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 from models.training.report import markup as m
+from models.training.report.report import (
+    FitRecord,
+    Proportionality,
+    Report,
+    ReportedPredictor,
+    ReportedRatio,
+)
 
 
-def development(content: Mapping[str, Any]) -> str:
+def development(report: Report) -> str:
     """The section; nothing where there is no record."""
-    record = content["fit"]
+    record, predictors = report.fit_record, report.model.predictors
     if not record:
         return ""
-    labels = {row["name"]: row["label"] for row in content["model"]["predictors"]}
+    versions = ", ".join(f"{name} {version}" for name, version in record.libraries.items())
     return m.section(
         "development",
         "How the model was fitted",
         _summary(record),
-        _univariable(record, labels),
-        _proportionality(record, list(labels.values())),
-        _libraries(record),
+        _univariable(record, predictors) if record.univariable else "",
+        _proportionality(record.proportionality, predictors) if record.proportionality else "",
+        f'<p class="note">Fitted with {m.words(versions)}.</p>',
     )
 
 
-def _summary(record: Mapping[str, Any]) -> str:
-    same = f"{m.number(record['patients'])} patients with {m.number(record['recurrences'])} recurrences of {m.words(record['centre'])}"
+def _summary(record: FitRecord) -> str:
+    same = f"{m.number(record.patients)} patients with {m.number(record.recurrences)} recurrences of {m.words(record.centre)}"
     lines = [
-        f"{m.words(record['kind'][0].upper() + record['kind'][1:])} to {same}; time zero: {m.words(record['time_zero'])}."
+        f"{m.words(record.kind[0].upper() + record.kind[1:])} to {same}; time zero: {m.words(record.time_zero)}."
     ]
-    if record.get("method"):
-        lines.append(f"Method: {m.words(record['method'])}; ties: {m.words(record['ties'])}.")
-    if record.get("shrinkage"):
-        found = record["shrinkage"]
+    if record.method:
+        lines.append(f"Method: {m.words(record.method)}; ties: {m.words(record.ties)}.")
+    if record.shrinkage:
         lines.append(
-            f"Log hazard ratios were multiplied by {m.number(found['factor'], 3)}, the mean calibration slope in "
-            f"{m.number(found['resamples'])} resamples, and the baseline was estimated under them."
+            f"Log hazard ratios were multiplied by {m.number(record.shrinkage.factor, 3)}, the mean calibration slope in "
+            f"{m.number(record.shrinkage.resamples)} resamples, and the baseline was estimated under them."
         )
-    if record.get("sample_size"):
-        size = record["sample_size"]
+    if record.sample_size:
         lines.append(
-            f"Sample size by Riley’s criteria at what was found: {m.number(size['n'])} patients; there were "
-            f"{m.number(record['patients'])}."
+            f"Sample size by Riley’s criteria at what was found: {m.number(record.sample_size.n)} patients; there were "
+            f"{m.number(record.patients)}."
         )
-    if "observed_over_expected" in record:
-        lines.append(f"Observed over expected before: {m.number(record['observed_over_expected'])}.")
+    if record.observed_over_expected is not None:
+        lines.append(f"Observed over expected before: {m.number(record.observed_over_expected)}.")
     return m.listed(lines)
 
 
-def _univariable(record: Mapping[str, Any], labels: Mapping[str, str]) -> str:
-    rows = []
-    for row in record.get("univariable", ()):
-        ratio = {
-            "value": row["hazard_ratio"],
-            "low": row["low"],
-            "high": row["high"],
-            "reason": row["reason"],
-        }
-        name = m.words(labels.get(row["name"], row["name"]))
-        rows.append(
-            [name, m.number(row["n"]), m.number(row["events"]), m.measure(ratio), m.p_value(row["p"])]
-        )
-    heads = ["Predictor", "Patients", "Recurrences", "Hazard ratio (95 % limits)", "p (Wald)"]
-    return m.table("Each predictor alone", heads, rows) if rows else ""
-
-
-def _proportionality(record: Mapping[str, Any], names: list[str]) -> str:
-    test = record.get("proportionality")
-    if not test:
-        return ""
+def _univariable(record: FitRecord, predictors: Sequence[ReportedPredictor]) -> str:
+    labels = {predictor.name: predictor.label for predictor in predictors}
     rows = [
-        [m.words(name), m.number(chi, 2), m.p_value(p)]
-        for name, chi, p in zip(names, test["chi_square"], test["p"], strict=True)
+        [
+            m.words(labels.get(alone.name, alone.name)),
+            m.number(alone.n),
+            m.number(alone.events),
+            m.measure(ReportedRatio(alone.hazard_ratio, alone.low, alone.high, alone.reason)),
+            m.p_value(alone.p),
+        ]
+        for alone in record.univariable
     ]
-    rows.append(["All together", m.number(test["chi_square_global"], 2), m.p_value(test["p_global"])])
+    heads = ["Predictor", "Patients", "Recurrences", "Hazard ratio (95 % limits)", "p (Wald)"]
+    return m.table(
+        "Each predictor alone",
+        heads,
+        rows,
+        note="Maximum likelihood in everybody of whom the predictor is known, not shrunk; Wald limits.",
+    )
+
+
+def _proportionality(test: Proportionality, predictors: Sequence[ReportedPredictor]) -> str:
+    rows = [
+        [m.words(predictor.label), m.number(chi, 2), m.p_value(p)]
+        for predictor, chi, p in zip(predictors, test.chi_square, test.p, strict=True)
+    ]
+    rows.append(["All together", m.number(test.chi_square_global, 2), m.p_value(test.p_global)])
     return m.table("Proportional hazards: score test (time by Kaplan-Meier)", ["Predictor", "χ²", "p"], rows)
-
-
-def _libraries(record: Mapping[str, Any]) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in record["libraries"].items())
-    return f'<p class="note">Fitted with {m.words(versions)}.</p>'

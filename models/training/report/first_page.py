@@ -1,103 +1,88 @@
 """The first page: what it is, how sure it is, the main numbers, what it cannot tell; then where patients came from."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
+from models.risk import DECISION_HORIZON
 from models.training.report import markup as m
+from models.training.report.report import Report
+from models.training.validation.validation import AtHorizon, Measure, Validation
 
-_DECISION = "2y"
 
-
-def first_page(content: Mapping[str, Any]) -> str:
+def first_page(report: Report) -> str:
     """Title, evidence, main numbers, limits."""
-    model, found = content["model"], content["validation"]
-    date = f", {m.words(content['date'])}" if content["date"] else ""
-    warnings = [f"Warning: {m.words(text)}." for text in content["fit"].get("warnings", ())]
+    model, validation, record = report.model, report.validation, report.fit_record
+    date = f", {m.words(report.date)}" if report.date else ""
+    warnings = [f"Warning: {m.words(text)}." for text in (record.warnings if record else ())]
     notes = m.listed(warnings) if warnings else ""
-    limits = m.listed([m.words(sentence) for sentence in content["cannot_tell"]])
+    limits = m.listed([m.words(sentence) for sentence in report.cannot_tell])
     return (
-        f'<header>\n<p class="evidence">Evidence: {m.words(content["evidence"])}</p>\n'
-        f"<h1>{m.words(content['title'])}</h1>\n"
-        f'<p class="sub">Model {m.words(model["id"])} {m.words(model["version"])}; cohort {m.words(found["cohort"])}{date}</p>\n'
-        f'</header>\n<dl class="cards">\n{_cards(found)}\n</dl>\n{notes}\n'
+        f'<header>\n<p class="evidence">Evidence: {m.words(report.evidence)}</p>\n'
+        f"<h1>{m.words(report.title)}</h1>\n"
+        f'<p class="sub">Model {m.words(model.id)} {m.words(model.version)}; cohort {m.words(validation.cohort)}{date}</p>\n'
+        f'</header>\n<dl class="cards">\n{_cards(validation)}\n</dl>\n{notes}\n'
         f'<div class="warning"><h2>What this cannot tell</h2>\n{limits}\n</div>'
     )
 
 
-def _cards(found: Mapping[str, Any]) -> str:
-    at = next(row for row in found["horizons"] if row["horizon"] == _DECISION)
-    follow_up = found["follow_up"]
+def _cards(validation: Validation) -> str:
+    at = next(at for at in validation.horizons if at.horizon == DECISION_HORIZON)
+    follow_up = validation.follow_up.value
     followed = (
-        f"median follow-up {m.number(follow_up['value'], 1)} years"
-        if follow_up["value"] is not None
-        else "median follow-up not reached"
+        "median follow-up not reached"
+        if follow_up is None
+        else f"median follow-up {m.number(follow_up, 1)} years"
     )
-    patients = f"{m.number(found['n'])}<small>{m.number(found['events'])} recurrences, {m.number(found['deaths'])} died before; {followed}</small>"
+    patients = f"{m.number(validation.n)}<small>{m.number(validation.events)} recurrences, {m.number(validation.deaths)} died before; {followed}</small>"
     cards = [
-        ("Patients", patients),
-        ("Time zero", m.words(found["time_zero"])),
-        *_concordance(found),
-        (
-            "Observed over expected, 2 years",
-            _with_limits(at["observed_over_expected"]),
-        ),
-        ("Calibration slope", _slope(found)),
-        ("Mean distance from calibration (ICI), 2 years", _ici(at)),
+        ("Patients", "", patients),
+        ("Time zero", ' class="text"', m.words(validation.time_zero)),
+        _concordance(validation),
+        ("Observed over expected, 2 years", "", _with_limits(at.observed_over_expected)),
+        ("Calibration slope", "", _slope(validation)),
+        ("Mean distance from calibration (ICI), 2 years", "", _ici(at)),
     ]
-    return "\n".join(_card(name, text) for name, text in cards)
+    return "\n".join(f"<div><dt>{name}</dt><dd{kind}>{text}</dd></div>" for name, kind, text in cards)
 
 
-def _card(name: str, text: str) -> str:
-    kind = ' class="text"' if name == "Time zero" else ""
-    return f"<div><dt>{name}</dt><dd{kind}>{text}</dd></div>"
-
-
-def _concordance(found: Mapping[str, Any]) -> list[tuple[str, str]]:
-    internal = found["internal"]
+def _concordance(validation: Validation) -> tuple[str, str, str]:
+    internal = validation.internal
     if not internal:
-        return [("Harrell’s C in this cohort", _with_limits(found["harrell"]))]
-    shifted, figures = internal["shifted"], internal["concordance"]
+        return "Harrell’s C in this cohort", "", _with_limits(validation.harrell)
+    shifted, figures = internal.shifted, internal.concordance
     text = (
-        f"{m.number(figures['corrected'])}<small>{m.number(shifted['low'])} to {m.number(shifted['high'])}; "
-        f"before correction {m.number(figures['apparent'])}</small>"
+        f"{m.number(figures.corrected)}<small>{m.number(shifted.low)} to {m.number(shifted.high)}; "
+        f"before correction {m.number(figures.apparent)}</small>"
     )
-    return [("Harrell’s C, corrected for optimism", text)]
+    return "Harrell’s C, corrected for optimism", "", text
 
 
-def _slope(found: Mapping[str, Any]) -> str:
-    internal = found["internal"]
-    if internal and internal["slope"]["value"] is not None:
-        before = m.number(found["slope"]["value"])
-        return (
-            f"{m.number(internal['slope']['value'])}<small>corrected; before {before}; 1 is perfect</small>"
-        )
-    return _with_limits(found["slope"])
+def _slope(validation: Validation) -> str:
+    internal = validation.internal
+    if internal and internal.slope.value is not None:
+        before = m.number(validation.slope.value)
+        return f"{m.number(internal.slope.value)}<small>corrected; before {before}; 1 is perfect</small>"
+    return _with_limits(validation.slope)
 
 
-def _ici(at: Mapping[str, Any]) -> str:
-    corrected, plain = at["ici_corrected"], at["ici"]
-    if corrected["value"] is not None:
-        before = m.number(plain["value"], 1, percent=True)
-        return (
-            f"{m.number(corrected['value'], 1, percent=True)} points<small>corrected; before {before}</small>"
-        )
-    return _with_limits(plain, percent=True)
+def _ici(at: AtHorizon) -> str:
+    if at.ici_corrected.value is None:
+        return _with_limits(at.ici, percent=True)
+    corrected, before = (m.number(ici.value, 1, percent=True) for ici in (at.ici_corrected, at.ici))
+    return f"{corrected} points<small>corrected; before {before}</small>"
 
 
-def _with_limits(found: Mapping[str, Any], *, percent: bool = False) -> str:
-    if found["value"] is None:
-        return f"<small>not estimable: {m.words(found['reason'])}</small>"
-    text = m.number(found["value"], 1 if percent else 2, percent=percent) + (" points" if percent else "")
-    if found["low"] is None or found["high"] is None:
+def _with_limits(measure: Measure, *, percent: bool = False) -> str:
+    if measure.value is None:
+        return f"<small>not estimable: {m.words(measure.reason)}</small>"
+    text = m.number(measure.value, 1 if percent else 2, percent=percent) + (" points" if percent else "")
+    if measure.low is None or measure.high is None:
         return text
-    return f"{text}<small>{m.number(found['low'])} to {m.number(found['high'])}</small>"
+    return f"{text}<small>{m.number(measure.low)} to {m.number(measure.high)}</small>"
 
 
-def flow(content: Mapping[str, Any]) -> str:
+def flow(report: Report) -> str:
     """From screened to analysed."""
     rows = [
-        [m.words(s["step"]), m.number(s["left"]), m.number(s["taken_out"]), m.words(s["reason"])]
-        for s in content["validation"]["flow"]
+        [m.words(s.step), m.number(s.left), m.number(s.taken_out), m.words(s.reason)]
+        for s in report.validation.flow
     ]
     return m.section(
         "flow",
@@ -106,31 +91,29 @@ def flow(content: Mapping[str, Any]) -> str:
     )
 
 
-def characteristics(content: Mapping[str, Any]) -> str:
+def characteristics(report: Report) -> str:
     """Table 1: that of `describe`, or else the predictors alone."""
     tables = [
         m.table(
-            one["title"],
-            [m.words(head) for head in one["columns"]],
-            [_row(row) for row in one["rows"]],
-            note=m.words(one.get("note", "")),
+            table.title,
+            [m.words(head) for head in table.columns],
+            [[_heading(head), *map(m.words, cells)] for head, *cells in table.rows],
+            note=m.words(table.note),
         )
-        for one in content["tables"]
+        for table in report.tables
     ]
-    return m.section("characteristics", "Characteristics", *(tables or [_predictors(content)]))
+    return m.section("characteristics", "Characteristics", *(tables or [_predictors(report.validation)]))
 
 
-def _row(cells: Sequence[str]) -> list[str]:
-    """A row of texts; a level of the row above is set in."""
-    head = cells[0]
-    level = head.removeprefix("– ")
-    first = m.words(head) if level == head else f'<span class="level">{m.words(level)}</span>'
-    return [first, *(m.words(cell) for cell in cells[1:])]
+def _heading(text: str) -> str:
+    """The heading of a row; a level of the row above is set in."""
+    level = text.removeprefix("– ")
+    return m.words(text) if level == text else f'<span class="level">{m.words(level)}</span>'
 
 
-def _predictors(content: Mapping[str, Any]) -> str:
+def _predictors(validation: Validation) -> str:
     rows = [
-        [m.words(row["label"]), m.number(row["present"]), m.number(row["absent"]), m.number(row["unknown"])]
-        for row in content["validation"]["missing"]
+        [m.words(known.label), m.number(known.present), m.number(known.absent), m.number(known.unknown)]
+        for known in validation.missing
     ]
     return m.table("Predictors at time zero", ["Predictor", "Present", "Absent", "Not known"], rows)

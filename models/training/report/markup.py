@@ -1,12 +1,30 @@
 """HTML: escaped words, numbers that carry their full value, tables with headings, sections."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
-from typing import Any
+from typing import Protocol
 
 from models.training.report.words import written, written_p
 
-Cell = str
+
+class Limited(Protocol):
+    """A number with its limits, or the reason why there is none."""
+
+    @property
+    def value(self) -> float | None:
+        """The number."""
+
+    @property
+    def low(self) -> float | None:
+        """The lower limit."""
+
+    @property
+    def high(self) -> float | None:
+        """The upper limit."""
+
+    @property
+    def reason(self) -> str:
+        """Why there is no number."""
 
 
 def words(text: str) -> str:
@@ -28,19 +46,19 @@ def p_value(p: float | None) -> str:
     return "–" if p is None else f'<data value="{p!r}">{escape(written_p(p))}</data>'
 
 
-def measure(found: Mapping[str, Any], decimals: int = 2, *, percent: bool = False) -> str:
+def measure(given: Limited, decimals: int = 2, *, percent: bool = False) -> str:
     """A value with its limits, or why there is none."""
-    if found["value"] is None:
-        return f'<span class="none">not estimable: {words(found["reason"])}</span>'
-    text = number(found["value"], decimals, percent=percent)
-    if found.get("low") is None or found.get("high") is None:
+    if given.value is None:
+        return f'<span class="none">not estimable: {words(given.reason)}</span>'
+    text = number(given.value, decimals, percent=percent)
+    if given.low is None or given.high is None:
         return text
-    low, high = (number(found[end], decimals, percent=percent) for end in ("low", "high"))
+    low, high = (number(end, decimals, percent=percent) for end in (given.low, given.high))
     return f'{text} <span class="limits">({low} to {high})</span>'
 
 
 def table(
-    caption: str, heads: Sequence[Cell], rows: Sequence[Sequence[Cell]], *, note: str = "", kind: str = ""
+    caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], *, note: str = "", kind: str = ""
 ) -> str:
     """A table: the first cell of a row is its heading. All cells are HTML already; `kind` is a class of the style."""
     style = f' class="{kind}"' if kind else ""
@@ -56,11 +74,6 @@ def table(
     )
 
 
-def figure(svg: str, caption: str) -> str:
-    """A picture with its caption, which is HTML already."""
-    return f"<figure>\n{svg}\n<figcaption>{caption}</figcaption>\n</figure>"
-
-
 def section(name: str, title: str, *parts: str) -> str:
     """A part of the report with its heading."""
     content = "\n".join(part for part in parts if part)
@@ -70,3 +83,8 @@ def section(name: str, title: str, *parts: str) -> str:
 def listed(items: Sequence[str]) -> str:
     """A list; the items are HTML already."""
     return "<ul>\n" + "\n".join(f"<li>{item}</li>" for item in items) + "\n</ul>"
+
+
+def folded(summary: str, content: str) -> str:
+    """What is shown on demand, and always in print; the content is HTML already."""
+    return f"<details>\n<summary>{words(summary)}</summary>\n{content}\n</details>"

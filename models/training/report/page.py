@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from models.training.report import markup as m
 from models.training.report import results
 from models.training.report.development import development
-from models.training.report.figures.forest import forest_figure
-from models.training.report.figures.nomogram import nomogram_figure
+from models.training.report.figures.gallery import Gallery
 from models.training.report.first_page import characteristics, first_page, flow
+from models.training.report.model import model
+from models.training.report.report import Checklist, FigureNumbers, Report
 
 _STYLE = Path(__file__).with_name("style.css")
 _PARTS = (
@@ -30,114 +30,62 @@ _PARTS = (
 )
 
 
-def page(content: Mapping[str, Any]) -> tuple[str, dict[str, dict[str, Any]]]:
+def page(report: Report) -> tuple[str, Mapping[str, FigureNumbers]]:
     """The page, and for each figure its title, its description, and the numbers that it shows."""
-    gallery = results.Gallery()
+    gallery = Gallery()
     body = [
-        f'<section class="first">{first_page(content)}\n{_contents(content)}</section>',
-        flow(content),
-        characteristics(content),
-        results.observed(content, gallery),
-        results.discrimination(content, gallery),
-        results.calibration(content, gallery),
-        results.benefit(content, gallery),
-        _model(content, gallery),
-        development(content),
-        results.stability(content, gallery),
-        results.subgroups(content),
-        results.missingness(content, gallery),
-        _checklist("tripod", "TRIPOD+AI checklist", content["checklists"]["tripod_ai"]),
-        _checklist("hti", "HTI-1 source attributes", content["checklists"]["hti_1"]),
-        _methods(content),
+        f'<section class="first">{first_page(report)}\n{_contents(report)}</section>',
+        flow(report),
+        characteristics(report),
+        results.observed(report, gallery),
+        results.discrimination(report, gallery),
+        results.calibration(report, gallery),
+        results.benefit(report, gallery),
+        model(report, gallery),
+        development(report),
+        results.stability(report, gallery),
+        results.subgroups(report),
+        results.missingness(report, gallery),
+        _checklist("tripod", "TRIPOD+AI checklist", report.checklists.tripod_ai),
+        _checklist("hti", "HTI-1 source attributes", report.checklists.hti_1),
+        _methods(report),
     ]
     style = _STYLE.read_text(encoding="utf-8")
     html = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{m.words(content['title'])}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
+        f"<title>{m.words(report.title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
         + "\n".join(part for part in body if part)
         + "\n</main>\n</body>\n</html>\n"
     )
     return html, gallery.shown
 
 
-def _contents(content: Mapping[str, Any]) -> str:
-    absent = set() if content["validation"]["internal"] else {"stability"}
-    absent |= set() if content["fit"] else {"development"}
+def _contents(report: Report) -> str:
+    absent = set() if report.validation.internal else {"stability"}
+    absent |= set() if report.fit else {"development"}
     there = [(name, title) for name, title in _PARTS if name not in absent]
     items = m.listed([f'<a href="#{name}">{m.words(title)}</a>' for name, title in there])
     return f'<nav aria-label="Contents">{items}</nav>'
 
 
-def _model(content: Mapping[str, Any], gallery: results.Gallery) -> str:
-    model = content["model"]
-    forest = gallery.show(
-        forest_figure(content["hazard_ratios"]),
-        "As served, after any shrinkage, and refitted in the complete patients of this cohort without it.",
-    )
-    nomogram = gallery.show(
-        nomogram_figure(content["nomogram"]),
-        "Drawn from the model file: the risks are those that are served.",
-    )
-    ratios = [
-        [
-            m.words(row["label"]),
-            m.words(row["threshold"]),
-            m.number(row["log_hazard_ratio"], 4),
-            m.measure(ratio["served"]),
-            m.measure(ratio["refitted"]),
-        ]
-        for row, ratio in zip(model["predictors"], content["hazard_ratios"], strict=True)
-    ]
-    hazards = [
-        [
-            results.years(row),
-            m.number(row["baseline_cumulative_hazard"], 5),
-            m.number(row["baseline_risk"], 1, percent=True),
-        ]
-        for row in model["horizons"]
-    ]
-    heads = ["Predictor", "Present if", "Log hazard ratio", "Hazard ratio as served", "Refitted here"]
-    sources = [
-        [m.words(name), m.words(p["mark"]), m.words(p["source"])] for name, p in model["provenance"].items()
-    ]
-    return m.section(
-        "model",
-        "The model",
-        f"<p>{m.words(model['description'].get('kind', ''))}. Risk at t = 1 \N{MINUS SIGN} exp(\N{MINUS SIGN}H(t) · exp(sum of the log hazard ratios present)).</p>",
-        m.table("Predictors and their weights (95 % limits)", heads, ratios),
-        m.table(
-            "Baseline: nobody’s predictors present", ["Horizon", "Cumulative hazard H", "Risk, %"], hazards
-        ),
-        "<h3>Hazard ratios</h3>",
-        forest,
-        "<h3>Nomogram</h3>",
-        nomogram,
-        m.table("Where its numbers come from", ["Numbers", "Mark", "Source"], sources),
-    )
-
-
-def _checklist(name: str, title: str, found: Mapping[str, Any]) -> str:
+def _checklist(name: str, title: str, checklist: Checklist) -> str:
     rows = [
         [
-            m.words(row["id"]),
-            m.words(row["section"]),
-            m.words(row["topic"]),
-            m.words(row["answer"])
-            if row["filled"]
-            else f'<span class="author">{m.words(row["answer"])}</span>',
+            m.words(item.id),
+            m.words(item.section),
+            m.words(item.topic),
+            m.words(item.answer) if item.filled else f'<span class="author">{m.words(item.answer)}</span>',
         ]
-        for row in found["items"]
+        for item in checklist.items
     ]
-    return m.section(
-        name,
-        title,
-        m.table(found["source"], ["Item", "Section", "Topic", "In this report"], rows, kind="checklist"),
-    )
+    heads = ["Item", "Section", "Topic", "In this report"]
+    table = m.table(checklist.source, heads, rows, kind="checklist")
+    return m.section(name, title, m.folded("Every item, and what this report says to it", table))
 
 
-def _methods(content: Mapping[str, Any]) -> str:
-    found, model = content["validation"], content["model"]
+def _methods(report: Report) -> str:
+    validation = report.validation
     sentences = [
         "Event: recurrence. Death counts as censoring unless a line says competing. At equal times events precede censorings.",
         "Score: the served risk, averaged over unknown predictors by the model’s joint table. Equal scores count one half.",
@@ -148,11 +96,11 @@ def _methods(content: Mapping[str, Any]) -> str:
         "Net benefit: positive is a risk of at least the threshold; true positives by Kaplan-Meier among the positive.",
     ]
     rows = [
-        ["Model file, SHA-256", f"<code>{m.words(model['sha256'])}</code>"],
-        ["Cohort file, SHA-256", f"<code>{m.words(found['cohort_sha256'])}</code>"],
-        ["Seed", m.number(found["seed"])],
-        ["Confidence level", m.number(content["level"], 2)],
-        ["Person-years", m.number(found["person_years"], 1)],
+        ["Model file, SHA-256", f"<code>{m.words(report.model.sha256)}</code>"],
+        ["Cohort file, SHA-256", f"<code>{m.words(validation.cohort_sha256)}</code>"],
+        ["Seed", m.number(validation.seed)],
+        ["Confidence level", m.number(report.level, 2)],
+        ["Person-years", m.number(validation.person_years, 1)],
     ]
     return m.section(
         "methods",

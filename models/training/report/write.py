@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from models.registry import load_model
 from models.training.cohort.cohort import Cohort
 from models.training.cohort.describe import TableOne, table_one
 from models.training.errors import TrainingError
-from models.training.report.numbers import document
+from models.training.report.compose import compose
 from models.training.report.page import page
+from models.training.report.report import as_document
 from models.training.validation.internal import Progress, quiet
 from models.training.validation.validate import RESAMPLES, fit_record_of, validate
 from models.training.validation.validation import Validation
@@ -22,20 +24,21 @@ HTML_NAME, JSON_NAME = "report.html", "report.json"
 
 
 def render(
-    found: Validation,
+    validation: Validation,
     model: Model,
     described: TableOne | None = None,
     date: str = "",
     record: Mapping[str, Any] | None = None,
 ) -> tuple[str, str]:
-    """The report as HTML and as JSON text; the same input gives the same bytes."""
-    content = document(found, model, described, date, record)
-    html, content["figures"] = page(content)
-    return html, json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    """The report as HTML and as JSON text; the same input gives the same bytes. Raises TrainingError as `compose`."""
+    report = compose(validation, model, described, date, record)
+    html, figures = page(report)
+    document = as_document(replace(report, figures=figures))
+    return html, json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
 def write_report(
-    found: Validation,
+    validation: Validation,
     described: TableOne | None,
     model: Model,
     folder: Path,
@@ -48,7 +51,7 @@ def write_report(
     `described` are the cohort's characteristics (None: the predictors alone), `date` what the page calls its date,
     `record` how the model was fitted. Raises TrainingError.
     """
-    texts = render(found, model, described, date, record)
+    texts = render(validation, model, described, date, record)
     paths = (folder / HTML_NAME, folder / JSON_NAME)
     parts = [path.with_suffix(f"{path.suffix}.part") for path in paths]
     try:
@@ -77,11 +80,11 @@ def report_on(
     resamples: int = RESAMPLES,
     progress: Progress = quiet,
 ) -> tuple[Validation, Path]:
-    """Validate the model of a folder in a cohort and write the report; returns what was found and the page's path.
+    """Validate the model of a folder in a cohort and write the report; returns the validation and the page's path.
 
     Raises ModelError or TrainingError; then nothing is written.
     """
     model, record = load_model(model_folder), fit_record_of(model_folder)
-    found = validate(model, cohort, record=record, seed=seed, resamples=resamples, progress=progress)
-    html, _ = write_report(found, table_one(cohort), model, folder, date, record=record)
-    return found, html
+    validation = validate(model, cohort, record=record, seed=seed, resamples=resamples, progress=progress)
+    html, _ = write_report(validation, table_one(cohort), model, folder, date, record=record)
+    return validation, html

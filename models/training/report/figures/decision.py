@@ -1,8 +1,7 @@
 """The decision curve at one horizon: net benefit by threshold, with the odds of harm to benefit below."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import floor
-from typing import Any
 
 from models.risk import DECISION_HORIZON
 from models.training.report.figures.canvas import (
@@ -17,7 +16,10 @@ from models.training.report.figures.canvas import (
     even,
     spread,
 )
+from models.training.report.report import ReportedPolicy
 from models.training.report.words import written
+from models.training.validation.groups import in_words
+from models.training.validation.validation import AtHorizon, DecisionCurve
 
 _LOWEST = -0.05
 _TALL = 0.4  # net benefit beyond which ticks are at every 0.1
@@ -26,32 +28,29 @@ _End = tuple[str, float, float, str, str]  # name, threshold, net benefit, colou
 ODDS = ((0.1, 9), (0.2, 4), (1 / 3, 2), (0.5, 1))  # threshold, and how many benefits outweigh one harm: 1:9 …
 
 
-def decision_figure(at: Mapping[str, Any], policy: Mapping[str, Any]) -> Canvas:
+def decision_figure(at: AtHorizon, policy: ReportedPolicy) -> Canvas:
     """Model, corrected model, act for all, act for none; the policy's band limits as dotted lines."""
-    curve = at["decision"]
-    canvas = Canvas(f"decision-{at['horizon']}", _title(at), _about(at, policy), 648, 372)
-    top = max([0.05, *curve["treat_all"], *(v for v in curve["model"] if v is not None)])
+    curve = at.decision
+    title = f"Decision curve of the risk at {in_words(at.years)}"
+    canvas = Canvas(f"decision-{at.horizon}", title, _about(at, policy), 648, 372)
+    top = max([0.05, *curve.treat_all, *(v for v in curve.model if v is not None)])
     axes = Axes(canvas, 92, 34, 430, 260, (0.0, 0.6), (_LOWEST, (floor(top / 0.05) + 1) * 0.05))
     step = 0.05 if axes.y_range[1] <= _TALL else 0.1
     axes.beside(even(_LOWEST, axes.y_range[1], step), "Net benefit per patient", decimals=2)
     axes.below(even(0, 0.6, 0.1), "Threshold: the risk from which one would act (%)", percent=True)
     _odds(axes)
-    if at["horizon"] == DECISION_HORIZON:
+    if at.horizon == DECISION_HORIZON:
         _bands(axes, policy)
     _lines(axes, curve)
     return canvas
 
 
-def _title(at: Mapping[str, Any]) -> str:
-    return f"Decision curve of the risk at {at['years']:g} year{'' if at['years'] == 1 else 's'}"
-
-
-def _about(at: Mapping[str, Any], policy: Mapping[str, Any]) -> str:
-    if at["decision"]["reason"]:
-        return f"No decision curve: {at['decision']['reason']}."
+def _about(at: AtHorizon, policy: ReportedPolicy) -> str:
+    if at.decision.reason:
+        return f"No decision curve: {at.decision.reason}."
     bands = ""
-    if at["horizon"] == DECISION_HORIZON:
-        low, high = policy["low_below"] * 100, policy["high_from"] * 100
+    if at.horizon == DECISION_HORIZON:
+        low, high = policy.low_below * 100, policy.high_from * 100
         bands = f" Dotted: the policy's bands, {low:g} and {high:g} %."
     return (
         "Net benefit of acting on the model, on everybody and on nobody, by the threshold risk from which one would "
@@ -68,8 +67,8 @@ def _odds(axes: Axes) -> None:
         canvas.mixed(x, y, [Label(1, "1"), ":", Label(benefit, str(benefit))], anchor="middle")
 
 
-def _bands(axes: Axes, policy: Mapping[str, Any]) -> None:
-    for name, value in (("low below", policy["low_below"]), ("high from", policy["high_from"])):
+def _bands(axes: Axes, policy: ReportedPolicy) -> None:
+    for name, value in (("low below", policy.low_below), ("high from", policy.high_from)):
         x = axes.x(value)
         axes.on.line([(x, axes.top - 8), (x, axes.bottom)], GREY, dash="2 3")
         axes.on.mixed(
@@ -80,20 +79,20 @@ def _bands(axes: Axes, policy: Mapping[str, Any]) -> None:
         )
 
 
-def _lines(axes: Axes, curve: Mapping[str, Any]) -> None:
-    xs = curve["thresholds"]
+def _lines(axes: Axes, curve: DecisionCurve) -> None:
+    xs = curve.thresholds
     ends: list[_End] = [("act for none", 0.6, 0.0, BLACK, "2 3")]
     axes.on.line(axes.points([0.0, 0.6], [0.0, 0.0]), BLACK, dash="2 3", thick=1.6)
-    for text, key, colour, dash, thick in (
-        ("act for all", "treat_all", GREY, "9 3 2 3", 1.8),
-        ("model", "model", BLUE, "", 2.2),
-        ("corrected", "corrected", VERMILLION, "7 3", 2.2),
+    for text, values, colour, dash, thick in (
+        ("act for all", curve.treat_all, GREY, "9 3 2 3", 1.8),
+        ("model", curve.model, BLUE, "", 2.2),
+        ("corrected", curve.corrected, VERMILLION, "7 3", 2.2),
     ):
-        shown = [(x, v) for x, v in zip(xs, curve[key], strict=False) if v is not None and v >= _LOWEST]
+        shown = [(x, v) for x, v in zip(xs, values, strict=bool(values)) if v is not None and v >= _LOWEST]
         if not shown:
             continue
         axes.on.line([(axes.x(x), axes.y(v)) for x, v in shown], colour, dash=dash, thick=thick)
-        if key == "treat_all" and shown[-1][0] < xs[-1]:
+        if text == "act for all" and shown[-1][0] < xs[-1]:
             _name_at_the_edge(axes, text, *shown[-1])
         else:
             ends.append((text, *shown[-1], colour, dash))

@@ -1,68 +1,63 @@
 """The hazard ratios: as served (after shrinkage), and refitted in this cohort without it."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from models.training.report.figures.canvas import BLUE, GREY, VERMILLION, Axes, Canvas, Label, width_of
+from models.training.report.report import ReportedRatio, ReportedRatios
 from models.training.report.words import written
 
 _TICKS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-_ROW = 54.0
-_KINDS = (
-    ("served", "as served", BLUE, "square", True),
-    ("refitted", "refitted", VERMILLION, "circle", False),
-)
+_BLOCK = 54.0  # px for each predictor
 
 
-def forest_figure(rows: Sequence[Mapping[str, Any]]) -> Canvas:
+def forest_figure(predictors: Sequence[ReportedRatios]) -> Canvas:
     """One block a predictor: its name, two lines with limits, the numbers at the right."""
-    left = max(width_of(row["label"]) for row in rows) + 20
-    height = 44 + _ROW * len(rows) + 44
+    left = max(width_of(predictor.label) for predictor in predictors) + 20
+    height = 44 + _BLOCK * len(predictors) + 44
     about = (
         "Hazard ratios with 95 % limits on a log scale: squares as served, circles refitted in this cohort. "
         + " ".join(
-            f"{row['label']}: {_said(row['served'])} served, {_said(row['refitted'])} refitted."
-            for row in rows
+            f"{predictor.label}: {_said(predictor.served)} served, {_said(predictor.refitted)} refitted."
+            for predictor in predictors
         )
     )
     canvas = Canvas("forest", "Hazard ratios of the predictors", about, left + 300 + 190, height)
-    axes = Axes(canvas, left, 36, 300, _ROW * len(rows), _range(rows), (0.0, 1.0), log_x=True)
+    axes = Axes(canvas, left, 36, 300, _BLOCK * len(predictors), _range(predictors), (0.0, 1.0), log_x=True)
     canvas.line([(axes.x(1), axes.top), (axes.x(1), axes.bottom)], GREY, dash="2 3")
-    canvas.key(left, 16, [(text, colour, "", shape) for _, text, colour, shape, _ in _KINDS])
+    canvas.key(left, 16, [("as served", BLUE, "", "square"), ("refitted", VERMILLION, "", "circle")])
     canvas.word(axes.right + 14, 24, "Hazard ratio (95 % limits)", bold=True)
-    for k, row in enumerate(rows):
-        top = axes.top + k * _ROW
-        canvas.word(4, top + _ROW / 2 + 4, row["label"])
-        for line, kind in enumerate(_KINDS):
-            _line(axes, row[kind[0]], kind, top + 17 + 20 * line)
+    for k, predictor in enumerate(predictors):
+        top = axes.top + k * _BLOCK
+        canvas.word(4, top + _BLOCK / 2 + 4, predictor.label)
+        _line(axes, predictor.served, BLUE, "square", top + 17)
+        _line(axes, predictor.refitted, VERMILLION, "circle", top + 37)
     low, high = axes.x_range
     ticks = [tick for tick in _TICKS if low <= tick <= high]
     axes.below(ticks, "Hazard ratio, present against absent", decimals=2 if min(ticks) < 1 / 2 else 1)
     return canvas
 
 
-def _said(ratio: Mapping[str, Any]) -> str:
-    return "not estimable" if ratio["value"] is None else written(ratio["value"])
+def _said(ratio: ReportedRatio) -> str:
+    return "not estimable" if ratio.value is None else written(ratio.value)
 
 
-def _range(rows: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
-    ends = [row[kind[0]][end] for row in rows for kind in _KINDS for end in ("low", "high")]
-    given = [end for end in ends if end is not None]
+def _range(predictors: Sequence[ReportedRatios]) -> tuple[float, float]:
+    ratios = [ratio for predictor in predictors for ratio in (predictor.served, predictor.refitted)]
+    given = [end for ratio in ratios for end in (ratio.low, ratio.high) if end is not None]
     low = max((t for t in _TICKS if t <= min([0.9, *given])), default=_TICKS[0])
     high = min((t for t in _TICKS if t >= max([1.1, *given])), default=_TICKS[-1])
     return low, high
 
 
-def _line(axes: Axes, ratio: Mapping[str, Any], kind: tuple[str, str, str, str, bool], y: float) -> None:
-    _, _, colour, shape, filled = kind
+def _line(axes: Axes, ratio: ReportedRatio, colour: str, shape: str, y: float) -> None:
     canvas, text_x = axes.on, axes.right + 14
-    if ratio["value"] is None:
+    if ratio.value is None or ratio.low is None or ratio.high is None:
         canvas.word(text_x, y + 4, "not estimable")
         return
     low, high = axes.x_range
-    from_x, to_x = axes.x(max(ratio["low"], low)), axes.x(min(ratio["high"], high))
+    from_x, to_x = axes.x(max(ratio.low, low)), axes.x(min(ratio.high, high))
     canvas.line([(from_x, y), (to_x, y)], colour, thick=1.6)
-    if low <= ratio["value"] <= high:
-        canvas.mark(axes.x(ratio["value"]), y, shape, colour, filled=filled, size=5)
-    parts = [Label(ratio[end], written(ratio[end])) for end in ("value", "low", "high")]
-    canvas.mixed(text_x, y + 4, [parts[0], " (", parts[1], " to ", parts[2], ")"])
+    if low <= ratio.value <= high:
+        canvas.mark(axes.x(ratio.value), y, shape, colour, filled=shape == "square", size=5)
+    value, lower, upper = (Label(end, written(end)) for end in (ratio.value, ratio.low, ratio.high))
+    canvas.mixed(text_x, y + 4, [value, " (", lower, " to ", upper, ")"])

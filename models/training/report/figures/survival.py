@@ -1,7 +1,7 @@
 """Kaplan-Meier curves with numbers at risk, censored and events below the axis (Morris et al. 2019, KMunicate)."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from models.training.report.figures.canvas import (
     COLOURS,
@@ -14,37 +14,42 @@ from models.training.report.figures.canvas import (
     spread,
     width_of,
 )
+from models.training.validation.validation import AtRisk, GroupCurve, Grouping
 
 _LEFT, _TOP, _WIDE, _HIGH = 108.0, 14.0, 450.0, 250.0
-_ROW = 15.0
+_LINE = 15.0
 _NEAR = 30.0  # px from the right edge
-_COUNTS = (("at_risk", "at risk"), ("censored", "censored"), ("died", "died"), ("events", "recurred"))
+_Count = tuple[str, Callable[[AtRisk], int]]
+_COUNTS: tuple[_Count, ...] = (
+    ("at risk", lambda at: at.at_risk),
+    ("censored", lambda at: at.censored),
+    ("died", lambda at: at.died),
+    ("recurred", lambda at: at.events),
+)
+_Value = TypeVar("_Value")
 
 
-def survival_figure(grouping: Mapping[str, Any], number: int) -> Canvas:
+def survival_figure(grouping: Grouping, number: int) -> Canvas:
     """One grouping's curves, directly labelled, each with its limits and its counts."""
-    curves = grouping["curves"]
-    counts = [c for c in _COUNTS if c[0] != "died" or any(curve["deaths"] for curve in curves)]
-    block = _ROW * (len(counts) + 1) + 5
+    curves = grouping.curves
+    counts = [count for count in _COUNTS if count[0] != "died" or any(curve.deaths for curve in curves)]
+    block = _LINE * (len(counts) + 1) + 5
     height = _TOP + _HIGH + 52 + block * len(curves)
-    right = max([70.0, *(width_of(c["label"]) + 34 for c in curves)])
-    canvas = Canvas(f"km-{number}", _title(grouping), _about(grouping), _LEFT + _WIDE + right, height)
-    axes = Axes(canvas, _LEFT, _TOP, _WIDE, _HIGH, (0.0, grouping["end"]), (0.0, 1.0))
+    right = max([70.0, *(width_of(c.label) + 34 for c in curves)])
+    title = f"Free of recurrence by {grouping.label[0].lower()}{grouping.label[1:]}"
+    canvas = Canvas(f"km-{number}", title, _about(grouping), _LEFT + _WIDE + right, height)
+    axes = Axes(canvas, _LEFT, _TOP, _WIDE, _HIGH, (0.0, grouping.end), (0.0, 1.0))
     axes.beside(even(0, 1, 0.2), "Free of recurrence (%)", percent=True)
-    axes.below(even(0, grouping["end"], 1), "Years since time zero")
+    axes.below(even(0, grouping.end, 1), "Years since time zero")
     ends = [_curve(axes, curve, k) for k, curve in enumerate(curves)]
-    _names(axes, [curve["label"] for curve in curves], ends)
+    _names(axes, [curve.label for curve in curves], ends)
     for k, curve in enumerate(curves):
         _table(axes, curve, k, counts, axes.bottom + 58 + k * block)
     return canvas
 
 
-def _title(grouping: Mapping[str, Any]) -> str:
-    return f"Free of recurrence by {grouping['label'][0].lower()}{grouping['label'][1:]}"
-
-
-def _about(grouping: Mapping[str, Any]) -> str:
-    parts = [f"{c['label']}: {c['n']} patients, {c['events']} recurrences" for c in grouping["curves"]]
+def _about(grouping: Grouping) -> str:
+    parts = [f"{c.label}: {c.n} patients, {c.events} recurrences" for c in grouping.curves]
     return f"Kaplan-Meier curves with 95 % limits and counts below the axis. {'; '.join(parts)}."
 
 
@@ -67,12 +72,12 @@ def _sample(canvas: Canvas, x: float, y: float, k: int) -> None:
     canvas.line([(x, y), (x + 17, y)], COLOURS[k % 4], dash=DASHES[k % 4], thick=2.2)
 
 
-def _curve(axes: Axes, curve: Mapping[str, Any], k: int) -> tuple[float, float]:
+def _curve(axes: Axes, curve: GroupCurve, k: int) -> tuple[float, float]:
     """Draw one curve; returns where it ends, in px."""
-    last = curve["last"]
-    xs, survival = _steps(curve["times"], curve["survival"], last, 1.0)
-    _, low = _steps(curve["times"], curve["low"], last, None)
-    _, high = _steps(curve["times"], curve["high"], last, None)
+    last = curve.last
+    xs, survival = _steps(curve.times, curve.survival, last, 1.0)
+    _, low = _steps(curve.times, curve.low, last, None)
+    _, high = _steps(curve.times, curve.high, last, None)
     band = [(x, a, b) for x, a, b in zip(xs, low, high, strict=True) if a is not None and b is not None]
     lower = [(axes.x(x), axes.y(a)) for x, a, _ in band]
     upper = [(axes.x(x), axes.y(b)) for x, _, b in band]
@@ -82,8 +87,8 @@ def _curve(axes: Axes, curve: Mapping[str, Any], k: int) -> tuple[float, float]:
 
 
 def _steps(
-    times: Sequence[float], values: Sequence[float | None], last: float, first: float | None
-) -> tuple[list[float], list[Any]]:
+    times: Sequence[float], values: Sequence[_Value], last: float, first: _Value
+) -> tuple[list[float], list[_Value]]:
     """The corners of a step function from 0 to `last`."""
     xs, ys = [0.0], [first]
     for time, value in zip(times, values, strict=True):
@@ -92,14 +97,13 @@ def _steps(
     return [*xs, last], [*ys, ys[-1]]
 
 
-def _table(
-    axes: Axes, curve: Mapping[str, Any], k: int, counts: Sequence[tuple[str, str]], top: float
-) -> None:
+def _table(axes: Axes, curve: GroupCurve, k: int, counts: Sequence[_Count], top: float) -> None:
     canvas = axes.on
     _sample(canvas, 6, top - 4, k)
-    canvas.word(28, top, curve["label"], size=SMALL, bold=True)
-    for row, (key, text) in enumerate(counts, start=1):
-        y = top + row * _ROW
+    canvas.word(28, top, curve.label, size=SMALL, bold=True)
+    for line, (text, count) in enumerate(counts, start=1):
+        y = top + line * _LINE
         canvas.word(axes.left - 22, y, text, anchor="end", size=SMALL)
-        for at in curve["table"]:
-            canvas.word(axes.x(at["years"]), y, str(at[key]), anchor="middle", size=SMALL, value=at[key])
+        for at in curve.table:
+            n = count(at)
+            canvas.word(axes.x(at.years), y, str(n), anchor="middle", size=SMALL, value=n)
