@@ -83,8 +83,3 @@ def section(name: str, title: str, *parts: str) -> str:
 def listed(items: Sequence[str]) -> str:
     """A list; the items are HTML already."""
     return "<ul>\n" + "\n".join(f"<li>{item}</li>" for item in items) + "\n</ul>"
-
-
-def folded(summary: str, content: str) -> str:
-    """What is shown on demand, and always in print; the content is HTML already."""
-    return f"<details>\n<summary>{words(summary)}</summary>\n{content}\n</details>"

@@ -81,7 +81,8 @@ def _checklist(name: str, title: str, checklist: Checklist) -> str:
     ]
     heads = ["Item", "Section", "Topic", "In this report"]
     table = m.table(checklist.source, heads, rows, kind="checklist")
-    return m.section(name, title, m.folded("Every item, and what this report says to it", table))
+    summary = "<summary>Every item, and what this report says to it</summary>"
+    return m.section(name, title, f"<details>\n{summary}\n{table}\n</details>")
 
 
 def _methods(report: Report) -> str:
