@@ -193,7 +193,15 @@ class _Server(uvicorn.Server):
 async def _serving(app: ASGIApp, listening: socket.socket) -> AsyncIterator[None]:
     """Serve an application on an open socket as long as the context lasts."""
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="auto", timeout_graceful_shutdown=2
+        app,
+        http="h11",  # by name, so that it is the same whatever else is installed
+        loop="asyncio",
+        ws="none",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        lifespan="auto",
+        timeout_graceful_shutdown=2,
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listening]))

@@ -34,9 +34,12 @@ def run(config: Path | None, host: str, port: int, workers: int) -> None:
         configuration.read(),
         factory=True,
         workers=workers,
+        http="h11",  # by name, so that it is the same whatever else is installed
+        loop="asyncio",
+        ws="none",
         access_log=False,
         server_header=False,
-        log_level="warning",
+        log_level="error",  # not a warning for each call that offers HTTP/2, as Java's client does
         timeout_graceful_shutdown=_END_S,
         timeout_worker_healthcheck=_START_S,
     )

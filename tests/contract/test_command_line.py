@@ -172,7 +172,9 @@ def test_without_json_the_same_is_said_for_people(tmp_path):
 
 
 def test_explain_from_a_live_server_says_what_it_says_of_the_file(tmp_path):
-    server = uvicorn.Server(uvicorn.Config(create_ehr([chart("high-overdue")]), port=0, log_level="error"))
+    ehr = create_ehr([chart("high-overdue")])
+    config = uvicorn.Config(ehr, port=0, http="h11", loop="asyncio", ws="none", log_level="error")
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

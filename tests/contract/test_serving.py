@@ -63,6 +63,22 @@ class HalfACall:
             return connection.recv(100).partition(b"\r\n")[0]
 
 
+def offering_h2c(service):
+    """The first line of the answer to a call as Java's own HTTP client sends it: with the offer to go on in HTTP/2."""
+    host, port = service.base.removeprefix("http://").split(":")
+    body = json.dumps(BODY).encode()
+    offer = {
+        "Connection": "Upgrade, HTTP2-Settings",
+        "HTTP2-Settings": "AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA",
+    }
+    offer |= {"Upgrade": "h2c", "Host": host, "Content-Type": "application/json", "Content-Length": len(body)}
+    head = f"POST {SERVICE} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in offer.items())
+    with socket.create_connection((host, int(port))) as connection:
+        connection.settimeout(20)
+        connection.sendall(head.encode() + b"\r\n" + body)
+        return connection.recv(100).partition(b"\r\n")[0]
+
+
 def refuses(service):
     host, port = service.base.removeprefix("http://").split(":")
     try:
@@ -83,6 +99,12 @@ def test_sigterm_lets_calls_in_flight_finish_and_ends_with_status_0_within_10_se
         assert [call.answer() for call in finished] == [b"HTTP/1.1 200 OK"] * 20
         assert service.process.wait(10 - (time.monotonic() - begun)) == 0
         assert len(service.events("stopped")) == workers
+        assert service.complaints() == []
+
+
+def test_a_java_client_that_offers_http_2_is_answered_in_http_1_and_nobody_complains(config):
+    with served(config) as service:
+        assert offering_h2c(service) == b"HTTP/1.1 200 OK"
         assert service.complaints() == []
 
 

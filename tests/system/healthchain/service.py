@@ -89,4 +89,5 @@ app = HealthChainAPI(title="HealthChain test service", service_type="cds-hooks")
 app.register_service(cds)
 
 if __name__ == "__main__":
-    uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")
+    address = {"host": "127.0.0.1", "port": int(sys.argv[1])}
+    uvicorn.run(app, **address, http="h11", loop="asyncio", ws="none", log_level="warning")
