@@ -5,9 +5,12 @@ RUN mkdir /data \
  && python -m venv /opt/tools \
  && python -m venv --without-pip /opt/venv
 COPY build.lock serve.lock ./
-# Wheels only: nothing is compiled. `pip --python` installs into a virtual environment that has no pip itself.
-RUN /opt/tools/bin/pip install --no-cache-dir --only-binary :all: --require-hashes -r build.lock \
- && /opt/tools/bin/pip --python /opt/venv/bin/python install --no-cache-dir --only-binary :all: --require-hashes -r serve.lock
+# A lock is the complete list: pip looks for nothing else, then checks that nothing is missing. Wheels only: nothing is
+# compiled. `pip --python` installs into a virtual environment that has no pip itself.
+RUN /opt/tools/bin/pip install --no-cache-dir --no-deps --only-binary :all: --require-hashes -r build.lock \
+ && /opt/tools/bin/pip check \
+ && /opt/tools/bin/pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --only-binary :all: --require-hashes -r serve.lock \
+ && /opt/tools/bin/pip --python /opt/venv/bin/python check
 COPY pyproject.toml README.md LICENSE NOTICE cds-hooks.json ./
 COPY cds_service ./cds_service
 COPY fhir_mapping ./fhir_mapping

@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 PYTEST := $(BIN)/python -m pytest
+PROJECT := $(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 SUITES := unit spec contract hostile golden statistics
 FOLDERS := $(SUITES:%=tests/%)
 
@@ -51,16 +52,17 @@ lock:  ## resolve the lock files anew (needs uv)
 	  --no-emit-index-url --no-header --no-annotate -q -o tests/system/healthchain/requirements.lock
 
 # One line for each thing a fresh machine may lack.
-.venv/bin/python:
+.venv/bin/pip:
 	@$(PYTHON) -c "" 2>/dev/null || { echo "imnm-cds: '$(PYTHON)' is not there. Install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { echo "imnm-cds: needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) -V). Name another: make PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -m venv .venv >/dev/null 2>&1 || { rm -rf .venv; echo "imnm-cds: Python's venv module does not work here. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 
-.venv/serve: serve.lock | .venv/bin/python
-	@$(BIN)/python .ci/install $<
+.venv/serve: serve.lock build.lock pyproject.toml | .venv/bin/pip
+	@$(BIN)/python .ci/install serve.lock build.lock
+	@$(PROJECT)
 	@touch $@
 
-.venv/all: all.lock pyproject.toml | .venv/bin/python
-	@$(BIN)/python .ci/install $<
-	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+.venv/all: build.lock all.lock pyproject.toml | .venv/bin/pip
+	@$(BIN)/python .ci/install build.lock all.lock
+	@$(PROJECT)
 	@touch $@ .venv/serve

@@ -34,8 +34,8 @@ def test_the_files_that_the_architecture_names_exist():
 @pytest.fixture
 def empty(tmp_path):
     """A folder with the Makefile and nothing installed."""
-    shutil.copy(ROOT / "Makefile", tmp_path)
-    shutil.copy(ROOT / "serve.lock", tmp_path)
+    for name in ("Makefile", "serve.lock", "build.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
     return tmp_path
 

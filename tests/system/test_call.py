@@ -125,12 +125,11 @@ def healthchain(tmp_path_factory):
     need(sys.version_info[:2] <= NEWEST_PYTHON, "Python 3.13 or older for HealthChain")
     folder, began = tmp_path_factory.mktemp("healthchain"), time.monotonic()
     python = folder / "venv" / "bin" / "python"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")], check=True)
-    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "-q", "--no-input"]
-    lock = ["--require-hashes", "-r", str(HEALTHCHAIN / "requirements.lock")]
-    installed = subprocess.run([*pip, *lock], capture_output=True, text=True, check=False)
-    said = (installed.stderr.strip().splitlines() or [""])[-1]
-    need(installed.returncode == 0, f"HealthChain from the package index; pip says: {said}")
+    subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
+    install = [python, ROOT / ".ci" / "install", HEALTHCHAIN / "requirements.lock"]
+    installed = subprocess.run(install, capture_output=True, text=True, check=False)
+    said = (installed.stdout.strip().splitlines() or [""])[-1]
+    need(installed.returncode == 0, f"HealthChain from the package index; {said}")
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     cost = f"healthchain: installed in {time.monotonic() - began:.0f} s, {size / 2**20:.0f} MiB"
     output, port, began = folder / "out", free_port(), time.monotonic()
