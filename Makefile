@@ -9,11 +9,14 @@ SUITES := unit spec contract hostile golden statistics
 FOLDERS := $(SUITES:%=tests/%)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test test-system bench lock docs $(SUITES:%=test-%)
+.PHONY: help install demo check test test-system bench lock docs $(SUITES:%=test-%)
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 	@echo "test-SUITE    one suite: $(SUITES)"
+
+install: .venv/serve  ## the command imnm-cds, without the test tools and the statistics
+	@echo "The command is .venv/bin/imnm-cds; '. .venv/bin/activate' lets this terminal find it."
 
 demo: .venv/serve  ## a card from a sample patient's chart, in this terminal
 	@$(BIN)/python -m cds_service demo $(ARGS)

@@ -44,7 +44,8 @@ def main() -> None:
         if (error.name or "").partition(".")[0] in _OURS:
             raise
         typer.echo(
-            f"imnm-cds: {error.name} is not installed here: this command needs the packages of all.lock",
+            f"imnm-cds: {error.name} is not installed here: this command needs the packages of all.lock"
+            " (in the repository: make .venv/all)",
             err=True,
         )
         sys.exit(2)

@@ -51,7 +51,7 @@ def said(result):
 
 def test_make_alone_lists_the_targets(empty):
     listed = make(empty).stdout
-    for target in ("demo", "check", "test", "test-system", "bench", "docs", "lock", "test-SUITE"):
+    for target in ("install", "demo", "check", "test", "test-system", "bench", "docs", "lock", "test-SUITE"):
         assert target in listed
 
 
