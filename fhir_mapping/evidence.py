@@ -10,6 +10,7 @@ from models.inputs import FollowUpFacts, State
 
 EligibilityState = Literal["definite", "probable", "possible", "none", "excluded"]
 Subtype = Literal["anti-SRP", "anti-HMGCR", "both", "seronegative", "unknown"]
+FactorState = Literal["present", "absent", "missing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +98,9 @@ class ContextFinding:
 class SrpRefractory:
     """Published factors of refractory anti-SRP disease (Z1): present, absent or missing."""
 
-    male: Literal["present", "absent", "missing"]
-    severe_weakness: Literal["present", "absent", "missing"]
-    ild: Literal["present", "absent", "missing"]
+    male: FactorState
+    severe_weakness: FactorState
+    ild: FactorState
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,7 @@ class Amount:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ReferenceLimits:
     """The limits a result is compared with (F8), in the unit of its `Amount` (antibodies: of the written value)."""
 
     low: Decimal | None = None
@@ -180,7 +180,7 @@ class Component:
     code: Concept
     value: Value
     interpretation: tuple[Coding, ...] = ()
-    limits: Limits = Limits()
+    limits: ReferenceLimits = ReferenceLimits()
     interpretation_text: str = ""
 
 
@@ -205,7 +205,7 @@ class Result(Fact):
     when: Moment
     value: Value
     amount: Amount | None = None
-    limits: Limits = Limits()
+    limits: ReferenceLimits = ReferenceLimits()
     interpretation: tuple[Coding, ...] = ()
     components: tuple[Component, ...] = ()
     members: tuple[str, ...] = ()  # "Observation/…"
@@ -276,7 +276,7 @@ class Done(Fact):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan(Fact):
+class Planned(Fact):
     """A booked Appointment or an active ServiceRequest: something that is going to take place."""
 
     kind: Literal["Appointment", "ServiceRequest"]
@@ -317,7 +317,7 @@ class PatientRecord:
     diagnoses: tuple[Diagnosis, ...] = ()
     treatments: tuple[Treatment, ...] = ()
     done: tuple[Done, ...] = ()
-    plans: tuple[Plan, ...] = ()
+    planned: tuple[Planned, ...] = ()
     refused: tuple[Refused, ...] = ()
     failed: Mapping[str, str] = field(default_factory=dict)  # prefetch key → what happened (F9)
     not_offered: frozenset[str] = frozenset()  # prefetch keys that the server does not offer

@@ -32,7 +32,7 @@ from fhir_mapping.record import (
     MappingSettings,
     Patient,
     PatientRecord,
-    Plan,
+    Planned,
     Refused,
     Result,
     Treatment,
@@ -64,107 +64,117 @@ def judge(gathered: Gathered, as_of: datetime) -> PatientRecord:
     """
     current, superseded = last_versions(version(gathered.mapping.fhir_version).read(gathered))
     case = _case(gathered, current, as_of)
-    facts: list[tuple[neutral.Reading, Fact]] = []
-    refused = {Refused(one.name, "superseded", roles) for one in superseded if (roles := _roles(one, case))}
-    for one in current:
-        verdict = _verdict(one, gathered.patient_id, case)
+    facts: list[tuple[neutral.Resource, Fact]] = []
+    refused = {
+        Refused(resource.name, "superseded", roles)
+        for resource in superseded
+        if (roles := _roles(resource, case))
+    }
+    for resource in current:
+        verdict = _verdict(resource, gathered.patient_id, case)
         if isinstance(verdict, str):
-            refused.add(Refused(one.name, verdict, _roles(one, case)))
+            refused.add(Refused(resource.name, verdict, _roles(resource, case)))
         else:
-            facts.extend((one, fact) for fact in verdict)
+            facts.extend((resource, fact) for fact in verdict)
     return _record(gathered, case, facts, refused)
 
 
-def _case(gathered: Gathered, current: Sequence[neutral.Reading], as_of: datetime) -> Case:
+def _case(gathered: Gathered, current: Sequence[neutral.Resource], as_of: datetime) -> Case:
     patient = _patient(current, gathered.patient_id, as_of, gathered.mapping)
     case = Case(as_of, gathered.mapping, patient, {})
     return replace(case, reports=_reports(current, gathered.patient_id, case))
 
 
 def _patient(
-    current: Iterable[neutral.Reading], patient_id: str, as_of: datetime, mapping: MappingSettings
+    current: Iterable[neutral.Resource], patient_id: str, as_of: datetime, mapping: MappingSettings
 ) -> Patient | None:
-    for one in current:
-        if one.type == "Patient" and one.id == patient_id and one.content:
-            found = one.content()
+    for resource in current:
+        if resource.type == "Patient" and resource.id == patient_id and resource.content:
+            found = resource.content()
             assert isinstance(found, neutral.Person)
-            return read_person(one.id, found, as_of, mapping)
+            return read_person(resource.id, found, as_of, mapping)
     return None
 
 
-def _reports(current: Iterable[neutral.Reading], patient_id: str, case: Case) -> Mapping[str, frozenset[str]]:
+def _reports(
+    current: Iterable[neutral.Resource], patient_id: str, case: Case
+) -> Mapping[str, frozenset[str]]:
     """List, by Observation, this patient's reports with an accepted status, whatever their code (D1)."""
     listed: dict[str, set[str]] = {}
-    for one in current:
-        if one.type != "DiagnosticReport" or one.content is None or _subject_problem(one, patient_id):
+    for resource in current:
+        if (
+            resource.type != "DiagnosticReport"
+            or resource.content is None
+            or _subject_problem(resource, patient_id)
+        ):
             continue
-        found = one.content()
-        doubt = not_understood(one.json) or status_problem(one.status, report_statuses(case))
+        found = resource.content()
+        doubt = not_understood(resource.json) or status_problem(resource.status, report_statuses(case))
         for result in found.results if isinstance(found, neutral.Performed) and not doubt else ():
-            listed.setdefault(result, set()).add(one.name)
+            listed.setdefault(result, set()).add(resource.name)
     return {result: frozenset(names) for result, names in listed.items()}
 
 
-def _verdict(one: neutral.Reading, patient_id: str, case: Case) -> Verdict:
+def _verdict(resource: neutral.Resource, patient_id: str, case: Case) -> Verdict:
     """Judge one resource: its facts, or the first reason why it does not count."""
-    problem = _subject_problem(one, patient_id)
+    problem = _subject_problem(resource, patient_id)
     if problem == "other patient":
         return problem
-    is_judged = one.type in _NEED_NO_CODE or bool(_roles(one, case))
+    is_judged = resource.type in _NEED_NO_CODE or bool(_roles(resource, case))
     if is_judged and problem:
         return problem
-    if not one.readable:
+    if not resource.readable:
         return "unreadable"
-    return _judged(one, one.content(), case) if is_judged and one.content else ()
+    return _judged(resource, resource.content(), case) if is_judged and resource.content else ()
 
 
-def _subject_problem(one: neutral.Reading, patient_id: str) -> str:
+def _subject_problem(resource: neutral.Resource, patient_id: str) -> str:
     """F1: the subject must be the patient of the chart; of an Appointment, one of its Patient actors."""
-    if one.type == "Patient":
-        return "" if one.id == patient_id else "other patient"
-    if one.subjects is None:
+    if resource.type == "Patient":
+        return "" if resource.id == patient_id else "other patient"
+    if resource.subjects is None:
         return ""
     own = f"Patient/{patient_id}"
-    if one.type == "Appointment" and own in one.subjects:
+    if resource.type == "Appointment" and own in resource.subjects:
         return ""
-    if any(subject not in {own, ""} for subject in one.subjects):
+    if any(subject not in {own, ""} for subject in resource.subjects):
         return "other patient"
-    return "" if own in one.subjects else "no subject"
+    return "" if own in resource.subjects else "no subject"
 
 
-def _judged(one: neutral.Reading, content: neutral.Content, case: Case) -> Verdict:
+def _judged(resource: neutral.Resource, content: neutral.Content, case: Case) -> Verdict:
     match content:
         case neutral.Observation():
-            return judge_observation(one, content, case)
+            return judge_observation(resource, content, case)
         case neutral.Condition():
-            return judge_condition(one, content, case)
+            return judge_condition(resource, content, case)
         case neutral.Medication():
-            return judge_medication(one, content, case)
+            return judge_medication(resource, content, case)
         case neutral.Performed():
-            return judge_performed(one, content, case)
+            return judge_performed(resource, content, case)
         case neutral.Contact():
-            return judge_contact(one, content, case)
+            return judge_contact(resource, content, case)
         case neutral.Booking():
-            return judge_booking(one, content, case)
+            return judge_booking(resource, content, case)
         case neutral.Order():
-            return judge_order(one, content, case)
+            return judge_order(resource, content, case)
         case _:  # the Patient: read once, in `_patient`
             return ()
 
 
-def _roles(one: neutral.Reading, case: Case) -> frozenset[str]:
-    return roles_in(_TABLES.get(one.type, ()), one, case)
+def _roles(resource: neutral.Resource, case: Case) -> frozenset[str]:
+    return roles_in(_TABLES.get(resource.type, ()), resource, case)
 
 
-def _same_codes(one: neutral.Reading, case: Case) -> frozenset[Coding]:
+def _same_codes(resource: neutral.Resource, case: Case) -> frozenset[Coding]:
     """Choose the codings that stand in our tables: what "the same code" means (F7)."""
-    return frozenset(code for code in one.codings if case.tables.words("observations", (code,)))
+    return frozenset(code for code in resource.codings if case.tables.words("observations", (code,)))
 
 
 def _record(
-    gathered: Gathered, case: Case, facts: Sequence[tuple[neutral.Reading, Fact]], refused: Iterable[Refused]
+    gathered: Gathered, case: Case, facts: Sequence[tuple[neutral.Resource, Fact]], refused: Iterable[Refused]
 ) -> PatientRecord:
-    results = [(fact, _same_codes(one, case)) for one, fact in facts if isinstance(fact, Result)]
+    results = [(fact, _same_codes(resource, case)) for resource, fact in facts if isinstance(fact, Result)]
     treatments = [fact for _, fact in facts if isinstance(fact, Treatment)]
     sources = gathered.sources.items()
     return PatientRecord(
@@ -175,7 +185,7 @@ def _record(
         diagnoses=tuple(fact for _, fact in facts if isinstance(fact, Diagnosis)),
         treatments=tuple(sorted(distinct_treatments(treatments), key=lambda t: (t.resource, t.ingredient))),
         done=tuple(fact for _, fact in facts if isinstance(fact, Done)),
-        plans=tuple(fact for _, fact in facts if isinstance(fact, Plan)),
+        planned=tuple(fact for _, fact in facts if isinstance(fact, Planned)),
         refused=tuple(sorted(refused, key=lambda r: (r.resource, r.reason, sorted(r.roles)))),
         failed={key: source.detail or "failed" for key, source in sources if source.state == "failed"},
         not_offered=frozenset(key for key, source in sources if source.state == "not-offered"),

@@ -9,11 +9,11 @@ REFUTED = frozenset({"refuted", "entered-in-error"})
 INACTIVE = frozenset({"inactive", "resolved"})
 
 
-def judge_condition(one: neutral.Reading, found: neutral.Condition, case: Case) -> Verdict:
+def judge_condition(resource: neutral.Resource, found: neutral.Condition, case: Case) -> Verdict:
     """Judge one Condition that has a code of our tables; an undated one counts (F3)."""
     when = found.onset or found.recorded
     reason = (
-        not_understood(one.json)
+        not_understood(resource.json)
         or next((code for code in found.verification if code in REFUTED), "")
         or (case.time_problem(when) if when else "")
     )
@@ -21,8 +21,8 @@ def judge_condition(one: neutral.Reading, found: neutral.Condition, case: Case) 
     is_late = recorded is not None and recorded.first > case.as_of
     return reason or (
         Diagnosis(
-            resource=one.name,
-            roles=case.tables.words("conditions", one.codings),
+            resource=resource.name,
+            roles=case.tables.words("conditions", resource.codings),
             clinical=_clinical(found, case),
             confirmed=not found.verification or "confirmed" in found.verification,
             onset=case.at(when) if when else None,

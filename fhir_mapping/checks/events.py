@@ -3,7 +3,7 @@
 from fhir_mapping.checks.extensions import not_understood
 from fhir_mapping.checks.judging import Case, Verdict, status_problem
 from fhir_mapping.checks.observations import accepted
-from fhir_mapping.record import Done, Plan
+from fhir_mapping.record import Done, Planned
 from fhir_mapping.versions import neutral
 
 COMPLETED = frozenset({"completed"})
@@ -11,18 +11,18 @@ NO_ORDER = frozenset({"proposal", "option"})  # V3
 TABLES = ("observations", "procedures")  # where codes of Procedures, reports and orders stand
 
 
-def judge_performed(one: neutral.Reading, found: neutral.Performed, case: Case) -> Verdict:
+def judge_performed(resource: neutral.Resource, found: neutral.Performed, case: Case) -> Verdict:
     """Judge one Procedure or DiagnosticReport that has a code of our tables."""
-    is_report = one.type == "DiagnosticReport"
-    reason = not_understood(one.json) or status_problem(
-        one.status, report_statuses(case) if is_report else COMPLETED
+    is_report = resource.type == "DiagnosticReport"
+    reason = not_understood(resource.json) or status_problem(
+        resource.status, report_statuses(case) if is_report else COMPLETED
     )
     reason = reason or case.time_problem(found.when)
     if reason or found.when is None:
         return reason
-    roles, when = roles_in(TABLES, one, case), case.at(found.when)
+    roles, when = roles_in(TABLES, resource, case), case.at(found.when)
     start = case.at(found.start) if found.start else None
-    return (Done(one.name, roles, "DiagnosticReport" if is_report else "Procedure", when, start),)
+    return (Done(resource.name, roles, "DiagnosticReport" if is_report else "Procedure", when, start),)
 
 
 def report_statuses(case: Case) -> frozenset[str]:
@@ -30,12 +30,12 @@ def report_statuses(case: Case) -> frozenset[str]:
     return accepted(case) | {"appended"}
 
 
-def judge_contact(one: neutral.Reading, found: neutral.Contact, case: Case) -> Verdict:
+def judge_contact(resource: neutral.Resource, found: neutral.Contact, case: Case) -> Verdict:
     """Judge one Encounter (V4); one that is neither finished nor in progress is left out."""
-    if reason := not_understood(one.json):
+    if reason := not_understood(resource.json):
         return reason
-    in_progress = one.status == "in-progress"
-    if one.status != "finished" and not in_progress:
+    in_progress = resource.status == "in-progress"
+    if resource.status != "finished" and not in_progress:
         return ()
     start, end = found.period.start, found.period.end
     when = (start or end) if in_progress else (end or start)
@@ -45,8 +45,8 @@ def judge_contact(one: neutral.Reading, found: neutral.Contact, case: Case) -> V
     specialties = case.tables.words("specialties", found.kinds)
     return (
         Done(
-            one.name,
-            roles_in(("visits",), one, case),
+            resource.name,
+            roles_in(("visits",), resource, case),
             "Encounter",
             case.at(when),
             start=case.at(start) if start else None,
@@ -56,19 +56,19 @@ def judge_contact(one: neutral.Reading, found: neutral.Contact, case: Case) -> V
     )
 
 
-def judge_booking(one: neutral.Reading, found: neutral.Booking, case: Case) -> Verdict:
+def judge_booking(resource: neutral.Resource, found: neutral.Booking, case: Case) -> Verdict:
     """Judge one Appointment (V3); only a booked one is a plan, and it must have been made by `as_of` (F3)."""
-    if reason := not_understood(one.json):
+    if reason := not_understood(resource.json):
         return reason
-    if one.status != "booked":
+    if resource.status != "booked":
         return ()
     created = found.created
     if created and case.is_future(created):
         return "future"
     kinds = [kind for kind in found.kinds if case.tables.words("specialties", [kind])]
     return (
-        Plan(
-            one.name,
+        Planned(
+            resource.name,
             case.tables.words("visits", [*found.service, *kinds]),
             "Appointment",
             start=found.start,
@@ -78,19 +78,19 @@ def judge_booking(one: neutral.Reading, found: neutral.Booking, case: Case) -> V
     )
 
 
-def judge_order(one: neutral.Reading, found: neutral.Order, case: Case) -> Verdict:
+def judge_order(resource: neutral.Resource, found: neutral.Order, case: Case) -> Verdict:
     """Judge one ServiceRequest (V3); only an active one that orders something is a plan."""
-    if reason := not_understood(one.json):
+    if reason := not_understood(resource.json):
         return reason
-    if one.status != "active" or found.intent in NO_ORDER or found.do_not_perform:
+    if resource.status != "active" or found.intent in NO_ORDER or found.do_not_perform:
         return ()
     authored = found.authored
     if authored and case.is_future(authored):
         return "future"
     made = case.at(authored) if authored else None
-    return (Plan(one.name, roles_in(TABLES, one, case), "ServiceRequest", made=made),)
+    return (Planned(resource.name, roles_in(TABLES, resource, case), "ServiceRequest", made=made),)
 
 
-def roles_in(tables: tuple[str, ...], one: neutral.Reading, case: Case) -> frozenset[str]:
+def roles_in(tables: tuple[str, ...], resource: neutral.Resource, case: Case) -> frozenset[str]:
     """Collect the role words of a resource from several tables."""
-    return frozenset(word for table in tables for word in case.tables.words(table, one.codings))
+    return frozenset(word for table in tables for word in case.tables.words(table, resource.codings))

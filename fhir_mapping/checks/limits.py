@@ -5,7 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from fhir_mapping.checks.judging import Case, completed_years
-from fhir_mapping.record import Limits, Moment, Number, Value
+from fhir_mapping.record import Moment, Number, ReferenceLimits, Value
 from fhir_mapping.terms import Role, Tables
 from fhir_mapping.terms.units import UCUM
 from fhir_mapping.versions.neutral import Range
@@ -13,7 +13,7 @@ from fhir_mapping.versions.neutral import Range
 NO_UNIT = Number(Decimal(0))
 
 
-def limits_of(ranges: Iterable[Range], value: Value, role: Role, when: Moment, case: Case) -> Limits:
+def limits_of(ranges: Iterable[Range], value: Value, role: Role, when: Moment, case: Case) -> ReferenceLimits:
     """Find the laboratory's limits for this patient, else our default upper limit, else none (F8).
 
     Each limit is that of the most specific range that has it, of equally specific ones the first.
@@ -30,8 +30,8 @@ def limits_of(ranges: Iterable[Range], value: Value, role: Role, when: Moment, c
     high = next((bound for bound in highs if bound and _is_usable(bound, role, case.tables)), None)
     default = f"upper_limit.{role.word}"
     if high is None and default in case.tables.rules:
-        return Limits(low, case.tables.rules.number(default), default=True)
-    return Limits(low, high)
+        return ReferenceLimits(low, case.tables.rules.number(default), default=True)
+    return ReferenceLimits(low, high)
 
 
 def plausible_range(role: Role, tables: Tables) -> tuple[Decimal, Decimal]:

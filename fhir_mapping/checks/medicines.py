@@ -20,21 +20,23 @@ STATUSES: Mapping[MedicationKind, frozenset[str]] = {
 INTENTS = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
 
 
-def judge_medication(one: neutral.Reading, found: neutral.Medication, case: Case) -> Verdict:
+def judge_medication(resource: neutral.Resource, found: neutral.Medication, case: Case) -> Verdict:
     """Judge one medication resource with an ingredient of our tables."""
     instructions = _systemic(found, case.tables)
     reason = (
-        next((reason for json in (one.json, *found.resolved_from) if (reason := not_understood(json))), "")
-        or status_problem(one.status, STATUSES[found.kind])
+        next(
+            (reason for json in (resource.json, *found.resolved_from) if (reason := not_understood(json))), ""
+        )
+        or status_problem(resource.status, STATUSES[found.kind])
         or _intent_problem(found)
-        or ("" if instructions is None else _time_problem(one, found, instructions, case))
+        or ("" if instructions is None else _time_problem(resource, found, instructions, case))
         or _conflict(found, case.tables)
     )
     if reason or instructions is None:
         return reason or ()
     dosages = tuple(_dosage(part, case) for part in instructions)
-    ingredients = case.tables.first_words("medications", one.codings)
-    return tuple(_treatment(one, found, ingredient, dosages, case) for ingredient in sorted(ingredients))
+    ingredients = case.tables.first_words("medications", resource.codings)
+    return tuple(_treatment(resource, found, ingredient, dosages, case) for ingredient in sorted(ingredients))
 
 
 def _intent_problem(found: neutral.Medication) -> str:
@@ -60,13 +62,16 @@ def _began(found: neutral.Medication, instructions: tuple[neutral.Instruction, .
 
 
 def _time_problem(
-    one: neutral.Reading, found: neutral.Medication, instructions: tuple[neutral.Instruction, ...], case: Case
+    resource: neutral.Resource,
+    found: neutral.Medication,
+    instructions: tuple[neutral.Instruction, ...],
+    case: Case,
 ) -> str:
     """F3, but an active statin needs no time: the warning of the statin row asks only whether it is on the list (V)."""
     began = _began(found, instructions)
-    ingredients = case.tables.first_words("medications", one.codings)
+    ingredients = case.tables.first_words("medications", resource.codings)
     is_statin = {case.tables.agent(ingredient).klass for ingredient in ingredients} == {"statin"}
-    return "" if began is None and one.status == "active" and is_statin else case.time_problem(began)
+    return "" if began is None and resource.status == "active" and is_statin else case.time_problem(began)
 
 
 def _systemic(found: neutral.Medication, tables: Tables) -> tuple[neutral.Instruction, ...] | None:
@@ -80,14 +85,18 @@ def _systemic(found: neutral.Medication, tables: Tables) -> tuple[neutral.Instru
 
 
 def _treatment(
-    one: neutral.Reading, found: neutral.Medication, ingredient: str, dosages: tuple[Dosage, ...], case: Case
+    resource: neutral.Resource,
+    found: neutral.Medication,
+    ingredient: str,
+    dosages: tuple[Dosage, ...],
+    case: Case,
 ) -> Treatment:
     return Treatment(
-        resource=one.name,
+        resource=resource.name,
         roles=frozenset({ingredient}),
         kind=found.kind,
         ingredient=ingredient,
-        active=one.status == "active",
+        active=resource.status == "active",
         authored=_start(found.authored, case),
         validity=_period(found.validity, case),
         supply_days=_supply(found.supply, case.tables),

@@ -21,23 +21,23 @@ def accepted(case: Case) -> frozenset[str]:
     return ACCEPTED | {"unknown"} if case.mapping.accept_unknown_status else ACCEPTED
 
 
-def judge_observation(one: neutral.Reading, found: neutral.Observation, case: Case) -> Verdict:
+def judge_observation(resource: neutral.Resource, found: neutral.Observation, case: Case) -> Verdict:
     """Judge one Observation that has a code of our tables."""
     reason = (
         ("other subject" if found.has_focus else "")
-        or not_understood(one.json)
-        or status_problem(one.status, accepted(case))
+        or not_understood(resource.json)
+        or status_problem(resource.status, accepted(case))
         or case.time_problem(found.when)
     )
-    analytes = case.tables.first_words("observations", one.codings)
+    analytes = case.tables.first_words("observations", resource.codings)
     if reason or found.when is None or len(analytes) > 1:
         return reason or "conflicting codes"
     role = case.tables.roles[next(iter(analytes))]
     reason = _absent(found, role) or _unit_problem(found.own.value, role, case.tables)
     return (
         reason
-        or _implausible(one, found, role, case.tables)
-        or (_result(one, found, found.when, role, case),)
+        or _implausible(resource, found, role, case.tables)
+        or (_result(resource, found, found.when, role, case),)
     )
 
 
@@ -74,11 +74,11 @@ def _unit_problem(value: Value, role: Role, tables: Tables) -> str:
     return tables.units.problem(number, role.dimension) if number and role.dimension else ""
 
 
-def _implausible(one: neutral.Reading, found: neutral.Observation, role: Role, tables: Tables) -> str:
+def _implausible(resource: neutral.Resource, found: neutral.Observation, role: Role, tables: Tables) -> str:
     """F5: beyond the plausible range of `rules.toml`, or beyond what arithmetic can handle."""
     number = _number(found.own.value)
     if not role.dimension:
-        return "implausible" if role.plausible and _implausible_titre(one, found, role, tables) else ""
+        return "implausible" if role.plausible and _implausible_titre(resource, found, role, tables) else ""
     magnitude = tables.units.convert(number, role.dimension) if number else None
     if magnitude is None:
         return "implausible"
@@ -90,9 +90,11 @@ def _implausible(one: neutral.Reading, found: neutral.Observation, role: Role, t
     return "" if low <= magnitude <= high else "implausible"
 
 
-def _implausible_titre(one: neutral.Reading, found: neutral.Observation, role: Role, tables: Tables) -> bool:
+def _implausible_titre(
+    resource: neutral.Resource, found: neutral.Observation, role: Role, tables: Tables
+) -> bool:
     low, high = plausible_range(role, tables)
-    by_code = "titre" in tables.words("observations", one.codings)
+    by_code = "titre" in tables.words("observations", resource.codings)
     parts = [(found.own.value, by_code)]
     parts += [
         (part.value, "titre" in tables.words("observations", part.code.codings)) for part in found.components
@@ -105,10 +107,12 @@ def _implausible_titre(one: neutral.Reading, found: neutral.Observation, role: R
     return any(not low <= titre.reciprocal <= high for titre in titres)
 
 
-def _result(one: neutral.Reading, found: neutral.Observation, when: Moment, role: Role, case: Case) -> Result:
+def _result(
+    resource: neutral.Resource, found: neutral.Observation, when: Moment, role: Role, case: Case
+) -> Result:
     return Result(
-        resource=one.name,
-        roles=case.tables.words("observations", one.codings),
+        resource=resource.name,
+        roles=case.tables.words("observations", resource.codings),
         analyte=role.word,
         when=case.at(when),
         value=found.own.value,
@@ -118,8 +122,8 @@ def _result(one: neutral.Reading, found: neutral.Observation, when: Moment, role
         interpretation_text=found.own.interpretation_text,
         components=tuple(_component(part, role, when, case) for part in found.components),
         members=tuple(sorted(set(found.members))),
-        specimen=f"{one.name}{found.specimen}" if found.specimen.startswith("#") else found.specimen,
-        reports=case.reports.get(one.name, frozenset()),
+        specimen=f"{resource.name}{found.specimen}" if found.specimen.startswith("#") else found.specimen,
+        reports=case.reports.get(resource.name, frozenset()),
     )
 
 

@@ -71,7 +71,7 @@ class LeftOut(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CohortRow:
     """One patient: follow-up in days since the landmark, how it ended (0, 1, 2), what was known at the landmark.
 
     A predictor that is missing or indeterminate is None. `raw` holds the measured values behind high_ana (reciprocal
@@ -110,7 +110,7 @@ def cutoffs(tables: Tables) -> tuple[Cutoff, ...]:
     )
 
 
-def tabulate(gathered: Gathered, landmark: Landmark, until: datetime) -> Row | LeftOut:
+def tabulate(gathered: Gathered, landmark: Landmark, until: datetime) -> CohortRow | LeftOut:
     """One record as a row; nothing later than `until`, the moment of the extract (with its zone), counts.
 
     Raises TrainingError where a relapse is dated after the death.
@@ -229,10 +229,10 @@ def _outcome(relapse: Change | None, end: datetime, died: datetime | str) -> tup
 
 def _row(
     findings: Findings, course: Course, tables: Tables, zero: datetime, end: datetime, status: int
-) -> Row:
+) -> CohortRow:
     features, subtype = findings.features, findings.eligibility.subtype
     measured = {cut.raw: _measured(features[cut.predictor], cut, tables) for cut in cutoffs(tables)}
-    return Row(
+    return CohortRow(
         patient_id=findings.patient_id,
         days=(end - zero) / timedelta(days=1),
         status=status,

@@ -12,13 +12,13 @@ from fhir_mapping.laboratory.titres import text_of, titres_of
 from fhir_mapping.record import Coding, Component, PatientRecord, Result, Value
 from fhir_mapping.terms import Tables
 
-Answer = Literal["positive", "weak", "negative"]
+LabAnswer = Literal["positive", "weak", "negative"]
 Antibody = Literal["anti-srp", "anti-hmgcr"]
 
 ANTIBODIES: tuple[Antibody, ...] = ("anti-srp", "anti-hmgcr")
 
 
-def read_answer(result: Result, tables: Tables) -> Answer | None:
+def read_answer(result: Result, tables: Tables) -> LabAnswer | None:
     """Positive, weak (which is not positive) or negative, in the order of E7; None where nothing says so."""
     if _is_weak(result, tables):
         return "weak"
@@ -43,19 +43,19 @@ def _is_weak(result: Result, tables: Tables) -> bool:
     return is_coded or any(sounds_weak(answer_of(text, tables.rules), tables.rules) for text in texts)
 
 
-def _by_words(value: Value, tables: Tables) -> Answer | None:
+def _by_words(value: Value, tables: Tables) -> LabAnswer | None:
     """The words and the codes of the value itself; where they disagree, negative."""
     codes = value.concept.codings if value.concept else ()
     said = {verdict(answer_of(text_of(value), tables.rules), tables.rules), _by_codes(codes, tables)}
     return "negative" if "negative" in said else "positive" if "positive" in said else None
 
 
-def _by_codes(codings: Iterable[Coding], tables: Tables) -> Answer | None:
+def _by_codes(codings: Iterable[Coding], tables: Tables) -> LabAnswer | None:
     words = tables.words("qualifiers", codings)
     return "negative" if "negative" in words else "positive" if "positive" in words else None
 
 
-def _by_limit(result: Result) -> Answer | None:
+def _by_limit(result: Result) -> LabAnswer | None:
     """A quantity against its own limit, never against one of ours (F8)."""
     value = result.value
     if value.number:
@@ -63,7 +63,7 @@ def _by_limit(result: Result) -> Answer | None:
     return None if value.integer is None else _compared(Decimal(value.integer), "", result.limits.high)
 
 
-def _by_titre(result: Result, tables: Tables) -> Answer | None:
+def _by_titre(result: Result, tables: Tables) -> LabAnswer | None:
     """The highest titre above its own limit; without a limit any titre that is not written with `<`."""
     titres = titres_of(result.value, tables.rules, titre_code="titre" in result.roles)
     if not titres:
@@ -74,7 +74,7 @@ def _by_titre(result: Result, tables: Tables) -> Answer | None:
     return "negative" if highest.comparator.startswith("<") else "positive"
 
 
-def _compared(value: Decimal, comparator: str, limit: Decimal | None) -> Answer | None:
+def _compared(value: Decimal, comparator: str, limit: Decimal | None) -> LabAnswer | None:
     is_above = None if limit is None else above(value, comparator, limit)
     return None if is_above is None else "positive" if is_above else "negative"
 
@@ -83,7 +83,7 @@ def _compared(value: Decimal, comparator: str, limit: Decimal | None) -> Answer 
 class Serology:
     """The answers to anti-SRP and anti-HMGCR: for each the latest result of each answer."""
 
-    latest: Mapping[tuple[Antibody, Answer], Result]
+    latest: Mapping[tuple[Antibody, LabAnswer], Result]
 
     @property
     def positive(self) -> tuple[Antibody, ...]:
@@ -108,7 +108,7 @@ class Serology:
 
 def read_serology(record: PatientRecord) -> Serology:
     """Every anti-SRP and anti-HMGCR result of a record, read by E7."""
-    latest: dict[tuple[Antibody, Answer], Result] = {}
+    latest: dict[tuple[Antibody, LabAnswer], Result] = {}
     for antibody in ANTIBODIES:
         results = sorted(record.of(antibody), key=lambda result: result.id, reverse=True)
         for result in sorted(results, key=lambda result: result.when.last):

@@ -9,7 +9,7 @@ SEPARATOR = re.compile(r"[,;+]|\band\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]+")
 _OPENING, _CLOSING = "([{", ")]}"
 
-Verdict = Literal["positive", "negative"]
+PhraseVerdict = Literal["positive", "negative"]
 
 
 def words(text: str) -> list[str]:
@@ -17,13 +17,13 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text.casefold())
 
 
-def verdict(text: str, rules: Rules) -> Verdict | None:
+def verdict(text: str, rules: Rules) -> PhraseVerdict | None:
     """What the first phrase that decides says (E7)."""
     verdicts = (phrase_verdict(phrase, rules) for phrase in SEPARATOR.split(text))
     return next((found for found in verdicts if found), None)
 
 
-def phrase_verdict(phrase: str, rules: Rules) -> Verdict | None:
+def phrase_verdict(phrase: str, rules: Rules) -> PhraseVerdict | None:
     """Whether one phrase says positive or negative, negative first: "not detected" holds "detected" too (E7)."""
     spoken = words(phrase)
     if rules.words("negative").intersection(spoken) or _is_negated(spoken, rules):

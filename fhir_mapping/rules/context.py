@@ -2,17 +2,14 @@
 
 from collections.abc import Hashable
 from datetime import datetime
-from typing import Literal
 
-from fhir_mapping.evidence import ContextFinding, Eligibility, Evidence, SrpRefractory
+from fhir_mapping.evidence import ContextFinding, Eligibility, Evidence, FactorState, SrpRefractory
 from fhir_mapping.laboratory.bounds import amount_of, at_least
 from fhir_mapping.laboratory.results import latest
 from fhir_mapping.record import PatientRecord, Result
 from fhir_mapping.rules.citation import cite, cite_diagnosis
 from fhir_mapping.rules.exposures import exposures
 from models.inputs import State
-
-Presence = Literal["present", "absent", "missing"]
 
 
 def context(record: PatientRecord, eligibility: Eligibility) -> tuple[ContextFinding, ...]:
@@ -108,7 +105,7 @@ def _exposed(record: PatientRecord, klass: str, onset: datetime | None) -> tuple
     )
 
 
-def _ild(record: PatientRecord) -> Presence:
+def _ild(record: PatientRecord) -> FactorState:
     """Z1: absent only where a chest CT is on record, and the Conditions were read and name none."""
     if _diagnosed(record, "ild"):
         return "present"

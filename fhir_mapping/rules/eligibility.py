@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from fhir_mapping.evidence import Eligibility, EligibilityState, Evidence, Note
-from fhir_mapping.laboratory.antibody import ANTIBODIES, Answer, Antibody, Serology, read_serology
+from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, LabAnswer, Serology, read_serology
 from fhir_mapping.laboratory.bounds import amount_of, is_raised, size
 from fhir_mapping.record import Diagnosis, PatientRecord, Result
 from fhir_mapping.rules.citation import cite, cite_diagnosis, cite_with_limit
@@ -142,7 +142,7 @@ def _evidence(signs: Signs) -> tuple[Evidence, ...]:
 
 def _serology(serology: Serology) -> Iterator[Evidence]:
     """For each antibody its latest positive result; where both are negative the latest negative ones (E8)."""
-    answer: Answer = "negative" if serology.subtype == "seronegative" else "positive"
+    answer: LabAnswer = "negative" if serology.subtype == "seronegative" else "positive"
     for antibody in ANTIBODIES:
         if result := serology.latest.get((antibody, answer)):
             yield cite(result, value=answer)

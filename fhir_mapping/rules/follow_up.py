@@ -106,7 +106,7 @@ def _readable(record: PatientRecord, sources: frozenset[str]) -> bool:
 
 def _orders(record: PatientRecord, words: frozenset[str]) -> tuple[datetime, ...]:
     """V3: when active orders were written, never after `as_of`; one without a date is none."""
-    made = [p.made for p in record.plans if p.kind == "ServiceRequest" and p.roles & words]
+    made = [p.made for p in record.planned if p.kind == "ServiceRequest" and p.roles & words]
     return tuple(sorted(min(m.last, record.as_of) for m in made if m and m.first <= record.as_of))
 
 
@@ -151,7 +151,7 @@ def _appointments(record: PatientRecord) -> tuple[datetime, ...]:
     return tuple(
         sorted(
             plan.start.first
-            for plan in record.plans
+            for plan in record.planned
             if plan.kind == "Appointment"
             and ("visit" in plan.roles or not plan.specialty_coded)
             and plan.start

@@ -10,13 +10,23 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
-from fhir_mapping.terms.codes import Code, CodeTable
+from fhir_mapping.terms.codes import CodeRow, CodeTable
 from fhir_mapping.terms.rules import Rules, load_rules
 from fhir_mapping.terms.systems import CodeSystems, load_systems
-from fhir_mapping.terms.table_files import Row, TableError, read_rows
+from fhir_mapping.terms.table_files import TableError, TableRow, read_rows
 from fhir_mapping.terms.units import Units, load_units, positive
 
-__all__ = ["Agent", "Code", "Role", "Rules", "TableError", "Tables", "Units", "load_tables", "read_site_map"]
+__all__ = [
+    "Agent",
+    "CodeRow",
+    "Role",
+    "Rules",
+    "TableError",
+    "Tables",
+    "Units",
+    "load_tables",
+    "read_site_map",
+]
 
 PACKAGED = Path(__file__).parents[1] / "tables"
 CODE_TABLES = (
@@ -31,7 +41,7 @@ CODE_TABLES = (
 NONE = "-"  # a cell that has nothing to say
 
 
-class Coding(Protocol):
+class Coded(Protocol):
     """A code in a coding system, as `record.Coding`."""
 
     @property
@@ -86,15 +96,15 @@ class Tables:
         """Give the canonical address of a code system (F4); an unknown one stays as it is."""
         return self.systems.canonical(alias)
 
-    def words(self, table: str, codings: Iterable[Coding]) -> frozenset[str]:
+    def words(self, table: str, codings: Iterable[Coded]) -> frozenset[str]:
         """Collect the role words of all rows of the table that any of the codings matches (F4)."""
         return frozenset(word for code in self._matches(table, codings) for word in code.words)
 
-    def first_words(self, table: str, codings: Iterable[Coding]) -> frozenset[str]:
+    def first_words(self, table: str, codings: Iterable[Coded]) -> frozenset[str]:
         """Collect the first role words of the matching rows; of a result, more than one is a conflict (F4)."""
         return frozenset(code.words[0] for code in self._matches(table, codings))
 
-    def codes(self, table: str, word: str) -> tuple[Code, ...]:
+    def codes(self, table: str, word: str) -> tuple[CodeRow, ...]:
         """Give the rows of a table whose role has this word, in the order of the file."""
         return tuple(code for code in self.tables[table].codes if word in code.words)
 
@@ -102,20 +112,20 @@ class Tables:
         """Tell what is known of an ingredient; raises KeyError with its name."""
         return self.agents[ingredient]
 
-    def with_site_map(self, rows: Iterable[Code]) -> "Tables":
+    def with_site_map(self, rows: Iterable[CodeRow]) -> "Tables":
         """Add a site's own codes to these tables, each to every table in which its role has a meaning.
 
         Raises TableError; rows are counted as in the site's file, where the header is row 1.
         """
-        by_table: dict[str, list[tuple[Row, Code]]] = {}
+        by_table: dict[str, list[tuple[TableRow, CodeRow]]] = {}
         for number, code in enumerate(rows, start=2):
-            row = Row("site map", number, {})
+            row = TableRow("site map", number, {})
             for table in _tables_of(row, code, self.roles, self.agents):
                 by_table.setdefault(table, []).append((row, code))
         changed = {table: self.tables[table].with_rows(new, self.systems) for table, new in by_table.items()}
         return replace(self, tables={**self.tables, **changed})
 
-    def _matches(self, table: str, codings: Iterable[Coding]) -> Iterator[Code]:
+    def _matches(self, table: str, codings: Iterable[Coded]) -> Iterator[CodeRow]:
         rows = self.tables[table]
         for coding in codings:
             yield from rows.match(*self.systems.normal(coding.system, coding.code))
@@ -132,13 +142,13 @@ def load_tables(folder: Path = PACKAGED) -> Tables:
     return Tables(rules, units, systems, roles, agents, tables)
 
 
-def read_site_map(file: Path) -> tuple[Code, ...]:
+def read_site_map(file: Path) -> tuple[CodeRow, ...]:
     """Read a site's own codes from a CSV file with the columns system, code, role; raises TableError.
 
     `Tables.with_site_map` checks what they mean.
     """
     return tuple(
-        Code(row["system"], row["code"], row["code"], row["role"], file.name)
+        CodeRow(row["system"], row["code"], row["code"], row["role"], file.name)
         for row in read_rows(file, ("system", "code", "role"))
     )
 
@@ -173,7 +183,7 @@ def _load_agents(file: Path) -> dict[str, Agent]:
     return agents
 
 
-def _prednisone(row: Row) -> Decimal | None:
+def _prednisone(row: TableRow) -> Decimal | None:
     if (row["class"] == "glucocorticoid") == (row["prednisone_mg"] == NONE):
         raise row.error(f"prednisone_mg is a number for a glucocorticoid and {NONE} for anything else")
     if row["prednisone_mg"] == NONE:
@@ -187,7 +197,7 @@ def _load_codes(
 ) -> CodeTable:
     rows = []
     for row in read_rows(file, ("system", "code", "display", "role", "source")):
-        code = Code(row["system"], row["code"], row["display"], row["role"], row["source"])
+        code = CodeRow(row["system"], row["code"], row["display"], row["role"], row["source"])
         if code.system not in systems.systems:
             raise row.error(f"system {code.system} is unknown: use one of code_systems.csv or add it there")
         if table not in _tables_of(row, code, roles, agents):
@@ -197,7 +207,7 @@ def _load_codes(
 
 
 def _tables_of(
-    row: Row, code: Code, roles: Mapping[str, Role], agents: Mapping[str, Agent]
+    row: TableRow, code: CodeRow, roles: Mapping[str, Role], agents: Mapping[str, Agent]
 ) -> tuple[str, ...]:
     """Name the tables in which all words of a role have a meaning; ingredients have theirs in `medications`."""
     words = code.words

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from fhir_mapping.terms.systems import WILDCARD, CodeSystems, loinc_check_digit_holds
-from fhir_mapping.terms.table_files import Row
+from fhir_mapping.terms.table_files import TableRow
 
 Key = tuple[str, str]  # (canonical system, code as the system compares it)
 
@@ -13,7 +13,7 @@ _MAY_OVERLAP = frozenset({"conditions"})
 
 
 @dataclass(frozen=True, slots=True)
-class Code:
+class CodeRow:
     """One row of a table of codes. `code` is as written there: ICD with its dot, `*` for any continuation."""
 
     system: str
@@ -33,11 +33,11 @@ class CodeTable:
     """The rows of one table, ready to be matched."""
 
     name: str
-    codes: tuple[Code, ...]
-    exact: Mapping[Key, Code]
-    stems: Mapping[Key, Code]  # the codes with a wildcard, without it
+    codes: tuple[CodeRow, ...]
+    exact: Mapping[Key, CodeRow]
+    stems: Mapping[Key, CodeRow]  # the codes with a wildcard, without it
 
-    def match(self, system: str, code: str) -> Iterator[Code]:
+    def match(self, system: str, code: str) -> Iterator[CodeRow]:
         """Yield the rows for a code, system and code both as `CodeSystems.normal` gives them."""
         if (system, code) in self.exact:
             yield self.exact[system, code]
@@ -46,7 +46,7 @@ class CodeTable:
                 if (system, code[:length]) in self.stems:
                     yield self.stems[system, code[:length]]
 
-    def with_rows(self, rows: Iterable[tuple[Row, Code]], systems: CodeSystems) -> "CodeTable":
+    def with_rows(self, rows: Iterable[tuple[TableRow, CodeRow]], systems: CodeSystems) -> "CodeTable":
         """Add rows; raises TableError for a duplicate, a conflict or a code that cannot be."""
         exact, stems, added = dict(self.exact), dict(self.stems), {}
         for row, code in rows:
@@ -62,7 +62,7 @@ class CodeTable:
         return table
 
 
-def _key(row: Row, code: Code, systems: CodeSystems) -> Key:
+def _key(row: TableRow, code: CodeRow, systems: CodeSystems) -> Key:
     known = systems.systems.get(systems.canonical(code.system))
     if known and known.form == "loinc" and not loinc_check_digit_holds(code.code):
         raise row.error(f"{code.code} is no LOINC code, its check digit is wrong: look it up again")
@@ -77,7 +77,7 @@ def _key(row: Row, code: Code, systems: CodeSystems) -> Key:
     return key
 
 
-def _check_overlaps(table: CodeTable, added: Mapping[Code, Row]) -> None:
+def _check_overlaps(table: CodeTable, added: Mapping[CodeRow, TableRow]) -> None:
     for key, code in (*table.exact.items(), *table.stems.items()):
         for other in table.match(*key):
             rows = [added[one] for one in (code, other) if one in added]

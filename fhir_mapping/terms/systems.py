@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fhir_mapping.terms.table_files import Row, read_rows
+from fhir_mapping.terms.table_files import TableRow, read_rows
 
 WILDCARD = "*"  # at the end of a code: any continuation, also none
 
@@ -76,7 +76,7 @@ def load_systems(folder: Path) -> CodeSystems:
     return CodeSystems(systems, aliases)
 
 
-def _check_alias(row: Row, systems: Mapping[str, CodeSystem], aliases: Mapping[str, str]) -> None:
+def _check_alias(row: TableRow, systems: Mapping[str, CodeSystem], aliases: Mapping[str, str]) -> None:
     if row["system"] not in systems:
         raise row.error(f"system {row['system']} is unknown: add it to code_systems.csv first")
     if row["alias"] in systems or row["alias"] in aliases:

@@ -20,7 +20,7 @@ class TableError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """One row of a CSV table, by column name; no cell is empty."""
 
     file: str
@@ -35,7 +35,7 @@ class Row:
         return TableError(self.file, self.number, message)
 
 
-def read_rows(file: Path, columns: Iterable[str]) -> tuple[Row, ...]:
+def read_rows(file: Path, columns: Iterable[str]) -> tuple[TableRow, ...]:
     """Read the rows of a CSV file with a header line. Columns that nobody asked for are left alone.
 
     Raises TableError if the file cannot be read, a column is missing, a cell is empty or a row has too many cells.
@@ -49,7 +49,7 @@ def read_rows(file: Path, columns: Iterable[str]) -> tuple[Row, ...]:
         ) from error
 
 
-def _rows(file: str, lines: Iterable[str], columns: tuple[str, ...]) -> Iterator[Row]:
+def _rows(file: str, lines: Iterable[str], columns: tuple[str, ...]) -> Iterator[TableRow]:
     reader = csv.DictReader(lines, strict=True)
     missing = [column for column in columns if column not in (reader.fieldnames or ())]
     if missing:
@@ -66,4 +66,4 @@ def _rows(file: str, lines: Iterable[str], columns: tuple[str, ...]) -> Iterator
         empty = [column for column, cell in row.items() if not cell]
         if empty:
             raise TableError(file, number, f"{', '.join(empty)} is empty: fill it in or delete the row")
-        yield Row(file, number, row)
+        yield TableRow(file, number, row)

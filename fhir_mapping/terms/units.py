@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
-from fhir_mapping.terms.table_files import MARKS, Row, read_rows
+from fhir_mapping.terms.table_files import MARKS, TableRow, read_rows
 
 COLUMNS = ("dimension", "unit", "form", "factor", "mark", "source")
 FORMS = frozenset({"ucum", "text"})
@@ -120,7 +120,7 @@ def load_units(file: Path, fraction_at_most: Decimal) -> Units:
     return Units(tuple(rows), fraction_at_most, factors, canonical)
 
 
-def _unit(row: Row) -> Unit:
+def _unit(row: TableRow) -> Unit:
     if row["form"] not in FORMS:
         raise row.error(f"form {row['form']!r} is unknown: use ucum or text")
     if row["mark"] not in MARKS:
@@ -129,7 +129,7 @@ def _unit(row: Row) -> Unit:
     return Unit(row["dimension"], row["unit"], row["form"], factor, row["mark"], row["source"])
 
 
-def positive(row: Row, column: str) -> Fraction:
+def positive(row: TableRow, column: str) -> Fraction:
     """Read a number above zero, written as `60`, `0.06` or `1/24`; raises TableError."""
     top, _, bottom = row[column].partition("/")
     try:

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import Protocol, cast
 
 from fhir_mapping.record import Gathered
-from fhir_mapping.versions.neutral import Reading
+from fhir_mapping.versions.neutral import Resource
 from fhir_mapping.versions.shape import found_version
 
 __all__ = ["Version", "found_version", "is_read", "version"]
@@ -15,7 +15,7 @@ __all__ = ["Version", "found_version", "is_read", "version"]
 class Version(Protocol):
     """What a module of this package offers; its name is that of the FHIR version in lower case."""
 
-    def read(self, gathered: Gathered) -> tuple[Reading, ...]:
+    def read(self, gathered: Gathered) -> tuple[Resource, ...]:
         """Read every entry of every source."""
         ...
 

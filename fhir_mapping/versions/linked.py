@@ -6,23 +6,30 @@ from dataclasses import dataclass
 import msgspec
 from msgspec import Raw
 
-from fhir_mapping.versions import r4_resources as r4
+from fhir_mapping.versions.r4_resources import (
+    R4Concept,
+    R4Identified,
+    R4Ingredient,
+    R4PractitionerRole,
+    R4Product,
+    R4Reference,
+)
 from fhir_mapping.versions.references import References
 from fhir_mapping.versions.untyped import BROKEN
 
 TYPES = frozenset({"Medication", "Substance", "PractitionerRole"})
 
-_PRODUCT = msgspec.json.Decoder(r4.Product)
-_ROLE = msgspec.json.Decoder(r4.PractitionerRole)
-_IDENTIFIED = msgspec.json.Decoder(r4.Identified)
+_PRODUCT = msgspec.json.Decoder(R4Product)
+_ROLE = msgspec.json.Decoder(R4PractitionerRole)
+_IDENTIFIED = msgspec.json.Decoder(R4Identified)
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
     """The concepts by which a product is named, its forms, and the JSON they were read from."""
 
-    concepts: tuple[r4.Concept, ...] = ()
-    forms: tuple[r4.Concept, ...] = ()
+    concepts: tuple[R4Concept, ...] = ()
+    forms: tuple[R4Concept, ...] = ()
     json: tuple[bytes, ...] = ()
     unresolved: tuple[str, ...] = ()
 
@@ -34,7 +41,7 @@ class Linked:
     entries: Mapping[str, bytes]
     references: References
 
-    def product(self, reference: r4.Reference | None, contained: Sequence[Raw] | None) -> Named:
+    def product(self, reference: R4Reference | None, contained: Sequence[Raw] | None) -> Named:
         """Follow a reference to a product: its code and, each by itself, its active ingredients (T1)."""
         if not reference or not reference.reference:
             return Named()
@@ -48,8 +55,8 @@ class Linked:
         return _together([_itself(product, json), *ingredients])
 
     def specialties(
-        self, reference: r4.Reference | None, contained: Sequence[Raw] | None
-    ) -> tuple[r4.Concept, ...]:
+        self, reference: R4Reference | None, contained: Sequence[Raw] | None
+    ) -> tuple[R4Concept, ...]:
         """Follow a reference to the role of a practitioner: its specialties (V4)."""
         if not reference or not reference.reference:
             return ()
@@ -65,7 +72,7 @@ class Linked:
         name = self.references.resolve(reference)
         return name, self.entries.get(name)
 
-    def _ingredient(self, ingredient: r4.Ingredient, inside: Mapping[str, bytes]) -> Named:
+    def _ingredient(self, ingredient: R4Ingredient, inside: Mapping[str, bytes]) -> Named:
         """Read one ingredient; of one by reference its code alone."""
         if ingredient.is_active is False:
             return Named()
@@ -81,7 +88,7 @@ class Linked:
         return _itself(product, json)
 
 
-def _itself(product: r4.Product, json: bytes) -> Named:
+def _itself(product: R4Product, json: bytes) -> Named:
     return Named((product.code,) if product.code else (), (product.form,) if product.form else (), (json,))
 
 
@@ -106,7 +113,7 @@ def _by_id(contained: Sequence[Raw] | None) -> dict[str, bytes]:
     return found
 
 
-def _product(json: bytes | None) -> r4.Product | None:
+def _product(json: bytes | None) -> R4Product | None:
     try:
         return _PRODUCT.decode(json) if json else None
     except BROKEN:

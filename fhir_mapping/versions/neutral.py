@@ -157,8 +157,8 @@ Content = Observation | Condition | Medication | Performed | Contact | Booking |
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """One resource.
+class Resource:
+    """One resource in neutral terms.
 
     `subjects` are the resolved references that say whose it is ("": one without an address; None: the resource
     has no such element and its type needs none). `codings` say what it is. `content` reads the rest when it is

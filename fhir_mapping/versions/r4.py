@@ -11,18 +11,23 @@ import msgspec
 
 from fhir_mapping.record import Coding, Entry, Gathered
 from fhir_mapping.versions import linked as links
-from fhir_mapping.versions import r4_resources as r4
-from fhir_mapping.versions.neutral import Reading
+from fhir_mapping.versions.neutral import Resource
 from fhir_mapping.versions.r4_content import content, is_patient, subjects, what_it_is
 from fhir_mapping.versions.r4_elements import Elements
 from fhir_mapping.versions.r4_medication import named
+from fhir_mapping.versions.r4_resources import (
+    R4_TYPES,
+    R4AnyResource,
+    R4Medicated,
+    R4Meta,
+)
 from fhir_mapping.versions.references import References, id_of, references
 from fhir_mapping.versions.superseded import last_versions
 from fhir_mapping.versions.untyped import BROKEN, untyped
 
 __all__ = ["read", "unresolved_medications"]
 
-_RESOURCE = msgspec.json.Decoder(r4.AnyResource)
+_RESOURCE = msgspec.json.Decoder(R4AnyResource)
 _SAYS_WHAT_IT_IS = (
     "code",
     "medicationCodeableConcept",
@@ -41,16 +46,16 @@ class _Parsed(msgspec.Struct, frozen=True):
     type: str
     id: str
     entry: Entry
-    resource: r4.AnyResource | None
+    resource: R4AnyResource | None
     other: Mapping[str, Any]
 
 
-def read(gathered: Gathered) -> tuple[Reading, ...]:
+def read(gathered: Gathered) -> tuple[Resource, ...]:
     """Read every entry of every source, in any order; copies and versions are still all there (F7)."""
     parsed = _parsed(gathered)
     elements = _elements(gathered, parsed)
     linked = _linked(parsed, elements)
-    return tuple(_reading(one, elements, linked) for one in parsed)
+    return tuple(_resource(one, elements, linked) for one in parsed)
 
 
 def unresolved_medications(gathered: Gathered) -> tuple[str, ...]:
@@ -59,7 +64,7 @@ def unresolved_medications(gathered: Gathered) -> tuple[str, ...]:
     linked = _linked(parsed, _elements(gathered, parsed))
     names: set[str] = set()
     for one in parsed:
-        if isinstance(one.resource, r4.Medicated):
+        if isinstance(one.resource, R4Medicated):
             names.update(named(one.resource, linked).unresolved)
     return tuple(sorted(name for name in names if _MEDICATION.fullmatch(name)))
 
@@ -97,16 +102,16 @@ def _elements(gathered: Gathered, parsed: Iterable[_Parsed]) -> Elements:
 
 
 def _linked(parsed: Iterable[_Parsed], elements: Elements) -> links.Linked:
-    current, _ = last_versions(_other_reading(one, elements) for one in parsed if one.type in links.TYPES)
-    return links.Linked({reading.name: reading.json for reading in current}, elements.references)
+    current, _ = last_versions(_other_resource(one, elements) for one in parsed if one.type in links.TYPES)
+    return links.Linked({resource.name: resource.json for resource in current}, elements.references)
 
 
-def _reading(one: _Parsed, elements: Elements, linked: links.Linked) -> Reading:
+def _resource(one: _Parsed, elements: Elements, linked: links.Linked) -> Resource:
     resource = one.resource
     if resource is None:
-        return _other_reading(one, elements)
-    meta = resource.meta or r4.Meta()
-    return Reading(
+        return _other_resource(one, elements)
+    meta = resource.meta or R4Meta()
+    return Resource(
         type=one.type,
         id=one.id,
         json=one.entry.json,
@@ -120,11 +125,11 @@ def _reading(one: _Parsed, elements: Elements, linked: links.Linked) -> Reading:
     )
 
 
-def _other_reading(one: _Parsed, elements: Elements) -> Reading:
+def _other_resource(one: _Parsed, elements: Elements) -> Resource:
     """Read what can be read of a resource without its type: whose it is, what it is, which version."""
     meta = one.other.get("meta")
     meta = meta if isinstance(meta, dict) else {}
-    return Reading(
+    return Resource(
         type=one.type,
         id=one.id,
         json=one.entry.json,
@@ -133,7 +138,7 @@ def _other_reading(one: _Parsed, elements: Elements) -> Reading:
         codings=tuple(_other_codings([one.other.get(name) for name in _SAYS_WHAT_IT_IS], elements)),
         updated=_instant(meta.get("lastUpdated"), elements),
         version=_number(meta.get("versionId")),
-        readable=one.type not in r4.TYPES and bool(one.other),
+        readable=one.type not in R4_TYPES and bool(one.other),
         content=None,
     )
 
@@ -145,7 +150,7 @@ def _other_subjects(one: _Parsed, known: References) -> tuple[str, ...] | None:
         actors = [part.get("actor") for part in _objects(participants)]
         return tuple(name for name in _addresses(actors, known) if is_patient(name))
     if not found:
-        return ("",) if one.type in r4.TYPES and one.type != "Patient" else None
+        return ("",) if one.type in R4_TYPES and one.type != "Patient" else None
     return tuple(_addresses(found, known))
 
 

@@ -1,11 +1,28 @@
-"""Whose a resource of R4 is, what it is, and the rest of it in the neutral terms of `reading.py`."""
+"""Whose a resource of R4 is, what it is, and the rest of it in the neutral terms of `neutral.py`."""
 
 from fhir_mapping.record import Coding, Number, Value
 from fhir_mapping.versions import neutral
-from fhir_mapping.versions import r4_resources as r4
 from fhir_mapping.versions.linked import Linked
 from fhir_mapping.versions.r4_elements import Elements
 from fhir_mapping.versions.r4_medication import medication, named
+from fhir_mapping.versions.r4_resources import (
+    R4AnyResource,
+    R4Appointment,
+    R4Coding,
+    R4Concept,
+    R4Condition,
+    R4DiagnosticReport,
+    R4Encounter,
+    R4Measured,
+    R4Medicated,
+    R4Observation,
+    R4Patient,
+    R4Procedure,
+    R4Range,
+    R4Ratio,
+    R4ReferenceRange,
+    R4ServiceRequest,
+)
 
 
 def is_patient(reference: str) -> bool:
@@ -13,58 +30,58 @@ def is_patient(reference: str) -> bool:
     return f"/{reference}".rpartition("/")[0].endswith("/Patient")
 
 
-def subjects(resource: r4.AnyResource, read: Elements) -> tuple[str, ...] | None:
+def subjects(resource: R4AnyResource, read: Elements) -> tuple[str, ...] | None:
     """Resolve the references that say whose the resource is (F1); None for a Patient."""
-    if isinstance(resource, r4.Patient):
+    if isinstance(resource, R4Patient):
         return None
-    if isinstance(resource, r4.Appointment):
+    if isinstance(resource, R4Appointment):
         actors = [read.refers(part.actor) for part in resource.participant or ()]
         return tuple(actor for actor in actors if is_patient(actor))
     return (read.refers(resource.subject),)
 
 
-def what_it_is(resource: r4.AnyResource, read: Elements, linked: Linked) -> tuple[Coding, ...]:
+def what_it_is(resource: R4AnyResource, read: Elements, linked: Linked) -> tuple[Coding, ...]:
     """Collect the codings that say what the resource is (F4)."""
     match resource:
-        case r4.Patient():
+        case R4Patient():
             return ()
-        case r4.Encounter():
+        case R4Encounter():
             return (*_service(resource, read, linked), *_kinds(resource, read), *_class(resource, read))
-        case r4.Appointment():
+        case R4Appointment():
             return (*_booked(resource, read), *read.codings(resource.appointment_type))
-        case r4.Medicated():
+        case R4Medicated():
             return read.codings(*named(resource, linked).concepts)
         case _:
             return read.codings(resource.code)
 
 
-def content(resource: r4.AnyResource, read: Elements, linked: Linked) -> neutral.Content:
+def content(resource: R4AnyResource, read: Elements, linked: Linked) -> neutral.Content:
     """Read the rest of a resource."""
     match resource:
-        case r4.Observation():
+        case R4Observation():
             return _observation(resource, read)
-        case r4.Condition():
+        case R4Condition():
             return _condition(resource, read)
-        case r4.Procedure():
+        case R4Procedure():
             when = read.when(resource.performed_date_time, resource.performed_period)
             return neutral.Performed(when, start=read.period(resource.performed_period).start)
-        case r4.DiagnosticReport():
+        case R4DiagnosticReport():
             return _report(resource, read)
-        case r4.Encounter():
+        case R4Encounter():
             service = _service(resource, read, linked)
             return neutral.Contact(read.period(resource.period), service, _kinds(resource, read))
-        case r4.Appointment():
+        case R4Appointment():
             return _booking(resource, read)
-        case r4.ServiceRequest():
+        case R4ServiceRequest():
             authored = read.time(resource.authored_on)
             return neutral.Order(resource.intent or "", resource.do_not_perform is True, authored)
-        case r4.Patient():
+        case R4Patient():
             return _person(resource, read)
         case _:
             return medication(resource, read, linked)
 
 
-def _observation(resource: r4.Observation, read: Elements) -> neutral.Observation:
+def _observation(resource: R4Observation, read: Elements) -> neutral.Observation:
     return neutral.Observation(
         own=_measurement(resource, read),
         when=read.when(
@@ -80,7 +97,7 @@ def _observation(resource: r4.Observation, read: Elements) -> neutral.Observatio
     )
 
 
-def _measurement(written: r4.Measured, read: Elements) -> neutral.Measurement:
+def _measurement(written: R4Measured, read: Elements) -> neutral.Measurement:
     said = written.interpretation or ()
     return neutral.Measurement(
         code=read.concept(written.code),
@@ -91,7 +108,7 @@ def _measurement(written: r4.Measured, read: Elements) -> neutral.Measurement:
     )
 
 
-def _value(written: r4.Measured, read: Elements) -> Value:
+def _value(written: R4Measured, read: Elements) -> Value:
     """Read value[x]; of several, which no valid resource has, the first in this order."""
     absent = written.data_absent_reason is not None
     if number := read.number(written.value_quantity):
@@ -105,15 +122,15 @@ def _value(written: r4.Measured, read: Elements) -> Value:
     return Value(text=written.value_string or "", boolean=written.value_boolean, absent=absent)
 
 
-def _ratio(written: r4.Ratio | None, read: Elements) -> tuple[Number, Number] | None:
+def _ratio(written: R4Ratio | None, read: Elements) -> tuple[Number, Number] | None:
     if written is None:
         return None
     numerator, denominator = read.number(written.numerator), read.number(written.denominator)
     return (numerator, denominator) if numerator and denominator else None
 
 
-def _range(written: r4.ReferenceRange, read: Elements) -> neutral.Range:
-    age = written.age or r4.Range()
+def _range(written: R4ReferenceRange, read: Elements) -> neutral.Range:
+    age = written.age or R4Range()
     return neutral.Range(
         low=read.number(written.low),
         high=read.number(written.high),
@@ -125,7 +142,7 @@ def _range(written: r4.ReferenceRange, read: Elements) -> neutral.Range:
     )
 
 
-def _condition(resource: r4.Condition, read: Elements) -> neutral.Condition:
+def _condition(resource: R4Condition, read: Elements) -> neutral.Condition:
     onset = resource.onset_period.start if resource.onset_period else None
     abated = (
         resource.abatement_date_time,
@@ -144,25 +161,25 @@ def _condition(resource: r4.Condition, read: Elements) -> neutral.Condition:
     )
 
 
-def _codes(written: r4.Concept | None) -> tuple[str, ...]:
+def _codes(written: R4Concept | None) -> tuple[str, ...]:
     """List the codes of a status; its code system is fixed by the element."""
     parts = (written.coding or ()) if written else ()
     return tuple(part.code for part in parts if part.code)
 
 
-def _report(resource: r4.DiagnosticReport, read: Elements) -> neutral.Performed:
+def _report(resource: R4DiagnosticReport, read: Elements) -> neutral.Performed:
     when = read.when(resource.effective_date_time, resource.effective_period, resource.issued)
     return neutral.Performed(when, tuple(read.refers(result) for result in resource.result or ()))
 
 
-def _class(resource: r4.Encounter, read: Elements) -> tuple[Coding, ...]:
+def _class(resource: R4Encounter, read: Elements) -> tuple[Coding, ...]:
     written = resource.class_
-    if isinstance(written, r4.Coding):
-        return read.codings(r4.Concept([written]))
+    if isinstance(written, R4Coding):
+        return read.codings(R4Concept([written]))
     return read.codings(*(written or ()))
 
 
-def _service(resource: r4.Encounter, read: Elements, linked: Linked) -> tuple[Coding, ...]:
+def _service(resource: R4Encounter, read: Elements, linked: Linked) -> tuple[Coding, ...]:
     """Collect serviceType and the specialties of the participants (V4)."""
     written = resource.service_type
     types = written if isinstance(written, list) else [written]
@@ -174,16 +191,16 @@ def _service(resource: r4.Encounter, read: Elements, linked: Linked) -> tuple[Co
     return read.codings(*types, *roles)
 
 
-def _kinds(resource: r4.Encounter, read: Elements) -> tuple[Coding, ...]:
+def _kinds(resource: R4Encounter, read: Elements) -> tuple[Coding, ...]:
     of_participants = [kind for part in resource.participant or () for kind in part.type or ()]
     return read.codings(*(resource.type or ()), *of_participants)
 
 
-def _booked(resource: r4.Appointment, read: Elements) -> tuple[Coding, ...]:
+def _booked(resource: R4Appointment, read: Elements) -> tuple[Coding, ...]:
     return read.codings(*(resource.service_type or ()), *(resource.specialty or ()))
 
 
-def _booking(resource: r4.Appointment, read: Elements) -> neutral.Booking:
+def _booking(resource: R4Appointment, read: Elements) -> neutral.Booking:
     return neutral.Booking(
         start=read.time(resource.start),
         created=read.time(resource.created),
@@ -192,7 +209,7 @@ def _booking(resource: r4.Appointment, read: Elements) -> neutral.Booking:
     )
 
 
-def _person(resource: r4.Patient, read: Elements) -> neutral.Person:
+def _person(resource: R4Patient, read: Elements) -> neutral.Person:
     return neutral.Person(
         sex=resource.gender or "",
         birth_date=resource.birth_date or "",

@@ -5,7 +5,12 @@ from datetime import tzinfo
 
 from fhir_mapping.record import Coding, Concept, Moment, Number, Period
 from fhir_mapping.terms.systems import CodeSystems
-from fhir_mapping.versions import r4_resources as r4
+from fhir_mapping.versions.r4_resources import (
+    R4Concept,
+    R4Period,
+    R4Quantity,
+    R4Reference,
+)
 from fhir_mapping.versions.references import References
 from fhir_mapping.versions.times import moment
 
@@ -22,7 +27,7 @@ class Elements:
         """Write a coding in canonical terms (F4)."""
         return Coding(*self.systems.normal(system, code))
 
-    def codings(self, *concepts: r4.Concept | None) -> tuple[Coding, ...]:
+    def codings(self, *concepts: R4Concept | None) -> tuple[Coding, ...]:
         """Collect the codings of concepts; one without a code says nothing."""
         return tuple(
             self.coding(part.system or "", part.code)
@@ -31,7 +36,7 @@ class Elements:
             if part.code
         )
 
-    def concept(self, written: r4.Concept | None) -> Concept:
+    def concept(self, written: R4Concept | None) -> Concept:
         """Read a CodeableConcept."""
         return Concept(self.codings(written), (written.text or "") if written else "")
 
@@ -39,20 +44,20 @@ class Elements:
         """Read a date or a time; None also where it is no date."""
         return moment(text, self.zone) if text else None
 
-    def period(self, written: r4.Period | None) -> Period:
+    def period(self, written: R4Period | None) -> Period:
         """Read a Period."""
         return Period(self.time(written.start), self.time(written.end)) if written else Period()
 
-    def when(self, instant: str | None, period: r4.Period | None, *others: str | None) -> Moment | None:
+    def when(self, instant: str | None, period: R4Period | None, *others: str | None) -> Moment | None:
         """Read the first of the times that is written: the end of a period before its start (F3)."""
         ends = (period.end, period.start) if period else ()
         return self.time(next((text for text in (instant, *ends, *others) if text), None))
 
-    def refers(self, reference: r4.Reference | None) -> str:
+    def refers(self, reference: R4Reference | None) -> str:
         """Resolve a reference to `Type/id`; empty where there is no address."""
         return self.references.resolve(reference.reference or "") if reference else ""
 
-    def number(self, written: r4.Quantity | None) -> Number | None:
+    def number(self, written: R4Quantity | None) -> Number | None:
         """Read a Quantity; None where it has no value."""
         value = written.decimal() if written else None
         if written is None or value is None:

@@ -5,34 +5,46 @@ from decimal import Decimal
 
 from fhir_mapping.record import Number, Period
 from fhir_mapping.terms.units import UCUM
-from fhir_mapping.versions import r4_resources as r4
 from fhir_mapping.versions.linked import Linked, Named
 from fhir_mapping.versions.neutral import Instruction, Medication
 from fhir_mapping.versions.r4_elements import Elements
+from fhir_mapping.versions.r4_resources import (
+    R4AdministeredDosage,
+    R4AnyMedicated,
+    R4DispenseRequest,
+    R4Dosage,
+    R4DoseAndRate,
+    R4Medicated,
+    R4MedicationAdministration,
+    R4MedicationDispense,
+    R4MedicationRequest,
+    R4MedicationStatement,
+    R4Repeat,
+)
 
 
-def named(resource: r4.Medicated, linked: Linked) -> Named:
+def named(resource: R4Medicated, linked: Linked) -> Named:
     """Find what the resource is about: its own concept, or what its reference leads to (T1)."""
     if resource.medication_codeable_concept:
         return Named((resource.medication_codeable_concept,))
     return linked.product(resource.medication_reference, resource.contained)
 
 
-def medication(resource: r4.AnyMedicated, read: Elements, linked: Linked) -> Medication:
+def medication(resource: R4AnyMedicated, read: Elements, linked: Linked) -> Medication:
     """Read a medication resource of any kind."""
     match resource:
-        case r4.MedicationRequest():
+        case R4MedicationRequest():
             return _request(resource, read, named(resource, linked))
-        case r4.MedicationStatement():
+        case R4MedicationStatement():
             return _statement(resource, read, named(resource, linked))
-        case r4.MedicationAdministration():
+        case R4MedicationAdministration():
             return _administration(resource, read, named(resource, linked))
         case _:
             return _dispense(resource, read, named(resource, linked))
 
 
-def _request(resource: r4.MedicationRequest, read: Elements, found: Named) -> Medication:
-    dispense = resource.dispense_request or r4.DispenseRequest()
+def _request(resource: R4MedicationRequest, read: Elements, found: Named) -> Medication:
+    dispense = resource.dispense_request or R4DispenseRequest()
     return Medication(
         "MedicationRequest",
         tuple(read.concept(concept) for concept in found.concepts),
@@ -49,7 +61,7 @@ def _request(resource: r4.MedicationRequest, read: Elements, found: Named) -> Me
     )
 
 
-def _statement(resource: r4.MedicationStatement, read: Elements, found: Named) -> Medication:
+def _statement(resource: R4MedicationStatement, read: Elements, found: Named) -> Medication:
     written = resource.effective_date_time
     return Medication(
         "MedicationStatement",
@@ -62,7 +74,7 @@ def _statement(resource: r4.MedicationStatement, read: Elements, found: Named) -
     )
 
 
-def _administration(resource: r4.MedicationAdministration, read: Elements, found: Named) -> Medication:
+def _administration(resource: R4MedicationAdministration, read: Elements, found: Named) -> Medication:
     written = read.time(resource.effective_date_time)
     return Medication(
         "MedicationAdministration",
@@ -75,7 +87,7 @@ def _administration(resource: r4.MedicationAdministration, read: Elements, found
     )
 
 
-def _dispense(resource: r4.MedicationDispense, read: Elements, found: Named) -> Medication:
+def _dispense(resource: R4MedicationDispense, read: Elements, found: Named) -> Medication:
     return Medication(
         "MedicationDispense",
         tuple(read.concept(concept) for concept in found.concepts),
@@ -88,18 +100,18 @@ def _dispense(resource: r4.MedicationDispense, read: Elements, found: Named) -> 
     )
 
 
-def _administered(dosage: r4.AdministeredDosage | None, read: Elements) -> tuple[Instruction, ...]:
+def _administered(dosage: R4AdministeredDosage | None, read: Elements) -> tuple[Instruction, ...]:
     if dosage is None:
         return ()
     return (Instruction(dose=read.number(dosage.dose), routes=read.codings(dosage.route)),)
 
 
-def _instructions(dosages: Iterable[r4.Dosage] | None, read: Elements) -> tuple[Instruction, ...]:
+def _instructions(dosages: Iterable[R4Dosage] | None, read: Elements) -> tuple[Instruction, ...]:
     return tuple(_instruction(dosage, read) for dosage in dosages or ())
 
 
-def _instruction(dosage: r4.Dosage, read: Elements) -> Instruction:
-    repeat = (dosage.timing.repeat if dosage.timing else None) or r4.Repeat()
+def _instruction(dosage: R4Dosage, read: Elements) -> Instruction:
+    repeat = (dosage.timing.repeat if dosage.timing else None) or R4Repeat()
     is_range = repeat.frequency_max is not None or repeat.period_max is not None
     length = None if is_range else repeat.length()
     return Instruction(
@@ -116,7 +128,7 @@ def _every(length: Decimal | None, unit: str | None) -> Number | None:
     return None if length is None or not unit else Number(length, unit_code=unit, unit_system=UCUM)
 
 
-def _dose(doses: Iterable[r4.DoseAndRate], read: Elements) -> Number | None:
+def _dose(doses: Iterable[R4DoseAndRate], read: Elements) -> Number | None:
     """Read the dose; several that differ are no evidence (T4)."""
     written = {read.number(dose.dose_quantity) for dose in doses}
     return written.pop() if len(written) == 1 else None

@@ -10,31 +10,31 @@ ABSENT = Raw(b"null")
 _NUMBER_START = frozenset(b"-0123456789")
 
 
-class Element(Struct, rename="camel"):
+class R4Element(Struct, rename="camel"):
     """Anything in R4; an element that is null counts as left out."""
 
 
-class Coding(Element):
+class R4Coding(R4Element):
     """Coding."""
 
     system: str | None = None
     code: str | None = None
 
 
-class Concept(Element):
+class R4Concept(R4Element):
     """CodeableConcept."""
 
-    coding: list[Coding] | None = None
+    coding: list[R4Coding] | None = None
     text: str | None = None
 
 
-class Reference(Element):
+class R4Reference(R4Element):
     """Reference, by address alone: one by identifier leads nowhere (F1)."""
 
     reference: str | None = None
 
 
-class Quantity(Element):
+class R4Quantity(R4Element):
     """Quantity, SimpleQuantity, Age, Duration: the digits stay as written."""
 
     value: Raw = ABSENT
@@ -61,104 +61,104 @@ class Quantity(Element):
             raise ValueError("value is beyond every number") from error
 
 
-class Ratio(Element):
+class R4Ratio(R4Element):
     """Ratio."""
 
-    numerator: Quantity | None = None
-    denominator: Quantity | None = None
+    numerator: R4Quantity | None = None
+    denominator: R4Quantity | None = None
 
 
-class Range(Element):
+class R4Range(R4Element):
     """Range."""
 
-    low: Quantity | None = None
-    high: Quantity | None = None
+    low: R4Quantity | None = None
+    high: R4Quantity | None = None
 
 
-class Period(Element):
+class R4Period(R4Element):
     """Period."""
 
     start: str | None = None
     end: str | None = None
 
 
-class Meta(Element):
+class R4Meta(R4Element):
     """Which of several versions of a resource is the last (F7)."""
 
     last_updated: str | None = None
     version_id: str | None = None
 
 
-class Resource(Element, tag_field="resourceType"):
+class R4Resource(R4Element, tag_field="resourceType"):
     """What every resource has."""
 
     id: str | None = None
-    meta: Meta | None = None
+    meta: R4Meta | None = None
 
 
-class ReferenceRange(Element):
+class R4ReferenceRange(R4Element):
     """Observation.referenceRange."""
 
-    low: Quantity | None = None
-    high: Quantity | None = None
-    type: Concept | None = None
-    applies_to: list[Concept] | None = None
-    age: Range | None = None
+    low: R4Quantity | None = None
+    high: R4Quantity | None = None
+    type: R4Concept | None = None
+    applies_to: list[R4Concept] | None = None
+    age: R4Range | None = None
 
 
-class Measured(Element):
+class R4Measured(R4Element):
     """What Observation and Observation.component have in common."""
 
-    code: Concept | None = None
-    value_quantity: Quantity | None = None
-    value_codeable_concept: Concept | None = None
+    code: R4Concept | None = None
+    value_quantity: R4Quantity | None = None
+    value_codeable_concept: R4Concept | None = None
     value_string: str | None = None
     value_boolean: bool | None = None
     value_integer: int | None = None
-    value_ratio: Ratio | None = None
-    data_absent_reason: Concept | None = None
-    interpretation: list[Concept] | None = None
-    reference_range: list[ReferenceRange] | None = None
+    value_ratio: R4Ratio | None = None
+    data_absent_reason: R4Concept | None = None
+    interpretation: list[R4Concept] | None = None
+    reference_range: list[R4ReferenceRange] | None = None
 
 
-class Observation(Measured, tag_field="resourceType", tag="Observation"):
+class R4Observation(R4Measured, tag_field="resourceType", tag="Observation"):
     """Observation."""
 
     id: str | None = None
-    meta: Meta | None = None
+    meta: R4Meta | None = None
     status: str | None = None
-    subject: Reference | None = None
-    focus: list[Reference] | None = None
+    subject: R4Reference | None = None
+    focus: list[R4Reference] | None = None
     effective_date_time: str | None = None
-    effective_period: Period | None = None
+    effective_period: R4Period | None = None
     effective_instant: str | None = None
     issued: str | None = None
-    specimen: Reference | None = None
-    has_member: list[Reference] | None = None
-    component: list[Measured] | None = None
+    specimen: R4Reference | None = None
+    has_member: list[R4Reference] | None = None
+    component: list[R4Measured] | None = None
 
 
-class Condition(Resource, tag="Condition"):
+class R4Condition(R4Resource, tag="Condition"):
     """Condition."""
 
-    subject: Reference | None = None
-    code: Concept | None = None
-    clinical_status: Concept | None = None
-    verification_status: Concept | None = None
+    subject: R4Reference | None = None
+    code: R4Concept | None = None
+    clinical_status: R4Concept | None = None
+    verification_status: R4Concept | None = None
     onset_date_time: str | None = None
-    onset_period: Period | None = None
+    onset_period: R4Period | None = None
     recorded_date: str | None = None
     abatement_date_time: str | None = None
-    abatement_period: Period | None = None
+    abatement_period: R4Period | None = None
     abatement_age: Any = None
     abatement_range: Any = None
     abatement_string: Any = None
 
 
-class Repeat(Element):
+class R4Repeat(R4Element):
     """Timing.repeat."""
 
-    bounds_period: Period | None = None
+    bounds_period: R4Period | None = None
     frequency: int | None = None
     frequency_max: int | None = None
     period: Raw = ABSENT
@@ -166,200 +166,200 @@ class Repeat(Element):
     period_unit: str | None = None
 
     def __post_init__(self) -> None:
-        Quantity(self.period)
+        R4Quantity(self.period)
 
     def length(self) -> Decimal | None:
         """Give the period, in `period_unit`."""
-        return Quantity(self.period).decimal()
+        return R4Quantity(self.period).decimal()
 
 
-class Timing(Element):
+class R4Timing(R4Element):
     """Timing."""
 
-    repeat: Repeat | None = None
+    repeat: R4Repeat | None = None
 
 
-class DoseAndRate(Element):
+class R4DoseAndRate(R4Element):
     """Dosage.doseAndRate; a doseRange is no evidence for a dose (T4)."""
 
-    dose_quantity: Quantity | None = None
+    dose_quantity: R4Quantity | None = None
 
 
-class Dosage(Element):
+class R4Dosage(R4Element):
     """Dosage."""
 
-    timing: Timing | None = None
+    timing: R4Timing | None = None
     as_needed_boolean: bool | None = None
-    as_needed_codeable_concept: Concept | None = None
-    route: Concept | None = None
-    dose_and_rate: list[DoseAndRate] | None = None
+    as_needed_codeable_concept: R4Concept | None = None
+    route: R4Concept | None = None
+    dose_and_rate: list[R4DoseAndRate] | None = None
 
 
-class AdministeredDosage(Element):
+class R4AdministeredDosage(R4Element):
     """MedicationAdministration.dosage."""
 
-    route: Concept | None = None
-    dose: Quantity | None = None
+    route: R4Concept | None = None
+    dose: R4Quantity | None = None
 
 
-class Ingredient(Element):
+class R4Ingredient(R4Element):
     """Medication.ingredient."""
 
-    item_codeable_concept: Concept | None = None
-    item_reference: Reference | None = None
+    item_codeable_concept: R4Concept | None = None
+    item_reference: R4Reference | None = None
     is_active: bool | None = None
 
 
-class Identified(Element):
+class R4Identified(R4Element):
     """Any contained resource, by its id."""
 
     id: str | None = None
 
 
-class Product(Element):
+class R4Product(R4Element):
     """A Medication, or a Substance: both have a code. Read where a reference leads to it, also in `contained`."""
 
-    code: Concept | None = None
-    form: Concept | None = None
-    ingredient: list[Ingredient] | None = None
+    code: R4Concept | None = None
+    form: R4Concept | None = None
+    ingredient: list[R4Ingredient] | None = None
     contained: list[Raw] | None = None
 
 
-class Medicated(Resource):
+class R4Medicated(R4Resource):
     """What the four medication resources have in common."""
 
-    subject: Reference | None = None
+    subject: R4Reference | None = None
     status: str | None = None
-    medication_codeable_concept: Concept | None = None
-    medication_reference: Reference | None = None
+    medication_codeable_concept: R4Concept | None = None
+    medication_reference: R4Reference | None = None
     contained: list[Raw] | None = None
 
 
-class DispenseRequest(Element):
+class R4DispenseRequest(R4Element):
     """MedicationRequest.dispenseRequest."""
 
-    validity_period: Period | None = None
+    validity_period: R4Period | None = None
     number_of_repeats_allowed: int | None = None
-    expected_supply_duration: Quantity | None = None
+    expected_supply_duration: R4Quantity | None = None
 
 
-class MedicationRequest(Medicated, tag="MedicationRequest"):
+class R4MedicationRequest(R4Medicated, tag="MedicationRequest"):
     """MedicationRequest."""
 
     intent: str | None = None
     do_not_perform: bool | None = None
     authored_on: str | None = None
-    status_reason: Concept | None = None
-    dosage_instruction: list[Dosage] | None = None
-    dispense_request: DispenseRequest | None = None
+    status_reason: R4Concept | None = None
+    dosage_instruction: list[R4Dosage] | None = None
+    dispense_request: R4DispenseRequest | None = None
 
 
-class MedicationStatement(Medicated, tag="MedicationStatement"):
+class R4MedicationStatement(R4Medicated, tag="MedicationStatement"):
     """MedicationStatement."""
 
     effective_date_time: str | None = None
-    effective_period: Period | None = None
-    status_reason: list[Concept] | None = None
-    dosage: list[Dosage] | None = None
+    effective_period: R4Period | None = None
+    status_reason: list[R4Concept] | None = None
+    dosage: list[R4Dosage] | None = None
 
 
-class MedicationAdministration(Medicated, tag="MedicationAdministration"):
+class R4MedicationAdministration(R4Medicated, tag="MedicationAdministration"):
     """MedicationAdministration."""
 
     effective_date_time: str | None = None
-    effective_period: Period | None = None
-    status_reason: list[Concept] | None = None
-    dosage: AdministeredDosage | None = None
+    effective_period: R4Period | None = None
+    status_reason: list[R4Concept] | None = None
+    dosage: R4AdministeredDosage | None = None
 
 
-class MedicationDispense(Medicated, tag="MedicationDispense"):
+class R4MedicationDispense(R4Medicated, tag="MedicationDispense"):
     """MedicationDispense."""
 
-    status_reason_codeable_concept: Concept | None = None
-    days_supply: Quantity | None = None
+    status_reason_codeable_concept: R4Concept | None = None
+    days_supply: R4Quantity | None = None
     when_prepared: str | None = None
     when_handed_over: str | None = None
-    dosage_instruction: list[Dosage] | None = None
+    dosage_instruction: list[R4Dosage] | None = None
 
 
-class Procedure(Resource, tag="Procedure"):
+class R4Procedure(R4Resource, tag="Procedure"):
     """Procedure."""
 
     status: str | None = None
-    subject: Reference | None = None
-    code: Concept | None = None
+    subject: R4Reference | None = None
+    code: R4Concept | None = None
     performed_date_time: str | None = None
-    performed_period: Period | None = None
+    performed_period: R4Period | None = None
 
 
-class DiagnosticReport(Resource, tag="DiagnosticReport"):
+class R4DiagnosticReport(R4Resource, tag="DiagnosticReport"):
     """DiagnosticReport."""
 
     status: str | None = None
-    subject: Reference | None = None
-    code: Concept | None = None
+    subject: R4Reference | None = None
+    code: R4Concept | None = None
     effective_date_time: str | None = None
-    effective_period: Period | None = None
+    effective_period: R4Period | None = None
     issued: str | None = None
-    result: list[Reference] | None = None
+    result: list[R4Reference] | None = None
 
 
-class EncounterParticipant(Element):
+class R4EncounterParticipant(R4Element):
     """Encounter.participant."""
 
-    type: list[Concept] | None = None
-    individual: Reference | None = None
+    type: list[R4Concept] | None = None
+    individual: R4Reference | None = None
 
 
-class PractitionerRole(Element):
+class R4PractitionerRole(R4Element):
     """PractitionerRole, read where a participant of an Encounter leads to it."""
 
-    specialty: list[Concept] | None = None
+    specialty: list[R4Concept] | None = None
 
 
-class Encounter(Resource, tag="Encounter"):
+class R4Encounter(R4Resource, tag="Encounter"):
     """Encounter."""
 
     status: str | None = None
-    class_: Coding | list[Concept] | None = msgspec.field(name="class", default=None)
-    type: list[Concept] | None = None
-    service_type: Concept | list[Concept] | None = None
-    subject: Reference | None = None
-    participant: list[EncounterParticipant] | None = None
-    period: Period | None = None
+    class_: R4Coding | list[R4Concept] | None = msgspec.field(name="class", default=None)
+    type: list[R4Concept] | None = None
+    service_type: R4Concept | list[R4Concept] | None = None
+    subject: R4Reference | None = None
+    participant: list[R4EncounterParticipant] | None = None
+    period: R4Period | None = None
     contained: list[Raw] | None = None
 
 
-class AppointmentParticipant(Element):
+class R4AppointmentParticipant(R4Element):
     """Appointment.participant."""
 
-    actor: Reference | None = None
+    actor: R4Reference | None = None
 
 
-class Appointment(Resource, tag="Appointment"):
+class R4Appointment(R4Resource, tag="Appointment"):
     """Appointment."""
 
     status: str | None = None
-    service_type: list[Concept] | None = None
-    specialty: list[Concept] | None = None
-    appointment_type: Concept | None = None
+    service_type: list[R4Concept] | None = None
+    specialty: list[R4Concept] | None = None
+    appointment_type: R4Concept | None = None
     start: str | None = None
     created: str | None = None
-    participant: list[AppointmentParticipant] | None = None
+    participant: list[R4AppointmentParticipant] | None = None
 
 
-class ServiceRequest(Resource, tag="ServiceRequest"):
+class R4ServiceRequest(R4Resource, tag="ServiceRequest"):
     """ServiceRequest."""
 
     status: str | None = None
     intent: str | None = None
     do_not_perform: bool | None = None
-    code: Concept | None = None
-    subject: Reference | None = None
+    code: R4Concept | None = None
+    subject: R4Reference | None = None
     authored_on: str | None = None
 
 
-class Patient(Resource, tag="Patient"):
+class R4Patient(R4Resource, tag="Patient"):
     """Patient."""
 
     gender: str | None = None
@@ -368,19 +368,21 @@ class Patient(Resource, tag="Patient"):
     deceased_date_time: str | None = None
 
 
-AnyMedicated = MedicationRequest | MedicationStatement | MedicationAdministration | MedicationDispense
-AnyResource = (
-    Observation
-    | Condition
-    | MedicationRequest
-    | MedicationStatement
-    | MedicationAdministration
-    | MedicationDispense
-    | Procedure
-    | DiagnosticReport
-    | Encounter
-    | Appointment
-    | ServiceRequest
-    | Patient
+R4AnyMedicated = (
+    R4MedicationRequest | R4MedicationStatement | R4MedicationAdministration | R4MedicationDispense
 )
-TYPES = frozenset(member.__struct_config__.tag for member in AnyResource.__args__)
+R4AnyResource = (
+    R4Observation
+    | R4Condition
+    | R4MedicationRequest
+    | R4MedicationStatement
+    | R4MedicationAdministration
+    | R4MedicationDispense
+    | R4Procedure
+    | R4DiagnosticReport
+    | R4Encounter
+    | R4Appointment
+    | R4ServiceRequest
+    | R4Patient
+)
+R4_TYPES = frozenset(member.__struct_config__.tag for member in R4AnyResource.__args__)

@@ -5,7 +5,7 @@ from functools import reduce
 
 import msgspec
 
-from fhir_mapping.versions.neutral import Reading
+from fhir_mapping.versions.neutral import Resource
 from fhir_mapping.versions.untyped import BROKEN, untyped
 
 
@@ -17,17 +17,17 @@ def canonical(json: bytes) -> bytes:
         return json
 
 
-def last_versions(readings: Iterable[Reading]) -> tuple[tuple[Reading, ...], tuple[Reading, ...]]:
-    """Part the readings into those that are the last version of their resource, and the superseded ones.
+def last_versions(resources: Iterable[Resource]) -> tuple[tuple[Resource, ...], tuple[Resource, ...]]:
+    """Part copies and versions into the last version of each resource, and the superseded ones.
 
     Identical copies count once. A resource without an id has no versions. Both results are in an order that does
-    not depend on that of the readings.
+    not depend on that of the resources.
     """
-    copies: dict[str, dict[bytes, Reading]] = {}
-    for reading in readings:
-        copies.setdefault(reading.name, {}).setdefault(reading.json, reading)
-    current: list[Reading] = []
-    superseded: list[Reading] = []
+    copies: dict[str, dict[bytes, Resource]] = {}
+    for resource in resources:
+        copies.setdefault(resource.name, {}).setdefault(resource.json, resource)
+    current: list[Resource] = []
+    superseded: list[Resource] = []
     for name in sorted(copies):
         versions = _distinct(copies[name])
         if not versions[0].id:
@@ -35,18 +35,18 @@ def last_versions(readings: Iterable[Reading]) -> tuple[tuple[Reading, ...], tup
             continue
         last = reduce(_later, versions)
         current.append(last)
-        superseded.extend(reading for reading in versions if reading is not last)
+        superseded.extend(resource for resource in versions if resource is not last)
     return tuple(current), tuple(superseded)
 
 
-def _distinct(copies: dict[bytes, Reading]) -> list[Reading]:
+def _distinct(copies: dict[bytes, Resource]) -> list[Resource]:
     if len(copies) == 1:
         return list(copies.values())
-    by_form = {canonical(json): reading for json, reading in sorted(copies.items())}
+    by_form = {canonical(json): resource for json, resource in sorted(copies.items())}
     return [by_form[form] for form in sorted(by_form)]
 
 
-def _later(first: Reading, second: Reading) -> Reading:
+def _later(first: Resource, second: Resource) -> Resource:
     """Choose the later of two versions; `second` sorts last as canonical JSON."""
     if first.updated and second.updated and first.updated != second.updated:
         return first if first.updated > second.updated else second

@@ -10,7 +10,7 @@ from functools import cache
 import pytest
 
 from fhir_mapping import checks, findings
-from fhir_mapping.record import Limits, Moment
+from fhir_mapping.record import Moment, ReferenceLimits
 from fhir_mapping.terms.rules import Rules
 from fhir_mapping.terms.units import Units
 from models import policy, risk
@@ -179,7 +179,9 @@ def missing_is_absent(patch):
 @fault("the laboratory's own CK limit is ignored")
 def ck_limit_ignored(patch):
     def default(result):
-        return replace(result, limits=Limits(high=Decimal(200))) if result.analyte == "ck" else result
+        return (
+            replace(result, limits=ReferenceLimits(high=Decimal(200))) if result.analyte == "ck" else result
+        )
 
     change_results(patch, default)
 

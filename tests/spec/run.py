@@ -10,7 +10,7 @@ from cds_service.cards.card_settings import CardSettings
 from cds_service.commands.explain.format import as_json
 from fhir_mapping.cohort.relapse import relapses
 from fhir_mapping.record import Entry, Gathered, MappingSettings, Source
-from fhir_mapping.terms import Code, Tables, load_tables
+from fhir_mapping.terms import CodeRow, Tables, load_tables
 from models.registry import Model, default_folder, load_model
 from tests.spec.language import AS_OF, Record
 
@@ -53,7 +53,7 @@ def gathered_from(record: Record, tables: Tables | None = None) -> Gathered:
     """The record as it reaches the mapping; other tables may be put in place of the product's."""
     tables = tables or packaged_tables()
     if record.site_map:
-        tables = tables.with_site_map([Code(s, c, c, role, "site") for s, c, role in record.site_map])
+        tables = tables.with_site_map([CodeRow(s, c, c, role, "site") for s, c, role in record.site_map])
     settings = {name: value for name, value in record.settings.items() if name not in _OF_CARDS}
     zone = ZoneInfo(settings.pop("time_zone", "UTC"))
     entries = tuple(

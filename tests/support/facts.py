@@ -10,13 +10,13 @@ from fhir_mapping.record import (
     Diagnosis,
     Done,
     Dosage,
-    Limits,
     MappingSettings,
     Moment,
     Patient,
     PatientRecord,
     Period,
-    Plan,
+    Planned,
+    ReferenceLimits,
     Result,
     Treatment,
     Value,
@@ -57,7 +57,7 @@ def record(*facts, sex="female", **options):
     settings = {"tables": tables(), **options.pop("settings", {})}
     of = {
         kind: tuple(f for f in facts if isinstance(f, kind))
-        for kind in (Result, Diagnosis, Treatment, Done, Plan)
+        for kind in (Result, Diagnosis, Treatment, Done, Planned)
     }
     return PatientRecord(
         as_of=options.pop("as_of", AS_OF),
@@ -67,7 +67,7 @@ def record(*facts, sex="female", **options):
         diagnoses=of[Diagnosis],
         treatments=of[Treatment],
         done=of[Done],
-        plans=of[Plan],
+        planned=of[Planned],
         **options,
     )
 
@@ -80,7 +80,7 @@ def result(analyte, value, days, comparator="", low=None, high="usual", **more):
         if value is None
         else Amount(Decimal(str(value)), unit, comparator, f"{comparator}{value} {unit}")
     )
-    limits = Limits(*(None if bound is None else Decimal(str(bound)) for bound in (low, limit)))
+    limits = ReferenceLimits(*(None if bound is None else Decimal(str(bound)) for bound in (low, limit)))
     more = {"resource": f"Observation/{analyte}-{days}", "roles": frozenset({analyte}), **more}
     return Result(analyte=analyte, when=ago(days), value=Value(), amount=amount, limits=limits, **more)
 
@@ -123,7 +123,7 @@ def plan(kind, roles, **more):
     """An Appointment or a ServiceRequest; `start` and `made` are days ago."""
     moments = {k: ago(more.pop(k, None)) for k in ("start", "made")}
     more = {"resource": f"{kind}/{roles.replace(' ', '-')}", **moments, **more}
-    return Plan(kind=kind, roles=frozenset(roles.split()), **more)
+    return Planned(kind=kind, roles=frozenset(roles.split()), **more)
 
 
 def route(word):

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from fhir_mapping import checks, findings
 from fhir_mapping.record import Entry, Gathered, MappingSettings, Source
-from fhir_mapping.terms import Code, Tables, load_tables
+from fhir_mapping.terms import CodeRow, Tables, load_tables
 from models import policy, risk
 from models.inputs import Predictor
 from models.registry import Model, default_folder, load_model
@@ -46,7 +46,7 @@ def packaged() -> tuple[Tables, Model]:
 
 @cache
 def mapped_tables(site_map: tuple) -> Tables:
-    rows = [Code(system, code, code, role, "site") for system, code, role in site_map]
+    rows = [CodeRow(system, code, code, role, "site") for system, code, role in site_map]
     return packaged()[0].with_site_map(rows) if rows else packaged()[0]
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from fhir_mapping.record import Limits, Value
+from fhir_mapping.record import ReferenceLimits, Value
 from fhir_mapping.rules.activity import activity
 from tests.support.facts import ago, diagnosis, record, result
 
@@ -57,7 +57,9 @@ def test_of_several_at_one_time_the_higher_is_the_latest_then_the_lower_id(facts
 
 
 def test_comparators_and_default_limits_are_kept():
-    found = activity(record(replace(ck(20000, 10, ">"), limits=Limits(high=Decimal(200), default=True))))
+    found = activity(
+        record(replace(ck(20000, 10, ">"), limits=ReferenceLimits(high=Decimal(200), default=True)))
+    )
     assert (found.ck.comparator, found.ck.default_limit, found.ck.times_uln) == (">", True, 100)
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from fhir_mapping.record import Coding, Component, Concept, Limits, Number, PatientRecord, Value
+from fhir_mapping.record import Coding, Component, Concept, Number, PatientRecord, ReferenceLimits, Value
 from fhir_mapping.rules.predictors.ana import high_ana
 from tests.support.facts import record, result, tables
 
@@ -108,13 +108,13 @@ def test_one_result_under_a_code_for_titres(value, expected):
         ("", POSITIVE, "indeterminate positive without titre"),
         ("", WEAK, "indeterminate positive without titre"),
         ("", NEGATIVE, "absent"),
-        (quantity(3), {"limits": Limits(high=Decimal(1))}, "indeterminate positive without titre"),
-        (quantity(1), {"limits": Limits(high=Decimal(1))}, "absent"),
+        (quantity(3), {"limits": ReferenceLimits(high=Decimal(1))}, "indeterminate positive without titre"),
+        (quantity(1), {"limits": ReferenceLimits(high=Decimal(1))}, "absent"),
         (quantity(640, unit="{titer}"), {}, "present 1:640"),
     ],
 )
 def test_one_result_of_a_screen(value, more, expected):
-    limits = more.get("limits", Limits())
+    limits = more.get("limits", ReferenceLimits())
     more = {name: found for name, found in more.items() if name != "limits"}
     assert seen(replace(ana(value, **more), limits=limits)) == expected
 

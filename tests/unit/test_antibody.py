@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from fhir_mapping.laboratory.antibody import read_answer, read_serology
-from fhir_mapping.record import Coding, Component, Concept, Limits, Number, Value
+from fhir_mapping.record import Coding, Component, Concept, Number, ReferenceLimits, Value
 from tests.support.facts import SNOMED, record, result, tables
 
 INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
@@ -28,7 +28,7 @@ def concept(*codings, text=""):
 def antibody(value="", days=10, analyte="anti-srp", role="", high=None, **more):
     if isinstance(value, str):
         value = Value(text=value)
-    limits = Limits(high=None if high is None else Decimal(str(high)))
+    limits = ReferenceLimits(high=None if high is None else Decimal(str(high)))
     roles = frozenset({analyte, *role.split()})
     made = result(analyte, None, days, high=None, roles=roles, **more)
     return replace(made, value=value, limits=limits)

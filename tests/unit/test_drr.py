@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from fhir_mapping.record import Limits, PatientRecord, Refused
+from fhir_mapping.record import PatientRecord, ReferenceLimits, Refused
 from fhir_mapping.rules.predictors.drr import high_drr
 from fhir_mapping.rules.predictors.pairs import pair_up
 from tests.support.facts import diagnosis, record, result
@@ -436,7 +436,7 @@ def test_what_makes_the_ratio_doubtful_is_noted(facts, noted):
 
 
 def test_a_default_limit_is_named_in_the_evidence():
-    ours = Limits(high=Decimal(40), default=True)
+    ours = ReferenceLimits(high=Decimal(40), default=True)
     evidence = high_drr(record(replace(ast(90, 10), limits=ours), alt(50, 10))).evidence
     assert [(e.role, e.value, e.unit, e.original) for e in evidence if e.role != "alt"] == [
         ("ast", 90, "U/L", "90 U/L"),

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from fhir_mapping.record import Limits, Patient, Value
+from fhir_mapping.record import Patient, ReferenceLimits, Value
 from fhir_mapping.rules.eligibility import eligibility
 from tests.support.facts import BORN, diagnosis, record, result
 
@@ -234,7 +234,7 @@ def test_an_undated_condition_has_no_date_and_nothing_has_no_sign():
 
 
 def test_a_default_limit_of_the_ck_is_named():
-    ck = replace(HIGH, limits=Limits(high=Decimal(200), default=True))
+    ck = replace(HIGH, limits=ReferenceLimits(high=Decimal(200), default=True))
     assert [e.role for e in eligibility(record(SRP, ck)).evidence] == ["anti-srp", "ck", "ck-limit"]
 
 

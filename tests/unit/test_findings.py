@@ -7,7 +7,7 @@ import pytest
 from fhir_mapping.evidence import RefusedFact
 from fhir_mapping.findings import find
 from fhir_mapping.record import Refused, Value
-from fhir_mapping.terms import Code
+from fhir_mapping.terms import CodeRow
 from tests.support.facts import diagnosis, record, result, tables
 
 CORE, BROAD = diagnosis("core", 1000), diagnosis("broad", 1000)
@@ -94,7 +94,7 @@ def test_unread_are_the_failed_queries_that_eligibility_or_a_predictor_needs():
 
 
 def test_procedures_are_needed_where_the_site_codes_plasma_exchange():
-    site = tables().with_site_map([Code("urn:local", "PLEX", "PLEX", "plasma-exchange", "site")])
+    site = tables().with_site_map([CodeRow("urn:local", "PLEX", "PLEX", "plasma-exchange", "site")])
     found = find(record(CORE, failed={"procedures": "HTTP 503"}, settings={"tables": site}))
     assert found.unread == {"procedures": "HTTP 503"}
 

@@ -23,7 +23,7 @@ from cds_service.web.discovery import (
     write_discovery,
 )
 from fhir_mapping.record import NEVER_OFF, SourceKey
-from fhir_mapping.terms import Code, load_tables
+from fhir_mapping.terms import CodeRow, load_tables
 from tests.support.ehr_simulator import entry, outcome
 
 TABLES = load_tables()
@@ -71,7 +71,7 @@ def test_the_discovery_document_of_the_project_says_what_the_tables_say():
 
 
 def test_a_code_added_to_the_tables_makes_the_document_stale_until_it_is_written_anew(tmp_path):
-    more = TABLES.with_site_map([Code("urn:lab", "CK-1", "x", "ck", "test")])
+    more = TABLES.with_site_map([CodeRow("urn:lab", "CK-1", "x", "ck", "test")])
     file = tmp_path / "cds-hooks.json"
     file.write_text(discovery_file().read_text())
     with pytest.raises(DiscoveryError, match="imnm-cds check --write"):
@@ -100,7 +100,7 @@ def test_a_document_that_is_none_is_refused_in_one_line(tmp_path, text):
 
 def test_tables_that_give_no_code_for_a_key_or_too_many_are_refused():
     many = TABLES.with_site_map(
-        Code("urn:lab", f"A-LONG-CODE-OF-THE-LAB-{n}", "x", "ck", "test") for n in range(90)
+        CodeRow("urn:lab", f"A-LONG-CODE-OF-THE-LAB-{n}", "x", "ck", "test") for n in range(90)
     )
     with pytest.raises(DiscoveryError, match="enzymes: more than 1500 characters"):
         templates(many)
@@ -110,7 +110,7 @@ def test_tables_that_give_no_code_for_a_key_or_too_many_are_refused():
 
 
 def test_a_code_of_the_site_cannot_become_an_operator_of_the_search():
-    site = TABLES.with_site_map([Code("urn:lab", "A,B|C$D\\E", "x", "ck", "test")])
+    site = TABLES.with_site_map([CodeRow("urn:lab", "A,B|C$D\\E", "x", "ck", "test")])
     assert dict(BY_KEY["enzymes"].parameters(site))["code"].split(",2532")[0].endswith(",A\\,B\\|C\\$D\\\\E")
 
 

@@ -8,7 +8,7 @@ from fhir_mapping.laboratory.bounds import at_least, rank
 from fhir_mapping.laboratory.titres import Titre
 from fhir_mapping.record import PatientRecord
 from fhir_mapping.rules.citation import cite
-from fhir_mapping.rules.predictors.staining import Reading, read_ana
+from fhir_mapping.rules.predictors.staining import Staining, read_ana
 from fhir_mapping.terms.rules import Rules
 from models.inputs import State
 
@@ -21,7 +21,7 @@ class Decision:
     """A state, with the result that decides it and the titre in it."""
 
     state: State
-    reading: Reading
+    staining: Staining
     titre: Titre | None = None
     reason: str = ""
     note: str = ""
@@ -42,8 +42,8 @@ def high_ana(record: PatientRecord) -> Feature:
 
 
 def _feature(decision: Decision, stale: bool) -> Feature:
-    result, titre = decision.reading.result, decision.titre
-    shown = titre.reciprocal if titre else decision.reading.answer
+    result, titre = decision.staining.result, decision.titre
+    shown = titre.reciprocal if titre else decision.staining.answer
     decided = titre if decision.state.known else None
     return Feature(
         decision.state,
@@ -58,10 +58,10 @@ def _feature(decision: Decision, stale: bool) -> Feature:
     )
 
 
-def _decision(readings: Iterable[Reading], rules: Rules) -> Decision | None:
+def _decision(stainings: Iterable[Staining], rules: Rules) -> Decision | None:
     """A3, in its order."""
     by_time = sorted(
-        sorted(readings, key=lambda one: one.result.id), key=lambda one: one.result.when.last, reverse=True
+        sorted(stainings, key=lambda one: one.result.id), key=lambda one: one.result.when.last, reverse=True
     )
     for state, is_high, reason in (
         (State.PRESENT, True, ""),
@@ -70,9 +70,9 @@ def _decision(readings: Iterable[Reading], rules: Rules) -> Decision | None:
     ):
         if found := _highest(by_time, is_high, rules):
             return Decision(state, *found, reason)
-    latest: dict[str, Reading] = {}
-    for reading in by_time:
-        latest.setdefault("cytoplasmic" if reading.cytoplasmic else reading.answer or "unread", reading)
+    latest: dict[str, Staining] = {}
+    for staining in by_time:
+        latest.setdefault("cytoplasmic" if staining.cytoplasmic else staining.answer or "unread", staining)
     if positive := latest.get("positive") or latest.get("weak"):
         return Decision(State.INDETERMINATE, positive, reason="positive without titre")
     stained = latest.get("cytoplasmic")
@@ -82,14 +82,14 @@ def _decision(readings: Iterable[Reading], rules: Rules) -> Decision | None:
 
 
 def _highest(
-    latest_first: Iterable[Reading], is_high: bool | None, rules: Rules
-) -> tuple[Reading, Titre] | None:
+    latest_first: Iterable[Staining], is_high: bool | None, rules: Rules
+) -> tuple[Staining, Titre] | None:
     """The highest titre that decides so, of several the latest result, then the lower id (A2)."""
     threshold = rules.number("high_ana.threshold")
     found = [
-        (reading, titre)
-        for reading in latest_first
-        for titre in reading.titres
+        (staining, titre)
+        for staining in latest_first
+        for titre in staining.titres
         if at_least(titre.reciprocal, titre.comparator, threshold) is is_high
     ]
     return max(found, key=lambda one: (one[1].reciprocal, rank(one[1].comparator)), default=None)

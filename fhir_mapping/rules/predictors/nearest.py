@@ -9,7 +9,7 @@ from typing import Generic, NamedTuple, TypeVar
 from fhir_mapping.record import Moment, Result
 from fhir_mapping.terms.rules import Rules
 
-Item = TypeVar("Item")
+Filed = TypeVar("Filed")
 Keys = Callable[[Result], list[Hashable]]
 
 
@@ -24,14 +24,14 @@ class Near(NamedTuple):
     token: Token
 
 
-class Shelf(Generic[Item]):
+class Shelf(Generic[Filed]):
     """Items filed under keys (a specimen, a report, …), each with a time and an id."""
 
     def __init__(self) -> None:
-        self._items: dict[Token, Item] = {}
+        self._items: dict[Token, Filed] = {}
         self._rows: defaultdict[Hashable, list[tuple[datetime, Token]]] = defaultdict(list)
 
-    def put(self, keys: Iterable[Hashable], when: datetime, item_id: str, item: Item) -> Token:
+    def put(self, keys: Iterable[Hashable], when: datetime, item_id: str, item: Filed) -> Token:
         """File an item under every key."""
         token = (item_id, len(self._items))
         self._items[token] = item
@@ -53,7 +53,7 @@ class Shelf(Generic[Item]):
         """The nearest item under any of the keys; of several equally near the one with the lowest id."""
         return min(self.around(keys, when), default=None)
 
-    def __getitem__(self, token: Token) -> Item:
+    def __getitem__(self, token: Token) -> Filed:
         return self._items[token]
 
 
@@ -66,23 +66,23 @@ def _beside(row: list[tuple[datetime, Token]], when: datetime) -> Iterator[Near]
         yield Near(when - earlier, row[bisect_left(row, (earlier, _BEFORE_ALL))][1])
 
 
-class Neighbours(Generic[Item]):
+class Neighbours(Generic[Filed]):
     """What stands beside a result: of the same specimen, else report, else taken within 24 h (D1, D2)."""
 
     def __init__(self, rules: Rules) -> None:
-        self._shelf: Shelf[Item] = Shelf()
+        self._shelf: Shelf[Filed] = Shelf()
         self._reach = {
             "specimen": timedelta.max,
             "report": rules.days("high_drr.same_report_days"),
             "time": rules.days("high_drr.same_time_days"),
         }
 
-    def put(self, result: Result, item: Item) -> None:
+    def put(self, result: Result, item: Filed) -> None:
         """File an item under all that a result of it belongs to."""
         keys = [(kind, key) for kind in self._reach for key in _FILE[kind](result)]
         self._shelf.put(keys, result.when.last, result.id, item)
 
-    def of(self, result: Result) -> Item | None:
+    def of(self, result: Result) -> Filed | None:
         """What stands closest beside a result."""
         for kind, reach in self._reach.items():
             near = self._shelf.nearest([(kind, key) for key in _SEARCH[kind](result)], result.when.last)

@@ -36,7 +36,7 @@ _ESCALATIONS = frozenset({"rituximab", "cyclophosphamide", "fcrn", "complement",
 
 
 @dataclass(frozen=True, slots=True)
-class _Course:
+class _TreatmentCourse:
     """The course of treatment: episodes in order of their start, and every CK in order of time."""
 
     record: PatientRecord
@@ -64,7 +64,7 @@ class _Course:
 
 
 @dataclass(frozen=True, slots=True)
-class _Activity:
+class _ActiveDisease:
     """A sign that the disease was active under treatment, and when."""
 
     when: datetime
@@ -90,12 +90,12 @@ def treatment_refractory(record: PatientRecord) -> Feature:
     )
 
 
-def _course(record: PatientRecord) -> _Course:
+def _course(record: PatientRecord) -> _TreatmentCourse:
     treated = episodes(record)
     ck = sorted(
         (r for r in record.of("ck") if r.amount), key=lambda r: (r.when.last, -amount_of(r).value, r.id)
     )
-    return _Course(
+    return _TreatmentCourse(
         record,
         glucocorticoid=tuple(e for e in treated if e.agent == GLUCOCORTICOID),
         agents=tuple(e for e in treated if e.agent != GLUCOCORTICOID),
@@ -116,7 +116,7 @@ def _stated(record: PatientRecord) -> Feature | None:
     return Feature(State.PRESENT, "T5", evidence=evidence) if evidence else None
 
 
-def _second_agent_failed(course: _Course) -> Feature | None:
+def _second_agent_failed(course: _TreatmentCourse) -> Feature | None:
     """T6: a second agent, begun well after the first and with glucocorticoid, and still active disease."""
     tolerated = _tolerated(course)
     qualified = [episode for episode in tolerated if _was_long_enough(course, episode)]
@@ -134,7 +134,7 @@ def _second_agent_failed(course: _Course) -> Feature | None:
     return None
 
 
-def _tolerated(course: _Course) -> list[Episode]:
+def _tolerated(course: _TreatmentCourse) -> list[Episode]:
     """The episodes of agents that were never stopped for intolerance (T6)."""
     words = course.record.mapping.tables.words
     stopped = {
@@ -146,7 +146,7 @@ def _tolerated(course: _Course) -> list[Episode]:
     return [episode for episode in course.agents if episode.agent not in stopped]
 
 
-def _was_long_enough(course: _Course, episode: Episode) -> bool:
+def _was_long_enough(course: _TreatmentCourse, episode: Episode) -> bool:
     """T6: 90 days of the agent; of rituximab and cyclophosphamide a course and 90 days since; or a course of IVIG."""
     enough = course.days("agent_days")
     by_course = episode.klass in _BY_COURSE and course.record.as_of - episode.start >= enough
@@ -157,7 +157,7 @@ def _was_long_enough(course: _Course, episode: Episode) -> bool:
     )
 
 
-def _is_course_of_ivig(course: _Course, episode: Episode) -> bool:
+def _is_course_of_ivig(course: _TreatmentCourse, episode: Episode) -> bool:
     """T6: administrations on at least 3 days, each at least 14 days after the one before."""
     counted: list[date] = []
     for day in sorted({e.first_day for e in administrations(episode)}):
@@ -166,7 +166,7 @@ def _is_course_of_ivig(course: _Course, episode: Episode) -> bool:
     return len(counted) >= course.record.mapping.tables.rules.count("refractory.ivig_days_of_administration")
 
 
-def _with_glucocorticoid(course: _Course, second: Episode) -> bool:
+def _with_glucocorticoid(course: _TreatmentCourse, second: Episode) -> bool:
     """T6: systemic glucocorticoid on at least 1 calendar day of the episode."""
     taken = course.glucocorticoid
     reaching = taken[bisect_left(taken, second.first_day, key=lambda e: e.last_day) :]
@@ -175,23 +175,27 @@ def _with_glucocorticoid(course: _Course, second: Episode) -> bool:
     return timedelta(days=days) >= course.days("concurrent_glucocorticoid_days")
 
 
-def _raised_ck_after(course: _Course, second: Episode) -> _Activity | None:
+def _raised_ck_after(course: _TreatmentCourse, second: Episode) -> _ActiveDisease | None:
     """T6: the first raised CK of 90 to 730 days after the second agent began."""
     found = _taken(course.high, second.start, course.days("ck_from_days"), course.days("ck_to_days"))
-    return _Activity(found[0].when.last, cite_with_limit(found[0]), found[0].when.day_text) if found else None
+    return (
+        _ActiveDisease(found[0].when.last, cite_with_limit(found[0]), found[0].when.day_text)
+        if found
+        else None
+    )
 
 
 def _third_agent(
-    course: _Course, begun: Sequence[Episode], first: Episode, second: Episode
-) -> _Activity | None:
+    course: _TreatmentCourse, begun: Sequence[Episode], first: Episode, second: Episode
+) -> _ActiveDisease | None:
     """T6: the earliest agent that is neither of the two and began at least 90 days after the second."""
     after, known = course.days("third_after_days"), {first.agent, second.agent}
     since = bisect_left(begun, after, key=lambda e: e.start - second.start)
     third = next((e for e in islice(begun, since, None) if e.agent not in known), None)
-    return _Activity(third.start, _cite(third), third.exposures[0].began.day_text) if third else None
+    return _ActiveDisease(third.start, _cite(third), third.exposures[0].began.day_text) if third else None
 
 
-def _dose_still_needed(course: _Course, second: Episode) -> _Activity | None:
+def _dose_still_needed(course: _TreatmentCourse, second: Episode) -> _ActiveDisease | None:
     """T6: glucocorticoid of at least 10 mg prednisone on day 180, if that day has come."""
     after, record = course.days("glucocorticoid_on_day"), course.record
     if record.as_of - second.start < after:
@@ -201,10 +205,10 @@ def _dose_still_needed(course: _Course, second: Episode) -> _Activity | None:
     dose = glucocorticoid_dose(record, course.glucocorticoid, day)
     if dose is None or dose.mg < record.mapping.tables.rules.number("refractory.glucocorticoid_mg"):
         return None
-    return _Activity(then, tuple(_cite_exposure(e) for e in dose.exposures), day.isoformat())
+    return _ActiveDisease(then, tuple(_cite_exposure(e) for e in dose.exposures), day.isoformat())
 
 
-def _glucocorticoid_failed(course: _Course) -> Feature | None:
+def _glucocorticoid_failed(course: _TreatmentCourse) -> Feature | None:
     """T7: a year of glucocorticoid, and after it a CK that is raised and above half of the early peak."""
     enough, at_first = course.days("glucocorticoid_days"), course.days("peak_within_days")
     for episode in (e for e in course.glucocorticoid if e.duration >= enough):
@@ -212,7 +216,7 @@ def _glucocorticoid_failed(course: _Course) -> Feature | None:
         late = _taken(course.ck, episode.start, enough, episode.duration)[:1]
         if early and late and course.is_high(late[0]) and _above_part_of_peak(course, late[0], early):
             evidence = tuple(e for ck in (*early, *late) for e in cite_with_limit(ck))
-            activity = _Activity(late[0].when.last, evidence, late[0].when.day_text)
+            activity = _ActiveDisease(late[0].when.last, evidence, late[0].when.day_text)
             return _ever(course, "T7", activity, (episode,))
     return None
 
@@ -223,7 +227,7 @@ def _taken(cks: Sequence[Result], start: datetime, low: timedelta, high: timedel
     return cks[first : bisect_right(cks, high, key=lambda ck: ck.when.last - start)]
 
 
-def _above_part_of_peak(course: _Course, ck: Result, early: Iterable[Result]) -> bool:
+def _above_part_of_peak(course: _TreatmentCourse, ck: Result, early: Iterable[Result]) -> bool:
     """T7: above 50 % of the highest early CK, as far as the comparators let it be known."""
     amounts = [amount_of(r) for r in early]
     part = course.record.mapping.tables.rules.number("refractory.ck_of_peak_percent") / 100
@@ -233,7 +237,9 @@ def _above_part_of_peak(course: _Course, ck: Result, early: Iterable[Result]) ->
     return above(amount_of(ck).value, amount_of(ck).comparator, highest * part) is True
 
 
-def _ever(course: _Course, rule: str, activity: _Activity, failed: Iterable[Episode]) -> Feature:
+def _ever(
+    course: _TreatmentCourse, rule: str, activity: _ActiveDisease, failed: Iterable[Episode]
+) -> Feature:
     """Present for good: a remission after the activity does not undo it, and is noted."""
     evidence = (*(e for episode in failed for e in _cite(episode)), *activity.evidence)
     notes = []
@@ -243,7 +249,7 @@ def _ever(course: _Course, rule: str, activity: _Activity, failed: Iterable[Epis
     return Feature(State.PRESENT, rule, date=activity.date, evidence=evidence, notes=tuple(notes))
 
 
-def _nothing_to_read(course: _Course) -> Feature | None:
+def _nothing_to_read(course: _TreatmentCourse) -> Feature | None:
     """T10 without any treatment on record; F9 where medication lists, or the only source of CK, are not offered."""
     not_offered = course.record.not_offered
     if not course.treated:
@@ -254,7 +260,7 @@ def _nothing_to_read(course: _Course) -> Feature | None:
     return None
 
 
-def _escalated(course: _Course) -> Feature | None:
+def _escalated(course: _TreatmentCourse) -> Feature | None:
     """T8 (iv): escalated, and no CK since: nobody can say whether it was needed."""
     last_ck = max((ck.when.last for ck in course.ck), default=None)
     evidence = tuple(
@@ -268,7 +274,7 @@ def _escalated(course: _Course) -> Feature | None:
     return Feature(State.INDETERMINATE, "T8", "no CK since escalation", evidence=evidence)
 
 
-def _escalations(course: _Course) -> Iterator[tuple[datetime, str, tuple[Evidence, ...]]]:
+def _escalations(course: _TreatmentCourse) -> Iterator[tuple[datetime, str, tuple[Evidence, ...]]]:
     """When an escalation of T8 began, with what, and what says so."""
     for episode in course.agents:
         if episode.klass in _ESCALATIONS:
@@ -279,19 +285,19 @@ def _escalations(course: _Course) -> Iterator[tuple[datetime, str, tuple[Evidenc
             yield (done.start or done.when).first, "plasma-exchange", (evidence,)
 
 
-def _after_another_agent(course: _Course, begun: datetime, agent: str) -> bool:
+def _after_another_agent(course: _TreatmentCourse, begun: datetime, agent: str) -> bool:
     first = next((e for e in course.agents if e.agent != agent), None)
     return first is not None and begun - first.start >= course.days("escalation_after_days")
 
 
-def _treated_too_short(course: _Course) -> Feature | None:
+def _treated_too_short(course: _TreatmentCourse) -> Feature | None:
     """T10: less than 90 days of treatment say nothing."""
     if time_treated(course.record, course.treated) >= course.days("treated_at_least_days"):
         return None
     return Feature(State.MISSING, "T10", "treated < 90 days", evidence=_cite_all(course))
 
 
-def _by_latest_ck(course: _Course) -> Feature:
+def _by_latest_ck(course: _TreatmentCourse) -> Feature:
     """T9: treated long enough and the latest CK not raised; else T8 with the first reason that holds."""
     last = latest(recent(course.ck, course.record.as_of, course.days("latest_ck_days")))
     evidence = (*_cite_all(course), *(cite_with_limit(last) if last else ()))
@@ -301,7 +307,7 @@ def _by_latest_ck(course: _Course) -> Feature:
     return Feature(State.ABSENT, "T9", date=date, evidence=evidence)
 
 
-def _why_open(course: _Course, last: Result | None) -> str:
+def _why_open(course: _TreatmentCourse, last: Result | None) -> str:
     """The first reason of T8 that holds; none of them: the disease was not refractory."""
     treated, zone = time_treated(course.record, course.treated), course.record.mapping.time_zone
     first_day = min(e.first_day for e in course.treated)
@@ -320,7 +326,7 @@ def _cite(episode: Episode) -> tuple[Evidence, ...]:
     return tuple(_cite_exposure(e) for e in episode.exposures)
 
 
-def _cite_all(course: _Course) -> tuple[Evidence, ...]:
+def _cite_all(course: _TreatmentCourse) -> tuple[Evidence, ...]:
     return tuple(cited for episode in course.treated for cited in _cite(episode))
 
 

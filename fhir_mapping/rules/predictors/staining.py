@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from fhir_mapping.laboratory.antibody import Answer, read_answer
+from fhir_mapping.laboratory.antibody import LabAnswer, read_answer
 from fhir_mapping.laboratory.phrases import SEPARATOR, phrase_verdict, without_reference, words
 from fhir_mapping.laboratory.titres import Titre, text_of, titres_of
 from fhir_mapping.record import PatientRecord, Result
@@ -17,20 +17,20 @@ _CYTOPLASMIC = frozenset({"cytoplasmic"})
 _NUCLEAR = frozenset({"nuclear"})
 _NONE: frozenset[str] = frozenset()
 
-Patterns = AbstractSet[str]  # which of "cytoplasmic" and "nuclear" are named
+StainingPatterns = AbstractSet[str]  # which of "cytoplasmic" and "nuclear" are named
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Staining:
     """One ANA result: its nuclear titres; without one, whether only cytoplasm was stained, else its answer."""
 
     result: Result
     titres: tuple[Titre, ...] = ()
-    answer: Answer | None = None
+    answer: LabAnswer | None = None
     cytoplasmic: bool = False
 
 
-def read_ana(record: PatientRecord) -> list[Reading]:
+def read_ana(record: PatientRecord) -> list[Staining]:
     """Every ANA result of a record, read by A1 and A4."""
     tables = record.mapping.tables
     results = record.of("ana")
@@ -51,7 +51,7 @@ def _belongs_to(result: Result) -> Iterator[Hashable]:
     yield "time", result.when.first, result.when.last
 
 
-def _read(result: Result, beside: Mapping[Hashable, Patterns], tables: Tables) -> Reading:
+def _read(result: Result, beside: Mapping[Hashable, StainingPatterns], tables: Tables) -> Staining:
     around = {name for key in _belongs_to(result) for name in beside.get(key, _NONE)}
     own = _patterns(result, tables)
     titres = [
@@ -61,15 +61,15 @@ def _read(result: Result, beside: Mapping[Hashable, Patterns], tables: Tables) -
     ]
     nuclear = tuple(titre for titre, is_cytoplasmic in titres if not is_cytoplasmic)
     if nuclear or "pattern" in result.roles:
-        return Reading(result, nuclear, cytoplasmic=own == _CYTOPLASMIC and not nuclear)
+        return Staining(result, nuclear, cytoplasmic=own == _CYTOPLASMIC and not nuclear)
     if (titres or own) and not own & _NUCLEAR:
-        return Reading(result, cytoplasmic=True)
-    return Reading(result, answer=_answer(result, tables))
+        return Staining(result, cytoplasmic=True)
+    return Staining(result, answer=_answer(result, tables))
 
 
 def _titres_with_patterns(
-    piece: Result, otherwise: Patterns, tables: Tables
-) -> Iterator[tuple[Titre, Patterns]]:
+    piece: Result, otherwise: StainingPatterns, tables: Tables
+) -> Iterator[tuple[Titre, StainingPatterns]]:
     """A titre has the pattern of its phrase, else of its component, else of what is around it (A4)."""
     titres = titres_of(piece.value, tables.rules, titre_code="titre" in piece.roles)
     by_phrase = {phrase: _phrase_patterns(phrase, tables.rules) for phrase in {one.phrase for one in titres}}
@@ -123,7 +123,7 @@ def _phrase_patterns(phrase: str, rules: Rules) -> frozenset[str]:
     return _NONE if rules.words("nuclear").isdisjoint(named) else _NUCLEAR
 
 
-def _answer(result: Result, tables: Tables) -> Answer | None:
+def _answer(result: Result, tables: Tables) -> LabAnswer | None:
     """E7 for an ANA screen, on the text without brackets and reference range (A1)."""
     _, shown = without_reference(text_of(result.value), tables.rules)
     concept = replace(result.value.concept, text="") if result.value.concept else None

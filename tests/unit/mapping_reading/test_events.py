@@ -75,7 +75,7 @@ def done(record):
 @pytest.fixture
 def plan(record):
     def make(one):
-        (found,) = record(one).plans
+        (found,) = record(one).planned
         return found
 
     return make
@@ -134,7 +134,7 @@ def test_a_code_that_no_rule_reads_is_not_judged(record):
         order(code=coded("1")),
         encounter(**{"class": {"code": "AMB"}}),
     )
-    assert (found.done, found.plans, found.refused) == ((), (), ())
+    assert (found.done, found.planned, found.refused) == ((), (), ())
 
 
 # Encounter (V4)
@@ -253,7 +253,7 @@ def test_where_the_specialty_of_an_appointment_is_coded(plan, more, roles, speci
 @pytest.mark.parametrize("status", ["proposed", "pending", "cancelled", "fulfilled", None])
 def test_any_other_appointment_is_left_out_without_a_word(record, status):
     found = record(appointment(status=status))
-    assert (found.plans, found.refused) == ((), ())
+    assert (found.planned, found.refused) == ((), ())
 
 
 # ServiceRequest (V3)
@@ -275,7 +275,7 @@ def test_an_order_may_be_coded_as_a_procedure_or_a_panel(record):
         order(code=coded("29303009")),
         order(id_="y", code=coded("24323-8", "http://loinc.org"), authoredOn=None),
     )
-    assert [(p.roles, p.made is None) for p in found.plans] == [({"ecg"}, False), ({"ast-alt-panel"}, True)]
+    assert [(p.roles, p.made is None) for p in found.planned] == [({"ecg"}, False), ({"ast-alt-panel"}, True)]
 
 
 @pytest.mark.parametrize(
@@ -290,4 +290,4 @@ def test_an_order_may_be_coded_as_a_procedure_or_a_panel(record):
 )
 def test_what_orders_nothing_is_left_out_without_a_word(record, more):
     found = record(order(**more))
-    assert (found.plans, found.refused) == ((), ())
+    assert (found.planned, found.refused) == ((), ())

@@ -309,9 +309,9 @@ def test_one_instruction_by_another_route_keeps_the_medicine(treatment, resource
 
 
 def test_a_form_that_the_site_excludes_leaves_the_medicine_out(record, resource, tables):
-    from fhir_mapping.terms import Code
+    from fhir_mapping.terms import CodeRow
 
-    mapped = tables.with_site_map([Code("urn:form", "OINT", "ointment", "excluded-route", "site")])
+    mapped = tables.with_site_map([CodeRow("urn:form", "OINT", "ointment", "excluded-route", "site")])
     ointment = medication(code="42316", form={"coding": [{"system": "urn:form", "code": "OINT"}]})
     found = record(referring(resource, "Medication/x"), ointment, tables=mapped)
     assert (found.treatments, found.refused) == ((), ())

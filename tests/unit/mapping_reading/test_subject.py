@@ -153,7 +153,7 @@ def appointment(*actors, **more):
 def test_an_appointment_is_its_patient_actors(record, actors, reason):
     found = record(appointment(*actors))
     assert [r.reason for r in found.refused] == ([reason] if reason else [])
-    assert len(found.plans) == (0 if reason else 1)
+    assert len(found.planned) == (0 if reason else 1)
 
 
 # F2

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fhir_mapping.record import Coding
-from fhir_mapping.terms import PACKAGED, Code, TableError, load_tables, read_site_map
+from fhir_mapping.terms import PACKAGED, CodeRow, TableError, load_tables, read_site_map
 from fhir_mapping.terms.systems import loinc_check_digit_holds
 
 LOINC = "http://loinc.org"
@@ -285,7 +285,7 @@ def test_a_site_code_joins_every_table_in_which_its_role_has_a_meaning(tables, t
     for table in ("observations", "conditions", "procedures"):
         assert mapped.words(table, [Coding("urn:lab", "REF")]) == {"refractory"}
         assert tables.words(table, [Coding("urn:lab", "REF")]) == frozenset()
-    assert mapped.codes("observations", "ck")[-1] == Code("urn:lab", "CK1", "CK1", "ck", "site.csv")
+    assert mapped.codes("observations", "ck")[-1] == CodeRow("urn:lab", "CK1", "CK1", "ck", "site.csv")
 
 
 @pytest.mark.parametrize(
