@@ -127,8 +127,8 @@ class Findings:
     srp_refractory: SrpRefractory | None
     refused: tuple[RefusedFact, ...]
     notes: tuple[Note, ...]
-    unread: Mapping[str, str]  # failed prefetch keys that eligibility or a predictor needs → what happened
-    failed: Mapping[str, str]  # every failed prefetch key
+    unread: Mapping[str, str]  # failed sources that eligibility or a predictor needs → what happened
+    failed: Mapping[str, str]  # every failed source
     eligibility_complete: bool  # Patient, Conditions, antibodies (and CK where it decides) were read
 
     @property

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from fhir_mapping.evidence import Eligibility, Feature, Findings, Note, RefusedFact
-from fhir_mapping.record import PatientRecord, local_day
+from fhir_mapping.record import PatientRecord, SourceKey, local_day
 from fhir_mapping.rules.activity import activity
 from fhir_mapping.rules.context import context, srp_refractory
 from fhir_mapping.rules.eligibility import eligibility, read_signs
@@ -13,8 +13,8 @@ from fhir_mapping.rules.predictors.cardiac import cardiac_involvement
 from fhir_mapping.rules.predictors.drr import high_drr
 from fhir_mapping.rules.predictors.refractory import treatment_refractory
 
-_FOR_ELIGIBILITY = ("patient", "conditions", "antibodies")
-_FOR_PREDICTORS = (
+_FOR_ELIGIBILITY: tuple[SourceKey, ...] = ("patient", "conditions", "antibodies")
+_FOR_PREDICTORS: tuple[SourceKey, ...] = (
     "ana",
     "enzymes",
     "cardiacTests",
@@ -54,7 +54,7 @@ def find(record: PatientRecord) -> Findings:
         refused=_refused(record),
         notes=_notes(who, features.values()),
         unread=_unread(record),
-        failed=dict(record.failed),
+        failed=dict(record.failed.items()),
         eligibility_complete=_eligibility_complete(record),
     )
 
@@ -79,7 +79,7 @@ def _unread(record: PatientRecord) -> Mapping[str, str]:
     needed = [*_FOR_ELIGIBILITY, *_FOR_PREDICTORS]
     if record.mapping.tables.codes("procedures", "plasma-exchange"):
         needed.append("procedures")
-    return {key: record.failed[key] for key in needed if key in record.failed}
+    return {key: record.failed[key] for key in needed if record.has_failed(key)}
 
 
 def _eligibility_complete(record: PatientRecord) -> bool:
@@ -87,8 +87,8 @@ def _eligibility_complete(record: PatientRecord) -> bool:
 
     CK is needed only where a broad code or a positive antibody stands alone: with either it makes the second sign.
     """
-    if record.patient is None or any(key in record.failed for key in _FOR_ELIGIBILITY):
+    if record.patient is None or any(map(record.has_failed, _FOR_ELIGIBILITY)):
         return False
     signs = read_signs(record)
     alone = signs.state == "none" and bool(signs.broad or signs.serology.positive)
-    return not (alone and "enzymes" in record.failed)
+    return not (alone and record.has_failed("enzymes"))

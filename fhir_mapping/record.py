@@ -1,7 +1,7 @@
 """What the mapping reads: one patient's record, free of FHIR versions and of transport.
 
 `Gathered` is what arrived (raw JSON by prefetch key, and what could not be read). `versions/` turns it into
-facts, `checks.py` judges them (rules F1 to F9), and the result is a `PatientRecord`: only facts that count.
+facts, `checks/` judges them (rules F1 to F9), and the result is a `PatientRecord`: only facts that count.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Literal
 
 from fhir_mapping.terms import Tables
+from fhir_mapping.terms.roles import Analyte, RoleWord
 
 SourceKey = Literal[
     "patient",
@@ -186,22 +187,29 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something in the record that counts. `roles` are the words of the table rows that its codes match."""
+    """Something in the record that counts.
+
+    `roles` are the words of the table rows that its codes match; a medicine has none, it has an ingredient.
+    """
 
     resource: str  # "Observation/o1"
-    roles: frozenset[str]
+    roles: frozenset[RoleWord]
 
     @property
     def id(self) -> str:
         """The id alone, for the tie-breaks of the rules."""
         return self.resource.partition("/")[2]
 
+    def has(self, role: RoleWord) -> bool:
+        """Whether its codes have this role; unlike `in`, the type checker knows the words."""
+        return role in self.roles
+
 
 @dataclass(frozen=True, slots=True)
 class Result(Fact):
     """An Observation. `analyte` is the first role word of its table row: ast, ck, ana, anti-srp and so on."""
 
-    analyte: str
+    analyte: Analyte
     when: Moment
     value: Value
     amount: Amount | None = None
@@ -252,7 +260,7 @@ class Treatment(Fact):
     """A medication resource that T2 accepts, one per ingredient. Times are as T3 names them."""
 
     kind: MedicationKind
-    ingredient: str  # first role word of its table row: prednisone, rituximab, statin, …
+    ingredient: str  # the role of its table row: prednisone, rituximab, statin, …
     active: bool
     authored: Moment | None = None
     validity: Period = Period()
@@ -303,7 +311,7 @@ class Refused:
 
     resource: str
     reason: str
-    roles: frozenset[str] = frozenset()  # what it would have been
+    roles: frozenset[str] = frozenset()  # what it would have been: role words, of a medicine its ingredients
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,9 +327,17 @@ class PatientRecord:
     done: tuple[Done, ...] = ()
     planned: tuple[Planned, ...] = ()
     refused: tuple[Refused, ...] = ()
-    failed: Mapping[str, str] = field(default_factory=dict)  # prefetch key → what happened (F9)
-    not_offered: frozenset[str] = frozenset()  # prefetch keys that the server does not offer
+    failed: Mapping[SourceKey, str] = field(default_factory=dict)  # what happened (F9)
+    not_offered: frozenset[SourceKey] = frozenset()  # what the server does not offer
 
-    def of(self, analyte: str) -> tuple[Result, ...]:
+    def of(self, analyte: Analyte) -> tuple[Result, ...]:
         """All results of one analyte, earliest first."""
         return tuple(r for r in self.results if r.analyte == analyte)
+
+    def has_failed(self, source: SourceKey) -> bool:
+        """Whether something could not be read (F9)."""
+        return source in self.failed
+
+    def offers(self, source: SourceKey) -> bool:
+        """Whether the server offers this query at all (F9)."""
+        return source not in self.not_offered

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from cds_service.fhir.bundle import UnreadableError, read_page, read_resource
 from fhir_mapping.record import Source, SourceKey
 from fhir_mapping.terms import Tables
+from fhir_mapping.terms.roles import RoleWord
 
 Parameters = tuple[tuple[str, str], ...]
 
@@ -27,7 +28,7 @@ class Query:
 
     key: SourceKey
     resource_type: str
-    roles: tuple[str, ...] = ()
+    roles: tuple[RoleWord, ...] = ()
     categories: tuple[str, ...] = ()
     status: str = ""
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from fhir_mapping.checks.conditions import judge_condition
 from fhir_mapping.checks.duplicates import distinct_results, distinct_treatments
 from fhir_mapping.checks.events import (
+    TABLES,
     judge_booking,
     judge_contact,
     judge_order,
@@ -20,7 +21,7 @@ from fhir_mapping.checks.events import (
 )
 from fhir_mapping.checks.extensions import not_understood
 from fhir_mapping.checks.judging import Case, Verdict, status_problem
-from fhir_mapping.checks.medicines import judge_medication
+from fhir_mapping.checks.medicines import STATUSES, judge_medication
 from fhir_mapping.checks.observations import judge_observation
 from fhir_mapping.checks.people import read_person
 from fhir_mapping.record import (
@@ -37,20 +38,16 @@ from fhir_mapping.record import (
     Result,
     Treatment,
 )
+from fhir_mapping.terms.roles import RoleTable
 from fhir_mapping.versions import neutral, version
 from fhir_mapping.versions.superseded import last_versions
 
-_EVENTS = ("observations", "procedures")
-_TABLES: Mapping[str, tuple[str, ...]] = {
+_TABLES: Mapping[str, tuple[RoleTable, ...]] = {
     "Observation": ("observations",),
     "Condition": ("conditions",),
-    "MedicationRequest": ("medications",),
-    "MedicationStatement": ("medications",),
-    "MedicationAdministration": ("medications",),
-    "MedicationDispense": ("medications",),
-    "Procedure": _EVENTS,
-    "DiagnosticReport": _EVENTS,
-    "ServiceRequest": _EVENTS,
+    "Procedure": TABLES,
+    "DiagnosticReport": TABLES,
+    "ServiceRequest": TABLES,
     "Encounter": ("visits", "specialties"),
     "Appointment": ("visits", "specialties"),
 }
@@ -163,6 +160,9 @@ def _judged(resource: neutral.Resource, content: neutral.Content, case: Case) ->
 
 
 def _roles(resource: neutral.Resource, case: Case) -> frozenset[str]:
+    """Collect the words of our tables for what it is: its roles, of a medicine its ingredients."""
+    if resource.type in STATUSES:
+        return case.tables.ingredients(resource.codings)
     return roles_in(_TABLES.get(resource.type, ()), resource, case)
 
 

@@ -4,11 +4,15 @@ from fhir_mapping.checks.extensions import not_understood
 from fhir_mapping.checks.judging import Case, Verdict, status_problem
 from fhir_mapping.checks.observations import accepted
 from fhir_mapping.record import Done, Planned
+from fhir_mapping.terms.roles import RoleTable, RoleWord
 from fhir_mapping.versions import neutral
 
 COMPLETED = frozenset({"completed"})
 NO_ORDER = frozenset({"proposal", "option"})  # V3
-TABLES = ("observations", "procedures")  # where codes of Procedures, reports and orders stand
+TABLES: tuple[RoleTable, ...] = (
+    "observations",
+    "procedures",
+)  # where codes of Procedures, reports and orders stand
 
 
 def judge_performed(resource: neutral.Resource, found: neutral.Performed, case: Case) -> Verdict:
@@ -91,6 +95,6 @@ def judge_order(resource: neutral.Resource, found: neutral.Order, case: Case) ->
     return (Planned(resource.name, roles_in(TABLES, resource, case), "ServiceRequest", made=made),)
 
 
-def roles_in(tables: tuple[str, ...], resource: neutral.Resource, case: Case) -> frozenset[str]:
+def roles_in(tables: tuple[RoleTable, ...], resource: neutral.Resource, case: Case) -> frozenset[RoleWord]:
     """Collect the role words of a resource from several tables."""
     return frozenset(word for table in tables for word in case.tables.words(table, resource.codings))

@@ -7,10 +7,12 @@ from decimal import Decimal
 from fhir_mapping.checks.judging import Case, completed_years
 from fhir_mapping.record import Moment, Number, ReferenceLimits, Value
 from fhir_mapping.terms import Role, Tables
+from fhir_mapping.terms.roles import RoleWord
 from fhir_mapping.terms.units import UCUM
 from fhir_mapping.versions.neutral import Range
 
 NO_UNIT = Number(Decimal(0))
+_SEXES: frozenset[RoleWord] = frozenset({"male", "female"})
 
 
 def limits_of(ranges: Iterable[Range], value: Value, role: Role, when: Moment, case: Case) -> ReferenceLimits:
@@ -49,13 +51,13 @@ def _is_usable(bound: Decimal, role: Role, tables: Tables) -> bool:
 
 
 def _fits(part: Range, when: Moment, case: Case) -> bool:
-    is_normal = "normal-range" in case.tables.words("qualifiers", part.kinds)
+    is_normal = case.tables.means("qualifiers", part.kinds, "normal-range")
     return (is_normal or not part.kind_written) and _fits_sex(part, case) and _fits_age(part, when, case)
 
 
 def _fits_sex(part: Range, case: Case) -> bool:
     """A group that is no sex (pregnancy, descent) fits nobody: the record does not say whether it applies."""
-    sexes = [case.tables.words("qualifiers", group) & {"male", "female"} for group in part.groups]
+    sexes = [case.tables.words("qualifiers", group) & _SEXES for group in part.groups]
     return all(case.patient and case.patient.sex in named for named in sexes)
 
 

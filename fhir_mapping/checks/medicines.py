@@ -35,7 +35,7 @@ def judge_medication(resource: neutral.Resource, found: neutral.Medication, case
     if reason or instructions is None:
         return reason or ()
     dosages = tuple(_dosage(part, case) for part in instructions)
-    ingredients = case.tables.first_words("medications", resource.codings)
+    ingredients = case.tables.ingredients(resource.codings)
     return tuple(_treatment(resource, found, ingredient, dosages, case) for ingredient in sorted(ingredients))
 
 
@@ -49,7 +49,7 @@ def _intent_problem(found: neutral.Medication) -> str:
 
 def _conflict(found: neutral.Medication, tables: Tables) -> str:
     """F4: the codings of one product or ingredient must not name different ones."""
-    named = (tables.first_words("medications", concept.codings) for concept in found.concepts)
+    named = (tables.ingredients(concept.codings) for concept in found.concepts)
     return "conflicting codes" if any(len(words) > 1 for words in named) else ""
 
 
@@ -69,17 +69,17 @@ def _time_problem(
 ) -> str:
     """F3, but an active statin needs no time: the warning of the statin row asks only whether it is on the list (V)."""
     began = _began(found, instructions)
-    ingredients = case.tables.first_words("medications", resource.codings)
-    is_statin = {case.tables.agent(ingredient).klass for ingredient in ingredients} == {"statin"}
+    ingredients = case.tables.ingredients(resource.codings)
+    is_statin = all(case.tables.agent(ingredient).klass == "statin" for ingredient in ingredients)
     return "" if began is None and resource.status == "active" and is_statin else case.time_problem(began)
 
 
 def _systemic(found: neutral.Medication, tables: Tables) -> tuple[neutral.Instruction, ...] | None:
     """T1: the instructions that are not by an excluded route; None: the whole resource is by one, or in such a form."""
-    if "excluded-route" in tables.words("qualifiers", found.forms):
+    if tables.means("qualifiers", found.forms, "excluded-route"):
         return None
     kept = tuple(
-        part for part in found.instructions if "excluded-route" not in tables.words("qualifiers", part.routes)
+        part for part in found.instructions if not tables.means("qualifiers", part.routes, "excluded-route")
     )
     return None if found.instructions and not kept else kept
 
@@ -93,7 +93,7 @@ def _treatment(
 ) -> Treatment:
     return Treatment(
         resource=resource.name,
-        roles=frozenset({ingredient}),
+        roles=frozenset(),
         kind=found.kind,
         ingredient=ingredient,
         active=resource.status == "active",

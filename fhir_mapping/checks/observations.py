@@ -8,11 +8,12 @@ from fhir_mapping.checks.limits import limits_of, plausible_range
 from fhir_mapping.laboratory.titres import written_titres
 from fhir_mapping.record import Amount, Component, Moment, Number, Result, Value
 from fhir_mapping.terms import Role, Tables
+from fhir_mapping.terms.roles import Analyte
 from fhir_mapping.terms.units import sane
 from fhir_mapping.versions import neutral
 
 ACCEPTED = frozenset({"final", "amended", "corrected"})
-INVERSE = "alt-ast-ratio"  # 1/value is what must be plausible (D2)
+INVERSE: Analyte = "alt-ast-ratio"  # 1/value is what must be plausible (D2)
 _LONGEST_NUMBER = 20
 
 
@@ -29,15 +30,16 @@ def judge_observation(resource: neutral.Resource, found: neutral.Observation, ca
         or status_problem(resource.status, accepted(case))
         or case.time_problem(found.when)
     )
-    analytes = case.tables.first_words("observations", resource.codings)
+    analytes = case.tables.analytes(resource.codings)
     if reason or found.when is None or len(analytes) > 1:
         return reason or "conflicting codes"
-    role = case.tables.roles[next(iter(analytes))]
+    (analyte,) = analytes
+    role = case.tables.roles[analyte]
     reason = _absent(found, role) or _unit_problem(found.own.value, role, case.tables)
     return (
         reason
         or _implausible(resource, found, role, case.tables)
-        or (_result(resource, found, found.when, role, case),)
+        or (_result(resource, found, found.when, analyte, case),)
     )
 
 
@@ -94,10 +96,10 @@ def _implausible_titre(
     resource: neutral.Resource, found: neutral.Observation, role: Role, tables: Tables
 ) -> bool:
     low, high = plausible_range(role, tables)
-    by_code = "titre" in tables.words("observations", resource.codings)
+    by_code = tables.means("observations", resource.codings, "titre")
     parts = [(found.own.value, by_code)]
     parts += [
-        (part.value, "titre" in tables.words("observations", part.code.codings)) for part in found.components
+        (part.value, tables.means("observations", part.code.codings, "titre")) for part in found.components
     ]
     titres = [
         titre
@@ -108,12 +110,13 @@ def _implausible_titre(
 
 
 def _result(
-    resource: neutral.Resource, found: neutral.Observation, when: Moment, role: Role, case: Case
+    resource: neutral.Resource, found: neutral.Observation, when: Moment, analyte: Analyte, case: Case
 ) -> Result:
+    role = case.tables.roles[analyte]
     return Result(
         resource=resource.name,
         roles=case.tables.words("observations", resource.codings),
-        analyte=role.word,
+        analyte=analyte,
         when=case.at(when),
         value=found.own.value,
         amount=_amount(found.own.value, role, case.tables),

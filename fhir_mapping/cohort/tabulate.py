@@ -21,6 +21,7 @@ from fhir_mapping.record import Gathered, PatientRecord
 from fhir_mapping.rules.eligibility import eligibility, read_signs
 from fhir_mapping.rules.exposures import episodes, exposures
 from fhir_mapping.terms import Tables
+from fhir_mapping.terms.roles import RoleWord
 from fhir_mapping.versions import neutral, version
 from fhir_mapping.versions.superseded import last_versions
 from models.inputs import State
@@ -28,7 +29,7 @@ from models.training.cohort.schema import CENSORED, DEATH, RECURRENCE, SUBTYPES,
 from models.training.errors import TrainingError
 
 _ESTABLISHED = frozenset({"definite", "probable"})
-_MYOPATHIES = frozenset({"core", "broad", "broad-antibody", "broad-hmgcr"})
+_MYOPATHIES: frozenset[RoleWord] = frozenset({"core", "broad", "broad-antibody", "broad-hmgcr"})
 _RAW = ("ana_titre", "de_ritis_ratio")
 _MOST_DAYS = 3653  # ten years after the start hardly anybody is left to follow
 _STARTS = {

@@ -39,8 +39,9 @@ def _is_weak(result: Result, tables: Tables) -> bool:
         for part in parts
         for coding in (*part.interpretation, *(part.value.concept.codings if part.value.concept else ()))
     ]
-    is_coded = "weak" in tables.words("qualifiers", codings)
-    return is_coded or any(sounds_weak(answer_of(text, tables.rules), tables.rules) for text in texts)
+    return tables.means("qualifiers", codings, "weak") or any(
+        sounds_weak(answer_of(text, tables.rules), tables.rules) for text in texts
+    )
 
 
 def _by_words(value: Value, tables: Tables) -> LabAnswer | None:
@@ -51,8 +52,9 @@ def _by_words(value: Value, tables: Tables) -> LabAnswer | None:
 
 
 def _by_codes(codings: Iterable[Coding], tables: Tables) -> LabAnswer | None:
-    words = tables.words("qualifiers", codings)
-    return "negative" if "negative" in words else "positive" if "positive" in words else None
+    if tables.means("qualifiers", codings, "negative"):
+        return "negative"
+    return "positive" if tables.means("qualifiers", codings, "positive") else None
 
 
 def _by_limit(result: Result) -> LabAnswer | None:
@@ -65,7 +67,7 @@ def _by_limit(result: Result) -> LabAnswer | None:
 
 def _by_titre(result: Result, tables: Tables) -> LabAnswer | None:
     """The highest titre above its own limit; without a limit any titre that is not written with `<`."""
-    titres = titres_of(result.value, tables.rules, titre_code="titre" in result.roles)
+    titres = titres_of(result.value, tables.rules, titre_code=result.has("titre"))
     if not titres:
         return None
     highest = max(titres, key=lambda titre: (titre.reciprocal, rank(titre.comparator)))

@@ -9,6 +9,7 @@ from fhir_mapping.laboratory.results import latest
 from fhir_mapping.record import PatientRecord, Result
 from fhir_mapping.rules.citation import cite, cite_diagnosis
 from fhir_mapping.rules.exposures import exposures
+from fhir_mapping.terms.roles import AgentClass, Analyte, RoleWord
 from models.inputs import State
 
 
@@ -38,7 +39,7 @@ def srp_refractory(
     if eligibility.subtype not in {"anti-SRP", "both"} or refractory.known:
         return None
     sex = record.patient.sex if record.patient else ""
-    weak = _diagnosed(record, "severe-weakness") or any("severe-weakness" in r.roles for r in record.results)
+    weak = _diagnosed(record, "severe-weakness") or any(r.has("severe-weakness") for r in record.results)
     return SrpRefractory(
         male="present" if sex == "male" else "absent" if sex == "female" else "missing",
         severe_weakness="present" if weak else "missing",
@@ -46,9 +47,9 @@ def srp_refractory(
     )
 
 
-def _diagnosed(record: PatientRecord, word: str) -> tuple[Evidence, ...]:
+def _diagnosed(record: PatientRecord, role: RoleWord) -> tuple[Evidence, ...]:
     """Every counted Condition of this kind (M1)."""
-    return tuple(cite_diagnosis(d, word) for d in record.diagnoses if d.confirmed and word in d.roles)
+    return tuple(cite_diagnosis(d, role) for d in record.diagnoses if d.confirmed and d.has(role))
 
 
 def _lymphopenia(record: PatientRecord) -> tuple[Evidence, ...]:
@@ -60,7 +61,7 @@ def _lymphopenia(record: PatientRecord) -> tuple[Evidence, ...]:
     return (cite(last),) if normal is False else ()
 
 
-def _last(record: PatientRecord, analyte: str) -> tuple[Evidence, ...]:
+def _last(record: PatientRecord, analyte: Analyte) -> tuple[Evidence, ...]:
     last = latest(record.of(analyte))
     return (cite(last),) if last else ()
 
@@ -84,7 +85,7 @@ def _neutrophils_to_lymphocytes(record: PatientRecord) -> tuple[Evidence, ...]:
     return (Evidence(last.resource, "nlr", ratio, "1", date=last.when.day_text), cite(last), cite(partner))
 
 
-def _exact(record: PatientRecord, analyte: str) -> list[Result]:
+def _exact(record: PatientRecord, analyte: Analyte) -> list[Result]:
     """Every count of which more than a bound is known, the lowest id first."""
     counts = (r for r in record.of(analyte) if r.amount and not r.amount.comparator)
     return sorted(counts, key=lambda r: r.id)
@@ -96,7 +97,7 @@ def _drawn(count: Result) -> list[Hashable]:
     return [count.specimen, time] if count.specimen else [time]
 
 
-def _exposed(record: PatientRecord, klass: str, onset: datetime | None) -> tuple[Evidence, ...]:
+def _exposed(record: PatientRecord, klass: AgentClass, onset: datetime | None) -> tuple[Evidence, ...]:
     """Exposure to a class of medicines that began before the onset of myositis."""
     return tuple(
         Evidence(e.treatment.resource, klass, date=e.began.day_text)
@@ -110,5 +111,5 @@ def _ild(record: PatientRecord) -> FactorState:
     if _diagnosed(record, "ild"):
         return "present"
     scanned = any(r.analyte == "chest-ct" for r in record.results)
-    scanned = scanned or any("chest-ct" in d.roles for d in record.done)
-    return "absent" if scanned and "conditions" not in record.failed else "missing"
+    scanned = scanned or any(d.has("chest-ct") for d in record.done)
+    return "absent" if scanned and not record.has_failed("conditions") else "missing"

@@ -9,9 +9,10 @@ from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, LabAnswer, Se
 from fhir_mapping.laboratory.bounds import amount_of, is_raised, size
 from fhir_mapping.record import Diagnosis, PatientRecord, Result
 from fhir_mapping.rules.citation import cite, cite_diagnosis, cite_with_limit
+from fhir_mapping.terms.roles import RoleWord
 
 _NAMES: dict[Antibody, str] = {"anti-srp": "anti-SRP", "anti-hmgcr": "anti-HMGCR"}
-_COMPETING = frozenset({"dermatomyositis", "inclusion-body-myositis"})
+_COMPETING: tuple[RoleWord, ...] = ("dermatomyositis", "inclusion-body-myositis")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def read_signs(record: PatientRecord) -> Signs:
         (found for found in record.diagnoses if found.eligible), key=lambda found: found.resource
     )
     return Signs(
-        core=tuple(found for found in eligible if found.confirmed and "core" in found.roles),
+        core=tuple(found for found in eligible if found.confirmed and found.has("core")),
         broad=tuple(found for found in eligible if _stands_for_broad(found, serology)),
         serology=serology,
         ck=_high_ck(record),
@@ -64,7 +65,7 @@ def read_signs(record: PatientRecord) -> Signs:
 
 def is_myopathy(diagnosis: Diagnosis, serology: Serology) -> bool:
     """Whether a Condition has a core code, or one that is broad with these antibodies (E1, E2)."""
-    return "core" in diagnosis.roles or _is_broad(diagnosis, serology)
+    return diagnosis.has("core") or _is_broad(diagnosis, serology)
 
 
 def myositis_onset(record: PatientRecord, serology: Serology) -> datetime | None:
@@ -77,15 +78,15 @@ def _is_broad(diagnosis: Diagnosis, serology: Serology) -> bool:
     """Some codes are broad only with an antibody, some only with anti-HMGCR (E2)."""
     positive = serology.positive
     return (
-        "broad" in diagnosis.roles
-        or ("broad-antibody" in diagnosis.roles and bool(positive))
-        or ("broad-hmgcr" in diagnosis.roles and "anti-hmgcr" in positive)
+        diagnosis.has("broad")
+        or (diagnosis.has("broad-antibody") and bool(positive))
+        or (diagnosis.has("broad-hmgcr") and "anti-hmgcr" in positive)
     )
 
 
 def _stands_for_broad(diagnosis: Diagnosis, serology: Serology) -> bool:
     """M1: a core code that is not confirmed stands for a broad one; a broad one must be confirmed."""
-    return _is_broad(diagnosis, serology) if diagnosis.confirmed else "core" in diagnosis.roles
+    return _is_broad(diagnosis, serology) if diagnosis.confirmed else diagnosis.has("core")
 
 
 def _high_ck(record: PatientRecord) -> Result | None:
@@ -101,7 +102,7 @@ def _exclusion(record: PatientRecord) -> str:
     """E5, the first reason that holds. A Patient that could not be read excludes nobody: that is F9."""
     patient = record.patient
     if patient is None:
-        return "" if "patient" in record.failed else "unknown birth date"
+        return "" if record.has_failed("patient") else "unknown birth date"
     if patient.dead:
         return "deceased"
     today = record.as_of.astimezone(record.mapping.time_zone).date()
@@ -112,11 +113,8 @@ def _exclusion(record: PatientRecord) -> str:
 
 def _competing(record: PatientRecord) -> Iterator[Note]:
     """E6: a counted dermatomyositis or inclusion body myositis; in one Condition a core code wins."""
-    for name in sorted(_COMPETING):
-        if any(
-            found.confirmed and name in found.roles and "core" not in found.roles
-            for found in record.diagnoses
-        ):
+    for name in _COMPETING:
+        if any(found.confirmed and found.has(name) and not found.has("core") for found in record.diagnoses):
             yield Note("E6", f"{name.replace('-', ' ')} is coded too")
 
 

@@ -5,14 +5,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from fhir_mapping.record import Dosage, Moment, PatientRecord, Treatment, local_day
+from fhir_mapping.terms.roles import AgentClass
 from fhir_mapping.terms.units import sane
 
-GLUCOCORTICOID = "glucocorticoid"
-NO_AGENTS = frozenset({"statin", "checkpoint-inhibitor"})  # T1: they treat something else
-_BY_INFUSION = frozenset({"ivig", "infusion", "fcrn", "complement"})
+GLUCOCORTICOID: Final = "glucocorticoid"
+NO_AGENTS: frozenset[AgentClass] = frozenset(
+    {"statin", "checkpoint-inhibitor"}
+)  # T1: they treat something else
+_BY_INFUSION: frozenset[AgentClass] = frozenset({"ivig", "infusion", "fcrn", "complement"})
 _INSTANT = timedelta.resolution
 
 
@@ -21,7 +24,7 @@ class Exposure:
     """One medication resource as a stretch of time, cut at `as_of`; its days are those of the client's zone."""
 
     treatment: Treatment
-    klass: str  # as in agents.csv
+    klass: AgentClass
     began: Moment
     start: datetime
     end: datetime
@@ -39,7 +42,7 @@ class Episode:
     """Treatment with one agent, without a gap that counts (T3)."""
 
     agent: str
-    klass: str
+    klass: AgentClass
     exposures: tuple[Exposure, ...]
     start: datetime
     end: datetime
@@ -197,7 +200,7 @@ def _gap(record: PatientRecord, taken: Sequence[Exposure]) -> timedelta:
     """The longest gap within an episode, by agent and by every route that is recorded for it (T3)."""
     tables, klass = record.mapping.tables, taken[0].klass
     recorded = [d.routes for e in taken for d in e.treatment.dosages if d.routes]
-    parenteral = all("parenteral-route" in tables.words("qualifiers", routes) for routes in recorded)
+    parenteral = all(tables.means("qualifiers", routes, "parenteral-route") for routes in recorded)
     if klass == "rituximab":
         return tables.rules.days("refractory.rituximab_gap_days")
     if klass != GLUCOCORTICOID and parenteral and (recorded or klass in _BY_INFUSION):

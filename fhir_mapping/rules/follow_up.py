@@ -1,11 +1,13 @@
 """What was done and what is planned, for the follow-up table (rules V1 to V4); `models.policy` says what is due."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from fhir_mapping.evidence import Subtype
-from fhir_mapping.record import Done, Moment, PatientRecord, local_day
+from fhir_mapping.record import Done, Moment, PatientRecord, SourceKey, local_day
+from fhir_mapping.terms.roles import Analyte, RoleWord
 from models.inputs import FollowUpFacts, Part
 
 
@@ -18,24 +20,24 @@ class _Test:
     """
 
     name: str
-    sources: frozenset[str]
-    results: frozenset[str] = frozenset()
-    reports: frozenset[str] = frozenset()
-    kinds: frozenset[str] = frozenset({"Procedure", "DiagnosticReport"})
-    panels: frozenset[str] = frozenset()
+    sources: frozenset[SourceKey]
+    results: frozenset[Analyte] = frozenset()
+    reports: frozenset[RoleWord] = frozenset()
+    kinds: frozenset[Literal["Procedure", "DiagnosticReport"]] = frozenset({"Procedure", "DiagnosticReport"})
+    panels: frozenset[RoleWord] = frozenset()
 
     @property
-    def orders(self) -> frozenset[str]:
+    def orders(self) -> frozenset[RoleWord]:
         """The role words of an order for it."""
         return self.results | self.reports | self.panels
 
 
-_REPORT = frozenset({"DiagnosticReport"})
-_PANEL = frozenset({"ast-alt-panel"})
-_LUNG = frozenset({"fvc", "dlco"})
-_CT = frozenset({"chest-ct"})
+_REPORT: frozenset[Literal["Procedure", "DiagnosticReport"]] = frozenset({"DiagnosticReport"})
+_PANEL: frozenset[RoleWord] = frozenset({"ast-alt-panel"})
+_LUNG: frozenset[Analyte] = frozenset({"fvc", "dlco"})
+_CT: frozenset[Analyte] = frozenset({"chest-ct"})
 
-_ITEMS = {
+_ITEMS: Mapping[str, tuple[_Test, ...]] = {
     "ck-ast-alt": (
         _Test("ck", frozenset({"enzymes"}), frozenset({"ck"})),
         _Test("ast", frozenset({"enzymes"}), frozenset({"ast"}), panels=_PANEL),
@@ -66,7 +68,7 @@ def follow_up(record: PatientRecord, subtype: Subtype) -> FollowUpFacts:
     was read: visit encounters; ck, ast, alt enzymes; troponin-i cardiacTests; ecg procedures, reports; echo these and
     cardiacTests; lung-function lungFunction, reports; chest-ct reports. It keeps the date that is known (V2).
     """
-    ild = any(d.confirmed and "ild" in d.roles for d in record.diagnoses)
+    ild = any(d.confirmed and d.has("ild") for d in record.diagnoses)
     items = {name: tuple(_part(record, test) for test in tests) for name, tests in _ITEMS.items()}
     if ild or subtype in {"anti-SRP", "both"}:
         tests = (_LUNG_FUNCTION, _CHEST_CT) if ild else (_LUNG_FUNCTION,)
@@ -100,13 +102,13 @@ def _latest(done: Iterable[tuple[Moment, str]]) -> tuple[Moment | None, str]:
     return max(in_order, key=lambda found: found[0].last, default=(None, ""))
 
 
-def _readable(record: PatientRecord, sources: frozenset[str]) -> bool:
+def _readable(record: PatientRecord, sources: frozenset[SourceKey]) -> bool:
     return sources.isdisjoint(record.failed) and sources.isdisjoint(record.not_offered)
 
 
-def _orders(record: PatientRecord, words: frozenset[str]) -> tuple[datetime, ...]:
+def _orders(record: PatientRecord, roles: frozenset[RoleWord]) -> tuple[datetime, ...]:
     """V3: when active orders were written, never after `as_of`; one without a date is none."""
-    made = [p.made for p in record.planned if p.kind == "ServiceRequest" and p.roles & words]
+    made = [p.made for p in record.planned if p.kind == "ServiceRequest" and p.roles & roles]
     return tuple(sorted(min(m.last, record.as_of) for m in made if m and m.first <= record.as_of))
 
 
@@ -127,7 +129,7 @@ def _is_visit(record: PatientRecord, done: Done) -> bool:
     if done.kind != "Encounter":
         return False
     any_counts = record.mapping.any_encounter_counts and not done.specialty_coded
-    return "visit" in done.roles or (any_counts and "ambulatory" in done.roles)
+    return done.has("visit") or (any_counts and done.has("ambulatory"))
 
 
 def _time_of(record: PatientRecord, encounter: Done) -> Moment:
@@ -136,13 +138,13 @@ def _time_of(record: PatientRecord, encounter: Done) -> Moment:
         return encounter.when
     start = encounter.start or encounter.when
     recent = record.as_of - start.first <= record.mapping.tables.rules.days("visit.todays_visit_hours")
-    if recent or "inpatient" in encounter.roles:
+    if recent or encounter.has("inpatient"):
         return Moment(record.as_of.isoformat(), record.as_of, record.as_of, "time")
     return start
 
 
 def _said(encounter: Done) -> str:
-    coded = "visit" in encounter.roles
+    coded = encounter.has("visit")
     return encounter.resource if coded else f"{encounter.resource} (specialty not coded)"
 
 
@@ -153,7 +155,7 @@ def _appointments(record: PatientRecord) -> tuple[datetime, ...]:
             plan.start.first
             for plan in record.planned
             if plan.kind == "Appointment"
-            and ("visit" in plan.roles or not plan.specialty_coded)
+            and (plan.has("visit") or not plan.specialty_coded)
             and plan.start
             and plan.start.first > record.as_of
             and (plan.made is None or plan.made.first <= record.as_of)

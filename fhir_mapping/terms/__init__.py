@@ -11,6 +11,17 @@ from pathlib import Path
 from typing import Protocol
 
 from fhir_mapping.terms.codes import CodeRow, CodeTable
+from fhir_mapping.terms.roles import (
+    AGENT_CLASSES,
+    ANALYTES,
+    CODE_TABLES,
+    ROLE_WORDS,
+    AgentClass,
+    Analyte,
+    CodeTableName,
+    RoleTable,
+    RoleWord,
+)
 from fhir_mapping.terms.rules import Rules, load_rules
 from fhir_mapping.terms.systems import CodeSystems, load_systems
 from fhir_mapping.terms.table_files import TableError, TableRow, read_rows
@@ -29,15 +40,6 @@ __all__ = [
 ]
 
 PACKAGED = Path(__file__).parents[1] / "tables"
-CODE_TABLES = (
-    "observations",
-    "conditions",
-    "medications",
-    "procedures",
-    "visits",
-    "specialties",
-    "qualifiers",
-)
 NONE = "-"  # a cell that has nothing to say
 
 
@@ -60,7 +62,7 @@ class Role:
     `value` is a unit dimension, `answer` (any value, no magnitude) or empty; `plausible` is a name in `rules.toml`.
     """
 
-    word: str
+    word: RoleWord
     tables: tuple[str, ...]
     value: str
     plausible: str
@@ -77,7 +79,7 @@ class Agent:
     """An ingredient: its class (T), and what 1 mg of it is in mg of prednisone (T4; None: not a glucocorticoid)."""
 
     ingredient: str
-    klass: str
+    klass: AgentClass
     prednisone_mg: Decimal | None
 
 
@@ -88,23 +90,31 @@ class Tables:
     rules: Rules
     units: Units
     systems: CodeSystems
-    roles: Mapping[str, Role]
+    roles: Mapping[RoleWord, Role]
     agents: Mapping[str, Agent]
-    tables: Mapping[str, CodeTable]
+    tables: Mapping[CodeTableName, CodeTable]
 
     def system(self, alias: str) -> str:
         """Give the canonical address of a code system (F4); an unknown one stays as it is."""
         return self.systems.canonical(alias)
 
-    def words(self, table: str, codings: Iterable[Coded]) -> frozenset[str]:
+    def words(self, table: RoleTable, codings: Iterable[Coded]) -> frozenset[RoleWord]:
         """Collect the role words of all rows of the table that any of the codings matches (F4)."""
-        return frozenset(word for code in self._matches(table, codings) for word in code.words)
+        return frozenset(ROLE_WORDS[word] for code in self._matches(table, codings) for word in code.words)
 
-    def first_words(self, table: str, codings: Iterable[Coded]) -> frozenset[str]:
-        """Collect the first role words of the matching rows; of a result, more than one is a conflict (F4)."""
-        return frozenset(code.words[0] for code in self._matches(table, codings))
+    def means(self, table: RoleTable, codings: Iterable[Coded], word: RoleWord) -> bool:
+        """Say whether any of the codings has this role word in the table (F4)."""
+        return word in self.words(table, codings)
 
-    def codes(self, table: str, word: str) -> tuple[CodeRow, ...]:
+    def analytes(self, codings: Iterable[Coded]) -> frozenset[Analyte]:
+        """Collect what the codings of an Observation are about; more than one thing is a conflict (F4)."""
+        return frozenset(ANALYTES[code.words[0]] for code in self._matches("observations", codings))
+
+    def ingredients(self, codings: Iterable[Coded]) -> frozenset[str]:
+        """Collect the ingredients of a medicine; of one product, more than one is a conflict (F4)."""
+        return frozenset(code.role for code in self._matches("medications", codings))
+
+    def codes(self, table: RoleTable, word: RoleWord) -> tuple[CodeRow, ...]:
         """Give the rows of a table whose role has this word, in the order of the file."""
         return tuple(code for code in self.tables[table].codes if word in code.words)
 
@@ -117,7 +127,7 @@ class Tables:
 
         Raises TableError; rows are counted as in the site's file, where the header is row 1.
         """
-        by_table: dict[str, list[tuple[TableRow, CodeRow]]] = {}
+        by_table: dict[CodeTableName, list[tuple[TableRow, CodeRow]]] = {}
         for number, code in enumerate(rows, start=2):
             row = TableRow("site map", number, {})
             for table in _tables_of(row, code, self.roles, self.agents):
@@ -125,7 +135,7 @@ class Tables:
         changed = {table: self.tables[table].with_rows(new, self.systems) for table, new in by_table.items()}
         return replace(self, tables={**self.tables, **changed})
 
-    def _matches(self, table: str, codings: Iterable[Coded]) -> Iterator[CodeRow]:
+    def _matches(self, table: CodeTableName, codings: Iterable[Coded]) -> Iterator[CodeRow]:
         rows = self.tables[table]
         for coding in codings:
             yield from rows.match(*self.systems.normal(coding.system, coding.code))
@@ -153,8 +163,8 @@ def read_site_map(file: Path) -> tuple[CodeRow, ...]:
     )
 
 
-def _load_roles(file: Path, units: Units, rules: Rules) -> dict[str, Role]:
-    roles: dict[str, Role] = {}
+def _load_roles(file: Path, units: Units, rules: Rules) -> dict[RoleWord, Role]:
+    roles: dict[RoleWord, Role] = {}
     for row in read_rows(file, ("role", "tables", "value", "plausible", "meaning")):
         value, plausible = (row[column].removeprefix(NONE) for column in ("value", "plausible"))
         tables = tuple(row["tables"].split())
@@ -170,7 +180,12 @@ def _load_roles(file: Path, units: Units, rules: Rules) -> dict[str, Role]:
             raise row.error(
                 f"plausible.{plausible}_low and _high are not in rules.toml: add them or write {NONE}"
             )
-        roles[row["role"]] = Role(row["role"], tables, value, plausible, row["meaning"])
+        word = ROLE_WORDS.get(row["role"])
+        if word is None:
+            raise row.error(
+                f"no rule reads the role {row['role']}: delete the row or add the word to terms/roles.py"
+            )
+        roles[word] = Role(word, tables, value, plausible, row["meaning"])
     return roles
 
 
@@ -179,7 +194,10 @@ def _load_agents(file: Path) -> dict[str, Agent]:
     for row in read_rows(file, ("ingredient", "class", "prednisone_mg", "source")):
         if row["ingredient"] in agents:
             raise row.error(f"{row['ingredient']} stands twice: delete one row")
-        agents[row["ingredient"]] = Agent(row["ingredient"], row["class"], _prednisone(row))
+        klass = AGENT_CLASSES.get(row["class"])
+        if klass is None:
+            raise row.error(f"class {row['class']} is unknown: use one of {', '.join(AGENT_CLASSES)}")
+        agents[row["ingredient"]] = Agent(row["ingredient"], klass, _prednisone(row))
     return agents
 
 
@@ -193,7 +211,11 @@ def _prednisone(row: TableRow) -> Decimal | None:
 
 
 def _load_codes(
-    file: Path, table: str, systems: CodeSystems, roles: Mapping[str, Role], agents: Mapping[str, Agent]
+    file: Path,
+    table: CodeTableName,
+    systems: CodeSystems,
+    roles: Mapping[RoleWord, Role],
+    agents: Mapping[str, Agent],
 ) -> CodeTable:
     rows = []
     for row in read_rows(file, ("system", "code", "display", "role", "source")):
@@ -207,18 +229,21 @@ def _load_codes(
 
 
 def _tables_of(
-    row: TableRow, code: CodeRow, roles: Mapping[str, Role], agents: Mapping[str, Agent]
-) -> tuple[str, ...]:
+    row: TableRow, code: CodeRow, roles: Mapping[RoleWord, Role], agents: Mapping[str, Agent]
+) -> tuple[CodeTableName, ...]:
     """Name the tables in which all words of a role have a meaning; ingredients have theirs in `medications`."""
-    words = code.words
-    if len(words) == 1 and words[0] in agents:
+    if code.role in agents:
         return ("medications",)
-    unknown = [word for word in words if word not in roles]
-    if unknown or not words:
+    words = [ROLE_WORDS[word] for word in code.words if word in roles]
+    if len(words) < len(code.words) or not words:
         raise row.error(
             f"role {code.role!r} is unknown: use the words of roles.csv or an ingredient of agents.csv"
         )
     tables = tuple(table for table in CODE_TABLES if all(table in roles[word].tables for word in words))
+    if words[0] not in ANALYTES:
+        tables = tuple(table for table in tables if table != "observations")
     if not tables:
-        raise row.error(f"role {code.role!r} has no meaning in any table: its words do not belong together")
+        raise row.error(
+            f"role {code.role!r} has no meaning in any table: its words do not belong together, or not in this order"
+        )
     return tables

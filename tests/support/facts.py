@@ -94,7 +94,7 @@ def diagnosis(roles, days, confirmed=True, clinical="active", **more):
 
 def medicine(kind, ingredient, **more):
     """A medication resource of the kind `Request`, `Statement`, `Dispense` or `Administration`."""
-    more = {"active": False, "roles": frozenset({ingredient}), **more}
+    more = {"active": False, "roles": frozenset(), **more}
     more.setdefault("resource", f"Medication{kind}/{ingredient}")
     return Treatment(kind=f"Medication{kind}", ingredient=ingredient, **more)
 

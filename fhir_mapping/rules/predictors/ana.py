@@ -12,7 +12,6 @@ from fhir_mapping.rules.predictors.staining import Staining, read_ana
 from fhir_mapping.terms.rules import Rules
 from models.inputs import State
 
-_SOURCE = "ana"
 _UNIT = "{titer}"
 
 
@@ -31,7 +30,7 @@ def high_ana(record: PatientRecord) -> Feature:
     """Whether any nuclear ANA titre ever reached the threshold (A1 to A5); the value is reciprocal, in {titer}."""
     results = record.of("ana")
     if not results:
-        reason = "not offered by the server" if _SOURCE in record.not_offered else "no ANA result"
+        reason = "no ANA result" if record.offers("ana") else "not offered by the server"
         return Feature(State.MISSING, "A3", reason)
     decision = _decision(read_ana(record), record.mapping.tables.rules)
     stale_after = record.mapping.tables.rules.days("high_ana.stale_after_days")

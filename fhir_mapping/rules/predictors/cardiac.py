@@ -1,5 +1,6 @@
 """Cardiac involvement, `cardiac.v1-clinical` (rules C1 to C6, with M1, E9 and F9)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -8,10 +9,10 @@ from fhir_mapping.laboratory.bounds import amount_of, at_least, is_raised, is_wi
 from fhir_mapping.laboratory.results import latest, recent
 from fhir_mapping.record import Diagnosis, PatientRecord, Result
 from fhir_mapping.rules.citation import cite, cite_diagnosis
+from fhir_mapping.terms.roles import Analyte, RoleWord
 from models.inputs import State
 
-SOURCE = "cardiacTests"  # the query that brings troponins, NT-proBNP and LVEF
-_RAISED = {"troponin-i": "troponin I raised", "nt-probnp": "NT-proBNP raised"}
+_RAISED: Mapping[Analyte, str] = {"troponin-i": "troponin I raised", "nt-probnp": "NT-proBNP raised"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class _Heart:
     @property
     def failing(self) -> tuple[Diagnosis, ...]:
         """Heart failure, which another heart disease may explain."""
-        return tuple(d for d in self.tier_a if "heart-failure" in d.roles)
+        return tuple(d for d in self.tier_a if d.has("heart-failure"))
 
 
 def cardiac_involvement(record: PatientRecord, onset: datetime | None) -> Feature:
@@ -45,7 +46,7 @@ def cardiac_involvement(record: PatientRecord, onset: datetime | None) -> Featur
     if decided is None and heart.normal:
         decided = Feature(State.ABSENT, "C6", evidence=_cited((), heart.normal))
     if decided is None:
-        reason = "not offered by the server" if SOURCE in record.not_offered else "not assessed"
+        reason = "not assessed" if record.offers("cardiacTests") else "not offered by the server"
         decided = Feature(State.MISSING, "C6", reason)
     if onset is None and (heart.tier_a or heart.tier_c or heart.low_lvef):
         note = Note("E9", "Onset of myositis unknown: heart findings count whatever their date")
@@ -70,8 +71,8 @@ def _read(record: PatientRecord, onset: datetime | None) -> _Heart:
     )
 
 
-def _coded(record: PatientRecord, word: str) -> tuple[Diagnosis, ...]:
-    return tuple(d for d in record.diagnoses if word in d.roles)
+def _coded(record: PatientRecord, role: RoleWord) -> tuple[Diagnosis, ...]:
+    return tuple(d for d in record.diagnoses if d.has(role))
 
 
 def _began_in_window(record: PatientRecord, diagnosis: Diagnosis, onset: datetime | None) -> bool:
@@ -104,7 +105,7 @@ def _recovered(record: PatientRecord, low: tuple[Result, ...]) -> Result | None:
     return last if last and later and _is_low(record, last) is False else None
 
 
-def _recent(record: PatientRecord, analyte: str) -> Result | None:
+def _recent(record: PatientRecord, analyte: Analyte) -> Result | None:
     """C3, C6: the latest result of the last 365 days."""
     days = record.mapping.tables.rules.days("cardiac.search_days")
     return latest(recent(record.of(analyte), record.as_of, days))
@@ -118,7 +119,7 @@ def _raised(record: PatientRecord) -> tuple[Result, ...]:
 
 def _normal(record: PatientRecord) -> tuple[Result, ...]:
     """C6: the latest troponin I, the latest troponin T, within its own limit, and the latest LVEF that is not low."""
-    troponins = [_recent(record, analyte) for analyte in ("troponin-i", "troponin-t")]
+    troponins = [_recent(record, "troponin-i"), _recent(record, "troponin-t")]
     lvef = _recent(record, "lvef")
     normal = [r for r in troponins if r and is_within(r)]
     return (*normal, lvef) if lvef and _is_low(record, lvef) is False else tuple(normal)
@@ -126,7 +127,7 @@ def _normal(record: PatientRecord) -> tuple[Result, ...]:
 
 def _present(heart: _Heart) -> Feature | None:
     """C1, then C2; heart failure and a low LVEF are none where something else explains them (C4)."""
-    own = tuple(d for d in heart.tier_a if not heart.causes or "heart-failure" not in d.roles)
+    own = tuple(d for d in heart.tier_a if not heart.causes or not d.has("heart-failure"))
     if own:
         dates = [d.onset for d in own if d.onset]
         date = min(dates, key=lambda onset: onset.first).day_text if dates else ""
@@ -180,5 +181,6 @@ def _cited(diagnoses: tuple[Diagnosis, ...], results: tuple[Result, ...] = ()) -
     return (*(cite_diagnosis(d, _role(d)) for d in diagnoses), *(cite(r) for r in results))
 
 
-def _role(diagnosis: Diagnosis) -> str:
-    return next(word for word in ("cardiac-a", "cardiac-c", "heart-failure-cause") if word in diagnosis.roles)
+def _role(diagnosis: Diagnosis) -> RoleWord:
+    roles: tuple[RoleWord, ...] = ("cardiac-a", "cardiac-c", "heart-failure-cause")
+    return next(role for role in roles if diagnosis.has(role))

@@ -11,12 +11,12 @@ from fhir_mapping.record import PatientRecord
 from fhir_mapping.rules.citation import cite_with_limit
 from fhir_mapping.rules.predictors.nearest import apart
 from fhir_mapping.rules.predictors.ratios import Ratio, Ratios, read_ratios
+from fhir_mapping.terms.roles import RoleWord
 from models.inputs import State
 
 _QUOTIENT = Context(prec=28)
 _BY_UNIT = frozenset({"no unit", "unknown unit"})
-_ENZYMES = frozenset({"ast", "alt"})
-_SOURCE = "enzymes"
+_ENZYMES: frozenset[RoleWord] = frozenset({"ast", "alt"})
 
 
 def high_drr(record: PatientRecord) -> Feature:
@@ -93,7 +93,7 @@ def _why_missing(record: PatientRecord, ratios: Ratios) -> str:
     without_unit = any(refused.reason in _BY_UNIT and refused.roles & _ENZYMES for refused in record.refused)
     nothing = not (asts or alts or ratios.found or without_unit)
     reasons = (
-        ("not offered by the server", nothing and _SOURCE in record.not_offered),
+        ("not offered by the server", nothing and not record.offers("enzymes")),
         ("unit", without_unit),
         ("no AST", not asts),
         ("no ALT", not alts),
@@ -110,7 +110,7 @@ def _notes(record: PatientRecord, ratio: Ratio, active: Iterable[Ratio]) -> tupl
     if _is_unstable(record, ratio, active):
         threshold, days = rules.number("high_drr.threshold"), rules.number("high_drr.unstable_within_days")
         notes.append(Note("D7", f"unstable: within {days} days AST/ALT lay on both sides of {threshold}"))
-    if any(found.confirmed and "liver-disease" in found.roles for found in record.diagnoses):
+    if any(found.confirmed and found.has("liver-disease") for found in record.diagnoses):
         notes.append(Note("D7", "liver disease is coded: AST and ALT may not come from muscle"))
     if _had_infarction(record, ratio):
         days = rules.number("high_drr.infarction_within_days")
@@ -131,6 +131,6 @@ def _is_unstable(record: PatientRecord, ratio: Ratio, active: Iterable[Ratio]) -
 def _had_infarction(record: PatientRecord, ratio: Ratio) -> bool:
     reach = record.mapping.tables.rules.days("high_drr.infarction_within_days")
     infarctions = (
-        found for found in record.diagnoses if "myocardial-infarction" in found.roles and found.confirmed
+        found for found in record.diagnoses if found.has("myocardial-infarction") and found.confirmed
     )
     return any(found.onset and apart(found.onset, ratio.when) <= reach for found in infarctions)

@@ -42,7 +42,8 @@ def pair_up(record: PatientRecord) -> tuple[Pair, ...]:
         (reports_to_search, reports_to_file, rules.days("high_drr.same_report_days")),
         (its_day, its_day, rules.days("high_drr.same_time_days")),
     )
-    asts, alts = (tuple(one for one in record.of(analyte) if one.amount) for analyte in ("ast", "alt"))
+    asts = tuple(ast for ast in record.of("ast") if ast.amount)
+    alts = tuple(alt for alt in record.of("alt") if alt.amount)
     pairs: list[Pair] = []
     for number, (search, file, at_most) in enumerate(steps):
         found, asts, alts = _greedy(asts, alts, search, file, at_most)

@@ -135,7 +135,7 @@ def _differs(reported: Ratio, computed: Ratio, rules: Rules) -> bool:
 def _reported(record: PatientRecord, alone: Iterable[Result]) -> list[Ratio]:
     """Reported ratios without a full pair: active if an enzyme beside them is raised (D2)."""
     rules = record.mapping.tables.rules
-    enzymes = [result for analyte in ("ast", "alt") for result in record.of(analyte) if result.amount]
+    enzymes = [result for result in (*record.of("ast"), *record.of("alt")) if result.amount]
     raised = _enzymes_by_place(filter(is_raised, enzymes), rules)
     known = _enzymes_by_place(enzymes, rules)
     found = []

@@ -10,7 +10,7 @@ from itertools import islice, takewhile
 from fhir_mapping.evidence import Evidence, Feature, Note
 from fhir_mapping.laboratory.bounds import above, amount_of, is_raised, is_within
 from fhir_mapping.laboratory.results import latest, recent
-from fhir_mapping.record import PatientRecord, Result, local_day
+from fhir_mapping.record import PatientRecord, Result, SourceKey, local_day
 from fhir_mapping.rules.citation import cite, cite_with_limit
 from fhir_mapping.rules.exposures import (
     GLUCOCORTICOID,
@@ -21,18 +21,20 @@ from fhir_mapping.rules.exposures import (
     glucocorticoid_dose,
     time_treated,
 )
+from fhir_mapping.terms.roles import AgentClass
 from models.inputs import State
 
-CK_SOURCE = "enzymes"
-MEDICATION_SOURCES = (
+MEDICATION_SOURCES: tuple[SourceKey, ...] = (
     "medicationRequests",
     "medicationStatements",
     "medicationDispenses",
     "medicationAdministrations",
 )
 _NOT_OFFERED = "not offered by the server"
-_BY_COURSE = frozenset({"rituximab", "cyclophosphamide"})
-_ESCALATIONS = frozenset({"rituximab", "cyclophosphamide", "fcrn", "complement", "jak"})
+_BY_COURSE: frozenset[AgentClass] = frozenset({"rituximab", "cyclophosphamide"})
+_ESCALATIONS: frozenset[AgentClass] = frozenset(
+    {"rituximab", "cyclophosphamide", "fcrn", "complement", "jak"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,8 @@ def _times(record: PatientRecord) -> Decimal:
 def _stated(record: PatientRecord) -> Feature | None:
     """T5: a code that the client's site map calls refractory; of Conditions only confirmed ones (M1)."""
     diagnoses = (d for d in record.diagnoses if d.confirmed)
-    facts = (*record.results, *diagnoses, *record.done, *record.treatments)
-    evidence = tuple(Evidence(f.resource, "refractory") for f in facts if "refractory" in f.roles)
+    facts = (*record.results, *diagnoses, *record.done)
+    evidence = tuple(Evidence(f.resource, "refractory") for f in facts if f.has("refractory"))
     return Feature(State.PRESENT, "T5", evidence=evidence) if evidence else None
 
 
@@ -136,12 +138,12 @@ def _second_agent_failed(course: _TreatmentCourse) -> Feature | None:
 
 def _tolerated(course: _TreatmentCourse) -> list[Episode]:
     """The episodes of agents that were never stopped for intolerance (T6)."""
-    words = course.record.mapping.tables.words
+    tables = course.record.mapping.tables
     stopped = {
         exposure.agent
         for episode in course.agents
         for exposure in episode.exposures
-        if "intolerance" in words("qualifiers", exposure.treatment.status_reasons)
+        if tables.means("qualifiers", exposure.treatment.status_reasons, "intolerance")
     }
     return [episode for episode in course.agents if episode.agent not in stopped]
 
@@ -251,11 +253,12 @@ def _ever(
 
 def _nothing_to_read(course: _TreatmentCourse) -> Feature | None:
     """T10 without any treatment on record; F9 where medication lists, or the only source of CK, are not offered."""
-    not_offered = course.record.not_offered
     if not course.treated:
-        reason = _NOT_OFFERED if not_offered.issuperset(MEDICATION_SOURCES) else "no medication data"
+        reason = (
+            _NOT_OFFERED if course.record.not_offered.issuperset(MEDICATION_SOURCES) else "no medication data"
+        )
         return Feature(State.MISSING, "T10", reason)
-    if not course.ck and CK_SOURCE in not_offered:
+    if not course.ck and not course.record.offers("enzymes"):
         return Feature(State.MISSING, "T10", _NOT_OFFERED, evidence=_cite_all(course))
     return None
 
@@ -280,7 +283,7 @@ def _escalations(course: _TreatmentCourse) -> Iterator[tuple[datetime, str, tupl
         if episode.klass in _ESCALATIONS:
             yield episode.start, episode.agent, _cite(episode)
     for done in course.record.done:
-        if done.kind == "Procedure" and "plasma-exchange" in done.roles:
+        if done.kind == "Procedure" and done.has("plasma-exchange"):
             evidence = Evidence(done.resource, "plasma-exchange", date=done.when.day_text)
             yield (done.start or done.when).first, "plasma-exchange", (evidence,)
 

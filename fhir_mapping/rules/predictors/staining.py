@@ -11,13 +11,14 @@ from fhir_mapping.laboratory.phrases import SEPARATOR, phrase_verdict, without_r
 from fhir_mapping.laboratory.titres import Titre, text_of, titres_of
 from fhir_mapping.record import PatientRecord, Result
 from fhir_mapping.terms import Tables
+from fhir_mapping.terms.roles import RoleWord
 from fhir_mapping.terms.rules import Rules
 
-_CYTOPLASMIC = frozenset({"cytoplasmic"})
-_NUCLEAR = frozenset({"nuclear"})
-_NONE: frozenset[str] = frozenset()
+_CYTOPLASMIC: frozenset[RoleWord] = frozenset({"cytoplasmic"})
+_NUCLEAR: frozenset[RoleWord] = frozenset({"nuclear"})
+_NONE: frozenset[RoleWord] = frozenset()
 
-StainingPatterns = AbstractSet[str]  # which of "cytoplasmic" and "nuclear" are named
+StainingPatterns = AbstractSet[RoleWord]  # which of "cytoplasmic" and "nuclear" are named
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,9 @@ def read_ana(record: PatientRecord) -> list[Staining]:
     """Every ANA result of a record, read by A1 and A4."""
     tables = record.mapping.tables
     results = record.of("ana")
-    beside: defaultdict[Hashable, set[str]] = defaultdict(set)
+    beside: defaultdict[Hashable, set[RoleWord]] = defaultdict(set)
     for result in results:
-        if "pattern" in result.roles:
+        if result.has("pattern"):
             for key in _belongs_to(result):
                 beside[key] |= _patterns(result, tables)
     return [_read(result, beside, tables) for result in results]
@@ -55,12 +56,12 @@ def _read(result: Result, beside: Mapping[Hashable, StainingPatterns], tables: T
     around = {name for key in _belongs_to(result) for name in beside.get(key, _NONE)}
     own = _patterns(result, tables)
     titres = [
-        (titre, named == _CYTOPLASMIC or "cytoplasmic" in piece.roles)
+        (titre, named == _CYTOPLASMIC or piece.has("cytoplasmic"))
         for piece in _pieces(result, tables)
         for titre, named in _titres_with_patterns(piece, own or around, tables)
     ]
     nuclear = tuple(titre for titre, is_cytoplasmic in titres if not is_cytoplasmic)
-    if nuclear or "pattern" in result.roles:
+    if nuclear or result.has("pattern"):
         return Staining(result, nuclear, cytoplasmic=own == _CYTOPLASMIC and not nuclear)
     if (titres or own) and not own & _NUCLEAR:
         return Staining(result, cytoplasmic=True)
@@ -71,14 +72,14 @@ def _titres_with_patterns(
     piece: Result, otherwise: StainingPatterns, tables: Tables
 ) -> Iterator[tuple[Titre, StainingPatterns]]:
     """A titre has the pattern of its phrase, else of its component, else of what is around it (A4)."""
-    titres = titres_of(piece.value, tables.rules, titre_code="titre" in piece.roles)
+    titres = titres_of(piece.value, tables.rules, titre_code=piece.has("titre"))
     by_phrase = {phrase: _phrase_patterns(phrase, tables.rules) for phrase in {one.phrase for one in titres}}
     named = _piece_patterns(piece, tables) if titres else _NONE
     for titre in titres:
         yield titre, by_phrase[titre.phrase] or named or otherwise
 
 
-def _patterns(result: Result, tables: Tables) -> frozenset[str]:
+def _patterns(result: Result, tables: Tables) -> frozenset[RoleWord]:
     """The patterns that an Observation and its components name."""
     return _NONE.union(*(_piece_patterns(piece, tables) for piece in _pieces(result, tables)))
 
@@ -100,21 +101,21 @@ def _pieces(result: Result, tables: Tables) -> Iterator[Result]:
             )
 
 
-def _piece_patterns(piece: Result, tables: Tables) -> frozenset[str]:
+def _piece_patterns(piece: Result, tables: Tables) -> frozenset[RoleWord]:
     text, _ = without_reference(text_of(piece.value), tables.rules)
     answer = _answer(piece, tables)
-    if "cytoplasmic" in piece.roles:
+    if piece.has("cytoplasmic"):
         shows_staining = answer != "negative" and bool(answer or text)
         return _CYTOPLASMIC if shows_staining else _NONE
     phrases = (
         phrase for phrase in SEPARATOR.split(text) if phrase_verdict(phrase, tables.rules) != "negative"
     )
     named = _NONE.union(*(_phrase_patterns(phrase, tables.rules) for phrase in phrases))
-    is_unknown_pattern = "pattern" in piece.roles and not named and not answer and bool(text)
+    is_unknown_pattern = piece.has("pattern") and not named and not answer and bool(text)
     return named | (piece.roles & _NUCLEAR) | (_NUCLEAR if is_unknown_pattern else _NONE)
 
 
-def _phrase_patterns(phrase: str, rules: Rules) -> frozenset[str]:
+def _phrase_patterns(phrase: str, rules: Rules) -> frozenset[RoleWord]:
     """A phrase that contains "cytoplasmic" is cytoplasmic whatever follows (A4)."""
     spoken = words(phrase)
     if not rules.words("cytoplasmic").isdisjoint(spoken):

@@ -196,9 +196,9 @@ def test_several_ingredients_are_several_treatments(record, resource):
     found = record(
         referring(resource, "Medication/x"), medication(ingredients=["8640", "1256", "5521", "8640"])
     )
-    assert [(t.resource, t.ingredient, t.roles) for t in found.treatments] == [
-        ("MedicationRequest/m1", "azathioprine", {"azathioprine"}),
-        ("MedicationRequest/m1", "prednisone", {"prednisone"}),
+    assert [(t.resource, t.ingredient) for t in found.treatments] == [
+        ("MedicationRequest/m1", "azathioprine"),
+        ("MedicationRequest/m1", "prednisone"),
     ]
 
 

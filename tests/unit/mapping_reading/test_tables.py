@@ -62,6 +62,8 @@ def added(folder, file, line):
         ("medications.csv", f"{ATC},L01FF01,nivolumab,rituximab,me", "decide for one"),
         ("medications.csv", f"{ATC},L01*,all of them,rituximab,me", "decide for one"),
         ("agents.csv", "statin,statin,-,me", "stands twice"),
+        ("observations.csv", f"{LOINC},13969-1,ANA,titre ana,me", "or not in this order"),
+        ("agents.csv", "hope,miracle,-,me", "class miracle is unknown"),
         ("agents.csv", "hope,agent,1,me", "and - for anything else"),
         ("agents.csv", "fluocortolone,glucocorticoid,-,me", "is a number for a glucocorticoid"),
         ("agents.csv", "fluocortolone,glucocorticoid,much,me", "is no number"),
@@ -74,6 +76,7 @@ def added(folder, file, line):
         ("units.csv", "enzyme,GU/L,ucum,1e99,published,me", "is no number"),
         ("units.csv", "colour,nm,ucum,2,published,me", "its factor must be 1"),
         ("roles.csv", "ck,observations,enzyme,-,me", "stands twice"),
+        ("roles.csv", "mood,observations,-,-,me", "no rule reads the role mood"),
         ("roles.csv", "mood,feelings,-,-,me", "table feelings is unknown"),
         ("roles.csv", "mood,observations,colour,-,me", "value colour is unknown"),
         ("roles.csv", "mood,observations,-,mood,me", "plausible.mood_low"),
@@ -213,13 +216,13 @@ def test_hpo_has_two_addresses(tables):
 
 
 def test_atc_codes_match_by_their_beginning_in_any_case(tables):
-    assert tables.first_words("medications", [Coding(ATC, "l01ff02")]) == {"checkpoint-inhibitor"}
-    assert tables.first_words("medications", [Coding(ATC, "L01F")]) == frozenset()
+    assert tables.ingredients([Coding(ATC, "l01ff02")]) == {"checkpoint-inhibitor"}
+    assert tables.ingredients([Coding(ATC, "L01F")]) == frozenset()
 
 
 def test_the_first_word_is_the_thing_itself(tables):
     codings = [Coding(LOINC, "5048-4"), Coding(LOINC, "8061-4"), Coding(LOINC, "2157-6")]
-    assert tables.first_words("observations", codings) == {"ana", "ck"}
+    assert tables.analytes(codings) == {"ana", "ck"}
     assert tables.words("observations", codings) == {"ana", "titre", "ck"}
 
 
@@ -279,9 +282,9 @@ def test_a_site_code_joins_every_table_in_which_its_role_has_a_meaning(tables, t
         )
     )
     mapped = tables.with_site_map(rows)
-    assert mapped.first_words("observations", [Coding("urn:lab", "CK1")]) == {"ck"}
+    assert mapped.analytes([Coding("urn:lab", "CK1")]) == {"ck"}
     assert mapped.words("observations", [Coding("urn:lab", "T")]) == {"ana", "titre"}
-    assert mapped.words("medications", [Coding("urn:lab", "PRED")]) == {"prednisone"}
+    assert mapped.ingredients([Coding("urn:lab", "PRED")]) == {"prednisone"}
     for table in ("observations", "conditions", "procedures"):
         assert mapped.words(table, [Coding("urn:lab", "REF")]) == {"refractory"}
         assert tables.words(table, [Coding("urn:lab", "REF")]) == frozenset()
