@@ -133,7 +133,7 @@ def check(
 def explain(
     file: Annotated[Path | None, typer.Argument(help="A FHIR Bundle with one patient's record.")] = None,
     as_of: Annotated[str, typer.Option(help="Date or moment of the assessment; now if left out.")] = "",
-    fhir_version: Annotated[str, typer.Option(help="R4, R4B or R5; only R4 is read so far.")] = "R4",
+    fhir_version: Annotated[str, typer.Option(help="The FHIR version of the record.")] = "R4",
     accept_unknown_status: Annotated[bool, typer.Option("--accept-unknown-status")] = False,
     config: Config = None,
     server: Annotated[str, typer.Option(help="FHIR base to read from, instead of a file.")] = "",

@@ -50,7 +50,7 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class Eligibility:
-    """Is this an IMNM patient (rules 2)? `onset` is the myositis onset of E9."""
+    """Is this an IMNM patient (E)? `onset` is the myositis onset of E9."""
 
     state: EligibilityState
     reason: str

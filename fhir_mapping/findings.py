@@ -1,4 +1,4 @@
-"""`find`: everything that one patient's record says, before any model is asked (rules 2, 3, 5, 6 and 7)."""
+"""`find`: everything that one patient's record says, before any model is asked (rules A to E, R, T, V, X and Z)."""
 
 from collections.abc import Iterable, Mapping
 

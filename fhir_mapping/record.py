@@ -307,7 +307,7 @@ class Patient:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A resource that does not count, and the first reason why (rules 1)."""
+    """A resource that does not count, and the first reason why (F)."""
 
     resource: str
     reason: str

@@ -53,7 +53,7 @@ def read_bundle(data: bytes, mapping: MappingSettings) -> Gathered:
         mapping=mapping,
     )
     if version := found_version(gathered):
-        raise UnusableInput(f"the content is FHIR {version}; only R4 is read")
+        raise UnusableInput(f"the content is FHIR {version}; only {mapping.fhir_version} is read")
     return gathered
 
 

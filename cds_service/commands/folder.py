@@ -140,7 +140,9 @@ def _exported(folder: Folder, mapping: MappingSettings) -> Iterator[PlacedRecord
         entries = (*owned[patient], *named[patient].values())
         gathered = Gathered(patient, base, {KEY: Source("read", entries)}, mapping)
         if other := found_version(gathered):
-            raise TrainingError(f"{folder.path.name}: the content is FHIR {other}; only R4 is read")
+            raise TrainingError(
+                f"{folder.path.name}: the content is FHIR {other}; only {mapping.fhir_version} is read"
+            )
         yield PlacedRecord(place, gathered)
 
 

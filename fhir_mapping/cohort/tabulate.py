@@ -1,7 +1,7 @@
 """Records → rows of a training table, by the same code path as at the bedside (`judge`, then `find`).
 
 Each record is looked at as of its landmark, which is time zero; what came after gives the relapse label (R3), death
-and the end of follow-up. docs/adr/0009 says why time zero is chosen so. Used by the command line only.
+and the end of follow-up. docs/adr/0011 says why time zero is chosen so. Used by the command line only.
 """
 
 from collections.abc import Mapping

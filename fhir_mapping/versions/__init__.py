@@ -1,19 +1,23 @@
-"""One module per FHIR version: resource JSON to neutral readings, typed reading of only the fields we use."""
+"""One module a FHIR version: resource JSON in neutral terms, typed reading of only the fields we use.
 
-import re
+To add a version, write its module (what `Version` asks for) and its line in `MODULES`. A module is imported when a
+record of its version is first read.
+"""
+
+from collections.abc import Mapping
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Protocol, cast
 
 from fhir_mapping.record import Gathered
 from fhir_mapping.versions.neutral import Resource
-from fhir_mapping.versions.shape import found_version
 
-__all__ = ["Version", "found_version", "is_read", "version"]
+MODULES: Mapping[str, str] = {
+    "R4": "fhir_mapping.versions.r4",
+}
 
 
 class Version(Protocol):
-    """What a module of this package offers; its name is that of the FHIR version in lower case."""
+    """What the module of a version offers."""
 
     def read(self, gathered: Gathered) -> tuple[Resource, ...]:
         """Read every entry of every source."""
@@ -23,13 +27,24 @@ class Version(Protocol):
         """Name the Medication resources that are referred to and were not gathered."""
         ...
 
+    def other_version(self, gathered: Gathered) -> str:
+        """Name the FHIR version that the entries have instead of this one; empty where nothing contradicts it."""
+        ...
+
 
 def is_read(name: str) -> bool:
     """Whether there is a module for this FHIR version ("R4")."""
-    is_name = re.fullmatch(r"R\d+B?", name) is not None
-    return is_name and find_spec(f"{__name__}.{name.lower()}") is not None
+    return name in MODULES
 
 
 def version(name: str) -> Version:
     """The module for a FHIR version that is read."""
-    return cast(Version, import_module(f"{__name__}.{name.lower()}"))
+    return cast(Version, import_module(MODULES[name]))
+
+
+def found_version(gathered: Gathered) -> str:
+    """Name the FHIR version that the entries have instead of the client's; empty where nothing contradicts it.
+
+    A server's word for its version is not always there, so the shape of what it sends is looked at.
+    """
+    return version(gathered.mapping.fhir_version).other_version(gathered)

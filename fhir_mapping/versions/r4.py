@@ -1,4 +1,19 @@
-"""FHIR R4: resource JSON to neutral readings. One broken resource never breaks the others."""
+"""FHIR R4: every entry becomes a `Resource` in neutral terms.
+
+In: `Gathered`, the raw JSON of every source. Out: a `Resource` an entry, in the order of the entries, copies and
+versions of one resource still among them (F7). Nothing is refused here, and one broken resource never breaks the
+others. `read` takes these steps in this order, each for all entries before the next begins:
+
+1. Parse. A resource of a type that some rule reads becomes its struct of `r4_resources.py`; elements that no rule reads
+   are skipped. Any other type, and one with a wrong JSON type in an element that is read, stays plain JSON; what is no
+   JSON object at all stays an empty one. A resource without an id is known by its `fullUrl`.
+2. Index the references (F1): `fullUrl` → `Type/id`. A `fullUrl` that two resources claim leads nowhere.
+3. Link: the last version of each Medication, Substance and PractitionerRole, which others name their products (T1) or
+   specialties (V4) by.
+4. Say whose each resource is (F1), what it is (F4), its status and its version (F7). The rest, `content`, is read when a
+   check asks for it. Plain JSON has no content; where a struct was expected, or nothing is there, it is not `readable`,
+   and `checks/` refuses it.
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,11 +36,12 @@ from fhir_mapping.versions.r4_resources import (
     R4Medicated,
     R4Meta,
 )
+from fhir_mapping.versions.r4_shape import other_version
 from fhir_mapping.versions.references import References, id_of, references
 from fhir_mapping.versions.superseded import last_versions
 from fhir_mapping.versions.untyped import BROKEN, untyped
 
-__all__ = ["read", "unresolved_medications"]
+__all__ = ["other_version", "read", "unresolved_medications"]
 
 _RESOURCE = msgspec.json.Decoder(R4AnyResource)
 _SAYS_WHAT_IT_IS = (

@@ -21,6 +21,7 @@ from tests.spec.language import TABLES, read
 from tests.spec.run import answer, packaged_model
 
 ROOT = Path(__file__).parents[2]
+R5_RECORD = "imnm; ck 900 @-10d; request methotrexate from=-400d; encounter AMB visit @-30d"
 NEW_LOINC = "99999-5"  # nobody's code; the check digit is right
 
 
@@ -50,9 +51,9 @@ def append(path, *row):
         csv.writer(file, lineterminator="\n").writerow(row)
 
 
-def bundle_file(folder, text):
-    path = folder / "bundle.json"
-    entries = [{"resource": resource} for resource in read(text).resources]
+def bundle_file(folder, text, change=lambda resource: resource):
+    path = folder / f"{change.__name__.strip('<>')}.json"
+    entries = [{"resource": change(resource)} for resource in read(text).resources]
     path.write_text(json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries}))
     return path
 
@@ -144,15 +145,98 @@ print(asyncio.run(call()).text)
     assert json.loads(said.stdout) == {"cards": []}, said.stderr
 
 
+R5 = '''"""FHIR R5, as far as a test needs it: resources in the shape of R4, read as R4."""
+
+from dataclasses import replace
+
+import msgspec
+
+from fhir_mapping.versions import r4
+
+
+def read(gathered):
+    return r4.read(_as_r4(gathered))
+
+
+def unresolved_medications(gathered):
+    return r4.unresolved_medications(_as_r4(gathered))
+
+
+def other_version(gathered):
+    visits = [one for one in _resources(gathered) if one.get("resourceType") == "Encounter"]
+    return "R4" if any(isinstance(visit.get("class"), dict) for visit in visits) else ""
+
+
+def _resources(gathered):
+    return [msgspec.json.decode(entry.json) for source in gathered.sources.values() for entry in source.entries]
+
+
+def _as_r4(gathered):
+    def changed(source):
+        entries = (replace(e, json=msgspec.json.encode(_down(msgspec.json.decode(e.json)))) for e in source.entries)
+        return replace(source, entries=tuple(entries))
+
+    return replace(gathered, sources={key: changed(source) for key, source in gathered.sources.items()})
+
+
+def _down(resource):
+    if "medication" in resource:
+        resource["medicationCodeableConcept"] = resource.pop("medication").get("concept")
+    if resource["resourceType"] == "Encounter":
+        (resource["class"],) = resource["class"][0]["coding"]
+        resource["period"] = resource.pop("actualPeriod")
+        resource["serviceType"] = resource["serviceType"][0]["concept"]
+        resource["status"] = {"completed": "finished"}.get(resource["status"], resource["status"])
+    return resource
+'''
+
+
+def as_r5(resource):
+    """A resource of R4, of the types that changed, as R5 has it."""
+    if "medicationCodeableConcept" in resource:
+        return {
+            **{key: value for key, value in resource.items() if key != "medicationCodeableConcept"},
+            "medication": {"concept": resource["medicationCodeableConcept"]},
+        }
+    if resource["resourceType"] == "Encounter":
+        kept = {key: value for key, value in resource.items() if key != "period"}
+        return {
+            **kept,
+            "status": "completed",
+            "class": [{"coding": [resource["class"]]}],
+            "serviceType": [{"concept": resource["serviceType"]}],
+            "actualPeriod": resource["period"],
+        }
+    return resource
+
+
 def test_a_fhir_version(repository):
     """Add a FHIR version."""
-    file = bundle_file(repository, "imnm; ck 900 @-10d")
-    arguments = ("explain", str(file), "--fhir-version", "R4B", "--as-of", "2026-03-01", "--json")
-    assert run(repository, *arguments).returncode == 2
-    module = repository / "fhir_mapping" / "versions" / "r4b.py"
-    module.write_text("from fhir_mapping.versions.r4 import read, unresolved_medications\n")
-    explained = run(repository, *arguments)
-    assert json.loads(explained.stdout)["eligibility"]["state"] == "definite"
+    old = bundle_file(repository, R5_RECORD)
+    new = bundle_file(repository, R5_RECORD, as_r5)
+
+    def explained(file, version):
+        arguments = ("--fhir-version", version, "--as-of", "2026-03-01", "--json")
+        return run(repository, "explain", str(file), *arguments)
+
+    assert explained(new, "R5").returncode == 2
+    expected = json.loads(explained(old, "R4").stdout)
+
+    (repository / "fhir_mapping" / "versions" / "r5.py").write_text(R5, encoding="utf-8")
+    modules = repository / "fhir_mapping" / "versions" / "__init__.py"
+    line = '    "R5": "fhir_mapping.versions.r5",\n'
+    text = modules.read_text(encoding="utf-8")
+    modules.write_text(text.replace('r4",\n}', f'r4",\n{line}}}'), encoding="utf-8")
+
+    answer = json.loads(explained(new, "R5").stdout)
+    assert answer["eligibility"]["state"] == "definite"
+    assert "MedicationRequest/" in json.dumps(answer["features"]["treatment_refractory"]["evidence"])
+    assert answer == expected
+    for file, version, other in ((new, "R4", "R5"), (old, "R5", "R4")):
+        refused = explained(file, version)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert refused.stderr.rstrip("\n").endswith(f"the content is FHIR {other}; only {version} is read")
+        assert refused.stderr.count("\n") == 1
 
 
 async def test_another_hospital():

@@ -19,7 +19,7 @@ from cds_service.security.clients import Caller, callers
 from cds_service.settings import Client, Limits, load_settings
 from fhir_mapping.record import Source
 from fhir_mapping.terms import load_tables
-from fhir_mapping.versions import is_read
+from fhir_mapping.versions import MODULES, is_read
 from models.registry import Model, default_folder, load_model
 
 SERVER_SECONDS = 60.0  # a person waits for one chart; the hook's own deadline is not for this
@@ -45,7 +45,9 @@ def client_of(config: Path | None, fhir_version: str, *, accept_unknown_status: 
     Raises SettingsError or UnusableInput.
     """
     if not is_read(fhir_version):
-        raise UnusableInput("--fhir-version: there is no mapping for this version; R4 is read")
+        raise UnusableInput(
+            f"--fhir-version: there is no mapping for this version; give {' or '.join(MODULES)}"
+        )
     clients = load_settings(config).client if config else (Client(name="explain"),)
     if len(clients) != 1:
         raise UnusableInput(f"--config: {len(clients)} [[client]] blocks; explain needs exactly one")

@@ -2,11 +2,11 @@
 
 import pytest
 
-from fhir_mapping.versions import found_version
+from fhir_mapping.versions import MODULES, Version, found_version, version
 
 
 @pytest.mark.parametrize(
-    ("resource", "version"),
+    ("resource", "other"),
     [
         (
             {"resourceType": "Condition", "clinicalStatus": "active", "patient": {"reference": "Patient/p1"}},
@@ -48,13 +48,20 @@ from fhir_mapping.versions import found_version
         (b"[" * 100000, ""),
     ],
 )
-def test_a_version_is_told_by_its_shape(gathered, resource, version):
-    assert found_version(gathered(resource)) == version
+def test_a_version_is_told_by_its_shape(gathered, resource, other):
+    assert found_version(gathered(resource)) == other
 
 
 def test_the_oldest_contradiction_is_named_whatever_the_order(gathered):
     old, new = {"resourceType": "MedicationOrder"}, {"resourceType": "MedicationRequest", "medication": {}}
     assert found_version(gathered(old, new)) == found_version(gathered(new, old)) == "DSTU2"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_module_of_a_version_offers_what_is_asked_of_one(name):
+    asked = {method for method in vars(Version) if not method.startswith("_")}
+    assert asked == {"other_version", "read", "unresolved_medications"}
+    assert [method for method in asked if not callable(getattr(version(name), method, None))] == []
 
 
 def test_nothing_contradicts_r4(gathered):

@@ -1,4 +1,4 @@
-"""Which FHIR version a body really has, told by its shape: a server's word for it is not always there."""
+"""What contradicts R4: elements and types of resources that only other FHIR versions have."""
 
 from collections import defaultdict
 from typing import Any
@@ -33,7 +33,7 @@ _SHAPE = msgspec.json.Decoder(_Shape)
 _OLDEST_FIRST = ("DSTU2", "STU3", "R5")
 
 
-def found_version(gathered: Gathered) -> str:
+def other_version(gathered: Gathered) -> str:
     """Name the FHIR version that the entries contradict R4 with: DSTU2, STU3 or R5; empty where nothing does.
 
     It counts where most resources of one type say so; a few odd ones among others are just broken.
