@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from cds_service.commands.folder import Folder, PlacedRecord, open_folder
-from fhir_mapping.cohort.tabulate import IMPROVED, Landmark, LeftOut, CohortRow, cutoffs, tabulate
+from fhir_mapping.cohort.tabulate import IMPROVED, Landmark, LeftOut, TabulatedPatient, cutoffs, tabulate
 from fhir_mapping.record import MappingSettings
 from fhir_mapping.terms import load_tables
 from models.training.cohort.cohort import MAX_ROWS, Cohort, FlowStep, from_rows, read_cohort
@@ -92,7 +92,7 @@ def _from_folder(
 ) -> Cohort:
     if until.tzinfo is None:
         raise TrainingError("the date of the extract needs a time zone")
-    rows: list[tuple[int, CohortRow]] = []
+    rows: list[tuple[int, TabulatedPatient]] = []
     left_out: Counter[LeftOut] = Counter()
     for found in track(folder.records(mapping)):
         try:
@@ -118,7 +118,7 @@ def _from_folder(
     )
 
 
-def _flow(rows: Sequence[CohortRow], left_out: Counter[LeftOut]) -> tuple[FlowStep, ...]:
+def _flow(rows: Sequence[TabulatedPatient], left_out: Counter[LeftOut]) -> tuple[FlowStep, ...]:
     """Screened, then every reason in its order; last, what is counted as no recurrence."""
     left = len(rows) + left_out.total()
     steps = [FlowStep("patients in the folder", left)]

@@ -57,7 +57,8 @@ class Course:
 def relapses(gathered: Gathered, until: datetime, record: PatientRecord | None = None) -> Course:
     """Label the relapses up to `until` (R3); `record` is the record as of then, if it is at hand already."""
     record = record or judge(gathered, until)
-    improved = _improved(record)
+    better = improvements(in_order(record), record.mapping.tables.rules)
+    improved = min((ck.when.last for ck in better), default=None)
     if improved is None:
         return Course(None)
     look = cache(partial(_look, gathered))
@@ -72,11 +73,11 @@ def relapses(gathered: Gathered, until: datetime, record: PatientRecord | None =
             return then in _RELAPSE and -since <= together
         return since <= together and (then != "quiet" or signs[moment] == "coded")
 
-    found = [
+    relapsing = [
         c for c in changes if look(c.when) in _RELAPSE or any(m > c.when and goes_with(c, m) for m in signs)
     ]
     alone = [m for m, seen in signs.items() if seen == "CK" and not any(goes_with(c, m) for c in changes)]
-    return Course(improved, tuple(found), tuple(alone))
+    return Course(improved, tuple(relapsing), tuple(alone))
 
 
 def treatment_changes(record: PatientRecord) -> tuple[Change, ...]:
@@ -92,30 +93,24 @@ def treatment_changes(record: PatientRecord) -> tuple[Change, ...]:
     return tuple(sorted((*begun, *raised), key=lambda change: (change.when, change.agent)))
 
 
-def _improved(record: PatientRecord) -> datetime | None:
-    """When CK first counts as improved (R2)."""
-    found = improvements(in_order(record), record.mapping.tables.rules)
-    return min((ck.when.last for ck in found), default=None)
-
-
 def _moments(record: PatientRecord, improved: datetime) -> list[datetime]:
     """After the improvement, the moments at which a possible relapse can begin: a raised CK, or a code for it."""
     times = record.mapping.tables.rules.number("activity.times_uln")
     cks = (ck.when.last for ck in in_order(record) if is_raised(ck, times))
     coded = (
         told.last
-        for found in record.diagnoses
-        if found.clinical in _COMING_BACK and (told := found.recorded or found.onset)
+        for diagnosis in record.diagnoses
+        if diagnosis.clinical in _COMING_BACK and (told := diagnosis.recorded or diagnosis.onset)
     )
     return sorted({moment for moment in (*cks, *coded) if improved < moment <= record.as_of})
 
 
 def _look(gathered: Gathered, moment: datetime) -> Sign:
     """What the card would have shown at that moment (R2): a possible relapse by code or by CK, or a rising CK."""
-    found = activity(judge(gathered, moment))
-    if not found.possible_relapse:
-        return "rising" if found.rising else "quiet"
-    by_ck = not found.rising and any(e.resource.startswith("Observation/") for e in found.evidence)
+    then = activity(judge(gathered, moment))
+    if not then.possible_relapse:
+        return "rising" if then.rising else "quiet"
+    by_ck = not then.rising and any(e.resource.startswith("Observation/") for e in then.evidence)
     return "CK" if by_ck else "coded"
 
 

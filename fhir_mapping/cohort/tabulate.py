@@ -72,7 +72,7 @@ class LeftOut(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class CohortRow:
+class TabulatedPatient:
     """One patient: follow-up in days since the landmark, how it ended (0, 1, 2), what was known at the landmark.
 
     A predictor that is missing or indeterminate is None. `raw` holds the measured values behind high_ana (reciprocal
@@ -111,7 +111,7 @@ def cutoffs(tables: Tables) -> tuple[Cutoff, ...]:
     )
 
 
-def tabulate(gathered: Gathered, landmark: Landmark, until: datetime) -> CohortRow | LeftOut:
+def tabulate(gathered: Gathered, landmark: Landmark, until: datetime) -> TabulatedPatient | LeftOut:
     """One record as a row; nothing later than `until`, the moment of the extract (with its zone), counts.
 
     Raises TrainingError where a relapse is dated after the death.
@@ -155,8 +155,8 @@ def _established_since(gathered: Gathered, record: PatientRecord) -> datetime | 
     """
     facts = [
         told.first
-        for found in record.diagnoses
-        if found.roles & _MYOPATHIES and not found.recorded_late and (told := found.recorded or found.onset)
+        for d in record.diagnoses
+        if d.roles & _MYOPATHIES and not d.recorded_late and (told := d.recorded or d.onset)
     ]
     facts += [result.when.first for antibody in ANTIBODIES for result in record.of(antibody)]
     times = record.mapping.tables.rules.number("eligibility.ck_times_uln")
@@ -189,10 +189,10 @@ def _last_seen(record: PatientRecord) -> datetime:
 def _death(gathered: Gathered, until: datetime) -> datetime | Literal["alive", "undated"]:
     """When the patient died, if not after `until` (E5)."""
     current, _ = last_versions(version(gathered.mapping.fhir_version).read(gathered))
-    for one in current:
-        if one.type != "Patient" or one.id != gathered.patient_id or one.content is None:
+    for resource in current:
+        if resource.type != "Patient" or resource.id != gathered.patient_id or resource.content is None:
             continue
-        person = one.content()
+        person = resource.content()
         assert isinstance(person, neutral.Person)
         if person.died and person.death is None:
             return "undated"
@@ -230,10 +230,10 @@ def _outcome(relapse: Change | None, end: datetime, died: datetime | str) -> tup
 
 def _row(
     findings: Findings, course: Course, tables: Tables, zero: datetime, end: datetime, status: int
-) -> CohortRow:
+) -> TabulatedPatient:
     features, subtype = findings.features, findings.eligibility.subtype
     measured = {cut.raw: _measured(features[cut.predictor], cut, tables) for cut in cutoffs(tables)}
-    return CohortRow(
+    return TabulatedPatient(
         patient_id=findings.patient_id,
         days=(end - zero) / timedelta(days=1),
         status=status,

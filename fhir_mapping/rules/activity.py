@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Context, Decimal
 from itertools import groupby
 
-from fhir_mapping.evidence import Activity, Evidence, Measured
+from fhir_mapping.evidence import Activity, Measured
 from fhir_mapping.laboratory.antibody import read_serology
 from fhir_mapping.laboratory.bounds import above, amount_of, at_least, is_raised, is_within, size
 from fhir_mapping.record import Diagnosis, PatientRecord, Result
@@ -33,7 +33,10 @@ def activity(record: PatientRecord) -> Activity:
         possible_relapse=bool(coded or rise),
         rising=bool(rising),
         reason=_reason(cks, coded, rise, rising),
-        evidence=_evidence(coded, rise or rising),
+        evidence=(
+            *(cite_diagnosis(diagnosis) for diagnosis in coded),
+            *(cited for ck in rise or rising for cited in cite_with_limit(ck)),
+        ),
     )
 
 
@@ -73,19 +76,20 @@ def _measured(ck: Result) -> Measured:
 def _coded_relapses(record: PatientRecord) -> tuple[Diagnosis, ...]:
     """R2 (a): an eligible core or broad Condition in relapse or recurrence, recorded within 180 days."""
     serology = read_serology(record)
-    found = (
+    at_most = record.mapping.tables.rules.days("activity.relapse_days")
+    coded = (
         diagnosis
         for diagnosis in record.diagnoses
         if diagnosis.confirmed and diagnosis.clinical in _COMING_BACK and is_myopathy(diagnosis, serology)
     )
-    return tuple(sorted(filter(lambda one: _is_recent(record, one), found), key=lambda one: one.resource))
-
-
-def _is_recent(record: PatientRecord, diagnosis: Diagnosis) -> bool:
-    recorded = diagnosis.recorded or diagnosis.onset
-    if recorded is None or diagnosis.recorded_late:
-        return False
-    return record.as_of - recorded.last <= record.mapping.tables.rules.days("activity.relapse_days")
+    recent = (
+        diagnosis
+        for diagnosis in coded
+        if (recorded := diagnosis.recorded or diagnosis.onset)
+        and not diagnosis.recorded_late
+        and record.as_of - recorded.last <= at_most
+    )
+    return tuple(sorted(recent, key=lambda diagnosis: diagnosis.resource))
 
 
 def _confirmed_rise(record: PatientRecord, cks: Sequence[Result]) -> tuple[Result, ...]:
@@ -166,10 +170,3 @@ def _reason(
 def _rise_in_words(rise: Sequence[Result]) -> str:
     *high, nadir = (f"{amount_of(ck).comparator}{amount_of(ck).value:.0f}" for ck in rise)
     return f"{' and '.join(high)} U/L after a nadir of {nadir} U/L"
-
-
-def _evidence(coded: Iterable[Diagnosis], cks: Iterable[Result]) -> tuple[Evidence, ...]:
-    return (
-        *(cite_diagnosis(diagnosis) for diagnosis in coded),
-        *(cited for ck in cks for cited in cite_with_limit(ck)),
-    )

@@ -18,7 +18,7 @@ def context(record: PatientRecord, eligibility: Eligibility) -> tuple[ContextFin
 
     Exposure counts if it began before the onset of myositis; where that is unknown it is left out (E9).
     """
-    found = {
+    findings = {
         "ild": _diagnosed(record, "ild"),
         "lymphopenia": _lymphopenia(record),
         "ldh": _last(record, "ldh"),
@@ -29,7 +29,7 @@ def context(record: PatientRecord, eligibility: Eligibility) -> tuple[ContextFin
         "statin": _exposed(record, "statin", eligibility.onset),
         "checkpoint-inhibitor": _exposed(record, "checkpoint-inhibitor", eligibility.onset),
     }
-    return tuple(ContextFinding(finding, evidence) for finding, evidence in found.items() if evidence)
+    return tuple(ContextFinding(finding, evidence) for finding, evidence in findings.items() if evidence)
 
 
 def srp_refractory(

@@ -29,8 +29,8 @@ class Signs:
         """Definite (E1), probable (E2), possible (E3) or none (E4), before exclusions."""
         if self.core:
             return "definite"
-        found = [bool(self.broad), bool(self.serology.positive), self.ck is not None]
-        return "probable" if all(found) else "possible" if sum(found) > 1 else "none"
+        signs = [bool(self.broad), bool(self.serology.positive), self.ck is not None]
+        return "probable" if all(signs) else "possible" if sum(signs) > 1 else "none"
 
 
 def eligibility(record: PatientRecord) -> Eligibility:
@@ -46,18 +46,24 @@ def eligibility(record: PatientRecord) -> Eligibility:
     onset = myositis_onset(record, signs.serology)
     if onset is None and state != "none":
         notes.append(Note("E9", "myositis onset is unknown: rules that need it are skipped"))
-    return Eligibility(state, reason, signs.serology.subtype, _evidence(signs), onset, tuple(notes))
+    evidence = (
+        *(cite_diagnosis(diagnosis) for diagnosis in signs.core or signs.broad),
+        *_cite_serology(signs.serology),
+        *(cite_with_limit(signs.ck) if signs.ck and not signs.core else ()),
+    )
+    return Eligibility(state, reason, signs.serology.subtype, evidence, onset, tuple(notes))
 
 
 def read_signs(record: PatientRecord) -> Signs:
     """The conditions, antibodies and the highest CK above 5 × its own limit that E1 to E3 use (M1)."""
     serology = read_serology(record)
     eligible = sorted(
-        (found for found in record.diagnoses if found.eligible), key=lambda found: found.resource
+        (diagnosis for diagnosis in record.diagnoses if diagnosis.eligible),
+        key=lambda diagnosis: diagnosis.resource,
     )
     return Signs(
-        core=tuple(found for found in eligible if found.confirmed and found.has("core")),
-        broad=tuple(found for found in eligible if _stands_for_broad(found, serology)),
+        core=tuple(d for d in eligible if d.confirmed and d.has("core")),
+        broad=tuple(d for d in eligible if _stands_for_broad(d, serology)),
         serology=serology,
         ck=_high_ck(record),
     )
@@ -70,8 +76,8 @@ def is_myopathy(diagnosis: Diagnosis, serology: Serology) -> bool:
 
 def myositis_onset(record: PatientRecord, serology: Serology) -> datetime | None:
     """The earliest first instant over counted core and broad Conditions (E9); None: unknown."""
-    counted = (found for found in record.diagnoses if found.confirmed and is_myopathy(found, serology))
-    return min((found.onset.first for found in counted if found.onset), default=None)
+    counted = (d for d in record.diagnoses if d.confirmed and is_myopathy(d, serology))
+    return min((d.onset.first for d in counted if d.onset), default=None)
 
 
 def _is_broad(diagnosis: Diagnosis, serology: Serology) -> bool:
@@ -114,7 +120,7 @@ def _exclusion(record: PatientRecord) -> str:
 def _competing(record: PatientRecord) -> Iterator[Note]:
     """E6: a counted dermatomyositis or inclusion body myositis; in one Condition a core code wins."""
     for name in _COMPETING:
-        if any(found.confirmed and found.has(name) and not found.has("core") for found in record.diagnoses):
+        if any(d.confirmed and d.has(name) and not d.has("core") for d in record.diagnoses):
             yield Note("E6", f"{name.replace('-', ' ')} is coded too")
 
 
@@ -122,23 +128,17 @@ def _reason(record: PatientRecord, signs: Signs) -> str:
     if signs.core:
         return "immune-mediated necrotizing myopathy is coded"
     times = record.mapping.tables.rules.number("eligibility.ck_times_uln")
-    found = [
+    signs_in_words = [
         "a myopathy is coded" if signs.broad else "",
         " and ".join(_NAMES[antibody] for antibody in signs.serology.positive) + " positive"
         if signs.serology.positive
         else "",
         f"CK was above {times} × ULN" if signs.ck else "",
     ]
-    return ", ".join(part for part in found if part) or "no sign of IMNM"
+    return ", ".join(part for part in signs_in_words if part) or "no sign of IMNM"
 
 
-def _evidence(signs: Signs) -> tuple[Evidence, ...]:
-    conditions = [cite_diagnosis(found) for found in signs.core or signs.broad]
-    cks = cite_with_limit(signs.ck) if signs.ck and not signs.core else ()
-    return (*conditions, *_serology(signs.serology), *cks)
-
-
-def _serology(serology: Serology) -> Iterator[Evidence]:
+def _cite_serology(serology: Serology) -> Iterator[Evidence]:
     """For each antibody its latest positive result; where both are negative the latest negative ones (E8)."""
     answer: LabAnswer = "negative" if serology.subtype == "seronegative" else "positive"
     for antibody in ANTIBODIES:

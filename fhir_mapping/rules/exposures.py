@@ -72,8 +72,8 @@ class _End(NamedTuple):
 
 def exposures(record: PatientRecord) -> tuple[Exposure, ...]:
     """Every medication resource that has begun by `as_of`, in order of time (T3)."""
-    found = [e for t in record.treatments if (e := _exposure(record, t))]
-    return tuple(sorted(found, key=lambda e: (e.start, e.end, e.treatment.resource, e.treatment.ingredient)))
+    begun = [e for t in record.treatments if (e := _exposure(record, t))]
+    return tuple(sorted(begun, key=lambda e: (e.start, e.end, e.treatment.resource, e.treatment.ingredient)))
 
 
 def episodes(record: PatientRecord) -> tuple[Episode, ...]:
@@ -82,8 +82,8 @@ def episodes(record: PatientRecord) -> tuple[Episode, ...]:
     for exposure in exposures(record):
         if exposure.klass not in NO_AGENTS:
             by_agent[exposure.agent].append(exposure)
-    found = [episode for taken in by_agent.values() for episode in _joined(taken, _gap(record, taken))]
-    return tuple(sorted(found, key=lambda e: (e.start, e.agent)))
+    joined = [episode for taken in by_agent.values() for episode in _joined(taken, _gap(record, taken))]
+    return tuple(sorted(joined, key=lambda e: (e.start, e.agent)))
 
 
 def time_treated(record: PatientRecord, treated: Iterable[Episode]) -> timedelta:
@@ -114,7 +114,8 @@ def glucocorticoid_dose(record: PatientRecord, treated: Iterable[Episode], day: 
             if mg is not None:
                 doses[exposure.treatment.kind].append((mg, exposure))
     sums = [
-        Dose(sum((mg for mg, _ in found), Decimal(0)), tuple(e for _, e in found)) for found in doses.values()
+        Dose(sum((mg for mg, _ in of_type), Decimal(0)), tuple(e for _, e in of_type))
+        for of_type in doses.values()
     ]
     return max(sums, key=lambda dose: dose.mg, default=None)
 

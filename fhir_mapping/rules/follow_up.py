@@ -98,8 +98,8 @@ def _part(record: PatientRecord, test: _Test) -> Part:
 
 def _latest(done: Iterable[tuple[Moment, str]]) -> tuple[Moment | None, str]:
     """The latest evidence; of several at one time the lowest id."""
-    in_order = sorted(done, key=lambda found: found[1])
-    return max(in_order, key=lambda found: found[0].last, default=(None, ""))
+    by_id = sorted(done, key=lambda evidence: evidence[1])
+    return max(by_id, key=lambda evidence: evidence[0].last, default=(None, ""))
 
 
 def _readable(record: PatientRecord, sources: frozenset[SourceKey]) -> bool:
@@ -114,7 +114,11 @@ def _orders(record: PatientRecord, roles: frozenset[RoleWord]) -> tuple[datetime
 
 def _visit(record: PatientRecord) -> Part:
     """V4: the latest visit. Where it counts only because no specialty is coded, the evidence says so."""
-    visits = [(_time_of(record, d), _said(d)) for d in record.done if _is_visit(record, d)]
+    visits = [
+        (_time_of(record, d), d.resource if d.has("visit") else f"{d.resource} (specialty not coded)")
+        for d in record.done
+        if _is_visit(record, d)
+    ]
     last, evidence = _latest(visits)
     return Part(
         name="visit",
@@ -141,11 +145,6 @@ def _time_of(record: PatientRecord, encounter: Done) -> Moment:
     if recent or encounter.has("inpatient"):
         return Moment(record.as_of.isoformat(), record.as_of, record.as_of, "time")
     return start
-
-
-def _said(encounter: Done) -> str:
-    coded = encounter.has("visit")
-    return encounter.resource if coded else f"{encounter.resource} (specialty not coded)"
 
 
 def _appointments(record: PatientRecord) -> tuple[datetime, ...]:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from fhir_mapping.cohort.tabulate import IMPROVED, CohortRow, Landmark, LeftOut, cutoffs, tabulate
+from fhir_mapping.cohort.tabulate import IMPROVED, Landmark, LeftOut, TabulatedPatient, cutoffs, tabulate
 from models.training.errors import TrainingError
 from tests.spec.language import AS_OF, read
 from tests.spec.run import gathered_from, packaged_tables
@@ -21,7 +21,7 @@ def row(text, landmark=HALF_A_YEAR, until=AS_OF):
 
 def outcome(text, **options):
     found = row(text, **options)
-    return (found.days, found.status) if isinstance(found, CohortRow) else found
+    return (found.days, found.status) if isinstance(found, TabulatedPatient) else found
 
 
 # time zero

@@ -60,15 +60,15 @@ def _feature(decision: Decision, stale: bool) -> Feature:
 def _decision(stainings: Iterable[Staining], rules: Rules) -> Decision | None:
     """A3, in its order."""
     by_time = sorted(
-        sorted(stainings, key=lambda one: one.result.id), key=lambda one: one.result.when.last, reverse=True
+        sorted(stainings, key=lambda s: s.result.id), key=lambda s: s.result.when.last, reverse=True
     )
     for state, is_high, reason in (
         (State.PRESENT, True, ""),
         (State.INDETERMINATE, None, "the comparator leaves the titre open"),
         (State.ABSENT, False, ""),
     ):
-        if found := _highest(by_time, is_high, rules):
-            return Decision(state, *found, reason)
+        if highest := _highest(by_time, is_high, rules):
+            return Decision(state, *highest, reason)
     latest: dict[str, Staining] = {}
     for staining in by_time:
         latest.setdefault("cytoplasmic" if staining.cytoplasmic else staining.answer or "unread", staining)
@@ -85,10 +85,10 @@ def _highest(
 ) -> tuple[Staining, Titre] | None:
     """The highest titre that decides so, of several the latest result, then the lower id (A2)."""
     threshold = rules.number("high_ana.threshold")
-    found = [
+    deciding = [
         (staining, titre)
         for staining in latest_first
         for titre in staining.titres
         if at_least(titre.reciprocal, titre.comparator, threshold) is is_high
     ]
-    return max(found, key=lambda one: (one[1].reciprocal, rank(one[1].comparator)), default=None)
+    return max(deciding, key=lambda d: (d[1].reciprocal, rank(d[1].comparator)), default=None)

@@ -113,8 +113,8 @@ def _recent(record: PatientRecord, analyte: Analyte) -> Result | None:
 
 def _raised(record: PatientRecord) -> tuple[Result, ...]:
     """C3: the latest troponin I, the latest NT-proBNP, above its own limit. Troponin T is no evidence (C5)."""
-    found = [_recent(record, analyte) for analyte in _RAISED]
-    return tuple(r for r in found if r and is_raised(r))
+    last = [_recent(record, analyte) for analyte in _RAISED]
+    return tuple(r for r in last if r and is_raised(r))
 
 
 def _normal(record: PatientRecord) -> tuple[Result, ...]:
@@ -161,8 +161,8 @@ def _indeterminate(heart: _Heart) -> Feature | None:
     reasons += ["conduction disorder or arrhythmia"] if heart.tier_c else []
     reasons += ["pre-existing"] if heart.pre_existing else []
     if reasons:
-        found = _cited((*heart.tier_c, *heart.pre_existing), heart.raised)
-        return Feature(State.INDETERMINATE, "C3", reasons[0], evidence=found, notes=_undated(heart.tier_c))
+        signs = _cited((*heart.tier_c, *heart.pre_existing), heart.raised)
+        return Feature(State.INDETERMINATE, "C3", reasons[0], evidence=signs, notes=_undated(heart.tier_c))
     if heart.unconfirmed:
         return Feature(State.INDETERMINATE, "M1", "unconfirmed", evidence=_cited(heart.unconfirmed))
     return None

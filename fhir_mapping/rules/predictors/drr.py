@@ -23,7 +23,7 @@ def high_drr(record: PatientRecord) -> Feature:
     """Whether the latest AST/ALT from active disease is above the threshold (D1 to D7); the value has unit 1."""
     ratios = read_ratios(record)
     look_back = record.mapping.tables.rules.days("high_drr.look_back_days")
-    recent = [ratio for ratio in ratios.found if _age(record, ratio) <= look_back]
+    recent = [ratio for ratio in ratios.counted if _age(record, ratio) <= look_back]
     active = [ratio for ratio in recent if ratio.phase == "active"]
     if active:
         return _decided(record, _chosen(record, active), active)
@@ -91,13 +91,13 @@ def _why_missing(record: PatientRecord, ratios: Ratios) -> str:
     """D5, the first reason that holds; F9 where the source is not there at all."""
     asts, alts = record.of("ast"), record.of("alt")
     without_unit = any(refused.reason in _BY_UNIT and refused.roles & _ENZYMES for refused in record.refused)
-    nothing = not (asts or alts or ratios.found or without_unit)
+    nothing = not (asts or alts or ratios.counted or without_unit)
     reasons = (
         ("not offered by the server", nothing and not record.offers("enzymes")),
         ("unit", without_unit),
         ("no AST", not asts),
         ("no ALT", not alts),
-        ("no pair within 5 years", any(not ratio.reported for ratio in ratios.found)),
+        ("no pair within 5 years", any(not ratio.reported for ratio in ratios.counted)),
         ("ALT < 5 U/L", ratios.alt_too_low),
     )
     return next((reason for reason, holds in reasons if holds), "not the same day")
@@ -110,7 +110,7 @@ def _notes(record: PatientRecord, ratio: Ratio, active: Iterable[Ratio]) -> tupl
     if _is_unstable(record, ratio, active):
         threshold, days = rules.number("high_drr.threshold"), rules.number("high_drr.unstable_within_days")
         notes.append(Note("D7", f"unstable: within {days} days AST/ALT lay on both sides of {threshold}"))
-    if any(found.confirmed and found.has("liver-disease") for found in record.diagnoses):
+    if any(d.confirmed and d.has("liver-disease") for d in record.diagnoses):
         notes.append(Note("D7", "liver disease is coded: AST and ALT may not come from muscle"))
     if _had_infarction(record, ratio):
         days = rules.number("high_drr.infarction_within_days")
@@ -130,7 +130,5 @@ def _is_unstable(record: PatientRecord, ratio: Ratio, active: Iterable[Ratio]) -
 
 def _had_infarction(record: PatientRecord, ratio: Ratio) -> bool:
     reach = record.mapping.tables.rules.days("high_drr.infarction_within_days")
-    infarctions = (
-        found for found in record.diagnoses if found.has("myocardial-infarction") and found.confirmed
-    )
-    return any(found.onset and apart(found.onset, ratio.when) <= reach for found in infarctions)
+    infarctions = (d for d in record.diagnoses if d.has("myocardial-infarction") and d.confirmed)
+    return any(d.onset and apart(d.onset, ratio.when) <= reach for d in infarctions)

@@ -9,7 +9,7 @@ from typing import Generic, NamedTuple, TypeVar
 from fhir_mapping.record import Moment, Result
 from fhir_mapping.terms.rules import Rules
 
-Filed = TypeVar("Filed")
+Shelved = TypeVar("Shelved")
 Keys = Callable[[Result], list[Hashable]]
 
 
@@ -24,65 +24,65 @@ class Near(NamedTuple):
     token: Token
 
 
-class Shelf(Generic[Filed]):
+class Shelf(Generic[Shelved]):
     """Items filed under keys (a specimen, a report, …), each with a time and an id."""
 
     def __init__(self) -> None:
-        self._items: dict[Token, Filed] = {}
-        self._rows: defaultdict[Hashable, list[tuple[datetime, Token]]] = defaultdict(list)
+        self._items: dict[Token, Shelved] = {}
+        self._filed: defaultdict[Hashable, list[tuple[datetime, Token]]] = defaultdict(list)
 
-    def put(self, keys: Iterable[Hashable], when: datetime, item_id: str, item: Filed) -> Token:
+    def put(self, keys: Iterable[Hashable], when: datetime, item_id: str, item: Shelved) -> Token:
         """File an item under every key."""
         token = (item_id, len(self._items))
         self._items[token] = item
         for key in keys:
-            insort(self._rows[key], (when, token))
+            insort(self._filed[key], (when, token))
         return token
 
     def take(self, keys: Iterable[Hashable], when: datetime, token: Token) -> None:
         """Remove an item from every key it was filed under; it is found no more."""
         for key in keys:
-            del self._rows[key][bisect_left(self._rows[key], (when, token))]
+            del self._filed[key][bisect_left(self._filed[key], (when, token))]
 
     def around(self, keys: Iterable[Hashable], when: datetime) -> Iterator[Near]:
         """Under each key the nearest item before a time and the nearest at or after it; of one time the lowest id."""
         for key in keys:
-            yield from _beside(self._rows.get(key, []), when)
+            yield from _beside(self._filed.get(key, []), when)
 
     def nearest(self, keys: Iterable[Hashable], when: datetime) -> Near | None:
         """The nearest item under any of the keys; of several equally near the one with the lowest id."""
         return min(self.around(keys, when), default=None)
 
-    def __getitem__(self, token: Token) -> Filed:
+    def __getitem__(self, token: Token) -> Shelved:
         return self._items[token]
 
 
-def _beside(row: list[tuple[datetime, Token]], when: datetime) -> Iterator[Near]:
-    after = bisect_left(row, (when, _BEFORE_ALL))
-    if after < len(row):
-        yield Near(row[after][0] - when, row[after][1])
+def _beside(filed: list[tuple[datetime, Token]], when: datetime) -> Iterator[Near]:
+    after = bisect_left(filed, (when, _BEFORE_ALL))
+    if after < len(filed):
+        yield Near(filed[after][0] - when, filed[after][1])
     if after > 0:
-        earlier = row[after - 1][0]
-        yield Near(when - earlier, row[bisect_left(row, (earlier, _BEFORE_ALL))][1])
+        earlier = filed[after - 1][0]
+        yield Near(when - earlier, filed[bisect_left(filed, (earlier, _BEFORE_ALL))][1])
 
 
-class Neighbours(Generic[Filed]):
+class Neighbours(Generic[Shelved]):
     """What stands beside a result: of the same specimen, else report, else taken within 24 h (D1, D2)."""
 
     def __init__(self, rules: Rules) -> None:
-        self._shelf: Shelf[Filed] = Shelf()
+        self._shelf: Shelf[Shelved] = Shelf()
         self._reach = {
             "specimen": timedelta.max,
             "report": rules.days("high_drr.same_report_days"),
             "time": rules.days("high_drr.same_time_days"),
         }
 
-    def put(self, result: Result, item: Filed) -> None:
+    def put(self, result: Result, item: Shelved) -> None:
         """File an item under all that a result of it belongs to."""
         keys = [(kind, key) for kind in self._reach for key in _FILE[kind](result)]
         self._shelf.put(keys, result.when.last, result.id, item)
 
-    def of(self, result: Result) -> Filed | None:
+    def of(self, result: Result) -> Shelved | None:
         """What stands closest beside a result."""
         for kind, reach in self._reach.items():
             near = self._shelf.nearest([(kind, key) for key in _SEARCH[kind](result)], result.when.last)
@@ -117,6 +117,6 @@ _FILE: Mapping[str, Keys] = {"specimen": its_specimen, "report": reports_to_file
 _SEARCH: Mapping[str, Keys] = {"specimen": its_specimen, "report": reports_to_search, "time": its_day}
 
 
-def apart(one: Moment, other: Moment) -> timedelta:
+def apart(first: Moment, second: Moment) -> timedelta:
     """How far two moments lie apart; a partial date counts as its last possible instant (F3)."""
-    return abs(one.last - other.last)
+    return abs(first.last - second.last)

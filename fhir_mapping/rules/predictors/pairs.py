@@ -17,7 +17,7 @@ from fhir_mapping.rules.predictors.nearest import (
 
 Candidate = tuple[timedelta, Token, Token]  # gap, AST, ALT
 Results = tuple[Result, ...]
-Step = tuple[list[tuple[Result, Result]], Results, Results]  # who was found, which AST and ALT are left
+Step = tuple[list[tuple[Result, Result]], Results, Results]  # who belong together, which AST and ALT are left
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ def pair_up(record: PatientRecord) -> tuple[Pair, ...]:
     alts = tuple(alt for alt in record.of("alt") if alt.amount)
     pairs: list[Pair] = []
     for number, (search, file, at_most) in enumerate(steps):
-        found, asts, alts = _greedy(asts, alts, search, file, at_most)
-        pairs += [Pair(ast, alt, same_specimen=number == 0) for ast, alt in found]
+        together, asts, alts = _greedy(asts, alts, search, file, at_most)
+        pairs += [Pair(ast, alt, same_specimen=number == 0) for ast, alt in together]
     return tuple(pairs)
 
 
@@ -64,13 +64,13 @@ def _greedy(asts: Results, alts: Results, search: Keys, file: Keys, at_most: tim
 
     queue = [candidate for token in looking for candidate in best(token)]
     heapify(queue)
-    found: list[tuple[Result, Result]] = []
+    together: list[tuple[Result, Result]] = []
     while queue:
         _, ast, alt = heappop(queue)
         if alt not in known:  # somebody closer has it: look for the next
             for candidate in best(ast):
                 heappush(queue, candidate)
             continue
-        found.append((looking.pop(ast), known.pop(alt)))
+        together.append((looking.pop(ast), known.pop(alt)))
         shelf.take(file(shelf[alt]), shelf[alt].when.last, alt)
-    return found, tuple(looking.values()), tuple(known.values())
+    return together, tuple(looking.values()), tuple(known.values())

@@ -46,7 +46,7 @@ class Ratio:
 class Ratios:
     """All ratios of a record, and whether a pair was refused for its low ALT (D1)."""
 
-    found: tuple[Ratio, ...]
+    counted: tuple[Ratio, ...]
     alt_too_low: bool
 
 
@@ -62,8 +62,8 @@ def read_ratios(record: PatientRecord) -> Ratios:
     beside, alone = _place_reported(record, kept, refused)
     computed = [_computed(pair, beside[number], rules) for number, pair in enumerate(kept)]
     cks = _cks(record)
-    found = (_asked_ck(ratio, cks, rules) for ratio in (*computed, *_reported(record, alone)))
-    return Ratios(tuple(found), alt_too_low=bool(refused))
+    counted = (_asked_ck(ratio, cks, rules) for ratio in (*computed, *_reported(record, alone)))
+    return Ratios(tuple(counted), alt_too_low=bool(refused))
 
 
 def _place_reported(
@@ -138,14 +138,14 @@ def _reported(record: PatientRecord, alone: Iterable[Result]) -> list[Ratio]:
     enzymes = [result for result in (*record.of("ast"), *record.of("alt")) if result.amount]
     raised = _enzymes_by_place(filter(is_raised, enzymes), rules)
     known = _enzymes_by_place(enzymes, rules)
-    found = []
+    ratios = []
     for result in alone:
         ratio, high, beside = _as_reported(result), raised.of(result), known.of(result)
         if enzyme := high or beside:
             phase: Phase = "active" if high else "inactive"
             ratio = replace(ratio, members=(result, enzyme), phase=phase)
-        found.append(ratio)
-    return found
+        ratios.append(ratio)
+    return ratios
 
 
 def _as_reported(result: Result) -> Ratio:
@@ -180,10 +180,10 @@ def _cks(record: PatientRecord) -> Shelf[Result]:
 def _asked_ck(ratio: Ratio, cks: Shelf[Result], rules: Rules) -> Ratio:
     """D3: no active disease where the CK nearest in time, within 7 days, is within its limit."""
     reach = rules.days("high_drr.ck_within_days")
-    near = [found for found in cks.around(("ck",), ratio.when.last) if found.gap <= reach]
+    near = [ck for ck in cks.around(("ck",), ratio.when.last) if ck.gap <= reach]
     if not near or ratio.phase == "unknown":
         return ratio
-    closest = min(found.gap for found in near)
-    equally_near = sorted((cks[found.token] for found in near if found.gap == closest), key=lambda ck: ck.id)
+    closest = min(ck.gap for ck in near)
+    equally_near = sorted((cks[ck.token] for ck in near if ck.gap == closest), key=lambda ck: ck.id)
     ck = max(equally_near, key=lambda ck: size(amount_of(ck)))
     return replace(ratio, ck=ck, phase="inactive" if is_within(ck) else ratio.phase)

@@ -179,10 +179,10 @@ def _with_glucocorticoid(course: _TreatmentCourse, second: Episode) -> bool:
 
 def _raised_ck_after(course: _TreatmentCourse, second: Episode) -> _ActiveDisease | None:
     """T6: the first raised CK of 90 to 730 days after the second agent began."""
-    found = _taken(course.high, second.start, course.days("ck_from_days"), course.days("ck_to_days"))
+    raised = _taken(course.high, second.start, course.days("ck_from_days"), course.days("ck_to_days"))
     return (
-        _ActiveDisease(found[0].when.last, cite_with_limit(found[0]), found[0].when.day_text)
-        if found
+        _ActiveDisease(raised[0].when.last, cite_with_limit(raised[0]), raised[0].when.day_text)
+        if raised
         else None
     )
 
@@ -266,15 +266,15 @@ def _nothing_to_read(course: _TreatmentCourse) -> Feature | None:
 def _escalated(course: _TreatmentCourse) -> Feature | None:
     """T8 (iv): escalated, and no CK since: nobody can say whether it was needed."""
     last_ck = max((ck.when.last for ck in course.ck), default=None)
-    evidence = tuple(
-        cited
-        for begun, agent, cites in _escalations(course)
-        if (last_ck is None or last_ck <= begun) and _after_another_agent(course, begun, agent)
-        for cited in cites
-    )
+    after = course.days("escalation_after_days")
+    evidence: list[Evidence] = []
+    for begun, agent, cites in _escalations(course):
+        earlier = next((e for e in course.agents if e.agent != agent), None)
+        if earlier and begun - earlier.start >= after and (last_ck is None or last_ck <= begun):
+            evidence += cites
     if not evidence:
         return None
-    return Feature(State.INDETERMINATE, "T8", "no CK since escalation", evidence=evidence)
+    return Feature(State.INDETERMINATE, "T8", "no CK since escalation", evidence=tuple(evidence))
 
 
 def _escalations(course: _TreatmentCourse) -> Iterator[tuple[datetime, str, tuple[Evidence, ...]]]:
@@ -286,11 +286,6 @@ def _escalations(course: _TreatmentCourse) -> Iterator[tuple[datetime, str, tupl
         if done.kind == "Procedure" and done.has("plasma-exchange"):
             evidence = Evidence(done.resource, "plasma-exchange", date=done.when.day_text)
             yield (done.start or done.when).first, "plasma-exchange", (evidence,)
-
-
-def _after_another_agent(course: _TreatmentCourse, begun: datetime, agent: str) -> bool:
-    first = next((e for e in course.agents if e.agent != agent), None)
-    return first is not None and begun - first.start >= course.days("escalation_after_days")
 
 
 def _treated_too_short(course: _TreatmentCourse) -> Feature | None:

@@ -73,7 +73,9 @@ def _titres_with_patterns(
 ) -> Iterator[tuple[Titre, StainingPatterns]]:
     """A titre has the pattern of its phrase, else of its component, else of what is around it (A4)."""
     titres = titres_of(piece.value, tables.rules, titre_code=piece.has("titre"))
-    by_phrase = {phrase: _phrase_patterns(phrase, tables.rules) for phrase in {one.phrase for one in titres}}
+    by_phrase = {
+        phrase: _phrase_patterns(phrase, tables.rules) for phrase in {titre.phrase for titre in titres}
+    }
     named = _piece_patterns(piece, tables) if titres else _NONE
     for titre in titres:
         yield titre, by_phrase[titre.phrase] or named or otherwise
