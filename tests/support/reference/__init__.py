@@ -6,30 +6,29 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from . import facts, tables
-from .ana import rule_A3_high_ana
+from .barring import PREDICTORS, rule_U_rows
 from .bundles import read
-from .cardiac import rule_C_cardiac_involvement
 from .context import rule_X1_context, rule_Z1_srp_refractory
-from .drr import rule_D_high_drr
-from .eligibility import rule_E_eligibility
+from .eligibility import read_answers, rule_E_eligibility
 from .followup import rule_V_follow_up, rule_V_statin
-from .refractory import rule_T_treatment_refractory
 from .relapse import rule_R_activity
 from .score import rule_S_score
 from .times import parse_time
 
-FEEDS_THE_SCORE = {
-    "patient",
-    "conditions",
-    "antibodies",
-    "ana",
-    "enzymes",
-    "cardiacTests",
+RULES = "2-part"
+MEDICATIONS = {
     "medicationRequests",
     "medicationStatements",
     "medicationDispenses",
     "medicationAdministrations",
 }
+SOURCES_OF = {  # S5: the queries that feed each predictor
+    "cardiac_involvement": {"conditions", "cardiacTests"},
+    "high_ana": {"ana"},
+    "treatment_refractory": {"enzymes", *MEDICATIONS},
+    "high_drr": {"conditions", "enzymes"},
+}
+FEEDS_THE_SCORE = {"patient", "antibodies"}.union(*SOURCES_OF.values())
 
 
 def assess_bundle(
@@ -40,6 +39,7 @@ def assess_bundle(
     time_zone="UTC",
     any_encounter_counts=True,
     site_map=(),
+    also_known_as=(),
     failed=(),
     not_offered=(),
     tables_dir: Path = tables.TABLES_DIR,
@@ -49,35 +49,43 @@ def assess_bundle(
     options = {
         "accept_unknown_status": accept_unknown_status,
         "any_encounter_counts": any_encounter_counts,
+        "also_known_as": also_known_as,
         "failed": failed,
         "not_offered": not_offered,
     }
     known = {**tables.load(tables_dir), "site_codes": list(site_map)}
     record = facts.build(read(resources_or_bundle), moment(as_of), zone, known, options)
-    answer = {"as_of": record["as_of"], "eligibility": rule_E_eligibility(record)}
-    features = {
-        "cardiac_involvement": rule_C_cardiac_involvement(record),
-        "high_ana": rule_A3_high_ana(record),
-        "treatment_refractory": rule_T_treatment_refractory(record),
-        "high_drr": rule_D_high_drr(record),
-    }
-    answer["features"] = features
+    read_answers(record)
+    answer = {"as_of": record["as_of"], "eligibility": rule_E_eligibility(record), "model": {"rules": RULES}}
     state = answer["eligibility"]["state"]
-    if state in ("definite", "probable"):
-        answer.update(rule_S_score(features, incomplete(record, site_map)))
+    found = {name: rule(record) for name, rule in PREDICTORS.items()}
+    answer["doubts"] = rule_U_rows(record, found)
+    features = {name: rule_S5_not_read(record, name, feature) for name, feature in found.items()}
+    answer["features"] = features
+    if state == "unknown":
+        answer["outcome"] = "eligibility-unknown"
+    elif state in ("definite", "probable"):
+        answer.update(rule_S_score(known, features, incomplete=incomplete(record, site_map)))
     else:
         answer["outcome"] = "not-eligible"
     if answer["outcome"] == "scored":
         answer["follow_up"] = rule_V_follow_up(record, answer["column"])
     elif answer["outcome"] == "abstained":
         answer["follow_up"] = rule_V_statin(record)
-    if state != "none":
+    if state not in ("none", "unknown"):
         answer["activity"] = rule_R_activity(record)
         answer["context"] = rule_X1_context(record)
         answer["srp_refractory"] = rule_Z1_srp_refractory(record, features["treatment_refractory"])
     answer["refused"] = sorted(record["refused"], key=lambda row: (row["resource"], row["reason"]))
     answer["notes"] = sorted({note["rule"] for note in record["notes"]})
     return answer
+
+
+def rule_S5_not_read(record: dict, name: str, feature: dict) -> dict:
+    """S5, F9: a predictor whose source failed is missing, `not read`; what was read to be present stays."""
+    if feature["state"] == "present" or not SOURCES_OF[name] & record["failed"]:
+        return feature
+    return {"state": "missing", "rule": feature["rule"], "stale": feature["stale"], "reason": "not read"}
 
 
 def moment(as_of) -> datetime:
