@@ -6,7 +6,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from . import facts, tables
-from .barring import PREDICTORS, rule_U_rows
+from .barring import SOURCES_OF, features_of, rule_U_rows
 from .bundles import read
 from .context import rule_X1_context, rule_Z1_srp_refractory
 from .eligibility import read_answers, rule_E_eligibility
@@ -16,18 +16,6 @@ from .score import rule_S_score
 from .times import parse_time
 
 RULES = "2-part"
-MEDICATIONS = {
-    "medicationRequests",
-    "medicationStatements",
-    "medicationDispenses",
-    "medicationAdministrations",
-}
-SOURCES_OF = {  # S5: the queries that feed each predictor
-    "cardiac_involvement": {"conditions", "cardiacTests"},
-    "high_ana": {"ana"},
-    "treatment_refractory": {"enzymes", *MEDICATIONS},
-    "high_drr": {"conditions", "enzymes"},
-}
 FEEDS_THE_SCORE = {"patient", "antibodies"}.union(*SOURCES_OF.values())
 
 
@@ -58,14 +46,13 @@ def assess_bundle(
     read_answers(record)
     answer = {"as_of": record["as_of"], "eligibility": rule_E_eligibility(record), "model": {"rules": RULES}}
     state = answer["eligibility"]["state"]
-    found = {name: rule(record) for name, rule in PREDICTORS.items()}
-    answer["doubts"] = rule_U_rows(record, found)
-    features = {name: rule_S5_not_read(record, name, feature) for name, feature in found.items()}
+    features = features_of(record)
     answer["features"] = features
+    answer["doubts"] = rule_U_rows(record, features)
     if state == "unknown":
         answer["outcome"] = "eligibility-unknown"
     elif state in ("definite", "probable"):
-        answer.update(rule_S_score(known, features, incomplete=incomplete(record, site_map)))
+        answer.update(rule_S_score(known, features, incomplete=incomplete(record)))
     else:
         answer["outcome"] = "not-eligible"
     if answer["outcome"] == "scored":
@@ -81,13 +68,6 @@ def assess_bundle(
     return answer
 
 
-def rule_S5_not_read(record: dict, name: str, feature: dict) -> dict:
-    """S5, F9: a predictor whose source failed is missing, `not read`; what was read to be present stays."""
-    if feature["state"] == "present" or not SOURCES_OF[name] & record["failed"]:
-        return feature
-    return {"state": "missing", "rule": feature["rule"], "stale": feature["stale"], "reason": "not read"}
-
-
 def moment(as_of) -> datetime:
     """`as_of` as an instant; a bare date is its first instant, UTC."""
     if isinstance(as_of, datetime):
@@ -95,12 +75,9 @@ def moment(as_of) -> datetime:
     return parse_time(as_of, UTC)["first"]
 
 
-def incomplete(record: dict, site_map) -> bool:
+def incomplete(record: dict) -> bool:
     """S5: did a query that feeds eligibility or a predictor fail?"""
-    feeding = set(FEEDS_THE_SCORE)
-    if any(role.split()[0] == "plasma-exchange" for _, _, role in site_map):
-        feeding.add("procedures")
-    return bool(feeding & record["failed"])
+    return bool(FEEDS_THE_SCORE & record["failed"])
 
 
 def as_number(value):

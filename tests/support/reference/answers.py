@@ -19,10 +19,11 @@ from .titres import (
 from .values import COMPARATORS, as_decimal
 
 
-
 def text_of(holder: dict) -> str:
     """The free text of a value: valueString, or the text of a valueCodeableConcept."""
-    return as_text(holder.get("valueString")) or as_text((holder.get("valueCodeableConcept") or {}).get("text"))
+    return as_text(holder.get("valueString")) or as_text(
+        (holder.get("valueCodeableConcept") or {}).get("text")
+    )
 
 
 def coded_answer(tables: dict, concept) -> str:
@@ -244,7 +245,11 @@ def against_limits(record: dict, holder: dict, magnitude: Magnitude, units: set[
     if len(said) > 1:
         return {"answer": "", "open": False, "reason": "several reference ranges"}
     answer = said.pop()
-    return {"answer": {True: "positive", False: "negative", None: ""}[answer], "open": answer is None, "reason": ""}
+    return {
+        "answer": {True: "positive", False: "negative", None: ""}[answer],
+        "open": answer is None,
+        "reason": "",
+    }
 
 
 def rule_E7_quantity(record: dict, holder: dict, moment: dict) -> dict:

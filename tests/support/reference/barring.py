@@ -2,10 +2,10 @@
 """What each doubt changes (rules U4 to U6): the answers with it, without it, and with it alone."""
 
 from . import eligibility
+from .ana import rule_A3_high_ana
 from .cardiac import rule_C_cardiac_involvement
 from .drr import rule_D_high_drr
 from .eligibility import read_answers, rule_E8_subtype, rule_U4_would_be
-from .ana import rule_A3_high_ana
 from .refractory import rule_T9_newer_ck, rule_T_treatment_refractory
 from .tables import number
 from .values import over_limit
@@ -29,6 +29,38 @@ PREDICTORS = {
 }
 
 
+SOURCES_OF = {  # S5: the queries that feed each predictor
+    "cardiac_involvement": {"conditions", "cardiacTests"},
+    "high_ana": {"ana"},
+    "treatment_refractory": {
+        "enzymes",
+        "procedures",
+        "medicationRequests",
+        "medicationStatements",
+        "medicationDispenses",
+        "medicationAdministrations",
+    },
+    "high_drr": {"conditions", "enzymes"},
+}
+MISSING_RULE = {
+    "cardiac_involvement": "C6",
+    "high_ana": "A3",
+    "treatment_refractory": "T10",
+    "high_drr": "D5",
+}
+
+
+def features_of(record: dict) -> dict:
+    return {name: rule_S5_not_read(record, name, rule(record)) for name, rule in PREDICTORS.items()}
+
+
+def rule_S5_not_read(record: dict, name: str, feature: dict) -> dict:
+    """S5, F9: a predictor whose source failed is missing, `not read`; what was read to be present stays."""
+    if feature["state"] == "present" or not SOURCES_OF[name] & record["failed"]:
+        return feature
+    return {"state": "missing", "rule": MISSING_RULE[name], "stale": False, "reason": "not read"}
+
+
 def with_doubts(record: dict, doubts: list) -> dict:
     """The same record, had it only these doubts."""
     return read_answers({**record, "doubts": list(doubts), "notes": []})
@@ -36,7 +68,7 @@ def with_doubts(record: dict, doubts: list) -> dict:
 
 def answers_of(record: dict) -> dict:
     """Whatever a doubt can change, as far as it can be compared."""
-    held = {name: comparable(rule(record)) for name, rule in PREDICTORS.items()}
+    held = {name: comparable(feature) for name, feature in features_of(record).items()}
     return {**held, "subtype": rule_E8_subtype(record), "eligibility": rule_U4_would_be(record)}
 
 
@@ -97,7 +129,9 @@ def rule_U6_statin(record: dict) -> list:
     ]
     if not asks or listed or record.get("undated_statin"):
         return []
-    statins = {row["role"].split()[-1] for row in record["tables"]["words"] if row["role"].startswith("statin ")}
+    statins = {
+        row["role"].split()[-1] for row in record["tables"]["words"] if row["role"].startswith("statin ")
+    }
     doubts = []
     for doubt in record["doubts"]:
         kind = doubt.resource.split("/")[0]

@@ -37,7 +37,9 @@ def entries_of(data) -> list[tuple[str, dict]]:
         return [("", resource) for resource in data if isinstance(resource, dict)]
     if data.get("resourceType") == "Bundle":
         held = [entry for entry in data.get("entry") or [] if isinstance(entry, dict)]
-        return [(as_text(e.get("fullUrl")), e["resource"]) for e in held if isinstance(e.get("resource"), dict)]
+        return [
+            (as_text(e.get("fullUrl")), e["resource"]) for e in held if isinstance(e.get("resource"), dict)
+        ]
     entries = []
     for value in data.values():
         if isinstance(value, dict):
@@ -186,7 +188,9 @@ def subjects_of(record: dict, resource: dict) -> list[str] | None:
     """Whose the resource says it is; None where its type has no such element and F1 does not judge it."""
     if resource["resourceType"] == "Appointment":
         parts = resource.get("participant")
-        actors = [part.get("actor") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+        actors = (
+            [part.get("actor") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+        )
         patients = []
         for reference in references_in(actors):
             if "Patient" in target_of(record, reference).split("/")[-2:-1]:

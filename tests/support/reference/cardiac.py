@@ -53,9 +53,7 @@ def rule_C4_explained(record: dict) -> bool:
 
 def latest(record: dict, analyte: str) -> dict | None:
     """The latest result of an analyte; of several at once the highest."""
-    return max(
-        of_analyte(record, analyte), key=lambda result: (result["last"], height(result)), default=None
-    )
+    return max(of_analyte(record, analyte), key=lambda result: (result["last"], height(result)), default=None)
 
 
 def latest_within(record: dict, analyte: str) -> dict | None:

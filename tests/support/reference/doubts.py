@@ -10,7 +10,7 @@ from .bundles import rule_F1_subject, target_of
 from .conditions import rule_F3_condition_time, rule_M1_condition, rule_U4_named_core
 from .limits import rule_F8_limits
 from .numbers import Magnitude
-from .roles import MEDICATIONS, analytes_of, concept_of, roles_of
+from .roles import MEDICATIONS, analytes_of, roles_of
 from .spelling import rule_U3_named, says_any, texts_of
 from .statuses import rule_U1_never_took_place
 from .tables import as_text, codings_of, number
@@ -172,7 +172,9 @@ def roles_by_code(record: dict, raw: dict, resource: dict, reason: str) -> list[
         if "core" in words:
             words -= {"broad", "broad-antibody", "broad-hmgcr"}
         return sorted({NAMES.get(word, word) for word in words} & {"core", "broad", "cardiac"})
-    agents = sorted(word for word in words if word in record["tables"]["agents"] and word != "checkpoint-inhibitor")
+    agents = sorted(
+        word for word in words if word in record["tables"]["agents"] and word != "checkpoint-inhibitor"
+    )
     if agents or kind == "Procedure":
         return agents
     no_words = not exposures.rule_U3_medicine_texts(record, resource)
@@ -207,9 +209,9 @@ def rule_U1_no_word_doubt(record: dict, resource: dict, role: str) -> bool:
         return True
     wanted = {target_of(record, member.get("reference")) for member in resource.get("hasMember") or []}
     for _, other in record["entries"]:
-        if other.get("resourceType") == "Observation" and facts.name_of(other) in wanted:
-            if role in analytes_of(record, other):
-                return True
+        is_member = other.get("resourceType") == "Observation" and facts.name_of(other) in wanted
+        if is_member and role in analytes_of(record, other):
+            return True
     return False
 
 

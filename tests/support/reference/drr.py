@@ -247,7 +247,12 @@ def rule_D5_chosen(record: dict, active: list[dict]) -> dict:
     if elsewhere:
         return {**feature, "state": "indeterminate", "rule": "D8", "reason": elsewhere}
     if state == "absent" and rule_D5_doubts(record, chosen["last"]):
-        return {**feature, "state": "indeterminate", "rule": "D5", "reason": "a newer result could not be read"}
+        return {
+            **feature,
+            "state": "indeterminate",
+            "rule": "D5",
+            "reason": "a newer result could not be read",
+        }
     if state == "indeterminate":
         open_members = [result for result in chosen["members"] if not result["magnitude"].exact]
         feature["open"] = [(result, role_of(result)) for result in open_members]

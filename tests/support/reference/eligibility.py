@@ -126,9 +126,9 @@ def rule_E_before_exclusion(record: dict, tried: Tried) -> tuple[str, str]:
     if antibodies and (broad or high):
         return "possible", "antibody with a broad code or a high CK"
     recent = days(number(record["tables"], "eligibility.recent_ck_days"))
-    if "broad" in words and rule_E_ck_high(record, recent):
-        if tried.positive or not rule_E3_spoken_against(record):
-            return "possible", "broad code with a high CK"
+    open_question = bool(tried.positive) or not rule_E3_spoken_against(record)
+    if "broad" in words and rule_E_ck_high(record, recent) and open_question:
+        return "possible", "broad code with a high CK"
     return ("possible", NAMED) if record["named_core"] else ("none", "")
 
 

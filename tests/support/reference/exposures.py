@@ -41,14 +41,17 @@ def rule_T1_unresolved(record: dict, resource: dict) -> bool:
     tables, concept = record["tables"], rule_T1_medication(record, resource)
     if words_of(tables, "medications", concept):
         return False
-    if not resource.get("medicationCodeableConcept") and rule_T1_medication_resource(record, resource) is None:
+    if (
+        not resource.get("medicationCodeableConcept")
+        and rule_T1_medication_resource(record, resource) is None
+    ):
         return True
     if rule_U3_medicine_texts(record, resource):
         return False
     for coding in codings_of(concept):
-        if canonical_system(tables, as_text(coding.get("system"))) == ATC:
-            if COMPLETE_ATC.fullmatch(as_text(coding.get("code")).upper()):
-                return False
+        is_atc = canonical_system(tables, as_text(coding.get("system"))) == ATC
+        if is_atc and COMPLETE_ATC.fullmatch(as_text(coding.get("code")).upper()):
+            return False
     return True
 
 
@@ -91,22 +94,24 @@ def instructions(record: dict, resource: dict) -> list[dict]:
     return kept
 
 
-PERIODS = {
-    "MedicationRequest": lambda *given: request_period(*given),
-    "MedicationStatement": lambda *given: statement_period(*given),
-    "MedicationAdministration": lambda *given: administration_period(*given),
-    "MedicationDispense": lambda *given: dispense_period(*given),
-}
+def period_of(record: dict, resource: dict) -> tuple:
+    """Start and end of a medication resource, as its type writes them."""
+    return {
+        "MedicationRequest": request_period,
+        "MedicationStatement": statement_period,
+        "MedicationAdministration": administration_period,
+        "MedicationDispense": dispense_period,
+    }[resource["resourceType"]](record, resource)
 
 
 def rule_T3_start(record: dict, resource: dict) -> dict | None:
     """When the medicine was begun, as one medication resource says."""
-    return PERIODS[resource["resourceType"]](record, resource)[0]
+    return period_of(record, resource)[0]
 
 
 def rule_T3_treatment(record: dict, resource: dict) -> tuple[dict, str]:
     """From when to when one medication resource says that the medicine was taken."""
-    start, end = PERIODS[resource["resourceType"]](record, resource)
+    start, end = period_of(record, resource)
     if start is None:
         return {}, "undated"
     past = rule_F3_past(start, record["as_of"], record["tolerance"])

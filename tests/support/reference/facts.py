@@ -16,7 +16,7 @@ from .bundles import (
 )
 from .conditions import keep_condition
 from .limits import rule_F8_limits
-from .roles import MEDICATIONS, TABLES_OF, analytes_of, roles_of
+from .roles import TABLES_OF, analytes_of, roles_of
 from .shapes import rule_F3_shape
 from .statuses import rule_F3_status, rule_T2_counts
 from .tables import number, words_of
@@ -76,18 +76,6 @@ def name_of(resource: dict) -> str:
     return f"{resource['resourceType']}/{resource.get('id')}"
 
 
-KEEPERS = {
-    "Observation": lambda *given: keep_observation(*given),
-    "Condition": keep_condition,
-    "Procedure": lambda *given: keep_procedure(*given),
-    "DiagnosticReport": lambda *given: keep_report(*given),
-    "Encounter": lambda *given: keep_encounter(*given),
-    "ServiceRequest": lambda *given: keep_order(*given),
-    "Appointment": lambda *given: keep_appointment(*given),
-    **dict.fromkeys(MEDICATIONS, lambda *given: keep_medication(*given)),
-}
-
-
 def judge(record: dict, raw: dict) -> None:
     """The checks in the order of rules 1; the first reason is kept, and what U1 calls a doubt."""
     kind = raw.get("resourceType")
@@ -100,12 +88,24 @@ def judge(record: dict, raw: dict) -> None:
     roles = roles_of(record, raw)
     reason = "" if sound else "unreadable"
     reason = reason or rule_F1_subject(record, resource) or rule_F2_extensions(raw)
-    reason = reason or KEEPERS[kind](record, resource, roles)
-    if reason and (roles or reason == "other patient"):
-        refuse(record, raw, reason)
-    elif reason == "unresolved" and not exposures.rule_U3_medicine_texts(record, resource):
+    reason = reason or keeper_of(kind)(record, resource, roles)
+    wordless = reason == "unresolved" and not exposures.rule_U3_medicine_texts(record, resource)
+    if wordless or (reason and (roles or reason == "other patient")):
         refuse(record, raw, reason)
     doubts.rule_U1_consider(record, raw, resource, reason)
+
+
+def keeper_of(kind: str):
+    """What reads a resource of a type."""
+    return {
+        "Observation": keep_observation,
+        "Condition": keep_condition,
+        "Procedure": keep_procedure,
+        "DiagnosticReport": keep_report,
+        "Encounter": keep_encounter,
+        "ServiceRequest": keep_order,
+        "Appointment": keep_appointment,
+    }.get(kind, keep_medication)
 
 
 def rule_F3_observation_time(record: dict, resource: dict) -> dict | None:
@@ -128,7 +128,13 @@ def rule_F3_procedure_time(record: dict, resource: dict) -> dict | None:
 
 
 def base_of(resource: dict, moment: dict, roles: set[str]) -> dict:
-    return {**moment, "id": resource.get("id"), "name": name_of(resource), "roles": roles, "resource": resource}
+    return {
+        **moment,
+        "id": resource.get("id"),
+        "name": name_of(resource),
+        "roles": roles,
+        "resource": resource,
+    }
 
 
 def keep_observation(record: dict, resource: dict, roles: set[str]) -> str:
@@ -316,7 +322,11 @@ def same_result(fact: dict, other: dict) -> bool:
     names = ("code", "component", "hasMember", "interpretation", *doubts.VALUE_NAMES)
     if any(fact["resource"].get(name) != other["resource"].get(name) for name in names):
         return False
-    return (fact["specimen"], fact["first"], fact["last"]) == (other["specimen"], other["first"], other["last"])
+    return (fact["specimen"], fact["first"], fact["last"]) == (
+        other["specimen"],
+        other["first"],
+        other["last"],
+    )
 
 
 def join_reports(record: dict, kept: dict, dropped: dict) -> None:

@@ -305,7 +305,9 @@ def rule_T_treatment_refractory(record: dict) -> dict:
         if holds:
             return {"state": "present", "rule": rule, "stale": False, "reason": ""}
     if episodes and "enzymes" in record["not_offered"] and not of_analyte(record, "ck"):
-        return rule_T10_missing(record, "not offered by the server")  # F9: without CK nothing more can be said
+        return rule_T10_missing(
+            record, "not offered by the server"
+        )  # F9: without CK nothing more can be said
     if rule_T8_escalated_unwatched(record, episodes):
         return indeterminate("T8", "no CK since escalation")
     if rule_T9_absent(record, treated):

@@ -143,13 +143,19 @@ def rule_A1_ratio(ratio: dict) -> Titre | None:
     return Titre(bounded(highest / lowest, sign))
 
 
-def rule_A1_number(tables: dict, holder: dict, text: str, *, under_titre_code: bool) -> tuple[Titre | None, str]:
+def rule_A1_number(
+    tables: dict, holder: dict, text: str, *, under_titre_code: bool
+) -> tuple[Titre | None, str]:
     """A number that is a titre because its unit or its code says so; or `implausible`."""
     quantity = holder.get("valueQuantity")
     if quantity:
         value, sign = as_decimal(quantity.get("value")), as_text(quantity.get("comparator"))
         unit = as_text(quantity.get("code")) or as_text(quantity.get("unit"))
-        if value is not None and sign in COMPARATORS and is_titre_unit(unit, under_titre_code=under_titre_code):
+        if (
+            value is not None
+            and sign in COMPARATORS
+            and is_titre_unit(unit, under_titre_code=under_titre_code)
+        ):
             return Titre(bounded(value, sign)), ""
         return None, ""
     if "valueInteger" in holder:

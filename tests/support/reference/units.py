@@ -7,7 +7,9 @@ from fractions import Fraction
 from .spelling import nfkc
 from .tables import UCUM, as_text, canonical_system, number
 
-TEMPERATURE = re.compile(r"[\s,@/]*[(\[{]?\s*(?:at\s+)?[0-9]{2}\s*(?:°\s*C|C|Cel|deg\s*C)\b\s*[)\]}]?", re.IGNORECASE)
+TEMPERATURE = re.compile(
+    r"[\s,@/]*[(\[{]?\s*(?:at\s+)?[0-9]{2}\s*(?:°\s*C|C|Cel|deg\s*C)\b\s*[)\]}]?", re.IGNORECASE
+)
 IN_CODES = re.compile(r"([kmunµμ]|mc)?(?:\[iU\]|\[IU\]|\[U\]|IU|IE|UI|U|E)")
 IN_TEXTS = re.compile(r"([kmunµμ]|mc)?(?:\[iu\]|\[u\]|iu|ie|ui|units?|u|e)")
 MICRO = re.compile(r"^(?:µ|μ|mc)(?=[a-zA-Z])|(?<=[/*])(?:µ|μ|mc)(?=[a-zA-Z])")
