@@ -48,7 +48,7 @@ def assess_bundle(
     state = answer["eligibility"]["state"]
     features = features_of(record)
     answer["features"] = features
-    answer["doubts"] = rule_U_rows(record, features)
+    answer["doubts"] = rule_U_rows(record, features, state)
     if state == "unknown":
         answer["outcome"] = "eligibility-unknown"
     elif state in ("definite", "probable"):

@@ -141,13 +141,14 @@ def rule_U6_statin(record: dict) -> list:
     return doubts
 
 
-def rule_U_rows(record: dict, features: dict) -> list[dict]:
+def rule_U_rows(record: dict, features: dict, state: str) -> list[dict]:
     """`doubts` of the answer: those that change something, and only what each changes."""
     bars = rule_U6_bars(record)
     for doubt in rule_U6_statin(record):
         bars[doubt] |= {"statin"}
-    for doubt in rule_T9_newer_ck(record):
-        bars[doubt] |= {"silence"}
+    if state in ("definite", "probable"):  # only their cards can be silent by V6
+        for doubt in rule_T9_newer_ck(record):
+            bars[doubt] |= {"silence"}
     rows = []
     for doubt, names in bars.items():
         rows.append(row_of(doubt.resource, doubt.role, doubt.reason, doubt.date, doubt.by, names))

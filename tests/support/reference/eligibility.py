@@ -104,9 +104,12 @@ def rule_E2b_biopsy(record: dict) -> bool:
 
 
 def rule_E3_spoken_against(record: dict) -> bool:
-    """Both antibodies read as negative without a doubt in either, or another myositis-specific antibody positive."""
+    """Both antibodies read as negative, or another myositis-specific antibody positive.
+
+    Doubts by code are tried as signs (U4); one by words, which are not, leaves the question open here.
+    """
     both_negative = record["srp"] == "negative" and record["hmgcr"] == "negative"
-    if both_negative and not rule_E8_doubts(record):
+    if both_negative and not any(doubt.by == "word" for doubt in rule_E8_doubts(record)):
         return True
     return rule_E7_antibody(record, "other-msa") == "positive"
 
@@ -129,7 +132,13 @@ def rule_E_before_exclusion(record: dict, tried: Tried) -> tuple[str, str]:
     open_question = bool(tried.positive) or not rule_E3_spoken_against(record)
     if "broad" in words and rule_E_ck_high(record, recent) and open_question:
         return "possible", "broad code with a high CK"
-    return ("possible", NAMED) if record["named_core"] else ("none", "")
+    return ("possible", NAMED) if rule_U4_named(record) else ("none", "")
+
+
+def rule_U4_named(record: dict) -> bool:
+    """A Condition that is `core` by words, and eligible."""
+    named = {doubt.resource for doubt in record["doubts"] if doubt.role == "core" and doubt.by == "word"}
+    return bool(named & set(record["named_core"]))
 
 
 def rule_U4_tried(record: dict) -> Tried:
@@ -147,15 +156,13 @@ def rule_U4_tried(record: dict) -> Tried:
     )
 
 
-def rule_F9_tried(record: dict) -> Tried:
-    """What a failed query might have brought."""
+def rule_F9_not_established(record: dict) -> bool:
+    """A failed query of phase 1, or a failed CK where one sign asks for it."""
     failed = record["failed"]
-    signs = rule_M1_broad_words(record, NOTHING) or positives(record, NOTHING)
-    return Tried(
-        core=bool(failed & {"conditions", "patient"}),
-        positive=frozenset(ANTIBODIES) if "antibodies" in failed else frozenset(),
-        high_ck="enzymes" in failed and bool(signs),
-    )
+    if failed & {"patient", "conditions", "antibodies"}:
+        return True
+    with_ck = rule_E_before_exclusion(record, Tried(high_ck=True))[0] != "none"
+    return "enzymes" in failed and (with_ck or "broad" in rule_M1_broad_words(record, NOTHING))
 
 
 def rule_E9_onset(record: dict):
@@ -210,7 +217,7 @@ def rule_E_eligibility(record: dict) -> dict:
     if state == "none" and not rule_E5_dead(record):
         if rule_E_before_exclusion(record, rule_U4_tried(record))[0] != "none":
             return {"state": "unknown", "reason": "what could not be used", "subtype": subtype}
-        if rule_E_before_exclusion(record, rule_F9_tried(record))[0] != "none":
+        if rule_F9_not_established(record):
             return {"state": "unknown", "reason": "what could not be read", "subtype": subtype}
     if state in ("definite", "probable") and "patient" not in record["failed"]:
         excluded = rule_E5_excluded(record)

@@ -19,7 +19,7 @@ from .limits import rule_F8_limits
 from .roles import TABLES_OF, analytes_of, roles_of
 from .shapes import rule_F3_shape
 from .statuses import rule_F3_status, rule_T2_counts
-from .tables import number, words_of
+from .tables import as_text, number, words_of
 from .times import parse_time, rule_F3_birth_date, rule_F3_first_written, rule_F3_time
 from .values import DIMENSION, rule_F5_magnitude, shown_number
 
@@ -78,9 +78,9 @@ def name_of(resource: dict) -> str:
 
 def judge(record: dict, raw: dict) -> None:
     """The checks in the order of rules 1; the first reason is kept, and what U1 calls a doubt."""
-    kind = raw.get("resourceType")
+    kind = as_text(raw.get("resourceType"))
     if kind not in TABLES_OF:
-        owned = kind != "Patient" and "resourceType" in raw and subjects_of(record, raw) is not None
+        owned = kind not in ("", "Patient") and subjects_of(record, raw) is not None
         if owned and rule_F1_subject(record, raw) == "other patient":
             refuse(record, raw, "other patient")
         return
