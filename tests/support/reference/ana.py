@@ -119,7 +119,9 @@ def other_answer(record: dict, result: dict, holder: dict, findings: list[dict])
     if rule_E7_weak(tables, holder, ""):
         findings[:] = [finding for finding in findings if finding["kind"] == "titre"]
         return ["positive"]
-    answer = coded_answer(tables, holder.get("valueCodeableConcept") or {}) or sign_answer(text_of(holder))
+    answer = coded_answer(tables, holder.get("valueCodeableConcept") or {}) or sign_answer(
+        tables, text_of(holder)
+    )
     if answer:
         return [answer]
     if findings:
@@ -134,7 +136,7 @@ def rule_A4_pattern(tables: dict, phrase: str) -> str:
     if says_any(tables, phrase, "cytoplasmic") or any(one in CYTOPLASMIC_AC for one in by_number):
         return "cytoplasmic"
     held = whole_words(phrase)
-    prefix = words(tables, "antibody_prefix")
+    prefix = words(tables, "antibody-prefix")
     named = [word for before, word in zip(["", *held], held, strict=False) if before not in prefix]
     nuclear = any(word in words(tables, "nuclear") for word in named)
     return "nuclear" if nuclear or any(one > 0 for one in by_number) else ""

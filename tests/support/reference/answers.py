@@ -32,12 +32,13 @@ def coded_answer(tables: dict, concept) -> str:
     return said.pop() if len(said) == 1 else "weak" if said else ""
 
 
-def sign_answer(text: str) -> str:
+def sign_answer(tables: dict, text: str) -> str:
     """`+` to `++++` as the whole text; one `+`, or one in brackets, is weak."""
     sign = re.sub(r"\s", "", nfkc(text))
-    if sign in ("+", "(+)"):
-        return "weak"
-    return "positive" if sign in ("++", "+++", "++++") else ""
+    for answer in ("weak", "positive"):
+        if sign in words(tables, f"{answer}-whole"):
+            return answer
+    return ""
 
 
 def phrase_answer(tables: dict, phrase: str) -> str:
@@ -46,7 +47,7 @@ def phrase_answer(tables: dict, phrase: str) -> str:
     if any(says(phrase, wanted) for wanted in words(tables, "negative")):
         return "negative"
     positive = words(tables, "positive")
-    negations = ("not", "no", "none", "non")
+    negations = words(tables, "negation")
     for position, word in enumerate(held):
         if any(says(word, wanted) for wanted in positive if not anywhere(wanted)):
             return "negative" if any(before in negations for before in held[:position]) else "positive"
@@ -63,7 +64,7 @@ def rule_E7_skipped(tables: dict, phrase: str, ours: str) -> bool:
     if not ours:
         return False
     names = {"anti-srp", "anti-hmgcr", "other-msa"}
-    named = {row["role"].split()[0] for row in tables["words"] if says(phrase, row["words"])} & names
+    named = {row["role"] for row in tables["words"] if row["role"] in names and says(phrase, row["words"])}
     if ours == "other-msa":
         return bool(named) and "other-msa" not in named
     return bool(named) and ours not in named
@@ -81,7 +82,7 @@ def rule_E7_weak(tables: dict, holder: dict, ours: str) -> bool:
         return True
     if "weak" in words_of(tables, "qualifiers", holder.get("interpretation") or []):
         return True
-    if sign_answer(text_of(holder)) == "weak":
+    if sign_answer(tables, text_of(holder)) == "weak":
         return True
     said = [text_of(holder)] + [as_text(part.get("text")) for part in holder.get("interpretation") or []]
     return any(weak_phrase(tables, phrase) for text in said for phrase in kept_phrases(tables, text, ours))
@@ -290,7 +291,7 @@ def rule_E7_answer(record: dict, resource: dict, moment: dict) -> dict:
     if any(rule_E7_weak(tables, holder, ours) for holder in holders):
         return {"answer": "weak", **plainly}
     text = text_of(resource)
-    answer = coded_answer(tables, resource.get("valueCodeableConcept") or {}) or sign_answer(text)
+    answer = coded_answer(tables, resource.get("valueCodeableConcept") or {}) or sign_answer(tables, text)
     answer = answer or words_answer(tables, text, ours)
     if answer:
         return {"answer": answer, **plainly}

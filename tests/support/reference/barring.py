@@ -129,13 +129,10 @@ def rule_U6_statin(record: dict) -> list:
     ]
     if not asks or listed or record.get("undated_statin"):
         return []
-    statins = {
-        row["role"].split()[-1] for row in record["tables"]["words"] if row["role"].startswith("statin ")
-    }
     doubts = []
     for doubt in record["doubts"]:
         kind = doubt.resource.split("/")[0]
-        named = doubt.role in {*statins, "statin"} and kind in ("MedicationRequest", "MedicationStatement")
+        named = doubt.role == "statin" and kind in ("MedicationRequest", "MedicationStatement")
         if named and doubt.status not in ("completed", "stopped", "on-hold"):
             doubts.append(doubt)
     return doubts

@@ -76,7 +76,7 @@ def rule_C3_troponin_t(record: dict) -> bool:
     newest = latest_within(record, "troponin-t")
     if not rule_C3_raised(record, newest):
         return False
-    near = days(number(record["tables"], "cardiac.troponin_i_beside_days"))
+    near = days(number(record["tables"], "cardiac.troponin_i_within_days"))
     for result in of_analyte(record, "troponin-i"):
         if over_limit(result) is False and result["last"] >= newest["last"] - near:
             return False

@@ -72,6 +72,7 @@ WORDS_OF = {
     "Condition": ("core",),
     "Observation": ANTIBODIES,
 }
+TAKEN_BACK_BY = {"Condition": "", "Observation": "not-antibody"}
 
 
 @dataclass(frozen=True)
@@ -191,14 +192,10 @@ def rule_U3_by_words(record: dict, raw: dict, resource: dict) -> list[str]:
     else:
         return []
     coded = roles_of(record, raw)
-    named = rule_U3_named(tables, texts, roles)
+    named = rule_U3_named(tables, texts, roles, taken_back_by=TAKEN_BACK_BY.get(kind, "not-agent"))
     if kind == "Observation":
         named = [role for role in named if not rule_U1_no_word_doubt(record, resource, role)]
-    names = []
-    for role in named:
-        if role.split()[0] not in coded:
-            names.append(role.split()[-1])
-    return names
+    return [role for role in named if role not in coded]
 
 
 def rule_U1_no_word_doubt(record: dict, resource: dict, role: str) -> bool:

@@ -188,14 +188,16 @@ def rule_D8_elsewhere(record: dict, pair: dict) -> str:
     said = "AST and ALT may not come from muscle: "
     tables, zone = record["tables"], record["zone"]
     nearest = nearest_ck(record, pair)
-    muscle = nearest is not None and over_limit(nearest, number(tables, "high_drr.muscle_times_uln")) is True
+    muscle = (
+        nearest is not None and over_limit(nearest, number(tables, "high_drr.muscle_ck_times_uln")) is True
+    )
     that_day = day_of(pair["last"], zone)
-    before = days(number(tables, "high_drr.other_muscle_before_days"))
-    after = days(number(tables, "high_drr.other_muscle_after_days"))
+    before = days(number(tables, "high_drr.other_cause_before_days"))
+    after = days(number(tables, "high_drr.other_cause_after_days"))
     for condition in record["conditions"]:
         if not condition["confirmed"]:
             continue
-        named = condition["roles"] & {"liver-disease", "alcohol", "haemolysis"}
+        named = condition["roles"] & {"liver-disease", "alcohol-disorder", "haemolysis"}
         begun = condition["when"] is None or day_of(condition["when"]["first"], zone) <= that_day
         over = condition["abated"] is not None and day_of(condition["abated"]["last"], zone) < that_day
         if named and begun and not over and not muscle:

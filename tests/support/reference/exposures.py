@@ -222,7 +222,7 @@ def dispense_period(record: dict, resource: dict):
 
 def rule_T3_until_next_order(record: dict) -> None:
     """A completed order of a non-steroid agent with an authoredOn alone lasts until the next, within 120 days."""
-    longest = days(number(record["tables"], "refractory.next_order_days"))
+    longest = days(number(record["tables"], "refractory.completed_order_days"))
     orders = [treatment for treatment in record["treatments"] if treatment["kind"] == "MedicationRequest"]
     for order in orders:
         kind = class_of(record, order["ingredient"])

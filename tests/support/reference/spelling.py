@@ -69,26 +69,16 @@ def texts_of(concept) -> list[str]:
     return [text for text in held if text.strip()]
 
 
-def rule_U3_named(tables: dict, texts: list[str], roles: list[str]) -> list[str]:
-    """The full roles (`core`, `statin simvastatin`, …) that the words of some texts give."""
+def rule_U3_named(tables: dict, texts: list[str], roles: list[str], *, taken_back_by: str = "") -> list[str]:
+    """The roles that the words of some texts give, phrase by phrase."""
     named: list[str] = []
     for text in texts:
         for phrase in plain_phrases(text):
-            if says_any(tables, phrase, "denial"):
+            if says_any(tables, phrase, "negated"):
+                continue
+            if taken_back_by and says_any(tables, phrase, taken_back_by):
                 continue
             for row in tables["words"]:
-                role = row["role"]
-                if role.split()[0] not in roles or role in named or not says(phrase, row["words"]):
-                    continue
-                if not rule_U3_taken_back(tables, phrase, role.split()[0]):
-                    named.append(role)
+                if row["role"] in roles and row["role"] not in named and says(phrase, row["words"]):
+                    named.append(row["role"])
     return named
-
-
-def rule_U3_taken_back(tables: dict, phrase: str, role: str) -> bool:
-    """Words that make a phrase give nothing for this role: an inhibitor, a form that T1 excludes, an anti-D."""
-    if says_any(tables, phrase, f"not-{role}"):
-        return True
-    if role in ("core", "anti-srp", "anti-hmgcr"):
-        return False
-    return says_any(tables, phrase, "excluded-form") or says_any(tables, phrase, "not-ivig")

@@ -39,10 +39,6 @@ PREFIXES = {
     "http://purl.obolibrary.org/obo/mondo.owl": ("MONDO:",),
     "http://purl.obolibrary.org/obo/hp.owl": ("HP:",),
 }
-RELEASES = (  # F4: any release of ICD-11, any edition of SNOMED CT
-    (re.compile(r"https?://id\.who\.int/icd/release/11(/[^/]+)?/mms"), ICD_11),
-    (re.compile(r"https?://snomed\.info/sct(/.*)?"), SNOMED),
-)
 
 
 def read_csv(path: Path) -> list[dict]:
@@ -53,22 +49,39 @@ def read_csv(path: Path) -> list[dict]:
         return list(csv.DictReader(file))
 
 
+def landed(folder: Path) -> bool:
+    """Are the tables of version 2 there? Until they are, the drafts in this folder stand in."""
+    return (folder / "words.csv").exists()
+
+
+def draft(folder: Path, name: str) -> list[dict]:
+    return [] if landed(folder) else read_csv(HERE / f"{name}-draft.csv")
+
+
 def rows_of_table(folder: Path, name: str) -> list[dict]:
-    """The product's rows, and the draft's where the product has none for that code."""
+    """The rows of a table of codes: system, code and role."""
+    if name == "statuses":
+        rows = read_csv(folder / "statuses.csv") + draft(folder, "statuses")
+        return [{**row, "role": f"{row['element']} {row['status']}"} for row in rows]
     rows = read_csv(folder / f"{name}.csv")
     if name == "medications":
         rows = rows + read_csv(folder / "rxnorm_drugs.csv")
     known = {(row["system"], row["code"]) for row in rows}
-    draft = [row for row in read_csv(HERE / "codes-draft.csv") if row["table"] == name]
-    return rows + [row for row in draft if (row["system"], row["code"]) not in known]
+    new = [row for row in draft(folder, "codes") if row["table"] == name]
+    return rows + [row for row in new if (row["system"], row["code"]) not in known]
 
 
 @cache
 def load(folder: Path) -> dict:
     """All tables of one folder; codes are looked up by canonical system."""
-    aliases = {row["alias"]: row["system"] for row in read_csv(HERE / "systems-draft.csv")}
+    aliases = {row["alias"]: row["system"] for row in draft(folder, "systems")}
     aliases |= {row["alias"]: row["system"] for row in read_csv(folder / "systems.csv")}
-    tables: dict = {"aliases": aliases, "codes": {}, "rows": {}, "site_codes": []}
+    tables: dict = {"aliases": aliases, "codes": {}, "rows": {}, "site_codes": [], "landed": landed(folder)}
+    tables["alias_shapes"] = [
+        (re.compile(re.escape(alias).replace(r"\*", ".*")), system)
+        for alias, system in aliases.items()
+        if "*" in alias
+    ]
     for name in CODE_TABLES:
         by_system: dict[str, list] = {}
         tables["rows"][name] = rows_of_table(folder, name)
@@ -84,7 +97,7 @@ def load(folder: Path) -> dict:
     ]
     tables["rules"] = read_toml(folder / "rules.toml")
     tables["draft"] = read_toml(HERE / "rules-draft.toml")
-    tables["words"] = read_csv(folder / "words.csv") or read_csv(HERE / "words-draft.csv")
+    tables["words"] = read_csv(folder / "words.csv") + draft(folder, "words")
     return tables
 
 
@@ -113,18 +126,22 @@ def number(tables: dict, name: str) -> Decimal:
 
 
 def words(tables: dict, role: str) -> list[str]:
-    """The words of a role: those of rules.toml, and those of the table of words, where either has them."""
-    held = list(tables["rules"].get("words", {}).get(role, []))
-    return held + [row["words"] for row in tables["words"] if row["role"].split()[0] == role]
+    """The words of a role; those of rules.toml only until the table of words has the role."""
+    held = [row["words"] for row in tables["words"] if row["role"] == role]
+    if not tables["landed"] or not held:
+        held += tables["rules"].get("words", {}).get(role.replace("-", "_"), [])
+    return held
 
 
 def canonical_system(tables: dict, system: str | None) -> str:
-    """F4: aliases, releases and editions of a code system."""
+    """F4: aliases, releases and editions of a code system; `*` in an alias stands for any text."""
     given = system or ""
-    for shape, name in RELEASES:
+    if given in tables["aliases"]:
+        return tables["aliases"][given]
+    for shape, name in tables["alias_shapes"]:
         if shape.fullmatch(given):
             return name
-    return tables["aliases"].get(given, given)
+    return given
 
 
 def plain_code(system: str, code: str) -> str:

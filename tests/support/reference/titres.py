@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from .numbers import SIGNS, Magnitude, bounded, rule_F5_allows, rule_F5_text
-from .spelling import DASHES, SEPARATOR, nfkc
+from .spelling import DASHES, SEPARATOR, anywhere, nfkc
 from .tables import as_text, words
 from .values import COMPARATORS, as_decimal, rule_F5_plausible
 
@@ -44,9 +44,12 @@ class Titre:
 
 def announces_reference(tables: dict, text: str) -> list[int]:
     """Where the whole words stand that say that a reference follows (E7, A1)."""
-    same = DASHES.sub("-", text)
-    announcing = "|".join(re.escape(word).replace("\\-", "[- ]") for word in words(tables, "reference"))
-    return [match.start() for match in re.finditer(rf"\b(?:{announcing})\b", same, re.IGNORECASE)]
+    same = DASHES.sub(" ", text)
+    shapes = []
+    for word in words(tables, "reference"):
+        shape = r"\s+".join(re.escape(part) for part in DASHES.sub(" ", word).split())
+        shapes.append(shape if anywhere(word) else rf"\b{shape}\b")
+    return [match.start() for match in re.finditer("|".join(shapes), same, re.IGNORECASE)]
 
 
 def end_of_bracket(text: str, position: int) -> int:

@@ -38,7 +38,7 @@ def rule_F6_lookup(tables: dict, unit: str, dimension: str, form: str) -> Fracti
             continue
         if unit == written or wanted == rule_F6_spelling(written, is_code=form == "ucum"):
             return factor
-    if dimension == "nt-probnp":
+    if dimension == "nt-probnp-concentration":
         if wanted == rule_F6_spelling("pmol/L", is_code=form == "ucum"):
             return Fraction(number(tables, "units.nt_probnp_pmol"))
         return rule_F6_lookup(tables, unit, "mass-concentration", form)

@@ -18,7 +18,7 @@ DIMENSION = {
     "neutrophils": "cells",
     "troponin-i": "mass-concentration",
     "troponin-t": "mass-concentration",
-    "nt-probnp": "nt-probnp",
+    "nt-probnp": "nt-probnp-concentration",
     "lvef": "fraction",
     "ast-alt-ratio": "ratio",
     "alt-ast-ratio": "ratio",
