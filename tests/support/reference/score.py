@@ -87,7 +87,11 @@ def rule_S8_competes(tables: dict, name: str, reason: str) -> bool:
     """A predictor whose source failed never competes; most only for some reasons (`…` and DATE: any text)."""
     if reason == "not read":
         return False
-    allowed = tables["draft"]["next_best_test"].get(name)
+    tests = load_model()[1]["next_best_test"]
+    if "reasons" in tests["high_drr"]:
+        allowed = tests[name].get("reasons")
+    else:  # the policy of version 1
+        allowed = tables["draft"]["next_best_test"].get(name)
     if allowed is None:
         return True
     shapes = [re.escape(text).replace("…", ".*").replace("DATE", ".*") for text in allowed]
