@@ -6,30 +6,17 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from . import facts, tables
-from .ana import rule_A3_high_ana
+from .barring import SOURCES_OF, features_of, rule_U_rows
 from .bundles import read
-from .cardiac import rule_C_cardiac_involvement
 from .context import rule_X1_context, rule_Z1_srp_refractory
-from .drr import rule_D_high_drr
-from .eligibility import rule_E_eligibility
+from .eligibility import read_answers, rule_E_eligibility
 from .followup import rule_V_follow_up, rule_V_statin
-from .refractory import rule_T_treatment_refractory
 from .relapse import rule_R_activity
 from .score import rule_S_score
 from .times import parse_time
 
-FEEDS_THE_SCORE = {
-    "patient",
-    "conditions",
-    "antibodies",
-    "ana",
-    "enzymes",
-    "cardiacTests",
-    "medicationRequests",
-    "medicationStatements",
-    "medicationDispenses",
-    "medicationAdministrations",
-}
+RULES = "2-part"
+FEEDS_THE_SCORE = {"patient", "antibodies"}.union(*SOURCES_OF.values())
 
 
 def assess_bundle(
@@ -40,6 +27,7 @@ def assess_bundle(
     time_zone="UTC",
     any_encounter_counts=True,
     site_map=(),
+    also_known_as=(),
     failed=(),
     not_offered=(),
     tables_dir: Path = tables.TABLES_DIR,
@@ -49,29 +37,29 @@ def assess_bundle(
     options = {
         "accept_unknown_status": accept_unknown_status,
         "any_encounter_counts": any_encounter_counts,
+        "also_known_as": also_known_as,
         "failed": failed,
         "not_offered": not_offered,
     }
     known = {**tables.load(tables_dir), "site_codes": list(site_map)}
     record = facts.build(read(resources_or_bundle), moment(as_of), zone, known, options)
-    answer = {"as_of": record["as_of"], "eligibility": rule_E_eligibility(record)}
-    features = {
-        "cardiac_involvement": rule_C_cardiac_involvement(record),
-        "high_ana": rule_A3_high_ana(record),
-        "treatment_refractory": rule_T_treatment_refractory(record),
-        "high_drr": rule_D_high_drr(record),
-    }
-    answer["features"] = features
+    read_answers(record)
+    answer = {"as_of": record["as_of"], "eligibility": rule_E_eligibility(record), "model": {"rules": RULES}}
     state = answer["eligibility"]["state"]
-    if state in ("definite", "probable"):
-        answer.update(rule_S_score(features, incomplete(record, site_map)))
+    features = features_of(record)
+    answer["features"] = features
+    answer["doubts"] = rule_U_rows(record, features, state)
+    if state == "unknown":
+        answer["outcome"] = "eligibility-unknown"
+    elif state in ("definite", "probable"):
+        answer.update(rule_S_score(known, features, incomplete=incomplete(record)))
     else:
         answer["outcome"] = "not-eligible"
     if answer["outcome"] == "scored":
         answer["follow_up"] = rule_V_follow_up(record, answer["column"])
     elif answer["outcome"] == "abstained":
         answer["follow_up"] = rule_V_statin(record)
-    if state != "none":
+    if state not in ("none", "unknown"):
         answer["activity"] = rule_R_activity(record)
         answer["context"] = rule_X1_context(record)
         answer["srp_refractory"] = rule_Z1_srp_refractory(record, features["treatment_refractory"])
@@ -87,12 +75,9 @@ def moment(as_of) -> datetime:
     return parse_time(as_of, UTC)["first"]
 
 
-def incomplete(record: dict, site_map) -> bool:
+def incomplete(record: dict) -> bool:
     """S5: did a query that feeds eligibility or a predictor fail?"""
-    feeding = set(FEEDS_THE_SCORE)
-    if any(role.split()[0] == "plasma-exchange" for _, _, role in site_map):
-        feeding.add("procedures")
-    return bool(feeding & record["failed"])
+    return bool(FEEDS_THE_SCORE & record["failed"])
 
 
 def as_number(value):

@@ -1,104 +1,155 @@
 # ruff: noqa: N802 - the functions bear the ids of the rules
 """High ANA titre (rules 3.2)."""
 
-from decimal import Decimal
+import re
+from fractions import Fraction
 
 from .answers import (
+    coded_answer,
     interpretation_answer,
-    number_titre,
     phrase_answer,
-    phrase_spans,
-    quantity_answer,
-    ratio_titre,
-    rule_A1_bare,
-    says_weak,
+    rule_E7_quantity,
+    rule_E7_weak,
+    sign_answer,
     text_of,
-    titres_in,
-    whole_words,
+)
+from .numbers import Magnitude, bounded
+from .spelling import plain, says_any, whole_words
+from .tables import as_text, codings_of, number, words, words_of
+from .times import days
+from .titres import (
+    phrase_spans,
+    rule_A1_bare,
+    rule_A1_number,
+    rule_A1_ratio,
+    rule_A1_titres,
     without_reference,
 )
-from .tables import codings_of, number, words, words_of
-from .times import days
+from .values import rule_F5_plausible
 
 PATTERN_TITRES = ("20398-4", "20399-2", "20400-8", "20401-6", "53002-2", "53985-8", "53989-0")
+AC = re.compile(r"ac\s*-?\s*([0-9]{1,2})", re.IGNORECASE)
+CYTOPLASMIC_AC = range(15, 24)
 
 
 def rule_F5_titres(record: dict, result: dict) -> str:
     """Read what an ANA Observation says; an implausible titre refuses it."""
     result["findings"], result["patterns"] = [], []
     for holder in [result["resource"], *(result["resource"].get("component") or [])]:
-        read_holder(record, result, holder)
-    low = number(record["tables"], "plausible.ana_titre_low")
-    high = number(record["tables"], "plausible.ana_titre_high")
+        reason = read_holder(record, result, holder)
+        if reason:
+            return reason
     for finding in result["findings"]:
-        if finding["kind"] == "titre" and not low <= finding["titre"] <= high:
-            return "implausible"
+        if finding["kind"] == "titre":
+            ends = finding["magnitude"].ends
+            if not all(rule_F5_plausible(record["tables"], "ana", end) for end in ends):
+                return "implausible"
     return ""
 
 
-def read_holder(record: dict, result: dict, holder: dict) -> None:
-    """Titres and answers of one value, each with the pattern of its phrase."""
+def read_holder(record: dict, result: dict, holder: dict) -> str:
+    """Titres and answers of one value, each with the pattern of its phrase; or the reason of a refusal."""
     tables = record["tables"]
     own = words_of(tables, "observations", holder.get("code") or {}) | result["roles"]
-    under_titre_code = "titre" in own
     fixed = pattern_of_code(tables, holder) or pattern_of_code(tables, result["resource"])
-    whole = without_reference(tables, text_of(holder))
     bare = rule_A1_bare(tables, text_of(holder))
-    found, named, answer = [], [fixed] if fixed else [], ""
-    for start, end in phrase_spans(bare):
-        phrase = bare[start:end]
-        pattern = fixed or rule_A4_pattern(tables, whole[start:end])
-        if pattern and not fixed:
-            named.append(pattern)
-        for titre in titres_in(phrase):
-            found.append({"kind": "titre", "pattern": pattern, **titre})
-        if not answer:
-            answer = phrase_answer(tables, phrase)
-            if answer:
-                found.append({"kind": answer, "pattern": pattern})
-    if holder.get("valueRatio") and ratio_titre(holder["valueRatio"]):
-        found.append({"kind": "titre", "pattern": fixed, **ratio_titre(holder["valueRatio"])})
-    plain = number_titre(
-        {**holder, "valueString": bare} if "valueString" in holder else holder, under_titre_code
-    )
-    if plain:
-        found.append({"kind": "titre", "pattern": fixed, **plain})
-    found.extend({"kind": kind, "pattern": fixed} for kind in coded_answer(record, result, holder, found))
-    if any(finding["kind"] == "titre" for finding in found):  # its titre answers a bare positive
-        found = [finding for finding in found if finding["kind"] != "positive"]
-    if any(finding["kind"] == "negative" for finding in found):
-        named = [] if fixed else named  # nothing was seen, so the code's pattern was not seen
-    for finding in found:
+    findings, named = read_phrases(tables, holder, bare, fixed)
+    named += [fixed] if fixed else patterns_by_code(holder)
+    if holder.get("valueRatio"):
+        ratio = rule_A1_ratio(holder["valueRatio"])
+        findings += [finding_of(ratio.magnitude, fixed)] if ratio else []
+    written, reason = rule_A1_number(tables, holder, bare.strip(), under_titre_code="titre" in own)
+    if reason:
+        return reason
+    findings += [finding_of(written.magnitude, fixed)] if written else []
+    findings += [{"kind": kind, "pattern": fixed} for kind in other_answer(record, result, holder, findings)]
+    kinds = {finding["kind"] for finding in findings}
+    if "titre" in kinds:  # its titre answers a bare positive
+        findings = [finding for finding in findings if finding["kind"] != "positive"]
+    if "negative" in kinds and fixed:
+        named = []  # nothing was seen, so the code's pattern was not seen
+    for finding in findings:
         if not finding["pattern"] and named:
             finding["pattern"] = all_cytoplasmic(named)
-    result["findings"].extend(found)
+    result["findings"].extend(findings)
     result["patterns"].extend(named)
+    return ""
 
 
-def coded_answer(record: dict, result: dict, holder: dict, found: list[dict]) -> list[str]:
-    """The answer by code, then (nothing else being said) by the own limit, then by the interpretation (E7)."""
+def finding_of(magnitude: Magnitude, pattern: str) -> dict:
+    return {"kind": "titre", "pattern": pattern, "magnitude": magnitude}
+
+
+def read_phrases(tables: dict, holder: dict, bare: str, fixed: str) -> tuple[list[dict], list[str]]:
+    """What the phrases of a text say: titres, the first answer, and the patterns they name."""
+    whole = without_reference(tables, text_of(holder))
+    findings: list[dict] = []
+    named: list[str] = []
+    answer = ""
+    said = [phrase_answer(tables, bare[start:end]) for start, end in phrase_spans(bare)]
+    first = next((kind for kind in said if kind), "")
+    for (start, end), kind in zip(phrase_spans(bare), said, strict=True):
+        phrase = bare[start:end]
+        pattern = fixed or rule_A4_pattern(tables, whole[start:end])
+        if pattern and not fixed and kind != "negative":
+            named.append(pattern)
+        for titre in rule_A1_titres(phrase):
+            magnitude = rule_A1_in_words(phrase[: titre.start], kind or first, kind, titre.magnitude)
+            findings.append(finding_of(magnitude, pattern))
+        if kind and not answer:
+            answer = kind
+            findings.append({"kind": kind, "pattern": pattern})
+    return findings, named
+
+
+def rule_A1_in_words(before: str, around: str, kind: str, magnitude: Magnitude) -> Magnitude:
+    """A positive "at" a titre is at least that titre; a titre in a negative phrase is below it."""
+    if not magnitude.exact:
+        return magnitude
+    if kind == "negative":
+        return bounded(magnitude.high, "<")
+    if around == "positive" and "at" in whole_words(before):
+        return bounded(magnitude.low, ">=")
+    return magnitude
+
+
+def other_answer(record: dict, result: dict, holder: dict, findings: list[dict]) -> list[str]:
+    """Weak, the answer by code or sign, then (nothing else being said) by the own limit, then by interpretation."""
     tables = record["tables"]
-    codes = words_of(tables, "qualifiers", holder.get("valueCodeableConcept") or {})
-    if says_weak(tables, holder, rule_A1_bare(tables, text_of(holder))):
-        found[:] = [one for one in found if one["kind"] == "titre"]
+    if rule_E7_weak(tables, holder, ""):
+        findings[:] = [finding for finding in findings if finding["kind"] == "titre"]
         return ["positive"]
-    for answer in ("negative", "positive"):
-        if answer in codes:
-            return [answer]
-    if found:
+    answer = coded_answer(tables, holder.get("valueCodeableConcept") or {}) or sign_answer(
+        tables, text_of(holder)
+    )
+    if answer:
+        return [answer]
+    if findings:
         return []
-    answer = quantity_answer(record, holder, result) or interpretation_answer(tables, holder)
-    return [answer] if answer else []
+    answer = rule_E7_quantity(record, holder, result)["answer"] or interpretation_answer(tables, holder)
+    return ["positive" if answer == "weak" else answer] if answer else []
 
 
 def rule_A4_pattern(tables: dict, phrase: str) -> str:
     """cytoplasmic, nuclear or nothing: a phrase that contains `cytoplasmic` is cytoplasmic whatever follows."""
-    said = whole_words(phrase)
-    if any(word in said for word in words(tables, "cytoplasmic")):
+    by_number = [int(match[1]) for match in re.finditer(rf"\b{AC.pattern}\b", plain(phrase))]
+    if says_any(tables, phrase, "cytoplasmic") or any(one in CYTOPLASMIC_AC for one in by_number):
         return "cytoplasmic"
-    prefix = words(tables, "antibody_prefix")
-    named = [word for before, word in zip(["", *said], said, strict=False) if before not in prefix]
-    return "nuclear" if any(word in words(tables, "nuclear") for word in named) else ""
+    held = whole_words(phrase)
+    prefix = words(tables, "antibody-prefix")
+    named = [word for before, word in zip(["", *held], held, strict=False) if before not in prefix]
+    nuclear = any(word in words(tables, "nuclear") for word in named)
+    return "nuclear" if nuclear or any(one > 0 for one in by_number) else ""
+
+
+def patterns_by_code(holder: dict) -> list[str]:
+    """AC-15 to AC-23 by code are cytoplasmic, the other numbers are not."""
+    named = []
+    for coding in codings_of(holder.get("valueCodeableConcept") or {}):
+        match = AC.fullmatch(as_text(coding.get("code")).strip())
+        if match and int(match[1]) > 0:
+            named.append("cytoplasmic" if int(match[1]) in CYTOPLASMIC_AC else "nuclear")
+    return named
 
 
 def pattern_of_code(tables: dict, holder: dict) -> str:
@@ -109,7 +160,7 @@ def pattern_of_code(tables: dict, holder: dict) -> str:
 
 
 def all_cytoplasmic(patterns: list[str]) -> str:
-    return "cytoplasmic" if all(one == "cytoplasmic" for one in patterns) else "nuclear"
+    return "cytoplasmic" if all(pattern == "cytoplasmic" for pattern in patterns) else "nuclear"
 
 
 def rule_A4_titre_pattern(record: dict, result: dict, finding: dict) -> str:
@@ -125,37 +176,29 @@ def rule_A4_titre_pattern(record: dict, result: dict, finding: dict) -> str:
         if other is result or "pattern" not in other["roles"]:
             continue
         if beside_each_other(record, result, other):
-            beside.extend(pattern for pattern in other["patterns"])
+            beside.extend(other["patterns"])
     return all_cytoplasmic(beside) if beside else ""
 
 
-def beside_each_other(record: dict, one: dict, other: dict) -> bool:
+def beside_each_other(record: dict, result: dict, other: dict) -> bool:
     """Same specimen, same report or same collection time."""
-    if one["specimen"] and one["specimen"] == other["specimen"]:
+    if result["specimen"] and result["specimen"] == other["specimen"]:
         return True
     for members in record["report_members"].values():
-        if one["name"] in members and other["name"] in members:
+        if result["name"] in members and other["name"] in members:
             return True
-    return (one["first"], one["last"]) == (other["first"], other["last"])
+    return (result["first"], result["last"]) == (other["first"], other["last"])
 
 
 def rule_A2_decides(tables: dict, finding: dict) -> str:
     """present, low or open: what one nuclear titre says about the threshold."""
-    threshold, titre = number(tables, "high_ana.threshold"), finding["titre"]
-    sign = finding["comparator"]
-    if sign in (">", ">="):
-        return "present" if titre >= threshold else "open"
-    if sign == "<":
-        return "low" if titre <= threshold else "open"
-    if sign == "<=":
-        return "low" if titre < threshold else "open"
-    return "present" if titre >= threshold else "low"
+    high = finding["magnitude"].at_least(number(tables, "high_ana.threshold"))
+    return {True: "present", False: "low", None: "open"}[high]
 
 
-def rule_A3_high_ana(record: dict) -> dict:
-    """The predictor `high_ana`."""
-    results = [result for result in record["results"] if result["analyte"] == "ana"]
-    said: dict[str, list[tuple[Decimal, dict]]] = {}
+def rule_A3_said(record: dict, results: list[dict]) -> dict[str, list[tuple[Fraction, dict]]]:
+    """What the results say, by kind: present, open, low, positive, negative, cytoplasmic."""
+    said: dict[str, list[tuple[Fraction, dict]]] = {}
     for result in results:
         for finding in result["findings"]:
             pattern = rule_A4_titre_pattern(record, result, finding)
@@ -166,13 +209,18 @@ def rule_A3_high_ana(record: dict) -> dict:
                 continue  # no screen
             if pattern == "cytoplasmic" and kind != "negative":
                 kind = "cytoplasmic"
-            said.setdefault(kind, []).append((finding.get("titre", Decimal(0)), result))
-        if (
-            not result["findings"]
-            and result["patterns"]
-            and all_cytoplasmic(result["patterns"]) == "cytoplasmic"
-        ):
-            said.setdefault("cytoplasmic", []).append((Decimal(0), result))
+            titre = finding["magnitude"].ends[-1] if "magnitude" in finding else Fraction(0)
+            said.setdefault(kind, []).append((titre, result))
+        only = not result["findings"] and result["patterns"]
+        if only and all_cytoplasmic(result["patterns"]) == "cytoplasmic":
+            said.setdefault("cytoplasmic", []).append((Fraction(0), result))
+    return said
+
+
+def rule_A3_high_ana(record: dict) -> dict:
+    """The predictor `high_ana`."""
+    results = [result for result in record["results"] if result["analyte"] == "ana"]
+    said = rule_A3_said(record, results)
     feature = combine(said)
     feature["rule"] = "A3"
     newest = max((result["last"] for result in results), default=None)
@@ -180,22 +228,50 @@ def rule_A3_high_ana(record: dict) -> dict:
     feature["stale"] = newest is not None and record["as_of"] - newest > limit
     if not results and "ana" in record["not_offered"]:
         feature["reason"] = "not offered by the server"
+    barring = rule_A4b_doubts(record, results)
+    if feature["state"] in ("absent", "missing") and barring:
+        return {
+            "state": "indeterminate",
+            "rule": "A4b",
+            "stale": feature["stale"],
+            "reason": "a result could not be read",
+        }
+    if feature["state"] == "indeterminate" and "open" in said:
+        feature["open"] = [(result, "ana") for _, result in said["open"]]
     return feature
 
 
+def rule_A4b_doubts(record: dict, results: list[dict]) -> list:
+    """Every doubt in an ANA role, but a line "see note" beside a result that was read."""
+    barring = []
+    for doubt in record["doubts"]:
+        if doubt.role != "ana":
+            continue
+        beside = {
+            "specimen": doubt.specimen,
+            "name": doubt.resource,
+            "first": doubt.first,
+            "last": doubt.last,
+        }
+        note = "titre" not in doubt.roles and any(beside_each_other(record, beside, one) for one in results)
+        if not note:
+            barring.append(doubt)
+    return barring
+
+
 def combine(said: dict) -> dict:
-    for kind, state in (
-        ("present", "present"),
-        ("open", "indeterminate"),
-        ("low", "absent"),
-        ("positive", "indeterminate"),
-        ("negative", "absent"),
-        ("cytoplasmic", "absent"),
+    for kind, state, reason in (
+        ("present", "present", ""),
+        ("open", "indeterminate", "the comparator leaves the titre open"),
+        ("low", "absent", ""),
+        ("positive", "indeterminate", "positive without titre"),
+        ("negative", "absent", ""),
+        ("cytoplasmic", "absent", "cytoplasmic staining only"),
     ):
         if kind in said:
             titre, result = max(said[kind], key=lambda pair: (pair[0], pair[1]["last"]))
-            feature = {"state": state, "kind": kind, "date": result["text"][:10]}
+            feature = {"state": state, "kind": kind, "date": result["text"][:10], "reason": reason}
             if kind in ("present", "low"):
                 feature["value"] = titre
             return feature
-    return {"state": "missing"}
+    return {"state": "missing", "reason": "no ANA result that can be read"}

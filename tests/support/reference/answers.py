@@ -1,183 +1,100 @@
 # ruff: noqa: N802 - the functions bear the ids of the rules
-"""Words, codes and titres of qualitative results (rules E7, A1, A2, A4)."""
+"""Codes, words, numbers and titres of qualitative results (rule E7)."""
 
 import re
-from decimal import Decimal
+from fractions import Fraction
 
-from .tables import words, words_of
-from .values import FLIPPED, above, as_decimal, range_matches
-
-TITRE = re.compile(r"(?<![0-9/.-])1\s*[:/]\s*([0-9]+(?:[,. ][0-9]{3})*)(?![0-9/])")
-BEFORE = re.compile(r"(<=|>=|≤|≥|<|>|less than|greater than)\s*$", re.IGNORECASE)
-SIGNS = {"≤": "<=", "≥": ">=", "less than": "<", "greater than": ">"}
-BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}")
-SEPARATOR = re.compile(r"[,;+]|\band\b", re.IGNORECASE)
-TITER_UNITS = ("{titer}", "{titre}", "titer", "titre", "1", "", None)
+from .limits import range_matches, rule_F8_choice
+from .numbers import Magnitude, bounded, rule_F5_text
+from .spelling import anywhere, nfkc, plain, says, texts_of, whole_words
+from .tables import as_text, words, words_of
+from .titres import (
+    TITRE_UNITS,
+    phrase_spans,
+    rule_A1_number,
+    rule_A1_ratio,
+    rule_A1_titres,
+    without_reference,
+)
+from .values import COMPARATORS, as_decimal
 
 
 def text_of(holder: dict) -> str:
     """The free text of a value: valueString, or the text of a valueCodeableConcept."""
-    return holder.get("valueString") or (holder.get("valueCodeableConcept") or {}).get("text") or ""
+    return as_text(holder.get("valueString")) or as_text(
+        (holder.get("valueCodeableConcept") or {}).get("text")
+    )
 
 
-def whole_words(text: str) -> list[str]:
-    return re.findall(r"[a-z]+", text.lower())
+def coded_answer(tables: dict, concept) -> str:
+    """The answer of the codings: one that all agree on, or weak."""
+    said = words_of(tables, "qualifiers", concept) & {"positive", "negative", "weak"}
+    return said.pop() if len(said) == 1 else "weak" if said else ""
 
 
-def announces_reference(tables: dict, text: str):
-    """The first whole word that says that a reference follows (A1), as a match."""
-    announcing = "|".join(re.escape(word) for word in words(tables, "reference"))
-    return re.search(rf"\b({announcing})\b", text, re.IGNORECASE)
-
-
-def without_reference(tables: dict, text: str) -> str:
-    """Text without its reference: brackets that hold one are blanked, and what follows one is cut off."""
-    held = BRACKETS.sub(lambda m: " " * len(m[0]) if announces_reference(tables, m[0]) else m[0], text)
-    match = announces_reference(tables, held)
-    return held[: match.start()] if match else held
-
-
-def rule_A1_bare(tables: dict, text: str) -> str:
-    """Text with every bracket blanked (each letter stays in its place), and no reference."""
-    return BRACKETS.sub(lambda m: " " * len(m[0]), without_reference(tables, text))
-
-
-def phrase_spans(text: str) -> list[tuple[int, int]]:
-    """Where the phrases of a text lie; a separator inside a titre such as 1:1,280 separates nothing."""
-    spans = [match.span() for match in TITRE.finditer(text)]
-    found, start = [], 0
-    for match in SEPARATOR.finditer(text):
-        if any(low <= match.start() < high for low, high in spans):
-            continue
-        found.append((start, match.start()))
-        start = match.end()
-    return [*found, (start, len(text))]
-
-
-def phrases(text: str) -> list[str]:
-    return [text[start:end] for start, end in phrase_spans(text)]
-
-
-def titres_in(text: str) -> list[dict]:
-    """Every titre in a text, with the comparator written before it."""
-    found = []
-    for match in TITRE.finditer(text):
-        sign = BEFORE.search(text[: match.start()])
-        written = sign.group(1).lower() if sign else ""
-        digits = re.sub(r"[,. ]", "", match.group(1))
-        found.append({"titre": Decimal(digits), "comparator": SIGNS.get(written, written)})
-    return found
-
-
-def ratio_titre(ratio: dict) -> dict | None:
-    """1/320 and 320/1 are both 1:320; a comparator on the numerator of 1/320 is turned round (notes 4.2)."""
-    upper, lower = ratio.get("numerator") or {}, ratio.get("denominator") or {}
-    top, bottom = as_decimal(upper.get("value")), as_decimal(lower.get("value"))
-    if not top or not bottom:
-        return None
-    if top > bottom:
-        sign = upper.get("comparator") or FLIPPED[lower.get("comparator") or ""]
-        return {"titre": top / bottom, "comparator": sign}
-    sign = lower.get("comparator") or FLIPPED[upper.get("comparator") or ""]
-    return {"titre": bottom / top, "comparator": sign}
-
-
-def number_titre(holder: dict, under_titre_code: bool) -> dict | None:
-    """A valueInteger, valueQuantity or bare number that is a titre."""
-    quantity = holder.get("valueQuantity")
-    if quantity:
-        unit = quantity.get("code") or quantity.get("unit")
-        says_titre = unit in TITER_UNITS[:4]
-        value = as_decimal(quantity.get("value"))
-        if value is not None and (says_titre or (under_titre_code and unit in TITER_UNITS)):
-            return {"titre": value, "comparator": quantity.get("comparator") or ""}
-    if under_titre_code and "valueInteger" in holder:
-        return {"titre": Decimal(holder["valueInteger"]), "comparator": ""}
-    bare = re.fullmatch(r"\s*(<=|>=|≤|≥|<|>)?\s*([0-9]+)\s*", text_of(holder))
-    if under_titre_code and bare:
-        written = bare.group(1) or ""
-        return {"titre": Decimal(bare.group(2)), "comparator": SIGNS.get(written, written)}
-    return None
-
-
-def phrase_answer(tables: dict, phrase: str) -> str:
-    """Negative first, then positive (E7)."""
-    said = whole_words(phrase)
-    if any(word in said for word in words(tables, "negative")):
-        return "negative"
-    for position, word in enumerate(said):
-        negated = any(before in words(tables, "negation") for before in said[:position])
-        if negated and word in words(tables, "negatable"):
-            return "negative"
-    if any(word in said for word in words(tables, "positive")):
-        return "positive"
+def sign_answer(tables: dict, text: str) -> str:
+    """`+` to `++++` as the whole text; one `+`, or one in brackets, is weak."""
+    sign = re.sub(r"\s", "", nfkc(text))
+    for answer in ("weak", "positive"):
+        if sign in words(tables, f"{answer}-whole"):
+            return answer
     return ""
 
 
-def words_answer(tables: dict, holder: dict, text: str) -> str:
-    """The answer that the codes or the words of a value give."""
-    codes = words_of(tables, "qualifiers", holder.get("valueCodeableConcept") or {})
-    for answer in ("negative", "positive"):
-        if answer in codes:
-            return answer
-    for phrase in phrases(text):
+def phrase_answer(tables: dict, phrase: str) -> str:
+    """Negative first, then positive: the words of one phrase."""
+    held = whole_words(phrase)
+    if any(says(phrase, wanted) for wanted in words(tables, "negative")):
+        return "negative"
+    positive = words(tables, "positive")
+    negations = words(tables, "negation")
+    for position, word in enumerate(held):
+        if any(says(word, wanted) for wanted in positive if not anywhere(wanted)):
+            return "negative" if any(before in negations for before in held[:position]) else "positive"
+    return "positive" if any(says(phrase, wanted) for wanted in positive) else ""
+
+
+def weak_phrase(tables: dict, phrase: str) -> bool:
+    """A word for weak, as whole words; `±`."""
+    return "±" in plain(phrase) or any(says(phrase, wanted) for wanted in words(tables, "weak"))
+
+
+def rule_E7_skipped(tables: dict, phrase: str, ours: str) -> bool:
+    """A phrase that names another antibody and not ours."""
+    if not ours:
+        return False
+    names = {"anti-srp", "anti-hmgcr", "other-msa"}
+    named = {row["role"] for row in tables["words"] if row["role"] in names and says(phrase, row["words"])}
+    if ours == "other-msa":
+        return bool(named) and "other-msa" not in named
+    return bool(named) and ours not in named
+
+
+def kept_phrases(tables: dict, text: str, ours: str) -> list[str]:
+    bare = without_reference(tables, text)
+    phrases = [bare[start:end] for start, end in phrase_spans(bare)]
+    return [phrase for phrase in phrases if not rule_E7_skipped(tables, phrase, ours)]
+
+
+def rule_E7_weak(tables: dict, holder: dict, ours: str) -> bool:
+    """Weak in the codes, the sign or the words of a value, or in the interpretation."""
+    if coded_answer(tables, holder.get("valueCodeableConcept") or {}) == "weak":
+        return True
+    if "weak" in words_of(tables, "qualifiers", holder.get("interpretation") or []):
+        return True
+    if sign_answer(tables, text_of(holder)) == "weak":
+        return True
+    said = [text_of(holder)] + [as_text(part.get("text")) for part in holder.get("interpretation") or []]
+    return any(weak_phrase(tables, phrase) for text in said for phrase in kept_phrases(tables, text, ours))
+
+
+def words_answer(tables: dict, text: str, ours: str) -> str:
+    """The first phrase that decides, of those that are not skipped."""
+    for phrase in kept_phrases(tables, text, ours):
         answer = phrase_answer(tables, phrase)
         if answer:
             return answer
     return ""
-
-
-def says_weak(tables: dict, holder: dict, text: str) -> bool:
-    """Weak, borderline, equivocal, indeterminate, or E, IND, WR (E7), in the value or the interpretation."""
-    if "weak" in words_of(tables, "qualifiers", holder.get("valueCodeableConcept") or {}):
-        return True
-    if "weak" in words_of(tables, "qualifiers", holder.get("interpretation") or []):
-        return True
-    texts = [text] + [one.get("text") or "" for one in holder.get("interpretation") or []]
-    return any(word in whole_words(text) for text in texts for word in words(tables, "weak"))
-
-
-def own_limit(record: dict, holder: dict, units: tuple, moment: dict) -> Decimal | None:
-    """The laboratory's own upper limit (F8), if it is in one of these unit texts or in none (F6)."""
-    best = None
-    for one in holder.get("referenceRange") or []:
-        special = range_matches(record, one, moment)
-        high = one.get("high") or {}
-        value = as_decimal(high.get("value"))
-        written = {high.get("unit"), high.get("code")} - {None, ""}
-        if special is None or value is None or value <= 0 or (written and not written & set(units)):
-            continue
-        if best is None or special > best[0]:
-            best = (special, value)
-    return best[1] if best else None
-
-
-def quantity_answer(record: dict, holder: dict, moment: dict) -> str:
-    """A quantity against its own limit."""
-    quantity = holder.get("valueQuantity") or {}
-    value = as_decimal(quantity.get("value"))
-    limit = own_limit(record, holder, (quantity.get("unit"), quantity.get("code")), moment)
-    if value is None or limit is None:
-        return ""
-    over = above(value, quantity.get("comparator") or "", limit)
-    return {True: "positive", False: "negative", None: ""}[over]
-
-
-def titre_answer(record: dict, holder: dict, under_titre_code: bool, moment: dict) -> str:
-    """A titre above its own limit, else any titre without `<`, is positive."""
-    found = titres_in(without_reference(record["tables"], text_of(holder)))
-    if holder.get("valueRatio"):
-        found.append(ratio_titre(holder["valueRatio"]))
-    found.append(number_titre(holder, under_titre_code))
-    found = [one for one in found if one and one["titre"] >= 1]
-    if not found:
-        return ""
-    highest = max(found, key=lambda one: one["titre"])
-    limit = own_limit(record, holder, TITER_UNITS, moment)
-    if limit is not None:
-        over = above(highest["titre"], highest["comparator"], limit)
-        return {True: "positive", False: "negative", None: ""}[over]
-    return "negative" if highest["comparator"].startswith("<") else "positive"
 
 
 def interpretation_answer(tables: dict, holder: dict) -> str:
@@ -188,16 +105,203 @@ def interpretation_answer(tables: dict, holder: dict) -> str:
     return ""
 
 
-def rule_E7_answer(record: dict, resource: dict, under_titre_code: bool, moment: dict) -> str:
-    """positive, negative, weak or nothing: what one antibody Observation says."""
-    tables = record["tables"]
-    holders = [resource] + (resource.get("component") or [])
-    said = without_reference(tables, text_of(resource))
-    if any(says_weak(tables, holder, without_reference(tables, text_of(holder))) for holder in holders):
-        return "weak"
-    return (
-        words_answer(tables, resource, said)
-        or quantity_answer(record, resource, moment)
-        or titre_answer(record, resource, under_titre_code, moment)
-        or interpretation_answer(tables, resource)
-    )
+def quantity_of(tables: dict, holder: dict) -> tuple[Magnitude | None, set[str]]:
+    """The number of a value and the texts of its unit, in whatever unit (F6: antibodies)."""
+    quantity = holder.get("valueQuantity")
+    if quantity:
+        value, sign = as_decimal(quantity.get("value")), as_text(quantity.get("comparator"))
+        units = {as_text(quantity.get("unit")), as_text(quantity.get("code"))} - {""}
+        if value is None or sign not in COMPARATORS:
+            return None, set()
+        return bounded(value, sign), {unit.casefold() for unit in units}
+    if "valueInteger" in holder:
+        return bounded(holder["valueInteger"], ""), set()
+    interval = holder.get("valueRange")
+    if interval:
+        ends = [as_decimal((interval.get(side) or {}).get("value")) for side in ("low", "high")]
+        low, high = (None if end is None else Fraction(end) for end in ends)
+        unit = {as_text((interval.get(side) or {}).get("unit")).casefold() for side in ("low", "high")} - {""}
+        return (None if low is None and high is None else Magnitude(low, high)), unit
+    return text_quantity(without_reference(tables, text_of(holder)))
+
+
+def text_quantity(text: str) -> tuple[Magnitude | None, set[str]]:
+    for written in rule_F5_text(text):
+        if len(written.unit.split()) > 1:
+            continue
+        numbers = [*written.first, *written.second]
+        low, high = min(numbers), max(numbers)
+        if written.comparator:
+            end = high if written.comparator.startswith("<") else low
+            return bounded(end, written.comparator), {written.unit.casefold()} - {""}
+        return Magnitude(low, high), {written.unit.casefold()} - {""}
+    return None, set()
+
+
+def same_unit(units: set[str], limit: dict) -> bool:
+    """A limit counts where it has no unit or that of the value (F6)."""
+    held = {as_text(limit.get("unit")).casefold(), as_text(limit.get("code")).casefold()} - {""}
+    return not held or bool(held & units)
+
+
+def title_of(tables: dict, held: dict) -> str:
+    """What the title of a band says: positive, negative, weak or nothing (F8)."""
+    for text in (as_text(held.get("text")), *texts_of(held.get("type") or {})):
+        if text_limit(text)[0] is not None:
+            continue
+        if weak_phrase(tables, text):
+            return "weak"
+        answer = phrase_answer(tables, text)
+        if answer:
+            return answer
+        if "normal" in whole_words(text):
+            return "negative"
+    return ""
+
+
+def text_limit(text: str) -> tuple[Magnitude | None, set[str]]:
+    """A text that is wholly `<`, `≤` or a range and a number: all that it allows."""
+    magnitude, units = text_quantity(text)
+    if magnitude is None or magnitude.high is None or magnitude.exact:
+        return None, set()
+    return magnitude, units
+
+
+def bands_of(record: dict, holder: dict, units: set[str]) -> list[tuple]:
+    """(low, high, what the title says) of the titled bands, by their lower ends."""
+    bands = []
+    for held in holder.get("referenceRange") or []:
+        title = title_of(record["tables"], held)
+        ends = [held.get(side) or {} for side in ("low", "high")]
+        if not title or not all(same_unit(units, end) for end in ends):
+            continue
+        low, high = (None if as_decimal(end.get("value")) is None else Fraction(end["value"]) for end in ends)
+        if low is not None or high is not None:
+            bands.append((low, high, title))
+    return sorted(bands, key=lambda band: (band[0] is not None, band[0] or 0, band[1] or 0))
+
+
+def band_at(bands: list[tuple], value: Fraction) -> str:
+    """The title of the band that holds a value; between two the lower one's, above all positive."""
+    for low, high, title in bands:
+        if (low is None or value >= low) and (high is None or value <= high):
+            return title
+    lower = [(high, title) for _, high, title in bands if high is not None and high < value]
+    if not lower:
+        return ""
+    if len(lower) == len(bands):
+        return "positive"
+    return max(lower)[1]
+
+
+def rule_F8_bands(record: dict, holder: dict, magnitude: Magnitude, units: set[str]) -> tuple[str, bool]:
+    """What the bands say of a number, and whether it is left open between several."""
+    bands = bands_of(record, holder, units)
+    if not bands:
+        return "", False
+    edges = sorted({end for low, high, _ in bands for end in (low, high) if end is not None})
+    bottom = edges[0] - 1 if magnitude.low is None else magnitude.low
+    top = edges[-1] + 1 if magnitude.high is None else magnitude.high
+    tried = [bottom, top, *(edge for edge in edges if bottom < edge < top)]
+    tried = sorted({*tried, *((a + b) / 2 for a, b in zip(sorted(tried), sorted(tried)[1:], strict=False))})
+    if not magnitude.exact:
+        tried = [v for v in tried if not (magnitude.low_open and v == magnitude.low)]
+        tried = [v for v in tried if not (magnitude.high_open and v == magnitude.high)]
+    said = {band_at(bands, value) for value in tried}
+    return (said.pop(), False) if len(said) == 1 else ("", True)
+
+
+def rule_F8_own_limits(record: dict, holder: dict, units: set[str], moment: dict) -> list[Magnitude]:
+    """All that each of the laboratory's own limits allows, of those that F8 leaves."""
+    ranges: list[tuple[dict, Magnitude]] = []
+    for held in holder.get("referenceRange") or []:
+        if title_of(record["tables"], held) in ("positive", "weak"):
+            continue
+        high = held.get("high") or {}
+        value = as_decimal(high.get("value"))
+        if value is not None and value > 0 and same_unit(units, high):
+            ranges.append((held, Magnitude(None, Fraction(value))))
+        elif value is None and as_text(held.get("text")):
+            limit, limit_units = text_limit(as_text(held.get("text")))
+            if limit is not None and limit.high > 0 and (not limit_units or limit_units & units):
+                ranges.append((held, Magnitude(None, limit.high, high_open=limit.high_open)))
+    usable = [held for held, _ in ranges if range_matches(record, held, moment) is not None]
+    kept = rule_F8_choice(record, usable, moment)
+    return [limit for held, limit in ranges if any(held is other for other in kept)]
+
+
+def over(magnitude: Magnitude, limit: Magnitude) -> bool | None:
+    """Is a number above a limit? One that is `<` does not hold its own number."""
+    if not limit.high_open:
+        return magnitude.above(limit.high)
+    below = magnitude.below(limit.high)
+    return None if below is None else not below
+
+
+def against_limits(record: dict, holder: dict, magnitude: Magnitude, units: set[str], moment: dict) -> dict:
+    """positive or negative by the own limits; open; or `several reference ranges`."""
+    said = {over(magnitude, limit) for limit in rule_F8_own_limits(record, holder, units, moment)}
+    if not said:
+        return {"answer": "", "open": False, "reason": ""}
+    if len(said) > 1:
+        return {"answer": "", "open": False, "reason": "several reference ranges"}
+    answer = said.pop()
+    return {
+        "answer": {True: "positive", False: "negative", None: ""}[answer],
+        "open": answer is None,
+        "reason": "",
+    }
+
+
+def rule_E7_quantity(record: dict, holder: dict, moment: dict) -> dict:
+    """A quantity or a text number against its own bands or limit."""
+    magnitude, units = quantity_of(record["tables"], holder)
+    if magnitude is None:
+        return {"answer": "", "open": False, "reason": ""}
+    answer, is_open = rule_F8_bands(record, holder, magnitude, units)
+    if answer or is_open:
+        return {"answer": answer, "open": is_open, "reason": ""}
+    return against_limits(record, holder, magnitude, units, moment)
+
+
+def rule_E7_titre(record: dict, holder: dict, ours: str, moment: dict) -> dict:
+    """A titre above its own limit, else any titre without `<`, is positive."""
+    tables, nothing = record["tables"], {"answer": "", "open": False, "reason": ""}
+    phrases = kept_phrases(tables, text_of(holder), ours)
+    titres = [titre for phrase in phrases for titre in rule_A1_titres(phrase)]
+    titres.append(rule_A1_ratio(holder["valueRatio"]) if holder.get("valueRatio") else None)
+    under_titre_code = "titre" in moment["roles"]
+    text = without_reference(tables, text_of(holder)).strip()
+    titres.append(rule_A1_number(tables, holder, text, under_titre_code=under_titre_code)[0])
+    titres = [titre for titre in titres if titre and titre.shown >= 1]
+    if not titres:
+        return nothing
+    highest = max(titres, key=lambda titre: titre.shown).magnitude
+    by_limit = against_limits(record, holder, highest, {*TITRE_UNITS, "1"}, moment)
+    if by_limit["answer"] or by_limit["open"] or by_limit["reason"]:
+        return by_limit
+    return {**nothing, "answer": "negative" if highest.low is None else "positive"}
+
+
+def rule_E7_answer(record: dict, resource: dict, moment: dict) -> dict:
+    """positive, negative, weak or nothing: what one antibody Observation says; and what leaves it open."""
+    tables, ours = record["tables"], moment["analyte"]
+    plainly = {"open": False, "reason": ""}
+    holders = [resource, *(resource.get("component") or [])]
+    if any(rule_E7_weak(tables, holder, ours) for holder in holders):
+        return {"answer": "weak", **plainly}
+    text = text_of(resource)
+    answer = coded_answer(tables, resource.get("valueCodeableConcept") or {}) or sign_answer(tables, text)
+    answer = answer or words_answer(tables, text, ours)
+    if answer:
+        return {"answer": answer, **plainly}
+    by_number = rule_E7_quantity(record, resource, moment)
+    by_titre = rule_E7_titre(record, resource, ours, moment)
+    for said in (by_number, by_titre):
+        if said["answer"]:
+            return {"answer": said["answer"], **plainly}
+    answer = interpretation_answer(tables, resource)
+    if answer:
+        return {"answer": answer, **plainly}
+    reason = by_number["reason"] or by_titre["reason"]
+    return {"answer": "", "open": not reason and (by_number["open"] or by_titre["open"]), "reason": reason}

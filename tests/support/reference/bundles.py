@@ -2,11 +2,16 @@
 """What arrived: entries, versions of one id, and whose they are (rules F1, F2, F7)."""
 
 import json
+import re
 from datetime import UTC
 from decimal import Decimal
 from functools import cmp_to_key
 
+from .shapes import without_nulls
+from .tables import as_text
 from .times import parse_time
+
+ABSOLUTE = re.compile(r"(https?)://([^/]+)(/.*)?", re.IGNORECASE)
 
 
 def decimals(data):
@@ -21,22 +26,26 @@ def decimals(data):
 
 
 def read(data):
-    """JSON text, or JSON already read."""
-    return json.loads(data, parse_float=Decimal) if isinstance(data, str | bytes) else decimals(data)
+    """JSON text, or JSON already read, without nulls."""
+    held = json.loads(data, parse_float=Decimal) if isinstance(data, str | bytes) else decimals(data)
+    return without_nulls(held)
 
 
 def entries_of(data) -> list[tuple[str, dict]]:
     """(fullUrl, resource) of a Bundle, a list of resources or a JSON object of prefetch keys."""
     if isinstance(data, list):
-        return [("", resource) for resource in data]
+        return [("", resource) for resource in data if isinstance(resource, dict)]
     if data.get("resourceType") == "Bundle":
-        return [(e.get("fullUrl") or "", e["resource"]) for e in data.get("entry") or [] if e.get("resource")]
-    found = []
+        held = [entry for entry in data.get("entry") or [] if isinstance(entry, dict)]
+        return [
+            (as_text(e.get("fullUrl")), e["resource"]) for e in held if isinstance(e.get("resource"), dict)
+        ]
+    entries = []
     for value in data.values():
         if isinstance(value, dict):
             inner = entries_of(value) if value.get("resourceType") == "Bundle" else [("", value)]
-            found.extend(inner)
-    return found
+            entries.extend(inner)
+    return entries
 
 
 def canonical(resource: dict) -> str:
@@ -45,7 +54,7 @@ def canonical(resource: dict) -> str:
 
 def later_version(one: dict, other: dict) -> int:
     """Which of two versions of one id is the later (F7)."""
-    meta, meta2 = one.get("meta") or {}, other.get("meta") or {}
+    meta, meta2 = (held.get("meta") if isinstance(held.get("meta"), dict) else {} for held in (one, other))
     written = parse_time(meta.get("lastUpdated"), UTC)
     written2 = parse_time(meta2.get("lastUpdated"), UTC)
     if written and written2 and written["first"] != written2["first"]:
@@ -57,11 +66,25 @@ def later_version(one: dict, other: dict) -> int:
     return (text > text2) - (text < text2)
 
 
+def key_of(resource: dict) -> tuple[str, str]:
+    return str(resource.get("resourceType")), str(resource.get("id") or canonical(resource))
+
+
+def urls_of(entries: list, last: list) -> dict[str, dict]:
+    """The resource behind every fullUrl: the last version of the id that stands there."""
+    current = {key_of(resource): resource for _, resource in last}
+    return {
+        rule_F1_same_address(url.split("/_history/")[0]): current[key_of(resource)]
+        for url, resource in entries
+        if url
+    }
+
+
 def rule_F7_versions(entries: list) -> tuple[list, list]:
     """The last version of every id, and the versions that it supersedes. Identical copies count once."""
     by_id: dict = {}
     for full_url, resource in entries:
-        key = (resource.get("resourceType"), resource.get("id") or canonical(resource))
+        key = key_of(resource)
         copies = by_id.setdefault(key, [])
         if not any(canonical(known) == canonical(resource) for _, known in copies):
             copies.append((full_url, resource))
@@ -70,7 +93,7 @@ def rule_F7_versions(entries: list) -> tuple[list, list]:
         ranked = sorted(copies, key=cmp_to_key(lambda one, other: later_version(one[1], other[1])))
         last.append(ranked[-1])
         superseded.extend(ranked[:-1])
-    last.sort(key=lambda entry: (entry[1].get("resourceType") or "", entry[1].get("id") or ""))
+    last.sort(key=lambda entry: (str(entry[1].get("resourceType")), str(entry[1].get("id"))))
     return last, superseded
 
 
@@ -81,30 +104,57 @@ def find_patient(entries: list) -> tuple[str, dict]:
     return "", {}
 
 
-def target_of(record: dict, reference: str | None) -> str:
-    """`Type/id` of what a reference points to: by fullUrl first, then relative or on the client's base."""
-    if not reference:
-        return ""
-    if reference in record["by_url"]:
-        found = record["by_url"][reference]
-        return f"{found['resourceType']}/{found.get('id')}"
-    plain = reference.split("/_history/", maxsplit=1)[0]
-    if plain in record["by_url"]:
-        found = record["by_url"][plain]
-        return f"{found['resourceType']}/{found.get('id')}"
-    base = record["base"]
-    if base and plain.startswith(base + "/"):
-        return plain[len(base) + 1 :]
-    return plain
+def rule_F1_same_address(address: str) -> str:
+    """One spelling of an address: as RFC 3986 compares host and path, http and https alike, slashes once."""
+    match = ABSOLUTE.fullmatch(address)
+    if not match:
+        return re.sub(r"/+", "/", address).strip("/")
+    host = re.sub(r":(80|443)$", "", match[2].lower())
+    path = re.sub(r"/+", "/", match[3] or "").strip("/")
+    return f"//{host}/{path}".rstrip("/")
 
 
-def resource_at(record: dict, reference: str | None, container: dict) -> dict | None:
+def is_absolute(reference: str) -> bool:
+    return bool(ABSOLUTE.fullmatch(reference)) or reference.startswith("urn:")
+
+
+def own_bases(record: dict) -> set[str]:
+    """The client's FHIR base and the bases in `also_known_as`."""
+    return {rule_F1_same_address(base) for base in (record["base"], *record["also_known_as"]) if base}
+
+
+def in_bundle(record: dict, reference: str) -> dict | None:
+    """F1: the entry whose fullUrl the reference is, with or without a version."""
+    for written in (reference, reference.split("/_history/", maxsplit=1)[0]):
+        held = record["by_url"].get(rule_F1_same_address(written))
+        if held is not None:
+            return held
+    return None
+
+
+def target_of(record: dict, reference) -> str:
+    """`Type/id` of what a reference points to: by fullUrl first, then relative or on one of the client's bases."""
+    reference = as_text(reference)
+    if not reference or reference.startswith("#"):
+        return reference
+    held = in_bundle(record, reference)
+    if held is not None:
+        return f"{held['resourceType']}/{held.get('id')}"
+    same = rule_F1_same_address(reference.split("/_history/", maxsplit=1)[0])
+    for base in sorted(own_bases(record), key=len, reverse=True):
+        if same.startswith(base + "/"):
+            return same[len(base) + 1 :]
+    return same
+
+
+def resource_at(record: dict, reference, container: dict) -> dict | None:
     """The resource behind a reference: contained, or in the Bundle."""
+    reference = as_text(reference)
     if not reference:
         return None
     if reference.startswith("#"):
         for contained in container.get("contained") or []:
-            if contained.get("id") == reference[1:]:
+            if isinstance(contained, dict) and contained.get("id") == reference[1:]:
                 return contained
         return None
     wanted = target_of(record, reference)
@@ -114,16 +164,40 @@ def resource_at(record: dict, reference: str | None, container: dict) -> dict | 
     return None
 
 
+def rule_F1_whose(record: dict, reference: str) -> str:
+    """own, `subject elsewhere` or `other patient`: whose a reference says that something is."""
+    chart = f"Patient/{record['patient']['id']}"
+    held = None if reference.startswith("#") else in_bundle(record, reference)
+    if held is not None:
+        return "own" if held is record["patient"]["resource"] else "other patient"
+    if target_of(record, reference) == chart:
+        return "own"
+    if reference.startswith("urn:"):
+        return "subject elsewhere"  # nobody in this Bundle: it may be anybody
+    same = rule_F1_same_address(reference.split("/_history/", maxsplit=1)[0])
+    return "subject elsewhere" if is_absolute(reference) and same.endswith("/" + chart) else "other patient"
+
+
+def references_in(parts) -> list[str]:
+    """The references of some elements, where they are strings."""
+    held = [part.get("reference") for part in parts if isinstance(part, dict)]
+    return [reference for reference in held if isinstance(reference, str) and reference]
+
+
 def subjects_of(record: dict, resource: dict) -> list[str] | None:
-    """Whose the resource is, as Type/id; None where its type has no such element and F1 does not judge it."""
+    """Whose the resource says it is; None where its type has no such element and F1 does not judge it."""
     if resource["resourceType"] == "Appointment":
-        actors = [p.get("actor") or {} for p in resource.get("participant") or []]
-        found = [target_of(record, actor.get("reference")) for actor in actors]
-        return [one for one in found if one.split("/")[-2:-1] == ["Patient"]]
+        parts = resource.get("participant")
+        actors = (
+            [part.get("actor") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+        )
+        patients = []
+        for reference in references_in(actors):
+            if "Patient" in target_of(record, reference).split("/")[-2:-1]:
+                patients.append(reference)
+        return patients
     held = [resource[name] for name in ("subject", "patient") if name in resource]
-    if not held:
-        return None
-    return [target_of(record, one["reference"]) for one in held if one.get("reference")]
+    return references_in(held) if held else None
 
 
 def rule_F1_subject(record: dict, resource: dict) -> str:
@@ -131,11 +205,28 @@ def rule_F1_subject(record: dict, resource: dict) -> str:
     subjects = subjects_of(record, resource)
     if not subjects:
         return "no subject"
-    chart = f"Patient/{record['patient']['id']}"
-    if chart not in subjects or (resource["resourceType"] != "Appointment" and set(subjects) != {chart}):
-        return "other patient"
+    whose = [rule_F1_whose(record, reference) for reference in subjects]
+    if resource["resourceType"] == "Appointment" and "own" in whose:
+        return ""
+    for reason in ("other patient", "subject elsewhere"):
+        if reason in whose:
+            return reason
     if resource["resourceType"] == "Observation" and resource.get("focus"):
-        return "other subject"
+        return rule_F1_focus(record, resource)
+    return ""
+
+
+def rule_F1_focus(record: dict, resource: dict) -> str:
+    """`other subject`, unless every focus is the patient or a Condition of the patient in the record."""
+    for part in resource["focus"]:
+        reference = as_text(part.get("reference")) if isinstance(part, dict) else ""
+        if not reference or reference.startswith("#"):
+            return "other subject"
+        if rule_F1_whose(record, reference) == "own":
+            continue
+        held = resource_at(record, reference, {})
+        if held is None or held.get("resourceType") != "Condition" or rule_F1_subject(record, held):
+            return "other subject"
     return ""
 
 

@@ -3,7 +3,6 @@
 
 from .cardiac import counted
 from .drr import of_analyte, same_specimen
-from .values import below
 
 
 def latest(record: dict, analyte: str) -> dict | None:
@@ -16,13 +15,13 @@ def rule_X1_lymphopenia(record: dict) -> bool:
     newest = latest(record, "lymphocytes")
     if newest is None or newest["lln"] is None:
         return False
-    return below(newest["value"], newest["comparator"], newest["lln"]) is True
+    return newest["magnitude"].below(newest["lln"]) is True
 
 
 def rule_X1_nlr(record: dict) -> bool:
     for neutrophils in of_analyte(record, "neutrophils"):
         for lymphocytes in of_analyte(record, "lymphocytes"):
-            if neutrophils["comparator"] or lymphocytes["comparator"]:
+            if not (neutrophils["magnitude"].exact and lymphocytes["magnitude"].exact):
                 continue
             times = [(one["first"], one["last"]) for one in (neutrophils, lymphocytes)]
             if lymphocytes["value"] and (same_specimen(neutrophils, lymphocytes) or times[0] == times[1]):

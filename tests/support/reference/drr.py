@@ -3,9 +3,10 @@
 
 from fractions import Fraction
 
+from .numbers import Magnitude
 from .tables import number
 from .times import day_of, days
-from .values import below, over_limit
+from .values import over_limit
 
 
 def of_analyte(record: dict, *analytes: str) -> list[dict]:
@@ -71,49 +72,47 @@ def rule_D1_pairs(record: dict) -> list[dict]:
 
 def make_pair(record: dict, ast: dict, alt: dict, step: str) -> dict:
     later = max(ast, alt, key=lambda result: result["last"])
-    low_alt = below(alt["value"], alt["comparator"], number(record["tables"], "high_drr.alt_at_least"))
+    at_least = number(record["tables"], "high_drr.alt_at_least")
     return {
-        "ast": ast,
-        "alt": alt,
+        "members": [ast, alt],
         "last": later["last"],
         "text": later["text"],
         "same_specimen": step == "specimen",
         "id": str(ast["id"]),
-        "ratio": Fraction(ast["value"]) / Fraction(alt["value"]),
-        "bounds": ratio_bounds(ast, alt),
-        "refused": low_alt is True,
-        "rule": "D6" if ast["comparator"] or alt["comparator"] else "D5",
+        "value": Fraction(ast["value"]) / Fraction(alt["value"]),
+        "ratio": ratio_of(ast["magnitude"], alt["magnitude"]),
+        "refused": alt["magnitude"].below(at_least) is True,
+        "rule": "D5" if ast["magnitude"].exact and alt["magnitude"].exact else "D6",
     }
 
 
-def ratio_bounds(ast: dict, alt: dict) -> tuple[bool, bool, bool]:
-    """Does the written ratio bound the true one from below, from above, and strictly (D6)?"""
-    signs = (ast["comparator"], alt["comparator"])
-    lower = signs[0] in ("", ">", ">=") and signs[1] in ("", "<", "<=")
-    upper = signs[0] in ("", "<", "<=") and signs[1] in ("", ">", ">=")
-    return lower, upper, signs[0] in ("<", ">") or signs[1] in ("<", ">")
+def ratio_of(ast: Magnitude, alt: Magnitude) -> Magnitude:
+    """All that the ratio can be (D6)."""
+    low = None if ast.low is None or alt.high is None else ast.low / alt.high
+    high = None if ast.high is None or not alt.low else ast.high / alt.low
+    return Magnitude(low, high, ast.low_open or alt.high_open, ast.high_open or alt.low_open)
 
 
 def rule_D2_direct(record: dict, pairs: list[dict]) -> tuple[list[dict], list[dict]]:
     """Direct ratios that count as pairs, and those whose disease activity is unknown."""
     counted, unknown = [], []
     for direct in of_analyte(record, "ast-alt-ratio", "alt-ast-ratio"):
-        near = [p for p in pairs if beside(record, direct, p["ast"]) or beside(record, direct, p["alt"])]
+        near = [pair for pair in pairs if any(beside(record, direct, member) for member in pair["members"])]
         if near:
             note_difference(record, direct, near[0])
             continue
         ratio = {
-            "direct": direct,
+            "members": [direct],
             "last": direct["last"],
             "text": direct["text"],
             "same_specimen": True,
             "id": str(direct["id"]),
-            "ratio": Fraction(direct["value"]),
-            "bounds": direct_bounds(direct["comparator"]),
+            "value": Fraction(direct["value"]),
+            "ratio": direct["magnitude"],
             "refused": False,
             "rule": "D2",
         }
-        enzymes = [r for r in of_analyte(record, "ast", "alt") if beside(record, direct, r)]
+        enzymes = [result for result in of_analyte(record, "ast", "alt") if beside(record, direct, result)]
         if enzymes:
             ratio["raised"] = any(over_limit(result) is True for result in enzymes)
             counted.append(ratio)
@@ -124,27 +123,26 @@ def rule_D2_direct(record: dict, pairs: list[dict]) -> tuple[list[dict], list[di
 
 def note_difference(record: dict, direct: dict, pair: dict) -> None:
     percent = Fraction(number(record["tables"], "high_drr.direct_differs_percent"))
-    if abs(Fraction(direct["value"]) - pair["ratio"]) * 100 > percent * pair["ratio"]:
+    if abs(Fraction(direct["value"]) - pair["value"]) * 100 > percent * pair["value"]:
         record["notes"].append({"rule": "D2", "text": "direct and computed ratio differ"})
 
 
-def direct_bounds(comparator: str) -> tuple[bool, bool, bool]:
-    return comparator in ("", ">", ">="), comparator in ("", "<", "<="), comparator in ("<", ">")
+def nearest_ck(record: dict, pair: dict) -> dict | None:
+    """D3: the CK nearest in time within 7 days, of two equally near the higher."""
+    limit = days(number(record["tables"], "high_drr.ck_within_days"))
+    near = [ck for ck in of_analyte(record, "ck") if apart(ck, pair) <= limit]
+    return min(near, key=lambda ck: (apart(ck, pair), -ck["value"]), default=None)
 
 
 def rule_D3_active(record: dict, pair: dict) -> bool:
     """AST or ALT above its limit, unless the nearest CK within 7 days is within its own."""
     raised = pair.get("raised")
     if raised is None:
-        raised = over_limit(pair["ast"]) is True or over_limit(pair["alt"]) is True
+        raised = any(over_limit(member) is True for member in pair["members"])
     if not raised:
         return False
-    limit = days(number(record["tables"], "high_drr.ck_within_days"))
-    near = [ck for ck in of_analyte(record, "ck") if apart(ck, pair) <= limit]
-    if not near:
-        return True
-    nearest = min(near, key=lambda ck: (apart(ck, pair), -ck["value"]))
-    return over_limit(nearest) is not False
+    nearest = nearest_ck(record, pair)
+    return nearest is None or over_limit(nearest) is not False
 
 
 def rule_D4_choice(record: dict, active: list[dict]) -> dict:
@@ -152,26 +150,19 @@ def rule_D4_choice(record: dict, active: list[dict]) -> dict:
     latest = max(day_of(pair["last"], record["zone"]) for pair in active)
     on_that_day = [pair for pair in active if day_of(pair["last"], record["zone"]) == latest]
     on_that_day.sort(key=lambda pair: pair["id"])
-    on_that_day.sort(key=lambda pair: pair["ratio"], reverse=True)
+    on_that_day.sort(key=lambda pair: pair["value"], reverse=True)
     on_that_day.sort(key=lambda pair: pair["last"], reverse=True)
     on_that_day.sort(key=lambda pair: not pair["same_specimen"])
     return on_that_day[0]
 
 
 def rule_D5_D6_decide(record: dict, pair: dict) -> str:
-    """present above the threshold; a comparator decides if its bound can."""
-    threshold = Fraction(number(record["tables"], "high_drr.threshold"))
-    lower, upper, strict = pair["bounds"]
-    if lower and (pair["ratio"] > threshold or (strict and pair["ratio"] == threshold)):
-        return "present"
-    if upper and pair["ratio"] <= threshold:
-        return "absent"
-    return "indeterminate"
+    """present above the threshold; a comparator or an interval decides if its bounds can."""
+    above = pair["ratio"].above(number(record["tables"], "high_drr.threshold"))
+    return {True: "present", False: "absent", None: "indeterminate"}[above]
 
 
 def rule_D5_why_missing(record: dict, old: list[dict], pairs: list[dict]) -> str:
-    if record.get("unit_refused"):
-        return "unit"
     if not of_analyte(record, "ast"):
         return "no AST"
     if not of_analyte(record, "alt"):
@@ -181,6 +172,41 @@ def rule_D5_why_missing(record: dict, old: list[dict], pairs: list[dict]) -> str
     if any(pair["refused"] for pair in pairs):
         return "ALT < 5 U/L"
     return "not the same day"
+
+
+def rule_D5_doubts(record: dict, after=None) -> list:
+    """Doubts in AST, ALT or a direct ratio: later than a moment, else of the last 5 years."""
+    doubts = [doubt for doubt in record["doubts"] if doubt.role in ("ast", "alt", "drr")]
+    if after is not None:
+        return [doubt for doubt in doubts if doubt.last > after]
+    look_back = days(number(record["tables"], "high_drr.look_back_days"))
+    return [doubt for doubt in doubts if record["as_of"] - doubt.last <= look_back]
+
+
+def rule_D8_elsewhere(record: dict, pair: dict) -> str:
+    """The reason why the enzymes of a pair may not come from muscle, or nothing."""
+    said = "AST and ALT may not come from muscle: "
+    tables, zone = record["tables"], record["zone"]
+    nearest = nearest_ck(record, pair)
+    muscle = (
+        nearest is not None and over_limit(nearest, number(tables, "high_drr.muscle_ck_times_uln")) is True
+    )
+    that_day = day_of(pair["last"], zone)
+    before = days(number(tables, "high_drr.other_cause_before_days"))
+    after = days(number(tables, "high_drr.other_cause_after_days"))
+    for condition in record["conditions"]:
+        if not condition["confirmed"]:
+            continue
+        named = condition["roles"] & {"liver-disease", "alcohol-disorder", "haemolysis"}
+        begun = condition["when"] is None or day_of(condition["when"]["first"], zone) <= that_day
+        over = condition["abated"] is not None and day_of(condition["abated"]["last"], zone) < that_day
+        if named and begun and not over and not muscle:
+            return said + condition["name"]
+        acute = condition["roles"] & {"rhabdomyolysis", "myocardial-infarction"}
+        when = condition["when"]
+        if acute and when and pair["last"] - before <= when["first"] <= pair["last"] + after:
+            return said + condition["name"]
+    return ""
 
 
 def rule_D_high_drr(record: dict) -> dict:
@@ -193,37 +219,76 @@ def rule_D_high_drr(record: dict) -> dict:
     recent = [pair for pair in usable if record["as_of"] - pair["last"] <= look_back]
     unknown = [pair for pair in unknown if record["as_of"] - pair["last"] <= look_back]
     active = [pair for pair in recent if rule_D3_active(record, pair)]
-    rule_D7_notes(record, active)
     if active:
-        chosen = rule_D4_choice(record, active)
-        stale = record["as_of"] - chosen["last"] > days(number(tables, "high_drr.stale_after_days"))
-        state = rule_D5_D6_decide(record, chosen)
-        return {
-            "state": state,
-            "rule": chosen["rule"],
-            "stale": stale,
-            "value": chosen["ratio"],
-            "date": chosen["text"][:10],
-            "reason": "comparator" if state == "indeterminate" else "",
-        }
+        return rule_D5_chosen(record, active)
     if unknown:
         return {"state": "indeterminate", "rule": "D2", "stale": False, "reason": "activity unknown"}
     if recent:
-        reason = "no pair from active disease"
+        newest = max(pair["last"] for pair in recent)
+        doubtful = rule_D5_doubts(record, newest)
+        reason = "a newer result could not be read" if doubtful else "no pair from active disease"
         return {"state": "indeterminate", "rule": "D5", "stale": False, "reason": reason}
+    return rule_D5_no_pair(record, pairs)
+
+
+def rule_D5_chosen(record: dict, active: list[dict]) -> dict:
+    """The decision of the chosen pair, unless the enzymes may come from elsewhere or a newer result is unread."""
+    chosen = rule_D4_choice(record, active)
+    rule_D7_notes(record, active, chosen)
+    stale_after = days(number(record["tables"], "high_drr.stale_after_days"))
+    state = rule_D5_D6_decide(record, chosen)
+    feature = {
+        "state": state,
+        "rule": chosen["rule"],
+        "stale": record["as_of"] - chosen["last"] > stale_after,
+        "value": None if any(is_interval(member) for member in chosen["members"]) else chosen["value"],
+        "date": chosen["text"][:10],
+        "reason": "comparator" if state == "indeterminate" else "",
+    }
+    elsewhere = rule_D8_elsewhere(record, chosen)
+    if elsewhere:
+        return {**feature, "state": "indeterminate", "rule": "D8", "reason": elsewhere}
+    if state == "absent" and rule_D5_doubts(record, chosen["last"]):
+        return {
+            **feature,
+            "state": "indeterminate",
+            "rule": "D5",
+            "reason": "a newer result could not be read",
+        }
+    if state == "indeterminate":
+        open_members = [result for result in chosen["members"] if not result["magnitude"].exact]
+        feature["open"] = [(result, role_of(result)) for result in open_members]
+    return feature
+
+
+def is_interval(result: dict) -> bool:
+    """Two ends as written: no one number stands for it."""
+    return len(result["magnitude"].ends) == 2 and not result["magnitude"].exact
+
+
+def role_of(result: dict) -> str:
+    return result["analyte"] if result["analyte"] in ("ast", "alt") else "drr"
+
+
+def rule_D5_no_pair(record: dict, pairs: list[dict]) -> dict:
+    """missing, or indeterminate where a result of the last 5 years could not be read."""
+    nothing = {"state": "missing", "rule": "D5", "stale": False}
+    doubtful = rule_D5_doubts(record)
+    if doubtful:
+        by_unit = any(doubt.reason in ("no unit", "unknown unit") for doubt in doubtful)
+        reason = "unit" if by_unit else "a newer result could not be read"
+        return {**nothing, "state": "indeterminate", "reason": reason}
     seen = of_analyte(record, "ast", "alt", "ast-alt-ratio", "alt-ast-ratio")
-    reason = rule_D5_why_missing(record, [pair for pair in pairs if not pair["refused"]], pairs)
-    if "enzymes" in record["not_offered"] and not seen and not record.get("unit_refused"):
-        reason = "not offered by the server"
-    return {"state": "missing", "rule": "D5", "stale": False, "reason": reason}
+    if "enzymes" in record["not_offered"] and not seen:
+        return {**nothing, "reason": "not offered by the server"}
+    old = [pair for pair in pairs if not pair["refused"]]
+    return {**nothing, "reason": rule_D5_why_missing(record, old, pairs)}
 
 
-def rule_D7_notes(record: dict, active: list[dict]) -> None:
-    """Active pairs within 30 days on both sides of the threshold; liver disease."""
+def rule_D7_notes(record: dict, active: list[dict], chosen: dict) -> None:
+    """Active pairs within 30 days of the chosen one on the other side of the threshold."""
     near = days(number(record["tables"], "high_drr.unstable_within_days"))
-    decided = [(pair["last"], rule_D5_D6_decide(record, pair)) for pair in active]
-    for when, state in decided:
-        for when2, state2 in decided:
-            if {state, state2} == {"present", "absent"} and abs(when - when2) <= near:
-                record["notes"].append({"rule": "D7", "text": "unstable"})
-                return
+    beside_it = [pair for pair in active if abs(pair["last"] - chosen["last"]) <= near]
+    states = {rule_D5_D6_decide(record, pair) for pair in beside_it}
+    if {"present", "absent"} <= states:
+        record["notes"].append({"rule": "D7", "text": "unstable"})

@@ -1,49 +1,82 @@
 # ruff: noqa: N802 - the functions bear the ids of the rules
 """Medicines: what counts, when it was taken, and how much (rules T1 to T4)."""
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 
-from .bundles import resource_at
-from .tables import number, words_of
-from .times import day_of, days, parse_time, rule_F3_past
-from .values import as_decimal, rule_F6_factor
+from .roles import rule_T1_medication, rule_T1_medication_resource
+from .spelling import texts_of
+from .tables import ATC, as_text, canonical_system, codings_of, number, words_of
+from .times import day_of, days, parse_time, rule_F3_first_written, rule_F3_past
+from .units import rule_F6_factor
+from .values import as_decimal
 
-ACCEPTED = {
-    "MedicationRequest": ("active", "completed", "stopped", "on-hold"),
-    "MedicationStatement": ("active", "completed", "stopped", "on-hold"),
-    "MedicationAdministration": ("completed", "in-progress", "stopped"),
-    "MedicationDispense": ("completed",),
-}
-INTENTS = ("order", "original-order", "reflex-order", "filler-order", "instance-order")
 NOT_AGENTS = ("statin", "checkpoint-inhibitor")
 INFUSED = ("ivig", "infusion", "fcrn", "complement")
+COMPLETE_ATC = re.compile(r"[A-Z][0-9]{2}[A-Z]{2}[0-9]{2}")
 
 
-def rule_T1_medication(record: dict, resource: dict):
-    """The code of the medicine: on the resource, or on the Medication it points to."""
-    if resource.get("medicationCodeableConcept"):
-        return resource["medicationCodeableConcept"]
-    medication = referenced(record, resource)
-    code = medication.get("code") or {}
-    if words_of(record["tables"], "medications", code):
-        return code
-    return [one.get("itemCodeableConcept") or {} for one in medication.get("ingredient") or []] or code
+def rule_U3_medicine_texts(record: dict, resource: dict) -> list[str]:
+    """The words of a medicine: text and display of its concept, of the reference and of the Medication."""
+    pointer = resource.get("medicationReference")
+    held = [*texts_of(resource.get("medicationCodeableConcept") or {})]
+    if isinstance(pointer, dict):
+        held.append(as_text(pointer.get("display")))
+    medication = rule_T1_medication_resource(record, resource) or {}
+    held += texts_of(medication.get("code") or {})
+    for part in medication.get("ingredient") or []:
+        held += texts_of(part.get("itemCodeableConcept") or {})
+    return [text for text in held if text.strip()]
 
 
-def referenced(record: dict, resource: dict) -> dict:
-    """The Medication that a medication resource points to, contained or in the Bundle."""
-    reference = (resource.get("medicationReference") or {}).get("reference")
-    return resource_at(record, reference, resource) or {}
+def named_roles(tables: dict) -> list[str]:
+    """The roles of words.csv that name an agent of T1 or a statin."""
+    return [name for name in tables["agents"] if name != "checkpoint-inhibitor"]
+
+
+def rule_T1_unresolved(record: dict, resource: dict) -> bool:
+    """A Medication that is nowhere, or a medicine without words none of whose codings says what it is."""
+    tables, concept = record["tables"], rule_T1_medication(record, resource)
+    if words_of(tables, "medications", concept):
+        return False
+    if (
+        not resource.get("medicationCodeableConcept")
+        and rule_T1_medication_resource(record, resource) is None
+    ):
+        return True
+    if rule_U3_medicine_texts(record, resource):
+        return False
+    for coding in codings_of(concept):
+        is_atc = canonical_system(tables, as_text(coding.get("system"))) == ATC
+        if is_atc and COMPLETE_ATC.fullmatch(as_text(coding.get("code")).upper()):
+            return False
+    return True
 
 
 def rule_T1_excluded_route(record: dict, resource: dict) -> bool:
     """Every instruction names an excluded route, or the product's form is one."""
-    form = referenced(record, resource).get("form") or {}
+    form = (rule_T1_medication_resource(record, resource) or {}).get("form") or {}
     if "excluded-route" in words_of(record["tables"], "qualifiers", form):
         return True
     return bool(written(resource)) and not instructions(record, resource)
+
+
+def rule_T1_infusion(record: dict, resource: dict, begun: dict, moment: dict, ingredient: str) -> dict:
+    """A completed Procedure with the HCPCS code of an infusion, as an administration at performed[x]."""
+    start = min(begun["first"], record["as_of"])
+    return {
+        "id": resource.get("id"),
+        "name": f"Procedure/{resource.get('id')}",
+        "kind": "MedicationAdministration",
+        "start": start,
+        "end": max(start, min(moment["last"], record["as_of"])),
+        "status": "completed",
+        "intolerance": False,
+        "resource": {"resourceType": "Procedure"},
+        "ingredient": ingredient,
+    }
 
 
 def written(resource: dict) -> list[dict]:
@@ -54,69 +87,79 @@ def written(resource: dict) -> list[dict]:
 def instructions(record: dict, resource: dict) -> list[dict]:
     """The dosage instructions, without those by an excluded route."""
     kept = []
-    for one in written(resource):
-        if "excluded-route" not in words_of(record["tables"], "qualifiers", one.get("route") or {}):
-            kept.append(one)
+    for instruction in written(resource):
+        route = instruction.get("route") or {}
+        if "excluded-route" not in words_of(record["tables"], "qualifiers", route):
+            kept.append(instruction)
     return kept
 
 
-def rule_T2_counts(resource: dict) -> str:
-    """The status, else the intent, else `do not perform`."""
-    kind, status = resource["resourceType"], resource.get("status")
-    if status not in ACCEPTED[kind]:
-        return status or "no status"
-    if kind == "MedicationRequest":
-        if resource.get("intent") not in INTENTS:
-            return resource.get("intent") or "no intent"
-        if resource.get("doNotPerform") is True:
-            return "do not perform"
-    return ""
-
-
-def rule_T3_treatment(record: dict, resource: dict) -> tuple[dict, str]:
-    """From when to when one medication resource says that the medicine was taken."""
-    period = {
+def period_of(record: dict, resource: dict) -> tuple:
+    """Start and end of a medication resource, as its type writes them."""
+    return {
         "MedicationRequest": request_period,
         "MedicationStatement": statement_period,
         "MedicationAdministration": administration_period,
         "MedicationDispense": dispense_period,
-    }[resource["resourceType"]]
-    start, end = period(record, resource)
+    }[resource["resourceType"]](record, resource)
+
+
+def rule_T3_start(record: dict, resource: dict) -> dict | None:
+    """When the medicine was begun, as one medication resource says."""
+    return period_of(record, resource)[0]
+
+
+def rule_T3_treatment(record: dict, resource: dict) -> tuple[dict, str]:
+    """From when to when one medication resource says that the medicine was taken."""
+    start, end = period_of(record, resource)
     if start is None:
         return {}, "undated"
     past = rule_F3_past(start, record["as_of"], record["tolerance"])
     if past is None:
         return {}, "future"
-    begun = past["first"]
+    begun, alone = past["first"], end == "authored alone"
     if end == "as_of":
         end = record["as_of"]
-    elif end == "one day":
+    elif end in ("one day", "authored alone"):
         end = begun + timedelta(days=1)
     elif isinstance(end, timedelta):
         end = begun + end
-    kind, number_ = resource["resourceType"], resource.get("id")
+    kind = resource["resourceType"]
     reasons = resource.get("statusReason") or resource.get("statusReasonCodeableConcept") or []
     return {
-        "id": number_,
-        "name": f"{kind}/{number_}",
+        "id": resource.get("id"),
+        "name": f"{kind}/{resource.get('id')}",
         "kind": kind,
         "start": begun,
         "end": max(begun, min(end, record["as_of"])),
+        "authored": rule_F3_authored(record, resource),
+        "authored_alone": alone,
         "status": resource.get("status"),
         "intolerance": "intolerance" in words_of(record["tables"], "qualifiers", reasons),
         "resource": resource,
     }, ""
 
 
+def rule_F3_authored(record: dict, resource: dict):
+    moment = parse_time(resource.get("authoredOn"), record["zone"])
+    return min(moment["first"], record["as_of"]) if moment else None
+
+
 def request_period(record: dict, resource: dict):
+    """boundsPeriod, else validityPeriod, else authoredOn and the supply."""
     zone = record["zone"]
-    bounds = [bounds_of(record, one) for one in instructions(record, resource)]
+    periods = [bounds_period(instruction) for instruction in instructions(record, resource)]
     supply = resource.get("dispenseRequest") or {}
     valid = supply.get("validityPeriod") or {}
-    starts = [start for start, _ in bounds if start]
-    ends = [end for _, end in bounds if end]
-    start = min(starts, key=lambda moment: moment["first"]) if starts else None
-    start = start or parse_time(valid.get("start"), zone) or parse_time(resource.get("authoredOn"), zone)
+    bounds = [period["start"] for period in periods if "start" in period]
+    if bounds:
+        starts = [parse_time(text, zone) for text in bounds]
+        known = [start for start in starts if start]
+        start = min(known, key=lambda moment: moment["first"]) if len(known) == len(starts) else None
+    else:
+        start = rule_F3_first_written((valid.get("start"), resource.get("authoredOn")), zone)
+    ends = [parse_time(period["end"], zone) for period in periods if "end" in period]
+    ends = [end for end in ends if end]
     if ends:
         return start, max(end["last"] for end in ends)
     if parse_time(valid.get("end"), zone):
@@ -124,12 +167,19 @@ def request_period(record: dict, resource: dict):
     length = duration_days(record, supply.get("expectedSupplyDuration"))
     if length is not None:
         return start, days(length * (1 + (supply.get("numberOfRepeatsAllowed") or 0)))
-    return start, "as_of" if resource.get("status") == "active" else "one day"
+    if resource.get("status") == "active":
+        return start, "as_of"
+    alone = not any(periods) and not valid and "expectedSupplyDuration" not in supply
+    return start, "authored alone" if alone else "one day"
+
+
+def bounds_period(instruction: dict) -> dict:
+    repeat = (instruction.get("timing") or {}).get("repeat") or {}
+    return repeat.get("boundsPeriod") or {}
 
 
 def bounds_of(record: dict, instruction: dict) -> tuple[dict | None, dict | None]:
-    repeat = (instruction.get("timing") or {}).get("repeat") or {}
-    period = repeat.get("boundsPeriod") or {}
+    period = bounds_period(instruction)
     return parse_time(period.get("start"), record["zone"]), parse_time(period.get("end"), record["zone"])
 
 
@@ -140,13 +190,13 @@ def duration_days(record: dict, quantity) -> Fraction | None:
     if not quantity.get("unit") and not quantity.get("code"):
         return Fraction(value)
     factor, _ = rule_F6_factor(record["tables"], quantity, "time")
-    return None if factor is None else Fraction(value) * Fraction(factor)
+    return None if factor is None else Fraction(value) * factor
 
 
 def statement_period(record: dict, resource: dict):
     zone = record["zone"]
     period = resource.get("effectivePeriod") or {}
-    start = parse_time(resource.get("effectiveDateTime"), zone) or parse_time(period.get("start"), zone)
+    start = rule_F3_first_written((resource.get("effectiveDateTime"), period.get("start")), zone)
     end = parse_time(period.get("end"), zone)
     if end:
         return start, end["last"]
@@ -155,9 +205,9 @@ def statement_period(record: dict, resource: dict):
 
 def administration_period(record: dict, resource: dict):
     zone = record["zone"]
-    at = parse_time(resource.get("effectiveDateTime"), zone)
-    if at:
-        return at, at["last"]
+    if resource.get("effectiveDateTime") is not None:
+        at = parse_time(resource["effectiveDateTime"], zone)
+        return at, at and at["last"]
     period = resource.get("effectivePeriod") or {}
     start, end = parse_time(period.get("start"), zone), parse_time(period.get("end"), zone)
     return start, end["last"] if end else start and start["last"]
@@ -165,17 +215,38 @@ def administration_period(record: dict, resource: dict):
 
 def dispense_period(record: dict, resource: dict):
     zone = record["zone"]
-    start = parse_time(resource.get("whenHandedOver"), zone) or parse_time(resource.get("whenPrepared"), zone)
+    start = rule_F3_first_written((resource.get("whenHandedOver"), resource.get("whenPrepared")), zone)
     length = duration_days(record, resource.get("daysSupply"))
     return start, "one day" if length is None else days(length)
 
 
-def same_treatment(one: dict, other: dict) -> bool:
+def rule_T3_until_next_order(record: dict) -> None:
+    """A completed order of a non-steroid agent with an authoredOn alone lasts until the next, within 120 days."""
+    longest = days(number(record["tables"], "refractory.completed_order_days"))
+    orders = [treatment for treatment in record["treatments"] if treatment["kind"] == "MedicationRequest"]
+    for order in orders:
+        kind = class_of(record, order["ingredient"])
+        if kind in ("glucocorticoid", *NOT_AGENTS) or order["status"] != "completed":
+            continue
+        if not order["authored_alone"] or order["authored"] is None:
+            continue
+        later = [
+            other["authored"]
+            for other in orders
+            if other["ingredient"] == order["ingredient"]
+            and other["authored"] is not None
+            and other["authored"] > order["authored"]
+        ]
+        if later and min(later) - order["authored"] <= longest:
+            order["end"] = max(order["end"], min(later))
+
+
+def same_treatment(treatment: dict, other: dict) -> bool:
     """F7: medication resources of one type with the same ingredient, period and dosage."""
-    same = all(one[name] == other[name] for name in ("kind", "ingredient", "start", "end"))
-    if not same or written(one["resource"]) != written(other["resource"]):
+    same = all(treatment[name] == other[name] for name in ("kind", "ingredient", "start", "end"))
+    if not same or written(treatment["resource"]) != written(other["resource"]):
         return False
-    other["intolerance"] = one["intolerance"] or other["intolerance"]  # the one that is kept
+    other["intolerance"] = treatment["intolerance"] or other["intolerance"]  # the copy that is kept
     return True
 
 
@@ -185,14 +256,14 @@ def class_of(record: dict, ingredient: str) -> str:
 
 def agents_on_record(record: dict) -> dict[str, list[dict]]:
     """Treatments by agent; all systemic glucocorticoids are one agent."""
-    found: dict[str, list[dict]] = {}
-    for one in record["treatments"]:
-        kind = class_of(record, one["ingredient"])
+    held: dict[str, list[dict]] = {}
+    for treatment in record["treatments"]:
+        kind = class_of(record, treatment["ingredient"])
         if kind in NOT_AGENTS:
             continue
-        agent = "glucocorticoid" if kind == "glucocorticoid" else one["ingredient"]
-        found.setdefault(agent, []).append(one)
-    return found
+        agent = "glucocorticoid" if kind == "glucocorticoid" else treatment["ingredient"]
+        held.setdefault(agent, []).append(treatment)
+    return held
 
 
 def rule_T3_gap(record: dict, agent: str, treatments: list[dict]) -> timedelta:

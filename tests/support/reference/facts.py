@@ -2,9 +2,8 @@
 """Which facts count (rules 1): every resource is judged, and kept or refused with its first reason."""
 
 from datetime import timedelta
-from fractions import Fraction
 
-from . import ana, exposures
+from . import ana, answers, doubts, exposures
 from .bundles import (
     entries_of,
     find_patient,
@@ -13,68 +12,49 @@ from .bundles import (
     rule_F7_versions,
     subjects_of,
     target_of,
+    urls_of,
 )
 from .conditions import keep_condition
-from .tables import rule_F4_rows_of, words_of
-from .times import parse_time, rule_F3_time
-from .values import (
-    DIMENSION,
-    FLIPPED,
-    as_decimal,
-    rule_F5_plausible,
-    rule_F6_factor,
-    rule_F6_lvef_percent,
-    rule_F8_limits,
-)
+from .limits import rule_F8_limits
+from .roles import TABLES_OF, analytes_of, roles_of
+from .shapes import rule_F3_shape
+from .statuses import rule_F3_status, rule_T2_counts
+from .tables import as_text, number, words_of
+from .times import parse_time, rule_F3_birth_date, rule_F3_first_written, rule_F3_time
+from .values import DIMENSION, rule_F5_magnitude, shown_number
 
-MEDICATIONS = ("MedicationRequest", "MedicationStatement", "MedicationDispense", "MedicationAdministration")
-ANSWERS = ("ana", "anti-srp", "anti-hmgcr")
-RESULT_STATUS = ("final", "amended", "corrected")
-VALUE_NAMES = (
-    "valueQuantity",
-    "valueCodeableConcept",
-    "valueString",
-    "valueBoolean",
-    "valueInteger",
-    "valueRange",
-    "valueRatio",
-    "valueSampledData",
-    "valueTime",
-    "valueDateTime",
-    "valuePeriod",
-)
+ANSWERS = ("ana", "anti-srp", "anti-hmgcr", "other-msa")
+LIMIT_NEEDED = ("troponin-i", "troponin-t", "nt-probnp")
 
 
 def build(data, as_of, zone, tables: dict, options: dict) -> dict:
-    """The facts that count, in plain lists, and the refusals."""
+    """The facts that count, in plain lists, the doubts and the refusals."""
     record = {
         "as_of": as_of,
         "zone": zone,
         "tables": tables,
-        "tolerance": timedelta(hours=24),
+        "tolerance": timedelta(days=float(number(tables, "facts.future_tolerance"))),
         "accept_unknown": options["accept_unknown_status"],
         "any_encounter_counts": options["any_encounter_counts"],
+        "also_known_as": tuple(options["also_known_as"]),
         "failed": set(options["failed"]),
         "not_offered": set(options["not_offered"]),
-        "results": [],
-        "conditions": [],
-        "treatments": [],
-        "done": [],
-        "plans": [],
+        **{name: [] for name in ("results", "conditions", "treatments", "done", "plans")},
+        **{name: [] for name in ("refused", "doubts", "notes", "named_core")},
         "report_members": {},
-        "refused": [],
-        "notes": [],
     }
-    last, superseded = rule_F7_versions(entries_of(data))
+    entries = entries_of(data)
+    last, superseded = rule_F7_versions(entries)
     record["entries"] = last
-    record["by_url"] = {url.split("/_history/")[0]: resource for url, resource in last if url}
+    record["by_url"] = urls_of(entries, last)
     full_url, patient = find_patient(last)
+    full_url = full_url.split("/_history/")[0]
     tail = f"/Patient/{patient.get('id')}"
     record["base"] = full_url[: -len(tail)] if full_url.endswith(tail) and "://" in full_url else ""
     record["patient"] = {
         "id": patient.get("id"),
         "sex": patient.get("gender") if patient.get("gender") in ("male", "female") else "",
-        "born": patient.get("birthDate"),
+        "born": rule_F3_birth_date(patient.get("birthDate")),
         "resource": patient,
     }
     for _, resource in superseded:
@@ -82,62 +62,42 @@ def build(data, as_of, zone, tables: dict, options: dict) -> dict:
             refuse(record, resource, "superseded")
     for _, resource in last:
         judge(record, resource)
+    exposures.rule_T3_until_next_order(record)
     rule_F7_duplicates(record)
+    doubts.rule_U1_no_value(record)
     return record
 
 
 def refuse(record: dict, resource: dict, reason: str) -> None:
-    record["refused"].append(
-        {"resource": f"{resource['resourceType']}/{resource.get('id')}", "reason": reason}
-    )
+    record["refused"].append({"resource": name_of(resource), "reason": reason})
 
 
-def concept_of(record: dict, resource: dict):
-    kind = resource["resourceType"]
-    if kind in MEDICATIONS:
-        return exposures.rule_T1_medication(record, resource)
-    if kind == "Encounter":
-        return [resource.get("class") or {}, *(resource.get("type") or []), resource.get("serviceType") or {}]
-    if kind == "Appointment":
-        kinds = [*(resource.get("serviceType") or []), *(resource.get("specialty") or [])]
-        return [*kinds, resource.get("appointmentType") or {}]
-    return resource.get("code") or {}
+def name_of(resource: dict) -> str:
+    return f"{resource['resourceType']}/{resource.get('id')}"
 
 
-TABLES_OF = {
-    "Observation": ("observations",),
-    "Condition": ("conditions",),
-    "Procedure": ("procedures",),
-    "DiagnosticReport": ("observations", "procedures"),
-    "ServiceRequest": ("observations", "procedures"),
-    "Encounter": ("visits", "specialties"),
-    "Appointment": ("visits", "specialties"),
-    **dict.fromkeys(MEDICATIONS, ("medications",)),
-}
-
-
-def roles_of(record: dict, resource: dict) -> set[str]:
-    """The role words of the table rows that the resource's codes match."""
-    concept = concept_of(record, resource) if resource["resourceType"] in TABLES_OF else {}
-    names = TABLES_OF.get(resource["resourceType"], ())
-    return {word for name in names for word in words_of(record["tables"], name, concept)}
-
-
-def judge(record: dict, resource: dict) -> None:
-    """F1, F2, F3 and what follows, in the order of the rules; the first reason is kept."""
-    kind = resource.get("resourceType")
+def judge(record: dict, raw: dict) -> None:
+    """The checks in the order of rules 1; the first reason is kept, and what U1 calls a doubt."""
+    kind = as_text(raw.get("resourceType"))
     if kind not in TABLES_OF:
-        owned = kind != "Patient" and subjects_of(record, resource) is not None
-        if owned and rule_F1_subject(record, resource) == "other patient":
-            refuse(record, resource, "other patient")
+        owned = kind not in ("", "Patient") and subjects_of(record, raw) is not None
+        if owned and rule_F1_subject(record, raw) == "other patient":
+            refuse(record, raw, "other patient")
         return
-    roles = roles_of(record, resource)
-    reason = rule_F1_subject(record, resource)
-    if reason:
-        if reason == "other patient" or roles:
-            refuse(record, resource, reason)
-        return
-    keep = {
+    resource, sound = rule_F3_shape(raw)
+    roles = roles_of(record, raw)
+    reason = "" if sound else "unreadable"
+    reason = reason or rule_F1_subject(record, resource) or rule_F2_extensions(raw)
+    reason = reason or keeper_of(kind)(record, resource, roles)
+    wordless = reason == "unresolved" and not exposures.rule_U3_medicine_texts(record, resource)
+    if wordless or (reason and (roles or reason == "other patient")):
+        refuse(record, raw, reason)
+    doubts.rule_U1_consider(record, raw, resource, reason)
+
+
+def keeper_of(kind: str):
+    """What reads a resource of a type."""
+    return {
         "Observation": keep_observation,
         "Condition": keep_condition,
         "Procedure": keep_procedure,
@@ -146,130 +106,123 @@ def judge(record: dict, resource: dict) -> None:
         "ServiceRequest": keep_order,
         "Appointment": keep_appointment,
     }.get(kind, keep_medication)
-    reason = rule_F2_extensions(resource) or keep(record, resource, roles)
-    if reason and roles:
-        refuse(record, resource, reason)
-
-
-def rule_F3_status(record: dict, resource: dict, accepted: tuple) -> str:
-    """The status itself is the reason."""
-    status = resource.get("status")
-    if not status:
-        return "no status"
-    if status in accepted or (status == "unknown" and record["accept_unknown"]):
-        return ""
-    return status
 
 
 def rule_F3_observation_time(record: dict, resource: dict) -> dict | None:
     """The first of the times that is written; one that cannot be read is no time."""
     period = resource.get("effectivePeriod") or {}
-    for text in (
+    written = (
         resource.get("effectiveDateTime"),
         period.get("end"),
         period.get("start"),
         resource.get("effectiveInstant"),
         resource.get("issued"),
-    ):
-        if text:
-            return parse_time(text, record["zone"])
-    return None
+    )
+    return rule_F3_first_written(written, record["zone"])
+
+
+def rule_F3_procedure_time(record: dict, resource: dict) -> dict | None:
+    period = resource.get("performedPeriod") or {}
+    written = (resource.get("performedDateTime"), period.get("end"), period.get("start"))
+    return rule_F3_first_written(written, record["zone"])
 
 
 def base_of(resource: dict, moment: dict, roles: set[str]) -> dict:
-    kind, number = resource["resourceType"], resource.get("id")
-    return {**moment, "id": number, "name": f"{kind}/{number}", "roles": roles, "resource": resource}
+    return {
+        **moment,
+        "id": resource.get("id"),
+        "name": name_of(resource),
+        "roles": roles,
+        "resource": resource,
+    }
 
 
 def keep_observation(record: dict, resource: dict, roles: set[str]) -> str:
     if not roles:
         return ""
-    reason = rule_F3_status(record, resource, RESULT_STATUS)
+    reason = rule_F3_status(record, resource)
     if reason:
         return reason
     moment, reason = rule_F3_time(record, rule_F3_observation_time(record, resource))
     if reason:
         return reason
-    analytes = {row[0] for row in rule_F4_rows_of(record["tables"], "observations", resource.get("code"))}
+    analytes = analytes_of(record, resource)
     if len(analytes) > 1:
         return "conflicting codes"
     result = base_of(resource, moment, roles)
     result["analyte"] = analytes.pop()
     result["specimen"] = target_of(record, (resource.get("specimen") or {}).get("reference"))
-    reason = rule_F5_data_absent(record, resource, result) or measure(record, resource, result)
+    reason = rule_F5_data_absent(resource, result) or measure(record, resource, result)
     if reason:
-        if result["analyte"] in ("ast", "alt") and reason in ("no unit", "unknown unit"):
-            record["unit_refused"] = True
         return reason
     record["results"].append(result)
     return ""
 
 
-def rule_F5_data_absent(record: dict, resource: dict, result: dict) -> str:
-    """No value, or the reason why there is none; members stand for an ANA panel without value (A1)."""
-    absent = resource.get("dataAbsentReason")
-    if any(name in resource for name in VALUE_NAMES):
-        return "data absent" if absent else ""
-    if any(name in one for one in resource.get("component") or [] for name in VALUE_NAMES):
+def rule_F5_data_absent(resource: dict, result: dict) -> str:
+    """A dataAbsentReason is never a value; beside components or members it does not speak for them."""
+    if not resource.get("dataAbsentReason"):
         return ""
-    if resource.get("hasMember"):
-        return ""
-    if absent:
-        return "data absent"
-    if result["analyte"] in ANSWERS and resource.get("interpretation"):
-        return ""
-    return "data absent" if result["analyte"] in (*DIMENSION, *ANSWERS) else ""
+    parts = resource.get("component") or [] if result["analyte"] in ANSWERS else []
+    if not doubts.has_value(resource):
+        if resource.get("hasMember") or any(doubts.has_value(part) for part in parts):
+            return ""
+        if result["analyte"] not in (*DIMENSION, *ANSWERS):
+            return ""
+    return "data absent"
 
 
 def measure(record: dict, resource: dict, result: dict) -> str:
-    """Value, unit and limits of an analyte with a magnitude (F5, F6, F8); titres of an ANA."""
+    """Value, unit and limits of an analyte with a magnitude (F5, F6, F8); answers of an ANA or antibody."""
     tables, analyte = record["tables"], result["analyte"]
     if analyte == "ana":
         return ana.rule_F5_titres(record, result)
+    if analyte in ANSWERS:
+        answer = answers.rule_E7_answer(record, resource, result)
+        result["answer"], result["open"] = answer["answer"], answer["open"]
+        return answer["reason"]
     if analyte not in DIMENSION:
         return ""
-    quantity = resource.get("valueQuantity") or {}
-    written = as_decimal(quantity.get("value", resource.get("valueInteger")))
-    if written is None:
-        return "data absent"
-    factor, reason = rule_F6_factor(tables, quantity, DIMENSION[analyte])
-    if factor is None:
+    result["empty"] = not doubts.has_value(resource)
+    if result["empty"]:
+        return ""
+    magnitude, reason, quantity = rule_F5_magnitude(tables, resource, analyte)
+    if magnitude is None:
         return reason
-    value, comparator = written * factor, quantity.get("comparator") or ""
-    if analyte == "lvef":
-        value = rule_F6_lvef_percent(tables, written)
-    if analyte == "alt-ast-ratio":
-        if value <= 0:
-            return "implausible"
-        value, comparator = Fraction(1) / Fraction(value), FLIPPED[comparator]
-    if not rule_F5_plausible(tables, analyte, value):
-        return "implausible"
-    result["value"], result["comparator"] = value, comparator
+    result["magnitude"] = magnitude
+    result["value"], result["comparator"] = shown_number(magnitude)
     result.update(rule_F8_limits(record, resource, analyte, quantity, result))
+    if analyte in LIMIT_NEEDED and len({magnitude.above(limit) for limit in result["limits"]}) > 1:
+        return "several reference ranges"
     return ""
 
 
 def keep_procedure(record: dict, resource: dict, roles: set[str]) -> str:
     if not roles:
         return ""
-    if resource.get("status") != "completed":
-        return resource.get("status") or "no status"
-    period = resource.get("performedPeriod") or {}
-    texts = (resource.get("performedDateTime"), period.get("end"), period.get("start"))
-    moments = [parse_time(text, record["zone"]) for text in texts]
-    moment, reason = rule_F3_time(record, next((m for m in moments if m), None))
+    reason = rule_F3_status(record, resource)
     if reason:
         return reason
+    moment, reason = rule_F3_time(record, rule_F3_procedure_time(record, resource))
+    if reason:
+        return reason
+    period = resource.get("performedPeriod") or {}
     begun = parse_time(period.get("start"), record["zone"]) or moment
+    given = words_of(record["tables"], "medications", resource.get("code") or {})
+    given &= set(record["tables"]["agents"])
+    if len(given) > 1:
+        return "conflicting codes"
     record["done"].append({**base_of(resource, moment, roles), "begun": min(begun["first"], record["as_of"])})
+    if given:  # T1: an infusion by its HCPCS code counts as an administration
+        record["treatments"].append(exposures.rule_T1_infusion(record, resource, begun, moment, given.pop()))
     return ""
 
 
 def keep_report(record: dict, resource: dict, roles: set[str]) -> str:
-    reason = rule_F3_status(record, resource, (*RESULT_STATUS, "appended"))
+    reason = rule_F3_status(record, resource)
     if reason:
         return reason
-    members = {target_of(record, one.get("reference")) for one in resource.get("result") or []}
+    members = {target_of(record, member.get("reference")) for member in resource.get("result") or []}
     record["report_members"][resource.get("id")] = members
     if not roles:
         return ""
@@ -284,10 +237,11 @@ def keep_encounter(record: dict, resource: dict, roles: set[str]) -> str:
     if resource.get("status") not in ("finished", "in-progress"):
         return ""
     period = resource.get("period") or {}
-    start, end = (parse_time(period.get(name), record["zone"]) for name in ("start", "end"))
+    start = parse_time(period.get("start"), record["zone"])
+    ended = rule_F3_first_written((period.get("end"), period.get("start")), record["zone"])
     if resource["status"] == "in-progress":
-        end = None  # not yet: V4 counts it at its start
-    moment, reason = rule_F3_time(record, end or start)
+        ended = start  # V4 counts it at its start
+    moment, reason = rule_F3_time(record, ended)
     if reason:
         return reason
     record["done"].append({**base_of(resource, moment, roles), "start": start})
@@ -323,49 +277,56 @@ def keep_appointment(record: dict, resource: dict, roles: set[str]) -> str:
 
 
 def keep_medication(record: dict, resource: dict, roles: set[str]) -> str:
-    reason = exposures.rule_T2_counts(resource)
+    reason = rule_T2_counts(record, resource)
     if reason:
         return reason
-    if not roles:
-        return ""
     treatment, reason = exposures.rule_T3_treatment(record, resource)
     if reason == "undated" and on_the_list(resource, roles):
         record["undated_statin"] = True  # a list that gives no dates still warns
         return ""
     excluded = exposures.rule_T1_excluded_route(record, resource)
-    if reason and not (excluded and reason in ("undated", "future")):
+    if excluded:
+        return ""
+    if reason:
         return reason
-    if len(roles) > 1:
+    if exposures.rule_T1_unresolved(record, resource):
+        return "unresolved"
+    ingredients = roles & set(record["tables"]["agents"])
+    if len(ingredients) > 1:
         return "conflicting codes"
-    if not excluded:
-        record["treatments"].append({**treatment, "ingredient": next(iter(roles))})
+    if ingredients:
+        record["treatments"].append({**treatment, "ingredient": next(iter(ingredients))})
     return ""
 
 
 def on_the_list(resource: dict, roles: set[str]) -> bool:
     """Is this an active statin of the medication list (rules 7)?"""
     listed = resource["resourceType"] in ("MedicationRequest", "MedicationStatement")
-    return listed and roles == {"statin"} and resource.get("status") == "active"
+    return listed and "statin" in roles and resource.get("status") == "active"
 
 
 def rule_F7_duplicates(record: dict) -> None:
     """The same code, time, value and specimen, or medicine, period and dosage, count once."""
     for name, same in (("results", same_result), ("treatments", exposures.same_treatment)):
         kept: list[dict] = []
-        for one in sorted(record[name], key=lambda fact: str(fact["id"])):
-            twin = next((other for other in kept if same(one, other)), None)
+        for fact in sorted(record[name], key=lambda fact: str(fact["id"])):
+            twin = next((other for other in kept if same(fact, other)), None)
             if twin is None:
-                kept.append(one)
+                kept.append(fact)
             elif name == "results":
-                join_reports(record, twin, one)
+                join_reports(record, twin, fact)
         record[name] = kept
 
 
-def same_result(one: dict, other: dict) -> bool:
-    names = ("code", "component", "hasMember", "interpretation", *VALUE_NAMES)
-    if any(one["resource"].get(name) != other["resource"].get(name) for name in names):
+def same_result(fact: dict, other: dict) -> bool:
+    names = ("code", "component", "hasMember", "interpretation", *doubts.VALUE_NAMES)
+    if any(fact["resource"].get(name) != other["resource"].get(name) for name in names):
         return False
-    return (one["specimen"], one["first"], one["last"]) == (other["specimen"], other["first"], other["last"])
+    return (fact["specimen"], fact["first"], fact["last"]) == (
+        other["specimen"],
+        other["first"],
+        other["last"],
+    )
 
 
 def join_reports(record: dict, kept: dict, dropped: dict) -> None:

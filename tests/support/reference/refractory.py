@@ -2,9 +2,11 @@
 """Treatment refractory, `refractory.v1` (rules 3.4, T5 to T10)."""
 
 from datetime import timedelta
+from fractions import Fraction
 
 from .drr import of_analyte
 from .exposures import (
+    NOT_AGENTS,
     agents_on_record,
     last_day,
     rule_T3_days_treated,
@@ -13,9 +15,11 @@ from .exposures import (
 )
 from .tables import number
 from .times import day_of, days
-from .values import above, at_most, height, over_limit
+from .values import at_least, at_most, height, over_limit
 
 STEROID = "glucocorticoid"
+AGENT = "an agent could not be read"
+OLDER = "an older CK could not be read"
 ESCALATIONS = ("rituximab", "cyclophosphamide", "fcrn", "complement", "jak")
 MEDICATION_KEYS = {
     "medicationRequests",
@@ -77,10 +81,14 @@ def rule_T6_steroid_beside(record: dict, episodes: list[dict], second: dict) -> 
     return False
 
 
+def rule_T6_ck_window(record: dict, second: dict) -> tuple:
+    return second["start"] + span(record, "ck_from_days"), second["start"] + span(record, "ck_to_days")
+
+
 def rule_T6_still_active(record: dict, agents: list[dict], first: dict, second: dict) -> bool:
     """A raised CK in 90 to 730 days, 10 mg/day prednisone on day 180, or a third agent after 90 days."""
     begun = second["start"]
-    low, high = begun + span(record, "ck_from_days"), begun + span(record, "ck_to_days")
+    low, high = rule_T6_ck_window(record, second)
     for ck in of_analyte(record, "ck"):
         if low <= ck["last"] <= high and raised(record, ck) is True:
             return True
@@ -97,49 +105,80 @@ def rule_T6_still_active(record: dict, agents: list[dict], first: dict, second: 
     return False
 
 
-def rule_T6_two_agents(record: dict, episodes: list[dict]) -> bool:
+def rule_T6_pairs(record: dict, episodes: list[dict]) -> tuple[list[dict], list[tuple[dict, dict]]]:
+    """The non-steroid episodes, and the pairs of them that lack nothing but activity."""
     not_tolerated = rule_T6_not_tolerated(record)
     agents = [e for e in episodes if e["agent"] != STEROID and e["agent"] not in not_tolerated]
     qualifying = [episode for episode in agents if rule_T6_qualifies(record, episode)]
+    pairs = []
     for first in qualifying:
         for second in qualifying:
             if first["agent"] == second["agent"]:
                 continue
             if second["start"] < first["start"] + span(record, "second_after_days"):
                 continue
-            if not rule_T6_steroid_beside(record, episodes, second):
-                continue
-            if rule_T6_still_active(record, agents, first, second):
-                return True
-    return False
+            if rule_T6_steroid_beside(record, episodes, second):
+                pairs.append((first, second))
+    return agents, pairs
+
+
+def rule_T6_two_agents(record: dict, episodes: list[dict]) -> bool:
+    agents, pairs = rule_T6_pairs(record, episodes)
+    return any(rule_T6_still_active(record, agents, first, second) for first, second in pairs)
+
+
+def rule_T7_windows(record: dict, episodes: list[dict]) -> list[dict]:
+    """The early and the late window of every glucocorticoid episode of a year, and the CK in them."""
+    year = span(record, "glucocorticoid_days")
+    windows = []
+    for episode in episodes:
+        if episode["agent"] != STEROID or episode["end"] - episode["start"] < year:
+            continue
+        early = (episode["start"], episode["start"] + span(record, "peak_within_days"))
+        late = (episode["start"] + year, episode["end"])
+        every = of_analyte(record, "ck")
+        windows.append(
+            {
+                "early": early,
+                "late": late,
+                "early_ck": [ck for ck in every if early[0] <= ck["last"] <= early[1]],
+                "late_ck": [ck for ck in every if late[0] <= ck["last"] <= late[1]],
+            }
+        )
+    return windows
+
+
+def rule_T7_first_late(window: dict) -> dict | None:
+    return min(window["late_ck"], key=lambda ck: (ck["last"], -ck["value"]), default=None)
+
+
+def rule_T7_decides(record: dict, window: dict) -> bool | None:
+    """Is the first late CK above 2 x ULN and above half the early peak? None where that is left open."""
+    half = Fraction(number(record["tables"], "refractory.ck_of_peak_percent")) / 100
+    first = rule_T7_first_late(window)
+    if first is None or not window["early_ck"]:
+        return False
+    highest = max(at_most(ck) for ck in window["early_ck"])
+    lowest = max(at_least(ck) for ck in window["early_ck"])
+    surely = highest != float("inf") and first["magnitude"].above(highest * half) is True
+    answers = (raised(record, first), True if surely else first["magnitude"].above(lowest * half))
+    if not surely and answers[1] is True:
+        answers = (answers[0], None)
+    if False in answers:
+        return False
+    return None if None in answers else True
 
 
 def rule_T7_year_of_steroid(record: dict, episodes: list[dict]) -> bool:
     """A year of glucocorticoid, and the first CK after it still above 2 x ULN and half the early peak."""
-    year = span(record, "glucocorticoid_days")
-    percent = number(record["tables"], "refractory.ck_of_peak_percent")
-    for episode in episodes:
-        if episode["agent"] != STEROID or episode["end"] - episode["start"] < year:
-            continue
-        early_end = episode["start"] + span(record, "peak_within_days")
-        every = of_analyte(record, "ck")
-        early = [ck for ck in every if episode["start"] <= ck["last"] <= early_end]
-        late = [ck for ck in every if episode["start"] + year <= ck["last"] <= episode["end"]]
-        if not early or not late:
-            continue
-        peak = max(at_most(ck) for ck in early)
-        first = min(late, key=lambda ck: (ck["last"], -ck["value"]))
-        enough = above(first["value"] * 100, first["comparator"], peak * percent)
-        if raised(record, first) is True and enough is True:
-            return True
-    return False
+    return any(rule_T7_decides(record, window) is True for window in rule_T7_windows(record, episodes))
 
 
 def rule_T8_escalated_unwatched(record: dict, episodes: list[dict]) -> bool:
     """(iv): escalation at least 90 days after another agent, with no CK afterwards."""
     agents = [episode for episode in episodes if episode["agent"] != STEROID]
     begun = [(e["start"], e["agent"]) for e in agents if e["class"] in ESCALATIONS]
-    begun += [(one["begun"], "") for one in record["done"] if "plasma-exchange" in one["roles"]]
+    begun += [(fact["begun"], "") for fact in record["done"] if "plasma-exchange" in fact["roles"]]
     for start, agent in begun:
         earlier = [e for e in agents if e["agent"] != agent]
         if not any(start - e["start"] >= span(record, "escalation_after_days") for e in earlier):
@@ -149,17 +188,20 @@ def rule_T8_escalated_unwatched(record: dict, episodes: list[dict]) -> bool:
     return False
 
 
+def latest_ck(record: dict) -> dict | None:
+    return max(of_analyte(record, "ck"), key=lambda ck: (ck["last"], height(ck)), default=None)
+
+
 def rule_T8_reason(record: dict, episodes: list[dict], treated: timedelta) -> str:
     """Why a treated patient is neither present nor absent; the first that holds."""
-    every = of_analyte(record, "ck")
-    latest = max(every, key=lambda ck: (ck["last"], height(ck)), default=None)
+    latest = latest_ck(record)
     recent = latest is not None and record["as_of"] - latest["last"] <= span(record, "latest_ck_days")
     if recent and raised(record, latest) is True:
         return "CK still raised"
     if treated < span(record, "treated_enough_days"):
         return "treated < 180 days"
     first_day = min(episode["start"] for episode in episodes)
-    if not any(ck["last"] >= first_day for ck in every):
+    if not any(ck["last"] >= first_day for ck in of_analyte(record, "ck")):
         return "no CK on treatment"
     if not recent:
         return "latest CK > 180 days old"
@@ -167,13 +209,88 @@ def rule_T8_reason(record: dict, episodes: list[dict], treated: timedelta) -> st
 
 
 def rule_T9_absent(record: dict, treated: timedelta) -> bool:
-    every = of_analyte(record, "ck")
-    if not every or treated < span(record, "treated_enough_days"):
+    latest = latest_ck(record)
+    if latest is None or treated < span(record, "treated_enough_days"):
         return False
-    latest = max(every, key=lambda ck: (ck["last"], height(ck)))
     if record["as_of"] - latest["last"] > span(record, "latest_ck_days"):
         return False
     return raised(record, latest) is False
+
+
+def rule_T9_newer_ck(record: dict) -> list:
+    """Doubts in CK later than the latest CK."""
+    latest = latest_ck(record)
+    doubts = [doubt for doubt in record["doubts"] if doubt.role == "ck"]
+    return [doubt for doubt in doubts if latest is None or doubt.last > latest["last"]]
+
+
+def rule_T9_agents(record: dict) -> list:
+    """Doubts in an agent of T1, by code or by words, at any time."""
+    agents = record["tables"]["agents"]
+    names = {name for name in agents if agents[name]["class"] not in NOT_AGENTS} | {"agent"}
+    return [doubt for doubt in record["doubts"] if doubt.role in names]
+
+
+def rule_U5b_may_be_raised(record: dict, doubt) -> bool:
+    """A CK that could not be used and holds a number that may be above 2 x ULN."""
+    if doubt.role != "ck":
+        return False
+    if doubt.number is None:
+        return doubt.number_unit_unknown
+    times = number(record["tables"], "refractory.ck_times_uln")
+    held = {"magnitude": doubt.number, "limits": list(doubt.limits), "default_limit": doubt.default_limit}
+    return over_limit(held, times) is not False
+
+
+def rule_U5b_older_ck(record: dict, episodes: list[dict]) -> list:
+    """CK doubts in the window of a T6 or T7 that lacks nothing else."""
+    doubts = [doubt for doubt in record["doubts"] if rule_U5b_may_be_raised(record, doubt)]
+    _, pairs = rule_T6_pairs(record, episodes)
+    barring = []
+    for doubt in doubts:
+        windows = [rule_T6_ck_window(record, second) for _, second in pairs]
+        windows += [window for held in rule_T7_windows(record, episodes) for window in lacking(record, held)]
+        if any(low <= doubt.last <= high for low, high in windows):
+            barring.append(doubt)
+    return barring
+
+
+def rule_U5b_open_ck(record: dict, episodes: list[dict]) -> list[dict]:
+    """CK results that leave T6 or T7 open, where nothing else is lacking."""
+    left_open = []
+    _, pairs = rule_T6_pairs(record, episodes)
+    for ck in of_analyte(record, "ck"):
+        windows = [rule_T6_ck_window(record, second) for _, second in pairs]
+        if raised(record, ck) is None and any(low <= ck["last"] <= high for low, high in windows):
+            left_open.append(ck)
+    for window in rule_T7_windows(record, episodes):
+        if rule_T7_decides(record, window) is None:
+            held = [*window["early_ck"], rule_T7_first_late(window)]
+            left_open += [ck for ck in held if not ck["magnitude"].exact and ck not in left_open]
+    return left_open
+
+
+def lacking(record: dict, window: dict) -> list[tuple]:
+    """Where a CK would make a T7 that lacks nothing else: before the first late one, or the missing early peak."""
+    first = rule_T7_first_late(window)
+    if window["early_ck"]:
+        low, high = window["late"]
+        return [(low, high if first is None else first["last"])]
+    return [window["early"]] if first is not None and raised(record, first) is True else []
+
+
+def rule_T9_barred(record: dict, episodes: list[dict]) -> str:
+    """The first doubt that makes `absent` indeterminate: newer CK, agent, older CK."""
+    if rule_T9_newer_ck(record):
+        return "a newer CK could not be read"
+    if rule_T9_agents(record):
+        return AGENT
+    older = rule_U5b_older_ck(record, episodes) or rule_U5b_open_ck(record, episodes)
+    return OLDER if older else ""
+
+
+def indeterminate(rule: str, reason: str) -> dict:
+    return {"state": "indeterminate", "rule": rule, "stale": False, "reason": reason}
 
 
 def rule_T_treatment_refractory(record: dict) -> dict:
@@ -186,19 +303,34 @@ def rule_T_treatment_refractory(record: dict) -> dict:
         ("T7", rule_T7_year_of_steroid(record, episodes)),
     ):
         if holds:
-            return {"state": "present", "rule": rule, "stale": False}
+            return {"state": "present", "rule": rule, "stale": False, "reason": ""}
     if episodes and "enzymes" in record["not_offered"] and not of_analyte(record, "ck"):
-        reason = "not offered by the server"  # F9: without CK nothing more can be said
-        return {"state": "missing", "rule": "T10", "stale": False, "reason": reason}
+        return rule_T10_missing(
+            record, "not offered by the server"
+        )  # F9: without CK nothing more can be said
     if rule_T8_escalated_unwatched(record, episodes):
-        reason = "no CK since escalation"
-        return {"state": "indeterminate", "rule": "T8", "stale": False, "reason": reason}
+        return indeterminate("T8", "no CK since escalation")
     if rule_T9_absent(record, treated):
-        return {"state": "absent", "rule": "T9", "stale": False}
+        barred = rule_T9_barred(record, episodes)
+        if not barred:
+            return {"state": "absent", "rule": "T9", "stale": False, "reason": ""}
+        feature = indeterminate("T9", barred)
+        if barred == OLDER:
+            feature["open"] = [(ck, "ck") for ck in rule_U5b_open_ck(record, episodes)]
+        return feature
     if treated >= span(record, "treated_at_least_days"):
-        reason = rule_T8_reason(record, episodes, treated)
-        return {"state": "indeterminate", "rule": "T8", "stale": False, "reason": reason}
+        feature = indeterminate("T8", rule_T8_reason(record, episodes, treated))
+        if feature["reason"] == "CK not decided":
+            feature["open"] = [(latest_ck(record), "ck")]
+        return feature
     reason = "treated < 90 days" if episodes else "no medication data"
     if not episodes and record["not_offered"] >= MEDICATION_KEYS:
         reason = "not offered by the server"
+    return rule_T10_missing(record, reason)
+
+
+def rule_T10_missing(record: dict, reason: str) -> dict:
+    """missing, or indeterminate where an agent could not be read."""
+    if rule_T9_agents(record):
+        return indeterminate("U5", AGENT)
     return {"state": "missing", "rule": "T10", "stale": False, "reason": reason}

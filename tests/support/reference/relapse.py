@@ -65,7 +65,7 @@ def rule_R2_nadir(record: dict, before: list[dict]):
         highest = max(earlier, key=at_least)
         if over_limit(highest, times) is not True:
             continue
-        halved = at_most(ck) * 100 <= at_least(highest) * percent
+        halved = at_most(ck) * 100 <= at_least(highest) * Fraction(percent)
         if over_limit(ck, times) is False or halved:
             improved.append(at_most(ck))
     return min(improved, default=None)
@@ -73,7 +73,7 @@ def rule_R2_nadir(record: dict, before: list[dict]):
 
 def rule_R2_raised(record: dict, ck: dict, nadir) -> bool:
     tables = record["tables"]
-    high = at_least(ck) >= nadir * number(tables, "activity.times_nadir")
+    high = at_least(ck) >= nadir * Fraction(number(tables, "activity.times_nadir"))
     return high and over_limit(ck, number(tables, "activity.times_uln")) is True
 
 

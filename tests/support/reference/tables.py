@@ -1,15 +1,17 @@
 # ruff: noqa: N802 - the functions bear the ids of the rules
-"""The clinical tables as plain lists, read with the standard library alone."""
+"""The clinical tables as plain lists, read with the standard library alone, and looked up as rule F4 says."""
 
 import csv
 import json
+import re
 import tomllib
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[2]
 TABLES_DIR = ROOT / "fhir_mapping" / "tables"
 MODEL_DIR = ROOT / "models" / "imnm_recurrence"
 
@@ -21,53 +23,90 @@ CODE_TABLES = (
     "visits",
     "specialties",
     "qualifiers",
+    "statuses",
 )
-ICD = (
+ICD_10 = (
     "http://hl7.org/fhir/sid/icd-10-cm",
     "http://hl7.org/fhir/sid/icd-10",
-    "http://id.who.int/icd/release/11/mms",
+    "http://fhir.de/CodeSystem/bfarm/icd-10-gm",
 )
-PREFIXES = {
-    "http://www.orpha.net": "ORPHA:",
-    "http://purl.obolibrary.org/obo/mondo.owl": "MONDO:",
-    "http://purl.obolibrary.org/obo/hp.owl": "HP:",
-}
+ICD_11 = "http://id.who.int/icd/release/11/mms"
+SNOMED = "http://snomed.info/sct"
+ATC = "http://www.whocc.no/atc"
 UCUM = "http://unitsofmeasure.org"
+PREFIXES = {
+    "http://www.orpha.net": ("ORPHA:", "ORPHANET_"),
+    "http://purl.obolibrary.org/obo/mondo.owl": ("MONDO:",),
+    "http://purl.obolibrary.org/obo/hp.owl": ("HP:",),
+}
 
 
 def read_csv(path: Path) -> list[dict]:
+    """The rows of a table; a table that has not landed yet is empty."""
+    if not path.exists():
+        return []
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def landed(folder: Path) -> bool:
+    """Are the tables of version 2 there? Until they are, the drafts in this folder stand in."""
+    return (folder / "words.csv").exists()
+
+
+def draft(folder: Path, name: str) -> list[dict]:
+    return [] if landed(folder) else read_csv(HERE / f"{name}-draft.csv")
+
+
+def rows_of_table(folder: Path, name: str) -> list[dict]:
+    """The rows of a table of codes: system, code and role."""
+    if name == "statuses":
+        rows = read_csv(folder / "statuses.csv") + draft(folder, "statuses")
+        return [{**row, "role": f"{row['element']} {row['status']}"} for row in rows]
+    rows = read_csv(folder / f"{name}.csv")
+    if name == "medications":
+        rows = rows + read_csv(folder / "rxnorm_drugs.csv")
+    known = {(row["system"], row["code"]) for row in rows}
+    new = [row for row in draft(folder, "codes") if row["table"] == name]
+    return rows + [row for row in new if (row["system"], row["code"]) not in known]
 
 
 @cache
 def load(folder: Path) -> dict:
     """All tables of one folder; codes are looked up by canonical system."""
-    aliases = {row["alias"]: row["system"] for row in read_csv(folder / "systems.csv")}
-    tables: dict = {"aliases": aliases, "codes": {}, "rows": {}}
+    aliases = {row["alias"]: row["system"] for row in draft(folder, "systems")}
+    aliases |= {row["alias"]: row["system"] for row in read_csv(folder / "systems.csv")}
+    tables: dict = {"aliases": aliases, "codes": {}, "rows": {}, "site_codes": [], "landed": landed(folder)}
+    tables["alias_shapes"] = [
+        (re.compile(re.escape(alias).replace(r"\*", ".*")), system)
+        for alias, system in aliases.items()
+        if "*" in alias
+    ]
     for name in CODE_TABLES:
         by_system: dict[str, list] = {}
-        tables["rows"][name] = read_csv(folder / f"{name}.csv")
+        tables["rows"][name] = rows_of_table(folder, name)
         for row in tables["rows"][name]:
-            code = plain_code(row["system"], row["code"])
-            by_system.setdefault(row["system"], []).append((code, row["role"].split()))
+            system = canonical_system(tables, row["system"])
+            code = plain_code(system, row["code"])
+            by_system.setdefault(system, []).append((code, row["role"].split()))
         tables["codes"][name] = by_system
     tables["agents"] = {row["ingredient"]: row for row in read_csv(folder / "agents.csv")}
-    tables["units"] = {
-        (row["dimension"], row["form"], row["unit"]): Fraction(row["factor"])
-        if "/" in row["factor"]
-        else Decimal(row["factor"])
+    tables["units"] = [
+        (row["dimension"], row["form"], row["unit"], exact(row["factor"]))
         for row in read_csv(folder / "units.csv")
-    }
-    tables["written_units"] = {
-        (dimension, unit.casefold()): factor
-        for (dimension, form, unit), factor in tables["units"].items()
-        if form == "text"
-    }
-    rules = tomllib.loads((folder / "rules.toml").read_text(encoding="utf-8"), parse_float=Decimal)
-    tables["rules"] = rules
-    tables["site_codes"] = []
+    ]
+    tables["rules"] = read_toml(folder / "rules.toml")
+    tables["draft"] = read_toml(HERE / "rules-draft.toml")
+    tables["words"] = read_csv(folder / "words.csv") + draft(folder, "words")
     return tables
+
+
+def exact(text: str) -> Fraction:
+    return Fraction(text)
+
+
+def read_toml(path: Path) -> dict:
+    return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
 
 
 @cache
@@ -81,70 +120,106 @@ def load_model(folder: Path = MODEL_DIR) -> tuple[dict, dict]:
 def number(tables: dict, name: str) -> Decimal:
     """A number of rules.toml, by section and key: `high_drr.threshold`."""
     section, key = name.split(".")
-    return Decimal(str(tables["rules"][section][key]["value"]))
+    held = tables["rules"].get(section, {})
+    held = held if key in held else tables["draft"][section]
+    return Decimal(str(held[key]["value"]))
 
 
-def words(tables: dict, name: str) -> list[str]:
-    return tables["rules"]["words"][name]
+def words(tables: dict, role: str) -> list[str]:
+    """The words of a role; those of rules.toml only until the table of words has the role."""
+    held = [row["words"] for row in tables["words"] if row["role"] == role]
+    if not tables["landed"] or not held:
+        held += tables["rules"].get("words", {}).get(role.replace("-", "_"), [])
+    return held
 
 
 def canonical_system(tables: dict, system: str | None) -> str:
-    return tables["aliases"].get(system or "", system or "")
+    """F4: aliases, releases and editions of a code system; `*` in an alias stands for any text."""
+    given = system or ""
+    if given in tables["aliases"]:
+        return tables["aliases"][given]
+    for shape, name in tables["alias_shapes"]:
+        if shape.fullmatch(given):
+            return name
+    return given
 
 
 def plain_code(system: str, code: str) -> str:
     """F4: ICD codes without the dot and in upper case; optional prefixes removed."""
-    if system in ICD:
+    if system in (*ICD_10, ICD_11):
         return code.replace(".", "").upper()
-    prefix = PREFIXES.get(system, "")
-    if prefix and code.upper().startswith(prefix):
-        return code[len(prefix) :]
+    for prefix in PREFIXES.get(system, ()):
+        if code.upper().startswith(prefix):
+            return code[len(prefix) :]
     return code
+
+
+def rule_F4_family(system: str) -> list[tuple[str, ...]]:
+    """The systems in whose rows a code is looked up: its own first, then the rest of the ICD-10 family."""
+    if system in ICD_10:
+        return [(system,), tuple(other for other in ICD_10 if other != system)]
+    return [(system,)]
+
+
+def rule_F4_rows_of_coding(tables: dict, table: str, coding: dict) -> list[list[str]]:
+    """The role words of every row of a table that one coding matches."""
+    system = canonical_system(tables, as_text(coding.get("system")))
+    written = as_text(coding.get("code"))
+    matched: list[list[str]] = []
+    for systems in rule_F4_family(system):
+        for name in systems:
+            code = plain_code(name, written)
+            for wanted, roles in tables["codes"][table].get(name, []):
+                same = code.startswith(wanted[:-1]) if wanted.endswith("*") else code == wanted
+                if same and roles not in matched:
+                    matched.append(roles)
+        if matched:
+            break
+    for given, code, role in tables["site_codes"]:
+        same_system = system == canonical_system(tables, given)
+        if same_system and written == code and belongs(table, role) and role.split() not in matched:
+            matched.append(role.split())
+    return matched
 
 
 def rule_F4_rows_of(tables: dict, table: str, concept) -> list[list[str]]:
     """The role words of every table row that one of the codings of a CodeableConcept matches."""
-    found = []
+    matched: list[list[str]] = []
     for coding in codings_of(concept):
-        system = canonical_system(tables, coding.get("system"))
-        code = plain_code(system, coding.get("code") or "")
-        for wanted, roles in tables["codes"][table].get(system, []):
-            same = code.startswith(wanted[:-1]) if wanted.endswith("*") else code == wanted
-            if same and roles not in found:
-                found.append(roles)
-    for system, code, role in tables["site_codes"]:
-        for coding in codings_of(concept):
-            given = canonical_system(tables, coding.get("system"))
-            if (
-                given == canonical_system(tables, system)
-                and coding.get("code") == code
-                and belongs(table, role)
-            ):
-                found.append(role.split())
-    return found
+        for roles in rule_F4_rows_of_coding(tables, table, coding):
+            if roles not in matched:
+                matched.append(roles)
+    return matched
 
 
 def belongs(table: str, role: str) -> bool:
-    """Which table a site-mapped role extends: the one that has the word, or where rules 3.4 and 6 look for it."""
+    """Which table a site-mapped role extends: the one that has the word, or where the rules look for it."""
     word = role.split(maxsplit=1)[0]
     extra = {
         "refractory": ("observations", "conditions", "procedures"),
         "severe-weakness": ("observations", "conditions"),
         "plasma-exchange": ("procedures",),
+        "necrotizing-biopsy": ("observations", "conditions", "procedures"),
     }
     if word in extra:
         return table in extra[word]
     return any(word in row["role"].split() for row in load(TABLES_DIR)["rows"][table])
 
 
+def as_text(value) -> str:
+    return value if isinstance(value, str) else ""
+
+
 def codings_of(concept) -> list[dict]:
-    """The codings of a CodeableConcept, of a list of them, or of a bare Coding."""
+    """The codings of a CodeableConcept, of a list of them, or of a bare Coding, as far as they can be read."""
     if isinstance(concept, list):
-        return [coding for one in concept for coding in codings_of(one)]
+        return [coding for part in concept for coding in codings_of(part)]
     if not isinstance(concept, dict):
         return []
     if "coding" in concept or "text" in concept:
-        return concept.get("coding") or []
+        held = concept.get("coding")
+        held = held if isinstance(held, list) else [held]
+        return [coding for coding in held if isinstance(coding, dict)]
     return [concept] if concept.get("code") else []
 
 

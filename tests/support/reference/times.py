@@ -5,14 +5,15 @@ import re
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 SHAPE = re.compile(
-    r"^(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(Z|[+-]\d\d:\d\d)?)?)?)?$"
+    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(Z|z|[+-]\d\d(?::?\d\d)?)?)?)?)?",
+    re.ASCII,
 )
 TICK = timedelta(microseconds=1)
 
 
 def parse_time(text, zone: tzinfo) -> dict | None:
-    """First and last possible instant of a date or time as written; None where it is not one."""
-    match = SHAPE.match(text) if isinstance(text, str) else None
+    """F3: first and last possible instant of a date or time as written; None where it is not one."""
+    match = SHAPE.fullmatch(text) if isinstance(text, str) else None
     if not match:
         return None
     year, month, day, hour, minute, second, fraction, offset = match.groups()
@@ -40,12 +41,25 @@ def parse_time(text, zone: tzinfo) -> dict | None:
     }
 
 
+def rule_F3_first_written(texts, zone: tzinfo) -> dict | None:
+    """The first of several elements that is there; one that cannot be read is no time, and none stands in for it."""
+    for text in texts:
+        if text is not None:
+            return parse_time(text, zone)
+    return None
+
+
+def rule_F3_birth_date(text) -> str | None:
+    """A birth date with a time is its date."""
+    return text[:10] if isinstance(text, str) else None
+
+
 def with_offset(local: datetime, offset: str | None, zone: tzinfo) -> datetime:
     if offset is None:
         return local.replace(tzinfo=zone).astimezone(UTC)
-    if offset == "Z":
+    if offset in ("Z", "z"):
         return local
-    hours, minutes = int(offset[1:3]), int(offset[4:6])
+    hours, minutes = int(offset[1:3]), int(offset.replace(":", "")[3:5] or 0)
     shift = timedelta(hours=hours, minutes=minutes)
     return local - (shift if offset[0] == "+" else -shift)
 

@@ -1,11 +1,12 @@
 # ruff: noqa: N802 - the functions bear the ids of the rules
-"""Numbers with units, plausible values and upper limits (rules F5, F6, F8), and what a comparator leaves open."""
+"""Magnitudes of Observations, and what is plausible (rules F5, F6)."""
 
 from decimal import Decimal
 from fractions import Fraction
 
-from .tables import UCUM, canonical_system, number, words_of
-from .times import completed_years, day_of, parse_time
+from .numbers import Magnitude, bounded, rule_F5_allows, rule_F5_text
+from .tables import as_text, number, words_of
+from .units import rule_F6_factor, rule_F6_lookup, rule_F6_no_unit
 
 DIMENSION = {
     "ast": "enzyme",
@@ -17,7 +18,7 @@ DIMENSION = {
     "neutrophils": "cells",
     "troponin-i": "mass-concentration",
     "troponin-t": "mass-concentration",
-    "nt-probnp": "mass-concentration",
+    "nt-probnp": "nt-probnp-concentration",
     "lvef": "fraction",
     "ast-alt-ratio": "ratio",
     "alt-ast-ratio": "ratio",
@@ -32,8 +33,9 @@ PLAUSIBLE = {
     "troponin-i": "troponin",
     "troponin-t": "troponin",
     "nt-probnp": "nt_probnp",
+    "ana": "ana_titre",
 }
-FLIPPED = {"": "", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+COMPARATORS = ("", "<", "<=", ">", ">=")
 
 
 def as_decimal(value) -> Decimal | None:
@@ -42,155 +44,151 @@ def as_decimal(value) -> Decimal | None:
     return Decimal(value)
 
 
-def rule_F6_factor(tables: dict, quantity: dict, dimension: str) -> tuple[Decimal | None, str]:
-    """The factor to the canonical unit, or the reason of the refusal."""
-    code, text = quantity.get("code"), (quantity.get("unit") or "").strip()
-    units = tables["units"]
-    by_text = tables["written_units"].get((dimension, text.casefold()))
-    if code and canonical_system(tables, quantity.get("system")) == UCUM:
-        by_code = units.get((dimension, "ucum", code))
-        if by_code is None:
-            return None, "unknown unit"
-        if text and by_text is not None and by_text != by_code:
-            return None, "unknown unit"
-        return by_code, ""
-    if text:
-        return (by_text, "") if by_text is not None else (None, "unknown unit")
-    if code:
-        return None, "unknown unit"
-    none = units.get((dimension, "text", "(none)"))
-    return (none, "") if none is not None else (None, "no unit")
-
-
-def rule_F5_plausible(tables: dict, analyte: str, value: Decimal) -> bool:
+def rule_F5_plausible(tables: dict, analyte: str, value) -> bool:
     name = PLAUSIBLE.get(analyte)
     if name is None:
         return True
     low = number(tables, f"plausible.{name}_low")
     high = number(tables, f"plausible.{name}_high")
-    return low <= value <= high
+    return Fraction(low) <= value <= Fraction(high)
 
 
-def rule_F6_lvef_percent(tables: dict, value: Decimal) -> Decimal:
+def rule_F6_lvef_percent(tables: dict, magnitude: Magnitude) -> Magnitude:
     """An ejection fraction of at most 1 is a fraction, whatever its unit."""
-    return value * 100 if value <= number(tables, "lvef.fraction_at_most") else value
+    whole = Fraction(number(tables, "lvef.fraction_at_most"))
+    return magnitude.times(100) if all(end <= whole for end in magnitude.ends) else magnitude
 
 
-def rule_F8_limits(record: dict, resource: dict, analyte: str, quantity: dict, moment: dict) -> dict:
-    """Upper and lower limit in the canonical unit; `default` where the upper limit is ours."""
-    tables = record["tables"]
-    high = pick_limit(record, resource, "high", quantity, analyte, moment)
-    low = pick_limit(record, resource, "low", quantity, analyte, moment)
-    if high is None and analyte in ("ast", "alt", "ck"):
-        return {"uln": number(tables, f"upper_limit.{analyte}"), "lln": low, "default": True}
-    return {"uln": high, "lln": low, "default": False}
+def text_value(tables: dict, holder: dict) -> str:
+    """valueString, or the text of a valueCodeableConcept without a coding in our tables (F5)."""
+    if holder.get("valueString"):
+        return as_text(holder["valueString"])
+    concept = holder.get("valueCodeableConcept") or {}
+    return "" if words_of(tables, "qualifiers", concept) else as_text(concept.get("text"))
 
 
-def pick_limit(record: dict, resource: dict, side: str, quantity: dict, analyte: str, moment: dict):
-    best = None
-    for one in resource.get("referenceRange") or []:
-        limit = convert_limit(record["tables"], one.get(side), quantity, analyte)
-        special = range_matches(record, one, moment)
-        if limit is None or special is None:
+def rule_F5_magnitude(tables: dict, resource: dict, analyte: str) -> tuple[Magnitude | None, str, dict]:
+    """The magnitude in the canonical unit, or the reason why there is none; and what holds its unit."""
+    quantity, interval = resource.get("valueQuantity"), resource.get("valueRange")
+    if quantity is not None:
+        read = quantity_magnitude(tables, quantity, analyte)
+    elif "valueInteger" in resource:
+        quantity = {"value": resource["valueInteger"]}
+        read = quantity_magnitude(tables, quantity, analyte)
+    elif interval is not None:
+        read = range_magnitude(tables, interval, analyte)
+        quantity = interval.get("high") or interval.get("low") or {}
+    else:
+        magnitude, reason, unit = text_magnitude(tables, text_value(tables, resource), analyte)
+        read, quantity = (magnitude, reason), {"unit": unit}
+    magnitude, reason = read
+    if magnitude is not None:
+        magnitude, reason = finished(tables, magnitude, analyte)
+    return magnitude, reason, quantity
+
+
+def finished(tables: dict, magnitude: Magnitude, analyte: str) -> tuple[Magnitude | None, str]:
+    """Percent, the inverse ratio and the plausible range of a magnitude in its canonical unit."""
+    if analyte == "lvef":
+        magnitude = rule_F6_lvef_percent(tables, magnitude)
+    if analyte == "alt-ast-ratio":
+        if any(end <= 0 for end in magnitude.ends):
+            return None, "implausible"
+        low = None if magnitude.high is None else 1 / magnitude.high
+        high = None if magnitude.low is None else 1 / magnitude.low
+        magnitude = Magnitude(low, high, magnitude.high_open, magnitude.low_open)
+    if not all(rule_F5_plausible(tables, analyte, end) for end in magnitude.ends):
+        return None, "implausible"
+    return magnitude, ""
+
+
+def quantity_magnitude(tables: dict, quantity: dict, analyte: str) -> tuple[Magnitude | None, str]:
+    value, comparator = as_decimal(quantity.get("value")), as_text(quantity.get("comparator"))
+    if value is None or comparator not in COMPARATORS:
+        return None, "no number"
+    factor, reason = rule_F6_factor(tables, quantity, DIMENSION[analyte])
+    if factor is None:
+        return None, reason
+    return bounded(value, comparator).times(factor), ""
+
+
+def range_magnitude(tables: dict, interval: dict, analyte: str) -> tuple[Magnitude | None, str]:
+    """A valueRange: an end without a unit has that of the other."""
+    ends: dict[str, Fraction | None] = {"low": None, "high": None}
+    held = {name: interval.get(name) or {} for name in ends}
+    for name, other in (("low", "high"), ("high", "low")):
+        value = as_decimal(held[name].get("value"))
+        if value is None:
             continue
-        if best is None or special > best[0]:
-            best = (special, limit)
-    return best[1] if best else None
-
-
-def convert_limit(tables: dict, limit, quantity: dict, analyte: str) -> Decimal | None:
-    """The limit by its own unit, else by the unit of the value; an implausible one is none."""
-    value = as_decimal((limit or {}).get("value"))
-    if value is None or value <= 0:
-        return None
-    unit_holder = limit if limit.get("code") or limit.get("unit") else quantity
-    factor, _ = rule_F6_factor(tables, unit_holder, DIMENSION[analyte])
-    if factor is None or not rule_F5_plausible(tables, analyte, value * factor):
-        return None
-    return value * factor
-
-
-def range_matches(record: dict, one: dict, moment: dict) -> int | None:
-    """How specific a reference range is for this patient (0, 1, 2), or None where it does not apply."""
-    tables, patient = record["tables"], record["patient"]
-    if one.get("type") and "normal-range" not in words_of(tables, "qualifiers", one["type"]):
-        return None
-    special = 0
-    for population in one.get("appliesTo") or []:
-        if patient["sex"] not in words_of(tables, "qualifiers", population) or not patient["sex"]:
-            return None  # another sex, or a population of which we know nothing
-    special += 1 if one.get("appliesTo") else 0
-    if one.get("age"):
-        if not age_matches(record, one["age"], moment):
-            return None
-        special += 1
-    return special
-
-
-def age_matches(record: dict, age: dict, moment: dict) -> bool:
-    """The age at the result lies in a range; years are completed years, other units days of 24 h."""
-    zone = record["zone"]
-    born = parse_time(record["patient"]["born"], zone)
-    if born is None:
-        return False
-    days = Fraction((moment["last"] - born["last"]).total_seconds()) / 86400
-    years = completed_years(day_of(born["last"], zone), day_of(moment["last"], zone))
-    for side in ("low", "high"):
-        bound = age.get(side)
-        if not bound:
-            continue
-        factor, _ = rule_F6_factor(record["tables"], bound, "time")
+        own = held[name].get("code") or held[name].get("unit")
+        factor, reason = rule_F6_factor(tables, held[name] if own else held[other], DIMENSION[analyte])
         if factor is None:
-            return False
-        in_years = (bound.get("code") or bound.get("unit")) in ("a", "year", "years")
-        held, edge = (
-            (years, bound["value"]) if in_years else (days, Fraction(bound["value"]) * Fraction(factor))
-        )
-        if (side == "low" and held < edge) or (side == "high" and held > edge):
-            return False
-    return True
+            return None, reason
+        ends[name] = Fraction(value) * factor
+    low, high = ends["low"], ends["high"]
+    if low is None and high is None:
+        return None, "no number"
+    if low is not None and high is not None and low > high:
+        low, high = high, low
+    return Magnitude(low, high), ""
 
 
-def above(value: Decimal, comparator: str, limit: Decimal) -> bool | None:
-    """Is the true value above the limit? None where the comparator leaves it open (D6)."""
-    if comparator == "":
-        return value > limit
-    if comparator in ("<", "<="):
-        return False if value <= limit else None
-    if comparator == ">":
-        return True if value >= limit else None
-    return True if value > limit else None
+def text_magnitude(tables: dict, text: str, analyte: str) -> tuple[Magnitude | None, str, str]:
+    """A text that is wholly a number, and its unit; else the reason."""
+    unknown = ""
+    for written in rule_F5_text(text):
+        if written.unit:
+            factor = rule_F6_lookup(tables, written.unit, DIMENSION[analyte], "text")
+        else:
+            factor = rule_F6_no_unit(tables, DIMENSION[analyte])
+        if factor is None:
+            strange = len(written.unit.split()) > 1
+            unknown = unknown or ("" if strange else "unknown unit" if written.unit else "no unit")
+            continue
+        whole = Fraction(number(tables, "lvef.fraction_at_most")) if analyte == "lvef" else None
 
+        def plausible(value, whole=whole):
+            in_percent = value * 100 if whole is not None and value <= whole else value
+            in_percent = 1 / value if analyte == "alt-ast-ratio" and value else in_percent
+            return rule_F5_plausible(tables, analyte, in_percent)
 
-def below(value: Decimal, comparator: str, limit: Decimal) -> bool | None:
-    """Is the true value below the limit?"""
-    if comparator == "":
-        return value < limit
-    if comparator in (">", ">="):
-        return False if value >= limit else None
-    if comparator == "<":
-        return True if value <= limit else None
-    return True if value < limit else None
+        magnitude, reason = rule_F5_allows(written, factor, plausible)
+        return magnitude, reason, written.unit
+    return None, unknown or "no number", ""
 
 
 def over_limit(result: dict, times=1) -> bool | None:
-    """Is a result above so many times its own upper limit? None: no limit, or a comparator leaves it open."""
-    if result["uln"] is None:
-        return None
-    return above(result["value"], result["comparator"], result["uln"] * times)
+    """Is a result above so many times its upper limit (F8)? None: no limit, or it is left open."""
+    answers = {result["magnitude"].above(Fraction(limit) * Fraction(times)) for limit in result["limits"]}
+    if len(answers) == 1:
+        return answers.pop()
+    if result["default_limit"] is not None:
+        return result["magnitude"].above(Fraction(result["default_limit"]) * Fraction(times))
+    return None
 
 
-def at_least(result: dict) -> Decimal:
+def at_least(result: dict):
     """The lowest that the true value can be."""
-    return Decimal(0) if result["comparator"].startswith("<") else result["value"]
+    low = result["magnitude"].low
+    return Fraction(0) if low is None else low
 
 
-def at_most(result: dict) -> Decimal:
+def at_most(result: dict):
     """The highest that the true value can be."""
-    return Decimal("Infinity") if result["comparator"].startswith(">") else result["value"]
+    high = result["magnitude"].high
+    return float("inf") if high is None else high
 
 
 def height(result: dict) -> tuple:
     """Which of two results is the higher; of equal numbers `>` is above none, and none above `<`."""
     sign = {"<": -2, "<=": -1, "": 0, ">=": 1, ">": 2}[result["comparator"]]
     return result["value"], sign
+
+
+def shown_number(magnitude: Magnitude) -> tuple[Fraction, str]:
+    """The number and comparator that stand for a magnitude; of an interval its upper end."""
+    if magnitude.high is None:
+        return magnitude.low, ">" if magnitude.low_open else ">="
+    if magnitude.low is None:
+        return magnitude.high, "<" if magnitude.high_open else "<="
+    return magnitude.high, ""

@@ -1,0 +1,162 @@
+# ruff: noqa: N802 - the functions bear the ids of the rules
+"""What each doubt changes (rules U4 to U6): the answers with it, without it, and with it alone."""
+
+from . import eligibility
+from .ana import rule_A3_high_ana
+from .cardiac import rule_C_cardiac_involvement
+from .drr import rule_D_high_drr
+from .eligibility import read_answers, rule_E8_subtype, rule_U4_would_be
+from .refractory import rule_T9_newer_ck, rule_T_treatment_refractory
+from .tables import number
+from .values import over_limit
+
+ORDER = (
+    "eligibility",
+    "subtype",
+    "cardiac_involvement",
+    "high_ana",
+    "treatment_refractory",
+    "high_drr",
+    "phase",
+    "statin",
+    "silence",
+)
+PREDICTORS = {
+    "cardiac_involvement": rule_C_cardiac_involvement,
+    "high_ana": rule_A3_high_ana,
+    "treatment_refractory": rule_T_treatment_refractory,
+    "high_drr": rule_D_high_drr,
+}
+
+
+SOURCES_OF = {  # S5: the queries that feed each predictor
+    "cardiac_involvement": {"conditions", "cardiacTests"},
+    "high_ana": {"ana"},
+    "treatment_refractory": {
+        "enzymes",
+        "procedures",
+        "medicationRequests",
+        "medicationStatements",
+        "medicationDispenses",
+        "medicationAdministrations",
+    },
+    "high_drr": {"conditions", "enzymes"},
+}
+MISSING_RULE = {
+    "cardiac_involvement": "C6",
+    "high_ana": "A3",
+    "treatment_refractory": "T10",
+    "high_drr": "D5",
+}
+
+
+def features_of(record: dict) -> dict:
+    return {name: rule_S5_not_read(record, name, rule(record)) for name, rule in PREDICTORS.items()}
+
+
+def rule_S5_not_read(record: dict, name: str, feature: dict) -> dict:
+    """S5, F9: a predictor whose source failed is missing, `not read`; what was read to be present stays."""
+    if feature["state"] == "present" or not SOURCES_OF[name] & record["failed"]:
+        return feature
+    return {"state": "missing", "rule": MISSING_RULE[name], "stale": False, "reason": "not read"}
+
+
+def with_doubts(record: dict, doubts: list) -> dict:
+    """The same record, had it only these doubts."""
+    return read_answers({**record, "doubts": list(doubts), "notes": []})
+
+
+def answers_of(record: dict) -> dict:
+    """Whatever a doubt can change, as far as it can be compared."""
+    held = {name: comparable(feature) for name, feature in features_of(record).items()}
+    return {**held, "subtype": rule_E8_subtype(record), "eligibility": rule_U4_would_be(record)}
+
+
+def comparable(feature: dict) -> tuple:
+    return feature["state"], feature["rule"], feature.get("reason", "")
+
+
+def rule_U6_bars(record: dict) -> dict:
+    """For each doubt the answers that it changes: alone, or by being left out; of several redundant ones all."""
+    doubts = record["doubts"]
+    bars: dict = {doubt: set() for doubt in doubts}
+    if not doubts:
+        return bars
+    none, every = answers_of(with_doubts(record, [])), answers_of(with_doubts(record, doubts))
+    changed = [name for name in every if every[name] != none[name]]
+    if not changed:
+        return bars
+    for doubt in doubts:
+        alone = answers_of(with_doubts(record, [doubt]))
+        others = answers_of(with_doubts(record, [other for other in doubts if other is not doubt]))
+        for name in changed:
+            if alone[name] != none[name] or others[name] != every[name]:
+                bars[doubt].add(name)
+    return bars
+
+
+def rule_U6_open(record: dict, features: dict) -> list[dict]:
+    """Results that were read and left a question open: doubts for that question alone (F5)."""
+    rows = []
+    for name, feature in features.items():
+        for result, role in feature.get("open", []):
+            rows.append(row_of(result["name"], role, "interval", result["text"][:10], "code", {name}))
+    state = eligibility.rule_E_before_exclusion(record, eligibility.NOTHING)[0]
+    tried = eligibility.rule_U4_tried(record)
+    if tried.high_ck and rule_U4_would_be(record) != state:
+        times = number(record["tables"], "eligibility.ck_times_uln")
+        for ck in (result for result in record["results"] if result["analyte"] == "ck"):
+            if over_limit(ck, times) is None:
+                rows.append(row_of(ck["name"], "ck", "interval", ck["text"][:10], "code", {"eligibility"}))
+    return rows
+
+
+def row_of(resource: str, role: str, reason: str, date: str, by: str, bars: set) -> dict:
+    row = {"resource": resource, "role": role, "reason": reason, "by": by, "bars": set(bars)}
+    return {**row, "date": date} if date else row
+
+
+def rule_U6_statin(record: dict) -> list:
+    """Statins by words or as a doubt, where the statin row asks and no statin that was read is on the list."""
+    hmgcr, srp = record["hmgcr"], record["srp"]
+    asks = hmgcr == "positive" or ("positive" not in (hmgcr, srp) and not hmgcr)
+    listed = [
+        treatment
+        for treatment in record["treatments"]
+        if treatment["ingredient"] == "statin"
+        and treatment["kind"] in ("MedicationRequest", "MedicationStatement")
+        and treatment["status"] == "active"
+    ]
+    if not asks or listed or record.get("undated_statin"):
+        return []
+    doubts = []
+    for doubt in record["doubts"]:
+        kind = doubt.resource.split("/")[0]
+        named = doubt.role == "statin" and kind in ("MedicationRequest", "MedicationStatement")
+        if named and doubt.status not in ("completed", "stopped", "on-hold"):
+            doubts.append(doubt)
+    return doubts
+
+
+def rule_U_rows(record: dict, features: dict, state: str) -> list[dict]:
+    """`doubts` of the answer: those that change something, and only what each changes."""
+    bars = rule_U6_bars(record)
+    for doubt in rule_U6_statin(record):
+        bars[doubt] |= {"statin"}
+    if state in ("definite", "probable"):  # only their cards can be silent by V6
+        for doubt in rule_T9_newer_ck(record):
+            bars[doubt] |= {"silence"}
+    rows = []
+    for doubt, names in bars.items():
+        rows.append(row_of(doubt.resource, doubt.role, doubt.reason, doubt.date, doubt.by, names))
+    rows += rule_U6_open(record, features)
+    merged: dict = {}
+    for row in rows:
+        key = (row["resource"], row["role"])
+        if key in merged:
+            merged[key]["bars"] |= row["bars"]
+        elif row["bars"]:
+            merged[key] = row
+    for row in merged.values():
+        row["bars"] = [name for name in ORDER if name in row["bars"] | {"silence"}]
+    return [merged[key] for key in sorted(merged)]

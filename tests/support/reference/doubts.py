@@ -1,0 +1,306 @@
+# ruff: noqa: N802 - the functions bear the ids of the rules
+"""What was there and could not be used: doubts by code and by words (rules U1, U2, U3)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+
+from . import exposures, facts
+from .bundles import rule_F1_subject, target_of
+from .conditions import rule_F3_condition_time, rule_M1_condition, rule_U4_named_core
+from .limits import rule_F8_limits
+from .numbers import Magnitude
+from .roles import MEDICATIONS, analytes_of, roles_of
+from .spelling import rule_U3_named, says_any, texts_of
+from .statuses import rule_U1_never_took_place
+from .tables import as_text, codings_of, number
+from .values import DIMENSION, rule_F5_magnitude
+
+VALUE_NAMES = (
+    "valueQuantity",
+    "valueCodeableConcept",
+    "valueString",
+    "valueBoolean",
+    "valueInteger",
+    "valueRange",
+    "valueRatio",
+    "valueSampledData",
+    "valueTime",
+    "valueDateTime",
+    "valuePeriod",
+)
+REASONS = (
+    "unreadable",
+    "no subject",
+    "subject elsewhere",
+    "modifier extension",
+    "implicit rules",
+    "no status",
+    "unknown status",
+    "preliminary",
+    "partial",
+    "unknown",
+    "undated",
+    "conflicting codes",
+    "unresolved",
+    "no unit",
+    "unknown unit",
+    "no number",
+    "several reference ranges",
+    "implausible",
+)
+ABSENT_REASONS = (
+    "masked",
+    "not-permitted",
+    "unsupported",
+    "as-text",
+    "error",
+    "not-a-number",
+    "negative-infinity",
+    "positive-infinity",
+)
+NAMES = {
+    "ast-alt-ratio": "drr",
+    "alt-ast-ratio": "drr",
+    "broad-antibody": "broad",
+    "broad-hmgcr": "broad",
+    "cardiac-a": "cardiac",
+}
+MEASURED = ("ast", "alt", "drr", "ck", "troponin-i", "troponin-t", "nt-probnp", "lvef")
+ANTIBODIES = ("anti-srp", "anti-hmgcr")
+WORDS_OF = {
+    "Condition": ("core",),
+    "Observation": ANTIBODIES,
+}
+TAKEN_BACK_BY = {"Condition": "", "Observation": "not-antibody"}
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """One resource that could not be used, in one role."""
+
+    resource: str
+    role: str
+    reason: str
+    by: str
+    last: datetime
+    date: str
+    roles: frozenset[str] = frozenset()
+    number: Magnitude | None = None
+    limits: tuple = ()
+    default_limit: Fraction | None = None
+    number_unit_unknown: bool = False
+    specimen: str = ""
+    first: datetime | None = None
+    status: str = ""
+
+
+def has_value(holder: dict) -> bool:
+    return any(name in holder for name in VALUE_NAMES)
+
+
+def any_value(resource: dict) -> bool:
+    return has_value(resource) or any(has_value(part) for part in resource.get("component") or [])
+
+
+def rule_U1_consider(record: dict, raw: dict, resource: dict, reason: str) -> None:
+    """Keep the doubts that one resource gives, by its codes and by its words."""
+    if resource["resourceType"] not in (*WORDS_OF, *MEDICATIONS, "Procedure"):
+        return
+    if rule_U1_is_none(record, resource, reason):
+        return
+    for role in rule_U1_by_code(record, raw, resource, reason):
+        record["doubts"].append(doubt_of(record, resource, role, reason, "code"))
+    for role in rule_U3_by_words(record, raw, resource):
+        record["doubts"].append(doubt_of(record, resource, role, "named, not coded", "word"))
+        if role == "core" and rule_U4_named_core(record, resource):
+            record["named_core"].append(facts.name_of(resource))
+
+
+def rule_U1_is_none(record: dict, resource: dict, reason: str) -> bool:
+    """What is no doubt, whichever reason is reported first."""
+    kind = resource["resourceType"]
+    if rule_F1_subject(record, resource) in ("other patient", "other subject"):
+        return True
+    if reason in ("refuted", "entered-in-error", "future") or rule_U1_never_took_place(resource):
+        return True
+    moment = moment_of(record, resource)
+    if moment is not None and moment["first"] > record["as_of"] + record["tolerance"]:
+        return True
+    if kind == "Condition":
+        return rule_M1_condition(record, resource)[2] in ("refuted", "entered-in-error")
+    if kind in MEDICATIONS:
+        return exposures.rule_T1_excluded_route(record, resource)
+    if kind == "Observation":
+        pending = resource.get("status") in ("preliminary", "partial") and not any_value(resource)
+        return pending or rule_U1_says_no_result(record, resource)
+    return False
+
+
+def rule_U1_says_no_result(record: dict, resource: dict) -> bool:
+    """A value that says that there is no result."""
+    held = [as_text(resource.get("valueString")), *texts_of(resource.get("valueCodeableConcept") or {})]
+    return any(says_any(record["tables"], text, "no-result") for text in held)
+
+
+def rule_U1_absent_reason(resource: dict) -> str:
+    """`doubt`, `none` or nothing: what a dataAbsentReason makes of a resource."""
+    concept = resource.get("dataAbsentReason")
+    if not concept:
+        return ""
+    codes = {as_text(coding.get("code")) for coding in codings_of(concept)}
+    return "doubt" if codes & set(ABSENT_REASONS) else "none"
+
+
+def rule_U1_by_code(record: dict, raw: dict, resource: dict, reason: str) -> list[str]:
+    """The roles in which a refused resource is a doubt by its codes."""
+    if reason == "data absent":
+        if rule_U1_absent_reason(resource) != "doubt":
+            return []
+    elif reason not in REASONS:
+        return []
+    return roles_by_code(record, raw, resource, reason)
+
+
+def roles_by_code(record: dict, raw: dict, resource: dict, reason: str) -> list[str]:
+    """The doubt's names of the roles by code, without those whose value no rule reads."""
+    kind = resource["resourceType"]
+    if kind == "Observation":
+        held = {NAMES.get(word, word) for word in analytes_of(record, raw)}
+        return sorted(held & {*MEASURED, "ana", *ANTIBODIES})
+    words = roles_of(record, raw)
+    if kind == "Condition":
+        if "core" in words:
+            words -= {"broad", "broad-antibody", "broad-hmgcr"}
+        return sorted({NAMES.get(word, word) for word in words} & {"core", "broad", "cardiac"})
+    agents = sorted(
+        word for word in words if word in record["tables"]["agents"] and word != "checkpoint-inhibitor"
+    )
+    if agents or kind == "Procedure":
+        return agents
+    no_words = not exposures.rule_U3_medicine_texts(record, resource)
+    return ["agent"] if no_words and exposures.rule_T1_unresolved(record, resource) and reason else []
+
+
+def rule_U3_by_words(record: dict, raw: dict, resource: dict) -> list[str]:
+    """The roles that the words of a resource give and none of its codings has."""
+    kind, tables = resource["resourceType"], record["tables"]
+    if kind in MEDICATIONS:
+        texts, roles = exposures.rule_U3_medicine_texts(record, resource), exposures.named_roles(tables)
+    elif kind in WORDS_OF:
+        texts, roles = texts_of(raw.get("code")), list(WORDS_OF[kind])
+    else:
+        return []
+    coded = roles_of(record, raw)
+    named = rule_U3_named(tables, texts, roles, taken_back_by=TAKEN_BACK_BY.get(kind, "not-agent"))
+    if kind == "Observation":
+        named = [role for role in named if not rule_U1_no_word_doubt(record, resource, role)]
+    return [role for role in named if role not in coded]
+
+
+def rule_U1_no_word_doubt(record: dict, resource: dict, role: str) -> bool:
+    """By words alone: any reason for absent data that is no doubt, or members or components that are coded."""
+    if rule_U1_absent_reason(resource) == "none":
+        return True
+    if any(role in analytes_of(record, part) for part in resource.get("component") or []):
+        return True
+    wanted = {target_of(record, member.get("reference")) for member in resource.get("hasMember") or []}
+    for _, other in record["entries"]:
+        is_member = other.get("resourceType") == "Observation" and facts.name_of(other) in wanted
+        if is_member and role in analytes_of(record, other):
+            return True
+    return False
+
+
+def moment_of(record: dict, resource: dict) -> dict | None:
+    """F3's time of a resource, read as far as it goes."""
+    kind = resource["resourceType"]
+    if kind == "Condition":
+        return rule_F3_condition_time(record, resource)
+    if kind == "Procedure":
+        return facts.rule_F3_procedure_time(record, resource)
+    if kind in MEDICATIONS:
+        return exposures.rule_T3_start(record, resource)
+    return facts.rule_F3_observation_time(record, resource)
+
+
+def doubt_of(record: dict, resource: dict, role: str, reason: str, by: str) -> Doubt:
+    """U2: its time is the last possible instant of F3's time where it has one, else `as_of`."""
+    moment = moment_of(record, resource)
+    as_of = record["as_of"]
+    held: dict = {}
+    if role in ("ck", "lvef") and by == "code":
+        held = rule_U5b_number(record, resource, role, moment, reason)
+    return Doubt(
+        resource=facts.name_of(resource),
+        role=role,
+        reason=reason,
+        by=by,
+        last=min(moment["last"], as_of) if moment else as_of,
+        first=min(moment["first"], as_of) if moment else None,
+        date=moment["text"][:10] if moment else "",
+        roles=frozenset(roles_of(record, resource)),
+        specimen=target_of(record, (resource.get("specimen") or {}).get("reference"))
+        if resource["resourceType"] == "Observation"
+        else "",
+        status=as_text(resource.get("status")),
+        **held,
+    )
+
+
+def rule_U5b_number(record: dict, resource: dict, role: str, moment: dict | None, reason: str) -> dict:
+    """The number that F5 could read, were it not for unit, status, time, subject or shape."""
+    if reason in ("implausible", "no number", "data absent", "no value"):
+        return {}
+    magnitude, why, quantity = rule_F5_magnitude(record["tables"], resource, role)
+    if magnitude is not None:
+        when = moment or {"first": record["as_of"], "last": record["as_of"]}
+        own = rule_F8_limits(record, resource, role, quantity, when)
+        return {"number": magnitude, "limits": tuple(own["limits"]), "default_limit": own["default_limit"]}
+    if why in ("no unit", "unknown unit"):
+        return {"number_unit_unknown": True}
+    return {}
+
+
+def rule_U1_no_value(record: dict) -> None:
+    """Accepted, but no rule knows anything in its value, and no member or component of it is read."""
+    read = [result["name"] for result in record["results"] if not is_empty(result)]
+    for result in record["results"]:
+        role = NAMES.get(result["analyte"], result["analyte"])
+        if role not in (*MEASURED, "ana", *ANTIBODIES):
+            continue
+        resource = result["resource"]
+        members = {target_of(record, member.get("reference")) for member in resource.get("hasMember") or []}
+        if not is_empty(result) or members & set(read):
+            continue
+        if result.get("open"):
+            record["doubts"].append(doubt_of(record, resource, role, "interval", "code"))
+        elif rule_U1_absent_reason(resource) != "none" and not rule_U1_says_no_result(record, resource):
+            record["doubts"].append(doubt_of(record, resource, role, "no value", "code"))
+    for result in record["results"]:
+        rule_F5_open_questions(record, result)
+    record["results"] = [result for result in record["results"] if not is_empty(result)]
+
+
+def is_empty(result: dict) -> bool:
+    """Was nothing read in it?"""
+    if result["analyte"] in DIMENSION:
+        return result["empty"]
+    if result["analyte"] == "ana":
+        return not result["findings"] and not result["patterns"]
+    return result["analyte"] in ("anti-srp", "anti-hmgcr", "other-msa") and not result["answer"]
+
+
+def rule_F5_open_questions(record: dict, result: dict) -> None:
+    """An interval or a comparator that leaves C2's or C3's question open is a doubt for that question."""
+    if is_empty(result) or result["analyte"] not in ("lvef", "troponin-i", "troponin-t", "nt-probnp"):
+        return
+    magnitude, tables = result["magnitude"], record["tables"]
+    if result["analyte"] == "lvef":
+        is_open = magnitude.below(number(tables, "cardiac.lvef_below")) is None
+    else:
+        limit = result["limits"] or [number(tables, f"cardiac.{result['analyte'].replace('-', '_')}_doubt")]
+        is_open = magnitude.above(limit[0]) is None
+    if is_open:
+        doubt = doubt_of(record, result["resource"], result["analyte"], "interval", "code")
+        record["doubts"].append(doubt)
