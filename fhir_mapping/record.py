@@ -65,6 +65,7 @@ class MappingSettings:
     accept_unknown_status: bool = False
     any_encounter_counts: bool = True
     fhir_version: str = "R4"
+    also_known_as: tuple[str, ...] = ()  # further FHIR bases that are the client's own (F1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,7 @@ class Concept:
 
     codings: tuple[Coding, ...] = ()
     text: str = ""
+    displays: tuple[str, ...] = ()  # of the codings; words, never evidence (U3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,8 @@ class Number:
     unit: str = ""  # the written unit
     unit_code: str = ""  # the coded unit
     unit_system: str = ""  # canonical system of the coded unit
+    upto: Decimal | None = None  # the other end of an interval, of which `value` is the lower one (F5)
+    ambiguous: bool = False  # value and upto are two readings of one writing, like "20,000" (F5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +156,7 @@ class Value:
     text: str = ""  # valueString
     concept: Concept | None = None
     boolean: bool | None = None
-    absent: bool = False  # dataAbsentReason is there
+    absent: str = ""  # the code of its dataAbsentReason, "unknown" where that has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +167,7 @@ class Amount:
     unit: str
     comparator: str  # "", "<", "<=", ">=", ">"
     original: str  # "210 IU/L", as written
+    upto: Decimal | None = None  # the other end of an interval, of which `value` is the lower one (F5)
 
 
 @dataclass(frozen=True, slots=True)
