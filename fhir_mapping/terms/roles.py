@@ -29,6 +29,7 @@ Analyte = Literal[
     "ana",
     "anti-srp",
     "anti-hmgcr",
+    "other-msa",
     "fvc",
     "dlco",
     "ecg",
@@ -61,6 +62,10 @@ RoleWord = Literal[
     "ild",
     "dysphagia",
     "malignancy",
+    "alcohol-disorder",
+    "haemolysis",
+    "rhabdomyolysis",
+    "pregnancy",
     # Procedures
     "plasma-exchange",
     # Encounters and Appointments
@@ -68,6 +73,7 @@ RoleWord = Literal[
     "ambulatory",
     "inpatient",
     "specialty",
+    "other-class",
     # codes that qualify something
     "negative",
     "positive",
