@@ -23,9 +23,11 @@ from fhir_mapping.terms.roles import (
     RoleWord,
 )
 from fhir_mapping.terms.rules import Rules, load_rules
-from fhir_mapping.terms.systems import CodeSystems, load_systems
+from fhir_mapping.terms.statuses import StatusElement, Statuses, load_statuses
+from fhir_mapping.terms.systems import NONE, CodeSystems, load_systems
 from fhir_mapping.terms.table_files import TableError, TableRow, read_rows
 from fhir_mapping.terms.units import Units, load_units, positive
+from fhir_mapping.terms.words import Vocabulary, load_vocabulary
 
 __all__ = [
     "Agent",
@@ -35,12 +37,15 @@ __all__ = [
     "TableError",
     "Tables",
     "Units",
+    "Vocabulary",
     "load_tables",
     "read_site_map",
 ]
 
 PACKAGED = Path(__file__).parents[1] / "tables"
-NONE = "-"  # a cell that has nothing to say
+_CODE_COLUMNS = ("system", "code", "display", "role", "source")
+# Where the rows of a table of codes stand, if not in the file of its name alone.
+_FILES: Mapping[CodeTableName, tuple[str, ...]] = {"medications": ("medications.csv", "rxnorm_drugs.csv")}
 
 
 class Coded(Protocol):
@@ -93,6 +98,8 @@ class Tables:
     roles: Mapping[RoleWord, Role]
     agents: Mapping[str, Agent]
     tables: Mapping[CodeTableName, CodeTable]
+    statuses: Statuses
+    vocabulary: Vocabulary
 
     def system(self, alias: str) -> str:
         """Give the canonical address of a code system (F4); an unknown one stays as it is."""
@@ -118,6 +125,13 @@ class Tables:
         """Give the rows of a table whose role has this word, in the order of the file."""
         return tuple(code for code in self.tables[table].codes if word in code.words)
 
+    def status(self, element: StatusElement, system: str, code: str) -> str:
+        """Give the status that a code stands for, of the element's own value set (M1); empty: none is known.
+
+        A code of the extension `diagnosesicherheit` may stand for a status of either element.
+        """
+        return self.statuses.status(element, self.systems.canonical(system), code)
+
     def agent(self, ingredient: str) -> Agent:
         """Tell what is known of an ingredient; raises KeyError with its name."""
         return self.agents[ingredient]
@@ -138,7 +152,9 @@ class Tables:
     def _matches(self, table: CodeTableName, codings: Iterable[Coded]) -> Iterator[CodeRow]:
         rows = self.tables[table]
         for coding in codings:
-            yield from rows.match(*self.systems.normal(coding.system, coding.code))
+            system, code = self.systems.normal(coding.system, coding.code)
+            for member in self.systems.family(system):
+                yield from rows.match(member, code)
 
 
 def load_tables(folder: Path = PACKAGED) -> Tables:
@@ -148,8 +164,10 @@ def load_tables(folder: Path = PACKAGED) -> Tables:
     systems = load_systems(folder)
     roles = _load_roles(folder / "roles.csv", units, rules)
     agents = _load_agents(folder / "agents.csv")
-    tables = {name: _load_codes(folder / f"{name}.csv", name, systems, roles, agents) for name in CODE_TABLES}
-    return Tables(rules, units, systems, roles, agents, tables)
+    tables = {name: _load_codes(folder, name, systems, roles, agents) for name in CODE_TABLES}
+    statuses = load_statuses(folder / "statuses.csv", systems)
+    vocabulary = load_vocabulary(folder / "words.csv", agents)
+    return Tables(rules, units, systems, roles, agents, tables, statuses, vocabulary)
 
 
 def read_site_map(file: Path) -> tuple[CodeRow, ...]:
@@ -211,14 +229,15 @@ def _prednisone(row: TableRow) -> Decimal | None:
 
 
 def _load_codes(
-    file: Path,
+    folder: Path,
     table: CodeTableName,
     systems: CodeSystems,
     roles: Mapping[RoleWord, Role],
     agents: Mapping[str, Agent],
 ) -> CodeTable:
+    files = (folder / file for file in _FILES.get(table, (f"{table}.csv",)))
     rows = []
-    for row in read_rows(file, ("system", "code", "display", "role", "source")):
+    for row in (row for file in files for row in read_rows(file, _CODE_COLUMNS)):
         code = CodeRow(row["system"], row["code"], row["display"], row["role"], row["source"])
         if code.system not in systems.systems:
             raise row.error(f"system {code.system} is unknown: use one of code_systems.csv or add it there")

@@ -1,4 +1,4 @@
-"""The words that the rules ask for: roles (`roles.csv`), classes of medicines (`agents.csv`), names of code tables.
+"""The words that the rules ask for: roles of codes and of words, classes of medicines, names of code tables.
 
 A word misspelt in code would match nothing and say so to nobody. As a Literal it is an error of the type checker,
 wherever it is an argument or is compared; `in` is not checked, hence `Fact.has`, `Tables.means` and their like. What
@@ -38,6 +38,7 @@ Analyte = Literal[
     "ast-alt-panel",
     "refractory",
     "severe-weakness",
+    "necrotizing-biopsy",
 ]
 RoleWord = Literal[
     Analyte,
@@ -86,6 +87,41 @@ RoleWord = Literal[
     "female",
     "normal-range",
 ]
+# What a word of `words.csv` is; the names of medicines have their ingredient as role.
+WordRole = Literal[
+    # names, and what takes them back (U3)
+    "core",
+    "anti-srp",
+    "anti-hmgcr",
+    "other-msa",
+    "negated",
+    "not-antibody",
+    "not-agent",
+    # answers of a laboratory (U1, E7)
+    "no-result",
+    "negative",
+    "positive",
+    "negation",
+    "weak",
+    "positive-whole",
+    "weak-whole",
+    "reference",
+    # staining patterns (A4)
+    "cytoplasmic",
+    "nuclear",
+    "antibody-prefix",
+    # what stands around a number or a titre: F5, A1 and A2
+    "above",
+    "below",
+    "at-least",
+    "at-most",
+    "or-equal",
+    "range-to",
+    "at-titre",
+    "titre-unit",
+    "no-unit",
+    "flag",
+]
 AgentClass = Literal[
     "glucocorticoid",
     "agent",
@@ -103,4 +139,5 @@ AgentClass = Literal[
 CODE_TABLES: tuple[CodeTableName, ...] = get_args(CodeTableName)
 ANALYTES: Mapping[str, Analyte] = {word: word for word in get_args(Analyte)}
 ROLE_WORDS: Mapping[str, RoleWord] = {word: word for word in get_args(RoleWord)}
+WORD_ROLES: Mapping[str, WordRole] = {word: word for word in get_args(WordRole)}
 AGENT_CLASSES: Mapping[str, AgentClass] = {word: word for word in get_args(AgentClass)}

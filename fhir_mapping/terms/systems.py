@@ -1,5 +1,6 @@
 """Code systems: their canonical address, their other names, and how their codes are compared (F4)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,19 +9,23 @@ from fhir_mapping.terms.table_files import TableRow, read_rows
 
 WILDCARD = "*"  # at the end of a code: any continuation, also none
 
+NONE = "-"  # a cell that has nothing to say
+
 # How the codes of a system are compared: plain and loinc as written (loinc has a check digit), icd without the
-# dot and in upper case, hierarchic in upper case, prefixed with or without the system's name in front.
+# dot and in upper case, hierarchic in upper case, prefixed with or without one of the prefixes in front.
 FORMS = frozenset({"plain", "loinc", "icd", "hierarchic", "prefixed"})
 _WITH_WILDCARD = frozenset({"icd", "hierarchic"})
+_LOINC_BODY = re.compile(r"[A-Z]*[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
 class CodeSystem:
-    """One code system. `name` is what people call it, and the prefix of its codes where the form is `prefixed`."""
+    """One code system. Systems of one `family` share their rows; empty: it stands alone."""
 
     address: str
-    name: str
     form: str
+    prefixes: tuple[str, ...]  # in upper case
+    family: str
 
     @property
     def has_wildcards(self) -> bool:
@@ -35,7 +40,8 @@ class CodeSystem:
         if self.form == "hierarchic":
             return code.upper()
         if self.form == "prefixed":
-            return code.upper().removeprefix(f"{self.name}:")
+            code = code.upper()
+            return next((code.removeprefix(each) for each in self.prefixes if code.startswith(each)), code)
         return code
 
 
@@ -45,13 +51,19 @@ class CodeSystems:
 
     systems: Mapping[str, CodeSystem]  # canonical address → system
     aliases: Mapping[str, str]  # any other spelling → canonical address
+    open_aliases: tuple[tuple[str, str, str], ...]  # (beginning, end, canonical address), any text between
 
     def canonical(self, alias: str) -> str:
         """Give the canonical address; an unknown one stays as written, without a trailing slash (F4)."""
         if alias in self.systems:
             return alias
         bare = alias.strip().rstrip("/")
-        return self.aliases.get(bare, bare)
+        if bare in self.aliases:
+            return self.aliases[bare]
+        for beginning, end, address in self.open_aliases:
+            if bare.startswith(beginning) and bare.removeprefix(beginning).endswith(end):
+                return address
+        return bare
 
     def normal(self, system: str, code: str) -> tuple[str, str]:
         """Give (canonical system, comparable code)."""
@@ -59,21 +71,53 @@ class CodeSystems:
         known = self.systems.get(address)
         return address, known.normal(code) if known else code.strip()
 
+    def family(self, address: str) -> tuple[str, ...]:
+        """Give the systems in whose rows a code of this one is looked up, itself first (F4)."""
+        known = self.systems.get(address)
+        if not (known and known.family):
+            return (address,)
+        others = (each.address for each in self.systems.values() if each.family == known.family)
+        return (address, *(other for other in others if other != address))
+
 
 def load_systems(folder: Path) -> CodeSystems:
     """Read and check `code_systems.csv` and `systems.csv`; raises TableError."""
-    systems: dict[str, CodeSystem] = {}
-    for row in read_rows(folder / "code_systems.csv", ("system", "name", "form", "source")):
-        if row["form"] not in FORMS:
-            raise row.error(f"form {row['form']!r} is unknown: use one of {', '.join(sorted(FORMS))}")
-        if row["system"] in systems:
-            raise row.error(f"{row['system']} stands twice: delete one row")
-        systems[row["system"]] = CodeSystem(row["system"], row["name"], row["form"])
+    systems = _load_code_systems(folder / "code_systems.csv")
     aliases: dict[str, str] = {}
     for row in read_rows(folder / "systems.csv", ("alias", "system", "source")):
         _check_alias(row, systems, aliases)
         aliases[row["alias"]] = row["system"]
-    return CodeSystems(systems, aliases)
+    return CodeSystems(
+        systems,
+        {alias: address for alias, address in aliases.items() if WILDCARD not in alias},
+        tuple(_open(alias, address) for alias, address in aliases.items() if WILDCARD in alias),
+    )
+
+
+def _open(alias: str, address: str) -> tuple[str, str, str]:
+    beginning, _, end = alias.partition(WILDCARD)
+    return beginning, end, address
+
+
+def _load_code_systems(file: Path) -> dict[str, CodeSystem]:
+    systems: dict[str, CodeSystem] = {}
+    forms: dict[str, str] = {}  # family → form
+    for row in read_rows(file, ("system", "name", "form", "prefixes", "family", "source")):
+        prefixes, family = (row[column].removeprefix(NONE) for column in ("prefixes", "family"))
+        if row["form"] not in FORMS:
+            raise row.error(f"form {row['form']!r} is unknown: use one of {', '.join(sorted(FORMS))}")
+        if row["system"] in systems:
+            raise row.error(f"{row['system']} stands twice: delete one row")
+        if (row["form"] == "prefixed") != bool(prefixes):
+            raise row.error(
+                f"prefixes belong to the form prefixed: write {NONE} for any other, or fill them in"
+            )
+        if family and forms.setdefault(family, row["form"]) != row["form"]:
+            raise row.error(f"all systems of {family} must have one form, for they share their rows")
+        systems[row["system"]] = CodeSystem(
+            row["system"], row["form"], tuple(prefixes.upper().split()), family
+        )
+    return systems
 
 
 def _check_alias(row: TableRow, systems: Mapping[str, CodeSystem], aliases: Mapping[str, str]) -> None:
@@ -83,13 +127,21 @@ def _check_alias(row: TableRow, systems: Mapping[str, CodeSystem], aliases: Mapp
         raise row.error(f"alias {row['alias']} already has a meaning: delete one row")
     if row["alias"].endswith("/"):
         raise row.error("leave out the trailing slash: it is ignored everywhere")
+    beginning, *rest = row["alias"].split(WILDCARD)
+    if len(rest) > 1 or not beginning:
+        raise row.error(f"one {WILDCARD} is allowed, after the beginning of the address")
 
 
 def loinc_check_digit_holds(code: str) -> bool:
-    """Say whether a LOINC code ends with its check digit (Luhn over the digits before the hyphen)."""
+    """Say whether a LOINC code ends with its check digit (Luhn, over what stands before the hyphen).
+
+    A letter, as of the answers `LA…`, counts as its place in ASCII after the digit 0.
+    """
     body, hyphen, check = code.partition("-")
-    if not (hyphen and body.isascii() and body.isdigit() and check.isascii() and check.isdigit()):
+    if not (hyphen and _LOINC_BODY.fullmatch(body) and check.isascii() and check.isdigit()):
         return False
-    doubled = [int(digit) * (2 if place % 2 == 0 else 1) for place, digit in enumerate(reversed(body))]
-    total = sum(number - 9 if number > 9 else number for number in doubled)  # noqa: PLR2004 (two digits)
+    total = 0
+    for place, character in enumerate(reversed(body)):
+        number = ord(character) - ord("0")
+        total += number if place % 2 else 2 * number - 9 * (number // 5)
     return check == str(-total % 10)

@@ -13,6 +13,12 @@ from fhir_mapping.terms.systems import loinc_check_digit_holds
 LOINC = "http://loinc.org"
 SNOMED = "http://snomed.info/sct"
 CM = "http://hl7.org/fhir/sid/icd-10-cm"
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+GM = "http://fhir.de/CodeSystem/bfarm/icd-10-gm"
+ICD_10 = "http://hl7.org/fhir/sid/icd-10"
+ICD_11 = "http://id.who.int/icd/release/11"
+KBV = "https://fhir.kbv.de/CodeSystem/KBV_CS_SFHIR_ICD_DIAGNOSESICHERHEIT"
+CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 ATC = "http://www.whocc.no/atc"
 
 
@@ -84,8 +90,26 @@ def added(folder, file, line):
         ("systems.csv", f"urn:oid:2.16.840.1.113883.6.1,{SNOMED},me", "already has a meaning"),
         ("systems.csv", f"{LOINC},{SNOMED},me", "already has a meaning"),
         ("systems.csv", f"http://loinc.example/,{LOINC},me", "trailing slash"),
-        ("code_systems.csv", f"{LOINC},LOINC,loinc,me", "stands twice"),
-        ("code_systems.csv", "http://example.org,Example,odd,me", "form 'odd' is unknown"),
+        ("systems.csv", f"http://*/loinc/*,{LOINC},me", "one * is allowed"),
+        ("systems.csv", f"*/loinc,{LOINC},me", "after the beginning"),
+        ("code_systems.csv", f"{LOINC},LOINC,loinc,-,-,me", "stands twice"),
+        ("code_systems.csv", "http://example.org,Example,odd,-,-,me", "form 'odd' is unknown"),
+        ("code_systems.csv", "http://example.org,Example,plain,EX:,-,me", "prefixes belong to"),
+        ("code_systems.csv", "http://example.org,Example,prefixed,-,-,me", "prefixes belong to"),
+        ("code_systems.csv", "http://example.org,Example,plain,-,ICD-10,me", "must have one form"),
+        ("rxnorm_drugs.csv", f"{RXNORM},8640,Prednisone,prednisone,me", "stands twice"),
+        ("rxnorm_drugs.csv", f"{RXNORM},1,Hope,hope,me", "role 'hope' is unknown"),
+        ("statuses.csv", f"severity,{SNOMED},1,Bad,active,me", "element severity is unknown"),
+        ("statuses.csv", f"clinicalStatus,{SNOMED},1,Sure,confirmed,me", "is no clinicalStatus"),
+        ("statuses.csv", "clinicalStatus,urn:x,1,Active,active,me", "system urn:x is unknown"),
+        ("statuses.csv", f"clinicalStatus,{SNOMED},55561003,Active,active,me", "stands twice"),
+        ("words.csv", "mood,en,sad,me", "role mood is unknown"),
+        ("words.csv", "core,en,Anti-SRP disease,me", "write 'anti srp disease'"),
+        ("words.csv", "core,en,imnm,me", "stands twice"),
+        ("words.csv", "flag,en,hh,me", "stands twice"),
+        ("words.csv", "core,en,seronegative imnm,me", "imnm of core already finds it"),
+        ("words.csv", "positive,de,positive,me", "positiv* of positive already finds it"),
+        ("words.csv", "ivig,en,iv immune globulin,me", "immune globulin & iv of ivig already finds it"),
     ],
 )
 def test_a_wrong_row_is_named_with_its_file_and_line(folder, file, line, words):
@@ -190,10 +214,24 @@ def test_a_threshold_is_not_read_as_what_it_is_not(tables):
         (CM, "I44.10", set()),
         (CM, "I21.4", {"myocardial-infarction", "heart-failure-cause"}),
         (CM, "G72.81", set()),
-        ("http://hl7.org/fhir/sid/icd-10", "G72.49", set()),
-        ("http://hl7.org/fhir/sid/icd-10", "G72.4", {"broad"}),
-        ("http://id.who.int/icd/release/11/mms", "4a41.y", {"broad"}),
+        (ICD_10, "G72.49", {"broad"}),
+        (ICD_10, "G72.4", {"broad"}),
+        (CM, "G72.4", {"broad"}),
+        (GM, "G72.4", {"broad"}),
+        (GM, "M33.20", {"broad"}),
+        (GM, "G72.81", set()),
+        (GM, "I50.19", {"cardiac-a", "heart-failure"}),
+        ("http://fhir.de/CodeSystem/dimdi/icd-10-gm", "G72.4", {"broad"}),
+        (f"{ICD_11}/mms", "G72.4", set()),
+        (f"{ICD_11}/mms", "4a41.y", {"broad"}),
+        (f"{ICD_11}/2024-01/mms", "4a41.y", {"broad"}),
+        (f"{ICD_11}/2024-01/mms/", "4a41.y", {"broad"}),
+        (f"{ICD_11}/2024-01/icf", "4a41.y", set()),
+        (f"{SNOMED}/900000000000207008/version/20240101", "715863001", {"core"}),
+        ("http://snomed.info/sctx/1", "715863001", set()),
         ("http://www.orpha.net", "206569", {"core"}),
+        ("http://www.orpha.net", "ORPHA:206569", {"core"}),
+        ("http://www.orpha.net/ORDO", "Orphanet_206569", {"core"}),
         ("https://www.orpha.net/", "orpha:206569", {"core"}),
         ("http://purl.obolibrary.org/obo/mondo.owl", "0016098", {"core"}),
         ("http://purl.obolibrary.org/obo/mondo.owl", "MONDO:0016098", {"core"}),
@@ -220,6 +258,53 @@ def test_atc_codes_match_by_their_beginning_in_any_case(tables):
     assert tables.ingredients([Coding(ATC, "L01F")]) == frozenset()
 
 
+def test_a_code_of_one_icd_10_stands_in_one_of_them_only(tables):
+    """So that it never matters in whose rows it is looked up first."""
+    codes = [code for code in tables.tables["conditions"].codes if code.system in {CM, ICD_10, GM}]
+    for code in codes:
+        system, plain = tables.systems.normal(code.system, code.code.rstrip("*"))
+        family = tables.systems.family(system)
+        assert family[0] == system
+        assert len(family) == 3
+        others = [row for other in family[1:] for row in tables.tables["conditions"].match(other, plain)]
+        assert others == [], code
+
+
+def test_a_drug_of_rxnorm_has_the_ingredient_of_its_row(tables):
+    assert tables.ingredients([Coding(RXNORM, "198145")]) == {"prednisone"}
+
+
+# Statuses (M1)
+
+
+@pytest.mark.parametrize(
+    ("element", "system", "code", "status"),
+    [
+        ("clinicalStatus", CLINICAL, "active", "active"),
+        ("clinicalStatus", CLINICAL, "Active", "active"),
+        ("clinicalStatus", "", "resolved", "resolved"),
+        ("clinicalStatus", "urn:clinic", "relapse", "relapse"),
+        ("clinicalStatus", CLINICAL, "confirmed", ""),
+        ("clinicalStatus", CLINICAL, "55561003", ""),
+        ("clinicalStatus", SNOMED, "55561003", "active"),
+        ("clinicalStatus", f"{SNOMED}/900000000000207008", "413322009", "resolved"),
+        ("clinicalStatus", SNOMED, "active", ""),
+        ("clinicalStatus", SNOMED, "410605003", ""),
+        ("verificationStatus", SNOMED, "410605003", "confirmed"),
+        ("verificationStatus", KBV, "A", "refuted"),
+        ("verificationStatus", KBV, "Z", ""),
+        ("clinicalStatus", KBV, "Z", "resolved"),
+        ("diagnosesicherheit", KBV, "A", "refuted"),
+        ("diagnosesicherheit", KBV, "v", "provisional"),
+        ("diagnosesicherheit", KBV, "Z", "resolved"),
+        ("diagnosesicherheit", "http://fhir.de/CodeSystem/kbv/s_icd_diagnosesicherheit", "G", "confirmed"),
+        ("diagnosesicherheit", KBV, "X", ""),
+    ],
+)
+def test_a_status_is_read_whoever_coded_it(tables, element, system, code, status):
+    assert tables.status(element, system, code) == status
+
+
 def test_the_first_word_is_the_thing_itself(tables):
     codings = [Coding(LOINC, "5048-4"), Coding(LOINC, "8061-4"), Coding(LOINC, "2157-6")]
     assert tables.analytes(codings) == {"ana", "ck"}
@@ -242,7 +327,7 @@ def test_an_ingredient_has_a_class_and_a_strength(tables):
 def test_every_ingredient_has_a_code_and_every_role_a_table(tables):
     named = {code.words[0] for code in tables.tables["medications"].codes}
     assert named == set(tables.agents)
-    by_site_only = {"plasma-exchange", "refractory", "severe-weakness"}
+    by_site_only = {"plasma-exchange", "refractory", "severe-weakness", "necrotizing-biopsy"}
     used = {word for table in tables.tables.values() for code in table.codes for word in code.words}
     assert set(tables.roles) - used == by_site_only
 
@@ -256,7 +341,17 @@ def test_which_value_a_result_needs(tables):
 
 @pytest.mark.parametrize(
     ("code", "holds"),
-    [("2157-6", True), ("16325-3", True), ("2157-5", False), ("2157-", False), ("\uff12-1", False)],
+    [
+        ("2157-6", True),
+        ("16325-3", True),
+        ("LA6576-8", True),
+        ("LA18996-1", True),
+        ("2157-5", False),
+        ("LA6576-7", False),
+        ("la6576-8", False),
+        ("2157-", False),
+        ("\uff12-1", False),
+    ],
 )
 def test_a_loinc_code_ends_with_its_check_digit(code, holds):
     assert loinc_check_digit_holds(code) is holds

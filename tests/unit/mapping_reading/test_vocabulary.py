@@ -27,7 +27,7 @@ def test_code_and_table_know_the_same_roles():
 
 
 def test_an_analyte_is_what_a_row_of_observations_begins_with():
-    by_site_map_only = {"refractory", "severe-weakness"}
+    by_site_map_only = {"refractory", "severe-weakness", "necrotizing-biopsy"}
     named = {role.split()[0] for role in column("observations.csv", "role")}
     assert set(get_args(Analyte)) == named | by_site_map_only
 

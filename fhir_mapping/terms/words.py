@@ -1,0 +1,174 @@
+"""The words of `words.csv`: how a text is compared, and what it names (U3).
+
+A text by itself is never evidence: whatever is named here is a doubt (U1). The words of laboratories are read by
+`laboratory`, which asks for them by their role.
+"""
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from fhir_mapping.terms.roles import WORD_ROLES
+from fhir_mapping.terms.table_files import TableRow, read_rows
+
+NamedIn = Literal["Condition", "Observation", "medication"]
+
+LONGEST_TEXT = 1000  # characters; a name stands at the beginning of a text
+_DASHES = re.compile(
+    r"[-\u00ad\u058a\u05be\u1400\u1806\u2010-\u2015\u2043\u2212\u2e3a\u2e3b\u301c\u3030\u30a0]"
+)
+_SEPARATOR = re.compile(r"[,;+]|\band\b")  # A4
+_WORD = re.compile(r"[^\W_]+")
+_WITHOUT_BLANKS = frozenset({"zh", "ja"})  # languages that write no blanks between words
+_BOTH = " & "
+_NEGATED = "negated"
+_NAMES: Mapping[NamedIn, frozenset[str]] = {
+    "Condition": frozenset({"core"}),
+    "Observation": frozenset({"anti-srp", "anti-hmgcr"}),
+}
+_TAKEN_BACK_BY: Mapping[NamedIn, frozenset[str]] = {
+    "Condition": frozenset({_NEGATED}),
+    "Observation": frozenset({_NEGATED, "not-antibody"}),
+    "medication": frozenset({_NEGATED, "not-agent"}),
+}
+# Compared with a whole text or a unit, not looked for in a text: "++" is no part of "+++".
+_WHOLE = frozenset({"positive-whole", "weak-whole", "titre-unit", "no-unit", "flag"})
+
+
+def fold(text: str) -> str:
+    """Write a text as words are compared: NFKC, case folded, every dash a blank, blanks single."""
+    return " ".join(_DASHES.sub(" ", unicodedata.normalize("NFKC", text).casefold()).split())
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What must stand in a phrase: words in their order, the last perhaps only begun; or, with `anywhere`, a text."""
+
+    words: tuple[str, ...]
+    begins: bool
+    anywhere: bool
+
+    def stands_at(self, place: int, said: list[str]) -> bool:
+        here = tuple(said[place : place + len(self.words)])
+        if here == self.words:
+            return True
+        return (
+            self.begins
+            and len(here) == len(self.words)
+            and here[:-1] == self.words[:-1]
+            and here[-1].startswith(self.words[-1])
+        )
+
+
+_Spelling = tuple[_Part, ...]  # all of them in the same phrase
+
+
+class _Finder:
+    """Finds all spellings in a phrase at once: each word of it is looked up, however many spellings there are."""
+
+    def __init__(self, spellings: Iterable[tuple[_Spelling, str]]) -> None:
+        self._roles: dict[_Part, list[tuple[_Spelling, str]]] = {}
+        for spelling, role in spellings:
+            for part in spelling:
+                self._roles.setdefault(part, []).append((spelling, role))
+        self._by_first: dict[str, list[_Part]] = {}
+        self._by_stem: dict[str, _Part] = {}
+        self._anywhere = [part for part in self._roles if part.anywhere]
+        for part in self._roles:
+            if part.anywhere:
+                continue
+            if part.begins and len(part.words) == 1:
+                self._by_stem[part.words[0]] = part
+            else:
+                self._by_first.setdefault(part.words[0], []).append(part)
+        self._stem_lengths = sorted({len(stem) for stem in self._by_stem})
+
+    def roles(self, phrase: str) -> frozenset[str]:
+        """Collect the roles of which a spelling stands in a folded phrase."""
+        parts = {part for part in self._anywhere if part.words[0] in phrase}
+        said = _WORD.findall(phrase)
+        for place, word in enumerate(said):
+            parts.update(part for part in self._by_first.get(word, ()) if part.stands_at(place, said))
+            stems = (word[:length] for length in self._stem_lengths)
+            parts.update(self._by_stem[stem] for stem in stems if stem in self._by_stem)
+        return frozenset(
+            role for part in parts for spelling, role in self._roles[part] if parts.issuperset(spelling)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """All words of `words.csv`. Roles are a `WordRole` or an ingredient of `agents.csv`."""
+
+    by_role: Mapping[str, frozenset[str]]
+    names_in: Mapping[NamedIn, frozenset[str]]
+    finder: _Finder
+
+    def words(self, role: str) -> frozenset[str]:
+        """Give the words of a role as they stand in the table, folded; an unknown role raises KeyError."""
+        return self.by_role[role]
+
+    def roles(self, phrase: str) -> frozenset[str]:
+        """Collect the roles of which a word stands in a phrase; those that are compared whole are left out."""
+        return self.finder.roles(fold(phrase))
+
+    def names(self, kind: NamedIn, text: str) -> frozenset[str]:
+        """Collect what a text names (U3): `core`, an antibody, or ingredients of agents and statins.
+
+        Only the beginning of a very long text is read.
+        """
+        named = frozenset[str]()
+        for phrase in _SEPARATOR.split(fold(text[:LONGEST_TEXT])):
+            roles = self.finder.roles(phrase)
+            if roles.isdisjoint(_TAKEN_BACK_BY[kind]):
+                named |= roles & self.names_in[kind]
+        return named
+
+
+def load_vocabulary(file: Path, ingredients: Collection[str]) -> Vocabulary:
+    """Read and check `words.csv`; raises TableError."""
+    by_role: dict[str, dict[str, tuple[_Spelling, TableRow]]] = {role: {} for role in WORD_ROLES}
+    for row in read_rows(file, ("role", "language", "words", "source")):
+        role, words = row["role"], row["words"]
+        if role not in WORD_ROLES and role not in ingredients:
+            raise row.error(f"role {role} is unknown: use one of README.md or an ingredient of agents.csv")
+        if words != fold(words):
+            raise row.error(f"{words!r} is not written as words are compared: write {fold(words)!r}")
+        held = by_role.setdefault(role, {})
+        if words in held:
+            raise row.error(f"{words} stands twice: delete one row")
+        held[words] = (_spelling(row), row)
+    for role, held in by_role.items():
+        if role not in _WHOLE:
+            _check_needed(role, held)
+    return Vocabulary(
+        {role: frozenset(held) for role, held in by_role.items()},
+        {**_NAMES, "medication": frozenset(by_role) & frozenset(ingredients)},
+        _Finder(
+            (spelling, role)
+            for role, held in by_role.items()
+            if role not in _WHOLE
+            for spelling, _ in held.values()
+        ),
+    )
+
+
+def _spelling(row: TableRow) -> _Spelling:
+    return tuple(_part(words, row) for words in row["words"].split(_BOTH))
+
+
+def _part(words: str, row: TableRow) -> _Part:
+    said = tuple(_WORD.findall(words))
+    if not said or not _WITHOUT_BLANKS.isdisjoint(row["language"].split()):
+        return _Part((words,), begins=False, anywhere=True)
+    return _Part(said, begins=words.endswith("*"), anywhere=False)
+
+
+def _check_needed(role: str, held: Mapping[str, tuple[_Spelling, TableRow]]) -> None:
+    finder = _Finder((spelling, words) for words, (spelling, _) in held.items())
+    for words, (_, row) in held.items():
+        if others := finder.roles(words.replace("*", "")) - {words}:
+            raise row.error(f"{words}: {min(others)} of {role} already finds it: delete this row")
