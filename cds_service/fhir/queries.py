@@ -53,7 +53,7 @@ PHASE_1: tuple[SourceKey, ...] = ("patient", "conditions", "antibodies")
 QUERIES = (
     Query("patient", "Patient"),
     Query("conditions", "Condition"),
-    Query("antibodies", "Observation", ("anti-srp", "anti-hmgcr"), _LABORATORY),
+    Query("antibodies", "Observation", ("anti-srp", "anti-hmgcr", "other-msa"), _LABORATORY),
     Query("ana", "Observation", ("ana",), _LABORATORY),
     Query(
         "enzymes",
@@ -68,6 +68,7 @@ QUERIES = (
             "hbdh",
             "severe-weakness",
             "refractory",
+            "necrotizing-biopsy",
         ),
         _LABORATORY,
     ),

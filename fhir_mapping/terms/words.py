@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from fhir_mapping.terms.roles import WORD_ROLES
+from fhir_mapping.terms.roles import WORD_ROLES, WordRole
 from fhir_mapping.terms.table_files import TableRow, read_rows
 
 NamedIn = Literal["Condition", "Observation", "medication"]
@@ -107,8 +107,8 @@ class Vocabulary:
     names_in: Mapping[NamedIn, frozenset[str]]
     finder: _Finder
 
-    def words(self, role: str) -> frozenset[str]:
-        """Give the words of a role as they stand in the table, folded; an unknown role raises KeyError."""
+    def words(self, role: WordRole) -> frozenset[str]:
+        """Give the words of a role as they stand in the table, folded."""
         return self.by_role[role]
 
     def roles(self, phrase: str) -> frozenset[str]:

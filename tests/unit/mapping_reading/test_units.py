@@ -92,6 +92,7 @@ def test_the_first_unit_of_a_dimension_is_its_canonical_one(tables):
         "fraction": "%",
         "ratio": "1",
         "mass-concentration": "ng/L",
+        "nt-probnp-concentration": "ng/L",
         "cells": "10*9/L",
         "dose": "mg",
         "time": "d",

@@ -12,7 +12,7 @@ from cds_service.commands.chart_file import KEY
 from cds_service.fhir.queries import BY_KEY
 from fhir_mapping.record import SourceKey
 from fhir_mapping.terms import PACKAGED
-from fhir_mapping.terms.roles import AgentClass, Analyte, RoleWord
+from fhir_mapping.terms.roles import AgentClass, Analyte, RoleWord, WordRole
 
 ROOT = Path(__file__).parents[3]
 
@@ -36,6 +36,17 @@ def test_code_and_table_know_the_same_classes_of_medicines():
     assert set(get_args(AgentClass)) == set(column("agents.csv", "class"))
 
 
+def test_code_and_table_know_the_same_roles_of_words():
+    ingredients = set(column("agents.csv", "ingredient"))
+    assert set(get_args(WordRole)) == set(column("words.csv", "role")) - ingredients
+
+
+def test_every_agent_and_the_statins_have_a_name_in_words():
+    """Exposure to a checkpoint inhibitor is shown, and nothing is decided by it: it needs no doubt (U3)."""
+    ingredients = set(column("agents.csv", "ingredient"))
+    assert ingredients - set(column("words.csv", "role")) == {"checkpoint-inhibitor"}
+
+
 def test_a_source_is_a_query_the_medications_it_refers_to_or_a_file():
     assert set(get_args(SourceKey)) == {*BY_KEY, "medications", KEY}
 
@@ -49,6 +60,12 @@ LINES = {
     'record.has_failed("enzyme")': False,
     'tables.means("qualifiers", (), "weak")': True,
     'tables.means("qualifiers", (), "waek")': False,
+    'tables.status("clinicalStatus", "", "")': True,
+    'tables.status("clinicalstatus", "", "")': False,
+    'tables.vocabulary.words("no-result")': True,
+    'tables.vocabulary.words("no-results")': False,
+    'tables.vocabulary.names("medication", "")': True,
+    'tables.vocabulary.names("medications", "")': False,
     'tables.agent("x").klass == "ivig"': True,
     'tables.agent("x").klass == "ivgi"': False,
     '"broad-hmgrc" in fact.roles': True,  # the checker does not look into `in`: that is why there is `has`
