@@ -152,17 +152,23 @@ def _verdict(resource: neutral.Resource, patient_id: str, case: Case) -> Verdict
 
 
 def _subject_problem(resource: neutral.Resource, patient_id: str) -> str:
-    """F1: the subject must be the patient of the chart; of an Appointment, one of its Patient actors."""
+    """F1: the subject must be the patient of the chart; of an Appointment, one of its Patient actors.
+
+    An absolute reference that is not our server's may still mean this patient: the same id on another base, or a
+    `urn:` of nothing that was gathered.
+    """
+    own = f"Patient/{patient_id}"
     if resource.type == "Patient":
-        return "" if resource.id == patient_id else "other patient"
+        return "" if resource.name == own else "other patient"
     if resource.subjects is None:
         return ""
-    own = f"Patient/{patient_id}"
-    if resource.type == "Appointment" and own in resource.subjects:
+    others = [subject for subject in resource.subjects if subject not in {own, ""}]
+    if own in resource.subjects and (not others or resource.type == "Appointment"):
         return ""
-    if any(subject not in {own, ""} for subject in resource.subjects):
-        return "other patient"
-    return "" if own in resource.subjects else "no subject"
+    if not others:
+        return "no subject"
+    is_open = all(subject.startswith("urn:") or subject.endswith(f"/{own}") for subject in others)
+    return "subject elsewhere" if is_open else "other patient"
 
 
 def _judged(resource: neutral.Resource, content: neutral.Content, case: Case) -> Verdict:

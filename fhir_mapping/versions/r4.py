@@ -113,8 +113,10 @@ def _parse_other(entry: Entry) -> _Parsed:
 
 
 def _elements(gathered: Gathered, parsed: Iterable[_Parsed]) -> Elements:
-    known = references(gathered.base, ((one.entry.full_url, f"{one.type}/{one.id}") for one in parsed))
-    return Elements(gathered.mapping.tables.systems, gathered.mapping.time_zone, known)
+    mapping = gathered.mapping
+    names = ((one.entry.full_url, f"{one.type}/{one.id}") for one in parsed)
+    known = references(gathered.base, mapping.also_known_as, names)
+    return Elements(mapping.tables.systems, mapping.time_zone, known)
 
 
 def _linked(parsed: Iterable[_Parsed], elements: Elements) -> links.Linked:

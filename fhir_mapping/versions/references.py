@@ -1,37 +1,70 @@
-"""References and what they lead to: through `fullUrl` first, then through the client's base (F1)."""
+"""References and what they lead to: through `fullUrl` first, then through the client's bases (F1).
 
+Addresses are compared as RFC 3986 (6.2) does, and `http` and `https` of one host are alike, whichever of their default
+ports is written: a server behind a proxy often does not know by which it is asked.
+"""
+
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 _VERSION = "/_history/"
+_RELATIVE = re.compile(
+    r"[A-Za-z]+/[A-Za-z0-9.\-]+"
+)  # what nearly all references look like: nothing to normalise
+_WEB = re.compile(r"https?://([^/]*)(.*)", re.IGNORECASE | re.DOTALL)
+_DEFAULT_PORT = re.compile(r":(?:80|443)?$")
+_SLASHES = re.compile(r"/+")
+_ENCODED = re.compile(r"%([0-9A-Fa-f]{2})")
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
 
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """Resolves a reference to `Type/id`; one that leads nowhere stays as it is, without its version."""
+    """Resolves a reference to `Type/id`; one that leads nowhere stays an address, without its version."""
 
-    base: str
+    bases: tuple[str, ...]  # comparable, with a slash at the end; the longest first
     full_urls: dict[str, str] = field(default_factory=dict)
 
     def resolve(self, reference: str) -> str:
-        """Resolve one reference; an empty one stays empty."""
-        bare = reference.partition(_VERSION)[0]
-        if known := self.full_urls.get(reference) or self.full_urls.get(bare):
+        """Resolve one reference; an empty one stays empty, one into `contained` stays as it is."""
+        if reference.startswith("#") or _RELATIVE.fullmatch(reference):
+            return reference
+        address = comparable(reference).partition(_VERSION)[0]
+        if known := self.full_urls.get(address):
             return known
-        if self.base and bare.startswith(f"{self.base}/"):
-            return bare.removeprefix(f"{self.base}/")
-        return bare
+        for base in self.bases:
+            path = base.split("/", 3)[3] if reference.startswith("/") else base
+            if address.startswith(path):
+                return address.removeprefix(path)
+        return address
 
 
-def references(base: str, entries: Iterable[tuple[str, str]]) -> References:
+def references(base: str, also_known_as: Iterable[str], entries: Iterable[tuple[str, str]]) -> References:
     """Index (fullUrl, `Type/id`) pairs. A fullUrl that two resources claim leads nowhere."""
     found: dict[str, set[str]] = {}
     for full_url, name in entries:
-        bare = full_url.partition(_VERSION)[0]
-        if ":" in bare:
-            found.setdefault(bare, set()).add(name)
+        if ":" in full_url:
+            found.setdefault(comparable(full_url).partition(_VERSION)[0], set()).add(name)
     known = {full_url: next(iter(names)) for full_url, names in found.items() if len(names) == 1}
-    return References(base.rstrip("/"), known)
+    bases = {f"{comparable(own)}/" for own in (base, *also_known_as) if own}
+    return References(tuple(sorted(bases, key=len, reverse=True)), known)
+
+
+def comparable(address: str) -> str:
+    """Write an address so that two that mean the same are equal: `//host/path`, `urn:…`, or `Type/id`."""
+    address = _ENCODED.sub(_decoded, address.strip())
+    if web := _WEB.fullmatch(address):
+        host, path = _DEFAULT_PORT.sub("", web[1].lower()), _SLASHES.sub("/", web[2])
+        return f"//{host}{path}".rstrip("/")
+    if address[:4].lower() == "urn:":
+        return address.lower()
+    return _SLASHES.sub("/", address).strip("/")
+
+
+def _decoded(written: re.Match[str]) -> str:
+    letter = chr(int(written[1], 16))
+    return letter if _UNRESERVED.match(letter) else written[0].upper()
 
 
 def id_of(written: str | None, full_url: str) -> str:

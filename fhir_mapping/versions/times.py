@@ -1,4 +1,8 @@
-"""FHIR dates as moments (F3): what is written, and the first and last instant that it can mean."""
+"""Dates as moments (F3): what is written, and the first and last instant that it can mean.
+
+They are read in FHIR's form and as converters write them: an offset without colon or minutes, a small `z`, a blank
+for `T`.
+"""
 
 import re
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
@@ -7,8 +11,8 @@ from fhir_mapping.record import Moment, Precision
 
 _WRITTEN = re.compile(
     r"(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)"
-    r"(?:T(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.(?P<fraction>\d+))?)?"
-    r"(?P<zone>Z|[+-]\d\d:\d\d)?)?)?)?",
+    r"(?:[T ](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.(?P<fraction>\d+))?)?"
+    r"(?P<zone>[Zz]|[+-]\d\d(?::?\d\d)?)?)?)?)?",
     re.ASCII,
 )
 _LEAP_SECOND = 60
@@ -18,7 +22,7 @@ _LATEST = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 
 
 def moment(text: str, zone: tzinfo) -> Moment | None:
-    """Read a FHIR date, dateTime or instant; a time without a zone is in `zone`. None: it is not a date."""
+    """Read a date, dateTime or instant; a time without a zone is in `zone`. None: it is not a date."""
     written = _WRITTEN.fullmatch(text)
     if not written:
         return None
@@ -59,14 +63,11 @@ def _next_month(first: date) -> date:
 
 
 def dates(text: str) -> tuple[date, date] | None:
-    """Read a FHIR date without a time: its first and last possible day; None: it is not a date."""
+    """Read a date, or the date of a time: its first and last possible day as written; None: it is not a date."""
     written = _WRITTEN.fullmatch(text)
-    if not written or written["hour"]:
+    if not written or moment(text, UTC) is None:
         return None
-    try:
-        return date_range(written["year"], written["month"], written["day"])
-    except ValueError:
-        return None
+    return date_range(written["year"], written["month"], written["day"])
 
 
 def _instant(part: dict[str, str | None], zone: tzinfo) -> datetime:
@@ -86,10 +87,9 @@ def _instant(part: dict[str, str | None], zone: tzinfo) -> datetime:
 def _zone(written: str | None, default: tzinfo) -> tzinfo:
     if not written:
         return default
-    if written == "Z":
+    if written in "Zz":
         return UTC
-    hours, minutes = int(written[1:3]), int(written[4:6])
-    offset = timedelta(hours=hours, minutes=minutes)
+    offset = timedelta(hours=int(written[1:3]), minutes=int(written[3:].lstrip(":") or 0))
     return timezone(-offset if written[0] == "-" else offset)
 
 

@@ -16,12 +16,32 @@ UUID = "urn:uuid:7c2b0b5e-0000-4000-8000-000000000001"
         f"{BASE}/Patient/p1",
         f"{BASE}/Patient/p1/_history/3",
         UUID,
+        UUID.upper(),
         "http://other.example/Patient/p1",
+        "http://ehr.example/fhir/Patient/p1",
+        "HTTPS://EHR.Example:443/fhir/Patient/p1",
+        "http://ehr.example:443/fhir//Patient/p1",
+        "https://ehr.example:/fhir/Patient/p1/",
+        "https://ehr.example/fhir/%50atient/p%31//_history/3",
+        "/Patient/p1",
+        "//Patient//p1",
+        "/fhir/Patient/p1",
+        " Patient/p1",
+        "https://old.example/r4/Patient/p1",
+        "http://OLD.example:80/r4/Patient/p1/_history/3",
+        "/r4/Patient/p1",
     ],
 )
 def test_the_patient_of_the_chart_has_many_addresses(record, observation, patient, reference):
-    full_url = reference if reference == UUID or "other" in reference else f"{BASE}/Patient/p1"
-    found = record((full_url, patient()), observation(subject={"reference": reference}), base=BASE)
+    full_url = (
+        UUID if reference.lower() == UUID else reference if "other" in reference else f"{BASE}/Patient/p1"
+    )
+    found = record(
+        (full_url, patient()),
+        observation(subject={"reference": reference}),
+        base=BASE,
+        also_known_as=("https://old.example", "https://OLD.example/r4/"),
+    )
     assert len(found.results) == 1
     assert found.refused == ()
 
@@ -31,10 +51,14 @@ def test_the_patient_of_the_chart_has_many_addresses(record, observation, patien
     [
         "Patient/p2",
         "Patient/p11",
-        "http://other.example/fhir/Patient/p1",
-        f"{BASE}x/Patient/p1",
+        f"{BASE}/Patient/p2",
+        "http://other.example/fhir/Patient/p2",
+        "http://other.example/fhir/Patient/xPatient/p1",
+        f"{BASE}/Patient/p1/x",
+        f"{BASE}/patient/p1",
+        "Patient%2Fp1",
         "#p1",
-        "urn:uuid:unknown",
+        "#Patient/p1",
         "Group/p1",
         "p1",
     ],
@@ -45,10 +69,36 @@ def test_every_other_address_is_another_patient(reasons, observation, reference)
     }
 
 
-def test_without_a_base_an_absolute_reference_leads_nowhere(reasons, observation):
-    assert reasons(observation(subject={"reference": f"{BASE}/Patient/p1"})) == {
-        "Observation/o1": "other patient"
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "http://other.example/fhir/Patient/p1",
+        f"{BASE}x/Patient/p1",
+        "https://ehr.example:8443/fhir/Patient/p1",
+        "https://ehr.example/Patient/p1/_history/2",
+        "ftp://ehr.example/fhir/Patient/p1",
+        "/other/Patient/p1",
+        "urn:uuid:unknown",
+        "URN:OID:1.2.3",
+    ],
+)
+def test_the_same_patient_on_another_server_may_be_this_one(reasons, observation, reference):
+    assert reasons(observation(subject={"reference": reference}), base=BASE) == {
+        "Observation/o1": "subject elsewhere"
     }
+
+
+def test_without_a_base_no_absolute_reference_is_known(reasons, observation):
+    found = reasons(
+        observation("o1", subject={"reference": f"{BASE}/Patient/p1"}),
+        observation("o2", subject={"reference": f"{BASE}/Patient/p2"}),
+    )
+    assert found == {"Observation/o1": "subject elsewhere", "Observation/o2": "other patient"}
+
+
+def test_of_several_subjects_one_that_is_surely_another_decides(reasons):
+    both = [{"reference": "urn:uuid:unknown"}, {"reference": "Patient/p2"}]
+    assert reasons({"resourceType": "Account", "id": "x", "subject": both}) == {"Account/x": "other patient"}
 
 
 def test_a_full_url_leads_to_another_patient_too(reasons, observation, patient):
@@ -61,7 +111,7 @@ def test_a_full_url_leads_to_another_patient_too(reasons, observation, patient):
 
 def test_a_full_url_that_two_resources_claim_leads_nowhere(reasons, observation, patient):
     found = reasons((UUID, patient()), (UUID, patient(id="p2")), observation(subject={"reference": UUID}))
-    assert found["Observation/o1"] == "other patient"
+    assert found["Observation/o1"] == "subject elsewhere"
 
 
 @pytest.mark.parametrize(
@@ -145,7 +195,8 @@ def appointment(*actors, **more):
         (["Practitioner/x", "Patient/p1"], None),
         (["Patient/p2", "Patient/p1"], None),
         (["Patient/p2"], "other patient"),
-        (["http://other.example/Patient/p1"], "other patient"),
+        (["http://other.example/Patient/p1"], "subject elsewhere"),
+        (["http://other.example/Patient/p2"], "other patient"),
         (["Practitioner/x", "Location/Patient"], "no subject"),
         ([], "no subject"),
     ],

@@ -37,6 +37,12 @@ def test_a_partial_date_lasts_until_its_last_day(text, last, precision):
         ("2026-01-10T08:30:00.1234567+02:00", datetime(2026, 1, 10, 6, 30, 0, 123456, tzinfo=UTC)),
         ("2026-01-10T08:30-05:00", datetime(2026, 1, 10, 13, 30, tzinfo=UTC)),
         ("2026-01-10T08:30", datetime(2026, 1, 10, 5, 30, tzinfo=UTC)),
+        ("2026-01-10T08:30+0300", datetime(2026, 1, 10, 5, 30, tzinfo=UTC)),
+        ("2026-01-10T08:30:00-0530", datetime(2026, 1, 10, 14, tzinfo=UTC)),
+        ("2026-01-10T08:30:00+00", datetime(2026, 1, 10, 8, 30, tzinfo=UTC)),
+        ("2026-01-10T08:30:00z", datetime(2026, 1, 10, 8, 30, tzinfo=UTC)),
+        ("2026-01-10 08:30:00.5-05", datetime(2026, 1, 10, 13, 30, 0, 500000, tzinfo=UTC)),
+        ("2026-01-10 08:30", datetime(2026, 1, 10, 5, 30, tzinfo=UTC)),
         ("2016-12-31T23:59:60Z", datetime(2016, 12, 31, 23, 59, 59, tzinfo=UTC)),
     ],
 )
@@ -55,7 +61,16 @@ def test_a_time_is_one_instant(text, instant):
         "2026-02-30",
         "2026-1-1",
         "2026-01-10T25:00Z",
-        "2026-01-10 08:00",
+        "2026-01-10  08:00",
+        "2026-01-10 08:00 +0300",
+        "2026-01-10T08:00+3",
+        "2026-01-10T08:00+030",
+        "2026-01-10T08:00+03:",
+        "2026-01-10t08:00Z",
+        "2026-01-10Z",
+        "2026-01-10+03:00",
+        "10.01.2026",
+        "20260110",
         "0000",
         "٢٠٢٦",
     ],
@@ -84,9 +99,11 @@ def test_a_moment_is_cut_at_as_of():
     assert clamped(march, as_of).text == "2026-03"
 
 
-def test_a_birth_date_has_a_first_and_a_last_day_and_no_time():
+def test_a_birth_date_has_a_first_and_a_last_day_and_its_time_is_passed_over():
     assert dates("1970") == (date(1970, 1, 1), date(1970, 12, 31))
     assert dates("1970-05-01") == (date(1970, 5, 1), date(1970, 5, 1))
     assert dates("1970-02-31") is None
-    assert dates("1970-05-01T08:00Z") is None
+    for time in ("T00:00:00", "T23:30:00-11:00", " 08:00+14", "T08:00z"):
+        assert dates(f"1970-05-01{time}") == (date(1970, 5, 1), date(1970, 5, 1))
+    assert dates("1970-05-01T25:00Z") is None
     assert dates("about 1970") is None
