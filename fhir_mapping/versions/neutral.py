@@ -176,7 +176,9 @@ class Resource:
     version: Decimal | None
     readable: bool
     content: Callable[[], Content] | None
-    lost: frozenset[str] = frozenset()  # names of elements that were left out, being of a wrong JSON type (F3)
+    lost: frozenset[str] = (
+        frozenset()
+    )  # names of elements that were left out, being of a wrong JSON type (F3)
     concepts: tuple[Concept, ...] = ()  # what says what it is, with its words (U3)
 
     @property

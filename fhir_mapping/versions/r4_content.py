@@ -111,7 +111,9 @@ def _measurement(written: R4Measured, read: Elements) -> neutral.Measurement:
 def _value(written: R4Measured, read: Elements) -> Value:
     """Read value[x]; of several, which no valid resource has, the first in this order."""
     reason = written.data_absent_reason
-    absent = "" if reason is None else next((part.code for part in reason.coding or () if part.code), "unknown")
+    absent = (
+        "" if reason is None else next((part.code for part in reason.coding or () if part.code), "unknown")
+    )
     if number := read.number(written.value_quantity):
         return Value(number=number, absent=absent)
     if written.value_integer is not None:
