@@ -1,16 +1,19 @@
 """Units: what a written number means in the unit of its analyte (F6)."""
 
+import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal, InvalidOperation
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from fhir_mapping.terms.table_files import MARKS, TableRow, read_rows
 
 COLUMNS = ("dimension", "unit", "form", "factor", "mark", "source")
-FORMS = frozenset({"ucum", "text"})
+Form = Literal["ucum", "text"]
+FORMS: tuple[Form, ...] = ("ucum", "text")
 UNITLESS = "(none)"  # a row with this unit accepts a number that has no unit at all
 UCUM = "http://unitsofmeasure.org"
 PER_CENT = Decimal(100)
@@ -18,6 +21,23 @@ PER_CENT = Decimal(100)
 # No trap: a number such as 1e999999999 becomes an infinity here, never an exception.
 _EXACT = Context(prec=60, traps=[])
 _LARGEST_EXPONENT = 30  # no magnitude in medicine comes near it; beyond it arithmetic loses its meaning
+
+_LONGEST_UNIT = 60  # characters; no unit is longer
+# NFKC would write 10⁹ as 109, and the degree signs of some keyboards as letters.
+_AS_TYPED = str.maketrans(
+    {**{sign: f"^{power}" for power, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}, "º": "°", "˚": "°", "×": "x"}
+)
+_TEMPERATURE = re.compile(
+    r"[(\[{]?(?:@|at|bei)?(?<![0-9*^.])[0-9]{2}(?:[.,][0-9])?(?:°|deg)?c(?:el)?(?![a-z])[)\]}]?",
+    re.IGNORECASE,
+)
+_POWER_OF_TEN = re.compile(r"x?10(?:\*\*|[*^e])([0-9]{1,2})", re.IGNORECASE)
+_MICRO = re.compile(r"(?:mc|μ)(?=[a-zA-Z\[])")
+_LITRE = re.compile(r"([a-z]?)[lL]")
+_INTERNATIONAL_UNIT = {
+    "ucum": re.compile(r"([kmunp]?)(?:U|IU|\[iU\]|\[IU\]|\[U\]|IE|UI|E)"),
+    "text": re.compile(r"([kmunp]?)(?:u|iu|\[iu\]|\[u\]|ie|ui|e|units?)"),
+}
 
 
 class Quantity(Protocol):
@@ -42,11 +62,11 @@ class Quantity(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One spelling of a unit. A magnitude in it times `factor` is the magnitude in the canonical unit."""
+    """One unit. A magnitude in it times `factor` is the magnitude in the canonical unit."""
 
     dimension: str
     unit: str
-    form: str  # ucum: a code of UCUM, case as written; text: a spelling, in any case
+    form: Form  # ucum: a code of UCUM, in any case also a spelling; text: only a spelling
     factor: Fraction
     mark: str
     source: str
@@ -54,11 +74,11 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """All spellings by dimension. `fraction_at_most`: an ejection fraction up to it is no percentage (F6)."""
+    """All units by dimension. `fraction_at_most`: an ejection fraction up to it is no percentage (F6)."""
 
     rows: tuple[Unit, ...]
     fraction_at_most: Decimal
-    factors: Mapping[tuple[str, str, str], Fraction]  # (dimension, form, unit)
+    factors: Mapping[tuple[str, str, str], Fraction]  # (dimension, form, unit as `spelled` writes it)
     canonical: Mapping[str, str]  # dimension → the first of its units
 
     @property
@@ -68,10 +88,10 @@ class Units:
 
     def factor(self, number: Quantity, dimension: str) -> Fraction | None:
         """Find what to multiply the number with (F6); None: `problem` says why."""
-        written = number.unit.strip()
-        text = self.factors.get((dimension, "text", written.casefold())) if written else None
+        written = spelled(number.unit, "text")
+        text = self.factors.get((dimension, "text", written)) if written else None
         if number.unit_code and number.unit_system == UCUM:
-            code = self.factors.get((dimension, "ucum", number.unit_code))
+            code = self.factors.get((dimension, "ucum", spelled(number.unit_code, "ucum")))
             return None if code is None or text not in (None, code) else code
         if written or number.unit_code:
             return text
@@ -98,6 +118,29 @@ class Units:
         return value
 
 
+def spelled(unit: str, form: Form) -> str:
+    """Write a unit in the one spelling of several that mean the same (F6).
+
+    Litre, micro and the international unit have one spelling each, a temperature is dropped, and a text is read in
+    any case and without its blanks and dots. Units of antibodies are compared so too.
+    """
+    if len(unit) > _LONGEST_UNIT:
+        return unit
+    plain = "".join(unicodedata.normalize("NFKC", unit.translate(_AS_TYPED)).split())
+    plain = _POWER_OF_TEN.sub(r"10*\1", _TEMPERATURE.sub("", plain))
+    if form == "text":
+        plain = plain.casefold().replace(".", "")
+    return "/".join(_part_spelled(part, form) for part in plain.split("/"))
+
+
+def _part_spelled(part: str, form: Form) -> str:
+    part = _MICRO.sub("u", part)
+    if litre := _LITRE.fullmatch(part):
+        return f"{litre[1]}l"
+    unit = _INTERNATIONAL_UNIT[form].fullmatch(part)
+    return f"{unit[1]}U" if unit else part
+
+
 def sane(number: Decimal) -> bool:
     """Say whether a number is finite and of a size that arithmetic can still handle."""
     return number.is_finite() and (number.is_zero() or abs(number.adjusted()) <= _LARGEST_EXPONENT)
@@ -110,10 +153,11 @@ def load_units(file: Path, fraction_at_most: Decimal) -> Units:
     canonical: dict[str, str] = {}
     for row in read_rows(file, COLUMNS):
         unit = _unit(row)
-        name = unit.unit.casefold() if unit.form == "text" else unit.unit
-        if (unit.dimension, unit.form, name) in factors:
-            raise row.error(f"{unit.unit} stands twice as {unit.form} of {unit.dimension}: delete one row")
-        factors[unit.dimension, unit.form, name] = unit.factor
+        for form in FORMS[FORMS.index(unit.form) :]:
+            name = (unit.dimension, form, spelled(unit.unit, form))
+            if name in factors:
+                raise row.error(f"{unit.unit} stands twice as {form} of {unit.dimension}: delete one row")
+            factors[name] = unit.factor
         if canonical.setdefault(unit.dimension, unit.unit) == unit.unit and unit.factor != 1:
             raise row.error(f"the first unit of {unit.dimension} is its canonical one: its factor must be 1")
         rows.append(unit)
@@ -121,12 +165,13 @@ def load_units(file: Path, fraction_at_most: Decimal) -> Units:
 
 
 def _unit(row: TableRow) -> Unit:
-    if row["form"] not in FORMS:
+    form = next((form for form in FORMS if form == row["form"]), None)
+    if form is None:
         raise row.error(f"form {row['form']!r} is unknown: use ucum or text")
     if row["mark"] not in MARKS:
         raise row.error(f"mark {row['mark']!r} is unknown: use published, derived or assumed")
     factor = positive(row, "factor")
-    return Unit(row["dimension"], row["unit"], row["form"], factor, row["mark"], row["source"])
+    return Unit(row["dimension"], row["unit"], form, factor, row["mark"], row["source"])
 
 
 def positive(row: TableRow, column: str) -> Fraction:

@@ -26,6 +26,13 @@ def written(value, unit):
         (written("210", "iu/l"), "enzyme", "210"),
         (written("2", "\u00b5kat/L"), "enzyme", "120"),
         (written("2", "\u03bckat/L"), "enzyme", "120"),
+        (coded("2", "\u00b5kat/l"), "enzyme", "120"),
+        (coded("2", "mckat/l"), "enzyme", "120"),
+        (coded("15", "pmol/l"), "nt-probnp-concentration", "126.855"),
+        (written("0.02", "MCG/L"), "mass-concentration", "20"),
+        (written("1.2", "x 10\u2079/l"), "cells", "1.2"),
+        (written("1.2", "10E3/\u00b5L"), "cells", "1.2"),
+        (written("1200", "cells/mcl"), "cells", "1.2"),
         (coded("55", "%"), "fraction", "55"),
         (coded("0.55", "1"), "fraction", "55"),
         (coded("1", "%"), "fraction", "100"),
@@ -46,6 +53,38 @@ def written(value, unit):
 def test_a_unit_is_converted(tables, number, dimension, magnitude):
     assert tables.units.convert(number, dimension) == Decimal(magnitude)
     assert tables.units.problem(number, dimension) == ""
+
+
+INTERNATIONAL = ("U", "IU", "[iU]", "[IU]", "[U]", "IE", "UI", "E")
+
+
+@pytest.mark.parametrize("litre", ["l", "L"])
+@pytest.mark.parametrize("unit", INTERNATIONAL)
+def test_the_international_unit_and_the_litre_have_many_spellings(tables, unit, litre):
+    for prefix, volume, factor in (("", "", 1), ("k", "", 1000), ("m", "m", 1)):
+        spelling = f"{prefix}{unit}/{volume}{litre}"
+        assert tables.units.convert(coded("1", spelling), "enzyme") == factor
+        for text in (spelling, spelling.upper(), spelling.lower(), spelling.replace("/", " / ")):
+            assert tables.units.convert(written("1", text), "enzyme") == factor, text
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\u00a0", "\u2009", "\u202f", "\u3000"])
+@pytest.mark.parametrize("degree", ["\u00b0C", "\u00b0 C", "C", "c", "\u2103", "\u00baC", " deg C"])
+@pytest.mark.parametrize("brackets", ["()", "[]", "{}", "  "])
+def test_a_temperature_is_dropped(tables, brackets, degree, blank):
+    text = f"U/l {brackets[0]}37{blank}{degree}{brackets[1]}"
+    assert tables.units.convert(written("210", text), "enzyme") == 210
+    assert tables.units.convert(coded("210", text), "enzyme") == 210
+
+
+@pytest.mark.parametrize("text", ["unit/L", "Units/l", "UNITS/L", "I.U./L", "U.I./l", "\uff35\uff0f\uff2c"])
+def test_a_text_may_spell_a_unit_in_words_dots_and_wide_letters(tables, text):
+    assert tables.units.convert(written("210", text), "enzyme") == 210
+
+
+@pytest.mark.parametrize("text", ["U" * 100_000, "1" * 100_000, "(37" * 40_000, "/l" * 50_000])
+def test_a_very_long_unit_is_no_unit(tables, text):
+    assert tables.units.problem(written("210", text), "enzyme") == "unknown unit"
 
 
 @pytest.mark.parametrize(
