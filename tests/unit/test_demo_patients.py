@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cds_service.demo.patients import FOLDER, Person, UnknownPatientError, chart, person, samples
+from cds_service.demo.patients import FOLDER, PatientBanner, UnknownPatientError, banner, chart, samples
 
 KNOWN = samples()
 NAMES = [sample.name for sample in KNOWN.patients]
@@ -130,9 +130,9 @@ def test_an_unknown_name_is_refused_and_the_known_ones_are_named():
         ({}, "no name", ""),
     ],
 )
-def test_a_person_is_described_as_far_as_known(patient, name, about):
+def test_a_banner_says_who_the_patient_is_as_far_as_known(patient, name, about):
     entries = [
         {"resource": {"resourceType": "Condition"}},
         {"resource": {"resourceType": "Patient"} | patient},
     ]
-    assert person({"entry": entries}) == Person(name, about)
+    assert banner({"entry": entries}) == PatientBanner(name, about)
