@@ -83,7 +83,10 @@ def run(
     try:
         done = asyncio.run(chart_opened())
         if as_json:
-            sys.stdout.write(f"{json.dumps(_json_object(done))}\n")  # ASCII: no text can steer the terminal
+            answer = _exchanged(done.call) | (
+                {"feedback": _exchanged(done.feedback)} if done.feedback else {}
+            )
+            sys.stdout.write(f"{json.dumps(answer)}\n")  # ASCII: no text can steer the terminal
     except RecursionError:
         raise UnusableInput("an answer is nested too deeply to be handed on") from None
     _end(console, done)
@@ -194,11 +197,6 @@ def _refused(exchange: Exchange) -> str:
 
 def _say(console: Console, text: str) -> None:
     console.print(Text(printable(text)), soft_wrap=True)
-
-
-def _json_object(done: _Exchanges) -> dict[str, Any]:
-    answer = _exchanged(done.call)
-    return answer | ({"feedback": _exchanged(done.feedback)} if done.feedback else {})
 
 
 def _exchanged(exchange: Exchange) -> dict[str, Any]:

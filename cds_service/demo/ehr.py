@@ -166,13 +166,15 @@ class _Ehr:
             opaque = base64.urlsafe_b64encode(json.dumps(token).encode()).decode()
             bundle["link"].append({"relation": "next", "url": f"{base}?_getpages={opaque}"})
         if page := matches[start : start + size]:
-            bundle["entry"] = [_entry(base, resource) for resource in page]
+            bundle["entry"] = [
+                {
+                    "fullUrl": f"{base}/{resource_type}/{each['id']}",
+                    "resource": each,
+                    "search": {"mode": "match"},
+                }
+                for each in page
+            ]
         return bundle
-
-
-def _entry(base: str, resource: Resource) -> dict[str, Any]:
-    address = f"{base}/{resource['resourceType']}/{resource['id']}"
-    return {"fullUrl": address, "resource": resource, "search": {"mode": "match"}}
 
 
 def _page_size(asked: Iterable[tuple[str, str]]) -> int:

@@ -28,7 +28,6 @@ _NOT_SO = "This address cannot be called in this way."
 def with_pages(service: ASGIApp, running: Demonstration, known: Known, store: Store) -> ASGIApp:
     """The service with the pages in front; `store` is where the service keeps feedback."""
     site = _Site(running, known, store)
-    heard = running.issued.heard_from(service)
     pages = Starlette(
         routes=[
             Route("/", site.start),
@@ -42,7 +41,7 @@ def with_pages(service: ASGIApp, running: Demonstration, known: Known, store: St
         exception_handlers={HTTPException: _problem},
     )
     pages.router.redirect_slashes = False
-    pages.router.default = heard
+    pages.router.default = running.issued.heard_from(service)
 
     async def served(scope: Scope, receive: Receive, send: Send) -> None:
         await (service if scope["type"] == "lifespan" else pages)(scope, receive, send)
@@ -57,9 +56,8 @@ class _Site:
         self._running = running
         self._known = known
         self._store = store
-        address = (
-            known.addresses.service
-        )  # a browser may show our pages under two origins: loopback has a name, too
+        # A browser may show our pages under two origins: loopback has a name, too.
+        address = known.addresses.service
         self._origins = (address, f"http://localhost:{urlsplit(address).port}")
 
     async def start(self, _: Request) -> Response:

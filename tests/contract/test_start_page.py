@@ -141,8 +141,8 @@ async def demonstration(folder, bundles=None, service=None, *, keeps_feedback=Tr
 
 @pytest.fixture
 async def visitor(tmp_path):
-    async with demonstration(tmp_path) as one:
-        yield one
+    async with demonstration(tmp_path) as visitor:
+        yield visitor
 
 
 PAGES = ["/", *(f"/chart/{name}" for name in NAMES), "/chart/nobody", "/card/x"]
@@ -236,10 +236,10 @@ async def test_a_chart_opens_in_the_sandbox_whose_origin_may_call(tmp_path):
 async def test_the_fhir_requests_of_a_chart_are_folded_and_say_what_each_gave(visitor):
     await visitor.open()
     page = await visitor.get("/chart/plain")
-    rows = list(zip(page.text("td")[::2], page.text("td")[1::2], strict=True))
-    assert len(rows) == 3
-    assert ("GET Patient/plain", "read") in rows
-    assert ("GET Condition?patient=…", "6 found") in rows
+    listed = list(zip(page.text("td")[::2], page.text("td")[1::2], strict=True))
+    assert len(listed) == 3
+    assert ("GET Patient/plain", "read") in listed
+    assert ("GET Condition?patient=…", "6 found") in listed
     (folded, *_) = page.all("details")
     assert "open" not in folded[1]
     assert re.match(r"3 FHIR requests made for this answer, which took \d+ ms", folded[2])
@@ -564,7 +564,7 @@ def palettes():
     return {"light": light, "dark": dark}
 
 
-def contrast(one, other):
+def contrast(colour, ground):
     """The contrast ratio of WCAG 2.2 between two colours."""
 
     def luminance(colour):
@@ -573,7 +573,7 @@ def contrast(one, other):
         linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
         return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
-    darker, lighter = sorted((luminance(one), luminance(other)))
+    darker, lighter = sorted((luminance(colour), luminance(ground)))
     return (lighter + 0.05) / (darker + 0.05)
 
 

@@ -52,13 +52,13 @@ def test_every_resource_is_valid_fhir_r4(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_chart_is_one_patient_with_years_of_history(name):
-    found = resources(name)
-    patients = [each for each in found if each["resourceType"] == "Patient"]
+    held = resources(name)
+    patients = [each for each in held if each["resourceType"] == "Patient"]
     assert [each["id"] for each in patients] == [name]
     assert patients[0]["name"][0]["given"]
     assert patients[0]["name"][0]["family"] == "Sample"
-    assert 40 <= len(found) <= 160
-    days = {text[:10] for each in found for text in strings(each) if re.match(r"\d{4}-\d{2}-\d{2}", text)}
+    assert 40 <= len(held) <= 160
+    days = {text[:10] for each in held for text in strings(each) if re.match(r"\d{4}-\d{2}-\d{2}", text)}
     assert {day[:4] for day in days} & {"2019", "2020", "2021", "2022", "2023"}
 
 
@@ -69,9 +69,9 @@ def test_ids_are_unique_over_all_charts():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_reference_leads_to_a_resource_of_the_same_chart(name):
-    found = resources(name)
-    there = {f"{each['resourceType']}/{each['id']}" for each in found}
-    references = re.findall(r'"reference": "([^"]+)"', json.dumps(found))
+    held = resources(name)
+    there = {f"{each['resourceType']}/{each['id']}" for each in held}
+    references = re.findall(r'"reference": "([^"]+)"', json.dumps(held))
     assert {each for each in references if not each.startswith("#")} <= there
 
 
