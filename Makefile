@@ -40,7 +40,8 @@ bench: .venv/all  ## measurements, never a gate
 	@$(BIN)/python -m tests.bench
 
 docs: .venv/all  ## write the generated pages and pictures
-	@$(BIN)/python -m tests.spec --write && $(BIN)/imnm-cds check --write && $(BIN)/python -m tests.support.picture --write
+	@$(BIN)/python -m tests.spec --write && $(BIN)/imnm-cds check --write
+	@IMNM_WRITE_PICTURE=1 $(PYTEST) -n 0 -rs tests/system/browser/test_picture.py
 	@$(BIN)/python -m tests.statistics.reference --write && $(BIN)/python -m tests.statistics.example --write && $(BIN)/python -m cds_service.commands.cohort --write
 
 lock:  ## resolve the lock files anew (needs uv)

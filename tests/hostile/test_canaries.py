@@ -183,7 +183,9 @@ WRONG = {
     "no context": lambda body: json.dumps({**json.loads(body), "context": "zqcanary"}).encode(),
     "no user": lambda body: body.replace(b"Practitioner/", b"Practitioner "),
     "id with a path": lambda body: body.replace(PATIENT_ID.encode(), b"../" + PATIENT_ID.encode()),
-    "another server": lambda body: body.replace(BASE.encode(), b"https://zqcanary.example"),
+    "another server": lambda body: body.replace(
+        BASE.encode(), b"https://zqcanary:zqcanary@other.example?zqcanary#zqcanary"
+    ),
     "another hook": lambda body: body.replace(b"patient-view", b"zqcanary-view"),
     "a name twice": lambda body: body[:-1] + b', "hook": "zqcanary"}',
     "another patient's token": lambda body: body.replace(
