@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, quote
 from rich.console import Console
 from rich.text import Text
 
+from cds_service.cards.why import silence
 from cds_service.cds_client import Exchange
 from cds_service.demo.ehr import Served
 from cds_service.demo.patients import SamplePatient, Samples
@@ -66,16 +67,8 @@ def show_answer(
 
 
 def why_silent(call: Mapping[str, Any]) -> str:
-    """Say in words of ours why an answer is `cards: []`, from the audit event of the call."""
-    if call.get("eligibility") == "none":
-        return (
-            "Assessed: nothing on this chart says immune-mediated necrotizing myopathy. "
-            "On such a chart the service never speaks."
-        )
-    return (
-        f"Assessed: {call.get('eligibility', 'an')} IMNM, risk band {call.get('band', 'not known')}, nothing overdue "
-        "or never done, no statin to warn of, no sign of a relapse. Such a chart stays quiet."
-    )
+    """Say why an answer is `cards: []`, from the audit event of the call."""
+    return silence(call.get("eligibility", "none"), call.get("band", "none"))
 
 
 def show_next_steps(

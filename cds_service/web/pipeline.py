@@ -11,7 +11,7 @@ from typing import Any
 
 from cds_service.cards.assessment import Assessment, EligibilityUnknown, assess
 from cds_service.cards.render import Card, render
-from cds_service.errors import EhrError, EligibilityUnknownError, OtherVersionError, UnknownClientError
+from cds_service.errors import EhrError, EligibilityUnknownError, OtherVersionError
 from cds_service.events import Events
 from cds_service.fhir.client import Connection
 from cds_service.fhir.gather import Gathering, gather
@@ -57,12 +57,7 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
     deadline = call.begun + parts.limits.answer_seconds
     body = await receive(call.chunks, parts.limits.body_bytes, deadline)
     request = call.hook.read(body, parts.limits)
-    try:
-        caller = authorise(callers, request.fhir_server)
-    except UnknownClientError:
-        configured = sorted(filter(None, callers))
-        call.audit.update(refused_server=request.fhir_server or "none", configured_servers=configured)
-        raise
+    caller = authorise(callers, request.fhir_server)
     call.audit.update(body_bytes=len(body), client=caller.client.name, mode=caller.client.mode)
     call.audit.update(token=_token_use(request, fhir_requests=0))
     if silence := _silence(call, request, caller):
