@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from models.artefact import BandName, Code, DecidingTest, Item, Mark, ModelError, Policy
+from models.artefact import BandName, DecidingTest, Mark, ModelError, OrderCode, Policy, PolicyItem
 from models.inputs import FOLLOW_UP_PARTS, FollowUpFacts, Part
 from models.risk import DECISION_HORIZON, Abstained, NextBestTest, Scored
 
@@ -61,7 +61,7 @@ class SuggestedOrder:
 
     kind: Literal["order", "appointment"]
     item: str
-    codes: tuple[Code, ...]
+    codes: tuple[OrderCode, ...]
 
     @property
     def label(self) -> str:
@@ -175,7 +175,7 @@ def _state(not_ok: Sequence[Part], planned: Sequence[Part], due: date | None, to
     return "overdue" if due < today else "due"
 
 
-def _is_planned(item: Item, part: Part, interval: timedelta, facts: FollowUpFacts) -> bool:
+def _is_planned(item: PolicyItem, part: Part, interval: timedelta, facts: FollowUpFacts) -> bool:
     """V3: a visit booked within the interval from now; an order not older than the interval."""
     if item.kind == "appointment":
         return any(timedelta(0) < start - facts.as_of <= interval for start in facts.appointments)
@@ -209,7 +209,7 @@ def _suggestions(
     return tuple(suggestions[: policy.suggestions_at_most])
 
 
-def _codes(policy: Policy, item: str, parts: Sequence[str]) -> tuple[Code, ...]:
+def _codes(policy: Policy, item: str, parts: Sequence[str]) -> tuple[OrderCode, ...]:
     return tuple(code for part in parts for code in policy.items[item].parts[part])
 
 
@@ -261,17 +261,17 @@ def _number(document: Mapping[str, Any], name: str, unit: str) -> Any:
     return row["value"]
 
 
-def _code(row: Mapping[str, str], vocabularies: Mapping[str, str]) -> Code:
+def _code(row: Mapping[str, str], vocabularies: Mapping[str, str]) -> OrderCode:
     vocabulary = row["vocabulary"]
-    return Code(row["name"], vocabulary, vocabularies[vocabulary], row["code"], row["display"])
+    return OrderCode(row["name"], vocabulary, vocabularies[vocabulary], row["code"], row["display"])
 
 
-def _test(row: Mapping[str, Any], codes: Mapping[str, Code]) -> DecidingTest:
+def _test(row: Mapping[str, Any], codes: Mapping[str, OrderCode]) -> DecidingTest:
     orders = tuple(codes[name] for name in row["orders"])
     return DecidingTest(row["name"], orders, tuple(row.get("reasons", ())))
 
 
-def _item_of(document: Mapping[str, Any], name: str, codes: Mapping[str, Code]) -> Item:
+def _item_of(document: Mapping[str, Any], name: str, codes: Mapping[str, OrderCode]) -> PolicyItem:
     """One row of the table, under the names that the mapping uses."""
     row, parts = document["follow_up"][name], FOLLOW_UP_PARTS.get(name, ())
     if set(row["parts"]) != set(parts):
@@ -282,7 +282,7 @@ def _item_of(document: Mapping[str, Any], name: str, codes: Mapping[str, Code]) 
         raise ValueError(f"follow_up.{name} must be of the kind order or appointment")
     if not set(row["every"]) <= set(get_args(BandName)):
         raise ValueError(f"follow_up.{name} may have intervals for {', '.join(get_args(BandName))} only")
-    return Item(
+    return PolicyItem(
         label=row["label"],
         kind=row["kind"],
         every={

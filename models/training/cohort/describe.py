@@ -9,13 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import chi2
 
+from models.training.arrays import Counts, Floats, Members
 from models.training.cohort.cohort import PREDICTORS, Cohort, FlowStep
 from models.training.cohort.schema import COLUMNS, DEATH, SUBTYPES, CohortRow, extra
 from models.training.statistics.comparing import (
-    Counts,
     Tested,
     compare_counts,
     compare_numbers,
@@ -24,17 +23,15 @@ from models.training.statistics.comparing import (
     holm,
     pairs,
 )
-from models.training.statistics.cox import Floats
+from models.training.statistics.limits import LEVEL
 from models.training.statistics.survival import kaplan_meier
 
 FEWEST_IN_A_CELL = 5  # smaller cells are named, because persons might be recognised in them
 PER = 100.0  # person-years of a rate
 ADJUSTMENT = "Holm"
-_LEVEL = 0.95
 _YES_OR_NO = ("absent", "present")
 
 Kind = Literal["yes or no", "word", "number"]
-Members = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +89,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Characteristic:
     """One column over the groups. `levels` are those of words (yes or no: absent, present); `largest` is of |value|."""
 
     name: str
@@ -116,7 +113,7 @@ class Contrast:
     label: str
     groups: tuple[Group, ...]
     left_out: int
-    rows: tuple[Row, ...]
+    rows: tuple[Characteristic, ...]
     tests: int
 
 
@@ -192,18 +189,18 @@ def table_one(cohort: Cohort) -> TableOne:
 
 def _columns(cohort: Cohort) -> list[_Column]:
     """The predictors, the raw values, the subtype, the candidates."""
-    found = [
+    columns = [
         _Column(name, _label(name), "yes or no", "", _YES_OR_NO, cohort.predictors[name])
         for name in PREDICTORS
     ]
-    found += [
+    columns += [
         _Column(name, _label(name), "number", _unit(name), (), values) for name, values in cohort.raw.items()
     ]
     if any(cohort.subtype):
         numbers = {name: float(number) for number, name in enumerate(SUBTYPES)}
         values = np.array([numbers.get(name, np.nan) for name in cohort.subtype])
-        found.append(_Column("subtype", _label("subtype"), "word", "", SUBTYPES, values))
-    return found + [_candidate(name, values) for name, values in cohort.candidates.items()]
+        columns.append(_Column("subtype", _label("subtype"), "word", "", SUBTYPES, values))
+    return columns + [_candidate(name, values) for name, values in cohort.candidates.items()]
 
 
 def _candidate(name: str, values: Floats) -> _Column:
@@ -230,7 +227,7 @@ def _contrast(
     members: dict[str, Members],
     columns: Sequence[_Column],
 ) -> Contrast:
-    rows = [_row(column, members) for column in columns]
+    rows = [_characteristic(column, members) for column in columns]
     tested = [index for index, row in enumerate(rows) if row.test.p is not None]
     adjusted = holm([p for row in rows if (p := row.test.p) is not None])
     for index, p in zip(tested, adjusted, strict=True):
@@ -245,21 +242,21 @@ def _contrast(
     )
 
 
-def _row(column: _Column, members: dict[str, Members]) -> Row:
+def _characteristic(column: _Column, members: dict[str, Members]) -> Characteristic:
     labels, inside = list(members), list(members.values())
     differences = tuple(
         Difference(labels[i], labels[j], _difference(column, inside[i], inside[j]))
         for i, j in pairs(len(labels))
     )
-    sizes = [abs(one.value) for one in differences if one.value is not None]
-    return Row(
+    sizes = [abs(difference.value) for difference in differences if difference.value is not None]
+    return Characteristic(
         name=column.name,
         label=column.label,
         kind=column.kind,
         unit=column.unit,
         levels=column.levels,
         all=_cell(column, np.ones(len(column.values), dtype=bool)),
-        groups=tuple(_cell(column, one) for one in inside),
+        groups=tuple(_cell(column, group) for group in inside),
         differences=differences,
         largest=max(sizes) if len(sizes) == len(differences) and sizes else None,
         test=_test(column, inside),
@@ -274,8 +271,8 @@ def _difference(column: _Column, first: Members, second: Members) -> float | Non
 
 def _test(column: _Column, groups: Sequence[Members]) -> Tested:
     if column.kind == "number":
-        return compare_numbers([column.numbers(one) for one in groups])
-    return compare_counts(np.column_stack([column.counts(one) for one in groups]))
+        return compare_numbers([column.numbers(group) for group in groups])
+    return compare_counts(np.column_stack([column.counts(group) for group in groups]))
 
 
 def _cell(column: _Column, members: Members) -> Cell:
@@ -316,7 +313,7 @@ def _group(label: str, cohort: Cohort, members: Members) -> Group:
 
 def poisson_limits(count: int) -> tuple[float, float]:
     """The exact 95 % limits of an expected number of which `count` were seen (Garwood)."""
-    tail = (1 - _LEVEL) / 2
+    tail = (1 - LEVEL) / 2
     low = float(chi2.ppf(tail, 2 * count)) / 2 if count else 0.0
     return low, float(chi2.ppf(1 - tail, 2 * count + 2)) / 2
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, sqrt
+from math import sqrt
 
 import numpy as np
 from scipy.stats import norm
@@ -10,8 +10,7 @@ from scipy.stats import norm
 from models.training.cohort.cohort import Cohort
 from models.training.errors import TrainingError
 from models.training.statistics.cox import fit_cox
-
-_Z = float(norm.ppf(0.975))
+from models.training.statistics.limits import hazard_ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +32,10 @@ class Univariable:
 
 def univariable_table(cohort: Cohort, names: Sequence[str]) -> tuple[Univariable, ...]:
     """The table of these columns, in their order. Raises TrainingError for a name that is not there."""
-    return tuple(_row(cohort, name) for name in names)
+    return tuple(_univariable(cohort, name) for name in names)
 
 
-def _row(cohort: Cohort, name: str) -> Univariable:
+def _univariable(cohort: Cohort, name: str) -> Univariable:
     values = cohort.column(name)
     known = ~np.isnan(values)
     time, event = cohort.time[known], cohort.event[known]
@@ -45,6 +44,5 @@ def _row(cohort: Cohort, name: str) -> Univariable:
         fit = fit_cox(values[known][:, None], time, event)
     except TrainingError as error:
         return Univariable(*size, reason=str(error))
-    ratio, se = float(fit.coef[0]), sqrt(float(fit.covariance[0, 0]))
-    p = 2 * float(norm.sf(abs(ratio) / se))
-    return Univariable(*size, exp(ratio), exp(ratio - _Z * se), exp(ratio + _Z * se), p)
+    log_ratio, se = float(fit.coef[0]), sqrt(float(fit.covariance[0, 0]))
+    return Univariable(*size, *hazard_ratio(log_ratio, se), 2 * float(norm.sf(abs(log_ratio) / se)))

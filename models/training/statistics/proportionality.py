@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import chi2
 
+from models.training.arrays import Events, Floats
 from models.training.statistics.cox import CoxFit
-from models.training.statistics.partial_likelihood import Design, Events, Floats, term_means
+from models.training.statistics.partial_likelihood import Design, term_means
 from models.training.statistics.survival import kaplan_meier
 
 
@@ -42,14 +43,9 @@ def _with_time(x: Floats, time: Floats, event: Events, fit: CoxFit) -> tuple[Flo
     means, when = term_means(design, fit.coef * design.scale[0], features, fit.ties)
     m = means[:, :p]
     variance = means[:, p:].reshape(-1, p, p) - m[:, :, None] * m[:, None]
-    g = _transformed(time, event, design.times)
+    everybody = kaplan_meier(time, event)
+    g = 1 - np.concatenate([[1.0], everybody.survival])[np.searchsorted(everybody.times, design.times)]
     g = (g - g[when].mean())[when]  # the test is the same without centring, but rounds better with it
     score = g @ (z[design.event] - m)
     own, mixed = np.einsum("t,tij->ij", g**2, variance), np.einsum("t,tij->ij", g, variance)
     return score, own, mixed, variance.sum(axis=0)
-
-
-def _transformed(time: Floats, event: Events, times: Floats) -> Floats:
-    curve = kaplan_meier(time, event)
-    before = np.concatenate([[1.0], curve.survival])[np.searchsorted(curve.times, times)]
-    return np.asarray(1 - before)
