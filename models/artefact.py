@@ -24,8 +24,8 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
-class OrderCode:
-    """A code to order or to book with. `name` is for people, `vocabulary` the short name of `system` ("LOINC")."""
+class Orderable:
+    """What can be ordered or booked, as a code. `name` is for people, `vocabulary` the short name of `system` ("LOINC")."""
 
     name: str
     vocabulary: str
@@ -42,7 +42,7 @@ class DecidingTest:
     """
 
     name: str
-    orders: tuple[OrderCode, ...]
+    orders: tuple[Orderable, ...]
     reasons: tuple[str, ...] = ()
 
     def helps(self, reason: str) -> bool:
@@ -60,7 +60,7 @@ class PolicyItem:
     label: str
     kind: Literal["order", "appointment"]
     every: Mapping[BandName, timedelta]
-    parts: Mapping[str, tuple[OrderCode, ...]]
+    parts: Mapping[str, tuple[Orderable, ...]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from statistics import NormalDist
 from sys import float_info
 from typing import Literal
 
-from models.artefact import Model, OrderCode
+from models.artefact import Model, Orderable
 from models.inputs import Horizon, Predictor, State
 
 DECISION_HORIZON = Horizon(
@@ -56,8 +56,8 @@ class NextBestTest:
 
     predictor: str
     name: str
-    order: OrderCode
-    also: tuple[OrderCode, ...] = ()
+    order: Orderable
+    also: tuple[Orderable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,9 @@ def quantile(parts: Sequence[tuple[float, NormalDist]], probability: float) -> f
 def contributions(model: Model, pattern: str) -> dict[str, Contribution]:
     """For each present predictor its hazard ratio, and the 2-year risk with it recorded absent (S7)."""
     return {
-        name: Contribution(exp(ratio), mean_risk(model, _with(pattern, i, "0"), DECISION_HORIZON))
+        name: Contribution(
+            exp(ratio), mean_risk(model, f"{pattern[:i]}0{pattern[i + 1 :]}", DECISION_HORIZON)
+        )
         for i, (name, ratio) in enumerate(zip(model.names, model.log_hazard_ratios, strict=True))
         if pattern[i] == "1"
     }
@@ -221,10 +223,6 @@ def expected_width(model: Model, pattern: str, predictor: str) -> float:
 def _mean_u(model: Model, cell: str, horizon: Horizon) -> float:
     ratios = fsum(ratio for ratio, mark in zip(model.log_hazard_ratios, cell, strict=True) if mark == "1")
     return log(model.baseline_hazard[horizon]) + ratios
-
-
-def _with(pattern: str, index: int, mark: str) -> str:
-    return pattern[:index] + mark + pattern[index + 1 :]
 
 
 def _needs(model: Model, unknown: Mapping[str, str]) -> tuple[str, ...]:

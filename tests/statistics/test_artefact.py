@@ -18,6 +18,7 @@ from models.training.cohort.cohort import PREDICTORS
 from models.training.errors import TrainingError
 from models.training.fitting import write_model as writing
 from models.training.fitting.fit_record import Labels
+from models.training.fitting.model_card import model_card
 from models.training.fitting.served import FEWEST_IN_A_CELL, at_horizons, joint_table
 from models.training.fitting.train import Options, train, update
 from models.training.fitting.write_model import require_free, write_model
@@ -280,6 +281,40 @@ def test_the_model_card_says_what_death_changes_and_what_is_served(tmp_path):
     assert "**Served** is the risk if nobody died" in card
     assert f"lower by at most {largest:.1f} percentage points" in card
     assert "8 of 200 patients died before a recurrence" in card
+
+
+def test_the_model_card_writes_risks_as_the_bedside_card_does(folder):
+    model = load_model(folder)
+    low = replace(model, baseline_hazard={h: value / 100 for h, value in model.baseline_hazard.items()})
+    card = model_card(read(folder), low)
+    assert "| `0000` | < 1 % (< 1 % to < 1 %) |" in card
+    assert "| 0 % (" not in card
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            {},
+            "of the fit before shrinkage. Those of a served hazard ratio are these, multiplied by the same factor",
+        ),
+        ({"shrinkage": "none"}, "1.96 standard errors (Wald). All together"),
+        ({"ridge": 2.0}, "of the penalised fit"),
+        ({"firth": True}, "of the penalised fit"),
+    ],
+    ids=["shrunk", "not shrunk", "ridge", "firth"],
+)
+def test_the_model_card_says_how_the_limits_of_hazard_ratios_came_about(tmp_path, options, words):
+    write_model(tmp_path / "m", fitted(**options), LABELS)
+    assert words in (tmp_path / "m" / "MODEL_CARD.md").read_text(encoding="utf-8")
+
+
+def test_the_limits_of_a_served_hazard_ratio_are_those_of_the_fit_times_the_factor_on_the_log_scale(folder):
+    model, found, p = load_model(folder), fitted(), len(PREDICTORS)
+    served = np.array(model.log_hazard_ratios) + 1.96 * np.sqrt(np.diag(model.covariance)[:p])
+    of_fit = found.fit.coef + 1.96 * np.sqrt(np.diag(found.fit.covariance))
+    assert found.shrinkage.factor < 1
+    np.testing.assert_allclose(served, found.shrinkage.factor * of_fit)
 
 
 def test_a_selection_is_on_the_card_as_not_served(tmp_path):

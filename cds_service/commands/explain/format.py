@@ -10,7 +10,7 @@ from cds_service.cards.assessment import Assessment
 from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.render import render
 from fhir_mapping.evidence import Activity, Evidence, Feature, Measured
-from models.artefact import OrderCode
+from models.artefact import Orderable
 from models.policy import FollowUpItem
 from models.risk import DECISION_HORIZON, Abstained, NextBestTest, Scored
 
@@ -143,7 +143,7 @@ def _next_best_test(test: NextBestTest | None) -> dict[str, Any]:
     return {"next_best_test": {"predictor": test.predictor, "order": _code(test.order), **also}}
 
 
-def _code(code: OrderCode) -> dict[str, str]:
+def _code(code: Orderable) -> dict[str, str]:
     return {"system": code.system, "code": code.code}
 
 

@@ -13,7 +13,7 @@ from scipy.stats import chi2
 
 from models.training.arrays import Counts, Floats, Members
 from models.training.cohort.cohort import PREDICTORS, Cohort, FlowStep
-from models.training.cohort.schema import COLUMNS, DEATH, SUBTYPES, CohortRow, extra
+from models.training.cohort.schema import CENSORED, COLUMNS, DEATH, RECURRENCE, SUBTYPES, CohortRow, extra
 from models.training.statistics.comparing import (
     Tested,
     compare_counts,
@@ -188,36 +188,29 @@ def table_one(cohort: Cohort) -> TableOne:
 
 
 def _columns(cohort: Cohort) -> list[_Column]:
-    """The predictors, the raw values, the subtype, the candidates."""
+    """The predictors, the raw values, the subtype, the candidates: yes or no where they hold nothing but 0 and 1."""
     columns = [
         _Column(name, _label(name), "yes or no", "", _YES_OR_NO, cohort.predictors[name])
         for name in PREDICTORS
     ]
-    columns += [
-        _Column(name, _label(name), "number", _unit(name), (), values) for name, values in cohort.raw.items()
-    ]
+    for name, values in cohort.raw.items():
+        unit = str(extra(name)["unit"])
+        columns.append(_Column(name, _label(name), "number", "" if unit == "1" else unit, (), values))
     if any(cohort.subtype):
         numbers = {name: float(number) for number, name in enumerate(SUBTYPES)}
         values = np.array([numbers.get(name, np.nan) for name in cohort.subtype])
         columns.append(_Column("subtype", _label("subtype"), "word", "", SUBTYPES, values))
-    return columns + [_candidate(name, values) for name, values in cohort.candidates.items()]
-
-
-def _candidate(name: str, values: Floats) -> _Column:
-    """A further column: yes or no if it holds nothing but 0 and 1."""
-    if np.isin(values[~np.isnan(values)], (0.0, 1.0)).all():
-        return _Column(name, name, "yes or no", "", _YES_OR_NO, values)
-    return _Column(name, name, "number", "", (), values)
+    for name, values in cohort.candidates.items():
+        if np.isin(values[~np.isnan(values)], (0.0, 1.0)).all():
+            columns.append(_Column(name, name, "yes or no", "", _YES_OR_NO, values))
+        else:
+            columns.append(_Column(name, name, "number", "", (), values))
+    return columns
 
 
 def _label(name: str) -> str:
     meaning = CohortRow.model_fields[name].description if name in COLUMNS else None
     return (meaning or name).removesuffix(" at time zero").removesuffix(", at time zero").split(",")[0]
-
-
-def _unit(name: str) -> str:
-    unit = str(extra(name)["unit"])
-    return "" if unit == "1" else unit
 
 
 def _contrast(
@@ -259,7 +252,9 @@ def _characteristic(column: _Column, members: dict[str, Members]) -> Characteris
         groups=tuple(_cell(column, group) for group in inside),
         differences=differences,
         largest=max(sizes) if len(sizes) == len(differences) and sizes else None,
-        test=_test(column, inside),
+        test=compare_numbers([column.numbers(group) for group in inside])
+        if column.kind == "number"
+        else compare_counts(np.column_stack([column.counts(group) for group in inside])),
     )
 
 
@@ -267,12 +262,6 @@ def _difference(column: _Column, first: Members, second: Members) -> float | Non
     if column.kind == "number":
         return difference_of_numbers(column.numbers(first), column.numbers(second))
     return difference_of_counts(column.counts(first), column.counts(second))
-
-
-def _test(column: _Column, groups: Sequence[Members]) -> Tested:
-    if column.kind == "number":
-        return compare_numbers([column.numbers(group) for group in groups])
-    return compare_counts(np.column_stack([column.counts(group) for group in groups]))
 
 
 def _cell(column: _Column, members: Members) -> Cell:
@@ -294,8 +283,9 @@ def quartiles(values: Floats) -> Quartiles:
 
 def _group(label: str, cohort: Cohort, members: Members) -> Group:
     time, status = cohort.time[members], cohort.status[members]
-    recurrences, person_years = int((status == 1).sum()), float(time.sum())
+    recurrences, person_years = int((status == RECURRENCE).sum()), float(time.sum())
     low, high = poisson_limits(recurrences)
+    followed = kaplan_meier(time, status == CENSORED)  # reversed: had nobody had an event
     return Group(
         label,
         len(time),
@@ -306,7 +296,7 @@ def _group(label: str, cohort: Cohort, members: Members) -> Group:
             rate=PER * recurrences / person_years,
             low=PER * low / person_years,
             high=PER * high / person_years,
-            years=_reverse_kaplan_meier(time, status == 0),
+            years=Quartiles(*(followed.time_of(share) for share in (0.75, 0.5, 0.25))),
         ),
     )
 
@@ -316,17 +306,6 @@ def poisson_limits(count: int) -> tuple[float, float]:
     tail = (1 - LEVEL) / 2
     low = float(chi2.ppf(tail, 2 * count)) / 2 if count else 0.0
     return low, float(chi2.ppf(1 - tail, 2 * count + 2)) / 2
-
-
-def _reverse_kaplan_meier(time: Floats, censored: Members) -> Quartiles:
-    """When a quarter, half, three quarters would have ended follow-up, had nobody had an event."""
-    curve = kaplan_meier(time, censored)
-
-    def reached(share: float) -> float | None:
-        steps = np.flatnonzero(curve.survival <= share)
-        return float(curve.times[steps[0]]) if len(steps) else None
-
-    return Quartiles(reached(0.75), reached(0.5), reached(0.25))
 
 
 def _small_cells(contrast: Contrast) -> list[SmallCell]:

@@ -44,14 +44,19 @@ class Table:
 
 def read_table(path: Path, *, max_rows: int = MAX_ROWS) -> Table:
     """Read a CSV or Parquet file. Raises TrainingError with one sentence that names the file and the line."""
-    data = _bytes(path)
+    if path.is_dir():
+        raise TrainingError(f"{path.name} is a folder: give a file, or a folder of FHIR Bundles or NDJSON")
     try:
-        table = (
-            _parquet(path, data, max_rows) if path.suffix.lower() in _PARQUET else _csv(path, data, max_rows)
-        )
+        if path.stat().st_size > MAX_BYTES:
+            raise TrainingError(f"{path.name} is larger than {MAX_BYTES // 1024**2} MiB: that is no cohort")
+        data = path.read_bytes()
+    except OSError as error:
+        raise TrainingError(f"{path.name} cannot be read: {error.strerror}") from None
+    read = _parquet if path.suffix.lower() in _PARQUET else _csv
+    try:
+        return read(path, data, max_rows)
     except _UnusableFileError as error:
         raise TrainingError(f"{path.name}: {error}") from None
-    return table
 
 
 def as_table(
@@ -65,19 +70,6 @@ def as_table(
 
 class _UnusableFileError(ValueError):
     """The rest of a sentence that begins with the name of the file."""
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        if path.is_dir():
-            raise TrainingError(
-                f"{path.name} is a folder: give a file, or a folder of FHIR Bundles or NDJSON"
-            )
-        if path.stat().st_size > MAX_BYTES:
-            raise TrainingError(f"{path.name} is larger than {MAX_BYTES // 1024**2} MiB: that is no cohort")
-        return path.read_bytes()
-    except OSError as error:
-        raise TrainingError(f"{path.name} cannot be read: {error.strerror}") from None
 
 
 def _csv(path: Path, data: bytes, max_rows: int) -> Table:
@@ -127,18 +119,14 @@ def _records(text: str, max_rows: int) -> list[tuple[int, list[str]]]:
             raise _UnusableFileError(f"line {place} is not CSV: {error}") from None
         if cells is None:
             return records
-        if not records:
-            _check_separator(cells)
+        if not records and len(cells) == 1:
+            for separator, name in _SEPARATORS.items():
+                if separator in cells[0]:
+                    raise _UnusableFileError(f"the columns are separated by {name}: save it with commas")
         if cells:
             records.append((place, cells))
         if len(records) > max_rows + 1:
             raise _UnusableFileError(f"more than {max_rows} rows: that is no cohort, or raise max_rows")
-
-
-def _check_separator(header: Sequence[str]) -> None:
-    for separator, name in _SEPARATORS.items():
-        if len(header) == 1 and separator in header[0]:
-            raise _UnusableFileError(f"the columns are separated by {name}: save it with commas")
 
 
 def _columns(header: Sequence[str]) -> tuple[str, ...]:

@@ -55,7 +55,8 @@ def read_patients(
         try:
             patient = CohortRow.model_validate({name: by_column[own] for name, own in own_names.items()})
         except ValidationError as error:
-            problems.extend(_cell_problems(error, place))
+            details = error.errors(include_url=False, include_input=False)
+            problems.extend(Problem(place, str(each["loc"][0]), str(each["msg"])) for each in details)
             continue
         problems.extend(_row_problems(patient, place, own_names, cutoffs))
         patients.append(_coded(patient, cutoffs))
@@ -66,11 +67,6 @@ def read_patients(
     raw = tuple(name for name in RAW if name in own_names)
     used = {*own_names.values(), *further}
     return CheckedPatients(tuple(patients), values, raw, tuple(c for c in table.columns if c not in used))
-
-
-def _cell_problems(error: ValidationError, place: int) -> Iterator[Problem]:
-    for details in error.errors(include_url=False, include_input=False):
-        yield Problem(place, str(details["loc"][0]), str(details["msg"]))
 
 
 def years(row: CohortRow) -> float:

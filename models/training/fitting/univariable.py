@@ -32,17 +32,18 @@ class Univariable:
 
 def univariable_table(cohort: Cohort, names: Sequence[str]) -> tuple[Univariable, ...]:
     """The table of these columns, in their order. Raises TrainingError for a name that is not there."""
-    return tuple(_univariable(cohort, name) for name in names)
-
-
-def _univariable(cohort: Cohort, name: str) -> Univariable:
-    values = cohort.column(name)
-    known = ~np.isnan(values)
-    time, event = cohort.time[known], cohort.event[known]
-    size = (name, int(known.sum()), int(event.sum()))
-    try:
-        fit = fit_cox(values[known][:, None], time, event)
-    except TrainingError as error:
-        return Univariable(*size, reason=str(error))
-    log_ratio, se = float(fit.coef[0]), sqrt(float(fit.covariance[0, 0]))
-    return Univariable(*size, *hazard_ratio(log_ratio, se), 2 * float(norm.sf(abs(log_ratio) / se)))
+    rows = []
+    for name in names:
+        values = cohort.column(name)
+        known = ~np.isnan(values)
+        time, event = cohort.time[known], cohort.event[known]
+        size = (name, int(known.sum()), int(event.sum()))
+        try:
+            fit = fit_cox(values[known][:, None], time, event)
+        except TrainingError as error:
+            rows.append(Univariable(*size, reason=str(error)))
+            continue
+        log_ratio, se = float(fit.coef[0]), sqrt(float(fit.covariance[0, 0]))
+        p = 2 * float(norm.sf(abs(log_ratio) / se))
+        rows.append(Univariable(*size, *hazard_ratio(log_ratio, se), p))
+    return tuple(rows)

@@ -87,12 +87,16 @@ def golden(model: Model) -> dict[str, Any]:
 
     They keep a later change of the arithmetic, or of the machine, from changing risks unnoticed.
     """
-    p = len(model.names)
-    return {
-        "schema": GOLDEN_SCHEMA,
-        "source": "the served arithmetic when this folder was written",
-        "pairs": [_pair(model, pattern) for pattern in (*patterns(p), *_some_unknown(p))],
-    }
+    pairs, p = [], len(model.names)
+    for pattern in (*patterns(p), *_some_unknown(p)):
+        pair: dict[str, Any] = {"pattern": pattern}
+        pair["risk"] = {horizon: asdict(estimate(model, pattern, horizon)) for horizon in model.horizons}
+        if "?" in pattern:
+            ends = {horizon: asdict(extremes(model, pattern, horizon)) for horizon in model.horizons}
+            pair["range_over_unknowns"] = ends
+        pairs.append(pair)
+    source = "the served arithmetic when this folder was written"
+    return {"schema": GOLDEN_SCHEMA, "source": source, "pairs": pairs}
 
 
 def _some_unknown(p: int) -> list[str]:
@@ -100,11 +104,3 @@ def _some_unknown(p: int) -> list[str]:
     single = [cell[:i] + "?" + cell[i + 1 :] for cell in ("0" * p, "1" * p) for i in range(p)]
     pairs = combinations(range(p), 2)
     return single + ["".join("?" if i in pair else "01"[i % 2] for i in range(p)) for pair in pairs]
-
-
-def _pair(model: Model, pattern: str) -> dict[str, Any]:
-    risk = {horizon: asdict(estimate(model, pattern, horizon)) for horizon in model.horizons}
-    if "?" not in pattern:
-        return {"pattern": pattern, "risk": risk}
-    over = {horizon: asdict(extremes(model, pattern, horizon)) for horizon in model.horizons}
-    return {"pattern": pattern, "risk": risk, "range_over_unknowns": over}

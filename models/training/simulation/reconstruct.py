@@ -109,8 +109,11 @@ def reconstruct(
     again = [*_point(accepted, years), *_covariance(accepted, years)]
     limit = float(norm.isf(settings(RECONSTRUCTION)["agreement"]["false_alarm"] / 2 / len(again)))
     behind = settings(RECONSTRUCTION)["shipped"]["accepted"]
+    covariance = np.array(model.covariance)
+    upper = covariance[np.triu_indices(len(covariance))]
+    theirs = [float(np.mean(model.log_hazard_ratios)), *model.baseline_hazard.values(), *upper.tolist()]
     numbers = []
-    for (name, value, deviation), shipped in zip(again, _shipped(model), strict=True):
+    for (name, value, deviation), shipped in zip(again, theirs, strict=True):
         error = deviation * float(np.sqrt(1 / len(accepted) + 1 / behind))
         z = (value - shipped) / error
         own = deviation / len(accepted) ** 0.5
@@ -227,10 +230,3 @@ def _covariance(accepted: Floats, years: Floats) -> list[Number]:
         name = f"variance of {names[i]}" if i == j else f"covariance of {names[i]}, {names[j]}"
         numbers.append((name, float(products.mean()), float(products.std(ddof=1))))
     return numbers
-
-
-def _shipped(model: Model) -> list[float]:
-    """The artefact's numbers in the order of `_point` and `_covariance`; the ratios by their mean."""
-    covariance = np.array(model.covariance)
-    upper = covariance[np.triu_indices(len(covariance))]
-    return [float(np.mean(model.log_hazard_ratios)), *model.baseline_hazard.values(), *upper.tolist()]

@@ -31,6 +31,11 @@ class KaplanMeier:
         """S(t); nan after the last time of follow-up."""
         return np.where(t > self.times[-1], np.nan, step_at(self.times, self.survival, t, 1.0))
 
+    def time_of(self, share: float) -> float | None:
+        """The first time at which S is at most this share; None: it is not reached."""
+        reached = np.flatnonzero(self.survival <= share)
+        return float(self.times[reached[0]]) if len(reached) else None
+
     def limits(self, t: Floats) -> tuple[Floats, Floats]:
         """Lower and upper 95 % limits on the log-log scale; nan where S is 0 or 1."""
         s = self.at(t)

@@ -23,6 +23,7 @@ from models.training.validation.validation import (
     RiskGroup,
     SmoothCurve,
     estimable,
+    estimated,
     measure,
     missing,
 )
@@ -124,8 +125,7 @@ def _auc(predicted: PredictedRisks, reason: str) -> tuple[Measure, Measure]:
 
     def of(status: Statuses) -> Measure:
         score = cloglog(predicted.risk)
-        auc = auc_at(predicted.time, status, score, predicted.years, controls_event_free=False)
-        return measure(auc.value, auc.se)
+        return estimated(auc_at(predicted.time, status, score, predicted.years, controls_event_free=False))
 
     competing = (
         missing("nobody died")

@@ -1,6 +1,7 @@
 """What happened, by group: Kaplan-Meier and Aalen-Johansen curves by predictor and by risk group, with log-rank."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from math import floor
 
 import numpy as np
@@ -107,7 +108,14 @@ def _curve(label: str, time: Floats, status: Statuses, end: float, horizons: Seq
         low=_or_none(low),
         high=_or_none(high),
         table=tuple(_at_risk(time, status, float(year)) for year in np.arange(0, end + 1)),
-        risks=tuple(_risk(horizon, time, status) for horizon in horizons),
+        risks=tuple(
+            GroupRisk(
+                horizon,
+                estimable(partial(kaplan_meier_risk, time, status, horizon.years)),
+                estimable(partial(aalen_johansen_risk, time, status, horizon.years)),
+            )
+            for horizon in horizons
+        ),
     )
 
 
@@ -119,14 +127,6 @@ def _at_risk(time: Floats, status: Statuses, year: float) -> AtRisk:
         censored=int((past & (status == 0)).sum()),
         died=int((past & (status > 1)).sum()),
         events=int((past & (status == 1)).sum()),
-    )
-
-
-def _risk(horizon: Horizon, time: Floats, status: Statuses) -> GroupRisk:
-    return GroupRisk(
-        horizon,
-        estimable(lambda: kaplan_meier_risk(time, status, horizon.years)),
-        estimable(lambda: aalen_johansen_risk(time, status, horizon.years)),
     )
 
 

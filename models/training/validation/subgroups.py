@@ -24,6 +24,7 @@ from models.training.validation.validation import (
     PatternCount,
     Subgroup,
     estimable,
+    estimated,
     measure,
     missing,
 )
@@ -75,14 +76,13 @@ def _subgroup(kind: str, label: str, part: Cohort, risk: Floats) -> Subgroup:
     if events < FEWEST_EVENTS:
         few = missing(f"fewer than {FEWEST_EVENTS} recurrences")
         return Subgroup(kind, label, len(part), events, few, expected, few, few)
-    concordance = harrell_c(part.time, part.event, cloglog(risk))
     observed = estimable(lambda: kaplan_meier_risk(part.time, part.status, years))
     return Subgroup(
         kind,
         label,
         len(part),
         events,
-        measure(concordance.value, concordance.se),
+        estimated(harrell_c(part.time, part.event, cloglog(risk))),
         expected,
         observed,
         ratio(observed, expected),

@@ -5,7 +5,7 @@ is the event, death counts as censoring unless a name says `competing`. Conventi
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 
 from models.artefact import Model
+from models.inputs import Horizon
 from models.risk import DECISION_HORIZON, mean_risk
 from models.training.arrays import Counts, Floats
 from models.training.cohort.cohort import Cohort, FlowStep
+from models.training.cohort.schema import CENSORED
 from models.training.errors import TrainingError
 from models.training.progress import Progress, quiet
 from models.training.statistics.calibration import calibration_slope
@@ -55,6 +57,7 @@ from models.training.validation.validation import (
     Measure,
     Validation,
     estimable,
+    estimated,
     measure,
     missing,
 )
@@ -152,6 +155,7 @@ def _external(
     """All but internal validation, in the `scored` patients of a cohort; `band` (B, n) are resamples for bands."""
     time, status, event = scored.time, scored.status, scored.event
     score = decided(model, cloglog(scores.risks))
+    median = kaplan_meier(time, status == CENSORED).time_of(1 / 2)  # of follow-up, by reverse Kaplan-Meier
     return Validation(
         model_id=model.id,
         model_version=model.version,
@@ -168,10 +172,12 @@ def _external(
         deaths=int((status > 1).sum()),
         censored=int((status == 0).sum()),
         person_years=float(time.sum()),
-        follow_up=_follow_up(scored),
+        follow_up=missing("less than half of the patients are censored")
+        if median is None
+        else measure(median),
         flow=scored.flow,
         harrell=_of(partial(harrell_c, time, event, score)),
-        uno=tuple(AucPoint(h.years, _uno(scored, score, h.years)) for h in model.horizons),
+        uno=_uno(scored, score, model.horizons),
         slope=_of(partial(calibration_slope, time, event, score)),
         horizons=_horizons(model, scored, scores, band, progress),
         auc_over_time=_auc_over_time(scored, score, model.horizons[-1].years),
@@ -185,27 +191,19 @@ def _external(
     )
 
 
-def _uno(cohort: Cohort, score: Floats, t: float) -> Measure:
-    if t > cohort.time.max():
-        return missing(f"nobody was followed for {in_words(t)}")
-    return _of(partial(uno_c, cohort.time, cohort.event, score, t))
+def _uno(cohort: Cohort, score: Floats, horizons: Sequence[Horizon]) -> tuple[AucPoint, ...]:
+    """Uno's C up to each horizon."""
+    points = []
+    for t in (horizon.years for horizon in horizons):
+        c = missing(f"nobody was followed for {in_words(t)}")
+        if t <= cohort.time.max():
+            c = _of(partial(uno_c, cohort.time, cohort.event, score, t))
+        points.append(AucPoint(t, c))
+    return tuple(points)
 
 
 def _of(compute: Callable[[], PointEstimate]) -> Measure:
-    def as_measure() -> Measure:
-        estimate = compute()
-        return measure(estimate.value, estimate.se)
-
-    return estimable(as_measure)
-
-
-def _follow_up(cohort: Cohort) -> Measure:
-    """The median follow-up by reverse Kaplan-Meier, in years."""
-    lost = kaplan_meier(cohort.time, cohort.status == 0)
-    reached = np.flatnonzero(lost.survival <= 1 / 2)
-    if not len(reached):
-        return missing("less than half of the patients are censored")
-    return measure(float(lost.times[reached[0]]))
+    return estimable(lambda: estimated(compute()))
 
 
 def _horizons(

@@ -11,6 +11,7 @@ import numpy as np
 
 from models.training.cohort.cohort import FlowStep
 from models.training.errors import TrainingError
+from models.training.statistics.discrimination import PointEstimate
 from models.training.statistics.limits import Z
 from models.training.statistics.resampling import FourFigures
 
@@ -39,6 +40,11 @@ def measure(value: float, se: float | None = None, limits: tuple[float, float] |
         limits = (value - Z * se, value + Z * se)
     low, high = limits or (None, None)
     return Measure(float(value), _plain(se), _plain(low), _plain(high))
+
+
+def estimated(estimate: PointEstimate) -> Measure:
+    """An estimate as a measure."""
+    return measure(estimate.value, estimate.se)
 
 
 def missing(reason: str) -> Measure:
