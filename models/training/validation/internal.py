@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.inputs import Horizon
 from models.training.arrays import Counts, Floats
 from models.training.errors import TrainingError
 from models.training.progress import Progress, quiet
@@ -155,7 +156,7 @@ class ResampledBenefit:
         return np.where(which < 0, 0.0, np.where(followed[which], gained, np.nan))
 
 
-def stability(own: Floats, risks: Floats, horizon: str) -> Stability:
+def stability(own: Floats, risks: Floats, horizon: Horizon) -> Stability:
     """How the resamples' models (B, n) scatter round the own risk (n,); patients of one own risk make one row."""
     risks = risks[np.isfinite(risks).all(axis=1)]  # a resample may not be followed to the horizon
     distances = np.abs(risks - own).mean(axis=0)
