@@ -16,7 +16,7 @@ PACKAGES = ("cds_service", "fhir_mapping", "models")
 MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}
 FOLDERS = sorted({path.parent for path in MODULES})
-# What a newcomer sees who opens a folder: files and folders, `__init__.py` among them
+# What a newcomer sees who opens a folder: files and folders, `__init__` among them
 ENTRIES = {"cds_service": 16, "fhir_mapping": 11, "models/training": 8}
 FILES = 16
 MORE_FILES: dict[str, int] = {}  # a folder that must hold more files: the number of its ADR
