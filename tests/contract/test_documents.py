@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.support.picture import PICTURE, digest
+from tests.support.watch import changes
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("cds_service", "fhir_mapping", "models")
@@ -135,7 +136,18 @@ def said(result):
 
 def test_make_alone_lists_the_targets(empty):
     listed = make(empty).stdout
-    for target in ("install", "demo", "check", "test", "test-system", "bench", "docs", "lock", "test-SUITE"):
+    for target in (
+        "install",
+        "demo",
+        "check",
+        "test",
+        "test-system",
+        "watch",
+        "bench",
+        "docs",
+        "lock",
+        "test-SUITE",
+    ):
         assert target in listed
 
 
@@ -164,3 +176,17 @@ def test_a_python_without_venv_is_one_clear_line(empty):
     result = make(empty, "demo", f"PYTHON={bare}")
     assert result.returncode != 0
     assert "venv" in said(result)[0]
+
+
+def test_a_watched_file_runs_at_once_and_after_each_change(tmp_path):
+    source = tmp_path / "models" / "risk.py"
+    source.parent.mkdir()
+    source.write_text("")
+    (tmp_path / "models" / "notes.txt").write_text("")
+    seen = changes(tmp_path, pause_s=0)
+    assert next(seen) == {source}
+    (tmp_path / "models" / "notes.txt").write_text("not read by a test")
+    (tmp_path / "models" / "policy.toml").write_text("")
+    assert next(seen) == {source.with_name("policy.toml")}
+    source.unlink()
+    assert next(seen) == {source}
