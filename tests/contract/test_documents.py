@@ -31,7 +31,7 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglo
 def test_the_picture_of_the_card_is_current():
     with Image.open(PICTURE) as picture:
         stale = "docs/card.png shows an older card or style: run `make docs`, with Chromium"
-        assert picture.text.get("Source") == digest(), stale
+        assert picture.info.get("Source") == digest(), stale
 
 
 def test_the_first_screen_of_the_readme_is_a_sentence_the_command_and_a_small_picture():
