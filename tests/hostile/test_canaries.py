@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cds_service.cards.assessment import assess
 from cds_service.events import Events
 from cds_service.settings import Limits
 from cds_service.web.app import write_line
@@ -266,8 +267,6 @@ class TestALeak:
     @pytest.mark.parametrize("stream", ["stdout", "stderr"])
     async def test_on_a_standard_stream_is_caught(self, stream, plant, watched, monkeypatch):
         from cds_service.web import pipeline
-
-        assess = pipeline.assess
 
         def talking(gathered, *more):
             print(gathered.patient_id, file=getattr(sys, stream))

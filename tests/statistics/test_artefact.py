@@ -410,7 +410,7 @@ def test_a_folder_that_may_not_be_written_in_is_one_sentence(tmp_path, monkeypat
     def fail(**_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(writing.tempfile, "mkdtemp", fail)
+    monkeypatch.setattr("tempfile.mkdtemp", fail)
     with pytest.raises(TrainingError, match="m cannot be written: Permission denied"):
         write_model(tmp_path / "m", fitted(), LABELS)
 

@@ -18,6 +18,7 @@ from models.training.simulation.reconstruct import (
     reconstruct,
 )
 from models.training.simulation.simulate import RECONSTRUCTION, settings
+from models.training.simulation.synthetic import cells
 from tests.statistics.trained import command
 
 MODEL = load_model(default_folder())
@@ -97,7 +98,7 @@ def test_the_prior_lies_within_its_bounds_and_the_hazard_gives_the_risk():
         assert high - 0.01 * (high - low) < values.max() <= high
     assert np.exp(drawn.log_hazard_ratios).min() >= 1
     assert np.exp(drawn.log_hazard_ratios).max() <= 5
-    scores = drawn.log_hazard_ratios @ module.cells(4).T
+    scores = drawn.log_hazard_ratios @ cells(4).T
     risk = (drawn.joint * -np.expm1(-drawn.hazard[:, None] * np.exp(scores))).sum(axis=1)
     assert risk == pytest.approx(drawn.risk, abs=1e-9)
 

@@ -40,7 +40,7 @@ def call(discovery, fhir, *options, patient="high-overdue"):
     chart = ("--fhir", fhir, "--patient", patient)
     command = [sys.executable, "-m", "cds_service", "call", discovery, *chart, *options]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
-    ended.said = " ".join(re.findall(r"[^│\s]+", ended.stdout))
+    ended.said = " ".join(re.findall(r"[^│\s]+", ended.stdout))  # type: ignore[attr-defined]
     return ended
 
 
