@@ -20,7 +20,7 @@ from fhir_mapping.terms import load_tables
 from models.training.cohort.cohort import MAX_ROWS, Cohort, FlowStep, from_rows, read_cohort
 from models.training.cohort.dictionary import page
 from models.training.errors import TrainingError
-from models.training.progress import Progress
+from models.training.statistics.progress import Progress
 
 DICTIONARY = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from models.training.progress import Progress
+from models.training.statistics.progress import Progress
 
 
 @contextmanager

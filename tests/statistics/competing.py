@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.training.arrays import Floats, Members, Statuses
 from models.training.errors import TrainingError
+from models.training.statistics.arrays import Floats, Members, Statuses
 from models.training.statistics.baseline import Baseline, baseline
 from models.training.statistics.cox import MOST_STEPS, fit_cox
 from models.training.statistics.partial_likelihood import Ties

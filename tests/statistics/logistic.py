@@ -12,8 +12,8 @@ from scipy.optimize import brentq
 from scipy.special import expit
 from scipy.stats import chi2
 
-from models.training.arrays import Floats
 from models.training.errors import TrainingError
+from models.training.statistics.arrays import Floats
 from models.training.statistics.cox import solve_each
 from models.training.statistics.discrimination import Pairs
 

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from models.training.arrays import Counts, Floats
 from models.training.errors import TrainingError
+from models.training.statistics.arrays import Counts, Events, Floats
 from models.training.statistics.cox import CoxFit, fit_cox, fit_many, fit_slopes, log_likelihoods
 from models.training.statistics.discrimination import Pairs
-from models.training.statistics.partial_likelihood import Design, Events, log_likelihood, terms_of
+from models.training.statistics.partial_likelihood import Design, log_likelihood, terms_of
 from models.training.statistics.resampling import FourFigures
 from tests.statistics.logistic import (
     Outcome,

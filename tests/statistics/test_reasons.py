@@ -9,7 +9,6 @@ import pytest
 
 from models.inputs import Horizon
 from models.registry import default_folder, load_model
-from models.training.arrays import Counts
 from models.training.cohort.schema import DEATH
 from models.training.errors import TrainingError
 from models.training.fitting.model_card import model_card
@@ -18,6 +17,7 @@ from models.training.fitting.write_model import write_model
 from models.training.plain_json import as_json
 from models.training.simulation import many_cohorts
 from models.training.statistics import cox
+from models.training.statistics.arrays import Counts
 from models.training.statistics.resampling import SurvivalData, draw_resamples, refit
 from models.training.validation import internal
 from models.training.validation import validate as validating

@@ -18,7 +18,7 @@ from models.training.simulation.reconstruct import (
     reconstruct,
 )
 from models.training.simulation.simulate import RECONSTRUCTION, settings
-from models.training.simulation.synthetic import cells
+from models.training.statistics.arrays import cells
 from tests.statistics.trained import command
 
 MODEL = load_model(default_folder())

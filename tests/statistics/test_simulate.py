@@ -11,7 +11,6 @@ from models.training.cohort.cohort import PREDICTORS, read_cohort
 from models.training.cohort.schema import DEATH, RECURRENCE
 from models.training.errors import TrainingError
 from models.training.fitting.served import YEARS, at_horizons
-from models.training.patterns import cells
 from models.training.simulation.many_cohorts import Ordered, fit_each, rank_each
 from models.training.simulation.simulate import (
     COLUMNS,
@@ -27,6 +26,7 @@ from models.training.simulation.simulate import (
     simulate,
 )
 from models.training.simulation.synthetic import FollowUpPlan, Hazard, draw, hazard_for_risk, one_factor
+from models.training.statistics.arrays import cells
 from models.training.statistics.baseline import baseline
 from models.training.statistics.cox import fit_cox
 from models.training.statistics.discrimination import auc_at, harrell_c

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from models.training.arrays import Events, Floats, Members, Statuses
 from models.training.cohort.read import MAX_ROWS, Table, as_table, read_table
 from models.training.cohort.rows import read_patients, status, years
 from models.training.cohort.schema import PREDICTORS, RECURRENCE, Cutoff
 from models.training.errors import TrainingError
+from models.training.statistics.arrays import Events, Floats, Members, Statuses
 
 __all__ = ["MAX_ROWS", "PREDICTORS", "Cohort", "FlowStep", "from_rows", "read_cohort"]
 

@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 from scipy.stats import chi2
 
-from models.training.arrays import Counts, Floats, Members
 from models.training.cohort.cohort import PREDICTORS, Cohort, FlowStep
 from models.training.cohort.schema import CENSORED, COLUMNS, DEATH, RECURRENCE, SUBTYPES, CohortRow, extra
+from models.training.statistics.arrays import Counts, Floats, Members
 from models.training.statistics.comparing import (
     Tested,
     compare_counts,

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.training.arrays import Floats, plain_numbers
 from models.training.cohort.cohort import Cohort
 from models.training.cohort.schema import DEATH, RECURRENCE
 from models.training.errors import TrainingError
-from models.training.patterns import cells, patterns
+from models.training.statistics.arrays import Floats, cells, patterns, plain_numbers
 from models.training.statistics.baseline import Baseline, baseline
 from models.training.statistics.cox import fit_cox
 from models.training.statistics.survival import aalen_johansen, kaplan_meier

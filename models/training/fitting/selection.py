@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.training.arrays import Counts, Floats, Members
-from models.training.progress import Progress, quiet
+from models.training.statistics.arrays import Counts, Floats, Members
 from models.training.statistics.cox import fit_many, log_likelihoods
+from models.training.statistics.progress import Progress, quiet
 from models.training.statistics.resampling import SurvivalData, draw_resamples
 
 WARNING = (

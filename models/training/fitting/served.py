@@ -10,9 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.inputs import Horizon
-from models.training.arrays import Counts, Floats, plain_numbers
 from models.training.errors import TrainingError
-from models.training.patterns import cells, patterns
+from models.training.statistics.arrays import Counts, Floats, cells, patterns, plain_numbers
 from models.training.statistics.baseline import Baseline
 
 HORIZONS = (Horizon("1y"), Horizon("2y"), Horizon("3y"))

@@ -12,7 +12,6 @@ import numpy as np
 
 from models.artefact import Model
 from models.risk import DECISION_HORIZON
-from models.training.arrays import Floats
 from models.training.cohort.cohort import PREDICTORS, Cohort
 from models.training.errors import TrainingError
 from models.training.fitting.adequacy import (
@@ -29,11 +28,12 @@ from models.training.fitting.selection import Selection, select
 from models.training.fitting.served import HORIZONS, YEARS
 from models.training.fitting.shrinkage import WEAK, Shrinkage, uniform_shrinkage
 from models.training.fitting.univariable import Univariable, univariable_table
-from models.training.progress import Progress, quiet
+from models.training.statistics.arrays import Floats
 from models.training.statistics.baseline import Baseline, baseline
 from models.training.statistics.by_lifelines import fit_by_lifelines
 from models.training.statistics.cox import CoxFit, fit_cox
 from models.training.statistics.partial_likelihood import Ties
+from models.training.statistics.progress import Progress, quiet
 from models.training.statistics.proportionality import ScoreTest, score_test
 from models.training.statistics.resampling import FourFigures, SurvivalData, four_figures, refit
 

@@ -11,10 +11,10 @@ from models.registry import load_model
 from models.training.cohort.cohort import Cohort
 from models.training.cohort.describe import TableOne, table_one
 from models.training.errors import TrainingError
-from models.training.progress import Progress, quiet
 from models.training.report.compose import compose
 from models.training.report.page import page
 from models.training.report.report import as_document
+from models.training.statistics.progress import Progress, quiet
 from models.training.validation.validate import RESAMPLES, fit_record_of, validate
 from models.training.validation.validation import Validation
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.training.arrays import Events, Floats
-from models.training.patterns import cells
 from models.training.simulation.synthetic import Patterns
+from models.training.statistics.arrays import Events, Floats, cells
 from models.training.statistics.cox import solve_each
 from models.training.statistics.discrimination import DECIMALS
 

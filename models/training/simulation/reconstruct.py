@@ -20,11 +20,8 @@ from scipy.stats import norm
 from models.artefact import Model
 from models.inputs import Horizon
 from models.risk import DECISION_HORIZON
-from models.training.arrays import Floats
 from models.training.cohort.cohort import PREDICTORS
 from models.training.errors import TrainingError
-from models.training.patterns import cells
-from models.training.progress import Progress, quiet
 from models.training.simulation.many_cohorts import Ordered, fit_each, rank_each
 from models.training.simulation.simulate import RECONSTRUCTION, SCENARIOS, assumed_population, settings
 from models.training.simulation.synthetic import (
@@ -34,6 +31,8 @@ from models.training.simulation.synthetic import (
     one_factor,
     waiting,
 )
+from models.training.statistics.arrays import Floats, cells
+from models.training.statistics.progress import Progress, quiet
 
 FEWEST_ACCEPTED = 30  # fewer give no covariance of 7 parameters worth the name
 _BATCH = 1000  # draws of one stream of random numbers

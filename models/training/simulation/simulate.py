@@ -19,12 +19,9 @@ from scipy.stats import beta
 
 from models.artefact import Model
 from models.inputs import Horizon
-from models.training.arrays import Floats, Members
 from models.training.cohort.cohort import PREDICTORS
 from models.training.cohort.schema import RECURRENCE
 from models.training.errors import TrainingError
-from models.training.patterns import cells, patterns
-from models.training.progress import Progress, quiet
 from models.training.simulation.many_cohorts import Ordered, fit_each, rank_each
 from models.training.simulation.synthetic import (
     FollowUpPlan,
@@ -34,6 +31,8 @@ from models.training.simulation.synthetic import (
     hazard_for_risk,
     one_factor,
 )
+from models.training.statistics.arrays import Floats, Members, cells, patterns
+from models.training.statistics.progress import Progress, quiet
 
 SCENARIOS = Path(__file__).with_name("scenarios.toml")
 RECONSTRUCTION = Path(__file__).with_name("reconstruction.toml")

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from models.training.arrays import Floats, Statuses
 from models.training.cohort.schema import CENSORED, DEATH, RECURRENCE
 from models.training.errors import TrainingError
-from models.training.patterns import cells
+from models.training.statistics.arrays import Floats, Statuses, cells
 
 _QUADRATURE_POINTS = 15  # over the common factor; with 30 a cell's probability changes by less than 1e-9
 _NEWTON_STEPS = 60

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.training.arrays import Events, Floats
+from models.training.statistics.arrays import Events, Floats
 from models.training.statistics.survival import censoring, censoring_influence, kaplan_meier
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.arrays import Events, Floats
+from models.training.statistics.arrays import Events, Floats
 from models.training.statistics.partial_likelihood import Ties
 from models.training.statistics.survival import step_at
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.training.arrays import Events, Floats
 from models.training.errors import TrainingError
+from models.training.statistics.arrays import Events, Floats
 from models.training.statistics.cox import CoxFit, fit_cox
 
 AGREEMENT = 1e-6  # of log hazard ratios and of their covariance

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.training.arrays import Events, Floats
+from models.training.statistics.arrays import Events, Floats
 from models.training.statistics.baseline import baseline
 from models.training.statistics.cox import fit_cox
 from models.training.statistics.discrimination import PointEstimate

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import gammaln
 from scipy.stats import chi2_contingency, kruskal, mannwhitneyu
 
-from models.training.arrays import Counts, Floats
+from models.training.statistics.arrays import Counts, Floats
 
 SMALLEST_EXPECTED = 5.0
 _EXACT_BELOW = 50  # R's wilcox.test

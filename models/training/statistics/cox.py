@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.training.arrays import Counts, Events, Floats
 from models.training.errors import TrainingError
+from models.training.statistics.arrays import Counts, Events, Floats
 from models.training.statistics.partial_likelihood import (
     Design,
     Terms,

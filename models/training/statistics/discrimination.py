@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.arrays import Counts, Events, Floats, Statuses
+from models.training.statistics.arrays import Counts, Events, Floats, Statuses
 from models.training.statistics.survival import censoring, censoring_influence
 
 DECIMALS = 10  # of a score, before two are compared

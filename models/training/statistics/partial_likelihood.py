@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.arrays import Events, Floats
 from models.training.errors import TrainingError
+from models.training.statistics.arrays import Events, Floats
 
 Ties = Literal["efron", "breslow"]
 

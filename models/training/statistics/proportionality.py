@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import chi2
 
-from models.training.arrays import Events, Floats
+from models.training.statistics.arrays import Events, Floats
 from models.training.statistics.cox import CoxFit
 from models.training.statistics.partial_likelihood import Design, term_means
 from models.training.statistics.survival import kaplan_meier

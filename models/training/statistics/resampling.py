@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.training.arrays import Counts, Events, Floats
 from models.training.errors import TrainingError
-from models.training.progress import Progress, quiet
+from models.training.statistics.arrays import Counts, Events, Floats
 from models.training.statistics.cox import fit_many, fit_slopes
 from models.training.statistics.discrimination import Pairs
+from models.training.statistics.progress import Progress, quiet
 
 _AT_ONCE = 100  # resamples between two reports of progress
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.training.arrays import Counts, Events, Floats
+from models.training.statistics.arrays import Counts, Events, Floats
 from models.training.statistics.baseline import Baseline, baseline
 from models.training.statistics.calibration import KNOTS, restricted_cubic
 from models.training.statistics.cox import fit_cox, fit_many

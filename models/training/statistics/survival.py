@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from models.training.arrays import Events, Floats, Statuses
 from models.training.errors import TrainingError
+from models.training.statistics.arrays import Events, Floats, Statuses
 from models.training.statistics.limits import Z
 
 

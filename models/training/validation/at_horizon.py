@@ -6,9 +6,9 @@ from functools import partial
 import numpy as np
 
 from models.inputs import Horizon
-from models.training.arrays import Counts, Events, Floats, Statuses, plain_numbers
 from models.training.errors import TrainingError
 from models.training.statistics.accuracy import brier_at
+from models.training.statistics.arrays import Counts, Events, Floats, Statuses, plain_numbers
 from models.training.statistics.benefit import net_benefit
 from models.training.statistics.calibration import calibration_at
 from models.training.statistics.discrimination import auc_at

@@ -7,7 +7,7 @@ from math import floor
 import numpy as np
 
 from models.inputs import Horizon
-from models.training.arrays import Floats, Members, Statuses, plain_numbers
+from models.training.statistics.arrays import Floats, Members, Statuses, plain_numbers
 from models.training.statistics.limits import Z
 from models.training.statistics.survival import aalen_johansen, kaplan_meier, log_rank
 from models.training.validation.validation import (

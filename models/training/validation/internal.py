@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.inputs import Horizon
-from models.training.arrays import Counts, Floats
 from models.training.errors import TrainingError
-from models.training.progress import Progress, quiet
 from models.training.statistics.accuracy import brier_at
+from models.training.statistics.arrays import Counts, Floats
 from models.training.statistics.baseline import baseline
 from models.training.statistics.discrimination import auc_at
+from models.training.statistics.progress import Progress, quiet
 from models.training.statistics.resampling import Refits, SurvivalData
 from models.training.statistics.smooth import cloglog, smoother
 from models.training.validation.validation import Stability, StabilityRow

@@ -8,9 +8,9 @@ import numpy as np
 
 from models.artefact import Model
 from models.risk import DECISION_HORIZON
-from models.training.arrays import Floats, Members
 from models.training.cohort.cohort import Cohort
 from models.training.errors import TrainingError
+from models.training.statistics.arrays import Floats, Members
 from models.training.statistics.cox import fit_cox
 from models.training.statistics.discrimination import harrell_c
 from models.training.statistics.smooth import cloglog

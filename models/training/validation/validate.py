@@ -16,13 +16,13 @@ import numpy as np
 from models.artefact import Model
 from models.inputs import Horizon
 from models.risk import DECISION_HORIZON, mean_risk
-from models.training.arrays import Counts, Floats
 from models.training.cohort.cohort import Cohort, FlowStep
 from models.training.cohort.schema import CENSORED
 from models.training.errors import TrainingError
-from models.training.progress import Progress, quiet
+from models.training.statistics.arrays import Counts, Floats
 from models.training.statistics.calibration import calibration_slope
 from models.training.statistics.discrimination import PointEstimate, auc_at, harrell_c, uno_c
+from models.training.statistics.progress import Progress, quiet
 from models.training.statistics.resampling import (
     Refits,
     SurvivalData,
