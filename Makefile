@@ -3,13 +3,13 @@ export PATH ?= /usr/local/bin:/usr/bin:/bin
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
-PYTEST := $(BIN)/python -m pytest
+PYTEST := $(BIN)/python -m pytest -p hypothesispytest
 PROJECT := $(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 SUITES := unit spec contract hostile golden statistics
 FOLDERS := $(SUITES:%=tests/%)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test test-system bench lock docs $(SUITES:%=test-%)
+.PHONY: help install demo check test test-system watch bench lock docs $(SUITES:%=test-%)
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,11 +36,15 @@ test-system: .venv/all  ## tests with FHIR servers, a browser and the wheel; say
 $(SUITES:%=test-%): test-%: .venv/all
 	@$(PYTEST) -n auto tests/$*
 
+watch: .venv/all  ## one test file, again whenever a source file changes: make watch FILE=tests/unit/test_titres.py
+	@$(BIN)/python -m tests.support.watch $(FILE)
+
 bench: .venv/all  ## measurements, never a gate
 	@$(BIN)/python -m tests.bench
 
 docs: .venv/all  ## write the generated pages and pictures
-	@$(BIN)/python -m tests.spec --write && $(BIN)/imnm-cds check --write && $(BIN)/python -m tests.support.picture --write
+	@$(BIN)/python -m tests.spec --write && $(BIN)/imnm-cds check --write
+	@IMNM_WRITE_PICTURE=1 $(PYTEST) -n 0 -rs tests/system/browser/test_picture.py
 	@$(BIN)/python -m tests.statistics.reference --write && $(BIN)/python -m tests.statistics.example --write && $(BIN)/python -m cds_service.commands.cohort --write
 
 lock:  ## resolve the lock files anew (needs uv)

@@ -24,7 +24,8 @@ TIMEOUT_S = 10.0  # far above the service's own deadline: a client that waits sh
 BODY_BYTES = 16 * 1024 * 1024  # a prefetch page of 1,000 resources is 3 MB
 _AT_ONCE = 8  # queries to the FHIR server: an EHR must not feel us
 _REASON_CHARACTERS = 300
-_OK, _REDIRECTS = 200, frozenset({301, 302, 303, 307, 308})
+_OK, _NOT_FOUND, _REDIRECTS = 200, 404, frozenset({301, 302, 303, 307, 308})
+_USUAL_ADDRESS = "; a discovery address usually ends in /cds-services"
 _JSON = "application/json"
 _FHIR = "application/fhir+json, application/json;q=0.9"
 _TOKEN = re.compile(r"\{\{\s*(.*?)\s*\}\}")
@@ -83,33 +84,30 @@ class CdsClient:
 
     async def services(self) -> list[dict[str, Any]]:
         """Read the services of the discovery document. Raises CallError."""
-        document = await self._get(self._discovery_url, _JSON)
+        document = await self._get(self._discovery_url, _JSON, if_missing=_USUAL_ADDRESS)
         services = document.get("services")
         if not isinstance(services, list):
-            raise CallError(
-                f"{self._discovery_url}: the answer has no list `services`; "
-                "a discovery address usually ends in /cds-services"
-            )
+            raise CallError(f"{self._discovery_url}: the answer has no list `services`{_USUAL_ADDRESS}")
         return [service for service in services if isinstance(service, dict)]
 
     async def prefetch(self, service: Mapping[str, Any], context: Mapping[str, str]) -> dict[str, Any]:
         """Fill the templates of a service from the FHIR server; a key that fails is left out."""
         templates = service.get("prefetch")
         templates = templates if isinstance(templates, dict) else {}
-        found: dict[str, Any] = {}
+        filled: dict[str, Any] = {}
         left_out: dict[str, str] = {}
 
         async def fetch(key: str) -> None:
             url = f"{self._fhir_server}/"
             try:
                 url += _query(templates[key], context)
-                found[key] = await self._get(url, _FHIR)
+                filled[key] = await self._get(url, _FHIR)
             except CallError as error:
                 left_out[key] = str(error).removeprefix(f"{url}: ")  # the address holds the patient's id
 
         await asyncio.gather(*map(fetch, templates))
         self.left_out = left_out
-        return {key: found[key] for key in templates if key in found}
+        return {key: filled[key] for key in templates if key in filled}
 
     async def call(
         self,
@@ -142,10 +140,10 @@ class CdsClient:
     def _address(self, service: Mapping[str, Any]) -> str:
         return f"{self._discovery_url}/{quote(service['id'], safe='')}"
 
-    async def _get(self, url: str, accept: str) -> dict[str, Any]:
+    async def _get(self, url: str, accept: str, *, if_missing: str = "") -> dict[str, Any]:
         status, body = await self._send("GET", url, accept)
         if status != _OK:
-            raise CallError(f"{url}: HTTP {status}")
+            raise CallError(f"{url}: HTTP {status}{if_missing if status == _NOT_FOUND else ''}")
         return _object(url, status, body)
 
     async def _send(
@@ -233,13 +231,13 @@ def _query(template: object, context: Mapping[str, str]) -> str:
     query = _TOKEN.sub(fill, template)
     if not _QUERY.fullmatch(query) or ".." in unquote(query.partition("?")[0]).split("/"):
         raise CallError("the template is no FHIR read or search")
-    return _NOT_IN_QUERY.sub(lambda found: quote(found[0], safe=""), query)
+    return _NOT_IN_QUERY.sub(lambda odd: quote(odd[0], safe=""), query)
 
 
 def _day(token: str) -> str:
     """`today()`, `today() - 90 days`: the date on this machine's clock; nothing for another token."""
-    found = _DAY.fullmatch(token)
-    if not found:
+    asked = _DAY.fullmatch(token)
+    if not asked:
         return ""
-    days = timedelta(days=int(f"{found[1] or ''}{found[2] or 0}"))
+    days = timedelta(days=int(f"{asked[1] or ''}{asked[2] or 0}"))
     return (datetime.now(UTC).astimezone() + days).date().isoformat()

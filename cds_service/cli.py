@@ -209,8 +209,8 @@ def describe(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Describe a cohort: Table 1 by antibody subtype and by recurrence, follow-up, missing values."""
+    from cds_service.commands.cohort import CohortSource
     from cds_service.commands.describe import run_describe
-    from cds_service.commands.train import CohortSource
     from cds_service.terminal import open_console
 
     source = CohortSource(cohort, time_zero, columns or (), candidates or (), landmark, until, max_rows)
@@ -254,7 +254,8 @@ def train(
     date: Annotated[str, typer.Option(help="Day of the fit, as cards will say; today if left out.")] = "",
 ) -> None:
     """Fit the four-predictor model to a cohort and write it as a folder that the service serves."""
-    from cds_service.commands.train import CohortSource, day_of, default_centre, run_train
+    from cds_service.commands.cohort import CohortSource
+    from cds_service.commands.train import day_of, default_centre, run_train
     from cds_service.terminal import open_console
     from models.training.fitting.fit_record import Labels
     from models.training.fitting.train import Options
@@ -281,7 +282,7 @@ def validate(
     max_rows: MaxRows = None,
 ) -> None:
     """Validate a model in a cohort, and write a report: one page of HTML, and every number of it as JSON."""
-    from cds_service.commands.train import CohortSource
+    from cds_service.commands.cohort import CohortSource
     from cds_service.commands.validate import run_validate
     from cds_service.terminal import open_console
 

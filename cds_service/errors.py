@@ -37,9 +37,15 @@ class ServiceError(Exception):
     retry_helps: ClassVar[bool] = False
     retry_after_s: ClassVar[int] = 1
 
-    def __init__(self, message: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        headers: Mapping[str, str] | None = None,
+        audit: Mapping[str, object] | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
+        self.audit = dict(audit or {})  # fields of the audit event; the answer has none of them
         self._headers = dict(headers or {})
 
     @property

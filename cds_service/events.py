@@ -1,12 +1,12 @@
 """Every log and audit event, with the fields it may carry. There is no other logging.
 
-A field is a count, a duration or a word of ours; text of a request or a record cannot get in. One event is one JSON
-object on one line.
+A field is a count, a duration or a word of ours; text of a request or a record cannot get in, but for the cleaned
+address of a FHIR server that was refused. One event is one JSON object on one line.
 """
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -16,6 +16,13 @@ _Check = Callable[[Any], Any]
 
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ .:,/()+-]{0,79}")
 _OTHER = "other"
+# An address that has one reading; whatever holds a further "@" may hide a password where none belongs.
+_ADDRESS = re.compile(
+    r"( *(?:[A-Za-z][A-Za-z0-9+.-]*://)?)(?:[^/?#;@\\]*@)?"  # scheme; user
+    r"((?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?(?:/[^?#;@\\]*)?)"  # host, port, path
+    r"(?:[?#;][^@]*)?"
+)
+_ADDRESS_CHARACTERS, _MOST_ADDRESSES = 120, 20  # a caller decides how often they are logged
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Why a resource did not count (clinical rules 1). A status is its own reason, so the codes of FHIR stand here too.
 # fmt: off
@@ -36,6 +43,16 @@ def _word(value: str) -> str:
 
 def _uuid(value: str) -> str:
     return value if _UUID.fullmatch(value) else _OTHER
+
+
+def _address(value: str) -> str:
+    """Scheme, host, port and path; no user, query, fragment or character that cannot be printed."""
+    parts = _ADDRESS.fullmatch("".join(filter(str.isprintable, value)))
+    return f"{parts[1]}{parts[2]}"[:_ADDRESS_CHARACTERS] if parts else _OTHER
+
+
+def _addresses(value: Sequence[str]) -> list[str]:
+    return [_address(each) for each in value[:_MOST_ADDRESSES]]
 
 
 def _count(value: int) -> int:
@@ -84,6 +101,8 @@ class Event(Enum):
             "refused": _reasons,
             "failed": _words,  # prefetch key → what happened
             "not_offered": _words,
+            "refused_server": _address,  # the `fhirServer` of no configured client; none where there was none
+            "configured_servers": _addresses,  # beside a refused one
             "token": _word,  # used | unused | ignored | none
             "body_bytes": _count,
             "fhir_requests": _count,

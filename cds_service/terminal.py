@@ -70,8 +70,9 @@ def show_card(console: Console, card: Card) -> None:
 
 
 def show_silence(console: Console, why: str) -> None:
-    """Say that the answer holds no card, and why: silence must never look like a failure."""
-    parts = [Text("No card is shown: the service answered `cards: []`.", style="bold"), Text(), Text(why)]
+    """Say in a sentence that there is no card, and why: silence must never look like a failure."""
+    said = "No card is shown: the service has nothing to say about this chart."
+    parts = [Text(said, style="bold"), Text(), Text(why)]
     console.print(
         Panel(Group(*parts), title=Text(" SILENT ", style="bold"), title_align="left", padding=(1, 2))
     )

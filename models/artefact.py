@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
+from models.inputs import Horizon
+
 Mark = Literal["published", "derived", "assumed"]
 BandName = Literal["low", "intermediate", "high"]
 
@@ -22,8 +24,8 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
-class Code:
-    """A code to order or to book with. `name` is for people, `vocabulary` the short name of `system` ("LOINC")."""
+class Orderable:
+    """What can be ordered or booked, as a code. `name` is for people, `vocabulary` the short name of `system` ("LOINC")."""
 
     name: str
     vocabulary: str
@@ -40,7 +42,7 @@ class DecidingTest:
     """
 
     name: str
-    orders: tuple[Code, ...]
+    orders: tuple[Orderable, ...]
     reasons: tuple[str, ...] = ()
 
     def helps(self, reason: str) -> bool:
@@ -49,7 +51,7 @@ class DecidingTest:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class PolicyItem:
     """One row of the follow-up table (V): the interval of each band, and for each part its order codes.
 
     A band without an interval omits the item. A part without codes is named on the card but not suggested.
@@ -58,7 +60,7 @@ class Item:
     label: str
     kind: Literal["order", "appointment"]
     every: Mapping[BandName, timedelta]
-    parts: Mapping[str, tuple[Code, ...]]
+    parts: Mapping[str, tuple[Orderable, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Policy:
     quiet_low: bool  # V6: whether a low band with nothing to do is silent
     statin_label: str
     tests: Mapping[str, DecidingTest]  # by predictor; their order breaks ties (S8)
-    items: Mapping[str, Item]  # in the order of the table
+    items: Mapping[str, PolicyItem]  # in the order of the table
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ class Model:
     description: Mapping[str, str]  # population, intended use, time zero, outcome, …
     predictors: tuple[PredictorSpec, ...]
     log_hazard_ratios: tuple[float, ...]
-    baseline_hazard: Mapping[str, float]  # cumulative, by horizon
+    baseline_hazard: Mapping[Horizon, float]  # cumulative
     covariance: tuple[tuple[float, ...], ...]
     joint: Mapping[str, float]
     interval: tuple[float, float]
@@ -145,6 +147,6 @@ class Model:
         return tuple(spec.name for spec in self.predictors)
 
     @property
-    def horizons(self) -> tuple[str, ...]:
-        """The horizons of the model, earliest first: "1y", "2y", "3y"."""
+    def horizons(self) -> tuple[Horizon, ...]:
+        """The horizons of the model, earliest first."""
         return tuple(self.baseline_hazard)

@@ -1,10 +1,29 @@
-"""The language a model speaks: predictors and follow-up facts, without FHIR."""
+"""The language a model speaks: horizons, predictors and follow-up facts, without FHIR."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Self
+
+
+class Horizon(str):
+    """How long after time zero a risk is meant, as models write it: "2y". Raises ValueError for any other text."""
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:
+        """Check the text: a whole number and y."""
+        if not re.fullmatch(r"[1-9]\d?y", text, re.ASCII):
+            raise ValueError(f"{text!r} is no horizon like 2y")
+        return super().__new__(cls, text)
+
+    @property
+    def years(self) -> float:
+        """The same as a number of years."""
+        return float(self.removesuffix("y"))
 
 
 class State(StrEnum):

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from models.artefact import BandName, Code, DecidingTest, Item, Mark, ModelError, Policy
+from models.artefact import BandName, DecidingTest, Mark, ModelError, Orderable, Policy, PolicyItem
 from models.inputs import FOLLOW_UP_PARTS, FollowUpFacts, Part
 from models.risk import DECISION_HORIZON, Abstained, NextBestTest, Scored
 
@@ -61,7 +61,7 @@ class SuggestedOrder:
 
     kind: Literal["order", "appointment"]
     item: str
-    codes: tuple[Code, ...]
+    codes: tuple[Orderable, ...]
 
     @property
     def label(self) -> str:
@@ -90,13 +90,19 @@ def advise(
     possible_relapse: bool,
 ) -> Advice:
     """The advice for one patient (V1 to V7)."""
-    statin = _statin(policy, facts)
+    statin: tuple[FollowUpItem, ...] = ()
+    if facts.statin:
+        statin = (FollowUpItem("statin", policy.statin_label, "warn", evidence=(facts.statin,)),)
     if isinstance(outcome, Abstained):
         suggestions = _suggestions(policy, outcome.next_best_test, ())
         indicator: Literal["info", "warning"] = "warning" if possible_relapse else "info"
         return Advice(None, None, "", statin, indicator, silent=False, suggestions=suggestions)
     banding = band_of(policy, outcome)
-    follow_up = _follow_up(policy, banding.column, facts)
+    follow_up = tuple(
+        _item(policy, name, item.every[banding.column], facts)
+        for name, item in policy.items.items()
+        if banding.column in item.every and facts.items.get(name)
+    )
     gaps = any(item.state in _GAPS for item in follow_up)
     urgent = possible_relapse or banding.column == "high" or (banding.column == "intermediate" and gaps)
     return Advice(
@@ -128,14 +134,6 @@ def _band_at(policy: Policy, risk: float) -> BandName:
     if risk < policy.low_below:
         return "low"
     return "high" if risk >= policy.high_from else "intermediate"
-
-
-def _follow_up(policy: Policy, column: BandName, facts: FollowUpFacts) -> tuple[FollowUpItem, ...]:
-    return tuple(
-        _item(policy, name, item.every[column], facts)
-        for name, item in policy.items.items()
-        if column in item.every and facts.items.get(name)
-    )
 
 
 def _item(policy: Policy, name: str, interval: timedelta, facts: FollowUpFacts) -> FollowUpItem:
@@ -175,17 +173,11 @@ def _state(not_ok: Sequence[Part], planned: Sequence[Part], due: date | None, to
     return "overdue" if due < today else "due"
 
 
-def _is_planned(item: Item, part: Part, interval: timedelta, facts: FollowUpFacts) -> bool:
+def _is_planned(item: PolicyItem, part: Part, interval: timedelta, facts: FollowUpFacts) -> bool:
     """V3: a visit booked within the interval from now; an order not older than the interval."""
     if item.kind == "appointment":
         return any(timedelta(0) < start - facts.as_of <= interval for start in facts.appointments)
     return any(facts.as_of - written <= interval for written in part.orders)
-
-
-def _statin(policy: Policy, facts: FollowUpFacts) -> tuple[FollowUpItem, ...]:
-    if not facts.statin:
-        return ()
-    return (FollowUpItem("statin", policy.statin_label, "warn", evidence=(facts.statin,)),)
 
 
 def _suggestions(
@@ -209,7 +201,7 @@ def _suggestions(
     return tuple(suggestions[: policy.suggestions_at_most])
 
 
-def _codes(policy: Policy, item: str, parts: Sequence[str]) -> tuple[Code, ...]:
+def _codes(policy: Policy, item: str, parts: Sequence[str]) -> tuple[Orderable, ...]:
     return tuple(code for part in parts for code in policy.items[item].parts[part])
 
 
@@ -228,7 +220,13 @@ def load_policy(path: Path) -> Policy:
 def _policy(document: Mapping[str, Any]) -> Policy:
     if document["schema"] != SCHEMA:
         raise ValueError(f"schema {document['schema']!r} is not {SCHEMA}")
-    codes = {name: _code(row, document["vocabularies"]) for name, row in document["codes"].items()}
+    systems = document["vocabularies"]
+    codes = {
+        name: Orderable(
+            row["name"], row["vocabulary"], systems[row["vocabulary"]], row["code"], row["display"]
+        )
+        for name, row in document["codes"].items()
+    }
     policy = Policy(
         known_at_least=_number(document, "score.known_at_least", "{predictors}"),
         low_below=_number(document, "bands.low_below", "1"),
@@ -237,7 +235,12 @@ def _policy(document: Mapping[str, Any]) -> Policy:
         suggestions_at_most=_number(document, "advice.suggestions_at_most", "{suggestions}"),
         quiet_low=document["advice"]["quiet_low"],
         statin_label=document["advice"]["statin_label"],
-        tests={name: _test(row, codes) for name, row in document["next_best_test"].items()},
+        tests={
+            name: DecidingTest(
+                row["name"], tuple(codes[code] for code in row["orders"]), tuple(row.get("reasons", ()))
+            )
+            for name, row in document["next_best_test"].items()
+        },
         items={name: _item_of(document, name, codes) for name in document["follow_up"]},
     )
     if not 0 < policy.low_below < policy.high_from < 1:
@@ -261,17 +264,7 @@ def _number(document: Mapping[str, Any], name: str, unit: str) -> Any:
     return row["value"]
 
 
-def _code(row: Mapping[str, str], vocabularies: Mapping[str, str]) -> Code:
-    vocabulary = row["vocabulary"]
-    return Code(row["name"], vocabulary, vocabularies[vocabulary], row["code"], row["display"])
-
-
-def _test(row: Mapping[str, Any], codes: Mapping[str, Code]) -> DecidingTest:
-    orders = tuple(codes[name] for name in row["orders"])
-    return DecidingTest(row["name"], orders, tuple(row.get("reasons", ())))
-
-
-def _item_of(document: Mapping[str, Any], name: str, codes: Mapping[str, Code]) -> Item:
+def _item_of(document: Mapping[str, Any], name: str, codes: Mapping[str, Orderable]) -> PolicyItem:
     """One row of the table, under the names that the mapping uses."""
     row, parts = document["follow_up"][name], FOLLOW_UP_PARTS.get(name, ())
     if set(row["parts"]) != set(parts):
@@ -282,7 +275,7 @@ def _item_of(document: Mapping[str, Any], name: str, codes: Mapping[str, Code]) 
         raise ValueError(f"follow_up.{name} must be of the kind order or appointment")
     if not set(row["every"]) <= set(get_args(BandName)):
         raise ValueError(f"follow_up.{name} may have intervals for {', '.join(get_args(BandName))} only")
-    return Item(
+    return PolicyItem(
         label=row["label"],
         kind=row["kind"],
         every={

@@ -19,6 +19,7 @@ from models.artefact import (
     Provenance,
     PublishedFactors,
 )
+from models.inputs import Horizon
 from models.policy import load_policy
 from models.risk import DECISION_HORIZON, estimate, extremes
 
@@ -121,7 +122,7 @@ def model_of(document: Mapping[str, Any], policy: Policy) -> Model:
         description=document["description"],
         predictors=tuple(PredictorSpec(**row) for row in document["predictors"]),
         log_hazard_ratios=tuple(document["log_hazard_ratios"]),
-        baseline_hazard=document["baseline_cumulative_hazard"],
+        baseline_hazard={Horizon(h): v for h, v in document["baseline_cumulative_hazard"].items()},
         covariance=tuple(tuple(row) for row in document["covariance"]),
         joint=dict(sorted(document["joint"].items())),
         interval=(document["interval"][0], document["interval"][1]),
@@ -201,9 +202,9 @@ def _verify_golden(golden: Mapping[str, Any], model: Model) -> None:
         pattern, over = pair["pattern"], pair.get("range_over_unknowns", {})
         for horizon in model.horizons:
             got, want = estimate(model, pattern, horizon), pair["risk"][horizon]
-            found = [(got.estimate, want["estimate"]), (got.low, want["low"]), (got.high, want["high"])]
+            numbers = [(got.estimate, want["estimate"]), (got.low, want["low"]), (got.high, want["high"])]
             if over:
                 ends, stored = extremes(model, pattern, horizon), over[horizon]
-                found += [(ends.lowest, stored["lowest"]), (ends.highest, stored["highest"])]
-            met = all(abs(have - stored) <= _GOLDEN_TOLERANCE for have, stored in found)
+                numbers += [(ends.lowest, stored["lowest"]), (ends.highest, stored["highest"])]
+            met = all(abs(have - stored) <= _GOLDEN_TOLERANCE for have, stored in numbers)
             _require(met, f"the golden pair {pattern} at {horizon} is not met")

@@ -7,16 +7,19 @@ unknown predictor makes a mixture of normals (S3). Time zero is the moment of th
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from itertools import product
 from math import exp, expm1, fsum, log, sqrt
 from statistics import NormalDist
 from sys import float_info
 from typing import Literal
 
-from models.artefact import Code, Model
-from models.inputs import Predictor, State
+from models.artefact import Model, Orderable
+from models.inputs import Horizon, Predictor, State
 
-DECISION_HORIZON = "2y"  # bands, contributions and the next best test are about the 2-year risk (S6 to S8)
+DECISION_HORIZON = Horizon(
+    "2y"
+)  # bands, contributions and the next best test are about the 2-year risk (S6 to S8)
 
 _TOLERANCE = 1e-13  # of a quantile, on the u scale
 _WIDTH_DECIMALS = 9  # S8: equal widths stay equal whatever the order of summation
@@ -53,8 +56,8 @@ class NextBestTest:
 
     predictor: str
     name: str
-    order: Code
-    also: tuple[Code, ...] = ()
+    order: Orderable
+    also: tuple[Orderable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,8 @@ class Scored:
     pattern: str
     present: int
     unknown: tuple[str, ...]
-    risk: Mapping[str, Estimate]
-    range_over_unknowns: Mapping[str, Extremes]
+    risk: Mapping[Horizon, Estimate]
+    range_over_unknowns: Mapping[Horizon, Extremes]
     contributions: Mapping[str, Contribution]
     next_best_test: NextBestTest | None
 
@@ -108,12 +111,19 @@ def score(model: Model, predictors: Mapping[str, Predictor], unread: Mapping[str
     )
 
 
-def cell_risk(model: Model, cell: str, horizon: str) -> float:
+def percent(risk: float) -> str:
+    """A risk for people (S10): whole percents of the unrounded risk, "> 95 %" and "< 1 %" at the ends."""
+    whole = (Decimal(risk) * 100).quantize(Decimal(1), ROUND_HALF_UP)
+    ends = "> 95 %" if risk > 0.95 else "< 1 %" if risk < 0.01 else ""  # noqa: PLR2004 - S10, a rule of display
+    return ends or f"{whole} %"
+
+
+def cell_risk(model: Model, cell: str, horizon: Horizon) -> float:
     """The risk of a cell at a horizon: 1 - exp(-H0 exp(sum of log hazard ratios)) (S1)."""
     return risk_at(_mean_u(model, cell, horizon))
 
 
-def cell_distribution(model: Model, cell: str, horizon: str) -> NormalDist:
+def cell_distribution(model: Model, cell: str, horizon: Horizon) -> NormalDist:
     """The distribution of u in a cell at a horizon: variance g'Vg, where g is 1 for what is present (S2)."""
     rows = [i for i, mark in enumerate(cell) if mark == "1"]
     rows.append(len(cell) + model.horizons.index(horizon))
@@ -134,12 +144,12 @@ def cells(model: Model, pattern: str) -> dict[str, float]:
     return {cell: probability / total for cell, probability in joint.items()}
 
 
-def mean_risk(model: Model, pattern: str, horizon: str) -> float:
+def mean_risk(model: Model, pattern: str, horizon: Horizon) -> float:
     """The risk at a horizon, marginalised over the unknown predictors (S3)."""
     return fsum(weight * cell_risk(model, cell, horizon) for cell, weight in cells(model, pattern).items())
 
 
-def estimate(model: Model, pattern: str, horizon: str) -> Estimate:
+def estimate(model: Model, pattern: str, horizon: Horizon) -> Estimate:
     """The marginalised risk, and the 5 % and 95 % points of the mixture of the open cells' distributions (S2, S3)."""
     mixture = [
         (weight, cell_distribution(model, cell, horizon)) for cell, weight in cells(model, pattern).items()
@@ -148,7 +158,7 @@ def estimate(model: Model, pattern: str, horizon: str) -> Estimate:
     return Estimate(mean_risk(model, pattern, horizon), low, high)
 
 
-def extremes(model: Model, pattern: str, horizon: str) -> Extremes:
+def extremes(model: Model, pattern: str, horizon: Horizon) -> Extremes:
     """The lowest and the highest risk among the cells that a pattern leaves open (S3)."""
     risks = [cell_risk(model, cell, horizon) for cell in cells(model, pattern)]
     return Extremes(min(risks), max(risks))
@@ -177,7 +187,9 @@ def quantile(parts: Sequence[tuple[float, NormalDist]], probability: float) -> f
 def contributions(model: Model, pattern: str) -> dict[str, Contribution]:
     """For each present predictor its hazard ratio, and the 2-year risk with it recorded absent (S7)."""
     return {
-        name: Contribution(exp(ratio), mean_risk(model, _with(pattern, i, "0"), DECISION_HORIZON))
+        name: Contribution(
+            exp(ratio), mean_risk(model, f"{pattern[:i]}0{pattern[i + 1 :]}", DECISION_HORIZON)
+        )
         for i, (name, ratio) in enumerate(zip(model.names, model.log_hazard_ratios, strict=True))
         if pattern[i] == "1"
     }
@@ -208,13 +220,9 @@ def expected_width(model: Model, pattern: str, predictor: str) -> float:
     return width
 
 
-def _mean_u(model: Model, cell: str, horizon: str) -> float:
+def _mean_u(model: Model, cell: str, horizon: Horizon) -> float:
     ratios = fsum(ratio for ratio, mark in zip(model.log_hazard_ratios, cell, strict=True) if mark == "1")
     return log(model.baseline_hazard[horizon]) + ratios
-
-
-def _with(pattern: str, index: int, mark: str) -> str:
-    return pattern[:index] + mark + pattern[index + 1 :]
 
 
 def _needs(model: Model, unknown: Mapping[str, str]) -> tuple[str, ...]:

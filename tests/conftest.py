@@ -81,7 +81,7 @@ def _no_network_but_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_answer_is_hollow(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Walk through every JSON body that is answered while a test runs (CDS Hooks G-03, G-04)."""
+    """Walk through every JSON body that is answered while a test runs: CDS Hooks allows no null and no empty value."""
     found: list[str] = []
     original = Response.__init__
 

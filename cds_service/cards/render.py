@@ -18,7 +18,7 @@ from cds_service.cards.assessment import Assessment
 from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.why import speaks
 from cds_service.cards.words import detail, summary
-from models.artefact import Code, Model, Policy
+from models.artefact import Model, Orderable, Policy
 from models.policy import SuggestedOrder
 
 Card = dict[str, Any]
@@ -122,7 +122,7 @@ def _codings(order: SuggestedOrder, settings: CardSettings) -> list[dict[str, st
     return [dict(own)] if own else [_coding(code) for code in order.codes]
 
 
-def _coding(code: Code) -> dict[str, str]:
+def _coding(code: Orderable) -> dict[str, str]:
     return {"system": code.system, "code": code.code, "display": code.display}
 
 

@@ -12,7 +12,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from cds_service.cards.assessment import Assessment, EligibilityUnknown, NotEligible
 from fhir_mapping.evidence import Activity, ContextFinding, Evidence, Feature, Findings, Measured
 from models.policy import FollowUpItem
-from models.risk import Abstained, Scored
+from models.risk import DECISION_HORIZON, Abstained, Scored, percent
 
 SUMMARY_LENGTH = 139  # CDS Hooks: fewer than 140 characters
 
@@ -68,13 +68,6 @@ def plain(text: str, length: int = 60) -> str:
     return re.sub(r"([\\`*_{}\[\]()#+!|~>:@-])", r"\\\1", shortened.replace("<", "‹").replace("&", "＆"))
 
 
-def percent(risk: float) -> str:
-    """A risk for people (S10): whole percents of the unrounded risk, "> 95 %" and "< 1 %" at the ends."""
-    whole = (Decimal(risk) * 100).quantize(Decimal(1), ROUND_HALF_UP)
-    ends = "> 95 %" if risk > 0.95 else "< 1 %" if risk < 0.01 else ""  # noqa: PLR2004 - S10, a rule of display
-    return ends or f"{whole} %"
-
-
 def number(value: Decimal) -> str:
     """A measured value for people: thousands with a comma, at most two decimals, no trailing zeros."""
     exponent = Decimal("0.01") if abs(value) < 100 else Decimal(1)  # noqa: PLR2004 - readable, not clinical
@@ -99,7 +92,7 @@ def _relapse(assessment: Assessment) -> str:
 def _summary(assessment: Assessment) -> str:
     match assessment.outcome:
         case Scored(risk=risk, present=present, pattern=pattern) if assessment.advice:
-            two = risk["2y"]
+            two = risk[DECISION_HORIZON]
             return (
                 f"IMNM: {assessment.advice.band} recurrence risk, {percent(two.estimate)} in 2 years "
                 f"({percent(two.low)} to {percent(two.high)}); {present} of {len(pattern)} predictors present"
@@ -189,7 +182,7 @@ def _risk(assessment: Assessment) -> list[str]:
     if not isinstance(outcome, Scored) or advice is None:
         return []
     rows = [
-        f"| {horizon.rstrip('y')} | {percent(e.estimate)} ({percent(e.low)} to {percent(e.high)}) |"
+        f"| {horizon.years:g} | {percent(e.estimate)} ({percent(e.low)} to {percent(e.high)}) |"
         for horizon, e in outcome.risk.items()
     ]
     return [
@@ -207,7 +200,7 @@ def _risk(assessment: Assessment) -> list[str]:
 def _unknown_range(outcome: Scored) -> str:
     if not outcome.unknown:
         return ""
-    over = outcome.range_over_unknowns["2y"]
+    over = outcome.range_over_unknowns[DECISION_HORIZON]
     return f"Depending on what is not known: {percent(over.lowest)} to {percent(over.highest)} at 2 years."
 
 

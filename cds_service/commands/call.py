@@ -43,10 +43,9 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
-class _Opened:
+class _Exchanges:
     """What came of opening the chart."""
 
-    service: Service
     call: Exchange
     feedback: Exchange | None = None
 
@@ -72,22 +71,25 @@ def run(
     context = {"userId": user, "patientId": patient}
     console = Console(quiet=True) if as_json else open_console()
 
-    async def chart_opened() -> _Opened:
+    async def chart_opened() -> _Exchanges:
         async with open_client(*addresses) as client:
             chosen = _choose(await client.services(), service, addresses[0])
-            found = await client.prefetch(chosen, context) if prefetch else {}
-            answer = await client.call(chosen, context, found)
+            filled = await client.prefetch(chosen, context) if prefetch else {}
+            answer = await client.call(chosen, context, filled)
             if not answer.refusal:
-                _show(console, chosen, client.left_out, found, answer)
-            return _Opened(chosen, answer, await _feedback(client, chosen, answer, action))
+                _show(console, chosen, client.left_out, filled, answer)
+            return _Exchanges(answer, await _feedback(client, chosen, answer, action))
 
     try:
-        opened = asyncio.run(chart_opened())
+        done = asyncio.run(chart_opened())
         if as_json:
-            sys.stdout.write(f"{json.dumps(_json_object(opened))}\n")  # ASCII: no text can steer the terminal
+            answer = _exchanged(done.call) | (
+                {"feedback": _exchanged(done.feedback)} if done.feedback else {}
+            )
+            sys.stdout.write(f"{json.dumps(answer)}\n")  # ASCII: no text can steer the terminal
     except RecursionError:
         raise UnusableInput("an answer is nested too deeply to be handed on") from None
-    _end(console, opened)
+    _end(console, done)
 
 
 def feedback_item(card: Mapping[str, Any], action: Action, now: datetime) -> dict[str, Any]:
@@ -156,46 +158,45 @@ def _show(
     console: Console,
     service: Service,
     left_out: Mapping[str, str],
-    found: Mapping[str, Any],
+    filled: Mapping[str, Any],
     answer: Exchange,
 ) -> None:
     title = service.get("title")
     name = f"{service['id']}: {title}" if isinstance(title, str) else service["id"]
     console.print(Text(printable(name), style="bold"))
-    if found or left_out:
-        _say(console, f"Prefetch: {len(found)} of {len(found) + len(left_out)} keys filled.")
+    if filled or left_out:
+        _say(console, f"Prefetch: {len(filled)} of {len(filled) + len(left_out)} keys filled.")
     for key, why in left_out.items():
         _say(console, f"  left out: {key} ({why})")
     for card in answer.cards:
         show_card(console, card)
     if not answer.cards:
-        show_silence(console, "The service has nothing to say about this chart.")
+        show_silence(console, "It answered with an empty list of cards.")
 
 
-def _end(console: Console, opened: _Opened) -> None:
+def _end(console: Console, done: _Exchanges) -> None:
     """Say what the service answered to the feedback; end with status 1 where it refused feedback or call."""
-    if opened.call.refusal:
-        said = f"imnm-cds: the service refused the call: HTTP {opened.call.status}, {opened.call.refusal}"
+    if done.call.refusal:
+        said = f"imnm-cds: the service refused the call: {_refused(done.call)}"
         sys.stderr.write(f"{' '.join(printable(said).split())}\n")
         sys.exit(1)
-    if (feedback := opened.feedback) is None:
+    if (feedback := done.feedback) is None:
         return
-    taken = feedback.status in _GOOD
-    answered = json.dumps(feedback.response) if feedback.response else "nothing more"
-    said = answered if taken else feedback.refusal
     outcome = feedback.request["feedback"][0]["outcome"]
-    _say(console, f"Feedback ({outcome}): the service answered HTTP {feedback.status}, {said}")
-    if not taken:
+    if feedback.status not in _GOOD:
+        _say(console, f"Feedback ({outcome}): the service refused it: {_refused(feedback)}")
         sys.exit(1)
+    answered = json.dumps(feedback.response) if feedback.response else "nothing more"
+    _say(console, f"Feedback ({outcome}): the service answered HTTP {feedback.status}, {answered}")
+
+
+def _refused(exchange: Exchange) -> str:
+    """Which address refused, and why: of three addresses, one may be wrong."""
+    return f"{exchange.url} answered HTTP {exchange.status}, {exchange.refusal}"
 
 
 def _say(console: Console, text: str) -> None:
     console.print(Text(printable(text)), soft_wrap=True)
-
-
-def _json_object(opened: _Opened) -> dict[str, Any]:
-    answer = _exchanged(opened.call)
-    return answer | ({"feedback": _exchanged(opened.feedback)} if opened.feedback else {})
 
 
 def _exchanged(exchange: Exchange) -> dict[str, Any]:

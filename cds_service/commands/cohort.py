@@ -3,12 +3,15 @@
 `python -m cds_service.commands.cohort --write` writes `docs/data-dictionary.md`.
 """
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal, cast
 
 from cds_service.commands.folder import Folder, PlacedRecord, open_folder
 from fhir_mapping.cohort.tabulate import IMPROVED, Landmark, LeftOut, TabulatedPatient, cutoffs, tabulate
@@ -17,9 +20,11 @@ from fhir_mapping.terms import load_tables
 from models.training.cohort.cohort import MAX_ROWS, Cohort, FlowStep, from_rows, read_cohort
 from models.training.cohort.dictionary import page
 from models.training.errors import TrainingError
+from models.training.statistics.progress import Progress
 
 DICTIONARY = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
 
+_LANDMARK = re.compile(r"(eligible|treated)\+(\d{1,4})", re.ASCII)
 _LEFT = MappingProxyType(
     {
         LeftOut.NOT_IMNM: "definite or probable IMNM",
@@ -36,6 +41,61 @@ _LEFT = MappingProxyType(
 """What is true of those who are left once the reason has taken its own out."""
 
 Track = Callable[[Iterable[PlacedRecord]], Iterable[PlacedRecord]]
+
+
+@dataclass(frozen=True, slots=True)
+class CohortSource:
+    """Where a cohort is and how it is read: a table with its time zero, or a folder with landmark and extract date."""
+
+    path: Path
+    time_zero: str = ""
+    columns: Sequence[str] = ()  # "cardiac_involvement=heart"
+    candidates: Sequence[str] = ()
+    landmark: str = ""  # "treated+180"
+    until: str = ""
+    max_rows: int | None = None  # as many as a cohort may have
+
+    def read(self, progress: Progress) -> Cohort:
+        """Read it. Raises TrainingError."""
+        progress("reading the cohort", 0, 1)
+        cohort = load_cohort(
+            self.path,
+            time_zero=self.time_zero,
+            columns=_columns(self.columns),
+            candidates=self.candidates,
+            landmark=_landmark(self.landmark) if self.landmark else None,
+            until=_until(self.until) if self.until else None,
+            max_rows=self.max_rows or MAX_ROWS,
+        )
+        progress("reading the cohort", 1, 1)
+        return cohort
+
+
+def _columns(texts: Sequence[str]) -> dict[str, str]:
+    """`--columns`: our name of a column → the file's."""
+    columns: dict[str, str] = {}
+    for text in texts:
+        name, given, column = text.partition("=")
+        if not (name and given and column):
+            raise TrainingError(f"--columns: {text!r} is not NAME=COLUMN")
+        if name in columns:
+            raise TrainingError("--columns: a name is given twice")
+        columns[name] = column
+    return columns
+
+
+def _landmark(text: str) -> Landmark:
+    match = _LANDMARK.fullmatch(text)
+    if not match:
+        raise TrainingError("--landmark: give a start and days, like treated+180 or eligible+180")
+    return Landmark(cast(Literal["eligible", "treated"], match[1]), int(match[2]))
+
+
+def _until(text: str) -> datetime:
+    try:
+        return datetime.combine(date.fromisoformat(text), time.max, UTC)
+    except ValueError:
+        raise TrainingError("--until: give the date of the extract, like 2026-03-01") from None
 
 
 def load_cohort(

@@ -13,7 +13,8 @@ from rich.text import Text
 from cds_service.commands.progress import progress_bars
 from models.registry import default_folder, load_model
 from models.training.errors import TrainingError
-from models.training.simulation.reconstruct import Reconstruction, default_draws, default_seed, reconstruct
+from models.training.plain_json import as_json
+from models.training.simulation.reconstruct import Reconstruction, reconstruct
 from models.training.simulation.simulate import (
     Resemblance,
     recipe_of_model,
@@ -22,7 +23,6 @@ from models.training.simulation.simulate import (
     simulate,
 )
 from models.training.simulation.synthetic import Recipe
-from models.training.validation.validation import as_json
 
 COHORT_SEED = 1
 
@@ -57,12 +57,12 @@ def run_resemblance(
     recipe: Recipe, n: int, cohorts: int, seed: int | None, console: Console, *, as_json_object: bool
 ) -> None:
     """Draw and fit cohorts, and print how often they look like the abstract."""
-    with progress_bars() as report:
-        found = resemblance(recipe, n, cohorts, COHORT_SEED if seed is None else seed, report)
+    with progress_bars() as progress:
+        counted = resemblance(recipe, n, cohorts, COHORT_SEED if seed is None else seed, progress)
     if as_json_object:
-        _print_json(found)
+        _print_json(counted)
     else:
-        show_resemblance(console, found)
+        show_resemblance(console, counted)
 
 
 def run_reconstruct(
@@ -70,47 +70,47 @@ def run_reconstruct(
 ) -> bool:
     """Reconstruct, print each number beside the shipped one; returns whether they agree."""
     model = load_model(folder or default_folder())
-    with progress_bars() as report:
-        found = reconstruct(model, draws or default_draws(), default_seed() if seed is None else seed, report)
+    with progress_bars() as progress:
+        again = reconstruct(model, draws, seed, progress)
     if as_json_object:
-        _print_json(found)
+        _print_json(again)
     else:
-        show_reconstruction(console, found)
-    return found.agrees
+        show_reconstruction(console, again)
+    return again.agrees
 
 
-def _print_json(found: Resemblance | Reconstruction) -> None:
-    sys.stdout.write(json.dumps(as_json(found), ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+def _print_json(result: Resemblance | Reconstruction) -> None:
+    sys.stdout.write(json.dumps(as_json(result), ensure_ascii=False, allow_nan=False, indent=1) + "\n")
 
 
-def show_resemblance(console: Console, found: Resemblance) -> None:
+def show_resemblance(console: Console, counted: Resemblance) -> None:
     """Print means over the cohorts beside the published numbers, then the probabilities."""
     console.print(
         Text(
-            f"{found.cohorts} synthetic cohorts of {found.n} from {found.origin}; seed {found.seed}",
+            f"{counted.cohorts} synthetic cohorts of {counted.n} from {counted.origin}; seed {counted.seed}",
             style="bold",
         )
     )
     table = _table("of each cohort's own model", "mean", "SD", "published")
-    for figure in found.figures:
+    for figure in counted.figures:
         table.add_row(figure.what, f"{figure.mean:.3f}", f"{figure.sd:.3f}", f"{figure.published:.3f}")
     console.print(table)
     table = _table("how often", "cohorts", "probability", "95 % limits")
-    for share in found.shares:
+    for share in counted.shares:
         limits = f"{share.low:.5f} to {share.high:.5f}"
         table.add_row(share.what, str(share.count), f"{share.share:.5f}", limits)
     console.print(table)
-    if found.failed:
-        console.print(Text(f"{found.failed} cohorts had no finite fit or AUC and do not count."))
+    if counted.failed:
+        console.print(Text(f"{counted.failed} cohorts had no finite fit or AUC and do not count."))
 
 
-def show_reconstruction(console: Console, found: Reconstruction) -> None:
+def show_reconstruction(console: Console, again: Reconstruction) -> None:
     """Print every number, and the verdict."""
     console.print(
-        Text(f"{found.model} once more: {found.draws} draws, seed {found.seed}, {found.accepted} accepted")
+        Text(f"{again.model} once more: {again.draws} draws, seed {again.seed}, {again.accepted} accepted")
     )
     table = _table("", "shipped", "now", "error now", "z")
-    for index, number in enumerate(found.numbers):
+    for index, number in enumerate(again.numbers):
         decimals = 5 if index else 4  # those of model.json
         values = (number.shipped, number.reconstructed, number.own_error)
         mark = "" if number.agrees else " !"
@@ -119,11 +119,11 @@ def show_reconstruction(console: Console, found: Reconstruction) -> None:
     console.print(
         Text(
             "error now: Monte-Carlo standard error of this run. z: the difference over the error of both sides; "
-            f"numbers agree up to {found.limit:.2f}, which all do with 99 % probability if nothing differs."
+            f"numbers agree up to {again.limit:.2f}, which all do with 99 % probability if nothing differs."
         )
     )
-    differing = [number.name for number in found.numbers if not number.agrees]
-    verdict = "All numbers agree." if found.agrees else f"These do not agree: {', '.join(differing)}."
+    differing = [number.name for number in again.numbers if not number.agrees]
+    verdict = "All numbers agree." if again.agrees else f"These do not agree: {', '.join(differing)}."
     console.print(Text(verdict, style="bold"))
 
 

@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cds_service.commands.cohort import CohortSource
 from cds_service.commands.progress import progress_bars
-from cds_service.commands.train import CohortSource
 from models.registry import load_model
 from models.training.report.words import written
 from models.training.report.write import report_on
@@ -26,37 +26,40 @@ def run_validate(
 ) -> None:
     """Validate, write the report into `out`, show the main numbers. Raises TrainingError or ModelError."""
     load_model(model)  # a model that cannot be served is refused before anything is read
-    with progress_bars() as report:
-        cohort = source.read(report)
-        found, page = report_on(
-            model, cohort, out, seed=seed, resamples=bootstrap, date=date, progress=report
+    with progress_bars() as progress:
+        cohort = source.read(progress)
+        validation, page = report_on(
+            model, cohort, out, seed=seed, resamples=bootstrap, date=date, progress=progress
         )
-    show(console, found, page)
+    show(console, validation, page)
 
 
-def show(console: Console, found: Validation, page: Path) -> None:
+def show(console: Console, validation: Validation, page: Path) -> None:
     """Print the main numbers, and where the report is."""
-    what = f"{found.model_id} {found.model_version} in {found.cohort}"
-    console.print(Text(f"{what}: {found.n} patients, {found.events} recurrences, {found.deaths} died before"))
-    for step in found.flow:
+    what = f"{validation.model_id} {validation.model_version} in {validation.cohort}"
+    console.print(
+        Text(
+            f"{what}: {validation.n} patients, {validation.events} recurrences, {validation.deaths} died before"
+        )
+    )
+    for step in validation.flow:
         if step.taken_out:
             console.print(Text(f"Taken out: {step.taken_out}, {step.reason}."))
-    console.print(Text(f"Harrell's C: {said(found.harrell)}{_corrected(found)}"))
-    console.print(Text(f"Calibration slope: {said(found.slope)}"))
+    corrected = ""
+    if internal := validation.internal:
+        of = f"{internal.n} complete patients, " if internal.n < validation.n else ""
+        corrected = (
+            f"; {written(internal.concordance.corrected, 3)} corrected for optimism "
+            f"({of}{internal.resamples} resamples)"
+        )
+    console.print(Text(f"Harrell's C: {said(validation.harrell)}{corrected}"))
+    console.print(Text(f"Calibration slope: {said(validation.slope)}"))
     table = Table("", "AUC", "Brier", "IPA", "observed / expected", "ICI")
-    for at in found.horizons:
-        brier, ipa, ici = (_short(one) for one in (at.brier, at.ipa, at.ici))
+    for at in validation.horizons:
+        brier, ipa, ici = map(_short, (at.brier, at.ipa, at.ici))
         table.add_row(f"{at.years:g} y", said(at.auc), brier, ipa, said(at.observed_over_expected), ici)
     console.print(table)
     console.print(Text(f"Report: {page}, all numbers in {page.with_suffix('.json').name}"), soft_wrap=True)
-
-
-def _corrected(found: Validation) -> str:
-    if not found.internal:
-        return ""
-    corrected = written(found.internal.concordance.corrected, 3)
-    of = f"{found.internal.n} complete patients, " if found.internal.n < found.n else ""
-    return f"; {corrected} corrected for optimism ({of}{found.internal.resamples} resamples)"
 
 
 def _short(measure: Measure) -> str:

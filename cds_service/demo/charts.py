@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -11,13 +11,13 @@ from typing import Any
 
 from cds_service.cds_client import CallError, CdsClient, Exchange
 from cds_service.demo.ehr import Served
-from cds_service.demo.patients import Sample
+from cds_service.demo.issued import IssuedCards, keep
+from cds_service.demo.patients import SamplePatient
 from cds_service.demo.report import Addresses
 
 SERVICE = "imnm-recurrence"
 USER = "Practitioner/demo"
 REQUESTS_HEARD = 200  # the service makes at most 120 for one chart
-CARDS_KEPT = 100  # a card that was shown longer ago can no longer be accepted or dismissed
 
 
 @dataclass(slots=True)
@@ -27,7 +27,7 @@ class Opened:
     `call` is the service's audit event. `accepted` holds uuids of suggestions, `dismissed` the reason in words.
     """
 
-    sample: Sample
+    sample: SamplePatient
     exchange: Exchange
     requests: tuple[Served, ...]
     call: Mapping[str, Any]
@@ -48,7 +48,9 @@ class Demonstration:
     clock: Callable[[], datetime]
     served: deque[Served] = field(default_factory=lambda: deque(maxlen=REQUESTS_HEARD))
     call: dict[str, Any] = field(default_factory=dict)  # the last hook call, as audited
-    shown: OrderedDict[str, Opened] = field(default_factory=OrderedDict)  # by card uuid
+    issued: IssuedCards = field(default_factory=IssuedCards)
+    # By card uuid: a card that is no longer here can no longer be accepted or dismissed on a page.
+    shown: dict[str, Opened] = field(default_factory=dict)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def hear(self, line: str) -> None:
@@ -57,7 +59,7 @@ class Demonstration:
         if event["event"] == "hook-call":
             self.call = event
 
-    async def open_chart(self, sample: Sample) -> Opened:
+    async def open_chart(self, sample: SamplePatient) -> Opened:
         """Do what an EHR does: read the discovery document, call the hook, without prefetch. Raises CallError.
 
         One chart at a time, so that the FHIR requests that are heard belong to it.
@@ -72,9 +74,7 @@ class Demonstration:
             exchange = await client.call(service, context)
             opened = Opened(sample, exchange, tuple(self.served), self.call)
         for card in exchange.cards:
-            self.shown[card["uuid"]] = opened
-        while len(self.shown) > CARDS_KEPT:
-            self.shown.popitem(last=False)
+            keep(self.shown, card["uuid"], opened)
         return opened
 
     async def accept(self, opened: Opened, card: str, suggestion: str) -> None:

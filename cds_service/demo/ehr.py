@@ -40,10 +40,10 @@ class Served:
     method: str
     target: str
     status: int
-    found: int | None  # resources sent; None for what is no search
+    matches: int | None  # resources sent; None for what is no search
 
 
-class Refused(Exception):  # noqa: N818 - not an error of ours
+class NotServed(Exception):  # noqa: N818 - not an error of ours
     """The request cannot be done: ends in an OperationOutcome."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -83,19 +83,15 @@ def _endpoint(answer: _Answer, tell: Callable[[Served], None]) -> Callable[[Requ
     async def served(request: Request) -> Response:
         try:
             status, body = 200, await answer(request)
-        except Refused as refused:
-            status, body = refused.status, _outcome(refused.status, str(refused))
-        tell(await _served(request, status, body))
+        except NotServed as refusal:
+            status, body = refusal.status, _outcome(refusal.status, str(refusal))
+        target, by_post = request.url.path.removeprefix(BASE_PATH + "/"), request.method == "POST"
+        query = (await request.body()).decode(errors="replace") if by_post else request.url.query
+        matches = len(body.get("entry", ())) if body["resourceType"] == "Bundle" else None
+        tell(Served(request.method, f"{target}?{query}" if query else target, status, matches))
         return _fhir(status, body)
 
     return served
-
-
-async def _served(request: Request, status: int, body: Mapping[str, Any]) -> Served:
-    target = request.url.path.removeprefix(BASE_PATH + "/")
-    sent = (await request.body()).decode(errors="replace") if request.method == "POST" else request.url.query
-    found = len(body.get("entry", ())) if body["resourceType"] == "Bundle" else None
-    return Served(request.method, f"{target}?{sent}" if sent else target, status, found)
 
 
 class _Ehr:
@@ -109,10 +105,10 @@ class _Ehr:
                 self._resources[resource["resourceType"]][resource["id"]] = resource
 
     async def read(self, request: Request) -> dict[str, Any]:
-        found = self._of(request.path_params["type"]).get(request.path_params["id"])
-        if found is None:
-            raise Refused(404, "there is no such resource")
-        return dict(found)
+        resource = self._of(request.path_params["type"]).get(request.path_params["id"])
+        if resource is None:
+            raise NotServed(404, "there is no such resource")
+        return dict(resource)
 
     async def search(self, request: Request) -> dict[str, Any]:
         return self._search(request, request.path_params["type"], list(request.query_params.multi_items()))
@@ -120,7 +116,7 @@ class _Ehr:
     async def search_by_post(self, request: Request) -> dict[str, Any]:
         """Parameters may stand in the body and in the address; a body that is no form is refused, not ignored."""
         if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-            raise Refused(400, "a POST search must be application/x-www-form-urlencoded")
+            raise NotServed(400, "a POST search must be application/x-www-form-urlencoded")
         body = parse_qsl((await request.body()).decode(errors="replace"), keep_blank_values=True)
         return self._search(
             request, request.path_params["type"], [*request.query_params.multi_items(), *body]
@@ -136,7 +132,7 @@ class _Ehr:
                 int(token["start"]),
             )
         except (binascii.Error, ValueError, KeyError, TypeError):
-            raise Refused(410, "this page is unknown or has expired") from None
+            raise NotServed(410, "this page is unknown or has expired") from None
         return self._search(request, resource_type, asked, start)
 
     async def metadata(self, request: Request) -> dict[str, Any]:
@@ -144,7 +140,7 @@ class _Ehr:
 
     def _of(self, resource_type: str) -> dict[str, Resource]:
         if resource_type not in self._resources:
-            raise Refused(404, "there is no such resource type here")
+            raise NotServed(404, "there is no such resource type here")
         return self._resources[resource_type]
 
     def _search(
@@ -153,36 +149,38 @@ class _Ehr:
         resources = self._of(resource_type).values()
         size = _page_size(asked)
         try:
-            found = select(
+            matches = select(
                 resources, resource_type, [each for each in asked if each[0] not in {"_count", "_format"}]
             )
         except SearchError as error:
-            raise Refused(400, str(error)) from None
+            raise NotServed(400, str(error)) from None
         base = _base(request)
         bundle: dict[str, Any] = {
             "resourceType": "Bundle",
             "type": "searchset",
-            "total": len(found),
+            "total": len(matches),
             "link": [{"relation": "self", "url": str(request.url)}],
         }
-        if start + size < len(found) and size:
+        if start + size < len(matches) and size:
             token = {"type": resource_type, "asked": asked, "start": start + size}
             opaque = base64.urlsafe_b64encode(json.dumps(token).encode()).decode()
             bundle["link"].append({"relation": "next", "url": f"{base}?_getpages={opaque}"})
-        if page := found[start : start + size]:
-            bundle["entry"] = [_entry(base, resource) for resource in page]
+        if page := matches[start : start + size]:
+            bundle["entry"] = [
+                {
+                    "fullUrl": f"{base}/{resource_type}/{each['id']}",
+                    "resource": each,
+                    "search": {"mode": "match"},
+                }
+                for each in page
+            ]
         return bundle
-
-
-def _entry(base: str, resource: Resource) -> dict[str, Any]:
-    address = f"{base}/{resource['resourceType']}/{resource['id']}"
-    return {"fullUrl": address, "resource": resource, "search": {"mode": "match"}}
 
 
 def _page_size(asked: Iterable[tuple[str, str]]) -> int:
     counts = [value for name, value in asked if name == "_count"] or [str(PAGE_SIZE)]
     if not counts[-1].isdecimal():
-        raise Refused(400, "_count must be a whole number")
+        raise NotServed(400, "_count must be a whole number")
     return min(int(counts[-1]), LARGEST_PAGE)
 
 

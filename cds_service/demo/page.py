@@ -1,33 +1,36 @@
 """The pages of the demonstration as HTML: the start page, a chart, and one plain sentence where something is wrong."""
 
 import json
+from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cds_service.demo.charts import Opened
-from cds_service.demo.ehr import Served
-from cds_service.demo.patients import Person, Samples
-from cds_service.demo.report import Addresses, in_short, result_in_short, why_silent
+from cds_service.demo.issued import IssuedCard, words_of
+from cds_service.demo.patients import PatientBanner, Samples
+from cds_service.demo.report import LOCAL_NETWORK, Addresses, in_short, result_in_short, why_silent
 from cds_service.web.pages.card import no_card, scrolled, show_card
 from cds_service.web.pages.frame import page
-from cds_service.web.pages.html import Html, element
+from cds_service.web.pages.html import Html, dated, element
 from cds_service.web.store import Feedback
 
 FEEDBACK_SHOWN = 20
-_LOCAL_NETWORK = "Your browser asks whether that page may reach your local network: allow it."
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the pages know without asking: the addresses, the sample patients, and who each of them is."""
+    """What the pages know without asking: the addresses, the sample patients, and the banner of each chart."""
 
     addresses: Addresses
     samples: Samples
-    people: Mapping[str, Person]
+    banners: Mapping[str, PatientBanner]
 
 
-def start_page(known: Known, feedback: Sequence[Feedback], shown: Mapping[str, Opened]) -> Html:
-    """The start page: what runs here, the patients, and the feedback that the service stored, newest last."""
+def start_page(known: Known, feedback: Sequence[Feedback], issued: Mapping[str, IssuedCard]) -> Html:
+    """The start page: what runs here, the patients, and the feedback that the service stored, newest last.
+
+    `issued`: the cards that feedback may be about, by uuid.
+    """
     addresses = known.addresses
     where = (
         ("CDS Hooks discovery", addresses.discovery, addresses.discovery),
@@ -42,41 +45,40 @@ def start_page(known: Known, feedback: Sequence[Feedback], shown: Mapping[str, O
             "Open a chart: the EHR calls the service and shows its card.",
         ),
         element("ul", *_patients(known), class_="patients"),
-        element("p", f"The sandbox is a public web page. {_LOCAL_NETWORK}"),
+        element("p", f"“Open in the sandbox” leads to {addresses.sandbox_name}. {LOCAL_NETWORK}"),
         element("h2", "Feedback stored so far"),
-        *_feedback(feedback, shown),
+        *_feedback(feedback, issued),
         element("h2", "What runs here"),
-        element("dl", *(_address(*each) for each in where)),
+        element(
+            "dl",
+            *(
+                element("div", element("dt", name), element("dd", element("a", shown, href=link)))
+                for name, shown, link in where
+            ),
+        ),
     )
 
 
 def chart_page(known: Known, opened: Opened) -> Html:
     """A chart with its card, or why there is none, and everything that was sent and read for it."""
-    sample, milliseconds = opened.sample, opened.call.get("milliseconds", 0)
-    person = known.people[sample.name]
+    sample, addresses = opened.sample, known.addresses
+    banner = known.banners[sample.name]
+    # What was stored comes first in the title, where it is read out when the page has loaded.
+    stored = "Stored – " if opened.accepted or opened.dismissed is not None else ""
+    link = element("a", f"Open this chart in {addresses.sandbox_name}", href=addresses.launch(sample.name))
     return page(
-        f"{_title(opened)}{sample.name}",
+        f"{stored}{sample.name}",
         element("nav", element("a", "All sample patients", href="/"), aria_label="Breadcrumb"),
-        element("h1", person.name),
-        element("p", person.about),
+        element("h1", banner.name),
+        element("p", dated(banner.about)),
         element("p", f"{sample.name}: {sample.story}"),
         *_told(opened),
         element("h2", "Decision support"),
         *_answer(opened),
-        element("h2", "FHIR requests made for this answer"),
-        element("p", f"{len(opened.requests)} requests; the whole answer took {milliseconds:.0f} ms."),
-        _requests(opened.requests),
         element("h2", "Look closer"),
+        _requests(opened),
         *_raw(opened),
-        element(
-            "p",
-            element(
-                "a",
-                "Open this chart in the public CDS Hooks sandbox",
-                href=known.addresses.sandbox(sample.name),
-            ),
-            f". {_LOCAL_NETWORK}",
-        ),
+        element("p", link, f". {LOCAL_NETWORK}"),
     )
 
 
@@ -97,61 +99,42 @@ def _patients(known: Known) -> Iterable[Html]:
             "li",
             element("a", sample.name, href=f"/chart/{sample.name}"),
             element("span", sample.story),
-            element("a", "open in the sandbox", unseen, href=known.addresses.sandbox(sample.name)),
+            element("a", "open in the sandbox", unseen, href=known.addresses.launch(sample.name)),
         )
 
 
-def _address(name: str, shown: str, link: str) -> Html:
-    return element("div", element("dt", name), element("dd", element("a", shown, href=link)))
-
-
-def _feedback(feedback: Sequence[Feedback], shown: Mapping[str, Opened]) -> list[Html]:
+def _feedback(feedback: Sequence[Feedback], issued: Mapping[str, IssuedCard]) -> list[Html]:
     if not feedback:
         return [element("p", "None yet: accept a suggestion or dismiss a card.")]
     latest = feedback[-FEEDBACK_SHOWN:]
-    lines = [element("li", f"{each.at:%H:%M:%S} UTC, {_became(each, shown)}") for each in latest]
-    which = "" if len(latest) == len(feedback) else f" The last {len(latest)}:"
-    return [element("p", f"{_counted(feedback)}{which}"), element("ol", *lines)]
-
-
-def _counted(feedback: Sequence[Feedback]) -> str:
     accepted = sum(each.outcome == "accepted" for each in feedback)
-    return f"{accepted} accepted, {len(feedback) - accepted} dismissed. It is forgotten when the demonstration ends."
+    counted = f"{accepted} accepted, {len(feedback) - accepted} dismissed"
+    which = "" if len(latest) == len(feedback) else f" The last {len(latest)}:"
+    items = (f"{each.at:%H:%M:%S} UTC, {_became(each, issued.get(each.card))}" for each in latest)
+    return [
+        element("p", f"{counted}. It is forgotten when the demonstration ends.{which}"),
+        element("ol", *(element("li", item) for item in items)),
+    ]
 
 
-def _became(each: Feedback, shown: Mapping[str, Opened]) -> str:
-    """One stored item in words; labels and reasons are in those of the card if it was shown here."""
-    opened = shown.get(each.card)
-    who = opened.sample.name if opened else "a card shown elsewhere"
-    words = _words(opened) if opened else {}
-    if each.outcome == "accepted":
-        labels = [words.get(uuid, "a suggestion") for uuid in each.suggestions]
+def _became(item: Feedback, issued: IssuedCard | None) -> str:
+    """One stored item in words: whose chart, and what the card calls that which was accepted or given as reason."""
+    who = issued.patient_id if issued else "a card not issued here"
+    words = words_of(issued.card) if issued else {}
+    if item.outcome == "accepted":
+        labels = [words.get(uuid, "a suggestion") for uuid in item.suggestions]
         return f"{who}: accepted {_quoted(labels) or 'a suggestion'}"
-    reasons = [words.get(code, code) for _, code in each.reasons]
+    reasons = [words.get(code, code) for _, code in item.reasons]
     return f"{who}: dismissed {f'because {_quoted(reasons)}' if reasons else 'without a reason'}"
-
-
-def _words(opened: Opened) -> dict[str, str]:
-    """How the card calls a suggestion, by its uuid, and a reason, by its code."""
-    words: dict[str, str] = {}
-    for card in opened.exchange.cards:
-        words |= {each["uuid"]: str(each["label"]) for each in card.get("suggestions", ())}
-        words |= {each["code"]: str(each["display"]) for each in card.get("overrideReasons", ())}
-    return words
 
 
 def _quoted(words: Iterable[str]) -> str:
     return ", ".join(f"“{each}”" for each in words)
 
 
-def _title(opened: Opened) -> str:
-    """What was stored comes first in the title, where it is read out when the page has loaded."""
-    return "Stored – " if opened.accepted or opened.dismissed is not None else ""
-
-
 def _told(opened: Opened) -> list[Html]:
     """What became of the card so far."""
-    words = _words(opened)
+    words = ChainMap(*map(words_of, opened.exchange.cards))
     accepted = [words[uuid] for uuid in dict.fromkeys(opened.accepted)]
     said = [f"accepted {_quoted(accepted)}"] if accepted else []
     if opened.dismissed is not None:
@@ -173,23 +156,22 @@ def _answer(opened: Opened) -> list[Html]:
             no_card("The service refused the call", f"HTTP {exchange.status}: {exchange.refusal}.", again)
         ]
     if not exchange.cards:
-        return [no_card("No card is shown: the service answered cards: []", why_silent(opened.call))]
+        said = "No card is shown: the service has nothing to say about this chart."
+        return [no_card(said, why_silent(opened.call))]
     if opened.dismissed is not None:
         return [no_card("The card was dismissed", *(card["summary"] for card in exchange.cards), again)]
     return [show_card(card, f"/card/{card['uuid']}", opened.accepted) for card in exchange.cards]
 
 
-def _requests(requests: Iterable[Served]) -> Html:
-    rows = [
-        element(
-            "tr",
-            element("td", f"{each.method} {in_short(each.target)}"),
-            element("td", result_in_short(each)),
-        )
-        for each in requests
-    ]
+def _requests(opened: Opened) -> Html:
+    """What the service asked the EHR for, folded."""
+    cells = ((f"{each.method} {in_short(each.target)}", result_in_short(each)) for each in opened.requests)
+    lines = [element("tr", element("td", request), element("td", result)) for request, result in cells]
     head = element("tr", element("th", "Request", scope="col"), element("th", "Result", scope="col"))
-    return element("table", element("thead", head), element("tbody", *rows), class_="requests")
+    table = element("table", element("thead", head), element("tbody", *lines), class_="requests")
+    count, milliseconds = len(opened.requests), opened.call.get("milliseconds", 0)
+    made = f"{count} FHIR requests made for this answer, which took {milliseconds:.0f} ms"
+    return element("details", element("summary", made), table)
 
 
 def _raw(opened: Opened) -> list[Html]:

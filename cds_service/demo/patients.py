@@ -21,16 +21,16 @@ class UnknownPatientError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """A sample patient: `name` is the Patient id, `story` one line for people."""
+class SamplePatient:
+    """`name` is the Patient id, `story` one line for people."""
 
     name: str
     story: str
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """Who a patient is: the name, and sex and date of birth in words as far as they are known."""
+class PatientBanner:
+    """What stands above a chart: the name, and sex and date of birth in words as far as they are known."""
 
     name: str
     about: str
@@ -41,9 +41,9 @@ class Samples:
     """All sample patients, and the day as of which their charts are written."""
 
     base_day: date
-    patients: tuple[Sample, ...]
+    patients: tuple[SamplePatient, ...]
 
-    def find(self, name: str) -> Sample:
+    def find(self, name: str) -> SamplePatient:
         """The sample patient of that name. Raises UnknownPatientError."""
         for sample in self.patients:
             if sample.name == name:
@@ -55,28 +55,22 @@ class Samples:
 def samples() -> Samples:
     """The list of sample patients, in the order in which it is shown."""
     listed = tomllib.loads((FOLDER / "patients.toml").read_text("utf-8"))
-    patients = tuple(Sample(entry["name"], entry["story"]) for entry in listed["patient"])
+    patients = tuple(SamplePatient(entry["name"], entry["story"]) for entry in listed["patient"])
     return Samples(listed["base_day"], patients)
 
 
 def chart(name: str, shift: timedelta = timedelta(0)) -> dict[str, Any]:
     """The chart of one sample patient as a Bundle of type `collection`, every date moved by `shift` (whole days)."""
     text = (FOLDER / f"{name}.json").read_text("utf-8")
-    bundle: dict[str, Any] = json.loads(_shifted(text, shift) if shift else text)
+    moved = _DATE.sub(lambda day: f'"{date.fromisoformat(day[1]) + shift}', text)
+    bundle: dict[str, Any] = json.loads(moved)
     return bundle
 
 
-def person(bundle: Mapping[str, Any]) -> Person:
-    """Who a chart belongs to."""
+def banner(bundle: Mapping[str, Any]) -> PatientBanner:
+    """The banner of a chart: whose it is."""
     patient = next(e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "Patient")
     name: Mapping[str, Any] = next(iter(patient.get("name", ())), {})
     full = " ".join([*name.get("given", ()), name.get("family", "")]).strip()
     born = f"born {patient['birthDate']}" if "birthDate" in patient else ""
-    return Person(full or "no name", ", ".join(filter(None, (patient.get("gender"), born))))
-
-
-def _shifted(text: str, shift: timedelta) -> str:
-    def moved(found: re.Match[str]) -> str:
-        return f'"{date.fromisoformat(found[1]) + shift}'
-
-    return _DATE.sub(moved, text)
+    return PatientBanner(full or "no name", ", ".join(filter(None, (patient.get("gender"), born))))

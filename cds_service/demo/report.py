@@ -9,36 +9,46 @@ from urllib.parse import parse_qsl, quote
 from rich.console import Console
 from rich.text import Text
 
+from cds_service.cards.why import silence
 from cds_service.cds_client import Exchange
 from cds_service.demo.ehr import Served
-from cds_service.demo.patients import Sample, Samples
+from cds_service.demo.patients import SamplePatient, Samples
 from cds_service.terminal import show_card, show_silence
 
 SANDBOX = "https://sandbox.cds-hooks.org"
+LOCAL_NETWORK = "If your browser asks whether that page may reach your local network, allow it."
 CODES_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the demonstration runs: base of the service, FHIR base of the EHR."""
+    """Where the demonstration runs: base of the service, FHIR base of the EHR; and the origin of the sandbox's page."""
 
     service: str
     fhir: str
+    sandbox: str = SANDBOX
 
     @property
     def discovery(self) -> str:
         """The discovery address, as a CDS client wants it."""
         return f"{self.service}/cds-services"
 
-    def sandbox(self, patient: str) -> str:
-        """A link that opens a patient's chart in the public CDS Hooks sandbox."""
+    @property
+    def sandbox_name(self) -> str:
+        """Which sandbox it is, in words."""
+        return "the public CDS Hooks sandbox" if self.sandbox == SANDBOX else f"the sandbox at {self.sandbox}"
+
+    def launch(self, patient: str) -> str:
+        """A link that opens a patient's chart in the sandbox."""
         values = {"fhirServiceUrl": self.fhir, "patientId": patient, "serviceDiscoveryURL": self.discovery}
-        return f"{SANDBOX}/?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in values.items())
+        return f"{self.sandbox}/?" + "&".join(
+            f"{name}={quote(value, safe='')}" for name, value in values.items()
+        )
 
 
 def show_answer(
     console: Console,
-    sample: Sample,
+    sample: SamplePatient,
     exchange: Exchange,
     served: Sequence[Served],
     call: Mapping[str, Any],
@@ -57,16 +67,8 @@ def show_answer(
 
 
 def why_silent(call: Mapping[str, Any]) -> str:
-    """Say in words of ours why an answer is `cards: []`, from the audit event of the call."""
-    if call.get("eligibility") == "none":
-        return (
-            "Assessed: nothing on this chart says immune-mediated necrotizing myopathy. "
-            "On such a chart the service never speaks."
-        )
-    return (
-        f"Assessed: {call.get('eligibility', 'an')} IMNM, risk band {call.get('band', 'not known')}, nothing overdue "
-        "or never done, no statin to warn of, no sign of a relapse. Such a chart stays quiet."
-    )
+    """Say why an answer is `cards: []`, from the audit event of the call."""
+    return silence(call.get("eligibility", "none"), call.get("band", "none"))
 
 
 def show_next_steps(
@@ -80,9 +82,8 @@ def show_next_steps(
         _lines(console, f"  FHIR server  {addresses.fhir}")
         _heading(console, "The same call again")
         _lines(console, *_curl(exchange))
-        _heading(console, "The same chart in the public CDS Hooks sandbox")
-        _lines(console, f"  {addresses.sandbox(patient)}")
-        _lines(console, "  Your browser asks whether the page may reach your local network: allow it.")
+        _heading(console, f"The same chart in {addresses.sandbox_name}")
+        _lines(console, f"  {addresses.launch(patient)}", f"  {LOCAL_NETWORK}")
     _heading(console, "Other sample patients: --patient NAME")
     width = max(len(sample.name) for sample in known.patients)
     _lines(console, *(f"  {sample.name:<{width}}  {sample.story}" for sample in known.patients))
@@ -118,7 +119,7 @@ def result_in_short(served: Served) -> str:
     """What a FHIR request gave, in a word or two."""
     if served.status != 200:  # noqa: PLR2004
         return f"HTTP {served.status}"
-    return "read" if served.found is None else f"{served.found} found"
+    return "read" if served.matches is None else f"{served.matches} found"
 
 
 def in_short(target: str) -> str:

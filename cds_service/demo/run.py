@@ -23,10 +23,10 @@ from cds_service.cds_client import CallError, open_client
 from cds_service.demo.charts import Demonstration
 from cds_service.demo.ehr import BASE_PATH, create_ehr
 from cds_service.demo.page import Known
-from cds_service.demo.patients import Sample, Samples, UnknownPatientError, chart, person, samples
+from cds_service.demo.patients import SamplePatient, Samples, UnknownPatientError, banner, chart, samples
 from cds_service.demo.report import SANDBOX, Addresses, show_answer, show_next_steps
 from cds_service.demo.web import with_pages
-from cds_service.settings import Client, Limits, Settings
+from cds_service.settings import ENVIRONMENT_PREFIX, Client, Limits, Settings
 from cds_service.terminal import open_console
 from cds_service.web.app import create_app, utc_now
 from cds_service.web.store import Store
@@ -69,15 +69,16 @@ def run(
         listen(port) as service_socket,
         listen(None) as ehr_socket,
     ):
-        addresses = Addresses(_base(service_socket), _base(ehr_socket) + BASE_PATH)
-        file = Path(folder) / "feedback.db"
-        settings = demo_settings(addresses.fhir, file, loopback)
+        fhir, file = _base(ehr_socket) + BASE_PATH, Path(folder) / "feedback.db"
+        settings = demo_settings(fhir, file, loopback)
+        sandbox = next((origin for origin in settings.cors_origins if origin != "*"), SANDBOX)
+        addresses = Addresses(_base(service_socket), fhir, sandbox)
         running = Demonstration(addresses, partial(open_client, addresses.discovery, addresses.fhir), utc_now)
         charts = _charts(known, utc_now())
-        people = {name: person(chart) for name, chart in charts.items()}
+        banners = {name: banner(chart) for name, chart in charts.items()}
         with closing(Store(file, Limits().store_seconds, utc_now)) as store:
             service = create_app(settings, write=running.hear)
-            pages = with_pages(service, running, Known(addresses, known, people), store)
+            pages = with_pages(service, running, Known(addresses, known, banners), store)
             ehr = create_ehr(charts.values(), running.served.append)
             apps = ((pages, service_socket), (ehr, ehr_socket))
             asyncio.run(_show(apps, running, known, sample, once=once, console=console or open_console()))
@@ -86,7 +87,7 @@ def run(
 def demo_settings(fhir_base: str, store: Path, loopback: tuple[str, ...] = ()) -> Settings:
     """The configuration of the demonstration: its own EHR as client, the public sandbox as origin.
 
-    `store` is the file that keeps feedback. Raises DemoError for a further FHIR base that is no address.
+    The environment may name other origins. `store` is the file that keeps feedback. Raises DemoError for an address that is none.
     """
     bases = {"demonstration": fhir_base} | {f"loopback-{n}": base for n, base in enumerate(loopback, 1)}
     try:
@@ -102,9 +103,23 @@ def demo_settings(fhir_base: str, store: Path, loopback: tuple[str, ...] = ()) -
         )
         settings = Settings(cors_origins=(SANDBOX,), client=(*clients, misled))
     except ValidationError as error:
-        raise DemoError(f"the addresses given with --loopback: {error.errors()[0]['msg']}") from None
+        problem = error.errors()[0]
+        setting = str(problem["loc"][0]) if problem["loc"] else ""
+        in_environment = setting in Settings.model_fields
+        place = (
+            f"environment {_variable(setting)}" if in_environment else "the addresses given with --loopback"
+        )
+        raise DemoError(f"{place}: {problem['msg'].removeprefix('Value error, ')}") from None
+    if not settings.cors_origins:
+        raise DemoError(
+            f"environment {_variable('cors_origins')}: no page may call; name one, or leave it out"
+        )
     # Whatever the environment says: what is tried out here must not get into the store of a real service.
     return settings.model_copy(update={"store": store})
+
+
+def _variable(setting: str) -> str:
+    return ENVIRONMENT_PREFIX + setting.upper()
 
 
 @contextmanager
@@ -121,13 +136,9 @@ def listen(port: int | None) -> Iterator[socket.socket]:
         with listening:
             yield listening
         return
-    raise DemoError(_no_port(port))
-
-
-def _no_port(port: int | None) -> str:
     if port is None:
-        return f"no free port from {PORT} to {PORT + PORTS_TRIED - 1}; choose one with --port"
-    return f"port {port} is taken or not allowed; choose another with --port, or leave --port out"
+        raise DemoError(f"no free port from {PORT} to {PORT + PORTS_TRIED - 1}; choose one with --port")
+    raise DemoError(f"port {port} is taken or not allowed; choose another with --port, or leave --port out")
 
 
 def _base(listening: socket.socket) -> str:
@@ -156,7 +167,7 @@ async def _show(
     apps: tuple[tuple[ASGIApp, socket.socket], ...],
     running: Demonstration,
     known: Samples,
-    sample: Sample,
+    sample: SamplePatient,
     *,
     once: bool,
     console: Console,
@@ -180,7 +191,7 @@ async def _show(
         console.print("Both servers have ended.")
 
 
-class _Server(uvicorn.Server):
+class _ServerWithoutSignals(uvicorn.Server):
     """One of two servers in a process: signals are the demonstration's affair."""
 
     @contextmanager
@@ -203,7 +214,7 @@ async def _serving(app: ASGIApp, listening: socket.socket) -> AsyncIterator[None
         lifespan="auto",
         timeout_graceful_shutdown=2,
     )
-    server = _Server(config)
+    server = _ServerWithoutSignals(config)
     task = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         yield  # the socket listens already: whoever connects before the server is ready waits for it

@@ -104,7 +104,7 @@ def _test(resource_type: str, name: str, value: str) -> Test:
     return make(known[name].elements, alternatives)
 
 
-def _found(resource: Resource, elements: tuple[str, ...]) -> list[Any]:
+def _values(resource: Resource, elements: tuple[str, ...]) -> list[Any]:
     return [resource[element] for element in elements if element in resource]
 
 
@@ -113,7 +113,7 @@ def _token_test(elements: tuple[str, ...], alternatives: list[str]) -> Test:
     wanted = set(alternatives)
 
     def test(resource: Resource) -> bool:
-        tokens = _tokens(_found(resource, elements))
+        tokens = _tokens(_values(resource, elements))
         return any(wanted & {code, f"{system}|{code}", f"{system}|"} for system, code in tokens)
 
     return test
@@ -135,12 +135,12 @@ def _tokens(element: Any) -> Iterator[tuple[str, str]]:
 def _reference_test(elements: tuple[str, ...], alternatives: list[str]) -> Test:
     """`id`, `Patient/id` or an absolute address that ends so; every reference of the samples is relative."""
     wanted = {"/".join(["Patient", *each.split("/")][-2:]) for each in alternatives}
-    return lambda resource: any(each in wanted for each in _references(_found(resource, elements)))
+    return lambda resource: any(each in wanted for each in _references(_values(resource, elements)))
 
 
-def _references(found: list[Any]) -> Iterator[str]:
+def _references(values: list[Any]) -> Iterator[str]:
     """The reference of an element, or those of all actors of an Appointment."""
-    for element in found:
+    for element in values:
         actors = [each["actor"] for each in element] if isinstance(element, list) else [element]
         yield from (actor["reference"] for actor in actors if "reference" in actor)
 
@@ -149,7 +149,7 @@ def _date_test(elements: tuple[str, ...], alternatives: list[str]) -> Test:
     asked = [_asked(value) for value in alternatives]
 
     def test(resource: Resource) -> bool:
-        spans = [_span(element) for element in _found(resource, elements)]
+        spans = [_span(element) for element in _values(resource, elements)]
         return any(_within(span, *each) for span in spans for each in asked)
 
     return test
@@ -157,10 +157,10 @@ def _date_test(elements: tuple[str, ...], alternatives: list[str]) -> Test:
 
 def _asked(value: str) -> tuple[str, datetime, datetime]:
     """The prefix of a date, and the first and last instant of the date."""
-    found = _PREFIXED.fullmatch(value)
+    prefixed = _PREFIXED.fullmatch(value)
     try:
-        if found:
-            return found[1] or "eq", *_span(found[2])
+        if prefixed:
+            return prefixed[1] or "eq", *_span(prefixed[2])
     except ValueError:
         pass
     raise SearchError(

@@ -41,7 +41,7 @@ def with_pages(service: ASGIApp, running: Demonstration, known: Known, store: St
         exception_handlers={HTTPException: _problem},
     )
     pages.router.redirect_slashes = False
-    pages.router.default = service
+    pages.router.default = running.issued.heard_from(service)
 
     async def served(scope: Scope, receive: Receive, send: Send) -> None:
         await (service if scope["type"] == "lifespan" else pages)(scope, receive, send)
@@ -56,12 +56,14 @@ class _Site:
         self._running = running
         self._known = known
         self._store = store
-        self._origins = _origins(known.addresses.service)
+        # A browser may show our pages under two origins: loopback has a name, too.
+        address = known.addresses.service
+        self._origins = (address, f"http://localhost:{urlsplit(address).port}")
 
     async def start(self, _: Request) -> Response:
         """The start page."""
         feedback = await asyncio.to_thread(lambda: tuple(self._store.all()))
-        return respond(start_page(self._known, feedback, self._running.shown))
+        return respond(start_page(self._known, feedback, self._running.issued.by_uuid))
 
     async def chart(self, request: Request) -> Response:
         """Open a chart: every visit is a new hook call."""
@@ -112,11 +114,6 @@ class _Site:
         if opened.dismissed is not None:
             raise HTTPException(HTTPStatus.BAD_REQUEST, "This card was dismissed: open the chart again.")
         return opened, opened.card(request.path_params["card"]), value
-
-
-def _origins(address: str) -> tuple[str, ...]:
-    """The web origins under which a browser may show our pages: loopback has a name, too."""
-    return (address, f"http://localhost:{urlsplit(address).port}")
 
 
 async def _value(request: Request, name: str) -> str:

@@ -51,7 +51,11 @@ def authorise(callers: Callers, fhir_server: str) -> Caller:
     base = fhir_server.rstrip("/")
     caller = callers.get(base)
     if caller is None or bool(base) != bool(fhir_server):
-        raise UnknownClientError("fhirServer belongs to no configured client")
+        configured = sorted(filter(None, callers))
+        raise UnknownClientError(
+            "fhirServer belongs to no configured client",
+            audit={"refused_server": fhir_server or "none", "configured_servers": configured},
+        )
     return caller
 
 

@@ -35,6 +35,7 @@ async def answer(work: Work, call: Call, parts: Parts, event: Event) -> Answer:
         async with parts.turns:
             result = Answer(200, msgspec.json.encode(await work(call, parts)))
     except ServiceError as error:
+        call.audit.update(error.audit)
         result = Answer(error.status, error.body(), error.headers)
     except Exception as error:  # noqa: BLE001 - the last line of defence; nothing of its message is said
         call.audit["outcome"] = "crashed"

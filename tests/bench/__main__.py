@@ -14,7 +14,7 @@ import httpx
 import orjson
 
 from cds_service.demo.patients import chart
-from cds_service.fhir.queries import QUERIES
+from cds_service.fhir.queries import QUERIES, Query
 from cds_service.settings import Client, Settings
 from cds_service.web.app import create_app
 from tests.bench import statistics as of_statistics
@@ -45,7 +45,7 @@ def _is_antibody(observation: dict) -> bool:
     return any(c["code"] in {"33921-8", "93493-5"} for c in observation["code"]["coding"])
 
 
-def _answer(query: object, rest: list[dict], observations: list[dict]) -> dict:
+def _answer(query: Query, rest: list[dict], observations: list[dict]) -> dict:
     found = observations or [r for r in rest if r["resourceType"] == query.resource_type]
     if query.key == "patient":
         return found[0]

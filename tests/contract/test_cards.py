@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -28,7 +29,7 @@ MEMBERS = {
         "selectionBehavior",
     ),
 }
-RESOURCES = {"ServiceRequest": ServiceRequest, "Appointment": Appointment}
+RESOURCES: dict[str, Any] = {"ServiceRequest": ServiceRequest, "Appointment": Appointment}
 
 
 def assessment(name, change=lambda bundle: bundle):

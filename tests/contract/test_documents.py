@@ -1,22 +1,48 @@
 """The documents say what is: pictures and pages are current, links lead somewhere, make speaks plainly."""
 
+import ast
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from tests.support.picture import PICTURE, picture
+from tests.support.picture import PICTURE, digest
+from tests.support.watch import changes
 
 ROOT = Path(__file__).parents[2]
+PACKAGES = ("cds_service", "fhir_mapping", "models")
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+# The path of a request as the page shows it: a line for each step, what is called and the files that hold it
+STEPS = [
+    re.split(r" {2,}(?=cds_service/)", line) for line in ARCHITECTURE.split("```")[1].strip().splitlines()
+]
+# The table of files: the paths of each row
+ROWS = {
+    cells[1].strip(): re.findall(r"`([\w/.]+)`", cells[2])
+    for line in ARCHITECTURE.partition("## Which file to open")[2].partition("\n## ")[0].splitlines()
+    if line.startswith("| ") and len(cells := line.split("|")) == 4 and "`" in line
+}
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def test_the_picture_of_a_card_is_current_and_asks_no_other_host():
-    assert PICTURE.read_text(encoding="utf-8") == picture()
-    addresses = set(re.findall(r"https?://[^\s\"')<]+", picture())) - {"http://www.w3.org/2000/svg"}
-    assert addresses == set()
+def test_the_picture_of_the_card_is_current():
+    with Image.open(PICTURE) as picture:
+        stale = "docs/card.png shows an older card or style: run `make docs`, with Chromium"
+        assert picture.info.get("Source") == digest(), stale
+
+
+def test_the_first_screen_of_the_readme_is_a_sentence_the_command_and_a_small_picture():
+    title, sentence, command, picture, *_ = (ROOT / "README.md").read_text(encoding="utf-8").split("\n\n")
+    assert title == "# imnm-cds"
+    assert len(re.findall(r"\.(\s|$)", sentence)) == 1
+    assert command == "```\nmake demo\n```"
+    shown = re.fullmatch(r'<img src="docs/card.png" width="(\d+)" alt="[^"]{40,}">', picture)
+    with Image.open(PICTURE) as kept:
+        assert kept.height * int(shown[1]) / kept.width <= 450  # pixels: half of a small screen
+    assert PICTURE.stat().st_size < 150_000
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
@@ -25,10 +51,69 @@ def test_every_link_within_the_repository_leads_somewhere(page):
     assert [link for link in links if not link.startswith("http") and not (page.parent / link).exists()] == []
 
 
-def test_the_files_that_the_architecture_names_exist():
-    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    for name in re.findall(r"`((?:cds_service|fhir_mapping|models)/[\w/.]+)`", text):
-        assert (ROOT / name).exists(), name
+def defined(path):
+    return {n.name for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if hasattr(n, "name")}
+
+
+def called(node):
+    """The names of the functions called below a node, in the order in which they are."""
+    inner = [name for child in ast.iter_child_nodes(node) for name in called(child)]
+    if isinstance(node, ast.Call):
+        inner.append(node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", ""))
+    return inner
+
+
+def test_the_steps_of_a_request_are_called_in_the_order_that_is_shown():
+    shown = [name for step, _ in STEPS for name in called(ast.parse(f"async def f():\n {step}"))]
+    assert len(shown) == 6
+    pipeline = ast.parse((ROOT / "cds_service" / "web" / "pipeline.py").read_text(encoding="utf-8"))
+    (path,) = [n for n in pipeline.body if isinstance(n, ast.AsyncFunctionDef)]
+    assert [name for name in called(path) if name in shown] == shown
+
+
+def test_each_step_of_a_request_is_in_the_file_that_is_shown():
+    for step, files in STEPS:
+        names = set(called(ast.parse(f"async def f():\n {step}")))
+        for file in files.split(", "):
+            held = names & defined(ROOT / file)
+            assert held, f"{file} holds none of {names}"
+            names -= held
+        assert names == set(), f"{names} are elsewhere than in {files}"
+
+
+@pytest.mark.parametrize("question", ROWS)
+def test_each_file_to_open_is_there_and_says_what_it_is(question):
+    assert ROWS[question]
+    for name in ROWS[question]:
+        path = ROOT / name
+        assert path.is_dir() if name.endswith("/") else path.is_file(), name
+        first = path / "__init__.py" if name.endswith("/") else path
+        assert first.suffix != ".py" or ast.get_docstring(ast.parse(first.read_text(encoding="utf-8"))), name
+
+
+def test_every_module_is_in_the_table_of_files_or_in_a_folder_that_is():
+    named = {ROOT / name for names in ROWS.values() for name in names}
+    modules = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    assert len(modules) > 100
+    assert [str(p.relative_to(ROOT)) for p in modules if not {p, p.parent} & named] == []
+
+
+def test_every_decision_has_its_date_and_stands_in_the_index_with_it():
+    index = (ROOT / "docs" / "adr" / "README.md").read_text(encoding="utf-8")
+    for path in sorted((ROOT / "docs" / "adr").glob("[0-9]*.md")):
+        title, _, date = path.read_text(encoding="utf-8").splitlines()[:3]
+        number, _, decision = title.removeprefix("# ").partition(". ")
+        assert re.fullmatch(r"20\d\d-\d\d-\d\d", date), path.name
+        assert f"| [{number}]({path.name}) | {decision} | {date} |" in index
+
+
+def test_the_glossary_has_one_row_for_a_word_in_the_order_of_the_alphabet():
+    rows = re.findall(
+        r"^\| `?(.+?)`? \|", (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    words = [word.lower().replace("_", " ") for word in rows[2:]]
+    assert len(words) > 50
+    assert words == sorted(set(words))
 
 
 @pytest.fixture
@@ -51,7 +136,18 @@ def said(result):
 
 def test_make_alone_lists_the_targets(empty):
     listed = make(empty).stdout
-    for target in ("install", "demo", "check", "test", "test-system", "bench", "docs", "lock", "test-SUITE"):
+    for target in (
+        "install",
+        "demo",
+        "check",
+        "test",
+        "test-system",
+        "watch",
+        "bench",
+        "docs",
+        "lock",
+        "test-SUITE",
+    ):
         assert target in listed
 
 
@@ -80,3 +176,17 @@ def test_a_python_without_venv_is_one_clear_line(empty):
     result = make(empty, "demo", f"PYTHON={bare}")
     assert result.returncode != 0
     assert "venv" in said(result)[0]
+
+
+def test_a_watched_file_runs_at_once_and_after_each_change(tmp_path):
+    source = tmp_path / "models" / "risk.py"
+    source.parent.mkdir()
+    source.write_text("")
+    (tmp_path / "models" / "notes.txt").write_text("")
+    seen = changes(tmp_path, pause_s=0)
+    assert next(seen) == {source}
+    (tmp_path / "models" / "notes.txt").write_text("not read by a test")
+    (tmp_path / "models" / "policy.toml").write_text("")
+    assert next(seen) == {source.with_name("policy.toml")}
+    source.unlink()
+    assert next(seen) == {source}

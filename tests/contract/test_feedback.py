@@ -1,4 +1,4 @@
-"""Feedback through the web application (CDS Hooks F-01 to F-12): what is answered, stored and audited."""
+"""Feedback through the web application as CDS Hooks describes it: what is answered, stored and audited."""
 
 import asyncio
 import json

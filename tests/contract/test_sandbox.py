@@ -156,7 +156,7 @@ def said(answer: httpx.Response) -> list[dict]:
 
 class TestTheLaunchLink:
     def test_carries_what_the_sandbox_reads_from_its_address(self):
-        link = Addresses("http://127.0.0.1:8123", FHIR).sandbox("high-overdue")
+        link = Addresses("http://127.0.0.1:8123", FHIR).launch("high-overdue")
         assert link.startswith(f"{SANDBOX}/?")
         assert parse_qs(urlsplit(link).query) == {
             "fhirServiceUrl": [FHIR],
@@ -165,7 +165,7 @@ class TestTheLaunchLink:
         }
 
     def test_leaves_no_character_that_would_end_one_of_its_values(self):
-        query = Addresses("http://127.0.0.1:8123", FHIR).sandbox("plain").partition("?")[2]
+        query = Addresses("http://127.0.0.1:8123", FHIR).launch("plain").partition("?")[2]
         assert all(re.fullmatch(r"[\w.%-]+", part.partition("=")[2]) for part in query.split("&"))
 
 

@@ -1,6 +1,7 @@
 """The pages of the demonstration: the sample patients, their cards as an EHR shows them, and the feedback they send."""
 
 import asyncio
+import dataclasses
 import json
 import os
 import re
@@ -24,12 +25,12 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from cds_service.cds_client import open_client
-from cds_service.demo import charts as opening
+from cds_service.demo import issued as issuing
 from cds_service.demo.charts import Demonstration
 from cds_service.demo.ehr import create_ehr
 from cds_service.demo.page import Known
-from cds_service.demo.patients import chart, person, samples
-from cds_service.demo.report import Addresses
+from cds_service.demo.patients import banner, chart, samples
+from cds_service.demo.report import SANDBOX, Addresses
 from cds_service.demo.run import demo_settings
 from cds_service.demo.web import with_pages
 from cds_service.settings import Limits
@@ -113,7 +114,7 @@ class Visitor:
 
 
 @asynccontextmanager
-async def demonstration(folder, bundles=None, service=None, *, keeps_feedback=True):
+async def demonstration(folder, bundles=None, service=None, *, keeps_feedback=True, addresses=ADDRESSES):
     """The demonstration in one process as of the base day; `service` may stand in for a broken one."""
     bundles = bundles or {name: chart(name) for name in NAMES}
     settings = demo_settings(ADDRESSES.fhir, folder / "feedback.db")
@@ -122,26 +123,26 @@ async def demonstration(folder, bundles=None, service=None, *, keeps_feedback=Tr
     connected = {}
 
     def connect():
-        return open_client(ADDRESSES.discovery, ADDRESSES.fhir, httpx.ASGITransport(connected["service"]))
+        return open_client(ADDRESSES.discovery, ADDRESSES.fhir, httpx.ASGITransport(connected["front"]))
 
     running = Demonstration(ADDRESSES, connect, base_day)
     ehr = httpx.ASGITransport(create_ehr(bundles.values(), running.served.append))
     with patch.multiple("cds_service.web.app", load_tables=lambda: TABLES, load_model=_model):
         ours = create_app(settings, clock=base_day, transport=ehr, write=running.hear, limits=UNHURRIED)
-    connected["service"] = service or ours
-    known = Known(ADDRESSES, samples(), {name: person(bundle) for name, bundle in bundles.items()})
+    known = Known(addresses, samples(), {name: banner(bundle) for name, bundle in bundles.items()})
     async with AsyncExitStack() as stack:
         store = stack.enter_context(closing(Store(folder / "feedback.db", 1.0, base_day)))
         await stack.enter_async_context(ours.router.lifespan_context(ours))
-        app = with_pages(connected["service"], running, known, store)
-        http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ADDRESSES.service)
+        connected["front"] = with_pages(service or ours, running, known, store)
+        front = httpx.ASGITransport(connected["front"])
+        http = httpx.AsyncClient(transport=front, base_url=ADDRESSES.service)
         yield Visitor(await stack.enter_async_context(http), running, store)
 
 
 @pytest.fixture
 async def visitor(tmp_path):
-    async with demonstration(tmp_path) as one:
-        yield one
+    async with demonstration(tmp_path) as visitor:
+        yield visitor
 
 
 PAGES = ["/", *(f"/chart/{name}" for name in NAMES), "/chart/nobody", "/card/x"]
@@ -171,7 +172,7 @@ async def test_the_start_page_names_every_patient_with_a_chart_here_and_in_the_s
     for sample in samples().patients:
         assert sample.story in page.main
         assert f"/chart/{sample.name}" in links
-        assert ADDRESSES.sandbox(sample.name) in links
+        assert ADDRESSES.launch(sample.name) in links
     assert ADDRESSES.discovery in links
     assert f"{ADDRESSES.fhir}/metadata" in links
     assert "None yet" in page.main
@@ -183,11 +184,12 @@ def test_every_chart_shows_its_card_or_says_why_it_is_silent(name):
     (answer,) = page.all("article")
     request, response = (json.loads(text) for text in page.text("pre"))
     assert request["context"]["patientId"] == name
-    assert page.text("h1") == [person(chart(name)).name]
+    assert page.text("h1") == [banner(chart(name)).name]
     if name in SILENT:
         assert response == {"cards": []}
-        assert "No card is shown" in answer[2]
+        assert "No card is shown: the service has nothing to say about this chart." in answer[2]
         assert "Assessed:" in answer[2]
+        assert "[]" not in answer[2]
         assert page.all("form") == []
         return
     (card,) = response["cards"]
@@ -216,14 +218,32 @@ async def test_the_detail_of_a_card_is_rendered_with_its_tables_in_regions_that_
     assert "Disease now:" in page.text("strong")
 
 
-async def test_the_fhir_requests_of_a_chart_are_listed_with_what_each_gave(visitor):
+async def test_a_chart_opens_in_the_sandbox_whose_origin_may_call(tmp_path):
+    own = dataclasses.replace(ADDRESSES, sandbox="http://127.0.0.1:9000")
+    async with demonstration(tmp_path, addresses=own) as visitor:
+        for path in ("/", "/chart/plain"):
+            page = await visitor.get(path)
+            links = [attributes["href"] for _, attributes, _ in page.all("a")]
+            assert sum(link.startswith("http://127.0.0.1:9000/?fhirServiceUrl=") for link in links) in {
+                1,
+                len(NAMES),
+            }
+            assert "the sandbox at http://127.0.0.1:9000" in page.main
+            assert SANDBOX not in json.dumps(links)
+            assert "public" not in page.main
+
+
+async def test_the_fhir_requests_of_a_chart_are_folded_and_say_what_each_gave(visitor):
     await visitor.open()
     page = await visitor.get("/chart/plain")
-    rows = list(zip(page.text("td")[::2], page.text("td")[1::2], strict=True))
-    assert len(rows) == 3
-    assert ("GET Patient/plain", "read") in rows
-    assert ("GET Condition?patient=…", "6 found") in rows
-    assert re.search(r"3 requests; the whole answer took \d+ ms", page.main)
+    listed = list(zip(page.text("td")[::2], page.text("td")[1::2], strict=True))
+    assert len(listed) == 3
+    assert ("GET Patient/plain", "read") in listed
+    assert ("GET Condition?patient=…", "6 found") in listed
+    (folded, *_) = page.all("details")
+    assert "open" not in folded[1]
+    assert re.match(r"3 FHIR requests made for this answer, which took \d+ ms", folded[2])
+    assert "GET Patient/plain" in folded[2]
 
 
 async def test_charts_that_are_opened_at_once_keep_their_own_requests(visitor):
@@ -285,7 +305,31 @@ async def test_a_dismissed_card_arrives_as_feedback_and_is_gone(visitor, value, 
     assert len(visitor.stored()) == 1
 
 
-async def test_feedback_of_another_client_is_shown_without_words_that_only_its_card_knows(visitor):
+async def test_feedback_on_a_card_that_another_client_showed_names_patient_and_suggestion(visitor):
+    request = {
+        "hook": "patient-view",
+        "hookInstance": "d63a2834-b45a-4616-8a5e-c08353762b85",
+        "fhirServer": ADDRESSES.fhir,
+        "context": {"patientId": "srp-ild", "userId": "Practitioner/example"},
+        "prefetch": {"patient": chart("srp-ild")["entry"][0]["resource"]},
+    }
+    answer = await visitor.http.post("/cds-services/imnm-recurrence", json=request)
+    (card,) = answer.json()["cards"]
+    suggestion, reason = card["suggestions"][0], card["overrideReasons"][1]
+    common = {"card": card["uuid"], "outcomeTimestamp": "2026-03-01T09:30:00Z"}
+    coded = {"reason": {name: reason[name] for name in ("system", "code")}}
+    items = [
+        {**common, "outcome": "accepted", "acceptedSuggestions": [{"id": suggestion["uuid"]}]},
+        {**common, "outcome": "overridden", "overrideReason": coded},
+    ]
+    await visitor.http.post("/cds-services/imnm-recurrence/feedback", json={"feedback": items})
+    page = await visitor.get("/")
+    assert f"09:30:00 UTC, srp-ild: accepted “{suggestion['label']}”" in page.main
+    assert f"09:30:00 UTC, srp-ild: dismissed because “{reason['display']}”" in page.main
+    await visitor.get(f"/card/{card['uuid']}", 404)
+
+
+async def test_feedback_on_a_card_that_was_never_issued_is_shown_without_words(visitor):
     uuid = "d63a2834-b45a-4616-8a5e-c08353762b85"
     common = {"card": uuid, "outcomeTimestamp": "2026-03-01T09:30:00Z"}
     items = [
@@ -295,8 +339,8 @@ async def test_feedback_of_another_client_is_shown_without_words_that_only_its_c
     answer = await visitor.http.post("/cds-services/imnm-recurrence/feedback", json={"feedback": items})
     assert answer.json() == {"stored": 2}
     page = await visitor.get("/")
-    assert "a card shown elsewhere: accepted “a suggestion”" in page.main
-    assert "09:30:00 UTC, a card shown elsewhere: dismissed because “busy”" in page.main
+    assert "a card not issued here: accepted “a suggestion”" in page.main
+    assert "09:30:00 UTC, a card not issued here: dismissed because “busy”" in page.main
 
 
 async def test_of_much_feedback_the_last_twenty_are_listed(visitor):
@@ -427,11 +471,11 @@ async def test_a_service_that_does_not_answer_is_one_sentence_and_502(tmp_path, 
 
 
 async def test_a_card_that_was_shown_long_ago_is_forgotten(visitor, monkeypatch):
-    monkeypatch.setattr(opening, "CARDS_KEPT", 2)
+    monkeypatch.setattr(issuing, "CARDS_KEPT", 2)
     cards = [(await visitor.open(name))[1] for name in ("high-overdue", "refractory", "srp-ild")]
     await visitor.get(cards[0], 404)
     await visitor.get(cards[1])
-    assert len(visitor.running.shown) == 2
+    assert len(visitor.running.shown) == len(visitor.running.issued.by_uuid) == 2
 
 
 async def test_what_is_heard_of_other_clients_does_not_grow_for_ever(visitor):
@@ -501,6 +545,66 @@ def test_no_page_loads_anything_from_elsewhere_or_runs_anything(path):
     assert all(attributes["action"].startswith("/card/") for _, attributes, _ in page.all("form"))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_date_on_a_card_is_kept_on_one_line(name):
+    page = Page(visited()[f"/chart/{name}"])
+    words = page.text("article")[0]
+    dates = re.findall(r"\d{4}-\d{2}-\d{2}", words)
+    assert sorted(dates) == sorted(re.findall(r"\d{4}-\d{2}-\d{2}", " ".join(page.text("time")[1:])))
+    assert re.search(r"time \{\s*white-space: nowrap;", visited()["/style.css"].text)
+
+
+def palettes():
+    """The colours of the stylesheet by name: when it is light, and when it is dark."""
+    light, dark = (
+        dict(re.findall(r"--([\w-]+): (#\w+);", block))
+        for block in re.findall(r":root \{(.*?)\}", visited()["/style.css"].text, re.DOTALL)
+    )
+    assert light.keys() == dark.keys()
+    return {"light": light, "dark": dark}
+
+
+def contrast(colour, ground):
+    """The contrast ratio of WCAG 2.2 between two colours."""
+
+    def luminance(colour):
+        digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+        parts = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    darker, lighter = sorted((luminance(colour), luminance(ground)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def test_contrast_is_counted_as_wcag_does():
+    assert contrast("#000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#fff") == pytest.approx(4.48, abs=0.005)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("text", "grounds"),
+    [
+        ("ink", ["paper", "ground", "told-ground"]),
+        ("quiet", ["paper", "ground"]),
+        ("link", ["paper", "ground"]),
+        ("on-colour", ["info", "warning", "critical", "link", "pressed"]),
+    ],
+)
+def test_text_has_the_contrast_of_wcag_aa_in_light_and_dark(scheme, text, grounds):
+    colours = palettes()[scheme]
+    assert min(contrast(colours[text], colours[ground]) for ground in grounds) >= 4.5
+    assert contrast("#fff", colours["bar"]) >= 4.5
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("mark", ["focus", "link", "quiet", "info", "warning", "critical", "told"])
+def test_what_is_no_text_has_a_contrast_of_3_in_light_and_dark(scheme, mark):
+    colours = palettes()[scheme]
+    assert min(contrast(colours[mark], colours[ground]) for ground in ("paper", "ground")) >= 3
+
+
 def test_titles_tell_the_pages_apart():
     titles = {Page(visited()[path]).text("title")[0] for path in PAGES[:-1]}
     assert len(titles) == len(PAGES) - 1
@@ -546,6 +650,7 @@ FAMILIAR = {
     "th",
     "thead",
     "tr",
+    "time",
     "ul",
     "ol",
     "hr",

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cds_service.cards.assessment import assess
 from cds_service.events import Events
 from cds_service.settings import Limits
 from cds_service.web.app import write_line
@@ -183,7 +184,9 @@ WRONG = {
     "no context": lambda body: json.dumps({**json.loads(body), "context": "zqcanary"}).encode(),
     "no user": lambda body: body.replace(b"Practitioner/", b"Practitioner "),
     "id with a path": lambda body: body.replace(PATIENT_ID.encode(), b"../" + PATIENT_ID.encode()),
-    "another server": lambda body: body.replace(BASE.encode(), b"https://zqcanary.example"),
+    "another server": lambda body: body.replace(
+        BASE.encode(), b"https://zqcanary:zqcanary@other.example?zqcanary#zqcanary"
+    ),
     "another hook": lambda body: body.replace(b"patient-view", b"zqcanary-view"),
     "a name twice": lambda body: body[:-1] + b', "hook": "zqcanary"}',
     "another patient's token": lambda body: body.replace(
@@ -264,8 +267,6 @@ class TestALeak:
     @pytest.mark.parametrize("stream", ["stdout", "stderr"])
     async def test_on_a_standard_stream_is_caught(self, stream, plant, watched, monkeypatch):
         from cds_service.web import pipeline
-
-        assess = pipeline.assess
 
         def talking(gathered, *more):
             print(gathered.patient_id, file=getattr(sys, stream))

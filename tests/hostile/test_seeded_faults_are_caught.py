@@ -11,8 +11,10 @@ import pytest
 
 from fhir_mapping import checks, findings
 from fhir_mapping.record import Moment, ReferenceLimits
+from fhir_mapping.rules.predictors.cardiac import cardiac_involvement
 from fhir_mapping.terms.rules import Rules
 from fhir_mapping.terms.units import Units
+from fhir_mapping.versions.superseded import last_versions
 from models import policy, risk
 from models.inputs import State
 from tests.support.records import Record, drawn
@@ -143,8 +145,6 @@ def time_zone_ignored(patch):
 
 @fault("of two versions of one id the older counts")
 def wrong_version(patch):
-    last_versions = checks.last_versions
-
     def older(readings):
         kept, superseded = last_versions(readings)
         names = {one.name for one in superseded}
@@ -167,10 +167,8 @@ def weak_is_positive(patch):
 
 @fault("a missing predictor is read as absent")
 def missing_is_absent(patch):
-    find = findings.cardiac_involvement
-
     def absent(*arguments):
-        feature = find(*arguments)
+        feature = cardiac_involvement(*arguments)
         return replace(feature, state=State.ABSENT) if feature.state is State.MISSING else feature
 
     patch.setattr(findings, "cardiac_involvement", absent)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.training.statistics.bootstrap import multiplicities
+from tests.statistics.rms import multiplicities
 
 FUNCTIONS = {"log": np.log, "log2": np.log2, "sqrt": np.sqrt}
 DEFAULT = Path(__file__).parents[1] / "data" / "reference"

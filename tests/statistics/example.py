@@ -9,7 +9,8 @@ import tempfile
 from datetime import date
 from pathlib import Path
 
-from cds_service.commands.train import CohortSource, run_train
+from cds_service.commands.cohort import CohortSource
+from cds_service.commands.train import run_train
 from cds_service.terminal import open_console
 from models.training.fitting.fit_record import Labels
 from models.training.fitting.train import Options

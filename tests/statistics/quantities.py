@@ -8,22 +8,26 @@ import numpy as np
 
 from models.training.fitting.sample_size import sample_size
 from models.training.statistics.accuracy import brier_at
-from models.training.statistics.baseline import baseline, survival_at
+from models.training.statistics.baseline import baseline
 from models.training.statistics.benefit import net_benefit
-from models.training.statistics.bootstrap import heuristic_shrinkage, optimism, optimism_logistic, resamples
-from models.training.statistics.calibration import (
-    calibration_at,
-    calibration_slope,
-    events_over_expected,
-    observed_over_expected,
-)
-from models.training.statistics.competing import cause_specific, fine_gray
+from models.training.statistics.calibration import calibration_at, calibration_slope
 from models.training.statistics.cox import CoxFit, fit_cox
 from models.training.statistics.discrimination import auc_at, harrell_c, uno_c
-from models.training.statistics.logistic import fit_logistic, flic, logistic_accuracy
 from models.training.statistics.proportionality import score_test
+from models.training.statistics.resampling import draw_resamples
 from models.training.statistics.survival import aalen_johansen, kaplan_meier, log_rank
+from tests.statistics.competing import cause_specific, fine_gray
 from tests.statistics.datasets import Dataset, Row
+from tests.statistics.logistic import fit_logistic, flic, logistic_accuracy
+from tests.statistics.r_only import (
+    cumulative_for,
+    events_over_expected,
+    heuristic_shrinkage,
+    number_at_risk,
+    observed_over_expected,
+    survival_at,
+)
+from tests.statistics.rms import optimism, optimism_logistic
 
 Answer = tuple[float, float | None]  # with its standard error, where R gives one
 INDEX = {"index.orig": "original", "index.corrected": "corrected"}
@@ -75,7 +79,7 @@ def base_of(data: Dataset, ties: str = "efron"):
 
 def risk_at(model: Dataset, data: Dataset, t: float) -> np.ndarray:
     """The predicted risk at t of the people of one data set by the model of another (or the same)."""
-    make = lambda: 1 - survival_at(base_of(model), data.x, np.array([t])).survival[:, 0]  # noqa: E731
+    make = lambda: 1 - base_of(model).survival(data.x, np.array([t]))[:, 0]  # noqa: E731
     return Cached.get(data, ("risk", model.name, t), make)
 
 
@@ -136,7 +140,7 @@ def scored(data: Dataset, row: Row, model: Dataset):
     if quantity == "cal_slope":
         return pair(calibration_slope(time, event, score))
     if quantity == "oe_poisson":
-        return events_over_expected(event, base_of(model).cumulative_for(data.x, time))
+        return events_over_expected(event, cumulative_for(base_of(model), data.x, time))
     risk = risk_at(model, data, t)
     if quantity in {"brier", "ipa"}:
         found = Cached.get(data, ("brier", model.name, t), partial(brier_at, time, event, risk, t))
@@ -145,8 +149,8 @@ def scored(data: Dataset, row: Row, model: Dataset):
         return observed_over_expected(time, event, risk, t)
     if quantity == "net_benefit":
         return net_benefit(time, event, risk, t, np.array([row.at])).model[0]
-    hazard = base_of(model).cumulative_for(data.x, np.full(len(time), t))
-    make = partial(calibration_at, time, event, risk, t, hazard)
+    hazard = cumulative_for(base_of(model), data.x, np.full(len(time), t))
+    make = partial(calibration_at, time, event, risk, hazard, t)
     return getattr(Cached.get(data, ("calibration", model.name, t), make), quantity.removesuffix("_tight"))
 
 
@@ -173,7 +177,7 @@ def survival(data: Dataset, row: Row):
         at_t = np.searchsorted(curve.times, row.time, side="right") - 1
         return float(curve.at(t)[0]), float(curve.at(t)[0] * np.sqrt(curve.log_variance[at_t]))
     if row.quantity == "n_risk":
-        return curve.number_at_risk(t)[0]
+        return number_at_risk(data.time, row.time)
     return curve.limits(t)[{"lower95": 0, "upper95": 1}[row.quantity]][0]
 
 
@@ -216,7 +220,7 @@ def recalibrated(data: Dataset, row: Row) -> float:
     """The baseline hazard in new data under the model's linear predictor as an offset, at the mean offset as basehaz()."""
     offset = (data.x @ fitted(data.developed_on).coef)[:, None]
     base = baseline(np.ones(1), np.zeros((1, 1)), offset, data.time, data.event)
-    return base.cumulative_for(offset.mean(axis=0, keepdims=True), np.array([row.time]))[0]
+    return cumulative_for(base, offset.mean(axis=0, keepdims=True), np.array([row.time]))[0]
 
 
 def logistic(data: Dataset, row: Row, kind: str):
@@ -238,7 +242,7 @@ def validated(data: Dataset, row: Row, resampled: str | None = None) -> float:
 
     def make():
         n = len(data.x)
-        counts = data.counts if resampled is None else resamples(n, int(resampled), data.seed)
+        counts = data.counts if resampled is None else draw_resamples(n, int(resampled), data.seed)
         if "outcome" in data.columns:
             return optimism_logistic(data.x, data.outcome, counts)
         return optimism(data.x, data.time, data.event, counts)

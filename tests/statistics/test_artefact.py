@@ -13,15 +13,17 @@ from lifelines import CoxPHFitter
 
 from models.artefact import ModelError
 from models.registry import checksum, default_folder, load_model
-from models.risk import cell_distribution, cell_risk, estimate
+from models.risk import DECISION_HORIZON, cell_distribution, cell_risk, estimate
 from models.training.cohort.cohort import PREDICTORS
 from models.training.errors import TrainingError
 from models.training.fitting import write_model as writing
 from models.training.fitting.fit_record import Labels
+from models.training.fitting.model_card import model_card
 from models.training.fitting.served import FEWEST_IN_A_CELL, at_horizons, joint_table
 from models.training.fitting.train import Options, train, update
 from models.training.fitting.write_model import require_free, write_model
-from models.training.statistics.baseline import baseline, survival_at
+from models.training.statistics.baseline import baseline
+from tests.statistics.r_only import survival_at
 from tests.statistics.trained import DEATHS, DEMO, GAPS, LABELS, cohort, fitted
 
 YEARS = np.array([1.0, 2.0, 3.0])
@@ -111,11 +113,11 @@ def test_hazards_of_later_horizons_share_what_came_before():
 
 def test_the_plausible_range_is_that_of_the_served_covariance(folder):
     model, served = load_model(folder), at_horizons(fitted().base, YEARS)
-    u = cell_distribution(model, "1010", "2y")
+    u = cell_distribution(model, "1010", DECISION_HORIZON)
     g = np.array([1, 0, 1, 0, 0, 1, 0])
     assert u.variance == pytest.approx(g @ served.covariance @ g, rel=1e-12)
     low = 1 - exp(-exp(u.mean - 1.6448536269514722 * u.stdev))
-    assert estimate(model, "1010", "2y").low == pytest.approx(low, abs=1e-12)
+    assert estimate(model, "1010", DECISION_HORIZON).low == pytest.approx(low, abs=1e-12)
 
 
 def test_a_horizon_without_a_recurrence_before_it_has_no_hazard():
@@ -274,10 +276,45 @@ def test_the_model_card_says_what_was_found(folder):
 def test_the_model_card_says_what_death_changes_and_what_is_served(tmp_path):
     write_model(tmp_path / "m", fitted(DEATHS), LABELS)
     card = (tmp_path / "m" / "MODEL_CARD.md").read_text(encoding="utf-8")
-    largest = 100 * fitted(DEATHS).death.largest_difference
+    death = fitted(DEATHS).death
+    largest = 100 * max(np.subtract(death.served[cell], death.absolute[cell]).max() for cell in death.served)
     assert "**Served** is the risk if nobody died" in card
     assert f"lower by at most {largest:.1f} percentage points" in card
     assert "8 of 200 patients died before a recurrence" in card
+
+
+def test_the_model_card_writes_risks_as_the_bedside_card_does(folder):
+    model = load_model(folder)
+    low = replace(model, baseline_hazard={h: value / 100 for h, value in model.baseline_hazard.items()})
+    card = model_card(read(folder), low)
+    assert "| `0000` | < 1 % (< 1 % to < 1 %) |" in card
+    assert "| 0 % (" not in card
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            {},
+            "of the fit before shrinkage. Those of a served hazard ratio are these, multiplied by the same factor",
+        ),
+        ({"shrinkage": "none"}, "1.96 standard errors (Wald). All together"),
+        ({"ridge": 2.0}, "of the penalised fit"),
+        ({"firth": True}, "of the penalised fit"),
+    ],
+    ids=["shrunk", "not shrunk", "ridge", "firth"],
+)
+def test_the_model_card_says_how_the_limits_of_hazard_ratios_came_about(tmp_path, options, words):
+    write_model(tmp_path / "m", fitted(**options), LABELS)
+    assert words in (tmp_path / "m" / "MODEL_CARD.md").read_text(encoding="utf-8")
+
+
+def test_the_limits_of_a_served_hazard_ratio_are_those_of_the_fit_times_the_factor_on_the_log_scale(folder):
+    model, found, p = load_model(folder), fitted(), len(PREDICTORS)
+    served = np.array(model.log_hazard_ratios) + 1.96 * np.sqrt(np.diag(model.covariance)[:p])
+    of_fit = found.fit.coef + 1.96 * np.sqrt(np.diag(found.fit.covariance))
+    assert found.shrinkage.factor < 1
+    np.testing.assert_allclose(served, found.shrinkage.factor * of_fit)
 
 
 def test_a_selection_is_on_the_card_as_not_served(tmp_path):
@@ -373,7 +410,7 @@ def test_a_folder_that_may_not_be_written_in_is_one_sentence(tmp_path, monkeypat
     def fail(**_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(writing.tempfile, "mkdtemp", fail)
+    monkeypatch.setattr("tempfile.mkdtemp", fail)
     with pytest.raises(TrainingError, match="m cannot be written: Permission denied"):
         write_model(tmp_path / "m", fitted(), LABELS)
 

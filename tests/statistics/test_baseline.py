@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from lifelines import CoxPHFitter
 
-from models.training.statistics.baseline import baseline, survival_at
+from models.training.statistics.baseline import baseline
 from models.training.statistics.cox import fit_cox
+from tests.statistics.r_only import survival_at
 from tests.statistics.support import cohort
 
 

@@ -4,24 +4,20 @@ import numpy as np
 import pytest
 
 from models.training.errors import TrainingError
-from models.training.statistics.bootstrap import (
-    heuristic_shrinkage,
-    multiplicities,
-    optimism,
-    optimism_logistic,
-    resamples,
-)
 from models.training.statistics.cox import fit_cox
 from models.training.statistics.discrimination import harrell_c
-from models.training.statistics.logistic import fit_logistic, mean_difference
+from models.training.statistics.resampling import draw_resamples
+from tests.statistics.logistic import fit_logistic, mean_difference
+from tests.statistics.r_only import heuristic_shrinkage
+from tests.statistics.rms import multiplicities, optimism, optimism_logistic
 from tests.statistics.support import cohort
 
 
 def test_resamples_keep_their_size_and_their_seed():
-    counts = resamples(50, 20, 7)
+    counts = draw_resamples(50, 20, 7)
     assert (counts.sum(axis=1) == 50).all()
-    assert (counts == resamples(50, 20, 7)).all()
-    assert (counts != resamples(50, 20, 8)).any()
+    assert (counts == draw_resamples(50, 20, 7)).all()
+    assert (counts != draw_resamples(50, 20, 8)).any()
 
 
 def test_row_numbers_become_multiplicities():
@@ -30,7 +26,7 @@ def test_row_numbers_become_multiplicities():
 
 def test_the_whole_validation_is_that_of_a_plain_loop():
     x, time, event = cohort(1, n=80)
-    counts = resamples(80, 12, 3)
+    counts = draw_resamples(80, 12, 3)
     found, whole = optimism(x, time, event, counts), fit_cox(x, time, event)
     rows = []
     for often in counts:
@@ -67,7 +63,7 @@ def test_the_whole_validation_is_that_of_a_plain_loop():
 
 def test_the_parts_add_up_and_only_the_last_c_is_corrected():
     x, time, event = cohort(2)
-    found = optimism(x, time, event, resamples(len(x), 40, 1))
+    found = optimism(x, time, event, draw_resamples(len(x), 40, 1))
     for index in found.indexes.values():
         assert index.optimism == pytest.approx(index.training - index.test, abs=1e-12)
         assert index.corrected == pytest.approx(index.original - index.optimism, abs=1e-12)
@@ -88,7 +84,7 @@ def test_the_sample_itself_as_its_only_resample_has_no_optimism():
 
 def test_resamples_that_cannot_be_fitted_are_left_out_and_counted():
     x, time, event = cohort(4)
-    counts = resamples(len(x), 5, 2)
+    counts = draw_resamples(len(x), 5, 2)
     counts[2] *= ~event
     found, others = optimism(x, time, event, counts), optimism(x, time, event, np.delete(counts, 2, axis=0))
     assert found.failed == 1
@@ -109,7 +105,7 @@ def test_the_logistic_validation_is_that_of_a_plain_loop():
     rng = np.random.default_rng(6)
     x = rng.normal(size=(90, 2))
     y = rng.random(90) < 1 / (1 + np.exp(-x @ [1, -0.5]))
-    counts = resamples(90, 8, 1)
+    counts = draw_resamples(90, 8, 1)
     found = optimism_logistic(x, y, counts)
     rows = []
     for often in counts:

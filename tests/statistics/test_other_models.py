@@ -5,9 +5,11 @@ import pytest
 
 from models.training.errors import TrainingError
 from models.training.fitting.sample_size import sample_size
-from models.training.statistics.competing import cause_specific, fine_gray
 from models.training.statistics.cox import fit_cox
-from models.training.statistics.logistic import (
+from models.training.statistics.proportionality import score_test
+from models.training.statistics.survival import aalen_johansen
+from tests.statistics.competing import cause_specific, fine_gray
+from tests.statistics.logistic import (
     case_control_pairs,
     fit_logistic,
     fit_logistic_many,
@@ -15,8 +17,6 @@ from models.training.statistics.logistic import (
     logistic_accuracy,
     nagelkerke,
 )
-from models.training.statistics.proportionality import score_test
-from models.training.statistics.survival import aalen_johansen
 from tests.statistics.support import cohort, competing
 
 

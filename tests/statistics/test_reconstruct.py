@@ -7,35 +7,35 @@ from functools import cache
 import numpy as np
 import pytest
 
+from models.inputs import Horizon
 from models.registry import default_folder, load_model
 from models.training.cohort.cohort import PREDICTORS
 from models.training.errors import TrainingError
 from models.training.simulation import reconstruct as module
 from models.training.simulation.reconstruct import (
     accepted_draws,
-    default_draws,
-    default_seed,
     draw_prior,
     reconstruct,
 )
 from models.training.simulation.simulate import RECONSTRUCTION, settings
+from models.training.statistics.arrays import cells
 from tests.statistics.trained import command
 
 MODEL = load_model(default_folder())
 FEW = 6000
-PRIOR = settings(RECONSTRUCTION)["prior"]
+PRIOR, RUN = (settings(RECONSTRUCTION)[name] for name in ("prior", "run"))
 
 
 @cache
 def accepted():
-    return accepted_draws(FEW, default_seed())
+    return accepted_draws(FEW, RUN["seed"])
 
 
 @pytest.fixture
 def short(monkeypatch):
     """The draws of one short run for all tests."""
     monkeypatch.setattr(module, "accepted_draws", lambda *_: accepted())
-    return lambda model=MODEL: reconstruct(model, FEW, default_seed())
+    return lambda model=MODEL: reconstruct(model, FEW)
 
 
 def test_a_short_reconstruction_agrees_with_the_shipped_model(short):
@@ -58,7 +58,7 @@ def test_the_error_is_that_of_both_sides(short):
     ("changed", "name"),
     [
         ({"log_hazard_ratios": (1.1,) * 4}, "log hazard ratio, each"),
-        ({"baseline_hazard": {"1y": 0.06163, "2y": 0.13353, "3y": 0.27}}, "baseline hazard at 3y"),
+        ({"baseline_hazard": {**MODEL.baseline_hazard, Horizon("3y"): 0.27}}, "baseline hazard at 3y"),
         (
             {"covariance": tuple(tuple(2 * v for v in row) for row in MODEL.covariance)},
             "variance of high_ana",
@@ -73,7 +73,7 @@ def test_a_model_with_other_numbers_does_not_agree(short, changed, name):
 
 
 def test_the_same_seed_gives_the_same_draws_and_more_draws_only_add():
-    again = accepted_draws(2000, default_seed())
+    again = accepted_draws(2000, RUN["seed"])
     assert (accepted()[: len(again)] == again).all()
 
 
@@ -98,7 +98,7 @@ def test_the_prior_lies_within_its_bounds_and_the_hazard_gives_the_risk():
         assert high - 0.01 * (high - low) < values.max() <= high
     assert np.exp(drawn.log_hazard_ratios).min() >= 1
     assert np.exp(drawn.log_hazard_ratios).max() <= 5
-    scores = drawn.log_hazard_ratios @ module.cells(4).T
+    scores = drawn.log_hazard_ratios @ cells(4).T
     risk = (drawn.joint * -np.expm1(-drawn.hazard[:, None] * np.exp(scores))).sum(axis=1)
     assert risk == pytest.approx(drawn.risk, abs=1e-9)
 
@@ -122,7 +122,7 @@ def test_a_model_with_other_predictors_is_refused():
 
 def test_the_default_is_as_precise_as_the_shipped_numbers():
     share = len(accepted()) / FEW
-    assert default_draws() * share == pytest.approx(settings(RECONSTRUCTION)["shipped"]["accepted"], rel=0.3)
+    assert RUN["draws"] * share == pytest.approx(settings(RECONSTRUCTION)["shipped"]["accepted"], rel=0.3)
 
 
 def test_the_command_prints_shipped_and_reconstructed_and_ends_with_0(short):

@@ -16,6 +16,7 @@ from models.training.cohort.describe import table_one
 from models.training.errors import TrainingError
 from models.training.fitting.train import Options, update
 from models.training.fitting.write_model import write_model
+from models.training.plain_json import as_json
 from models.training.report.checklist import AUTHOR
 from models.training.report.figures.canvas import even, spread, width_of
 from models.training.report.figures.nomogram import nomogram
@@ -25,7 +26,6 @@ from models.training.report.report import Report, as_document, fit_record_in
 from models.training.report.words import written, written_p
 from models.training.report.write import HTML_NAME, JSON_NAME, render, report_on, write_report
 from models.training.validation.validate import fit_record_of, validate
-from models.training.validation.validation import as_json
 from tests.statistics.example import NUMBERS, PAGE, example
 
 from .test_validate import SMALL, elsewhere, own, record, shipped, unshrunk

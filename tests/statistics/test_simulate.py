@@ -10,7 +10,7 @@ from models.registry import default_folder, load_model
 from models.training.cohort.cohort import PREDICTORS, read_cohort
 from models.training.cohort.schema import DEATH, RECURRENCE
 from models.training.errors import TrainingError
-from models.training.fitting.served import HORIZONS, at_horizons
+from models.training.fitting.served import YEARS, at_horizons
 from models.training.simulation.many_cohorts import Ordered, fit_each, rank_each
 from models.training.simulation.simulate import (
     COLUMNS,
@@ -25,7 +25,8 @@ from models.training.simulation.simulate import (
     settings,
     simulate,
 )
-from models.training.simulation.synthetic import Hazard, Plan, cells, draw, hazard_for_risk, one_factor
+from models.training.simulation.synthetic import FollowUpPlan, Hazard, draw, hazard_for_risk, one_factor
+from models.training.statistics.arrays import cells
 from models.training.statistics.baseline import baseline
 from models.training.statistics.cox import fit_cox
 from models.training.statistics.discrimination import auc_at, harrell_c
@@ -33,7 +34,6 @@ from tests.statistics.trained import command
 
 MODEL = load_model(default_folder())
 LARGE = 40_000
-YEARS = np.array(list(HORIZONS.values()))
 SIGMA = 4.5  # of a normal estimate: passes by chance all but once in 100,000
 
 
@@ -182,7 +182,7 @@ def test_the_time_varying_scenario_has_the_aucs_that_it_says():
 
 def followed(name):
     """A large cohort of a scenario, all followed from the same day on, without loss."""
-    recipe = replace(recipe_of_scenario(name), plan=Plan(20.0, 1e-6, 0.0))
+    recipe = replace(recipe_of_scenario(name), plan=FollowUpPlan(20.0, 1e-6, 0.0))
     return draw(recipe, LARGE, 1, np.random.default_rng(9))
 
 

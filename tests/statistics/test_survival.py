@@ -16,7 +16,6 @@ def test_kaplan_meier_by_hand():
     curve = kaplan_meier(TIME, EVENT)
     np.testing.assert_allclose(curve.at(np.array([0.5, 1, 1.9, 2, 3.5, 4])), [1, 0.8, 0.8, 0.6, 0.6, 0])
     assert np.isnan(curve.at(np.array([4.5]))[0])
-    assert curve.number_at_risk(np.array([0.0, 2, 2.5, 5])).tolist() == [5, 4, 2, 0]
     assert curve.log_variance[1] == pytest.approx(1 / (5 * 4) + 1 / (4 * 3))
 
 
@@ -24,15 +23,6 @@ def test_limits_are_none_where_nothing_has_happened_or_all():
     lower, upper = kaplan_meier(TIME, EVENT).limits(np.array([0.5, 2, 4]))
     assert np.isnan(lower[[0, 2]]).all()
     assert 0 < lower[1] < 0.6 < upper[1] < 1
-
-
-def test_weights_are_repeated_rows():
-    weights = np.array([2, 1, 3, 1, 2])
-    again = np.repeat(np.arange(5), weights)
-    t = np.array([1.0, 2, 3])
-    np.testing.assert_allclose(
-        kaplan_meier(TIME, EVENT, weights.astype(float)).at(t), kaplan_meier(TIME[again], EVENT[again]).at(t)
-    )
 
 
 def test_at_equal_times_events_precede_censorings():

@@ -9,19 +9,21 @@ import numpy as np
 import pytest
 
 from models.artefact import Model
-from models.inputs import Predictor, State
+from models.inputs import Horizon, Predictor, State
 from models.registry import default_folder, load_model
 from models.risk import score
 from models.training.cohort.cohort import Cohort
 from models.training.errors import TrainingError
+from models.training.plain_json import as_json
 from models.training.statistics.benefit import net_benefit
 from models.training.statistics.calibration import calibration_at
+from models.training.statistics.resampling import SurvivalData, draw_resamples
 from models.training.statistics.smooth import cloglog, smoother
 from models.training.statistics.survival import aalen_johansen
 from models.training.validation.groups import aalen_johansen_risk, kaplan_meier_risk
-from models.training.validation.internal import Data, Moments, draw
+from models.training.validation.internal import ResampledBenefit
 from models.training.validation.validate import THRESHOLDS, score_all, validate
-from models.training.validation.validation import Measure, Validation, as_json
+from models.training.validation.validation import Measure, Validation
 
 from .trained import DATA, DEATHS, GAPS, LABELS, cohort, fitted, made
 
@@ -38,7 +40,7 @@ def unshrunk() -> Model:
     return replace(
         shipped(),
         log_hazard_ratios=tuple(base.coef.tolist()),
-        baseline_hazard=dict(zip(("1y", "2y", "3y"), hazard, strict=True)),
+        baseline_hazard=dict(zip(map(Horizon, ("1y", "2y", "3y")), hazard, strict=True)),
     )
 
 
@@ -117,10 +119,11 @@ def test_net_benefit_is_that_of_the_one_by_one_formula():
 def test_net_benefit_in_resamples_is_that_of_repeated_rows():
     people = cohort()
     risk = score_all(unshrunk(), people.matrix(unshrunk().names)).risks[:, 2]
-    moments = Moments(Data(people.matrix(unshrunk().names), people.time, people.event), 3.0, THRESHOLDS)
-    for count in draw(len(people), 8, 3):
+    data = SurvivalData(people.matrix(unshrunk().names), people.time, people.event)
+    benefit = ResampledBenefit(data, 3.0, THRESHOLDS)
+    for count in draw_resamples(len(people), 8, 3):
         again = np.repeat(np.arange(len(people)), count)
-        found = moments.benefit(risk, count)
+        found = benefit.at_thresholds(risk, count)
         expected = net_benefit(people.time[again], people.event[again], risk[again], 3.0, THRESHOLDS)
         followed = np.isfinite(found)
         assert followed.any()
@@ -131,7 +134,8 @@ def test_the_curve_goes_through_the_observed_risks_of_its_indices():
     people, model = cohort(), unshrunk()
     risk = score_all(model, people.matrix(model.names)).risks[:, 1]
     curve = smoother(cloglog(risk), people.time, people.event).at(cloglog(risk), 2.0)
-    assert np.allclose(curve, calibration_at(people.time, people.event, risk, 2.0).observed, atol=1e-9)
+    indices = calibration_at(people.time, people.event, risk, -np.log1p(-risk), 2.0)
+    assert np.allclose(curve, indices.observed, atol=1e-9)
 
 
 def test_risks_with_unknown_predictors_are_those_of_the_bedside():

@@ -17,6 +17,7 @@ from models.registry import load_model
 from tests.support.charts import clock
 from tests.support.ehr_simulator import BASE, EhrSimulator, entry, matches
 
+KEYS = tuple(query.key for query in QUERIES)
 TABLES = load_tables()  # read and checked once for all tests, like the model
 _model = cache(load_model)
 SERVICE = "/cds-services/imnm-recurrence"
@@ -44,7 +45,7 @@ def authorization(token: str, **members: object) -> dict:
     return given | members
 
 
-def prefetch_of(chart: list[dict], keys: tuple[str, ...] = tuple(q.key for q in QUERIES)) -> dict:
+def prefetch_of(chart: list[dict], keys: tuple[str, ...] = KEYS) -> dict:
     """What a client that fills every template would send for a chart."""
     ids = [r["id"] for r in chart if r["resourceType"] == "Patient"]
     return {key: _filled(key, chart, ids[0]) for key in keys}

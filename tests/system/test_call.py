@@ -40,7 +40,7 @@ def call(discovery, fhir, *options, patient="high-overdue"):
     chart = ("--fhir", fhir, "--patient", patient)
     command = [sys.executable, "-m", "cds_service", "call", discovery, *chart, *options]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
-    ended.said = " ".join(re.findall(r"[^│\s]+", ended.stdout))
+    ended.said = " ".join(re.findall(r"[^│\s]+", ended.stdout))  # type: ignore[attr-defined]
     return ended
 
 
@@ -107,7 +107,8 @@ class TestOurService:
         called = call(ours[0], f"http://127.0.0.1:{free_port()}/fhir")
         assert (called.returncode, called.stdout) == (1, "")
         assert called.stderr == (
-            "imnm-cds: the service refused the call: HTTP 403, fhirServer belongs to no configured client\n"
+            f"imnm-cds: the service refused the call: {ours[0]}/imnm-recurrence answered HTTP 403, "
+            "fhirServer belongs to no configured client\n"
         )
 
 
@@ -184,8 +185,9 @@ class TestHealthChain:
     def test_it_takes_no_feedback_and_that_is_said(self, healthchain, fhir):
         called = call(healthchain.discovery, fhir, "--accept", "1")
         assert called.returncode == 1
-        said = 'Feedback (accepted): the service answered HTTP 404, {"detail": "Not Found"}\n'
-        assert called.stdout.endswith(said)
+        address = f"{healthchain.discovery}/vaccination/feedback"
+        said = f'the service refused it: {address} answered HTTP 404, {{"detail": "Not Found"}}\n'
+        assert called.stdout.endswith(f"Feedback (accepted): {said}")
 
     def test_a_suggestion_without_uuid_cannot_be_reported(self, healthchain, fhir):
         called = call(healthchain.discovery, fhir, "--accept", "2")

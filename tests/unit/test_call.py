@@ -215,7 +215,8 @@ def test_a_refused_call_ends_with_status_1_and_says_why(service, status, body, w
     service.answers["POST /cds-services/kidneys"] = (status, body)
     ended, out, err = called(service, "--dismiss", "0")
     assert (ended, out) == (1, "")
-    assert err.startswith(f"imnm-cds: the service refused the call: HTTP {status}, ")
+    address = f"{service.base}/cds-services/kidneys"
+    assert err.startswith(f"imnm-cds: the service refused the call: {address} answered HTTP {status}, ")
     assert why in err
     assert re.fullmatch(r"[^\x00-\x1f\x7f-\x9f\u202e]+\n", err)
     assert "POST /cds-services/kidneys/feedback" not in [asked for asked, _ in service.asked]
@@ -249,7 +250,10 @@ def test_feedback_that_is_refused_ends_with_status_1(service):
     del service.answers["POST /cds-services/kidneys/feedback"]
     status, out, _ = called(service, "--accept", "1")
     assert status == 1
-    assert out.endswith("the service answered HTTP 404, no reason given\n")
+    address = f"{service.base}/cds-services/kidneys/feedback"
+    assert out.endswith(
+        f"Feedback (accepted): the service refused it: {address} answered HTTP 404, no reason given\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -318,7 +322,8 @@ def test_json_of_a_refused_call_has_status_1_and_the_answer(service):
     status, out, err = called(service, "--json")
     assert status == 1
     assert json.loads(out)["response"] == {"issue": [{"code": "incomplete"}]}
-    assert err == "imnm-cds: the service refused the call: HTTP 412, incomplete\n"
+    address = f"{service.base}/cds-services/kidneys"
+    assert err == f"imnm-cds: the service refused the call: {address} answered HTTP 412, incomplete\n"
 
 
 @pytest.mark.parametrize("options", [[], ["--json"], ["--accept", "1"], ["--service", "x"]])
@@ -378,7 +383,7 @@ def test_a_service_that_does_not_listen_is_one_line():
     ("answer", "said"),
     [
         ((200, b"<html>"), "HTTP 200, the answer is no JSON object"),
-        ((404, b"not here"), "HTTP 404"),
+        ((404, b"not here"), "HTTP 404; a discovery address usually ends in /cds-services"),
         ((500, {"resourceType": "OperationOutcome"}), "HTTP 500"),
         (
             (307, b"", ("Location", "http://127.0.0.1:1/")),

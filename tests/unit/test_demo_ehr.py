@@ -160,7 +160,7 @@ async def test_every_request_is_told_as_it_was_asked(ehr, served):
     await ehr.get("Condition?patient=child")
     await ehr.post("Condition/_search", data={"patient": "child"})
     await ehr.get("Condition?nonsense=1")
-    assert [(each.method, each.target, each.status, each.found) for each in served] == [
+    assert [(each.method, each.target, each.status, each.matches) for each in served] == [
         ("GET", "Patient/child", 200, None),
         ("GET", "Condition?patient=child", 200, 2),
         ("POST", "Condition/_search?patient=child", 200, 2),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cds_service.demo.patients import FOLDER, Person, UnknownPatientError, chart, person, samples
+from cds_service.demo.patients import FOLDER, PatientBanner, UnknownPatientError, banner, chart, samples
 
 KNOWN = samples()
 NAMES = [sample.name for sample in KNOWN.patients]
@@ -52,13 +52,13 @@ def test_every_resource_is_valid_fhir_r4(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_chart_is_one_patient_with_years_of_history(name):
-    found = resources(name)
-    patients = [each for each in found if each["resourceType"] == "Patient"]
+    held = resources(name)
+    patients = [each for each in held if each["resourceType"] == "Patient"]
     assert [each["id"] for each in patients] == [name]
     assert patients[0]["name"][0]["given"]
     assert patients[0]["name"][0]["family"] == "Sample"
-    assert 40 <= len(found) <= 160
-    days = {text[:10] for each in found for text in strings(each) if re.match(r"\d{4}-\d{2}-\d{2}", text)}
+    assert 40 <= len(held) <= 160
+    days = {text[:10] for each in held for text in strings(each) if re.match(r"\d{4}-\d{2}-\d{2}", text)}
     assert {day[:4] for day in days} & {"2019", "2020", "2021", "2022", "2023"}
 
 
@@ -69,9 +69,9 @@ def test_ids_are_unique_over_all_charts():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_reference_leads_to_a_resource_of_the_same_chart(name):
-    found = resources(name)
-    there = {f"{each['resourceType']}/{each['id']}" for each in found}
-    references = re.findall(r'"reference": "([^"]+)"', json.dumps(found))
+    held = resources(name)
+    there = {f"{each['resourceType']}/{each['id']}" for each in held}
+    references = re.findall(r'"reference": "([^"]+)"', json.dumps(held))
     assert {each for each in references if not each.startswith("#")} <= there
 
 
@@ -130,9 +130,9 @@ def test_an_unknown_name_is_refused_and_the_known_ones_are_named():
         ({}, "no name", ""),
     ],
 )
-def test_a_person_is_described_as_far_as_known(patient, name, about):
+def test_a_banner_says_who_the_patient_is_as_far_as_known(patient, name, about):
     entries = [
         {"resource": {"resourceType": "Condition"}},
         {"resource": {"resourceType": "Patient"} | patient},
     ]
-    assert person({"entry": entries}) == Person(name, about)
+    assert banner({"entry": entries}) == PatientBanner(name, about)

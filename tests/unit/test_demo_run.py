@@ -103,6 +103,38 @@ def test_feedback_of_the_demonstration_never_gets_into_the_store_of_a_service(tm
 
 
 @pytest.mark.parametrize(
+    ("origins", "sandbox"),
+    [
+        ('["http://127.0.0.1:9000"]', "http://127.0.0.1:9000"),
+        ('["http://127.0.0.1:9000/", "https://sandbox.cds-hooks.org"]', "http://127.0.0.1:9000"),
+        ('["*"]', "https://sandbox.cds-hooks.org"),
+        (None, "https://sandbox.cds-hooks.org"),
+    ],
+)
+def test_the_printed_link_leads_to_the_origin_that_may_call(monkeypatch, free_port, origins, sandbox):
+    if origins:
+        monkeypatch.setenv("IMNM_CDS_CORS_ORIGINS", origins)
+    text = shown("plain", port=free_port, screen=Screen(signal.SIGTERM))
+    assert f"  {sandbox}/?fhirServiceUrl=http" in text
+    assert text.count("/?fhirServiceUrl=") == 1
+    assert ("the public CDS Hooks sandbox" in text) == (sandbox == "https://sandbox.cds-hooks.org")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("CORS_ORIGINS", "[]", "no page may call; name one, or leave it out"),
+        ("CORS_ORIGINS", '["127.0.0.1"]', "must be an absolute http or https address"),
+        ("CARD_SECRET", "short", "Value should have at least 16 items"),
+    ],
+)
+def test_a_setting_of_the_environment_that_cannot_be_used_is_named(monkeypatch, variable, value, said):
+    monkeypatch.setenv(f"IMNM_CDS_{variable}", value)
+    with pytest.raises(DemoError, match=f"^environment IMNM_CDS_{variable}: {said}"):
+        run("plain", once=True)
+
+
+@pytest.mark.parametrize(
     "address",
     ["https://fhir.example.org", "http://10.0.0.1/fhir", "http://localhost.evil.example/", "localhost", ""],
 )

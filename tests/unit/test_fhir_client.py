@@ -339,4 +339,4 @@ async def test_cookies_of_one_patients_chart_do_not_reach_the_next():
 
 async def test_one_process_has_so_many_sockets_and_no_more():
     async with connect(Limits(connections=7)) as connection:
-        assert connection._transport._pool._max_connections == 7
+        assert connection._transport._pool._max_connections == 7  # type: ignore[attr-defined]

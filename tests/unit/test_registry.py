@@ -1,7 +1,9 @@
 """A model folder is served only if checksum, numbers, provenance and golden pairs hold; the factors are read as they are."""
 
+import ast
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,16 @@ def test_the_order_in_the_file_does_not_change_the_checksum(folder):
     assert load_model(folder) == load_model(default_folder())
 
 
+@pytest.mark.parametrize("path", sorted(default_folder().parent.glob("*.py")), ids=lambda path: path.name)
+def test_what_is_served_needs_the_standard_library_alone(path):
+    imports = [
+        n for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.Import | ast.ImportFrom)
+    ]
+    modules = {n.module if isinstance(n, ast.ImportFrom) else n.names[0].name for n in imports}
+    foreign = {m for m in modules if m.split(".")[0] not in sys.stdlib_module_names}
+    assert {m for m in foreign if not m.startswith("models.") or m.startswith("models.training")} == set()
+
+
 # What is refused
 
 
@@ -96,6 +108,7 @@ def test_a_coefficient_changed_by_a_billionth_is_refused(folder):
         ("evidence", "published", "evidence must be one of literature-reconstructed, local-fit, synthetic"),
         ("log_hazard_ratios", [0.9] * 3, "each predictor needs one log hazard ratio"),
         ("baseline_cumulative_hazard", {"1y": 0.1, "3y": 0.3}, "a baseline hazard at 2y is needed"),
+        ("baseline_cumulative_hazard", {"1y": 0.1, "24m": 0.2, "3y": 0.3}, "'24m' is no horizon like 2y"),
         ("baseline_cumulative_hazard", {"1y": 0.2, "2y": 0.1, "3y": 0.3}, "must rise from above 0"),
         ("baseline_cumulative_hazard", {"1y": 0.0, "2y": 0.1, "3y": 0.3}, "must rise from above 0"),
         ("baseline_cumulative_hazard", {"1y": 0.1, "2y": 0.2}, "the covariance must have 6 rows and columns"),

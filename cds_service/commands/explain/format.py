@@ -10,9 +10,9 @@ from cds_service.cards.assessment import Assessment
 from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.render import render
 from fhir_mapping.evidence import Activity, Evidence, Feature, Measured
-from models.artefact import Code
+from models.artefact import Orderable
 from models.policy import FollowUpItem
-from models.risk import Abstained, NextBestTest, Scored
+from models.risk import DECISION_HORIZON, Abstained, NextBestTest, Scored
 
 FORMAT = "imnm-cds-explain/1"
 
@@ -131,8 +131,8 @@ def _scored(outcome: Scored) -> dict[str, Any]:
         ),
     }
     if outcome.unknown:
-        over = outcome.range_over_unknowns["2y"]
-        answer["range_over_unknowns"] = {"2y": {"lowest": over.lowest, "highest": over.highest}}
+        over = outcome.range_over_unknowns[DECISION_HORIZON]
+        answer["range_over_unknowns"] = {DECISION_HORIZON: {"lowest": over.lowest, "highest": over.highest}}
     return answer | _next_best_test(outcome.next_best_test)
 
 
@@ -143,7 +143,7 @@ def _next_best_test(test: NextBestTest | None) -> dict[str, Any]:
     return {"next_best_test": {"predictor": test.predictor, "order": _code(test.order), **also}}
 
 
-def _code(code: Code) -> dict[str, str]:
+def _code(code: Orderable) -> dict[str, str]:
     return {"system": code.system, "code": code.code}
 
 

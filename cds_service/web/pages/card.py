@@ -12,7 +12,7 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-from cds_service.web.pages.html import Html, element
+from cds_service.web.pages.html import Html, dated, element
 
 INDICATORS = ("info", "warning", "critical")  # what the stylesheet has colours for
 _RENDERED = ["table", "list", "hr", "newline", "escape", "backticks", "emphasis", "strikethrough", "entity"]
@@ -26,7 +26,7 @@ def show_card(card: Mapping[str, Any], forms: str, accepted: Collection[str] = (
     indicator = str(card.get("indicator"))
     parts = [
         element("p", indicator.capitalize(), class_="indicator"),
-        element("h3", str(card.get("summary", ""))),
+        element("h3", dated(str(card.get("summary", "")))),
         element("div", markdown(str(card.get("detail", ""))), class_="detail"),
         _source(card.get("source", {})),
         *_suggestions(card, forms, accepted),
@@ -48,6 +48,7 @@ def markdown(text: str) -> Html:
 
 def _markdown() -> MarkdownIt:
     made = MarkdownIt("zero", {"html": False}).enable(_RENDERED)
+    made.add_render_rule("text", lambda _, tokens, place, *__: dated(tokens[place].content))
     made.add_render_rule("table_open", _table_open)
     made.add_render_rule("table_close", lambda *_: "</table></div>\n")
     return made
@@ -80,8 +81,8 @@ def _suggestions(card: Mapping[str, Any], forms: str, accepted: Collection[str])
     offered = [each for each in card.get("suggestions", ()) if "uuid" in each]
     if not offered:
         return []
-    rows = [_suggestion(each, is_accepted=each["uuid"] in accepted) for each in offered]
-    form = element("form", element("ul", *rows), method="post", action=f"{forms}/accept")
+    listed = [_suggestion(each, is_accepted=each["uuid"] in accepted) for each in offered]
+    form = element("form", element("ul", *listed), method="post", action=f"{forms}/accept")
     return [element("h4", "Suggestions"), form]
 
 

@@ -5,19 +5,18 @@ Everything that cannot be used is refused by row and column; nothing is left out
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.training.cohort.read import MAX_ROWS, Table, as_table, read_table
-from models.training.cohort.rows import read_rows, status, years
+from models.training.cohort.rows import read_patients, status, years
 from models.training.cohort.schema import PREDICTORS, RECURRENCE, Cutoff
 from models.training.errors import TrainingError
+from models.training.statistics.arrays import Events, Floats, Members, Statuses
 
 __all__ = ["MAX_ROWS", "PREDICTORS", "Cohort", "FlowStep", "from_rows", "read_cohort"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class Cohort:
     name: str
     ids: tuple[str, ...]
     time: Floats
-    status: NDArray[np.int64]
+    status: Statuses
     predictors: Mapping[str, Floats]
     raw: Mapping[str, Floats]
     subtype: tuple[str, ...]
@@ -56,7 +55,7 @@ class Cohort:
         return len(self.ids)
 
     @property
-    def event(self) -> NDArray[np.bool_]:
+    def event(self) -> Events:
         """Whether follow-up ended with a recurrence."""
         return np.asarray(self.status == RECURRENCE)
 
@@ -84,7 +83,7 @@ class Cohort:
         )
         return replace(self.where(kept), flow=(*self.flow, step))
 
-    def where(self, kept: NDArray[np.bool_]) -> "Cohort":
+    def where(self, kept: Members) -> "Cohort":
         """Only some of the patients (n,); the caller adds the step of the flow table."""
 
         def of(columns: Mapping[str, Floats]) -> dict[str, Floats]:
@@ -92,12 +91,12 @@ class Cohort:
 
         return replace(
             self,
-            ids=tuple(one for one, keep in zip(self.ids, kept, strict=True) if keep),
+            ids=tuple(compress(self.ids, kept)),
             time=self.time[kept],
             status=self.status[kept],
             predictors=of(self.predictors),
             raw=of(self.raw),
-            subtype=tuple(one for one, keep in zip(self.subtype, kept, strict=True) if keep),
+            subtype=tuple(compress(self.subtype, kept)),
             candidates=of(self.candidates),
         )
 
@@ -151,21 +150,21 @@ def _cohort(
         raise TrainingError("say in words what time zero is, for instance: 180 days after diagnosis")
     if not table.rows:
         raise TrainingError(_nobody(table, flow))
-    rows = read_rows(table, columns, candidates, cutoffs)
-    patients = rows.patients
+    checked = read_patients(table, columns, candidates, cutoffs)
+    patients = checked.patients
     cohort = Cohort(
         name=table.name,
-        ids=tuple(one.id for one in patients),
-        time=np.array([years(one) for one in patients]),
-        status=np.array([status(one) for one in patients], dtype=np.int64),
-        predictors={name: _floats(getattr(one, name) for one in patients) for name in PREDICTORS},
-        raw={name: _floats(getattr(one, name) for one in patients) for name in rows.raw},
-        subtype=tuple(one.subtype or "" for one in patients),
-        candidates={name: _floats(values) for name, values in rows.candidates.items()},
+        ids=tuple(patient.id for patient in patients),
+        time=np.array([years(patient) for patient in patients]),
+        status=np.array([status(patient) for patient in patients], dtype=np.int64),
+        predictors={name: _floats(getattr(patient, name) for patient in patients) for name in PREDICTORS},
+        raw={name: _floats(getattr(patient, name) for patient in patients) for name in checked.raw},
+        subtype=tuple(patient.subtype or "" for patient in patients),
+        candidates={name: _floats(values) for name, values in checked.candidates.items()},
         time_zero=time_zero.strip(),
         flow=tuple(flow) or (FlowStep("in the file", len(patients)),),
         sha256=table.sha256,
-        unused=rows.unused,
+        unused=checked.unused,
     )
     return _followed(cohort)
 

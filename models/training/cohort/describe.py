@@ -9,13 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from models.training.cohort.cohort import PREDICTORS, Cohort, FlowStep
-from models.training.cohort.schema import COLUMNS, DEATH, SUBTYPES, CohortRow, extra
+from models.training.cohort.schema import CENSORED, COLUMNS, DEATH, RECURRENCE, SUBTYPES, CohortRow, extra
+from models.training.statistics.arrays import Counts, Floats, Members
 from models.training.statistics.comparing import (
-    Counts,
     Tested,
     compare_counts,
     compare_numbers,
@@ -24,17 +23,15 @@ from models.training.statistics.comparing import (
     holm,
     pairs,
 )
-from models.training.statistics.cox import Floats
+from models.training.statistics.limits import LEVEL
 from models.training.statistics.survival import kaplan_meier
 
 FEWEST_IN_A_CELL = 5  # smaller cells are named, because persons might be recognised in them
 PER = 100.0  # person-years of a rate
 ADJUSTMENT = "Holm"
-_LEVEL = 0.95
 _YES_OR_NO = ("absent", "present")
 
 Kind = Literal["yes or no", "word", "number"]
-Members = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +89,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Characteristic:
     """One column over the groups. `levels` are those of words (yes or no: absent, present); `largest` is of |value|."""
 
     name: str
@@ -116,7 +113,7 @@ class Contrast:
     label: str
     groups: tuple[Group, ...]
     left_out: int
-    rows: tuple[Row, ...]
+    rows: tuple[Characteristic, ...]
     tests: int
 
 
@@ -191,36 +188,29 @@ def table_one(cohort: Cohort) -> TableOne:
 
 
 def _columns(cohort: Cohort) -> list[_Column]:
-    """The predictors, the raw values, the subtype, the candidates."""
-    found = [
+    """The predictors, the raw values, the subtype, the candidates: yes or no where they hold nothing but 0 and 1."""
+    columns = [
         _Column(name, _label(name), "yes or no", "", _YES_OR_NO, cohort.predictors[name])
         for name in PREDICTORS
     ]
-    found += [
-        _Column(name, _label(name), "number", _unit(name), (), values) for name, values in cohort.raw.items()
-    ]
+    for name, values in cohort.raw.items():
+        unit = str(extra(name)["unit"])
+        columns.append(_Column(name, _label(name), "number", "" if unit == "1" else unit, (), values))
     if any(cohort.subtype):
         numbers = {name: float(number) for number, name in enumerate(SUBTYPES)}
         values = np.array([numbers.get(name, np.nan) for name in cohort.subtype])
-        found.append(_Column("subtype", _label("subtype"), "word", "", SUBTYPES, values))
-    return found + [_candidate(name, values) for name, values in cohort.candidates.items()]
-
-
-def _candidate(name: str, values: Floats) -> _Column:
-    """A further column: yes or no if it holds nothing but 0 and 1."""
-    if np.isin(values[~np.isnan(values)], (0.0, 1.0)).all():
-        return _Column(name, name, "yes or no", "", _YES_OR_NO, values)
-    return _Column(name, name, "number", "", (), values)
+        columns.append(_Column("subtype", _label("subtype"), "word", "", SUBTYPES, values))
+    for name, values in cohort.candidates.items():
+        if np.isin(values[~np.isnan(values)], (0.0, 1.0)).all():
+            columns.append(_Column(name, name, "yes or no", "", _YES_OR_NO, values))
+        else:
+            columns.append(_Column(name, name, "number", "", (), values))
+    return columns
 
 
 def _label(name: str) -> str:
     meaning = CohortRow.model_fields[name].description if name in COLUMNS else None
     return (meaning or name).removesuffix(" at time zero").removesuffix(", at time zero").split(",")[0]
-
-
-def _unit(name: str) -> str:
-    unit = str(extra(name)["unit"])
-    return "" if unit == "1" else unit
 
 
 def _contrast(
@@ -230,7 +220,7 @@ def _contrast(
     members: dict[str, Members],
     columns: Sequence[_Column],
 ) -> Contrast:
-    rows = [_row(column, members) for column in columns]
+    rows = [_characteristic(column, members) for column in columns]
     tested = [index for index, row in enumerate(rows) if row.test.p is not None]
     adjusted = holm([p for row in rows if (p := row.test.p) is not None])
     for index, p in zip(tested, adjusted, strict=True):
@@ -245,24 +235,26 @@ def _contrast(
     )
 
 
-def _row(column: _Column, members: dict[str, Members]) -> Row:
+def _characteristic(column: _Column, members: dict[str, Members]) -> Characteristic:
     labels, inside = list(members), list(members.values())
     differences = tuple(
         Difference(labels[i], labels[j], _difference(column, inside[i], inside[j]))
         for i, j in pairs(len(labels))
     )
-    sizes = [abs(one.value) for one in differences if one.value is not None]
-    return Row(
+    sizes = [abs(difference.value) for difference in differences if difference.value is not None]
+    return Characteristic(
         name=column.name,
         label=column.label,
         kind=column.kind,
         unit=column.unit,
         levels=column.levels,
         all=_cell(column, np.ones(len(column.values), dtype=bool)),
-        groups=tuple(_cell(column, one) for one in inside),
+        groups=tuple(_cell(column, group) for group in inside),
         differences=differences,
         largest=max(sizes) if len(sizes) == len(differences) and sizes else None,
-        test=_test(column, inside),
+        test=compare_numbers([column.numbers(group) for group in inside])
+        if column.kind == "number"
+        else compare_counts(np.column_stack([column.counts(group) for group in inside])),
     )
 
 
@@ -270,12 +262,6 @@ def _difference(column: _Column, first: Members, second: Members) -> float | Non
     if column.kind == "number":
         return difference_of_numbers(column.numbers(first), column.numbers(second))
     return difference_of_counts(column.counts(first), column.counts(second))
-
-
-def _test(column: _Column, groups: Sequence[Members]) -> Tested:
-    if column.kind == "number":
-        return compare_numbers([column.numbers(one) for one in groups])
-    return compare_counts(np.column_stack([column.counts(one) for one in groups]))
 
 
 def _cell(column: _Column, members: Members) -> Cell:
@@ -297,8 +283,9 @@ def quartiles(values: Floats) -> Quartiles:
 
 def _group(label: str, cohort: Cohort, members: Members) -> Group:
     time, status = cohort.time[members], cohort.status[members]
-    recurrences, person_years = int((status == 1).sum()), float(time.sum())
+    recurrences, person_years = int((status == RECURRENCE).sum()), float(time.sum())
     low, high = poisson_limits(recurrences)
+    followed = kaplan_meier(time, status == CENSORED)  # reversed: had nobody had an event
     return Group(
         label,
         len(time),
@@ -309,27 +296,16 @@ def _group(label: str, cohort: Cohort, members: Members) -> Group:
             rate=PER * recurrences / person_years,
             low=PER * low / person_years,
             high=PER * high / person_years,
-            years=_reverse_kaplan_meier(time, status == 0),
+            years=Quartiles(*(followed.time_of(share) for share in (0.75, 0.5, 0.25))),
         ),
     )
 
 
 def poisson_limits(count: int) -> tuple[float, float]:
     """The exact 95 % limits of an expected number of which `count` were seen (Garwood)."""
-    tail = (1 - _LEVEL) / 2
+    tail = (1 - LEVEL) / 2
     low = float(chi2.ppf(tail, 2 * count)) / 2 if count else 0.0
     return low, float(chi2.ppf(1 - tail, 2 * count + 2)) / 2
-
-
-def _reverse_kaplan_meier(time: Floats, censored: Members) -> Quartiles:
-    """When a quarter, half, three quarters would have ended follow-up, had nobody had an event."""
-    curve = kaplan_meier(time, censored)
-
-    def reached(share: float) -> float | None:
-        steps = np.flatnonzero(curve.survival <= share)
-        return float(curve.times[steps[0]]) if len(steps) else None
-
-    return Quartiles(reached(0.75), reached(0.5), reached(0.25))
 
 
 def _small_cells(contrast: Contrast) -> list[SmallCell]:

@@ -1,6 +1,6 @@
 """The data dictionary: what may stand in a cohort file, as a page made from the schema."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from models.training.cohort.read import MAX_BYTES, MAX_COLUMNS, MAX_ROWS
 from models.training.cohort.schema import COLUMNS, CohortRow, Cutoff, extra
@@ -29,33 +29,20 @@ def page(cutoffs: Sequence[Cutoff]) -> str:
     columns = [
         "| column | other names | meaning | unit | type | allowed values | needed |",
         "| --- | --- | --- | --- | --- | --- | --- |",
-        *_columns(),
     ]
-    raw = [
-        "| raw value | predictor | present | plausible | unit | source |",
-        "| --- | --- | --- | --- | --- | --- |",
-        *(_cutoff(cutoff) for cutoff in cutoffs),
-    ]
-    return "\n".join([_HEAD, *columns, _RAW_HEAD, *raw]) + "\n"
-
-
-def _columns() -> Iterator[str]:
     for name in COLUMNS:
         more = extra(name)
         names = ", ".join(f"`{other}`" for other in more["names"])
         meaning = CohortRow.model_fields[name].description
         cells = [f"`{name}`", names, meaning, more["unit"], more["type"], more["values"], more["needed"]]
-        yield f"| {' | '.join(str(cell) or '–' for cell in cells)} |"
-
-
-def _cutoff(cutoff: Cutoff) -> str:
-    sign = "≥" if cutoff.inclusive else ">"
-    cells = [
-        f"`{cutoff.raw}`",
-        f"`{cutoff.predictor}`",
-        f"{sign} {cutoff.threshold:f}",
-        f"{cutoff.low:f} to {cutoff.high:f}",
-        cutoff.unit,
-        cutoff.source,
+        columns.append(f"| {' | '.join(str(cell) or '–' for cell in cells)} |")
+    raw = [
+        "| raw value | predictor | present | plausible | unit | source |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *(
+            f"| `{c.raw}` | `{c.predictor}` | {'≥' if c.inclusive else '>'} {c.threshold:f} | "
+            f"{c.low:f} to {c.high:f} | {c.unit} | {c.source} |"
+            for c in cutoffs
+        ),
     ]
-    return f"| {' | '.join(cells)} |"
+    return "\n".join([_HEAD, *columns, _RAW_HEAD, *raw]) + "\n"

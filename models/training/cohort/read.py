@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -44,14 +44,19 @@ class Table:
 
 def read_table(path: Path, *, max_rows: int = MAX_ROWS) -> Table:
     """Read a CSV or Parquet file. Raises TrainingError with one sentence that names the file and the line."""
-    data = _bytes(path)
+    if path.is_dir():
+        raise TrainingError(f"{path.name} is a folder: give a file, or a folder of FHIR Bundles or NDJSON")
     try:
-        table = (
-            _parquet(path, data, max_rows) if path.suffix.lower() in _PARQUET else _csv(path, data, max_rows)
-        )
-    except _UnreadableError as error:
+        if path.stat().st_size > MAX_BYTES:
+            raise TrainingError(f"{path.name} is larger than {MAX_BYTES // 1024**2} MiB: that is no cohort")
+        data = path.read_bytes()
+    except OSError as error:
+        raise TrainingError(f"{path.name} cannot be read: {error.strerror}") from None
+    read = _parquet if path.suffix.lower() in _PARQUET else _csv
+    try:
+        return read(path, data, max_rows)
+    except _UnusableFileError as error:
         raise TrainingError(f"{path.name}: {error}") from None
-    return table
 
 
 def as_table(
@@ -63,21 +68,8 @@ def as_table(
     return Table(name, unit, digest, columns, cells, tuple(places))
 
 
-class _UnreadableError(ValueError):
+class _UnusableFileError(ValueError):
     """The rest of a sentence that begins with the name of the file."""
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        if path.is_dir():
-            raise TrainingError(
-                f"{path.name} is a folder: give a file, or a folder of FHIR Bundles or NDJSON"
-            )
-        if path.stat().st_size > MAX_BYTES:
-            raise TrainingError(f"{path.name} is larger than {MAX_BYTES // 1024**2} MiB: that is no cohort")
-        return path.read_bytes()
-    except OSError as error:
-        raise TrainingError(f"{path.name} cannot be read: {error.strerror}") from None
 
 
 def _csv(path: Path, data: bytes, max_rows: int) -> Table:
@@ -86,7 +78,7 @@ def _csv(path: Path, data: bytes, max_rows: int) -> Table:
     columns = _columns(header[1])
     for place, cells in lines:
         if len(cells) != len(columns):
-            raise _UnreadableError(
+            raise _UnusableFileError(
                 f"line {place} has {len(cells)} cells under a header of {len(columns)}; put a cell that holds"
                 " a comma in quotes, and write numbers with a decimal point"
             )
@@ -98,15 +90,15 @@ def _csv(path: Path, data: bytes, max_rows: int) -> Table:
 def _text(data: bytes) -> str:
     for begin, sentence in _FOREIGN.items():
         if data.startswith(begin):
-            raise _UnreadableError(sentence)
+            raise _UnusableFileError(sentence)
     if not data.strip():
-        raise _UnreadableError("the file is empty")
+        raise _UnusableFileError("the file is empty")
     if b"\0" in data:
-        raise _UnreadableError(f"line {_line(data, data.index(0))} holds a NUL byte: this is no text file")
+        raise _UnusableFileError(f"line {_line(data, data.index(0))} holds a NUL byte: this is no text file")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _UnreadableError(
+        raise _UnusableFileError(
             f"line {_line(data, error.start)} is not UTF-8: save the file as UTF-8"
         ) from None
 
@@ -118,42 +110,38 @@ def _line(data: bytes, place: int) -> int:
 def _records(text: str, max_rows: int) -> list[tuple[int, list[str]]]:
     """Every record with the line it begins on; blank lines are none."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    found: list[tuple[int, list[str]]] = []
+    records: list[tuple[int, list[str]]] = []
     while True:
         place = reader.line_num + 1
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            raise _UnreadableError(f"line {place} is not CSV: {error}") from None
+            raise _UnusableFileError(f"line {place} is not CSV: {error}") from None
         if cells is None:
-            return found
-        if not found:
-            _check_separator(cells)
+            return records
+        if not records and len(cells) == 1:
+            for separator, name in _SEPARATORS.items():
+                if separator in cells[0]:
+                    raise _UnusableFileError(f"the columns are separated by {name}: save it with commas")
         if cells:
-            found.append((place, cells))
-        if len(found) > max_rows + 1:
-            raise _UnreadableError(f"more than {max_rows} rows: that is no cohort, or raise max_rows")
-
-
-def _check_separator(header: Sequence[str]) -> None:
-    for separator, name in _SEPARATORS.items():
-        if len(header) == 1 and separator in header[0]:
-            raise _UnreadableError(f"the columns are separated by {name}: save it with commas")
+            records.append((place, cells))
+        if len(records) > max_rows + 1:
+            raise _UnusableFileError(f"more than {max_rows} rows: that is no cohort, or raise max_rows")
 
 
 def _columns(header: Sequence[str]) -> tuple[str, ...]:
     """The names of the columns in lower case, each once."""
     columns = tuple(cell.strip().lower() for cell in header)
     if len(columns) > MAX_COLUMNS:
-        raise _UnreadableError(f"{len(columns)} columns; at most {MAX_COLUMNS} are read")
+        raise _UnusableFileError(f"{len(columns)} columns; at most {MAX_COLUMNS} are read")
     if "" in columns:
-        raise _UnreadableError(
+        raise _UnusableFileError(
             f"column {columns.index('') + 1} has no name: name it in the header or take it out"
         )
     if any(_NUMBER.fullmatch(name) for name in columns):
-        raise _UnreadableError("the first line holds numbers: it must name the columns")
+        raise _UnusableFileError("the first line holds numbers: it must name the columns")
     if twice := [name for name in columns if columns.count(name) > 1]:
-        raise _UnreadableError(f"two columns are called {twice[0]}: take one out")
+        raise _UnusableFileError(f"two columns are called {twice[0]}: take one out")
     return columns
 
 
@@ -165,21 +153,17 @@ def _parquet(path: Path, data: bytes, max_rows: int) -> Table:
         file = parquet.ParquetFile(io.BytesIO(data))
         columns = _columns(file.schema_arrow.names)
         if file.metadata.num_rows > max_rows:
-            raise _UnreadableError(f"more than {max_rows} rows: that is no cohort, or raise max_rows")
-        if sum(_sizes(file.metadata)) > MAX_BYTES:
-            raise _UnreadableError(
+            raise _UnusableFileError(f"more than {max_rows} rows: that is no cohort, or raise max_rows")
+        groups = range(file.metadata.num_row_groups)
+        if sum(file.metadata.row_group(group).total_byte_size for group in groups) > MAX_BYTES:
+            raise _UnusableFileError(
                 f"unpacked it is larger than {MAX_BYTES // 1024**2} MiB: that is no cohort"
             )
         cells = [[_cell(value) for value in column.to_pylist()] for column in file.read().columns]
     except (pa.ArrowException, OSError) as error:
-        raise _UnreadableError("this is no Parquet file, or a broken one") from error
+        raise _UnusableFileError("this is no Parquet file, or a broken one") from error
     rows = tuple(zip(*cells, strict=True))
     return Table(path.name, "row", sha256(data).hexdigest(), columns, rows, tuple(range(1, len(rows) + 1)))
-
-
-def _sizes(metadata: Any) -> Iterator[int]:
-    for group in range(metadata.num_row_groups):
-        yield metadata.row_group(group).total_byte_size
 
 
 def _cell(value: Any) -> str:

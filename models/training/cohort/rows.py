@@ -1,10 +1,11 @@
-"""The rows of a cohort, checked: the columns found, every cell read, the cells of a row held against each other."""
+"""The rows of a cohort, checked: the columns known by name, every cell read, the cells of a row held against each other."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
 
+from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from models.training.cohort.read import Table
@@ -22,7 +23,6 @@ from models.training.cohort.schema import (
     Cutoff,
     Problem,
     read_candidate,
-    read_row,
 )
 from models.training.errors import TrainingError
 
@@ -32,7 +32,7 @@ _ENDS = MappingProxyType({RECURRENCE: "a recurrence", DEATH: "a death"})
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class CheckedPatients:
     """Checked patients in the order of the table; `candidates` are by name, None: missing."""
 
     patients: tuple[CohortRow, ...]
@@ -41,29 +41,32 @@ class Rows:
     unused: tuple[str, ...]  # the columns that nobody read
 
 
-def read_rows(
+def read_patients(
     table: Table, columns: Mapping[str, str], candidates: Sequence[str], cutoffs: Sequence[Cutoff]
-) -> Rows:
+) -> CheckedPatients:
     """Check every row; raises TrainingError, which names the first problem and says how many more there are."""
-    found = _find_columns(table, columns)
-    _check_columns(table, found, cutoffs)
-    further = _find_candidates(table, found, candidates)
+    own_names = _find_columns(table, columns)
+    _check_columns(table, own_names, cutoffs)
+    further = _find_candidates(table, own_names, candidates)
     problems: list[Problem] = []
     patients: list[CohortRow] = []
     for cells, place in zip(table.rows, table.places, strict=True):
         by_column = dict(zip(table.columns, cells, strict=True))
-        one = read_row({name: by_column[own] for name, own in found.items()}, place)
-        if isinstance(one, CohortRow):
-            problems.extend(_row_problems(one, place, found, cutoffs))
-            patients.append(_coded(one, cutoffs))
-        else:
-            problems.extend(one)
-    problems.extend(_duplicates(table, found))
+        try:
+            patient = CohortRow.model_validate({name: by_column[own] for name, own in own_names.items()})
+        except ValidationError as error:
+            details = error.errors(include_url=False, include_input=False)
+            problems.extend(Problem(place, str(each["loc"][0]), str(each["msg"])) for each in details)
+            continue
+        problems.extend(_row_problems(patient, place, own_names, cutoffs))
+        patients.append(_coded(patient, cutoffs))
+    problems.extend(_duplicates(table, own_names))
     values = {name: _candidate(table, name, problems) for name in further}
-    _raise(table, found, problems)
-    raw = tuple(name for name in RAW if name in found)
-    used = {*found.values(), *further}
-    return Rows(tuple(patients), values, raw, tuple(c for c in table.columns if c not in used))
+    if problems:
+        raise TrainingError(_sentence(table, own_names, problems))
+    raw = tuple(name for name in RAW if name in own_names)
+    used = {*own_names.values(), *further}
+    return CheckedPatients(tuple(patients), values, raw, tuple(c for c in table.columns if c not in used))
 
 
 def years(row: CohortRow) -> float:
@@ -80,7 +83,7 @@ def status(row: CohortRow) -> int:
 
 
 def _find_columns(table: Table, columns: Mapping[str, str]) -> dict[str, str]:
-    """Our names of the columns → the file's own."""
+    """Our names of the columns → the file's own, in lower case."""
     for name, own in columns.items():
         if name not in COLUMNS:
             raise TrainingError(
@@ -92,52 +95,54 @@ def _find_columns(table: Table, columns: Mapping[str, str]) -> dict[str, str]:
             )
         if own.lower() not in table.columns:
             raise TrainingError(f"{table.name}: there is no column {own} to read as {name}")
-    found = {name: own.lower() for name, own in columns.items()}
-    if len(set(found.values())) < len(found):
+    own_names = {name: own.lower() for name, own in columns.items()}
+    if len(set(own_names.values())) < len(own_names):
         raise TrainingError(f"{table.name}: one column is to be read as two of ours")
     for own in table.columns:
         name = NAMES.get(own, "")
-        if not name or name in columns or own in found.values():
+        if not name or name in columns or own in own_names.values():
             continue
-        if name in found:
-            raise TrainingError(f"{table.name}: {found[name]} and {own} are both {name}: keep one")
-        found[name] = own
-    return found
+        if name in own_names:
+            raise TrainingError(f"{table.name}: {own_names[name]} and {own} are both {name}: keep one")
+        own_names[name] = own
+    return own_names
 
 
-def _check_columns(table: Table, found: Mapping[str, str], cutoffs: Sequence[Cutoff]) -> None:
+def _check_columns(table: Table, own_names: Mapping[str, str], cutoffs: Sequence[Cutoff]) -> None:
     """Whether all that a cohort needs is there, and nothing twice."""
-    times = [name for name in PER_YEAR if name in found]
-    dates = [name for name in DATES if name in found]
+    times = [name for name in PER_YEAR if name in own_names]
+    dates = [name for name in DATES if name in own_names]
     times += ["time_zero with end_date"] if len(dates) == len(DATES) else []
     if len(times) > 1:
         raise TrainingError(f"{table.name}: follow-up is given twice, as {times[0]} and {times[1]}: keep one")
     if dates and not times:
         other = next(name for name in DATES if name not in dates)
         raise TrainingError(f"{table.name}: the column {dates[0]} needs {other} beside it")
-    missing = [] if "id" in found else ["id"]
+    missing = [] if "id" in own_names else ["id"]
     missing += [] if times else ["time_years (or time_months, time_days, or time_zero with end_date)"]
-    missing += [] if {"status", "event"} & found.keys() else ["status (or event)"]
+    missing += [] if {"status", "event"} & own_names.keys() else ["status (or event)"]
     by_raw = {cutoff.predictor: cutoff.raw for cutoff in cutoffs}
-    missing += [p for p in PREDICTORS if p not in found and by_raw.get(p) not in found]
+    missing += [p for p in PREDICTORS if p not in own_names and by_raw.get(p) not in own_names]
     if missing:
-        near = get_close_matches(missing[0].split(" ")[0], set(table.columns) - set(found.values()), 1)
+        near = get_close_matches(missing[0].split(" ")[0], set(table.columns) - set(own_names.values()), 1)
         hint = f"; is it the column {near[0]}?" if near else ""
         raise TrainingError(f"{table.name}: columns are missing: {', '.join(missing)}{hint}")
-    if "death_date" in found and not dates:
+    if "death_date" in own_names and not dates:
         raise TrainingError(f"{table.name}: the column death_date needs time_zero and end_date beside it")
 
 
-def _find_candidates(table: Table, found: Mapping[str, str], candidates: Sequence[str]) -> tuple[str, ...]:
+def _find_candidates(
+    table: Table, own_names: Mapping[str, str], candidates: Sequence[str]
+) -> tuple[str, ...]:
     """The further columns to read: those asked for that are not predictors or raw values already."""
     for name in candidates:
-        if name in found and name not in {*PREDICTORS, *RAW}:
+        if name in own_names and name not in {*PREDICTORS, *RAW}:
             raise TrainingError(f"{table.name}: {name} cannot be a candidate")
-        if name not in found and name.lower() not in table.columns:
+        if name not in own_names and name.lower() not in table.columns:
             raise TrainingError(
                 f"{table.name}: there is no column {name}, which was asked for as a candidate"
             )
-    return tuple(dict.fromkeys(name.lower() for name in candidates if name not in found))
+    return tuple(dict.fromkeys(name.lower() for name in candidates if name not in own_names))
 
 
 def _candidate(table: Table, name: str, problems: list[Problem]) -> tuple[float | None, ...]:
@@ -151,31 +156,31 @@ def _candidate(table: Table, name: str, problems: list[Problem]) -> tuple[float 
     return tuple(values)
 
 
-def _duplicates(table: Table, found: Mapping[str, str]) -> Iterator[Problem]:
-    index, first = table.columns.index(found["id"]), dict[str, int]()
+def _duplicates(table: Table, own_names: Mapping[str, str]) -> Iterator[Problem]:
+    index, first = table.columns.index(own_names["id"]), dict[str, int]()
     for cells, place in zip(table.rows, table.places, strict=True):
         if cells[index] and first.setdefault(cells[index], place) != place:
             yield Problem(place, "id", f"the same patient as {table.unit} {first[cells[index]]}")
 
 
 def _row_problems(
-    row: CohortRow, place: int, found: Mapping[str, str], cutoffs: Sequence[Cutoff]
+    row: CohortRow, place: int, own_names: Mapping[str, str], cutoffs: Sequence[Cutoff]
 ) -> Iterator[Problem]:
     """What is wrong with cells that are each readable."""
-    if empty := [name for name in (*PER_YEAR, *DATES) if name in found and getattr(row, name) is None]:
+    if empty := [name for name in (*PER_YEAR, *DATES) if name in own_names and getattr(row, name) is None]:
         yield Problem(place, empty[0], "empty: follow-up must be known")
     elif row.status is None and row.event is None:
         yield Problem(
-            place, "status" if "status" in found else "event", "empty: how follow-up ended must be known"
+            place, "status" if "status" in own_names else "event", "empty: how follow-up ended must be known"
         )
     else:
-        yield from _time_problems(row, place, found)
+        yield from _time_problems(row, place, own_names)
     for cutoff in cutoffs:
         yield from _raw_problems(row, place, cutoff)
 
 
-def _time_problems(row: CohortRow, place: int, found: Mapping[str, str]) -> Iterator[Problem]:
-    column = next(name for name in (*PER_YEAR, "end_date") if name in found)
+def _time_problems(row: CohortRow, place: int, own_names: Mapping[str, str]) -> Iterator[Problem]:
+    column = next(name for name in (*PER_YEAR, "end_date") if name in own_names)
     time, end = years(row), status(row)
     if row.status is not None and row.event is not None and row.event != (row.status == RECURRENCE):
         yield Problem(place, "event", "status says otherwise")
@@ -215,11 +220,10 @@ def _coded(row: CohortRow, cutoffs: Sequence[Cutoff]) -> CohortRow:
     return row.model_copy(update=coded) if coded else row
 
 
-def _raise(table: Table, found: Mapping[str, str], problems: Sequence[Problem]) -> None:
-    if not problems:
-        return
+def _sentence(table: Table, own_names: Mapping[str, str], problems: Sequence[Problem]) -> str:
+    """The first problem in the order of the file, and how many more there are."""
     order = {own: number for number, own in enumerate(table.columns)}
-    first = min(problems, key=lambda p: (p.place, order.get(found.get(p.column, p.column), 0)))
+    first = min(problems, key=lambda p: (p.place, order.get(own_names.get(p.column, p.column), 0)))
     more = f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
-    column = found.get(first.column, first.column)
-    raise TrainingError(f"{table.name}, {table.unit} {first.place}, column {column}: {first.sentence}{more}")
+    column = own_names.get(first.column, first.column)
+    return f"{table.name}, {table.unit} {first.place}, column {column}: {first.sentence}{more}"

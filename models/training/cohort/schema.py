@@ -4,14 +4,14 @@
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from math import isfinite
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 PREDICTORS = ("cardiac_involvement", "high_ana", "treatment_refractory", "high_drr")
@@ -270,16 +270,3 @@ COLUMNS = tuple(CohortRow.model_fields)
 RAW = tuple(name for name in COLUMNS if extra(name)["raw"])
 NAMES = {other: name for name in COLUMNS for other in (name, *extra(name)["names"])}
 """Every name under which a column is accepted → its name in the schema."""
-
-
-def read_row(cells: Mapping[str, str], place: int) -> CohortRow | tuple[Problem, ...]:
-    """Check the cells of one row, by the schema's names; problems where there are any."""
-    try:
-        return CohortRow.model_validate(cells)
-    except ValidationError as error:
-        return tuple(_problems(error, place))
-
-
-def _problems(error: ValidationError, place: int) -> Iterator[Problem]:
-    for found in error.errors(include_url=False, include_input=False):
-        yield Problem(place, str(found["loc"][0]), str(found["msg"]))

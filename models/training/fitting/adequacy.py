@@ -6,7 +6,7 @@ from itertools import combinations
 from models.training.cohort.cohort import Cohort
 from models.training.cohort.schema import DEATH
 from models.training.errors import TrainingError
-from models.training.fitting.served import HORIZONS
+from models.training.fitting.served import YEARS
 
 # With few events hazard ratios are too large and unstable: Peduzzi et al. 1995 (10 for each parameter), Vittinghoff and
 # McCulloch 2007 (5 to 9 are bearable). In simulated cohorts with 19 recurrences the risk of one person was 14 points off.
@@ -14,7 +14,7 @@ LEAST_RECURRENCES = 20
 LEAST_PER_PARAMETER = 5
 COMFORTABLE_PER_PARAMETER = 10
 FEWEST_AT_RISK = 10  # at the last horizon: with fewer its hazard rests on single patients
-_LAST = max(HORIZONS.values())
+_LAST = YEARS[-1]
 
 
 def require_recurrences(cohort: Cohort, parameters: int) -> None:
@@ -34,7 +34,7 @@ def require_horizons(cohort: Cohort) -> None:
         raise TrainingError(
             f"{cohort.name}: nobody was followed for {_LAST:g} years, the last horizon of the model"
         )
-    for end in HORIZONS.values():
+    for end in YEARS:
         if not ((cohort.time > begin) & (cohort.time <= end) & cohort.event).any():
             raise TrainingError(
                 f"{cohort.name}: no recurrence from {begin:g} to {end:g} years; the baseline hazard at 1, 2 and 3 "
@@ -62,31 +62,31 @@ def require_contrast(cohort: Cohort, names: Sequence[str], *, separation: bool =
 
 def require_difference(cohort: Cohort, names: Sequence[str]) -> None:
     """Refuse two predictors of which one follows from the other in every patient. Raises TrainingError."""
-    for one, other in combinations(names, 2):
-        same = cohort.column(one) == cohort.column(other)
+    for first, second in combinations(names, 2):
+        same = cohort.column(first) == cohort.column(second)
         if same.all() or not same.any():
             word = "the same" if same.all() else "opposite"
             raise TrainingError(
-                f"{cohort.name}: {one} and {other} are {word} in all {len(cohort)} patients: their effects cannot be told apart"
+                f"{cohort.name}: {first} and {second} are {word} in all {len(cohort)} patients: their effects cannot be told apart"
             )
 
 
 def warnings_on_size(cohort: Cohort, parameters: int) -> list[str]:
     """What is to be said of the number of recurrences, of follow-up, and of deaths."""
-    found, n, events = [], len(cohort), int(cohort.event.sum())
+    warnings, n, events = [], len(cohort), int(cohort.event.sum())
     if events < COMFORTABLE_PER_PARAMETER * parameters:
-        found.append(
+        warnings.append(
             f"{events} recurrences are fewer than {COMFORTABLE_PER_PARAMETER} for each of {parameters} parameters: "
             "risks of single patients are unreliable"
         )
     at_risk = int((cohort.time >= _LAST).sum())
     if at_risk < FEWEST_AT_RISK:
-        found.append(
+        warnings.append(
             f"only {at_risk} patients were followed for {_LAST:g} years: the risk there rests on them"
         )
     deaths = int((cohort.status == DEATH).sum())
     if deaths:
-        found.append(
+        warnings.append(
             f"{deaths} of {n} patients died before a recurrence; the served risk is that if nobody died"
         )
-    return found
+    return warnings

@@ -9,13 +9,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-
-from models.artefact import Model
 from models.registry import SCHEMA, checksum, default_folder
 from models.training.cohort.cohort import Cohort
 from models.training.fitting.fit_record import Labels, fit_record, require_text
-from models.training.fitting.served import HORIZONS, at_horizons, joint_table
+from models.training.fitting.served import HORIZONS, YEARS, at_horizons, joint_table
 from models.training.fitting.train import Trained, Updated
 
 
@@ -26,7 +23,7 @@ def document_of(result: Trained | Updated, labels: Labels) -> dict[str, Any]:
     parent = result.parent if isinstance(result, Updated) else None
     document = {
         "schema": SCHEMA,
-        "id": _id(parent),
+        "id": f"{parent.id.removesuffix('-updated')}-updated" if parent else "imnm-recurrence-local",
         "version": f"{labels.day.year}.{labels.day.month}.{labels.day.day}",
         "rules": parent.rules if parent else template["rules"],
         "evidence": parent.evidence if parent and not labels.synthetic else labels.evidence,
@@ -41,13 +38,9 @@ def document_of(result: Trained | Updated, labels: Labels) -> dict[str, Any]:
     return document | {"sha256": checksum(document)}
 
 
-def _id(parent: Model | None) -> str:
-    return "imnm-recurrence-local" if parent is None else f"{parent.id.removesuffix('-updated')}-updated"
-
-
 def _numbers(result: Trained | Updated) -> dict[str, Any]:
     """What is served. An updated model keeps its joint table: only the baseline is local."""
-    served = at_horizons(result.base, np.array(list(HORIZONS.values())))
+    served = at_horizons(result.base, YEARS)
     joint = (
         result.parent.joint
         if isinstance(result, Updated)
@@ -125,6 +118,13 @@ def _provenance(
             f"Log hazard ratios: as in {parent}. Log baseline hazards: delta method, estimated given those; {of}."
         )
         return kept | {"baseline_cumulative_hazard": baseline, "covariance": covariance, "fit": fit}
+    raw = (
+        f"Measured values were in the cohort for {', '.join(result.cohort.raw)}. "
+        if result.cohort.raw
+        else ""
+    )
+    coded = "What came coded was coded by the centre, by definitions that this file does not know. "
+    bedside = f"At the bedside: {template['predictors']['source']}"
     shrunk = f", times {result.shrinkage.factor:.4f} (bootstrap shrinkage)" if result.shrinkage else ""
     return {
         "log_hazard_ratios": _derived(f"{result.method}{shrunk}; {of}."),
@@ -138,16 +138,10 @@ def _provenance(
             f"were independent; {of}."
         ),
         "interval": dict(template["interval"]) | {"source": "5 % and 95 % points, as for the shipped model."},
-        "predictors": _of_predictors(result.cohort, template["predictors"]),
+        "predictors": {"mark": "assumed", "source": f"{raw}{coded}{bedside}"},
         "fit": fit,
     }
 
 
 def _derived(source: str) -> dict[str, str]:
     return {"mark": "derived", "source": source}
-
-
-def _of_predictors(cohort: Cohort, template: Mapping[str, str]) -> dict[str, str]:
-    raw = f"Measured values were in the cohort for {', '.join(cohort.raw)}. " if cohort.raw else ""
-    coded = "What came coded was coded by the centre, by definitions that this file does not know. "
-    return {"mark": "assumed", "source": f"{raw}{coded}At the bedside: {template['source']}"}

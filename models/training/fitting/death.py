@@ -7,15 +7,15 @@ exp(-Λ), F(t|x) = Σ exp(-Λ1(u-) - Λ2(u-)) (1 - exp(-dΛ1)), so that without 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 
 from models.training.cohort.cohort import Cohort
 from models.training.cohort.schema import DEATH, RECURRENCE
 from models.training.errors import TrainingError
+from models.training.statistics.arrays import Floats, cells, patterns, plain_numbers
 from models.training.statistics.baseline import Baseline, baseline
-from models.training.statistics.cox import Floats, fit_cox
+from models.training.statistics.cox import fit_cox
 from models.training.statistics.survival import aalen_johansen, kaplan_meier
 
 
@@ -33,12 +33,6 @@ class CompetingDeath:
     served: Mapping[str, tuple[float, ...]]
     absolute: Mapping[str, tuple[float, ...]]
 
-    @property
-    def largest_difference(self) -> float:
-        """By how much the absolute risk is lower than the served one, at most, over all patterns and horizons."""
-        pairs = zip(self.served.values(), self.absolute.values(), strict=True)
-        return max(a - b for served, absolute in pairs for a, b in zip(served, absolute, strict=True))
-
 
 def competing_death(
     cohort: Cohort, names: Sequence[str], base: Baseline, years: Floats, *, fewest_deaths: int
@@ -52,17 +46,16 @@ def competing_death(
         return None
     x = cohort.matrix(names)
     of_death, how = _hazard_of_death(cohort, x, alone=deaths < fewest_deaths)
-    cells = np.array(list(product([0.0, 1.0], repeat=x.shape[1])))
-    patterns = ["".join(map(str, cell)) for cell in cells.astype(np.int64)]
-    served = 1 - np.exp(-np.outer(np.exp(cells @ base.coef), base.cumulative(years)))
-    absolute = absolute_risk(base, of_death, cells, years)
+    every, names_of_patterns = cells(x.shape[1]), patterns(x.shape[1])
+    served = 1 - np.exp(-np.outer(np.exp(every @ base.coef), base.cumulative(years)))
+    absolute = absolute_risk(base, of_death, every, years)
     return CompetingDeath(
         deaths,
         how,
-        _plain(1 - kaplan_meier(cohort.time, cohort.event).at(years)),
-        _plain(aalen_johansen(cohort.time, cohort.status, RECURRENCE).at(years)),
-        dict(zip(patterns, map(_plain, served), strict=True)),
-        dict(zip(patterns, map(_plain, absolute), strict=True)),
+        plain_numbers(1 - kaplan_meier(cohort.time, cohort.event).at(years)),
+        plain_numbers(aalen_johansen(cohort.time, cohort.status, RECURRENCE).at(years)),
+        dict(zip(names_of_patterns, map(plain_numbers, served), strict=True)),
+        dict(zip(names_of_patterns, map(plain_numbers, absolute), strict=True)),
     )
 
 
@@ -88,7 +81,3 @@ def _hazard_of_death(cohort: Cohort, x: Floats, *, alone: bool) -> tuple[Baselin
         except TrainingError:
             pass  # no finite model of death: one hazard for all is what these data give
     return baseline(coef, covariance, x, cohort.time, died), how
-
-
-def _plain(values: Floats) -> tuple[float, ...]:
-    return tuple(float(value) for value in values)

@@ -5,17 +5,16 @@ It holds no row of a patient and no count of a group by predictors; what cannot 
 
 import platform
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
-from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from models.training.errors import TrainingError
 from models.training.fitting.train import Trained, Updated
+from models.training.plain_json import as_json
 
 _LIBRARIES = ("lifelines", "numpy", "pandas", "scipy")
 _TEXT = re.compile(r"[^\x00-\x1f\x7f*_`<>\[\]|\\#]{1,120}")  # nothing that Markdown on a card would read
@@ -70,7 +69,7 @@ def fit_record(result: Trained | Updated, labels: Labels) -> dict[str, Any]:
         "libraries": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
     }
     own = _of_update(result) if isinstance(result, Updated) else _of_fit(result)
-    record: dict[str, Any] = _as_json(common | own)
+    record: dict[str, Any] = as_json(common | own, not_finite_as_null=True)
     return record
 
 
@@ -107,16 +106,3 @@ def _of_fit(result: Trained) -> dict[str, Any]:
         "sample_size": result.size,
         "selection": result.selection,
     }
-
-
-def _as_json(value: Any) -> Any:
-    """Dataclasses, mappings, sequences and numpy's numbers as JSON; a number that is not finite is null."""
-    if is_dataclass(value):
-        return {field.name: _as_json(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _as_json(child) for key, child in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [_as_json(child) for child in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not isfinite(value) else value

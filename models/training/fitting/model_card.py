@@ -6,9 +6,23 @@ from typing import Any
 
 from models.artefact import Model
 from models.policy import band_of
-from models.risk import Estimate, Scored, estimate
+from models.risk import Scored, estimate, percent
+from models.training.fitting.served import HORIZONS
+from models.training.statistics.limits import hazard_ratio, with_limits
 
-_Z = 1.959963984540054
+_LIMITS = {
+    "as fitted": "The limits are log hazard ratio ± 1.96 standard errors (Wald).",
+    "penalised": (
+        "The limits are log hazard ratio ± 1.96 standard errors (Wald), of the penalised fit: they do not allow for the "
+        "bias that the penalty brings."
+    ),
+    "shrunk": (
+        "The limits are log hazard ratio ± 1.96 standard errors (Wald), of the fit before shrinkage. Those of a served "
+        "hazard ratio are these, multiplied by the same factor on the log scale; how uncertain the factor is, is not in "
+        "them."
+    ),
+}
+"""How the limits of hazard ratios came about, by what was done to the fit."""
 _HOW_SERVED = (
     "Set `model` in the configuration to this folder and run `imnm-cds check`. The folder is verified at start-up: "
     "checksum, numbers, provenance, golden pairs, policy."
@@ -18,7 +32,7 @@ _HOW_SERVED = (
 def model_card(document: Mapping[str, Any], model: Model) -> str:
     """The card as Markdown."""
     fit = document["fit"]
-    own = _update(fit) if fit["kind"] == "baseline update" else _fitted(fit, model)
+    own = [_update(fit)] if fit["kind"] == "baseline update" else _fitted(fit, model)
     parts = [
         f"# Model card: {model.id} {model.version}",
         f"> {model.limits}",
@@ -33,7 +47,7 @@ def model_card(document: Mapping[str, Any], model: Model) -> str:
         "## Death",
         _death(fit),
         "## Limits",
-        _numbered(_limits(fit, model)),
+        _limits(fit, model),
         "## Where every number comes from",
         _table(("numbers", "mark", "source"), [(n, p.mark, p.source) for n, p in model.provenance.items()]),
         "## How it is served",
@@ -71,43 +85,41 @@ def _cohort(fit: Mapping[str, Any]) -> str:
 
 
 def _fitted(fit: Mapping[str, Any], model: Model) -> list[str]:
+    kind = "shrunk" if fit["shrinkage"] else "penalised" if fit["ridge"] or fit["firth"] else "as fitted"
     return [
         f"{fit['method']}. Ties: {fit['ties']}; baseline hazard: {fit['baseline_ties']}. {_shrinkage(fit)}",
         _hazard_ratios(fit, model),
+        f"{_LIMITS[kind]} All together, proportional hazards: p = {_p(fit['proportionality']['p_global'])}.",
         "Each alone (Wald):",
-        _table(
-            ("predictor", "patients", "recurrences", "hazard ratio", "p"),
-            map(_univariable, fit["univariable"]),
-        ),
+        _univariable(fit["univariable"]),
         _performance(fit),
         _selection(fit),
     ]
 
 
-def _update(fit: Mapping[str, Any]) -> list[str]:
+def _update(fit: Mapping[str, Any]) -> str:
     parent = fit["parent"]
-    sentence = (
+    return (
         f"The hazard ratios, their covariance and the joint table are those of {parent['id']} {parent['version']} "
         f"(`{parent['evidence']}`, checksum `{parent['sha256']}`). The baseline hazard was estimated in this cohort "
         f"under that model's linear predictor ({fit['baseline_ties']}). Observed over expected recurrences under the "
         f"given model: {fit['observed_over_expected']:.2f}."
     )
-    return [sentence]
 
 
 def _shrinkage(fit: Mapping[str, Any]) -> str:
-    found = fit["shrinkage"]
-    if not found:
+    shrinkage = fit["shrinkage"]
+    if not shrinkage:
         return "No shrinkage after the fit."
     return (
-        f"Log hazard ratios were multiplied by {found['factor']:.4f}, the mean calibration slope of "
-        f"{found['resamples'] - found['without_fit']} of {found['resamples']} bootstrap resamples (Monte-Carlo standard "
-        f"error {found['standard_error']:.4f}, seed {fit['seed']}), and the baseline hazard was estimated under them."
+        f"Log hazard ratios were multiplied by {shrinkage['factor']:.4f}, the mean calibration slope of "
+        f"{shrinkage['resamples'] - shrinkage['without_fit']} of {shrinkage['resamples']} bootstrap resamples "
+        f"(Monte-Carlo standard error {shrinkage['standard_error']:.4f}, seed {fit['seed']}), and the baseline hazard "
+        "was estimated under them."
     )
 
 
 def _hazard_ratios(fit: Mapping[str, Any], model: Model) -> str:
-    rows = []
     numbers = zip(
         model.names,
         fit["unshrunk_log_hazard_ratios"],
@@ -116,45 +128,48 @@ def _hazard_ratios(fit: Mapping[str, Any], model: Model) -> str:
         fit["proportionality"]["p"],
         strict=True,
     )
-    for name, ratio, se, served, p in numbers:
-        limits = f"{exp(ratio):.2f} ({exp(ratio - _Z * se):.2f} to {exp(ratio + _Z * se):.2f})"
-        rows.append((_code(name), limits, f"{exp(served):.2f}", _p(p)))
-    head = ("predictor", "hazard ratio as fitted (95 %)", "served", "p of proportional hazards")
-    return f"{_table(head, rows)}\n\nAll together, proportional hazards: p = {_p(fit['proportionality']['p_global'])}."
+    rows = [
+        (_code(name), with_limits(*hazard_ratio(log_ratio, se)), f"{exp(served):.2f}", _p(p))
+        for name, log_ratio, se, served, p in numbers
+    ]
+    return _table(("predictor", "hazard ratio as fitted (95 %)", "served", "p of proportional hazards"), rows)
 
 
-def _univariable(row: Mapping[str, Any]) -> tuple[str, ...]:
-    start = (_code(row["name"]), str(row["n"]), str(row["events"]))
-    if row["hazard_ratio"] is None:
-        return (*start, row["reason"], "")
-    return (*start, f"{row['hazard_ratio']:.2f} ({row['low']:.2f} to {row['high']:.2f})", _p(row["p"]))
+def _univariable(fits: Sequence[Mapping[str, Any]]) -> str:
+    rows = []
+    for fit in fits:
+        ratio, p = fit["reason"], ""
+        if fit["hazard_ratio"] is not None:
+            ratio, p = with_limits(fit["hazard_ratio"], fit["low"], fit["high"]), _p(fit["p"])
+        rows.append((_code(fit["name"]), str(fit["n"]), str(fit["events"]), ratio, p))
+    return _table(("predictor", "patients", "recurrences", "hazard ratio", "p"), rows)
 
 
 def _performance(fit: Mapping[str, Any]) -> str:
-    found, size = fit["concordance"], fit["sample_size"]
-    lines = []
-    if found:
-        lines.append(
-            f"Harrell's C: {found['apparent']:.3f} apparent, {found['corrected']:.3f} corrected for optimism by bootstrap."
+    c, size = fit["concordance"], fit["sample_size"]
+    sentences = []
+    if c:
+        sentences.append(
+            f"Harrell's C: {c['apparent']:.3f} apparent, {c['corrected']:.3f} corrected for optimism by bootstrap."
         )
     if size:
-        lines.append(f"Riley's criteria at this R² and event rate ask for {size['n']} patients.")
-    return " ".join(lines)
+        sentences.append(f"Riley's criteria at this R² and event rate ask for {size['n']} patients.")
+    return " ".join(sentences)
 
 
 def _selection(fit: Mapping[str, Any]) -> str:
-    found = fit["selection"]
-    if not found:
+    selection = fit["selection"]
+    if not selection:
         return ""
     rows = [
         (_code(name), f"{100 * share:.0f} %")
-        for name, share in found["inclusion"].items()
+        for name, share in selection["inclusion"].items()
         if share is not None
     ]
-    kept = ", ".join(map(_code, found["kept"])) or "nothing"
+    kept = ", ".join(map(_code, selection["kept"])) or "nothing"
     return (
-        f"Selection was asked for (backward, Akaike's criterion, {found['n']} patients): it keeps {kept}. **Not served:** "
-        f"{found['warning']}.\n\n" + _table(("column", "kept in resamples"), rows)
+        f"Selection was asked for (backward, Akaike's criterion, {selection['n']} patients): it keeps {kept}. "
+        f"**Not served:** {selection['warning']}.\n\n" + _table(("column", "kept in resamples"), rows)
     )
 
 
@@ -163,7 +178,8 @@ def _served(model: Model) -> str:
     for cell in sorted(model.joint, key=lambda c: (c.count("1"), c)):
         risks = {horizon: estimate(model, cell, horizon) for horizon in model.horizons}
         scored = Scored(cell, cell.count("1"), (), risks, {}, {}, None)
-        rows.append((f"`{cell}`", *map(_risk, risks.values()), band_of(model.policy, scored).band))
+        ranges = (f"{percent(r.estimate)} ({percent(r.low)} to {percent(r.high)})" for r in risks.values())
+        rows.append((_code(cell), *ranges, band_of(model.policy, scored).band))
     names = ", ".join(map(_code, model.names))
     return (
         f"Risk of recurrence from today by pattern (1: present; in the order {names}), with the plausible range. "
@@ -171,51 +187,42 @@ def _served(model: Model) -> str:
     )
 
 
-def _risk(found: Estimate) -> str:
-    return f"{_percent(found.estimate)} ({_percent(found.low)} to {_percent(found.high)})"
-
-
-def _percent(risk: float) -> str:
-    return "> 95 %" if risk > 0.95 else f"{100 * risk:.0f} %"  # noqa: PLR2004 - as the shipped card says it
-
-
 def _death(fit: Mapping[str, Any]) -> str:
-    found = fit["competing_death"]
-    if not found:
+    death = fit["competing_death"]
+    if not death:
         return "Nobody died before a recurrence, or deaths were not recorded."
-    largest = max(
-        one - other
-        for pattern, served in found["served"].items()
-        for one, other in zip(served, found["absolute"][pattern], strict=True)
+    lower = max(
+        served - absolute
+        for pattern, risks in death["served"].items()
+        for served, absolute in zip(risks, death["absolute"][pattern], strict=True)
     )
     rows = [
-        ("1 - Kaplan-Meier", *(f"{100 * value:.1f} %" for value in found["kaplan_meier"])),
-        ("Aalen-Johansen", *(f"{100 * value:.1f} %" for value in found["aalen_johansen"])),
+        ("1 - Kaplan-Meier", *(f"{100 * value:.1f} %" for value in death["kaplan_meier"])),
+        ("Aalen-Johansen", *(f"{100 * value:.1f} %" for value in death["aalen_johansen"])),
     ]
     return (
-        f"{found['deaths']} patients died before a recurrence. **Served** is the risk if nobody died (cause-specific "
+        f"{death['deaths']} patients died before a recurrence. **Served** is the risk if nobody died (cause-specific "
         "hazard, death as the end of observation). **Reported** beside it is the absolute risk, which counts that the "
-        f"dead have no recurrence (hazard of death: {found['hazard']}): it is lower by at most {100 * largest:.1f} "
+        f"dead have no recurrence (hazard of death: {death['hazard']}): it is lower by at most {100 * lower:.1f} "
         "percentage points over all patterns and horizons; `fit.competing_death` in model.json has both. In the whole "
-        "cohort:\n\n" + _table(("recurrence", "1y", "2y", "3y"), rows)
+        "cohort:\n\n" + _table(("recurrence", *HORIZONS), rows)
     )
 
 
-def _limits(fit: Mapping[str, Any], model: Model) -> list[str]:
-    return [
+def _limits(fit: Mapping[str, Any], model: Model) -> str:
+    sentences = [
         *(f"{text[0].upper()}{text[1:]}." for text in fit["warnings"]),
         "Validated in the patients it was fitted to, by bootstrap; not in others.",
         model.range_note,
-        "The uncertainty of the shrinkage factor is not in the plausible range."
-        if fit.get("shrinkage")
-        else "",
+        *(
+            ["The uncertainty of the shrinkage factor is not in the plausible range."]
+            if fit.get("shrinkage")
+            else []
+        ),
         "Whether a predictor is unknown may itself carry information; the joint table ignores that.",
-        f"{model.description['assumptions']}",
+        model.description["assumptions"],
     ]
-
-
-def _numbered(sentences: Iterable[str]) -> str:
-    return "\n".join(f"{i}. {text}" for i, text in enumerate(filter(None, sentences), 1))
+    return "\n".join(f"{i}. {text}" for i, text in enumerate(sentences, 1))
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -12,7 +12,7 @@ from models.training.errors import TrainingError
 SHRINKAGE = 0.9
 OPTIMISM = 0.05
 MARGIN = 0.05
-_Z = 1.96
+_Z = 1.96  # rounded as pmsampsize has it, so that answers agree
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.training.statistics.cox import Floats, fit_many, log_likelihoods
-from models.training.validation.internal import Data, Progress, draw, quiet
+from models.training.statistics.arrays import Counts, Floats, Members
+from models.training.statistics.cox import fit_many, log_likelihoods
+from models.training.statistics.progress import Progress, quiet
+from models.training.statistics.resampling import SurvivalData, draw_resamples
 
 WARNING = (
     "selection by the data makes hazard ratios too large and p-values too small; the model that is served keeps the "
@@ -19,8 +20,6 @@ WARNING = (
 )
 _WORTH = 2.0  # Akaike: what a column must add to 2 log L
 _AT_ONCE = 100  # resamples between two reports of progress
-
-Kept = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,30 +39,31 @@ class Selection:
 
 
 def select(
-    names: Sequence[str], data: Data, resamples: int, seed: int, progress: Progress = quiet
+    names: Sequence[str], data: SurvivalData, resamples: int, seed: int, progress: Progress = quiet
 ) -> Selection:
     """Select among the columns of `data`. Raises TrainingError where not even all of them together can be fitted."""
     own, _ = eliminate(data, np.ones((1, len(data.time)), dtype=np.int64))
-    counts, found = draw(len(data.time), resamples, seed), []
+    counts, selected = draw_resamples(len(data.time), resamples, seed), []
     for begin in range(0, resamples, _AT_ONCE):
         kept, fitted = eliminate(data, counts[begin : begin + _AT_ONCE])
-        found.append(kept[fitted])
+        selected.append(kept[fitted])
         progress("selection in resamples", min(begin + _AT_ONCE, resamples), resamples)
-    kept = np.concatenate(found)
+    kept = np.concatenate(selected)
     share = kept.mean(axis=0) if len(kept) else np.full(len(names), np.nan)
     return Selection(
         n=len(data.time),
         kept=tuple(name for name, keep in zip(names, own[0], strict=True) if keep),
-        inclusion={name: float(one) for name, one in zip(names, share, strict=True)},
+        inclusion={name: float(kept_in) for name, kept_in in zip(names, share, strict=True)},
         same=float((kept == own).all(axis=1).mean()) if len(kept) else np.nan,
         resamples=resamples,
         without_fit=resamples - len(kept),
     )
 
 
-def eliminate(data: Data, counts: NDArray[np.int64]) -> tuple[Kept, Kept]:
+def eliminate(data: SurvivalData, counts: Counts) -> tuple[Members, Members]:
     """Backward elimination in each resample (B, n): the columns kept (B, p), and whether there was a finite fit (B,)."""
-    kept = np.ones((len(counts), data.x.shape[1]), dtype=np.bool_)
+    every = np.arange(data.x.shape[1])
+    kept = np.ones((len(counts), len(every)), dtype=np.bool_)
     likelihood = _likelihood(data, counts, kept[0])
     fitted = np.isfinite(likelihood)
     going = fitted.copy()
@@ -71,7 +71,9 @@ def eliminate(data: Data, counts: NDArray[np.int64]) -> tuple[Kept, Kept]:
         for subset in np.unique(kept[going], axis=0):
             rows = np.flatnonzero(going & (kept == subset).all(axis=1))
             columns = np.flatnonzero(subset)
-            without = np.column_stack([_likelihood(data, counts[rows], _less(subset, j)) for j in columns])
+            without = np.column_stack(
+                [_likelihood(data, counts[rows], subset & (every != j)) for j in columns]
+            )
             loss = np.where(np.isfinite(without), 2 * (likelihood[rows, None] - without), np.inf)
             least = loss.argmin(axis=1)
             goes = loss.min(axis=1) < _WORTH
@@ -81,13 +83,7 @@ def eliminate(data: Data, counts: NDArray[np.int64]) -> tuple[Kept, Kept]:
     return kept, fitted
 
 
-def _less(subset: Kept, column: np.intp) -> Kept:
-    smaller = subset.copy()
-    smaller[column] = False
-    return smaller
-
-
-def _likelihood(data: Data, counts: NDArray[np.int64], subset: Kept) -> Floats:
+def _likelihood(data: SurvivalData, counts: Counts, subset: Members) -> Floats:
     """The largest log partial likelihood of each resample with these columns (B,); nan without a finite fit."""
     if not subset.any():
         nothing = np.zeros((len(counts), 1))

@@ -5,18 +5,17 @@ ratios b. As dH(t)/db = -m(t): Cov(H(s), H(t)) = a(min(s, t)) + m(s)'V m(t) and 
 divides by H(t).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.inputs import Horizon
 from models.training.errors import TrainingError
+from models.training.statistics.arrays import Counts, Floats, cells, patterns, plain_numbers
 from models.training.statistics.baseline import Baseline
-from models.training.statistics.cox import Floats
 
-HORIZONS: Mapping[str, float] = {"1y": 1.0, "2y": 2.0, "3y": 3.0}  # years since time zero
+HORIZONS = (Horizon("1y"), Horizon("2y"), Horizon("3y"))
+YEARS = np.array([horizon.years for horizon in HORIZONS])
 FEWEST_IN_A_CELL = 5
 _PREVALENCE_STEP = 0.05
 
@@ -55,19 +54,19 @@ def joint_table(x: Floats) -> dict[str, float]:
     were independent, with prevalences rounded to 5 %: no size of a small group can be read from the table.
     """
     n, p = x.shape
-    cells = np.array(list(product([0, 1], repeat=p)))
+    present = cells(p) == 1
     counts = np.bincount(x.astype(np.int64) @ 2 ** np.arange(p)[::-1], minlength=2**p)
     weights = (counts + 0.5**p) / (n + 1)
     pool = _pool(counts)
     rounded = np.round(x.mean(axis=0) / _PREVALENCE_STEP) * _PREVALENCE_STEP
     prevalence = np.clip(rounded, _PREVALENCE_STEP, 1 - _PREVALENCE_STEP)
-    independent = np.where(cells == 1, prevalence, 1 - prevalence).prod(axis=1)
+    independent = np.where(present, prevalence, 1 - prevalence).prod(axis=1)
     weights[pool] = weights[pool].sum() * independent[pool] / independent[pool].sum()
     weights /= weights.sum()
-    return {"".join(map(str, cell)): float(weight) for cell, weight in zip(cells, weights, strict=True)}
+    return dict(zip(patterns(p), plain_numbers(weights), strict=True))
 
 
-def _pool(counts: NDArray[np.int64]) -> NDArray[np.intp]:
+def _pool(counts: Counts) -> Counts:
     """The cells that are shown only together, smallest first; none where every cell is large enough."""
     order = np.argsort(counts, kind="stable")
     size = int((counts < FEWEST_IN_A_CELL).sum())

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.training.errors import TrainingError
-from models.training.statistics.cox import fit_slopes
-from models.training.validation.internal import Data, Refits
+from models.training.statistics.resampling import Refits, SurvivalData, slopes_on_original
 
 MOST_WITHOUT_FIT = 0.2  # of the resamples: beyond, the slopes are those of a selection
 WEAK = 0.9  # below it there is notable overfitting: Riley's first criterion of sample size
@@ -30,10 +29,10 @@ class Shrinkage:
     without_fit: int
 
 
-def uniform_shrinkage(data: Data, refits: Refits) -> Shrinkage:
+def uniform_shrinkage(data: SurvivalData, refits: Refits) -> Shrinkage:
     """The factor for a model of these data. Raises TrainingError where resamples give none that can be used."""
     resamples = len(refits.coef) + refits.failed
-    slopes, _, _ = fit_slopes(refits.coef @ data.x.T, data.time, data.event)
+    slopes = slopes_on_original(data, refits)
     slopes = slopes[np.isfinite(slopes)]
     lacking = resamples - len(slopes)
     if lacking > MOST_WITHOUT_FIT * resamples:

@@ -3,13 +3,15 @@
 Complete cases only. Efron ties for the hazard ratios; the baseline is estimated under the shrunken linear predictor.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from typing import Literal
 
 import numpy as np
 
 from models.artefact import Model
+from models.risk import DECISION_HORIZON
 from models.training.cohort.cohort import PREDICTORS, Cohort
 from models.training.errors import TrainingError
 from models.training.fitting.adequacy import (
@@ -23,18 +25,19 @@ from models.training.fitting.adequacy import (
 from models.training.fitting.death import CompetingDeath, competing_death
 from models.training.fitting.sample_size import SampleSize, sample_size
 from models.training.fitting.selection import Selection, select
-from models.training.fitting.served import HORIZONS
+from models.training.fitting.served import HORIZONS, YEARS
 from models.training.fitting.shrinkage import WEAK, Shrinkage, uniform_shrinkage
 from models.training.fitting.univariable import Univariable, univariable_table
+from models.training.statistics.arrays import Floats
 from models.training.statistics.baseline import Baseline, baseline
-from models.training.statistics.by_lifelines import fit_by_lifelines, lifelines_version
-from models.training.statistics.cox import CoxFit, Floats, Ties, fit_cox
+from models.training.statistics.by_lifelines import fit_by_lifelines
+from models.training.statistics.cox import CoxFit, fit_cox
+from models.training.statistics.partial_likelihood import Ties
+from models.training.statistics.progress import Progress, quiet
 from models.training.statistics.proportionality import ScoreTest, score_test
-from models.training.validation.internal import Data, Progress, Refits, four_figures, quiet, refit
-from models.training.validation.validation import FourFigures
+from models.training.statistics.resampling import FourFigures, SurvivalData, four_figures, refit
 
 NOT_PROPORTIONAL = 0.05  # p of the global test below which a warning is given
-_YEARS = np.array(list(HORIZONS.values()))
 
 ShrinkageName = Literal["bootstrap", "none"]
 
@@ -114,48 +117,53 @@ class Updated:
 
 def train(cohort: Cohort, options: Options, progress: Progress = quiet) -> Trained:
     """Fit the model. Raises TrainingError where the cohort is too small, or leaves no finite hazard ratio."""
-    _check(options)
-    known = cohort.complete(PREDICTORS)
-    require_recurrences(known, len(PREDICTORS))
+    if options.ridge > 0 and options.firth:
+        raise TrainingError("ridge and firth are two penalties: give one of them")
+    if options.penalised and options.shrinkage == "bootstrap":
+        raise TrainingError(
+            "a penalised fit is not shrunk by bootstrap as well: give ridge or firth, or shrinkage"
+        )
+    complete = cohort.complete(PREDICTORS)
+    require_recurrences(complete, len(PREDICTORS))
     if options.select:
         names = (*PREDICTORS, *cohort.candidates)
         require_recurrences(cohort.complete(names), len(names))
-    require_horizons(known)
-    require_contrast(known, PREDICTORS, separation=options.firth)
-    require_difference(known, PREDICTORS)
+    require_horizons(complete)
+    require_contrast(complete, PREDICTORS, separation=options.firth)
+    require_difference(complete, PREDICTORS)
     try:
-        return _train(cohort, known, options, progress)
+        return _train(cohort, complete, options, progress)
     except TrainingError as error:
         raise TrainingError(f"{cohort.name}: {error}") from None
 
 
-def _train(cohort: Cohort, known: Cohort, options: Options, progress: Progress) -> Trained:
-    """Fit to the complete cases, `known`, of a cohort that may be fitted to."""
-    data = Data(known.matrix(PREDICTORS), known.time, known.event)
+def _train(cohort: Cohort, complete: Cohort, options: Options, progress: Progress) -> Trained:
+    """Fit to the complete cases of a cohort that may be fitted to."""
+    data = _survival_data(complete, PREDICTORS)
     progress("the Cox model", 0, 1)
     fit, method = _fit(data, options)
     progress("the Cox model", 1, 1)
     refits = None if options.penalised else refit(data, options.bootstrap, options.seed, progress)
     shrinkage = uniform_shrinkage(data, refits) if refits and options.shrinks else None
     factor = shrinkage.factor if shrinkage else 1.0
+    base = _baseline(data, factor * fit.coef, factor**2 * fit.covariance, options)
     trained = Trained(
-        cohort=known,
+        cohort=complete,
         missing=_missing(cohort),
         options=options,
         method=method,
         univariable=univariable_table(cohort, (*PREDICTORS, *cohort.candidates)),
         fit=fit,
-        base=_baseline(data, factor * fit.coef, factor**2 * fit.covariance, options),
+        base=base,
         proportionality=score_test(data.x, data.time, data.event, fit),
         shrinkage=shrinkage,
-        figures=_figures(data, fit, refits),
-        size=_size(known, fit),
-        selection=_selection(cohort, options, progress),
+        # shrinkage does not change the order of risks: the C is that of the fit
+        figures=four_figures(data, data.x @ fit.coef, refits) if refits else None,
+        size=_sample_size(complete, fit),
+        selection=_selection(cohort, options, progress) if options.select else None,
+        death=_death(complete, PREDICTORS, base),
     )
-    death = competing_death(
-        known, PREDICTORS, trained.base, _YEARS, fewest_deaths=LEAST_PER_PARAMETER * len(PREDICTORS)
-    )
-    return replace(trained, death=death, warnings=_warnings(trained))
+    return replace(trained, warnings=_warnings(trained))
 
 
 def update(cohort: Cohort, parent: Model, options: Options) -> Updated:
@@ -167,40 +175,33 @@ def update(cohort: Cohort, parent: Model, options: Options) -> Updated:
         raise TrainingError(f"{parent.id} has other predictors: {', '.join(parent.names)}")
     if set(parent.horizons) != set(HORIZONS):
         raise TrainingError(f"{parent.id} has other horizons: {', '.join(parent.horizons)}")
-    known = cohort.complete(parent.names)
-    require_recurrences(known, parameters=1)
-    require_horizons(known)
-    data = Data(known.matrix(parent.names), known.time, known.event)
+    complete = cohort.complete(parent.names)
+    require_recurrences(complete, parameters=1)
+    require_horizons(complete)
+    data = _survival_data(complete, parent.names)
     p = len(parent.names)
     covariance = np.array(parent.covariance)[:p, :p]
     base = _baseline(data, np.array(parent.log_hazard_ratios), covariance, options)
-    death = competing_death(
-        known, parent.names, base, _YEARS, fewest_deaths=LEAST_PER_PARAMETER * len(parent.names)
-    )
     return Updated(
-        known,
+        complete,
         _missing(cohort),
         options,
         parent,
         base,
-        _ratio(data, parent),
-        death,
-        tuple(warnings_on_size(known, parameters=1)),
+        _observed_over_expected(data, parent),
+        _death(complete, parent.names, base),
+        tuple(warnings_on_size(complete, parameters=1)),
     )
 
 
-def _check(options: Options) -> None:
-    if options.ridge > 0 and options.firth:
-        raise TrainingError("ridge and firth are two penalties: give one of them")
-    if options.penalised and options.shrinkage == "bootstrap":
-        raise TrainingError(
-            "a penalised fit is not shrunk by bootstrap as well: give ridge or firth, or shrinkage"
-        )
+def _survival_data(complete: Cohort, names: Sequence[str]) -> SurvivalData:
+    return SurvivalData(complete.matrix(names), complete.time, complete.event)
 
 
-def _fit(data: Data, options: Options) -> tuple[CoxFit, str]:
+def _fit(data: SurvivalData, options: Options) -> tuple[CoxFit, str]:
+    """The fit before any shrinkage, and how it was made, in words."""
     if not options.penalised:
-        method = f"CoxPHFitter of lifelines {lifelines_version()}, compared with this software's own fit"
+        method = f"CoxPHFitter of lifelines {version('lifelines')}, compared with this software's own fit"
         return fit_by_lifelines(PREDICTORS, data.x, data.time, data.event), method
     fit = fit_cox(data.x, data.time, data.event, ridge=options.ridge, firth=options.firth)
     if options.firth:
@@ -208,32 +209,31 @@ def _fit(data: Data, options: Options) -> tuple[CoxFit, str]:
     return fit, f"ridge penalty theta/2 · sum(b²), theta = {options.ridge:g}"
 
 
-def _baseline(data: Data, coef: Floats, covariance: Floats, options: Options) -> Baseline:
+def _baseline(data: SurvivalData, coef: Floats, covariance: Floats, options: Options) -> Baseline:
     return baseline(coef, covariance, data.x, data.time, data.event, ties=options.baseline)
 
 
-def _figures(data: Data, fit: CoxFit, refits: Refits | None) -> FourFigures | None:
-    """The C of the model: shrinkage does not change the order of risks."""
-    return four_figures(data, data.x @ fit.coef, refits) if refits else None
+def _death(complete: Cohort, names: Sequence[str], base: Baseline) -> CompetingDeath | None:
+    return competing_death(complete, names, base, YEARS, fewest_deaths=LEAST_PER_PARAMETER * len(names))
 
 
-def _size(cohort: Cohort, fit: CoxFit) -> SampleSize | None:
-    """Riley's criteria at what was found here: Cox-Snell's R², event rate, mean follow-up; the horizon is two years."""
+def _sample_size(cohort: Cohort, fit: CoxFit) -> SampleSize | None:
+    """Riley's criteria for what this cohort shows: Cox-Snell's R², event rate, mean follow-up."""
     n, events = len(cohort), float(cohort.event.sum())
     r_squared = 1 - float(np.exp(-2 * (fit.log_likelihood - fit.log_likelihood_null) / n))
     years = float(cohort.time.sum())
+    horizon = DECISION_HORIZON.years
     try:
-        return sample_size(r_squared, len(fit.coef), rate=events / years, horizon=2.0, follow_up=years / n)
+        return sample_size(
+            r_squared, len(fit.coef), rate=events / years, horizon=horizon, follow_up=years / n
+        )
     except TrainingError:
         return None
 
 
-def _selection(cohort: Cohort, options: Options, progress: Progress) -> Selection | None:
-    if not options.select:
-        return None
+def _selection(cohort: Cohort, options: Options, progress: Progress) -> Selection:
     names = (*PREDICTORS, *cohort.candidates)
-    known = cohort.complete(names)
-    data = Data(known.matrix(names), known.time, known.event)
+    data = _survival_data(cohort.complete(names), names)
     return select(names, data, options.bootstrap, options.seed, progress)
 
 
@@ -241,9 +241,9 @@ def _missing(cohort: Cohort) -> dict[str, int]:
     return {name: int(np.isnan(cohort.column(name)).sum()) for name in PREDICTORS}
 
 
-def _ratio(data: Data, parent: Model) -> float:
+def _observed_over_expected(data: SurvivalData, parent: Model) -> float:
     """Recurrences over what the given model expects, its hazard taken as linear between the horizons."""
-    years = np.array([0.0, *(HORIZONS[horizon] for horizon in parent.horizons)])
+    years = np.array([0.0, *(horizon.years for horizon in parent.horizons)])
     hazard = np.interp(data.time, years, [0.0, *parent.baseline_hazard.values()])
     expected = hazard * np.exp(data.x @ np.array(parent.log_hazard_ratios))
     return float((data.event & (data.time <= years[-1])).sum() / expected.sum())
@@ -251,18 +251,18 @@ def _ratio(data: Data, parent: Model) -> float:
 
 def _warnings(trained: Trained) -> tuple[str, ...]:
     n, options, shrinkage = len(trained.cohort), trained.options, trained.shrinkage
-    found = warnings_on_size(trained.cohort, len(PREDICTORS))
+    warnings = warnings_on_size(trained.cohort, len(PREDICTORS))
     if shrinkage and shrinkage.mean_slope < WEAK:
-        found.append(f"the mean calibration slope in resamples is {shrinkage.mean_slope:.2f}: overfitting")
+        warnings.append(f"the mean calibration slope in resamples is {shrinkage.mean_slope:.2f}: overfitting")
     if shrinkage and shrinkage.without_fit:
-        found.append(f"{shrinkage.without_fit} resamples had no finite fit and do not count")
+        warnings.append(f"{shrinkage.without_fit} resamples had no finite fit and do not count")
     if not (options.penalised or options.shrinks):
-        found.append("the hazard ratios are not shrunk: risks will be too extreme in new patients")
+        warnings.append("the hazard ratios are not shrunk: risks will be too extreme in new patients")
     if trained.size and trained.size.n > n:
-        found.append(f"{trained.size.n} patients would be needed (Riley's criteria), {n} were analysed")
+        warnings.append(f"{trained.size.n} patients would be needed (Riley's criteria), {n} were analysed")
     if trained.proportionality.p_global < NOT_PROPORTIONAL:
         p = trained.proportionality.p_global
-        found.append(f"hazards are not proportional (global score test, p = {p:.2g})")
+        warnings.append(f"hazards are not proportional (global score test, p = {p:.2g})")
     if trained.selection:
-        found.append(trained.selection.warning)
-    return tuple(found)
+        warnings.append(trained.selection.warning)
+    return tuple(warnings)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, sqrt
+from math import sqrt
 
 import numpy as np
 from scipy.stats import norm
@@ -10,8 +10,7 @@ from scipy.stats import norm
 from models.training.cohort.cohort import Cohort
 from models.training.errors import TrainingError
 from models.training.statistics.cox import fit_cox
-
-_Z = float(norm.ppf(0.975))
+from models.training.statistics.limits import hazard_ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +32,18 @@ class Univariable:
 
 def univariable_table(cohort: Cohort, names: Sequence[str]) -> tuple[Univariable, ...]:
     """The table of these columns, in their order. Raises TrainingError for a name that is not there."""
-    return tuple(_row(cohort, name) for name in names)
-
-
-def _row(cohort: Cohort, name: str) -> Univariable:
-    values = cohort.column(name)
-    known = ~np.isnan(values)
-    time, event = cohort.time[known], cohort.event[known]
-    size = (name, int(known.sum()), int(event.sum()))
-    try:
-        fit = fit_cox(values[known][:, None], time, event)
-    except TrainingError as error:
-        return Univariable(*size, reason=str(error))
-    ratio, se = float(fit.coef[0]), sqrt(float(fit.covariance[0, 0]))
-    p = 2 * float(norm.sf(abs(ratio) / se))
-    return Univariable(*size, exp(ratio), exp(ratio - _Z * se), exp(ratio + _Z * se), p)
+    rows = []
+    for name in names:
+        values = cohort.column(name)
+        known = ~np.isnan(values)
+        time, event = cohort.time[known], cohort.event[known]
+        size = (name, int(known.sum()), int(event.sum()))
+        try:
+            fit = fit_cox(values[known][:, None], time, event)
+        except TrainingError as error:
+            rows.append(Univariable(*size, reason=str(error)))
+            continue
+        log_ratio, se = float(fit.coef[0]), sqrt(float(fit.covariance[0, 0]))
+        p = 2 * float(norm.sf(abs(log_ratio) / se))
+        rows.append(Univariable(*size, *hazard_ratio(log_ratio, se), p))
+    return tuple(rows)

@@ -7,7 +7,8 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from itertools import combinations, product
+from dataclasses import asdict
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from models.training.fitting.artefact_document import document_of
 from models.training.fitting.fit_record import Labels
 from models.training.fitting.model_card import model_card
 from models.training.fitting.train import Trained, Updated
+from models.training.statistics.arrays import patterns
 
 _READABLE = 0o755  # the service may run as another user
 
@@ -85,27 +87,20 @@ def golden(model: Model) -> dict[str, Any]:
 
     They keep a later change of the arithmetic, or of the machine, from changing risks unnoticed.
     """
-    return {
-        "schema": GOLDEN_SCHEMA,
-        "source": "the served arithmetic when this folder was written",
-        "pairs": [_pair(model, pattern) for pattern in _patterns(len(model.names))],
-    }
+    pairs, p = [], len(model.names)
+    for pattern in (*patterns(p), *_some_unknown(p)):
+        pair: dict[str, Any] = {"pattern": pattern}
+        pair["risk"] = {horizon: asdict(estimate(model, pattern, horizon)) for horizon in model.horizons}
+        if "?" in pattern:
+            ends = {horizon: asdict(extremes(model, pattern, horizon)) for horizon in model.horizons}
+            pair["range_over_unknowns"] = ends
+        pairs.append(pair)
+    source = "the served arithmetic when this folder was written"
+    return {"schema": GOLDEN_SCHEMA, "source": source, "pairs": pairs}
 
 
-def _patterns(p: int) -> list[str]:
-    known = ["".join(marks) for marks in product("01", repeat=p)]
-    one = [cell[:i] + "?" + cell[i + 1 :] for cell in ("0" * p, "1" * p) for i in range(p)]
-    two = ["".join("?" if i in pair else "01"[i % 2] for i in range(p)) for pair in combinations(range(p), 2)]
-    return [*known, *one, *two]
-
-
-def _pair(model: Model, pattern: str) -> dict[str, Any]:
-    risk = {}
-    for horizon in model.horizons:
-        found = estimate(model, pattern, horizon)
-        risk[horizon] = {"estimate": found.estimate, "low": found.low, "high": found.high}
-    if "?" not in pattern:
-        return {"pattern": pattern, "risk": risk}
-    ends = {horizon: extremes(model, pattern, horizon) for horizon in model.horizons}
-    over = {horizon: {"lowest": e.lowest, "highest": e.highest} for horizon, e in ends.items()}
-    return {"pattern": pattern, "risk": risk, "range_over_unknowns": over}
+def _some_unknown(p: int) -> list[str]:
+    """Patterns with one unknown predictor among all absent or all present ones, and with any two unknown."""
+    single = [cell[:i] + "?" + cell[i + 1 :] for cell in ("0" * p, "1" * p) for i in range(p)]
+    pairs = combinations(range(p), 2)
+    return single + ["".join("?" if i in pair else "01"[i % 2] for i in range(p)) for pair in pairs]

@@ -19,9 +19,9 @@ from models.training.report.report import (
     ReportedRatios,
     fit_record_in,
 )
+from models.training.statistics.limits import LEVEL
 from models.training.validation.internal import STABILITY_QUANTILES
-from models.training.validation.validate import years_of
-from models.training.validation.validation import LEVEL, Measure, Validation
+from models.training.validation.validation import Measure, Validation
 
 SCHEMA = "imnm-cds-report/1"
 EVIDENCE = {
@@ -100,8 +100,8 @@ def _reported(model: Model) -> ReportedModel:
             for spec, ratio in zip(model.predictors, model.log_hazard_ratios, strict=True)
         ),
         horizons=tuple(
-            ReportedHorizon(name, years_of(name), float(hazard), 1 - exp(-hazard))
-            for name, hazard in model.baseline_hazard.items()
+            ReportedHorizon(horizon, horizon.years, float(hazard), 1 - exp(-hazard))
+            for horizon, hazard in model.baseline_hazard.items()
         ),
         policy=ReportedPolicy(policy.known_at_least, policy.low_below, policy.high_from),
         provenance=model.provenance,

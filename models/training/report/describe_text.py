@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import floor, log10
 
-from models.training.cohort.describe import PER, Cell, Contrast, Group, Quartiles, Row, TableOne
+from models.training.cohort.describe import PER, Cell, Characteristic, Contrast, Group, Quartiles, TableOne
 from models.training.report.words import written, written_p
 from models.training.statistics.comparing import Tested
 
@@ -70,7 +70,7 @@ def _characteristics(described: TableOne, contrast: Contrast) -> TextTable:
     )
 
 
-def _lines(row: Row) -> Iterator[list[str]]:
+def _lines(row: Characteristic) -> Iterator[list[str]]:
     """The row itself; of words with more than two levels a row for each; then how many are missing, where any are."""
     cells = (row.all, *row.groups)
     size = DASH if row.largest is None else written(row.largest, 2)

@@ -15,8 +15,9 @@ from models.training.errors import TrainingError
 from models.training.fitting.sample_size import SampleSize
 from models.training.fitting.shrinkage import Shrinkage
 from models.training.fitting.univariable import Univariable
+from models.training.plain_json import as_json
 from models.training.report.describe_text import TextTable
-from models.training.validation.validation import Validation, as_json
+from models.training.validation.validation import Validation
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from models.training.errors import TrainingError
 from models.training.report.compose import compose
 from models.training.report.page import page
 from models.training.report.report import as_document
-from models.training.validation.internal import Progress, quiet
+from models.training.statistics.progress import Progress, quiet
 from models.training.validation.validate import RESAMPLES, fit_record_of, validate
 from models.training.validation.validation import Validation
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.training.simulation.synthetic import Patterns, cells
-from models.training.statistics.cox import Floats, solve_each
+from models.training.simulation.synthetic import Patterns
+from models.training.statistics.arrays import Events, Floats, cells
+from models.training.statistics.cox import solve_each
 from models.training.statistics.discrimination import DECIMALS
-from models.training.statistics.survival import Events
 
 AT_ONCE = 25  # cohorts of 200 whose numbers stay in the processor's cache
 _MOST_STEPS = 30
@@ -37,7 +37,7 @@ class Ordered:
             np.take_along_axis(event, order, axis=1),
         )
 
-    def some(self, rows: Patterns | slice) -> "Ordered":
+    def subset(self, rows: Patterns | slice) -> "Ordered":
         """Some of the cohorts."""
         return Ordered(self.pattern[rows], self.time[rows], self.event[rows])
 
@@ -55,7 +55,7 @@ def fit_each(cohorts: Ordered, p: int, start: Floats) -> Fits:
     coef, variance = start.copy(), np.full_like(start, np.nan)
     for begin in range(0, len(start), AT_ONCE):
         rows = slice(begin, begin + AT_ONCE)
-        coef[rows], variance[rows] = _newton(cohorts.some(rows), p, start[rows])
+        coef[rows], variance[rows] = _newton(cohorts.subset(rows), p, start[rows])
     return Fits(coef, variance)
 
 
@@ -112,7 +112,7 @@ def rank_each(cohorts: Ordered, coef: Floats, years: Floats) -> Ranking:
     c, auc = np.empty(len(coef)), np.empty((len(coef), len(years)))
     for begin in range(0, len(coef), AT_ONCE):
         rows = slice(begin, begin + AT_ONCE)
-        c[rows], auc[rows] = _rank(cohorts.some(rows), coef[rows], years)
+        c[rows], auc[rows] = _rank(cohorts.subset(rows), coef[rows], years)
     return Ranking(c, auc)
 
 

@@ -18,25 +18,24 @@ import numpy as np
 from scipy.stats import norm
 
 from models.artefact import Model
+from models.inputs import Horizon
+from models.risk import DECISION_HORIZON
 from models.training.cohort.cohort import PREDICTORS
 from models.training.errors import TrainingError
 from models.training.simulation.many_cohorts import Ordered, fit_each, rank_each
 from models.training.simulation.simulate import RECONSTRUCTION, SCENARIOS, assumed_population, settings
 from models.training.simulation.synthetic import (
-    cells,
     choose,
     end_of_follow_up,
     hazard_for_risk,
     one_factor,
     waiting,
 )
-from models.training.statistics.cox import Floats
-from models.training.validation.internal import Progress, quiet
-from models.training.validation.validate import years_of
+from models.training.statistics.arrays import Floats, cells
+from models.training.statistics.progress import Progress, quiet
 
 FEWEST_ACCEPTED = 30  # fewer give no covariance of 7 parameters worth the name
 _BATCH = 1000  # draws of one stream of random numbers
-_DECISION_YEARS = 2.0
 _STEP = 1e-4  # of a numerical derivative
 
 _P = len(PREDICTORS)
@@ -89,18 +88,15 @@ class Reconstruction:
         return all(number.agrees for number in self.numbers)
 
 
-def default_draws() -> int:
-    """How many draws leave as large an error as the shipped numbers have."""
-    return int(settings(RECONSTRUCTION)["run"]["draws"])
+def reconstruct(
+    model: Model, draws: int | None = None, seed: int | None = None, progress: Progress = quiet
+) -> Reconstruction:
+    """Draw, accept, and compare with the artefact. Raises TrainingError where too few draws are accepted.
 
-
-def default_seed() -> int:
-    """The fixed seed."""
-    return int(settings(RECONSTRUCTION)["run"]["seed"])
-
-
-def reconstruct(model: Model, draws: int, seed: int, progress: Progress = quiet) -> Reconstruction:
-    """Draw, accept, and compare with the artefact. Raises TrainingError where too few draws are accepted."""
+    Without `draws` there are as many as leave as large an error as the shipped numbers have; the seed is fixed too.
+    """
+    run = settings(RECONSTRUCTION)["run"]
+    draws, seed = draws or int(run["draws"]), int(run["seed"]) if seed is None else seed
     if model.names != PREDICTORS:
         raise TrainingError(f"{model.id} has other predictors, or another order: {', '.join(model.names)}")
     accepted = accepted_draws(draws, seed, progress)
@@ -108,17 +104,19 @@ def reconstruct(model: Model, draws: int, seed: int, progress: Progress = quiet)
         raise TrainingError(
             f"{len(accepted)} of {draws} draws were accepted; at least {FEWEST_ACCEPTED} are needed: ask for more draws"
         )
-    years = np.array([years_of(horizon) for horizon in model.horizons])
-    found = [*_point(accepted, years), *_covariance(accepted, years)]
-    shipped = _shipped(model)
-    limit = float(norm.isf(settings(RECONSTRUCTION)["agreement"]["false_alarm"] / 2 / len(found)))
+    years = np.array([horizon.years for horizon in model.horizons])
+    again = [*_point(accepted, years), *_covariance(accepted, years)]
+    limit = float(norm.isf(settings(RECONSTRUCTION)["agreement"]["false_alarm"] / 2 / len(again)))
     behind = settings(RECONSTRUCTION)["shipped"]["accepted"]
+    covariance = np.array(model.covariance)
+    upper = covariance[np.triu_indices(len(covariance))]
+    theirs = [float(np.mean(model.log_hazard_ratios)), *model.baseline_hazard.values(), *upper.tolist()]
     numbers = []
-    for (name, value, one_draw), there in zip(found, shipped, strict=True):
-        error = one_draw * float(np.sqrt(1 / len(accepted) + 1 / behind))
-        z = (value - there) / error
-        own = one_draw / len(accepted) ** 0.5
-        numbers.append(Compared(name, there, value, own, error, z, abs(z) <= limit))
+    for (name, value, deviation), shipped in zip(again, theirs, strict=True):
+        error = deviation * float(np.sqrt(1 / len(accepted) + 1 / behind))
+        z = (value - shipped) / error
+        own = deviation / len(accepted) ** 0.5
+        numbers.append(Compared(name, shipped, value, own, error, z, abs(z) <= limit))
     return Reconstruction(f"{model.id} {model.version}", draws, len(accepted), seed, limit, tuple(numbers))
 
 
@@ -165,8 +163,8 @@ def _accepted(parameters: Parameters, generator: np.random.Generator) -> Floats:
     with np.errstate(invalid="ignore"):
         z = np.abs(fits.coef) / np.sqrt(fits.variance)
         rows = np.flatnonzero((z > norm.isf(rules["largest_p"] / 2)).all(axis=1))
-    years = np.array([years_of(horizon) for horizon in published["auc"]])
-    ranking = rank_each(cohorts.some(rows), fits.coef[rows], years)
+    years = np.array([Horizon(horizon).years for horizon in published["auc"]])
+    ranking = rank_each(cohorts.subset(rows), fits.coef[rows], years)
     near = np.abs(ranking.c - published["c"]) < rules["c_within"]
     near &= np.abs(ranking.auc.mean(axis=1) - rules["mean_auc"]) < rules["mean_auc_within"]
     return np.asarray(rows[near])
@@ -178,7 +176,9 @@ def _cohorts(parameters: Parameters, n: int, generator: np.random.Generator) -> 
     pattern = choose(uniforms[0], parameters.joint)
     scores = parameters.log_hazard_ratios @ cells(_P).T
     reached = waiting(uniforms[1]) / np.exp(np.take_along_axis(scores, pattern, axis=1))
-    recurrence = _DECISION_YEARS * (reached / parameters.hazard[:, None]) ** (1 / parameters.shape[:, None])
+    recurrence = DECISION_HORIZON.years * (reached / parameters.hazard[:, None]) ** (
+        1 / parameters.shape[:, None]
+    )
     recruitment = settings(SCENARIOS)["follow_up"]["recruitment_years"]
     lost = end_of_follow_up(
         uniforms[2:], recruitment, parameters.lateness[:, None], parameters.loss_per_year[:, None]
@@ -214,25 +214,18 @@ def _log_hazard(point: Floats, years: Floats) -> Floats:
     ratio, shape, risk = point
     scores = ratio * cells(_P).sum(axis=1)
     at_two = hazard_for_risk(assumed_population(), scores[None], np.array([risk]))
-    return np.asarray(np.log(at_two) + shape * np.log(years / _DECISION_YEARS))
+    return np.asarray(np.log(at_two) + shape * np.log(years / DECISION_HORIZON.years))
 
 
 def _covariance(accepted: Floats, years: Floats) -> list[Number]:
     """The upper triangle of the covariance, row by row; a covariance is the mean of the products of deviations."""
-    log_hazards = accepted[:, [_P]] + accepted[:, [_P + 1]] * np.log(years / _DECISION_YEARS)
+    log_hazards = accepted[:, [_P]] + accepted[:, [_P + 1]] * np.log(years / DECISION_HORIZON.years)
     values = np.column_stack([accepted[:, :_P], log_hazards])
     away = values - values.mean(axis=0)
     names = [*PREDICTORS, *(f"log H {year:g}y" for year in years)]
-    found = []
+    numbers = []
     for i, j in zip(*np.triu_indices(len(names)), strict=True):
         products = away[:, i] * away[:, j] * len(away) / (len(away) - 1)
         name = f"variance of {names[i]}" if i == j else f"covariance of {names[i]}, {names[j]}"
-        found.append((name, float(products.mean()), float(products.std(ddof=1))))
-    return found
-
-
-def _shipped(model: Model) -> list[float]:
-    """The artefact's numbers in the order of `_point` and `_covariance`; the ratios by their mean."""
-    covariance = np.array(model.covariance)
-    upper = covariance[np.triu_indices(len(covariance))]
-    return [float(np.mean(model.log_hazard_ratios)), *model.baseline_hazard.values(), *upper.tolist()]
+        numbers.append((name, float(products.mean()), float(products.std(ddof=1))))
+    return numbers

@@ -15,26 +15,24 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import beta
 
 from models.artefact import Model
+from models.inputs import Horizon
 from models.training.cohort.cohort import PREDICTORS
 from models.training.cohort.schema import RECURRENCE
 from models.training.errors import TrainingError
 from models.training.simulation.many_cohorts import Ordered, fit_each, rank_each
 from models.training.simulation.synthetic import (
+    FollowUpPlan,
     Hazard,
-    Plan,
     Recipe,
-    cells,
     draw,
     hazard_for_risk,
     one_factor,
 )
-from models.training.statistics.cox import Floats
-from models.training.validation.internal import Progress, quiet
-from models.training.validation.validate import years_of
+from models.training.statistics.arrays import Floats, Members, cells, patterns
+from models.training.statistics.progress import Progress, quiet
 
 SCENARIOS = Path(__file__).with_name("scenarios.toml")
 RECONSTRUCTION = Path(__file__).with_name("reconstruction.toml")
@@ -58,19 +56,19 @@ def scenario_names() -> tuple[str, ...]:
 
 def assumed_population() -> Floats:
     """The joint table (1, 2^p) of the assumed population, in the order of the predictors."""
-    found = settings(SCENARIOS)["population"]
-    prevalence = np.array([[found["prevalence"][name] for name in PREDICTORS]])
-    return one_factor(prevalence, np.array([found["correlation"]]))
+    population = settings(SCENARIOS)["population"]
+    prevalence = np.array([[population["prevalence"][name] for name in PREDICTORS]])
+    return one_factor(prevalence, np.array([population["correlation"]]))
 
 
 def recipe_of_scenario(name: str, death_per_year: float = 0.0) -> Recipe:
     """What a named scenario draws from. Raises TrainingError for a name that is not in scenarios.toml."""
     if name not in scenario_names():
         raise TrainingError(f"there is no scenario {name}; these are: {', '.join(scenario_names())}")
-    found, joint = settings(SCENARIOS)["scenarios"][name], assumed_population()
-    size, effects = found["log_hazard_ratio"], np.array(found["effects"])
+    scenario, joint = settings(SCENARIOS)["scenarios"][name], assumed_population()
+    size, effects = scenario["log_hazard_ratio"], np.array(scenario["effects"])
     relative = (cells(len(PREDICTORS)) * size).sum(axis=1)
-    at_two = hazard_for_risk(joint, relative[None], np.array([found["risk_2y"]]))
+    at_two = hazard_for_risk(joint, relative[None], np.array([scenario["risk_2y"]]))
     years = np.array([1.0, 2.0])
     return Recipe(
         origin=f"scenario {name}",
@@ -78,7 +76,7 @@ def recipe_of_scenario(name: str, death_per_year: float = 0.0) -> Recipe:
         joint=joint[0],
         begin=np.arange(float(len(effects))),
         log_hazard_ratios=size * np.tile(effects[:, None], len(PREDICTORS)),
-        hazard=Hazard(years, at_two * (years / 2) ** found["shape"]),
+        hazard=Hazard(years, at_two * (years / 2) ** scenario["shape"]),
         plan=_plan(death_per_year),
         subtypes=_subtypes(),
     )
@@ -88,15 +86,14 @@ def recipe_of_model(model: Model, death_per_year: float = 0.0) -> Recipe:
     """What an artefact draws from. Raises TrainingError if its predictors are not those of a cohort."""
     if set(model.names) != set(PREDICTORS):
         raise TrainingError(f"{model.id} has other predictors: {', '.join(model.names)}")
-    patterns = ["".join(str(int(mark)) for mark in cell) for cell in cells(len(model.names))]
     return Recipe(
         origin=f"{model.id} {model.version}",
         names=model.names,
-        joint=np.array([model.joint[pattern] for pattern in patterns]),
+        joint=np.array([model.joint[pattern] for pattern in patterns(len(model.names))]),
         begin=np.zeros(1),
         log_hazard_ratios=np.array([model.log_hazard_ratios]),
         hazard=Hazard(
-            np.array([years_of(horizon) for horizon in model.horizons]),
+            np.array([horizon.years for horizon in model.horizons]),
             np.array(list(model.baseline_hazard.values())),
         ),
         plan=_plan(death_per_year),
@@ -104,14 +101,14 @@ def recipe_of_model(model: Model, death_per_year: float = 0.0) -> Recipe:
     )
 
 
-def _plan(death_per_year: float) -> Plan:
-    found = settings(SCENARIOS)["follow_up"]
-    return Plan(found["recruitment_years"], found["lateness"], found["loss_per_year"], death_per_year)
+def _plan(death_per_year: float) -> FollowUpPlan:
+    plan = settings(SCENARIOS)["follow_up"]
+    return FollowUpPlan(plan["recruitment_years"], plan["lateness"], plan["loss_per_year"], death_per_year)
 
 
 def _subtypes() -> Mapping[str, float]:
-    found = settings(SCENARIOS)["subtypes"]
-    return {name: share for name, share in found.items() if name not in {"mark", "source"}}
+    shares = settings(SCENARIOS)["subtypes"]
+    return {name: share for name, share in shares.items() if name not in {"mark", "source"}}
 
 
 def simulate(recipe: Recipe, n: int, seed: int) -> str:
@@ -177,7 +174,7 @@ class Resemblance:
 def resemblance(recipe: Recipe, n: int, cohorts: int, seed: int, progress: Progress = quiet) -> Resemblance:
     """Draw cohorts, fit each, and count how often C and AUCs look like the published ones. Death counts as censoring."""
     published = settings(RECONSTRUCTION)["abstract"]
-    years = np.array([years_of(horizon) for horizon in published["auc"]])
+    years = np.array([Horizon(horizon).years for horizon in published["auc"]])
     c, auc = _rankings(recipe, n, cohorts, seed, years, progress)
     known = np.isfinite(c) & np.isfinite(auc).all(axis=1)
     c, auc = c[known], auc[known]
@@ -201,7 +198,7 @@ def resemblance(recipe: Recipe, n: int, cohorts: int, seed: int, progress: Progr
 def _rankings(
     recipe: Recipe, n: int, cohorts: int, seed: int, years: Floats, progress: Progress
 ) -> tuple[Floats, Floats]:
-    found_c, found_auc = [], []
+    c, auc = [], []
     # Where effects change over time the fit is wrong in any case: it may start anywhere.
     start = np.tile(recipe.log_hazard_ratios[0], (_BATCH, 1))
     for batch, stream in enumerate(np.random.SeedSequence(seed).spawn(-(-cohorts // _BATCH))):
@@ -209,10 +206,10 @@ def _rankings(
         drawn = draw(recipe, n, size, np.random.default_rng(stream))
         ordered = Ordered.of(drawn.pattern, drawn.time, drawn.status == RECURRENCE)
         ranking = rank_each(ordered, fit_each(ordered, len(recipe.names), start[:size]).coef, years)
-        found_c.append(ranking.c)
-        found_auc.append(ranking.auc)
+        c.append(ranking.c)
+        auc.append(ranking.auc)
         progress("synthetic cohorts", batch * _BATCH + size, cohorts)
-    return np.concatenate(found_c), np.concatenate(found_auc)
+    return np.concatenate(c), np.concatenate(auc)
 
 
 def _shares(c: Floats, auc: Floats) -> tuple[Share, ...]:
@@ -230,11 +227,11 @@ def _shares(c: Floats, auc: Floats) -> tuple[Share, ...]:
             near & (np.abs(c - published["c"]) <= wanted["c_within"])
         ),
     }
-    return tuple(_share(what, found) for what, found in shapes.items())
+    return tuple(_share(what, shows) for what, shows in shapes.items())
 
 
-def _share(what: str, found: NDArray[np.bool_]) -> Share:
-    count, n = int(np.sum(found)), len(found)
+def _share(what: str, shows: Members) -> Share:
+    count, n = int(np.sum(shows)), len(shows)
     low = float(beta.ppf(_TAIL, count, n - count + 1)) if count else 0.0
     high = float(beta.ppf(1 - _TAIL, count + 1, n - count)) if count < n else 1.0
     return Share(what, count, count / n, low, high)

@@ -5,7 +5,6 @@ Uniforms alone are drawn and transformed, so that a seed gives the same cohort w
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from scipy.special import ndtr, ndtri
 
 from models.training.cohort.schema import CENSORED, DEATH, RECURRENCE
 from models.training.errors import TrainingError
-from models.training.statistics.cox import Floats
+from models.training.statistics.arrays import Floats, Statuses, cells
 
 _QUADRATURE_POINTS = 15  # over the common factor; with 30 a cell's probability changes by less than 1e-9
 _NEWTON_STEPS = 60
@@ -60,7 +59,7 @@ def _power_line(x: Floats, xs: Floats, ys: Floats) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class FollowUpPlan:
     """How patients come and go: see scenarios.toml. `death_per_year` is a rate that depends on nothing."""
 
     recruitment_years: float
@@ -82,7 +81,7 @@ class Recipe:
     begin: Floats
     log_hazard_ratios: Floats
     hazard: Hazard
-    plan: Plan
+    plan: FollowUpPlan
     subtypes: Mapping[str, float]
 
 
@@ -92,13 +91,8 @@ class Drawn:
 
     pattern: Patterns
     time: Floats
-    status: NDArray[np.int64]
+    status: Statuses
     subtype: NDArray[np.int64]
-
-
-def cells(p: int) -> Floats:
-    """All patterns of p binary predictors (2^p, p), in the order of the joint table: 00, 01, 10, 11."""
-    return np.array(list(product((0.0, 1.0), repeat=p)))
 
 
 def one_factor(prevalence: Floats, correlation: Floats) -> Floats:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.training.statistics.cox import Floats
-from models.training.statistics.survival import Events, censoring, censoring_influence, kaplan_meier
+from models.training.statistics.arrays import Events, Floats
+from models.training.statistics.survival import censoring, censoring_influence, kaplan_meier
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,27 +1,17 @@
-"""The baseline hazard of a Cox model as a step function, and survival with its limits as R's survfit gives them.
+"""The baseline hazard of a Cox model as a step function, and the survival that follows from it.
 
 H(t) = Σ 1/den, a(t) = Σ 1/den², m(t) = Σ mean/den over the terms of the ties' sum up to t, for covariates centred at
-`centre`. With z = x - centre, Var Λ(t|x) = exp(2 lp) (a + q'Vq), q = H z - m; limits are S ** exp(± 1.96 se / Λ).
+`centre`. With z = x - centre, Var Λ(t|x) = exp(2 lp) (a + q'Vq), q = H z - m.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
-from models.training.statistics.cox import Floats, Ties
+from models.training.statistics.arrays import Events, Floats
+from models.training.statistics.partial_likelihood import Ties
 from models.training.statistics.survival import step_at
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """Survival of n people at k times, each (n, k); nan after the last time of follow-up."""
-
-    survival: Floats
-    se_cumulative_hazard: Floats
-    lower: Floats
-    upper: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +32,11 @@ class Baseline:
         at_zero = step_at(self.times, self.hazard, t, 0.0) * np.exp(-self.centre @ self.coef)
         return np.where(t > self.last, np.nan, at_zero)
 
-    def cumulative_for(self, x: Floats, t: Floats) -> Floats:
-        """Λ(t|x) of each row at its own time: x (n, p), t (n,) → (n,)."""
-        lp = (x - self.centre) @ self.coef
-        return np.asarray(step_at(self.times, self.hazard, t, 0.0) * np.exp(lp))
+    def survival(self, x: Floats, t: Floats) -> Floats:
+        """S(t|x) of x (n, p) at t (k,) → (n, k); nan after the last time of follow-up."""
+        relative = np.exp((x - self.centre) @ self.coef)[:, None]
+        cumulative = relative * step_at(self.times, self.hazard, t, 0.0)
+        return np.exp(-np.where(t > self.last, np.nan, cumulative))
 
 
 def baseline(
@@ -53,7 +44,7 @@ def baseline(
     covariance: Floats,
     x: Floats,
     time: Floats,
-    event: NDArray[np.bool_],
+    event: Events,
     *,
     ties: Ties = "efron",
 ) -> Baseline:
@@ -100,19 +91,3 @@ def _increments(
         variance[rows] += 1 / left[:, 0] ** 2
         means[rows] += left[:, 1:] / left[:, :1] ** 2
     return hazard, variance, means
-
-
-def survival_at(base: Baseline, x: Floats, t: Floats, level: float = 0.95) -> Curve:
-    """Survival of x (n, p) at t (k,), with the standard error of the cumulative hazard and log-log limits."""
-    z = x - base.centre
-    relative = np.exp(z @ base.coef)[:, None]
-    hazard = step_at(base.times, base.hazard, t, 0.0)
-    variance = step_at(base.times, base.variance, t, 0.0)
-    means = np.vstack([np.zeros(x.shape[1]), base.means])[np.searchsorted(base.times, t, side="right")]
-    q = hazard[None, :, None] * z[:, None, :] - means[None]
-    spread = relative * np.sqrt(variance + np.einsum("nkp,pq,nkq->nk", q, base.covariance, q))
-    cumulative = np.where(t > base.last, np.nan, relative * hazard)
-    survival = np.exp(-cumulative)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        width = norm.ppf((1 + level) / 2) * spread / cumulative
-        return Curve(survival, spread, survival ** np.exp(width), survival ** np.exp(-width))

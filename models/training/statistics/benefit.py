@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.training.statistics.cox import Floats
-from models.training.statistics.survival import Events, kaplan_meier
+from models.training.statistics.arrays import Events, Floats, Members
+from models.training.statistics.survival import kaplan_meier
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +18,7 @@ class NetBenefit:
     thresholds: Floats
     model: Floats
     treat_all: Floats
-    unfollowed: NDArray[np.bool_]
+    unfollowed: Members
 
 
 def net_benefit(time: Floats, event: Events, risk: Floats, t: float, thresholds: Floats) -> NetBenefit:

@@ -2,13 +2,12 @@
 
 import warnings
 from collections.abc import Sequence
-from importlib.metadata import version
 
 import numpy as np
 
 from models.training.errors import TrainingError
-from models.training.statistics.cox import CoxFit, Floats, fit_cox
-from models.training.statistics.survival import Events
+from models.training.statistics.arrays import Events, Floats
+from models.training.statistics.cox import CoxFit, fit_cox
 
 AGREEMENT = 1e-6  # of log hazard ratios and of their covariance
 # At lifelines' defaults log hazard ratios are off by up to 1e-4; either rule alone would stop as early.
@@ -32,22 +31,11 @@ def fit_by_lifelines(names: Sequence[str], x: Floats, time: Floats, event: Event
         except (ConvergenceError, ConvergenceWarning):
             raise TrainingError("lifelines did not converge on this cohort; use ridge or firth") from None
     coef, covariance = fitter.params_.to_numpy(), fitter.variance_matrix_.to_numpy()
-    _require_agreement(coef - own.coef, covariance - own.covariance)
-    covariance = (covariance + covariance.T) / 2
-    return CoxFit(
-        coef, covariance, float(fitter.log_likelihood_), own.log_likelihood_null, "efron", own.iterations
-    )
-
-
-def lifelines_version() -> str:
-    """The version of lifelines that fits."""
-    return version("lifelines")
-
-
-def _require_agreement(*differences: Floats) -> None:
-    largest = max(float(np.abs(difference).max()) for difference in differences)
+    largest = max(float(np.abs(gap).max()) for gap in (coef - own.coef, covariance - own.covariance))
     if not largest <= AGREEMENT:
         raise TrainingError(
             f"lifelines and our own fit differ by {largest:.1e}, more than {AGREEMENT:g}: "
             "this cohort is too close to having no finite fit; use ridge or firth"
         )
+    covariance = (covariance + covariance.T) / 2
+    return CoxFit(coef, covariance, float(fitter.log_likelihood_), own.log_likelihood_null, "efron")

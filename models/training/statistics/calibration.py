@@ -1,4 +1,4 @@
-"""Whether predicted risks are as high as what is observed: O/E, slope, and the smoothed curve with its indices.
+"""Whether predicted risks are as high as what is observed: slope, and the smoothed curve with its indices.
 
 The curve is a Cox model on a restricted cubic spline (three knots at the 10th, 50th and 90th percentile) of
 log(-log(1 - risk)); its risk at the horizon is the observed risk (Austin, Harrell and van Klaveren 2020).
@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.training.errors import TrainingError
-from models.training.statistics.baseline import baseline, survival_at
-from models.training.statistics.cox import Floats, fit_cox
-from models.training.statistics.discrimination import Estimate
-from models.training.statistics.survival import Events, kaplan_meier
+from models.training.statistics.arrays import Events, Floats
+from models.training.statistics.baseline import baseline
+from models.training.statistics.cox import fit_cox
+from models.training.statistics.discrimination import PointEstimate
 
 KNOTS = (0.1, 0.5, 0.9)
 
@@ -29,23 +28,17 @@ class Calibration:
 
 
 def calibration_at(
-    time: Floats, event: Events, risk: Floats, t: float, cumulative_hazard: Floats | None = None
+    time: Floats, event: Events, risk: Floats, cumulative_hazard: Floats, t: float
 ) -> Calibration:
     """Compare risks (n,) at horizon t with the smoothed observed risk. Raises TrainingError where it cannot be fitted.
 
-    Give the cumulative hazards (n,) by t too where they are known: a risk that rounds to 1 does not tell its own.
+    The cumulative hazards (n,) by t come beside the risks: a risk that rounds to 1 does not tell its own.
     """
-    if cumulative_hazard is None:
-        if (risk <= 0).any() or (risk >= 1).any():
-            raise TrainingError(
-                "a predicted risk is exactly 0 or 1: give the cumulative hazards beside the risks"
-            )
-        cumulative_hazard = -np.log1p(-risk)
     scale = np.log(cumulative_hazard)
     spline = restricted_cubic(scale, np.quantile(scale, KNOTS))
     fit = fit_cox(spline, time, event)
     base = baseline(fit.coef, fit.covariance, spline, time, event)
-    observed = 1 - survival_at(base, spline, np.array([t])).survival[:, 0]
+    observed = 1 - base.survival(spline, np.array([t]))[:, 0]
     difference = np.abs(observed - risk)
     e50, e90 = np.quantile(difference, [0.5, 0.9])
     return Calibration(float(difference.mean()), float(e50), float(e90), float(difference.max()), observed)
@@ -65,17 +58,7 @@ def restricted_cubic(x: Floats, knots: Floats) -> Floats:
     return np.column_stack([x, curved / (last - first) ** 2])
 
 
-def observed_over_expected(time: Floats, event: Events, risk: Floats, t: float) -> float:
-    """Kaplan-Meier risk at t over the mean predicted risk."""
-    return float((1 - kaplan_meier(time, event).at(np.array([t]))[0]) / risk.mean())
-
-
-def calibration_slope(time: Floats, event: Events, linear_predictor: Floats) -> Estimate:
+def calibration_slope(time: Floats, event: Events, linear_predictor: Floats) -> PointEstimate:
     """The coefficient of the linear predictor in a Cox model on these data; 1 is perfect."""
     fit = fit_cox(linear_predictor[:, None], time, event)
-    return Estimate(float(fit.coef[0]), float(np.sqrt(fit.covariance[0, 0])))
-
-
-def events_over_expected(event: Events, cumulative_hazard: Floats) -> float:
-    """Events over the sum of each person's cumulative hazard at the end of follow-up (Crowson 2016)."""
-    return float(event.sum() / cumulative_hazard.sum())
+    return PointEstimate(float(fit.coef[0]), float(np.sqrt(fit.covariance[0, 0])))

@@ -11,13 +11,10 @@ from itertools import combinations
 from math import sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import gammaln
 from scipy.stats import chi2_contingency, kruskal, mannwhitneyu
 
-from models.training.statistics.cox import Floats
-
-Counts = NDArray[np.int64]
+from models.training.statistics.arrays import Counts, Floats
 
 SMALLEST_EXPECTED = 5.0
 _EXACT_BELOW = 50  # R's wilcox.test
@@ -45,8 +42,8 @@ def compare_numbers(groups: Sequence[Floats]) -> Tested:
         return Tested("Kruskal-Wallis", float(kruskal(*groups).pvalue))
     tied = len(np.unique(values)) < len(values)
     exact = not tied and max(map(len, groups)) < _EXACT_BELOW
-    found = mannwhitneyu(*groups, method="exact" if exact else "asymptotic")
-    return Tested("Wilcoxon rank sum", float(found.pvalue))
+    test = mannwhitneyu(*groups, method="exact" if exact else "asymptotic")
+    return Tested("Wilcoxon rank sum", float(test.pvalue))
 
 
 def compare_counts(table: Counts) -> Tested:

@@ -7,13 +7,11 @@ uncentred.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.training.errors import TrainingError
+from models.training.statistics.arrays import Counts, Events, Floats
 from models.training.statistics.partial_likelihood import (
     Design,
-    Events,
-    Floats,
     Terms,
     Ties,
     derivatives,
@@ -21,19 +19,6 @@ from models.training.statistics.partial_likelihood import (
     terms_of,
     third_moments,
 )
-
-__all__ = [
-    "CoxFit",
-    "Design",
-    "Events",
-    "Floats",
-    "Ties",
-    "fit_cox",
-    "fit_many",
-    "fit_slopes",
-    "log_likelihoods",
-    "solve_each",
-]
 
 MOST_STEPS = 60
 _SMALL_STEP = 1e-10  # of the largest coefficient change, on the scale of standardised columns
@@ -53,7 +38,6 @@ class CoxFit:
     log_likelihood: float
     log_likelihood_null: float
     ties: Ties
-    iterations: int
 
 
 def fit_cox(
@@ -62,7 +46,6 @@ def fit_cox(
     event: Events,
     *,
     ties: Ties = "efron",
-    offset: Floats | None = None,
     ridge: float = 0.0,
     firth: bool = False,
 ) -> CoxFit:
@@ -71,56 +54,41 @@ def fit_cox(
     `ridge` is theta of the penalty theta/2 · sum(coef²) on the raw scale; `firth` adds Jeffreys' penalty, which keeps
     coefficients finite under separation. Raises TrainingError where there is nothing to fit, or no finite maximum.
     """
-    design = Design(x, time, event, offset)
+    design = Design(x, time, event)
     scale = design.scale[0]
-    problem = _Problem(design, np.ones((1, len(time))), ties, ridge / scale**2, firth=firth)
-    coef, information, steps = _maximise(problem)
-    covariance = _inverse(information + np.diag(problem.penalty)) / np.outer(scale, scale)
-    best, null = problem.log_likelihood(coef), problem.log_likelihood(np.zeros_like(coef))
-    return CoxFit(coef / scale, covariance, best, null, ties, steps)
+    objective = _Objective(design, np.ones((1, len(time))), ties, ridge / scale**2, firth=firth)
+    coef, information = _maximise(objective)
+    covariance = _inverse(information + np.diag(objective.penalty)) / np.outer(scale, scale)
+    best, null = objective.log_likelihood(coef), objective.log_likelihood(np.zeros_like(coef))
+    return CoxFit(coef / scale, covariance, best, null, ties)
 
 
-def fit_many(
-    x: Floats,
-    time: Floats,
-    event: Events,
-    counts: NDArray[np.int64],
-    *,
-    ties: Ties = "efron",
-) -> Floats:
+def fit_many(x: Floats, time: Floats, event: Events, counts: Counts) -> Floats:
     """Fit a model to each resample: counts (B, n) → coefficients (B, p), nan where a resample has no finite fit."""
     design = Design(x, time, event)
-    whole, _, _ = _maximise(_Problem(design, np.ones((1, len(time))), ties, np.zeros(design.p), firth=False))
-    found: Floats = np.empty((len(counts), design.p))
+    everybody = np.ones((1, len(time)))
+    whole, _ = _maximise(_Objective(design, everybody, "efron", np.zeros(design.p), firth=False))
+    coef: Floats = np.empty((len(counts), design.p))
     for rows in chunks(len(counts), x.size + len(x)):
         often = counts[rows][:, design.order].astype(np.float64)
-        found[rows] = _newton_many(design, often, np.tile(whole, (len(often), 1)), ties)
-    found /= design.scale[0]
-    for row in np.flatnonzero(np.isnan(found).any(axis=1)):
+        coef[rows] = _newton_many(design, often, np.tile(whole, (len(often), 1)))
+    coef /= design.scale[0]
+    for row in np.flatnonzero(np.isnan(coef).any(axis=1)):
         again = np.repeat(np.arange(len(x)), counts[row])
-        found[row] = _with_care(x[again], time[again], event[again], ties)
-    return found
+        coef[row] = _with_care(x[again], time[again], event[again])
+    return coef
 
 
-def fit_slopes(
-    scores: Floats, time: Floats, event: Events, *, ties: Ties = "efron"
-) -> tuple[Floats, Floats, Floats]:
-    """Fit a model to each row of scores (B, n) as its one column, as for a calibration slope.
-
-    Returns slopes (B,), and the log partial likelihoods (B,) at that slope and at a slope of 1; nan without a fit.
-    """
-    found: Floats = np.empty((3, len(scores)))
+def fit_slopes(scores: Floats, time: Floats, event: Events) -> Floats:
+    """The calibration slope of each row of scores (B, n): a Cox model with it as the one column; nan without a fit."""
+    slopes: Floats = np.empty(len(scores))
     for rows in chunks(len(scores), 2 * len(time)):
         design = Design(scores[rows][..., None], time, event)
-        often, start = np.ones(design.z.shape[::2]), design.scale.copy()
-        slope = _newton_many(design, often, start, ties)
+        slope = _newton_many(design, np.ones(design.z.shape[::2]), design.scale.copy())
         for row in np.flatnonzero(np.isnan(slope[:, 0])):
-            slope[row] = _with_care(scores[rows][row][:, None], time, event, ties) * design.scale[row]
-        terms = terms_of(design, often, ties)
-        found[0, rows] = (slope / design.scale)[:, 0]
-        found[1, rows] = log_likelihood(design, slope, often, terms)
-        found[2, rows] = log_likelihood(design, start, often, terms)
-    return found[0], found[1], found[2]
+            slope[row] = _with_care(scores[rows][row][:, None], time, event) * design.scale[row]
+        slopes[rows] = (slope / design.scale)[:, 0]
+    return slopes
 
 
 def log_likelihoods(
@@ -128,16 +96,14 @@ def log_likelihoods(
     time: Floats,
     event: Events,
     coef: Floats,
-    counts: NDArray[np.int64],
-    *,
-    ties: Ties = "efron",
+    counts: Counts,
 ) -> tuple[Floats, Floats]:
     """The log partial likelihood of each resample at its coefficients (B, p), and at none: (B,), (B,)."""
     design = Design(x, time, event)
     fitted, null = np.empty(len(counts)), np.empty(len(counts))
     for rows in chunks(len(counts), 2 * len(x)):
         often = counts[rows][:, design.order].astype(np.float64)
-        terms = terms_of(design, often, ties)
+        terms = terms_of(design, often, "efron")
         fitted[rows] = log_likelihood(design, coef[rows] * design.scale, often, terms)
         null[rows] = log_likelihood(design, np.zeros_like(coef[rows]), often, terms)
     return fitted, null
@@ -149,10 +115,10 @@ def chunks(resamples: int, numbers: int) -> list[slice]:
     return [slice(begin, begin + size) for begin in range(0, resamples, size)]
 
 
-def _newton_many(design: Design, counts: Floats, start: Floats, ties: Ties) -> Floats:
+def _newton_many(design: Design, counts: Floats, start: Floats) -> Floats:
     """Newton's steps for several resamples, until the slowest is done; nan where one has no finite maximum."""
     coef: Floats = start.copy()
-    terms = terms_of(design, counts, ties)
+    terms = terms_of(design, counts, "efron")
     for _ in range(MOST_STEPS):
         gradient, information = derivatives(design, coef, counts, terms)
         step = solve_each(gradient, information)
@@ -178,15 +144,15 @@ def solve_each(gradient: Floats, information: Floats) -> Floats:
             return np.vstack([solve_each(gradient[[row]], information[[row]]) for row in rows])
 
 
-def _with_care(x: Floats, time: Floats, event: Events, ties: Ties) -> Floats:
+def _with_care(x: Floats, time: Floats, event: Events) -> Floats:
     """Fit one resample from the start, with step halving; nan where that finds no maximum either."""
     try:
-        return fit_cox(x, time, event, ties=ties).coef
+        return fit_cox(x, time, event).coef
     except TrainingError:
         return np.full(x.shape[1], np.nan)
 
 
-class _Problem:
+class _Objective:
     """What one fit maximises: the log partial likelihood, less a ridge penalty, or with Jeffreys' penalty."""
 
     def __init__(self, design: Design, counts: Floats, ties: Ties, penalty: Floats, *, firth: bool) -> None:
@@ -217,26 +183,26 @@ class _Problem:
         return np.asarray(inverse @ (gradient - self.penalty * coef))
 
 
-def _maximise(problem: _Problem) -> tuple[Floats, Floats, int]:
+def _maximise(objective: _Objective) -> tuple[Floats, Floats]:
     """Newton's method with step halving; returns coefficients and information on the standardised scale."""
-    coef = np.zeros(problem.design.p)
-    best = problem.value(coef)
-    for steps in range(1, MOST_STEPS + 1):
-        step = problem.step(coef)
+    coef = np.zeros(objective.design.p)
+    best = objective.value(coef)
+    for _ in range(MOST_STEPS):
+        step = objective.step(coef)
         for _ in range(_HALVINGS):
-            value = problem.value(coef + step)
+            value = objective.value(coef + step)
             if value >= best - 1e-9 * (1 + abs(best)):
                 break
             step = step / 2
         coef, best = coef + step, value
-        information = problem.information(coef)[1]
-        flat = (information.diagonal() + problem.penalty < _LEAST_INFORMATION).any()
+        information = objective.information(coef)[1]
+        flat = (information.diagonal() + objective.penalty < _LEAST_INFORMATION).any()
         if flat or np.abs(coef).max() > _LARGEST:
             raise TrainingError(
                 "a predictor separates the events: there is no finite hazard ratio; use firth"
             )
         if np.abs(step).max() < _SMALL_STEP:
-            return coef, information, steps
+            return coef, information
     raise TrainingError("the fit did not converge: predictors may be collinear or separate the events")
 
 

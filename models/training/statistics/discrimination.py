@@ -10,34 +10,34 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.statistics.cox import Floats
-from models.training.statistics.survival import Censoring, Events, censoring, censoring_influence
+from models.training.statistics.arrays import Counts, Events, Floats, Statuses
+from models.training.statistics.survival import censoring, censoring_influence
 
 DECIMALS = 10  # of a score, before two are compared
 _CHUNK = 256  # models compared at once
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class PointEstimate:
     """A number with its standard error."""
 
     value: float
     se: float
 
 
-def harrell_c(time: Floats, event: Events, score: Floats) -> Estimate:
+def harrell_c(time: Floats, event: Events, score: Floats) -> PointEstimate:
     """The probability that of a usable pair the one with the higher score has the event first."""
     return _concordance(time, event, score, np.ones(len(time)))
 
 
-def uno_c(time: Floats, event: Events, score: Floats, tau: float = np.inf) -> Estimate:
+def uno_c(time: Floats, event: Events, score: Floats, tau: float = np.inf) -> PointEstimate:
     """Uno's C: pairs whose earlier event lies at most at tau, weighted by the inverse squared survival of censoring."""
     before = censoring(time, event).before(time)
     weight = np.divide(1.0, before**2, out=np.zeros(len(time)), where=(before > 0) & (time <= tau))
     return _concordance(time, event, score, weight)
 
 
-def _concordance(time: Floats, event: Events, score: Floats, weight: Floats) -> Estimate:
+def _concordance(time: Floats, event: Events, score: Floats, weight: Floats) -> PointEstimate:
     """Weighted concordance, with the infinitesimal jackknife: what each person adds to numerator and denominator."""
     s = np.round(score, DECIMALS)
     wins, pairs = np.zeros(len(time)), np.zeros(len(time))
@@ -50,10 +50,10 @@ def _concordance(time: Floats, event: Events, score: Floats, weight: Floats) -> 
         pairs[i] += weight[i] * later.sum()
     usable = pairs.sum() / 2
     if usable == 0:
-        return Estimate(np.nan, np.nan)
+        return PointEstimate(np.nan, np.nan)
     value = wins.sum() / 2 / usable
     influence = (wins - value * pairs) / usable
-    return Estimate(float(value), float(np.sqrt((influence**2).sum())))
+    return PointEstimate(float(value), float(np.sqrt((influence**2).sum())))
 
 
 class Pairs:
@@ -68,19 +68,21 @@ class Pairs:
         moments = time[self.order][self.events]
         self.later = self.events[np.searchsorted(moments, moments, side="right") - 1] + 1
 
-    def concordance(self, scores: Floats, counts: NDArray[np.int64] | None = None) -> Floats:
+    def concordance(self, scores: Floats, counts: Counts | None = None) -> Floats:
         """C of each row of scores (B, n) → (B,), within resamples where multiplicities (B, n) are given.
 
         Copies of one person are no pair; people of one resample are paired as often as they are there. nan without pairs.
         """
         often = np.ones_like(scores, dtype=np.int16) if counts is None else counts.astype(np.int16)
-        found = np.empty(len(scores))
+        concordance = np.empty(len(scores))
         for begin in range(0, len(scores), _CHUNK):
             rows = slice(begin, begin + _CHUNK)
             ranks = _ranks(scores[rows][:, self.order])
-            found[rows] = self._share(np.ascontiguousarray(ranks.T), often[rows][:, self.order].T.copy())
-        found[np.isnan(scores).any(axis=1)] = np.nan
-        return found
+            concordance[rows] = self._share(
+                np.ascontiguousarray(ranks.T), often[rows][:, self.order].T.copy()
+            )
+        concordance[np.isnan(scores).any(axis=1)] = np.nan
+        return concordance
 
     def _share(self, ranks: NDArray[np.int16], often: NDArray[np.int16]) -> Floats:
         """The share of the pairs that is ranked right: (n, b), (n, b) → (b,). Integers are small for speed."""
@@ -91,8 +93,8 @@ class Pairs:
             won += often[event] * (twice * often[later:]).sum(axis=0, dtype=np.int32)
         behind = np.cumsum(np.vstack([often, np.zeros_like(often[:1])])[::-1], axis=0, dtype=np.int64)[::-1]
         pairs = (often[self.events] * behind[self.later]).sum(axis=0)
-        found = np.full(len(won), np.nan)
-        return np.asarray(np.divide(won, 2 * pairs, out=found, where=pairs > 0), dtype=np.float64)
+        none = np.full(len(won), np.nan)
+        return np.asarray(np.divide(won, 2 * pairs, out=none, where=pairs > 0), dtype=np.float64)
 
 
 def _ranks(scores: Floats) -> NDArray[np.int16]:
@@ -108,59 +110,42 @@ def _ranks(scores: Floats) -> NDArray[np.int16]:
     return ranks
 
 
-@dataclass(frozen=True, slots=True)
-class _Groups:
-    """Cases and controls of a horizon, with the weight of each person in either."""
-
-    cases: Floats
-    controls: Floats
-
-
 def auc_at(
     time: Floats,
-    status: NDArray[np.int64] | Events,
+    status: Statuses | Events,
     score: Floats,
     t: float,
     *,
     strictly_before: bool = False,
     controls_event_free: bool = True,
-) -> Estimate:
+) -> PointEstimate:
     """The AUC at horizon t, weighted by the inverse probability of censoring (Uno).
 
     `status` is 0 for censored, 1 for the event, more for competing events. With competing events the controls are
     free of every event; otherwise (`controls_event_free` false) all who are no case. The standard error is
     riskRegression's, by influence functions, those of the censoring weights included.
     """
-    happened = np.asarray(status) != 0
-    lost = censoring(time, happened)
+    cause = np.asarray(status, dtype=np.int64)
+    happened = cause != 0
     inside = (time < t) if strictly_before else (time <= t)
-    groups = _groups(time, np.asarray(status), t, inside, lost, controls_event_free=controls_event_free)
-    value, influence = _weighted_auc(groups, np.round(score, DECIMALS))
-    influence = influence + censoring_influence(time, happened, influence, t)
-    return Estimate(value, float(influence.std(ddof=1) / np.sqrt(len(time))))
-
-
-def _groups(
-    time: Floats,
-    status: NDArray[np.int64],
-    t: float,
-    inside: NDArray[np.bool_],
-    lost: Censoring,
-    *,
-    controls_event_free: bool,
-) -> _Groups:
+    lost = censoring(time, happened)
     before, at = lost.before(time), float(lost.at(np.array([t]))[0])
     weight = np.divide(1.0, before, out=np.zeros(len(time)), where=before > 0)
-    cases = np.where(inside & (status == 1), weight, 0.0)
+    cases = np.where(inside & (cause == 1), weight, 0.0)
     controls = np.where(time > t, 1 / at if at > 0 else np.nan, 0.0)
     if not controls_event_free:
-        controls = controls + np.where(inside & (status > 1), weight, 0.0)
-    return _Groups(cases, controls)
+        controls = controls + np.where(inside & (cause > 1), weight, 0.0)
+    value, influence = _weighted_auc(cases, controls, np.round(score, DECIMALS))
+    influence = influence + censoring_influence(time, happened, influence, t)
+    return PointEstimate(value, float(influence.std(ddof=1) / np.sqrt(len(time))))
 
 
-def _weighted_auc(groups: _Groups, score: Floats) -> tuple[float, Floats]:
-    """The weighted share of case-control pairs that are ranked right, and each person's influence on it: (n,)."""
-    n, w, v = len(score), groups.cases, groups.controls
+def _weighted_auc(w: Floats, v: Floats, score: Floats) -> tuple[float, Floats]:
+    """The weighted share of case-control pairs that are ranked right, and each person's influence on it: (n,).
+
+    w and v are the weights (n,) of each person as a case and as a control.
+    """
+    n = len(score)
     total = w.sum() * v.sum()
     if not total > 0:
         return np.nan, np.full(n, np.nan)

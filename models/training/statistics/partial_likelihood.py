@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.training.errors import TrainingError
+from models.training.statistics.arrays import Events, Floats
 
-Floats = NDArray[np.float64]
-Events = NDArray[np.bool_]
 Ties = Literal["efron", "breslow"]
 
 
@@ -26,7 +25,7 @@ class Design:
     `begin[k]` on.
     """
 
-    def __init__(self, x: Floats, time: Floats, event: Events, offset: Floats | None = None) -> None:
+    def __init__(self, x: Floats, time: Floats, event: Events) -> None:
         """Take x as (n, p) or (R, n, p). Raises TrainingError if there is no event, or a column does not vary."""
         if not event.any():
             raise TrainingError("there is no event, so nothing can be fitted")
@@ -38,7 +37,6 @@ class Design:
         if flat.any():
             raise TrainingError(f"column {np.argwhere(flat)[0, 1] + 1} is constant: leave it out")
         self.z: Floats = (columns - self.centre[..., None]) / self.scale[..., None]
-        self.offset = np.zeros(len(time)) if offset is None else offset[self.order]
         self._number_event_times(time[self.order])
         self.upper = np.triu_indices(x.shape[-1])
         products = self.z[:, self.upper[0]] * self.z[:, self.upper[1]]
@@ -62,7 +60,7 @@ class Design:
     def log_weights(self, coef: Floats) -> Floats:
         """The linear predictors of coef (B, p), less the largest of each: (B, n)."""
         shared = len(self.z) == 1
-        score = (coef @ self.z[0] if shared else np.einsum("bp,bpn->bn", coef, self.z)) + self.offset
+        score = coef @ self.z[0] if shared else np.einsum("bp,bpn->bn", coef, self.z)
         return np.asarray(score - score.max(axis=1, keepdims=True))
 
     def moments(self, weights: Floats) -> Floats:

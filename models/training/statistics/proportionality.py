@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import chi2
 
+from models.training.statistics.arrays import Events, Floats
 from models.training.statistics.cox import CoxFit
-from models.training.statistics.partial_likelihood import Design, Events, Floats, term_means
+from models.training.statistics.partial_likelihood import Design, term_means
 from models.training.statistics.survival import kaplan_meier
 
 
@@ -26,30 +27,19 @@ class ScoreTest:
 
 def score_test(x: Floats, time: Floats, event: Events, fit: CoxFit) -> ScoreTest:
     """Test a fit on the data (n, p) that it came from."""
-    score, own, mixed, plain = _with_time(x, time, event, fit)
-    variance = own - mixed @ np.linalg.solve(plain, mixed)  # of the score, given that the model was fitted
-    single = own.diagonal() - np.einsum("ij,ji->i", mixed, np.linalg.solve(plain, mixed))
-    each = score**2 / single
-    together = float(score @ np.linalg.solve(variance, score))
-    return ScoreTest(each, chi2.sf(each, 1), together, float(chi2.sf(together, len(score))))
-
-
-def _with_time(x: Floats, time: Floats, event: Events, fit: CoxFit) -> tuple[Floats, Floats, Floats, Floats]:
-    """The score of the partners (p,); the information of partners, of partners with columns, and of columns (p, p)."""
     design = Design(x, time, event)
     z, p = design.z[0].T, design.p
     features = np.hstack([z, (z[:, :, None] * z[:, None]).reshape(len(z), -1)])
     means, when = term_means(design, fit.coef * design.scale[0], features, fit.ties)
     m = means[:, :p]
     variance = means[:, p:].reshape(-1, p, p) - m[:, :, None] * m[:, None]
-    g = _transformed(time, event, design.times)
+    everybody = kaplan_meier(time, event)
+    g = 1 - np.concatenate([[1.0], everybody.survival])[np.searchsorted(everybody.times, design.times)]
     g = (g - g[when].mean())[when]  # the test is the same without centring, but rounds better with it
     score = g @ (z[design.event] - m)
+    # the information of the partners, of partners with columns, and of columns
     own, mixed = np.einsum("t,tij->ij", g**2, variance), np.einsum("t,tij->ij", g, variance)
-    return score, own, mixed, variance.sum(axis=0)
-
-
-def _transformed(time: Floats, event: Events, times: Floats) -> Floats:
-    curve = kaplan_meier(time, event)
-    before = np.concatenate([[1.0], curve.survival])[np.searchsorted(curve.times, times)]
-    return np.asarray(1 - before)
+    given_fit = np.linalg.solve(variance.sum(axis=0), mixed)
+    each = score**2 / (own.diagonal() - np.einsum("ij,ji->i", mixed, given_fit))
+    together = float(score @ np.linalg.solve(own - mixed @ given_fit, score))
+    return ScoreTest(each, chi2.sf(each, 1), together, float(chi2.sf(together, len(score))))

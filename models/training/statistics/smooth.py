@@ -7,12 +7,11 @@ horizon is the observed risk. A shift of the linear predictor leaves the fit as 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.training.statistics.arrays import Counts, Events, Floats
 from models.training.statistics.baseline import Baseline, baseline
 from models.training.statistics.calibration import KNOTS, restricted_cubic
-from models.training.statistics.cox import Floats, fit_cox, fit_many
-from models.training.statistics.survival import Events
+from models.training.statistics.cox import fit_cox, fit_many
 
 _SAFE = 1e-12  # risks of exactly 0 or 1 have no log(-log(1 - risk))
 
@@ -47,16 +46,16 @@ def smoother(u: Floats, time: Floats, event: Events) -> Smoother:
     return Smoother(knots, fit.coef, baseline(fit.coef, fit.covariance, columns, time, event))
 
 
-def in_resamples(u: Floats, time: Floats, event: Events, counts: NDArray[np.int64]) -> list[Smoother]:
+def in_resamples(u: Floats, time: Floats, event: Events, counts: Counts) -> list[Smoother]:
     """The curve in each resample (B, n), knots as in the whole; resamples without a finite fit are left out."""
     knots = np.quantile(u, KNOTS)
     columns = restricted_cubic(u, knots)
-    found = []
+    curves = []
     for coef, count in zip(fit_many(columns, time, event, counts), counts, strict=True):
         if np.isfinite(coef).all():
             rows = np.repeat(np.arange(len(u)), count)
             nothing = np.zeros((len(coef), len(coef)))
-            found.append(
+            curves.append(
                 Smoother(knots, coef, baseline(coef, nothing, columns[rows], time[rows], event[rows]))
             )
-    return found
+    return curves

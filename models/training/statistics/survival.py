@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2, norm
+from scipy.stats import chi2
 
 from models.training.errors import TrainingError
-
-Floats = NDArray[np.float64]
-Events = NDArray[np.bool_]
+from models.training.statistics.arrays import Events, Floats, Statuses
+from models.training.statistics.limits import Z
 
 
 def step_at(times: Floats, values: Floats, at: Floats, before: float) -> Floats:
@@ -25,7 +24,6 @@ class KaplanMeier:
     times: Floats
     at_risk: Floats
     events: Floats
-    censored: Floats
     survival: Floats
     log_variance: Floats
 
@@ -33,22 +31,22 @@ class KaplanMeier:
         """S(t); nan after the last time of follow-up."""
         return np.where(t > self.times[-1], np.nan, step_at(self.times, self.survival, t, 1.0))
 
-    def limits(self, t: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
-        """Lower and upper limits on the log-log scale; nan where S is 0 or 1."""
+    def time_of(self, share: float) -> float | None:
+        """The first time at which S is at most this share; None: it is not reached."""
+        reached = np.flatnonzero(self.survival <= share)
+        return float(self.times[reached[0]]) if len(reached) else None
+
+    def limits(self, t: Floats) -> tuple[Floats, Floats]:
+        """Lower and upper 95 % limits on the log-log scale; nan where S is 0 or 1."""
         s = self.at(t)
         spread = np.sqrt(step_at(self.times, self.log_variance, t, 0.0))
         with np.errstate(divide="ignore", invalid="ignore"):
-            width = norm.ppf((1 + level) / 2) * spread / np.abs(np.log(s))
+            width = Z * spread / np.abs(np.log(s))
             inside = (s > 0) & (s < 1)
             return (
                 np.where(inside, s ** np.exp(width), np.nan),
                 np.where(inside, s ** np.exp(-width), np.nan),
             )
-
-    def number_at_risk(self, t: Floats) -> Floats:
-        """How many have a time of at least t."""
-        index = np.searchsorted(self.times, t, side="left")
-        return np.concatenate([self.at_risk, [0.0]])[index]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +98,19 @@ def _total(index: NDArray[np.intp], values: NDArray[Any], length: int) -> Floats
     return np.bincount(index, values.astype(np.float64), length).astype(np.float64)
 
 
-def kaplan_meier(time: Floats, event: Events, weights: Floats | None = None) -> KaplanMeier:
+def kaplan_meier(time: Floats, event: Events) -> KaplanMeier:
     """Estimate the survival of time (n,), event (n,); raises TrainingError where there is nobody."""
     if not len(time):
         raise TrainingError("there is nobody to follow")
-    w = np.ones(len(time)) if weights is None else weights
     times, index = np.unique(time, return_inverse=True)
-    deaths = _total(index, w * event, len(times))
-    left = _total(index, w * ~event, len(times))
+    deaths = _total(index, event, len(times))
+    left = _total(index, ~event, len(times))
     at_risk: Floats = np.cumsum((deaths + left)[::-1])[::-1].astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         steps = np.where(deaths > 0, deaths / (at_risk * (at_risk - deaths)), 0.0)
         variance: Floats = np.cumsum(steps).astype(np.float64)
     survival = np.asarray(np.cumprod(1 - deaths / at_risk), dtype=np.float64)
-    return KaplanMeier(times, at_risk, deaths, left, survival, variance)
+    return KaplanMeier(times, at_risk, deaths, survival, variance)
 
 
 def censoring(time: Floats, event: Events) -> Censoring:
@@ -161,7 +158,7 @@ def log_rank(time: Floats, event: Events, group: NDArray[np.int64]) -> LogRank:
     return LogRank(value, len(labels) - 1, float(chi2.sf(value, len(labels) - 1)))
 
 
-def aalen_johansen(time: Floats, status: NDArray[np.int64], cause: int) -> CumulativeIncidence:
+def aalen_johansen(time: Floats, status: Statuses, cause: int) -> CumulativeIncidence:
     """Estimate the cumulative incidence of one cause; `status` is 0 for censored, else the cause."""
     every = kaplan_meier(time, status != 0)
     index = np.searchsorted(every.times, time)

@@ -1,20 +1,19 @@
 """How well risks at one horizon rank and fit: AUC, Brier, O/E, calibration curve and its indices, net benefit."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.inputs import Horizon
 from models.training.errors import TrainingError
-from models.training.statistics.accuracy import Brier, brier_at
+from models.training.statistics.accuracy import brier_at
+from models.training.statistics.arrays import Counts, Events, Floats, Statuses, plain_numbers
 from models.training.statistics.benefit import net_benefit
-from models.training.statistics.calibration import Calibration, calibration_at
-from models.training.statistics.cox import Floats
-from models.training.statistics.discrimination import Estimate, auc_at
+from models.training.statistics.calibration import calibration_at
+from models.training.statistics.discrimination import auc_at
 from models.training.statistics.smooth import cloglog, in_resamples, smoother
-from models.training.statistics.survival import Events
-from models.training.validation.groups import Statuses, aalen_johansen_risk, in_words, kaplan_meier_risk
+from models.training.validation.groups import aalen_johansen_risk, in_words, kaplan_meier_risk
 from models.training.validation.internal import Optimism
 from models.training.validation.validation import (
     AtHorizon,
@@ -24,6 +23,7 @@ from models.training.validation.validation import (
     RiskGroup,
     SmoothCurve,
     estimable,
+    estimated,
     measure,
     missing,
 )
@@ -36,14 +36,18 @@ _BAND = (0.025, 0.975)
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """Who is validated, and their predicted risk at one horizon, each (n,)."""
+class PredictedRisks:
+    """Predicted risks at one horizon and what happened to these patients, each (n,)."""
 
     time: Floats
     status: Statuses
     risk: Floats
-    horizon: str
-    years: float
+    horizon: Horizon
+
+    @property
+    def years(self) -> float:
+        """The horizon in years since time zero."""
+        return self.horizon.years
 
     @property
     def event(self) -> Events:
@@ -56,47 +60,50 @@ def grid_of(risk: Floats) -> Floats:
     return np.linspace(risk.min(), risk.max(), GRID_POINTS)
 
 
-def at_horizon(sample: Sample, thresholds: Floats, resamples: NDArray[np.int64]) -> AtHorizon:
+def at_horizon(predicted: PredictedRisks, thresholds: Floats, resamples: Counts) -> AtHorizon:
     """All measures at one horizon; `resamples` (B, n) are for the band of the curve."""
-    observed = estimable(lambda: kaplan_meier_risk(sample.time, sample.status, sample.years))
-    reason = _too_little(sample, observed)
-    indices = _indices(sample, reason)
-    auc, brier = _auc(sample, reason), _brier(sample, reason)
+    observed = estimable(lambda: kaplan_meier_risk(predicted.time, predicted.status, predicted.years))
+    reason = _too_little(predicted, observed)
+    auc, auc_competing = _auc(predicted, reason)
+    brier, brier_null, ipa = _brier(predicted, reason)
+    ici, e50, e90, emax = _indices(predicted, reason)
     return AtHorizon(
-        horizon=sample.horizon,
-        years=sample.years,
-        events=int((sample.event & (sample.time <= sample.years)).sum()),
-        expected=float(sample.risk.mean()),
+        horizon=predicted.horizon,
+        years=predicted.years,
+        events=int((predicted.event & (predicted.time <= predicted.years)).sum()),
+        expected=float(predicted.risk.mean()),
         observed=observed,
-        observed_competing=estimable(lambda: aalen_johansen_risk(sample.time, sample.status, sample.years)),
-        observed_over_expected=ratio(observed, float(sample.risk.mean())),
-        auc=auc[0],
+        observed_competing=estimable(
+            lambda: aalen_johansen_risk(predicted.time, predicted.status, predicted.years)
+        ),
+        observed_over_expected=ratio(observed, float(predicted.risk.mean())),
+        auc=auc,
         auc_corrected=missing(NOT_INTERNAL),
-        auc_competing=auc[1],
-        brier=brier[0],
-        brier_null=brier[1],
-        ipa=brier[2],
+        auc_competing=auc_competing,
+        brier=brier,
+        brier_null=brier_null,
+        ipa=ipa,
         ipa_corrected=missing(NOT_INTERNAL),
-        ici=indices[0],
-        e50=indices[1],
-        e90=indices[2],
-        emax=indices[3],
+        ici=ici,
+        e50=e50,
+        e90=e90,
+        emax=emax,
         ici_corrected=missing(NOT_INTERNAL),
-        curve=_curve(sample, resamples, reason),
-        fifths=_fifths(sample),
-        histogram=_histogram(sample.risk),
-        decision=_decision(sample, thresholds, observed.reason),
+        curve=_curve(predicted, resamples, reason),
+        fifths=_fifths(predicted),
+        histogram=_histogram(predicted.risk),
+        decision=_decision(predicted, thresholds, observed.reason),
     )
 
 
-def _too_little(sample: Sample, observed: Measure) -> str:
+def _too_little(predicted: PredictedRisks, observed: Measure) -> str:
     """Why these data allow no measure at this horizon; empty where they do."""
     if observed.value is None:
         return observed.reason
     if observed.value <= 0:
-        return f"nobody had a recurrence within {in_words(sample.years)}"
+        return f"nobody had a recurrence within {in_words(predicted.years)}"
     if observed.value >= 1:
-        return f"nobody was left without a recurrence after {in_words(sample.years)}"
+        return f"nobody was left without a recurrence after {in_words(predicted.years)}"
     return ""
 
 
@@ -112,78 +119,76 @@ def ratio(observed: Measure, expected: float) -> Measure:
     return measure(observed.value / expected, limits=(observed.low / expected, observed.high / expected))
 
 
-def _auc(sample: Sample, reason: str) -> tuple[Measure, Measure]:
+def _auc(predicted: PredictedRisks, reason: str) -> tuple[Measure, Measure]:
     if reason:
         return missing(reason), missing(reason)
 
     def of(status: Statuses) -> Measure:
-        found: Estimate = auc_at(
-            sample.time, status, cloglog(sample.risk), sample.years, controls_event_free=False
-        )
-        return measure(found.value, found.se)
+        score = cloglog(predicted.risk)
+        return estimated(auc_at(predicted.time, status, score, predicted.years, controls_event_free=False))
 
     competing = (
-        missing("nobody died") if not (sample.status > 1).any() else estimable(lambda: of(sample.status))
+        missing("nobody died")
+        if not (predicted.status > 1).any()
+        else estimable(lambda: of(predicted.status))
     )
-    return estimable(lambda: of(np.where(sample.event, 1, 0))), competing
+    return estimable(lambda: of(np.where(predicted.event, 1, 0))), competing
 
 
-def _brier(sample: Sample, reason: str) -> tuple[Measure, Measure, Measure]:
+def _brier(predicted: PredictedRisks, reason: str) -> tuple[Measure, Measure, Measure]:
     if reason:
         return missing(reason), missing(reason), missing(reason)
-    found: Brier = brier_at(sample.time, sample.event, sample.risk, sample.years)
-    if not np.isfinite(found.value):
-        unseen = missing(f"nobody was observed beyond {in_words(sample.years)}")
+    brier = brier_at(predicted.time, predicted.event, predicted.risk, predicted.years)
+    if not np.isfinite(brier.value):
+        unseen = missing(f"nobody was observed beyond {in_words(predicted.years)}")
         return unseen, unseen, unseen
-    return measure(found.value, found.se), measure(found.null), measure(found.ipa)
+    return measure(brier.value, brier.se), measure(brier.null), measure(brier.ipa)
 
 
-def _indices(sample: Sample, reason: str) -> tuple[Measure, Measure, Measure, Measure]:
+def _indices(predicted: PredictedRisks, reason: str) -> tuple[Measure, Measure, Measure, Measure]:
     if reason:
         none = missing(reason)
         return none, none, none, none
     try:
-        hazard = np.exp(cloglog(sample.risk))
-        found: Calibration = calibration_at(sample.time, sample.event, sample.risk, sample.years, hazard)
+        hazard = np.exp(cloglog(predicted.risk))
+        indices = calibration_at(predicted.time, predicted.event, predicted.risk, hazard, predicted.years)
     except (TrainingError, np.linalg.LinAlgError) as error:
         none = missing(_why(error))
         return none, none, none, none
-    return measure(found.ici), measure(found.e50), measure(found.e90), measure(found.emax)
+    return measure(indices.ici), measure(indices.e50), measure(indices.e90), measure(indices.emax)
 
 
 def _why(error: Exception) -> str:
     return str(error) if isinstance(error, TrainingError) else "not estimable in these data"
 
 
-def _curve(sample: Sample, resamples: NDArray[np.int64], reason: str) -> SmoothCurve:
-    if reason or np.ptp(sample.risk) < LEAST_SPREAD:
+def _curve(predicted: PredictedRisks, resamples: Counts, reason: str) -> SmoothCurve:
+    if reason or np.ptp(predicted.risk) < LEAST_SPREAD:
         return SmoothCurve(reason=reason or "all predicted risks are equal")
-    grid, u = grid_of(sample.risk), cloglog(sample.risk)
+    grid, u = grid_of(predicted.risk), cloglog(predicted.risk)
     try:
-        observed = smoother(u, sample.time, sample.event).at(cloglog(grid), sample.years)
-        again = in_resamples(u, sample.time, sample.event, resamples)
+        observed = smoother(u, predicted.time, predicted.event).at(cloglog(grid), predicted.years)
+        again = in_resamples(u, predicted.time, predicted.event, resamples)
     except (TrainingError, np.linalg.LinAlgError) as error:
         return SmoothCurve(reason=_why(error))
-    band = np.array([curve.at(cloglog(grid), sample.years) for curve in again])
+    band = np.array([curve.at(cloglog(grid), predicted.years) for curve in again])
     with np.errstate(invalid="ignore"):
         low, high = np.nanquantile(band, _BAND, axis=0)
-    return SmoothCurve(_numbers(grid), _numbers(observed), _numbers(low), _numbers(high))
+    return SmoothCurve(plain_numbers(grid), plain_numbers(observed), plain_numbers(low), plain_numbers(high))
 
 
-def _fifths(sample: Sample) -> tuple[RiskGroup, ...]:
+def _fifths(predicted: PredictedRisks) -> tuple[RiskGroup, ...]:
     """Fifths by predicted risk; patients of equal risk stay together, so there may be fewer."""
-    edges = np.quantile(sample.risk, np.arange(1, FIFTHS) / FIFTHS)
-    member = np.searchsorted(edges, sample.risk, side="left")
+    edges = np.quantile(predicted.risk, np.arange(1, FIFTHS) / FIFTHS)
+    member = np.searchsorted(edges, predicted.risk, side="left")
     groups = []
     for index in np.unique(member):
         rows = member == index
-        observed = estimable(_risk_of(sample, rows))
-        groups.append(RiskGroup(int(rows.sum()), float(sample.risk[rows].mean()), observed))
+        observed = estimable(
+            partial(kaplan_meier_risk, predicted.time[rows], predicted.status[rows], predicted.years)
+        )
+        groups.append(RiskGroup(int(rows.sum()), float(predicted.risk[rows].mean()), observed))
     return tuple(groups)
-
-
-def _risk_of(sample: Sample, rows: NDArray[np.bool_]) -> Callable[[], Measure]:
-    return lambda: kaplan_meier_risk(sample.time[rows], sample.status[rows], sample.years)
 
 
 def _histogram(risk: Floats) -> tuple[Bin, ...]:
@@ -194,43 +199,40 @@ def _histogram(risk: Floats) -> tuple[Bin, ...]:
     )
 
 
-def _decision(sample: Sample, thresholds: Floats, reason: str) -> DecisionCurve:
+def _decision(predicted: PredictedRisks, thresholds: Floats, reason: str) -> DecisionCurve:
     if reason:
         return DecisionCurve((), (), (), reason=reason)
-    found = net_benefit(sample.time, sample.event, sample.risk, sample.years, thresholds)
-    nobody = found.unfollowed & np.array([bool((sample.risk >= threshold).any()) for threshold in thresholds])
-    model = tuple(None if lost else float(value) for lost, value in zip(nobody, found.model, strict=True))
-    return DecisionCurve(_numbers(thresholds), model, _numbers(found.treat_all))
+    benefit = net_benefit(predicted.time, predicted.event, predicted.risk, predicted.years, thresholds)
+    nobody = benefit.unfollowed & np.array(
+        [bool((predicted.risk >= threshold).any()) for threshold in thresholds]
+    )
+    model = tuple(None if lost else float(value) for lost, value in zip(nobody, benefit.model, strict=True))
+    return DecisionCurve(plain_numbers(thresholds), model, plain_numbers(benefit.treat_all))
 
 
-def with_correction(found: AtHorizon, optimism: Optimism, risk: Floats) -> AtHorizon:
-    """The same, with what internal validation takes off; `risk` (n,) are the predicted risks."""
-    curve, decision = found.curve, found.decision
-    ici = found.ici_corrected
+def with_correction(apparent: AtHorizon, optimism: Optimism, risk: Floats) -> AtHorizon:
+    """The measures at a horizon less their optimism; `risk` (n,) are the predicted risks."""
+    curve, decision = apparent.curve, apparent.decision
+    ici = apparent.ici_corrected
     if curve.predicted and np.isfinite(optimism.curve).all():
         corrected = np.clip(np.array(curve.observed) - optimism.curve, 0, 1)
         ici = measure(float(np.abs(np.interp(risk, curve.predicted, corrected) - risk).mean()))
-        curve = replace(curve, corrected=_numbers(corrected))
+        curve = replace(curve, corrected=plain_numbers(corrected))
     if decision.thresholds:
-        decision = replace(decision, corrected=_less_each(decision.model, optimism.benefit))
+        pairs = zip(decision.model, optimism.benefit, strict=True)
+        decision = replace(
+            decision,
+            corrected=tuple(None if b is None or np.isnan(off) else float(b - off) for b, off in pairs),
+        )
     return replace(
-        found,
-        auc_corrected=_less(found.auc, optimism.auc),
-        ipa_corrected=_less(found.ipa, optimism.ipa),
+        apparent,
+        auc_corrected=_less(apparent.auc, optimism.auc),
+        ipa_corrected=_less(apparent.ipa, optimism.ipa),
         ici_corrected=ici,
         curve=curve,
         decision=decision,
     )
 
 
-def _less_each(apparent: Sequence[float | None], optimism: Floats) -> tuple[float | None, ...]:
-    pairs = zip(apparent, optimism, strict=True)
-    return tuple(None if value is None or np.isnan(off) else float(value - off) for value, off in pairs)
-
-
 def _less(apparent: Measure, optimism: float) -> Measure:
     return missing(apparent.reason) if apparent.value is None else measure(apparent.value - optimism)
-
-
-def _numbers(values: Floats) -> tuple[float, ...]:
-    return tuple(float(value) for value in values)

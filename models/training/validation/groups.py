@@ -1,12 +1,14 @@
 """What happened, by group: Kaplan-Meier and Aalen-Johansen curves by predictor and by risk group, with log-rank."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from math import floor
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.training.statistics.cox import Floats
+from models.inputs import Horizon
+from models.training.statistics.arrays import Floats, Members, Statuses, plain_numbers
+from models.training.statistics.limits import Z
 from models.training.statistics.survival import aalen_johansen, kaplan_meier, log_rank
 from models.training.validation.validation import (
     AtRisk,
@@ -15,14 +17,12 @@ from models.training.validation.validation import (
     Grouping,
     GroupRisk,
     Measure,
-    Z,
     estimable,
     measure,
     missing,
 )
 
 FEWEST_AT_RISK = 10  # curves end at the last whole year with so many of all still at risk
-Statuses = NDArray[np.int64]
 
 
 def in_words(years: float) -> str:
@@ -56,30 +56,28 @@ def aalen_johansen_risk(time: Floats, status: Statuses, years: float) -> Measure
     return measure(value, se, (value ** np.exp(width), value ** np.exp(-width)))
 
 
-def last_year(time: Floats, horizon: float) -> float:
-    """Until when curves are drawn: the last whole year with enough at risk, at least the last horizon."""
-    ordered = np.sort(time)[::-1]
-    enough = ordered[min(FEWEST_AT_RISK, len(ordered)) - 1]
-    return float(max(floor(enough), horizon))
-
-
 def grouping(
     name: str,
     label: str,
-    members: Mapping[str, NDArray[np.bool_]],
+    members: Mapping[str, Members],
     time: Floats,
     status: Statuses,
-    horizons: Mapping[str, float],
+    horizons: Sequence[Horizon],
 ) -> Grouping:
-    """Curves of the groups, by label; groups without members have none."""
-    end = last_year(time, max(horizons.values()))
+    """Curves of the groups, by label; groups without members have none.
+
+    They are drawn until the last whole year with enough at risk, at least until the last horizon.
+    """
+    followed = np.sort(time)[::-1]
+    enough = followed[min(FEWEST_AT_RISK, len(followed)) - 1]
+    end = float(max(floor(enough), *(horizon.years for horizon in horizons)))
     there = {text: rows for text, rows in members.items() if rows.any()}
     curves = tuple(_curve(text, time[rows], status[rows], end, horizons) for text, rows in there.items())
     left_out = int(len(time) - sum(rows.sum() for rows in there.values()))
     return Grouping(name, label, end, left_out, curves, _compare(list(there.values()), time, status))
 
 
-def _compare(members: Sequence[NDArray[np.bool_]], time: Floats, status: Statuses) -> Comparison:
+def _compare(members: Sequence[Members], time: Floats, status: Statuses) -> Comparison:
     if len(members) < 2:  # noqa: PLR2004
         return Comparison(reason="a comparison needs at least two groups")
     group = np.full(len(time), -1, dtype=np.int64)
@@ -89,31 +87,35 @@ def _compare(members: Sequence[NDArray[np.bool_]], time: Floats, status: Statuse
     if not (status[inside] == 1).any():
         return Comparison(reason="nobody had a recurrence")
     try:
-        found = log_rank(time[inside], status[inside] == 1, group[inside])
+        test = log_rank(time[inside], status[inside] == 1, group[inside])
     except np.linalg.LinAlgError:
         return Comparison(reason="a group was never at risk when one of another had a recurrence")
-    return Comparison(found.chi_square, found.degrees, found.p)
+    return Comparison(test.chi_square, test.degrees, test.p)
 
 
-def _curve(
-    label: str, time: Floats, status: Statuses, end: float, horizons: Mapping[str, float]
-) -> GroupCurve:
-    fitted = kaplan_meier(time, status == 1)
-    steps = fitted.times[(fitted.events > 0) & (fitted.times <= end)]
-    low, high = fitted.limits(steps)
-    years = np.arange(0, end + 1)
+def _curve(label: str, time: Floats, status: Statuses, end: float, horizons: Sequence[Horizon]) -> GroupCurve:
+    curve = kaplan_meier(time, status == 1)
+    steps = curve.times[(curve.events > 0) & (curve.times <= end)]
+    low, high = curve.limits(steps)
     return GroupCurve(
         label=label,
         n=len(time),
         events=int((status == 1).sum()),
         deaths=int((status > 1).sum()),
         last=min(float(time.max()), end),
-        times=_numbers(steps),
-        survival=_numbers(fitted.at(steps)),
+        times=plain_numbers(steps),
+        survival=plain_numbers(curve.at(steps)),
         low=_or_none(low),
         high=_or_none(high),
-        table=tuple(_at_risk(time, status, float(year)) for year in years),
-        risks=tuple(_risk(name, time, status, year) for name, year in horizons.items()),
+        table=tuple(_at_risk(time, status, float(year)) for year in np.arange(0, end + 1)),
+        risks=tuple(
+            GroupRisk(
+                horizon,
+                estimable(partial(kaplan_meier_risk, time, status, horizon.years)),
+                estimable(partial(aalen_johansen_risk, time, status, horizon.years)),
+            )
+            for horizon in horizons
+        ),
     )
 
 
@@ -126,18 +128,6 @@ def _at_risk(time: Floats, status: Statuses, year: float) -> AtRisk:
         died=int((past & (status > 1)).sum()),
         events=int((past & (status == 1)).sum()),
     )
-
-
-def _risk(name: str, time: Floats, status: Statuses, years: float) -> GroupRisk:
-    return GroupRisk(
-        name,
-        estimable(lambda: kaplan_meier_risk(time, status, years)),
-        estimable(lambda: aalen_johansen_risk(time, status, years)),
-    )
-
-
-def _numbers(values: Floats) -> tuple[float, ...]:
-    return tuple(float(value) for value in values)
 
 
 def _or_none(values: Floats) -> tuple[float | None, ...]:

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from math import sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.artefact import Model
 from models.risk import DECISION_HORIZON
 from models.training.cohort.cohort import Cohort
 from models.training.errors import TrainingError
-from models.training.statistics.cox import Floats, fit_cox
+from models.training.statistics.arrays import Floats, Members
+from models.training.statistics.cox import fit_cox
 from models.training.statistics.discrimination import harrell_c
 from models.training.statistics.smooth import cloglog
 from models.training.validation.at_horizon import ratio
@@ -24,12 +24,12 @@ from models.training.validation.validation import (
     PatternCount,
     Subgroup,
     estimable,
+    estimated,
     measure,
     missing,
 )
 
 FEWEST_EVENTS = 10  # in a subgroup, for its own C and O/E
-Rows = NDArray[np.bool_]
 
 
 def decided(model: Model, by_horizon: Floats) -> Floats:
@@ -39,18 +39,16 @@ def decided(model: Model, by_horizon: Floats) -> Floats:
 
 def groupings(model: Model, cohort: Cohort, risk: Floats) -> tuple[Grouping, ...]:
     """Curves by risk group, the bands of the policy on the risk (n,), then by each predictor."""
-    horizons = {horizon: float(horizon.removesuffix("y")) for horizon in model.horizons}
-    found = [grouping("risk-group", "Risk group", _bands(model, risk), cohort.time, cohort.status, horizons)]
+    low, high = model.policy.low_below, model.policy.high_from
+    bands = {"low": risk < low, "intermediate": (risk >= low) & (risk < high), "high": risk >= high}
+    members = [("risk-group", "Risk group", bands)]
     for spec in model.predictors:
         value = cohort.column(spec.name)
-        members = {"absent": value == 0, "present": value == 1}
-        found.append(grouping(spec.name, spec.label, members, cohort.time, cohort.status, horizons))
-    return tuple(found)
-
-
-def _bands(model: Model, risk: Floats) -> dict[str, Rows]:
-    low, high = model.policy.low_below, model.policy.high_from
-    return {"low": risk < low, "intermediate": (risk >= low) & (risk < high), "high": risk >= high}
+        members.append((spec.name, spec.label, {"absent": value == 0, "present": value == 1}))
+    return tuple(
+        grouping(name, label, groups, cohort.time, cohort.status, model.horizons)
+        for name, label, groups in members
+    )
 
 
 def subgroups(cohort: Cohort, patterns: Sequence[str], risk: Floats) -> tuple[Subgroup, ...]:
@@ -61,7 +59,7 @@ def subgroups(cohort: Cohort, patterns: Sequence[str], risk: Floats) -> tuple[Su
     )
 
 
-def _parts(cohort: Cohort, patterns: Sequence[str]) -> Iterator[tuple[str, str, Rows]]:
+def _parts(cohort: Cohort, patterns: Sequence[str]) -> Iterator[tuple[str, str, Members]]:
     subtype = np.array(cohort.subtype)
     if subtype.astype(bool).any():
         for label in sorted(set(cohort.subtype), key=lambda name: (not name, name)):
@@ -73,19 +71,18 @@ def _parts(cohort: Cohort, patterns: Sequence[str]) -> Iterator[tuple[str, str, 
 
 
 def _subgroup(kind: str, label: str, part: Cohort, risk: Floats) -> Subgroup:
-    events, years = int(part.event.sum()), float(DECISION_HORIZON.removesuffix("y"))
+    events, years = int(part.event.sum()), DECISION_HORIZON.years
     expected = float(risk.mean())
     if events < FEWEST_EVENTS:
         few = missing(f"fewer than {FEWEST_EVENTS} recurrences")
         return Subgroup(kind, label, len(part), events, few, expected, few, few)
-    found = harrell_c(part.time, part.event, cloglog(risk))
     observed = estimable(lambda: kaplan_meier_risk(part.time, part.status, years))
     return Subgroup(
         kind,
         label,
         len(part),
         events,
-        measure(found.value, found.se),
+        estimated(harrell_c(part.time, part.event, cloglog(risk))),
         expected,
         observed,
         ratio(observed, expected),

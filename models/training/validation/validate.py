@@ -1,43 +1,45 @@
 """`imnm-cds validate`: how an artefact does in a cohort (discrimination, accuracy, calibration, benefit, groups).
 
 The risks are those of the bedside: marginalised over unknown predictors, and none where too few are known. Recurrence
-is the event, death counts as censoring unless a name says `competing`. Conventions as in the modules used.
+is the event, death counts as censoring unless a name says `competing`. Conventions as in the modules scored.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.artefact import Model
+from models.inputs import Horizon
 from models.risk import DECISION_HORIZON, mean_risk
 from models.training.cohort.cohort import Cohort, FlowStep
+from models.training.cohort.schema import CENSORED
 from models.training.errors import TrainingError
+from models.training.statistics.arrays import Counts, Floats
 from models.training.statistics.calibration import calibration_slope
-from models.training.statistics.cox import Floats
-from models.training.statistics.discrimination import Estimate, auc_at, harrell_c, uno_c
+from models.training.statistics.discrimination import PointEstimate, auc_at, harrell_c, uno_c
+from models.training.statistics.progress import Progress, quiet
+from models.training.statistics.resampling import (
+    Refits,
+    SurvivalData,
+    draw_resamples,
+    four_figures,
+    refit,
+    slopes_on_original,
+)
 from models.training.statistics.smooth import cloglog
 from models.training.statistics.survival import kaplan_meier
-from models.training.validation.at_horizon import Sample, at_horizon, grid_of, with_correction
+from models.training.validation.at_horizon import PredictedRisks, at_horizon, grid_of, with_correction
 from models.training.validation.groups import in_words
 from models.training.validation.internal import (
-    Curves,
-    Data,
     Grids,
-    Moments,
-    Progress,
-    Refits,
-    corrected_slope,
-    curves,
-    draw,
-    four_figures,
-    quiet,
-    refit,
+    ResampledBenefit,
+    ResampledRisks,
+    optimism_by_horizon,
     stability,
 )
 from models.training.validation.subgroups import (
@@ -51,11 +53,11 @@ from models.training.validation.subgroups import (
 from models.training.validation.validation import (
     AtHorizon,
     AucPoint,
-    FourFigures,
     Internal,
     Measure,
     Validation,
     estimable,
+    estimated,
     measure,
     missing,
 )
@@ -69,20 +71,12 @@ THRESHOLDS = np.round(
 )  # round the policy's bands; nobody would act on less or more
 
 
-Counts = NDArray[np.int64]
-
-
 @dataclass(frozen=True, slots=True)
 class Scores:
     """What the artefact says about each patient: the pattern (n), and the risk by horizon (n, k)."""
 
     patterns: tuple[str, ...]
     risks: Floats
-
-
-def years_of(horizon: str) -> float:
-    """The years of a horizon such as "2y"."""
-    return float(horizon.removesuffix("y"))
 
 
 def score_all(model: Model, matrix: Floats) -> Scores:
@@ -95,13 +89,8 @@ def score_all(model: Model, matrix: Floats) -> Scores:
 
 def fit_record_of(folder: Path) -> dict[str, Any]:
     """How the model in a folder was fitted, as `train` recorded it; empty where there is no record."""
-    found = json.loads((folder / "model.json").read_text(encoding="utf-8")).get("fit", {})
-    return found if isinstance(found, dict) else {}
-
-
-def _same_cohort(record: Mapping[str, Any], cohort: Cohort) -> str:
-    same = bool(cohort.sha256) and record.get("cohort_sha256") == cohort.sha256
-    return str(record.get("kind", "")) if same else ""
+    record = json.loads((folder / "model.json").read_text(encoding="utf-8")).get("fit", {})
+    return record if isinstance(record, dict) else {}
 
 
 def scorable(model: Model, cohort: Cohort) -> Cohort:
@@ -136,30 +125,37 @@ def validate(
     `resamples` is the number of bootstrap resamples, drawn from `seed`; `progress` is told what is done, how many of
     how many. What these data do not allow says why in its `reason`. Raises TrainingError where nobody can be scored.
     """
-    used = scorable(model, cohort)
-    scores = score_all(model, used.matrix(model.names))
-    again = draw(len(used), min(BAND_RESAMPLES, resamples), seed)
-    found = _external(model, cohort, used, scores, again, progress)
-    found = replace(found, seed=seed, same_cohort=_same_cohort(record or {}, cohort))
-    if found.same_cohort == "fit" and record and (record.get("ridge") or record.get("firth")):
+    record = record or {}
+    scored = scorable(model, cohort)
+    scores = score_all(model, scored.matrix(model.names))
+    band = draw_resamples(len(scored), min(BAND_RESAMPLES, resamples), seed)
+    same = bool(cohort.sha256) and record.get("cohort_sha256") == cohort.sha256
+    validation = replace(
+        _external(model, cohort, scored, scores, band, progress),
+        seed=seed,
+        same_cohort=str(record.get("kind", "")) if same else "",
+    )
+    if validation.same_cohort != "fit":
+        return validation
+    if record.get("ridge") or record.get("firth"):
         return replace(
-            found, not_internal="the model was fitted with a penalty, the resamples would be without"
+            validation, not_internal="the model was fitted with a penalty, the resamples would be without"
         )
-    return _with_internal(found, model, used, scores, resamples, progress)
+    return _with_internal(validation, model, scored, scores, resamples, progress)
 
 
 def _external(
     model: Model,
     cohort: Cohort,
-    used: Cohort,
+    scored: Cohort,
     scores: Scores,
-    again: Counts,
+    band: Counts,
     progress: Progress,
 ) -> Validation:
-    """All but internal validation; `again` (B, n) are resamples for bands."""
-    time, status, event = used.time, used.status, used.event
+    """All but internal validation, in the `scored` patients of a cohort; `band` (B, n) are resamples for bands."""
+    time, status, event = scored.time, scored.status, scored.event
     score = decided(model, cloglog(scores.risks))
-    last = years_of(model.horizons[-1])
+    median = kaplan_meier(time, status == CENSORED).time_of(1 / 2)  # of follow-up, by reverse Kaplan-Meier
     return Validation(
         model_id=model.id,
         model_version=model.version,
@@ -170,65 +166,55 @@ def _external(
         time_zero=cohort.time_zero,
         same_cohort="",
         seed=0,
-        screened=used.flow[0].left,
-        n=len(used),
+        screened=scored.flow[0].left,
+        n=len(scored),
         events=int(event.sum()),
         deaths=int((status > 1).sum()),
         censored=int((status == 0).sum()),
         person_years=float(time.sum()),
-        follow_up=_follow_up(used),
-        flow=used.flow,
+        follow_up=missing("less than half of the patients are censored")
+        if median is None
+        else measure(median),
+        flow=scored.flow,
         harrell=_of(partial(harrell_c, time, event, score)),
-        uno=tuple(AucPoint(t, _uno(used, score, t)) for t in _years(model)),
+        uno=_uno(scored, score, model.horizons),
         slope=_of(partial(calibration_slope, time, event, score)),
-        horizons=_horizons(model, used, scores, again, progress),
-        auc_over_time=_auc_over_time(used, score, last),
-        groupings=groupings(model, used, decided(model, scores.risks)),
-        subgroups=subgroups(used, scores.patterns, decided(model, scores.risks)),
-        hazard_ratios=hazard_ratios(model, used),
-        missing=missing_counts(model, used),
+        horizons=_horizons(model, scored, scores, band, progress),
+        auc_over_time=_auc_over_time(scored, score, model.horizons[-1].years),
+        groupings=groupings(model, scored, decided(model, scores.risks)),
+        subgroups=subgroups(scored, scores.patterns, decided(model, scores.risks)),
+        hazard_ratios=hazard_ratios(model, scored),
+        missing=missing_counts(model, scored),
         patterns=pattern_counts(scores.patterns),
         internal=None,
         not_internal="the model was not fitted to this cohort",
     )
 
 
-def _uno(cohort: Cohort, score: Floats, t: float) -> Measure:
-    if t > cohort.time.max():
-        return missing(f"nobody was followed for {in_words(t)}")
-    return _of(partial(uno_c, cohort.time, cohort.event, score, t))
+def _uno(cohort: Cohort, score: Floats, horizons: Sequence[Horizon]) -> tuple[AucPoint, ...]:
+    """Uno's C up to each horizon."""
+    points = []
+    for t in (horizon.years for horizon in horizons):
+        c = missing(f"nobody was followed for {in_words(t)}")
+        if t <= cohort.time.max():
+            c = _of(partial(uno_c, cohort.time, cohort.event, score, t))
+        points.append(AucPoint(t, c))
+    return tuple(points)
 
 
-def _years(model: Model) -> tuple[float, ...]:
-    return tuple(years_of(horizon) for horizon in model.horizons)
-
-
-def _of(compute: Callable[[], Estimate]) -> Measure:
-    def as_measure() -> Measure:
-        found = compute()
-        return measure(found.value, found.se)
-
-    return estimable(as_measure)
-
-
-def _follow_up(cohort: Cohort) -> Measure:
-    """The median follow-up by reverse Kaplan-Meier, in years."""
-    lost = kaplan_meier(cohort.time, cohort.status == 0)
-    reached = np.flatnonzero(lost.survival <= 1 / 2)
-    if not len(reached):
-        return missing("less than half of the patients are censored")
-    return measure(float(lost.times[reached[0]]))
+def _of(compute: Callable[[], PointEstimate]) -> Measure:
+    return estimable(lambda: estimated(compute()))
 
 
 def _horizons(
-    model: Model, cohort: Cohort, scores: Scores, again: Counts, progress: Progress
+    model: Model, cohort: Cohort, scores: Scores, band: Counts, progress: Progress
 ) -> tuple[AtHorizon, ...]:
-    found = []
+    measures = []
     for index, horizon in enumerate(model.horizons):
-        sample = Sample(cohort.time, cohort.status, scores.risks[:, index], horizon, years_of(horizon))
-        found.append(at_horizon(sample, THRESHOLDS, again))
+        predicted = PredictedRisks(cohort.time, cohort.status, scores.risks[:, index], horizon)
+        measures.append(at_horizon(predicted, THRESHOLDS, band))
         progress("horizons", index + 1, len(model.horizons))
-    return tuple(found)
+    return tuple(measures)
 
 
 def _auc_over_time(cohort: Cohort, score: Floats, last: float) -> tuple[AucPoint, ...]:
@@ -242,50 +228,47 @@ def _auc_over_time(cohort: Cohort, score: Floats, last: float) -> tuple[AucPoint
 
 
 def _with_internal(
-    found: Validation, model: Model, cohort: Cohort, scores: Scores, resamples: int, progress: Progress
+    validation: Validation, model: Model, cohort: Cohort, scores: Scores, resamples: int, progress: Progress
 ) -> Validation:
-    """The same with internal validation, where the cohort is the one that the model was fitted to."""
-    if found.same_cohort != "fit":
-        return found
+    """The same with internal validation in those of whom all predictors are known."""
     complete = np.asarray(~np.isnan(cohort.matrix(model.names)).any(axis=1))
     part = cohort.where(complete)
-    data = Data(part.matrix(model.names), part.time, part.event)
+    data = SurvivalData(part.matrix(model.names), part.time, part.event)
     try:
-        refits = refit(data, resamples, found.seed, progress)
+        refits = refit(data, resamples, validation.seed, progress)
     except (TrainingError, np.linalg.LinAlgError) as error:
-        return replace(found, not_internal=str(error))
-    risks = scores.risks[complete]
-    years = _years(model)
+        return replace(validation, not_internal=str(error))
     grids = Grids(
-        {t: grid_of(scores.risks[:, k]) for k, t in enumerate(years)},
-        {t: Moments(data, t, THRESHOLDS) for t in years},
+        {h.years: grid_of(scores.risks[:, k]) for k, h in enumerate(model.horizons)},
+        {h.years: ResampledBenefit(data, h.years, THRESHOLDS) for h in model.horizons},
     )
-    whole = curves(data, refits, grids, progress)
+    resampled = optimism_by_horizon(data, refits, grids, progress)
     horizons = tuple(
-        with_correction(at, whole.optimism[at.years], scores.risks[:, k])
-        if at.years in whole.optimism
+        with_correction(at, resampled.optimism[at.years], scores.risks[:, k])
+        if at.years in resampled.optimism
         else at
-        for k, at in enumerate(found.horizons)
+        for k, at in enumerate(validation.horizons)
     )
-    checked = _internal(model, data, refits, whole, risks)
-    return replace(found, horizons=horizons, internal=checked, not_internal="")
+    internal = _internal(data, refits, resampled, decided(model, scores.risks[complete]))
+    return replace(validation, horizons=horizons, internal=internal, not_internal="")
 
 
-def _internal(model: Model, data: Data, refits: Refits, whole: Curves, risks: Floats) -> Internal:
-    own = decided(model, risks)
-    figures: FourFigures = four_figures(data, cloglog(own), refits)
-    slope = corrected_slope(data, refits)
-    plain = calibration_slope(data.time, data.event, cloglog(own))
-    apparent = harrell_c(data.time, data.event, cloglog(own))
+def _internal(data: SurvivalData, refits: Refits, resampled: ResampledRisks, risk: Floats) -> Internal:
+    """Internal validation of the risks (n,) at the decision's horizon."""
+    score = cloglog(risk)
+    figures = four_figures(data, score, refits)
+    refits_slope = float(np.nanmean(slopes_on_original(data, refits)))
+    slope = calibration_slope(data.time, data.event, score)
+    apparent = harrell_c(data.time, data.event, score)
     return Internal(
         n=len(data.time),
         events=int(data.event.sum()),
         resamples=len(refits.coef),
         failed=refits.failed,
-        curve_resamples=len(next(iter(whole.risks.values()))),
+        curve_resamples=len(next(iter(resampled.risks.values()))),
         concordance=figures,
         shifted=measure(figures.corrected, apparent.se),
-        refits_slope=slope,
-        slope=_of(lambda: Estimate(plain.value - (1 - slope), plain.se)),
-        stability=stability(own, whole.risks[years_of(DECISION_HORIZON)], DECISION_HORIZON),
+        refits_slope=refits_slope,
+        slope=measure(slope.value - (1 - refits_slope), slope.se),
+        stability=stability(risk, resampled.risks[DECISION_HORIZON.years], DECISION_HORIZON),
     )

@@ -1,21 +1,19 @@
-"""What a validation found: frozen, every number a plain float, int or None, so that all of it becomes JSON.
+"""The results of a validation: frozen, every number a plain float, int or None, so that all of it becomes JSON.
 
 Risks and their limits are probabilities; times are years since time zero; limits are 95 %.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from math import isfinite
-from typing import Any
 
 import numpy as np
-from scipy.stats import norm
 
 from models.training.cohort.cohort import FlowStep
 from models.training.errors import TrainingError
-
-LEVEL = 0.95
-Z = float(norm.ppf((1 + LEVEL) / 2))
+from models.training.statistics.discrimination import PointEstimate
+from models.training.statistics.limits import Z
+from models.training.statistics.resampling import FourFigures
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +40,11 @@ def measure(value: float, se: float | None = None, limits: tuple[float, float] |
         limits = (value - Z * se, value + Z * se)
     low, high = limits or (None, None)
     return Measure(float(value), _plain(se), _plain(low), _plain(high))
+
+
+def estimated(estimate: PointEstimate) -> Measure:
+    """An estimate as a measure."""
+    return measure(estimate.value, estimate.se)
 
 
 def missing(reason: str) -> Measure:
@@ -266,17 +269,6 @@ class Stability:
 
 
 @dataclass(frozen=True, slots=True)
-class FourFigures:
-    """The four figures that papers call "bootstrap C". Only `corrected` is optimism-corrected."""
-
-    apparent: float
-    mean_in_resamples: float
-    mean_on_original: float
-    corrected: float
-    optimism: float
-
-
-@dataclass(frozen=True, slots=True)
 class Internal:
     """Internal validation by bootstrap: the fit is repeated in each resample and tried on the whole cohort.
 
@@ -333,18 +325,3 @@ class Validation:
     patterns: tuple[PatternCount, ...]
     internal: Internal | None
     not_internal: str  # why there is no internal validation
-
-
-def as_json(value: Any) -> Any:
-    """A dataclass as JSON objects and arrays. Raises ValueError on a number that is not finite."""
-    if is_dataclass(value):
-        return {field.name: as_json(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): as_json(child) for key, child in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [as_json(child) for child in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not isfinite(value):
-        raise ValueError(f"{value} has no place in JSON")
-    return value

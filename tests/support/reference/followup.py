@@ -8,7 +8,7 @@ from .cardiac import counted
 from .tables import codings_of, load_model, number, words_of
 from .times import day_of
 
-EVIDENCE = {
+EVIDENCE: dict[str, dict] = {
     "ck": {"results": ("ck",), "orders": ("ck",)},
     "ast": {"results": ("ast",), "orders": ("ast", "ast-alt-panel")},
     "alt": {"results": ("alt",), "orders": ("alt", "ast-alt-panel")},

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -36,6 +37,12 @@ FLAGS = [
     "--disable-sync",
 ]
 PATIENCE_S = 30  # a shared machine is slow at times
+_CLIPPED = """
+const seen = [...document.querySelectorAll("body *:not(.unseen)")];
+const wide = seen.filter(e => e.scrollWidth > e.clientWidth && getComputedStyle(e).overflowX !== "visible");
+const broken = seen.filter(e => e.matches("time") && e.getClientRects().length > 1);
+return [...wide, ...broken].map(e => e.outerHTML.slice(0, 200));
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +72,14 @@ class Browser:
     driver: webdriver.Chrome
     axe: str = field(repr=False)
 
-    def open(self, address: str, width: int = 1280) -> None:
-        """Load a page in a window of so many pixels; what was said before is forgotten."""
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    def open(
+        self, address: str, width: int = 1280, height: int = 900, *, scheme: str = "light", scale: float = 1
+    ) -> None:
+        """Load a page in a window of so many pixels, light or dark; what was said before is forgotten."""
+        size = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": False}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
         self.driver.get_log("browser")
         self.driver.get(address)
 
@@ -79,15 +90,19 @@ class Browser:
     def violations(self) -> list[str]:
         """What axe-core finds wrong with the page, each with the place."""
         self.driver.execute_script(self.axe)
-        found = self.driver.execute_async_script("axe.run().then(arguments[0])")
-        assert found["passes"], "axe-core has looked at nothing"
-        return [f"{v['id']}: {node['html'][:200]}" for v in found["violations"] for node in v["nodes"]]
+        said = self.driver.execute_async_script("axe.run().then(arguments[0])")
+        assert said["passes"], "axe-core has looked at nothing"
+        return [f"{v['id']}: {node['html'][:200]}" for v in said["violations"] for node in v["nodes"]]
 
     def is_scrolled_sideways(self) -> bool:
         """Whether the page is wider than its window."""
         return bool(
             self.driver.execute_script("return document.documentElement.scrollWidth > window.innerWidth")
         )
+
+    def clipped(self) -> list[str]:
+        """What is wider than the place that it has, whether it could be scrolled or not; and dates on two lines."""
+        return list(self.driver.execute_script(_CLIPPED))
 
     def wait(self) -> WebDriverWait:
         """Wait for a condition."""
@@ -129,16 +144,23 @@ class _Files(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture(scope="session")
-def elsewhere() -> Iterator[str]:
-    """The origin of our own page: another port than the demonstration's."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Files, directory=str(HERE / "page")))
+@contextmanager
+def files_served(folder: Path) -> Iterator[str]:
+    """The origin under which the files of a folder are served."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Files, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture(scope="session")
+def elsewhere() -> Iterator[str]:
+    """The origin of our own page: another port than the demonstration's."""
+    with files_served(HERE / "page") as origin:
+        yield origin
 
 
 @pytest.fixture(scope="session")
@@ -166,7 +188,7 @@ def demo(elsewhere: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
 @pytest.fixture
 def launched(browser: Browser, demo: Demo, elsewhere: str) -> "Launch":
     """Opens a chart in our own page by a launch link like the sandbox's."""
-    return Launch(browser, demo, f"{elsewhere}/ehr.html")
+    return Launch(browser, demo, f"{elsewhere}/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,4 +207,8 @@ class Launch:
             "serviceDiscoveryURL": self.demo.discovery,
         }
         self.browser.open(f"{self.page}?{urlencode(values | instead)}")
+        self.answered()
+
+    def answered(self) -> None:
+        """Wait until the answer is shown."""
         self.browser.wait().until(lambda d: d.execute_script("return document.body.dataset.state") == "shown")

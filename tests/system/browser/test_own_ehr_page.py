@@ -40,6 +40,29 @@ def test_the_launch_link_alone_shows_the_card_with_its_buttons(launched):
     assert launched.browser.errors() == []
 
 
+def test_a_link_of_the_start_page_opens_the_chart_in_the_page_whose_origin_may_call(launched):
+    driver = launched.browser.driver
+    launched.browser.open(launched.demo.service)
+    driver.find_element(By.XPATH, "//a[.='open in the sandbox: relapse-now']").click()
+    launched.answered()
+    assert driver.current_url.startswith(launched.page)
+    assert len(driver.find_elements(By.TAG_NAME, "article")) == 1
+    assert launched.browser.errors() == []
+
+
+def test_what_is_pressed_there_is_named_on_the_start_page(launched):
+    launched("srp-ild")
+    (label, *_) = (
+        button.text
+        for button in launched.browser.driver.find_elements(By.TAG_NAME, "button")
+        if "Order" in button.text
+    )
+    press(launched, label)
+    launched.browser.open(launched.demo.service)
+    listed = launched.browser.driver.find_element(By.CSS_SELECTOR, "ol li:last-child").text
+    assert listed.endswith(f"UTC, srp-ild: accepted “{label}”")
+
+
 def test_it_asks_in_the_order_in_which_the_sandbox_asks(launched):
     launched("high-overdue")
     fhir = sent(launched, "fhir")

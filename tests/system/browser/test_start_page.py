@@ -17,6 +17,7 @@ def is_in_order(browser, *, may_fail=False):
     """Check everything that holds for every page."""
     assert browser.violations() == []
     assert not browser.is_scrolled_sideways()
+    assert browser.clipped() == []
     errors = [line for line in browser.errors() if not (may_fail and "404 (Not Found)" in line)]
     assert errors == []
 
@@ -51,12 +52,23 @@ def told(browser):
     return browser.wait().until(lambda d: d.find_elements(By.CSS_SELECTOR, ".told"))[0].text
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("path", PATHS)
-def test_a_page_has_no_barrier_no_error_and_fits_its_window(browser, demo, path, width):
-    browser.open(demo.service + path, width)
+def test_a_page_has_no_barrier_no_error_and_fits_its_window(browser, demo, path, width, scheme):
+    browser.open(demo.service + path, width, scheme=scheme)
     assert "imnm-cds demonstration" in browser.driver.title
+    for folded in browser.driver.find_elements(By.TAG_NAME, "summary"):
+        folded.click()
     is_in_order(browser, may_fail=path == "/chart/nobody")
+
+
+def test_the_pages_are_dark_where_the_reader_wants_them_dark(browser, demo):
+    colours = set()
+    for scheme in ("light", "dark"):
+        browser.open(demo.service, scheme=scheme)
+        colours.add(browser.driver.execute_script("return getComputedStyle(document.body).backgroundColor"))
+    assert len(colours) == 2
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -1,4 +1,4 @@
-"""Harrell's optimism correction by bootstrap, for Cox and for logistic models: rms's `validate`, many resamples at once.
+"""rms's `validate` for the comparison with R alone: every index of it, for Cox and for logistic models.
 
 A model is fitted to each resample and judged there (training) and in the original data (test); the mean difference
 is the optimism, which is taken off the index of the original model. Resamples without a finite fit are left out.
@@ -12,18 +12,12 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from models.training.errors import TrainingError
-from models.training.statistics.cox import (
-    CoxFit,
-    Events,
-    Floats,
-    Ties,
-    fit_cox,
-    fit_many,
-    fit_slopes,
-    log_likelihoods,
-)
+from models.training.statistics.arrays import Counts, Events, Floats
+from models.training.statistics.cox import CoxFit, fit_cox, fit_many, fit_slopes, log_likelihoods
 from models.training.statistics.discrimination import Pairs
-from models.training.statistics.logistic import (
+from models.training.statistics.partial_likelihood import Design, log_likelihood, terms_of
+from models.training.statistics.resampling import FourFigures
+from tests.statistics.logistic import (
     Outcome,
     case_control_pairs,
     fit_logistic,
@@ -31,8 +25,6 @@ from models.training.statistics.logistic import (
     mean_difference,
     nagelkerke,
 )
-
-Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +39,6 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True)
-class BootstrapC:
-    """The four figures that go by "bootstrap C"; only the last is corrected for optimism."""
-
-    apparent: float  # the model in its own data
-    mean_in_resamples: float  # each resample's model in its resample: optimistic
-    mean_on_original: float  # each resample's model in the original data
-    corrected: float
-
-
-@dataclass(frozen=True, slots=True)
 class Optimism:
     """All indexes by rms's names, C, the uniform shrinkage factor, and the coefficients of every resample (B, p).
 
@@ -65,15 +47,10 @@ class Optimism:
     """
 
     indexes: Mapping[str, Index]
-    c: BootstrapC
+    c: FourFigures
     shrinkage: float
     coefficients: Floats
     failed: int
-
-
-def resamples(n: int, b: int, seed: int) -> Counts:
-    """Draw b resamples of n people with replacement: how often each is in each, (b, n)."""
-    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=b)
 
 
 def multiplicities(rows: NDArray[np.int64], n: int) -> Counts:
@@ -81,15 +58,15 @@ def multiplicities(rows: NDArray[np.int64], n: int) -> Counts:
     return np.stack([np.bincount(resample, minlength=n) for resample in rows]).astype(np.int64)
 
 
-def optimism(x: Floats, time: Floats, event: Events, counts: Counts, *, ties: Ties = "efron") -> Optimism:
+def optimism(x: Floats, time: Floats, event: Events, counts: Counts) -> Optimism:
     """Validate a Cox model of x (n, p) on resamples (B, n). Raises TrainingError as `fit_cox` does, or if all fail."""
-    whole = fit_cox(x, time, event, ties=ties)
-    coefficients = fit_many(x, time, event, counts, ties=ties)
+    whole = fit_cox(x, time, event)
+    coefficients = fit_many(x, time, event, counts)
     kept, often = _kept(coefficients, counts)
     pairs, own = Pairs(time, event), (x @ whole.coef)[None]
     original = _fitted(pairs, own, np.array([whole.log_likelihood]), np.array([whole.log_likelihood_null]))
     scores = kept @ x.T
-    training = _fitted(pairs, scores, *log_likelihoods(x, time, event, kept, often, ties=ties), often)
+    training = _fitted(pairs, scores, *log_likelihoods(x, time, event, kept, often), often)
     test = _frozen(pairs, scores, time, event, whole)
     indexes = _indexes(original, training, test)
     slope = indexes["Slope"].test
@@ -122,12 +99,6 @@ def optimism_logistic(x: Floats, y: Outcome, counts: Counts) -> Optimism:
     return Optimism(indexes, _c(indexes["Dxy"]), slope, coefficients, len(counts) - len(kept))
 
 
-def heuristic_shrinkage(fit: CoxFit) -> float:
-    """Van Houwelingen and le Cessie's factor: (likelihood ratio - parameters) / likelihood ratio."""
-    ratio = 2 * (fit.log_likelihood - fit.log_likelihood_null)
-    return 1 - len(fit.coef) / ratio
-
-
 def _kept(coefficients: Floats, counts: Counts) -> tuple[Floats, Counts]:
     finite = np.isfinite(coefficients).all(axis=1)
     if not finite.any():
@@ -148,12 +119,24 @@ def _fitted(
 
 def _frozen(pairs: Pairs, scores: Floats, time: Floats, event: Events, whole: CoxFit) -> dict[str, Floats]:
     """The indexes of models in other data: what a slope would gain there is U, which counts against Q."""
-    slope, refitted, frozen = fit_slopes(scores, time, event, ties=whole.ties)
+    slope = fit_slopes(scores, time, event)
+    refitted, frozen = likelihoods_of_slopes(scores, time, event, slope)
     indexes = _of_likelihoods(refitted, np.full(len(slope), whole.log_likelihood_null), scores.shape[1])
     indexes["Dxy"] = 2 * pairs.concordance(scores) - 1
     indexes["Slope"], indexes["U"] = slope, (frozen - refitted) / whole.log_likelihood_null
     indexes["g"] = mean_difference(slope[:, None] * scores)
     return indexes
+
+
+def likelihoods_of_slopes(
+    scores: Floats, time: Floats, event: Events, slope: Floats
+) -> tuple[Floats, Floats]:
+    """The log partial likelihoods (B,) of each score (B, n) as the one column, at its slope and at a slope of 1."""
+    design = Design(scores[..., None], time, event)
+    once = np.ones(design.z.shape[::2])
+    terms = terms_of(design, once, "efron")
+    at_slope, at_one = (log_likelihood(design, b * design.scale, once, terms) for b in (slope[:, None], 1.0))
+    return at_slope, at_one
 
 
 def _of_likelihoods(fitted: Floats, null: Floats, n: int) -> dict[str, Floats]:
@@ -196,6 +179,6 @@ def _largest_miscalibration(intercept: float, slope: float) -> Index:
     return Index(0.0, 0.0, largest, largest, largest)
 
 
-def _c(dxy: Index) -> BootstrapC:
+def _c(dxy: Index) -> FourFigures:
     apparent, inside, outside = ((1 + d) / 2 for d in (dxy.original, dxy.training, dxy.test))
-    return BootstrapC(apparent, inside, outside, (1 + dxy.corrected) / 2)
+    return FourFigures(apparent, inside, outside, (1 + dxy.corrected) / 2, inside - outside)

@@ -1,4 +1,4 @@
-"""Logistic regression: maximum likelihood, Firth's penalty with profile limits, FLIC, and many resamples at once.
+"""Logistic regression, for the comparison with R alone: maximum likelihood, Firth's penalty with profile limits, FLIC, and many resamples at once.
 
 Coefficients are (1 + p,), the intercept first. Under Firth's penalty (Jeffreys' prior) they are finite even where a
 predictor separates the outcome; its predictions are then recalibrated by FLIC, an intercept fitted without penalty.
@@ -13,9 +13,9 @@ from scipy.special import expit
 from scipy.stats import chi2
 
 from models.training.errors import TrainingError
+from models.training.statistics.arrays import Floats
 from models.training.statistics.cox import solve_each
 from models.training.statistics.discrimination import Pairs
-from models.training.statistics.partial_likelihood import Floats
 
 Outcome = NDArray[np.bool_]
 
@@ -140,7 +140,7 @@ def _sizes(x: Floats) -> Floats:
     spread = x.std(axis=0)
     if (constant := np.flatnonzero(spread <= 1e-12 * (1 + np.abs(x.mean(axis=0))))).size:
         raise TrainingError(f"column {constant[0] + 1} is constant: leave it out")
-    if np.linalg.cond(np.corrcoef(x.T).reshape(x.shape[1], -1)) > 1e10:  # noqa: PLR2004
+    if np.linalg.cond(np.corrcoef(x.T).reshape(x.shape[1], -1)) > 1e10:
         raise TrainingError("the predictors are collinear: leave one out")
     return np.concatenate([[1.0], spread])
 
@@ -191,7 +191,7 @@ def mean_difference(scores: Floats, counts: NDArray[np.int64] | None = None) -> 
 def fit_logistic_many(x: Floats, y: Outcome, counts: NDArray[np.int64]) -> Floats:
     """Fit each resample: x (n, p) or one design each (B, n, p), counts (B, n) → (B, 1 + p); nan without a finite fit."""
     design = np.concatenate([np.ones((*x.shape[:-1], 1)), x], axis=-1)
-    if x.ndim == 2:  # noqa: PLR2004
+    if x.ndim == 2:
         design = design[None]
     size = np.abs(design).max(axis=1, keepdims=True)
     design = design / size

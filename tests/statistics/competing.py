@@ -1,4 +1,4 @@
-"""Competing events: cause-specific Cox models with the absolute risk that follows from them, and Fine and Gray's model.
+"""Competing events, for the comparison with R alone: cause-specific Cox models with the absolute risk that follows from them, and Fine and Gray's model.
 
 `status` is 0 for censored, else the number of the cause. The absolute risk is riskRegression's (CSC, product limit):
 F(t|x) = Σ S(u-) dΛ1(u|x) over event times u, S being the product of 1 - Σ dΛ over all causes.
@@ -8,14 +8,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.training.errors import TrainingError
+from models.training.statistics.arrays import Floats, Members, Statuses
 from models.training.statistics.baseline import Baseline, baseline
-from models.training.statistics.cox import MOST_STEPS, Floats, Ties, fit_cox
+from models.training.statistics.cox import MOST_STEPS, fit_cox
+from models.training.statistics.partial_likelihood import Ties
 from models.training.statistics.survival import kaplan_meier, step_at
 
-Status = NDArray[np.int64]
 _SMALL_STEP = 1e-10
 _LARGEST = 25.0
 
@@ -47,7 +47,12 @@ class CauseSpecific:
 
 
 def cause_specific(
-    x: Floats, time: Floats, status: Status, *, ties: Ties = "efron", without_covariates: Collection[int] = ()
+    x: Floats,
+    time: Floats,
+    status: Statuses,
+    *,
+    ties: Ties = "efron",
+    without_covariates: Collection[int] = (),
 ) -> CauseSpecific:
     """Fit a Cox model to each cause, the others censored; causes named in `without_covariates` get a hazard alone.
 
@@ -64,7 +69,7 @@ def cause_specific(
     return CauseSpecific(causes, np.unique(time[status != 0]), float(time.max()))
 
 
-def fine_gray(x: Floats, time: Floats, status: Status, cause: int = 1) -> Floats:
+def fine_gray(x: Floats, time: Floats, status: Statuses, cause: int = 1) -> Floats:
     """Log subdistribution hazard ratios (p,) by weighted risk sets (Breslow's ties, as cmprsk's crr).
 
     Whoever had a competing event stays at risk with weight G(t-) / G(T-). G is the Kaplan-Meier estimate of the
@@ -91,7 +96,7 @@ def fine_gray(x: Floats, time: Floats, status: Status, cause: int = 1) -> Floats
     )
 
 
-def _step(z: Floats, event: NDArray[np.bool_], weights: Floats, deaths: NDArray[np.int64]) -> Floats:
+def _step(z: Floats, event: Members, weights: Floats, deaths: Statuses) -> Floats:
     """One step of Newton's method; nan where the information is singular."""
     share = weights / weights.sum(axis=0)
     means = share.T @ z  # (K, p)
@@ -103,7 +108,7 @@ def _step(z: Floats, event: NDArray[np.bool_], weights: Floats, deaths: NDArray[
         return np.full_like(gradient, np.nan)
 
 
-def _subdistribution_weights(time: Floats, status: Status, cause: int) -> Floats:
+def _subdistribution_weights(time: Floats, status: Statuses, cause: int) -> Floats:
     """The weight (n, K) of each person in the risk set of each event time of the cause."""
     times = np.unique(time[status == cause])
     lost = kaplan_meier(time, status == 0)

@@ -1,0 +1,82 @@
+"""Resamples of a cohort: the pre-specified predictors fitted anew in each, and how those fits do in the whole cohort.
+
+A model fitted to a resample looks better there than in the whole cohort; the mean difference, the optimism, is by how
+much a model of the whole cohort owes its looks to chance.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.training.errors import TrainingError
+from models.training.statistics.arrays import Counts, Events, Floats
+from models.training.statistics.cox import fit_many, fit_slopes
+from models.training.statistics.discrimination import Pairs
+from models.training.statistics.progress import Progress, quiet
+
+_AT_ONCE = 100  # resamples between two reports of progress
+
+
+@dataclass(frozen=True, slots=True)
+class SurvivalData:
+    """Complete rows of a cohort: x (n, p), time (n,), event (n,)."""
+
+    x: Floats
+    time: Floats
+    event: Events
+
+
+@dataclass(frozen=True, slots=True)
+class Refits:
+    """The coefficients (B, p) of models fitted to resamples, given as multiplicities (B, n), and how many failed."""
+
+    coef: Floats
+    counts: Counts
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class FourFigures:
+    """The four figures that papers call "bootstrap C". Only `corrected` is optimism-corrected."""
+
+    apparent: float
+    mean_in_resamples: float
+    mean_on_original: float
+    corrected: float
+    optimism: float
+
+
+def draw_resamples(n: int, resamples: int, seed: int) -> Counts:
+    """Resamples of n people with replacement, as multiplicities (B, n)."""
+    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
+    return np.asarray(drawn, dtype=np.int64)
+
+
+def refit(data: SurvivalData, resamples: int, seed: int, progress: Progress = quiet) -> Refits:
+    """Fit the model to each resample by maximum likelihood; those without a finite fit are left out and counted."""
+    counts, fits = draw_resamples(len(data.time), resamples, seed), []
+    for begin in range(0, resamples, _AT_ONCE):
+        fits.append(fit_many(data.x, data.time, data.event, counts[begin : begin + _AT_ONCE]))
+        progress("models of resamples", min(begin + _AT_ONCE, resamples), resamples)
+    coef = np.concatenate(fits)
+    finite = np.isfinite(coef).all(axis=1)
+    if not finite.any():
+        raise TrainingError("no resample has a finite fit; the cohort is too small for internal validation")
+    return Refits(coef[finite], counts[finite], int((~finite).sum()))
+
+
+def four_figures(data: SurvivalData, score: Floats, refits: Refits) -> FourFigures:
+    """The apparent C of the model's own score (n,), the two bootstrap means, and the optimism-corrected C."""
+    pairs, scores = Pairs(data.time, data.event), refits.coef @ data.x.T
+    apparent = float(pairs.concordance(score[None])[0])
+    inside = float(pairs.concordance(scores, refits.counts).mean())
+    outside = float(pairs.concordance(scores).mean())
+    return FourFigures(apparent, inside, outside, apparent - (inside - outside), inside - outside)
+
+
+def slopes_on_original(data: SurvivalData, refits: Refits) -> Floats:
+    """The calibration slope of each resample's model in the whole cohort (B,); nan without a finite one.
+
+    By what the mean lacks to 1 the model of the whole cohort is too steep in new patients.
+    """
+    return fit_slopes(refits.coef @ data.x.T, data.time, data.event)
