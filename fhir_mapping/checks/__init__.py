@@ -133,7 +133,7 @@ def _patient(
     current: Iterable[neutral.Resource], patient_id: str, as_of: datetime, mapping: MappingSettings
 ) -> Patient | None:
     for resource in current:
-        if resource.type == "Patient" and resource.id == patient_id and resource.content:
+        if resource.name == f"Patient/{patient_id}" and resource.readable and resource.content:
             found = resource.content()
             assert isinstance(found, neutral.Person)
             return read_person(resource.id, found, as_of, mapping)
@@ -144,7 +144,7 @@ def _reports(current: Iterable[neutral.Resource], case: Case) -> Mapping[str, fr
     """List, by Observation, this patient's reports with an accepted status, whatever their code (D1)."""
     listed: dict[str, set[str]] = {}
     for resource in current:
-        if resource.type != "DiagnosticReport" or resource.content is None:
+        if resource.type != "DiagnosticReport" or resource.content is None or not resource.readable:
             continue
         if _subject_problem(resource, case.patient_id):
             continue
@@ -183,7 +183,8 @@ def _subject_problem(resource: neutral.Resource, patient_id: str) -> str:
     """
     own = f"Patient/{patient_id}"
     if resource.type == "Patient":
-        return "" if resource.name == own else "other patient"
+        has_no_name = not resource.id and "id" in resource.lost
+        return "" if resource.name == own or has_no_name else "other patient"
     if resource.subjects is None:
         return ""
     others = [subject for subject in resource.subjects if subject not in {own, ""}]
