@@ -6,9 +6,22 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
+from fhir_mapping.record import Doubt
 from models.inputs import FollowUpFacts, State
 
-EligibilityState = Literal["definite", "probable", "possible", "none", "excluded"]
+EligibilityState = Literal["definite", "probable", "possible", "none", "excluded", "unknown"]
+Bar = Literal[
+    "eligibility",
+    "subtype",
+    "cardiac_involvement",
+    "high_ana",
+    "treatment_refractory",
+    "high_drr",
+    "phase",
+    "statin",
+    "silence",
+]
+"""What a doubt can change, in the order in which `explain` names it (U6)."""
 Subtype = Literal["anti-SRP", "anti-HMGCR", "both", "seronegative", "unknown"]
 FactorState = Literal["present", "absent", "missing"]
 
@@ -46,11 +59,15 @@ class Feature:
     date: str = ""
     evidence: tuple[Evidence, ...] = ()
     notes: tuple[Note, ...] = ()
+    barred_by: tuple[Doubt, ...] = ()  # without these it would be something else (U5)
 
 
 @dataclass(frozen=True, slots=True)
 class Eligibility:
-    """Is this an IMNM patient (E)? `onset` is the myositis onset of E9."""
+    """Is this an IMNM patient (E)? `onset` is the myositis onset of E9.
+
+    `unknown`: what could not be used or read would make the patient one (U4, F9).
+    """
 
     state: EligibilityState
     reason: str
@@ -58,6 +75,8 @@ class Eligibility:
     evidence: tuple[Evidence, ...] = ()
     onset: datetime | None = None
     notes: tuple[Note, ...] = ()
+    barred_by: tuple[Doubt, ...] = ()  # with these as signs it would be something else (U4)
+    subtype_barred_by: tuple[Doubt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +123,14 @@ class SrpRefractory:
 
 
 @dataclass(frozen=True, slots=True)
+class Barring:
+    """A doubt that keeps something from being what it would be without it, and what (U6)."""
+
+    doubt: Doubt
+    bars: tuple[Bar, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RefusedFact:
     """A resource that carries a code we read (or is another patient's) and does not count."""
 
@@ -126,6 +153,7 @@ class Findings:
     context: tuple[ContextFinding, ...]
     srp_refractory: SrpRefractory | None
     refused: tuple[RefusedFact, ...]
+    doubts: tuple[Barring, ...]  # by resource and role
     notes: tuple[Note, ...]
     unread: Mapping[str, str]  # failed sources that eligibility or a predictor needs → what happened
     failed: Mapping[str, str]  # every failed source

@@ -236,6 +236,7 @@ class Diagnosis(Fact):
     onset: Moment | None  # onset[x], else recordedDate; None: undated
     recorded: Moment | None  # recordedDate alone; kept with its own (possibly later) time
     recorded_late: bool = False  # recordedDate lies after as_of
+    abatement: Moment | None = None  # abatement[x] where it has a time, which may lie after as_of
 
     @property
     def eligible(self) -> bool:
@@ -267,6 +268,7 @@ class Treatment(Fact):
     kind: MedicationKind
     ingredient: str  # the role of its table row: prednisone, rituximab, statin, …
     active: bool
+    completed: bool = False
     authored: Moment | None = None
     validity: Period = Period()
     supply_days: Decimal | None = None  # expectedSupplyDuration (request) or daysSupply (dispense)

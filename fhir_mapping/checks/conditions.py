@@ -42,6 +42,7 @@ def judge_condition(resource: neutral.Resource, found: neutral.Condition, case: 
             onset=case.at(found.onset) if found.onset else None,
             recorded=case.at(recorded) if recorded and not is_late else recorded,
             recorded_late=is_late,
+            abatement=found.abatement,
         ),
     )
 

@@ -117,6 +117,7 @@ def _treatment(
         kind=found.kind,
         ingredient=ingredient,
         active=resource.status == "active",
+        completed=resource.status == "completed",
         authored=_start(found.authored, case),
         validity=_period(found.validity, case),
         supply_days=_supply(found.supply, case.tables),

@@ -9,7 +9,7 @@ from fhir_mapping.evidence import Subtype
 from fhir_mapping.laboratory.bounds import above, rank
 from fhir_mapping.laboratory.phrases import answer_of, sounds_weak, verdict
 from fhir_mapping.laboratory.titres import text_of, titres_of
-from fhir_mapping.record import Coding, Component, PatientRecord, Result, Value
+from fhir_mapping.record import Doubt, Coding, Component, PatientRecord, Result, Value
 from fhir_mapping.terms import Tables
 
 LabAnswer = Literal["positive", "weak", "negative"]
@@ -86,6 +86,12 @@ class Serology:
     """The answers to anti-SRP and anti-HMGCR: for each the latest result of each answer."""
 
     latest: Mapping[tuple[Antibody, LabAnswer], Result]
+    doubts: tuple[Doubt, ...] = ()  # in either, by code or by words
+
+    @property
+    def all_negative(self) -> bool:
+        """Whether both have a result read as negative, and neither was ever positive or weak."""
+        return not self.positive and all(map(self._is_negative, ANTIBODIES))
 
     @property
     def positive(self) -> tuple[Antibody, ...]:
@@ -102,7 +108,7 @@ class Serology:
                 return "anti-SRP"
             case ("anti-hmgcr",):
                 return "anti-HMGCR"
-        return "seronegative" if all(map(self._is_negative, ANTIBODIES)) else "unknown"
+        return "seronegative" if self.all_negative and not self.doubts else "unknown"
 
     def _is_negative(self, antibody: Antibody) -> bool:
         return (antibody, "negative") in self.latest and (antibody, "weak") not in self.latest
@@ -116,4 +122,4 @@ def read_serology(record: PatientRecord) -> Serology:
         for result in sorted(results, key=lambda result: result.when.last):
             if answer := read_answer(result, record.mapping.tables):
                 latest[antibody, answer] = result
-    return Serology(latest)
+    return Serology(latest, record.doubts_in(*ANTIBODIES))

@@ -1,77 +1,62 @@
-"""Is this an IMNM patient? Definite, probable, possible, none or excluded (E)."""
+"""Is this an IMNM patient? Definite, probable, possible, none, excluded, or not known (E, U4)."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from fhir_mapping.evidence import Eligibility, EligibilityState, Evidence, Note
-from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, LabAnswer, Serology, read_serology
-from fhir_mapping.laboratory.bounds import amount_of, is_raised, size
-from fhir_mapping.record import Diagnosis, PatientRecord, Result
+from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, LabAnswer, Serology
+from fhir_mapping.record import Diagnosis, Doubt, PatientRecord, SourceKey
 from fhir_mapping.rules.citation import cite, cite_diagnosis, cite_with_limit
+from fhir_mapping.rules.signs import Signs, is_broad, read_signs, signs_in_doubt
 from fhir_mapping.terms.roles import RoleWord
 
 _NAMES: dict[Antibody, str] = {"anti-srp": "anti-SRP", "anti-hmgcr": "anti-HMGCR"}
 _COMPETING: tuple[RoleWord, ...] = ("dermatomyositis", "inclusion-body-myositis")
-
-
-@dataclass(frozen=True, slots=True)
-class Signs:
-    """What speaks for IMNM: a core code, a broad code, a positive antibody, a CK that was ever high (E1 to E3)."""
-
-    core: tuple[Diagnosis, ...]
-    broad: tuple[Diagnosis, ...]
-    serology: Serology
-    ck: Result | None
-
-    @property
-    def state(self) -> EligibilityState:
-        """Definite (E1), probable (E2), possible (E3) or none (E4), before exclusions."""
-        if self.core:
-            return "definite"
-        signs = [bool(self.broad), bool(self.serology.positive), self.ck is not None]
-        return "probable" if all(signs) else "possible" if sum(signs) > 1 else "none"
+PHASE_1: tuple[SourceKey, ...] = ("patient", "conditions", "antibodies")  # what eligibility is read from
+_UNREAD = "it could not be read whether this is an IMNM patient"
 
 
 def eligibility(record: PatientRecord) -> Eligibility:
-    """Whether this is an IMNM patient, which subtype, since when, and by what evidence (E1 to E9)."""
+    """Whether this is an IMNM patient, which subtype, since when, and by what evidence (E1 to E9, U4)."""
     signs = read_signs(record)
-    state = signs.state
+    state: EligibilityState = signs.state
     reason = _reason(record, signs)
+    barring = _barring(record, signs)
     notes: list[Note] = []
+    if state == "none" and not (record.patient and record.patient.dead):
+        if barring:
+            state, reason = "unknown", f"not known: {'; '.join(dict.fromkeys(map(in_words, barring)))}"
+        elif not _is_complete(record, signs):
+            state, reason = "unknown", _UNREAD
     if state in {"definite", "probable"}:
         notes += _competing(record)
         if exclusion := _exclusion(record):
             state, reason = "excluded", exclusion
     onset = myositis_onset(record, signs.serology)
-    if onset is None and state != "none":
+    if onset is None and state not in {"none", "unknown"}:
         notes.append(Note("E9", "myositis onset is unknown: rules that need it are skipped"))
-    evidence = (
-        *(cite_diagnosis(diagnosis) for diagnosis in signs.core or signs.broad),
-        *_cite_serology(signs.serology),
-        *(cite_with_limit(signs.ck) if signs.ck and not signs.core else ()),
+    return Eligibility(
+        state,
+        reason,
+        signs.serology.subtype,
+        _evidence(signs),
+        onset,
+        tuple(notes),
+        barring,
+        _barring_subtype(signs.serology),
     )
-    return Eligibility(state, reason, signs.serology.subtype, evidence, onset, tuple(notes))
 
 
-def read_signs(record: PatientRecord) -> Signs:
-    """The conditions, antibodies and the highest CK above 5 × its own limit that E1 to E3 use (M1)."""
-    serology = read_serology(record)
-    eligible = sorted(
-        (diagnosis for diagnosis in record.diagnoses if diagnosis.eligible),
-        key=lambda diagnosis: diagnosis.resource,
-    )
-    return Signs(
-        core=tuple(d for d in eligible if d.confirmed and d.has("core")),
-        broad=tuple(d for d in eligible if _stands_for_broad(d, serology)),
-        serology=serology,
-        ck=_high_ck(record),
-    )
+def in_words(doubt: Doubt) -> str:
+    """What could not be used, without saying whose or which: "a diagnosis could not be used (no subject)"."""
+    what = {"core": "a diagnosis", "broad": "a diagnosis", "cardiac": "a diagnosis", "agent": "a medicine"}
+    name = what.get(doubt.role) or _NAMES.get(doubt.role, doubt.role.upper())  # type: ignore[call-overload]
+    return f"{name} could not be used ({doubt.reason})"
 
 
 def is_myopathy(diagnosis: Diagnosis, serology: Serology) -> bool:
     """Whether a Condition has a core code, or one that is broad with these antibodies (E1, E2)."""
-    return diagnosis.has("core") or _is_broad(diagnosis, serology)
+    return diagnosis.has("core") or is_broad(diagnosis, serology.positive)
 
 
 def myositis_onset(record: PatientRecord, serology: Serology) -> datetime | None:
@@ -80,28 +65,56 @@ def myositis_onset(record: PatientRecord, serology: Serology) -> datetime | None
     return min((d.onset.first for d in counted if d.onset), default=None)
 
 
-def _is_broad(diagnosis: Diagnosis, serology: Serology) -> bool:
-    """Some codes are broad only with an antibody, some only with anti-HMGCR (E2)."""
-    positive = serology.positive
+def _barring(record: PatientRecord, signs: Signs) -> tuple[Doubt, ...]:
+    """U4: the doubts that alone, or not without which, would make it another state; those by words behind E3."""
+    if signs.state in {"definite", "probable"} or (record.patient and record.patient.dead):
+        return ()
+    behind = (*signs.named, *_words_that_keep_open(record, signs)) if signs.state == "possible" else ()
+    tried = signs_in_doubt(record)
+    whole = read_signs(record, tried).state
+    if whole == signs.state:
+        return behind
+    kinds = dict.fromkeys((doubt.role, doubt.roles) for doubt in tried)  # doubts of one kind do the same
+    decisive = {
+        kind
+        for kind in kinds
+        if _tried(record, [d for d in tried if (d.role, d.roles) == kind]) != signs.state
+        or _tried(record, [d for d in tried if (d.role, d.roles) != kind]) != whole
+    }
+    return (*behind, *(d for d in tried if (d.role, d.roles) in decisive))
+
+
+def _tried(record: PatientRecord, doubts: Sequence[Doubt]) -> str:
+    return read_signs(record, doubts).state
+
+
+def _words_that_keep_open(record: PatientRecord, signs: Signs) -> tuple[Doubt, ...]:
+    """E3: an antibody by words, where both are otherwise read as negative."""
+    asked = signs.serology.all_negative and not signs.positive
+    return tuple(d for d in record.doubts_in(*ANTIBODIES) if d.by == "word") if asked else ()
+
+
+def _barring_subtype(serology: Serology) -> tuple[Doubt, ...]:
+    """E8: what keeps a patient with two negative antibodies from being seronegative."""
+    return serology.doubts if serology.all_negative else ()
+
+
+def _is_complete(record: PatientRecord, signs: Signs) -> bool:
+    """Whether no more reading could make this an IMNM patient (E1 to E4, F9); CK is needed only beside one sign."""
+    if record.patient is None or any(map(record.has_failed, PHASE_1)):
+        return False
+    alone = bool(signs.broad or signs.positive)
+    return not (alone and record.has_failed("enzymes"))
+
+
+def _evidence(signs: Signs) -> tuple[Evidence, ...]:
+    core = [d for d in signs.coded if d.confirmed and d.has("core")]
     return (
-        diagnosis.has("broad")
-        or (diagnosis.has("broad-antibody") and bool(positive))
-        or (diagnosis.has("broad-hmgcr") and "anti-hmgcr" in positive)
+        *(cite_diagnosis(diagnosis) for diagnosis in core or signs.broad),
+        *(Evidence(doubt.resource, "core", date=doubt.date) for doubt in signs.named if not core),
+        *_cite_serology(signs.serology),
+        *(cite_with_limit(signs.ck) if signs.ck and not core else ()),
     )
-
-
-def _stands_for_broad(diagnosis: Diagnosis, serology: Serology) -> bool:
-    """M1: a core code that is not confirmed stands for a broad one; a broad one must be confirmed."""
-    return _is_broad(diagnosis, serology) if diagnosis.confirmed else diagnosis.has("core")
-
-
-def _high_ck(record: PatientRecord) -> Result | None:
-    """The highest CK that certainly exceeds 5 × its own limit; of equal ones the earliest, then the lower id."""
-    times = record.mapping.tables.rules.number("eligibility.ck_times_uln")
-    high = sorted(
-        (ck for ck in record.of("ck") if is_raised(ck, times)), key=lambda ck: (ck.when.last, ck.id)
-    )
-    return max(high, key=lambda ck: size(amount_of(ck)), default=None)
 
 
 def _exclusion(record: PatientRecord) -> str:
@@ -127,6 +140,8 @@ def _competing(record: PatientRecord) -> Iterator[Note]:
 def _reason(record: PatientRecord, signs: Signs) -> str:
     if signs.core:
         return "immune-mediated necrotizing myopathy is coded"
+    if signs.state == "possible" and signs.named and not signs.is_possible_by_codes:
+        return "immune-mediated necrotizing myopathy is named, not coded"
     times = record.mapping.tables.rules.number("eligibility.ck_times_uln")
     signs_in_words = [
         "a myopathy is coded" if signs.broad else "",

@@ -1,13 +1,14 @@
 """Medication resources as stretches of treatment (T3), and the daily dose of glucocorticoid (T4)."""
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from fhir_mapping.record import Dosage, Moment, PatientRecord, Treatment, local_day
+from fhir_mapping.record import Dosage, Moment, PatientRecord, Period, Treatment, local_day
 from fhir_mapping.terms.roles import AgentClass
 from fhir_mapping.terms.units import sane
 
@@ -72,7 +73,8 @@ class _End(NamedTuple):
 
 def exposures(record: PatientRecord) -> tuple[Exposure, ...]:
     """Every medication resource that has begun by `as_of`, in order of time (T3)."""
-    begun = [e for t in record.treatments if (e := _exposure(record, t))]
+    next_orders = _next_orders(record)
+    begun = [e for t in record.treatments if (e := _exposure(record, t, next_orders.get(t.resource)))]
     return tuple(sorted(begun, key=lambda e: (e.start, e.end, e.treatment.resource, e.treatment.ingredient)))
 
 
@@ -120,13 +122,42 @@ def glucocorticoid_dose(record: PatientRecord, treated: Iterable[Episode], day: 
     return max(sums, key=lambda dose: dose.mg, default=None)
 
 
-def _exposure(record: PatientRecord, treatment: Treatment) -> Exposure | None:
+def _next_orders(record: PatientRecord) -> Mapping[str, datetime]:
+    """T3: until when a completed order lasts of which nothing but its day is known: until the next of its kind.
+
+    By the name of the order; only within 120 days, and not of glucocorticoids, of which short courses are usual.
+    """
+    tables = record.mapping.tables
+    longest = tables.rules.days("refractory.completed_order_days")
+    by_ingredient: defaultdict[str, list[tuple[datetime, Treatment]]] = defaultdict(list)
+    for treatment in record.treatments:
+        klass = tables.agent(treatment.ingredient).klass
+        if treatment.kind == "MedicationRequest" and treatment.authored and klass != GLUCOCORTICOID:
+            if klass not in NO_AGENTS:
+                by_ingredient[treatment.ingredient].append((treatment.authored.first, treatment))
+    until: dict[str, datetime] = {}
+    for orders in by_ingredient.values():
+        written = sorted({when for when, _ in orders})
+        for when, order in orders:
+            later = bisect_right(written, when)
+            if later < len(written) and written[later] - when <= longest and _is_known_by_its_day(order):
+                until[order.resource] = written[later]
+    return until
+
+
+def _is_known_by_its_day(order: Treatment) -> bool:
+    bounded = any(d.bounds != Period() for d in order.dosages)
+    return order.completed and not bounded and order.validity == Period() and order.supply_days is None
+
+
+def _exposure(record: PatientRecord, treatment: Treatment, until: datetime | None) -> Exposure | None:
     """One resource, if it has begun; within the tolerance of F3 a start after `as_of` counts as at `as_of`."""
     as_of, zone, tables = record.as_of, record.mapping.time_zone, record.mapping.tables
     began = _began(treatment)
     if began is None or began.first - as_of > tables.rules.days("facts.future_tolerance"):
         return None
-    start, end = min(began.first, as_of), _end(treatment, began.first, as_of)
+    start = min(began.first, as_of)
+    end = _End(until, until) if until else _end(treatment, began.first, as_of)
     covers = max(start, min(end.covers, as_of))
     return Exposure(
         treatment=treatment,

@@ -1,14 +1,15 @@
 """High ANA titre: present, absent, indeterminate or missing (A)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fhir_mapping.evidence import Feature, Note
 from fhir_mapping.laboratory.bounds import at_least, rank
 from fhir_mapping.laboratory.titres import Titre
-from fhir_mapping.record import PatientRecord
+from fhir_mapping.record import Doubt, PatientRecord, Result
 from fhir_mapping.rules.citation import cite
-from fhir_mapping.rules.predictors.staining import Staining, read_ana
+from fhir_mapping.rules.doubted import doubted
+from fhir_mapping.rules.predictors.staining import Staining, belongs_to, read_ana
 from fhir_mapping.terms.rules import Rules
 from models.inputs import State
 
@@ -29,6 +30,10 @@ class Decision:
 def high_ana(record: PatientRecord) -> Feature:
     """Whether any nuclear ANA titre ever reached the threshold (A1 to A5); the value is reciprocal, in {titer}."""
     results = record.of("ana")
+    return doubted(_read(record, results), "A4b", "a result could not be read", _doubts(record, results))
+
+
+def _read(record: PatientRecord, results: Sequence[Result]) -> Feature:
     if not results:
         reason = "no ANA result" if record.offers("ana") else "not offered by the server"
         return Feature(State.MISSING, "A3", reason)
@@ -38,6 +43,16 @@ def high_ana(record: PatientRecord) -> Feature:
     if decision is None:
         return Feature(State.MISSING, "A3", "no ANA result that can be read", stale)
     return _feature(decision, stale)
+
+
+def _doubts(record: PatientRecord, results: Sequence[Result]) -> tuple[Doubt, ...]:
+    """A4b: every doubt, but not a line without titre ("see note") beside a result that was read."""
+    read = {place for result in results for place in belongs_to(result)}
+    return tuple(
+        doubt
+        for doubt in record.doubts_in("ana")
+        if "titre" in doubt.roles or doubt.result is None or read.isdisjoint(belongs_to(doubt.result))
+    )
 
 
 def _feature(decision: Decision, stale: bool) -> Feature:

@@ -1,18 +1,34 @@
 """Cardiac involvement, `cardiac.v1-clinical` (rules C1 to C6, with M1, E9 and F9)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.evidence import Evidence, Feature, Note
-from fhir_mapping.laboratory.bounds import amount_of, at_least, is_raised, is_within, size
-from fhir_mapping.laboratory.results import latest, recent
-from fhir_mapping.record import Diagnosis, PatientRecord, Result
+from fhir_mapping.laboratory.bounds import above, amount_of, at_least, is_raised, is_within, size
+from fhir_mapping.laboratory.results import latest
+from fhir_mapping.record import Diagnosis, Doubt, PatientRecord, Result
 from fhir_mapping.rules.citation import cite, cite_diagnosis
+from fhir_mapping.rules.doubted import doubted
 from fhir_mapping.terms.roles import Analyte, RoleWord
 from models.inputs import State
 
-_RAISED: Mapping[Analyte, str] = {"troponin-i": "troponin I raised", "nt-probnp": "NT-proBNP raised"}
+_RAISED: Mapping[Analyte, str] = {  # C3, in its order
+    "troponin-t": "troponin T raised, may come from skeletal muscle: troponin I decides",
+    "troponin-i": "troponin I raised",
+    "nt-probnp": "NT-proBNP raised",
+}
+_DOUBT_LIMITS: Mapping[str, str] = {
+    "troponin-t": "cardiac.troponin_t_doubt",
+    "troponin-i": "cardiac.troponin_i_doubt",
+    "nt-probnp": "cardiac.nt_probnp_doubt",
+}
+_SEARCHES: Mapping[Analyte, str] = {  # C6, in the words of its reason
+    "troponin-i": "troponin I",
+    "troponin-t": "troponin T",
+    "lvef": "ejection fraction",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +42,8 @@ class _Heart:
     causes: tuple[Diagnosis, ...]  # what explains heart failure or a low LVEF otherwise (C4)
     low_lvef: tuple[Result, ...]  # the lowest first
     recovered: Result | None  # an LVEF that is no longer low, later than the lowest
-    raised: tuple[Result, ...]  # troponin I, NT-proBNP
-    normal: tuple[Result, ...]  # the negative search of C6
+    raised: tuple[Result, ...]  # troponin T, troponin I, NT-proBNP
+    normal: tuple[Result, ...]  # the negative searches of C6, whatever their age
 
     @property
     def failing(self) -> tuple[Diagnosis, ...]:
@@ -43,11 +59,10 @@ def cardiac_involvement(record: PatientRecord, onset: datetime | None) -> Featur
     """
     heart = _read(record, onset)
     decided = _present(heart) or _indeterminate(heart)
-    if decided is None and heart.normal:
-        decided = Feature(State.ABSENT, "C6", evidence=_cited((), heart.normal))
     if decided is None:
-        reason = "not assessed" if record.offers("cardiacTests") else "not offered by the server"
-        decided = Feature(State.MISSING, "C6", reason)
+        decided = _searched(record, heart.normal, onset)
+    elif decided.state is State.PRESENT:
+        decided = doubted(decided, "U5", "", record.doubts_in("cardiac"))
     if onset is None and (heart.tier_a or heart.tier_c or heart.low_lvef):
         note = Note("E9", "Onset of myositis unknown: heart findings count whatever their date")
         return replace(decided, notes=(*decided.notes, note))
@@ -88,7 +103,7 @@ def _in_window(record: PatientRecord, when: datetime, onset: datetime | None) ->
 def _is_low(record: PatientRecord, lvef: Result) -> bool | None:
     """C2: below 50 %; None where a comparator leaves it open."""
     limit, amount = record.mapping.tables.rules.number("cardiac.lvef_below"), lvef.amount
-    normal = at_least(amount.value, amount.comparator, limit) if amount else None
+    normal = at_least(amount.value, amount.comparator, limit, amount.upto) if amount else None
     return None if normal is None else not normal
 
 
@@ -105,24 +120,99 @@ def _recovered(record: PatientRecord, low: tuple[Result, ...]) -> Result | None:
     return last if last and later and _is_low(record, last) is False else None
 
 
-def _recent(record: PatientRecord, analyte: Analyte) -> Result | None:
-    """C3, C6: the latest result of the last 365 days."""
-    days = record.mapping.tables.rules.days("cardiac.search_days")
-    return latest(recent(record.of(analyte), record.as_of, days))
+def _is_recent(record: PatientRecord, when: datetime) -> bool:
+    """C3, C6: of the last 365 days."""
+    return record.as_of - when <= record.mapping.tables.rules.days("cardiac.search_days")
 
 
 def _raised(record: PatientRecord) -> tuple[Result, ...]:
-    """C3: the latest troponin I, the latest NT-proBNP, above its own limit. Troponin T is no evidence (C5)."""
-    last = [_recent(record, analyte) for analyte in _RAISED]
-    return tuple(r for r in last if r and is_raised(r))
+    """C3: the latest of each within 365 days, if it is raised; troponin T not beside a troponin I that decides."""
+    last = (latest(record.of(analyte)) for analyte in _RAISED)
+    raised = [r for r in last if r and _is_recent(record, r.when.last) and _above(record, r) is True]
+    if any(r.analyte == "troponin-i" for r in raised):
+        return tuple(r for r in raised if r.analyte != "troponin-t")
+    return tuple(r for r in raised if r.analyte != "troponin-t" or not _is_answered(record, r))
+
+
+def _is_answered(record: PatientRecord, troponin_t: Result) -> bool:
+    """C3: a troponin I within its own limit, taken at most 7 days from it or later."""
+    reach = record.mapping.tables.rules.days("cardiac.troponin_i_within_days")
+    return any(
+        is_within(r) and troponin_t.when.last - r.when.last <= reach for r in record.of("troponin-i")
+    )
+
+
+def _above(record: PatientRecord, result: Result) -> bool | None:
+    """C3: above its own limit or, without one, above the doubt limit of the table; None: left open."""
+    amount, rules = amount_of(result), record.mapping.tables.rules
+    if result.limits.high is not None or result.limits.several:
+        return True if is_raised(result) else False if is_within(result) else None
+    return above(amount.value, amount.comparator, rules.number(_DOUBT_LIMITS[result.analyte]), amount.upto)
 
 
 def _normal(record: PatientRecord) -> tuple[Result, ...]:
     """C6: the latest troponin I, the latest troponin T, within its own limit, and the latest LVEF that is not low."""
-    troponins = [_recent(record, "troponin-i"), _recent(record, "troponin-t")]
-    lvef = _recent(record, "lvef")
-    normal = [r for r in troponins if r and is_within(r)]
-    return (*normal, lvef) if lvef and _is_low(record, lvef) is False else tuple(normal)
+    last = (latest(record.of(analyte)) for analyte in _SEARCHES)
+    return tuple(
+        r for r in last if r and (_is_low(record, r) is False if r.analyte == "lvef" else is_within(r))
+    )
+
+
+def _searched(record: PatientRecord, normal: tuple[Result, ...], onset: datetime | None) -> Feature:
+    """C6: absent after a negative search within 365 days, else missing; indeterminate against a doubt (U5, U5b)."""
+    recent = tuple(r for r in normal if _is_recent(record, r.when.last))
+    newest = max((r.when.last for r in recent), default=None)
+    newer = _newer_doubts(record, newest)
+    diagnoses = tuple(d for d in record.doubts_in("cardiac") if "cardiac-a" in d.roles)
+    older = _older_doubts(record, onset)
+    reason = (
+        "a newer result could not be read"
+        if newer
+        else "a diagnosis could not be read"
+        if diagnoses
+        else "an older ejection fraction could not be read"
+    )
+    doubts = tuple(dict.fromkeys((*newer, *diagnoses, *older)))
+    if recent:
+        return doubted(Feature(State.ABSENT, "C6", evidence=_cited((), recent)), "C6", reason, doubts)
+    return doubted(Feature(State.MISSING, "C6", _why_missing(record, normal)), "U5", reason, doubts)
+
+
+def _why_missing(record: PatientRecord, normal: tuple[Result, ...]) -> str:
+    if not record.offers("cardiacTests"):
+        return "not offered by the server"
+    if not normal:
+        return "not assessed"
+    last = max(normal, key=lambda r: r.when.last)
+    return f"last {_SEARCHES[last.analyte]} on {last.when.day_text}, over 365 days ago"
+
+
+def _newer_doubts(record: PatientRecord, newest: datetime | None) -> tuple[Doubt, ...]:
+    """C6: doubts of the last 365 days in a test of the heart, later than the newest negative search."""
+    doubts = (*record.doubts_in("lvef", *_RAISED), *map(open_doubt, _left_open(record)))
+    return tuple(
+        d for d in doubts if _is_recent(record, d.when) and (newest is None or d.when > newest)
+    )
+
+
+def _left_open(record: PatientRecord) -> Iterator[Result]:
+    """F5: what was read, and whose bounds leave the question of C2 or C3 open."""
+    for analyte in ("lvef", *_RAISED):
+        for result in record.of(analyte):
+            if (_is_low(record, result) if analyte == "lvef" else _above(record, result)) is None:
+                yield result
+
+
+def _older_doubts(record: PatientRecord, onset: datetime | None) -> tuple[Doubt, ...]:
+    """U5b: ejection fractions in C2's window whose number could be below 50 %."""
+    doubts = (*record.doubts_in("lvef"), *(open_doubt(r) for r in _left_open(record) if r.analyte == "lvef"))
+    return tuple(
+        d
+        for d in doubts
+        if (d.holds_number or d.reason == "interval")
+        and _in_window(record, d.when, onset)
+        and not (d.result and d.result.amount and _is_low(record, d.result) is False)
+    )
 
 
 def _present(heart: _Heart) -> Feature | None:
@@ -143,8 +233,8 @@ def _of_lvef(lowest: Result, recovered: Result | None) -> Feature:
     return Feature(
         State.PRESENT,
         "C2",
-        value=amount_of(lowest).value,
-        unit=shown.unit,
+        value=None if amount_of(lowest).upto else amount_of(lowest).value,
+        unit="" if amount_of(lowest).upto else shown.unit,
         date=shown.date,
         evidence=(shown,),
         notes=(Note("C2", f"LVEF has recovered since: {later.original} on {later.date}"),) if later else (),

@@ -1,37 +1,97 @@
 """High De Ritis ratio, AST/ALT: present, absent, indeterminate or missing (D)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Context
 from fractions import Fraction
 
 from fhir_mapping.evidence import Evidence, Feature, Note
-from fhir_mapping.laboratory.bounds import above
-from fhir_mapping.record import PatientRecord
-from fhir_mapping.rules.citation import cite_with_limit
+from fhir_mapping.checks.doubts import open_doubt
+from fhir_mapping.laboratory.bounds import above, is_raised
+from fhir_mapping.record import Diagnosis, PatientRecord, Result
+from fhir_mapping.rules.citation import cite_diagnosis, cite_with_limit
+from fhir_mapping.rules.doubted import doubted
 from fhir_mapping.rules.predictors.nearest import apart
 from fhir_mapping.rules.predictors.ratios import Ratio, Ratios, read_ratios
 from fhir_mapping.terms.roles import RoleWord
+from fhir_mapping.terms.rules import Rules
 from models.inputs import State
 
 _QUOTIENT = Context(prec=28)
 _BY_UNIT = frozenset({"no unit", "unknown unit"})
-_ENZYMES: frozenset[RoleWord] = frozenset({"ast", "alt"})
+_NEWER = "a newer result could not be read"
+_OTHER_SOURCES: Mapping[RoleWord, str] = {  # D8, in the words of the reason
+    "liver-disease": "liver disease",
+    "alcohol-disorder": "alcohol disorder",
+    "haemolysis": "haemolytic anaemia",
+    "rhabdomyolysis": "rhabdomyolysis",
+    "myocardial-infarction": "myocardial infarction",
+}
+_LASTING = frozenset[RoleWord]({"liver-disease", "alcohol-disorder", "haemolysis"})
 
 
 def high_drr(record: PatientRecord) -> Feature:
-    """Whether the latest AST/ALT from active disease is above the threshold (D1 to D7); the value has unit 1."""
+    """Whether the latest AST/ALT from active disease is above the threshold (D1 to D8); the value has unit 1."""
     ratios = read_ratios(record)
+    doubts = record.doubts_in("ast", "alt", "drr")
     look_back = record.mapping.tables.rules.days("high_drr.look_back_days")
     recent = [ratio for ratio in ratios.counted if _age(record, ratio) <= look_back]
     active = [ratio for ratio in recent if ratio.phase == "active"]
     if active:
-        return _decided(record, _chosen(record, active), active)
+        chosen = _chosen(record, active)
+        feature = _decided(record, chosen, active)
+        newer = tuple(doubt for doubt in doubts if doubt.when > chosen.when.last)
+        return _not_from_muscle(record, chosen, feature) or doubted(feature, "D5", _NEWER, newer)
     if unknown := [ratio for ratio in recent if ratio.phase == "unknown"]:
         return _undecided(_chosen(record, unknown), "D2", "activity unknown")
     if recent:
-        return _undecided(_chosen(record, recent), "D5", "no pair from active disease")
-    return Feature(State.MISSING, "D5", _why_missing(record, ratios))
+        feature = _undecided(_chosen(record, recent), "D5", "no pair from active disease")
+        newest = max(ratio.when.last for ratio in recent)
+        newer = tuple(doubt for doubt in doubts if doubt.when > newest)
+        return replace(feature, reason=_NEWER, barred_by=newer) if newer else feature
+    within = tuple(doubt for doubt in doubts if record.as_of - doubt.when <= look_back)
+    reason = "unit" if any(doubt.reason in _BY_UNIT for doubt in within) else _NEWER
+    return doubted(Feature(State.MISSING, "D5", _why_missing(record, ratios)), "D5", reason, within)
+
+
+def _not_from_muscle(record: PatientRecord, ratio: Ratio, feature: Feature) -> Feature | None:
+    """D8: a Condition that raises AST and ALT by itself; None where there is none, or CK says muscle all the same."""
+    rules = record.mapping.tables.rules
+    from_muscle = ratio.ck and is_raised(ratio.ck, rules.number("high_drr.muscle_ck_times_uln"))
+    named = [
+        (words, diagnosis)
+        for role, words in _OTHER_SOURCES.items()
+        for diagnosis in record.diagnoses
+        if diagnosis.confirmed and diagnosis.has(role)
+        if (not from_muscle and _lasted(diagnosis, ratio) if role in _LASTING else _happened(rules, diagnosis, ratio))
+    ]
+    if not named:
+        return None
+    kinds = ", ".join(dict.fromkeys(words for words, _ in named))
+    return replace(
+        feature,
+        state=State.INDETERMINATE,
+        rule="D8",
+        reason=f"AST and ALT may not come from muscle: {kinds}",
+        value=None,
+        unit="",
+        evidence=(*feature.evidence, *(cite_diagnosis(diagnosis, kind) for kind, diagnosis in named)),
+    )
+
+
+def _lasted(diagnosis: Diagnosis, ratio: Ratio) -> bool:
+    """Begun by the day of the pair (undated: yes) and not abated before it."""
+    begun = diagnosis.onset is None or diagnosis.onset.first <= ratio.when.last
+    return begun and not (diagnosis.abatement and diagnosis.abatement.last < ratio.when.first)
+
+
+def _happened(rules: Rules, diagnosis: Diagnosis, ratio: Ratio) -> bool:
+    """Begun from 14 days before to 7 days after the pair (undated: no)."""
+    if diagnosis.onset is None:
+        return False
+    after = diagnosis.onset.first - ratio.when.last
+    return -rules.days("high_drr.other_cause_before_days") <= after <= rules.days("high_drr.other_cause_after_days")
 
 
 def _age(record: PatientRecord, ratio: Ratio) -> timedelta:
@@ -51,24 +111,31 @@ def _decided(record: PatientRecord, ratio: Ratio, active: Iterable[Ratio]) -> Fe
     """D5 and D6: what the chosen ratio says; a bound decides if it can."""
     rules = record.mapping.tables.rules
     high = _is_high(record, ratio)
-    compared = any(member.amount and member.amount.comparator for member in ratio.members)
+    compared = any(map(_is_open, ratio.members))
     state = {True: State.PRESENT, False: State.ABSENT, None: State.INDETERMINATE}[high]
     return Feature(
         state,
         rule="D2" if ratio.reported else "D6" if compared else "D5",
         reason="the comparator leaves the ratio open" if high is None else "",
+        barred_by=tuple(open_doubt(r) for r in ratio.members if _is_open(r)) if high is None else (),
         stale=_age(record, ratio) > rules.days("high_drr.stale_after_days"),
-        value=None if high is None else _QUOTIENT.divide(ratio.ast, ratio.alt),
-        unit="" if high is None else "1",
+        value=None if high is None or ratio.upto else _QUOTIENT.divide(ratio.ast, ratio.alt),
+        unit="" if high is None or ratio.upto else "1",
         date=ratio.when.day_text,
         evidence=_evidence(ratio),
         notes=_notes(record, ratio, active),
     )
 
 
+def _is_open(result: Result) -> bool:
+    return bool(result.amount and (result.amount.comparator or result.amount.upto))
+
+
 def _is_high(record: PatientRecord, ratio: Ratio) -> bool | None:
     threshold = Fraction(record.mapping.tables.rules.number("high_drr.threshold"))
-    return None if ratio.comparator is None else above(ratio.exact, ratio.comparator, threshold)
+    if ratio.comparator is None:
+        return None
+    return above(ratio.exact, ratio.comparator, threshold, ratio.upto)
 
 
 def _undecided(ratio: Ratio, rule: str, reason: str) -> Feature:
@@ -90,11 +157,9 @@ def _evidence(ratio: Ratio) -> tuple[Evidence, ...]:
 def _why_missing(record: PatientRecord, ratios: Ratios) -> str:
     """D5, the first reason that holds; F9 where the source is not there at all."""
     asts, alts = record.of("ast"), record.of("alt")
-    without_unit = any(refused.reason in _BY_UNIT and refused.roles & _ENZYMES for refused in record.refused)
-    nothing = not (asts or alts or ratios.counted or without_unit)
+    nothing = not (asts or alts or ratios.counted)
     reasons = (
         ("not offered by the server", nothing and not record.offers("enzymes")),
-        ("unit", without_unit),
         ("no AST", not asts),
         ("no ALT", not alts),
         ("no pair within 5 years", any(not ratio.reported for ratio in ratios.counted)),
@@ -110,11 +175,6 @@ def _notes(record: PatientRecord, ratio: Ratio, active: Iterable[Ratio]) -> tupl
     if _is_unstable(record, ratio, active):
         threshold, days = rules.number("high_drr.threshold"), rules.number("high_drr.unstable_within_days")
         notes.append(Note("D7", f"unstable: within {days} days AST/ALT lay on both sides of {threshold}"))
-    if any(d.confirmed and d.has("liver-disease") for d in record.diagnoses):
-        notes.append(Note("D7", "liver disease is coded: AST and ALT may not come from muscle"))
-    if _had_infarction(record, ratio):
-        days = rules.number("high_drr.infarction_within_days")
-        notes.append(Note("D7", f"myocardial infarction within {days} days: AST may come from the heart"))
     return tuple(notes)
 
 
@@ -126,9 +186,3 @@ def _is_unstable(record: PatientRecord, ratio: Ratio, active: Iterable[Ratio]) -
     reach = record.mapping.tables.rules.days("high_drr.unstable_within_days")
     sides = {_is_high(record, other) for other in active if apart(other.when, ratio.when) <= reach}
     return sides >= {True, False}
-
-
-def _had_infarction(record: PatientRecord, ratio: Ratio) -> bool:
-    reach = record.mapping.tables.rules.days("high_drr.infarction_within_days")
-    infarctions = (d for d in record.diagnoses if d.has("myocardial-infarction") and d.confirmed)
-    return any(d.onset and apart(d.onset, ratio.when) <= reach for d in infarctions)

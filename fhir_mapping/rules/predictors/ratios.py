@@ -35,6 +35,7 @@ class Ratio:
     phase: Phase = "inactive"
     ck: Result | None = None  # the CK that D3 asks
     contradicted: bool = False  # a reported ratio beside it differs (D2)
+    upto: Fraction | None = None  # the highest ratio, where AST or ALT is an interval; AST/ALT is the lowest
 
     @property
     def exact(self) -> Fraction:
@@ -104,16 +105,21 @@ def _computed(pair: Pair, reported: Sequence[Result], rules: Rules) -> Ratio:
     ast, alt = amount_of(pair.ast), amount_of(pair.alt)
     ratio = Ratio(
         ast.value,
-        alt.value,
+        alt.value if alt.upto is None else alt.upto,
         _comparator_of_quotient(ast.comparator, alt.comparator),
         pair.when,
         pair.same_specimen,
         members=(pair.ast, pair.alt),
         phase="active" if is_raised(pair.ast) or is_raised(pair.alt) else "inactive",
+        upto=_highest(ast.upto or ast.value, alt.value) if ast.upto or alt.upto else None,
     )
     return replace(
         ratio, contradicted=any(_differs(_as_reported(result), ratio, rules) for result in reported)
     )
+
+
+def _highest(ast: Decimal, alt: Decimal) -> Fraction:
+    return Fraction(ast) / Fraction(alt)
 
 
 def _comparator_of_quotient(ast: str, alt: str) -> str | None:
@@ -126,7 +132,7 @@ def _comparator_of_quotient(ast: str, alt: str) -> str | None:
 
 def _differs(reported: Ratio, computed: Ratio, rules: Rules) -> bool:
     """D2: a difference of more than 10 % of the computed ratio; bounds are not compared."""
-    if reported.comparator or computed.comparator != "":
+    if reported.comparator or computed.comparator != "" or reported.upto or computed.upto:
         return False
     difference = abs(reported.exact - computed.exact)
     return difference * _PER_CENT > Fraction(rules.number("high_drr.direct_differs_percent")) * computed.exact
@@ -154,13 +160,14 @@ def _as_reported(result: Result) -> Ratio:
     is_inverse = result.analyte == "alt-ast-ratio"
     return Ratio(
         ast=_ONE if is_inverse else amount.value,
-        alt=amount.value if is_inverse else _ONE,
+        alt=(amount.upto or amount.value) if is_inverse else _ONE,
         comparator=_TURNED_OVER[amount.comparator] if is_inverse else amount.comparator,
         when=result.when,
         same_specimen=True,
         members=(result,),
         reported=True,
         phase="unknown",
+        upto=_highest(*((_ONE, amount.value) if is_inverse else (amount.upto, _ONE))) if amount.upto else None,
     )
 
 

@@ -1,26 +1,27 @@
 """Treatment refractory, `refractory.v1` (rules T5 to T10, with F9)."""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from decimal import Decimal
-from itertools import islice, takewhile
+from datetime import datetime
+from itertools import islice
 
+from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.evidence import Evidence, Feature, Note
-from fhir_mapping.laboratory.bounds import above, amount_of, is_raised, is_within
 from fhir_mapping.laboratory.results import latest, recent
 from fhir_mapping.record import PatientRecord, Result, SourceKey, local_day
 from fhir_mapping.rules.citation import cite, cite_with_limit
-from fhir_mapping.rules.exposures import (
-    GLUCOCORTICOID,
-    Episode,
-    Exposure,
-    administrations,
-    episodes,
-    glucocorticoid_dose,
-    time_treated,
+from fhir_mapping.rules.doubted import doubted
+from fhir_mapping.rules.exposures import Episode, Exposure, glucocorticoid_dose, time_treated
+from fhir_mapping.rules.predictors.course import (
+    TreatmentCourse,
+    course_of,
+    second_agents,
+    taken,
+    tolerated,
+    years_of_glucocorticoid,
 )
+from fhir_mapping.rules.predictors.course_doubts import NO_AGENT, agent_doubts, stayed_raised, why_doubted
 from fhir_mapping.terms.roles import AgentClass
 from models.inputs import State
 
@@ -31,38 +32,10 @@ MEDICATION_SOURCES: tuple[SourceKey, ...] = (
     "medicationAdministrations",
 )
 _NOT_OFFERED = "not offered by the server"
-_BY_COURSE: frozenset[AgentClass] = frozenset({"rituximab", "cyclophosphamide"})
+_NOT_DECIDED = "CK not decided"
 _ESCALATIONS: frozenset[AgentClass] = frozenset(
     {"rituximab", "cyclophosphamide", "fcrn", "complement", "jak"}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _TreatmentCourse:
-    """The course of treatment: episodes in order of their start, and every CK in order of time."""
-
-    record: PatientRecord
-    glucocorticoid: tuple[Episode, ...]
-    agents: tuple[Episode, ...]  # all other systemic agents
-    ck: tuple[Result, ...]  # of one time the highest first
-    high: tuple[Result, ...]  # every CK that certainly exceeds 2 × ULN
-
-    @property
-    def treated(self) -> tuple[Episode, ...]:
-        """The episodes of every systemic agent."""
-        return (*self.glucocorticoid, *self.agents)
-
-    def days(self, name: str) -> timedelta:
-        """A window of the section `refractory` of rules.toml."""
-        return self.record.mapping.tables.rules.days(f"refractory.{name}")
-
-    def is_low(self, ck: Result) -> bool:
-        """Whether a CK certainly is at most 2 × ULN."""
-        return is_within(ck, _times(self.record))
-
-    def is_high(self, ck: Result) -> bool:
-        """Whether a CK certainly exceeds 2 × ULN."""
-        return is_raised(ck, _times(self.record))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +53,8 @@ def treatment_refractory(record: PatientRecord) -> Feature:
     "Ever refractory": a later remission does not undo it. Medication lists or a CK that the server does not offer
     are absent sources (F9).
     """
-    course = _course(record)
-    return (
+    course = course_of(record)
+    feature = (
         _stated(record)
         or _second_agent_failed(course)
         or _glucocorticoid_failed(course)
@@ -90,24 +63,9 @@ def treatment_refractory(record: PatientRecord) -> Feature:
         or _treated_too_short(course)
         or _by_latest_ck(course)
     )
-
-
-def _course(record: PatientRecord) -> _TreatmentCourse:
-    treated = episodes(record)
-    ck = sorted(
-        (r for r in record.of("ck") if r.amount), key=lambda r: (r.when.last, -amount_of(r).value, r.id)
-    )
-    return _TreatmentCourse(
-        record,
-        glucocorticoid=tuple(e for e in treated if e.agent == GLUCOCORTICOID),
-        agents=tuple(e for e in treated if e.agent != GLUCOCORTICOID),
-        ck=tuple(ck),
-        high=tuple(r for r in ck if is_raised(r, _times(record))),
-    )
-
-
-def _times(record: PatientRecord) -> Decimal:
-    return record.mapping.tables.rules.number("refractory.ck_times_uln")
+    if feature.state is State.MISSING:
+        return doubted(feature, "U5", NO_AGENT, agent_doubts(record))
+    return feature
 
 
 def _stated(record: PatientRecord) -> Feature | None:
@@ -118,68 +76,21 @@ def _stated(record: PatientRecord) -> Feature | None:
     return Feature(State.PRESENT, "T5", evidence=evidence) if evidence else None
 
 
-def _second_agent_failed(course: _TreatmentCourse) -> Feature | None:
+def _second_agent_failed(course: TreatmentCourse) -> Feature | None:
     """T6: a second agent, begun well after the first and with glucocorticoid, and still active disease."""
-    tolerated = _tolerated(course)
-    qualified = [episode for episode in tolerated if _was_long_enough(course, episode)]
-    earliest = {episode.agent: episode for episode in reversed(qualified)}
-    after = course.days("second_after_days")
-    for second in qualified:
-        firsts = [e for e in earliest.values() if e.agent != second.agent and second.start - e.start >= after]
-        if not firsts or not _with_glucocorticoid(course, second):
-            continue
+    begun = tolerated(course)
+    for firsts, second in second_agents(course):
         if activity := _raised_ck_after(course, second) or _dose_still_needed(course, second):
             return _ever(course, "T6", activity, (min(firsts, key=lambda e: e.start), second))
         for first in firsts:
-            if third := _third_agent(course, tolerated, first, second):
+            if third := _third_agent(course, begun, first, second):
                 return _ever(course, "T6", third, (first, second))
     return None
 
 
-def _tolerated(course: _TreatmentCourse) -> list[Episode]:
-    """The episodes of agents that were never stopped for intolerance (T6)."""
-    tables = course.record.mapping.tables
-    stopped = {
-        exposure.agent
-        for episode in course.agents
-        for exposure in episode.exposures
-        if tables.means("qualifiers", exposure.treatment.status_reasons, "intolerance")
-    }
-    return [episode for episode in course.agents if episode.agent not in stopped]
-
-
-def _was_long_enough(course: _TreatmentCourse, episode: Episode) -> bool:
-    """T6: 90 days of the agent; of rituximab and cyclophosphamide a course and 90 days since; or a course of IVIG."""
-    enough = course.days("agent_days")
-    by_course = episode.klass in _BY_COURSE and course.record.as_of - episode.start >= enough
-    return (
-        by_course
-        or episode.duration >= enough
-        or (episode.klass == "ivig" and _is_course_of_ivig(course, episode))
-    )
-
-
-def _is_course_of_ivig(course: _TreatmentCourse, episode: Episode) -> bool:
-    """T6: administrations on at least 3 days, each at least 14 days after the one before."""
-    counted: list[date] = []
-    for day in sorted({e.first_day for e in administrations(episode)}):
-        if not counted or day - counted[-1] >= course.days("ivig_days_apart"):
-            counted.append(day)
-    return len(counted) >= course.record.mapping.tables.rules.count("refractory.ivig_days_of_administration")
-
-
-def _with_glucocorticoid(course: _TreatmentCourse, second: Episode) -> bool:
-    """T6: systemic glucocorticoid on at least 1 calendar day of the episode."""
-    taken = course.glucocorticoid
-    reaching = taken[bisect_left(taken, second.first_day, key=lambda e: e.last_day) :]
-    both = takewhile(lambda e: e.first_day <= second.last_day, reaching)
-    days = sum((min(e.last_day, second.last_day) - max(e.first_day, second.first_day)).days + 1 for e in both)
-    return timedelta(days=days) >= course.days("concurrent_glucocorticoid_days")
-
-
-def _raised_ck_after(course: _TreatmentCourse, second: Episode) -> _ActiveDisease | None:
+def _raised_ck_after(course: TreatmentCourse, second: Episode) -> _ActiveDisease | None:
     """T6: the first raised CK of 90 to 730 days after the second agent began."""
-    raised = _taken(course.high, second.start, course.days("ck_from_days"), course.days("ck_to_days"))
+    raised = taken(course.high, second.start, course.days("ck_from_days"), course.days("ck_to_days"))
     return (
         _ActiveDisease(raised[0].when.last, cite_with_limit(raised[0]), raised[0].when.day_text)
         if raised
@@ -188,7 +99,7 @@ def _raised_ck_after(course: _TreatmentCourse, second: Episode) -> _ActiveDiseas
 
 
 def _third_agent(
-    course: _TreatmentCourse, begun: Sequence[Episode], first: Episode, second: Episode
+    course: TreatmentCourse, begun: Sequence[Episode], first: Episode, second: Episode
 ) -> _ActiveDisease | None:
     """T6: the earliest agent that is neither of the two and began at least 90 days after the second."""
     after, known = course.days("third_after_days"), {first.agent, second.agent}
@@ -197,7 +108,7 @@ def _third_agent(
     return _ActiveDisease(third.start, _cite(third), third.exposures[0].began.day_text) if third else None
 
 
-def _dose_still_needed(course: _TreatmentCourse, second: Episode) -> _ActiveDisease | None:
+def _dose_still_needed(course: TreatmentCourse, second: Episode) -> _ActiveDisease | None:
     """T6: glucocorticoid of at least 10 mg prednisone on day 180, if that day has come."""
     after, record = course.days("glucocorticoid_on_day"), course.record
     if record.as_of - second.start < after:
@@ -210,37 +121,18 @@ def _dose_still_needed(course: _TreatmentCourse, second: Episode) -> _ActiveDise
     return _ActiveDisease(then, tuple(_cite_exposure(e) for e in dose.exposures), day.isoformat())
 
 
-def _glucocorticoid_failed(course: _TreatmentCourse) -> Feature | None:
+def _glucocorticoid_failed(course: TreatmentCourse) -> Feature | None:
     """T7: a year of glucocorticoid, and after it a CK that is raised and above half of the early peak."""
-    enough, at_first = course.days("glucocorticoid_days"), course.days("peak_within_days")
-    for episode in (e for e in course.glucocorticoid if e.duration >= enough):
-        early = _taken(course.ck, episode.start, timedelta(), at_first)
-        late = _taken(course.ck, episode.start, enough, episode.duration)[:1]
-        if early and late and course.is_high(late[0]) and _above_part_of_peak(course, late[0], early):
-            evidence = tuple(e for ck in (*early, *late) for e in cite_with_limit(ck))
+    for episode, early, late in years_of_glucocorticoid(course):
+        if early and late and stayed_raised(course, early, late[0]) is True:
+            evidence = tuple(e for ck in (*early, late[0]) for e in cite_with_limit(ck))
             activity = _ActiveDisease(late[0].when.last, evidence, late[0].when.day_text)
             return _ever(course, "T7", activity, (episode,))
     return None
 
 
-def _taken(cks: Sequence[Result], start: datetime, low: timedelta, high: timedelta) -> Sequence[Result]:
-    """The CK results of a window that is counted from a start, ends included."""
-    first = bisect_left(cks, low, key=lambda ck: ck.when.last - start)
-    return cks[first : bisect_right(cks, high, key=lambda ck: ck.when.last - start)]
-
-
-def _above_part_of_peak(course: _TreatmentCourse, ck: Result, early: Iterable[Result]) -> bool:
-    """T7: above 50 % of the highest early CK, as far as the comparators let it be known."""
-    amounts = [amount_of(r) for r in early]
-    part = course.record.mapping.tables.rules.number("refractory.ck_of_peak_percent") / 100
-    if any(a.comparator.startswith(">") for a in amounts):
-        return False
-    highest = max(a.value for a in amounts)
-    return above(amount_of(ck).value, amount_of(ck).comparator, highest * part) is True
-
-
 def _ever(
-    course: _TreatmentCourse, rule: str, activity: _ActiveDisease, failed: Iterable[Episode]
+    course: TreatmentCourse, rule: str, activity: _ActiveDisease, failed: Iterable[Episode]
 ) -> Feature:
     """Present for good: a remission after the activity does not undo it, and is noted."""
     evidence = (*(e for episode in failed for e in _cite(episode)), *activity.evidence)
@@ -251,7 +143,7 @@ def _ever(
     return Feature(State.PRESENT, rule, date=activity.date, evidence=evidence, notes=tuple(notes))
 
 
-def _nothing_to_read(course: _TreatmentCourse) -> Feature | None:
+def _nothing_to_read(course: TreatmentCourse) -> Feature | None:
     """T10 without any treatment on record; F9 where medication lists, or the only source of CK, are not offered."""
     if not course.treated:
         reason = (
@@ -263,7 +155,7 @@ def _nothing_to_read(course: _TreatmentCourse) -> Feature | None:
     return None
 
 
-def _escalated(course: _TreatmentCourse) -> Feature | None:
+def _escalated(course: TreatmentCourse) -> Feature | None:
     """T8 (iv): escalated, and no CK since: nobody can say whether it was needed."""
     last_ck = max((ck.when.last for ck in course.ck), default=None)
     after = course.days("escalation_after_days")
@@ -277,7 +169,7 @@ def _escalated(course: _TreatmentCourse) -> Feature | None:
     return Feature(State.INDETERMINATE, "T8", "no CK since escalation", evidence=tuple(evidence))
 
 
-def _escalations(course: _TreatmentCourse) -> Iterator[tuple[datetime, str, tuple[Evidence, ...]]]:
+def _escalations(course: TreatmentCourse) -> Iterator[tuple[datetime, str, tuple[Evidence, ...]]]:
     """When an escalation of T8 began, with what, and what says so."""
     for episode in course.agents:
         if episode.klass in _ESCALATIONS:
@@ -288,24 +180,28 @@ def _escalations(course: _TreatmentCourse) -> Iterator[tuple[datetime, str, tupl
             yield (done.start or done.when).first, "plasma-exchange", (evidence,)
 
 
-def _treated_too_short(course: _TreatmentCourse) -> Feature | None:
+def _treated_too_short(course: TreatmentCourse) -> Feature | None:
     """T10: less than 90 days of treatment say nothing."""
     if time_treated(course.record, course.treated) >= course.days("treated_at_least_days"):
         return None
     return Feature(State.MISSING, "T10", "treated < 90 days", evidence=_cite_all(course))
 
 
-def _by_latest_ck(course: _TreatmentCourse) -> Feature:
+def _by_latest_ck(course: TreatmentCourse) -> Feature:
     """T9: treated long enough and the latest CK not raised; else T8 with the first reason that holds."""
     last = latest(recent(course.ck, course.record.as_of, course.days("latest_ck_days")))
     evidence = (*_cite_all(course), *(cite_with_limit(last) if last else ()))
     date = last.when.day_text if last else ""
     if reason := _why_open(course, last):
-        return Feature(State.INDETERMINATE, "T8", reason, date=date, evidence=evidence)
-    return Feature(State.ABSENT, "T9", date=date, evidence=evidence)
+        left_open = (open_doubt(last),) if last and reason == _NOT_DECIDED else ()
+        return Feature(
+            State.INDETERMINATE, "T8", reason, date=date, evidence=evidence, barred_by=left_open
+        )
+    reason, doubts = why_doubted(course)
+    return doubted(Feature(State.ABSENT, "T9", date=date, evidence=evidence), "T9", reason, doubts)
 
 
-def _why_open(course: _TreatmentCourse, last: Result | None) -> str:
+def _why_open(course: TreatmentCourse, last: Result | None) -> str:
     """The first reason of T8 that holds; none of them: the disease was not refractory."""
     treated, zone = time_treated(course.record, course.treated), course.record.mapping.time_zone
     first_day = min(e.first_day for e in course.treated)
@@ -317,14 +213,14 @@ def _why_open(course: _TreatmentCourse, last: Result | None) -> str:
         return "no CK on treatment"
     if last is None:
         return "latest CK > 180 days old"
-    return "" if course.is_low(last) else "CK not decided"
+    return "" if course.is_low(last) else _NOT_DECIDED
 
 
 def _cite(episode: Episode) -> tuple[Evidence, ...]:
     return tuple(_cite_exposure(e) for e in episode.exposures)
 
 
-def _cite_all(course: _TreatmentCourse) -> tuple[Evidence, ...]:
+def _cite_all(course: TreatmentCourse) -> tuple[Evidence, ...]:
     return tuple(cited for episode in course.treated for cited in _cite(episode))
 
 

@@ -38,12 +38,12 @@ def read_ana(record: PatientRecord) -> list[Staining]:
     beside: defaultdict[Hashable, set[RoleWord]] = defaultdict(set)
     for result in results:
         if result.has("pattern"):
-            for key in _belongs_to(result):
+            for key in belongs_to(result):
                 beside[key] |= _patterns(result, tables)
     return [_read(result, beside, tables) for result in results]
 
 
-def _belongs_to(result: Result) -> Iterator[Hashable]:
+def belongs_to(result: Result) -> Iterator[Hashable]:
     """What a titre shares with the pattern results beside it: specimen, report or collection time (A4)."""
     if result.specimen:
         yield "specimen", result.specimen
@@ -53,7 +53,7 @@ def _belongs_to(result: Result) -> Iterator[Hashable]:
 
 
 def _read(result: Result, beside: Mapping[Hashable, StainingPatterns], tables: Tables) -> Staining:
-    around = {name for key in _belongs_to(result) for name in beside.get(key, _NONE)}
+    around = {name for key in belongs_to(result) for name in beside.get(key, _NONE)}
     own = _patterns(result, tables)
     titres = [
         (titre, named == _CYTOPLASMIC or piece.has("cytoplasmic"))

@@ -1,0 +1,92 @@
+"""Which doubts bar "not refractory" (T9, U5b): a newer CK, an agent, an older CK that would have decided."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from fhir_mapping.checks.doubts import open_doubt
+from fhir_mapping.laboratory.bounds import above, amount_of
+from fhir_mapping.record import Doubt, PatientRecord, Result
+from fhir_mapping.rules.exposures import NO_AGENTS
+from fhir_mapping.rules.predictors.course import TreatmentCourse, second_agents, years_of_glucocorticoid
+
+NO_AGENT = "an agent could not be read"
+
+
+def why_doubted(course: TreatmentCourse) -> tuple[str, tuple[Doubt, ...]]:
+    """The first reason that holds, and every doubt that gives one."""
+    newer = newer_ck_doubts(course.record)
+    agents = agent_doubts(course.record)
+    older = _older_ck_doubts(course)
+    reason = "a newer CK could not be read" if newer else NO_AGENT if agents else "an older CK could not be read"
+    return reason, tuple(dict.fromkeys((*newer, *agents, *older)))
+
+
+def newer_ck_doubts(record: PatientRecord) -> tuple[Doubt, ...]:
+    """Doubts in CK later than the latest CK that was read."""
+    newest = max((ck.when.last for ck in record.of("ck")), default=None)
+    return tuple(d for d in record.doubts_in("ck") if newest is None or d.when > newest)
+
+
+def agent_doubts(record: PatientRecord) -> tuple[Doubt, ...]:
+    """Doubts in an agent of T1, by code or by words, at any time."""
+    tables = record.mapping.tables
+    return tuple(
+        d
+        for d in record.doubts
+        if d.role == "agent" or (d.role in tables.agents and tables.agent(d.role).klass not in NO_AGENTS)
+    )
+
+
+def stayed_raised(course: TreatmentCourse, early: Sequence[Result], late: Result) -> bool | None:
+    """T7: whether a CK is raised and above 50 % of the highest early CK; None where bounds leave it open."""
+    amounts = [amount_of(ck) for ck in early]
+    half = course.record.mapping.tables.rules.number("refractory.ck_of_peak_percent") / 100
+    least = max(a.value for a in amounts if not a.comparator.startswith("<")) if amounts else None
+    most = max(a.upto or a.value for a in amounts)
+    amount = amount_of(late)
+    over_most = above(amount.value, amount.comparator, most * half, amount.upto)
+    certain = over_most is True and not any(a.comparator.startswith(">") for a in amounts)
+    over_least = above(amount.value, amount.comparator, (least or 0) * half, amount.upto) if least else None
+    over = True if certain else False if over_least is False else None
+    if course.is_low(late) or over is False:
+        return False
+    return True if course.is_high(late) and over else None
+
+
+def _older_ck_doubts(course: TreatmentCourse) -> tuple[Doubt, ...]:
+    """U5b: CK in a window of a T6 or T7 that lacks nothing else."""
+    doubts = [d for d in course.record.doubts_in("ck") if d.holds_number and _may_be_raised(course, d)]
+    windows = list(_windows(course))
+    older = [d for d in doubts if any(low <= d.when <= high for low, high in windows)]
+    return (*older, *(open_doubt(ck) for ck in _left_open(course)))
+
+
+def _may_be_raised(course: TreatmentCourse, doubt: Doubt) -> bool:
+    """Whether its number could matter: its unit cannot be read, or it is not certainly at most 2 × ULN."""
+    return doubt.result is None or doubt.result.amount is None or not course.is_low(doubt.result)
+
+
+def _windows(course: TreatmentCourse) -> Iterator[tuple[datetime, datetime]]:
+    for _, second in second_agents(course):
+        yield second.start + course.days("ck_from_days"), second.start + course.days("ck_to_days")
+    enough, at_first = course.days("glucocorticoid_days"), course.days("peak_within_days")
+    for episode, early, late in years_of_glucocorticoid(course):
+        if early:
+            yield episode.start + enough, late[0].when.last if late else episode.end
+        elif late and course.is_high(late[0]):
+            yield episode.start, episode.start + at_first
+
+
+def _left_open(course: TreatmentCourse) -> Iterator[Result]:
+    """F5: what was read, and leaves T6 or T7 open."""
+    windows = [
+        (second.start + course.days("ck_from_days"), second.start + course.days("ck_to_days"))
+        for _, second in second_agents(course)
+    ]
+    for ck in course.ck:
+        within = any(low <= ck.when.last <= high for low, high in windows)
+        if within and not course.is_high(ck) and not course.is_low(ck):
+            yield ck
+    for _, early, late in years_of_glucocorticoid(course):
+        if early and late and stayed_raised(course, early, late[0]) is None:
+            yield from (ck for ck in (*early, late[0]) if amount_of(ck).comparator or amount_of(ck).upto)

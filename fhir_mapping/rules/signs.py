@@ -1,0 +1,137 @@
+"""What speaks for IMNM and against it (E1 to E3), as it was read, or with doubts tried as signs (U4)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from fhir_mapping.checks.doubts import open_doubt
+from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, Serology, read_answer, read_serology
+from fhir_mapping.laboratory.bounds import amount_of, is_raised, is_within, size
+from fhir_mapping.record import Diagnosis, Doubt, PatientRecord, Result
+from fhir_mapping.terms.roles import RoleWord
+
+SignsState = Literal["definite", "probable", "possible", "none"]
+BROAD: frozenset[RoleWord] = frozenset({"broad", "broad-antibody", "broad-hmgcr"})
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """Core and broad codes, antibodies, CK, and what E2b and E3 ask beside them. `positive`: those tried included."""
+
+    coded: tuple[Diagnosis, ...]  # every eligible Condition of a code of the disease
+    core: bool
+    broad: tuple[Diagnosis, ...]  # with these antibodies (E2), the core codes that are not confirmed among them (M1)
+    unconditional: bool  # a broad code that needs no antibody
+    positive: frozenset[Antibody]
+    serology: Serology
+    ck: Result | None  # the highest above 5 × ULN
+    high_ck: bool
+    recent_high_ck: bool  # of the last 365 days (E3)
+    biopsy: bool
+    spoken_against: bool  # both antibodies read as negative, or another myositis-specific one positive (E3)
+    named: tuple[Doubt, ...]  # `core` by words alone (U4)
+
+    @property
+    def state(self) -> SignsState:
+        """Definite (E1), probable (E2, E2b), possible (E3) or none (E4), before exclusions."""
+        if self.core:
+            return "definite"
+        if self.high_ck and ((self.broad and self.positive) or self.is_proven_by_biopsy):
+            return "probable"
+        return "possible" if self.is_possible_by_codes or self.named else "none"
+
+    @property
+    def is_possible_by_codes(self) -> bool:
+        """E3, but for a diagnosis that is named, not coded."""
+        if self.positive:
+            return bool(self.broad) or self.high_ck
+        return self.unconditional and self.recent_high_ck and not self.spoken_against
+
+    @property
+    def is_proven_by_biopsy(self) -> bool:
+        """E2b: a broad code that needs no antibody and a necrotizing biopsy, where no antibody was found."""
+        return self.unconditional and self.biopsy and self.serology.subtype == "seronegative" and not self.positive
+
+    @property
+    def asks_for_ck(self) -> bool:
+        """Whether CK may settle it: exactly one of a broad code and an antibody is there (E2, E3)."""
+        return self.state == "none" and bool(self.broad) != bool(self.positive)
+
+
+def read_signs(record: PatientRecord, tried: Iterable[Doubt] = ()) -> Signs:
+    """Read the signs of a record. `tried`: doubts by code that count as if they could be used (U4)."""
+    tried = tuple(tried)
+    serology = read_serology(record)
+    positive = frozenset(serology.positive) | {a for a in ANTIBODIES if any(d.role == a for d in tried)}
+    eligible = sorted((d for d in record.diagnoses if d.eligible), key=lambda d: d.resource)
+    eligible += [_as_diagnosis(doubt) for doubt in tried if doubt.role in {"core", "broad"}]
+    times = record.mapping.tables.rules.number("eligibility.ck_times_uln")
+    ck = _high_ck(record)
+    beside_antibody = bool(serology.positive) and any(doubt.role == "ck" for doubt in tried)
+    return Signs(
+        coded=tuple(eligible),
+        core=any(d.confirmed and d.has("core") for d in eligible),
+        broad=tuple(d for d in eligible if stands_for_broad(d, positive)),
+        unconditional=any(d.has("broad") if d.confirmed else d.has("core") for d in eligible),
+        positive=positive,
+        serology=serology,
+        ck=ck,
+        high_ck=ck is not None or beside_antibody,
+        recent_high_ck=any(is_raised(r, times) for r in _recent_cks(record)),
+        biopsy=_has_biopsy(record),
+        spoken_against=positive == frozenset(serology.positive) and _is_spoken_against(record, serology),
+        named=tuple(d for d in record.doubts_in("core") if d.by == "word" and d.counts),
+    )
+
+
+def signs_in_doubt(record: PatientRecord) -> tuple[Doubt, ...]:
+    """The doubts that U4 tries: core, broad and antibodies by code; CK, a bound that leaves it open among them."""
+    times = record.mapping.tables.rules.number("eligibility.ck_times_uln")
+    left_open = (r for r in record.of("ck") if not is_raised(r, times) and not is_within(r, times))
+    by_code = (d for d in record.doubts_in("core", "broad", "ck", *ANTIBODIES) if d.by == "code")
+    return (*by_code, *map(open_doubt, left_open))
+
+
+def stands_for_broad(diagnosis: Diagnosis, positive: Iterable[Antibody]) -> bool:
+    """M1: a core code that is not confirmed stands for a broad one; a broad one must be confirmed, and fit (E2)."""
+    return is_broad(diagnosis, positive) if diagnosis.confirmed else diagnosis.has("core")
+
+
+def is_broad(diagnosis: Diagnosis, positive: Iterable[Antibody]) -> bool:
+    """Some codes are broad only with an antibody, some only with anti-HMGCR (E2)."""
+    found = set(positive)
+    return (
+        diagnosis.has("broad")
+        or (diagnosis.has("broad-antibody") and bool(found))
+        or (diagnosis.has("broad-hmgcr") and "anti-hmgcr" in found)
+    )
+
+
+def _as_diagnosis(doubt: Doubt) -> Diagnosis:
+    """A Condition that could not be used, as if it were active and confirmed."""
+    return Diagnosis(doubt.resource, doubt.roles, "active", confirmed=True, onset=None, recorded=None)
+
+
+def _high_ck(record: PatientRecord) -> Result | None:
+    """The highest CK that certainly exceeds 5 × its own limit; of equal ones the earliest, then the lower id."""
+    times = record.mapping.tables.rules.number("eligibility.ck_times_uln")
+    high = sorted((ck for ck in record.of("ck") if is_raised(ck, times)), key=lambda ck: (ck.when.last, ck.id))
+    return max(high, key=lambda ck: size(amount_of(ck)), default=None)
+
+
+def _recent_cks(record: PatientRecord) -> tuple[Result, ...]:
+    within: timedelta = record.mapping.tables.rules.days("eligibility.recent_ck_days")
+    return tuple(ck for ck in record.of("ck") if record.as_of - ck.when.last <= within)
+
+
+def _has_biopsy(record: PatientRecord) -> bool:
+    confirmed = (d for d in record.diagnoses if d.confirmed)
+    return any(fact.has("necrotizing-biopsy") for fact in (*record.results, *record.done, *confirmed))
+
+
+def _is_spoken_against(record: PatientRecord, serology: Serology) -> bool:
+    """E3: both antibodies read as negative with no word of either, or another myositis-specific antibody positive."""
+    by_word = any(d.by == "word" for d in record.doubts_in(*ANTIBODIES))
+    others = (read_answer(r, record.mapping.tables) for r in record.of("other-msa"))
+    return (serology.all_negative and not by_word) or "positive" in others
