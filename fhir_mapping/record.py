@@ -172,11 +172,22 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceLimits:
-    """The limits a result is compared with (F8), in the unit of its `Amount` (antibodies: of the written value)."""
+    """The limits a result is compared with (F8), in the unit of its `Amount` (antibodies: of the written value).
+
+    Where several ranges of the laboratory are left, `highs` are their upper limits: together they decide what they
+    decide alike, else `high`, which is then ours or none.
+    """
 
     low: Decimal | None = None
     high: Decimal | None = None
-    default: bool = False  # the upper limit is ours, not the laboratory's
+    default: bool = False  # `high` is ours, not the laboratory's
+    highs: tuple[Decimal, ...] = ()
+    band: str = ""  # the words of the titled band that holds the value of an antibody (E7)
+
+    @property
+    def several(self) -> bool:
+        """Whether several ranges are left, of which none is known to be the right one."""
+        return bool(self.highs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,11 +347,12 @@ class Doubt:
     date: str = ""  # as written, cut to ten characters; empty: undated
     by: Literal["code", "word"] = "code"
     roles: frozenset[str] = frozenset()
-    holds_number: bool = False  # one that could be read, were it not for unit, status, time, subject or shape (U5b)
+    holds_number: bool = (
+        False  # one that could be read, were it not for unit, status, time, subject or shape (U5b)
+    )
     result: Result | None = None
     listed: bool = False  # of a medicine: on the list, and neither ended nor on hold
     counts: bool = False  # of a Condition: it would be eligible (M1)
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,7 +369,9 @@ class PatientRecord:
     planned: tuple[Planned, ...] = ()
     refused: tuple[Refused, ...] = ()
     doubts: tuple[Doubt, ...] = ()
-    losses: tuple[tuple[str, str], ...] = ()  # resource, element that no rule reads and that was left out (F3)
+    losses: tuple[
+        tuple[str, str], ...
+    ] = ()  # resource, element that no rule reads and that was left out (F3)
     failed: Mapping[SourceKey, str] = field(default_factory=dict)  # what happened (F9)
     not_offered: frozenset[SourceKey] = frozenset()  # what the server does not offer
 

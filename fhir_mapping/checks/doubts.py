@@ -24,7 +24,14 @@ REASONS = frozenset(
     {
         *("unreadable", "no subject", "subject elsewhere", "modifier extension", "implicit rules"),
         *("no status", "unknown status", "preliminary", "partial", "unknown", "undated"),
-        *("conflicting codes", "unresolved", "no unit", "unknown unit", "no number", "several reference ranges"),
+        *(
+            "conflicting codes",
+            "unresolved",
+            "no unit",
+            "unknown unit",
+            "no number",
+            "several reference ranges",
+        ),
         *("implausible", "no value", "interval"),
     }
 )
@@ -37,7 +44,9 @@ _NAMES: Mapping[str, str] = {  # a word of the tables → the role in which it i
     **{"ast-alt-ratio": "drr", "alt-ast-ratio": "drr", "cardiac-a": "cardiac"},
     **{"broad-antibody": "broad", "broad-hmgcr": "broad"},
 }
-_NO_AGENTS = frozenset({"checkpoint-inhibitor"})  # a class that no predictor and no row of the follow-up table reads
+_NO_AGENTS = frozenset(
+    {"checkpoint-inhibitor"}
+)  # a class that no predictor and no row of the follow-up table reads
 _KINDS: Mapping[str, NamedIn] = {
     "Condition": "Condition",
     "Observation": "Observation",
@@ -98,9 +107,7 @@ def _is_withheld(content: neutral.Content | None, case: Case) -> bool:
     return case.tables.means("qualifiers", [Coding(_ABSENCE, content.own.value.absent)], "withheld")
 
 
-def _roles_by_word(
-    resource: neutral.Resource, content: neutral.Content | None, case: Case
-) -> frozenset[str]:
+def _roles_by_word(resource: neutral.Resource, content: neutral.Content | None, case: Case) -> frozenset[str]:
     """U3: what the words of a concept name and none of its codings has."""
     kind = _KINDS.get(resource.type)
     if kind is None:
@@ -164,9 +171,7 @@ def _counts(content: neutral.Content | None, case: Case) -> bool:
     return isinstance(content, neutral.Condition) and is_current(content, case)
 
 
-def _doubt(
-    resource: neutral.Resource, content: neutral.Content | None, doubt: Doubt, case: Case
-) -> Doubt:
+def _doubt(resource: neutral.Resource, content: neutral.Content | None, doubt: Doubt, case: Case) -> Doubt:
     """Complete a doubt with its time (U2) and with what can still be read."""
     when = _time(content)
     if when:

@@ -25,7 +25,11 @@ def judge_medication(resource: neutral.Resource, found: neutral.Medication, case
         )
         or status_problem(found.kind, resource.status)
         or _intent_problem(found)
-        or ("" if instructions is None else _time_problem(resource, replace(found, instructions=instructions), ingredients, case))
+        or (
+            ""
+            if instructions is None
+            else _time_problem(resource, replace(found, instructions=instructions), ingredients, case)
+        )
         or ("" if ingredients or instructions is None else "unresolved")
         or _conflict(found, case.tables)
     )

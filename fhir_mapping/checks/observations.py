@@ -27,9 +27,7 @@ def judge_observation(resource: neutral.Resource, found: neutral.Observation, ca
     reason = (
         ("other subject" if is_of_another(found, case) else "")
         or not_understood(resource.json)
-        or status_problem(
-            "Observation", resource.status, accept_unknown=case.mapping.accept_unknown_status
-        )
+        or status_problem("Observation", resource.status, accept_unknown=case.mapping.accept_unknown_status)
         or case.time_problem(found.when)
     )
     analytes = case.tables.analytes(resource.codings)
@@ -136,9 +134,9 @@ def _implausible_titre(
     titres = [
         titre
         for value, is_titre in parts
-        for titre in written_titres(value, tables.rules, titre_code=is_titre)
+        for titre in written_titres(value, tables.vocabulary, role.word, titre_code=is_titre)
     ]
-    return any(not low <= titre.reciprocal <= high for titre in titres)
+    return any(not low <= end <= high for titre in titres for end in (titre.reciprocal, titre.upto or low))
 
 
 def _result(
@@ -170,5 +168,3 @@ def _component(part: neutral.Measurement, role: Role, when: Moment, case: Case) 
         interpretation_text=part.interpretation_text,
         limits=limits_of(part.ranges, part.value, role, when, case),
     )
-
-

@@ -31,7 +31,9 @@ _OTHERS: Mapping[str, frozenset[str]] = {  # the rest of each value set of FHIR 
     ),
 }
 MEDICATIONS = frozenset(kind for kind in _COUNTED if kind.startswith("Medication"))
-INTENTS = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})  # that count (T2)
+INTENTS = frozenset(
+    {"order", "original-order", "reflex-order", "filler-order", "instance-order"}
+)  # that count (T2)
 PROPOSALS = frozenset({"proposal", "plan", "option"})  # the other intents of R4
 
 

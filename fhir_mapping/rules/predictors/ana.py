@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fhir_mapping.evidence import Feature, Note
-from fhir_mapping.laboratory.bounds import at_least, rank
+from fhir_mapping.laboratory.bounds import at_least
+from fhir_mapping.laboratory.staining import Staining, belongs_to, read_ana
 from fhir_mapping.laboratory.titres import Titre
 from fhir_mapping.record import Doubt, PatientRecord, Result
 from fhir_mapping.rules.citation import cite
 from fhir_mapping.rules.doubted import doubted
-from fhir_mapping.rules.predictors.staining import Staining, belongs_to, read_ana
 from fhir_mapping.terms.rules import Rules
 from models.inputs import State
 
@@ -104,6 +104,6 @@ def _highest(
         (staining, titre)
         for staining in latest_first
         for titre in staining.titres
-        if at_least(titre.reciprocal, titre.comparator, threshold) is is_high
+        if at_least(titre.reciprocal, titre.comparator, threshold, titre.upto) is is_high
     ]
-    return max(deciding, key=lambda d: (d[1].reciprocal, rank(d[1].comparator)), default=None)
+    return max(deciding, key=lambda d: d[1].size, default=None)
