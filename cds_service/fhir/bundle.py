@@ -60,6 +60,7 @@ class _Link(msgspec.Struct, gc=False):
 
 class _Bundle(msgspec.Struct, gc=False, rename="camel"):
     resource_type: str = ""
+    type: str = ""
     total: msgspec.Raw = msgspec.Raw(b"null")
     entry: msgspec.Raw = msgspec.Raw(b"null")
     link: msgspec.Raw = msgspec.Raw(b"null")
@@ -72,6 +73,7 @@ class Page:
     Names are `Type/id`, for a resource without id its text: what came twice is one.
     """
 
+    bundle_type: str = ""
     entries: list[Entry] = field(default_factory=list)
     matches: set[str] = field(default_factory=set)  # names of what answers the search
     others: set[str] = field(default_factory=set)  # names of what was sent along
@@ -142,7 +144,7 @@ def read_page(text: bytes, resource_type: str, depth: int) -> Page:
     bundle = _object(text, _Bundle)
     if bundle.resource_type != "Bundle":
         raise UnreadableError("the answer is not a Bundle")
-    page = Page(total=_total(bundle.total))
+    page = Page(bundle.type, total=_total(bundle.total))
     foreign = False
     for item in _items(bundle.entry):
         try:
