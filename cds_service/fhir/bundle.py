@@ -19,6 +19,7 @@ from fhir_mapping.record import Entry
 _FAILURES = frozenset({"error", "fatal"})
 _WITHHELD = frozenset({"forbidden", "security", "suppressed", "incomplete", "timeout", "too-costly"})
 _MODES = frozenset({"", "match", "include", "outcome"})
+_SOME_TEXT = re.compile('"[^"]')
 _FULL_URL_TYPE = re.compile(r"/([A-Z][A-Za-z]+)/[^/?#]+(?:/_history/[^/?#]+)?$")
 _Shape = TypeVar("_Shape", bound=msgspec.Struct)
 ANY_TYPE = ""  # of resources: whatever a file holds was meant to be there
@@ -252,14 +253,24 @@ def _issues(outcome: _Outcome) -> Iterator[_Issue]:
 def _follow(page: Page, links: msgspec.Raw) -> None:
     """Read the links; the first of its kind counts."""
     try:
-        each = [leniently(link, _Link) for link in items(links)]
+        each = items(links)
     except (msgspec.DecodeError, RecursionError):
-        each = [_Link()]
-    urls = {link.relation.strip().lower(): link.url.strip() for link in reversed(each)}
+        each = [links]
+    read = [_link(link) for link in each]
+    urls = {link.relation.strip().lower(): link.url.strip() for link in reversed(read)}
     page.next_link, page.self_link = urls.get("next", ""), urls.get("self", "")
-    page.unclear = "" in urls
+    page.unclear = any(link.url and not link.relation for link in read)
     if "next" in urls and not page.next_link:
         page.fails("the link to the next page cannot be used")
+
+
+def _link(link: msgspec.Raw) -> _Link:
+    """Read a link; of what is none all of its text, which may hold an address."""
+    try:
+        return leniently(link, _Link)
+    except (msgspec.DecodeError, RecursionError):
+        text = str(link, "utf-8")
+        return _Link(url=text if _SOME_TEXT.search(text) else "")
 
 
 def _whole(raw: bytes | msgspec.Raw, depth: int, full_url: str) -> Entry:

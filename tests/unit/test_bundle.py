@@ -190,7 +190,9 @@ class TestAFrameOfAWrongShape:
         remark = {"resourceType": "OperationOutcome", "issue": issue}
         assert page({"resource": ONE}, {"resource": remark}).failure == "the server reported an error"
 
-    @pytest.mark.parametrize("wrong", [5, "next", [5], [{"relation": 5, "url": "b"}], [{"url": "b"}], [[]]])
+    @pytest.mark.parametrize(
+        "wrong", ["next", ["https://x"], [{"relation": 5, "url": "b"}], [{}, {"url": "b"}], [["x"]]]
+    )
     def test_of_a_link_may_hide_the_next_page_unless_the_server_counts(self, wrong):
         assert held(page({"resource": ONE}, link=wrong)) == ["c1"]
         assert searched(page({"resource": ONE}, link=wrong)) == "a link cannot be read"
