@@ -10,7 +10,6 @@ from collections.abc import Callable
 from functools import partial
 from multiprocessing import parent_process
 from pathlib import Path
-from typing import Literal
 
 import uvicorn
 from fastapi import FastAPI
@@ -20,7 +19,6 @@ from uvicorn.supervisors.multiprocess import Multiprocess, Process
 from cds_service.settings import Settings, SettingsError, load_settings
 from cds_service.web.app import create_app
 
-HTTP: Literal["h11"] = "h11"  # httptools takes an offer to upgrade to HTTP/2 for the end of the request
 _START_S = 60  # the longest that a new worker may take to start before the old one stays; 3 s is usual
 _END_S = 5  # the longest that a call may hold up the end of a worker; an answer takes 2 s at most
 
@@ -35,7 +33,6 @@ def run(config: Path | None, host: str, port: int, workers: int) -> None:
     serving = uvicorn.Config(
         configuration.read(),
         factory=True,
-        http=HTTP,
         workers=workers,
         http="h11",  # by name, so that it is the same whatever else is installed
         loop="asyncio",

@@ -14,7 +14,6 @@ import uvicorn
 
 from cds_service.settings import Client, Settings
 from cds_service.web.app import create_app
-from cds_service.web.serving import HTTP
 from tests.cases.case import Case
 from tests.support.loopback import Asked, Loopback, loopback, response
 
@@ -118,7 +117,7 @@ async def _service(base: str) -> AsyncIterator[int]:
     settings = Settings(client=(hospital, Client(name="open")))
     app = create_app(settings, clock=lambda: _NOW, write=lambda _: None)
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, http=HTTP, log_config=None, log_level="error"))
+        server = uvicorn.Server(uvicorn.Config(app, http="h11", log_config=None, log_level="error"))
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             yield listening.getsockname()[1]

@@ -3,6 +3,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -418,12 +419,6 @@ async def test_cookies_of_one_patients_chart_do_not_reach_the_next():
     assert ehr.strays == []
 
 
-async def test_one_process_has_so_many_sockets_and_no_more():
-    async with connect(Limits(connections=7, parallel_requests=3)) as connection:
-        kept, new = connection._transport._kept._pool, connection._transport._new._pool
-        assert (kept._max_connections, new._max_connections, new._max_keepalive_connections) == (7, 3, 0)
-
-
 class TestAConnectionThatIsLost:
     """The server closes it without a byte, just when it is used again."""
 
@@ -435,9 +430,9 @@ class TestAConnectionThatIsLost:
         return lambda server, asked: None if lost(server, asked) else self._searchset(server, asked)
 
     @staticmethod
-    async def _searches(base: str, *batches: int, url_characters: int = 1500) -> list[str]:
+    async def _searches(base: str, *batches: int, **limits: int) -> list[str]:
         """Why searches failed: so many at once, then so many, …"""
-        bounds = Limits(url_characters=url_characters)
+        bounds = replace(Limits(), **limits)
         async with connect(bounds) as connection:
             chart = Chart(connection, base, "", bounds, asyncio.get_running_loop().time() + 5)
             failures = []
@@ -445,6 +440,11 @@ class TestAConnectionThatIsLost:
                 asked = [chart.search("Condition", (*ALL, ("status", f"{batch}-{n}"))) for n in range(size)]
                 failures += [searched.failure for searched in await asyncio.gather(*asked)]
             return failures
+
+    async def test_leaves_so_many_sockets_to_one_process_and_no_more(self):
+        async with loopback(self._searchset) as server:
+            assert await self._searches(server.base, 6, connections=2) == [""] * 6
+        assert server.connections == 2
 
     @pytest.mark.parametrize("batches", [(1, 1, 1), (4, 4), (4, 1, 1, 1)])
     async def test_is_no_loss_even_if_every_kept_connection_is_lost(self, batches):
