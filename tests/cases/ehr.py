@@ -117,7 +117,10 @@ async def _service(base: str) -> AsyncIterator[int]:
     settings = Settings(client=(hospital, Client(name="open")))
     app = create_app(settings, clock=lambda: _NOW, write=lambda _: None)
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, http="h11", log_config=None, log_level="error"))
+        config = uvicorn.Config(
+            app, http="h11", loop="asyncio", ws="none", log_config=None, log_level="error"
+        )
+        server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             yield listening.getsockname()[1]
