@@ -57,3 +57,8 @@ async def test_an_answer_of_the_service_that_is_another_fails():
 @pytest.mark.parametrize("case", ehr.cases(FOLDER), ids=str)
 async def test_the_service_answers_as_the_case_says(case):
     assert case.left or await ehr.problems(case) == []
+
+
+@pytest.mark.parametrize("case", clinical.cases(FOLDER), ids=str)
+def test_explain_says_what_the_rules_say_of_the_case(case):
+    assert case.left or clinical.problems(case) == []
