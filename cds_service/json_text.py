@@ -1,8 +1,9 @@
-"""JSON that came from outside, as text: how deep it nests, whether it has one reading only, what is wrong with it."""
+"""JSON that came from outside, as text: how deep it nests, whether it has one reading only, what of it can be read."""
 
 import json
 import re
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -10,6 +11,7 @@ from cds_service.errors import InvalidRequestError
 from cds_service.settings import Limits
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_Shape = TypeVar("_Shape", bound=msgspec.Struct)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
@@ -45,6 +47,31 @@ def strict_json(text: bytes, limits: Limits) -> Any:
         raise InvalidRequestError("the body is not JSON") from None
 
 
+def leniently(text: bytes | msgspec.Raw, shape: type[_Shape]) -> _Shape:
+    """Read a JSON object; a member of a wrong type loses only itself and keeps the default of `shape`.
+
+    Raises msgspec.DecodeError (RecursionError at absurd depth) where there is no JSON object.
+    """
+    try:
+        return msgspec.json.decode(text, type=shape)
+    except msgspec.ValidationError:
+        members = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    return shape(**dict(_of_the_right_type(members, shape)))
+
+
+def items(array: bytes | msgspec.Raw) -> list[msgspec.Raw]:
+    """The items of a JSON array; null in it is passed over, and a single object is an array of one.
+
+    Raises msgspec.DecodeError for anything else but null.
+    """
+    try:
+        each = msgspec.json.decode(array, type=list[msgspec.Raw] | None) or []
+    except msgspec.ValidationError:
+        msgspec.json.decode(array, type=dict[str, msgspec.Raw])
+        each = [msgspec.Raw(array)]
+    return [item for item in each if bytes(item) != b"null"]
+
+
 def what_is_wrong(error: Exception) -> str:
     """Name the member that is missing or of the wrong type; its value and position stay unsaid."""
     if isinstance(error, UnicodeDecodeError):
@@ -59,6 +86,17 @@ def what_is_wrong(error: Exception) -> str:
     if missing:
         return f"{place}.{missing[1]} is missing".lstrip(".")
     return f"{place or 'the body'} has the wrong type"
+
+
+def _of_the_right_type(
+    members: dict[str, msgspec.Raw], shape: type[msgspec.Struct]
+) -> Iterator[tuple[str, Any]]:
+    for member in msgspec.structs.fields(shape):
+        if member.encode_name in members:
+            try:
+                yield member.name, msgspec.json.decode(members[member.encode_name], type=member.type)
+            except msgspec.ValidationError:
+                continue
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

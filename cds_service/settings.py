@@ -50,7 +50,7 @@ class Limits:
     url_characters: int = 1500  # proxies cut at 2,000 and more; longer queries go by POST _search
     retry_seconds: float = 0.5  # the longest Retry-After that is worth waiting for
     parallel_calls: int = 100  # hook calls at once in one process; beyond it 503
-    connections: int = 100  # sockets to FHIR servers in one process
+    connections: int = 100  # sockets to FHIR servers in one process, beside those for a second try
     feedback_bytes: int = 1024 * 1024  # a batch of 1,000 items with comments is 0.5 MB
     store_seconds: float = 1.5  # waiting for the disk or another process before feedback ends with 503
 

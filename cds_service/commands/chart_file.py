@@ -1,33 +1,36 @@
 """A file with one patient's record → `Gathered`: what `imnm-cds explain FILE` reads.
 
-Any type of FHIR Bundle, or a JSON object of prefetch key → resource. A Bundle file counts as fully read (V2).
+Any type of FHIR Bundle, or a JSON object of prefetch key → resource. A Bundle file counts as fully read (V2), unless
+it says itself that something is missing, as a search set of a server may (F9).
 """
 
-from collections.abc import Iterator
+from codecs import BOM_UTF8
+from dataclasses import dataclass, field
 
 import msgspec
 
 from cds_service.errors import UnusableInput
+from cds_service.fhir.bundle import ANY_TYPE, Page, SearchSet, UnreadableError, read_page
+from cds_service.fhir.queries import BY_KEY
+from cds_service.json_text import leniently
+from cds_service.settings import Limits
 from fhir_mapping.record import Entry, Gathered, MappingSettings, Source, SourceKey
 from fhir_mapping.versions import found_version
 
 KEY: SourceKey = "record"  # the one source under which everything of the file stands
 
 
-class _EntrySearch(msgspec.Struct):
-    mode: str = ""
-
-
-class _BundleEntry(msgspec.Struct, rename="camel"):
-    full_url: str = ""
-    resource: msgspec.Raw = msgspec.Raw(b"null")
-    search: _EntrySearch | None = None
-
-
 class _Head(msgspec.Struct, rename="camel"):
     resource_type: str = ""
     id: str = ""
-    entry: list[_BundleEntry] | None = None
+
+
+@dataclass(slots=True)
+class _Content:
+    """What stands in a file, and which queries it does not answer in full."""
+
+    entries: list[Entry] = field(default_factory=list)
+    failures: dict[SourceKey, str] = field(default_factory=dict)
 
 
 def read_bundle(data: bytes, mapping: MappingSettings) -> Gathered:
@@ -36,8 +39,9 @@ def read_bundle(data: bytes, mapping: MappingSettings) -> Gathered:
     Raises `UnusableInput` in one sentence: not JSON, a single resource, no Patient, two Patients, a FHIR version
     that is not read.
     """
-    entries = tuple(_entries(data))
-    patients = {head.id: entry for entry in entries if (head := _head(entry.json)).resource_type == "Patient"}
+    content = _content(data)
+    heads = ((_head(entry.json), entry) for entry in content.entries)
+    patients = {head.id: entry for head, entry in heads if head.resource_type == "Patient"}
     if not patients:
         raise UnusableInput("there is no Patient in the Bundle")
     if len(patients) > 1:
@@ -46,10 +50,11 @@ def read_bundle(data: bytes, mapping: MappingSettings) -> Gathered:
     if not patient_id:
         raise UnusableInput("the Patient has no id")
     base = patient.full_url.removesuffix(f"/Patient/{patient_id}")
+    failed = {key: Source("failed", (), failure) for key, failure in content.failures.items()}
     gathered = Gathered(
         patient_id=patient_id,
         base=base if base != patient.full_url else "",
-        sources={KEY: Source("read", entries)},
+        sources={KEY: Source("read", tuple(content.entries)), **failed},
         mapping=mapping,
     )
     if version := found_version(gathered):
@@ -57,40 +62,56 @@ def read_bundle(data: bytes, mapping: MappingSettings) -> Gathered:
     return gathered
 
 
-def _entries(data: bytes) -> Iterator[Entry]:
+def _content(data: bytes) -> _Content:
+    data = data.removeprefix(BOM_UTF8)
+    content = _Content()
     try:
         head = _head(data)
         if head.resource_type == "Bundle":
-            yield from _bundle(head)
+            _open(content, data, tuple(BY_KEY))
         elif head.resource_type:
             raise UnusableInput(f"this is a single {_name(head)}; give a Bundle with the whole record")
         else:
-            for value in msgspec.json.decode(data, type=dict[str, msgspec.Raw]).values():
-                yield from _resource(bytes(value), "")
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            for key, value in msgspec.json.decode(data, type=dict[str, msgspec.Raw]).items():
+                keys = tuple(known for known in BY_KEY if known == key)
+                _take(content, Entry(bytes(value)), keys or tuple(BY_KEY))
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, UnreadableError) as error:
         raise UnusableInput("this is not a FHIR Bundle in JSON") from error
+    return content
 
 
 def _name(head: _Head) -> str:
     return head.resource_type if head.resource_type.isalpha() else "resource"
 
 
-def _bundle(head: _Head) -> Iterator[Entry]:
-    for entry in head.entry or ():
-        if entry.search is None or entry.search.mode != "outcome":
-            yield from _resource(bytes(entry.resource), entry.full_url)
-
-
-def _resource(json: bytes, full_url: str) -> Iterator[Entry]:
-    """One resource; a Bundle inside (a batch response, a prefetch value) is opened; `null` is nothing."""
-    if json.strip() == b"null":
+def _take(content: _Content, entry: Entry, keys: tuple[SourceKey, ...]) -> None:
+    """Take in one resource; a Bundle inside (a batch response, a prefetch value) is opened; `null` is nothing."""
+    if entry.json == b"null":
         return
-    head = _head(json)
-    if head.resource_type == "Bundle":
-        yield from _bundle(head)
+    if _head(entry.json).resource_type == "Bundle":
+        _open(content, entry.json, keys)
     else:
-        yield Entry(json, full_url)
+        content.entries.append(entry)
+
+
+def _open(content: _Content, bundle: bytes, keys: tuple[SourceKey, ...]) -> None:
+    """Take in a Bundle, which answers the queries of `keys`."""
+    page = read_page(bundle, ANY_TYPE, Limits().json_depth)
+    for entry in page.entries:
+        _take(content, entry, keys)
+    if failure := _failure(page):
+        content.failures.update(dict.fromkeys(keys, failure))
+
+
+def _failure(page: Page) -> str:
+    """Say why a Bundle is not whole: only a search set has pages and counts what it found."""
+    if page.failure or page.bundle_type != "searchset":
+        return page.failure
+    found = SearchSet()
+    found.add(page)
+    found.close()
+    return "the file holds the first page only" if page.next_link else found.failure
 
 
 def _head(json: bytes) -> _Head:
-    return msgspec.json.decode(json, type=_Head)
+    return leniently(json, _Head)

@@ -154,15 +154,15 @@ def _from_folder(
         raise TrainingError("the date of the extract needs a time zone")
     rows: list[tuple[int, TabulatedPatient]] = []
     left_out: Counter[LeftOut] = Counter()
-    for found in track(folder.records(mapping)):
+    for patient in track(folder.records(mapping)):
         try:
-            row = tabulate(found.gathered, landmark, until)
+            row = tabulate(patient.gathered, landmark, until)
         except TrainingError as error:
-            raise TrainingError(f"{folder.path.name}, {folder.unit} {found.place}: {error}") from None
+            raise TrainingError(f"{folder.path.name}, {folder.unit} {patient.place}: {error}") from None
         if isinstance(row, LeftOut):
             left_out[row] += 1
         else:
-            rows.append((found.place, row))
+            rows.append((patient.place, row))
         if len(rows) > max_rows:
             raise TrainingError(f"{folder.path.name}: more than {max_rows} patients; raise max_rows")
     return from_rows(

@@ -3,6 +3,7 @@
 Files are named by their place in the order of their names: a file name may be a patient's.
 """
 
+from codecs import BOM_UTF8
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import msgspec
 
 from cds_service.commands.chart_file import KEY, read_bundle
 from cds_service.errors import UnusableInput
+from cds_service.json_text import leniently
 from fhir_mapping.record import Entry, Gathered, MappingSettings, Source
 from fhir_mapping.versions import found_version
 from models.training.errors import TrainingError
@@ -38,12 +40,15 @@ class _Participant(msgspec.Struct):
     actor: _Reference | None = None
 
 
-class _ExportedResource(msgspec.Struct, rename="camel"):
-    resource_type: str = ""
-    id: str = ""
+class _Owned(msgspec.Struct, rename="camel"):
     subject: _Reference | None = None
     patient: _Reference | None = None
-    participant: list[_Participant] = []
+    participant: list[_Participant | None] | None = None
+
+
+class _ExportedResource(_Owned, rename="camel"):
+    resource_type: str = ""
+    id: str = ""
     medication_reference: _Reference | None = None
 
 
@@ -105,6 +110,8 @@ def _bundles(folder: Folder, mapping: MappingSettings) -> Iterator[PlacedRecord]
             raise TrainingError(f"{where}: {error}") from None
         except OSError as error:
             raise TrainingError(f"{where}: {error.strerror}") from None
+        if missing := next((source.detail for source in gathered.sources.values() if source.detail), ""):
+            raise TrainingError(f"{where}: the record is not whole: {missing}")
         if (first := seen.setdefault(gathered.patient_id, place)) != place:
             raise TrainingError(
                 f"{where}: the same patient as file {first}; put one patient's record in one Bundle"
@@ -151,24 +158,36 @@ def _lines(folder: Folder, place: int, file: Path) -> Iterator[tuple[_ExportedRe
         data = file.read_bytes()
     except OSError as error:
         raise TrainingError(f"{folder.path.name}, file {place} in order of name: {error.strerror}") from None
-    for number, line in enumerate(data.split(b"\n"), start=1):
+    for number, line in enumerate(data.removeprefix(BOM_UTF8).split(b"\n"), start=1):
         if not line.strip():
             continue
-        try:
-            head = msgspec.json.decode(line, type=_ExportedResource)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            head = _ExportedResource()
-        if not head.resource_type or head.resource_type == "Bundle":
+        head = _exported_resource(line)
+        if head.resource_type in {"", "Bundle"} or (head.resource_type == "Patient" and not head.id):
             where = f"{folder.path.name}, file {place} in order of name, line {number}"
-            raise TrainingError(f"{where}: this is not one FHIR resource in JSON") from None
+            raise TrainingError(f"{where}: this is not one FHIR resource in JSON")
         yield head, line
+
+
+def _exported_resource(line: bytes) -> _ExportedResource:
+    """What is needed of a line; empty where it is no resource, or cannot be told whose it is."""
+    try:
+        return msgspec.json.decode(line, type=_ExportedResource)
+    except msgspec.ValidationError:
+        pass
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return _ExportedResource()
+    try:
+        msgspec.json.decode(line, type=_Owned)
+        return leniently(line, _ExportedResource)
+    except msgspec.ValidationError:
+        return _ExportedResource()
 
 
 def _owners(head: _ExportedResource) -> Sequence[str]:
     """References to the patients whose resource this is; a Patient is its own."""
     if head.resource_type == "Patient":
         return (f"Patient/{head.id}",)
-    actors = [participant.actor for participant in head.participant]
+    actors = [participant.actor for participant in head.participant or () if participant]
     named = [owner.reference for owner in (head.subject, head.patient, *actors) if owner]
     return [reference for reference in named if reference.rpartition("/")[0].endswith("Patient")]
 

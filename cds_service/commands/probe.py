@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from cds_service.fhir import gather as gathering
-from cds_service.fhir.bundle import UnreadableError
-from cds_service.fhir.client import Chart, Connection, SearchSet
+from cds_service.fhir.bundle import SearchSet, UnreadableError
+from cds_service.fhir.client import Chart, Connection
 from cds_service.fhir.gather import ChartSources
 from cds_service.fhir.queries import BY_KEY, PATIENT, PHASE_1, Parameters
 from cds_service.security.clients import Caller
@@ -130,7 +130,7 @@ def _parameters(template: str) -> Parameters:
 def _judged(key: SourceKey, searched: SearchSet, parameters: Parameters) -> KeyProbe:
     if searched.failure:
         raise UnreadableError(searched.failure)
-    matches, pages = searched.matches, searched.pages
+    matches, pages = len(searched.matches), searched.pages
     if searched.parameters == parameters:
         ignored = _ignored(searched.self_link, (("patient", ""), *parameters))
         return KeyProbe(key, "supported", matches, pages, ignored=ignored)

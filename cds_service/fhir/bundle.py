@@ -1,18 +1,28 @@
 """One FHIR answer, as bytes: whether it is what was asked for, whether it is whole, and which resources it holds.
 
-Only the frame of a Bundle is read here. Each resource stays as it arrived: `fhir_mapping` judges it, one by one.
+Only the frame of a Bundle is read here, leniently: what has a wrong type loses itself and nothing else. Each resource
+stays as it arrived: `fhir_mapping` judges it, one by one. Whatever says that something is missing is told (F9): an
+answer that only looks whole would be read as "not there".
 """
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import msgspec
 
-from cds_service.json_text import too_deep
+from cds_service.json_text import items, leniently, too_deep
 from fhir_mapping.record import Entry
 
 _FAILURES = frozenset({"error", "fatal"})
-_Read = TypeVar("_Read")
+_WITHHELD = frozenset({"forbidden", "security", "suppressed", "incomplete", "timeout", "too-costly"})
+_MODES = frozenset({"", "match", "include", "outcome"})
+_SOME_TEXT = re.compile('"[^"]')
+_FULL_URL_TYPE = re.compile(r"/([A-Z][A-Za-z]+)/[^/?#]+(?:/_history/[^/?#]+)?$")
+_Shape = TypeVar("_Shape", bound=msgspec.Struct)
+ANY_TYPE = ""  # of resources: whatever a file holds was meant to be there
 
 
 class UnreadableError(Exception):
@@ -26,16 +36,12 @@ class _Issue(msgspec.Struct, gc=False):
 
 class _Outcome(msgspec.Struct, gc=False, rename="camel"):
     resource_type: str = ""
-    issue: list[_Issue] = []
+    issue: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Resource(msgspec.Struct, gc=False, rename="camel"):
     resource_type: str = ""
-    id: str | None = None
-
-
-class _Typed(msgspec.Struct, gc=False, rename="camel"):
-    resource_type: str = ""
+    id: str = ""
 
 
 class _Search(msgspec.Struct, gc=False):
@@ -43,7 +49,7 @@ class _Search(msgspec.Struct, gc=False):
 
 
 class _Entry(msgspec.Struct, gc=False, rename="camel"):
-    resource: msgspec.Raw
+    resource: msgspec.Raw = msgspec.Raw(b"null")
     full_url: str | None = None
     search: _Search | None = None
 
@@ -55,57 +61,113 @@ class _Link(msgspec.Struct, gc=False):
 
 class _Bundle(msgspec.Struct, gc=False, rename="camel"):
     resource_type: str = ""
-    total: int | None = None
-    entry: list[msgspec.Raw] | None = None
-    link: list[_Link] | None = None
+    type: str = ""
+    total: msgspec.Raw = msgspec.Raw(b"null")
+    entry: msgspec.Raw = msgspec.Raw(b"null")
+    link: msgspec.Raw = msgspec.Raw(b"null")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Page:
-    """One page of a search: resources of the wanted type and the Medications sent with them."""
+    """One page of a search: resources of the wanted type and the Medications sent with them.
 
-    entries: tuple[Entry, ...]
-    matches: int  # entries that answer the search; Medications sent along and remarks of the server are not counted
-    broken: bool  # an entry holds no resource, or one that cannot even be named
-    total: int | None
-    next_link: str
-    warnings: int  # remarks of the server
+    Names are `Type/id`, for a resource without id its text: what came twice is one.
+    """
+
+    bundle_type: str = ""
+    entries: list[Entry] = field(default_factory=list)
+    matches: set[str] = field(default_factory=set)  # names of what answers the search
+    others: set[str] = field(default_factory=set)  # names of what was sent along
+    remarks: set[str] = field(default_factory=set)  # texts of the server's OperationOutcomes
+    warnings: int = 0  # remarks of the server, each issue one
+    total: int | None = None
+    next_link: str = ""
     self_link: str = ""  # the search as the server understood it
+    unclear: bool = False  # a link could not be read: it may have led to a next page
+    failure: str = ""  # what alone shows that this is not everything; empty: nothing does
+
+    def fails(self, reason: str) -> None:
+        """Note why this is not everything; the first reason stays."""
+        self.failure = self.failure or reason
+
+
+@dataclass(slots=True)
+class SearchSet:
+    """What a search gave so far; `failure` says why it is not everything (empty: it is)."""
+
+    entries: list[Entry] = field(default_factory=list)
+    matches: set[str] = field(default_factory=set)
+    pages: int = 0
+    warnings: int = 0
+    failure: str = ""
+    self_link: str = ""  # of the first page: the search as the server understood it
+    parameters: tuple[tuple[str, str], ...] = ()  # how it was asked in the end, beside the patient
+    _others: set[str] = field(default_factory=set)
+    _remarks: set[str] = field(default_factory=set)
+    _total: int | None = None
+    _doubt: str = ""
+
+    def add(self, page: Page, *, partial: bool = False) -> None:
+        """Take in a page. `partial`: the server calls it a part (HTTP 206)."""
+        doubts = {
+            "the same resource is on two pages": not self.matches.isdisjoint(page.matches),
+            "the server calls it a part": partial,
+            "a link cannot be read": page.unclear,
+        }
+        self._doubt = self._doubt or next((doubt for doubt, holds in doubts.items() if holds), "")
+        self.failure = self.failure or page.failure
+        self.self_link = self.self_link if self.pages else page.self_link
+        self.entries += page.entries
+        self.matches |= page.matches
+        self._others |= page.others
+        self._remarks |= page.remarks
+        self.warnings += page.warnings
+        self._total = max((total for total in (self._total, page.total) if total is not None), default=None)
+        self.pages += 1
+
+    def close(self) -> None:
+        """Say whether all pages together are everything, as far as the server counts.
+
+        A `total` counts the matches, by mistake also what was sent along, remarks, or both; what is counted beyond
+        that was not sent. Where it does not count at all, or too few, it dispels no doubt.
+        """
+        others, remarks = len(self._others), len(self._remarks)
+        missing = None if self._total is None else self._total - len(self.matches)
+        if missing in {0, others, remarks, others + remarks}:
+            return
+        if missing is not None and missing > 0:
+            self.failure = self.failure or "the server counted more than it sent"
+        self.failure = self.failure or self._doubt
 
 
 def read_page(text: bytes, resource_type: str, depth: int) -> Page:
-    """Read a Bundle of a search for `resource_type`; raises UnreadableError if it is none or reports a failure."""
-    bundle = _decode(text, _Bundle)
+    """Read a Bundle of a search for `resource_type` (or of `ANY_TYPE`); raises UnreadableError if it is none."""
+    bundle = _object(text, _Bundle)
     if bundle.resource_type != "Bundle":
         raise UnreadableError("the answer is not a Bundle")
-    entries: list[Entry] = []
-    foreign = matches = warnings = 0
-    broken = False
-    for raw in bundle.entry or ():
+    page = Page(bundle.type, total=_total(bundle.total))
+    foreign = False
+    for item in _items(bundle.entry):
         try:
-            entry = _decode(raw, _Entry)
-            type_ = _decode(entry.resource, _Typed).resource_type
+            entry = _object(item, _Entry)
+            if bytes(entry.resource) == b"null" and resource_type == ANY_TYPE:
+                continue  # what a transaction asks for and a response tells is no resource
+            resource = _object(entry.resource, _Resource)
         except UnreadableError:
-            broken = True
-            continue
-        if type_ == "OperationOutcome":
-            warnings += _remarks(entry.resource)
-            continue
-        match = ((entry.search and entry.search.mode) or "match") == "match"
-        matches += match
-        if (type_ == resource_type and match) or type_ == "Medication":
-            entries.append(_whole(entry.resource, depth, entry.full_url or ""))
-        foreign += match and type_ != resource_type
-    if foreign and not entries:
+            resource = _Resource()
+        if resource.resource_type:
+            foreign |= _take(page, entry, resource, resource_type, depth)
+        else:
+            page.fails("an entry cannot be read")
+    if foreign and not page.entries:
         raise UnreadableError("the answer holds other resources")
-    links = {link.relation: link.url for link in reversed(bundle.link or ())}  # the first of its kind counts
-    next_link, self_link = links.get("next", ""), links.get("self", "")
-    return Page(tuple(entries), matches, broken, bundle.total, next_link, warnings, self_link)
+    _follow(page, bundle.link)
+    return page
 
 
 def read_resource(text: bytes, resource_type: str, resource_id: str, depth: int, full_url: str = "") -> Entry:
     """Read a single resource; raises UnreadableError if it is of another type or has another id."""
-    resource = _decode(text, _Resource)
+    resource = _object(text, _Resource)
     if resource.resource_type != resource_type:
         raise UnreadableError(f"the answer is not a {resource_type}")
     if resource.id != resource_id:
@@ -116,17 +178,99 @@ def read_resource(text: bytes, resource_type: str, resource_id: str, depth: int,
 def issue_codes(text: bytes) -> frozenset[str]:
     """Return the issue codes of an OperationOutcome; empty for anything else."""
     try:
-        outcome = _decode(text, _Outcome)
+        outcome = _object(text, _Outcome)
     except UnreadableError:
         return frozenset()
-    return frozenset(issue.code for issue in outcome.issue if outcome.resource_type == "OperationOutcome")
+    issues = _issues(outcome) if outcome.resource_type == "OperationOutcome" else ()
+    return frozenset(issue.code for issue in issues)
 
 
-def _decode(text: bytes | msgspec.Raw, kind: type[_Read]) -> _Read:
+def _object(text: bytes | msgspec.Raw, shape: type[_Shape]) -> _Shape:
     try:
-        return msgspec.json.decode(text, type=kind)
+        return leniently(text, shape)
     except (msgspec.DecodeError, RecursionError):
         raise UnreadableError("the answer is not FHIR JSON") from None
+
+
+def _items(array: msgspec.Raw) -> list[msgspec.Raw]:
+    try:
+        return items(array)
+    except (msgspec.DecodeError, RecursionError):
+        raise UnreadableError("the answer is not FHIR JSON") from None
+
+
+def _total(number: msgspec.Raw) -> int | None:
+    """What the server counted, be it a number in quotes; None where it is none."""
+    try:
+        total = msgspec.json.decode(number, type=int, strict=False)
+    except msgspec.DecodeError:
+        return None
+    return total if total >= 0 else None
+
+
+def _take(page: Page, entry: _Entry, resource: _Resource, wanted: str, depth: int) -> bool:
+    """Take in an entry; says whether it answers the search with another type of resource."""
+    mode = (entry.search and entry.search.mode) or ""
+    full_url = entry.full_url or ""
+    kind = resource.resource_type
+    if mode not in _MODES or (mode == "outcome" and kind != "OperationOutcome"):
+        page.fails(
+            "an entry has an unknown search mode"
+        )  # a match or not: nobody can say whether one is missing
+    if kind == "OperationOutcome":
+        named = _FULL_URL_TYPE.search(full_url)
+        if mode == "match" or (named and named[1] != kind):
+            page.fails("the server withheld a match")
+        _remark(page, entry.resource)
+        return False
+    is_wanted = wanted in {kind, ANY_TYPE}
+    name = f"{kind}/{resource.id}" if resource.id else str(entry.resource, "utf-8")
+    (page.matches if is_wanted and mode != "include" else page.others).add(name)
+    if is_wanted or kind == "Medication":
+        page.entries.append(_whole(entry.resource, depth, full_url))
+    return not is_wanted and mode != "include"
+
+
+def _remark(page: Page, text: msgspec.Raw) -> None:
+    """Read an OperationOutcome beside the matches: some say that the matches are not all there are (F9)."""
+    page.remarks.add(str(text, "utf-8"))
+    for issue in _issues(_object(text, _Outcome)):
+        page.warnings += 1
+        if issue.severity.lower() in _FAILURES:
+            page.fails("the server reported an error")
+        elif issue.code.lower() in _WITHHELD:
+            page.fails(f"the server says that the answer is not whole ({issue.code.lower()})")
+
+
+def _issues(outcome: _Outcome) -> Iterator[_Issue]:
+    """What can be read of the issues; the rest loses itself."""
+    with suppress(msgspec.DecodeError, RecursionError):
+        for issue in items(outcome.issue):
+            with suppress(msgspec.DecodeError):
+                yield leniently(issue, _Issue)
+
+
+def _follow(page: Page, links: msgspec.Raw) -> None:
+    """Read the links; the first of its kind counts."""
+    try:
+        each = items(links)
+    except (msgspec.DecodeError, RecursionError):
+        each = [links]
+    read = [_link(link) for link in each]
+    urls = {link.relation.strip().lower(): link.url.strip() for link in reversed(read)}
+    page.next_link, page.self_link = urls.get("next", ""), urls.get("self", "")
+    page.unclear = any(link.url and not link.relation for link in read)
+    if "next" in urls and not page.next_link:
+        page.fails("the link to the next page cannot be used")
+
+
+def _link(link: msgspec.Raw) -> _Link:
+    """Read a link; of what is none all of its text, which may hold an address."""
+    try:
+        return leniently(link, _Link)
+    except (msgspec.DecodeError, RecursionError):
+        text = str(link, "utf-8")
+        return _Link(url=text if _SOME_TEXT.search(text) else "")
 
 
 def _whole(raw: bytes | msgspec.Raw, depth: int, full_url: str) -> Entry:
@@ -134,11 +278,3 @@ def _whole(raw: bytes | msgspec.Raw, depth: int, full_url: str) -> Entry:
     if too_deep(text, depth):
         raise UnreadableError("a resource is nested too deeply")
     return Entry(text, full_url)
-
-
-def _remarks(outcome: msgspec.Raw) -> int:
-    """Count what the server remarks; an error among it fails the whole answer."""
-    issues = _decode(outcome, _Outcome).issue
-    if any(issue.severity in _FAILURES for issue in issues):
-        raise UnreadableError("the server reported an error")
-    return len(issues)

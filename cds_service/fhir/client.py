@@ -7,9 +7,10 @@ origin alone: addresses come from the client's base and from `egress` only.
 
 import asyncio
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from math import inf
 from urllib.parse import quote
@@ -17,7 +18,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from cds_service.fhir.bundle import UnreadableError, issue_codes, read_page, read_resource
+from cds_service.fhir.bundle import SearchSet, UnreadableError, issue_codes, read_page, read_resource
 from cds_service.fhir.egress import next_address
 from cds_service.fhir.queries import Parameters, address, form
 from cds_service.settings import Limits
@@ -26,7 +27,8 @@ from fhir_mapping.record import Entry
 Transport = httpx.AsyncBaseTransport
 Connection = httpx.AsyncClient
 
-_OK, _BAD_REQUEST, _FORBIDDEN, _NOT_FOUND = 200, 400, 403, 404
+_PARTIAL, _BAD_REQUEST, _FORBIDDEN, _NOT_FOUND = 206, 400, 403, 404
+_GOOD = frozenset({200, 203, _PARTIAL})  # 203: a proxy changed it; 206: part of it, or so the server says
 _TRY_AGAIN = frozenset({429, 503, 504})
 _ASK_OTHERWISE = frozenset({"required", "not-supported"})
 _HEADERS = {
@@ -38,6 +40,8 @@ _HEADERS = {
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _PAUSE = 0.1  # s before the second try, where the server names no time
 _GZIP_OR_ZLIB = 47  # tells zlib to read either header
+_COMPRESSED = frozenset({"gzip", "x-gzip", "deflate"})
+_PLAIN = frozenset({"", "identity", "none", "utf-8", "utf8", "us-ascii", "iso-8859-1"})  # charsets by mistake
 
 
 class NotOfferedError(UnreadableError):
@@ -50,20 +54,6 @@ class AskOtherwiseError(UnreadableError):
     def __init__(self, *, not_supported: bool) -> None:
         super().__init__("HTTP 400")
         self.not_supported = not_supported
-
-
-@dataclass(slots=True)
-class SearchSet:
-    """What a search gave so far; `failure` says why it is not everything (empty: it is)."""
-
-    entries: list[Entry] = field(default_factory=list)
-    matches: int = 0
-    pages: int = 0
-    broken: bool = False
-    warnings: int = 0
-    failure: str = ""
-    self_link: str = ""  # of the first page: the search as the server understood it
-    parameters: Parameters = ()  # how it was asked in the end, beside the patient
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +82,44 @@ class Capability(msgspec.Struct, gc=False, rename="camel"):
             return ""
 
 
+class _Network(httpx.AsyncBaseTransport):
+    """Kept connections, and a new one for what a kept one lost.
+
+    A server may close a connection just when the next question is on its way. A GET that no byte answered is sent
+    again, once (RFC 9110, 9.2.2): a kept connection might be lost like the first.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        context = httpx.create_ssl_context(trust_env=False)
+        self._kept = httpx.AsyncHTTPTransport(
+            context, limits=_sockets(limits.connections, keep=limits.connections)
+        )
+        self._new = httpx.AsyncHTTPTransport(context, limits=_sockets(limits.parallel_requests, keep=0))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await self._kept.handle_async_request(request)
+        except (httpx.RemoteProtocolError, httpx.ReadError):
+            if request.method != "GET":
+                raise
+        return await self._new.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self._kept.aclose()
+        await self._new.aclose()
+
+
+def _sockets(most: int, keep: int) -> httpx.Limits:
+    return httpx.Limits(max_connections=most, max_keepalive_connections=keep)
+
+
 def connect(limits: Limits, transport: Transport | None = None) -> Connection:
     """Open the pool of connections that one process shares; `transport` stands in for the network in tests."""
     return httpx.AsyncClient(
-        transport=transport,
+        transport=transport or _Network(limits),
         trust_env=False,
         follow_redirects=False,
         timeout=httpx.Timeout(limits.answer_seconds),
-        limits=httpx.Limits(max_connections=limits.connections, max_keepalive_connections=limits.connections),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
     )
 
@@ -137,8 +157,8 @@ class Chart:
         """Read one resource by its id; raises UnreadableError."""
         url = f"{self._base}/{resource_type}/{quote(resource_id, safe='')}"
         async with _until(self._deadline):
-            body = await self._get(url)
-        return read_resource(body, resource_type, resource_id, self._limits.json_depth, url)
+            answer = await self._get(url)
+        return read_resource(answer.body, resource_type, resource_id, self._limits.json_depth, url)
 
     async def version(self) -> str:
         """Return the `fhirVersion` of the server's CapabilityStatement, or nothing."""
@@ -150,9 +170,9 @@ class Chart:
     async def capability(self) -> Capability:
         """Read the server's CapabilityStatement; raises UnreadableError."""
         async with _until(self._deadline):
-            body = await self._get(f"{self._base}/metadata")
+            answer = await self._get(f"{self._base}/metadata")
         try:
-            return msgspec.json.decode(body, type=Capability)
+            return msgspec.json.decode(answer.body, type=Capability)
         except (msgspec.DecodeError, RecursionError):
             raise UnreadableError("the answer is not FHIR JSON") from None
 
@@ -172,41 +192,29 @@ class Chart:
         asked = address(self._base, resource_type, parameters)
         if len(asked) > self._limits.url_characters:
             asked = f"{self._base}/{resource_type}/_search"
-            body = await self._get(asked, form(parameters))
+            answer = await self._get(asked, form(parameters))
         else:
-            body = await self._get(asked)
+            answer = await self._get(asked)
         seen = {asked}
-        expected = None
         while True:
-            page = read_page(body, resource_type, self._limits.json_depth)
-            searched.entries += page.entries
-            searched.matches += page.matches
-            searched.warnings += page.warnings
-            searched.broken |= page.broken
-            searched.pages += 1
-            searched.self_link = page.self_link if searched.pages == 1 else searched.self_link
-            expected = page.total if expected is None else expected
+            page = read_page(answer.body, resource_type, self._limits.json_depth)
+            searched.add(page, partial=answer.status == _PARTIAL)
             if not page.next_link:
                 break
             asked = self._next(asked, page.next_link, searched.pages, seen)
-            body = await self._get(asked)
-        if searched.broken:
-            searched.failure = "an entry cannot be read"
-        elif (expected or 0) > searched.matches:
-            searched.failure = "the server counted more than it sent"
+            answer = await self._get(asked)
+        searched.close()
 
     def _next(self, asked: str, link: str, pages: int, seen: set[str]) -> str:
         if pages >= self._limits.query_pages:
             raise UnreadableError(f"more than {pages} pages")
         target = next_address(self._base, asked, link)
-        if target is None:
-            raise UnreadableError("it lies on another server")
         if target in seen:
             raise UnreadableError("the pages go round in a circle")
         seen.add(target)
         return target
 
-    async def _get(self, url: str, query: str = "") -> bytes:
+    async def _get(self, url: str, query: str = "") -> _Answer:
         """GET (POST where the query is in the body), tried twice if the server asks for it (429, 503, 504)."""
         answer = await self._once(url, query)
         if answer.status in _TRY_AGAIN:
@@ -246,7 +254,7 @@ class Chart:
     async def _send(self, request: httpx.Request) -> _Answer:
         response = await self._connection.send(request, stream=True)
         try:
-            wanted = response.status_code in {_OK, _BAD_REQUEST}
+            wanted = response.status_code in {*_GOOD, _BAD_REQUEST}
             body = await self._body(response) if wanted else b""
             return _Answer(response.status_code, response.headers.get("retry-after", ""), body)
         finally:
@@ -254,10 +262,11 @@ class Chart:
 
     async def _body(self, response: httpx.Response) -> bytes:
         """Collect the body, never more of it than the limits allow, whatever it was compressed from."""
-        encoding = response.headers.get("content-encoding", "identity").lower()
-        if encoding not in {"", "identity", "gzip", "x-gzip", "deflate"}:
+        named = response.headers.get("content-encoding", "").lower().split(",")
+        encodings = [encoding for name in named if (encoding := name.strip(' "')) not in _PLAIN]
+        if len(encodings) > 1 or not _COMPRESSED.issuperset(encodings):
             raise UnreadableError("the answer is compressed in an unknown way")
-        inflate = None if encoding in {"", "identity"} else zlib.decompressobj(_GZIP_OR_ZLIB)
+        inflate = zlib.decompressobj(_GZIP_OR_ZLIB) if encodings else None
         body = bytearray()
         async for chunk in response.aiter_raw():
             room = min(self._limits.response_bytes - len(body), self._limits.chart_bytes - self.bytes)
@@ -270,7 +279,7 @@ class Chart:
                 raise UnreadableError(f"more than {self._limits.chart_bytes} bytes for one chart")
         if inflate and not inflate.eof:
             raise UnreadableError("the answer is cut off")
-        return bytes(body)
+        return bytes(body.removeprefix(BOM_UTF8))
 
 
 @asynccontextmanager
@@ -282,10 +291,11 @@ async def _until(deadline: float) -> AsyncIterator[None]:
         raise UnreadableError("timed out") from None
 
 
-def _accepted(answer: _Answer) -> bytes:
-    """Return the body of a good answer; anything else says whether it failed or is not offered (F9)."""
-    if answer.status == _OK:
-        return _text(answer.body)
+def _accepted(answer: _Answer) -> _Answer:
+    """Return a good answer; anything else says whether it failed or is not offered (F9)."""
+    if answer.status in _GOOD:
+        _check_text(answer.body)
+        return answer
     if answer.status == _BAD_REQUEST:
         codes = issue_codes(answer.body) & _ASK_OTHERWISE
         if codes:
@@ -295,10 +305,9 @@ def _accepted(answer: _Answer) -> bytes:
     raise UnreadableError(f"HTTP {answer.status}")
 
 
-def _text(body: bytes) -> bytes:
+def _check_text(body: bytes) -> None:
     """Refuse what is not UTF-8: only the members that are read get decoded later."""
     try:
         body.decode("utf-8")
     except UnicodeDecodeError:
         raise UnreadableError("the answer is not FHIR JSON") from None
-    return body

@@ -6,26 +6,36 @@ if it lies on the base's own origin; scheme, host and port always come from the 
 
 import re
 from collections.abc import Iterator
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
-_URL = re.compile(r"[\x21-\x5b\x5d-\x7e]+")  # printable ASCII without the backslash
+from cds_service.fhir.bundle import UnreadableError
+
+_NEVER = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\\\ud800-\udfff]"
+)  # control characters, backslash, halves of a character
+_ASCII = "".join(map(chr, range(0x21, 0x7F)))
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-def next_address(base: str, asked: str, link: str) -> str | None:
-    """Resolve a `next` link against the address that was asked; None where it leads elsewhere.
+def next_address(base: str, asked: str, link: str) -> str:
+    """Resolve a `next` link against the address that was asked; raises UnreadableError where it leads elsewhere.
 
-    The same host under the other scheme is a known quirk of servers behind a proxy: it is asked by the base's scheme.
+    Blanks and letters outside ASCII are percent-encoded, as whoever wrote the link forgot to. The same host under the
+    other scheme is a known quirk of servers behind a proxy: it is asked by the base's scheme.
     """
-    if not _URL.fullmatch(link):
-        return None
-    target = urljoin(asked, link).partition("#")[0]
+    if not link or _NEVER.search(link):
+        raise UnreadableError("its address cannot be read")
+    try:
+        target = urljoin(asked, quote(link, safe=_ASCII)).partition("#")[0]
+        _ = urlsplit(target).port  # raises ValueError for a port that is none
+    except ValueError:
+        raise UnreadableError("its address cannot be read") from None
     parts = urlsplit(base)
     for spelling in _spellings(parts.hostname or "", parts.port, parts.scheme):
         rest = target[len(spelling) :]
         if target[: len(spelling)].lower() == spelling and rest[:1] in {"/", "?"}:
             return f"{parts.scheme}://{parts.netloc}{rest}"
-    return None
+    raise UnreadableError("it lies on another server")
 
 
 def _spellings(host: str, port: int | None, scheme: str) -> Iterator[str]:

@@ -22,8 +22,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from cds_service.fhir.bundle import UnreadableError
-from cds_service.fhir.client import AskOtherwiseError, Chart, Connection, NotOfferedError, SearchSet
+from cds_service.fhir.bundle import SearchSet, UnreadableError
+from cds_service.fhir.client import AskOtherwiseError, Chart, Connection, NotOfferedError
 from cds_service.fhir.queries import BY_KEY, PHASE_1, QUERIES, Parameters, Query, search_value, supplied
 from cds_service.security.clients import Caller
 from cds_service.settings import Limits
@@ -80,7 +80,7 @@ async def ask(chart: Chart, query: Query, patient_id: str, parameters: Parameter
     `parameters` is what is searched for beside the patient. Raises UnreadableError.
     """
     if query.key == "patient":
-        return SearchSet([await chart.read("Patient", patient_id)], matches=1, pages=1)
+        return SearchSet([await chart.read("Patient", patient_id)], {f"Patient/{patient_id}"}, pages=1)
     patient = ("patient", search_value(patient_id))
     *ways, last = (parameters,), *query.instead()
     for searches in ways:
@@ -105,7 +105,7 @@ async def _together(
     for parameters in searches:
         searched = await chart.search(query.resource_type, (patient, *parameters))
         together.entries += searched.entries
-        together.matches += searched.matches
+        together.matches |= searched.matches
         together.pages += searched.pages
         together.warnings += searched.warnings
         together.failure = together.failure or searched.failure

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from cds_service.fhir.bundle import UnreadableError, read_page, read_resource
+from cds_service.fhir.bundle import SearchSet, UnreadableError, read_page, read_resource
 from fhir_mapping.record import Source, SourceKey
 from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import RoleWord
@@ -124,11 +124,14 @@ def supplied(query: Query, prefetch: Mapping[str, bytes], patient_id: str, depth
 
 def _bundle(value: bytes, query: Query, depth: int) -> Source:
     page = read_page(value, query.resource_type, depth)
-    if page.broken:
-        return Source("failed", page.entries, "prefetch has an unreadable entry")
-    if page.next_link or (page.total or 0) > page.matches:
-        return Source("failed", page.entries, "prefetch holds the first page only")
-    return Source("read", page.entries)
+    held = SearchSet()
+    held.add(page)
+    held.close()
+    if page.next_link:
+        return Source("failed", tuple(held.entries), "prefetch holds the first page only")
+    if held.failure:
+        return Source("failed", tuple(held.entries), f"prefetch: {held.failure}")
+    return Source("read", tuple(held.entries))
 
 
 def _escaped(value: str) -> str:

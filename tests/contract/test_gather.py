@@ -463,6 +463,57 @@ async def test_remarks_of_the_server_are_counted():
     assert audit["fhir_warnings"] == 1
 
 
+REMARK = {"resource": sim.outcome("informational", "information"), "search": {"mode": "outcome"}}
+
+
+def remarks(bundle: dict) -> None:
+    """A server that remarks upon every search, and counts its remark among the matches."""
+    if bundle["resourceType"] == "Bundle":
+        bundle["entry"] = [*bundle.get("entry", []), REMARK]
+        bundle["total"] += 1
+
+
+async def test_remarks_that_the_server_counts_are_no_loss(clean):
+    response, audit = await opened(EhrSimulator(imnm_chart()).bend(sim.changed(remarks)))
+    assert (cards(response)[0]["detail"], audit["failed"]) == (clean["detail"], {})
+
+
+async def test_and_leave_a_chart_without_the_disease_in_peace_for_three_requests():
+    response, audit = await opened(EhrSimulator(healthy_chart("p1")).bend(sim.changed(remarks)))
+    assert (cards(response), audit["fhir_requests"], audit["failed"]) == ([], 3, {})
+
+
+@pytest.mark.parametrize(
+    "remark",
+    [sim.outcome("processing"), sim.outcome("suppressed", "warning"), sim.outcome("incomplete", "warning")],
+)
+async def test_a_remark_that_something_is_missing_keeps_what_was_sent(remark):
+    beside = {"resource": remark, "search": {"mode": "outcome"}}
+    ehr = EhrSimulator(imnm_chart()).bend(sim.changed(lambda b: b["entry"].append(beside)), "Condition")
+    response, audit = await opened(ehr)
+    assert (audit["eligibility"], audit["outcome"], list(audit["failed"])) == (
+        "definite",
+        "abstained",
+        ["conditions"],
+    )
+    assert "record incomplete" in cards(response)[0]["summary"]
+
+
+async def test_a_remark_in_the_place_of_a_match_is_never_an_empty_list():
+    withheld = {"resource": sim.outcome("forbidden", "warning"), "search": {"mode": "match"}}
+    ehr = EhrSimulator(healthy_chart("p1")).bend(
+        sim.changed(lambda b: b["entry"].append(withheld)), "Condition"
+    )
+    response, _ = await opened(ehr)
+    assert "conditions: the server withheld a match" in unread(response)
+
+
+async def test_a_next_link_that_is_no_address_ends_in_words_and_not_in_an_error_of_ours():
+    ehr = EhrSimulator(imnm_chart()).bend(sim.with_next("https://[ehr.example/fhir?page=2"), "Condition")
+    _response, audit = await opened(ehr)
+    assert audit["failed"] == {"conditions": "page 2: its address cannot be read"}
+
+
 GROUPS = (
     ("patient",),
     ("conditions",),

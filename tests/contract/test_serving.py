@@ -10,6 +10,7 @@ import threading
 import time
 from contextlib import contextmanager
 
+import httpx
 import pytest
 
 from tests.support.charts import imnm_chart
@@ -86,6 +87,13 @@ def refuses(service):
     except ConnectionRefusedError:
         return True
     return False
+
+
+def test_an_offer_to_upgrade_to_http_2_is_passed_over_and_the_call_is_answered(config):
+    offer = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAEAAEAAAAIAAAAB"}
+    with served(config) as service:
+        response = httpx.post(service.base + SERVICE, json=BODY, headers=offer, timeout=20, trust_env=False)
+    assert (response.status_code, len(response.json()["cards"])) == (200, 1)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

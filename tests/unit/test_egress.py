@@ -1,5 +1,6 @@
 import pytest
 
+from cds_service.fhir.bundle import UnreadableError
 from cds_service.fhir.egress import next_address
 
 BASE = "https://ehr.example/fhir"
@@ -18,6 +19,14 @@ ASKED = f"{BASE}/Observation?patient=p1"
         ("?page=2", f"{BASE}/Observation?page=2"),
         ("Observation?page=2", f"{BASE}/Observation?page=2"),
         ("//ehr.example/fhir?page=2", f"{BASE}?page=2"),
+        (
+            f"{BASE}?since=2020-01-01T00:00:00 00:00&page=2",
+            f"{BASE}?since=2020-01-01T00:00:00%2000:00&page=2",
+        ),
+        (f"{BASE}?name=Jörg\u00a0日&page=2", f"{BASE}?name=J%C3%B6rg%C2%A0%E6%97%A5&page=2"),
+        (f"{BASE}?name=J%C3%B6rg&page=2", f"{BASE}?name=J%C3%B6rg&page=2"),
+        ("Kranke Leute?page=2", f"{BASE}/Kranke%20Leute?page=2"),
+        (f"{BASE}?code=a|b,<c>&page=2", f"{BASE}?code=a|b,<c>&page=2"),
     ],
 )
 def test_a_next_link_on_the_same_server_is_asked_there(link, address):
@@ -36,24 +45,44 @@ def test_a_next_link_on_the_same_server_is_asked_there(link, address):
         "http://ehr.example:443/fhir?page=2",
         "https://evil.example/?base=https://ehr.example/fhir",
         "//evil.example/fhir",
-        "https:\\\\evil.example",
-        "\\\\evil.example/fhir",
-        "https://ehr.example\\@evil.example/fhir",
         "ftp://ehr.example/fhir",
         "file:///etc/passwd",
         "javascript:alert(1)",
         "https://ehr.example",
         "https://ehr.example /fhir",
-        "https://ehr.example/fhir\r\nX: 1",
         "https://ehr。example/fhir",
-        "",
     ],
 )
 def test_a_next_link_that_leads_elsewhere_is_not_followed(link):
-    assert next_address(BASE, ASKED, link) is None
+    with pytest.raises(UnreadableError, match="it lies on another server"):
+        next_address(BASE, ASKED, link)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "",
+        "https:\\\\evil.example",
+        "\\\\evil.example/fhir",
+        "https://ehr.example\\@evil.example/fhir",
+        "https://ehr.example/fhir\r\nX: 1",
+        "https://ehr.example/fhir?page=\t2",
+        "https://ehr.example/fhir?page=\x7f2",
+        "https://ehr.example/fhir?page=\ud8002",
+        "https://ehr.example:443:443/fhir?page=2",
+        "https://ehr.example:fhir/fhir?page=2",
+        "https://ehr.example:99999/fhir?page=2",
+        "https://[ehr.example/fhir?page=2",
+        "https://[v1.x/fhir",
+    ],
+)
+def test_a_next_link_that_is_no_address_is_not_said_to_lie_elsewhere(link):
+    with pytest.raises(UnreadableError, match="its address cannot be read"):
+        next_address(BASE, ASKED, link)
 
 
 def test_a_port_is_part_of_the_server():
     base = "http://[::1]:8080/fhir"
     assert next_address(base, f"{base}/Condition?x=1", "https://[::1]:8080/fhir?page=2") == f"{base}?page=2"
-    assert next_address(base, f"{base}/Condition?x=1", "http://[::1]/fhir?page=2") is None
+    with pytest.raises(UnreadableError):
+        next_address(base, f"{base}/Condition?x=1", "http://[::1]/fhir?page=2")

@@ -1,8 +1,9 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from cds_service.settings import Limits
 from tests.support import ehr_simulator as sim
 from tests.support.charts import condition, patient
 from tests.support.ehr_simulator import BASE, EhrSimulator
+from tests.support.loopback import Asked, Loopback, loopback, response
 
 TOKEN = sim.TOKEN
 ALL = (("patient", "p1"), ("_count", "100"))
@@ -85,6 +87,8 @@ async def test_a_search_that_was_made_is_not_made_again():
         (sim.gzip_bomb, "the answer has more than 8388608 bytes"),
         (sim.huge, "the answer has more than 8388608 bytes"),
         (sim.encoded_as("br"), "the answer is compressed in an unknown way"),
+        (sim.encoded_as("gzip, gzip"), "the answer is compressed in an unknown way"),
+        (sim.encoded_as("utf-8, br"), "the answer is compressed in an unknown way"),
         (sim.encoded_as("gzip", b"no gzip at all"), "the connection broke"),
         (sim.encoded_as("gzip", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"), "the answer is cut off"),
         *((sim.status(code), f"HTTP {code}") for code in (400, 401, 405, 406, 409, 410, 422, 500, 501, 502)),
@@ -93,6 +97,9 @@ async def test_a_search_that_was_made_is_not_made_again():
             for code in (301, 302, 303, 307, 308)
         ),
         (sim.with_next("https://evil.example/fhir?page=2"), "page 2: it lies on another server"),
+        (sim.with_next("https://ehr.example:443:443/fhir?page=2"), "page 2: its address cannot be read"),
+        (sim.with_next("https://[ehr.example/fhir?page=2"), "page 2: its address cannot be read"),
+        (sim.with_next(None), "the link to the next page cannot be used"),
         (sim.with_next(f"{BASE}/Condition?patient=p1&_count=100"), "page 2: the pages go round in a circle"),
         (sim.with_next(f"{BASE}?_getpages=gone&_getpagesoffset=1&_count=1"), "page 2: HTTP 410"),
     ],
@@ -110,6 +117,81 @@ async def test_a_redirect_is_not_followed():
 
 async def test_compressed_answers_are_read_though_we_never_ask_for_them():
     assert len((await found(EhrSimulator(conditions(3)).bend(sim.gzipped))).entries) == 3
+
+
+@pytest.mark.parametrize(
+    "encoding", ["UTF-8", "utf8", "us-ascii", '"utf-8"', "identity", "", "identity, UTF-8"]
+)
+async def test_a_charset_in_the_place_of_an_encoding_is_none(encoding):
+    def named(request, answered):
+        return httpx.Response(
+            200, headers={"content-encoding": encoding}, stream=sim._bytes(answered.content)
+        )
+
+    result = await found(EhrSimulator(conditions(3)).bend(named))
+    assert (len(result.entries), result.failure) == (3, "")
+
+
+async def test_a_charset_beside_an_encoding_is_none():
+    def named(request, answered):
+        packed = sim.gzipped(request, answered)
+        packed.headers["content-encoding"] = "gzip, UTF-8"
+        return packed
+
+    result = await found(EhrSimulator(conditions(3)).bend(named))
+    assert (len(result.entries), result.failure) == (3, "")
+
+
+@pytest.mark.parametrize("code", [200, 203, 206])
+async def test_a_byte_order_mark_before_a_whole_answer_is_passed_over(code):
+    def marked(request, answered):
+        return httpx.Response(code, content=b"\xef\xbb\xbf" + answered.content)
+
+    result = await found(EhrSimulator(conditions(3)).bend(marked))
+    assert (len(result.entries), result.failure) == (3, "")
+    async with chart_of(EhrSimulator([patient()]).bend(marked)) as chart:
+        assert json.loads((await chart.read("Patient", "p1")).json)["id"] == "p1"
+
+
+async def test_a_byte_order_mark_before_a_refusal_does_not_hide_what_it_asks_for():
+    refusal = b"\xef\xbb\xbf" + json.dumps(sim.outcome("required")).encode()
+    with pytest.raises(AskOtherwiseError):
+        await found(EhrSimulator().bend(sim.body(refusal, 400)))
+
+
+@pytest.mark.parametrize(
+    ("total", "failure"),
+    [(3, ""), (4, "the server counted more than it sent"), (None, "the server calls it a part")],
+)
+async def test_a_part_is_everything_only_if_the_server_counts_so_many(total, failure):
+    def part(request, answered):
+        return sim.answer(json.loads(answered.content) | {"total": total}, 206)
+
+    result = await found(EhrSimulator(conditions(3)).bend(part))
+    assert (len(result.entries), result.failure) == (3, failure)
+
+
+async def test_a_part_that_is_cut_off_cannot_be_read():
+    def cut(request, answered):
+        return httpx.Response(206, content=answered.content[:-5])
+
+    assert (await found(EhrSimulator(conditions(3)).bend(cut))).failure == "the answer is not FHIR JSON"
+
+
+async def test_a_resource_that_moved_between_two_pages_hides_another():
+    def moved(bundle):
+        bundle["entry"][0] = sim.entry(BASE, condition(number="c0"))
+
+    ehr = EhrSimulator(conditions(150)).bend(sim.changed(moved), page=2)
+    result = await found(ehr)
+    assert (len(result.entries), result.failure) == (150, "the server counted more than it sent")
+
+
+async def test_an_error_on_one_page_keeps_the_matches_of_all():
+    remark = {"resource": sim.outcome("processing"), "search": {"mode": "outcome"}}
+    ehr = EhrSimulator(conditions(150)).bend(sim.changed(lambda b: b["entry"].append(remark)), page=1)
+    result = await found(ehr)
+    assert (len(result.entries), result.failure) == (150, "the server reported an error")
 
 
 async def test_what_was_read_before_a_page_failed_is_kept():
@@ -337,6 +419,56 @@ async def test_cookies_of_one_patients_chart_do_not_reach_the_next():
     assert ehr.strays == []
 
 
-async def test_one_process_has_so_many_sockets_and_no_more():
-    async with connect(Limits(connections=7)) as connection:
-        assert connection._transport._pool._max_connections == 7  # type: ignore[attr-defined]
+class TestAConnectionThatIsLost:
+    """The server closes it without a byte, just when it is used again."""
+
+    @staticmethod
+    def _searchset(server: Loopback, asked: Asked) -> bytes:
+        return response({"resourceType": "Bundle", "total": 0})
+
+    def _unless(self, lost) -> Callable[[Loopback, Asked], bytes | None]:
+        return lambda server, asked: None if lost(server, asked) else self._searchset(server, asked)
+
+    @staticmethod
+    async def _searches(base: str, *batches: int, **limits: int) -> list[str]:
+        """Why searches failed: so many at once, then so many, …"""
+        bounds = replace(Limits(), **limits)
+        async with connect(bounds) as connection:
+            chart = Chart(connection, base, "", bounds, asyncio.get_running_loop().time() + 5)
+            failures = []
+            for batch, size in enumerate(batches):
+                asked = [chart.search("Condition", (*ALL, ("status", f"{batch}-{n}"))) for n in range(size)]
+                failures += [searched.failure for searched in await asyncio.gather(*asked)]
+            return failures
+
+    async def test_leaves_so_many_sockets_to_one_process_and_no_more(self):
+        async with loopback(self._searchset) as server:
+            assert await self._searches(server.base, 6, connections=2) == [""] * 6
+        assert server.connections == 2
+
+    @pytest.mark.parametrize("batches", [(1, 1, 1), (4, 4), (4, 1, 1, 1)])
+    async def test_is_no_loss_even_if_every_kept_connection_is_lost(self, batches):
+        async with loopback(self._unless(lambda server, asked: asked.before)) as server:
+            assert await self._searches(server.base, *batches) == [""] * sum(batches)
+        assert len(server.asked) == sum(batches) + sum(asked.before for asked in server.asked)
+
+    async def test_is_no_loss_if_it_was_new(self):
+        async with loopback(self._unless(lambda server, asked: len(server.asked) == 1)) as server:
+            assert await self._searches(server.base, 1) == [""]
+        assert len(server.asked) == 2
+
+    async def test_is_a_failure_the_second_time(self):
+        async with loopback(self._unless(lambda server, asked: len(server.asked) < 3)) as server:
+            assert await self._searches(server.base, 1) == ["the connection broke"]
+        assert len(server.asked) == 2
+
+    async def test_is_a_failure_if_the_question_was_posted(self):
+        async with loopback(self._unless(lambda server, asked: asked.before)) as server:
+            failures = await self._searches(server.base, 1, 1, url_characters=20)
+        assert failures == ["", "the connection broke"]
+
+    async def test_is_a_failure_once_a_byte_has_come(self):
+        cut = response({"resourceType": "Bundle"}, headers={"Connection": "close", "Content-Length": "99"})
+        async with loopback(lambda server, asked: cut) as server:
+            assert await self._searches(server.base, 1) == ["the connection broke"]
+        assert len(server.asked) == 1

@@ -187,7 +187,7 @@ class TestWhatARequestHolds:
         assert (source.state, len(source.entries), source.detail) == (
             "failed",
             1,
-            "prefetch has an unreadable entry",
+            "prefetch: an entry cannot be read",
         )
 
     def test_a_patient_is_the_patient_of_the_chart(self):

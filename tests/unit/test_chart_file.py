@@ -1,0 +1,154 @@
+"""A file is read as leniently as an answer of a server, and what says that it is not whole is heard."""
+
+import json
+
+import pytest
+
+from cds_service.commands.chart_file import KEY, read_bundle
+from cds_service.commands.folder import open_folder
+from cds_service.errors import UnusableInput
+from cds_service.fhir.queries import BY_KEY
+from fhir_mapping.record import MappingSettings
+from fhir_mapping.terms import load_tables
+from models.training.errors import TrainingError
+from tests.support.charts import condition, imnm_chart, patient
+from tests.support.ehr_simulator import outcome
+
+MAPPING = MappingSettings(load_tables())
+CHART = [patient(), condition()]
+NEXT = [{"relation": "next", "url": "https://x/?page=2"}]
+
+
+def bundle(*more: object, chart: list[dict] = CHART, **members: object) -> dict:
+    entries = [*({"resource": resource} for resource in chart), *more]
+    return {"resourceType": "Bundle", "type": "searchset", "entry": entries} | members
+
+
+def read(content: object):
+    return read_bundle(json.dumps(content).encode(), MAPPING)
+
+
+def failures(content: object) -> dict[str, str]:
+    gathered = read(content)
+    assert len(gathered.sources[KEY].entries) >= len(CHART)
+    return {key: source.detail for key, source in gathered.sources.items() if source.state == "failed"}
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"total": "x"},
+        {"total": []},
+        {"link": {"relation": "self", "url": 5}},
+        {"id": 5},
+        {"meta": "x"},
+        {"type": 5},
+        {"type": "collection", "link": "next"},
+        {"type": "collection", "link": NEXT, "total": 9},
+        {"type": "batch-response", "total": 9},
+        {"total": 2, "link": 5},
+    ],
+)
+def test_a_frame_of_a_wrong_type_loses_itself(frame):
+    assert failures(bundle(**frame)) == {}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        None,
+        {"fullUrl": 5, "resource": condition(number="c2"), "search": "match"},
+        {"resource": outcome("informational", "information"), "search": {"mode": "outcome"}},
+        {"request": {"method": "DELETE", "url": "Condition/c3"}},
+        {"response": {"status": "204"}},
+    ],
+)
+def test_so_does_one_of_an_entry(entry):
+    assert failures(bundle(entry)) == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (bundle(5), "an entry cannot be read"),
+        (bundle({"resource": 5}), "an entry cannot be read"),
+        (bundle({"resource": outcome("exception")}), "the server reported an error"),
+        (bundle({"resource": outcome("forbidden", "warning")}, type="collection"), "not whole (forbidden)"),
+        (bundle({"resource": condition(), "search": {"mode": "x"}}), "unknown search mode"),
+        (bundle(total=3), "counted more than it sent"),
+        (bundle(link=NEXT), "the first page only"),
+        (bundle(link="next"), "a link cannot be read"),
+        (bundle(link=[{"relation": "next", "url": None}]), "cannot be used"),
+    ],
+)
+def test_what_says_that_the_file_is_not_whole_is_heard_and_the_rest_is_kept(content, reason):
+    found = failures(content)
+    assert set(found) == set(BY_KEY)
+    assert all(reason in detail for detail in found.values())
+
+
+def test_of_a_file_of_prefetch_only_the_key_that_is_not_whole_has_failed():
+    content = {"patient": patient(), "conditions": bundle(chart=[condition()], total=2), "ana": None}
+    assert failures(content) == {"conditions": "the server counted more than it sent"}
+    inside = bundle({"resource": bundle(chart=[], total=1)}, type="batch-response")
+    assert set(failures(inside)) == set(BY_KEY)
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path):
+    marked = b"\xef\xbb\xbf" + json.dumps(bundle()).encode()
+    assert len(read_bundle(marked, MAPPING).sources[KEY].entries) == 2
+    (tmp_path / "a.ndjson").write_bytes(b"\xef\xbb\xbf" + exported(*CHART))
+    assert [len(record.gathered.sources[KEY].entries) for record in records(tmp_path)] == [2]
+
+
+@pytest.mark.parametrize("identifier", [5, None, [], ""])
+def test_a_patient_without_id_is_nobody(identifier):
+    with pytest.raises(UnusableInput, match="the Patient has no id"):
+        read(bundle(chart=[patient() | {"id": identifier}]))
+
+
+def exported(*resources: dict) -> bytes:
+    return b"\n".join(json.dumps(resource).encode() for resource in resources)
+
+
+def records(path):
+    return list(open_folder(path).records(MAPPING))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        condition(number=5),
+        condition(medicationReference="Medication/m1"),
+        {
+            "resourceType": "Appointment",
+            "participant": [None, {"actor": {"reference": "Patient/p1"}}],
+            "id": [],
+        },
+    ],
+)
+def test_a_line_with_an_element_of_a_wrong_type_is_still_the_patients(odd, tmp_path):
+    (tmp_path / "a.ndjson").write_bytes(exported(*CHART, odd))
+    assert [len(record.gathered.sources[KEY].entries) for record in records(tmp_path)] == [3]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        condition(subject="Patient/p1"),
+        condition(subject={"reference": 5}),
+        condition(patient=["Patient/p1"]),
+        patient() | {"id": 5},
+        {"resourceType": "Appointment", "participant": "Patient/p1"},
+    ],
+)
+def test_a_line_of_nobody_knows_whom_is_named(odd, tmp_path):
+    (tmp_path / "a.ndjson").write_bytes(exported(*CHART, odd))
+    with pytest.raises(TrainingError, match="line 3: this is not one FHIR resource"):
+        records(tmp_path)
+
+
+def test_a_file_that_is_not_whole_is_no_row_of_a_cohort(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps(bundle(chart=imnm_chart(), total=99)))
+    with pytest.raises(TrainingError, match=r"file 1 of 1 .*not whole: the server counted more than it sent"):
+        records(tmp_path)
