@@ -112,7 +112,7 @@ def _patient(
     current: Iterable[neutral.Resource], patient_id: str, as_of: datetime, mapping: MappingSettings
 ) -> Patient | None:
     for resource in current:
-        if resource.type == "Patient" and resource.id == patient_id and resource.content:
+        if resource.name == f"Patient/{patient_id}" and resource.readable and resource.content:
             found = resource.content()
             assert isinstance(found, neutral.Person)
             return read_person(resource.id, found, as_of, mapping)
@@ -128,6 +128,7 @@ def _reports(
         if (
             resource.type != "DiagnosticReport"
             or resource.content is None
+            or not resource.readable
             or _subject_problem(resource, patient_id)
         ):
             continue
@@ -159,7 +160,8 @@ def _subject_problem(resource: neutral.Resource, patient_id: str) -> str:
     """
     own = f"Patient/{patient_id}"
     if resource.type == "Patient":
-        return "" if resource.name == own else "other patient"
+        has_no_name = not resource.id and "id" in resource.lost
+        return "" if resource.name == own or has_no_name else "other patient"
     if resource.subjects is None:
         return ""
     others = [subject for subject in resource.subjects if subject not in {own, ""}]

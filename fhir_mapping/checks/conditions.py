@@ -1,21 +1,35 @@
 """Condition → Diagnosis (M1), with the checks of F2 and F3."""
 
+from collections.abc import Mapping
+from typing import Literal
+
 from fhir_mapping.checks.extensions import not_understood
 from fhir_mapping.checks.judging import Case, Verdict
-from fhir_mapping.record import Diagnosis
+from fhir_mapping.record import Concept, Diagnosis
+from fhir_mapping.terms.statuses import VALUE_SETS
 from fhir_mapping.versions import neutral
 
 REFUTED = frozenset({"refuted", "entered-in-error"})
 INACTIVE = frozenset({"inactive", "resolved"})
+PARENTS: Mapping[str, str] = {  # in the value sets of the two statuses
+    "recurrence": "active",
+    "relapse": "active",
+    "remission": "inactive",
+    "resolved": "inactive",
+    "provisional": "unconfirmed",
+    "differential": "unconfirmed",
+}
+UNKNOWN = "unknown status"
 
 
 def judge_condition(resource: neutral.Resource, found: neutral.Condition, case: Case) -> Verdict:
     """Judge one Condition that has a code of our tables; an undated one counts (F3)."""
-    when = found.onset or found.recorded
+    clinical, verification = _statuses(found, case)
     reason = (
         not_understood(resource.json)
-        or next((code for code in found.verification if code in REFUTED), "")
-        or (case.time_problem(when) if when else "")
+        or (verification if verification in REFUTED else "")
+        or (UNKNOWN if UNKNOWN in {clinical, verification} else "")
+        or (case.time_problem(found.onset) if found.onset else "")
     )
     recorded = found.recorded
     is_late = recorded is not None and recorded.first > case.as_of
@@ -23,19 +37,49 @@ def judge_condition(resource: neutral.Resource, found: neutral.Condition, case: 
         Diagnosis(
             resource=resource.name,
             roles=case.tables.words("conditions", resource.codings),
-            clinical=_clinical(found, case),
-            confirmed=not found.verification or "confirmed" in found.verification,
-            onset=case.at(when) if when else None,
+            clinical=_clinical(clinical, found, case),
+            confirmed=verification in {"", "confirmed"},
+            onset=case.at(found.onset) if found.onset else None,
             recorded=case.at(recorded) if recorded and not is_late else recorded,
             recorded_late=is_late,
         ),
     )
 
 
-def _clinical(found: neutral.Condition, case: Case) -> str:
+def _statuses(found: neutral.Condition, case: Case) -> tuple[str, str]:
+    """Read the clinical status and the verification; "" for one that is not there, `UNKNOWN` for one not known.
+
+    The certainty of a coding that has a role outranks whichever of the two it speaks of.
+    """
+    clinical = _status("clinicalStatus", found.clinical, case)
+    verification = _status("verificationStatus", found.verification, case)
+    certainties = {
+        case.tables.status("diagnosesicherheit", certainty.system, certainty.code)
+        for coding, certainty in found.certainties
+        if case.tables.words("conditions", [coding])
+    }
+    if not certainties:
+        return clinical, verification
+    certainty = certainties.pop() if len(certainties) == 1 else ""
+    if certainty in VALUE_SETS["clinicalStatus"]:
+        return certainty, verification
+    return clinical, certainty or UNKNOWN
+
+
+def _status(
+    element: Literal["clinicalStatus", "verificationStatus"], written: Concept | None, case: Case
+) -> str:
+    """Read a status: what all of its codings that are known agree on, a code and its parent being one."""
+    if written is None:
+        return ""
+    known = {case.tables.status(element, coding.system, coding.code) for coding in written.codings} - {""}
+    narrowest = known - {PARENTS.get(status) for status in known}
+    return narrowest.pop() if len(narrowest) == 1 else UNKNOWN
+
+
+def _clinical(written: str, found: neutral.Condition, case: Case) -> str:
     """M1: missing is active, or resolved if abated by `as_of`; abated only later, inactive and resolved are active."""
     abates_later = found.abatement is not None and found.abatement.first > case.as_of
-    if not found.clinical:
+    if not written:
         return "resolved" if found.abated and not abates_later else "active"
-    written = found.clinical[0]
     return "active" if abates_later and written in INACTIVE else written

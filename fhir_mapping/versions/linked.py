@@ -15,23 +15,26 @@ from fhir_mapping.versions.r4_resources import (
     R4Reference,
 )
 from fhir_mapping.versions.references import References
+from fhir_mapping.versions.salvage import salvaged
 from fhir_mapping.versions.untyped import BROKEN
 
 TYPES = frozenset({"Medication", "Substance", "PractitionerRole"})
 
-_PRODUCT = msgspec.json.Decoder(R4Product)
-_ROLE = msgspec.json.Decoder(R4PractitionerRole)
 _IDENTIFIED = msgspec.json.Decoder(R4Identified)
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """The concepts by which a product is named, its forms, and the JSON they were read from."""
+    """The concepts by which a product is named, its forms, and the JSON they were read from.
+
+    `unresolved` are references that lead nowhere, `unread` the elements of products that can be read in part only.
+    """
 
     concepts: tuple[R4Concept, ...] = ()
     forms: tuple[R4Concept, ...] = ()
     json: tuple[bytes, ...] = ()
     unresolved: tuple[str, ...] = ()
+    unread: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +46,14 @@ class Linked:
 
     def product(self, reference: R4Reference | None, contained: Sequence[Raw] | None) -> Named:
         """Follow a reference to a product: its code and, each by itself, its active ingredients (T1)."""
-        if not reference or not reference.reference:
+        if not reference:
             return Named()
         inside = _by_id(contained)
-        name, json = self._found(reference.reference, inside)
-        product = _product(json)
-        if json is None or product is None:
-            return Named(unresolved=() if json else (name,))
+        product, named = self._product(reference, inside)
+        if product is None:
+            return named
         inside.update(_by_id(product.contained))
-        ingredients = [self._ingredient(part, inside) for part in product.ingredient or ()]
-        return _together([_itself(product, json), *ingredients])
+        return _together([named, *(self._ingredient(part, inside) for part in product.ingredient or ())])
 
     def specialties(
         self, reference: R4Reference | None, contained: Sequence[Raw] | None
@@ -61,10 +62,8 @@ class Linked:
         if not reference or not reference.reference:
             return ()
         _, json = self._found(reference.reference, _by_id(contained))
-        try:
-            return tuple(_ROLE.decode(json).specialty or ()) if json else ()
-        except BROKEN:
-            return ()
+        role = salvaged(json, R4PractitionerRole).value if json else None
+        return tuple(role.specialty or ()) if role else ()
 
     def _found(self, reference: str, inside: Mapping[str, bytes]) -> tuple[str, bytes | None]:
         if reference.startswith("#"):
@@ -79,17 +78,18 @@ class Linked:
         if ingredient.item_codeable_concept:
             return Named((ingredient.item_codeable_concept,))
         item = ingredient.item_reference
-        if not item or not item.reference:
-            return Named()
-        name, json = self._found(item.reference, inside)
-        product = _product(json)
-        if json is None or product is None:
-            return Named(unresolved=() if json else (name,))
-        return _itself(product, json)
+        return self._product(item, inside)[1] if item and item.reference else Named()
 
-
-def _itself(product: R4Product, json: bytes) -> Named:
-    return Named((product.code,) if product.code else (), (product.form,) if product.form else (), (json,))
+    def _product(self, reference: R4Reference, inside: Mapping[str, bytes]) -> tuple[R4Product | None, Named]:
+        """Follow a reference to a product, and name it by itself, without its ingredients."""
+        name, json = self._found(reference.reference or "", inside)
+        if json is None:
+            return None, Named(unresolved=(name,))
+        read = salvaged(json, R4Product)
+        product = read.value or R4Product()
+        codes, forms = (tuple(part for part in (of,) if part) for of in (product.code, product.form))
+        unread = tuple(read.lost.items()) if read.value else (("", json),)
+        return product, Named(codes, forms, (json,), unread=unread)
 
 
 def _together(parts: Sequence[Named]) -> Named:
@@ -98,6 +98,7 @@ def _together(parts: Sequence[Named]) -> Named:
         tuple(form for part in parts for form in part.forms),
         tuple(json for part in parts for json in part.json),
         tuple(name for part in parts for name in part.unresolved),
+        tuple(element for part in parts for element in part.unread),
     )
 
 
@@ -111,10 +112,3 @@ def _by_id(contained: Sequence[Raw] | None) -> dict[str, bytes]:
         if id_:
             found[id_] = bytes(resource)
     return found
-
-
-def _product(json: bytes | None) -> R4Product | None:
-    try:
-        return _PRODUCT.decode(json) if json else None
-    except BROKEN:
-        return None

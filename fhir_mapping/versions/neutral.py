@@ -25,6 +25,7 @@ class Range:
     groups: tuple[tuple[Coding, ...], ...]  # one per appliesTo
     age_low: Number | None
     age_high: Number | None
+    text: str = ""
 
     @property
     def has_age(self) -> bool:
@@ -45,23 +46,36 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """An Observation. `when` is the first of effectiveDateTime, effectivePeriod, effectiveInstant, issued (F3)."""
+    """An Observation. `when` is the first of effectiveDateTime, effectivePeriod, effectiveInstant, issued (F3).
+
+    `focus` are the resolved references to what it is about, "" for one without an address (F1).
+    """
 
     own: Measurement
     when: Moment | None
-    has_focus: bool
+    focus: tuple[str, ...]
     specimen: str
     members: tuple[str, ...]
     components: tuple[Measurement, ...]
 
+    @property
+    def has_focus(self) -> bool:
+        """Whether it is about something, be it the patient."""
+        return bool(self.focus)
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A Condition. `abated` is set by any abatement[x]; `abatement` is its time where it has one (M1)."""
+    """A Condition (M1). A status is None where nothing is written.
 
-    clinical: tuple[str, ...]  # the codes of clinicalStatus
-    verification: tuple[str, ...]
-    onset: Moment | None  # onset[x]
+    `certainties` are the codings that have the German extension Diagnosesicherheit, each with its code ("": none that
+    can be read). `abated` is set by any abatement[x]; `abatement` is its time where it has one.
+    """
+
+    clinical: Concept | None
+    verification: Concept | None
+    certainties: tuple[tuple[Coding, Coding], ...]
+    onset: Moment | None  # onset[x], else recordedDate (F3)
     recorded: Moment | None
     abated: bool
     abatement: Moment | None
@@ -81,7 +95,11 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True)
 class Medication:
-    """A medication resource of any of the four kinds, with the products or ingredients that it names."""
+    """A medication resource of any of the four kinds, with the products or ingredients that it names.
+
+    `unresolved` names the Medications that are nowhere ("": a reference without an address), where no coding says what
+    it is; `spoken` are the words beside the codes (T1, U3).
+    """
 
     kind: MedicationKind
     concepts: tuple[Concept, ...]
@@ -97,6 +115,8 @@ class Medication:
     repeats: int = 0
     effective: Period = NO_PERIOD
     handed_over: Moment | None = None
+    unresolved: tuple[str, ...] = ()
+    spoken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +181,10 @@ class Resource:
     """One resource in neutral terms.
 
     `subjects` are the resolved references that say whose it is ("": one without an address; None: the resource
-    has no such element and its type needs none). `codings` say what it is. `content` reads the rest when it is
-    asked; it is None for types that no rule reads, and where the elements we read have wrong JSON types
-    (`readable` is false then).
+    has no such element and its type needs none). `codings` and `concepts` say what it is; of an element of the wrong
+    shape they are what can still be read of it. `content` reads the rest when it is asked, as far as it can be read;
+    it is None for types that no rule reads. `lost` names the elements that were left out, wholly or in part, being of
+    a wrong JSON type. It is not `readable` where a rule asks for one of these.
     """
 
     type: str

@@ -5,18 +5,18 @@ versions of one resource still among them (F7). Nothing is refused here, and one
 others. `read` takes these steps in this order, each for all entries before the next begins:
 
 1. Parse. A resource of a type that some rule reads becomes its struct of `r4_resources.py`; elements that no rule reads
-   are skipped. Any other type, and one with a wrong JSON type in an element that is read, stays plain JSON; what is no
+   are skipped, and those of a wrong JSON type are left out (`salvage.py`). Any other type stays plain JSON; what is no
    JSON object at all stays an empty one. A resource without an id is known by its `fullUrl`.
 2. Index the references (F1): `fullUrl` → `Type/id`. A `fullUrl` that two resources claim leads nowhere.
 3. Link: the last version of each Medication, Substance and PractitionerRole, which others name their products (T1) or
    specialties (V4) by.
 4. Say whose each resource is (F1), what it is (F4), its status and its version (F7). The rest, `content`, is read when a
-   check asks for it. Plain JSON has no content; where a struct was expected, or nothing is there, it is not `readable`,
-   and `checks/` refuses it.
+   check asks for it; plain JSON has none. A resource that lost an element which a rule asks for is not `readable`:
+   `checks/` refuses it, and by what can still be read of it, it is a doubt (U1).
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -24,26 +24,32 @@ from typing import Any
 
 import msgspec
 
-from fhir_mapping.record import Coding, Entry, Gathered
+from fhir_mapping.record import Coding, Concept, Entry, Gathered
 from fhir_mapping.versions import linked as links
 from fhir_mapping.versions.neutral import Resource
-from fhir_mapping.versions.r4_content import content, is_patient, subjects, what_it_is
+from fhir_mapping.versions.r4_content import content, kinds_of_contact, subjects, what_it_is
 from fhir_mapping.versions.r4_elements import Elements
 from fhir_mapping.versions.r4_medication import named
 from fhir_mapping.versions.r4_resources import (
-    R4_TYPES,
+    R4_STRUCTS,
     R4AnyResource,
+    R4Kind,
     R4Medicated,
     R4Meta,
+    R4Observation,
+    R4Period,
+    read_elements,
 )
 from fhir_mapping.versions.r4_shape import other_version
 from fhir_mapping.versions.references import References, id_of, references
+from fhir_mapping.versions.salvage import salvaged
 from fhir_mapping.versions.superseded import last_versions
 from fhir_mapping.versions.untyped import BROKEN, untyped
 
 __all__ = ["other_version", "read", "unresolved_medications"]
 
 _RESOURCE = msgspec.json.Decoder(R4AnyResource)
+_TAG = msgspec.json.Decoder(R4Kind)
 _SAYS_WHAT_IT_IS = (
     "code",
     "medicationCodeableConcept",
@@ -53,17 +59,23 @@ _SAYS_WHAT_IT_IS = (
     "specialty",
     "appointmentType",
 )
+_VALUES = ("valueQuantity", "valueInteger", "valueString")
+_IN_PLACE: Mapping[Any, Callable[[], Any]] = {  # written, but no time (F3)
+    str | None: str,
+    R4Period | None: lambda: R4Period("", ""),
+}
 _MEDICATION = re.compile(r"Medication/[A-Za-z0-9.\-]{1,64}")
 
 
 class _Parsed(msgspec.Struct, frozen=True):
-    """An entry after its JSON was read: as a typed resource, else as whatever it is."""
+    """An entry after its JSON was read: as a typed resource, without what it `lost`, else as whatever it is."""
 
     type: str
     id: str
     entry: Entry
     resource: R4AnyResource | None
-    other: Mapping[str, Any]
+    lost: Mapping[str, bytes] = {}
+    other: Mapping[str, Any] = {}
 
 
 def read(gathered: Gathered) -> tuple[Resource, ...]:
@@ -93,13 +105,48 @@ def _parse(entry: Entry) -> _Parsed:
     try:
         resource = _RESOURCE.decode(entry.json)
     except BROKEN:
-        return _parse_other(entry)
+        return _parse_broken(entry)
+    return _typed(entry, resource, {})
+
+
+def _typed(entry: Entry, resource: R4AnyResource, lost: Mapping[str, bytes]) -> _Parsed:
     tag = str(resource.__struct_config__.tag)
-    return _Parsed(tag, id_of(resource.id, entry.full_url), entry, resource, {})
+    return _Parsed(tag, id_of(resource.id, entry.full_url), entry, resource, lost)
+
+
+def _parse_broken(entry: Entry) -> _Parsed:
+    """Read a resource of a type that no rule reads, or one in which something does not fit."""
+    try:
+        struct = R4_STRUCTS.get(_TAG.decode(entry.json).resource_type)
+    except BROKEN:
+        struct = None
+    read = salvaged(entry.json, struct) if struct else None
+    if read is None or read.value is None:
+        return _parse_other(entry)
+    for element in msgspec.structs.fields(type(read.value)):
+        if element.encode_name in read.lost and (instead := _IN_PLACE.get(element.type)):
+            setattr(read.value, element.name, instead())
+    if isinstance(read.value, R4Observation) and (words := _words_of_value(read.lost)):
+        read.value.value_string = words
+    return _typed(entry, read.value, read.lost)
+
+
+def _words_of_value(lost: Mapping[str, bytes]) -> str:
+    """Write a value of the wrong shape as text: the doubt that it gives may hold a number (U5b)."""
+    written = next((json for name in _VALUES if (json := lost.get(name))), b"null")
+    try:
+        value = untyped(written)
+    except BROKEN:
+        return ""
+    if isinstance(value, dict):
+        parts = [value.get("comparator"), value.get("value"), value.get("unit") or value.get("code")]
+    else:
+        parts = [value]
+    return " ".join(str(part) for part in parts if isinstance(part, str | int | float) and part is not True)
 
 
 def _parse_other(entry: Entry) -> _Parsed:
-    """Read a resource that no rule reads, or one that is broken: enough to name it and to say whose it is."""
+    """Read enough of a resource that no rule reads to name it and to say whose it is."""
     try:
         other = untyped(entry.json)
     except BROKEN:
@@ -109,7 +156,7 @@ def _parse_other(entry: Entry) -> _Parsed:
     written = other.get("id")
     type_ = other.get("resourceType")
     id_ = id_of(written if isinstance(written, str) else None, entry.full_url)
-    return _Parsed(type_ if isinstance(type_, str) else "Resource", id_, entry, None, other)
+    return _Parsed(type_ if isinstance(type_, str) else "Resource", id_, entry, None, other=other)
 
 
 def _elements(gathered: Gathered, parsed: Iterable[_Parsed]) -> Elements:
@@ -128,6 +175,9 @@ def _resource(one: _Parsed, elements: Elements, linked: links.Linked) -> Resourc
     resource = one.resource
     if resource is None:
         return _other_resource(one, elements)
+    found = named(resource, linked) if isinstance(resource, R4Medicated) else links.Named()
+    concepts = (*what_it_is(resource, elements, found), *_guessed(one, found, elements))
+    lost = frozenset(one.lost) | ({"medicationReference"} if found.unread else frozenset())
     meta = resource.meta or R4Meta()
     return Resource(
         type=one.type,
@@ -135,62 +185,86 @@ def _resource(one: _Parsed, elements: Elements, linked: links.Linked) -> Resourc
         json=one.entry.json,
         subjects=subjects(resource, elements),
         status=getattr(resource, "status", None) or "",
-        codings=what_it_is(resource, elements, linked),
+        codings=(
+            *kinds_of_contact(resource, elements, linked),
+            *(coding for concept in concepts for coding in concept.codings),
+        ),
         updated=_instant(meta.last_updated, elements),
         version=_number(meta.version_id),
-        readable=True,
+        readable=not (lost and lost & read_elements(resource)),
         content=partial(content, resource, elements, linked),
+        lost=lost,
+        concepts=concepts,
     )
+
+
+def _guessed(one: _Parsed, found: links.Named, elements: Elements) -> Iterator[Concept]:
+    """Read what can still be read of elements of a wrong shape that say what the resource is (U1)."""
+    broken = [json for name, json in one.lost.items() if name in _SAYS_WHAT_IT_IS]
+    broken += [json for name, json in found.unread if name == "code"]
+    for json in broken:
+        try:
+            written = untyped(json)
+        except BROKEN:
+            continue
+        yield from _other_concepts(written, elements)
 
 
 def _other_resource(one: _Parsed, elements: Elements) -> Resource:
     """Read what can be read of a resource without its type: whose it is, what it is, which version."""
     meta = one.other.get("meta")
     meta = meta if isinstance(meta, dict) else {}
+    concepts = (_other_concepts(one.other.get(name), elements) for name in _SAYS_WHAT_IT_IS)
     return Resource(
         type=one.type,
         id=one.id,
         json=one.entry.json,
         subjects=_other_subjects(one, elements.references),
         status="",
-        codings=tuple(_other_codings([one.other.get(name) for name in _SAYS_WHAT_IT_IS], elements)),
+        codings=tuple(coding for some in concepts for concept in some for coding in concept.codings),
         updated=_instant(meta.get("lastUpdated"), elements),
         version=_number(meta.get("versionId")),
-        readable=one.type not in R4_TYPES and bool(one.other),
+        readable=bool(one.other),
         content=None,
     )
 
 
 def _other_subjects(one: _Parsed, known: References) -> tuple[str, ...] | None:
     found = [one.other[name] for name in ("subject", "patient") if one.other.get(name) is not None]
-    if one.type == "Appointment":
-        participants = one.other.get("participant")
-        actors = [part.get("actor") for part in _objects(participants)]
-        return tuple(name for name in _addresses(actors, known) if is_patient(name))
-    if not found:
-        return ("",) if one.type in R4_TYPES and one.type != "Patient" else None
-    return tuple(_addresses(found, known))
+    return tuple(_addresses(found, known)) if found else None
 
 
 def _addresses(values: Iterable[Any], known: References) -> Iterator[str]:
     for value in values:
-        for reference in _objects(value if isinstance(value, list) else [value]):
+        for reference in _objects(value):
             address = reference.get("reference")
             yield known.resolve(address) if isinstance(address, str) else ""
 
 
-def _other_codings(values: Iterable[Any], elements: Elements) -> Iterator[Coding]:
-    """Find the codings in Coding, CodeableConcept, CodeableReference, or lists of them."""
-    for value in values:
-        for concept in _objects(value if isinstance(value, list) else [value]):
-            for part in _objects(concept.get("coding", [concept])):
-                system, code = part.get("system"), part.get("code")
-                if isinstance(system, str) and isinstance(code, str):
-                    yield elements.coding(system, code)
+def _other_concepts(value: Any, elements: Elements) -> Iterator[Concept]:
+    """Read a text, a Coding, a CodeableConcept, or a list of them, be their codes numbers."""
+    for text in value if isinstance(value, list) else [value]:
+        if isinstance(text, str):
+            yield Concept(text=text)
+    for written in _objects(value):
+        parts = _objects(written.get("coding", written))
+        text, displays = written.get("text"), [part.get("display") for part in parts]
+        yield Concept(
+            tuple(_other_codings(parts, elements)),
+            text if isinstance(text, str) else "",
+            tuple(display for display in displays if isinstance(display, str)),
+        )
+
+
+def _other_codings(parts: Iterable[Mapping[str, Any]], elements: Elements) -> Iterator[Coding]:
+    for part in parts:
+        system, code = part.get("system"), part.get("code")
+        if isinstance(system, str) and isinstance(code, str | int | float):
+            yield elements.coding(system, str(code))
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    return [part for part in (value if isinstance(value, list) else [value]) if isinstance(part, dict)]
 
 
 def _instant(text: Any, elements: Elements) -> datetime | None:

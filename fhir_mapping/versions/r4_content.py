@@ -1,10 +1,10 @@
 """Whose a resource of R4 is, what it is, and the rest of it in the neutral terms of `neutral.py`."""
 
-from fhir_mapping.record import Coding, Number, Value
+from fhir_mapping.record import Coding, Concept, Number, Value
 from fhir_mapping.versions import neutral
-from fhir_mapping.versions.linked import Linked
+from fhir_mapping.versions.linked import Linked, Named
 from fhir_mapping.versions.r4_elements import Elements
-from fhir_mapping.versions.r4_medication import medication, named
+from fhir_mapping.versions.r4_medication import medication, what_is_taken
 from fhir_mapping.versions.r4_resources import (
     R4AnyResource,
     R4Appointment,
@@ -40,19 +40,26 @@ def subjects(resource: R4AnyResource, read: Elements) -> tuple[str, ...] | None:
     return (read.refers(resource.subject),)
 
 
-def what_it_is(resource: R4AnyResource, read: Elements, linked: Linked) -> tuple[Coding, ...]:
-    """Collect the codings that say what the resource is (F4)."""
+def what_it_is(resource: R4AnyResource, read: Elements, found: Named) -> tuple[Concept, ...]:
+    """Collect the concepts that say what the resource is (F4, U3); `found` is what a medication resource is about."""
     match resource:
-        case R4Patient():
+        case R4Patient() | R4Encounter() | R4Appointment():
             return ()
+        case R4Medicated():
+            return what_is_taken(resource, read, found)
+        case _:
+            return (read.concept(resource.code),) if resource.code else ()
+
+
+def kinds_of_contact(resource: R4AnyResource, read: Elements, linked: Linked) -> tuple[Coding, ...]:
+    """Collect the codings that say what an Encounter or an Appointment is (V3, V4); of others none."""
+    match resource:
         case R4Encounter():
             return (*_service(resource, read, linked), *_kinds(resource, read), *_class(resource, read))
         case R4Appointment():
             return (*_booked(resource, read), *read.codings(resource.appointment_type))
-        case R4Medicated():
-            return read.codings(*named(resource, linked).concepts)
         case _:
-            return read.codings(resource.code)
+            return ()
 
 
 def content(resource: R4AnyResource, read: Elements, linked: Linked) -> neutral.Content:
@@ -90,7 +97,7 @@ def _observation(resource: R4Observation, read: Elements) -> neutral.Observation
             resource.effective_instant,
             resource.issued,
         ),
-        has_focus=bool(resource.focus),
+        focus=tuple(read.refers(focus) for focus in resource.focus or ()),
         specimen=read.refers(resource.specimen),
         members=tuple(read.refers(member) for member in resource.has_member or ()),
         components=tuple(_measurement(part, read) for part in resource.component or ()),
@@ -120,6 +127,8 @@ def _value(written: R4Measured, read: Elements) -> Value:
         return Value(integer=written.value_integer, absent=absent)
     if ratio := _ratio(written.value_ratio, read):
         return Value(ratio=ratio, absent=absent)
+    if interval := read.interval(written.value_range):
+        return Value(number=interval, absent=absent)
     if written.value_codeable_concept is not None:
         return Value(concept=read.concept(written.value_codeable_concept), absent=absent)
     return Value(text=written.value_string or "", boolean=written.value_boolean, absent=absent)
@@ -142,6 +151,7 @@ def _range(written: R4ReferenceRange, read: Elements) -> neutral.Range:
         groups=tuple(read.codings(group) for group in written.applies_to or ()),
         age_low=read.number(age.low),
         age_high=read.number(age.high),
+        text=written.text or "",
     )
 
 
@@ -155,19 +165,28 @@ def _condition(resource: R4Condition, read: Elements) -> neutral.Condition:
         resource.abatement_string,
     )
     return neutral.Condition(
-        clinical=_codes(resource.clinical_status),
-        verification=_codes(resource.verification_status),
-        onset=read.time(resource.onset_date_time or onset),
+        clinical=_status(resource.clinical_status, read),
+        verification=_status(resource.verification_status, read),
+        certainties=_certainties(resource.code, read),
+        onset=read.when(resource.onset_date_time, None, onset, resource.recorded_date),
         recorded=read.time(resource.recorded_date),
         abated=any(part is not None for part in abated),
         abatement=read.when(resource.abatement_date_time, resource.abatement_period),
     )
 
 
-def _codes(written: R4Concept | None) -> tuple[str, ...]:
-    """List the codes of a status; its code system is fixed by the element."""
-    parts = (written.coding or ()) if written else ()
-    return tuple(part.code for part in parts if part.code)
+def _status(written: R4Concept | None, read: Elements) -> Concept | None:
+    """Read a status; one without codings and without words is not there."""
+    return read.concept(written) if written and (written.coding or written.text) else None
+
+
+def _certainties(code: R4Concept | None, read: Elements) -> tuple[tuple[Coding, Coding], ...]:
+    """Find the German certainty of a diagnosis at each of its codings that has one (M1)."""
+    return tuple(
+        (read.coding(part.system or "", part.code or ""), certainty)
+        for part in (code.coding or () if code else ())
+        for certainty in read.certainties(part.extension)
+    )
 
 
 def _report(resource: R4DiagnosticReport, read: Elements) -> neutral.Performed:

@@ -1,7 +1,10 @@
 """The data types of R4 in neutral terms: canonical codings, moments, resolved references, numbers as written."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import tzinfo
+
+from msgspec import Raw
 
 from fhir_mapping.record import Coding, Concept, Moment, Number, Period
 from fhir_mapping.terms.systems import CodeSystems
@@ -9,10 +12,14 @@ from fhir_mapping.versions.r4_resources import (
     R4Concept,
     R4Period,
     R4Quantity,
+    R4Range,
     R4Reference,
 )
 from fhir_mapping.versions.references import References
 from fhir_mapping.versions.times import moment
+from fhir_mapping.versions.untyped import untyped
+
+CERTAINTY = "http://fhir.de/StructureDefinition/icd-10-gm-diagnosesicherheit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +44,53 @@ class Elements:
         )
 
     def concept(self, written: R4Concept | None) -> Concept:
-        """Read a CodeableConcept."""
-        return Concept(self.codings(written), (written.text or "") if written else "")
+        """Read a CodeableConcept; a display that is no text says nothing."""
+        if written is None:
+            return Concept()
+        displays = (part.display for part in written.coding or ())
+        return Concept(
+            self.codings(written),
+            written.text or "",
+            tuple(display for display in displays if isinstance(display, str) and display),
+        )
+
+    def certainties(self, extensions: Raw) -> Iterator[Coding]:
+        """Find the codes of the extension Diagnosesicherheit; an empty one where it is there and has no code (M1)."""
+        json = bytes(extensions)
+        if b"sicherheit" not in json and b"\\u" not in json:
+            return
+        written = untyped(json)
+        for part in written if isinstance(written, list) else [written]:
+            if isinstance(part, dict) and part.get("url") == CERTAINTY:
+                said = part.get("valueCoding", {"code": part.get("valueCode")})
+                system, code = (
+                    (said.get("system"), said.get("code")) if isinstance(said, dict) else (None, None)
+                )
+                yield self.coding(*(text if isinstance(text, str) else "" for text in (system, code)))
 
     def time(self, text: str | None) -> Moment | None:
         """Read a date or a time; None also where it is no date."""
         return moment(text, self.zone) if text else None
 
     def period(self, written: R4Period | None) -> Period:
-        """Read a Period."""
-        return Period(self.time(written.start), self.time(written.end)) if written else Period()
+        """Read a Period; one with an end that cannot be read is none (F3: an open end would stand in for it)."""
+        texts = (written.start, written.end) if written else ()
+        times = [self.time(text) for text in texts]
+        is_broken = any(text is not None and time is None for text, time in zip(texts, times, strict=True))
+        return Period(*times) if times and not is_broken else Period()
 
     def when(self, instant: str | None, period: R4Period | None, *others: str | None) -> Moment | None:
-        """Read the first of the times that is written: the end of a period before its start (F3)."""
+        """Read the first of the times that is written, the end of a period before its start (F3).
+
+        Where that cannot be read there is no time: no other stands in for it.
+        """
         ends = (period.end, period.start) if period else ()
-        return self.time(next((text for text in (instant, *ends, *others) if text), None))
+        return self.time(next((text for text in (instant, *ends, *others) if text is not None), None))
+
+    def can_tell(self, *ways: Sequence[str | None]) -> bool:
+        """Say whether the first of several ways to write a time that is used is used readably, or none is (F3)."""
+        written = ([text for text in way if text is not None] for way in ways)
+        return all(self.time(text) for text in next(filter(None, written), []))
 
     def refers(self, reference: R4Reference | None) -> str:
         """Resolve a reference to `Type/id`; empty where there is no address."""
@@ -64,3 +103,24 @@ class Elements:
             return None
         system = self.systems.canonical(written.system or "")
         return Number(value, written.comparator or "", written.unit or "", written.code or "", system)
+
+    def interval(self, written: R4Range | None) -> Number | None:
+        """Read a Range as a number and its other end (F5); an open side is a comparator.
+
+        None where it has no value, and where its ends are not those of an interval of one unit.
+        """
+        low, high = (self.number(written.low), self.number(written.high)) if written else (None, None)
+        ends = [end for end in (low, high) if end]
+        if not ends or any(end.comparator for end in ends):
+            return None
+        if low is None or high is None:
+            return replace(ends[0], comparator=">=" if low else "<=")
+        unit = next((end for end in ends if end.unit or end.unit_code), low)
+        is_one_unit = all(
+            (end.unit, end.unit_code) in {("", ""), (unit.unit, unit.unit_code)} for end in ends
+        )
+        return (
+            replace(unit, value=low.value, upto=high.value)
+            if is_one_unit and low.value <= high.value
+            else None
+        )

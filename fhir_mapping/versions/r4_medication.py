@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import partial
 
-from fhir_mapping.record import Number, Period
+from fhir_mapping.record import Concept, Number, Period
 from fhir_mapping.terms.units import UCUM
 from fhir_mapping.versions.linked import Linked, Named
-from fhir_mapping.versions.neutral import Instruction, Medication
+from fhir_mapping.versions.neutral import NO_PERIOD, Instruction, Medication
 from fhir_mapping.versions.r4_elements import Elements
 from fhir_mapping.versions.r4_resources import (
     R4AdministeredDosage,
@@ -19,8 +20,11 @@ from fhir_mapping.versions.r4_resources import (
     R4MedicationDispense,
     R4MedicationRequest,
     R4MedicationStatement,
+    R4Period,
     R4Repeat,
 )
+
+_Make = partial[Medication]  # what the four kinds have in common is already there
 
 
 def named(resource: R4Medicated, linked: Linked) -> Named:
@@ -30,73 +34,90 @@ def named(resource: R4Medicated, linked: Linked) -> Named:
     return linked.product(resource.medication_reference, resource.contained)
 
 
+def what_is_taken(resource: R4Medicated, read: Elements, found: Named) -> tuple[Concept, ...]:
+    """Collect what says what it is: the product, its ingredients, and the words beside a reference (T1, U3)."""
+    reference = resource.medication_reference
+    display = reference.display if reference else None
+    words = (Concept(displays=(display,)),) if isinstance(display, str) and display else ()
+    return (*(read.concept(concept) for concept in found.concepts), *words)
+
+
 def medication(resource: R4AnyMedicated, read: Elements, linked: Linked) -> Medication:
     """Read a medication resource of any kind."""
+    found = named(resource, linked)
+    concepts = tuple(read.concept(concept) for concept in found.concepts)
+    said = what_is_taken(resource, read, found)
+    make = partial(
+        Medication,
+        concepts=concepts,
+        forms=read.codings(*found.forms),
+        resolved_from=found.json,
+        unresolved=() if any(concept.codings for concept in concepts) else found.unresolved,
+        spoken=tuple(words for concept in said for words in (concept.text, *concept.displays) if words),
+    )
     match resource:
         case R4MedicationRequest():
-            return _request(resource, read, named(resource, linked))
+            return _request(resource, read, make)
         case R4MedicationStatement():
-            return _statement(resource, read, named(resource, linked))
+            return _statement(resource, read, make)
         case R4MedicationAdministration():
-            return _administration(resource, read, named(resource, linked))
+            return _administration(resource, read, make)
         case _:
-            return _dispense(resource, read, named(resource, linked))
+            return _dispense(resource, read, make)
 
 
-def _request(resource: R4MedicationRequest, read: Elements, found: Named) -> Medication:
+def _request(resource: R4MedicationRequest, read: Elements, make: _Make) -> Medication:
     dispense = resource.dispense_request or R4DispenseRequest()
-    return Medication(
-        "MedicationRequest",
-        tuple(read.concept(concept) for concept in found.concepts),
-        read.codings(*found.forms),
-        found.json,
-        _instructions(resource.dosage_instruction, read),
-        read.codings(resource.status_reason),
+    dosages = resource.dosage_instruction or []
+    bounds = [period for part in dosages if (period := _repeat(part).bounds_period)]
+    validity = dispense.validity_period or R4Period()
+    starts = ([period.start for period in bounds], [validity.start], [resource.authored_on])
+    ends = ([period.end for period in bounds], [validity.end])
+    is_dated = read.can_tell(*starts) and read.can_tell(*ends)
+    return make(
+        kind="MedicationRequest",
+        instructions=tuple(_instruction(part, read, has_bounds=is_dated) for part in dosages),
+        status_reasons=read.codings(resource.status_reason),
         intent=resource.intent or "",
         do_not_perform=resource.do_not_perform is True,
-        authored=read.time(resource.authored_on),
-        validity=read.period(dispense.validity_period),
+        authored=read.time(resource.authored_on) if is_dated else None,
+        validity=read.period(validity) if is_dated else NO_PERIOD,
         supply=read.number(dispense.expected_supply_duration),
         repeats=max(0, dispense.number_of_repeats_allowed or 0),
     )
 
 
-def _statement(resource: R4MedicationStatement, read: Elements, found: Named) -> Medication:
+def _statement(resource: R4MedicationStatement, read: Elements, make: _Make) -> Medication:
+    written, period = resource.effective_date_time, resource.effective_period or R4Period()
+    is_dated = read.can_tell([written], [period.start, period.end])
+    return make(
+        kind="MedicationStatement",
+        instructions=tuple(_instruction(part, read, has_bounds=is_dated) for part in resource.dosage or ()),
+        status_reasons=read.codings(*(resource.status_reason or ())),
+        effective=Period(read.time(written)) if written is not None else read.period(period),
+    )
+
+
+def _administration(resource: R4MedicationAdministration, read: Elements, make: _Make) -> Medication:
     written = resource.effective_date_time
-    return Medication(
-        "MedicationStatement",
-        tuple(read.concept(concept) for concept in found.concepts),
-        read.codings(*found.forms),
-        found.json,
-        _instructions(resource.dosage, read),
-        read.codings(*(resource.status_reason or ())),
-        effective=Period(read.time(written)) if written else read.period(resource.effective_period),
+    given = read.time(written)
+    return make(
+        kind="MedicationAdministration",
+        instructions=_administered(resource.dosage, read),
+        status_reasons=read.codings(*(resource.status_reason or ())),
+        effective=Period(given, given) if written is not None else read.period(resource.effective_period),
     )
 
 
-def _administration(resource: R4MedicationAdministration, read: Elements, found: Named) -> Medication:
-    written = read.time(resource.effective_date_time)
-    return Medication(
-        "MedicationAdministration",
-        tuple(read.concept(concept) for concept in found.concepts),
-        read.codings(*found.forms),
-        found.json,
-        _administered(resource.dosage, read),
-        read.codings(*(resource.status_reason or ())),
-        effective=Period(written, written) if written else read.period(resource.effective_period),
-    )
-
-
-def _dispense(resource: R4MedicationDispense, read: Elements, found: Named) -> Medication:
-    return Medication(
-        "MedicationDispense",
-        tuple(read.concept(concept) for concept in found.concepts),
-        read.codings(*found.forms),
-        found.json,
-        _instructions(resource.dosage_instruction, read),
-        read.codings(resource.status_reason_codeable_concept),
+def _dispense(resource: R4MedicationDispense, read: Elements, make: _Make) -> Medication:
+    is_dated = read.can_tell([resource.when_handed_over], [resource.when_prepared])
+    dosages = resource.dosage_instruction or ()
+    return make(
+        kind="MedicationDispense",
+        instructions=tuple(_instruction(part, read, has_bounds=is_dated) for part in dosages),
+        status_reasons=read.codings(resource.status_reason_codeable_concept),
         supply=read.number(resource.days_supply),
-        handed_over=read.time(resource.when_handed_over or resource.when_prepared),
+        handed_over=read.when(resource.when_handed_over, None, resource.when_prepared),
     )
 
 
@@ -106,16 +127,17 @@ def _administered(dosage: R4AdministeredDosage | None, read: Elements) -> tuple[
     return (Instruction(dose=read.number(dosage.dose), routes=read.codings(dosage.route)),)
 
 
-def _instructions(dosages: Iterable[R4Dosage] | None, read: Elements) -> tuple[Instruction, ...]:
-    return tuple(_instruction(dosage, read) for dosage in dosages or ())
+def _repeat(dosage: R4Dosage) -> R4Repeat:
+    return (dosage.timing.repeat if dosage.timing else None) or R4Repeat()
 
 
-def _instruction(dosage: R4Dosage, read: Elements) -> Instruction:
-    repeat = (dosage.timing.repeat if dosage.timing else None) or R4Repeat()
+def _instruction(dosage: R4Dosage, read: Elements, *, has_bounds: bool) -> Instruction:
+    """Read an instruction; without its bounds where the resource has no time (F3)."""
+    repeat = _repeat(dosage)
     is_range = repeat.frequency_max is not None or repeat.period_max is not None
     length = None if is_range else repeat.length()
     return Instruction(
-        bounds=read.period(repeat.bounds_period),
+        bounds=read.period(repeat.bounds_period) if has_bounds else NO_PERIOD,
         dose=_dose(dosage.dose_and_rate or (), read),
         frequency=None if is_range else repeat.frequency,
         period=_every(length, repeat.period_unit),

@@ -1,16 +1,33 @@
-"""The elements of FHIR R4 that a rule reads, and no others. Wrong JSON types in them make a resource unreadable."""
+"""The elements of FHIR R4 that a rule reads, and no others.
 
+An element of a wrong JSON type is left out (`salvage.py`). `read_elements` says where that makes the resource
+unreadable: wherever a rule asks for it. It does not for
+
+- `id` and `meta`: a resource without them has no versions (F7), as one that never had them; but a Patient without an
+  id is nobody's;
+- `contained` of a medication resource: what it refers to in there is `unresolved` then (T1);
+- `gender`: there is a rule for an unknown sex (F8);
+- `issued` beside an effective time: nothing asks for it (F3);
+- what stands beside a code and is no evidence: `display`, `extension`. They are of any type here.
+
+A part of an element that is lost counts like the whole: of two reference ranges the one that was lost may be the one
+that fits, of two instructions the one by mouth.
+"""
+
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
+
+from fhir_mapping.versions.salvage import Salvageable
 
 ABSENT = Raw(b"null")
 _NUMBER_START = frozenset(b"-0123456789")
 
 
-class R4Element(Struct, rename="camel"):
+class R4Element(Salvageable, rename="camel"):
     """Anything in R4; an element that is null counts as left out."""
 
 
@@ -19,10 +36,14 @@ class R4Coding(R4Element):
 
     system: str | None = None
     code: str | None = None
+    display: Any = None
+    extension: Raw = ABSENT
 
 
 class R4Concept(R4Element):
     """CodeableConcept."""
+
+    alternatives: ClassVar[bool] = True
 
     coding: list[R4Coding] | None = None
     text: str | None = None
@@ -32,6 +53,12 @@ class R4Reference(R4Element):
     """Reference, by address alone: one by identifier leads nowhere (F1)."""
 
     reference: str | None = None
+
+
+class R4NamedReference(R4Reference):
+    """Reference(Medication), with the words beside it (U3)."""
+
+    display: Any = None
 
 
 class R4Quantity(R4Element):
@@ -101,6 +128,7 @@ class R4ReferenceRange(R4Element):
 
     low: R4Quantity | None = None
     high: R4Quantity | None = None
+    text: str | None = None
     type: R4Concept | None = None
     applies_to: list[R4Concept] | None = None
     age: R4Range | None = None
@@ -116,6 +144,7 @@ class R4Measured(R4Element):
     value_boolean: bool | None = None
     value_integer: int | None = None
     value_ratio: R4Ratio | None = None
+    value_range: R4Range | None = None
     data_absent_reason: R4Concept | None = None
     interpretation: list[R4Concept] | None = None
     reference_range: list[R4ReferenceRange] | None = None
@@ -210,6 +239,12 @@ class R4Ingredient(R4Element):
     is_active: bool | None = None
 
 
+class R4Kind(R4Element):
+    """Any resource, by its type."""
+
+    resource_type: str = ""
+
+
 class R4Identified(R4Element):
     """Any contained resource, by its id."""
 
@@ -231,7 +266,7 @@ class R4Medicated(R4Resource):
     subject: R4Reference | None = None
     status: str | None = None
     medication_codeable_concept: R4Concept | None = None
-    medication_reference: R4Reference | None = None
+    medication_reference: R4NamedReference | None = None
     contained: list[Raw] | None = None
 
 
@@ -385,4 +420,24 @@ R4AnyResource = (
     | R4ServiceRequest
     | R4Patient
 )
-R4_TYPES = frozenset(member.__struct_config__.tag for member in R4AnyResource.__args__)
+R4_STRUCTS: Mapping[str, type[R4AnyResource]] = {
+    str(member.__struct_config__.tag): member for member in R4AnyResource.__args__
+}
+
+
+def read_elements(resource: R4AnyResource) -> frozenset[str]:
+    """Name the elements of a resource without which it cannot be judged, as JSON names them."""
+    names = frozenset(type(resource).__struct_encode_fields__)
+    match resource:
+        case R4Patient():
+            return names - {"meta", "gender"}
+        case R4Medicated():
+            return names - {"id", "meta", "contained"}
+        case R4Observation() if (
+            resource.effective_date_time or resource.effective_period or resource.effective_instant
+        ):
+            return names - {"id", "meta", "issued"}
+        case R4DiagnosticReport() if resource.effective_date_time or resource.effective_period:
+            return names - {"id", "meta", "issued"}
+        case _:
+            return names - {"id", "meta"}
