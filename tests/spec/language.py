@@ -13,13 +13,14 @@ from typing import Any
 
 from tests.spec.resources import Options, resource_of
 from tests.spec.shorthand import spelled_out
-from tests.spec.words import AS_OF, SYSTEMS, TABLES, when
+from tests.spec.words import AS_OF, SYSTEMS, TABLES, every_code, when
 
 __all__ = ["AS_OF", "TABLES", "Record", "alternatives", "read"]
 
 _OPTION = re.compile(r"^[a-z][a-z_-]*=")
 _ALTERNATIVES = re.compile(r'\{(?!\s*"[^"]*"\s*:)((?:[^{}"]|"[^"{}]*")*)\}')  # not the braces of JSON
 _CHOICE = re.compile(r'(?:[^,"]|"[^"]*")+|(?<![^,])(?=,)|(?<=,)$')  # a comma in quotes separates nothing
+_EVERY = "every "
 _PHRASE = re.compile(r'(?:[^;"]|"[^"]*")+')  # a semicolon in quotes ends nothing
 
 
@@ -37,10 +38,17 @@ class Record:
 
 
 def alternatives(row: str) -> list[str]:
-    """`a {b,c} d` → ["a b d", "a c d"]; `{{titer}}` → "{titer}"."""
+    """`a {b,c} d` → ["a b d", "a c d"]; `{every ck}` → each code of the role; `{{titer}}` → "{titer}"."""
     parts = _ALTERNATIVES.split(row)
-    choices = [[p] if i % 2 == 0 else [c.strip() for c in _CHOICE.findall(p)] for i, p in enumerate(parts)]
+    choices = [
+        [p] if i % 2 == 0 else [c for choice in _CHOICE.findall(p) for c in _each(choice.strip())]
+        for i, p in enumerate(parts)
+    ]
     return ["".join(choice) for choice in itertools.product(*choices)]
+
+
+def _each(choice: str) -> tuple[str, ...]:
+    return every_code(choice.removeprefix(_EVERY)) if choice.startswith(_EVERY) else (choice,)
 
 
 def read(text: str) -> Record:

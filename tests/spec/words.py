@@ -13,6 +13,8 @@ SYSTEMS = {
     "snomed": "http://snomed.info/sct",
     "icd10cm": "http://hl7.org/fhir/sid/icd-10-cm",
     "icd10": "http://hl7.org/fhir/sid/icd-10",
+    "icd10gm": "http://fhir.de/CodeSystem/bfarm/icd-10-gm",
+    "icd9": "http://hl7.org/fhir/sid/icd-9-cm",
     "icd11": "http://id.who.int/icd/release/11/mms",
     "orpha": "http://www.orpha.net",
     "mondo": "http://purl.obolibrary.org/obo/mondo.owl",
@@ -20,6 +22,10 @@ SYSTEMS = {
     "loinc": "http://loinc.org",
     "rxnorm": "http://www.nlm.nih.gov/research/umls/rxnorm",
     "atc": "http://www.whocc.no/atc",
+    "hcpcs": "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets",
+    "nucc": "http://nucc.org/provider-taxonomy",
+    "department": "http://fhir.de/CodeSystem/dkgev/Fachabteilungsschluessel",
+    "department2": "http://fhir.de/CodeSystem/dkgev/Fachabteilungsschluessel-erweitert",
     "servicetype": "http://terminology.hl7.org/CodeSystem/service-type",
     "practice": "http://terminology.hl7.org/CodeSystem/c80-practice-codes",
     "act": "http://terminology.hl7.org/CodeSystem/v3-ActCode",
@@ -31,6 +37,16 @@ SYSTEMS = {
     "absent": "http://terminology.hl7.org/CodeSystem/data-absent-reason",
     "local": "urn:local",
 }
+CODE_FILES = (
+    "observations",
+    "conditions",
+    "medications",
+    "rxnorm_drugs",
+    "procedures",
+    "visits",
+    "specialties",
+    "qualifiers",
+)
 # Words that name a whole role of the tables; any other word is looked for among the words of the roles.
 ROLES = {
     "ana": "ana titre",
@@ -50,6 +66,19 @@ def first_code(table: str, word: str) -> dict[str, str]:
             if row["role"] == whole or (word not in ROLES and word in row["role"].split()):
                 return {"system": row["system"], "code": row["code"].replace("*", "")}
     raise KeyError(f"no code for {word!r} in {table}.csv")
+
+
+@cache
+def every_code(role: str) -> tuple[str, ...]:
+    """Every code of the tables that has this whole role, as the tables of the specification name it."""
+    names = {system: name for name, system in SYSTEMS.items()}
+    codes = []
+    for table in CODE_FILES:
+        with (TABLES / f"{table}.csv").open(encoding="utf-8", newline="") as rows:
+            codes += [row for row in csv.DictReader(rows) if row["role"] == role]
+    if not codes:
+        raise KeyError(f"no code for {role!r}")
+    return tuple(f"{names[row['system']]}:{row['code'].replace('*', '')}" for row in codes)
 
 
 def coding(table: str, word: str) -> dict[str, str]:
