@@ -157,7 +157,6 @@ class Findings:
     notes: tuple[Note, ...]
     unread: Mapping[str, str]  # failed sources that eligibility or a predictor needs → what happened
     failed: Mapping[str, str]  # every failed source
-    eligibility_complete: bool  # Patient, Conditions, antibodies (and CK where it decides) were read
 
     @property
     def possible_relapse(self) -> bool:

@@ -1,28 +1,39 @@
 """`find`: everything that one patient's record says, before any model is asked (rules A to E, R, T, V, X and Z)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from fhir_mapping.evidence import Eligibility, Feature, Findings, Note, RefusedFact
 from fhir_mapping.record import PatientRecord, SourceKey, local_day
 from fhir_mapping.rules.activity import activity
+from fhir_mapping.rules.barring import Predictor, barring
 from fhir_mapping.rules.context import context, srp_refractory
-from fhir_mapping.rules.eligibility import eligibility, read_signs
+from fhir_mapping.rules.eligibility import PHASE_1, eligibility
 from fhir_mapping.rules.follow_up import follow_up
 from fhir_mapping.rules.predictors.ana import high_ana
 from fhir_mapping.rules.predictors.cardiac import cardiac_involvement
 from fhir_mapping.rules.predictors.drr import high_drr
 from fhir_mapping.rules.predictors.refractory import treatment_refractory
+from models.inputs import State
 
-_FOR_ELIGIBILITY: tuple[SourceKey, ...] = ("patient", "conditions", "antibodies")
-_FOR_PREDICTORS: tuple[SourceKey, ...] = (
-    "ana",
-    "enzymes",
-    "cardiacTests",
-    "medicationRequests",
-    "medicationStatements",
-    "medicationDispenses",
-    "medicationAdministrations",
-)
+SOURCES: Mapping[Predictor, tuple[SourceKey, ...]] = {  # S5: the queries that feed each predictor
+    "cardiac_involvement": ("conditions", "cardiacTests"),
+    "high_ana": ("ana",),
+    "treatment_refractory": (
+        "enzymes",
+        "medicationRequests",
+        "medicationStatements",
+        "medicationDispenses",
+        "medicationAdministrations",
+        "procedures",  # infusions (T1), plasma exchange (T8)
+    ),
+    "high_drr": ("conditions", "enzymes"),
+}
+_MISSING_RULES: Mapping[Predictor, str] = {
+    "cardiac_involvement": "C6",
+    "high_ana": "A3",
+    "treatment_refractory": "T10",
+    "high_drr": "D5",
+}
 
 
 def find(record: PatientRecord) -> Findings:
@@ -32,13 +43,14 @@ def find(record: PatientRecord) -> Findings:
     but `none`. `features` are in the order of the predictors.
     """
     who = eligibility(record)
-    features = {
+    read: dict[Predictor, Feature] = {
         "cardiac_involvement": cardiac_involvement(record, who.onset),
         "high_ana": high_ana(record),
         "treatment_refractory": treatment_refractory(record),
         "high_drr": high_drr(record),
     }
-    suspected = who.state != "none"
+    features = {name: _as_far_as_read(record, name, feature) for name, feature in read.items()}
+    suspected = who.state not in {"none", "unknown"}
     refractory = features["treatment_refractory"].state
     return Findings(
         patient_id=record.patient.id if record.patient else "",
@@ -46,22 +58,30 @@ def find(record: PatientRecord) -> Findings:
         sex=record.patient.sex if record.patient else "",
         today=local_day(record.as_of, record.mapping.time_zone),
         eligibility=who,
-        features=features,
+        features=dict(features.items()),
         activity=activity(record) if suspected else None,
         follow_up=follow_up(record, who.subtype),
         context=context(record, who) if suspected else (),
         srp_refractory=srp_refractory(record, who, refractory) if suspected else None,
         refused=_refused(record),
-        notes=_notes(who, features.values()),
+        doubts=barring(record, who, features),
+        notes=(*_notes(who, features.values()), *_losses(record)),
         unread=_unread(record),
         failed=dict(record.failed.items()),
-        eligibility_complete=_eligibility_complete(record),
     )
+
+
+def _as_far_as_read(record: PatientRecord, name: Predictor, feature: Feature) -> Feature:
+    """S5: a predictor whose source failed is not read, whatever the rest says; what was read to be present stays."""
+    if feature.state is State.PRESENT or not any(map(record.has_failed, SOURCES[name])):
+        return feature
+    return Feature(State.MISSING, _MISSING_RULES[name], "not read")
 
 
 def _refused(record: PatientRecord) -> tuple[RefusedFact, ...]:
     """What carries a code of our tables, or is another patient's, and does not count."""
-    told = {(r.resource, r.reason) for r in record.refused if r.roles or r.reason == "other patient"}
+    listed = {"other patient", "unresolved"}  # whatever their code
+    told = {(r.resource, r.reason) for r in record.refused if r.roles or r.reason in listed}
     return tuple(RefusedFact(*fact) for fact in sorted(told))
 
 
@@ -71,24 +91,13 @@ def _notes(who: Eligibility, features: Iterable[Feature]) -> tuple[Note, ...]:
     return tuple(dict.fromkeys(notes))
 
 
+def _losses(record: PatientRecord) -> Iterator[Note]:
+    """F3: what no rule reads and was left out, being of a wrong JSON type."""
+    for resource, element in record.losses:
+        yield Note("F3", f"{resource}: {element} is of a wrong type and was left out")
+
+
 def _unread(record: PatientRecord) -> Mapping[str, str]:
-    """F9, S5: the failed queries that eligibility or a predictor needs.
-
-    Procedures are needed only where the client's site map knows plasma exchange (T8).
-    """
-    needed = [*_FOR_ELIGIBILITY, *_FOR_PREDICTORS]
-    if record.mapping.tables.codes("procedures", "plasma-exchange"):
-        needed.append("procedures")
+    """F9, S5: the failed queries that eligibility or a predictor needs."""
+    needed = dict.fromkeys((*PHASE_1, *(key for keys in SOURCES.values() for key in keys)))
     return {key: record.failed[key] for key in needed if record.has_failed(key)}
-
-
-def _eligibility_complete(record: PatientRecord) -> bool:
-    """Whether no more reading could make this an IMNM patient (E1 to E4).
-
-    CK is needed only where a broad code or a positive antibody stands alone: with either it makes the second sign.
-    """
-    if record.patient is None or any(map(record.has_failed, _FOR_ELIGIBILITY)):
-        return False
-    signs = read_signs(record)
-    alone = signs.state == "none" and bool(signs.broad or signs.serology.positive)
-    return not (alone and record.has_failed("enzymes"))

@@ -7,6 +7,7 @@ from fhir_mapping.checks import judge
 from fhir_mapping.evidence import Findings
 from fhir_mapping.findings import find
 from fhir_mapping.record import Gathered
+from fhir_mapping.rules.eligibility import in_words
 from models.inputs import Predictor
 from models.policy import Advice, advise
 from models.registry import Model
@@ -22,9 +23,13 @@ class NotEligible:
 
 @dataclass(frozen=True, slots=True)
 class EligibilityUnknown:
-    """It could not be read whether this is an IMNM patient; `unread` says what, by prefetch key."""
+    """It is not known whether this is an IMNM patient.
+
+    `unread` says what failed, by prefetch key; `unused` what was there and could not be used (U4), in words.
+    """
 
     unread: dict[str, str]
+    unused: tuple[str, ...] = ()
 
 
 Outcome = Scored | Abstained | NotEligible | EligibilityUnknown
@@ -73,6 +78,7 @@ def _outcome(findings: Findings, model: Model) -> Outcome:
     if state in {"definite", "probable"}:
         predictors = {name: Predictor(f.state, f.reason) for name, f in findings.features.items()}
         return score(model, predictors, findings.unread)
-    if state == "none" and not findings.eligibility_complete:
-        return EligibilityUnknown(dict(findings.failed))
+    if state == "unknown":
+        unused = dict.fromkeys(map(in_words, findings.eligibility.barred_by))
+        return EligibilityUnknown(dict(findings.failed), tuple(unused))
     return NotEligible(findings.eligibility.reason)

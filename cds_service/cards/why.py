@@ -33,6 +33,8 @@ def why(assessment: Assessment, settings: CardSettings) -> str:
         return pressing
     if findings.failed:
         return "record incomplete"
+    if findings.doubts:
+        return "could not be used"
     return _NOTHING if advice.silent and settings.quiet_low else "low band"
 
 

@@ -6,14 +6,15 @@ whatever else might come from there goes through `plain`.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
 from cds_service.cards.assessment import Assessment, EligibilityUnknown, NotEligible
-from fhir_mapping.evidence import Activity, ContextFinding, Evidence, Feature, Findings, Measured
+from fhir_mapping.evidence import Activity, Barring, ContextFinding, Evidence, Feature, Findings, Measured
 from models.policy import FollowUpItem
 from models.risk import DECISION_HORIZON, Abstained, Scored, percent
 
+DOUBTS_NAMED = 3  # U6
 SUMMARY_LENGTH = 139  # CDS Hooks: fewer than 140 characters
 
 SOURCE_WORDS = {
@@ -105,8 +106,9 @@ def _summary(assessment: Assessment) -> str:
             return f"Is this IMNM? {reason}"
         case NotEligible(reason=reason):
             return f"IMNM recurrence risk not assessed: {EXCLUDED_WORDS.get(reason, reason)}"
-        case EligibilityUnknown(unread=unread):
-            return f"IMNM not assessed: could not read {sources(unread)}"
+        case EligibilityUnknown(unread=unread, unused=unused):
+            said = [f"could not read {sources(unread)}"] if unread else []
+            return f"IMNM not assessed: {'; '.join([*said, *unused])}"
     raise AssertionError("every outcome has its summary")
 
 
@@ -307,11 +309,24 @@ def _what_would_change(assessment: Assessment) -> list[str]:
             lines.append(f"What would help: {', '.join(outcome.needs)}.")
     if findings.failed:
         lines.append(f"**Could not be read:** {sources(findings.failed)}.")
+    if findings.doubts:
+        lines.append(f"**Could not be used:** {_doubts(findings.doubts)}.")
     heading = "What would change the answer, and what else is on record" if lines else "Also on record"
     lines += [*_context(findings), *filter(None, [_srp_refractory(assessment)])]
     lines += [f"Note: {plain(note.text, 200)}." for note in findings.notes]
     body = "\n".join(f"- {line}" for line in lines)
     return [f"**{heading}:**", body] if lines else []
+
+
+def _doubts(doubts: Sequence[Barring]) -> str:
+    """What could not be used (U6): the three newest by role, date and reason, and how many others there are."""
+    newest = sorted(doubts, key=lambda barring: barring.doubt.when, reverse=True)
+    named = [
+        f"{_ROLE_WORDS.get(doubt.role, doubt.role)}{f' of {doubt.date}' if doubt.date else ''} ({doubt.reason})"
+        for doubt in (barring.doubt for barring in newest[:DOUBTS_NAMED])
+    ]
+    others = len(doubts) - len(named)
+    return "; ".join([*named, f"{others} more"] if others else named)
 
 
 def _context(findings: Findings) -> list[str]:

@@ -8,7 +8,7 @@ comes first, and only a patient for whom there may be something to say is read i
 2. **Phase 1** reads Patient, Conditions and antibodies. If most of what was read has another FHIR version than the
    client's, every source is `failed` and nothing else is asked. A server that did not understand the first questions
    is asked for its version.
-3. If exactly one of a broad code and an antibody is there, CK is read too (E2, E3).
+3. If exactly one of a broad code and an antibody is there, be it as a doubt, CK is read too (E2, E3, U4).
 4. Without a sign of the disease the chart ends here: whatever else prefetch held is dropped.
 5. **Phase 2** reads the rest in parallel, then the Medications that prescriptions refer to (T1).
 
@@ -29,7 +29,7 @@ from cds_service.security.clients import Caller
 from cds_service.settings import Limits
 from fhir_mapping.checks import judge
 from fhir_mapping.record import NEVER_OFF, Entry, Gathered, Source, SourceKey
-from fhir_mapping.rules.eligibility import Signs, read_signs
+from fhir_mapping.rules.signs import Signs, read_signs, signs_in_doubt
 from fhir_mapping.versions import found_version, version
 
 VERSIONS = {  # by the start of fhirVersion
@@ -40,6 +40,7 @@ VERSIONS = {  # by the start of fhirVersion
     "5.0": "R5",
 }
 _PUZZLED = re.compile(r"HTTP 4(?!01|03|29)\d\d")  # what a server of another FHIR version may answer
+_NOWHERE = frozenset({"HTTP 404", "HTTP 410"})  # a Medication that the server does not have
 MEDICATION_KEYS = tuple(query.key for query in QUERIES if query.resource_type.startswith("Medication"))
 
 
@@ -161,27 +162,31 @@ class ChartSources:
         self._sources.update({key: task.result() for key, task in tasks.items()})
 
     async def read_medications(self) -> None:
-        """Read the Medications that prescriptions only refer to (T1), and those that these refer to."""
+        """Read the Medications that prescriptions only refer to (T1), and those that these refer to.
+
+        One that the server does not have is nowhere, which the rules know (T1); a failed read fails what names it (F9).
+        """
         unresolved = self._version.unresolved_medications
         entries: dict[str, Entry | None] = {}
+        failed: set[str] = set()
         while names := [name for name in unresolved(self.gathered()) if name not in entries]:
             async with asyncio.TaskGroup() as group:
-                tasks = {name: group.create_task(self._medication(name)) for name in names}
+                tasks = {name: group.create_task(self._medication(name, failed)) for name in names}
             entries |= {name: task.result() for name, task in tasks.items()}
             self._sources["medications"] = Source("read", tuple(entry for entry in entries.values() if entry))
-        unread = {name for name, entry in entries.items() if not entry}
-        for key in MEDICATION_KEYS if unread else ():
+        for key in MEDICATION_KEYS if failed else ():
             source = self._sources[key]
             named = unresolved(self._as_gathered({key: source}))
-            if source.state == "read" and not unread.isdisjoint(named):
+            if source.state == "read" and not failed.isdisjoint(named):
                 why = "a medication that it names could not be read"
                 self._sources[key] = Source("failed", source.entries, why)
 
     async def _read_signs(self, as_of: datetime) -> tuple[tuple[SourceKey, ...], Signs]:
         """Judge what speaks for the disease, CK among it where that settles it (E2, E3); returns also what was asked."""
         asked = PHASE_1
-        signs = read_signs(judge(self.gathered(asked), as_of))
-        if signs.state == "none" and bool(signs.broad) != bool(signs.serology.positive):
+        record = judge(self.gathered(asked), as_of)
+        signs, tried = read_signs(record), read_signs(record, signs_in_doubt(record))
+        if signs.state == "none" and (signs.asks_for_ck or tried.asks_for_ck):
             asked = (*PHASE_1, "enzymes")
             await self.read(asked)
             signs = read_signs(judge(self.gathered(asked), as_of))
@@ -232,14 +237,16 @@ class ChartSources:
     def _instead(self, spoken: str) -> str:
         return f"FHIR {spoken} instead of {self._caller.mapping.fhir_version}"
 
-    async def _medication(self, name: str) -> Entry | None:
-        """Read one Medication of the client's own server; None if that cannot be done."""
+    async def _medication(self, name: str, failed: set[str]) -> Entry | None:
+        """Read one Medication of the client's own server; None if that cannot be done, or there is no such thing."""
         medication_id = name.removeprefix("Medication/")
         if self._chart is None or not medication_id.strip("."):
             return None
         try:
             return await self._chart.read("Medication", medication_id)
-        except UnreadableError:
+        except UnreadableError as error:
+            if str(error) not in _NOWHERE:
+                failed.add(name)
             return None
 
     def _as_gathered(self, sources: Mapping[SourceKey, Source]) -> Gathered:

@@ -109,5 +109,6 @@ def _refusal(gathering: Gathering, assessment: Assessment, caller: Caller) -> Eh
     if not isinstance(assessment.outcome, EligibilityUnknown):
         return None
     unread = "; ".join(f"{key}: {detail}" for key, detail in assessment.outcome.unread.items())
+    said = [f"this could not be read: {unread}"] if unread else []
     kind = OtherVersionError if gathering.other_version else EligibilityUnknownError
-    return kind(f"not assessed, because this could not be read: {unread}")
+    return kind(f"not assessed, because {'; '.join([*said, *assessment.outcome.unused])}")

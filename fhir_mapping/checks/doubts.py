@@ -41,8 +41,11 @@ _ABSENCE = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 _NAMES: Mapping[str, str] = {  # a word of the tables → the role in which it is a doubt
     **dict.fromkeys(("core", "anti-srp", "anti-hmgcr", "ast", "alt", "ck", "ana", "lvef"), ""),
     **dict.fromkeys(("troponin-i", "troponin-t", "nt-probnp", "broad"), ""),
-    **{"ast-alt-ratio": "drr", "alt-ast-ratio": "drr", "cardiac-a": "cardiac"},
-    **{"broad-antibody": "broad", "broad-hmgcr": "broad"},
+    "ast-alt-ratio": "drr",
+    "alt-ast-ratio": "drr",
+    "cardiac-a": "cardiac",
+    "broad-antibody": "broad",
+    "broad-hmgcr": "broad",
 }
 _NO_AGENTS = frozenset(
     {"checkpoint-inhibitor"}

@@ -134,7 +134,7 @@ def _implausible_titre(
     titres = [
         titre
         for value, is_titre in parts
-        for titre in written_titres(value, tables.vocabulary, role.word, titre_code=is_titre)
+        for titre in written_titres(value, tables.vocabulary, "ana", titre_code=is_titre)
     ]
     return any(not low <= end <= high for titre in titres for end in (titre.reciprocal, titre.upto or low))
 

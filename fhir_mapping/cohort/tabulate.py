@@ -20,8 +20,9 @@ from fhir_mapping.laboratory.antibody import ANTIBODIES
 from fhir_mapping.laboratory.bounds import is_raised
 from fhir_mapping.laboratory.numbers import comparator_sign, range_sign
 from fhir_mapping.record import Gathered, PatientRecord
-from fhir_mapping.rules.eligibility import eligibility, read_signs
+from fhir_mapping.rules.eligibility import eligibility
 from fhir_mapping.rules.exposures import episodes, exposures
+from fhir_mapping.rules.signs import read_signs
 from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import RoleWord
 from fhir_mapping.versions import neutral, version

@@ -123,6 +123,10 @@ class Serology:
         """Whether both have a result read as negative, and neither was ever positive or weak."""
         return not self.positive and all(map(self._is_negative, ANTIBODIES))
 
+    def has(self, antibody: Antibody) -> bool:
+        """Whether an antibody has any answer."""
+        return any(asked == antibody for asked, _ in self.latest)
+
     @property
     def positive(self) -> tuple[Antibody, ...]:
         """The antibodies that were ever positive (E7)."""

@@ -108,12 +108,11 @@ def _is_complete(record: PatientRecord, signs: Signs) -> bool:
 
 
 def _evidence(signs: Signs) -> tuple[Evidence, ...]:
-    core = [d for d in signs.coded if d.confirmed and d.has("core")]
     return (
-        *(cite_diagnosis(diagnosis) for diagnosis in core or signs.broad),
-        *(Evidence(doubt.resource, "core", date=doubt.date) for doubt in signs.named if not core),
+        *(cite_diagnosis(diagnosis) for diagnosis in signs.core or signs.broad),
+        *(Evidence(doubt.resource, "core", date=doubt.date) for doubt in signs.named if not signs.core),
         *_cite_serology(signs.serology),
-        *(cite_with_limit(signs.ck) if signs.ck and not core else ()),
+        *(cite_with_limit(signs.ck) if signs.ck and not signs.core else ()),
     )
 
 

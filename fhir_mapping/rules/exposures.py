@@ -132,9 +132,9 @@ def _next_orders(record: PatientRecord) -> Mapping[str, datetime]:
     by_ingredient: defaultdict[str, list[tuple[datetime, Treatment]]] = defaultdict(list)
     for treatment in record.treatments:
         klass = tables.agent(treatment.ingredient).klass
-        if treatment.kind == "MedicationRequest" and treatment.authored and klass != GLUCOCORTICOID:
-            if klass not in NO_AGENTS:
-                by_ingredient[treatment.ingredient].append((treatment.authored.first, treatment))
+        lasts = klass != GLUCOCORTICOID and klass not in NO_AGENTS
+        if treatment.kind == "MedicationRequest" and treatment.authored and lasts:
+            by_ingredient[treatment.ingredient].append((treatment.authored.first, treatment))
     until: dict[str, datetime] = {}
     for orders in by_ingredient.values():
         written = sorted({when for when, _ in orders})

@@ -78,7 +78,7 @@ def follow_up(record: PatientRecord, subtype: Subtype) -> FollowUpFacts:
         today=local_day(record.as_of, record.mapping.time_zone),
         items={"visit": (_visit(record),), **items},
         appointments=_appointments(record),
-        statin=_active_statin(record) if subtype in {"anti-HMGCR", "both"} else "",
+        statin=active_statin(record) if subtype in {"anti-HMGCR", "both"} else "",
     )
 
 
@@ -162,7 +162,7 @@ def _appointments(record: PatientRecord) -> tuple[datetime, ...]:
     )
 
 
-def _active_statin(record: PatientRecord) -> str:
+def active_statin(record: PatientRecord) -> str:
     """V: the first active statin on the medication list; empty: none."""
     agent = record.mapping.tables.agent
     statins = [

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, cast
 
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, Serology, read_answer, read_serology
@@ -19,9 +19,10 @@ BROAD: frozenset[RoleWord] = frozenset({"broad", "broad-antibody", "broad-hmgcr"
 class Signs:
     """Core and broad codes, antibodies, CK, and what E2b and E3 ask beside them. `positive`: those tried included."""
 
-    coded: tuple[Diagnosis, ...]  # every eligible Condition of a code of the disease
-    core: bool
-    broad: tuple[Diagnosis, ...]  # with these antibodies (E2), the core codes that are not confirmed among them (M1)
+    core: tuple[Diagnosis, ...]
+    broad: tuple[
+        Diagnosis, ...
+    ]  # with these antibodies (E2), the core codes that are not confirmed among them (M1)
     unconditional: bool  # a broad code that needs no antibody
     positive: frozenset[Antibody]
     serology: Serology
@@ -51,7 +52,12 @@ class Signs:
     @property
     def is_proven_by_biopsy(self) -> bool:
         """E2b: a broad code that needs no antibody and a necrotizing biopsy, where no antibody was found."""
-        return self.unconditional and self.biopsy and self.serology.subtype == "seronegative" and not self.positive
+        return (
+            self.unconditional
+            and self.biopsy
+            and self.serology.subtype == "seronegative"
+            and not self.positive
+        )
 
     @property
     def asks_for_ck(self) -> bool:
@@ -70,8 +76,7 @@ def read_signs(record: PatientRecord, tried: Iterable[Doubt] = ()) -> Signs:
     ck = _high_ck(record)
     beside_antibody = bool(serology.positive) and any(doubt.role == "ck" for doubt in tried)
     return Signs(
-        coded=tuple(eligible),
-        core=any(d.confirmed and d.has("core") for d in eligible),
+        core=tuple(d for d in eligible if d.confirmed and d.has("core")),
         broad=tuple(d for d in eligible if stands_for_broad(d, positive)),
         unconditional=any(d.has("broad") if d.confirmed else d.has("core") for d in eligible),
         positive=positive,
@@ -110,13 +115,22 @@ def is_broad(diagnosis: Diagnosis, positive: Iterable[Antibody]) -> bool:
 
 def _as_diagnosis(doubt: Doubt) -> Diagnosis:
     """A Condition that could not be used, as if it were active and confirmed."""
-    return Diagnosis(doubt.resource, doubt.roles, "active", confirmed=True, onset=None, recorded=None)
+    return Diagnosis(
+        doubt.resource,
+        cast("frozenset[RoleWord]", doubt.roles),
+        "active",
+        confirmed=True,
+        onset=None,
+        recorded=None,
+    )
 
 
 def _high_ck(record: PatientRecord) -> Result | None:
     """The highest CK that certainly exceeds 5 × its own limit; of equal ones the earliest, then the lower id."""
     times = record.mapping.tables.rules.number("eligibility.ck_times_uln")
-    high = sorted((ck for ck in record.of("ck") if is_raised(ck, times)), key=lambda ck: (ck.when.last, ck.id))
+    high = sorted(
+        (ck for ck in record.of("ck") if is_raised(ck, times)), key=lambda ck: (ck.when.last, ck.id)
+    )
     return max(high, key=lambda ck: size(amount_of(ck)), default=None)
 
 

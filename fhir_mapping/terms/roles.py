@@ -86,6 +86,7 @@ RoleWord = Literal[
     "male",
     "female",
     "normal-range",
+    "withheld",
 ]
 # What a word of `words.csv` is; the names of medicines have their ingredient as role.
 WordRole = Literal[

@@ -1,4 +1,4 @@
-"""The machine-readable answer of `imnm-cds explain`, version 1: an `Assessment` as one JSON object."""
+"""The machine-readable answer of `imnm-cds explain`, version 2: an `Assessment` as one JSON object."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
@@ -9,12 +9,13 @@ from typing import Any
 from cds_service.cards.assessment import Assessment
 from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.render import render
-from fhir_mapping.evidence import Activity, Evidence, Feature, Measured
+from fhir_mapping.evidence import Activity, Barring, Evidence, Feature, Measured
+from fhir_mapping.rules import VERSION
 from models.artefact import Orderable
 from models.policy import FollowUpItem
 from models.risk import DECISION_HORIZON, Abstained, NextBestTest, Scored
 
-FORMAT = "imnm-cds-explain/1"
+FORMAT = "imnm-cds-explain/2"
 
 
 def as_json(assessment: Assessment, settings: CardSettings | None = None) -> dict[str, Any]:
@@ -33,13 +34,14 @@ def as_json(assessment: Assessment, settings: CardSettings | None = None) -> dic
         "features": {name: _feature(feature) for name, feature in findings.features.items()},
         "outcome": assessment.outcome_name,
         "refused": [{"resource": r.resource, "reason": r.reason} for r in findings.refused],
+        "doubts": [_doubt(barring) for barring in findings.doubts],
         "notes": [{"rule": n.rule, "text": n.text} for n in findings.notes],
         "model": _model(assessment),
         "cards": render(assessment, settings or CardSettings()),
     }
     if findings.activity is not None:
         answer["activity"] = _activity(findings.activity)
-    if findings.eligibility.state != "none":
+    if findings.eligibility.state not in {"none", "unknown"}:
         answer["context"] = [
             {"finding": c.finding, "evidence": _evidence(c.evidence)} for c in findings.context
         ]
@@ -62,7 +64,7 @@ def as_json(assessment: Assessment, settings: CardSettings | None = None) -> dic
 _ORDER = (
     *("format", "as_of", "patient", "eligibility", "activity", "features", "outcome", "abstention", "risk"),
     *("range_over_unknowns", "band", "contributions", "next_best_test", "follow_up", "context"),
-    *("srp_refractory", "refused", "notes", "model", "cards"),
+    *("srp_refractory", "refused", "doubts", "notes", "model", "cards"),
 )
 
 
@@ -97,6 +99,18 @@ def _feature(feature: Feature) -> dict[str, Any]:
         **_filled(date=feature.date),
         "rule": feature.rule,
         **_filled(reason=feature.reason, evidence=_evidence(feature.evidence)),
+    }
+
+
+def _doubt(barring: Barring) -> dict[str, Any]:
+    doubt = barring.doubt
+    return {
+        "resource": doubt.resource,
+        "role": doubt.role,
+        "reason": doubt.reason,
+        **_filled(date=doubt.date),
+        "by": doubt.by,
+        "bars": list(barring.bars),
     }
 
 
@@ -162,7 +176,7 @@ def _model(assessment: Assessment) -> Mapping[str, str]:
     return {
         "id": model.id,
         "version": model.version,
-        "rules": model.rules,
+        "rules": VERSION,
         "evidence": model.evidence,
         "sha256": model.sha256,
     }

@@ -137,9 +137,7 @@ def _raised(record: PatientRecord) -> tuple[Result, ...]:
 def _is_answered(record: PatientRecord, troponin_t: Result) -> bool:
     """C3: a troponin I within its own limit, taken at most 7 days from it or later."""
     reach = record.mapping.tables.rules.days("cardiac.troponin_i_within_days")
-    return any(
-        is_within(r) and troponin_t.when.last - r.when.last <= reach for r in record.of("troponin-i")
-    )
+    return any(is_within(r) and troponin_t.when.last - r.when.last <= reach for r in record.of("troponin-i"))
 
 
 def _above(record: PatientRecord, result: Result) -> bool | None:
@@ -190,9 +188,7 @@ def _why_missing(record: PatientRecord, normal: tuple[Result, ...]) -> str:
 def _newer_doubts(record: PatientRecord, newest: datetime | None) -> tuple[Doubt, ...]:
     """C6: doubts of the last 365 days in a test of the heart, later than the newest negative search."""
     doubts = (*record.doubts_in("lvef", *_RAISED), *map(open_doubt, _left_open(record)))
-    return tuple(
-        d for d in doubts if _is_recent(record, d.when) and (newest is None or d.when > newest)
-    )
+    return tuple(d for d in doubts if _is_recent(record, d.when) and (newest is None or d.when > newest))
 
 
 def _left_open(record: PatientRecord) -> Iterator[Result]:

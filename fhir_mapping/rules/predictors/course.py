@@ -120,7 +120,9 @@ def second_agents(course: TreatmentCourse) -> Iterator[tuple[tuple[Episode, ...]
             yield tuple(firsts), second
 
 
-def years_of_glucocorticoid(course: TreatmentCourse) -> Iterator[tuple[Episode, Sequence[Result], Sequence[Result]]]:
+def years_of_glucocorticoid(
+    course: TreatmentCourse,
+) -> Iterator[tuple[Episode, Sequence[Result], Sequence[Result]]]:
     """T7 but for its CK: each long episode, with the CK of its first days and the CK after a year."""
     enough, at_first = course.days("glucocorticoid_days"), course.days("peak_within_days")
     for episode in (e for e in course.glucocorticoid if e.duration >= enough):

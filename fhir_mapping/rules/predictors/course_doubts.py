@@ -17,7 +17,9 @@ def why_doubted(course: TreatmentCourse) -> tuple[str, tuple[Doubt, ...]]:
     newer = newer_ck_doubts(course.record)
     agents = agent_doubts(course.record)
     older = _older_ck_doubts(course)
-    reason = "a newer CK could not be read" if newer else NO_AGENT if agents else "an older CK could not be read"
+    reason = (
+        "a newer CK could not be read" if newer else NO_AGENT if agents else "an older CK could not be read"
+    )
     return reason, tuple(dict.fromkeys((*newer, *agents, *older)))
 
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 from decimal import Context
 from fractions import Fraction
 
-from fhir_mapping.evidence import Evidence, Feature, Note
 from fhir_mapping.checks.doubts import open_doubt
+from fhir_mapping.evidence import Evidence, Feature, Note
 from fhir_mapping.laboratory.bounds import above, is_raised
 from fhir_mapping.record import Diagnosis, PatientRecord, Result
 from fhir_mapping.rules.citation import cite_diagnosis, cite_with_limit
@@ -64,7 +64,11 @@ def _not_from_muscle(record: PatientRecord, ratio: Ratio, feature: Feature) -> F
         for role, words in _OTHER_SOURCES.items()
         for diagnosis in record.diagnoses
         if diagnosis.confirmed and diagnosis.has(role)
-        if (not from_muscle and _lasted(diagnosis, ratio) if role in _LASTING else _happened(rules, diagnosis, ratio))
+        if (
+            not from_muscle and _lasted(diagnosis, ratio)
+            if role in _LASTING
+            else _happened(rules, diagnosis, ratio)
+        )
     ]
     if not named:
         return None
@@ -91,7 +95,11 @@ def _happened(rules: Rules, diagnosis: Diagnosis, ratio: Ratio) -> bool:
     if diagnosis.onset is None:
         return False
     after = diagnosis.onset.first - ratio.when.last
-    return -rules.days("high_drr.other_cause_before_days") <= after <= rules.days("high_drr.other_cause_after_days")
+    return (
+        -rules.days("high_drr.other_cause_before_days")
+        <= after
+        <= rules.days("high_drr.other_cause_after_days")
+    )
 
 
 def _age(record: PatientRecord, ratio: Ratio) -> timedelta:

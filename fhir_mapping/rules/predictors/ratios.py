@@ -167,7 +167,9 @@ def _as_reported(result: Result) -> Ratio:
         members=(result,),
         reported=True,
         phase="unknown",
-        upto=_highest(*((_ONE, amount.value) if is_inverse else (amount.upto, _ONE))) if amount.upto else None,
+        upto=_highest(*((_ONE, amount.value) if is_inverse else (amount.upto, _ONE)))
+        if amount.upto
+        else None,
     )
 
 

@@ -131,9 +131,7 @@ def _glucocorticoid_failed(course: TreatmentCourse) -> Feature | None:
     return None
 
 
-def _ever(
-    course: TreatmentCourse, rule: str, activity: _ActiveDisease, failed: Iterable[Episode]
-) -> Feature:
+def _ever(course: TreatmentCourse, rule: str, activity: _ActiveDisease, failed: Iterable[Episode]) -> Feature:
     """Present for good: a remission after the activity does not undo it, and is noted."""
     evidence = (*(e for episode in failed for e in _cite(episode)), *activity.evidence)
     notes = []
@@ -194,9 +192,7 @@ def _by_latest_ck(course: TreatmentCourse) -> Feature:
     date = last.when.day_text if last else ""
     if reason := _why_open(course, last):
         left_open = (open_doubt(last),) if last and reason == _NOT_DECIDED else ()
-        return Feature(
-            State.INDETERMINATE, "T8", reason, date=date, evidence=evidence, barred_by=left_open
-        )
+        return Feature(State.INDETERMINATE, "T8", reason, date=date, evidence=evidence, barred_by=left_open)
     reason, doubts = why_doubted(course)
     return doubted(Feature(State.ABSENT, "T9", date=date, evidence=evidence), "T9", reason, doubts)
 
