@@ -1,6 +1,6 @@
 """Resources that others refer to, in `contained` or in other entries: products (T1) and roles of practitioners (V4)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -15,7 +15,7 @@ from fhir_mapping.versions.r4_resources import (
     R4Reference,
 )
 from fhir_mapping.versions.references import References
-from fhir_mapping.versions.salvage import salvaged
+from fhir_mapping.versions.salvage import AnyStruct, Salvaged, salvaged
 from fhir_mapping.versions.untyped import BROKEN
 
 TYPES = frozenset({"Medication", "Substance", "PractitionerRole"})
@@ -25,9 +25,9 @@ _IDENTIFIED = msgspec.json.Decoder(R4Identified)
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """The concepts by which a product is named, its forms, and the JSON they were read from.
+    """The concepts that references lead to: names of a product with its forms, specialties; and their JSON.
 
-    `unresolved` are references that lead nowhere, `unread` the elements of products that can be read in part only.
+    `unresolved` are references that lead nowhere, `unread` the elements of what can be read in part only.
     """
 
     concepts: tuple[R4Concept, ...] = ()
@@ -55,15 +55,19 @@ class Linked:
         inside.update(_by_id(product.contained))
         return _together([named, *(self._ingredient(part, inside) for part in product.ingredient or ())])
 
-    def specialties(
-        self, reference: R4Reference | None, contained: Sequence[Raw] | None
-    ) -> tuple[R4Concept, ...]:
-        """Follow a reference to the role of a practitioner: its specialties (V4)."""
-        if not reference or not reference.reference:
-            return ()
-        _, json = self._found(reference.reference, _by_id(contained))
-        role = salvaged(json, R4PractitionerRole).value if json else None
-        return tuple(role.specialty or ()) if role else ()
+    def specialties(self, references: Iterable[R4Reference | None], contained: Sequence[Raw] | None) -> Named:
+        """Follow references to the roles of practitioners: their specialties (V4)."""
+        inside = _by_id(contained)
+        return _together([self._role(reference.reference, inside) for reference in references if reference])
+
+    def _role(self, reference: str | None, inside: Mapping[str, bytes]) -> Named:
+        name, json = self._found(reference or "", inside)
+        if json is None:
+            is_inside = name.startswith("#")  # and is not there, or cannot be read
+            return Named(unresolved=(name,), unread=((name, b"null"),) if is_inside else ())
+        read = salvaged(json, R4PractitionerRole)
+        specialties = tuple(read.value.specialty or ()) if read.value else ()
+        return Named(specialties, json=(json,), unread=_unread(read, json))
 
     def _found(self, reference: str, inside: Mapping[str, bytes]) -> tuple[str, bytes | None]:
         if reference.startswith("#"):
@@ -88,8 +92,11 @@ class Linked:
         read = salvaged(json, R4Product)
         product = read.value or R4Product()
         codes, forms = (tuple(part for part in (of,) if part) for of in (product.code, product.form))
-        unread = tuple(read.lost.items()) if read.value else (("", json),)
-        return product, Named(codes, forms, (json,), unread=unread)
+        return product, Named(codes, forms, (json,), unread=_unread(read, json))
+
+
+def _unread(read: Salvaged[AnyStruct], json: bytes) -> tuple[tuple[str, bytes], ...]:
+    return tuple(read.lost.items()) if read.value else (("", json),)
 
 
 def _together(parts: Sequence[Named]) -> Named:

@@ -27,7 +27,7 @@ import msgspec
 from fhir_mapping.record import Coding, Concept, Entry, Gathered
 from fhir_mapping.versions import linked as links
 from fhir_mapping.versions.neutral import Resource
-from fhir_mapping.versions.r4_content import content, kinds_of_contact, subjects, what_it_is
+from fhir_mapping.versions.r4_content import content, kinds_of_contact, led_to, subjects, what_it_is
 from fhir_mapping.versions.r4_elements import Elements
 from fhir_mapping.versions.r4_medication import named
 from fhir_mapping.versions.r4_resources import (
@@ -175,9 +175,11 @@ def _resource(one: _Parsed, elements: Elements, linked: links.Linked) -> Resourc
     resource = one.resource
     if resource is None:
         return _other_resource(one, elements)
-    found = named(resource, linked) if isinstance(resource, R4Medicated) else links.Named()
+    found = led_to(resource, linked)
     concepts = (*what_it_is(resource, elements, found), *_guessed(one, found, elements))
-    lost = frozenset(one.lost) | ({"medicationReference"} if found.unread else frozenset())
+    lost = frozenset(one.lost)
+    if found.unread:
+        lost |= {"participant" if one.type == "Encounter" else "medicationReference"}
     meta = resource.meta or R4Meta()
     return Resource(
         type=one.type,
@@ -186,7 +188,7 @@ def _resource(one: _Parsed, elements: Elements, linked: links.Linked) -> Resourc
         subjects=subjects(resource, elements),
         status=getattr(resource, "status", None) or "",
         codings=(
-            *kinds_of_contact(resource, elements, linked),
+            *kinds_of_contact(resource, elements, found),
             *(coding for concept in concepts for coding in concept.codings),
         ),
         updated=_instant(meta.last_updated, elements),

@@ -4,7 +4,7 @@ from fhir_mapping.record import Coding, Concept, Number, Value
 from fhir_mapping.versions import neutral
 from fhir_mapping.versions.linked import Linked, Named
 from fhir_mapping.versions.r4_elements import Elements
-from fhir_mapping.versions.r4_medication import medication, what_is_taken
+from fhir_mapping.versions.r4_medication import medication, named, what_is_taken
 from fhir_mapping.versions.r4_resources import (
     R4AnyResource,
     R4Appointment,
@@ -40,8 +40,20 @@ def subjects(resource: R4AnyResource, read: Elements) -> tuple[str, ...] | None:
     return (read.refers(resource.subject),)
 
 
+def led_to(resource: R4AnyResource, linked: Linked) -> Named:
+    """Follow the references by which a medication resource says what it is, an Encounter with whom (T1, V4)."""
+    match resource:
+        case R4Medicated():
+            return named(resource, linked)
+        case R4Encounter():
+            participants = [part.individual for part in resource.participant or ()]
+            return linked.specialties(participants, resource.contained)
+        case _:
+            return Named()
+
+
 def what_it_is(resource: R4AnyResource, read: Elements, found: Named) -> tuple[Concept, ...]:
-    """Collect the concepts that say what the resource is (F4, U3); `found` is what a medication resource is about."""
+    """Collect the concepts that say what the resource is (F4, U3); `found` is what it is `led_to`."""
     match resource:
         case R4Patient() | R4Encounter() | R4Appointment():
             return ()
@@ -51,11 +63,11 @@ def what_it_is(resource: R4AnyResource, read: Elements, found: Named) -> tuple[C
             return (read.concept(resource.code),) if resource.code else ()
 
 
-def kinds_of_contact(resource: R4AnyResource, read: Elements, linked: Linked) -> tuple[Coding, ...]:
+def kinds_of_contact(resource: R4AnyResource, read: Elements, found: Named) -> tuple[Coding, ...]:
     """Collect the codings that say what an Encounter or an Appointment is (V3, V4); of others none."""
     match resource:
         case R4Encounter():
-            return (*_service(resource, read, linked), *_kinds(resource, read), *_class(resource, read))
+            return (*_service(resource, read, found), *_kinds(resource, read), *_class(resource, read))
         case R4Appointment():
             return (*_booked(resource, read), *read.codings(resource.appointment_type))
         case _:
@@ -75,7 +87,7 @@ def content(resource: R4AnyResource, read: Elements, linked: Linked) -> neutral.
         case R4DiagnosticReport():
             return _report(resource, read)
         case R4Encounter():
-            service = _service(resource, read, linked)
+            service = _service(resource, read, led_to(resource, linked))
             return neutral.Contact(read.period(resource.period), service, _kinds(resource, read))
         case R4Appointment():
             return _booking(resource, read)
@@ -202,16 +214,11 @@ def _class(resource: R4Encounter, read: Elements) -> tuple[Coding, ...]:
     return read.codings(*(written or ()))
 
 
-def _service(resource: R4Encounter, read: Elements, linked: Linked) -> tuple[Coding, ...]:
+def _service(resource: R4Encounter, read: Elements, found: Named) -> tuple[Coding, ...]:
     """Collect serviceType and the specialties of the participants (V4)."""
     written = resource.service_type
     types = written if isinstance(written, list) else [written]
-    roles = [
-        specialty
-        for part in resource.participant or ()
-        for specialty in linked.specialties(part.individual, resource.contained)
-    ]
-    return read.codings(*types, *roles)
+    return read.codings(*types, *found.concepts)
 
 
 def _kinds(resource: R4Encounter, read: Elements) -> tuple[Coding, ...]:

@@ -6,6 +6,8 @@ from tests.spec.medications import MEDICATIONS, medication
 from tests.spec.observations import observation
 from tests.spec.words import SYSTEMS, codings, is_in, period, when
 
+CERTAINTY = "http://fhir.de/StructureDefinition/icd-10-gm-diagnosesicherheit"
+
 
 class Options(dict[str, str]):
     """The `name=value` words of a phrase; remembers which were read, so that a misspelt one is an error."""
@@ -65,7 +67,10 @@ def _made(kind: str, words: list[str], time: str | None, options: Options) -> di
 
 
 def _everywhere(resource: dict[str, Any], options: Options) -> None:
-    """Options that any resource takes: id, subject, status, versions, extensions we do not understand, display text."""
+    """Options that any resource takes: id, subject, status, versions, extensions we do not understand, display text.
+
+    `odd=status+issued`: elements in which a number stands that does not belong there.
+    """
     if resource["resourceType"] in {"Appointment", "Medication"}:
         del resource["subject"]
     if "id" in options:
@@ -96,6 +101,7 @@ def _everywhere(resource: dict[str, Any], options: Options) -> None:
         code["coding"] = [c | {"display": options["display"]} for c in code["coding"]]
     if "coded-in" in options:
         code["coding"] = [c | {"system": options["coded-in"]} for c in code["coding"]]
+    resource |= dict.fromkeys(options["odd"].split("+"), 5) if "odd" in options else {}
 
 
 def _reference(subject: str) -> dict[str, Any]:
@@ -104,7 +110,7 @@ def _reference(subject: str) -> dict[str, Any]:
 
 
 def _condition(what: str, time: str | None, options: Options) -> dict[str, Any]:
-    """`clinical=`, `verification=` (none: not given), `recorded=`, `abatement=`."""
+    """`clinical=`, `verification=` (none: not given, `a+b`: two codings), `certainty=`, `recorded=`, `abatement=`."""
     resource: dict[str, Any] = {
         "resourceType": "Condition",
         "code": {"coding": codings("conditions", what)},
@@ -115,8 +121,12 @@ def _condition(what: str, time: str | None, options: Options) -> dict[str, Any]:
     ):
         code = options.get(status, usual)
         if code != "none":
-            system = f"http://terminology.hl7.org/CodeSystem/{name}"
-            resource[f"{status}Status"] = {"coding": [{"system": system, "code": code}]}
+            resource[f"{status}Status"] = {"coding": [_status(name, part) for part in code.split("+")]}
+    if "certainty" in options:
+        said = [{"system": SYSTEMS["kbv"], "code": letter} for letter in options["certainty"]]
+        extensions = [{"extension": [{"url": CERTAINTY, "valueCoding": coding}]} for coding in said]
+        pairs = zip(resource["code"]["coding"], extensions, strict=True)
+        resource["code"] = {"coding": [coding | extension for coding, extension in pairs]}
     if "period" in options:
         resource["onsetPeriod"] = period(options["period"])
     if time:
@@ -125,6 +135,13 @@ def _condition(what: str, time: str | None, options: Options) -> dict[str, Any]:
         if option in options:
             resource[element] = when(options[option])
     return resource
+
+
+def _status(name: str, word: str) -> dict[str, str]:
+    """A code of a status, in another system where one is named: `snomed:55561003`."""
+    system, colon, code = word.rpartition(":")
+    own = f"http://terminology.hl7.org/CodeSystem/{name}"
+    return {"system": SYSTEMS[system] if colon else own, "code": code}
 
 
 def _procedure(words: list[str], time: str | None, options: Options) -> dict[str, Any]:

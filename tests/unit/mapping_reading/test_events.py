@@ -204,9 +204,8 @@ ROLE = {"resourceType": "PractitionerRole", "id": "r", "specialty": [coded("3945
     [
         ("PractitionerRole/r", ROLE, [], True),
         ("#r", None, [{"id": "o"}, ROLE], True),
-        ("#x", None, [ROLE, 5, {"id": 5}], False),
         ("PractitionerRole/x", ROLE, [], False),
-        ("PractitionerRole/r", {**ROLE, "specialty": 5}, [], False),
+        ("#r", None, [{"resourceType": "Practitioner", "id": "r"}], False),
         ("PractitionerRole/r", {**ROLE, "specialty": None}, [], False),
         (None, ROLE, [], False),
     ],
@@ -215,6 +214,21 @@ def test_the_specialty_of_a_participant_is_that_of_its_role(record, reference, r
     one = encounter(participant=[{"individual": {"reference": reference}}], contained=contained)
     (found,) = record(one, *([role] if role else [])).done
     assert ("visit" in found.roles, found.specialty_coded) == (is_visit, is_visit)
+
+
+@pytest.mark.parametrize(
+    ("reference", "role", "contained"),
+    [
+        ("#r", None, [{**ROLE, "id": 5}]),
+        ("#r", None, [5]),
+        ("#r", None, "x"),
+        ("#r", None, [{**ROLE, "specialty": 5}]),
+        ("PractitionerRole/r", {**ROLE, "specialty": [coded("394591006"), 5]}, []),
+    ],
+)
+def test_a_specialty_that_cannot_be_read_is_not_one_that_is_absent(reasons, reference, role, contained):
+    one = encounter(participant=[{"individual": {"reference": reference}}], contained=contained)
+    assert reasons(one, *([role] if role else [])) == {"Encounter/x": "unreadable"}
 
 
 # Appointment (V3)

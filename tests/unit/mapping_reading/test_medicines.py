@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from fhir_mapping.versions import version
 from fhir_mapping.versions.r4 import unresolved_medications
 
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
@@ -275,6 +276,113 @@ def test_medications_that_were_not_gathered_are_named(gathered, resource, observ
         base=base,
     )
     assert unresolved_medications(entries) == ("Medication/inner", "Medication/y", "Medication/z")
+
+
+def bounded(*periods):
+    return [{"timing": {"repeat": {"boundsPeriod": period}}} for period in periods]
+
+
+def neutral(gathered, *resources, **settings):
+    """The first resource as it is handed over, nothing judged."""
+    return version("R4").read(gathered(*resources, **settings))[0]
+
+
+@pytest.mark.parametrize(
+    ("reference", "unresolved"),
+    [
+        ({"reference": "Medication/no"}, ("Medication/no",)),
+        ({"reference": "https://ehr.example/fhir/Medication/no/_history/2"}, ("Medication/no",)),
+        ({"reference": "urn:uuid:no"}, ("urn:uuid:no",)),
+        ({"reference": "#no"}, ("#no",)),
+        ({"identifier": {"value": "5"}}, ("",)),
+        ({"display": "mycophenolate"}, ("",)),
+        ({"reference": "Medication/x"}, ()),
+        ({"reference": "Medication/coded"}, ()),
+        ({"reference": "Medication/kit"}, ("Substance/no",)),
+    ],
+)
+def test_a_medication_that_is_nowhere_is_handed_over_by_name(gathered, resource, reference, unresolved):
+    nowhere = [{"itemReference": {"reference": "Substance/no"}}]
+    medications = [
+        medication(),
+        {**medication("coded", "1256"), "ingredient": nowhere},
+        {**medication("kit", None), "ingredient": nowhere},
+    ]
+    medicine = {**resource(), "medicationCodeableConcept": None, "medicationReference": reference}
+    found = neutral(gathered, medicine, *medications, base="https://ehr.example/fhir")
+    assert found.content().unresolved == unresolved
+    assert found.readable
+
+
+def test_the_words_of_a_medicine_are_those_of_its_product_its_ingredients_and_the_reference(
+    gathered, resource
+):
+    product = medication("x", None) | {
+        "code": {"coding": [{"display": "MMF"}, {"display": 5}], "text": "CellCept"},
+        "ingredient": [{"itemCodeableConcept": {"text": "mycophenolate"}}],
+    }
+    medicine = {
+        **resource(),
+        "medicationCodeableConcept": None,
+        "medicationReference": {"reference": "Medication/x", "display": "500 mg tablet"},
+    }
+    found = neutral(gathered, medicine, product)
+    assert [(c.text, c.displays) for c in found.concepts] == [
+        ("CellCept", ("MMF",)),
+        ("mycophenolate", ()),
+        ("", ("500 mg tablet",)),
+    ]
+    assert found.content().spoken == ("CellCept", "MMF", "mycophenolate", "500 mg tablet")
+    medicine["medicationReference"] = {"reference": "Medication/x", "display": {}}
+    assert len(neutral(gathered, medicine, product).concepts) == 2
+
+
+def test_the_last_resort_of_a_medicine_without_any_name(gathered, resource):
+    found = neutral(gathered, {**resource(), "medicationCodeableConcept": None})
+    assert (found.concepts, found.content().unresolved, found.content().spoken) == ((), (), ())
+
+
+@pytest.mark.parametrize(
+    ("kind", "times"),
+    [
+        ("MedicationRequest", {"authoredOn": "long ago"}),
+        ("MedicationRequest", {"dispenseRequest": {"validityPeriod": {"start": "?"}}}),
+        ("MedicationRequest", {"dispenseRequest": {"validityPeriod": {"start": "2025", "end": ""}}}),
+        ("MedicationRequest", {"dosageInstruction": bounded({"start": "?"})}),
+        ("MedicationRequest", {"dosageInstruction": bounded({"start": "2025", "end": "?"})}),
+        ("MedicationRequest", {"dosageInstruction": bounded({"start": "2025"}, {"start": "?"})}),
+        ("MedicationStatement", {"effectiveDateTime": "?", "effectivePeriod": {"start": "2025"}}),
+        ("MedicationStatement", {"effectiveDateTime": "?", "dosage": bounded({"start": "2025"})}),
+        (
+            "MedicationStatement",
+            {"effectiveDateTime": None, "effectivePeriod": {"start": "?", "end": "2025"}},
+        ),
+        (
+            "MedicationStatement",
+            {"effectiveDateTime": None, "effectivePeriod": {"start": "2025", "end": "?"}},
+        ),
+        ("MedicationAdministration", {"effectiveDateTime": "?", "effectivePeriod": {"start": "2025"}}),
+        ("MedicationDispense", {"whenHandedOver": "?", "whenPrepared": "2025-01-01"}),
+        ("MedicationDispense", {"whenHandedOver": "?", "dosageInstruction": bounded({"start": "2025"})}),
+    ],
+)
+def test_nothing_stands_in_for_a_time_that_cannot_be_read(reasons, resource, kind, times):
+    assert reasons(resource(kind, **times)) == {f"{kind}/m1": "undated"}
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        {"authoredOn": "?", "dispenseRequest": {"validityPeriod": {"start": "2025"}}},
+        {"authoredOn": "?", "dosageInstruction": bounded({"start": "2025", "end": "2025"})},
+        {
+            "dispenseRequest": {"validityPeriod": {"start": "?", "end": "?"}},
+            "dosageInstruction": bounded({"start": "2025", "end": "2025"}),
+        },
+    ],
+)
+def test_a_time_that_nothing_asks_for_may_be_of_any_form(record, resource, times):
+    assert len(record(resource(**times)).treatments) == 1
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def test_what_has_no_code_of_ours_is_refused_only_as_unreadable_or_another_patie
 ):
     nothing = observation(code=coded("1"), status="draft", subject=None)
     assert record(nothing).refused == ()
-    assert [r.reason for r in record({**nothing, "issued": 5}).refused] == ["unreadable"]
+    assert [r.reason for r in record({**nothing, "focus": 5}).refused] == ["unreadable"]
     assert [r.reason for r in record({**nothing, "subject": {"reference": "Patient/p2"}}).refused] == [
         "other patient"
     ]

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from fhir_mapping.versions import version
+
 BASE = "https://ehr.example/fhir"
 UUID = "urn:uuid:7c2b0b5e-0000-4000-8000-000000000001"
 
@@ -123,6 +125,14 @@ def test_without_an_address_there_is_no_subject(reasons, observation, subject):
 
 def test_no_subject_of_a_code_that_no_rule_reads_is_not_judged(reasons, observation):
     assert reasons(observation(code="2345-7", subject=None)) == {}
+
+
+def test_the_focus_is_handed_over_as_what_it_leads_to(gathered, observation, patient):
+    focus = ["Patient/p1", f"{BASE}/Condition/c1", UUID, "#x", None]
+    resource = observation(focus=[{"reference": reference} for reference in focus])
+    found = version("R4").read(gathered((UUID, patient()), resource, base=BASE))[1].content()
+    assert found.focus == ("Patient/p1", "Condition/c1", "Patient/p1", "#x", "")
+    assert found.has_focus
 
 
 def test_a_focus_is_another_subject_and_is_told_before_anything_else(reasons, observation):
