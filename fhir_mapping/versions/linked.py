@@ -6,19 +6,42 @@ from dataclasses import dataclass
 import msgspec
 from msgspec import Raw
 
-from fhir_mapping.versions.r4_resources import (
-    R4Concept,
-    R4Identified,
-    R4Ingredient,
-    R4PractitionerRole,
-    R4Product,
-    R4Reference,
-)
+from fhir_mapping.versions.r4_resources import R4Concept, R4Element, R4Reference
 from fhir_mapping.versions.references import References
 from fhir_mapping.versions.salvage import AnyStruct, Salvaged, salvaged
 from fhir_mapping.versions.untyped import BROKEN
 
 TYPES = frozenset({"Medication", "Substance", "PractitionerRole"})
+
+
+class R4Identified(R4Element):
+    """Any contained resource, by its id."""
+
+    id: str | None = None
+
+
+class R4PractitionerRole(R4Element):
+    """PractitionerRole, read where a participant of an Encounter leads to it."""
+
+    specialty: list[R4Concept] | None = None
+
+
+class R4Ingredient(R4Element):
+    """Medication.ingredient."""
+
+    item_codeable_concept: R4Concept | None = None
+    item_reference: R4Reference | None = None
+    is_active: bool | None = None
+
+
+class R4Product(R4Element):
+    """A Medication, or a Substance: both have a code. Read where a reference leads to it, also in `contained`."""
+
+    code: R4Concept | None = None
+    form: R4Concept | None = None
+    ingredient: list[R4Ingredient] | None = None
+    contained: list[Raw] | None = None
+
 
 _IDENTIFIED = msgspec.json.Decoder(R4Identified)
 

@@ -27,18 +27,17 @@ import msgspec
 from fhir_mapping.record import Coding, Concept, Entry, Gathered
 from fhir_mapping.versions import linked as links
 from fhir_mapping.versions.neutral import Resource
+from fhir_mapping.versions.r4_asked import asked_for
 from fhir_mapping.versions.r4_content import content, kinds_of_contact, led_to, subjects, what_it_is
 from fhir_mapping.versions.r4_elements import Elements
 from fhir_mapping.versions.r4_medication import named
 from fhir_mapping.versions.r4_resources import (
     R4_STRUCTS,
     R4AnyResource,
-    R4Kind,
     R4Medicated,
     R4Meta,
     R4Observation,
     R4Period,
-    read_elements,
 )
 from fhir_mapping.versions.r4_shape import other_version
 from fhir_mapping.versions.references import References, id_of, references
@@ -48,8 +47,15 @@ from fhir_mapping.versions.untyped import BROKEN, untyped
 
 __all__ = ["other_version", "read", "unresolved_medications"]
 
+
+class _Kind(msgspec.Struct, rename="camel"):
+    """Any resource, by its type alone."""
+
+    resource_type: str = ""
+
+
 _RESOURCE = msgspec.json.Decoder(R4AnyResource)
-_TAG = msgspec.json.Decoder(R4Kind)
+_KIND = msgspec.json.Decoder(_Kind)
 _SAYS_WHAT_IT_IS = (
     "code",
     "medicationCodeableConcept",
@@ -117,7 +123,7 @@ def _typed(entry: Entry, resource: R4AnyResource, lost: Mapping[str, bytes]) -> 
 def _parse_broken(entry: Entry) -> _Parsed:
     """Read a resource of a type that no rule reads, or one in which something does not fit."""
     try:
-        struct = R4_STRUCTS.get(_TAG.decode(entry.json).resource_type)
+        struct = R4_STRUCTS.get(_KIND.decode(entry.json).resource_type)
     except BROKEN:
         struct = None
     read = salvaged(entry.json, struct) if struct else None
@@ -193,7 +199,7 @@ def _resource(one: _Parsed, elements: Elements, linked: links.Linked) -> Resourc
         ),
         updated=_instant(meta.last_updated, elements),
         version=_number(meta.version_id),
-        readable=not (lost and lost & read_elements(resource)),
+        readable=not (lost and lost & asked_for(resource)),
         content=partial(content, resource, elements, linked),
         lost=lost,
         concepts=concepts,

@@ -1,17 +1,6 @@
 """The elements of FHIR R4 that a rule reads, and no others.
 
-An element of a wrong JSON type is left out (`salvage.py`). `read_elements` says where that makes the resource
-unreadable: wherever a rule asks for it. It does not for
-
-- `id` and `meta`: a resource without them has no versions (F7), as one that never had them; but a Patient without an
-  id is nobody's;
-- `contained` of a medication resource: what it refers to in there is `unresolved` then (T1);
-- `gender`: there is a rule for an unknown sex (F8);
-- `issued` beside an effective time: nothing asks for it (F3);
-- what stands beside a code and is no evidence: `display`, `extension`. They are of any type here.
-
-A part of an element that is lost counts like the whole: of two reference ranges the one that was lost may be the one
-that fits, of two instructions the one by mouth.
+An element of a wrong JSON type is left out (`salvage.py`); `r4_asked.py` says where that matters.
 """
 
 from collections.abc import Mapping
@@ -128,7 +117,6 @@ class R4ReferenceRange(R4Element):
 
     low: R4Quantity | None = None
     high: R4Quantity | None = None
-    text: str | None = None
     type: R4Concept | None = None
     applies_to: list[R4Concept] | None = None
     age: R4Range | None = None
@@ -231,35 +219,6 @@ class R4AdministeredDosage(R4Element):
     dose: R4Quantity | None = None
 
 
-class R4Ingredient(R4Element):
-    """Medication.ingredient."""
-
-    item_codeable_concept: R4Concept | None = None
-    item_reference: R4Reference | None = None
-    is_active: bool | None = None
-
-
-class R4Kind(R4Element):
-    """Any resource, by its type."""
-
-    resource_type: str = ""
-
-
-class R4Identified(R4Element):
-    """Any contained resource, by its id."""
-
-    id: str | None = None
-
-
-class R4Product(R4Element):
-    """A Medication, or a Substance: both have a code. Read where a reference leads to it, also in `contained`."""
-
-    code: R4Concept | None = None
-    form: R4Concept | None = None
-    ingredient: list[R4Ingredient] | None = None
-    contained: list[Raw] | None = None
-
-
 class R4Medicated(R4Resource):
     """What the four medication resources have in common."""
 
@@ -346,12 +305,6 @@ class R4EncounterParticipant(R4Element):
     individual: R4Reference | None = None
 
 
-class R4PractitionerRole(R4Element):
-    """PractitionerRole, read where a participant of an Encounter leads to it."""
-
-    specialty: list[R4Concept] | None = None
-
-
 class R4Encounter(R4Resource, tag="Encounter"):
     """Encounter."""
 
@@ -423,21 +376,3 @@ R4AnyResource = (
 R4_STRUCTS: Mapping[str, type[R4AnyResource]] = {
     str(member.__struct_config__.tag): member for member in R4AnyResource.__args__
 }
-
-
-def read_elements(resource: R4AnyResource) -> frozenset[str]:
-    """Name the elements of a resource without which it cannot be judged, as JSON names them."""
-    names = frozenset(type(resource).__struct_encode_fields__)
-    match resource:
-        case R4Patient():
-            return names - {"meta", "gender"}
-        case R4Medicated():
-            return names - {"id", "meta", "contained"}
-        case R4Observation() if (
-            resource.effective_date_time or resource.effective_period or resource.effective_instant
-        ):
-            return names - {"id", "meta", "issued"}
-        case R4DiagnosticReport() if resource.effective_date_time or resource.effective_period:
-            return names - {"id", "meta", "issued"}
-        case _:
-            return names - {"id", "meta"}

@@ -24,18 +24,19 @@ def observation_repairs(coded):
         "modifierExtension": [{"url": "urn:x"}],
         "status": "preliminary",
         "code": both,
+        "dataAbsentReason": {"text": "unknown"},
     }
     return broken, [
+        ("unreadable", {"issued": None}),
         ("other patient", {"subject": {}}),
         ("no subject", {"subject": {"reference": "Patient/p1"}}),
-        ("unreadable", {"issued": None}),
         ("other subject", {"focus": None}),
         ("modifier extension", {"modifierExtension": None}),
         ("preliminary", {"status": "final"}),
         ("undated", {"effectiveDateTime": "2027-01-01"}),
         ("future", {"effectiveDateTime": "2026-01-01"}),
         ("conflicting codes", {"code": coded(AST)}),
-        ("data absent", {"valueQuantity": {"value": 10**9}}),
+        ("data absent", {"dataAbsentReason": None, "valueQuantity": {"value": 10**9}}),
         ("no unit", {"valueQuantity": {"value": 10**9, "unit": "U/L"}}),
         ("implausible", {"valueQuantity": {"value": 100, "unit": "U/L"}}),
     ]
@@ -52,9 +53,9 @@ def condition_repairs(coded):
         "code": coded("715863001", "http://snomed.info/sct"),
     }
     return broken, [
+        ("unreadable", {"recordedDate": "2027-01-01"}),
         ("other patient", {"subject": {}}),
         ("no subject", {"subject": {"reference": "Patient/p1"}}),
-        ("unreadable", {"recordedDate": "2027-01-01"}),
         ("modifier extension", {"modifierExtension": None}),
         ("refuted", {"verificationStatus": None}),
         ("future", {"recordedDate": "2026-01-01"}),
@@ -74,12 +75,12 @@ def medication_repairs(_):
         "doNotPerform": True,
     }
     return broken, [
+        ("unreadable", {"authoredOn": None, "medicationCodeableConcept": None}),
         ("other patient", {"subject": {}}),
         ("no subject", {"subject": {"reference": "Patient/p1"}}),
-        ("unreadable", {"authoredOn": None, "medicationCodeableConcept": None}),
         ("implicit rules", {"contained": [{**product, "implicitRules": None}]}),
         ("no status", {"status": "active"}),
-        ("no intent", {"intent": "order"}),
+        ("unknown status", {"intent": "order"}),
         ("do not perform", {"doNotPerform": None}),
         ("undated", {"authoredOn": "2026-01-01"}),
         ("conflicting codes", {"contained": [{**product, "implicitRules": None, "code": rxnorm("8640")}]}),
@@ -96,9 +97,9 @@ def procedure_repairs(coded):
         "code": coded("29303009", "http://snomed.info/sct"),
     }
     return broken, [
+        ("unreadable", {"performedDateTime": None}),
         ("other patient", {"subject": {}}),
         ("no subject", {"subject": {"reference": "Patient/p1"}}),
-        ("unreadable", {"performedDateTime": None}),
         ("modifier extension", {"modifierExtension": None}),
         ("no status", {"status": "completed"}),
         ("undated", {"performedDateTime": "2026-01-01"}),

@@ -195,9 +195,10 @@ def test_a_patient_of_the_wrong_shape(record, read, patient, more, lost, readabl
     assert (found.patient is not None) == readable
 
 
-def test_a_patient_whose_id_is_lost_is_known_by_its_full_url(record, patient):
-    found = record(("https://ehr.example/fhir/Patient/p2", patient(id=5)))
-    assert [r.reason for r in found.refused] == ["other patient"]
+def test_a_patient_whose_id_is_lost_is_known_by_its_full_url(read, patient):
+    for full_url, name in (("https://ehr.example/fhir/Patient/p2", "Patient/p2"), ("", "Patient/")):
+        (resource,) = read((full_url, patient(id=5)))
+        assert (resource.name, resource.readable) == (name, False)
 
 
 def test_a_medicine_whose_product_can_be_read_in_part_only_is_unreadable(record, read, request_):
