@@ -172,11 +172,22 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceLimits:
-    """The limits a result is compared with (F8), in the unit of its `Amount` (antibodies: of the written value)."""
+    """The limits a result is compared with (F8), in the unit of its `Amount` (antibodies: of the written value).
+
+    Where several ranges of the laboratory are left, `highs` are their upper limits: together they decide what they
+    decide alike, else `high`, which is then ours or none.
+    """
 
     low: Decimal | None = None
     high: Decimal | None = None
-    default: bool = False  # the upper limit is ours, not the laboratory's
+    default: bool = False  # `high` is ours, not the laboratory's
+    highs: tuple[Decimal, ...] = ()
+    band: str = ""  # the words of the titled band that holds the value of an antibody (E7)
+
+    @property
+    def several(self) -> bool:
+        """Whether several ranges are left, of which none is known to be the right one."""
+        return bool(self.highs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +331,29 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """Something in the record that is there and cannot be used (U1): nobody is absent or silent against it.
+
+    `role` is the thing itself in the words of `explain` (ck, lvef, broad, cardiac, an ingredient, agent); `roles` are
+    all words of its table rows. `result` is what an Observation would have been, as far as it can be read.
+    """
+
+    resource: str
+    role: str
+    reason: str
+    when: datetime  # its last possible instant, else as_of: it may be the newest (U2)
+    date: str = ""  # as written, cut to ten characters; empty: undated
+    by: Literal["code", "word"] = "code"
+    roles: frozenset[str] = frozenset()
+    holds_number: bool = (
+        False  # one that could be read, were it not for unit, status, time, subject or shape (U5b)
+    )
+    result: Result | None = None
+    listed: bool = False  # of a medicine: on the list, and neither ended nor on hold
+    counts: bool = False  # of a Condition: it would be eligible (M1)
+
+
+@dataclass(frozen=True, slots=True)
 class PatientRecord:
     """The facts that count, as of one moment. Order of the input never changes it: every tuple is sorted."""
 
@@ -332,6 +366,10 @@ class PatientRecord:
     done: tuple[Done, ...] = ()
     planned: tuple[Planned, ...] = ()
     refused: tuple[Refused, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+    losses: tuple[
+        tuple[str, str], ...
+    ] = ()  # resource, element that no rule reads and that was left out (F3)
     failed: Mapping[SourceKey, str] = field(default_factory=dict)  # what happened (F9)
     not_offered: frozenset[SourceKey] = frozenset()  # what the server does not offer
 
@@ -346,3 +384,7 @@ class PatientRecord:
     def offers(self, source: SourceKey) -> bool:
         """Whether the server offers this query at all (F9)."""
         return source not in self.not_offered
+
+    def doubts_in(self, *roles: str) -> tuple[Doubt, ...]:
+        """Everything that is there in these roles and could not be used (U1)."""
+        return tuple(doubt for doubt in self.doubts if doubt.role in roles)

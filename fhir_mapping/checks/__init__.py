@@ -30,11 +30,12 @@ in this order, and the first reason to refuse a resource is the one that is kept
 A resource of no code of our tables is never listed as superseded either.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from fhir_mapping.checks.conditions import judge_condition
+from fhir_mapping.checks.doubts import doubts_of
 from fhir_mapping.checks.duplicates import distinct_results, distinct_treatments
 from fhir_mapping.checks.events import (
     TABLES,
@@ -42,18 +43,20 @@ from fhir_mapping.checks.events import (
     judge_contact,
     judge_order,
     judge_performed,
-    report_statuses,
+    report_problem,
     roles_in,
 )
 from fhir_mapping.checks.extensions import not_understood
-from fhir_mapping.checks.judging import Case, Verdict, status_problem
-from fhir_mapping.checks.medicines import STATUSES, judge_medication
-from fhir_mapping.checks.observations import judge_observation
+from fhir_mapping.checks.judging import Case, Verdict
+from fhir_mapping.checks.medicines import judge_medication, says_nothing
+from fhir_mapping.checks.observations import NO_VALUE, judge_observation
 from fhir_mapping.checks.people import read_person
+from fhir_mapping.checks.statuses import MEDICATIONS
 from fhir_mapping.record import (
     Coding,
     Diagnosis,
     Done,
+    Doubt,
     Fact,
     Gathered,
     MappingSettings,
@@ -93,19 +96,37 @@ def judge(gathered: Gathered, as_of: datetime) -> PatientRecord:
         for resource in superseded
         if (roles := _roles(resource, case))
     }
+    doubts: list[Doubt] = []
     for resource in current:
-        verdict = _verdict(resource, gathered.patient_id, case)
-        if isinstance(verdict, str):
-            refused.add(Refused(resource.name, verdict, _roles(resource, case)))
-        else:
+        verdict = _verdict(resource, case)
+        reason = verdict if isinstance(verdict, str) else ""
+        if not isinstance(verdict, str):
             facts.extend((resource, fact) for fact in verdict)
-    return _record(gathered, case, facts, refused)
+        elif reason != NO_VALUE:
+            refused.add(Refused(resource.name, reason, _roles(resource, case)))
+        if _subject_problem(resource, case.patient_id) != "other patient":
+            doubts.extend(doubts_of(resource, reason, case))
+    return _record(gathered, case, facts, refused, doubts, current)
 
 
 def _case(gathered: Gathered, current: Sequence[neutral.Resource], as_of: datetime) -> Case:
-    patient = _patient(current, gathered.patient_id, as_of, gathered.mapping)
-    case = Case(as_of, gathered.mapping, patient, {})
-    return replace(case, reports=_reports(current, gathered.patient_id, case))
+    patient_id = gathered.patient_id
+    patient = _patient(current, patient_id, as_of, gathered.mapping)
+    case = Case(as_of, gathered.mapping, patient, patient_id)
+    return replace(
+        case,
+        reports=_reports(current, case),
+        analytes_of={
+            resource.name: analytes
+            for resource in current
+            if resource.type == "Observation" and (analytes := case.tables.analytes(resource.codings))
+        },
+        own_conditions=frozenset(
+            resource.name
+            for resource in current
+            if resource.type == "Condition" and not _subject_problem(resource, patient_id)
+        ),
+    )
 
 
 def _patient(
@@ -119,37 +140,39 @@ def _patient(
     return None
 
 
-def _reports(
-    current: Iterable[neutral.Resource], patient_id: str, case: Case
-) -> Mapping[str, frozenset[str]]:
+def _reports(current: Iterable[neutral.Resource], case: Case) -> Mapping[str, frozenset[str]]:
     """List, by Observation, this patient's reports with an accepted status, whatever their code (D1)."""
     listed: dict[str, set[str]] = {}
     for resource in current:
-        if (
-            resource.type != "DiagnosticReport"
-            or resource.content is None
-            or not resource.readable
-            or _subject_problem(resource, patient_id)
-        ):
+        if resource.type != "DiagnosticReport" or resource.content is None or not resource.readable:
+            continue
+        if _subject_problem(resource, case.patient_id):
             continue
         found = resource.content()
-        doubt = not_understood(resource.json) or status_problem(resource.status, report_statuses(case))
-        for result in found.results if isinstance(found, neutral.Performed) and not doubt else ():
+        problem = not_understood(resource.json) or report_problem(resource, case)
+        for result in found.results if isinstance(found, neutral.Performed) and not problem else ():
             listed.setdefault(result, set()).add(resource.name)
     return {result: frozenset(names) for result, names in listed.items()}
 
 
-def _verdict(resource: neutral.Resource, patient_id: str, case: Case) -> Verdict:
+def _verdict(resource: neutral.Resource, case: Case) -> Verdict:
     """Judge one resource: its facts, or the first reason why it does not count."""
-    problem = _subject_problem(resource, patient_id)
-    if problem == "other patient":
-        return problem
-    is_judged = resource.type in _NEED_NO_CODE or bool(_roles(resource, case))
-    if is_judged and problem:
-        return problem
+    problem = _subject_problem(resource, case.patient_id)
+    if not _is_judged(resource, case):
+        return problem if problem == "other patient" else "unreadable" if not resource.readable else ()
     if not resource.readable:
         return "unreadable"
-    return _judged(resource, resource.content(), case) if is_judged and resource.content else ()
+    return problem or (_judged(resource, resource.content(), case) if resource.content else ())
+
+
+def _is_judged(resource: neutral.Resource, case: Case) -> bool:
+    """F1: only what some rule may read: by its code, as a type that needs none, or a medicine that may be any (T1)."""
+    if resource.type in _NEED_NO_CODE or _roles(resource, case):
+        return True
+    if resource.type not in MEDICATIONS or resource.content is None:
+        return False
+    content = resource.content()
+    return isinstance(content, neutral.Medication) and says_nothing(resource, content, case)
 
 
 def _subject_problem(resource: neutral.Resource, patient_id: str) -> str:
@@ -194,10 +217,11 @@ def _judged(resource: neutral.Resource, content: neutral.Content, case: Case) ->
 
 
 def _roles(resource: neutral.Resource, case: Case) -> frozenset[str]:
-    """Collect the words of our tables for what it is: its roles, of a medicine its ingredients."""
-    if resource.type in STATUSES:
+    """Collect the words of our tables for what it is: its roles, of a medicine or an infusion its ingredients."""
+    if resource.type in MEDICATIONS:
         return case.tables.ingredients(resource.codings)
-    return roles_in(_TABLES.get(resource.type, ()), resource, case)
+    roles: frozenset[str] = roles_in(_TABLES.get(resource.type, ()), resource, case)
+    return roles | case.tables.ingredients(resource.codings) if resource.type == "Procedure" else roles
 
 
 def _same_codes(resource: neutral.Resource, case: Case) -> frozenset[Coding]:
@@ -206,7 +230,12 @@ def _same_codes(resource: neutral.Resource, case: Case) -> frozenset[Coding]:
 
 
 def _record(
-    gathered: Gathered, case: Case, facts: Sequence[tuple[neutral.Resource, Fact]], refused: Iterable[Refused]
+    gathered: Gathered,
+    case: Case,
+    facts: Sequence[tuple[neutral.Resource, Fact]],
+    refused: Iterable[Refused],
+    doubts: Iterable[Doubt],
+    current: Iterable[neutral.Resource],
 ) -> PatientRecord:
     results = [(fact, _same_codes(resource, case)) for resource, fact in facts if isinstance(fact, Result)]
     treatments = [fact for _, fact in facts if isinstance(fact, Treatment)]
@@ -221,6 +250,15 @@ def _record(
         done=tuple(fact for _, fact in facts if isinstance(fact, Done)),
         planned=tuple(fact for _, fact in facts if isinstance(fact, Planned)),
         refused=tuple(sorted(refused, key=lambda r: (r.resource, r.reason, sorted(r.roles)))),
+        doubts=tuple(sorted(doubts, key=lambda doubt: (doubt.resource, doubt.role, doubt.by))),
+        losses=tuple(sorted(_losses(current, case))),
         failed={key: source.detail or "failed" for key, source in sources if source.state == "failed"},
         not_offered=frozenset(key for key, source in sources if source.state == "not-offered"),
     )
+
+
+def _losses(current: Iterable[neutral.Resource], case: Case) -> Iterator[tuple[str, str]]:
+    """Name what was left out of resources that count all the same (F3)."""
+    for resource in current:
+        if resource.readable and resource.lost and _roles(resource, case):
+            yield from ((resource.name, element) for element in resource.lost)

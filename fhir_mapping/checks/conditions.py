@@ -46,6 +46,16 @@ def judge_condition(resource: neutral.Resource, found: neutral.Condition, case: 
     )
 
 
+def is_refuted(found: neutral.Condition, case: Case) -> bool:
+    """Whether it says that the patient does not have it."""
+    return _statuses(found, case)[1] in REFUTED
+
+
+def is_current(found: neutral.Condition, case: Case) -> bool:
+    """Whether it is not known to be over: also where its status is not known."""
+    return _clinical(_statuses(found, case)[0], found, case) not in INACTIVE
+
+
 def _statuses(found: neutral.Condition, case: Case) -> tuple[str, str]:
     """Read the clinical status and the verification; "" for one that is not there, `UNKNOWN` for one not known.
 

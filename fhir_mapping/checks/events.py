@@ -1,13 +1,12 @@
 """What was done (Procedure, DiagnosticReport, Encounter) and what is planned (Appointment, ServiceRequest)."""
 
 from fhir_mapping.checks.extensions import not_understood
-from fhir_mapping.checks.judging import Case, Verdict, status_problem
-from fhir_mapping.checks.observations import accepted
-from fhir_mapping.record import Done, Planned
+from fhir_mapping.checks.judging import Case, Verdict
+from fhir_mapping.checks.statuses import status_problem
+from fhir_mapping.record import Done, Moment, Period, Planned, Treatment
 from fhir_mapping.terms.roles import RoleTable, RoleWord
 from fhir_mapping.versions import neutral
 
-COMPLETED = frozenset({"completed"})
 NO_ORDER = frozenset({"proposal", "option"})  # V3
 TABLES: tuple[RoleTable, ...] = (
     "observations",
@@ -16,22 +15,35 @@ TABLES: tuple[RoleTable, ...] = (
 
 
 def judge_performed(resource: neutral.Resource, found: neutral.Performed, case: Case) -> Verdict:
-    """Judge one Procedure or DiagnosticReport that has a code of our tables."""
+    """Judge one Procedure or DiagnosticReport that has a code of our tables; an infusion is a treatment too (T1)."""
     is_report = resource.type == "DiagnosticReport"
-    reason = not_understood(resource.json) or status_problem(
-        resource.status, report_statuses(case) if is_report else COMPLETED
-    )
-    reason = reason or case.time_problem(found.when)
+    reason = not_understood(resource.json) or report_problem(resource, case) or case.time_problem(found.when)
+    given = frozenset() if is_report else case.tables.ingredients(resource.codings)
+    reason = reason or ("conflicting codes" if len(given) > 1 else "")
     if reason or found.when is None:
         return reason
     roles, when = roles_in(TABLES, resource, case), case.at(found.when)
     start = case.at(found.start) if found.start else None
-    return (Done(resource.name, roles, "DiagnosticReport" if is_report else "Procedure", when, start),)
+    done = Done(resource.name, roles, "DiagnosticReport" if is_report else "Procedure", when, start)
+    return (done, *(_infusion(resource, ingredient, start or when, when) for ingredient in given))
 
 
-def report_statuses(case: Case) -> frozenset[str]:
-    """Give the statuses of a DiagnosticReport that count (F3)."""
-    return accepted(case) | {"appended"}
+def _infusion(resource: neutral.Resource, ingredient: str, start: Moment, end: Moment) -> Treatment:
+    return Treatment(
+        resource=resource.name,
+        roles=frozenset(),
+        kind="MedicationAdministration",
+        ingredient=ingredient,
+        active=False,
+        effective=Period(start, end),
+    )
+
+
+def report_problem(resource: neutral.Resource, case: Case) -> str:
+    """Give the reason of F3 for the status of a Procedure or DiagnosticReport."""
+    is_report = resource.type == "DiagnosticReport"
+    accept = is_report and case.mapping.accept_unknown_status
+    return status_problem(resource.type, resource.status, accept_unknown=accept)
 
 
 def judge_contact(resource: neutral.Resource, found: neutral.Contact, case: Case) -> Verdict:

@@ -1,11 +1,12 @@
 """What every check needs to know beside the resource itself."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from fhir_mapping.record import Fact, MappingSettings, Moment, Patient
 from fhir_mapping.terms import Tables
+from fhir_mapping.terms.roles import Analyte
 from fhir_mapping.versions.times import clamped
 
 # The facts that a resource gives (none: it is left out without a word), or the reason why it is refused.
@@ -14,12 +15,19 @@ Verdict = tuple[Fact, ...] | str
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One record as of one moment. `reports` names, by Observation, the reports that list it."""
+    """One record as of one moment.
+
+    `reports` names, by Observation, the reports that list it; `analytes_of` what the other Observations are about;
+    `own_conditions` are the Conditions of the patient, in whatever state.
+    """
 
     as_of: datetime
     mapping: MappingSettings
     patient: Patient | None
-    reports: Mapping[str, frozenset[str]]
+    patient_id: str
+    reports: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    analytes_of: Mapping[str, frozenset[Analyte]] = field(default_factory=dict)
+    own_conditions: frozenset[str] = frozenset()
 
     @property
     def tables(self) -> Tables:
@@ -39,11 +47,6 @@ class Case:
     def at(self, when: Moment) -> Moment:
         """Cut a moment at `as_of` (F3)."""
         return clamped(when, self.as_of)
-
-
-def status_problem(status: str, accepted: frozenset[str]) -> str:
-    """Give the reason of F3: the status itself, `no status`, or nothing."""
-    return "" if status in accepted else status or "no status"
 
 
 def completed_years(born: date, day: date) -> int:

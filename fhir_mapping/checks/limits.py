@@ -1,45 +1,119 @@
 """The limits that a result is compared with (F8)."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from fhir_mapping.checks.judging import Case, completed_years
+from fhir_mapping.laboratory.bands import Band, title_of
+from fhir_mapping.laboratory.numbers import number_of, read_number
+from fhir_mapping.laboratory.phrases import plain, sounds_weak, verdict
 from fhir_mapping.record import Moment, Number, ReferenceLimits, Value
 from fhir_mapping.terms import Role, Tables
-from fhir_mapping.terms.roles import RoleWord
-from fhir_mapping.terms.units import UCUM
+from fhir_mapping.terms.roles import ANALYTES, RoleWord
+from fhir_mapping.terms.units import UCUM, spelled
 from fhir_mapping.versions.neutral import Range
 
 NO_UNIT = Number(Decimal(0))
 _SEXES: frozenset[RoleWord] = frozenset({"male", "female"})
 
 
+@dataclass(frozen=True, slots=True)
+class _Fitting:
+    """A range that fits the patient, with its bounds in the unit of the result."""
+
+    low: Decimal | None
+    high: Decimal | None
+    title: str  # its own text or type, where it answers like the words of a result (E7)
+    is_normal: bool  # its own text or type says normal or negative
+    specificity: int
+
+
 def limits_of(ranges: Iterable[Range], value: Value, role: Role, when: Moment, case: Case) -> ReferenceLimits:
     """Find the laboratory's limits for this patient, else our default upper limit, else none (F8).
 
-    Each limit is that of the most specific range that has it, of equally specific ones the first.
+    Each limit is that of the most specific range that has it; `highs` are all upper limits where several are left.
     """
-    fitting = sorted(
-        (part for part in ranges if _fits(part, when, case)),
-        key=lambda part: bool(part.groups) + part.has_age,
-        reverse=True,
+    number = number_of(value, case.tables)
+    fitting = [
+        _fitting(part, number or NO_UNIT, role, case.tables)
+        for part in ranges
+        if _fits_kind(part, role, case.tables) and _fits_sex(part, case) and _fits_age(part, when, case)
+    ]
+    lows = _left((part.low, part) for part in fitting)
+    highs = _left((part.high, part) for part in fitting)
+    limits = ReferenceLimits(
+        low=lows[0] if len(lows) == 1 else None,
+        high=highs[0] if len(highs) == 1 else None,
+        highs=highs if len(highs) > 1 else (),
+        band=title_of(number, _bands(fitting)) if number and not role.dimension else "",
     )
-    number = value.number or NO_UNIT
-    lows = (_bound(part.low, number, role, case.tables) for part in fitting)
-    highs = (_bound(part.high, number, role, case.tables) for part in fitting)
-    low = next((bound for bound in lows if bound is not None), None)
-    high = next((bound for bound in highs if bound and _is_usable(bound, role, case.tables)), None)
     default = f"upper_limit.{role.word}"
-    if high is None and default in case.tables.rules:
-        return ReferenceLimits(low, case.tables.rules.number(default), default=True)
-    return ReferenceLimits(low, high)
+    if limits.high is None and default in case.tables.rules:
+        return replace(limits, high=case.tables.rules.number(default), default=True)
+    return limits
+
+
+def _left(bounds: Iterable[tuple[Decimal | None, _Fitting]]) -> tuple[Decimal, ...]:
+    """The bounds of the most specific ranges; of several that of the one that says normal or negative, else all."""
+    known = [(bound, part) for bound, part in bounds if bound is not None]
+    most = max((part.specificity for _, part in known), default=0)
+    left = [(bound, part) for bound, part in known if part.specificity == most]
+    normal = [(bound, part) for bound, part in left if part.is_normal]
+    return tuple(sorted({bound for bound, _ in (normal if len(normal) == 1 else left)}))
+
+
+def _bands(fitting: Iterable[_Fitting]) -> list[Band]:
+    """The titled bands of an antibody, the most specific ones."""
+    titled = [part for part in fitting if part.title and (part.low, part.high) != (None, None)]
+    most = max((part.specificity for part in titled), default=0)
+    return [
+        Band(part.low, part.high, part.title, part.is_normal) for part in titled if part.specificity == most
+    ]
 
 
 def plausible_range(role: Role, tables: Tables) -> tuple[Decimal, Decimal]:
     """The lowest and the highest plausible value of an analyte that has such a range (F5)."""
     name = f"plausible.{role.plausible}"
     return tables.rules.number(f"{name}_low"), tables.rules.number(f"{name}_high")
+
+
+def _fitting(part: Range, number: Number, role: Role, tables: Tables) -> _Fitting:
+    low, high = part.low, part.high
+    if low is None and high is None and not role.dimension:
+        low, high = _written_limits(part.text, tables)
+    upper = _bound(high, number, role, tables)
+    texts = [text for text in (part.text, part.kind_text) if text]
+    return _Fitting(
+        low=_bound(low, number, role, tables),
+        high=upper if upper is not None and _is_usable(upper, role, tables) else None,
+        title=next((text for text in texts if _answers(text, role, tables)), ""),
+        is_normal=tables.means("qualifiers", part.kinds, "normal-range")
+        or any(_says_normal(text, role, tables) for text in texts),
+        specificity=bool(part.groups) + part.has_age,
+    )
+
+
+def _written_limits(text: str, tables: Tables) -> tuple[Number | None, Number | None]:
+    """The limits of an antibody in a text that is wholly `<`, `≤` or a range and a number (E7)."""
+    number = read_number(text, tables.vocabulary)
+    if number is None or number.ambiguous:
+        return None, None
+    if number.upto is not None and not number.comparator:
+        return replace(number, upto=None), replace(number, value=number.upto, upto=None)
+    is_upper = number.comparator in {"<", "<="} and number.upto is None
+    return None, replace(number, comparator="") if is_upper else None
+
+
+def _answers(text: str, role: Role, tables: Tables) -> bool:
+    about, said = ANALYTES[role.word], plain(text)
+    return verdict(said, tables.vocabulary, about) is not None or sounds_weak(said, tables.vocabulary, about)
+
+
+def _says_normal(text: str, role: Role, tables: Tables) -> bool:
+    named = tables.vocabulary.roles(text)
+    is_normal = "normal" in named and "negation" not in named
+    return is_normal or verdict(plain(text), tables.vocabulary, ANALYTES[role.word]) == "negative"
 
 
 def _is_usable(bound: Decimal, role: Role, tables: Tables) -> bool:
@@ -50,9 +124,11 @@ def _is_usable(bound: Decimal, role: Role, tables: Tables) -> bool:
     return low <= bound <= high
 
 
-def _fits(part: Range, when: Moment, case: Case) -> bool:
-    is_normal = case.tables.means("qualifiers", part.kinds, "normal-range")
-    return (is_normal or not part.kind_written) and _fits_sex(part, case) and _fits_age(part, when, case)
+def _fits_kind(part: Range, role: Role, tables: Tables) -> bool:
+    """A range of type normal or of none; one whose type is only written says so in words, or is a titled band."""
+    if part.kinds or not part.kind_written:
+        return not part.kinds or tables.means("qualifiers", part.kinds, "normal-range")
+    return _says_normal(part.kind_text, role, tables) or _answers(part.kind_text, role, tables)
 
 
 def _fits_sex(part: Range, case: Case) -> bool:
@@ -90,10 +166,12 @@ def _bound(bound: Number | None, number: Number, role: Role, tables: Tables) -> 
         has_own_unit = bound.unit.strip() or (bound.unit_code and bound.unit_system == UCUM)
         taken = bound if has_own_unit else replace(number, value=bound.value)
         return tables.units.convert(taken, role.dimension)
-    return bound.value if _same_text(bound, number) else None
+    return bound.value if _same_unit(bound, number) else None
 
 
-def _same_text(bound: Number, number: Number) -> bool:
+def _same_unit(bound: Number, number: Number) -> bool:
     """Antibodies are compared only with a limit of the same unit text; a limit without one has the value's (F6)."""
-    texts = {bound.unit.strip(), bound.unit_code} - {""}
-    return not texts or number is NO_UNIT or bool(texts & {number.unit.strip(), number.unit_code})
+    ours, theirs = (
+        {spelled(number.unit, "text"), spelled(number.unit_code, "text")} - {""} for number in (number, bound)
+    )
+    return not theirs or number is NO_UNIT or bool(ours & theirs)

@@ -1,49 +1,77 @@
 """Medication resources → Treatments, one per ingredient (T1, T2), with the checks of F2 to F4."""
 
-from collections.abc import Mapping
+import re
 from dataclasses import replace
 from decimal import Decimal
 
 from fhir_mapping.checks.extensions import not_understood
-from fhir_mapping.checks.judging import Case, Verdict, status_problem
-from fhir_mapping.record import Dosage, MedicationKind, Moment, Number, Period, Treatment
+from fhir_mapping.checks.judging import Case, Verdict
+from fhir_mapping.checks.statuses import INTENTS, PROPOSALS, status_problem
+from fhir_mapping.record import Dosage, Moment, Number, Period, Treatment
 from fhir_mapping.terms import Tables
 from fhir_mapping.versions import neutral
 
-# T2: the statuses and intents that count
-STATUSES: Mapping[MedicationKind, frozenset[str]] = {
-    "MedicationRequest": frozenset({"active", "completed", "stopped", "on-hold"}),
-    "MedicationStatement": frozenset({"active", "completed", "stopped", "on-hold"}),
-    "MedicationAdministration": frozenset({"completed", "in-progress", "stopped"}),
-    "MedicationDispense": frozenset({"completed"}),
-}
-INTENTS = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
+_COMPLETE_ATC = re.compile(r"[A-Z]\d\d[A-Z]{2}\d\d")
+_ATC = "http://www.whocc.no/atc"
 
 
 def judge_medication(resource: neutral.Resource, found: neutral.Medication, case: Case) -> Verdict:
-    """Judge one medication resource with an ingredient of our tables."""
+    """Judge one medication resource that has an ingredient of our tables, or says nothing about what it is (T1)."""
     instructions = _systemic(found, case.tables)
+    ingredients = case.tables.ingredients(resource.codings)
     reason = (
         next(
             (reason for json in (resource.json, *found.resolved_from) if (reason := not_understood(json))), ""
         )
-        or status_problem(resource.status, STATUSES[found.kind])
+        or status_problem(found.kind, resource.status)
         or _intent_problem(found)
-        or ("" if instructions is None else _time_problem(resource, found, instructions, case))
+        or (
+            ""
+            if instructions is None
+            else _time_problem(resource, replace(found, instructions=instructions), ingredients, case)
+        )
+        or ("" if ingredients or instructions is None else "unresolved")
         or _conflict(found, case.tables)
     )
     if reason or instructions is None:
         return reason or ()
     dosages = tuple(_dosage(part, case) for part in instructions)
-    ingredients = case.tables.ingredients(resource.codings)
     return tuple(_treatment(resource, found, ingredient, dosages, case) for ingredient in sorted(ingredients))
+
+
+def says_nothing(resource: neutral.Resource, found: neutral.Medication, case: Case) -> bool:
+    """Whether a medicine that has no ingredient of our tables might be any: no words, and no complete ATC code (T1)."""
+    if any(concept.text or any(concept.displays) for concept in resource.concepts):
+        return False
+    complete = (
+        code.system == _ATC and _COMPLETE_ATC.fullmatch(code.code)
+        for concept in found.concepts
+        for code in concept.codings
+    )
+    return not case.tables.ingredients(resource.codings) and not any(complete)
+
+
+def is_proposal(found: neutral.Medication) -> bool:
+    """Whether nothing was ordered: a proposal, a plan, an option, or an order not to give it (T2)."""
+    return found.kind == "MedicationRequest" and (found.intent in PROPOSALS or found.do_not_perform)
+
+
+def is_excluded(found: neutral.Medication, tables: Tables) -> bool:
+    """Whether it is given by an excluded route, or in such a form (T1)."""
+    return _systemic(found, tables) is None
+
+
+def is_listed(resource: neutral.Resource) -> bool:
+    """Whether it stands on the medication list, and neither ended nor on hold as far as it says."""
+    on_list = resource.type in {"MedicationRequest", "MedicationStatement"}
+    return on_list and resource.status not in {"completed", "stopped", "on-hold"}
 
 
 def _intent_problem(found: neutral.Medication) -> str:
     if found.kind != "MedicationRequest":
         return ""
     if found.intent not in INTENTS:
-        return found.intent or "no intent"
+        return found.intent if found.intent in PROPOSALS else "unknown status"
     return "do not perform" if found.do_not_perform else ""
 
 
@@ -53,25 +81,21 @@ def _conflict(found: neutral.Medication, tables: Tables) -> str:
     return "conflicting codes" if any(len(words) > 1 for words in named) else ""
 
 
-def _began(found: neutral.Medication, instructions: tuple[neutral.Instruction, ...]) -> Moment | None:
+def began(found: neutral.Medication) -> Moment | None:
     """When the treatment starts (T3)."""
-    bounds = [part.bounds.start for part in instructions if part.bounds.start]
+    bounds = [part.bounds.start for part in found.instructions if part.bounds.start]
     effective = found.effective.start or found.effective.end
     first = min(bounds, key=lambda moment: moment.first, default=None)
     return first or found.validity.start or found.authored or effective or found.handed_over
 
 
 def _time_problem(
-    resource: neutral.Resource,
-    found: neutral.Medication,
-    instructions: tuple[neutral.Instruction, ...],
-    case: Case,
+    resource: neutral.Resource, found: neutral.Medication, ingredients: frozenset[str], case: Case
 ) -> str:
     """F3, but an active statin needs no time: the warning of the statin row asks only whether it is on the list (V)."""
-    began = _began(found, instructions)
-    ingredients = case.tables.ingredients(resource.codings)
-    is_statin = all(case.tables.agent(ingredient).klass == "statin" for ingredient in ingredients)
-    return "" if began is None and resource.status == "active" and is_statin else case.time_problem(began)
+    start = began(found)
+    is_statin = bool(ingredients) and all(case.tables.agent(word).klass == "statin" for word in ingredients)
+    return "" if start is None and resource.status == "active" and is_statin else case.time_problem(start)
 
 
 def _systemic(found: neutral.Medication, tables: Tables) -> tuple[neutral.Instruction, ...] | None:

@@ -1,33 +1,33 @@
 """Observation → Result: the checks of F2 to F8, in their order."""
 
 from decimal import Decimal
+from functools import partial
 
 from fhir_mapping.checks.extensions import not_understood
-from fhir_mapping.checks.judging import Case, Verdict, status_problem
+from fhir_mapping.checks.judging import Case, Verdict
 from fhir_mapping.checks.limits import limits_of, plausible_range
+from fhir_mapping.checks.statuses import status_problem
+from fhir_mapping.laboratory.answers import says_something
+from fhir_mapping.laboratory.bounds import is_raised, is_within
+from fhir_mapping.laboratory.numbers import measured, number_of, plausible
 from fhir_mapping.laboratory.titres import written_titres
-from fhir_mapping.record import Amount, Component, Moment, Number, Result, Value
+from fhir_mapping.record import Amount, Component, Moment, Result, Value
 from fhir_mapping.terms import Role, Tables
 from fhir_mapping.terms.roles import Analyte
-from fhir_mapping.terms.units import sane
 from fhir_mapping.versions import neutral
 
-ACCEPTED = frozenset({"final", "amended", "corrected"})
 INVERSE: Analyte = "alt-ast-ratio"  # 1/value is what must be plausible (D2)
-_LONGEST_NUMBER = 20
-
-
-def accepted(case: Case) -> frozenset[str]:
-    """Give the statuses that count (F3); `unknown` only where the client's block says so."""
-    return ACCEPTED | {"unknown"} if case.mapping.accept_unknown_status else ACCEPTED
+_ANSWERS = frozenset({"ana", "anti-srp", "anti-hmgcr", "other-msa"})  # told by words, codes and titres
+_OWN_LIMIT_ALONE = frozenset({"troponin-i", "troponin-t", "nt-probnp"})  # no default limit stands in (F8)
+NO_VALUE = "no value"  # an Observation that says nothing: it is no fact, and not refused either (U1)
 
 
 def judge_observation(resource: neutral.Resource, found: neutral.Observation, case: Case) -> Verdict:
-    """Judge one Observation that has a code of our tables."""
+    """Judge one Observation that has a code of our tables; `NO_VALUE` is no reason to refuse it, but a doubt."""
     reason = (
-        ("other subject" if found.has_focus else "")
+        ("other subject" if is_of_another(found, case) else "")
         or not_understood(resource.json)
-        or status_problem(resource.status, accepted(case))
+        or status_problem("Observation", resource.status, accept_unknown=case.mapping.accept_unknown_status)
         or case.time_problem(found.when)
     )
     analytes = case.tables.analytes(resource.codings)
@@ -35,26 +35,43 @@ def judge_observation(resource: neutral.Resource, found: neutral.Observation, ca
         return reason or "conflicting codes"
     (analyte,) = analytes
     role = case.tables.roles[analyte]
-    reason = _absent(found, role) or _unit_problem(found.own.value, role, case.tables)
-    return (
-        reason
-        or _implausible(resource, found, role, case.tables)
-        or (_result(resource, found, found.when, analyte, case),)
+    result = _result(resource, found, found.when, analyte, case)
+    reason = (
+        _absent(found, role)
+        or _amount(found.own.value, role, case.tables)[1]
+        or ("implausible" if _implausible_titre(resource, found, role, case.tables) else "")
+        or _limit_problem(result)
     )
+    return reason or _value_problem(result, found, case) or (result,)
+
+
+def is_of_another(found: neutral.Observation, case: Case) -> bool:
+    """F1: an Observation with a focus is about something else, unless that is the patient or a Condition of theirs."""
+    own = f"Patient/{case.patient_id}"
+    return any(focus != own and focus not in case.own_conditions for focus in found.focus)
+
+
+def has_value(found: neutral.Observation) -> bool:
+    """Whether anything stands as the value of an Observation or of one of its components."""
+    return any(_has_value(part.value) for part in (found.own, *found.components))
+
+
+def as_far_as_read(resource: neutral.Resource, found: neutral.Observation, case: Case) -> Result | None:
+    """Read what a refused Observation would have been; None where its codes name no one thing, or it says none."""
+    analytes = case.tables.analytes(resource.codings)
+    if len(analytes) != 1:
+        return None
+    now = Moment("", case.as_of, case.as_of, "time")
+    return _result(resource, found, found.when or now, next(iter(analytes)), case)
 
 
 def _absent(found: neutral.Observation, role: Role) -> str:
-    """F5: no value where one is needed, or a reason why there is none. Members and components stand for a value."""
-    value = found.own.value
-    if role.dimension:
-        return "data absent" if value.absent or _number(value) is None else ""
-    if found.members or any(_says_something(part) for part in found.components):
+    """F5: a reason why there is no value. Members and components stand for the value of what is no magnitude."""
+    if not found.own.value.absent:
         return ""
-    return "data absent" if value.absent or (role.value and not _says_something(found.own)) else ""
-
-
-def _says_something(part: neutral.Measurement) -> bool:
-    return bool(_has_value(part.value) or part.interpretation or part.interpretation_text)
+    if role.dimension or not (found.members or any(_has_value(part.value) for part in found.components)):
+        return "data absent" if role.dimension or role.value else ""
+    return ""
 
 
 def _has_value(value: Value) -> bool:
@@ -65,36 +82,49 @@ def _has_value(value: Value) -> bool:
     )
 
 
-def _number(value: Value) -> Number | None:
-    if value.number is None and value.integer is not None:
-        return Number(Decimal(value.integer))
-    return value.number
+def _amount(value: Value, role: Role, tables: Tables) -> tuple[Amount | None, str]:
+    """F5, F6: the magnitude of a value, or why there is none; of what is no magnitude, and of no value, neither."""
+    if not role.dimension or not _has_value(value):
+        return None, ""
+    number = number_of(value, tables)
+    if number is None:
+        return None, "no number"
+    if problem := tables.units.problem(number, role.dimension):
+        return None, problem
+    kept = plausible(number, role.dimension, tables.units, partial(_is_plausible, role=role, tables=tables))
+    return (measured(kept, role.dimension, tables.units), "") if kept else (None, "implausible")
 
 
-def _unit_problem(value: Value, role: Role, tables: Tables) -> str:
-    number = _number(value)
-    return tables.units.problem(number, role.dimension) if number and role.dimension else ""
-
-
-def _implausible(resource: neutral.Resource, found: neutral.Observation, role: Role, tables: Tables) -> str:
-    """F5: beyond the plausible range of `rules.toml`, or beyond what arithmetic can handle."""
-    number = _number(found.own.value)
-    if not role.dimension:
-        return "implausible" if role.plausible and _implausible_titre(resource, found, role, tables) else ""
-    magnitude = tables.units.convert(number, role.dimension) if number else None
-    if magnitude is None:
-        return "implausible"
+def _is_plausible(magnitude: Decimal, role: Role, tables: Tables) -> bool:
     if not role.plausible:
-        return ""
+        return True
     low, high = plausible_range(role, tables)
     if role.word == INVERSE:
-        return "" if low * magnitude <= 1 <= high * magnitude else "implausible"
-    return "" if low <= magnitude <= high else "implausible"
+        return low * magnitude <= 1 <= high * magnitude
+    return low <= magnitude <= high
+
+
+def _limit_problem(result: Result) -> str:
+    """F8: several limits that decide otherwise than each other, where none of ours stands in."""
+    if result.analyte not in _OWN_LIMIT_ALONE or not (result.limits.several and result.amount):
+        return ""
+    return "" if is_raised(result) or is_within(result) else "several reference ranges"
+
+
+def _value_problem(result: Result, found: neutral.Observation, case: Case) -> str:
+    """U1: nothing that a rule knows stands in the value, the members or the components."""
+    if case.tables.roles[result.analyte].dimension:
+        return "" if result.amount else NO_VALUE
+    if result.analyte not in _ANSWERS or found.members or says_something(result, case.tables):
+        return ""
+    return NO_VALUE
 
 
 def _implausible_titre(
     resource: neutral.Resource, found: neutral.Observation, role: Role, tables: Tables
 ) -> bool:
+    if role.dimension or not role.plausible:
+        return False
     low, high = plausible_range(role, tables)
     by_code = tables.means("observations", resource.codings, "titre")
     parts = [(found.own.value, by_code)]
@@ -104,9 +134,9 @@ def _implausible_titre(
     titres = [
         titre
         for value, is_titre in parts
-        for titre in written_titres(value, tables.rules, titre_code=is_titre)
+        for titre in written_titres(value, tables.vocabulary, role.word, titre_code=is_titre)
     ]
-    return any(not low <= titre.reciprocal <= high for titre in titres)
+    return any(not low <= end <= high for titre in titres for end in (titre.reciprocal, titre.upto or low))
 
 
 def _result(
@@ -119,7 +149,7 @@ def _result(
         analyte=analyte,
         when=case.at(when),
         value=found.own.value,
-        amount=_amount(found.own.value, role, case.tables),
+        amount=_amount(found.own.value, role, case.tables)[0],
         limits=limits_of(found.own.ranges, found.own.value, role, when, case),
         interpretation=found.own.interpretation,
         interpretation_text=found.own.interpretation_text,
@@ -138,20 +168,3 @@ def _component(part: neutral.Measurement, role: Role, when: Moment, case: Case) 
         interpretation_text=part.interpretation_text,
         limits=limits_of(part.ranges, part.value, role, when, case),
     )
-
-
-def _amount(value: Value, role: Role, tables: Tables) -> Amount | None:
-    number = _number(value)
-    magnitude = tables.units.convert(number, role.dimension) if number and role.dimension else None
-    if number is None or magnitude is None:
-        return None
-    return Amount(magnitude, tables.units.canonical[role.dimension], number.comparator, as_written(number))
-
-
-def as_written(number: Number) -> str:
-    """Write a number with its comparator and unit, as in "<5 U/L"; one of absurd length is rounded."""
-    value = number.value
-    digits = (
-        f"{value:f}" if sane(value) and len(value.as_tuple().digits) <= _LONGEST_NUMBER else f"{value:.6g}"
-    )
-    return f"{number.comparator}{digits} {number.unit or number.unit_code}".rstrip()

@@ -1,19 +1,25 @@
 """What an antibody result answers (E7), and what all of a patient's results say together (E8)."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
 from fhir_mapping.evidence import Subtype
-from fhir_mapping.laboratory.bounds import above, rank
-from fhir_mapping.laboratory.phrases import answer_of, sounds_weak, verdict
-from fhir_mapping.laboratory.titres import text_of, titres_of
-from fhir_mapping.record import Coding, Component, PatientRecord, Result, Value
+from fhir_mapping.laboratory.bounds import above, agreed
+from fhir_mapping.laboratory.numbers import number_of, text_of
+from fhir_mapping.laboratory.phrases import plain, sounds_weak, verdict, without_reference
+from fhir_mapping.laboratory.titres import titres_of
+from fhir_mapping.record import Coding, Component, PatientRecord, ReferenceLimits, Result, Value
 from fhir_mapping.terms import Tables
+from fhir_mapping.terms.roles import Analyte
+from fhir_mapping.terms.words import Vocabulary, fold
 
 LabAnswer = Literal["positive", "weak", "negative"]
 Antibody = Literal["anti-srp", "anti-hmgcr"]
+
+_EMPTY_BRACKETS = re.compile(r"[(\[{] *[)\]}]")
 
 ANTIBODIES: tuple[Antibody, ...] = ("anti-srp", "anti-hmgcr")
 
@@ -23,10 +29,11 @@ def read_answer(result: Result, tables: Tables) -> LabAnswer | None:
     if _is_weak(result, tables):
         return "weak"
     return (
-        _by_words(result.value, tables)
-        or _by_limit(result)
-        or _by_titre(result, tables)
-        or _by_codes(result.interpretation, tables)
+        _by_codes(result.value, tables)
+        or _by_words(text_of(result.value), result.analyte, tables.vocabulary)
+        or _by_limit(result, tables)
+        or _by_titre(result, tables.vocabulary)
+        or _by_interpretation(result.interpretation, tables)
     )
 
 
@@ -40,44 +47,67 @@ def _is_weak(result: Result, tables: Tables) -> bool:
         for coding in (*part.interpretation, *(part.value.concept.codings if part.value.concept else ()))
     ]
     return tables.means("qualifiers", codings, "weak") or any(
-        sounds_weak(answer_of(text, tables.rules), tables.rules) for text in texts
+        _sounds_weak(text, result.analyte, tables.vocabulary) for text in texts if text
     )
 
 
-def _by_words(value: Value, tables: Tables) -> LabAnswer | None:
-    """The words and the codes of the value itself; where they disagree, negative."""
-    codes = value.concept.codings if value.concept else ()
-    said = {verdict(answer_of(text_of(value), tables.rules), tables.rules), _by_codes(codes, tables)}
+def _sounds_weak(text: str, about: Analyte, vocabulary: Vocabulary) -> bool:
+    answer = without_reference(plain(text), vocabulary)
+    return _whole(answer) in vocabulary.words("weak-whole") or sounds_weak(answer, vocabulary, about)
+
+
+def _by_codes(value: Value, tables: Tables) -> LabAnswer | None:
+    """What the codes of a value answer; two that disagree are weak."""
+    said = tables.words("qualifiers", value.concept.codings) if value.concept else frozenset()
+    if {"positive", "negative"} <= said:
+        return "weak"
+    return "positive" if "positive" in said else "negative" if "negative" in said else None
+
+
+def _by_interpretation(codings: Iterable[Coding], tables: Tables) -> LabAnswer | None:
+    said = tables.words("qualifiers", codings)
     return "negative" if "negative" in said else "positive" if "positive" in said else None
 
 
-def _by_codes(codings: Iterable[Coding], tables: Tables) -> LabAnswer | None:
-    if tables.means("qualifiers", codings, "negative"):
-        return "negative"
-    return "positive" if tables.means("qualifiers", codings, "positive") else None
+def _by_words(text: str, about: Analyte, vocabulary: Vocabulary) -> LabAnswer | None:
+    answer = without_reference(plain(text), vocabulary)
+    if _whole(answer) in vocabulary.words("positive-whole"):
+        return "positive"
+    return verdict(answer, vocabulary, about)
 
 
-def _by_limit(result: Result) -> LabAnswer | None:
-    """A quantity against its own limit, never against one of ours (F8)."""
-    value = result.value
-    if value.number:
-        return _compared(value.number.value, value.number.comparator, result.limits.high)
-    return None if value.integer is None else _compared(Decimal(value.integer), "", result.limits.high)
+def _whole(answer: str) -> str:
+    """A whole answer as words are compared; of a reference range in brackets nothing is left."""
+    return fold(_EMPTY_BRACKETS.sub("", answer))
 
 
-def _by_titre(result: Result, tables: Tables) -> LabAnswer | None:
+def _by_limit(result: Result, tables: Tables) -> LabAnswer | None:
+    """A number against its own limit or bands, never against a limit of ours (F8)."""
+    number = number_of(result.value, tables)
+    if number is None:
+        return None
+    if band := result.limits.band:
+        is_weak = _sounds_weak(band, result.analyte, tables.vocabulary)
+        return "weak" if is_weak else _by_words(band, result.analyte, tables.vocabulary)
+    return _compared(number.value, number.comparator, number.upto, result.limits)
+
+
+def _by_titre(result: Result, vocabulary: Vocabulary) -> LabAnswer | None:
     """The highest titre above its own limit; without a limit any titre that is not written with `<`."""
-    titres = titres_of(result.value, tables.rules, titre_code=result.has("titre"))
+    titres = titres_of(result.value, vocabulary, result.analyte, titre_code=result.has("titre"))
     if not titres:
         return None
-    highest = max(titres, key=lambda titre: (titre.reciprocal, rank(titre.comparator)))
-    if result.limits.high is not None:
-        return _compared(highest.reciprocal, highest.comparator, result.limits.high)
+    highest = max(titres, key=lambda titre: titre.size)
+    if result.limits.high is not None or result.limits.several:
+        return _compared(highest.reciprocal, highest.comparator, highest.upto, result.limits)
     return "negative" if highest.comparator.startswith("<") else "positive"
 
 
-def _compared(value: Decimal, comparator: str, limit: Decimal | None) -> LabAnswer | None:
-    is_above = None if limit is None else above(value, comparator, limit)
+def _compared(
+    value: Decimal, comparator: str, upto: Decimal | None, limits: ReferenceLimits
+) -> LabAnswer | None:
+    highs = limits.highs or (() if limits.high is None else (limits.high,))
+    is_above = agreed(above(value, comparator, high, upto) for high in highs)
     return None if is_above is None else "positive" if is_above else "negative"
 
 

@@ -1,5 +1,6 @@
-"""What a value proves when it is written with a comparator: "> 7000" is above 5000, "< 9" leaves 3 open (D6, A2)."""
+"""What a value proves that is a bound or an interval: "> 7000" is above 5000, "< 9" and "2-5" leave 3 open (D6, A2)."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
 from typing import TypeVar
@@ -11,8 +12,13 @@ _ORDER = ("<", "<=", "", ">=", ">")
 Magnitude = TypeVar("Magnitude", Decimal, Fraction)
 
 
-def above(value: Magnitude, comparator: str, limit: Magnitude) -> bool | None:
-    """Whether the measured magnitude is > `limit`; None where the comparator leaves it open."""
+def above(value: Magnitude, comparator: str, limit: Magnitude, upto: Magnitude | None = None) -> bool | None:
+    """Whether the measured magnitude is > `limit`; None where comparator or interval leaves it open.
+
+    Of an interval `value` is the lower end and `upto` the other: true if all of it is above, false if none of it.
+    """
+    if upto is not None:
+        return agreed(above(end, comparator, limit) for end in (value, upto))
     match comparator:
         case "<" | "<=":
             return False if value <= limit else None
@@ -24,8 +30,12 @@ def above(value: Magnitude, comparator: str, limit: Magnitude) -> bool | None:
             return value > limit
 
 
-def at_least(value: Magnitude, comparator: str, limit: Magnitude) -> bool | None:
-    """Whether the measured magnitude is ≥ `limit`; None where the comparator leaves it open."""
+def at_least(
+    value: Magnitude, comparator: str, limit: Magnitude, upto: Magnitude | None = None
+) -> bool | None:
+    """Whether the measured magnitude is ≥ `limit`; None where comparator or interval leaves it open."""
+    if upto is not None:
+        return agreed(at_least(end, comparator, limit) for end in (value, upto))
     match comparator:
         case "<":
             return False if value <= limit else None
@@ -37,14 +47,20 @@ def at_least(value: Magnitude, comparator: str, limit: Magnitude) -> bool | None
             return value >= limit
 
 
+def agreed(answers: Iterable[bool | None]) -> bool | None:
+    """What all answers say alike; None where they differ."""
+    said = set(answers)
+    return said.pop() if len(said) == 1 else None
+
+
 def rank(comparator: str) -> int:
     """The order of comparators beside one number: "< 500" before 500, "> 500" after it."""
     return _ORDER.index(comparator)
 
 
-def size(amount: Amount) -> tuple[Decimal, int]:
-    """How large an amount is, to put amounts in order."""
-    return amount.value, rank(amount.comparator)
+def size(amount: Amount) -> tuple[Decimal, int, Decimal]:
+    """How large an amount is, to put amounts in order: of an interval the lower end comes first."""
+    return amount.value, rank(amount.comparator), amount.value if amount.upto is None else amount.upto
 
 
 def amount_of(result: Result) -> Amount:
@@ -54,11 +70,14 @@ def amount_of(result: Result) -> Amount:
 
 
 def _above_limit(result: Result, times: Decimal | int = 1) -> bool | None:
-    """Whether a result exceeds so many times its own upper limit (F8); None: no limit, or a comparator leaves it open."""
-    amount, limit = result.amount, result.limits.high
-    if amount is None or limit is None:
+    """Whether a result exceeds so many times its own upper limit (F8); None: no limit, or the question is left open."""
+    amount, limits = result.amount, result.limits
+    if amount is None:
         return None
-    return above(amount.value, amount.comparator, times * limit)
+    own = agreed(above(amount.value, amount.comparator, times * high, amount.upto) for high in limits.highs)
+    if own is not None or limits.high is None:
+        return own
+    return above(amount.value, amount.comparator, times * limits.high, amount.upto)
 
 
 def is_raised(result: Result, times: Decimal | int = 1) -> bool:

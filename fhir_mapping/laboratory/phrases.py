@@ -1,95 +1,141 @@
-"""Laboratory text: its phrases, its words, and what a phrase answers (E7, A1)."""
+"""Laboratory text: how it is compared, its phrases, and what a phrase answers (E7, A1)."""
 
 import re
+import unicodedata
+from bisect import bisect_left
+from collections.abc import Iterator
 from typing import Literal
 
-from fhir_mapping.terms.rules import Rules
-
-SEPARATOR = re.compile(r"[,;+]|\band\b", re.IGNORECASE)
-_WORD = re.compile(r"[^\W_]+")
-_OPENING, _CLOSING = "([{", ")]}"
+from fhir_mapping.terms.roles import Analyte, WordRole
+from fhir_mapping.terms.units import AS_TYPED
+from fhir_mapping.terms.words import Vocabulary, fold
 
 PhraseVerdict = Literal["positive", "negative"]
 
+SEPARATOR = re.compile(r"[,;+]|\band\b", re.IGNORECASE)
+DASH = r"[-\u058a\u05be\u1400\u1806\u2010-\u2015\u2043\u2212\u2e3a\u2e3b\u301c\u3030\u30a0]"
+# Apostrophes, the ratio sign, the comma of Chinese lists and its brackets, which NFKC leaves as they are.
+_TYPED = AS_TYPED | str.maketrans("\u02bc\u2018\u2019\u2032\u00b4`\u2236\u3001\u3010\u3011", "'" * 6 + ":,[]")
+_UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"  # kana and Chinese characters: no blanks between words
+_SCRIPT_ENDS = re.compile(rf"(?<=[{_UNSPACED}])(?=[^\W{_UNSPACED}])|(?<=[^\W{_UNSPACED}])(?=[{_UNSPACED}])")
+_INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_WORD = re.compile(r"[^\W_]+")
+_BRACKET = re.compile(r"[(\[{)\]}]")
+_OPENING = "([{"
+_ANTIBODIES = frozenset({"anti-srp", "anti-hmgcr", "other-msa"})
+
+
+def plain(text: str) -> str:
+    """Write a text as rules compare it: NFKC, one kind of apostrophe and colon, every run of blanks one blank.
+
+    A Chinese or Japanese word stands apart from the letters and digits beside it.
+    """
+    typed = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text).translate(_TYPED))
+    return " ".join(_SCRIPT_ENDS.sub(" ", typed).split())
+
 
 def words(text: str) -> list[str]:
-    """The whole words of a text in lower case, in their order."""
-    return _WORD.findall(text.casefold())
+    """The whole words of a text as they are compared, in their order."""
+    return _WORD.findall(fold(text))
 
 
-def verdict(text: str, rules: Rules) -> PhraseVerdict | None:
+def verdict(text: str, vocabulary: Vocabulary, about: Analyte) -> PhraseVerdict | None:
     """What the first phrase that decides says (E7)."""
-    verdicts = (phrase_verdict(phrase, rules) for phrase in SEPARATOR.split(text))
-    return next((found for found in verdicts if found), None)
+    verdicts = (phrase_verdict(phrase, vocabulary, about) for phrase in SEPARATOR.split(text))
+    return next((said for said in verdicts if said), None)
 
 
-def phrase_verdict(phrase: str, rules: Rules) -> PhraseVerdict | None:
+def phrase_verdict(phrase: str, vocabulary: Vocabulary, about: Analyte) -> PhraseVerdict | None:
     """Whether one phrase says positive or negative, negative first: "not detected" holds "detected" too (E7)."""
-    spoken = words(phrase)
-    if rules.words("negative").intersection(spoken) or _is_negated(spoken, rules):
+    named = vocabulary.roles(phrase)
+    if _is_about_another(named, about):
+        return None
+    if "negative" in named or ({"positive", "negation"} <= named and _is_negated(phrase, vocabulary)):
         return "negative"
-    return "positive" if rules.words("positive").intersection(spoken) else None
+    return "positive" if "positive" in named else None
 
 
-def _is_negated(spoken: list[str], rules: Rules) -> bool:
-    first = next((place for place, word in enumerate(spoken) if word in rules.words("negation")), len(spoken))
-    return not rules.words("negatable").isdisjoint(spoken[first:])
+def sounds_weak(text: str, vocabulary: Vocabulary, about: Analyte) -> bool:
+    """Whether a phrase of the text holds a word that is neither positive nor negative (E7)."""
+    named = (vocabulary.roles(phrase) for phrase in SEPARATOR.split(text))
+    return any("weak" in roles and not _is_about_another(roles, about) for roles in named)
 
 
-def sounds_weak(text: str, rules: Rules) -> bool:
-    """Whether the text holds a word that is neither positive nor negative (E7)."""
-    return not rules.words("weak").isdisjoint(words(text))
+def _is_about_another(named: frozenset[str], about: Analyte) -> bool:
+    """Whether a phrase names another antibody and not this one (E7)."""
+    return about not in named and not _ANTIBODIES.isdisjoint(named)
 
 
-def without_reference(text: str, rules: Rules) -> tuple[str, str]:
-    """A text up to the words for a reference range; then the same with all brackets blanked out (A1).
+def _is_negated(phrase: str, vocabulary: Vocabulary) -> bool:
+    spoken = words(phrase)
+    place = next(place for place, word in enumerate(spoken) if word in vocabulary.words("negation"))
+    return "positive" in vocabulary.roles(" ".join(spoken[place + 1 :]))
 
-    Blanks keep every other character in its place. A word for the reference range inside brackets ends nothing.
+
+def without_reference(text: str, vocabulary: Vocabulary) -> str:
+    """A text without what the laboratory writes as its reference, so that "Positive (ref: negative)" answers positive.
+
+    A word for the reference range blanks out what follows it, to the end of its bracket, else of the text; blanks keep
+    every other character in its place.
     """
-    blanked = _blank(text, _brackets(text))
-    reference = _reference(blanked, rules)
-    end = reference.start() if reference else len(text)
-    return text[:end], blanked[:end]
-
-
-def answer_of(text: str, rules: Rules) -> str:
-    """A text without its reference range, so that "Positive (ref: negative)" answers positive.
-
-    Brackets that name no reference range belong to the answer: "Positive (weak)".
-    """
-    ranges = [(start, end) for start, end in _brackets(text) if _reference(text[start:end], rules)]
-    blanked = _blank(text, ranges)
-    reference = _reference(blanked, rules)
-    return blanked[: reference.start()] if reference else blanked
-
-
-def _reference(text: str, rules: Rules) -> re.Match[str] | None:
-    """The first word that begins a reference range."""
-    return re.search(rf"(?<!\w)(?:{any_of('reference', rules)})(?!\w)", text, re.IGNORECASE)
-
-
-def _blank(text: str, places: list[tuple[int, int]]) -> str:
-    characters = list(text)
-    for start, end in places:
-        characters[start:end] = " " * (end - start)
+    closed = dict(_brackets(text))
+    around: list[int] = []  # the ends of the brackets that are open here, the innermost last
+    characters, done = list(text), 0
+    for sign in re.finditer(rf"[(\[{{]|{any_of('reference', vocabulary)}", text, re.IGNORECASE):
+        place = sign.start()
+        if place < done:
+            continue
+        while around and around[-1] <= place:
+            around.pop()
+        if sign[0] in _OPENING:
+            around += [closed[place]] if place in closed else []
+        else:
+            done = around[-1] - 1 if around else len(text)
+            characters[place:done] = " " * (done - place)
     return "".join(characters)
 
 
-def any_of(name: str, rules: Rules) -> str:
-    """A regular expression for any word of a list of `rules.toml`, the longer ones first."""
-    return "|".join(sorted(map(re.escape, rules.words(name)), key=len, reverse=True))
+def opened(text: str, places: list[int]) -> str:
+    """A text with every bracket blanked out that holds none of the places (in order); the others lose their signs (A1)."""
+    characters, done = list(text), 0
+    for start, end in sorted(_brackets(text)):
+        if start < done:
+            continue
+        place = bisect_left(places, start)
+        if place < len(places) and places[place] < end:
+            characters[start] = characters[end - 1] = " "
+        else:
+            characters[start:end] = " " * (end - start)
+            done = end
+    return "".join(characters)
 
 
-def _brackets(text: str) -> list[tuple[int, int]]:
-    """The outermost pairs of brackets; one that is never closed is none."""
-    opened: list[int] = []
-    pairs: list[tuple[int, int]] = []
-    for place, character in enumerate(text):
-        if character in _OPENING:
-            opened.append(place)
-        elif character in _CLOSING and opened:
-            start = opened.pop()
-            while pairs and pairs[-1][0] > start:
-                pairs.pop()
-            pairs.append((start, place + 1))
-    return pairs
+def without_brackets(text: str) -> str:
+    """A text with every bracket blanked out."""
+    return opened(text, [])
+
+
+def any_of(role: WordRole, vocabulary: Vocabulary) -> str:
+    """A regular expression for the words of a role as whole words, the longer ones first.
+
+    It finds them in a text as it is written, where a blank of theirs may be any dash.
+    """
+    spellings = sorted(vocabulary.words(role), key=len, reverse=True)
+    return "|".join(map(_whole_word, spellings))
+
+
+def _whole_word(spelling: str) -> str:
+    body = re.escape(spelling).replace(r"\ ", f"(?: |{DASH})")
+    if re.match(f"[{_UNSPACED}]", spelling):
+        return body
+    return rf"(?<![^\W_]){body}(?![^\W\d_])"
+
+
+def _brackets(text: str) -> Iterator[tuple[int, int]]:
+    """The pairs of brackets, whatever their kind; one that is never closed is none."""
+    waiting: list[int] = []
+    for sign in _BRACKET.finditer(text):
+        if sign[0] in _OPENING:
+            waiting.append(sign.start())
+        elif waiting:
+            yield waiting.pop(), sign.end()

@@ -1,120 +1,167 @@
-"""Titres in every form in which laboratories send them (A1): "1:320", 1/320, 320 under a code for titres."""
+"""Titres in every form in which laboratories send them (A1, A2): "1:320", 1/320, 320 under a code for titres."""
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from fhir_mapping.laboratory.phrases import SEPARATOR, any_of, without_reference
+from fhir_mapping.laboratory.bounds import rank
+from fhir_mapping.laboratory.numbers import comparator, comparator_sign, range_sign, read_number, text_of
+from fhir_mapping.laboratory.phrases import (
+    SEPARATOR,
+    any_of,
+    opened,
+    phrase_verdict,
+    plain,
+    without_brackets,
+    without_reference,
+)
 from fhir_mapping.record import Number, Value
-from fhir_mapping.terms.rules import Rules
+from fhir_mapping.terms.roles import Analyte
 from fhir_mapping.terms.units import UCUM, sane
+from fhir_mapping.terms.words import Vocabulary, fold
 
-_COUNT = r"(?P<count>[0-9]+(?:[,. ][0-9]{3})*)"
-_TITRE = re.compile(rf"(?<![0-9/.-])1\s*[:/]\s*{_COUNT}(?![0-9/])")
-_GROUPING = str.maketrans("", "", ",. ")
-_SIGN_LENGTH = 40  # longer than any way to write a comparator; bounds the search before each titre
-_TURNED_OVER = {"": "", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_COUNT = r"[0-9]{1,3}(?:[,. '][0-9]{3})+|[0-9]+"
+_ONE_TO = r"1(?: ?[:/] ?| in )"
+_END = rf"(?![0-9/]|[,.'](?!{_ONE_TO})[0-9])"
+_SIGNS = str.maketrans("", "", ",.' ")
+_LENGTH_BEFORE = 80  # characters before a titre in which its comparator, or the word "at", must stand
+_NOT = {"": "<", "<": "<", "<=": "<=", ">": "<=", ">=": "<"}  # in a phrase that is negative
 
 
 @dataclass(frozen=True, slots=True)
 class Titre:
-    """A reciprocal titre (320 for 1:320) with its comparator; `phrase` is the text that it stands in (A4)."""
+    """A reciprocal titre (320 for 1:320) with its comparator; `phrase` is the text that it stands in (A4).
+
+    Of an interval, 1:160-1:320, `reciprocal` is the lower end and `upto` the other.
+    """
 
     reciprocal: Decimal
     comparator: str = ""
     phrase: str = ""
+    upto: Decimal | None = None
+
+    @property
+    def size(self) -> tuple[Decimal, int, Decimal]:
+        """How large it is, to put titres in order."""
+        return self.reciprocal, rank(self.comparator), self.upto or self.reciprocal
 
 
-def text_of(value: Value) -> str:
-    """The words of a value, of a coded one its text."""
-    return value.text or (value.concept.text if value.concept else "")
-
-
-def titres_of(value: Value, rules: Rules, *, titre_code: bool) -> tuple[Titre, ...]:
+def titres_of(value: Value, vocabulary: Vocabulary, about: Analyte, *, titre_code: bool) -> tuple[Titre, ...]:
     """Every titre of a value (A1). `titre_code`: the code of the result itself says that the value is a titre."""
-    return tuple(
-        titre for titre in written_titres(value, rules, titre_code=titre_code) if titre.reciprocal > 0
-    )
+    written = written_titres(value, vocabulary, about, titre_code=titre_code)
+    return tuple(titre for titre in written if titre.reciprocal > 0)
 
 
-def written_titres(value: Value, rules: Rules, *, titre_code: bool) -> tuple[Titre, ...]:
+def written_titres(
+    value: Value, vocabulary: Vocabulary, about: Analyte, *, titre_code: bool
+) -> tuple[Titre, ...]:
     """Whatever is written as a titre, also where no titre can be so low: F5 judges them."""
-    return tuple(_found(value, rules, titre_code))
-
-
-def _found(value: Value, rules: Rules, titre_code: bool) -> Iterator[Titre]:
     if value.ratio:
-        yield from _from_ratio(*value.ratio)
-    elif value.number:
-        if _has_titre_unit(value.number, rules, titre_code) and sane(value.number.value):
-            yield Titre(value.number.value, value.number.comparator)
-    elif value.integer is not None:
-        if titre_code:
-            yield Titre(Decimal(value.integer))
-    else:
-        yield from _from_text(text_of(value), rules, titre_code)
-
-
-def _has_titre_unit(number: Number, rules: Rules, titre_code: bool) -> bool:
-    coded = number.unit_code if number.unit_system == UCUM else ""
-    unit = (coded or number.unit).strip().casefold()
-    return unit in rules.words("titre_unit") or (titre_code and (not unit or unit in rules.words("no_unit")))
+        return tuple(_from_ratio(*value.ratio))
+    if value.number:
+        return tuple(_from_number(value.number, vocabulary, titre_code))
+    if value.integer is not None:
+        return (Titre(Decimal(value.integer)),) if titre_code else ()
+    return tuple(_from_text(plain(text_of(value)), vocabulary, about, titre_code))
 
 
 def _from_ratio(numerator: Number, denominator: Number) -> Iterator[Titre]:
-    """1/320, where a comparator of the numerator turns over; a reversed 320/1 keeps its comparator (A1)."""
-    one, other = numerator.value, denominator.value
-    if not (sane(one) and sane(other) and one > 0 and other > 0):
-        return
-    if one > other:
-        yield Titre(one / other, numerator.comparator or denominator.comparator)
-    else:
-        yield Titre(other / one, denominator.comparator or _TURNED_OVER[numerator.comparator])
+    """1/320 or 320/1; a comparator is the laboratory's own writing of the titre, whichever way round it stands."""
+    one, other = sorted((numerator.value, denominator.value))
+    if sane(one) and sane(other) and one > 0:
+        yield Titre(other / one, numerator.comparator or denominator.comparator)
 
 
-def _from_text(text: str, rules: Rules, titre_code: bool) -> Iterator[Titre]:
-    """Titres phrase by phrase; a number in brackets is no titre, but other words there belong to their phrase."""
-    whole, shown = without_reference(text, rules)
-    sign = _sign(rules)
-    bare = re.fullmatch(rf"(?:{sign} ?)?{_COUNT}", _one_line(shown), re.IGNORECASE) if titre_code else None
-    if bare:
-        yield Titre(_count(bare["count"]), _comparator(bare), whole)
-    written_before = re.compile(rf"{sign} ?\Z", re.IGNORECASE)
-    for start, end in _phrases(whole, shown):
-        phrase, visible = whole[start:end], shown[start:end]
-        for found in _TITRE.finditer(visible):
-            before = _one_line(visible[max(0, found.start() - _SIGN_LENGTH) : found.start()])
-            yield Titre(_count(found["count"]), _comparator(written_before.search(before)), phrase)
+def _from_number(
+    number: Number, vocabulary: Vocabulary, titre_code: bool, phrase: str = ""
+) -> Iterator[Titre]:
+    """A number by its unit: that of titres, or under a code for titres none."""
+    coded = number.unit_code if number.unit_system == UCUM else ""
+    unit = fold(coded or number.unit).removesuffix(".")
+    has_no_unit = not unit or unit in vocabulary.words("no-unit")
+    if sane(number.value) and (unit in vocabulary.words("titre-unit") or (titre_code and has_no_unit)):
+        if number.ambiguous and number.upto:  # a titre is a whole number: 1,280 is no 1.28
+            yield Titre(number.upto, number.comparator, phrase)
+        else:
+            yield Titre(number.value, number.comparator, phrase, number.upto)
 
 
-def _phrases(whole: str, shown: str) -> Iterator[tuple[int, int]]:
-    """Where phrases begin and end; the comma of "1:1,280" ends none."""
-    inside = {place for found in _TITRE.finditer(shown) for place in range(*found.span())}
-    start = 0
-    for separator in SEPARATOR.finditer(whole):
-        if separator.start() not in inside:
-            yield start, separator.start()
-            start = separator.end()
-    yield start, len(whole)
+def _from_text(text: str, vocabulary: Vocabulary, about: Analyte, titre_code: bool) -> Iterator[Titre]:
+    """Titres phrase by phrase. A bracket without a titre is passed over, but its words belong to their phrase."""
+    whole = without_reference(text, vocabulary)
+    pattern = _pattern(vocabulary)
+    shown = opened(whole, [titre.start() for titre in pattern.finditer(whole)])
+    name = rf"(?:(?:{any_of('titre-unit', vocabulary)}) ?:? ?)?"
+    bare = re.sub(rf"\A{name}", "", shown.strip(), flags=re.IGNORECASE)
+    if number := read_number(bare, vocabulary):
+        yield from _from_number(number, vocabulary, titre_code, whole)
+    outside = without_brackets(whole)
+    before_titre = _Before(vocabulary)
+    for (start, end), written in _by_phrase(whole, list(pattern.finditer(shown))):
+        phrase = whole[start:end]
+        said = phrase_verdict(phrase, vocabulary, about)
+        if said == "negative" and phrase_verdict(outside[start:end], vocabulary, about) == "positive":
+            said = "positive"  # "(negative: <1:80)" beside it is the laboratory's reference
+            titres = [titre for titre in written if outside[titre.start()] == titre[0][0]]
+        else:
+            titres = written
+        for titre in titres:
+            before = shown[max(start, titre.start() - _LENGTH_BEFORE) : titre.start()]
+            sign = comparator(titre) or before_titre.comparator(before)
+            if said == "negative":
+                sign = _NOT[sign]
+            elif said == "positive" and not sign and before_titre.says_at(before):
+                sign = ">="
+            yield _titre(titre, sign, phrase)
 
 
-def _sign(rules: Rules) -> str:
-    """A comparator as laboratories write it: <, >=, ≤, >/=, greater than or equal to."""
-    less, more, equal = (any_of(name, rules) for name in ("below", "above", "or_equal"))
-    return rf"(?:(?P<less>[<≤]|{less})|(?P<more>[>≥]|{more}))(?P<equal> ?/?=| {equal})?"
+def _by_phrase(
+    whole: str, titres: list[re.Match[str]]
+) -> Iterator[tuple[tuple[int, int], list[re.Match[str]]]]:
+    """The phrases that hold a titre, each with its titres; the comma of "1:1,280" ends none."""
+    inside = {place for titre in titres for place in range(*titre.span())}
+    ends = [separator.span() for separator in SEPARATOR.finditer(whole) if separator.start() not in inside]
+    waiting, start = deque(titres), 0
+    for end, after in (*ends, (len(whole), len(whole))):
+        here = []
+        while waiting and waiting[0].start() < end:
+            here.append(waiting.popleft())
+        if here:
+            yield (start, end), here
+        start = after
 
 
-def _comparator(written: re.Match[str] | None) -> str:
-    if not written or not (written["less"] or written["more"]):
-        return ""
-    is_equal = written["equal"] or written["less"] == "≤" or written["more"] == "≥"
-    return ("<" if written["less"] else ">") + ("=" if is_equal else "")
+class _Before:
+    """What stands right before a titre."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._sign = re.compile(rf"{comparator_sign(vocabulary)} *\Z", re.IGNORECASE)
+        at = any_of("at-titre", vocabulary)
+        self._at = re.compile(rf"(?:{at})(?: [^\W\d_]+){{0,4}}:? *\Z", re.IGNORECASE)
+
+    def comparator(self, text: str) -> str:
+        """The comparator that a text ends with."""
+        sign = self._sign.search(text)
+        return comparator(sign) if sign else ""
+
+    def says_at(self, text: str) -> bool:
+        """Whether a text ends with "at", as in "positive at a dilution of"."""
+        return self._at.search(text) is not None
 
 
-def _count(written: str) -> Decimal:
-    return Decimal(written.translate(_GROUPING))
+def _titre(written: re.Match[str], sign: str, phrase: str) -> Titre:
+    low, high = (Decimal((written[end] or written["low"]).translate(_SIGNS)) for end in ("low", "high"))
+    if high < low and written["second"]:
+        low, high = high, low
+    return Titre(low, sign, phrase, high if high > low else None)
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _pattern(vocabulary: Vocabulary) -> re.Pattern[str]:
+    """A titre, or an interval of titres: 1:160-1:320, 1:160 to 1:320, 1:160-320."""
+    return re.compile(
+        rf"(?<![0-9/.-]){_ONE_TO}(?:{comparator_sign(vocabulary)} ?)?(?P<low>{_COUNT})"
+        rf"(?: ?(?:{range_sign(vocabulary)}) ?(?:(?P<second>{_ONE_TO})|(?![0-9]{{4}}-))(?P<high>{_COUNT}))?{_END}",
+        re.IGNORECASE,
+    )

@@ -2,9 +2,9 @@
 
 from decimal import Decimal
 
-from fhir_mapping.checks.observations import as_written as number_as_written
 from fhir_mapping.evidence import Evidence
-from fhir_mapping.laboratory.titres import text_of
+from fhir_mapping.laboratory.numbers import as_written as number_as_written
+from fhir_mapping.laboratory.numbers import text_of
 from fhir_mapping.record import Diagnosis, Result, Value
 
 

@@ -106,6 +106,7 @@ WordRole = Literal[
     "positive-whole",
     "weak-whole",
     "reference",
+    "normal",
     # staining patterns (A4)
     "cytoplasmic",
     "nuclear",

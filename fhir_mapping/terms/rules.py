@@ -1,4 +1,4 @@
-"""The named thresholds, windows and word lists of `rules.toml`."""
+"""The named thresholds and windows of `rules.toml`."""
 
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -23,10 +23,9 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Numbers and words by name, as in `high_drr.threshold`. An unknown name raises KeyError."""
+    """Numbers by name, as in `high_drr.threshold`. An unknown name raises KeyError."""
 
     thresholds: Mapping[str, Threshold]
-    lists: Mapping[str, frozenset[str]]
 
     def __contains__(self, name: str) -> bool:
         return name in self.thresholds
@@ -51,10 +50,6 @@ class Rules:
             raise ValueError(f"{name} must be a whole number")
         return int(number)
 
-    def words(self, name: str) -> frozenset[str]:
-        """Give a list of lower-case words from the section `words`."""
-        return self.lists[name]
-
 
 def load_rules(file: Path) -> Rules:
     """Read and check `rules.toml`; raises TableError."""
@@ -62,14 +57,12 @@ def load_rules(file: Path) -> Rules:
         content = tomllib.loads(file.read_text(encoding="utf-8"), parse_float=Decimal)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise TableError(file.name, 0, f"is not valid TOML: {error}") from error
-    thresholds = {}
-    lists = {}
-    for section, name, entry in _entries(file.name, content):
-        if section == "words":
-            lists[name] = _words(file.name, name, entry)
-        else:
-            thresholds[f"{section}.{name}"] = _threshold(file.name, f"{section}.{name}", entry)
-    return Rules(thresholds, lists)
+    return Rules(
+        {
+            f"{section}.{name}": _threshold(file.name, f"{section}.{name}", entry)
+            for section, name, entry in _entries(file.name, content)
+        }
+    )
 
 
 def _entries(file: str, content: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
@@ -91,11 +84,3 @@ def _threshold(file: str, name: str, entry: Any) -> Threshold:
     if not all(isinstance(text, str) and text.strip() for text in (unit, source)):
         raise TableError(file, 0, f"{name} needs a unit and a source in words")
     return Threshold(Decimal(value), unit, mark, source)
-
-
-def _words(file: str, name: str, entry: Any) -> frozenset[str]:
-    if not isinstance(entry, list) or not entry:
-        raise TableError(file, 0, f"words.{name} must be a list of words")
-    if not all(isinstance(word, str) and word and word == word.strip().lower() for word in entry):
-        raise TableError(file, 0, f"words.{name} must hold lower-case words only")
-    return frozenset(entry)

@@ -24,7 +24,7 @@ _LARGEST_EXPONENT = 30  # no magnitude in medicine comes near it; beyond it arit
 
 _LONGEST_UNIT = 60  # characters; no unit is longer
 # NFKC would write 10⁹ as 109, and the degree signs of some keyboards as letters.
-_AS_TYPED = str.maketrans(
+AS_TYPED = str.maketrans(
     {**{sign: f"^{power}" for power, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}, "º": "°", "˚": "°", "×": "x"}
 )
 _TEMPERATURE = re.compile(
@@ -126,7 +126,7 @@ def spelled(unit: str, form: Form) -> str:
     """
     if len(unit) > _LONGEST_UNIT:
         return unit
-    plain = "".join(unicodedata.normalize("NFKC", unit.translate(_AS_TYPED)).split())
+    plain = "".join(unicodedata.normalize("NFKC", unit.translate(AS_TYPED)).split())
     plain = _POWER_OF_TEN.sub(r"10*\1", _TEMPERATURE.sub("", plain))
     if form == "text":
         plain = plain.casefold().replace(".", "")

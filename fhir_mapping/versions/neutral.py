@@ -25,7 +25,8 @@ class Range:
     groups: tuple[tuple[Coding, ...], ...]  # one per appliesTo
     age_low: Number | None
     age_high: Number | None
-    text: str = ""
+    text: str = ""  # Observation.referenceRange.text
+    kind_text: str = ""  # the words of its type
 
     @property
     def has_age(self) -> bool:

@@ -152,6 +152,7 @@ def _range(written: R4ReferenceRange, read: Elements) -> neutral.Range:
         age_low=read.number(age.low),
         age_high=read.number(age.high),
         text=written.text or "",
+        kind_text=(written.type.text or "") if written.type else "",
     )
 
 

@@ -14,6 +14,7 @@ from fhir_mapping.record import Moment, ReferenceLimits
 from fhir_mapping.rules.predictors.cardiac import cardiac_involvement
 from fhir_mapping.terms.rules import Rules
 from fhir_mapping.terms.units import Units
+from fhir_mapping.terms.words import Vocabulary
 from fhir_mapping.versions.superseded import last_versions
 from models import policy, risk
 from models.inputs import State
@@ -161,8 +162,8 @@ def duplicates_counted(patch):
 
 @fault("a weak antibody counts as positive")
 def weak_is_positive(patch):
-    words = Rules.words
-    patch.setattr(Rules, "words", lambda self, name: frozenset() if name == "weak" else words(self, name))
+    roles = Vocabulary.roles
+    patch.setattr(Vocabulary, "roles", lambda self, phrase: roles(self, phrase) - {"weak"})
 
 
 @fault("a missing predictor is read as absent")

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fhir_mapping.evidence import Feature, Note
-from fhir_mapping.laboratory.bounds import at_least, rank
+from fhir_mapping.laboratory.bounds import at_least
+from fhir_mapping.laboratory.staining import Staining, read_ana
 from fhir_mapping.laboratory.titres import Titre
 from fhir_mapping.record import PatientRecord
 from fhir_mapping.rules.citation import cite
-from fhir_mapping.rules.predictors.staining import Staining, read_ana
 from fhir_mapping.terms.rules import Rules
 from models.inputs import State
 
@@ -89,6 +89,6 @@ def _highest(
         (staining, titre)
         for staining in latest_first
         for titre in staining.titres
-        if at_least(titre.reciprocal, titre.comparator, threshold) is is_high
+        if at_least(titre.reciprocal, titre.comparator, threshold, titre.upto) is is_high
     ]
-    return max(deciding, key=lambda d: (d[1].reciprocal, rank(d[1].comparator)), default=None)
+    return max(deciding, key=lambda d: d[1].size, default=None)

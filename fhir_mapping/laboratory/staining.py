@@ -7,12 +7,22 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from fhir_mapping.laboratory.antibody import LabAnswer, read_answer
-from fhir_mapping.laboratory.phrases import SEPARATOR, phrase_verdict, without_reference, words
-from fhir_mapping.laboratory.titres import Titre, text_of, titres_of
+from fhir_mapping.laboratory.numbers import text_of
+from fhir_mapping.laboratory.phrases import (
+    SEPARATOR,
+    phrase_verdict,
+    plain,
+    sounds_weak,
+    verdict,
+    without_brackets,
+    without_reference,
+    words,
+)
+from fhir_mapping.laboratory.titres import Titre, titres_of
 from fhir_mapping.record import PatientRecord, Result
 from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import RoleWord
-from fhir_mapping.terms.rules import Rules
+from fhir_mapping.terms.words import Vocabulary
 
 _CYTOPLASMIC: frozenset[RoleWord] = frozenset({"cytoplasmic"})
 _NUCLEAR: frozenset[RoleWord] = frozenset({"nuclear"})
@@ -72,13 +82,23 @@ def _titres_with_patterns(
     piece: Result, otherwise: StainingPatterns, tables: Tables
 ) -> Iterator[tuple[Titre, StainingPatterns]]:
     """A titre has the pattern of its phrase, else of its component, else of what is around it (A4)."""
-    titres = titres_of(piece.value, tables.rules, titre_code=piece.has("titre"))
+    titres = titres_of(piece.value, tables.vocabulary, piece.analyte, titre_code=piece.has("titre"))
     by_phrase = {
-        phrase: _phrase_patterns(phrase, tables.rules) for phrase in {titre.phrase for titre in titres}
+        phrase: _phrase_patterns(phrase, tables.vocabulary) for phrase in {titre.phrase for titre in titres}
     }
     named = _piece_patterns(piece, tables) if titres else _NONE
     for titre in titres:
         yield titre, by_phrase[titre.phrase] or named or otherwise
+
+
+def shows_anything(result: Result, tables: Tables) -> bool:
+    """Whether an ANA result holds a titre, a pattern by its name or code, or an answer."""
+    return any(
+        titres_of(piece.value, tables.vocabulary, piece.analyte, titre_code=piece.has("titre"))
+        or _named_patterns(piece, tables.vocabulary)
+        or _answer(piece, tables)
+        for piece in _pieces(result, tables)
+    )
 
 
 def _patterns(result: Result, tables: Tables) -> frozenset[RoleWord]:
@@ -104,30 +124,38 @@ def _pieces(result: Result, tables: Tables) -> Iterator[Result]:
 
 
 def _piece_patterns(piece: Result, tables: Tables) -> frozenset[RoleWord]:
-    text, _ = without_reference(text_of(piece.value), tables.rules)
-    answer = _answer(piece, tables)
+    answer, text = _answer(piece, tables), text_of(piece.value)
     if piece.has("cytoplasmic"):
         shows_staining = answer != "negative" and bool(answer or text)
         return _CYTOPLASMIC if shows_staining else _NONE
-    phrases = (
-        phrase for phrase in SEPARATOR.split(text) if phrase_verdict(phrase, tables.rules) != "negative"
-    )
-    named = _NONE.union(*(_phrase_patterns(phrase, tables.rules) for phrase in phrases))
+    named = _named_patterns(piece, tables.vocabulary)
     is_unknown_pattern = piece.has("pattern") and not named and not answer and bool(text)
     return named | (piece.roles & _NUCLEAR) | (_NUCLEAR if is_unknown_pattern else _NONE)
 
 
-def _phrase_patterns(phrase: str, rules: Rules) -> frozenset[RoleWord]:
-    """A phrase that contains "cytoplasmic" is cytoplasmic whatever follows (A4)."""
-    spoken = words(phrase)
-    if not rules.words("cytoplasmic").isdisjoint(spoken):
+def _named_patterns(piece: Result, vocabulary: Vocabulary) -> frozenset[RoleWord]:
+    """The patterns that the phrases of a value name, or its codes: AC-19 of the consensus on ANA patterns."""
+    phrases = SEPARATOR.split(without_reference(plain(text_of(piece.value)), vocabulary))
+    codes = [coding.code for coding in piece.value.concept.codings] if piece.value.concept else []
+    return _NONE.union(*(_phrase_patterns(phrase, vocabulary) for phrase in (*phrases, *codes)))
+
+
+def _phrase_patterns(phrase: str, vocabulary: Vocabulary) -> frozenset[RoleWord]:
+    """A phrase that names the cytoplasm is cytoplasmic whatever follows; one that is negative names nothing (A4)."""
+    if phrase_verdict(phrase, vocabulary, "ana") == "negative":
+        return _NONE
+    if "cytoplasmic" in vocabulary.roles(phrase):
         return _CYTOPLASMIC
-    named = {word for before, word in pairwise(["", *spoken]) if before not in rules.words("antibody_prefix")}
-    return _NONE if rules.words("nuclear").isdisjoint(named) else _NUCLEAR
+    prefixes = vocabulary.words("antibody-prefix")
+    named = [word for before, word in pairwise(["", *words(phrase)]) if before not in prefixes]
+    return _NUCLEAR if "nuclear" in vocabulary.roles(" ".join(named)) else _NONE
 
 
 def _answer(result: Result, tables: Tables) -> LabAnswer | None:
-    """E7 for an ANA screen, on the text without brackets and reference range (A1)."""
-    _, shown = without_reference(text_of(result.value), tables.rules)
+    """E7 for an ANA screen: by the words outside of brackets where they answer, "Positive (negative: <1:80)"."""
+    text = without_reference(plain(text_of(result.value)), tables.vocabulary)
+    outside = without_brackets(text)
+    if verdict(outside, tables.vocabulary, "ana") or sounds_weak(outside, tables.vocabulary, "ana"):
+        text = outside
     concept = replace(result.value.concept, text="") if result.value.concept else None
-    return read_answer(replace(result, value=replace(result.value, text=shown, concept=concept)), tables)
+    return read_answer(replace(result, value=replace(result.value, text=text, concept=concept)), tables)

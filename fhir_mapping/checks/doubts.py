@@ -1,0 +1,189 @@
+"""What was there and could not be used (U1 to U3): by code where a resource was refused, by words where no code says it.
+
+A doubt is made in one place, here, for one resource in one role. Nothing is doubted about what says that there is no
+result, that nothing took place, or that it is about somebody else (`_is_settled`), whichever reason was reported first.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from fhir_mapping.checks.conditions import is_current, is_refuted
+from fhir_mapping.checks.judging import Case
+from fhir_mapping.checks.medicines import began, is_excluded, is_listed, is_proposal, says_nothing
+from fhir_mapping.checks.observations import as_far_as_read, has_value, is_of_another
+from fhir_mapping.checks.statuses import MEDICATIONS, never_took_place
+from fhir_mapping.laboratory.answers import says_no_result
+from fhir_mapping.laboratory.numbers import number_of
+from fhir_mapping.record import Coding, Concept, Doubt, Moment, Result
+from fhir_mapping.terms.roles import RoleTable
+from fhir_mapping.terms.words import NamedIn
+from fhir_mapping.versions import neutral
+
+# U1: the reasons for which a resource with a role by code is a doubt. `data absent` only for some of its own reasons.
+REASONS = frozenset(
+    {
+        *("unreadable", "no subject", "subject elsewhere", "modifier extension", "implicit rules"),
+        *("no status", "unknown status", "preliminary", "partial", "unknown", "undated"),
+        *(
+            "conflicting codes",
+            "unresolved",
+            "no unit",
+            "unknown unit",
+            "no number",
+            "several reference ranges",
+        ),
+        *("implausible", "no value", "interval"),
+    }
+)
+NAMED = "named, not coded"
+_NO_NUMBER = frozenset({"implausible", "no number", "data absent", "no value", "several reference ranges"})
+_ABSENCE = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+_NAMES: Mapping[str, str] = {  # a word of the tables → the role in which it is a doubt
+    **dict.fromkeys(("core", "anti-srp", "anti-hmgcr", "ast", "alt", "ck", "ana", "lvef"), ""),
+    **dict.fromkeys(("troponin-i", "troponin-t", "nt-probnp", "broad"), ""),
+    **{"ast-alt-ratio": "drr", "alt-ast-ratio": "drr", "cardiac-a": "cardiac"},
+    **{"broad-antibody": "broad", "broad-hmgcr": "broad"},
+}
+_NO_AGENTS = frozenset(
+    {"checkpoint-inhibitor"}
+)  # a class that no predictor and no row of the follow-up table reads
+_KINDS: Mapping[str, NamedIn] = {
+    "Condition": "Condition",
+    "Observation": "Observation",
+    **dict.fromkeys(MEDICATIONS, "medication"),
+}
+
+
+def doubts_of(resource: neutral.Resource, reason: str, case: Case) -> Iterator[Doubt]:
+    """Give the doubts of one resource that is not another's; `reason`: why it was refused (empty: it was not)."""
+    if resource.type not in {*_KINDS, "Procedure"}:
+        return
+    content = resource.content() if resource.content else None
+    by_code = _roles_by_code(resource, content, reason, case) if reason else frozenset()
+    by_word = _roles_by_word(resource, content, case)
+    if not (by_code or by_word) or _is_settled(resource, content, case):
+        return
+    for role in sorted(by_code):
+        yield _doubt(resource, content, Doubt(resource.name, role, reason, case.as_of), case)
+    for role in sorted(by_word):
+        doubt = Doubt(resource.name, role, NAMED, case.as_of, by="word", counts=_counts(content, case))
+        yield _doubt(resource, content, doubt, case)
+
+
+def open_doubt(result: Result) -> Doubt:
+    """A result that was read and leaves a question open: a doubt for that question alone (F5)."""
+    return Doubt(
+        result.resource, result.analyte, "interval", result.when.last, result.when.day_text, result=result
+    )
+
+
+def _roles_by_code(
+    resource: neutral.Resource, content: neutral.Content | None, reason: str, case: Case
+) -> frozenset[str]:
+    if reason not in REASONS and not (reason == "data absent" and _is_withheld(content, case)):
+        return frozenset()
+    if resource.type == "Procedure" or resource.type in MEDICATIONS:
+        named = {
+            ingredient
+            for ingredient in case.tables.ingredients(resource.codings)
+            if case.tables.agent(ingredient).klass not in _NO_AGENTS
+        }
+        if not named and isinstance(content, neutral.Medication) and says_nothing(resource, content, case):
+            return frozenset({"agent"})
+        return frozenset(named)
+    words = set[str](case.tables.words(_TABLE[resource.type], resource.codings))
+    if "core" in words:  # in one Condition a core code wins (E6)
+        words -= {"broad", "broad-antibody", "broad-hmgcr"}
+    return frozenset(_NAMES[word] or word for word in words if word in _NAMES)
+
+
+_TABLE: Mapping[str, RoleTable] = {"Condition": "conditions", "Observation": "observations"}
+
+
+def _is_withheld(content: neutral.Content | None, case: Case) -> bool:
+    """Whether a value is absent for a reason that says there may be one (U1)."""
+    if not isinstance(content, neutral.Observation):
+        return False
+    return case.tables.means("qualifiers", [Coding(_ABSENCE, content.own.value.absent)], "withheld")
+
+
+def _roles_by_word(resource: neutral.Resource, content: neutral.Content | None, case: Case) -> frozenset[str]:
+    """U3: what the words of a concept name and none of its codings has."""
+    kind = _KINDS.get(resource.type)
+    if kind is None:
+        return frozenset()
+    named = frozenset(role for concept in resource.concepts for role in _named(concept, kind, case))
+    if not named or not isinstance(content, neutral.Observation):
+        return named
+    if content.own.value.absent and not _is_withheld(content, case):
+        return frozenset()
+    parts = {word for part in content.components for word in case.tables.analytes(part.code.codings)}
+    parts |= {word for member in content.members for word in case.analytes_of.get(member, ())}
+    return named - parts
+
+
+def _named(concept: Concept, kind: NamedIn, case: Case) -> frozenset[str]:
+    texts = (concept.text, *concept.displays)
+    named = frozenset(role for text in texts if text for role in case.tables.vocabulary.names(kind, text))
+    if not named:
+        return named
+    coded: frozenset[str] = (
+        case.tables.ingredients(concept.codings)
+        if kind == "medication"
+        else case.tables.words(_TABLE[kind], concept.codings)
+    )
+    return named - coded
+
+
+def _is_settled(resource: neutral.Resource, content: neutral.Content | None, case: Case) -> bool:
+    """Whether it is no doubt, whichever reason is reported first (U1)."""
+    when = _time(content)
+    if never_took_place(resource.type, resource.status) or (when and case.is_future(when)):
+        return True
+    match content:
+        case neutral.Observation():
+            value = content.own.value
+            pending = resource.status in {"preliminary", "partial"} and not has_value(content)
+            texts = (value.text, value.concept.text if value.concept else "")
+            no_result = any(text and says_no_result(text, case.tables) for text in texts)
+            return pending or no_result or is_of_another(content, case)
+        case neutral.Condition():
+            return is_refuted(content, case)
+        case neutral.Medication():
+            return is_proposal(content) or is_excluded(content, case.tables)
+        case _:
+            return False
+
+
+def _time(content: neutral.Content | None) -> Moment | None:
+    match content:
+        case neutral.Observation() | neutral.Performed():
+            return content.when
+        case neutral.Condition():
+            return content.onset
+        case neutral.Medication():
+            return began(content)
+        case _:
+            return None
+
+
+def _counts(content: neutral.Content | None, case: Case) -> bool:
+    return isinstance(content, neutral.Condition) and is_current(content, case)
+
+
+def _doubt(resource: neutral.Resource, content: neutral.Content | None, doubt: Doubt, case: Case) -> Doubt:
+    """Complete a doubt with its time (U2) and with what can still be read."""
+    when = _time(content)
+    if when:
+        doubt = replace(doubt, when=case.at(when).last, date=when.day_text)
+    match content:
+        case neutral.Observation():
+            result = as_far_as_read(resource, content, case)
+            number = doubt.reason not in _NO_NUMBER and bool(number_of(content.own.value, case.tables))
+            roles = case.tables.words("observations", resource.codings)
+            return replace(doubt, roles=roles, result=result, holds_number=number)
+        case neutral.Medication():
+            return replace(doubt, listed=is_listed(resource))
+        case _:
+            table = _TABLE.get(resource.type)
+            return replace(doubt, roles=case.tables.words(table, resource.codings)) if table else doubt

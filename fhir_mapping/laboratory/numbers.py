@@ -1,0 +1,170 @@
+"""Numbers as laboratories write them, in text too: ">20,000 U/L", "30-35 %", 1'280 (F5)."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+
+from fhir_mapping.laboratory.phrases import DASH, any_of, plain
+from fhir_mapping.record import Amount, Number, Value
+from fhir_mapping.terms import Tables
+from fhir_mapping.terms.units import Units, sane, spelled
+from fhir_mapping.terms.words import Vocabulary
+
+_LONGEST_TEXT = 1000  # characters; no number is longer
+_LONGEST_NUMBER = 20  # digits that are shown
+_DIGITS = r"(?:[0-9]+(?:[.,'][0-9]+| [0-9]{3}(?![0-9]))*|[.,][0-9]+)"
+_GROUPED = re.compile(r"[0-9]{1,3}([,.' ])[0-9]{3}(?:\1[0-9]{3})*")
+_SIGNS = str.maketrans("", "", ",.' ")
+_POWER = r"(?:x ?)?10(?:\*\*|[*^eE])[0-9]{1,2} ?"  # of ten, as in 10^9/L
+_UNIT = re.compile(rf"(?:{_POWER})?/?[^\W\d_][^\s,;:!?<>=()]*|[%\[{{][^\s,;:!?<>=()]*")
+_BESIDE_SLASH = re.compile(r" ?/ ?")
+_TEMPERATURE = re.compile(r"[(\[{] ?[0-9]{2} ?°? ?C ?[)\]}]| @? ?[0-9]{2} ?°? ?C(?!\w)", re.IGNORECASE)
+
+
+def number_of(value: Value, tables: Tables) -> Number | None:
+    """The number of a value: also one that its text, or the text of an answer without a code we know, wholly is (F5)."""
+    if value.number:
+        return value.number
+    if value.integer is not None:
+        return Number(Decimal(value.integer))
+    if value.concept and tables.words("qualifiers", value.concept.codings):
+        return None
+    return read_number(text_of(value), tables.vocabulary)
+
+
+def text_of(value: Value) -> str:
+    """The words of a value, of a coded one its text."""
+    return value.text or (value.concept.text if value.concept else "")
+
+
+def read_number(text: str, vocabulary: Vocabulary) -> Number | None:
+    """Read a text that is wholly a number or an interval, with comparator, unit and flag (F5).
+
+    A writing with two readings, "20,000", is the interval of both.
+    """
+    if len(text) > _LONGEST_TEXT:
+        return None
+    to = range_sign(vocabulary)
+    written = re.fullmatch(
+        rf"(?:{comparator_sign(vocabulary)} ?)?(?P<low>{_DIGITS})"
+        rf"(?:(?P<between>[^0-9]{{0,30}}?)(?:{to}) ?(?P<high>{_DIGITS}))?(?P<rest>.*)",
+        plain(text),
+        re.IGNORECASE,
+    )
+    if not written:
+        return None
+    unit, between = (_unit(written[part] or "", vocabulary) for part in ("rest", "between"))
+    if unit is None or between is None or (between and spelled(between, "text") != spelled(unit, "text")):
+        return None
+    ends = [readings(written[part]) for part in ("low", "high") if written[part]]
+    if not all(ends):
+        return None
+    low, high = min(map(min, ends)), max(map(max, ends))
+    return Number(
+        value=low,
+        comparator=comparator(written),
+        unit=unit,
+        upto=high if low < high else None,
+        ambiguous=len(ends) == 1 and low < high,
+    )
+
+
+def readings(digits: str) -> tuple[Decimal, ...]:
+    """What digits with separators can mean, the lower reading first; nothing where they mean nothing (F5)."""
+    signs = [character for character in digits if not character.isdigit()]
+    if not signs:
+        return (Decimal(digits),)
+    grouped = _GROUPED.fullmatch(digits) and Decimal(digits.translate(_SIGNS))
+    if signs[-1] in "' " or signs.count(signs[-1]) > 1:
+        return (grouped,) if grouped else ()
+    whole, _, fraction = digits.rpartition(signs[-1])
+    if len(signs) > 1 and not _GROUPED.fullmatch(whole):
+        return ()
+    count = whole.translate(_SIGNS) or "0"
+    decimal = Decimal(f"{count}.{fraction}")
+    return (decimal, grouped) if grouped and int(count) > 0 else (decimal,)
+
+
+def _unit(rest: str, vocabulary: Vocabulary) -> str | None:
+    """The unit that stands after a number, without temperature and flag; None where it is something else."""
+    unit = _TEMPERATURE.sub("", _BESIDE_SLASH.sub("/", rest)).strip()
+    flags = "|".join(sorted(map(re.escape, vocabulary.words("flag")), key=len, reverse=True))
+    flag = re.search(rf"(?:(?<![^ ])|(?=[(\[*]))[(\[]?(?:{flags})[)\]]?\Z", unit, re.IGNORECASE)
+    unit = unit[: flag.start()].rstrip() if flag else unit
+    return unit if not unit or _UNIT.fullmatch(unit) else None
+
+
+def comparator_sign(vocabulary: Vocabulary) -> str:
+    """A regular expression for a comparator as laboratories write it: <, >=, ≤, >/=, > or =, less than or equal to."""
+    less, more, at_most, at_least, equal = (
+        any_of(role, vocabulary) for role in ("below", "above", "at-most", "at-least", "or-equal")
+    )
+    return (
+        rf"(?:(?P<at_most>[≤≦⩽]|{at_most})|(?P<at_least>[≥≧⩾]|{at_least})"
+        rf"|(?:(?P<less><|{less})|(?P<more>>|{more}))(?P<equal> ?/?=| or =| {equal})?)"
+    )
+
+
+def comparator(written: re.Match[str]) -> str:
+    """The comparator that `comparator_sign` matched, as FHIR writes it; empty: none."""
+    if written["at_most"] or written["at_least"]:
+        return "<=" if written["at_most"] else ">="
+    if written["less"] or written["more"]:
+        return ("<" if written["less"] else ">") + ("=" if written["equal"] else "")
+    return ""
+
+
+def range_sign(vocabulary: Vocabulary) -> str:
+    """A regular expression for what stands between the ends of an interval."""
+    return rf"{DASH}|~|{any_of('range-to', vocabulary)}"
+
+
+def plausible(number: Number, dimension: str, units: Units, fits: Callable[[Decimal], bool]) -> Number | None:
+    """Drop the reading of an ambiguous number that is beyond the plausible range; None: the number is `implausible` (F5).
+
+    `fits` tells whether a magnitude in the canonical unit of the dimension is plausible.
+    """
+    ends = [
+        replace(number, value=value, upto=None, ambiguous=False)
+        for value in (number.value, number.upto)
+        if value is not None
+    ]
+    magnitudes = [units.convert(end, dimension) for end in ends]
+    kept = [
+        end
+        for end, magnitude in zip(ends, magnitudes, strict=True)
+        if magnitude is not None and fits(magnitude)
+    ]
+    if len(kept) == len(ends):
+        return number
+    return kept[0] if kept and number.ambiguous else None
+
+
+def measured(number: Number, dimension: str, units: Units) -> Amount | None:
+    """The amount in the canonical unit of a dimension; None where the unit does not resolve (F6)."""
+    ends = [
+        units.convert(replace(number, value=value), dimension)
+        for value in (number.value, number.upto)
+        if value is not None
+    ]
+    known = [end for end in ends if end is not None]
+    if not known or len(known) < len(ends):
+        return None
+    return Amount(
+        value=min(known),
+        unit=units.canonical[dimension],
+        comparator=number.comparator,
+        original=as_written(number),
+        upto=max(known) if max(known) > min(known) else None,
+    )
+
+
+def as_written(number: Number) -> str:
+    """Write a number with its comparator and unit, as in "<5 U/L"; one of absurd length is rounded."""
+    ends = [_digits(value) for value in (number.value, number.upto) if value is not None]
+    return f"{number.comparator}{(' or ' if number.ambiguous else '–').join(ends)} {number.unit or number.unit_code}".rstrip()
+
+
+def _digits(value: Decimal) -> str:
+    return f"{value:f}" if sane(value) and len(value.as_tuple().digits) <= _LONGEST_NUMBER else f"{value:.6g}"
