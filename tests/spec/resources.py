@@ -6,6 +6,8 @@ from tests.spec.medications import MEDICATIONS, medication
 from tests.spec.observations import observation
 from tests.spec.words import SYSTEMS, codings, is_in, period, when
 
+CERTAINTY = "http://fhir.de/StructureDefinition/icd-10-gm-diagnosesicherheit"
+
 
 class Options(dict[str, str]):
     """The `name=value` words of a phrase; remembers which were read, so that a misspelt one is an error."""
@@ -104,7 +106,7 @@ def _reference(subject: str) -> dict[str, Any]:
 
 
 def _condition(what: str, time: str | None, options: Options) -> dict[str, Any]:
-    """`clinical=`, `verification=` (none: not given), `recorded=`, `abatement=`."""
+    """`clinical=`, `verification=` (none: not given; also `snomed:…`), `certainty=`, `recorded=`, `abatement=`."""
     resource: dict[str, Any] = {
         "resourceType": "Condition",
         "code": {"coding": codings("conditions", what)},
@@ -115,8 +117,13 @@ def _condition(what: str, time: str | None, options: Options) -> dict[str, Any]:
     ):
         code = options.get(status, usual)
         if code != "none":
-            system = f"http://terminology.hl7.org/CodeSystem/{name}"
-            resource[f"{status}Status"] = {"coding": [{"system": system, "code": code}]}
+            system, colon, foreign = code.partition(":")
+            system = SYSTEMS[system] if colon else f"http://terminology.hl7.org/CodeSystem/{name}"
+            resource[f"{status}Status"] = {"coding": [{"system": system, "code": foreign or code}]}
+    if "certainty" in options:
+        said = {"system": SYSTEMS["kbv"], "code": options["certainty"]}
+        extension = [{"url": CERTAINTY, "valueCoding": said}]
+        resource["code"]["coding"] = [c | {"extension": extension} for c in resource["code"]["coding"]]
     if "period" in options:
         resource["onsetPeriod"] = period(options["period"])
     if time:
