@@ -120,6 +120,7 @@ class R4ReferenceRange(R4Element):
     type: R4Concept | None = None
     applies_to: list[R4Concept] | None = None
     age: R4Range | None = None
+    text: str | None = None
 
 
 class R4Measured(R4Element):

@@ -189,3 +189,12 @@ def test_moving_a_prednisone_equivalent_turns_a_row_red(tmp_path, index, sign):
     rewrite(folder / "agents.csv", table)
     likely = [row for row in of_rules("T4") if table[index]["ingredient"] in row.record]
     assert noticed(likely, folder), table[index]
+
+
+@pytest.mark.parametrize("index", range(len(csv_rows("statuses"))))
+def test_deleting_a_status_turns_a_row_red(tmp_path, index):
+    folder = copied_tables(tmp_path)
+    kept = csv_rows("statuses")
+    gone = kept.pop(index)
+    rewrite(folder / "statuses.csv", kept)
+    assert noticed(of_rules("M1"), folder), gone

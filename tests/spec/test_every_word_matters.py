@@ -32,11 +32,14 @@ def test_deleting_a_word_turns_a_row_red(tmp_path, kind, word):
     assert noticed(of_rules(RULES_OF_WORDS), folder)
 
 
-@pytest.mark.parametrize("index", range(len(aliases())), ids=[row["alias"] for row in aliases()])
+@pytest.mark.parametrize(
+    "index",
+    [place for place, row in enumerate(aliases()) if not row["alias"].endswith(CANNOT_MATTER)],
+    ids=lambda place: aliases()[place]["alias"],
+)
 def test_deleting_another_name_of_a_system_turns_a_row_red(tmp_path, index):
     folder = copied_tables(tmp_path)
     kept = aliases()
     gone = kept.pop(index)
     rewrite(folder / "systems.csv", kept)
-    matters = not gone["alias"].endswith(CANNOT_MATTER)
-    assert noticed([row for row in ROWS if gone["alias"] in row.record], folder) or not matters
+    assert noticed([row for row in ROWS if gone["alias"].replace("*", "") in row.record], folder)

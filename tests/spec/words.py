@@ -26,6 +26,7 @@ SYSTEMS = {
     "nucc": "http://nucc.org/provider-taxonomy",
     "department": "http://fhir.de/CodeSystem/dkgev/Fachabteilungsschluessel",
     "department2": "http://fhir.de/CodeSystem/dkgev/Fachabteilungsschluessel-erweitert",
+    "kbv": "https://fhir.kbv.de/CodeSystem/KBV_CS_SFHIR_ICD_DIAGNOSESICHERHEIT",
     "servicetype": "http://terminology.hl7.org/CodeSystem/service-type",
     "practice": "http://terminology.hl7.org/CodeSystem/c80-practice-codes",
     "act": "http://terminology.hl7.org/CodeSystem/v3-ActCode",
