@@ -95,10 +95,10 @@ def _from_text(text: str, vocabulary: Vocabulary, about: RoleWord, titre_code: b
     whole = without_reference(text, vocabulary)
     pattern = _pattern(vocabulary)
     shown = opened(whole, [titre.start() for titre in pattern.finditer(whole)])
-    name = rf"(?:(?:{any_of('titre-unit', vocabulary)}) ?:? ?)?"
-    bare = re.sub(rf"\A{name}", "", shown.strip(), flags=re.IGNORECASE)
-    if number := read_number(bare, vocabulary):
-        yield from _from_number(number, vocabulary, titre_code, whole)
+    for bare in (whole, shown):  # a unit may stand in brackets: {titer}
+        if number := read_number(_without_name(bare, vocabulary), vocabulary):
+            yield from _from_number(number, vocabulary, titre_code, whole)
+            break
     outside = without_brackets(whole)
     before_titre = _Before(vocabulary)
     for (start, end), written in _by_phrase(whole, list(pattern.finditer(shown))):
@@ -117,6 +117,12 @@ def _from_text(text: str, vocabulary: Vocabulary, about: RoleWord, titre_code: b
             elif said == "positive" and not sign and before_titre.says_at(before):
                 sign = ">="
             yield _titre(titre, sign, phrase)
+
+
+def _without_name(text: str, vocabulary: Vocabulary) -> str:
+    """A text without the word for a titre that it begins with."""
+    name = any_of("titre-unit", vocabulary)
+    return re.sub(rf"\A ?(?:{name}) ?:? ?", "", text, flags=re.IGNORECASE)
 
 
 def _by_phrase(
