@@ -10,7 +10,7 @@ from fhir_mapping.laboratory.numbers import number_of, read_number
 from fhir_mapping.laboratory.phrases import plain, sounds_weak, verdict
 from fhir_mapping.record import Moment, Number, ReferenceLimits, Value
 from fhir_mapping.terms import Role, Tables
-from fhir_mapping.terms.roles import ANALYTES, RoleWord
+from fhir_mapping.terms.roles import RoleWord
 from fhir_mapping.terms.units import UCUM, spelled
 from fhir_mapping.versions.neutral import Range
 
@@ -106,14 +106,14 @@ def _written_limits(text: str, tables: Tables) -> tuple[Number | None, Number | 
 
 
 def _answers(text: str, role: Role, tables: Tables) -> bool:
-    about, said = ANALYTES[role.word], plain(text)
+    about, said = role.word, plain(text)
     return verdict(said, tables.vocabulary, about) is not None or sounds_weak(said, tables.vocabulary, about)
 
 
 def _says_normal(text: str, role: Role, tables: Tables) -> bool:
     named = tables.vocabulary.roles(text)
     is_normal = "normal" in named and "negation" not in named
-    return is_normal or verdict(plain(text), tables.vocabulary, ANALYTES[role.word]) == "negative"
+    return is_normal or verdict(plain(text), tables.vocabulary, role.word) == "negative"
 
 
 def _is_usable(bound: Decimal, role: Role, tables: Tables) -> bool:

@@ -13,7 +13,7 @@ from fhir_mapping.laboratory.phrases import plain, sounds_weak, verdict, without
 from fhir_mapping.laboratory.titres import titres_of
 from fhir_mapping.record import Coding, Component, Doubt, PatientRecord, ReferenceLimits, Result, Value
 from fhir_mapping.terms import Tables
-from fhir_mapping.terms.roles import Analyte
+from fhir_mapping.terms.roles import RoleWord
 from fhir_mapping.terms.words import Vocabulary, fold
 
 LabAnswer = Literal["positive", "weak", "negative"]
@@ -51,7 +51,7 @@ def _is_weak(result: Result, tables: Tables) -> bool:
     )
 
 
-def _sounds_weak(text: str, about: Analyte, vocabulary: Vocabulary) -> bool:
+def _sounds_weak(text: str, about: RoleWord, vocabulary: Vocabulary) -> bool:
     answer = without_reference(plain(text), vocabulary)
     return _whole(answer) in vocabulary.words("weak-whole") or sounds_weak(answer, vocabulary, about)
 
@@ -69,7 +69,7 @@ def _by_interpretation(codings: Iterable[Coding], tables: Tables) -> LabAnswer |
     return "negative" if "negative" in said else "positive" if "positive" in said else None
 
 
-def _by_words(text: str, about: Analyte, vocabulary: Vocabulary) -> LabAnswer | None:
+def _by_words(text: str, about: RoleWord, vocabulary: Vocabulary) -> LabAnswer | None:
     answer = without_reference(plain(text), vocabulary)
     if _whole(answer) in vocabulary.words("positive-whole"):
         return "positive"

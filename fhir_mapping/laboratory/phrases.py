@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Literal
 
-from fhir_mapping.terms.roles import Analyte, WordRole
+from fhir_mapping.terms.roles import RoleWord, WordRole
 from fhir_mapping.terms.units import AS_TYPED
 from fhir_mapping.terms.words import Vocabulary, fold
 
@@ -39,13 +39,13 @@ def words(text: str) -> list[str]:
     return _WORD.findall(fold(text))
 
 
-def verdict(text: str, vocabulary: Vocabulary, about: Analyte) -> PhraseVerdict | None:
+def verdict(text: str, vocabulary: Vocabulary, about: RoleWord) -> PhraseVerdict | None:
     """What the first phrase that decides says (E7)."""
     verdicts = (phrase_verdict(phrase, vocabulary, about) for phrase in SEPARATOR.split(text))
     return next((said for said in verdicts if said), None)
 
 
-def phrase_verdict(phrase: str, vocabulary: Vocabulary, about: Analyte) -> PhraseVerdict | None:
+def phrase_verdict(phrase: str, vocabulary: Vocabulary, about: RoleWord) -> PhraseVerdict | None:
     """Whether one phrase says positive or negative, negative first: "not detected" holds "detected" too (E7)."""
     named = vocabulary.roles(phrase)
     if _is_about_another(named, about):
@@ -55,13 +55,13 @@ def phrase_verdict(phrase: str, vocabulary: Vocabulary, about: Analyte) -> Phras
     return "positive" if "positive" in named else None
 
 
-def sounds_weak(text: str, vocabulary: Vocabulary, about: Analyte) -> bool:
+def sounds_weak(text: str, vocabulary: Vocabulary, about: RoleWord) -> bool:
     """Whether a phrase of the text holds a word that is neither positive nor negative (E7)."""
     named = (vocabulary.roles(phrase) for phrase in SEPARATOR.split(text))
     return any("weak" in roles and not _is_about_another(roles, about) for roles in named)
 
 
-def _is_about_another(named: frozenset[str], about: Analyte) -> bool:
+def _is_about_another(named: frozenset[str], about: RoleWord) -> bool:
     """Whether a phrase names another antibody and not this one (E7)."""
     return about not in named and not _ANTIBODIES.isdisjoint(named)
 

@@ -18,7 +18,7 @@ from fhir_mapping.laboratory.phrases import (
     without_reference,
 )
 from fhir_mapping.record import Number, Value
-from fhir_mapping.terms.roles import Analyte
+from fhir_mapping.terms.roles import RoleWord
 from fhir_mapping.terms.units import UCUM, sane
 from fhir_mapping.terms.words import Vocabulary, fold
 
@@ -48,14 +48,16 @@ class Titre:
         return self.reciprocal, rank(self.comparator), self.upto or self.reciprocal
 
 
-def titres_of(value: Value, vocabulary: Vocabulary, about: Analyte, *, titre_code: bool) -> tuple[Titre, ...]:
+def titres_of(
+    value: Value, vocabulary: Vocabulary, about: RoleWord, *, titre_code: bool
+) -> tuple[Titre, ...]:
     """Every titre of a value (A1). `titre_code`: the code of the result itself says that the value is a titre."""
     written = written_titres(value, vocabulary, about, titre_code=titre_code)
     return tuple(titre for titre in written if titre.reciprocal > 0)
 
 
 def written_titres(
-    value: Value, vocabulary: Vocabulary, about: Analyte, *, titre_code: bool
+    value: Value, vocabulary: Vocabulary, about: RoleWord, *, titre_code: bool
 ) -> tuple[Titre, ...]:
     """Whatever is written as a titre, also where no titre can be so low: F5 judges them."""
     if value.ratio:
@@ -88,15 +90,15 @@ def _from_number(
             yield Titre(number.value, number.comparator, phrase, number.upto)
 
 
-def _from_text(text: str, vocabulary: Vocabulary, about: Analyte, titre_code: bool) -> Iterator[Titre]:
+def _from_text(text: str, vocabulary: Vocabulary, about: RoleWord, titre_code: bool) -> Iterator[Titre]:
     """Titres phrase by phrase. A bracket without a titre is passed over, but its words belong to their phrase."""
     whole = without_reference(text, vocabulary)
     pattern = _pattern(vocabulary)
     shown = opened(whole, [titre.start() for titre in pattern.finditer(whole)])
-    name = rf"(?:(?:{any_of('titre-unit', vocabulary)}) ?:? ?)?"
-    bare = re.sub(rf"\A{name}", "", shown.strip(), flags=re.IGNORECASE)
-    if number := read_number(bare, vocabulary):
-        yield from _from_number(number, vocabulary, titre_code, whole)
+    for bare in (whole, shown):  # a unit may stand in brackets: {titer}
+        if number := read_number(_without_name(bare, vocabulary), vocabulary):
+            yield from _from_number(number, vocabulary, titre_code, whole)
+            break
     outside = without_brackets(whole)
     before_titre = _Before(vocabulary)
     for (start, end), written in _by_phrase(whole, list(pattern.finditer(shown))):
@@ -115,6 +117,12 @@ def _from_text(text: str, vocabulary: Vocabulary, about: Analyte, titre_code: bo
             elif said == "positive" and not sign and before_titre.says_at(before):
                 sign = ">="
             yield _titre(titre, sign, phrase)
+
+
+def _without_name(text: str, vocabulary: Vocabulary) -> str:
+    """A text without the word for a titre that it begins with."""
+    name = any_of("titre-unit", vocabulary)
+    return re.sub(rf"\A ?(?:{name}) ?:? ?", "", text, flags=re.IGNORECASE)
 
 
 def _by_phrase(

@@ -10,7 +10,8 @@ from fhir_mapping.record import Coding, Component, Concept, Number, ReferenceLim
 from tests.support.facts import SNOMED, record, result, tables
 
 INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
-NEGATIVE, POSITIVE = Coding(SNOMED, "260385009"), Coding(SNOMED, "10828004")
+LOINC = "http://loinc.org"
+NEGATIVE, POSITIVE, WEAK = (Coding(SNOMED, code) for code in ("260385009", "10828004", "260408008"))
 
 
 def said(*codes):
@@ -71,7 +72,54 @@ def answer(*args, **more):
         ("detected and not confirmed", "positive"),
         ("no + detected", "positive"),
         ("detected, not present", "positive"),
-        ("not positive", "positive"),
+        ("not positive", "negative"),
+        ("Not Pos", "negative"),
+        ("non positive", "negative"),
+        ("positive, not present", "positive"),
+        ("positive not present", "negative"),
+        # other languages
+        ("positiv", "positive"),
+        ("Positivo", "positive"),
+        ("positieve", None),
+        ("positief", "positive"),
+        ("positif", "positive"),
+        ("negativ", "negative"),
+        ("Negatief", "negative"),
+        ("n\u00e9gatif", "negative"),
+        ("ne\u0301gatif", "negative"),
+        ("negativo", "negative"),
+        ("nicht positiv", "negative"),
+        ("pas positif", "negative"),
+        ("niet positief", "negative"),
+        ("\u9633\u6027", "positive"),
+        ("\u6297SRP\u6297\u4f53\u9634\u6027", "negative"),
+        ("\u5f31\u9633\u6027", "weak"),
+        ("\u53ef\u7591", "weak"),
+        ("schwach positiv", "weak"),
+        ("faiblement positif", "weak"),
+        ("grenzwertig", "weak"),
+        # plus signs, as the whole text
+        ("+", "weak"),
+        ("(+)", "weak"),
+        ("++", "positive"),
+        (" +++ ", "positive"),
+        ("++++", "positive"),
+        ("\uff0b\uff0b", "positive"),
+        ("++ (ref: negative)", "positive"),
+        ("+++++", None),
+        ("band ++", None),
+        ("\u00b1", "weak"),
+        # phrases about another antibody
+        ("Jo-1 positive, SRP negative", "negative"),
+        ("Jo-1 negative; SRP positive", "positive"),
+        ("HMGCR negative, SRP positive", "positive"),
+        ("anti-Mi-2 positive and negative", "negative"),
+        ("Jo-1 and SRP positive", "positive"),
+        ("Jo-1 SRP positive", "positive"),
+        ("Jo-1 positive", None),
+        ("\u6297Jo-1\u6297\u4f53\u9633\u6027\uff0c\u6297SRP\u6297\u4f53\u9634\u6027", "negative"),
+        ("\u6297Jo-1\u6297\u4f53\u9633\u6027\u3001\u6297SRP\u6297\u4f53\u9634\u6027", "negative"),
+        ("PL-7 borderline, SRP positive", "positive"),
         # whole words only
         ("seronegative", None),
         ("nonpositive", None),
@@ -84,6 +132,10 @@ def answer(*args, **more):
         ("weakly reactive", "weak"),
         ("Borderline", "weak"),
         ("positive, equivocal", "weak"),
+        ("Low Positive", "weak"),
+        ("low-pos", "weak"),
+        ("low titre, positive", "positive"),
+        ("inconclusive", "weak"),
         ("indeterminate", "weak"),
         ("weakness", None),
     ],
@@ -98,8 +150,11 @@ def test_words_answer_phrase_by_phrase(text, expected):
     [
         (concept(POSITIVE), "positive"),
         (concept(NEGATIVE), "negative"),
-        (concept(POSITIVE, NEGATIVE), "negative"),
-        (concept(POSITIVE, text="Negative"), "negative"),
+        (concept(POSITIVE, NEGATIVE), "weak"),
+        (concept(POSITIVE, text="Negative"), "positive"),
+        (concept(WEAK, text="Positive"), "weak"),
+        (concept(Coding(LOINC, "LA6576-8")), "positive"),
+        (concept(Coding(LOINC, "LA6577-6")), "negative"),
         (concept(NEGATIVE, text="Positive"), "negative"),
         (concept(POSITIVE, text="strong"), "positive"),
         (concept(*said("POS")), "positive"),
@@ -128,6 +183,50 @@ def test_a_quantity_is_compared_with_its_own_limit_only(value, comparator, high,
     assert answer(quantity(value, comparator), high=high) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "high", "expected"),
+    [
+        (">200.0 CU", 20, "positive"),
+        ("<3 CU", 20, "negative"),
+        ("20,0", 20, "negative"),
+        ("20,1", 20, "positive"),
+        ("15-25", 20, None),
+        ("21-25", 20, "positive"),
+        ("10,000", 20, None),
+        ("30,000", 20, "positive"),
+        ("25 CU", None, None),
+        ("about 25", 20, None),
+        ("25 see note", 20, None),
+        ("25 CU negative", 20, "negative"),
+    ],
+)
+def test_a_number_in_text_is_compared_with_its_own_limit(text, high, expected):
+    assert answer(text, high=high) == expected
+    assert answer(concept(text=text), high=high) == expected
+    assert answer(concept(Coding("urn:local", "x"), text=text), high=high) == expected
+
+
+def test_a_code_that_answers_leaves_the_number_beside_it_unread():
+    assert answer(concept(NEGATIVE, text="25"), high=20) == "negative"
+
+
+@pytest.mark.parametrize(("value", "expected"), [(8, "negative"), (15, None), (21, "positive"), (20, None)])
+def test_several_limits_answer_what_they_answer_alike(value, expected):
+    made = antibody(quantity(value))
+    limits = ReferenceLimits(highs=(Decimal(10), Decimal(20)))
+    assert read_answer(replace(made, limits=limits), tables()) == expected
+
+
+@pytest.mark.parametrize(
+    ("band", "expected"),
+    [("Negative", "negative"), ("Borderline", "weak"), ("positive", "positive"), ("schwach positiv", "weak")],
+)
+def test_a_titled_band_answers_before_the_limit(band, expected):
+    made = antibody(quantity(8))
+    limits = ReferenceLimits(high=Decimal(5), band=band)
+    assert read_answer(replace(made, limits=limits), tables()) == expected
+
+
 def test_an_integer_is_compared_with_its_own_limit():
     assert answer(Value(integer=21), high=20) == "positive"
     assert answer(Value(integer=21)) is None
@@ -146,6 +245,9 @@ def test_an_integer_is_compared_with_its_own_limit():
         ("1:80", "", 40, "positive"),
         (">1:40", "", 40, "positive"),
         (">1:20", "", 40, None),
+        ("1:40-1:80", "", None, "positive"),
+        ("1:20-1:80", "", 40, None),
+        ("1:80-1:160", "", 40, "positive"),
         ("320", "titre", None, "positive"),
         ("320", "", None, None),
         (Value(integer=320), "titre", None, "positive"),
