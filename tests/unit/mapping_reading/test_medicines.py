@@ -53,42 +53,45 @@ def treatment(record):
 
 
 @pytest.mark.parametrize(
-    ("kind", "statuses"),
+    ("kind", "counted", "others"),
     [
-        ("MedicationRequest", ["active", "completed", "stopped", "on-hold"]),
-        ("MedicationStatement", ["active", "completed", "stopped", "on-hold"]),
-        ("MedicationAdministration", ["completed", "in-progress", "stopped"]),
-        ("MedicationDispense", ["completed"]),
+        (
+            "MedicationRequest",
+            ["active", "completed", "stopped", "on-hold"],
+            ["draft", "cancelled", "entered-in-error", "unknown"],
+        ),
+        (
+            "MedicationStatement",
+            ["active", "completed", "stopped", "on-hold"],
+            ["intended", "entered-in-error", "unknown", "not-taken"],
+        ),
+        (
+            "MedicationAdministration",
+            ["completed", "in-progress", "stopped"],
+            ["not-done", "on-hold", "entered-in-error", "unknown"],
+        ),
+        (
+            "MedicationDispense",
+            ["completed"],
+            ["preparation", "in-progress", "cancelled", "on-hold", "entered-in-error", "stopped", "unknown"],
+        ),
     ],
 )
-def test_each_kind_has_the_statuses_that_count(record, resource, kind, statuses):
-    known = [
-        "active",
-        "completed",
-        "stopped",
-        "on-hold",
-        "in-progress",
-        "draft",
-        "cancelled",
-        "entered-in-error",
-        "unknown",
-        "not-taken",
-        "not-done",
-        "preparation",
-        None,
-    ]
-    for status in known:
+def test_each_kind_has_the_statuses_that_count(record, resource, kind, counted, others):
+    for status in counted:
+        (found,) = record(resource(kind, status=status)).treatments
+        assert (found.kind, found.active) == (kind, status == "active")
+    reasons = dict(zip(others, others, strict=True)) | {None: "no status", "odd": "unknown status"}
+    for status, reason in reasons.items():
         found = record(resource(kind, status=status))
-        assert [t.kind for t in found.treatments] == ([kind] if status in statuses else [])
-        assert [r.reason for r in found.refused] == ([] if status in statuses else [status or "no status"])
-        assert all(t.active == (status == "active") for t in found.treatments)
+        assert (found.treatments, [r.reason for r in found.refused]) == ((), [reason])
 
 
 @pytest.mark.parametrize("intent", [*ORDERS, "proposal", "plan", "option", None])
 def test_only_an_order_counts(record, resource, intent):
     found = record(resource(intent=intent))
     assert len(found.treatments) == (intent in ORDERS)
-    assert [r.reason for r in found.refused] == ([] if intent in ORDERS else [intent or "no intent"])
+    assert [r.reason for r in found.refused] == ([] if intent in ORDERS else [intent or "unknown status"])
 
 
 def test_the_status_is_told_before_the_intent_and_that_before_do_not_perform(reasons, resource):
@@ -105,12 +108,18 @@ def test_a_refused_treatment_says_what_it_would_have_been(record, resource):
     assert refused.roles == {"prednisone"}
 
 
-def test_a_medicine_that_no_rule_reads_is_not_judged(record, resource):
-    found = record(
-        resource(medicationCodeableConcept=rxnorm("5521"), status="draft"),
-        resource("MedicationStatement", medicationCodeableConcept=None),
-    )
+def test_a_medicine_that_no_rule_reads_is_not_judged_if_it_says_what_it_is(record, resource):
+    words = {"medicationCodeableConcept": {**rxnorm("5521"), "text": "hydroxychloroquine"}}
+    atc = {
+        "medicationCodeableConcept": {"coding": [{"system": "http://www.whocc.no/atc", "code": "N02BE01"}]}
+    }
+    found = record(resource(id="a", status="draft", **words), resource(id="b", status="draft", **atc))
     assert (found.treatments, found.refused) == ((), ())
+
+
+@pytest.mark.parametrize("concept", [None, {}, rxnorm("5521"), {"coding": [{"code": "x"}]}])
+def test_a_medicine_that_says_nothing_may_be_any(reasons, resource, concept):
+    assert reasons(resource(medicationCodeableConcept=concept)) == {"MedicationRequest/m1": "unresolved"}
 
 
 @pytest.mark.parametrize(
