@@ -36,7 +36,6 @@ SYSTEMS = {
     "v3gender": "http://terminology.hl7.org/CodeSystem/v3-AdministrativeGender",
     "range": "http://terminology.hl7.org/CodeSystem/referencerange-meaning",
     "absent": "http://terminology.hl7.org/CodeSystem/data-absent-reason",
-    "kbv": "https://fhir.kbv.de/CodeSystem/KBV_CS_SFHIR_ICD_DIAGNOSESICHERHEIT",
     "local": "urn:local",
 }
 CODE_FILES = (
