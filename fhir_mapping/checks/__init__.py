@@ -3,26 +3,29 @@
 In: `Gathered` and the moment. Out: a `PatientRecord`, the same for any order of the entries. `judge` takes these steps
 in this order, and the first reason to refuse a resource is the one that is kept:
 
-1. Read every entry in neutral terms (`versions/`). Nothing is refused.
+1. Read every entry in neutral terms (`versions/`), leniently: what is of a wrong type is left out and named.
 2. Of the versions of a resource the last goes on; the others are `superseded` (F7).
-3. Read who the patient is (E5), and which reports of this patient list which result (D1). Nothing is refused.
+3. Read who the patient is (E5), which reports of this patient list which result (D1), what other Observations are
+   about (U1), and which Conditions are the patient's own (F1). Nothing is refused.
 4. Judge each resource by itself:
 
-   a. whose it is (F1): `other patient`, whatever the resource may be;
-   b. what it is (F4): of no code of our tables, only an `unreadable` one is refused, anything else is left out in
-      silence; Patient and Appointment need no code;
-   c. again whose it is (F1): `no subject`;
-   d. whether what we read of it has the right JSON types: `unreadable`;
-   e. what the module of its type asks, in this order:
+   a. what it is (F4): one of no code of our tables is left out in silence, unless it is another patient's (F1) or
+      `unreadable`; Patient and Appointment need no code, and a medicine that says nothing may be any (T1);
+   b. whether what the rules ask of it could be read: `unreadable`;
+   c. whose it is (F1): `other patient`, `subject elsewhere`, `no subject`;
+   d. what the module of its type asks, in this order:
 
-      - Observation: another focus (F1), extensions (F2), status, time (F3), conflicting codes (F4), missing value (F5),
-        unit (F6), plausible value (F5). What passes gets its limits (F8).
-      - Condition: extensions (F2), verification (M1), time (F3).
-      - medication resources: extensions, those of the product too (F2), status, intent (T2), time (F3), conflicting
-        codes (F4). By an excluded route, time is not asked, and what passes is left out in silence (T1).
-      - Procedure, DiagnosticReport: extensions (F2), status, time (F3).
+      - Observation: another focus (F1), extensions (F2), status, time (F3), conflicting codes (F4), absent value and
+        number (F5), unit (F6), plausible value (F5), limits (F8). One that says nothing is no fact, and not refused.
+      - Condition: extensions (F2), verification and statuses (M1), time (F3).
+      - medication resources: extensions, those of the product too (F2), status, intent (T2), time (F3), `unresolved`
+        (T1), conflicting codes (F4). By an excluded route time is not asked, and what passes is left out in silence.
+      - Procedure, DiagnosticReport: extensions (F2), status, time (F3), of an infusion conflicting codes (F4).
       - Encounter, Appointment, ServiceRequest: extensions (F2); with a status or an intent that does not count they are
         left out in silence (V3, V4); time (F3).
+
+   e. what it leaves in doubt (`doubts`, U1 to U3): refused for a reason that says nothing about what it would have
+      said, or named by its words alone. Nothing of another patient's.
 
 5. Of facts that say the same the one with the lowest id stays (F7), and what remains is sorted.
 6. Say which sources failed and which are not offered (F9).
