@@ -50,6 +50,8 @@ def silence(eligibility: str, band: str) -> str:
             return (
                 "Assessed: IMNM is possible and not confirmed; this client wants no card that asks about it."
             )
+        case "unknown":
+            return "Not assessed: it is not known whether this is an IMNM patient."
         case "excluded":
             return "Not assessed: the patient has died."
         case _:

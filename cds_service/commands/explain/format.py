@@ -6,7 +6,7 @@ from datetime import UTC, date
 from decimal import Decimal
 from typing import Any
 
-from cds_service.cards.assessment import Assessment
+from cds_service.cards.assessment import Assessment, EligibilityUnknown
 from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.render import render
 from fhir_mapping.evidence import Activity, Barring, Evidence, Feature, Measured
@@ -37,7 +37,10 @@ def as_json(assessment: Assessment, settings: CardSettings | None = None) -> dic
         "doubts": [_doubt(barring) for barring in findings.doubts],
         "notes": [{"rule": n.rule, "text": n.text} for n in findings.notes],
         "model": _model(assessment),
-        "cards": render(assessment, settings or CardSettings()),
+        # Whether an unknown eligibility is a card or a 412 is the client's setting.
+        "cards": []
+        if isinstance(outcome, EligibilityUnknown)
+        else render(assessment, settings or CardSettings()),
     }
     if findings.activity is not None:
         answer["activity"] = _activity(findings.activity)
