@@ -39,7 +39,7 @@ class Orderable:
 class DecidingTest:
     """What would make an unknown predictor known (S8).
 
-    `reasons`: it competes only where the predictor is unknown for one of these, in which `*` stands for any text;
+    `reasons`: it competes only where the predictor is unknown for one of these, in which `…` stands for any text;
     empty: for any but that its source failed.
     """
 
@@ -49,7 +49,7 @@ class DecidingTest:
 
     def helps(self, reason: str) -> bool:
         """Whether the test can answer a predictor that is unknown for this reason."""
-        named = any(fnmatchcase(reason, shape) for shape in self.reasons)
+        named = any(fnmatchcase(reason, shape.replace("…", "*")) for shape in self.reasons)
         return named or not (self.reasons or reason == NOT_READ)
 
 
