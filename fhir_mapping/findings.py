@@ -13,7 +13,7 @@ from fhir_mapping.rules.predictors.ana import high_ana
 from fhir_mapping.rules.predictors.cardiac import cardiac_involvement
 from fhir_mapping.rules.predictors.drr import high_drr
 from fhir_mapping.rules.predictors.refractory import treatment_refractory
-from models.inputs import State
+from models.inputs import NOT_READ, State
 
 SOURCES: Mapping[Predictor, tuple[SourceKey, ...]] = {  # S5: the queries that feed each predictor
     "cardiac_involvement": ("conditions", "cardiacTests"),
@@ -75,7 +75,7 @@ def _as_far_as_read(record: PatientRecord, name: Predictor, feature: Feature) ->
     """S5: a predictor whose source failed is not read, whatever the rest says; what was read to be present stays."""
     if feature.state is State.PRESENT or not any(map(record.has_failed, SOURCES[name])):
         return feature
-    return Feature(State.MISSING, _MISSING_RULES[name], "not read")
+    return Feature(State.MISSING, _MISSING_RULES[name], NOT_READ)
 
 
 def _refused(record: PatientRecord) -> tuple[RefusedFact, ...]:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from typing import Literal
 
-from models.inputs import Horizon
+from models.inputs import NOT_READ, Horizon
 
 Mark = Literal["published", "derived", "assumed"]
 BandName = Literal["low", "intermediate", "high"]
@@ -38,7 +39,8 @@ class Orderable:
 class DecidingTest:
     """What would make an unknown predictor known (S8).
 
-    `reasons`: it competes only where the predictor is unknown for one of these; empty: for any.
+    `reasons`: it competes only where the predictor is unknown for one of these, in which `…` stands for any text;
+    empty: for any but that its source failed.
     """
 
     name: str
@@ -47,7 +49,8 @@ class DecidingTest:
 
     def helps(self, reason: str) -> bool:
         """Whether the test can answer a predictor that is unknown for this reason."""
-        return not self.reasons or reason in self.reasons
+        named = any(fnmatchcase(reason, shape.replace("…", "*")) for shape in self.reasons)
+        return named or not (self.reasons or reason == NOT_READ)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,10 @@ class State(StrEnum):
         return self in {State.PRESENT, State.ABSENT}
 
 
+NOT_READ = "not read"
+"""The reason of a predictor whose source failed (S5)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Predictor:
     """One predictor of one patient; `reason` says why it is not known (S8 asks for it)."""

@@ -92,10 +92,10 @@ def score(model: Model, predictors: Mapping[str, Predictor], unread: Mapping[str
     marks = {State.PRESENT: "1", State.ABSENT: "0"}
     pattern = "".join(marks.get(predictors[name].state, "?") for name in model.names)
     unknown = {name: predictors[name].reason for name in model.names if not predictors[name].state.known}
-    test = next_best_test(model, pattern, unknown)
     if unread:
         failures = ", ".join(f"{source} ({what})" for source, what in unread.items())
-        return Abstained("record-incomplete", f"could not be read: {failures}", tuple(unread), pattern, test)
+        return Abstained("record-incomplete", f"could not be read: {failures}", tuple(unread), pattern, None)
+    test = next_best_test(model, pattern, unknown)
     known, at_least = len(pattern) - len(unknown), model.policy.known_at_least
     if known < at_least:
         reason = f"{known} of {len(pattern)} predictors known, at least {at_least} are needed"
@@ -200,9 +200,7 @@ def next_best_test(model: Model, pattern: str, unknown: Mapping[str, str]) -> Ne
 
     `unknown` gives the reason why each is not known. The order of the policy's tests breaks ties.
     """
-    helpful = [
-        name for name, test in model.policy.tests.items() if name in unknown and test.helps(unknown[name])
-    ]
+    helpful = [name for name in model.policy.tests if _competes(model, name, unknown)]
     if not helpful:
         return None
     best = min(helpful, key=lambda name: round(expected_width(model, pattern, name), _WIDTH_DECIMALS))
@@ -226,10 +224,12 @@ def _mean_u(model: Model, cell: str, horizon: Horizon) -> float:
 
 
 def _needs(model: Model, unknown: Mapping[str, str]) -> tuple[str, ...]:
-    tests = {name: model.policy.tests[name] for name in model.names if name in unknown}
+    tests = (model.policy.tests[name] for name in model.names if _competes(model, name, unknown))
     return tuple(
         f"{test.name} ({test.orders[0].vocabulary} {', '.join(order.code for order in test.orders)})"
-        if test.helps(unknown[name])
-        else test.name
-        for name, test in tests.items()
+        for test in tests
     )
+
+
+def _competes(model: Model, name: str, unknown: Mapping[str, str]) -> bool:
+    return name in unknown and model.policy.tests[name].helps(unknown[name])

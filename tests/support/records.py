@@ -27,6 +27,7 @@ class Record:
     time_zone: str = "UTC"
     accept_unknown_status: bool = False
     any_encounter_counts: bool = True
+    also_known_as: tuple = ()
     site_map: tuple = ()
     failed: tuple = ()
     not_offered: tuple = ()

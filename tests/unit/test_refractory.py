@@ -178,6 +178,7 @@ YEAR = course("prednisone", 1000, 635)
         (YEAR, ck(500, 1000), ck(401, 635), "T7"),
         (YEAR, ck(900, 1000, comparator=">"), ck(800, 635), "T8"),
         (YEAR, ck(1000, 1000, comparator="<"), ck(501, 635), "T7"),
+        (YEAR, ck(2000, 1000, comparator="<="), ck(501, 635), "T8"),
         (YEAR, ck(1000, 1000), ck(500, 635, comparator=">"), "T7"),
         (YEAR, ck(1000, 1000), ck(900, 635, comparator="<"), "T8"),
         (course("prednisone", 1000, 636), ck(1000, 1000), ck(900, 636), "T8"),

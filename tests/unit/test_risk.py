@@ -22,10 +22,17 @@ def model() -> Model:
     return load_model(default_folder())
 
 
-def predictors(pattern, reason="no data"):
-    """The predictors of a pattern in the model's order; "~" is indeterminate, "?" missing."""
+HELPED = {"cardiac_involvement": "not assessed", "high_ana": "no ANA result", "high_drr": "no AST"}
+
+
+def predictors(pattern, reason=""):
+    """The predictors of a pattern in the model's order; "~" is indeterminate, "?" missing.
+
+    `reason` is why refractory is not known, or whatever HELPED does not say.
+    """
     states = (STATES[mark] for mark in pattern)
-    return {n: Predictor(s, "" if s.known else reason) for n, s in zip(model().names, states, strict=True)}
+    names = zip(model().names, states, strict=True)
+    return {n: Predictor(s, "" if s.known else HELPED.get(n, reason)) for n, s in names}
 
 
 def scored(pattern, reason="no data") -> Scored:
@@ -165,7 +172,10 @@ def test_what_would_help_is_named_with_its_loinc():
 
 
 def test_no_test_is_named_for_a_refractory_state_that_no_test_can_settle():
-    assert "response to treatment" in abstained("???1", reason="treated < 90 days").needs
+    assert abstained("???1", reason="treated < 90 days").needs == (
+        "cardiac assessment (LOINC 89579-7)",
+        "ANA titre (LOINC 5048-4)",
+    )
 
 
 def test_an_unread_source_gives_no_number_and_is_named():
@@ -176,10 +186,10 @@ def test_an_unread_source_gives_no_number_and_is_named():
     assert outcome.next_best_test is None
 
 
-def test_an_unread_source_wins_over_too_few_predictors_and_the_next_best_test_is_still_given():
+def test_an_unread_source_wins_over_too_few_predictors_and_no_test_is_offered():
     outcome = abstained("???1", {"enzymes": "timed out"})
     assert outcome.code == "record-incomplete"
-    assert outcome.next_best_test is not None
+    assert outcome.next_best_test is None
 
 
 # S7: contributions
@@ -264,6 +274,34 @@ def test_equal_widths_are_decided_by_the_order_of_the_policy():
 )
 def test_treatment_refractory_competes_only_where_a_ck_would_answer_it(reason, competes):
     assert (scored("01?1", reason).next_best_test is not None) == competes
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "competes"),
+    [
+        ("high_drr", "no ALT", True),
+        ("high_drr", "not the same day", True),
+        ("high_drr", "no pair within 5 years", True),
+        ("high_drr", "unit", True),
+        ("high_drr", "a newer result could not be read", True),
+        ("high_drr", "ALT < 5 U/L", False),
+        ("high_drr", "no pair from active disease", False),
+        ("high_drr", "AST and ALT may not come from muscle: liver disease", False),
+        ("high_ana", "a result could not be read", True),
+        ("high_ana", "not read", False),
+        ("cardiac_involvement", "last troponin I on 2024-11-03, over 365 days ago", True),
+        ("cardiac_involvement", "troponin T raised, may come from skeletal muscle: troponin I decides", True),
+        ("cardiac_involvement", "a newer result could not be read", True),
+        ("cardiac_involvement", "a diagnosis could not be read", False),
+        ("cardiac_involvement", "an older ejection fraction could not be read", False),
+        ("cardiac_involvement", "pre-existing", False),
+        ("treatment_refractory", "a newer CK could not be read", True),
+        ("treatment_refractory", "an agent could not be read", False),
+        ("treatment_refractory", "not read", False),
+    ],
+)
+def test_a_test_competes_only_where_it_would_answer_the_reason(name, reason, competes):
+    assert model().policy.tests[name].helps(reason) is competes
 
 
 def test_the_next_best_test_is_given_on_abstention():

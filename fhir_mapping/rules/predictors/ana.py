@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.evidence import Feature, Note
 from fhir_mapping.laboratory.bounds import at_least
 from fhir_mapping.laboratory.staining import Staining, belongs_to, read_ana
@@ -25,6 +26,7 @@ class Decision:
     titre: Titre | None = None
     reason: str = ""
     note: str = ""
+    left_open: tuple[Doubt, ...] = ()
 
 
 def high_ana(record: PatientRecord) -> Feature:
@@ -69,6 +71,7 @@ def _feature(decision: Decision, stale: bool) -> Feature:
         date=result.when.day_text,
         evidence=(cite(result, value=shown, unit=_UNIT if titre else ""),),
         notes=(Note("A3", decision.note),) if decision.note else (),
+        barred_by=decision.left_open,
     )
 
 
@@ -83,7 +86,8 @@ def _decision(stainings: Iterable[Staining], rules: Rules) -> Decision | None:
         (State.ABSENT, False, ""),
     ):
         if highest := _highest(by_time, is_high, rules):
-            return Decision(state, *highest, reason)
+            left_open = _left_open(by_time, rules) if is_high is None else ()
+            return Decision(state, *highest, reason, left_open=left_open)
     latest: dict[str, Staining] = {}
     for staining in by_time:
         latest.setdefault("cytoplasmic" if staining.cytoplasmic else staining.answer or "unread", staining)
@@ -93,6 +97,12 @@ def _decision(stainings: Iterable[Staining], rules: Rules) -> Decision | None:
     note = "cytoplasmic staining only: no nuclear titre" if stained else ""
     negative = latest.get("negative") or stained
     return Decision(State.ABSENT, negative, note=note) if negative else None
+
+
+def _left_open(stainings: Iterable[Staining], rules: Rules) -> tuple[Doubt, ...]:
+    """F5: the results whose comparator or interval leaves the question open."""
+    open_ones = {s.result for s in stainings if _highest((s,), None, rules)}
+    return tuple(open_doubt(result) for result in sorted(open_ones, key=lambda result: result.id))
 
 
 def _highest(

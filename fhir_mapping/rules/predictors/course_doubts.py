@@ -43,7 +43,7 @@ def stayed_raised(course: TreatmentCourse, early: Sequence[Result], late: Result
     """T7: whether a CK is raised and above 50 % of the highest early CK; None where bounds leave it open."""
     amounts = [amount_of(ck) for ck in early]
     half = course.record.mapping.tables.rules.number("refractory.ck_of_peak_percent") / 100
-    least = max(a.value for a in amounts if not a.comparator.startswith("<")) if amounts else None
+    least = max((a.value for a in amounts if not a.comparator.startswith("<")), default=None)
     most = max(a.upto or a.value for a in amounts)
     amount = amount_of(late)
     over_most = above(amount.value, amount.comparator, most * half, amount.upto)

@@ -5,43 +5,55 @@ import re
 from fractions import Fraction
 
 from .spelling import nfkc
-from .tables import UCUM, as_text, canonical_system, number
+from .tables import UCUM, as_text, canonical_system
 
 TEMPERATURE = re.compile(
-    r"[\s,@/]*[(\[{]?\s*(?:at\s+)?[0-9]{2}\s*(?:°\s*C|C|Cel|deg\s*C)\b\s*[)\]}]?", re.IGNORECASE
+    r"[(\[{]?\s*(?:@|at|bei)?\s*(?<![0-9*^.])[0-9]{2}(?:[.,][0-9])?\s*(?:°|deg)?\s*c(?:el)?(?![a-z])\s*[)\]}]?",
+    re.IGNORECASE,
 )
-IN_CODES = re.compile(r"([kmunµμ]|mc)?(?:\[iU\]|\[IU\]|\[U\]|IU|IE|UI|U|E)")
-IN_TEXTS = re.compile(r"([kmunµμ]|mc)?(?:\[iu\]|\[u\]|iu|ie|ui|units?|u|e)")
-MICRO = re.compile(r"^(?:µ|μ|mc)(?=[a-zA-Z])|(?<=[/*])(?:µ|μ|mc)(?=[a-zA-Z])")
+INTERNATIONAL_UNITS = ("U", "IU", "[iU]", "[IU]", "[U]", "IE", "UI", "E")
+IN_TEXTS_ALSO = ("unit", "units")
+PREFIXES = {"": "", "k": "k", "m": "m", "n": "n", "u": "u", "µ": "u", "μ": "u", "mc": "u"}
+POWERS = (("x10", "10"), ("10^", "10*"), ("10**", "10*"), ("10e", "10*"))
+SUPERSCRIPTS = {ord(sign): f"^{power}" for power, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
 
 
 def rule_F6_spelling(unit: str, *, is_code: bool) -> str:
-    """One spelling of a unit: litre, international unit and micro as F6 says; texts in any case."""
-    text = TEMPERATURE.sub("", nfkc(unit)).strip()
-    text = re.sub(r"\s*/\s*", "/", text)
+    """One spelling of a unit: litre, international unit and micro as F6 says; texts in any case, without blanks."""
+    text = TEMPERATURE.sub("", nfkc(unit.translate(SUPERSCRIPTS)))
+    text = "".join(text.split())
     if not is_code:
-        text = text.casefold()
-    parts = text.split("/")
-    whole = (IN_CODES if is_code else IN_TEXTS).fullmatch(parts[0])
-    if whole:
-        prefix = whole[1] or ""
-        parts[0] = ("u" if prefix in ("µ", "μ", "mc", "u") else prefix) + "U"
-    parts = [parts[0], *(re.sub(r"^([a-zµμ]*)[lL]$", r"\1L", part) for part in parts[1:])]
-    return MICRO.sub("u", "/".join(parts))
+        text = text.casefold().replace(".", "")
+    for written, plain in POWERS:
+        text = text.replace(written, plain)
+    return "/".join(rule_F6_part(part, is_code=is_code) for part in text.split("/"))
+
+
+def rule_F6_part(part: str, *, is_code: bool) -> str:
+    """What stands before or after a stroke: `mcL`, `µl`, `kIE`."""
+    names = INTERNATIONAL_UNITS if is_code else (*INTERNATIONAL_UNITS, *IN_TEXTS_ALSO)
+    for written, prefix in PREFIXES.items():
+        for name in names:
+            if part == written + (name if is_code else name.casefold()):
+                return f"{prefix}U"
+        if part in (f"{written}l", f"{written}L"):
+            return f"{prefix}L"
+    if part in ("dl", "dL"):
+        return "dL"
+    for written in ("µ", "μ", "mc"):
+        if part.startswith(written) and len(part) > len(written):
+            return f"u{part[len(written) :]}"
+    return part
 
 
 def rule_F6_lookup(tables: dict, unit: str, dimension: str, form: str) -> Fraction | None:
-    """The factor of a unit of one dimension and form, or nothing."""
+    """The factor of a unit of one dimension, or nothing: a code of UCUM is also a spelling in texts."""
     wanted = rule_F6_spelling(unit, is_code=form == "ucum")
     for kind, written_form, written, factor in tables["units"]:
-        if (kind, written_form) != (dimension, form):
+        if kind != dimension or written == "(none)" or (form == "ucum" and written_form != "ucum"):
             continue
-        if unit == written or wanted == rule_F6_spelling(written, is_code=form == "ucum"):
+        if wanted == rule_F6_spelling(written, is_code=form == "ucum"):
             return factor
-    if dimension == "nt-probnp-concentration":
-        if wanted == rule_F6_spelling("pmol/L", is_code=form == "ucum"):
-            return Fraction(number(tables, "units.nt_probnp_pmol"))
-        return rule_F6_lookup(tables, unit, "mass-concentration", form)
     return None
 
 
