@@ -42,11 +42,14 @@ def limits_of(ranges: Iterable[Range], value: Value, role: Role, when: Moment, c
     ]
     lows = _left((part.low, part) for part in fitting)
     highs = _left((part.high, part) for part in fitting)
+    band = title_of(number, _bands(fitting)) if number and not role.dimension else ""
+    if band is None:  # what its bands leave open, no limit decides
+        highs = ()
     limits = ReferenceLimits(
         low=lows[0] if len(lows) == 1 else None,
         high=highs[0] if len(highs) == 1 else None,
         highs=highs if len(highs) > 1 else (),
-        band=title_of(number, _bands(fitting)) if number and not role.dimension else "",
+        band=band or "",
     )
     default = f"upper_limit.{role.word}"
     if limits.high is None and default in case.tables.rules:

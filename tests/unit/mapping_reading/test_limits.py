@@ -296,6 +296,7 @@ NEGATIVE, BORDERLINE, POSITIVE = band("Negative", 0, 5), band("Borderline", 6, 1
         ("<=6", ""),
         (">=11", "Positive"),
         (">10", ""),
+        (">=10", ""),
         (">5", ""),
         ("1-5", "Negative"),
         ("5-6", ""),
