@@ -5,15 +5,23 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
-from fhir_mapping.laboratory.phrases import DASH, any_of, plain
+from fhir_mapping.laboratory.phrases import plain
 from fhir_mapping.record import Amount, Number, Value
 from fhir_mapping.terms import Tables
 from fhir_mapping.terms.units import Units, sane, spelled
-from fhir_mapping.terms.words import Vocabulary
+from fhir_mapping.terms.words import DASH, Vocabulary
 
 _LONGEST_TEXT = 1000  # characters; no number is longer
 _LONGEST_NUMBER = 20  # digits that are shown
+# Templates of `Vocabulary.pattern`. A comparator as laboratories write it: <, >=, ≤, >/=, > or =, less than or equal to.
+COMPARATOR = (
+    r"(?:(?P<at_most>[≤≦⩽]|<<at-most>>)|(?P<at_least>[≥≧⩾]|<<at-least>>)"
+    r"|(?:(?P<less><|<<below>>)|(?P<more>>|<<above>>))(?P<equal> ?/?=| or =| <<or-equal>>)?)"
+)
+TO = rf"(?:{DASH}|~|<<range-to>>)"  # between the ends of an interval
 _DIGITS = r"(?:[0-9]+(?:[.,'][0-9]+| [0-9]{3}(?![0-9]))*|[.,][0-9]+)"
+_WHOLLY = rf"(?:{COMPARATOR} ?)?(?P<low>{_DIGITS})(?:(?P<between>[^0-9]{{0,30}}?){TO} ?(?P<high>{_DIGITS}))?(?P<rest>.*)"
+_FLAG = r"(?:(?<![^ ])|(?=[(\[*]))[(\[]?<<flag>>[)\]]?\Z"
 _GROUPED = re.compile(r"[0-9]{1,3}([,.' ])[0-9]{3}(?:\1[0-9]{3})*")
 _SIGNS = str.maketrans("", "", ",.' ")
 _POWER = r"(?:x ?)?10(?:\*\*|[*^eE])[0-9]{1,2} ?"  # of ten, as in 10^9/L
@@ -45,13 +53,7 @@ def read_number(text: str, vocabulary: Vocabulary) -> Number | None:
     """
     if len(text) > _LONGEST_TEXT:
         return None
-    to = range_sign(vocabulary)
-    written = re.fullmatch(
-        rf"(?:{comparator_sign(vocabulary)} ?)?(?P<low>{_DIGITS})"
-        rf"(?:(?P<between>[^0-9]{{0,30}}?)(?:{to}) ?(?P<high>{_DIGITS}))?(?P<rest>.*)",
-        plain(text),
-        re.IGNORECASE,
-    )
+    written = vocabulary.pattern(_WHOLLY).fullmatch(plain(text))
     if not written:
         return None
     unit, between = (_unit(written[part] or "", vocabulary) for part in ("rest", "between"))
@@ -89,35 +91,18 @@ def readings(digits: str) -> tuple[Decimal, ...]:
 def _unit(rest: str, vocabulary: Vocabulary) -> str | None:
     """The unit that stands after a number, without temperature and flag; None where it is something else."""
     unit = _TEMPERATURE.sub("", _BESIDE_SLASH.sub("/", rest)).strip()
-    flags = "|".join(sorted(map(re.escape, vocabulary.words("flag")), key=len, reverse=True))
-    flag = re.search(rf"(?:(?<![^ ])|(?=[(\[*]))[(\[]?(?:{flags})[)\]]?\Z", unit, re.IGNORECASE)
+    flag = vocabulary.pattern(_FLAG).search(unit)
     unit = unit[: flag.start()].rstrip() if flag else unit
     return unit if not unit or _UNIT.fullmatch(unit) else None
 
 
-def comparator_sign(vocabulary: Vocabulary) -> str:
-    """A regular expression for a comparator as laboratories write it: <, >=, ≤, >/=, > or =, less than or equal to."""
-    less, more, at_most, at_least, equal = (
-        any_of(role, vocabulary) for role in ("below", "above", "at-most", "at-least", "or-equal")
-    )
-    return (
-        rf"(?:(?P<at_most>[≤≦⩽]|{at_most})|(?P<at_least>[≥≧⩾]|{at_least})"
-        rf"|(?:(?P<less><|{less})|(?P<more>>|{more}))(?P<equal> ?/?=| or =| {equal})?)"
-    )
-
-
 def comparator(written: re.Match[str]) -> str:
-    """The comparator that `comparator_sign` matched, as FHIR writes it; empty: none."""
+    """The comparator that `COMPARATOR` matched, as FHIR writes it; empty: none."""
     if written["at_most"] or written["at_least"]:
         return "<=" if written["at_most"] else ">="
     if written["less"] or written["more"]:
         return ("<" if written["less"] else ">") + ("=" if written["equal"] else "")
     return ""
-
-
-def range_sign(vocabulary: Vocabulary) -> str:
-    """A regular expression for what stands between the ends of an interval."""
-    return rf"{DASH}|~|{any_of('range-to', vocabulary)}"
 
 
 def plausible(number: Number, dimension: str, units: Units, fits: Callable[[Decimal], bool]) -> Number | None:
