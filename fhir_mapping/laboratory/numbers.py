@@ -13,14 +13,17 @@ from fhir_mapping.terms.words import DASH, Vocabulary
 
 _LONGEST_TEXT = 1000  # characters; no number is longer
 _LONGEST_NUMBER = 20  # digits that are shown
-# Templates of `Vocabulary.pattern`. A comparator as laboratories write it: <, >=, ≤, >/=, > or =, less than or equal to.
+# Templates of `Vocabulary.pattern`. A comparator in every writing: <, >=, ≤, >/=, > or =, less than or equal to.
 COMPARATOR = (
     r"(?:(?P<at_most>[≤≦⩽]|<<at-most>>)|(?P<at_least>[≥≧⩾]|<<at-least>>)"
     r"|(?:(?P<less><|<<below>>)|(?P<more>>|<<above>>))(?P<equal> ?/?=| or =| <<or-equal>>)?)"
 )
 TO = rf"(?:{DASH}|~|<<range-to>>)"  # between the ends of an interval
 _DIGITS = r"(?:[0-9]+(?:[.,'][0-9]+| [0-9]{3}(?![0-9]))*|[.,][0-9]+)"
-_WHOLLY = rf"(?:{COMPARATOR} ?)?(?P<low>{_DIGITS})(?:(?P<between>[^0-9]{{0,30}}?){TO} ?(?P<high>{_DIGITS}))?(?P<rest>.*)"
+_WHOLLY = (
+    rf"(?:{COMPARATOR} ?)?(?P<low>{_DIGITS})"
+    rf"(?:(?P<between>[^0-9]{{0,30}}?){TO} ?(?P<high>{_DIGITS}))?(?P<rest>.*)"
+)
 _FLAG = r"(?:(?<![^ ])|(?=[(\[*]))[(\[]?<<flag>>[)\]]?\Z"
 _GROUPED = re.compile(r"[0-9]{1,3}([,.' ])[0-9]{3}(?:\1[0-9]{3})*")
 _SIGNS = str.maketrans("", "", ",.' ")
@@ -31,7 +34,7 @@ _TEMPERATURE = re.compile(r"[(\[{] ?[0-9]{2} ?°? ?C ?[)\]}]| @? ?[0-9]{2} ?°? 
 
 
 def number_of(value: Value, tables: Tables) -> Number | None:
-    """The number of a value: also one that its text, or the text of an answer without a code we know, wholly is (F5)."""
+    """The number of a value, also of a text that is wholly one: its own, or that of an answer without a known code (F5)."""
     if value.number:
         return value.number
     if value.integer is not None:
@@ -106,7 +109,7 @@ def comparator(written: re.Match[str]) -> str:
 
 
 def plausible(number: Number, dimension: str, units: Units, fits: Callable[[Decimal], bool]) -> Number | None:
-    """Drop the reading of an ambiguous number that is beyond the plausible range; None: the number is `implausible` (F5).
+    """Drop the reading of an ambiguous number that is beyond the plausible range; None: it is `implausible` (F5).
 
     `fits` tells whether a magnitude in the canonical unit of the dimension is plausible.
     """
@@ -148,7 +151,8 @@ def measured(number: Number, dimension: str, units: Units) -> Amount | None:
 def as_written(number: Number) -> str:
     """Write a number with its comparator and unit, as in "<5 U/L"; one of absurd length is rounded."""
     ends = [_digits(value) for value in (number.value, number.upto) if value is not None]
-    return f"{number.comparator}{(' or ' if number.ambiguous else '–').join(ends)} {number.unit or number.unit_code}".rstrip()
+    digits = (" or " if number.ambiguous else "–").join(ends)
+    return f"{number.comparator}{digits} {number.unit or number.unit_code}".rstrip()
 
 
 def _digits(value: Decimal) -> str:

@@ -94,7 +94,7 @@ def without_reference(text: str, vocabulary: Vocabulary) -> str:
 
 
 def opened(text: str, places: list[int]) -> str:
-    """A text with every bracket blanked out that holds none of the places (in order); the others lose their signs (A1)."""
+    """A text in which each bracket that holds none of the places (in order) is blanked out, and the others are opened."""
     characters, done = list(text), 0
     for start, end in sorted(_brackets(text)):
         if start < done:

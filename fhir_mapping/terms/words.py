@@ -18,7 +18,8 @@ NamedIn = Literal["Condition", "Observation", "medication"]
 
 LONGEST_TEXT = 1000  # characters; a name stands at the beginning of a text
 DASH = r"[-\u00ad\u058a\u05be\u1400\u1806\u2010-\u2015\u2043\u2212\u2e3a\u2e3b\u301c\u3030\u30a0]"
-UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"  # kana and Chinese characters, for a class: no blanks between words
+# Kana and Chinese characters, for a class of an expression: such words have no blanks between them.
+UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _DASHES = re.compile(DASH)
 _SEPARATOR = re.compile(r"[,;+]|\band\b")  # A4
 _WORD = re.compile(r"[^\W_]+")
