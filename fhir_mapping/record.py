@@ -182,7 +182,9 @@ class ReferenceLimits:
     high: Decimal | None = None
     default: bool = False  # `high` is ours, not the laboratory's
     highs: tuple[Decimal, ...] = ()
-    band: str = ""  # the words of the titled band that holds the value of an antibody (E7)
+    band: Literal["", "positive", "weak", "negative"] = (
+        ""  # the title of the antibody's band that holds the value
+    )
 
     @property
     def several(self) -> bool:

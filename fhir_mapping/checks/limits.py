@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from fhir_mapping.checks.judging import Case, completed_years
-from fhir_mapping.laboratory.bands import Band, title_of
+from fhir_mapping.laboratory.bands import Band, Title, title_of
 from fhir_mapping.laboratory.numbers import number_of, read_number
 from fhir_mapping.laboratory.phrases import plain, sounds_weak, verdict
 from fhir_mapping.record import Moment, Number, ReferenceLimits, Value
@@ -24,7 +24,7 @@ class _Fitting:
 
     low: Decimal | None
     high: Decimal | None
-    title: str  # its own text or type, where it answers like the words of a result (E7)
+    title: Title  # what its own text or type answers, read like the words of a result (E7)
     is_normal: bool  # its own text or type says normal or negative
     specificity: int
 
@@ -42,11 +42,14 @@ def limits_of(ranges: Iterable[Range], value: Value, role: Role, when: Moment, c
     ]
     lows = _left((part.low, part) for part in fitting)
     highs = _left((part.high, part) for part in fitting)
+    band = title_of(number, _bands(fitting)) if number and not role.dimension else ""
+    if band is None:  # what its bands leave open, no limit decides
+        highs = ()
     limits = ReferenceLimits(
         low=lows[0] if len(lows) == 1 else None,
         high=highs[0] if len(highs) == 1 else None,
         highs=highs if len(highs) > 1 else (),
-        band=title_of(number, _bands(fitting)) if number and not role.dimension else "",
+        band=band or "",
     )
     default = f"upper_limit.{role.word}"
     if limits.high is None and default in case.tables.rules:
@@ -67,9 +70,7 @@ def _bands(fitting: Iterable[_Fitting]) -> list[Band]:
     """The titled bands of an antibody, the most specific ones."""
     titled = [part for part in fitting if part.title and (part.low, part.high) != (None, None)]
     most = max((part.specificity for part in titled), default=0)
-    return [
-        Band(part.low, part.high, part.title, part.is_normal) for part in titled if part.specificity == most
-    ]
+    return [Band(part.low, part.high, part.title) for part in titled if part.specificity == most]
 
 
 def plausible_range(role: Role, tables: Tables) -> tuple[Decimal, Decimal]:
@@ -87,7 +88,7 @@ def _fitting(part: Range, number: Number, role: Role, tables: Tables) -> _Fittin
     return _Fitting(
         low=_bound(low, number, role, tables),
         high=upper if upper is not None and _is_usable(upper, role, tables) else None,
-        title=next((text for text in texts if _answers(text, role, tables)), ""),
+        title=next((title for text in texts if (title := _title(text, role, tables))), ""),
         is_normal=tables.means("qualifiers", part.kinds, "normal-range")
         or any(_says_normal(text, role, tables) for text in texts),
         specificity=bool(part.groups) + part.has_age,
@@ -105,15 +106,17 @@ def _written_limits(text: str, tables: Tables) -> tuple[Number | None, Number | 
     return None, replace(number, comparator="") if is_upper else None
 
 
-def _answers(text: str, role: Role, tables: Tables) -> bool:
-    about, said = role.word, plain(text)
-    return verdict(said, tables.vocabulary, about) is not None or sounds_weak(said, tables.vocabulary, about)
+def _title(text: str, role: Role, tables: Tables) -> Title:
+    said = plain(text)
+    if sounds_weak(said, tables.vocabulary, role.word):
+        return "weak"
+    return verdict(said, tables.vocabulary, role.word) or ""
 
 
 def _says_normal(text: str, role: Role, tables: Tables) -> bool:
     named = tables.vocabulary.roles(text)
     is_normal = "normal" in named and "negation" not in named
-    return is_normal or verdict(plain(text), tables.vocabulary, role.word) == "negative"
+    return is_normal or _title(text, role, tables) == "negative"
 
 
 def _is_usable(bound: Decimal, role: Role, tables: Tables) -> bool:
@@ -128,7 +131,7 @@ def _fits_kind(part: Range, role: Role, tables: Tables) -> bool:
     """A range of type normal or of none; one whose type is only written says so in words, or is a titled band."""
     if part.kinds or not part.kind_written:
         return not part.kinds or tables.means("qualifiers", part.kinds, "normal-range")
-    return _says_normal(part.kind_text, role, tables) or _answers(part.kind_text, role, tables)
+    return _says_normal(part.kind_text, role, tables) or _title(part.kind_text, role, tables) != ""
 
 
 def _fits_sex(part: Range, case: Case) -> bool:

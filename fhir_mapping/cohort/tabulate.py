@@ -4,7 +4,6 @@ Each record is looked at as of its landmark, which is time zero; what came after
 and the end of follow-up. docs/adr/0011 says why time zero is chosen so. Used by the command line only.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +17,7 @@ from fhir_mapping.evidence import Feature, Findings
 from fhir_mapping.findings import find
 from fhir_mapping.laboratory.antibody import ANTIBODIES
 from fhir_mapping.laboratory.bounds import is_raised
-from fhir_mapping.laboratory.numbers import comparator_sign, range_sign
+from fhir_mapping.laboratory.numbers import COMPARATOR, TO
 from fhir_mapping.record import Gathered, PatientRecord
 from fhir_mapping.rules.eligibility import eligibility
 from fhir_mapping.rules.exposures import episodes, exposures
@@ -34,6 +33,7 @@ from models.training.errors import TrainingError
 _ESTABLISHED = frozenset({"definite", "probable"})
 _MYOPATHIES: frozenset[RoleWord] = frozenset({"core", "broad", "broad-antibody", "broad-hmgcr"})
 _RAW = ("ana_titre", "de_ritis_ratio")
+_BOUND = rf"{COMPARATOR}|[0-9] ?(?:{TO}|or) ?[0-9]"  # a value that is not measured itself
 _MOST_DAYS = 3653  # ten years after the start hardly anybody is left to follow
 _STARTS = {
     "eligible": "the first fact that made IMNM definite or probable",
@@ -250,8 +250,7 @@ def _row(
 
 def _measured(feature: Feature, cutoff: Cutoff, tables: Tables) -> Decimal | None:
     """The value behind a state; a bound or interval ("< 1:320") is none, nor is a ratio of results beyond F5's range."""
-    sign, to = comparator_sign(tables.vocabulary), range_sign(tables.vocabulary)
-    bound = re.compile(rf"{sign}|[0-9] ?(?:{to}|or) ?[0-9]", re.IGNORECASE)
+    bound = tables.vocabulary.pattern(_BOUND)
     is_bound = any(bound.search(evidence.original) for evidence in feature.evidence)
     plausible = feature.value is not None and cutoff.low <= feature.value <= cutoff.high
     return feature.value if plausible and not is_bound else None

@@ -86,9 +86,8 @@ def _by_limit(result: Result, tables: Tables) -> LabAnswer | None:
     number = number_of(result.value, tables)
     if number is None:
         return None
-    if band := result.limits.band:
-        is_weak = _sounds_weak(band, result.analyte, tables.vocabulary)
-        return "weak" if is_weak else _by_words(band, result.analyte, tables.vocabulary)
+    if result.limits.band:
+        return result.limits.band
     return _compared(number.value, number.comparator, number.upto, result.limits)
 
 

@@ -3,27 +3,27 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Literal
 
 from fhir_mapping.record import Number
 from fhir_mapping.terms.units import sane
 
+Title = Literal["", "positive", "weak", "negative"]  # what a band says; empty: there is none
 Place = tuple[
     Decimal, int
 ]  # a number, and whether it is that number (0), just below (-1) or just above it (1)
 
 _LOWEST: Place = (Decimal("-Infinity"), 0)
 _HIGHEST: Place = (Decimal("Infinity"), 0)
-_ABOVE_ALL = "positive"
 
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A range with a title; an open end is None. `is_normal`: its title says normal or negative."""
+    """A range with a title; an open end is None."""
 
     low: Decimal | None
     high: Decimal | None
-    title: str
-    is_normal: bool
+    title: Title
 
     @property
     def ends(self) -> tuple[Place, Place]:
@@ -34,21 +34,20 @@ class Band:
         )
 
 
-def title_of(number: Number, bands: Sequence[Band]) -> str:
-    """The title of the band that holds all that a number allows; empty where it has none or leaves it open.
+def title_of(number: Number, bands: Sequence[Band]) -> Title | None:
+    """The title of the band that holds all that a number allows; empty: no band does, None: it leaves it open.
 
-    Between two bands it is that of the lower, above all of them `positive`, below all of them that of the lowest if
-    that is the normal one.
+    Between two bands it is that of the lower, above all of them positive, below all of them negative if the lowest is.
     """
     if not bands or not sane(number.value):
         return ""
     ascending = sorted(bands, key=lambda band: band.ends)
     titles = {_title_at(place, ascending) for place in _places(number, ascending)}
-    return titles.pop() if len(titles) == 1 else ""
+    return titles.pop() if len(titles) == 1 else None
 
 
-def _title_at(place: Place, ascending: Sequence[Band]) -> str:
-    lower = ascending[0].title if ascending[0].is_normal else ""
+def _title_at(place: Place, ascending: Sequence[Band]) -> Title:
+    lower: Title = "negative" if ascending[0].title == "negative" else ""
     for band in ascending:
         low, high = band.ends
         if place < low:
@@ -56,7 +55,7 @@ def _title_at(place: Place, ascending: Sequence[Band]) -> str:
         if place <= high:
             return band.title
         lower = band.title
-    return _ABOVE_ALL
+    return "positive"
 
 
 def _places(number: Number, bands: Sequence[Band]) -> Iterator[Place]:

@@ -1,4 +1,4 @@
-"""What a value proves that is a bound or an interval: "> 7000" is above 5000, "< 9" and "2-5" leave 3 open (D6, A2)."""
+"""What a bound or an interval proves: "> 7000" is above 5000, "< 9" and "2-5" leave 3 open (D6, A2)."""
 
 from collections.abc import Iterable
 from decimal import Decimal

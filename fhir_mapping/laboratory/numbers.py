@@ -5,15 +5,26 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
-from fhir_mapping.laboratory.phrases import DASH, any_of, plain
+from fhir_mapping.laboratory.phrases import plain
 from fhir_mapping.record import Amount, Number, Value
 from fhir_mapping.terms import Tables
 from fhir_mapping.terms.units import Units, sane, spelled
-from fhir_mapping.terms.words import Vocabulary
+from fhir_mapping.terms.words import DASH, Vocabulary
 
 _LONGEST_TEXT = 1000  # characters; no number is longer
 _LONGEST_NUMBER = 20  # digits that are shown
+# Templates of `Vocabulary.pattern`. A comparator in every writing: <, >=, ≤, >/=, > or =, less than or equal to.
+COMPARATOR = (
+    r"(?:(?P<at_most>[≤≦⩽]|<<at-most>>)|(?P<at_least>[≥≧⩾]|<<at-least>>)"
+    r"|(?:(?P<less><|<<below>>)|(?P<more>>|<<above>>))(?P<equal> ?/?=| or =| <<or-equal>>)?)"
+)
+TO = rf"(?:{DASH}|~|<<range-to>>)"  # between the ends of an interval
 _DIGITS = r"(?:[0-9]+(?:[.,'][0-9]+| [0-9]{3}(?![0-9]))*|[.,][0-9]+)"
+_WHOLLY = (
+    rf"(?:{COMPARATOR} ?)?(?P<low>{_DIGITS})"
+    rf"(?:(?P<between>[^0-9]{{0,30}}?){TO} ?(?P<high>{_DIGITS}))?(?P<rest>.*)"
+)
+_FLAG = r"(?:(?<![^ ])|(?=[(\[*]))[(\[]?<<flag>>[)\]]?\Z"
 _GROUPED = re.compile(r"[0-9]{1,3}([,.' ])[0-9]{3}(?:\1[0-9]{3})*")
 _SIGNS = str.maketrans("", "", ",.' ")
 _POWER = r"(?:x ?)?10(?:\*\*|[*^eE])[0-9]{1,2} ?"  # of ten, as in 10^9/L
@@ -23,7 +34,7 @@ _TEMPERATURE = re.compile(r"[(\[{] ?[0-9]{2} ?°? ?C ?[)\]}]| @? ?[0-9]{2} ?°? 
 
 
 def number_of(value: Value, tables: Tables) -> Number | None:
-    """The number of a value: also one that its text, or the text of an answer without a code we know, wholly is (F5)."""
+    """The number of a value, also of a text that is wholly one: its own, or that of an answer without a known code (F5)."""
     if value.number:
         return value.number
     if value.integer is not None:
@@ -45,13 +56,7 @@ def read_number(text: str, vocabulary: Vocabulary) -> Number | None:
     """
     if len(text) > _LONGEST_TEXT:
         return None
-    to = range_sign(vocabulary)
-    written = re.fullmatch(
-        rf"(?:{comparator_sign(vocabulary)} ?)?(?P<low>{_DIGITS})"
-        rf"(?:(?P<between>[^0-9]{{0,30}}?)(?:{to}) ?(?P<high>{_DIGITS}))?(?P<rest>.*)",
-        plain(text),
-        re.IGNORECASE,
-    )
+    written = vocabulary.pattern(_WHOLLY).fullmatch(plain(text))
     if not written:
         return None
     unit, between = (_unit(written[part] or "", vocabulary) for part in ("rest", "between"))
@@ -89,25 +94,13 @@ def readings(digits: str) -> tuple[Decimal, ...]:
 def _unit(rest: str, vocabulary: Vocabulary) -> str | None:
     """The unit that stands after a number, without temperature and flag; None where it is something else."""
     unit = _TEMPERATURE.sub("", _BESIDE_SLASH.sub("/", rest)).strip()
-    flags = "|".join(sorted(map(re.escape, vocabulary.words("flag")), key=len, reverse=True))
-    flag = re.search(rf"(?:(?<![^ ])|(?=[(\[*]))[(\[]?(?:{flags})[)\]]?\Z", unit, re.IGNORECASE)
+    flag = vocabulary.pattern(_FLAG).search(unit)
     unit = unit[: flag.start()].rstrip() if flag else unit
     return unit if not unit or _UNIT.fullmatch(unit) else None
 
 
-def comparator_sign(vocabulary: Vocabulary) -> str:
-    """A regular expression for a comparator as laboratories write it: <, >=, ≤, >/=, > or =, less than or equal to."""
-    less, more, at_most, at_least, equal = (
-        any_of(role, vocabulary) for role in ("below", "above", "at-most", "at-least", "or-equal")
-    )
-    return (
-        rf"(?:(?P<at_most>[≤≦⩽]|{at_most})|(?P<at_least>[≥≧⩾]|{at_least})"
-        rf"|(?:(?P<less><|{less})|(?P<more>>|{more}))(?P<equal> ?/?=| or =| {equal})?)"
-    )
-
-
 def comparator(written: re.Match[str]) -> str:
-    """The comparator that `comparator_sign` matched, as FHIR writes it; empty: none."""
+    """The comparator that `COMPARATOR` matched, as FHIR writes it; empty: none."""
     if written["at_most"] or written["at_least"]:
         return "<=" if written["at_most"] else ">="
     if written["less"] or written["more"]:
@@ -115,13 +108,8 @@ def comparator(written: re.Match[str]) -> str:
     return ""
 
 
-def range_sign(vocabulary: Vocabulary) -> str:
-    """A regular expression for what stands between the ends of an interval."""
-    return rf"{DASH}|~|{any_of('range-to', vocabulary)}"
-
-
 def plausible(number: Number, dimension: str, units: Units, fits: Callable[[Decimal], bool]) -> Number | None:
-    """Drop the reading of an ambiguous number that is beyond the plausible range; None: the number is `implausible` (F5).
+    """Drop the reading of an ambiguous number that is beyond the plausible range; None: it is `implausible` (F5).
 
     `fits` tells whether a magnitude in the canonical unit of the dimension is plausible.
     """
@@ -163,7 +151,8 @@ def measured(number: Number, dimension: str, units: Units) -> Amount | None:
 def as_written(number: Number) -> str:
     """Write a number with its comparator and unit, as in "<5 U/L"; one of absurd length is rounded."""
     ends = [_digits(value) for value in (number.value, number.upto) if value is not None]
-    return f"{number.comparator}{(' or ' if number.ambiguous else '–').join(ends)} {number.unit or number.unit_code}".rstrip()
+    digits = (" or " if number.ambiguous else "–").join(ends)
+    return f"{number.comparator}{digits} {number.unit or number.unit_code}".rstrip()
 
 
 def _digits(value: Decimal) -> str:

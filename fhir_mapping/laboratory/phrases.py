@@ -6,18 +6,16 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Literal
 
-from fhir_mapping.terms.roles import RoleWord, WordRole
+from fhir_mapping.terms.roles import RoleWord
 from fhir_mapping.terms.units import AS_TYPED
-from fhir_mapping.terms.words import Vocabulary, fold
+from fhir_mapping.terms.words import UNSPACED, Vocabulary, fold
 
 PhraseVerdict = Literal["positive", "negative"]
 
 SEPARATOR = re.compile(r"[,;+]|\band\b", re.IGNORECASE)
-DASH = r"[-\u058a\u05be\u1400\u1806\u2010-\u2015\u2043\u2212\u2e3a\u2e3b\u301c\u3030\u30a0]"
 # Apostrophes, the ratio sign, the comma of Chinese lists and its brackets, which NFKC leaves as they are.
 _TYPED = AS_TYPED | str.maketrans("\u02bc\u2018\u2019\u2032\u00b4`\u2236\u3001\u3010\u3011", "'" * 6 + ":,[]")
-_UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"  # kana and Chinese characters: no blanks between words
-_SCRIPT_ENDS = re.compile(rf"(?<=[{_UNSPACED}])(?=[^\W{_UNSPACED}])|(?<=[^\W{_UNSPACED}])(?=[{_UNSPACED}])")
+_SCRIPT_ENDS = re.compile(rf"(?<=[{UNSPACED}])(?=[^\W{UNSPACED}])|(?<=[^\W{UNSPACED}])(?=[{UNSPACED}])")
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _WORD = re.compile(r"[^\W_]+")
 _BRACKET = re.compile(r"[(\[{)\]}]")
@@ -81,7 +79,7 @@ def without_reference(text: str, vocabulary: Vocabulary) -> str:
     closed = dict(_brackets(text))
     around: list[int] = []  # the ends of the brackets that are open here, the innermost last
     characters, done = list(text), 0
-    for sign in re.finditer(rf"[(\[{{]|{any_of('reference', vocabulary)}", text, re.IGNORECASE):
+    for sign in vocabulary.pattern(r"[(\[{]|<<reference>>").finditer(text):
         place = sign.start()
         if place < done:
             continue
@@ -96,7 +94,7 @@ def without_reference(text: str, vocabulary: Vocabulary) -> str:
 
 
 def opened(text: str, places: list[int]) -> str:
-    """A text with every bracket blanked out that holds none of the places (in order); the others lose their signs (A1)."""
+    """A text in which each bracket that holds none of the places (in order) is blanked out, and the others are opened."""
     characters, done = list(text), 0
     for start, end in sorted(_brackets(text)):
         if start < done:
@@ -113,22 +111,6 @@ def opened(text: str, places: list[int]) -> str:
 def without_brackets(text: str) -> str:
     """A text with every bracket blanked out."""
     return opened(text, [])
-
-
-def any_of(role: WordRole, vocabulary: Vocabulary) -> str:
-    """A regular expression for the words of a role as whole words, the longer ones first.
-
-    It finds them in a text as it is written, where a blank of theirs may be any dash.
-    """
-    spellings = sorted(vocabulary.words(role), key=len, reverse=True)
-    return "|".join(map(_whole_word, spellings))
-
-
-def _whole_word(spelling: str) -> str:
-    body = re.escape(spelling).replace(r"\ ", f"(?: |{DASH})")
-    if re.match(f"[{_UNSPACED}]", spelling):
-        return body
-    return rf"(?<![^\W_]){body}(?![^\W\d_])"
 
 
 def _brackets(text: str) -> Iterator[tuple[int, int]]:

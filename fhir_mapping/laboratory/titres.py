@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from fhir_mapping.laboratory.bounds import rank
-from fhir_mapping.laboratory.numbers import comparator, comparator_sign, range_sign, read_number, text_of
+from fhir_mapping.laboratory.numbers import COMPARATOR, TO, comparator, read_number, text_of
 from fhir_mapping.laboratory.phrases import (
     SEPARATOR,
-    any_of,
     opened,
     phrase_verdict,
     plain,
@@ -25,6 +24,14 @@ from fhir_mapping.terms.words import Vocabulary, fold
 _COUNT = r"[0-9]{1,3}(?:[,. '][0-9]{3})+|[0-9]+"
 _ONE_TO = r"1(?: ?[:/] ?| in )"
 _END = rf"(?![0-9/]|[,.'](?!{_ONE_TO})[0-9])"
+# Templates of `Vocabulary.pattern`. A titre, or an interval of titres: 1:160-1:320, 1:160 to 1:320, 1:160-320.
+_TITRE = (
+    rf"(?<![0-9/.-]){_ONE_TO}(?:{COMPARATOR} ?)?(?P<low>{_COUNT})"
+    rf"(?: ?{TO} ?(?:(?P<second>{_ONE_TO})|(?![0-9]{{4}}-))(?P<high>{_COUNT}))?{_END}"
+)
+_NAME = r"\A ?<<titre-unit>> ?:? ?"
+_SIGN_BEFORE = rf"{COMPARATOR} *\Z"
+_AT_BEFORE = r"<<at-titre>>(?: [^\W\d_]+){0,4}:? *\Z"
 _SIGNS = str.maketrans("", "", ",.' ")
 _LENGTH_BEFORE = 80  # characters before a titre in which its comparator, or the word "at", must stand
 _NOT = {"": "<", "<": "<", "<=": "<=", ">": "<=", ">=": "<"}  # in a phrase that is negative
@@ -93,14 +100,13 @@ def _from_number(
 def _from_text(text: str, vocabulary: Vocabulary, about: RoleWord, titre_code: bool) -> Iterator[Titre]:
     """Titres phrase by phrase. A bracket without a titre is passed over, but its words belong to their phrase."""
     whole = without_reference(text, vocabulary)
-    pattern = _pattern(vocabulary)
+    pattern = vocabulary.pattern(_TITRE)
     shown = opened(whole, [titre.start() for titre in pattern.finditer(whole)])
     for bare in (whole, shown):  # a unit may stand in brackets: {titer}
-        if number := read_number(_without_name(bare, vocabulary), vocabulary):
+        if number := read_number(vocabulary.pattern(_NAME).sub("", bare), vocabulary):
             yield from _from_number(number, vocabulary, titre_code, whole)
             break
     outside = without_brackets(whole)
-    before_titre = _Before(vocabulary)
     for (start, end), written in _by_phrase(whole, list(pattern.finditer(shown))):
         phrase = whole[start:end]
         said = phrase_verdict(phrase, vocabulary, about)
@@ -111,18 +117,13 @@ def _from_text(text: str, vocabulary: Vocabulary, about: RoleWord, titre_code: b
             titres = written
         for titre in titres:
             before = shown[max(start, titre.start() - _LENGTH_BEFORE) : titre.start()]
-            sign = comparator(titre) or before_titre.comparator(before)
+            written_before = vocabulary.pattern(_SIGN_BEFORE).search(before)
+            sign = comparator(titre) or (comparator(written_before) if written_before else "")
             if said == "negative":
                 sign = _NOT[sign]
-            elif said == "positive" and not sign and before_titre.says_at(before):
+            elif said == "positive" and not sign and vocabulary.pattern(_AT_BEFORE).search(before):
                 sign = ">="
             yield _titre(titre, sign, phrase)
-
-
-def _without_name(text: str, vocabulary: Vocabulary) -> str:
-    """A text without the word for a titre that it begins with."""
-    name = any_of("titre-unit", vocabulary)
-    return re.sub(rf"\A ?(?:{name}) ?:? ?", "", text, flags=re.IGNORECASE)
 
 
 def _by_phrase(
@@ -141,35 +142,8 @@ def _by_phrase(
         start = after
 
 
-class _Before:
-    """What stands right before a titre."""
-
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self._sign = re.compile(rf"{comparator_sign(vocabulary)} *\Z", re.IGNORECASE)
-        at = any_of("at-titre", vocabulary)
-        self._at = re.compile(rf"(?:{at})(?: [^\W\d_]+){{0,4}}:? *\Z", re.IGNORECASE)
-
-    def comparator(self, text: str) -> str:
-        """The comparator that a text ends with."""
-        sign = self._sign.search(text)
-        return comparator(sign) if sign else ""
-
-    def says_at(self, text: str) -> bool:
-        """Whether a text ends with "at", as in "positive at a dilution of"."""
-        return self._at.search(text) is not None
-
-
 def _titre(written: re.Match[str], sign: str, phrase: str) -> Titre:
     low, high = (Decimal((written[end] or written["low"]).translate(_SIGNS)) for end in ("low", "high"))
     if high < low and written["second"]:
         low, high = high, low
     return Titre(low, sign, phrase, high if high > low else None)
-
-
-def _pattern(vocabulary: Vocabulary) -> re.Pattern[str]:
-    """A titre, or an interval of titres: 1:160-1:320, 1:160 to 1:320, 1:160-320."""
-    return re.compile(
-        rf"(?<![0-9/.-]){_ONE_TO}(?:{comparator_sign(vocabulary)} ?)?(?P<low>{_COUNT})"
-        rf"(?: ?(?:{range_sign(vocabulary)}) ?(?:(?P<second>{_ONE_TO})|(?![0-9]{{4}}-))(?P<high>{_COUNT}))?{_END}",
-        re.IGNORECASE,
-    )

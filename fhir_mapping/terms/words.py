@@ -7,7 +7,7 @@ A text by itself is never evidence: whatever is named here is a doubt (U1). The 
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -17,11 +17,14 @@ from fhir_mapping.terms.table_files import TableRow, read_rows
 NamedIn = Literal["Condition", "Observation", "medication"]
 
 LONGEST_TEXT = 1000  # characters; a name stands at the beginning of a text
-_DASHES = re.compile(
-    r"[-\u00ad\u058a\u05be\u1400\u1806\u2010-\u2015\u2043\u2212\u2e3a\u2e3b\u301c\u3030\u30a0]"
-)
+DASH = r"[-\u00ad\u058a\u05be\u1400\u1806\u2010-\u2015\u2043\u2212\u2e3a\u2e3b\u301c\u3030\u30a0]"
+# Kana and Chinese characters, for a class of an expression: such words have no blanks between them.
+UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_DASHES = re.compile(DASH)
 _SEPARATOR = re.compile(r"[,;+]|\band\b")  # A4
 _WORD = re.compile(r"[^\W_]+")
+_BEGINS_UNSPACED = re.compile(f"[{UNSPACED}]")
+_ROLE = re.compile(r"<<([a-z-]+)>>")
 _WITHOUT_BLANKS = frozenset({"zh", "ja"})  # languages that write no blanks between words
 _BOTH = " & "
 _NEGATED = "negated"
@@ -106,6 +109,22 @@ class Vocabulary:
     by_role: Mapping[str, frozenset[str]]
     names_in: Mapping[NamedIn, frozenset[str]]
     finder: _Finder
+    compiled: dict[str, re.Pattern[str]] = field(default_factory=dict, compare=False)
+
+    def pattern(self, template: str) -> re.Pattern[str]:
+        """Compile a regular expression, in any case, in which `<<role>>` stands for any word of a role; each once.
+
+        It is for a text as it is written: a blank of a word may be any dash there.
+        """
+        if template not in self.compiled:
+            expression = _ROLE.sub(lambda role: self._any_of(self.by_role[role[1]]), template)
+            self.compiled[template] = re.compile(expression, re.IGNORECASE)
+        return self.compiled[template]
+
+    @staticmethod
+    def _any_of(words: Collection[str]) -> str:
+        longest_first = sorted(words, key=lambda word: (-len(word), word))
+        return f"(?:{'|'.join(map(_as_expression, longest_first))})"
 
     def words(self, role: WordRole) -> frozenset[str]:
         """Give the words of a role as they stand in the table, folded."""
@@ -126,6 +145,13 @@ class Vocabulary:
             if roles.isdisjoint(_TAKEN_BACK_BY[kind]):
                 named |= roles & self.names_in[kind]
         return named
+
+
+def _as_expression(words: str) -> str:
+    """Write words so that only whole words are found; signs, and what has no blanks between words, anywhere."""
+    body = re.escape(words).replace(r"\ ", f"(?: |{DASH})")
+    is_word = any(sign.isalnum() for sign in words) and not _BEGINS_UNSPACED.match(words)
+    return rf"(?<![^\W_]){body}(?![^\W\d_])" if is_word else body
 
 
 def load_vocabulary(file: Path, ingredients: Collection[str]) -> Vocabulary:

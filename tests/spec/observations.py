@@ -72,9 +72,9 @@ def _component(text: str, options: dict[str, str]) -> dict[str, Any]:
 
 
 def _value(words: list[str], options: dict[str, str], unit: str) -> dict[str, Any]:
-    """A number (with comparator), `positive`/`negative`, `1/320` as Ratio, `int 320`, `absent`, or quoted text."""
+    """A number (with comparator), `positive`, `1/320` as Ratio, `int 320`, `range 30-35`, `absent`, or quoted text."""
     word, *more = words
-    if len(more) > (word in {"absent", "int", "answer", "concept", "text"}):
+    if len(more) > (word in {"absent", "int", "range", "answer", "concept", "text"}):
         raise ValueError(f"nobody reads {more}: put words that belong together in quotes")
     if word in ANSWERS:
         code, display = ANSWERS[word]
@@ -86,6 +86,12 @@ def _value(words: list[str], options: dict[str, str], unit: str) -> dict[str, An
             return {"dataAbsentReason": {"coding": [{"system": SYSTEMS["absent"], "code": reason}]}}
         case "int":
             return {"valueInteger": int(more[0])}
+        case "range":
+            ends = zip(("low", "high"), more[0].split("-"), strict=True)
+            ends_with_unit = {
+                end: _quantity(None, value) | _unit(options, unit) for end, value in ends if value
+            }
+            return {"valueRange": ends_with_unit}
         case "answer":
             prefix, _, code = more[0].partition(":")
             system = options.get("answer-system", SYSTEMS[prefix])
@@ -133,11 +139,22 @@ def _coded(unit: str) -> dict[str, str]:
 
 
 def _limits(words: list[str], unit: str, options: dict[str, str]) -> dict[str, Any]:
-    """One of `limits`: an upper limit, then `for SEX`, `aged 18-64`, `type KIND`, `in UNIT`; or `text WORDS`."""
+    """One of `limits`: an upper limit or a range, then `for SEX`, `aged 18-64`, `type KIND`, `in UNIT`, `titled WORD`.
+
+    Or `text WORDS`.
+    """
     if words[0] == "text":
         return {"text": " ".join(words[1:])}
     more = dict(zip(words[1::2], words[2::2], strict=True))
-    found: dict[str, Any] = {"high": {"value": json.loads(words[0])} | _coded(more.pop("in", unit))}
+    ends = words[0].split("-") if words[0][0] != "-" else [words[0]]
+    coded = _coded(more.pop("in", unit))
+    found: dict[str, Any] = {
+        side: {"value": json.loads(end)} | coded
+        for side, end in zip(("high", "low"), ends[::-1], strict=False)
+        if end
+    }
+    if title := more.pop("titled", ""):
+        found["text"] = title
     if sex := more.pop("for", ""):
         known = coding("qualifiers", sex if ":" in sex else f"gender:{sex}")
         found["appliesTo"] = [{"coding": [known | _other_system(options, "sex-system")]}]

@@ -47,6 +47,9 @@ def quantity(value, comparator="", unit=""):
     return Value(number=Number(Decimal(value), comparator, unit))
 
 
+AC_4, AC_19 = (Value(concept=Concept((Coding("urn:icap", code),))) for code in ("AC-4", "AC-19"))
+
+
 def seen(*facts, **options):
     feature = high_ana(record(*facts, **options))
     assert feature.rule == "A3"
@@ -72,6 +75,16 @@ def seen(*facts, **options):
         ("<1:321", f"indeterminate {OPEN}"),
         ("<=1:319", "absent 1:319"),
         ("<=1:320", f"indeterminate {OPEN}"),
+        ("1:320-1:640", "present 1:320"),
+        ("1:160-1:320", f"indeterminate {OPEN}"),
+        ("1:80-1:319", "absent 1:80"),
+        ("Positive at 1:320", "present 1:320"),
+        ("Positive at 1:319", f"indeterminate {OPEN}"),
+        ("Negative at 1:320", "absent 1:320"),
+        ("Negative at 1:321", f"indeterminate {OPEN}"),
+        ("Speckled (1:640)", "present 1:640"),
+        ("1:1'280", "present 1:1280"),
+        ("1\uff1a640", "present 1:640"),
         ("<1:80", "absent 1:80"),
         ("320", "present 1:320"),
         ("Negative", "absent"),
@@ -104,6 +117,9 @@ def test_one_result_under_a_code_for_titres(value, expected):
             {},
             "indeterminate positive without titre",
         ),
+        ("(Negative)", {}, "absent"),
+        ("Jo-1 negative, ANA positive", {}, "indeterminate positive without titre"),
+        ("++", {}, "indeterminate positive without titre"),
         ("see comment", {}, "missing no ANA result that can be read"),
         ("", POSITIVE, "indeterminate positive without titre"),
         ("", WEAK, "indeterminate positive without titre"),
@@ -184,6 +200,16 @@ def test_all_results_together(facts, expected):
         ([titre("anti-nuclear antibodies 1:640, cytoplasmic")], "absent"),
         ([ana("Positive speckled; cytoplasmic 1:640")], "indeterminate positive without titre"),
         ([titre("1:640, cytoplasmic negative")], "present 1:640"),
+        ([titre("1:640 cytoplasmic negative")], f"indeterminate {OPEN}"),
+        ([titre("1:640 zytoplasmatisch")], "absent"),
+        ([titre("\u80de\u6d46\u578b1:640")], "absent"),
+        ([titre("1:640 AC-19")], "absent"),
+        ([titre("1:640 AC-14, cytoplasmic")], "present 1:640"),
+        ([titre("1:640"), pattern(AC_19)], "absent"),
+        ([titre("1:640"), pattern(AC_4)], "present 1:640"),
+        ([titre("1:640", components=(component(AC_19),))], "absent"),
+        ([titre("\u5747\u8d28\u578b1:80\u3001\u80de\u6d46\u578b1:640")], "absent 1:80"),
+        ([titre("\u5747\u8d28\u578b1:640\u3001\u80de\u6d46\u578b1:80")], "present 1:640"),
         ([titre("1:640 homogeneous. Reference: cytoplasmic <1:40")], "present 1:640"),
         # by component
         ([titre("", components=(component("1:640", "55171-3"),))], "absent"),

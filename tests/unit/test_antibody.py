@@ -217,14 +217,11 @@ def test_several_limits_answer_what_they_answer_alike(value, expected):
     assert read_answer(replace(made, limits=limits), tables()) == expected
 
 
-@pytest.mark.parametrize(
-    ("band", "expected"),
-    [("Negative", "negative"), ("Borderline", "weak"), ("positive", "positive"), ("schwach positiv", "weak")],
-)
-def test_a_titled_band_answers_before_the_limit(band, expected):
+@pytest.mark.parametrize("band", ["negative", "weak", "positive"])
+def test_a_titled_band_answers_before_the_limit(band):
     made = antibody(quantity(8))
     limits = ReferenceLimits(high=Decimal(5), band=band)
-    assert read_answer(replace(made, limits=limits), tables()) == expected
+    assert read_answer(replace(made, limits=limits), tables()) == band
 
 
 def test_an_integer_is_compared_with_its_own_limit():

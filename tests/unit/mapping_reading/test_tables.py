@@ -167,8 +167,6 @@ def test_a_file_from_a_spreadsheet_may_begin_with_a_byte_order_mark(folder):
         ("future_tolerance = { value = 1,", "future_tolerance = { value = inf,", "finite number"),
         ('value = 1, unit = "d", mark = "assumed"', 'value = 1, unit = "d", mark = "felt"', "mark 'felt'"),
         ('mark = "assumed", source = "F3"', 'mark = "assumed", source = " "', "needs a unit and a source"),
-        ('weak = ["weak"', 'weak = ["Weak"', "lower-case words only"),
-        ('cytoplasmic = ["cytoplasmic"]', "cytoplasmic = []", "must be a list of words"),
     ],
 )
 def test_a_wrong_threshold_is_named(folder, old, new, words):
@@ -183,7 +181,6 @@ def test_a_threshold_is_read_by_name(tables):
     assert rules.number("high_drr.threshold") == Decimal("1.73")
     assert rules.days("visit.todays_visit_hours") == rules.days("facts.future_tolerance")
     assert rules.count("eligibility.adult_age") == 18
-    assert "weakly" in rules.words("weak")
     assert "upper_limit.ck" in rules
     assert "upper_limit.ldh" not in rules
     with pytest.raises(KeyError, match="nothing"):
