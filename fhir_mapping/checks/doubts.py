@@ -75,9 +75,8 @@ def doubts_of(resource: neutral.Resource, reason: str, case: Case) -> Iterator[D
 
 def open_doubt(result: Result) -> Doubt:
     """A result that was read and leaves a question open: a doubt for that question alone (F5)."""
-    return Doubt(
-        result.resource, result.analyte, "interval", result.when.last, result.when.day_text, result=result
-    )
+    role = _NAMES.get(result.analyte) or result.analyte
+    return Doubt(result.resource, role, "interval", result.when.last, result.when.day_text, result=result)
 
 
 def _roles_by_code(

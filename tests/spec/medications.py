@@ -41,9 +41,10 @@ def medication(kind: str, words: list[str], time: str | None, options: dict[str,
 
 
 def _what(words: list[str], options: dict[str, str]) -> dict[str, Any]:
-    """The medicine itself, `by=contained`, or `by=m1`: the Medication that another phrase makes."""
+    """The medicine itself, `by=contained`, or `by=m1 called=…`: a Medication elsewhere, and what it is called here."""
     if "by" in options and options["by"] != "contained":
-        return {"medicationReference": {"reference": f"Medication/{options['by']}"}}
+        called = {"display": options["called"]} if "called" in options else {}
+        return {"medicationReference": {"reference": f"Medication/{options['by']}"} | called}
     code = {"coding": codings("medications", words[0])}
     if "by" in options:
         contained = {"resourceType": "Medication", "id": "m", "code": code}

@@ -45,7 +45,7 @@ def files(folder: Path = FOLDER) -> list[Path]:
 def _rows(path: Path) -> Iterator[Row]:
     rule, header = "", []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if heading := re.match(r"## ([A-Z][0-9]+)\b", line):
+        if heading := re.match(r"## ([A-Z][0-9]+[a-z]?)\b", line):
             rule, header = heading[1], []
         if not rule or not line.startswith("|"):
             continue
@@ -75,7 +75,7 @@ def differences(answer: dict[str, Any], expected: dict[str, str]) -> list[str]:
 
 _FEATURE = re.compile(
     r"(?P<state>present|absent|indeterminate|missing)(?P<stale> stale)?(?: (?P<value>-?[\d.]+))?"
-    r"(?: \((?P<rule>[A-Z]\d+)\))?(?: on (?P<date>[\d-]+))?(?:: (?P<reason>.+))?"
+    r"(?: \((?P<rule>[A-Z]\d+[a-z]?)\))?(?: on (?P<date>[\d-]+))?(?:: (?P<reason>.+))?"
 )
 
 
@@ -114,6 +114,28 @@ def _colon(first: Any, second: Any, cell: str) -> tuple[bool, Any]:
 
 def _refused(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
     return _words({f"{r['resource'].split('/')[1]} {r['reason']}" for r in answer["refused"]}, cell)
+
+
+def _doubts(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
+    """`r1 ck no unit, r2 azathioprine by word`: every doubt that changes something, with its role and its reason."""
+    got = set()
+    for doubt in answer["doubts"]:
+        by_word = doubt["by"] == "word"
+        if by_word != (doubt["reason"] == "named, not coded"):
+            got.add(f"by {doubt['by']}: {doubt['reason']}")
+        reason = "by word" if by_word else doubt["reason"]
+        got.add(f"{doubt['resource'].split('/')[1]} {doubt['role']} {reason}")
+    return _words(got, cell)
+
+
+def _bars(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
+    """`r1 subtype treatment_refractory, r2 silence`: what each keeps open; silence is written only where it is all."""
+    got = set()
+    for doubt in answer["doubts"]:
+        bars = doubt["bars"]
+        what = bars[:-1] or bars if bars[-1:] == ["silence"] else [*bars, "but not silence"]
+        got.add(" ".join([doubt["resource"].split("/")[1], *what]))
+    return _words(got, cell)
 
 
 def _notes(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
@@ -258,6 +280,8 @@ _CHECKS = {
     "outcome": lambda a, c: _colon(a["outcome"], a.get("abstention", {}), c),
     "band": lambda a, c: _colon(a.get("band", "none"), "", c),
     "refused": _refused,
+    "doubts": _doubts,
+    "bars": _bars,
     "notes": _notes,
     "context": lambda a, c: _words({f["finding"] for f in a.get("context", [])}, c),
     "activity": _activity,

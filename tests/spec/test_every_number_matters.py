@@ -31,7 +31,7 @@ CANNOT_MATTER = {
     ("refractory.rituximab_covers_days", 1),
 }
 # No rule reads these roles yet, so no row can show what their codes do.
-WAITING = {"other-msa", "alcohol-disorder", "haemolysis", "rhabdomyolysis", "pregnancy", "other-class"}
+WAITING = {"pregnancy", "other-class"}
 CODES = [
     (table.name, code)
     for table in packaged_tables().tables.values()
@@ -88,7 +88,7 @@ def noticed(likely: list[Row], folder: Path) -> bool:
 
 def of_rules(source: str) -> list[Row]:
     """The rows of the rules that a `source` names."""
-    named = re.findall(r"\b[A-Z]\d+\b", source)
+    named = re.findall(r"\b[A-Z]\d+[a-z]?\b", source)
     return [row for row in ROWS if row.rule in named]
 
 

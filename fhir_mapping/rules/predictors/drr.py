@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 from decimal import Context
 from fractions import Fraction
 
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.evidence import Evidence, Feature, Note
 from fhir_mapping.laboratory.bounds import above, is_raised
-from fhir_mapping.record import Diagnosis, PatientRecord, Result
+from fhir_mapping.record import Diagnosis, PatientRecord, Result, local_day
 from fhir_mapping.rules.citation import cite_diagnosis, cite_with_limit
 from fhir_mapping.rules.doubted import doubted
 from fhir_mapping.rules.predictors.nearest import apart
@@ -65,7 +65,7 @@ def _not_from_muscle(record: PatientRecord, ratio: Ratio, feature: Feature) -> F
         for diagnosis in record.diagnoses
         if diagnosis.confirmed and diagnosis.has(role)
         if (
-            not from_muscle and _lasted(diagnosis, ratio)
+            not from_muscle and _lasted(diagnosis, ratio, record.mapping.time_zone)
             if role in _LASTING
             else _happened(rules, diagnosis, ratio)
         )
@@ -81,13 +81,15 @@ def _not_from_muscle(record: PatientRecord, ratio: Ratio, feature: Feature) -> F
         value=None,
         unit="",
         evidence=(*feature.evidence, *(cite_diagnosis(diagnosis, kind) for kind, diagnosis in named)),
+        barred_by=(),
     )
 
 
-def _lasted(diagnosis: Diagnosis, ratio: Ratio) -> bool:
-    """Begun by the day of the pair (undated: yes) and not abated before it."""
-    begun = diagnosis.onset is None or diagnosis.onset.first <= ratio.when.last
-    return begun and not (diagnosis.abatement and diagnosis.abatement.last < ratio.when.first)
+def _lasted(diagnosis: Diagnosis, ratio: Ratio, zone: tzinfo) -> bool:
+    """Begun by the calendar day of the pair (undated: yes) and not abated before it."""
+    day = ratio.when.day(zone)
+    begun = diagnosis.onset is None or local_day(diagnosis.onset.first, zone) <= day
+    return begun and not (diagnosis.abatement and diagnosis.abatement.day(zone) < day)
 
 
 def _happened(rules: Rules, diagnosis: Diagnosis, ratio: Ratio) -> bool:
