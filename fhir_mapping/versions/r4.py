@@ -183,7 +183,7 @@ def _resource(one: _Parsed, elements: Elements, linked: links.Linked) -> Resourc
         return _other_resource(one, elements)
     found = led_to(resource, linked)
     concepts = (*what_it_is(resource, elements, found), *_guessed(one, found, elements))
-    lost = frozenset(one.lost)
+    lost = frozenset(one.lost) | _given_twice(resource)
     if found.unread:
         lost |= {"participant" if one.type == "Encounter" else "medicationReference"}
     meta = resource.meta or R4Meta()
@@ -204,6 +204,22 @@ def _resource(one: _Parsed, elements: Elements, linked: links.Linked) -> Resourc
         lost=lost,
         concepts=concepts,
     )
+
+
+def _given_twice(resource: R4AnyResource) -> frozenset[str]:
+    """Name the values of an Observation or component that has several: nobody can say which of them counts."""
+    if not isinstance(resource, R4Observation):
+        return frozenset()
+    names = dict(zip(resource.__struct_encode_fields__, resource.__struct_fields__, strict=True))
+    for part in (resource, *(resource.component or ())):
+        given = [
+            written
+            for written, name in names.items()
+            if written.startswith("value") and getattr(part, name, None) is not None
+        ]
+        if len(given) > 1:
+            return frozenset(given) if part is resource else frozenset({"component"})
+    return frozenset()
 
 
 def _guessed(one: _Parsed, found: links.Named, elements: Elements) -> Iterator[Concept]:

@@ -414,3 +414,19 @@ def test_a_damaged_element_changes_nothing_but_itself_and_is_named(read, record,
             assert first.lost <= {path[0], named}, (path, damage)
             assert named in first.lost or now == as_it_was, (path, damage)
             record(bad)
+
+
+# A choice of types that is given twice
+
+
+def test_of_two_values_nobody_can_say_which_counts(record, read, observation):
+    two = observation(valueQuantity={"value": 100, "unit": "U/L"}, valueString="> 10000 U/L")
+    (resource,) = read(two)
+    assert (resource.readable, resource.lost) == (False, {"valueQuantity", "valueString"})
+    assert [refused.reason for refused in record(two).refused] == ["unreadable"]
+
+
+def test_a_component_with_two_values_spoils_its_panel(read, observation):
+    both = {"code": {"text": "x"}, "valueInteger": 1, "valueString": "2"}
+    (resource,) = read(observation(component=[both]))
+    assert (resource.readable, resource.lost) == (False, {"component"})
