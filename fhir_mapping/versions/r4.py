@@ -183,7 +183,7 @@ def _resource(one: _Parsed, elements: Elements, linked: links.Linked) -> Resourc
         return _other_resource(one, elements)
     found = led_to(resource, linked)
     concepts = (*what_it_is(resource, elements, found), *_guessed(one, found, elements))
-    lost = frozenset(one.lost) | _given_twice(resource)
+    lost = frozenset(one.lost) or _given_twice(resource)
     if found.unread:
         lost |= {"participant" if one.type == "Encounter" else "medicationReference"}
     meta = resource.meta or R4Meta()
