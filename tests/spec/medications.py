@@ -53,7 +53,9 @@ def _what(words: list[str], options: dict[str, str]) -> dict[str, Any]:
 
 
 def _request(options: dict[str, str], dosages: list[dict[str, Any]], time: str | None) -> dict[str, Any]:
-    resource: dict[str, Any] = {"intent": options.get("intent", "order"), "dosageInstruction": dosages}
+    resource: dict[str, Any] = {"dosageInstruction": dosages}
+    if (intent := options.get("intent", "order")) != "none":
+        resource["intent"] = intent
     if authored := when(options["authored"]) if "authored" in options else time:
         resource["authoredOn"] = authored
     supply = {"expectedSupplyDuration": _time(options, "supply")} if "supply" in options else {}
