@@ -34,6 +34,7 @@ A resource of no code of our tables is never listed as superseded either.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
 
@@ -109,7 +110,14 @@ def judge(gathered: Gathered, as_of: datetime) -> PatientRecord:
             refused.add(Refused(resource.name, reason, _roles(resource, case)))
         if _subject_problem(resource, case.patient_id) != "other patient":
             doubts.extend(doubts_of(resource, reason, case))
-    return _record(gathered, case, facts, refused, doubts, current)
+    read = {fact.resource for _, fact in facts if isinstance(fact, Result)}
+    answered = (doubt for doubt in doubts if not _members_answer(doubt, read))
+    return _record(gathered, case, facts, refused, answered, current)
+
+
+def _members_answer(doubt: Doubt, read: AbstractSet[str]) -> bool:
+    """U1: a panel without a value of its own is no doubt where a member of it was read."""
+    return doubt.reason == NO_VALUE and doubt.result is not None and not read.isdisjoint(doubt.result.members)
 
 
 def _case(gathered: Gathered, current: Sequence[neutral.Resource], as_of: datetime) -> Case:

@@ -42,7 +42,7 @@ def judge_observation(resource: neutral.Resource, found: neutral.Observation, ca
         or ("implausible" if _implausible_titre(resource, found, role, case.tables) else "")
         or _limit_problem(result)
     )
-    return reason or _value_problem(result, found, case) or (result,)
+    return reason or _value_problem(result, case.tables) or (result,)
 
 
 def is_of_another(found: neutral.Observation, case: Case) -> bool:
@@ -111,13 +111,11 @@ def _limit_problem(result: Result) -> str:
     return "" if is_raised(result) or is_within(result) else "several reference ranges"
 
 
-def _value_problem(result: Result, found: neutral.Observation, case: Case) -> str:
-    """U1: nothing that a rule knows stands in the value, the members or the components."""
-    if case.tables.roles[result.analyte].dimension:
-        return "" if result.amount else NO_VALUE
-    if result.analyte not in _ANSWERS or found.members or says_something(result, case.tables):
+def _value_problem(result: Result, tables: Tables) -> str:
+    """U1: nothing that a rule knows stands in the value or the components; members are judged by themselves."""
+    if not (tables.roles[result.analyte].dimension or result.analyte in _ANSWERS):
         return ""
-    return NO_VALUE
+    return "" if says_something(result, tables) else NO_VALUE
 
 
 def _implausible_titre(

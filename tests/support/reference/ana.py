@@ -88,13 +88,13 @@ def read_phrases(tables: dict, holder: dict, bare: str, fixed: str) -> tuple[lis
     answer = ""
     said = [phrase_answer(tables, bare[start:end]) for start, end in phrase_spans(bare)]
     first = next((kind for kind in said if kind), "")
+    titres = rule_A1_titres(bare)  # in the whole text: a phrase may end where a titre does not
     for (start, end), kind in zip(phrase_spans(bare), said, strict=True):
-        phrase = bare[start:end]
         pattern = fixed or rule_A4_pattern(tables, whole[start:end])
         if pattern and not fixed and kind != "negative":
             named.append(pattern)
-        for titre in rule_A1_titres(phrase):
-            magnitude = rule_A1_in_words(phrase[: titre.start], kind or first, kind, titre.magnitude)
+        for titre in (titre for titre in titres if start <= titre.start < end):
+            magnitude = rule_A1_in_words(bare[start : titre.start], kind or first, kind, titre.magnitude)
             findings.append(finding_of(magnitude, pattern))
         if kind and not answer:
             answer = kind

@@ -285,7 +285,6 @@ def test_what_was_not_done_is_absent(reasons, observation):
         {"interpretation": [{"coding": [{"system": "s", "code": "POS"}]}]},
         {"interpretation": [{"text": "Weak"}]},
         {"component": [{"code": {}, "valueString": "1:320"}], "dataAbsentReason": {"text": "see components"}},
-        {"hasMember": [{"reference": "Observation/o2"}], "dataAbsentReason": {"text": "see members"}},
     ],
 )
 def test_an_answer_is_anything_that_says_something(record, observation, code, value):
@@ -325,6 +324,19 @@ def test_a_titre_of_nought_is_implausible(reasons, observation):
         "Observation/a": "implausible",
         "Observation/b": "implausible",
     }
+
+
+@pytest.mark.parametrize(("member", "is_doubt"), [("o2", False), ("o3", True)])
+def test_a_panel_without_a_value_is_a_doubt_unless_a_member_of_it_is_read(
+    record, observation, member, is_doubt
+):
+    panel = observation(
+        code="8061-4", value=None, hasMember=[{"reference": f"Observation/{member}"}], issued="2026-01-02"
+    )
+    titre = observation("o2", code="5048-4", value=None, valueString="1:80")
+    local = observation("o3", code={"text": "ANA 2"}, value=None, valueString="1:80")
+    doubts = [(doubt.resource, doubt.reason) for doubt in record(panel, titre, local).doubts]
+    assert doubts == ([("Observation/o1", "no value")] if is_doubt else [])
 
 
 def test_an_observation_keeps_all_that_may_be_its_answer(record, observation):
