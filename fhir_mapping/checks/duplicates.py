@@ -36,7 +36,7 @@ def distinct_treatments(found: Iterable[Treatment]) -> tuple[Treatment, ...]:
 
 def _value(result: Result) -> Hashable:
     if result.amount:
-        return result.amount.value, result.amount.comparator
+        return result.amount.value, result.amount.comparator, result.amount.upto
     said = (result.interpretation, result.interpretation_text)
     return result.value, said, result.components, result.members
 

@@ -121,8 +121,9 @@ def _is_now(record: PatientRecord, ck: Result) -> bool:
 
 def _has_risen(ck: Result, nadir: Result, rules: Rules) -> bool:
     """R2: ≥ 1.5 × nadir and > 1.5 × ULN, both for certain."""
-    amount, least = amount_of(ck), rules.number("activity.times_nadir") * amount_of(nadir).value
-    over_nadir = at_least(amount.value, amount.comparator, least)
+    lowest = amount_of(nadir)
+    amount, least = amount_of(ck), rules.number("activity.times_nadir") * (lowest.upto or lowest.value)
+    over_nadir = at_least(amount.value, amount.comparator, least, amount.upto)
     return over_nadir is True and is_raised(ck, rules.number("activity.times_uln"))
 
 
@@ -146,7 +147,7 @@ def improvements(cks: Sequence[Result], rules: Rules) -> Iterator[Result]:
 
 def _is_at_most(ck: Result, part: Decimal, highest: Result) -> bool:
     amount = amount_of(ck)
-    return above(amount.value, amount.comparator, part * amount_of(highest).value) is False
+    return above(amount.value, amount.comparator, part * amount_of(highest).value, amount.upto) is False
 
 
 def _reason(

@@ -57,7 +57,7 @@ def _lymphopenia(record: PatientRecord) -> tuple[Evidence, ...]:
     last = latest(record.of("lymphocytes"))
     if last is None or last.amount is None or last.limits.low is None:
         return ()
-    normal = at_least(last.amount.value, last.amount.comparator, last.limits.low)
+    normal = at_least(last.amount.value, last.amount.comparator, last.limits.low, last.amount.upto)
     return (cite(last),) if normal is False else ()
 
 
@@ -87,7 +87,7 @@ def _neutrophils_to_lymphocytes(record: PatientRecord) -> tuple[Evidence, ...]:
 
 def _exact(record: PatientRecord, analyte: Analyte) -> list[Result]:
     """Every count of which more than a bound is known, the lowest id first."""
-    counts = (r for r in record.of(analyte) if r.amount and not r.amount.comparator)
+    counts = (r for r in record.of(analyte) if r.amount and not (r.amount.comparator or r.amount.upto))
     return sorted(counts, key=lambda r: r.id)
 
 
