@@ -82,6 +82,8 @@ def test_a_word_is_a_whole_word(vocabulary, row):
         ("Observation", "HMG-CoA reductase inhibitor level", set()),
         ("Observation", "HMG-CoA reductase inhibitors, anti-SRP", {"anti-srp"}),
         ("Observation", "SRP54 subunit", set()),
+        ("Observation", "抗SRP抗体", {"anti-srp"}),
+        ("Observation", "抗HMGCR抗体IgG", {"anti-hmgcr"}),
         ("Observation", "IMNM panel", set()),
         ("medication", "predniSONE 5 mg oral tablet", {"prednisone"}),
         ("medication", "Prednisone 5 mg, Lipitor 20 mg", {"prednisone", "statin"}),
