@@ -64,7 +64,8 @@ def test_deleting_a_word_of_laboratories_turns_a_row_red(tmp_path, index):
     kept = words()
     gone = kept.pop(index)
     rewrite(folder / "words.csv", kept)
-    assert noticed(of_rules(RULES_OF_WORDS), folder), gone
+    likely = sorted(of_rules(RULES_OF_WORDS), key=lambda row: gone["words"].strip("*") not in fold(row.record))
+    assert noticed(likely, folder), gone
 
 
 @pytest.mark.parametrize(
