@@ -52,9 +52,11 @@ def is_refuted(found: neutral.Condition, case: Case) -> bool:
     return _statuses(found, case)[1] in REFUTED
 
 
-def is_current(found: neutral.Condition, case: Case) -> bool:
-    """Whether it is not known to be over: also where its status is not known."""
-    return _clinical(_statuses(found, case)[0], found, case) not in INACTIVE
+def may_be_eligible(found: neutral.Condition, case: Case) -> bool:
+    """Whether it is confirmed and not over, as far as is known: also where a status is not known (M1)."""
+    clinical, verification = _statuses(found, case)
+    confirmed = verification in {"", "confirmed", UNKNOWN}
+    return confirmed and _clinical(clinical, found, case) not in INACTIVE
 
 
 def _statuses(found: neutral.Condition, case: Case) -> tuple[str, str]:

@@ -7,7 +7,7 @@ result, that nothing took place, or that it is about somebody else (`_is_settled
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from fhir_mapping.checks.conditions import is_current, is_refuted
+from fhir_mapping.checks.conditions import is_refuted, may_be_eligible
 from fhir_mapping.checks.judging import Case
 from fhir_mapping.checks.medicines import began, is_excluded, is_listed, is_proposal, says_nothing
 from fhir_mapping.checks.observations import as_far_as_read, has_value, is_of_another
@@ -170,7 +170,7 @@ def _time(content: neutral.Content | None) -> Moment | None:
 
 
 def _counts(content: neutral.Content | None, case: Case) -> bool:
-    return isinstance(content, neutral.Condition) and is_current(content, case)
+    return isinstance(content, neutral.Condition) and may_be_eligible(content, case)
 
 
 def _doubt(resource: neutral.Resource, content: neutral.Content | None, doubt: Doubt, case: Case) -> Doubt:

@@ -13,14 +13,14 @@ from typing import Any
 
 from tests.spec.resources import Options, resource_of
 from tests.spec.shorthand import spelled_out
-from tests.spec.words import AS_OF, SYSTEMS, TABLES, every_code, when
+from tests.spec.words import AS_OF, SYSTEMS, TABLES, every_code, every_word, when
 
 __all__ = ["AS_OF", "TABLES", "Record", "alternatives", "read"]
 
 _OPTION = re.compile(r"^[a-z][a-z_-]*=")
 _ALTERNATIVES = re.compile(r'\{(?!\s*"[^"]*"\s*:)((?:[^{}"]|"[^"{}]*")*)\}')  # not the braces of JSON
 _CHOICE = re.compile(r'(?:[^,"]|"[^"]*")+|(?<![^,])(?=,)|(?<=,)$')  # a comma in quotes separates nothing
-_EVERY = "every "
+_EVERY, _EVERY_WORD = "every ", "every word "
 _PHRASE = re.compile(r'(?:[^;"]|"[^"]*")+')  # a semicolon in quotes ends nothing
 
 
@@ -38,7 +38,10 @@ class Record:
 
 
 def alternatives(row: str) -> list[str]:
-    """`a {b,c} d` → ["a b d", "a c d"]; `{every ck}` → each code of the role; `{{titer}}` → "{titer}"."""
+    """`a {b,c} d` → ["a b d", "a c d"]; `{every ck}` → each code of the role; `{{titer}}` → "{titer}".
+
+    `{every word core}` → each of its words.
+    """
     parts = _ALTERNATIVES.split(row)
     choices = [
         [p] if i % 2 == 0 else [c for choice in _CHOICE.findall(p) for c in _each(choice.strip())]
@@ -48,6 +51,8 @@ def alternatives(row: str) -> list[str]:
 
 
 def _each(choice: str) -> tuple[str, ...]:
+    if choice.startswith(_EVERY_WORD):
+        return every_word(choice.removeprefix(_EVERY_WORD))
     return every_code(choice.removeprefix(_EVERY)) if choice.startswith(_EVERY) else (choice,)
 
 

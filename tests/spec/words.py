@@ -82,6 +82,16 @@ def every_code(role: str) -> tuple[str, ...]:
     return tuple(f"{names[row['system']]}:{row['code'].replace('*', '')}" for row in codes)
 
 
+@cache
+def every_word(role: str) -> tuple[str, ...]:
+    """Every word of `words.csv` that has this role, as a text may hold it."""
+    with (TABLES / "words.csv").open(encoding="utf-8", newline="") as rows:
+        words = [row["words"] for row in csv.DictReader(rows) if row["role"] == role]
+    if not words:
+        raise KeyError(f"no word for {role!r}")
+    return tuple(word.replace(" & ", " ").replace("*", "") for word in words)
+
+
 def coding(table: str, word: str) -> dict[str, str]:
     """`snomed:123` or a role word of the table."""
     prefix, colon, code = word.partition(":")
