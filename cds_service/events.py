@@ -29,7 +29,8 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _REASONS = frozenset({
     "no subject", "other patient", "other subject", "modifier extension", "implicit rules", "no status", "undated",
     "future", "conflicting codes", "data absent", "implausible", "no unit", "unknown unit", "superseded",
-    "do not perform", "unreadable",
+    "do not perform", "unreadable", "subject elsewhere", "unknown status", "unresolved", "no number",
+    "several reference ranges",
     "registered", "preliminary", "cancelled", "entered-in-error", "unknown", "partial", "preparation", "in-progress",
     "not-done", "on-hold", "stopped", "declined", "refuted", "draft", "revoked", "proposal", "plan", "option",
     "directive", "intended", "not-taken",

@@ -15,7 +15,7 @@ from fhir_mapping.rules.predictors.drr import high_drr
 from fhir_mapping.rules.predictors.refractory import treatment_refractory
 from models.inputs import NOT_READ, State
 
-SOURCES: Mapping[Predictor, tuple[SourceKey, ...]] = {  # S5: the queries that feed each predictor
+SOURCES: Mapping[str, tuple[SourceKey, ...]] = {  # S5: the queries that feed each predictor
     "cardiac_involvement": ("conditions", "cardiacTests"),
     "high_ana": ("ana",),
     "treatment_refractory": (

@@ -1,9 +1,9 @@
 """What a model folder holds: the Cox model, the clinic's policy, published factors. Data only, no arithmetic."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from fnmatch import fnmatchcase
 from typing import Literal
 
 from models.inputs import NOT_READ, Horizon
@@ -49,7 +49,7 @@ class DecidingTest:
 
     def helps(self, reason: str) -> bool:
         """Whether the test can answer a predictor that is unknown for this reason."""
-        named = any(fnmatchcase(reason, shape.replace("…", "*")) for shape in self.reasons)
+        named = any(re.fullmatch(re.escape(shape).replace("…", ".*"), reason) for shape in self.reasons)
         return named or not (self.reasons or reason == NOT_READ)
 
 

@@ -11,6 +11,8 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from cds_service.cards.assessment import Assessment, EligibilityUnknown, NotEligible
 from fhir_mapping.evidence import Activity, Barring, ContextFinding, Evidence, Feature, Findings, Measured
+from fhir_mapping.findings import SOURCES
+from models.inputs import NOT_READ
 from models.policy import FollowUpItem
 from models.risk import DECISION_HORIZON, Abstained, Scored, percent
 
@@ -180,7 +182,8 @@ def _course(activity: Activity) -> str:
 def _risk(assessment: Assessment) -> list[str]:
     outcome, advice = assessment.outcome, assessment.advice
     if isinstance(outcome, Abstained):
-        return [f"**Recurrence risk not assessed:** {_why_abstained(outcome, assessment)}."]
+        again = " Open the chart again." if outcome.code == "record-incomplete" else ""
+        return [f"**Recurrence risk not assessed:** {_why_abstained(outcome, assessment)}.{again}"]
     if not isinstance(outcome, Scored) or advice is None:
         return []
     rows = [
@@ -231,10 +234,19 @@ def _predictors(assessment: Assessment) -> list[str]:
     for spec in assessment.model.predictors:
         feature = assessment.findings.features[spec.name]
         alone = percent(without[spec.name].risk_2y_without) if spec.name in without else "–"
-        said = ", ".join(filter(None, (_state(feature), _value(feature))))
+        unread = _unread(spec.name, feature, assessment.findings)
+        said = unread or ", ".join(filter(None, (_state(feature), _value(feature))))
         rows.append(f"| {spec.label} | {said} | {alone} |")
     head = ["| Predictor | State, value, date | 2 years without it |", "| --- | --- | --- |"]
     return ["\n".join([*head, *rows])]
+
+
+def _unread(name: str, feature: Feature, findings: Findings) -> str:
+    """S5: of a predictor whose source failed what became of that, and nothing of tests."""
+    if feature.reason != NOT_READ:
+        return ""
+    what = dict.fromkeys(findings.failed[key] for key in SOURCES[name] if key in findings.failed)
+    return f"{NOT_READ} ({', '.join(map(plain, what))})"
 
 
 def _in_words(reason: str) -> str:
@@ -305,7 +317,7 @@ def _what_would_change(assessment: Assessment) -> list[str]:
     if isinstance(outcome, Scored | Abstained):
         if outcome.next_best_test is not None:
             lines.append(f"The one test that would narrow the answer most: {outcome.next_best_test.name}.")
-        if isinstance(outcome, Abstained) and outcome.code == "too-few-predictors":
+        if isinstance(outcome, Abstained) and outcome.code == "too-few-predictors" and outcome.needs:
             lines.append(f"What would help: {', '.join(outcome.needs)}.")
     if findings.failed:
         lines.append(f"**Could not be read:** {sources(findings.failed)}.")

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -9,11 +10,15 @@ import pytest
 from fhir.resources.R4B.appointment import Appointment
 from fhir.resources.R4B.servicerequest import ServiceRequest
 
+from cds_service.cards.assessment import assess
 from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.render import render
+from cds_service.commands.chart_file import read_bundle
 from cds_service.commands.explain import caller_for, from_bytes
 from cds_service.demo.patients import chart
 from cds_service.settings import Client
+from fhir_mapping.record import Source
+from models.registry import default_folder, load_model
 from tests.golden.charts import AS_OF, NAMES
 
 CALLER = caller_for(Client(name="test", accept_unknown_status=True))
@@ -147,6 +152,71 @@ def test_a_clients_own_code_replaces_ours_in_a_suggestion():
     (card,) = cards_of("high-overdue", order_codes={"ck-ast-alt": own})
     codings = [s["actions"][0]["resource"].get("code", {}).get("coding") for s in card["suggestions"]]
     assert [own] in codings
+
+
+def unread(*keys):
+    """A chart from which these sources are missing because they timed out; nothing but the rest was read."""
+    record = read_bundle(json.dumps(chart("high-overdue")).encode(), CALLER.mapping)
+    sources = {**record.sources, **{key: Source("failed", (), "timed out") for key in keys}}
+    (card,) = render(
+        assess(replace(record, sources=sources), AS_OF, load_model(default_folder())), CardSettings()
+    )
+    return card
+
+
+def test_after_a_failure_the_card_names_what_was_not_read_and_offers_nothing():
+    card = unread("enzymes", "ana")
+    assert "suggestions" not in card
+    detail = card["detail"]
+    assert "(timed out). Open the chart again." in detail
+    assert "| Treatment refractory | not read (timed out) |" in detail
+    assert "The one test that" not in detail
+    assert "What would help" not in detail
+    assert "missing" not in detail.split("| Predictor |")[1].split("\n\n")[0]
+
+
+def test_what_was_read_to_be_present_stays_after_a_failure():
+    assert "| High ANA titre | present, 1:640, 2023-05-12 |" in unread("ana")["detail"]
+
+
+def test_too_little_known_where_no_test_would_help_asks_for_none():
+    found = assessment("too-few")
+    outcome = replace(found.outcome, needs=(), next_best_test=None)
+    (card,) = render(replace(found, outcome=outcome), CardSettings())
+    assert "too little is known" in card["summary"]
+    assert "What would help" not in card["detail"]
+
+
+def with_doubts(bundle):
+    """Four CK after the last that was read, each of which cannot be used for its own reason; the notes are others'."""
+    for day, change in (
+        ("2026-02-20", {"status": "preliminary"}),
+        ("2026-02-21", {"valueQuantity": {"value": 9000, "unit": "parsec"}}),
+        ("2026-02-22", {"valueQuantity": {"value": 9000}}),
+        ("2026-02-23", {"valueQuantity": None, "valueString": "see the letter of Dr. Secret"}),
+    ):
+        ck = {
+            "resourceType": "Observation",
+            "id": f"late-{day}",
+            "status": "final",
+            "code": {"coding": [{"system": "http://loinc.org", "code": "2157-6"}], "text": "Secret"},
+            "subject": {"reference": "Patient/low-quiet"},
+            "effectiveDateTime": day,
+            "valueQuantity": {"value": 9000, "unit": "U/L"},
+        }
+        resource = {key: value for key, value in (ck | change).items() if value is not None}
+        bundle["entry"].append({"resource": resource})
+    return bundle
+
+
+def test_one_line_names_the_three_newest_doubts_and_how_many_others_there_are():
+    (card,) = render(assessment("low-quiet", with_doubts), CardSettings())
+    (line,) = (line for line in card["detail"].splitlines() if "Could not be used" in line)
+    assert line == (
+        "- **Could not be used:** CK of 2026-02-23 (no number); CK of 2026-02-22 (no unit); "
+        "CK of 2026-02-21 (unknown unit); 1 more."
+    )
+    assert "Secret" not in json.dumps(card)
 
 
 HOSTILE = [

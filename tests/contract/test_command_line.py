@@ -135,7 +135,7 @@ def test_explain_gives_the_documented_object_for_every_sample_patient(tmp_path, 
     explained = run("explain", write(tmp_path, chart(name)), *AS_OF, "--accept-unknown-status", "--json")
     assert explained.returncode == 0, explained.stderr
     answer = json.loads(explained.stdout)
-    assert answer["format"] == "imnm-cds-explain/1"
+    assert answer["format"] == "imnm-cds-explain/2"
     assert answer["as_of"] == "2026-03-01T00:00:00Z"
     assert answer["outcome"] == GOLDENS[name]["outcome"]
     assert list(answer["features"]) == ["cardiac_involvement", "high_ana", "treatment_refractory", "high_drr"]

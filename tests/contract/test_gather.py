@@ -424,17 +424,23 @@ class TestMedicationsByReference:
         await opened(ehr)
         assert len(ehr.asked("Medication/")) == 1
 
-    @pytest.mark.parametrize("fault", [sim.status(403), sim.status(404), sim.status(500), sim.truncated])
+    @pytest.mark.parametrize("fault", [sim.status(403), sim.status(500), sim.truncated])
     async def test_that_cannot_be_read_make_the_record_incomplete(self, fault):
         ehr = EhrSimulator([*imnm_chart(), BY_REFERENCE, MEDICATION]).bend(fault, "Medication")
         _response, audit = await opened(ehr)
         assert audit["failed"] == {"medicationRequests": "a medication that it names could not be read"}
         assert audit["outcome"] == "abstained"
 
-    async def test_cannot_be_read_without_a_server(self):
+    @pytest.mark.parametrize("status", [404, 410])
+    async def test_that_are_nowhere_are_a_doubt_and_fail_nothing(self, status):
+        ehr = EhrSimulator([*imnm_chart(), BY_REFERENCE, MEDICATION]).bend(sim.status(status), "Medication")
+        _response, audit = await opened(ehr)
+        assert (audit["failed"], audit["refused"]) == ({}, {"unresolved": 1})
+
+    async def test_are_nowhere_without_a_server(self):
         given = prefetch_of([*imnm_chart(), BY_REFERENCE])
         _, audit = await opened(EhrSimulator(), fhirServer=None, prefetch=given)
-        assert "medicationRequests" in audit["failed"]
+        assert (audit["failed"], audit["refused"]) == ({}, {"unresolved": 1})
 
     @pytest.mark.parametrize("number", [".", ".."])
     async def test_of_no_real_id_are_not_asked_for(self, number):

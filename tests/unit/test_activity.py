@@ -120,9 +120,9 @@ HIGH, LOW = ck(4000, 900), ck(200, 500)  # the peak, and the improvement and nad
         ([HIGH, ck(400, 500), ck(599, 40), ck(600, 10)], "rising"),
         ([HIGH, ck(400, 500), ck(600, 40), ck(599, 10)], "quiet"),
         ([HIGH, LOW, ck(301, 40, high=201), ck(400, 10)], "rising"),
-        # at most 60 days apart, the later within 60 days
-        ([HIGH, LOW, ck(500, 70), ck(500, 10)], "relapse"),
-        ([HIGH, LOW, ck(500, 70.1), ck(500, 10)], "rising"),
+        # at most 120 days apart, the later within 60 days
+        ([HIGH, LOW, ck(500, 130), ck(500, 10)], "relapse"),
+        ([HIGH, LOW, ck(500, 130.1), ck(500, 10)], "rising"),
         ([HIGH, LOW, ck(500, 70), ck(500, 60)], "relapse"),
         ([HIGH, LOW, ck(500, 70), ck(500, 60.1)], "quiet"),
         # on different days, of several on one day the last

@@ -1,13 +1,34 @@
 """Cardiac involvement (C1 to C6), fact by fact."""
 
+from dataclasses import replace
+from decimal import Decimal
+
 import pytest
 
+from fhir_mapping.record import Doubt, ReferenceLimits
 from fhir_mapping.rules.predictors.cardiac import cardiac_involvement
 from tests.support.facts import AS_OF, ago, diagnosis, record, result
 
 ONSET = ago(1000).first
 MYOCARDITIS, FAILURE, BLOCK = "cardiac-a", "cardiac-a heart-failure", "cardiac-c"
 CAUSE = diagnosis("heart-failure-cause", 5000)
+NEWER, OLDER = "a newer result could not be read", "an older ejection fraction could not be read"
+TROPONIN_T = "indeterminate C3 troponin T raised, may come from skeletal muscle: troponin I decides"
+SEVERAL_RANGES = replace(result("troponin-i", 20, 100), limits=ReferenceLimits(highs=(Decimal(14), Decimal(34))))
+
+
+def doubt(role, days, value=None, roles="", holds_number=False):
+    """What could not be used; with a value it holds that number."""
+    of_role = None if value is None else result(role, value, days)
+    return Doubt(
+        f"Observation/doubt-{role}-{days}",
+        role,
+        "no subject",
+        ago(days).last,
+        roles=frozenset(roles.split()),
+        holds_number=holds_number or value is not None,
+        result=of_role,
+    )
 
 
 def seen(*facts, onset=ONSET, **options):
@@ -47,15 +68,16 @@ def test_diagnoses_of_the_heart(facts, state):
     [
         ([result("lvef", 49.9, 1365)], "present C2"),
         ([result("lvef", 49.9, 1366)], "missing C6 not assessed"),
-        ([result("lvef", 50, 1365)], "missing C6 not assessed"),
+        ([result("lvef", 50, 1365)], "missing C6 last ejection fraction on 2022-06-05, over 365 days ago"),
         ([result("lvef", 50, 365)], "absent C6"),
-        ([result("lvef", 50, 366)], "missing C6 not assessed"),
+        ([result("lvef", 50, 366)], "missing C6 last ejection fraction on 2025-02-28, over 365 days ago"),
         ([result("lvef", 50, 100, comparator="<")], "present C2"),
-        ([result("lvef", 50, 100, comparator="<=")], "missing C6 not assessed"),
+        ([result("lvef", 50, 100, comparator="<=")], f"indeterminate U5 {NEWER}"),
         ([result("lvef", 50, 100, comparator=">=")], "absent C6"),
-        ([result("lvef", 45, 100, comparator=">")], "missing C6 not assessed"),
-        ([result("lvef", 60, 300), result("lvef", 55, 100, comparator="<")], "missing C6 not assessed"),
-        ([result("lvef", None, 100)], "missing C6 not assessed"),
+        ([result("lvef", 45, 100, comparator=">")], f"indeterminate U5 {NEWER}"),
+        ([result("lvef", 60, 300), result("lvef", 55, 100, comparator="<")], f"indeterminate U5 {NEWER}"),
+        ([result("lvef", 60, 100), result("lvef", 55, 300, comparator="<")], f"indeterminate C6 {OLDER}"),
+        ([result("lvef", None, 100)], f"indeterminate U5 {NEWER}"),
         ([result("lvef", 40, 100), CAUSE], "indeterminate C4 otherwise explained"),
         ([result("lvef", 40, 1366), CAUSE], "missing C6 not assessed"),
         ([result("lvef", 40, 100), diagnosis(MYOCARDITIS, 100), CAUSE], "present C1"),
@@ -69,7 +91,11 @@ def test_ejection_fraction(facts, state):
     ("facts", "state"),
     [
         ([result("troponin-i", 14, 365)], "absent C6"),
-        ([result("troponin-i", 14, 366)], "missing C6 not assessed"),
+        ([result("troponin-i", 14, 366)], "missing C6 last troponin I on 2025-02-28, over 365 days ago"),
+        (
+            [result("troponin-i", 14, 400), result("troponin-t", 14, 380), result("lvef", 60, 390)],
+            "missing C6 last troponin T on 2025-02-14, over 365 days ago",
+        ),
         ([result("troponin-i", 14.1, 365)], "indeterminate C3 troponin I raised"),
         ([result("troponin-i", 14.1, 366)], "missing C6 not assessed"),
         ([result("troponin-i", 50, 100), result("troponin-i", 5, 50)], "absent C6"),
@@ -81,10 +107,29 @@ def test_ejection_fraction(facts, state):
         ([result("troponin-i", 5, 100), result("troponin-i", 5, 50, high=None)], "missing C6 not assessed"),
         ([result("troponin-i", 14, 100, comparator="<")], "absent C6"),
         ([result("troponin-i", 14, 100, comparator=">")], "indeterminate C3 troponin I raised"),
-        ([result("troponin-i", 20, 100, comparator="<")], "missing C6 not assessed"),
-        ([result("troponin-t", 500, 100)], "missing C6 not assessed"),
+        ([result("troponin-i", 20, 100, comparator="<")], f"indeterminate U5 {NEWER}"),
+        # without a limit of its own only a doubt
+        ([result("troponin-i", 26, 100, high=None)], "missing C6 not assessed"),
+        ([result("troponin-i", 26.1, 100, high=None)], "indeterminate C3 troponin I raised"),
+        ([result("nt-probnp", 450, 100, high=None)], "missing C6 not assessed"),
+        ([result("nt-probnp", 451, 100, high=None)], "indeterminate C3 NT-proBNP raised"),
+        ([result("troponin-t", 14, 100, high=None)], "missing C6 not assessed"),
+        ([result("troponin-t", 14.1, 100, high=None)], TROPONIN_T),
+        ([SEVERAL_RANGES], f"indeterminate U5 {NEWER}"),
+        # troponin T, unless a troponin I within its limit answers it
+        ([result("troponin-t", 500, 365)], TROPONIN_T),
+        ([result("troponin-t", 500, 366)], "missing C6 not assessed"),
+        ([result("troponin-t", 500, 100), result("troponin-i", 5, 107)], "absent C6"),
+        ([result("troponin-t", 500, 100), result("troponin-i", 5, 108)], TROPONIN_T),
+        ([result("troponin-t", 500, 100), result("troponin-i", 5, 50)], "absent C6"),
+        ([result("troponin-t", 500, 100), result("troponin-i", 5, 50, high=None)], TROPONIN_T),
+        (
+            [result("troponin-t", 500, 100), result("troponin-i", 50, 50)],
+            "indeterminate C3 troponin I raised",
+        ),
+        ([result("troponin-t", 500, 100), result("nt-probnp", 500, 100)], TROPONIN_T),
         ([result("troponin-t", 14, 365)], "absent C6"),
-        ([result("troponin-t", 14, 366)], "missing C6 not assessed"),
+        ([result("troponin-t", 14, 366)], "missing C6 last troponin T on 2025-02-28, over 365 days ago"),
         ([result("nt-probnp", 126, 100)], "indeterminate C3 NT-proBNP raised"),
         ([result("nt-probnp", 125, 100)], "missing C6 not assessed"),
         ([result("nt-probnp", 126, 100), result("troponin-i", 5, 100)], "indeterminate C3 NT-proBNP raised"),
@@ -99,6 +144,66 @@ def test_ejection_fraction(facts, state):
 )
 def test_markers_of_the_heart(facts, state):
     assert seen(*facts) == state
+
+
+NORMAL = result("troponin-i", 5, 100)
+
+
+@pytest.mark.parametrize(
+    ("facts", "doubts", "state"),
+    [
+        # later than the newest negative search
+        ([NORMAL], [doubt("lvef", 99)], f"indeterminate C6 {NEWER}"),
+        ([NORMAL], [doubt("troponin-t", 99)], f"indeterminate C6 {NEWER}"),
+        ([NORMAL], [doubt("nt-probnp", 99)], f"indeterminate C6 {NEWER}"),
+        ([NORMAL], [doubt("lvef", 100)], "absent C6"),
+        ([NORMAL], [doubt("ck", 9)], "absent C6"),
+        # of the last 365 days
+        ([], [doubt("troponin-i", 365)], f"indeterminate U5 {NEWER}"),
+        ([], [doubt("troponin-i", 366)], "missing C6 not assessed"),
+        # a Condition of tier A, at any time
+        (
+            [NORMAL],
+            [doubt("cardiac", 3000, roles="cardiac-a")],
+            "indeterminate C6 a diagnosis could not be read",
+        ),
+        ([NORMAL], [doubt("cardiac", 9, roles="cardiac-c")], "absent C6"),
+        ([], [doubt("cardiac", 3000, roles="cardiac-a")], "indeterminate U5 a diagnosis could not be read"),
+        ([NORMAL], [doubt("cardiac", 9, roles="cardiac-a"), doubt("lvef", 9)], f"indeterminate C6 {NEWER}"),
+        # U5b: an older ejection fraction that holds a number, in the window of C2
+        ([NORMAL], [doubt("lvef", 1365, holds_number=True)], f"indeterminate C6 {OLDER}"),
+        ([NORMAL], [doubt("lvef", 1366, holds_number=True)], "absent C6"),
+        ([NORMAL], [doubt("lvef", 500)], "absent C6"),
+        ([NORMAL], [doubt("lvef", 500, 49)], f"indeterminate C6 {OLDER}"),
+        ([NORMAL], [doubt("lvef", 500, 50)], "absent C6"),
+        (
+            [NORMAL],
+            [doubt("lvef", 500, 49), doubt("cardiac", 9, roles="cardiac-a")],
+            "indeterminate C6 a diagnosis could not be read",
+        ),
+        # what is there is there
+        (
+            [diagnosis(MYOCARDITIS, 100)],
+            [doubt("lvef", 9), doubt("cardiac", 9, roles="cardiac-a")],
+            "present C1",
+        ),
+        ([result("troponin-i", 50, 9)], [doubt("lvef", 3)], "indeterminate C3 troponin I raised"),
+    ],
+)
+def test_nobody_is_free_of_heart_disease_against_a_doubt(facts, doubts, state):
+    assert seen(*facts, doubts=tuple(doubts)) == state
+
+
+def test_a_doubtful_diagnosis_beside_heart_disease_is_noted():
+    doubts = (doubt("cardiac", 9, roles="cardiac-a"),)
+    feature = cardiac_involvement(record(diagnosis(MYOCARDITIS, 100), doubts=doubts), ONSET)
+    assert [n.rule for n in feature.notes] == ["U5"]
+    assert feature.barred_by == ()
+
+
+def test_every_doubt_that_bars_is_named_once():
+    doubts = (doubt("lvef", 9, 40), doubt("cardiac", 9, roles="cardiac-a"), doubt("lvef", 900, 40))
+    assert cardiac_involvement(record(NORMAL, doubts=doubts), ONSET).barred_by == doubts
 
 
 def test_without_an_onset_every_date_counts_and_that_is_noted():

@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from fhir_mapping.record import PatientRecord, ReferenceLimits, Refused
+from fhir_mapping.record import Doubt, PatientRecord, ReferenceLimits
 from fhir_mapping.rules.predictors.drr import high_drr
 from fhir_mapping.rules.predictors.pairs import pair_up
-from tests.support.facts import diagnosis, record, result
+from tests.support.facts import ago, diagnosis, record, result
 
 REPORT = {"reports": frozenset({"DiagnosticReport/r"})}
 S1, S2 = {"specimen": "Specimen/1"}, {"specimen": "Specimen/2"}
@@ -24,6 +24,10 @@ def ast(value, days, comparator="", name=None, **more):
 def alt(value, days, comparator="", name=None, **more):
     name = name or f"alt-{days}"
     return result("alt", value, days, comparator, resource=f"Observation/{name}", **more)
+
+
+def doubt(role, days, reason="no subject"):
+    return Doubt(f"Observation/doubt-{role}-{days}", role, reason, ago(days).last)
 
 
 def ratio(value, days, comparator="", **more):
@@ -321,17 +325,51 @@ def test_the_first_reason_that_holds_is_given(facts, expected):
 
 
 @pytest.mark.parametrize(
-    ("reason", "roles", "expected"),
+    ("role", "reason", "days", "expected"),
     [
-        ("no unit", {"ast"}, "unit"),
-        ("unknown unit", {"alt"}, "unit"),
-        ("implausible", {"ast"}, "no AST"),
-        ("no unit", {"ck"}, "no AST"),
+        ("ast", "no unit", 10, "indeterminate D5 unit"),
+        ("alt", "unknown unit", 10, "indeterminate D5 unit"),
+        ("drr", "implausible", 10, "indeterminate D5 a newer result could not be read"),
+        ("ast", "no subject", 1826, "indeterminate D5 a newer result could not be read"),
+        ("ast", "no subject", 1827, "missing D5 no AST"),
+        ("ck", "no unit", 10, "missing D5 no AST"),
     ],
 )
-def test_an_enzyme_refused_for_its_unit_is_named_first(reason, roles, expected):
-    refused = (Refused("Observation/x", reason, frozenset(roles)),)
-    assert seen(refused=refused) == f"missing D5 {expected}"
+def test_no_pair_beside_a_doubt_in_its_enzymes_of_5_years_is_not_missing(role, reason, days, expected):
+    assert seen(doubts=(doubt(role, days, reason),)) == expected
+
+
+def test_a_unit_is_named_before_any_other_doubt():
+    both = (doubt("ast", 3, "no subject"), doubt("alt", 900, "no unit"))
+    assert seen(doubts=both) == "indeterminate D5 unit"
+
+
+@pytest.mark.parametrize(
+    ("facts", "days", "expected"),
+    [
+        ([ast(90, 10), alt(80, 10)], 9, "indeterminate D5 a newer result could not be read"),
+        ([ast(90, 10), alt(80, 10)], 10, "absent D5"),
+        ([ast(90, 10), alt(80, 9.5)], 9.8, "absent D5"),  # the pair's time is the later of the two
+        ([ast(90, 10), alt(50, 10)], 9, "present D5"),
+        ([ratio(2, 10)], 9, "indeterminate D2 activity unknown"),
+        ([ast(30, 10), alt(20, 10)], 9, "indeterminate D5 a newer result could not be read"),
+        ([ast(30, 10), alt(20, 10)], 10, "indeterminate D5 no pair from active disease"),
+        (
+            [ast(90, 99), alt(80, 99), ast(30, 10), alt(20, 10)],
+            50,
+            "indeterminate D5 a newer result could not be read",
+        ),
+    ],
+)
+def test_a_doubt_later_than_the_chosen_pair_bars_absent(facts, days, expected):
+    feature = high_drr(record(*facts, doubts=(doubt("alt", days),)))
+    assert " ".join(filter(None, (feature.state, feature.rule, feature.reason))) == expected
+    assert bool(feature.barred_by) == ("could not be read" in expected)
+
+
+def test_a_doubt_beside_a_high_ratio_is_noted():
+    (note,) = high_drr(record(ast(90, 10), alt(50, 10), doubts=(doubt("alt", 9),))).notes
+    assert note.text == "Observation/doubt-alt-9 could not be used (no subject)"
 
 
 def test_a_query_that_is_not_offered_is_named_only_where_nothing_was_found():
@@ -419,20 +457,58 @@ def test_a_reported_ratio_that_differs_by_more_than_10_per_cent_is_noted(value, 
         ([ast(90, 40.1), alt(80, 40.1)], []),
         ([ast(90, 40), alt(45, 40)], []),
         ([ast(39, 40), alt(39, 40)], []),
-        ([diagnosis("liver-disease", 900)], ["liver"]),
-        ([diagnosis("liver-disease", None, clinical="resolved")], ["liver"]),
-        ([diagnosis("liver-disease", 900, confirmed=False)], []),
-        ([diagnosis("myocardial-infarction", 17)], ["myocardial"]),
-        ([diagnosis("myocardial-infarction", 3)], ["myocardial"]),
-        ([diagnosis("myocardial-infarction", 17.1)], []),
-        ([diagnosis("myocardial-infarction", None)], []),
-        ([diagnosis("myocardial-infarction", 10, confirmed=False)], []),
     ],
 )
 def test_what_makes_the_ratio_doubtful_is_noted(facts, noted):
     feature = high_drr(record(ast(90, 10), alt(50, 10), *facts))
     assert [note.text.split()[0].rstrip(":") for note in feature.notes] == noted
     assert {note.rule for note in feature.notes} <= {"D7"}
+
+
+# D8: not from muscle
+
+LIVER, INFARCTION = diagnosis("liver-disease", 900), diagnosis("myocardial-infarction", 17)
+
+
+@pytest.mark.parametrize(
+    ("facts", "named"),
+    [
+        ([LIVER], "liver disease"),
+        ([diagnosis("alcohol-disorder", None, clinical="resolved")], "alcohol disorder"),
+        ([diagnosis("haemolysis", 10)], "haemolytic anaemia"),
+        ([diagnosis("haemolysis", 9)], ""),
+        ([diagnosis("liver-disease", 900, confirmed=False)], ""),
+        ([diagnosis("liver-disease", 900, abatement=ago(10))], "liver disease"),
+        ([diagnosis("liver-disease", 900, abatement=ago(11))], ""),
+        # a CK above 5 × ULN nearest to the pair says muscle
+        ([LIVER, ck(1000, 10)], "liver disease"),
+        ([LIVER, ck(1001, 10)], ""),
+        ([LIVER, ck(1001, 17.1)], "liver disease"),
+        ([LIVER, ck(999, 10, ">")], "liver disease"),
+        # from 14 days before to 7 days after, whatever the CK
+        ([INFARCTION], "myocardial infarction"),
+        ([diagnosis("myocardial-infarction", 24)], "myocardial infarction"),
+        ([diagnosis("myocardial-infarction", 25)], ""),
+        ([diagnosis("myocardial-infarction", 3), ck(9000, 10)], "myocardial infarction"),
+        ([diagnosis("rhabdomyolysis", 2)], ""),
+        ([diagnosis("rhabdomyolysis", None)], ""),
+        ([diagnosis("rhabdomyolysis", 10, confirmed=False)], ""),
+        (
+            [diagnosis("rhabdomyolysis", 10), LIVER, diagnosis("liver-disease", 800)],
+            "liver disease, rhabdomyolysis",
+        ),
+    ],
+)
+@pytest.mark.parametrize("high", [50, 80])
+def test_enzymes_that_may_not_come_from_muscle_decide_nothing(facts, named, high):
+    feature = high_drr(record(ast(90, 10), alt(high, 10), *facts))
+    if not named:
+        assert feature.rule == "D5"
+        return
+    assert (feature.state, feature.rule, feature.value) == ("indeterminate", "D8", None)
+    assert feature.reason == f"AST and ALT may not come from muscle: {named}"
+    conditions = [e.role for e in feature.evidence if e.resource.startswith("Condition/")]
+    assert ", ".join(dict.fromkeys(conditions)) == named
 
 
 def test_a_default_limit_is_named_in_the_evidence():

@@ -53,7 +53,9 @@ def test_a_core_code_on_an_eligible_condition_is_definite(clinical, confirmed, e
         ([BROAD, SRP, HIGH], "probable"),
         ([BROAD, HMGCR, HIGH], "probable"),
         ([BROAD, SRP], "possible"),
-        ([BROAD, HIGH], "possible"),
+        ([BROAD, HIGH], "possible"),  # of the last 365 days (E3)
+        ([BROAD, result("ck", 1001, 365)], "possible"),
+        ([BROAD, result("ck", 1001, 366)], "none"),
         ([SRP, HIGH], "possible"),
         ([SRP, HMGCR], "none"),
         ([BROAD], "none"),
@@ -98,10 +100,11 @@ def test_probable_needs_three_signs_and_possible_two(facts, expected):
         ("1000.1", "", 200, "possible"),
         (1000, "", 199, "possible"),
         (1000, ">", 200, "possible"),
-        (1000, ">=", 200, "none"),
-        (999, ">", 200, "none"),
-        (9000, "<", 200, "none"),
-        (9000, "", None, "none"),
+        # U4: a bound that leaves it open is a doubt
+        (1000, ">=", 200, "unknown"),
+        (999, ">", 200, "unknown"),
+        (9000, "<", 200, "unknown"),
+        (1000, "<=", 200, "none"),
     ],
 )
 def test_ck_above_5_times_its_own_limit(value, comparator, limit, expected):

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from cds_service.events import Event, Events
+from fhir_mapping.checks.doubts import REASONS
 from tests.support.charts import clock
 
 
@@ -42,6 +43,11 @@ def test_reasons_are_counted_and_unknown_ones_are_other():
         "entered-in-error": 1,
         "other": 4,
     }
+
+
+def test_whatever_is_refused_and_doubted_for_it_has_its_name():
+    refused = dict.fromkeys(REASONS - {"no value", "interval"}, 1)  # of these nothing is refused
+    assert written(Event.HOOK_CALL, refused=refused)["refused"] == refused
 
 
 def test_a_number_must_be_one():

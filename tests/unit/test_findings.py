@@ -6,9 +6,8 @@ import pytest
 
 from fhir_mapping.evidence import RefusedFact
 from fhir_mapping.findings import find
-from fhir_mapping.record import Refused, Value
-from fhir_mapping.terms import CodeRow
-from tests.support.facts import diagnosis, record, result, tables
+from fhir_mapping.record import Doubt, Refused, Value
+from tests.support.facts import ago, diagnosis, record, result
 
 CORE, BROAD = diagnosis("core", 1000), diagnosis("broad", 1000)
 ANTIBODY = replace(result("anti-srp", None, 900), value=Value(text="positive"))
@@ -33,7 +32,7 @@ def test_who_the_patient_is():
         "2026-03-01",
     )
     nobody = find(record(patient=None))
-    assert (nobody.patient_id, nobody.age, nobody.sex, nobody.eligibility_complete) == ("", None, "", False)
+    assert (nobody.patient_id, nobody.age, nobody.sex, nobody.eligibility.state) == ("", None, "", "unknown")
 
 
 def test_activity_context_and_factors_are_left_out_only_where_there_is_no_sign_of_myositis():
@@ -75,15 +74,16 @@ NEEDED = [
     "patient",
     "conditions",
     "antibodies",
+    "cardiacTests",
     "ana",
     "enzymes",
-    "cardiacTests",
     "medicationRequests",
     "medicationStatements",
     "medicationDispenses",
     "medicationAdministrations",
+    "procedures",
 ]
-OTHERS = ["bloodCount", "lungFunction", "encounters", "appointments", "orders", "procedures", "reports"]
+OTHERS = ["bloodCount", "lungFunction", "encounters", "appointments", "orders", "reports"]
 
 
 def test_unread_are_the_failed_queries_that_eligibility_or_a_predictor_needs():
@@ -93,28 +93,57 @@ def test_unread_are_the_failed_queries_that_eligibility_or_a_predictor_needs():
     assert found.failed == failed
 
 
-def test_procedures_are_needed_where_the_site_codes_plasma_exchange():
-    site = tables().with_site_map([CodeRow("urn:local", "PLEX", "PLEX", "plasma-exchange", "site")])
-    found = find(record(CORE, failed={"procedures": "HTTP 503"}, settings={"tables": site}))
-    assert found.unread == {"procedures": "HTTP 503"}
+@pytest.mark.parametrize(
+    ("failed", "not_read"),
+    [
+        ("patient", []),
+        ("conditions", ["cardiac_involvement", "high_drr"]),
+        ("cardiacTests", ["cardiac_involvement"]),
+        ("ana", ["high_ana"]),
+        ("enzymes", ["treatment_refractory", "high_drr"]),
+        ("medicationAdministrations", ["treatment_refractory"]),
+        ("procedures", ["treatment_refractory"]),
+        ("reports", []),
+    ],
+)
+def test_a_predictor_whose_source_failed_is_not_read_whatever_the_rest_says(failed, not_read):
+    """S5: an absence, a doubt and a reason of the record would all be drawn from half a record."""
+    doubts = (Doubt("Observation/d", "ana", "no unit", ago(1).last),)
+    features = find(record(CORE, result("lvef", 60, 9), failed={failed: "timed out"}, doubts=doubts)).features
+    assert [name for name, feature in features.items() if feature.reason == "not read"] == not_read
+    assert {features[name].state for name in not_read} <= {"missing"}
+    assert not any(features[name].barred_by or features[name].evidence for name in not_read)
+
+
+def test_what_was_read_to_be_present_is_present_though_more_could_not_be_read():
+    heart = find(record(CORE, result("lvef", 40, 9), failed={"cardiacTests": "timed out"})).features
+    assert (heart["cardiac_involvement"].state, heart["cardiac_involvement"].rule) == ("present", "C2")
+
+
+def test_what_was_left_out_of_a_resource_is_noted():
+    found = find(record(losses=(("Condition/c", "recordedDate"),)))
+    assert [(n.rule, n.text) for n in found.notes] == [
+        ("F3", "Condition/c: recordedDate is of a wrong type and was left out")
+    ]
 
 
 @pytest.mark.parametrize(
-    ("facts", "failed", "complete"),
+    ("facts", "failed", "state"),
     [
-        ([], [], True),
-        ([], ["enzymes"], True),
-        ([], ["patient"], False),
-        ([], ["conditions"], False),
-        ([], ["antibodies"], False),
-        ([], ["ana", "cardiacTests", "encounters"], True),
-        ([BROAD], ["enzymes"], False),
-        ([ANTIBODY], ["enzymes"], False),
-        ([BROAD, ANTIBODY], ["enzymes"], True),
-        ([BROAD], [], True),
-        ([CORE], ["enzymes"], True),
-        ([CORE], ["conditions"], False),
+        ([], [], "none"),
+        ([], ["enzymes"], "none"),
+        ([], ["patient"], "unknown"),
+        ([], ["conditions"], "unknown"),
+        ([], ["antibodies"], "unknown"),
+        ([], ["ana", "cardiacTests", "encounters"], "none"),
+        ([BROAD], ["enzymes"], "unknown"),
+        ([ANTIBODY], ["enzymes"], "unknown"),
+        ([BROAD, ANTIBODY], ["enzymes"], "possible"),
+        ([BROAD, ANTIBODY], ["conditions"], "possible"),
+        ([BROAD], [], "none"),
+        ([CORE], ["enzymes"], "definite"),
+        ([CORE], ["conditions"], "definite"),
     ],
 )
-def test_eligibility_is_complete_if_nothing_unread_could_change_it(facts, failed, complete):
-    assert find(record(*facts, failed=dict.fromkeys(failed, "timed out"))).eligibility_complete == complete
+def test_it_is_not_known_whether_this_is_a_patient_where_what_was_not_read_could_say_so(facts, failed, state):
+    assert find(record(*facts, failed=dict.fromkeys(failed, "timed out"))).eligibility.state == state

@@ -10,6 +10,7 @@ from statistics import NormalDist
 import pytest
 
 from models import risk
+from models.artefact import DecidingTest
 from models.inputs import Predictor, State
 from models.registry import Model, default_folder, load_model
 from models.risk import Abstained, Scored
@@ -280,6 +281,7 @@ def test_treatment_refractory_competes_only_where_a_ck_would_answer_it(reason, c
     ("name", "reason", "competes"),
     [
         ("high_drr", "no ALT", True),
+        ("high_drr", "no ALT today", False),
         ("high_drr", "not the same day", True),
         ("high_drr", "no pair within 5 years", True),
         ("high_drr", "unit", True),
@@ -290,6 +292,8 @@ def test_treatment_refractory_competes_only_where_a_ck_would_answer_it(reason, c
         ("high_ana", "a result could not be read", True),
         ("high_ana", "not read", False),
         ("cardiac_involvement", "last troponin I on 2024-11-03, over 365 days ago", True),
+        ("cardiac_involvement", "last seen today", False),
+        ("cardiac_involvement", "troponin T raised", False),
         ("cardiac_involvement", "troponin T raised, may come from skeletal muscle: troponin I decides", True),
         ("cardiac_involvement", "a newer result could not be read", True),
         ("cardiac_involvement", "a diagnosis could not be read", False),
@@ -302,6 +306,17 @@ def test_treatment_refractory_competes_only_where_a_ck_would_answer_it(reason, c
 )
 def test_a_test_competes_only_where_it_would_answer_the_reason(name, reason, competes):
     assert model().policy.tests[name].helps(reason) is competes
+
+
+def test_no_sign_in_a_reason_but_the_dots_stands_for_anything():
+    asked = DecidingTest("a test", (), ("why [a-z]? *", "as of …"))
+    assert [asked.helps(r) for r in ("why [a-z]? *", "why a?", "why [a-z]? yes", "as of 2026", "as")] == [
+        True,
+        False,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_the_next_best_test_is_given_on_abstention():
