@@ -53,7 +53,7 @@ from fhir_mapping.checks.events import (
 from fhir_mapping.checks.extensions import not_understood
 from fhir_mapping.checks.judging import Case, Verdict
 from fhir_mapping.checks.medicines import judge_medication, says_nothing
-from fhir_mapping.checks.observations import NO_VALUE, judge_observation
+from fhir_mapping.checks.observations import ACCEPTED, NO_VALUE, judge_observation
 from fhir_mapping.checks.people import read_person
 from fhir_mapping.checks.statuses import MEDICATIONS
 from fhir_mapping.record import (
@@ -106,7 +106,7 @@ def judge(gathered: Gathered, as_of: datetime) -> PatientRecord:
         reason = verdict if isinstance(verdict, str) else ""
         if not isinstance(verdict, str):
             facts.extend((resource, fact) for fact in verdict)
-        elif reason != NO_VALUE:
+        elif reason not in ACCEPTED:
             refused.add(Refused(resource.name, reason, _roles(resource, case)))
         if _subject_problem(resource, case.patient_id) != "other patient":
             doubts.extend(doubts_of(resource, reason, case))

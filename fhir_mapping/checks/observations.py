@@ -8,6 +8,7 @@ from fhir_mapping.checks.judging import Case, Verdict
 from fhir_mapping.checks.limits import limits_of, plausible_range
 from fhir_mapping.checks.statuses import status_problem
 from fhir_mapping.laboratory.answers import says_something
+from fhir_mapping.laboratory.antibody import why_unanswered
 from fhir_mapping.laboratory.bounds import is_raised, is_within
 from fhir_mapping.laboratory.numbers import measured, number_of, plausible
 from fhir_mapping.laboratory.titres import written_titres
@@ -19,11 +20,13 @@ from fhir_mapping.versions import neutral
 INVERSE: Analyte = "alt-ast-ratio"  # 1/value is what must be plausible (D2)
 _ANSWERS = frozenset({"ana", "anti-srp", "anti-hmgcr", "other-msa"})  # told by words, codes and titres
 _OWN_LIMIT_ALONE = frozenset({"troponin-i", "troponin-t", "nt-probnp"})  # no default limit stands in (F8)
-NO_VALUE = "no value"  # an Observation that says nothing: it is no fact, and not refused either (U1)
+NO_VALUE = "no value"  # an Observation that says nothing
+INTERVAL = "interval"  # one whose bound leaves its question open (F5)
+ACCEPTED = frozenset({NO_VALUE, INTERVAL})  # it is no fact, and not refused either (U1)
 
 
 def judge_observation(resource: neutral.Resource, found: neutral.Observation, case: Case) -> Verdict:
-    """Judge one Observation that has a code of our tables; `NO_VALUE` is no reason to refuse it, but a doubt."""
+    """Judge one Observation that has a code of our tables; what is `ACCEPTED` is not refused, but a doubt."""
     reason = (
         ("other subject" if is_of_another(found, case) else "")
         or not_understood(resource.json)
@@ -115,7 +118,9 @@ def _value_problem(result: Result, tables: Tables) -> str:
     """U1: nothing that a rule knows stands in the value or the components; members are judged by themselves."""
     if not (tables.roles[result.analyte].dimension or result.analyte in _ANSWERS):
         return ""
-    return "" if says_something(result, tables) else NO_VALUE
+    if says_something(result, tables):
+        return ""
+    return (result.analyte != "ana" and why_unanswered(result, tables)) or NO_VALUE
 
 
 def _implausible_titre(

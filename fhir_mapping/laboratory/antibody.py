@@ -37,6 +37,15 @@ def read_answer(result: Result, tables: Tables) -> LabAnswer | None:
     )
 
 
+def why_unanswered(result: Result, tables: Tables) -> str:
+    """What keeps a number from being an answer: limits that disagree (F8), or a bound that leaves one open (F5)."""
+    number = number_of(result.value, tables)
+    said = {
+        above(number.value, number.comparator, high, number.upto) for high in _highs(result.limits) if number
+    }
+    return "several reference ranges" if len(said) > 1 else "interval" if said == {None} else ""
+
+
 def _is_weak(result: Result, tables: Tables) -> bool:
     """A word or code for "weak" anywhere in values or interpretations, those of components included."""
     parts: list[Result | Component] = [result, *result.components]
@@ -105,9 +114,12 @@ def _by_titre(result: Result, vocabulary: Vocabulary) -> LabAnswer | None:
 def _compared(
     value: Decimal, comparator: str, upto: Decimal | None, limits: ReferenceLimits
 ) -> LabAnswer | None:
-    highs = limits.highs or (() if limits.high is None else (limits.high,))
-    is_above = agreed(above(value, comparator, high, upto) for high in highs)
+    is_above = agreed(above(value, comparator, high, upto) for high in _highs(limits))
     return None if is_above is None else "positive" if is_above else "negative"
+
+
+def _highs(limits: ReferenceLimits) -> tuple[Decimal, ...]:
+    return limits.highs or (() if limits.high is None else (limits.high,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from . import record_courses as courses
+from . import record_doubts as doubts
 from . import record_history as history
 from . import record_labs as labs
 from . import record_other_labs as other_labs
@@ -97,12 +98,17 @@ def records(draw) -> Record:
         site_mapped(chart)
     for _ in chart.how_many(0, 1, 2, 1, 0):
         spoil(chart)
+    for _ in chart.how_many(0, 1, 2, 3, 1, 0):
+        doubts.doubtful(chart)
+    if chart.rarely(4):
+        doubts.activity_in_doubt(chart)
     return Record(
         bundle=bundle_of(chart),
         as_of=chart.as_of_text,
         time_zone=chart.pick(*ZONES),
         accept_unknown_status=chart.rarely(4),
         any_encounter_counts=not chart.rarely(4),
+        also_known_as=("http://fhir.internal",) if chart.rarely(3) else (),
         site_map=site_map,
         failed=(chart.pick(*KEYS),) if chart.rarely(25) else (),
         not_offered=not_offered(chart),

@@ -15,9 +15,11 @@ def span(record: dict, name: str):
 
 
 def shown(ck: dict) -> dict:
+    """A CK of the line; of an interval its lower end."""
+    value = ck["magnitude"].ends[0]
     return {
-        "value": ck["value"],
-        "times_uln": Fraction(ck["value"]) / Fraction(ck["uln"]),
+        "value": value,
+        "times_uln": Fraction(value) / Fraction(ck["uln"]),
         "date": ck["text"][:10],
     }
 

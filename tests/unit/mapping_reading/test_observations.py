@@ -339,6 +339,23 @@ def test_a_panel_without_a_value_is_a_doubt_unless_a_member_of_it_is_read(
     assert doubts == ([("Observation/o1", "no value")] if is_doubt else [])
 
 
+@pytest.mark.parametrize(
+    ("written", "highs", "reason"),
+    [
+        ({"value": 21, "comparator": "<="}, [20], "interval"),
+        ({"value": 25}, [20, 30], "several reference ranges"),
+        ({"value": 35}, [20, 30], ""),
+        ({"value": 25}, [], "no value"),
+    ],
+)
+def test_an_antibody_that_its_limits_do_not_decide_is_a_doubt(record, observation, written, highs, reason):
+    value = {**written, "unit": "CU"}
+    ranges = [{"high": {"value": high, "unit": "CU"}} for high in highs]
+    judged = record(observation(code="82388-0", value=None, valueQuantity=value, referenceRange=ranges))
+    assert [doubt.reason for doubt in judged.doubts] == ([reason] if reason else [])
+    assert bool(judged.refused) is (reason == "several reference ranges")
+
+
 def test_an_observation_keeps_all_that_may_be_its_answer(record, observation):
     (result,) = record(
         observation(
