@@ -4,6 +4,7 @@ import csv
 
 import pytest
 
+from fhir_mapping.terms.words import fold
 from tests.spec.language import TABLES
 from tests.spec.test_every_number_matters import ROWS, copied_tables, noticed, of_rules, rewrite
 
@@ -64,7 +65,9 @@ def test_deleting_a_word_of_laboratories_turns_a_row_red(tmp_path, index):
     kept = words()
     gone = kept.pop(index)
     rewrite(folder / "words.csv", kept)
-    likely = sorted(of_rules(RULES_OF_WORDS), key=lambda row: gone["words"].strip("*") not in fold(row.record))
+    likely = sorted(
+        of_rules(RULES_OF_WORDS), key=lambda row: gone["words"].strip("*") not in fold(row.record)
+    )
     assert noticed(likely, folder), gone
 
 

@@ -14,7 +14,9 @@ MYOCARDITIS, FAILURE, BLOCK = "cardiac-a", "cardiac-a heart-failure", "cardiac-c
 CAUSE = diagnosis("heart-failure-cause", 5000)
 NEWER, OLDER = "a newer result could not be read", "an older ejection fraction could not be read"
 TROPONIN_T = "indeterminate C3 troponin T raised, may come from skeletal muscle: troponin I decides"
-SEVERAL_RANGES = replace(result("troponin-i", 20, 100), limits=ReferenceLimits(highs=(Decimal(14), Decimal(34))))
+SEVERAL_RANGES = replace(
+    result("troponin-i", 20, 100), limits=ReferenceLimits(highs=(Decimal(14), Decimal(34)))
+)
 
 
 def doubt(role, days, value=None, roles="", holds_number=False):
