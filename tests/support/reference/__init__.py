@@ -52,7 +52,7 @@ def assess_bundle(
     if state == "unknown":
         answer["outcome"] = "eligibility-unknown"
     elif state in ("definite", "probable"):
-        answer.update(rule_S_score(known, features, incomplete=incomplete(record)))
+        answer.update(rule_S_score(features, incomplete=incomplete(record)))
     else:
         answer["outcome"] = "not-eligible"
     if answer["outcome"] == "scored":

@@ -83,28 +83,24 @@ def set_mark(pattern: str, position: int, mark: str) -> str:
     return pattern[:position] + mark + pattern[position + 1 :]
 
 
-def rule_S8_competes(tables: dict, name: str, reason: str) -> bool:
+def rule_S8_competes(name: str, reason: str) -> bool:
     """A predictor whose source failed never competes; most only for some reasons (`…` and DATE: any text)."""
     if reason == "not read":
         return False
-    tests = load_model()[1]["next_best_test"]
-    if "reasons" in tests["high_drr"]:
-        allowed = tests[name].get("reasons")
-    else:  # the policy of version 1
-        allowed = tables["draft"]["next_best_test"].get(name)
+    allowed = load_model()[1]["next_best_test"][name].get("reasons")
     if allowed is None:
         return True
     shapes = [re.escape(text).replace("…", ".*").replace("DATE", ".*") for text in allowed]
     return any(re.fullmatch(shape, reason or "") for shape in shapes)
 
 
-def rule_S8_next_test(tables: dict, model: dict, features: dict) -> str | None:
+def rule_S8_next_test(model: dict, features: dict) -> str | None:
     """The unknown predictor whose knowledge would narrow the 2-year range most."""
     pattern = pattern_of(features)
     best = None
     for name in TIE_ORDER:
         position = ORDER.index(name)
-        if pattern[position] != "?" or not rule_S8_competes(tables, name, features[name].get("reason", "")):
+        if pattern[position] != "?" or not rule_S8_competes(name, features[name].get("reason", "")):
             continue
         weights = rule_S4_weights(model, pattern)
         width = 0.0
@@ -117,20 +113,20 @@ def rule_S8_next_test(tables: dict, model: dict, features: dict) -> str | None:
     return best[1] if best else None
 
 
-def rule_S5_needs(tables: dict, policy: dict, features: dict) -> list[str]:
+def rule_S5_needs(policy: dict, features: dict) -> list[str]:
     """What would help: the orders of the predictors that compete in S8."""
     unknown = [name for name in ORDER if features[name]["state"] not in ("present", "absent")]
-    competing = [name for name in unknown if rule_S8_competes(tables, name, features[name].get("reason", ""))]
+    competing = [name for name in unknown if rule_S8_competes(name, features[name].get("reason", ""))]
     return [policy["next_best_test"][name]["name"] for name in competing]
 
 
-def rule_S_score(tables: dict, features: dict, *, incomplete: bool) -> dict:
+def rule_S_score(features: dict, *, incomplete: bool) -> dict:
     """Outcome, risk, band, contributions and next best test of an eligible patient."""
     model, policy = load_model()
     pattern = pattern_of(features)
     scored: dict = {}
     unknown = "?" in pattern
-    test = rule_S8_next_test(tables, model, features) if unknown and not incomplete else None
+    test = rule_S8_next_test(model, features) if unknown and not incomplete else None
     if test:
         scored["next_best_test"] = test
     known = len(pattern) - pattern.count("?")
@@ -138,7 +134,7 @@ def rule_S_score(tables: dict, features: dict, *, incomplete: bool) -> dict:
         code = "record-incomplete" if incomplete else "too-few-predictors"
         abstention = {"code": code}
         if not incomplete:
-            abstention["needs"] = rule_S5_needs(tables, policy, features)
+            abstention["needs"] = rule_S5_needs(policy, features)
         return {**scored, "outcome": "abstained", "abstention": abstention}
     scored["outcome"] = "scored"
     scored["risk"] = {

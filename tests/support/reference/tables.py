@@ -10,8 +10,7 @@ from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 TABLES_DIR = ROOT / "fhir_mapping" / "tables"
 MODEL_DIR = ROOT / "models" / "imnm_recurrence"
 
@@ -42,41 +41,26 @@ PREFIXES = {
 
 
 def read_csv(path: Path) -> list[dict]:
-    """The rows of a table; a table that has not landed yet is empty."""
-    if not path.exists():
-        return []
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
-
-
-def landed(folder: Path) -> bool:
-    """Are the tables of version 2 there? Until they are, the drafts in this folder stand in."""
-    return (folder / "words.csv").exists()
-
-
-def draft(folder: Path, name: str) -> list[dict]:
-    return [] if landed(folder) else read_csv(HERE / f"{name}-draft.csv")
 
 
 def rows_of_table(folder: Path, name: str) -> list[dict]:
     """The rows of a table of codes: system, code and role."""
     if name == "statuses":
-        rows = read_csv(folder / "statuses.csv") + draft(folder, "statuses")
+        rows = read_csv(folder / "statuses.csv")
         return [{**row, "role": f"{row['element']} {row['status']}"} for row in rows]
     rows = read_csv(folder / f"{name}.csv")
     if name == "medications":
         rows = rows + read_csv(folder / "rxnorm_drugs.csv")
-    known = {(row["system"], row["code"]) for row in rows}
-    new = [row for row in draft(folder, "codes") if row["table"] == name]
-    return rows + [row for row in new if (row["system"], row["code"]) not in known]
+    return rows
 
 
 @cache
 def load(folder: Path) -> dict:
     """All tables of one folder; codes are looked up by canonical system."""
-    aliases = {row["alias"]: row["system"] for row in draft(folder, "systems")}
-    aliases |= {row["alias"]: row["system"] for row in read_csv(folder / "systems.csv")}
-    tables: dict = {"aliases": aliases, "codes": {}, "rows": {}, "site_codes": [], "landed": landed(folder)}
+    aliases = {row["alias"]: row["system"] for row in read_csv(folder / "systems.csv")}
+    tables: dict = {"aliases": aliases, "codes": {}, "rows": {}, "site_codes": []}
     tables["alias_shapes"] = [
         (re.compile(re.escape(alias).replace(r"\*", ".*")), system)
         for alias, system in aliases.items()
@@ -96,8 +80,7 @@ def load(folder: Path) -> dict:
         for row in read_csv(folder / "units.csv")
     ]
     tables["rules"] = read_toml(folder / "rules.toml")
-    tables["draft"] = read_toml(HERE / "rules-draft.toml")
-    tables["words"] = read_csv(folder / "words.csv") + draft(folder, "words")
+    tables["words"] = read_csv(folder / "words.csv")
     return tables
 
 
@@ -120,17 +103,12 @@ def load_model(folder: Path = MODEL_DIR) -> tuple[dict, dict]:
 def number(tables: dict, name: str) -> Decimal:
     """A number of rules.toml, by section and key: `high_drr.threshold`."""
     section, key = name.split(".")
-    held = tables["rules"].get(section, {})
-    held = held if key in held else tables["draft"][section]
-    return Decimal(str(held[key]["value"]))
+    return Decimal(str(tables["rules"][section][key]["value"]))
 
 
 def words(tables: dict, role: str) -> list[str]:
-    """The words of a role; those of rules.toml only until the table of words has the role."""
-    held = [row["words"] for row in tables["words"] if row["role"] == role]
-    if not tables["landed"] or not held:
-        held += tables["rules"].get("words", {}).get(role.replace("-", "_"), [])
-    return held
+    """The words of a role."""
+    return [row["words"] for row in tables["words"] if row["role"] == role]
 
 
 def canonical_system(tables: dict, system: str | None) -> str:
