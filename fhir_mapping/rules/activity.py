@@ -7,7 +7,7 @@ from itertools import groupby
 
 from fhir_mapping.evidence import Activity, Measured
 from fhir_mapping.laboratory.antibody import read_serology
-from fhir_mapping.laboratory.bounds import above, amount_of, at_least, is_raised, is_within, size
+from fhir_mapping.laboratory.bounds import above, amount_of, at_least, is_raised, is_within, rank, size
 from fhir_mapping.record import Diagnosis, PatientRecord, Result
 from fhir_mapping.rules.citation import cite_diagnosis, cite_with_limit
 from fhir_mapping.rules.eligibility import is_myopathy
@@ -54,9 +54,14 @@ def _peak(cks: Sequence[Result]) -> Result | None:
 
 
 def _lowest(cks: Iterable[Result]) -> Result | None:
-    """The lowest, of several the earliest."""
+    """The lowest, an interval being as low as its upper end; of several the earliest."""
     by_time = sorted(cks, key=lambda ck: (ck.when.last, ck.id))
-    return min(by_time, key=lambda ck: size(amount_of(ck)), default=None)
+    return min(by_time, key=lambda ck: (_at_most(ck), rank(amount_of(ck).comparator)), default=None)
+
+
+def _at_most(ck: Result) -> Decimal:
+    amount = amount_of(ck)
+    return amount.value if amount.upto is None else amount.upto
 
 
 def _measured(ck: Result) -> Measured:
@@ -121,9 +126,14 @@ def _is_now(record: PatientRecord, ck: Result) -> bool:
 
 def _has_risen(ck: Result, nadir: Result, rules: Rules) -> bool:
     """R2: ≥ 1.5 × nadir and > 1.5 × ULN, both for certain."""
+<<<<<<< HEAD
     lowest = amount_of(nadir)
     amount, least = amount_of(ck), rules.number("activity.times_nadir") * (lowest.upto or lowest.value)
     over_nadir = at_least(amount.value, amount.comparator, least, amount.upto)
+=======
+    amount, least = amount_of(ck), rules.number("activity.times_nadir") * _at_most(nadir)
+    over_nadir = at_least(amount.value, amount.comparator, least)
+>>>>>>> 9bf0a9f497cb064fb2ea20bfec299ec2cc01fdb1
     return over_nadir is True and is_raised(ck, rules.number("activity.times_uln"))
 
 

@@ -60,7 +60,6 @@ LENGTHS = (
     "haemolysed",
     "not done",
     "see comment",
-    "",
 )
 FRACTIONS = (
     "30-35 %",

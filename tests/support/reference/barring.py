@@ -1,7 +1,6 @@
 # ruff: noqa: N802 - the functions bear the ids of the rules
 """What each doubt changes (rules U4 to U6): the answers with it, without it, and with it alone."""
 
-from . import eligibility
 from .ana import rule_A3_high_ana
 from .cardiac import rule_C_cardiac_involvement
 from .drr import rule_D_high_drr
@@ -61,9 +60,9 @@ def rule_S5_not_read(record: dict, name: str, feature: dict) -> dict:
     return {"state": "missing", "rule": MISSING_RULE[name], "stale": False, "reason": "not read"}
 
 
-def with_doubts(record: dict, doubts: list) -> dict:
-    """The same record, had it only these doubts."""
-    return read_answers({**record, "doubts": list(doubts), "notes": []})
+def with_doubts(record: dict, doubts: list, *, open_ck: bool) -> dict:
+    """The same record, had it only these doubts, and no question that a CK leaves open (U4) where it says so."""
+    return read_answers({**record, "doubts": list(doubts), "notes": [], "open_ck": open_ck})
 
 
 def answers_of(record: dict) -> dict:
@@ -82,13 +81,15 @@ def rule_U6_bars(record: dict) -> dict:
     bars: dict = {doubt: set() for doubt in doubts}
     if not doubts:
         return bars
-    none, every = answers_of(with_doubts(record, [])), answers_of(with_doubts(record, doubts))
+    none = answers_of(with_doubts(record, [], open_ck=False))
+    every = answers_of(with_doubts(record, doubts, open_ck=True))
     changed = [name for name in every if every[name] != none[name]]
     if not changed:
         return bars
     for doubt in doubts:
-        alone = answers_of(with_doubts(record, [doubt]))
-        others = answers_of(with_doubts(record, [other for other in doubts if other is not doubt]))
+        alone = answers_of(with_doubts(record, [doubt], open_ck=False))
+        left = [other for other in doubts if other is not doubt]
+        others = answers_of(with_doubts(record, left, open_ck=True))
         for name in changed:
             if alone[name] != none[name] or others[name] != every[name]:
                 bars[doubt].add(name)
@@ -101,14 +102,21 @@ def rule_U6_open(record: dict, features: dict) -> list[dict]:
     for name, feature in features.items():
         for result, role in feature.get("open", []):
             rows.append(row_of(result["name"], role, "interval", result["text"][:10], "code", {name}))
-    state = eligibility.rule_E_before_exclusion(record, eligibility.NOTHING)[0]
-    tried = eligibility.rule_U4_tried(record)
-    if tried.high_ck and rule_U4_would_be(record) != state:
+    if rule_U4_open_ck_matters(record):
         times = number(record["tables"], "eligibility.ck_times_uln")
         for ck in (result for result in record["results"] if result["analyte"] == "ck"):
             if over_limit(ck, times) is None:
                 rows.append(row_of(ck["name"], "ck", "interval", ck["text"][:10], "code", {"eligibility"}))
     return rows
+
+
+def rule_U4_open_ck_matters(record: dict) -> bool:
+    """Do the CK results that leave E2's question open change eligibility, alone or by being left out?"""
+    none, alone = (rule_U4_would_be(with_doubts(record, [], open_ck=counts)) for counts in (False, True))
+    others, every = (
+        rule_U4_would_be(with_doubts(record, record["doubts"], open_ck=counts)) for counts in (False, True)
+    )
+    return every != none and (alone != none or others != every)
 
 
 def row_of(resource: str, role: str, reason: str, date: str, by: str, bars: set) -> dict:

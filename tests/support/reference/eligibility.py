@@ -147,7 +147,9 @@ def rule_U4_tried(record: dict) -> Tried:
     broad = {word for doubt in by_code if doubt.role == "broad" for word in doubt.roles}
     read_positive = "positive" in (record["srp"], record["hmgcr"])
     times = number(record["tables"], "eligibility.ck_times_uln")
-    open_ck = any(over_limit(ck, times) is None for ck in of_analyte(record, "ck"))
+    open_ck = record.get("open_ck", True) and any(
+        over_limit(ck, times) is None for ck in of_analyte(record, "ck")
+    )
     return Tried(
         core=any(doubt.role == "core" for doubt in by_code),
         broad_words=frozenset(broad & {"broad", "broad-antibody", "broad-hmgcr"}),

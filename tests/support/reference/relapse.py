@@ -24,14 +24,19 @@ def shown(ck: dict) -> dict:
     }
 
 
+def depth(ck: dict) -> tuple:
+    """The height of a CK, of an interval that of its lower end."""
+    return (ck["magnitude"].ends[0], *height(ck)[1:])
+
+
 def rule_R1_line(record: dict) -> dict:
     """The latest CK, its peak (of several the earliest) and the nadir after the peak."""
     every = of_analyte(record, "ck")
     if not every:
         return {}
-    latest = max(every, key=lambda ck: (ck["last"], height(ck)))
-    top = max(height(ck) for ck in every)
-    peak = min((ck for ck in every if height(ck) == top), key=lambda ck: ck["last"])
+    latest = max(every, key=lambda ck: (ck["last"], depth(ck)))
+    top = max(depth(ck) for ck in every)
+    peak = min((ck for ck in every if depth(ck) == top), key=lambda ck: ck["last"])
     after = [ck for ck in every if ck["first"] > peak["last"]]
     line = {"ck": shown(latest), "peak": shown(peak)}
     if after:
