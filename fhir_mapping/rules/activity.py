@@ -126,14 +126,8 @@ def _is_now(record: PatientRecord, ck: Result) -> bool:
 
 def _has_risen(ck: Result, nadir: Result, rules: Rules) -> bool:
     """R2: ≥ 1.5 × nadir and > 1.5 × ULN, both for certain."""
-<<<<<<< HEAD
-    lowest = amount_of(nadir)
-    amount, least = amount_of(ck), rules.number("activity.times_nadir") * (lowest.upto or lowest.value)
-    over_nadir = at_least(amount.value, amount.comparator, least, amount.upto)
-=======
     amount, least = amount_of(ck), rules.number("activity.times_nadir") * _at_most(nadir)
-    over_nadir = at_least(amount.value, amount.comparator, least)
->>>>>>> 9bf0a9f497cb064fb2ea20bfec299ec2cc01fdb1
+    over_nadir = at_least(amount.value, amount.comparator, least, amount.upto)
     return over_nadir is True and is_raised(ck, rules.number("activity.times_uln"))
 
 
