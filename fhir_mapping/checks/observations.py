@@ -72,9 +72,8 @@ def _absent(found: neutral.Observation, role: Role) -> str:
     """F5: a reason why there is no value. Members and components stand for the value of what is no magnitude."""
     if not found.own.value.absent:
         return ""
-    if role.dimension or not (found.members or any(_has_value(part.value) for part in found.components)):
-        return "data absent" if role.dimension or role.value else ""
-    return ""
+    instead = found.members or any(_has_value(part.value) for part in found.components)
+    return "" if instead and not role.dimension else "data absent"
 
 
 def _has_value(value: Value) -> bool:

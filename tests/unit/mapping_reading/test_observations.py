@@ -7,10 +7,16 @@ from decimal import Decimal
 import pytest
 
 UCUM = "http://unitsofmeasure.org"
+INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
+FIVE = {"code": {}, "valueQuantity": {"value": 5, "unit": "U/L"}}
 
 
 def quantity(value, unit="U/L", **more):
     return {"value": value, "unit": unit, "system": UCUM, "code": unit, **more}
+
+
+def because(code):
+    return {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/data-absent-reason", "code": code}]}
 
 
 @pytest.mark.parametrize("status", ["final", "amended", "corrected"])
@@ -26,11 +32,13 @@ def test_a_final_result_counts(record, observation, status):
     assert result.when.text == "2026-01-01T08:00:00Z"
 
 
-@pytest.mark.parametrize(
-    "status", ["preliminary", "registered", "cancelled", "entered-in-error", "unknown", "odd"]
-)
+@pytest.mark.parametrize("status", ["preliminary", "registered", "cancelled", "entered-in-error", "unknown"])
 def test_any_other_status_is_the_reason(reasons, observation, status):
     assert reasons(observation(status=status)) == {"Observation/o1": status}
+
+
+def test_a_word_that_is_no_status_is_unknown(reasons, observation):
+    assert reasons(observation(status="odd")) == {"Observation/o1": "unknown status"}
 
 
 def test_no_status_is_a_reason(reasons, observation):
@@ -132,19 +140,29 @@ def test_two_codes_of_one_analyte_do_not(record, observation):
 
 
 @pytest.mark.parametrize(
-    "more",
+    ("more", "refused", "doubted"),
     [
-        {},
-        {"valueString": "1000"},
-        {"valueQuantity": {"unit": "U/L"}},
-        {"valueQuantity": quantity(1000), "dataAbsentReason": {"text": "error"}},
-        {"valueCodeableConcept": {"text": "haemolysed"}},
-        {"valueRange": {}},
-        {"dataAbsentReason": {"text": "error"}, "component": [{"code": {}, "valueQuantity": quantity(5)}]},
+        ({}, [], ["no value"]),
+        ({"valueRange": {}}, [], ["no value"]),
+        ({"valueQuantity": {"unit": "U/L"}}, [], ["no value"]),
+        ({"valueString": "1000"}, ["no unit"], ["no unit"]),
+        ({"valueString": "see letter"}, ["no number"], ["no number"]),
+        ({"valueCodeableConcept": {"text": "haemolysed"}}, ["no number"], []),  # it says that there is none
+        (
+            {"valueQuantity": quantity(1000), "dataAbsentReason": because("error")},
+            ["data absent"],
+            ["data absent"],
+        ),
+        ({"valueQuantity": quantity(1000), "dataAbsentReason": because("unknown")}, ["data absent"], []),
+        ({"valueQuantity": quantity(1000), "dataAbsentReason": {"text": "error"}}, ["data absent"], []),
+        ({"dataAbsentReason": because("error"), "component": [FIVE]}, ["data absent"], ["data absent"]),
     ],
 )
-def test_without_a_number_a_magnitude_is_absent(reasons, observation, more):
-    assert reasons(observation(value=None, **more)) == {"Observation/o1": "data absent"}
+def test_a_magnitude_needs_a_number_and_its_unit(record, observation, more, refused, doubted):
+    judged = record(observation(value=None, **more))
+    assert [r.reason for r in judged.refused] == refused
+    assert [(d.role, d.reason) for d in judged.doubts] == [("ck", reason) for reason in doubted]
+    assert judged.results == ()
 
 
 @pytest.mark.parametrize(
@@ -275,16 +293,11 @@ def test_what_was_not_done_is_absent(reasons, observation):
     "value",
     [
         {"valueString": "Positive"},
-        {"valueQuantity": {"value": 25, "unit": "CU"}},
-        {"valueQuantity": {"value": 25}},
         {"valueCodeableConcept": {"coding": [{"system": "http://snomed.info/sct", "code": "10828004"}]}},
         {"valueCodeableConcept": {"text": "positive"}},
         {"valueRatio": {"numerator": {"value": 1}, "denominator": {"value": 320}}},
-        {"valueInteger": 320},
-        {"valueBoolean": False},
-        {"interpretation": [{"coding": [{"system": "s", "code": "POS"}]}]},
+        {"interpretation": [{"coding": [{"system": INTERPRETATION, "code": "POS"}]}]},
         {"interpretation": [{"text": "Weak"}]},
-        {"component": [{"code": {}, "valueString": "1:320"}], "dataAbsentReason": {"text": "see components"}},
     ],
 )
 def test_an_answer_is_anything_that_says_something(record, observation, code, value):
@@ -300,11 +313,28 @@ def test_an_answer_is_anything_that_says_something(record, observation, code, va
         {"valueCodeableConcept": {}},
         {"valueRatio": {"numerator": {"value": 1}}},
         {"valueRatio": {}},
-        {"dataAbsentReason": {"text": "error"}, "valueString": "Negative"},
         {"component": [{"code": {}, "dataAbsentReason": {"text": "error"}}]},
+        # nothing that a rule knows: neither a limit of its own, nor a word, nor a code
+        {"valueQuantity": {"value": 25, "unit": "CU"}},
+        {"valueQuantity": {"value": 25}},
+        {"valueInteger": 320},
+        {"valueBoolean": False},
+        {"interpretation": [{"coding": [{"system": "urn:local", "code": "POS"}]}]},
+        {
+            "component": [{"code": {}, "valueString": "see letter"}],
+            "dataAbsentReason": {"text": "see components"},
+        },
     ],
 )
-def test_an_answer_that_says_nothing_is_absent(reasons, observation, value):
+@pytest.mark.parametrize(("code", "role"), [("33921-8", "anti-srp"), ("8061-4", "ana")])
+def test_an_answer_that_says_nothing_is_neither_accepted_nor_refused(record, observation, value, code, role):
+    judged = record(observation(code=code, value=None, **value))
+    assert (judged.results, judged.refused) == ((), ())
+    assert [(d.role, d.reason) for d in judged.doubts] == [(role, "no value")]
+
+
+def test_a_reason_why_there_is_no_answer_is_none_whatever_stands_beside_it(reasons, observation):
+    value = {"dataAbsentReason": {"text": "error"}, "valueString": "Negative"}
     assert reasons(observation(code="33921-8", value=None, **value)) == {"Observation/o1": "data absent"}
 
 
@@ -316,7 +346,8 @@ def test_an_ana_titre_must_be_plausible_too(record, observation, titre, counts):
     assert len(found.results) == counts
     parts = [{"code": {"coding": [{"system": "http://loinc.org", "code": "20401-6"}]}, "valueString": titre}]
     assert len(record(observation(code="8061-4", value=None, component=parts)).results) == counts
-    assert len(record(observation(code="53011-3", value=None, valueString=titre)).results) == 1
+    of_srp = record(observation(code="53011-3", value=None, valueString=titre))
+    assert len(of_srp.results) == (titre != "1:0")  # which is no answer: that is a doubt
 
 
 def test_a_titre_of_nought_is_implausible(reasons, observation):
