@@ -182,7 +182,7 @@ class ReferenceLimits:
     high: Decimal | None = None
     default: bool = False  # `high` is ours, not the laboratory's
     highs: tuple[Decimal, ...] = ()
-    band: str = ""  # the words of the titled band that holds the value of an antibody (E7)
+    band: str | None = None  # the words of the titled band that holds an antibody's value; "": left open (E7)
 
     @property
     def several(self) -> bool:

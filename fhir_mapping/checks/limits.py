@@ -46,7 +46,7 @@ def limits_of(ranges: Iterable[Range], value: Value, role: Role, when: Moment, c
         low=lows[0] if len(lows) == 1 else None,
         high=highs[0] if len(highs) == 1 else None,
         highs=highs if len(highs) > 1 else (),
-        band=title_of(number, _bands(fitting)) if number and not role.dimension else "",
+        band=title_of(number, _bands(fitting)) if number and not role.dimension else None,
     )
     default = f"upper_limit.{role.word}"
     if limits.high is None and default in case.tables.rules:

@@ -39,6 +39,8 @@ def read_answer(result: Result, tables: Tables) -> LabAnswer | None:
 
 def why_unanswered(result: Result, tables: Tables) -> str:
     """What keeps a number from being an answer: limits that disagree (F8), or a bound that leaves one open (F5)."""
+    if result.limits.band is not None:
+        return "interval"
     number = number_of(result.value, tables)
     said = {
         above(number.value, number.comparator, high, number.upto) for high in _highs(result.limits) if number
@@ -95,7 +97,7 @@ def _by_limit(result: Result, tables: Tables) -> LabAnswer | None:
     number = number_of(result.value, tables)
     if number is None:
         return None
-    if band := result.limits.band:
+    if (band := result.limits.band) is not None:
         is_weak = _sounds_weak(band, result.analyte, tables.vocabulary)
         return "weak" if is_weak else _by_words(band, result.analyte, tables.vocabulary)
     return _compared(number.value, number.comparator, number.upto, result.limits)

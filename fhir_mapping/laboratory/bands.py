@@ -34,17 +34,17 @@ class Band:
         )
 
 
-def title_of(number: Number, bands: Sequence[Band]) -> str:
-    """The title of the band that holds all that a number allows; empty where it has none or leaves it open.
+def title_of(number: Number, bands: Sequence[Band]) -> str | None:
+    """The title of the band that holds all that a number allows; empty where it leaves it open, else None.
 
     Between two bands it is that of the lower, above all of them `positive`, below all of them that of the lowest if
     that is the normal one.
     """
     if not bands or not sane(number.value):
-        return ""
+        return None
     ascending = sorted(bands, key=lambda band: band.ends)
     titles = {_title_at(place, ascending) for place in _places(number, ascending)}
-    return titles.pop() if len(titles) == 1 else ""
+    return (titles.pop() or None) if len(titles) == 1 else ""
 
 
 def _title_at(place: Place, ascending: Sequence[Band]) -> str:

@@ -313,15 +313,15 @@ def test_a_titled_band_of_an_antibody_holds_the_value(read_limits, value, expect
         ([NEGATIVE, BORDERLINE], "12", "positive"),
         ([NEGATIVE, BORDERLINE], "8", "Borderline"),
         ([NEGATIVE], "8", "positive"),
-        ([POSITIVE], "8", ""),
+        ([POSITIVE], "8", None),
         ([band("Negative", 2, 5)], "1", "Negative"),
-        ([band("Borderline", 2, 5)], "1", ""),
+        ([band("Borderline", 2, 5)], "1", None),
         ([typed("Negative", 0, 5), typed("Borderline", 6, 10)], "8", "Borderline"),
-        ([band("Negative"), band("Borderline")], "8", ""),
-        ([band("fasting", 0, 20)], "8", ""),
+        ([band("Negative"), band("Borderline")], "8", None),
+        ([band("fasting", 0, 20)], "8", None),
         ([band("Negative", appliesTo=[group("male")], high=20), NEGATIVE, BORDERLINE], "8", "Borderline"),
         ([band("Negative", appliesTo=[group("female")], high=20), NEGATIVE, BORDERLINE], "8", "Negative"),
-        ([NEGATIVE, BORDERLINE], "1:320", ""),
+        ([NEGATIVE, BORDERLINE], "1:320", None),
         ([band("negativ", 0, 5), band("grenzwertig", 6, 10)], "8", "grenzwertig"),
     ],
 )
@@ -335,7 +335,7 @@ def test_a_magnitude_has_no_bands_but_the_one_that_says_negative_is_its_limit(re
     read = read_limits(
         band("Negative", 0, 14), band("Borderline", 15, 52), code="89579-7", value=20, unit="ng/L"
     )
-    assert (read.band, read.high) == ("", 14)
+    assert (read.band, read.high) == (None, 14)
 
 
 def test_lymphocytes_have_a_lower_limit(limits):
