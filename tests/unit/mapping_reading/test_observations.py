@@ -6,6 +6,8 @@ from decimal import Decimal
 
 import pytest
 
+from fhir_mapping.laboratory.antibody import read_answer
+
 UCUM = "http://unitsofmeasure.org"
 
 
@@ -354,6 +356,18 @@ def test_an_antibody_that_its_limits_do_not_decide_is_a_doubt(record, observatio
     judged = record(observation(code="82388-0", value=None, valueQuantity=value, referenceRange=ranges))
     assert [doubt.reason for doubt in judged.doubts] == ([reason] if reason else [])
     assert bool(judged.refused) is (reason == "several reference ranges")
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "answer"),
+    [("<20", 19, "negative"), ("<20", 20, "positive"), ("≤20", 20, "negative"), ("≤20", 21, "positive")],
+)
+def test_the_number_of_a_written_limit_is_within_it_unless_it_is_written_with_less_than(
+    record, observation, tables, limit, value, answer
+):
+    ranges = [{"text": limit}]
+    (result,) = record(observation(code="82990-3", value=value, unit="CU", referenceRange=ranges)).results
+    assert read_answer(result, tables) == answer
 
 
 def test_a_bound_between_two_titled_bands_is_no_answer_whatever_the_limit_says(record, observation):
