@@ -182,6 +182,7 @@ class ReferenceLimits:
     high: Decimal | None = None
     default: bool = False  # `high` is ours, not the laboratory's
     highs: tuple[Decimal, ...] = ()
+    is_below: bool = False  # `high` itself is no longer within, being written "< 20" (E7)
     band: Literal["", "positive", "weak", "negative"] = (
         ""  # the title of the antibody's band that holds the value
     )

@@ -10,10 +10,9 @@ from dataclasses import replace
 from fhir_mapping.checks.conditions import is_refuted, may_be_eligible
 from fhir_mapping.checks.judging import Case
 from fhir_mapping.checks.medicines import began, is_excluded, is_listed, is_proposal, says_nothing
-from fhir_mapping.checks.observations import as_far_as_read, has_value, is_of_another
+from fhir_mapping.checks.observations import as_far_as_read, has_value, holds_number, is_of_another
 from fhir_mapping.checks.statuses import MEDICATIONS, never_took_place
 from fhir_mapping.laboratory.answers import says_no_result
-from fhir_mapping.laboratory.numbers import number_of
 from fhir_mapping.record import Coding, Concept, Doubt, Moment, Result
 from fhir_mapping.terms.roles import RoleTable
 from fhir_mapping.terms.words import NamedIn
@@ -180,10 +179,15 @@ def _doubt(resource: neutral.Resource, content: neutral.Content | None, doubt: D
         doubt = replace(doubt, when=case.at(when).last, date=when.day_text)
     match content:
         case neutral.Observation():
-            result = as_far_as_read(resource, content, case)
-            number = doubt.reason not in _NO_NUMBER and bool(number_of(content.own.value, case.tables))
-            roles = case.tables.words("observations", resource.codings)
-            return replace(doubt, roles=roles, result=result, holds_number=number)
+            doubt = replace(doubt, roles=case.tables.words("observations", resource.codings))
+            analytes = (
+                a for a in case.tables.analytes(resource.codings) if (_NAMES.get(a) or a) == doubt.role
+            )
+            if doubt.by == "word" or not (analyte := min(analytes, default=None)):
+                return doubt
+            result = as_far_as_read(resource, content, analyte, case)
+            number = doubt.reason not in _NO_NUMBER and holds_number(result, case.tables)
+            return replace(doubt, result=result, holds_number=number)
         case neutral.Medication():
             return replace(doubt, listed=is_listed(resource))
         case _:

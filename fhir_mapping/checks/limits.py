@@ -27,6 +27,7 @@ class _Fitting:
     title: Title  # what its own text or type answers, read like the words of a result (E7)
     is_normal: bool  # its own text or type says normal or negative
     specificity: int
+    is_below: bool  # its upper limit is written with `<`
 
 
 def limits_of(ranges: Iterable[Range], value: Value, role: Role, when: Moment, case: Case) -> ReferenceLimits:
@@ -45,10 +46,12 @@ def limits_of(ranges: Iterable[Range], value: Value, role: Role, when: Moment, c
     band = title_of(number, _bands(fitting)) if number and not role.dimension else ""
     if band is None:  # what its bands leave open, no limit decides
         highs = ()
+    below = _left((part.high, part) for part in fitting if part.is_below)
     limits = ReferenceLimits(
         low=lows[0] if len(lows) == 1 else None,
         high=highs[0] if len(highs) == 1 else None,
         highs=highs if len(highs) > 1 else (),
+        is_below=bool(highs) and below == highs,
         band=band or "",
     )
     default = f"upper_limit.{role.word}"
@@ -83,6 +86,7 @@ def _fitting(part: Range, number: Number, role: Role, tables: Tables) -> _Fittin
     low, high = part.low, part.high
     if low is None and high is None and not role.dimension:
         low, high = _written_limits(part.text, tables)
+    is_below = high is not None and high.comparator == "<"
     upper = _bound(high, number, role, tables)
     texts = [text for text in (part.text, part.kind_text) if text]
     return _Fitting(
@@ -92,6 +96,7 @@ def _fitting(part: Range, number: Number, role: Role, tables: Tables) -> _Fittin
         is_normal=tables.means("qualifiers", part.kinds, "normal-range")
         or any(_says_normal(text, role, tables) for text in texts),
         specificity=bool(part.groups) + part.has_age,
+        is_below=is_below,
     )
 
 
@@ -103,7 +108,7 @@ def _written_limits(text: str, tables: Tables) -> tuple[Number | None, Number | 
     if number.upto is not None and not number.comparator:
         return replace(number, upto=None), replace(number, value=number.upto, upto=None)
     is_upper = number.comparator in {"<", "<="} and number.upto is None
-    return None, replace(number, comparator="") if is_upper else None
+    return None, number if is_upper else None
 
 
 def _title(text: str, role: Role, tables: Tables) -> Title:

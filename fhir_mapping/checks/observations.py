@@ -59,13 +59,19 @@ def has_value(found: neutral.Observation) -> bool:
     return any(_has_value(part.value) for part in (found.own, *found.components))
 
 
-def as_far_as_read(resource: neutral.Resource, found: neutral.Observation, case: Case) -> Result | None:
-    """Read what a refused Observation would have been; None where its codes name no one thing, or it says none."""
-    analytes = case.tables.analytes(resource.codings)
-    if len(analytes) != 1:
-        return None
+def as_far_as_read(
+    resource: neutral.Resource, found: neutral.Observation, analyte: Analyte, case: Case
+) -> Result:
+    """Read what a refused Observation would have been as a result of one of the analytes that its codes name."""
     now = Moment("", case.as_of, case.as_of, "time")
-    return _result(resource, found, found.when or now, next(iter(analytes)), case)
+    return _result(resource, found, found.when or now, analyte, case)
+
+
+def holds_number(result: Result, tables: Tables) -> bool:
+    """Whether F5 could read a number in the value, were it not for its unit (U5b)."""
+    number = number_of(result.value, tables)
+    dimension = tables.roles[result.analyte].dimension
+    return bool(number and (result.amount or (dimension and tables.units.problem(number, dimension))))
 
 
 def _absent(found: neutral.Observation, role: Role) -> str:

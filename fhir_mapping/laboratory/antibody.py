@@ -1,13 +1,13 @@
 """What an antibody result answers (E7), and what all of a patient's results say together (E8)."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
 from fhir_mapping.evidence import Subtype
-from fhir_mapping.laboratory.bounds import above, agreed
+from fhir_mapping.laboratory.bounds import above, agreed, at_least
 from fhir_mapping.laboratory.numbers import number_of, text_of
 from fhir_mapping.laboratory.phrases import plain, sounds_weak, verdict, without_reference
 from fhir_mapping.laboratory.titres import titres_of
@@ -39,10 +39,10 @@ def read_answer(result: Result, tables: Tables) -> LabAnswer | None:
 
 def why_unanswered(result: Result, tables: Tables) -> str:
     """What keeps a number from being an answer: limits that disagree (F8), or a bound that leaves one open (F5)."""
+    if result.limits.band is not None:
+        return "interval"
     number = number_of(result.value, tables)
-    said = {
-        above(number.value, number.comparator, high, number.upto) for high in _highs(result.limits) if number
-    }
+    said = set(_exceeded(number.value, number.comparator, number.upto, result.limits)) if number else set()
     return "several reference ranges" if len(said) > 1 else "interval" if said == {None} else ""
 
 
@@ -114,12 +114,17 @@ def _by_titre(result: Result, vocabulary: Vocabulary) -> LabAnswer | None:
 def _compared(
     value: Decimal, comparator: str, upto: Decimal | None, limits: ReferenceLimits
 ) -> LabAnswer | None:
-    is_above = agreed(above(value, comparator, high, upto) for high in _highs(limits))
+    is_above = agreed(_exceeded(value, comparator, upto, limits))
     return None if is_above is None else "positive" if is_above else "negative"
 
 
-def _highs(limits: ReferenceLimits) -> tuple[Decimal, ...]:
-    return limits.highs or (() if limits.high is None else (limits.high,))
+def _exceeded(
+    value: Decimal, comparator: str, upto: Decimal | None, limits: ReferenceLimits
+) -> Iterator[bool | None]:
+    """Whether each of the limits is exceeded; one that is written with `<` is by its own number."""
+    exceeds = at_least if limits.is_below else above
+    highs = limits.highs or (() if limits.high is None else (limits.high,))
+    return (exceeds(value, comparator, high, upto) for high in highs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,8 @@ def _barring(record: PatientRecord, signs: Signs) -> tuple[Doubt, ...]:
     """U4: the doubts that alone, or not without which, would make it another state; those by words behind E3."""
     if signs.state in {"definite", "probable"}:
         return ()
-    behind = (*signs.named, *_words_that_keep_open(record, signs)) if signs.state == "possible" else ()
+    named = () if signs.is_possible_by_codes else signs.named
+    behind = (*named, *_words_that_keep_open(record, signs)) if signs.state == "possible" else ()
     if record.patient and record.patient.dead:
         return behind
     tried = signs_in_doubt(record)

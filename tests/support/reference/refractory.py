@@ -257,7 +257,9 @@ def rule_U5b_older_ck(record: dict, episodes: list[dict]) -> list:
 
 def rule_U5b_open_ck(record: dict, episodes: list[dict]) -> list[dict]:
     """CK results that leave T6 or T7 open, where nothing else is lacking."""
-    left_open = []
+    left_open: list[dict] = []
+    if not record.get("open_ck", True):
+        return left_open
     _, pairs = rule_T6_pairs(record, episodes)
     for ck in of_analyte(record, "ck"):
         windows = [rule_T6_ck_window(record, second) for _, second in pairs]
@@ -314,10 +316,8 @@ def rule_T_treatment_refractory(record: dict) -> dict:
         barred = rule_T9_barred(record, episodes)
         if not barred:
             return {"state": "absent", "rule": "T9", "stale": False, "reason": ""}
-        feature = indeterminate("T9", barred)
-        if barred == OLDER:
-            feature["open"] = [(ck, "ck") for ck in rule_U5b_open_ck(record, episodes)]
-        return feature
+        left_open = [(ck, "ck") for ck in rule_U5b_open_ck(record, episodes)]
+        return {**indeterminate("T9", barred), "open": left_open}
     if treated >= span(record, "treated_at_least_days"):
         feature = indeterminate("T8", rule_T8_reason(record, episodes, treated))
         if feature["reason"] == "CK not decided":

@@ -26,7 +26,8 @@ def shown(ck: dict) -> dict:
 
 def depth(ck: dict) -> tuple:
     """The height of a CK, of an interval that of its lower end."""
-    return (ck["magnitude"].ends[0], *height(ck)[1:])
+    ends = ck["magnitude"].ends
+    return ends[0], height(ck)[1], ends[-1]
 
 
 def rule_R1_line(record: dict) -> dict:

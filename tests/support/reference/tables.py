@@ -30,6 +30,7 @@ ICD_10 = (
     "http://fhir.de/CodeSystem/bfarm/icd-10-gm",
 )
 ICD_11 = "http://id.who.int/icd/release/11/mms"
+ICD_9 = "http://hl7.org/fhir/sid/icd-9-cm"
 SNOMED = "http://snomed.info/sct"
 ATC = "http://www.whocc.no/atc"
 UCUM = "http://unitsofmeasure.org"
@@ -124,7 +125,7 @@ def canonical_system(tables: dict, system: str | None) -> str:
 
 def plain_code(system: str, code: str) -> str:
     """F4: ICD codes without the dot and in upper case; optional prefixes removed."""
-    if system in (*ICD_10, ICD_11):
+    if system in (*ICD_10, ICD_11, ICD_9):
         return code.replace(".", "").upper()
     for prefix in PREFIXES.get(system, ()):
         if code.upper().startswith(prefix):

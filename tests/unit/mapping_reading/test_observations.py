@@ -6,6 +6,8 @@ from decimal import Decimal
 
 import pytest
 
+from fhir_mapping.laboratory.antibody import read_answer
+
 UCUM = "http://unitsofmeasure.org"
 INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
 FIVE = {"code": {}, "valueQuantity": {"value": 5, "unit": "U/L"}}
@@ -385,6 +387,42 @@ def test_an_antibody_that_its_limits_do_not_decide_is_a_doubt(record, observatio
     judged = record(observation(code="82388-0", value=None, valueQuantity=value, referenceRange=ranges))
     assert [doubt.reason for doubt in judged.doubts] == ([reason] if reason else [])
     assert bool(judged.refused) is (reason == "several reference ranges")
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "answer"),
+    [("<20", 19, "negative"), ("<20", 20, "positive"), ("≤20", 20, "negative"), ("≤20", 21, "positive")],
+)
+def test_the_number_of_a_written_limit_is_within_it_unless_it_is_written_with_less_than(
+    record, observation, tables, limit, value, answer
+):
+    ranges = [{"text": limit}]
+    (result,) = record(observation(code="82990-3", value=value, unit="CU", referenceRange=ranges)).results
+    assert read_answer(result, tables) == answer
+
+
+def test_a_bound_between_two_titled_bands_is_no_answer_whatever_the_limit_says(record, observation):
+    ends = (("Negative", None, 20), ("Equivocal", 20, 40), ("Positive", 40, None))
+    ranges = [
+        {"text": title, **{side: {"value": end} for side, end in (("low", low), ("high", high)) if end}}
+        for title, low, high in ends
+    ]
+    value = {"value": 40, "comparator": ">=", "unit": "CU"}
+    judged = record(observation(code="82990-3", value=None, valueQuantity=value, referenceRange=ranges))
+    assert [(doubt.role, doubt.reason) for doubt in judged.doubts] == [("anti-hmgcr", "interval")]
+
+
+def test_a_result_of_two_analytes_is_a_doubt_in_each_with_what_can_be_read(record, observation):
+    codes = {"coding": [{"system": "http://loinc.org", "code": code} for code in ("2157-6", "1742-6")]}
+    doubts = record(observation(code=codes)).doubts
+    assert [(doubt.role, doubt.holds_number) for doubt in doubts] == [("alt", True), ("ck", True)]
+    assert {doubt.result.amount.value for doubt in doubts} == {1000}
+
+
+@pytest.mark.parametrize(("value", "held"), [(45, True), (91, False)])
+def test_a_doubt_holds_no_number_that_is_not_plausible(record, observation, value, held):
+    undated = observation(code="10230-1", value=value, unit="%", effectiveDateTime=None)
+    assert [doubt.holds_number for doubt in record(undated).doubts] == [held]
 
 
 def test_an_observation_keeps_all_that_may_be_its_answer(record, observation):
