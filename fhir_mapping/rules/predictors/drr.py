@@ -80,7 +80,6 @@ def _not_from_muscle(record: PatientRecord, ratio: Ratio, feature: Feature) -> F
         reason=f"AST and ALT may not come from muscle: {kinds}",
         value=None,
         unit="",
-        barred_by=(),
         evidence=(*feature.evidence, *(cite_diagnosis(diagnosis, kind) for kind, diagnosis in named)),
         barred_by=(),
     )
