@@ -5,7 +5,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cds_service.cds_client import Exchange
@@ -159,6 +159,7 @@ def objects(*members):
     return st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(members, ODD)) | ODD, max_size=3) | ODD
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a shared machine is slow at times
 @given(
     st.fixed_dictionaries(
         {},
