@@ -183,9 +183,8 @@ class ReferenceLimits:
     default: bool = False  # `high` is ours, not the laboratory's
     highs: tuple[Decimal, ...] = ()
     is_below: bool = False  # `high` itself is no longer within, being written "< 20" (E7)
-    band: Literal["", "positive", "weak", "negative"] = (
-        ""  # the title of the antibody's band that holds the value
-    )
+    # The title of the antibody's band that holds the value; empty: there are none, None: they leave it open.
+    band: Literal["", "positive", "weak", "negative"] | None = ""
 
     @property
     def several(self) -> bool:

@@ -8,7 +8,8 @@ comes first, and only a patient for whom there may be something to say is read i
 2. **Phase 1** reads Patient, Conditions and antibodies. If most of what was read has another FHIR version than the
    client's, every source is `failed` and nothing else is asked. A server that did not understand the first questions
    is asked for its version.
-3. If exactly one of a broad code and an antibody is there, be it as a doubt, CK is read too (E2, E3, U4).
+3. If exactly one of a broad code and an antibody is there, be it as a doubt, CK is read too (E2, E3, U4); if then only
+   a biopsy is missing that the client has a code for, procedures and reports are (E2b).
 4. Without a sign of the disease the chart ends here: whatever else prefetch held is dropped.
 5. **Phase 2** reads the rest in parallel, then the Medications that prescriptions refer to (T1).
 
@@ -29,6 +30,7 @@ from cds_service.security.clients import Caller
 from cds_service.settings import Limits
 from fhir_mapping.checks import judge
 from fhir_mapping.record import NEVER_OFF, Entry, Gathered, Source, SourceKey
+from fhir_mapping.rules.eligibility import BIOPSIES
 from fhir_mapping.rules.signs import Signs, read_signs, signs_in_doubt
 from fhir_mapping.versions import found_version, version
 
@@ -182,12 +184,16 @@ class ChartSources:
                 self._sources[key] = Source("failed", source.entries, why)
 
     async def _read_signs(self, as_of: datetime) -> tuple[tuple[SourceKey, ...], Signs]:
-        """Judge what speaks for the disease, CK among it where that settles it (E2, E3); returns also what was asked."""
+        """Judge what speaks for the disease, CK and a biopsy where they settle it (E2, E3); returns also what was asked."""
         asked = PHASE_1
         record = judge(self.gathered(asked), as_of)
         signs, tried = read_signs(record), read_signs(record, signs_in_doubt(record))
         if signs.state == "none" and (signs.asks_for_ck or tried.asks_for_ck):
             asked = (*PHASE_1, "enzymes")
+            await self.read(asked)
+            signs = read_signs(judge(self.gathered(asked), as_of))
+        if signs.asks_for_biopsy:
+            asked = (*asked, *BIOPSIES)
             await self.read(asked)
             signs = read_signs(judge(self.gathered(asked), as_of))
         return asked, signs

@@ -52,7 +52,7 @@ def limits_of(ranges: Iterable[Range], value: Value, role: Role, when: Moment, c
         high=highs[0] if len(highs) == 1 else None,
         highs=highs if len(highs) > 1 else (),
         is_below=bool(highs) and below == highs,
-        band=band or "",
+        band=band,
     )
     default = f"upper_limit.{role.word}"
     if limits.high is None and default in case.tables.rules:

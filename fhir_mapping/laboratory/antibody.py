@@ -39,7 +39,7 @@ def read_answer(result: Result, tables: Tables) -> LabAnswer | None:
 
 def why_unanswered(result: Result, tables: Tables) -> str:
     """What keeps a number from being an answer: limits that disagree (F8), or a bound that leaves one open (F5)."""
-    if result.limits.band is not None:
+    if result.limits.band is None:
         return "interval"
     number = number_of(result.value, tables)
     said = set(_exceeded(number.value, number.comparator, number.upto, result.limits)) if number else set()

@@ -13,6 +13,7 @@ from fhir_mapping.terms.roles import RoleWord
 _NAMES: dict[Antibody, str] = {"anti-srp": "anti-SRP", "anti-hmgcr": "anti-HMGCR"}
 _COMPETING: tuple[RoleWord, ...] = ("dermatomyositis", "inclusion-body-myositis")
 PHASE_1: tuple[SourceKey, ...] = ("patient", "conditions", "antibodies")  # what eligibility is read from
+BIOPSIES: tuple[SourceKey, ...] = ("procedures", "reports")  # and where a biopsy decides (E2b)
 _UNREAD = "it could not be read whether this is an IMNM patient"
 
 
@@ -103,11 +104,12 @@ def _barring_subtype(serology: Serology) -> tuple[Doubt, ...]:
 
 
 def _is_complete(record: PatientRecord, signs: Signs) -> bool:
-    """Whether no more reading could make this an IMNM patient (E1 to E4, F9); CK is needed only beside one sign."""
+    """Whether no more reading could make this an IMNM patient (E1 to E4, F9): CK and a biopsy only where they decide."""
     if record.patient is None or any(map(record.has_failed, PHASE_1)):
         return False
     alone = bool(signs.broad or signs.positive)
-    return not (alone and record.has_failed("enzymes"))
+    biopsy = signs.asks_for_biopsy and any(map(record.has_failed, BIOPSIES))
+    return not (biopsy or (alone and record.has_failed("enzymes")))
 
 
 def _evidence(signs: Signs) -> tuple[Evidence, ...]:

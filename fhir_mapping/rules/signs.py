@@ -1,7 +1,7 @@
 """What speaks for IMNM and against it (E1 to E3), as it was read, or with doubts tried as signs (U4)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal, cast
 
@@ -12,6 +12,7 @@ from fhir_mapping.record import Diagnosis, Doubt, PatientRecord, Result
 from fhir_mapping.terms.roles import RoleWord
 
 SignsState = Literal["definite", "probable", "possible", "none"]
+_BIOPSY: RoleWord = "necrotizing-biopsy"
 BROAD: frozenset[RoleWord] = frozenset({"broad", "broad-antibody", "broad-hmgcr"})
 
 
@@ -29,7 +30,7 @@ class Signs:
     ck: Result | None  # the highest above 5 × ULN
     high_ck: bool
     recent_high_ck: bool  # of the last 365 days (E3)
-    biopsy: bool
+    biopsy: bool | None  # a necrotizing biopsy (E2b); None: no code of the client says so
     spoken_against: bool  # both antibodies read as negative, or another myositis-specific one positive (E3)
     named: tuple[Doubt, ...]  # `core` by words alone (U4)
 
@@ -53,11 +54,16 @@ class Signs:
     def is_proven_by_biopsy(self) -> bool:
         """E2b: a broad code that needs no antibody and a necrotizing biopsy, where no antibody was found."""
         return (
-            self.unconditional
-            and self.biopsy
+            bool(self.biopsy)
+            and self.unconditional
             and self.serology.subtype == "seronegative"
             and not self.positive
         )
+
+    @property
+    def asks_for_biopsy(self) -> bool:
+        """Whether a biopsy would settle it, and was not read (E2b)."""
+        return self.state == "none" and self.biopsy is False and replace(self, biopsy=True).state == "probable"
 
     @property
     def asks_for_ck(self) -> bool:
@@ -139,9 +145,11 @@ def _recent_cks(record: PatientRecord) -> tuple[Result, ...]:
     return tuple(ck for ck in record.of("ck") if record.as_of - ck.when.last <= within)
 
 
-def _has_biopsy(record: PatientRecord) -> bool:
+def _has_biopsy(record: PatientRecord) -> bool | None:
+    if not record.mapping.tables.codes("procedures", _BIOPSY):
+        return None
     confirmed = (d for d in record.diagnoses if d.confirmed)
-    return any(fact.has("necrotizing-biopsy") for fact in (*record.results, *record.done, *confirmed))
+    return any(fact.has(_BIOPSY) for fact in (*record.results, *record.done, *confirmed))
 
 
 def _is_spoken_against(record: PatientRecord, serology: Serology) -> bool:

@@ -462,6 +462,23 @@ async def test_site_codes_are_asked_for_and_count(tmp_path):
     assert any("CREA-K" in path for path in ehr.asked("Observation"))
 
 
+async def test_a_biopsy_is_read_where_it_decides_and_the_client_has_a_code_for_it(tmp_path):
+    site_map = tmp_path / "codes.csv"
+    site_map.write_text("system,code,role\nurn:lab,MYO-NEC,necrotizing-biopsy\n")
+    coded = {"code": {"coding": [{"system": "urn:lab", "code": "MYO-NEC"}]}}
+    biopsy = {"resourceType": "Procedure", "id": "b", "status": "completed", **coded}
+    biopsy |= {"subject": {"reference": "Patient/p1"}, "performedDateTime": "2025-01-01"}
+    negative = [
+        observation(f"n{code}", code, 20) | {"valueString": "negative"} for code in (SRP, "93493-5")
+    ]
+    chart = [patient(), condition("broad", BROAD), *negative, enzyme(CK, "x", 4000), biopsy]
+    mapped, unmapped = EhrSimulator(chart), EhrSimulator(chart)
+    _, audit = await opened(mapped, client={"site_map": site_map})
+    assert audit["eligibility"] == "probable"
+    _, audit = await opened(unmapped)
+    assert (audit["eligibility"], unmapped.asked("Procedure"), audit["fhir_requests"]) == ("none", [], 4)
+
+
 async def test_remarks_of_the_server_are_counted():
     warning = {"resource": sim.outcome("informational", "warning"), "search": {"mode": "outcome"}}
     ehr = EhrSimulator(imnm_chart()).bend(sim.changed(lambda b: b["entry"].append(warning)), "Condition")
