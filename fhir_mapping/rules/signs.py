@@ -63,7 +63,9 @@ class Signs:
     @property
     def asks_for_biopsy(self) -> bool:
         """Whether a biopsy would settle it, and was not read (E2b)."""
-        return self.state == "none" and self.biopsy is False and replace(self, biopsy=True).state == "probable"
+        return (
+            self.state == "none" and self.biopsy is False and replace(self, biopsy=True).state == "probable"
+        )
 
     @property
     def asks_for_ck(self) -> bool:

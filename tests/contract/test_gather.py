@@ -468,10 +468,8 @@ async def test_a_biopsy_is_read_where_it_decides_and_the_client_has_a_code_for_i
     coded = {"code": {"coding": [{"system": "urn:lab", "code": "MYO-NEC"}]}}
     biopsy = {"resourceType": "Procedure", "id": "b", "status": "completed", **coded}
     biopsy |= {"subject": {"reference": "Patient/p1"}, "performedDateTime": "2025-01-01"}
-    negative = [
-        observation(f"n{code}", code, 20) | {"valueString": "negative"} for code in (SRP, "93493-5")
-    ]
-    chart = [patient(), condition("broad", BROAD), *negative, enzyme(CK, "x", 4000), biopsy]
+    negative = [observation(code, f"n{code}", valueString="negative") for code in (SRP, "93493-5")]
+    chart = [patient(), condition(BROAD), *negative, enzyme(CK, "x", 4000, 500), biopsy]
     mapped, unmapped = EhrSimulator(chart), EhrSimulator(chart)
     _, audit = await opened(mapped, client={"site_map": site_map})
     assert audit["eligibility"] == "probable"
