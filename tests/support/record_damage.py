@@ -81,7 +81,7 @@ def status_that_does_not_exist(resource: dict) -> bool:
 
 def status_of_a_wrong_type(resource: dict) -> bool:
     if is_condition(resource):
-        resource["clinicalStatus"] = "active"
+        resource["clinicalStatus"] = {"coding": "active"}
     else:
         resource["status"] = {"code": resource.get("status")}
     return True

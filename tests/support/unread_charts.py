@@ -111,7 +111,7 @@ def imnm_chart(random: Random) -> Chart:
     """A patient with signs of IMNM; now and then one of whom there is nothing to say."""
     pen = Pen(random)
     signs(pen, random.choice(("core", "core", "core", "antibody and broad", "antibody", "broad")))
-    quiet = random.random() < 0.4  # noqa: PLR2004
+    quiet = random.random() < 0.4
     enzymes(pen, quiet)
     ana(pen, quiet)
     heart(pen, quiet)
@@ -128,7 +128,7 @@ def signs(pen: Pen, kind: str) -> None:
         pen.diagnosis(BROAD, 1500)
     positive = "antibody" in kind
     answers = ("Positive", "Negative") if positive else ("Negative", "Negative")
-    if kind == "core" and random.random() < 0.3:  # noqa: PLR2004
+    if kind == "core" and random.random() < 0.3:
         answers = ("Negative", "Positive")
     pen.said(SRP, answers[0], 1400)
     pen.said(HMGCR, answers[1], 1390)
@@ -148,11 +148,11 @@ def enzymes(pen: Pen, quiet: bool) -> None:
         days = 400 - 190 * number if len((*old, *new)) - 1 > number else 20
         pen.enzyme(AST, ast, days)
         pen.enzyme(ALT, alt, days)
-    if random.random() < 0.2 and not quiet:  # noqa: PLR2004
+    if random.random() < 0.2 and not quiet:
         pen.measured(RATIO, 2.1, "{ratio}", 15)
     pen.enzyme(CK, 4000, 1200)
     for days in (700, 300, 120):
-        if random.random() < 0.5:  # noqa: PLR2004
+        if random.random() < 0.5:
             pen.enzyme(CK, random.choice((150, 150, 380, 900)), days)
     pen.enzyme(CK, 150 if quiet else random.choice((150, 150, 150, 900)), 5)
 
@@ -161,25 +161,25 @@ def ana(pen: Pen, quiet: bool) -> None:
     random = pen.random
     for titre in ("1:80",) if quiet else random.choice((("1:80",), ("1:640",), ("1:80", "1:640"), ())):
         pen.said(random.choice((ANA, ANA, ANA_SCREEN)), titre, random.choice((300, 900)))
-    if not quiet and random.random() < 0.2:  # noqa: PLR2004
+    if not quiet and random.random() < 0.2:
         pen.said(ANA_SCREEN, random.choice(("Positive", "Negative")), 250)
 
 
 def heart(pen: Pen, quiet: bool) -> None:
     random = pen.random
-    if quiet or random.random() < 0.6:  # noqa: PLR2004
+    if quiet or random.random() < 0.6:
         pen.measured(TROPONIN_I, 10, "ng/L", 40, 26)
-    if random.random() < 0.3:  # noqa: PLR2004
+    if random.random() < 0.3:
         pen.measured(LVEF, 60, "%", random.choice((100, 30)))
     if quiet:
         return
-    if random.random() < 0.3:  # noqa: PLR2004
+    if random.random() < 0.3:
         pen.measured(LVEF, 45, "%", random.choice((800, 35)))
-    if random.random() < 0.3:  # noqa: PLR2004
+    if random.random() < 0.3:
         pen.measured(
             random.choice((TROPONIN_I, TROPONIN_T, NT_PROBNP)), 900, "ng/L", random.choice((100, 30)), 26
         )
-    if random.random() < 0.2:  # noqa: PLR2004
+    if random.random() < 0.2:
         pen.diagnosis(random.choice(((SNOMED, "50920009"), (ICD, "I40.8"))), 1000)
 
 
@@ -213,12 +213,12 @@ def other_chart(random: Random) -> Chart:
     )
     for code in random.sample(others, random.choice((1, 2, 3))):
         pen.diagnosis(code, random.choice((30, 400, 2000)))
-    if random.random() < 0.15:  # noqa: PLR2004
+    if random.random() < 0.15:
         pen.diagnosis(BROAD, 800)
         pen.enzyme(CK, 180, 10)
-    elif random.random() < 0.5:  # noqa: PLR2004
+    elif random.random() < 0.5:
         pen.enzyme(CK, random.choice((150, 600, 9000)), random.choice((5, 100)))
-    if random.random() < 0.15:  # noqa: PLR2004
+    if random.random() < 0.15:
         pen.said(SRP, "Negative", 300)
         pen.said(HMGCR, "not detected", 290)
     enzymes(pen, quiet=True)
