@@ -81,7 +81,7 @@ def status_that_does_not_exist(resource: dict) -> bool:
 
 def status_of_a_wrong_type(resource: dict) -> bool:
     if is_condition(resource):
-        resource["clinicalStatus"] = "active"
+        resource["clinicalStatus"] = {"coding": "active"}
     else:
         resource["status"] = {"code": resource.get("status")}
     return True
@@ -177,21 +177,25 @@ def value_beside_a_reason_for_its_absence(resource: dict) -> bool:
     return is_observation(resource)
 
 
-NAMES = {
-    "core": "Immune-mediated necrotizing myopathy",
-    "anti-srp": "Anti-SRP antibody",
-    "anti-hmgcr": "Anti-HMGCR antibody",
+NAMES = {  # of a code: what it is called
+    "715863001": "Immune-mediated necrotizing myopathy",
+    "33921-8": "Anti-SRP antibody",
+    "93493-5": "Anti-HMGCR antibody",
+    "1256": "azathioprine 50 mg",
+    "6851": "Methotrexate",
+    "8640": "prednisone 5 mg tablet",
+    "121191": "rituximab infusion",
+    "83367": "ATORVASTATIN 40 MG",
 }
 
 
-def named_not_coded(resource: dict, role: str = "") -> bool:
+def named_not_coded(resource: dict) -> bool:
     """What it is stands there in words alone (U3)."""
-    words = NAMES.get(role, "")
-    if is_medicine(resource) and "medicationCodeableConcept" in resource:
-        resource["medicationCodeableConcept"] = {"text": role}
-        return bool(role)
-    if words and "code" in resource:
-        resource["code"] = {"text": words}
+    element = "medicationCodeableConcept" if is_medicine(resource) else "code"
+    codings = resource.get(element, {}).get("coding", ())
+    words = next((NAMES[coding["code"]] for coding in codings if coding.get("code") in NAMES), "")
+    if words:
+        resource[element] = {"text": words}
     return bool(words)
 
 

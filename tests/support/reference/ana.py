@@ -196,9 +196,9 @@ def rule_A2_decides(tables: dict, finding: dict) -> str:
     return {True: "present", False: "low", None: "open"}[high]
 
 
-def rule_A3_said(record: dict, results: list[dict]) -> dict[str, list[tuple[Fraction, dict, Fraction]]]:
-    """What the results say, by kind: present, open, low, positive, negative, cytoplasmic; how much, and what to show."""
-    said: dict[str, list[tuple[Fraction, dict, Fraction]]] = {}
+def rule_A3_said(record: dict, results: list[dict]) -> dict[str, list[tuple[Fraction, dict]]]:
+    """What the results say, by kind: present, open, low, positive, negative, cytoplasmic; an interval by its lower end."""
+    said: dict[str, list[tuple[Fraction, dict]]] = {}
     for result in results:
         for finding in result["findings"]:
             pattern = rule_A4_titre_pattern(record, result, finding)
@@ -210,10 +210,10 @@ def rule_A3_said(record: dict, results: list[dict]) -> dict[str, list[tuple[Frac
             if pattern == "cytoplasmic" and kind != "negative":
                 kind = "cytoplasmic"
             ends = finding["magnitude"].ends if "magnitude" in finding else [Fraction(0)]
-            said.setdefault(kind, []).append((ends[-1], result, ends[0]))
+            said.setdefault(kind, []).append((ends[0], result))
         only = not result["findings"] and result["patterns"]
         if only and all_cytoplasmic(result["patterns"]) == "cytoplasmic":
-            said.setdefault("cytoplasmic", []).append((Fraction(0), result, Fraction(0)))
+            said.setdefault("cytoplasmic", []).append((Fraction(0), result))
     return said
 
 
@@ -237,7 +237,7 @@ def rule_A3_high_ana(record: dict) -> dict:
             "reason": "a result could not be read",
         }
     if feature["state"] == "indeterminate" and "open" in said:
-        feature["open"] = [(result, "ana") for _, result, _ in said["open"]]
+        feature["open"] = [(result, "ana") for _, result in said["open"]]
     return feature
 
 
@@ -269,7 +269,7 @@ def combine(said: dict) -> dict:
         ("cytoplasmic", "absent", "cytoplasmic staining only"),
     ):
         if kind in said:
-            _, result, titre = max(said[kind], key=lambda held: (held[0], held[1]["last"]))
+            titre, result = max(said[kind], key=lambda pair: (pair[0], pair[1]["last"]))
             feature = {"state": state, "kind": kind, "date": result["text"][:10], "reason": reason}
             if kind in ("present", "low"):
                 feature["value"] = titre
