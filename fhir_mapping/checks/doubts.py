@@ -13,7 +13,7 @@ from fhir_mapping.checks.medicines import began, is_excluded, is_listed, is_prop
 from fhir_mapping.checks.observations import as_far_as_read, has_value, holds_number, is_of_another
 from fhir_mapping.checks.statuses import MEDICATIONS, never_took_place
 from fhir_mapping.laboratory.answers import says_no_result
-from fhir_mapping.record import Coding, Concept, Doubt, Moment, Result
+from fhir_mapping.record import Coding, Concept, Doubt, Moment, Result, Value
 from fhir_mapping.terms.roles import RoleTable
 from fhir_mapping.terms.words import NamedIn
 from fhir_mapping.versions import neutral
@@ -54,13 +54,14 @@ _KINDS: Mapping[str, NamedIn] = {
     "Observation": "Observation",
     **dict.fromkeys(MEDICATIONS, "medication"),
 }
+_Doubtable = neutral.Observation | neutral.Condition | neutral.Medication | neutral.Performed
 
 
 def doubts_of(resource: neutral.Resource, reason: str, case: Case) -> Iterator[Doubt]:
     """Give the doubts of one resource that is not another's; `reason`: why it was refused (empty: it was not)."""
-    if resource.type not in {*_KINDS, "Procedure"}:
-        return
     content = resource.content() if resource.content else None
+    if resource.type not in {*_KINDS, "Procedure"} or not isinstance(content, _Doubtable):
+        return
     by_code = _roles_by_code(resource, content, reason, case) if reason else frozenset()
     by_word = _roles_by_word(resource, content, case)
     if not (by_code or by_word) or _is_settled(resource, content, case):
@@ -79,9 +80,14 @@ def open_doubt(result: Result) -> Doubt:
 
 
 def _roles_by_code(
-    resource: neutral.Resource, content: neutral.Content | None, reason: str, case: Case
+    resource: neutral.Resource, content: _Doubtable, reason: str, case: Case
 ) -> frozenset[str]:
-    if reason not in REASONS and not (reason == "data absent" and _is_withheld(content, case)):
+    withheld = (
+        reason == "data absent"
+        and isinstance(content, neutral.Observation)
+        and _is_withheld(content.own.value, case)
+    )
+    if not (reason in REASONS or withheld):
         return frozenset()
     if resource.type == "Procedure" or resource.type in MEDICATIONS:
         named = {
@@ -101,14 +107,12 @@ def _roles_by_code(
 _TABLE: Mapping[str, RoleTable] = {"Condition": "conditions", "Observation": "observations"}
 
 
-def _is_withheld(content: neutral.Content | None, case: Case) -> bool:
+def _is_withheld(value: Value, case: Case) -> bool:
     """Whether a value is absent for a reason that says there may be one (U1)."""
-    if not isinstance(content, neutral.Observation):
-        return False
-    return case.tables.means("qualifiers", [Coding(_ABSENCE, content.own.value.absent)], "withheld")
+    return case.tables.means("qualifiers", [Coding(_ABSENCE, value.absent)], "withheld")
 
 
-def _roles_by_word(resource: neutral.Resource, content: neutral.Content | None, case: Case) -> frozenset[str]:
+def _roles_by_word(resource: neutral.Resource, content: _Doubtable, case: Case) -> frozenset[str]:
     """U3: what the words of a concept name and none of its codings has."""
     kind = _KINDS.get(resource.type)
     if kind is None:
@@ -116,7 +120,7 @@ def _roles_by_word(resource: neutral.Resource, content: neutral.Content | None, 
     named = frozenset(role for concept in resource.concepts for role in _named(concept, kind, case))
     if not named or not isinstance(content, neutral.Observation):
         return named
-    if content.own.value.absent and not _is_withheld(content, case):
+    if content.own.value.absent and not _is_withheld(content.own.value, case):
         return frozenset()
     parts = {word for part in content.components for word in case.tables.analytes(part.code.codings)}
     parts |= {word for member in content.members for word in case.analytes_of.get(member, ())}
@@ -136,7 +140,7 @@ def _named(concept: Concept, kind: NamedIn, case: Case) -> frozenset[str]:
     return named - coded
 
 
-def _is_settled(resource: neutral.Resource, content: neutral.Content | None, case: Case) -> bool:
+def _is_settled(resource: neutral.Resource, content: _Doubtable, case: Case) -> bool:
     """Whether it is no doubt, whichever reason is reported first (U1)."""
     when = _time(content)
     if never_took_place(resource.type, resource.status) or (when and case.is_future(when)):
@@ -156,23 +160,21 @@ def _is_settled(resource: neutral.Resource, content: neutral.Content | None, cas
             return False
 
 
-def _time(content: neutral.Content | None) -> Moment | None:
+def _time(content: _Doubtable) -> Moment | None:
     match content:
-        case neutral.Observation() | neutral.Performed():
-            return content.when
         case neutral.Condition():
             return content.onset
         case neutral.Medication():
             return began(content)
         case _:
-            return None
+            return content.when
 
 
-def _counts(content: neutral.Content | None, case: Case) -> bool:
+def _counts(content: _Doubtable, case: Case) -> bool:
     return isinstance(content, neutral.Condition) and may_be_eligible(content, case)
 
 
-def _doubt(resource: neutral.Resource, content: neutral.Content | None, doubt: Doubt, case: Case) -> Doubt:
+def _doubt(resource: neutral.Resource, content: _Doubtable, doubt: Doubt, case: Case) -> Doubt:
     """Complete a doubt with its time (U2) and with what can still be read."""
     when = _time(content)
     if when:

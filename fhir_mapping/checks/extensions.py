@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fhir_mapping.versions.untyped import BROKEN, untyped
+from fhir_mapping.versions.untyped import untyped
 
 _NAMES = (("modifierExtension", "modifier extension"), ("implicitRules", "implicit rules"))
 
@@ -15,10 +15,10 @@ def not_understood(json: bytes) -> str:
     """
     if b"\\u" not in json and not any(name.encode() in json for name, _ in _NAMES):
         return ""
-    try:
-        found = _keys(untyped(json))
-    except BROKEN:
+    whole = untyped(json)
+    if whole is None:
         return "unreadable"
+    found = _keys(whole)
     return next((reason for name, reason in _NAMES if name in found), "")
 
 

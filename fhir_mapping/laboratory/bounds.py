@@ -71,9 +71,7 @@ def amount_of(result: Result) -> Amount:
 
 def _above_limit(result: Result, times: Decimal | int = 1) -> bool | None:
     """Whether a result exceeds so many times its own upper limit (F8); None: no limit, or the question is left open."""
-    amount, limits = result.amount, result.limits
-    if amount is None:
-        return None
+    amount, limits = amount_of(result), result.limits
     own = agreed(above(amount.value, amount.comparator, times * high, amount.upto) for high in limits.highs)
     if own is not None or limits.high is None:
         return own

@@ -140,10 +140,7 @@ def _parse_broken(entry: Entry) -> _Parsed:
 def _words_of_value(lost: Mapping[str, bytes]) -> str:
     """Write a value of the wrong shape as text: the doubt that it gives may hold a number (U5b)."""
     written = next((json for name in _VALUES if (json := lost.get(name))), b"null")
-    try:
-        value = untyped(written)
-    except BROKEN:
-        return ""
+    value = untyped(written)
     if isinstance(value, dict):
         parts = [value.get("comparator"), value.get("value"), value.get("unit") or value.get("code")]
     else:
@@ -153,10 +150,7 @@ def _words_of_value(lost: Mapping[str, bytes]) -> str:
 
 def _parse_other(entry: Entry) -> _Parsed:
     """Read enough of a resource that no rule reads to name it and to say whose it is."""
-    try:
-        other = untyped(entry.json)
-    except BROKEN:
-        other = None
+    other = untyped(entry.json)
     if not isinstance(other, dict):
         other = {}
     written = other.get("id")
@@ -227,11 +221,7 @@ def _guessed(one: _Parsed, found: links.Named, elements: Elements) -> Iterator[C
     broken = [json for name, json in one.lost.items() if name in _SAYS_WHAT_IT_IS]
     broken += [json for name, json in found.unread if name == "code"]
     for json in broken:
-        try:
-            written = untyped(json)
-        except BROKEN:
-            continue
-        yield from _other_concepts(written, elements)
+        yield from _other_concepts(untyped(json), elements)
 
 
 def _other_resource(one: _Parsed, elements: Elements) -> Resource:

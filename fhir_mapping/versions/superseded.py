@@ -6,15 +6,13 @@ from functools import reduce
 import msgspec
 
 from fhir_mapping.versions.neutral import Resource
-from fhir_mapping.versions.untyped import BROKEN, untyped
+from fhir_mapping.versions.untyped import untyped
 
 
 def canonical(json: bytes) -> bytes:
     """Write JSON in one form only: keys sorted, no white space. What cannot be read stays as it is."""
-    try:
-        return msgspec.json.encode(untyped(json), order="sorted")
-    except BROKEN:
-        return json
+    whole = untyped(json)
+    return json if whole is None else msgspec.json.encode(whole, order="sorted")
 
 
 def last_versions(resources: Iterable[Resource]) -> tuple[tuple[Resource, ...], tuple[Resource, ...]]:

@@ -17,5 +17,8 @@ BROKEN = (msgspec.MsgspecError, RecursionError)
 
 
 def untyped(json: bytes) -> Any:
-    """Decode any JSON; raises one of BROKEN."""
-    return _DECODER.decode(json)
+    """Decode any JSON; None where it cannot be read: it is none, or nests too deeply."""
+    try:
+        return _DECODER.decode(json)
+    except BROKEN:
+        return None

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from fhir_mapping.record import Doubt
 from fhir_mapping.rules.predictors.refractory import MEDICATION_SOURCES, treatment_refractory
 from tests.support.facts import ago, course, diagnosis, done, given, medicine, record, result, route
 
@@ -272,6 +273,72 @@ def test_an_escalation_is_not_held_against_itself():
 )
 def test_neither_refractory_nor_escalated(facts, state):
     assert seen(*facts) == state
+
+
+def doubt(role, days, value=None, holds_number=False):
+    """What could not be used; with a value it holds that number."""
+    held = None if value is None else ck(value, days)
+    return Doubt(
+        f"Observation/doubt-{days}",
+        role,
+        "no subject",
+        ago(days).last,
+        holds_number=holds_number or held is not None,
+        result=held,
+    )
+
+
+TREATED, LATEST = course("methotrexate", 400), ck(NORMAL, 10)
+NEWER, AGENT, OLDER = (
+    f"indeterminate T9 {what} could not be read" for what in ("a newer CK", "an agent", "an older CK")
+)
+
+
+@pytest.mark.parametrize(
+    ("facts", "doubts", "state"),
+    [
+        ([TREATED, LATEST], [doubt("ck", 9)], NEWER),
+        ([TREATED, LATEST], [doubt("ck", 10)], "absent T9"),
+        ([TREATED, LATEST], [doubt("rituximab", 3000)], AGENT),
+        ([TREATED, LATEST], [doubt("agent", 3000)], AGENT),
+        ([TREATED, LATEST], [doubt("atorvastatin", 9)], "absent T9"),
+        ([TREATED, LATEST], [doubt("agent", 9), doubt("ck", 9)], NEWER),
+        # a CK doubt bars nothing else, an agent makes missing indeterminate
+        ([], [doubt("ck", 9)], "missing T10 no medication data"),
+        ([], [doubt("agent", 9)], "indeterminate U5 an agent could not be read"),
+        ([course("methotrexate", 89)], [doubt("agent", 9)], "indeterminate U5 an agent could not be read"),
+        ([TREATED], [doubt("agent", 9), doubt("ck", 9)], "indeterminate T8 no CK on treatment"),
+        ([PREDNISONE, FIRST, SECOND, ck(RAISED, 700)], [doubt("agent", 9), doubt("ck", 9)], "present T6"),
+        # U5b: from 90 to 730 days after the second agent began
+        ([PREDNISONE, FIRST, SECOND, LATEST], [doubt("ck", 810, RAISED)], OLDER),
+        ([PREDNISONE, FIRST, SECOND, LATEST], [doubt("ck", 170, RAISED)], OLDER),
+        ([PREDNISONE, FIRST, SECOND, LATEST], [doubt("ck", 811, RAISED)], "absent T9"),
+        ([PREDNISONE, FIRST, SECOND, LATEST], [doubt("ck", 169, RAISED)], "absent T9"),
+        ([PREDNISONE, FIRST, LATEST], [doubt("ck", 700, RAISED)], "absent T9"),
+        ([PREDNISONE, FIRST, SECOND, LATEST], [doubt("ck", 700, NORMAL)], "absent T9"),  # it cannot matter
+        ([PREDNISONE, FIRST, SECOND, LATEST], [doubt("ck", 700, holds_number=True)], OLDER),
+        ([PREDNISONE, FIRST, SECOND, LATEST], [doubt("ck", 700)], "absent T9"),
+        ([PREDNISONE, FIRST, SECOND, LATEST], [doubt("ck", 700, RAISED), doubt("agent", 9)], AGENT),
+        ([PREDNISONE, FIRST, SECOND, LATEST, ck(399, 700, comparator=">")], [], OLDER),
+        # a year of glucocorticoid that lacks its late or its early CK
+        ([YEAR, ck(1000, 1000), LATEST], [doubt("ck", 635, RAISED)], OLDER),
+        ([YEAR, ck(1000, 1000), LATEST], [doubt("ck", 634, RAISED)], "absent T9"),
+        ([YEAR, LATEST], [doubt("ck", 635, RAISED)], "absent T9"),
+        ([YEAR, ck(RAISED, 635), LATEST], [doubt("ck", 910, RAISED)], OLDER),
+        ([YEAR, ck(RAISED, 635), LATEST], [doubt("ck", 909, RAISED)], "absent T9"),
+        ([YEAR, ck(NORMAL, 635), LATEST], [doubt("ck", 910, RAISED)], "absent T9"),
+        ([YEAR, ck(900, 1000, comparator=">"), ck(800, 635), LATEST], [], OLDER),
+        ([YEAR, ck(1000, 1000, comparator="<"), ck(450, 635), LATEST], [], OLDER),
+    ],
+)
+def test_nobody_responded_to_treatment_against_a_doubt(facts, doubts, state):
+    assert seen(*facts, doubts=tuple(doubts)) == state
+
+
+def test_every_doubt_that_bars_is_named_once():
+    doubts = (doubt("ck", 9, RAISED), doubt("agent", 3000), doubt("ck", 700, RAISED))
+    feature = treatment_refractory(record(PREDNISONE, FIRST, SECOND, LATEST, doubts=doubts))
+    assert feature.barred_by == doubts
 
 
 def test_what_the_server_does_not_offer_is_named_as_the_reason():

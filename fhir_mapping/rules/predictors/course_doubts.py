@@ -48,7 +48,7 @@ def stayed_raised(course: TreatmentCourse, early: Sequence[Result], late: Result
     amount = amount_of(late)
     over_most = above(amount.value, amount.comparator, most * half, amount.upto)
     certain = over_most is True and not any(a.comparator.startswith(">") for a in amounts)
-    over_least = above(amount.value, amount.comparator, (least or 0) * half, amount.upto) if least else None
+    over_least = above(amount.value, amount.comparator, least * half, amount.upto) if least else None
     over = True if certain else False if over_least is False else None
     if course.is_low(late) or over is False:
         return False

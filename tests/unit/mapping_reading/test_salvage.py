@@ -177,6 +177,16 @@ def test_where_a_time_is_lost_no_other_stands_in_for_it(read, observation, condi
 
 
 @pytest.mark.parametrize(
+    ("effective", "is_read"),
+    [({"effectiveDateTime": "2026-01-01"}, True), ({}, False)],
+)
+def test_when_a_report_was_issued_is_asked_only_where_it_has_no_other_time(read, effective, is_read):
+    report = {"resourceType": "DiagnosticReport", "id": "r1", "status": "final", "issued": 5, **effective}
+    (resource,) = read(report)
+    assert (resource.readable, resource.lost) == (is_read, {"issued"})
+
+
+@pytest.mark.parametrize(
     ("more", "lost", "readable"),
     [
         ({"gender": 1}, "gender", True),
@@ -430,3 +440,14 @@ def test_a_component_with_two_values_spoils_its_panel(read, observation):
     both = {"code": {"text": "x"}, "valueInteger": 1, "valueString": "2"}
     (resource,) = read(observation(component=[both]))
     assert (resource.readable, resource.lost) == (False, {"component"})
+
+
+@pytest.mark.parametrize("element", ["code", "valueString", "note"])
+def test_however_deep_an_element_nests_the_resource_is_read_or_unreadable(record, observation, element):
+    """Where exactly the reading stops depends on how much of the stack is used: at each depth something else gives up."""
+    written = json.dumps(observation(value=None, **{element: "@"})).encode()
+    for depth in range(600, 1001):
+        deep = written.replace(b'"@"', b"[" * depth + b"]" * depth)
+        judged = record(deep)
+        assert judged.results == ()
+        assert [r.reason for r in judged.refused] in ([], ["unreadable"])
