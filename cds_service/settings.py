@@ -116,6 +116,7 @@ class Client(BaseModel):
 
     name: Word
     fhir_base: BaseUrl | None = None
+    also_known_as: tuple[BaseUrl, ...] = ()
     mode: Literal["live", "silent", "off"] = "live"
     use_instead: BaseUrl | None = None
     fhir_version: FhirVersion = "R4"

@@ -70,6 +70,7 @@ def _caller(client: Client, tables: Tables, secret: bytes) -> Caller:
         accept_unknown_status=client.accept_unknown_status,
         any_encounter_counts=client.any_encounter_counts,
         fhir_version=client.fhir_version,
+        also_known_as=client.also_known_as,
     )
     cards = CardSettings(
         secret=secret,

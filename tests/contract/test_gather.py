@@ -462,6 +462,17 @@ async def test_site_codes_are_asked_for_and_count(tmp_path):
     assert any("CREA-K" in path for path in ehr.asked("Observation"))
 
 
+@pytest.mark.parametrize(
+    ("names", "eligibility"), [(["http://fhir.internal:8080/r4/"], "definite"), ([], "unknown")]
+)
+async def test_a_patient_at_another_name_of_the_own_server_is_the_same_patient(names, eligibility):
+    elsewhere = condition(subject={"reference": "http://fhir.internal:8080/r4/Patient/p1"})
+    ehr = EhrSimulator([patient(), elsewhere])
+    _, audit = await opened(ehr, client={"also_known_as": names})
+    assert audit["eligibility"] == eligibility
+    assert all(path.startswith(BASE) for path in ehr.asked())
+
+
 async def test_a_biopsy_is_read_where_it_decides_and_the_client_has_a_code_for_it(tmp_path):
     site_map = tmp_path / "codes.csv"
     site_map.write_text("system,code,role\nurn:lab,MYO-NEC,necrotizing-biopsy\n")
