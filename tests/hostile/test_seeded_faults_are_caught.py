@@ -11,6 +11,7 @@ import pytest
 
 from fhir_mapping import checks, findings
 from fhir_mapping.record import Moment, ReferenceLimits
+from fhir_mapping.rules import barring, eligibility, signs
 from fhir_mapping.rules.predictors.cardiac import cardiac_involvement
 from fhir_mapping.terms.rules import Rules
 from fhir_mapping.terms.units import Units
@@ -108,7 +109,7 @@ def dropped_page(patch):
 
 @fault("the status of an Observation is ignored")
 def status_ignored(patch):
-    patch.setattr("fhir_mapping.checks.observations.status_problem", lambda _status, _accepted: "")
+    patch.setattr("fhir_mapping.checks.observations.status_problem", lambda *_, **__: "")
 
 
 @fault("the ratio's threshold is off by one step")
@@ -240,6 +241,66 @@ def unknown_scored_as_absent(patch):
         return score(model, known, unread)
 
     patch.setattr(risk, "score", as_absent)
+
+
+def change_doubts(patch: pytest.MonkeyPatch, change: Callable) -> None:
+    """Let the product go on with other doubts than it made."""
+    judge = checks.judge
+
+    def judged(gathered, as_of):
+        record = judge(gathered, as_of)
+        return replace(record, doubts=tuple(change(record.doubts, as_of)))
+
+    patch.setattr(checks, "judge", judged)
+
+
+@fault("a doubt is dropped in judge: of what names no unit")
+def doubt_dropped_in_judge(patch):
+    change_doubts(patch, lambda doubts, _as_of: (doubt for doubt in doubts if doubt.reason != "no unit"))
+
+
+@fault("a source that was gathered is judged without its doubts: those by words")
+def doubt_not_carried(patch):
+    change_doubts(patch, lambda doubts, _as_of: (doubt for doubt in doubts if doubt.by == "code"))
+
+
+def ignored_by(name: str) -> Fault:
+    """Let one rule decide as if there were no doubt."""
+
+    def make(patch):
+        rule = getattr(findings, name)
+        patch.setattr(findings, name, lambda record, *rest: rule(replace(record, doubts=()), *rest))
+
+    return make
+
+
+FAULTS |= {
+    "the De Ritis ratio ignores doubts": ignored_by("high_drr"),
+    "the ANA titre ignores doubts": ignored_by("high_ana"),
+    "the heart ignores doubts": ignored_by("cardiac_involvement"),
+    "the course of treatment ignores doubts": ignored_by("treatment_refractory"),
+}
+
+
+@fault("the subtype ignores doubts")
+def doubt_ignored_by_subtype(patch):
+    read = signs.read_serology
+    patch.setattr(signs, "read_serology", lambda record: replace(read(record), doubts=()))
+
+
+@fault("eligibility ignores doubts")
+def doubt_ignored_by_eligibility(patch):
+    patch.setattr(eligibility, "signs_in_doubt", lambda _record: ())
+
+
+@fault("a newer CK that could not be read does not bar silence")
+def doubt_ignored_by_silence(patch):
+    patch.setattr(barring, "newer_ck_doubts", lambda _record: ())
+
+
+@fault("an older doubt is taken for a newer one")
+def older_doubt_taken_for_newer(patch):
+    change_doubts(patch, lambda doubts, as_of: (replace(doubt, when=as_of) for doubt in doubts))
 
 
 def first_disagreement(make: Fault) -> int:

@@ -230,6 +230,12 @@ def not_asked(d: Damaged, before: Seen, without: Seen) -> set[str]:
         excused.add("high_drr")  # D5: a doubt later than the chosen pair
     if d.role in ("troponin-i", "troponin-t", "nt-probnp") and is_older(d, without, "cardiac_involvement"):
         excused.add("cardiac_involvement")  # C6: a doubt later than the newest negative search
+    if (
+        d.way == "value_beside_a_reason_for_its_absence"
+    ):  # U5b: F5 could not read it, so that nobody looks back
+        excused |= {"ck": {"treatment_refractory"}, "lvef": {"cardiac_involvement"}}.get(d.role, set())
+    if d.way == "named_not_coded" and d.role in ("anti-srp", "anti-hmgcr"):
+        excused.add("eligibility")  # U4: of antibodies only doubts by code are tried as signs
     if before.relapse:
         excused.add("silence")  # R2 knows only what was read
     if d.role == "anti-hmgcr" and any(role_of(resource) == "atorvastatin" for resource in d.chart):
