@@ -20,7 +20,7 @@ COUNTS = {
     "V": 7,
     "U": 6,
 }
-BETWEEN = ["E2b", "U5b"]  # rules that came later and stand beside another
+BETWEEN = ["A4b", "E2b", "U5b"]  # rules that came later and stand beside another
 RULES = [
     *BETWEEN,
     *(f"{letter}{number}" for letter, count in COUNTS.items() for number in range(1, count + 1)),
