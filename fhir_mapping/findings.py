@@ -40,7 +40,7 @@ def find(record: PatientRecord) -> Findings:
     """Assemble the findings: eligibility, four predictors, activity, follow-up facts, context, refusals.
 
     Predictors and follow-up facts are there in every state; activity, context and the factors of Z1 in every state
-    but `none`. `features` are in the order of the predictors.
+    but `none` and `unknown`. `features` are in the order of the predictors.
     """
     who = eligibility(record)
     read: dict[Predictor, Feature] = {
