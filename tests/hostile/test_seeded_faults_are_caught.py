@@ -10,6 +10,7 @@ from functools import cache
 import pytest
 
 from fhir_mapping import checks, findings
+from fhir_mapping.laboratory.antibody import read_serology
 from fhir_mapping.record import Moment, ReferenceLimits
 from fhir_mapping.rules import barring, eligibility, signs
 from fhir_mapping.rules.predictors.cardiac import cardiac_involvement
@@ -284,8 +285,10 @@ FAULTS |= {
 
 @fault("the subtype ignores doubts")
 def doubt_ignored_by_subtype(patch):
-    read = signs.read_serology
-    patch.setattr(signs, "read_serology", lambda record: replace(read(record), doubts=()))
+    def read(record):
+        return replace(read_serology(record), doubts=())
+
+    patch.setattr(signs, "read_serology", read)
 
 
 @fault("eligibility ignores doubts")

@@ -19,6 +19,8 @@ from cds_service.fhir import gather
 from cds_service.security.clients import Caller, callers
 from cds_service.settings import Client, Limits
 from fhir_mapping import checks, findings
+from fhir_mapping.checks.doubts import doubts_of
+from fhir_mapping.laboratory.antibody import read_serology
 from fhir_mapping.record import Entry, Gathered, Source
 from fhir_mapping.rules import eligibility, signs
 from models.registry import default_folder, load_model
@@ -328,10 +330,8 @@ def doubtless(record):
 
 @fault("a doubt is dropped in judge: what has a wrong JSON type leaves none")
 def dropped_in_judge(patch):
-    made = checks.doubts_of
-
     def without_unreadable(resource, reason, case):
-        return (doubt for doubt in made(resource, reason, case) if doubt.reason != "unreadable")
+        return (doubt for doubt in doubts_of(resource, reason, case) if doubt.reason != "unreadable")
 
     patch.setattr(checks, "doubts_of", without_unreadable)
 
@@ -359,8 +359,10 @@ FAULTS |= {
 
 @fault("the subtype ignores doubts")
 def ignored_by_subtype(patch):
-    read = signs.read_serology
-    patch.setattr(signs, "read_serology", lambda record: replace(read(record), doubts=()))
+    def read(record):
+        return replace(read_serology(record), doubts=())
+
+    patch.setattr(signs, "read_serology", read)
 
 
 @fault("eligibility ignores doubts")

@@ -28,6 +28,8 @@ def assess_bundle(
     any_encounter_counts=True,
     site_map=(),
     also_known_as=(),
+    base="",
+    patient_id="",
     failed=(),
     not_offered=(),
     tables_dir: Path = tables.TABLES_DIR,
@@ -38,6 +40,8 @@ def assess_bundle(
         "accept_unknown_status": accept_unknown_status,
         "any_encounter_counts": any_encounter_counts,
         "also_known_as": also_known_as,
+        "base": base,
+        "patient_id": patient_id,  # whose chart it is, where the Patient itself could not be read
         "failed": failed,
         "not_offered": not_offered,
     }

@@ -14,7 +14,7 @@ from .answers import (
     text_of,
 )
 from .numbers import Magnitude, bounded
-from .spelling import plain, says_any, whole_words
+from .spelling import anywhere, plain, says, says_any, whole_words
 from .tables import as_text, codings_of, number, words, words_of
 from .times import days
 from .titres import (
@@ -135,10 +135,11 @@ def rule_A4_pattern(tables: dict, phrase: str) -> str:
     by_number = [int(match[1]) for match in re.finditer(rf"\b{AC.pattern}\b", plain(phrase))]
     if says_any(tables, phrase, "cytoplasmic") or any(one in CYTOPLASMIC_AC for one in by_number):
         return "cytoplasmic"
-    held = whole_words(phrase)
+    every = whole_words(phrase)
     prefix = words(tables, "antibody-prefix")
-    named = [word for before, word in zip(["", *held], held, strict=False) if before not in prefix]
-    nuclear = any(word in words(tables, "nuclear") for word in named)
+    named = [word for before, word in zip(["", *every], every, strict=False) if before not in prefix]
+    held = " ".join(named)
+    nuclear = any(says(phrase if anywhere(word) else held, word) for word in words(tables, "nuclear"))
     return "nuclear" if nuclear or any(one > 0 for one in by_number) else ""
 
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from .limits import range_matches, rule_F8_choice
 from .numbers import Magnitude, bounded, rule_F5_text
-from .spelling import anywhere, nfkc, plain, says, texts_of, whole_words
+from .spelling import anywhere, nfkc, plain, says, says_any, texts_of, whole_words
 from .tables import as_text, words, words_of
 from .titres import (
     TITRE_UNITS,
@@ -154,7 +154,7 @@ def title_of(tables: dict, held: dict) -> str:
         answer = phrase_answer(tables, text)
         if answer:
             return answer
-        if "normal" in whole_words(text):
+        if says_any(tables, text, "normal"):
             return "negative"
     return ""
 
@@ -200,7 +200,7 @@ def rule_F8_bands(record: dict, holder: dict, magnitude: Magnitude, units: set[s
     if not bands:
         return "", False
     edges = sorted({end for low, high, _ in bands for end in (low, high) if end is not None})
-    bottom = edges[0] - 1 if magnitude.low is None else magnitude.low
+    bottom = edges[0] if magnitude.low is None else magnitude.low
     top = edges[-1] + 1 if magnitude.high is None else magnitude.high
     tried = [bottom, top, *(edge for edge in edges if bottom < edge < top)]
     tried = sorted({*tried, *((a + b) / 2 for a, b in zip(sorted(tried), sorted(tried)[1:], strict=False))})

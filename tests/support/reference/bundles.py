@@ -107,6 +107,8 @@ def find_patient(entries: list) -> tuple[str, dict]:
 def rule_F1_same_address(address: str) -> str:
     """One spelling of an address: as RFC 3986 compares host and path, http and https alike, slashes once."""
     match = ABSOLUTE.fullmatch(address)
+    if is_urn(address):
+        return address.lower()
     if not match:
         return re.sub(r"/+", "/", address).strip("/")
     host = re.sub(r":(80|443)$", "", match[2].lower())
@@ -114,8 +116,12 @@ def rule_F1_same_address(address: str) -> str:
     return f"//{host}/{path}".rstrip("/")
 
 
+def is_urn(reference: str) -> bool:
+    return reference[:4].lower() == "urn:"
+
+
 def is_absolute(reference: str) -> bool:
-    return bool(ABSOLUTE.fullmatch(reference)) or reference.startswith("urn:")
+    return bool(ABSOLUTE.fullmatch(reference)) or is_urn(reference)
 
 
 def own_bases(record: dict) -> set[str]:
@@ -172,7 +178,7 @@ def rule_F1_whose(record: dict, reference: str) -> str:
         return "own" if held is record["patient"]["resource"] else "other patient"
     if target_of(record, reference) == chart:
         return "own"
-    if reference.startswith("urn:"):
+    if is_urn(reference):
         return "subject elsewhere"  # nobody in this Bundle: it may be anybody
     same = rule_F1_same_address(reference.split("/_history/", maxsplit=1)[0])
     return "subject elsewhere" if is_absolute(reference) and same.endswith("/" + chart) else "other patient"

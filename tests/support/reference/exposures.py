@@ -330,9 +330,10 @@ def rule_T4_mg_per_day(record: dict, treatment: dict, day) -> Fraction:
     total = Fraction(0)
     for instruction in held:
         start, end = bounds_of(record, instruction)
-        if len(held) > 1 and not (start and end):
+        if len(held) > 1 and not start:
             continue
-        if len(held) > 1 and not covers(record, start["first"], min(end["last"], record["as_of"]), day):
+        stop = min(end["last"], record["as_of"]) if end else record["as_of"]
+        if len(held) > 1 and not covers(record, start["first"], stop, day):
             continue
         total += daily_mg(record, instruction) * Fraction(factor)
     return total
@@ -357,6 +358,8 @@ def daily_mg(record: dict, instruction: dict) -> Fraction:
 
 def last_day(record: dict, start, end):
     """The last calendar day of a stretch of time; one that ends at midnight does not reach the next day."""
+    if end == record["as_of"]:
+        return day_of(end, record["zone"])  # it is cut there, and still goes on
     return day_of(max(start, end - timedelta(microseconds=1)), record["zone"])
 
 

@@ -50,9 +50,10 @@ def build(data, as_of, zone, tables: dict, options: dict) -> dict:
     full_url, patient = find_patient(last)
     full_url = full_url.split("/_history/")[0]
     tail = f"/Patient/{patient.get('id')}"
-    record["base"] = full_url[: -len(tail)] if full_url.endswith(tail) and "://" in full_url else ""
+    of_patient = full_url[: -len(tail)] if full_url.endswith(tail) and "://" in full_url else ""
+    record["base"] = options["base"] or of_patient
     record["patient"] = {
-        "id": patient.get("id"),
+        "id": patient.get("id", options["patient_id"]),
         "sex": patient.get("gender") if patient.get("gender") in ("male", "female") else "",
         "born": rule_F3_birth_date(patient.get("birthDate")),
         "resource": patient,

@@ -50,7 +50,7 @@ def says_normal(tables: dict, held: dict) -> bool:
     if "normal-range" in words_of(tables, "qualifiers", held.get("type") or {}):
         return True
     said = [as_text(held.get("text")), *texts_of(held.get("type") or {})]
-    return any(says_any(tables, text, "negative") or "normal" in text.lower().split() for text in said)
+    return any(says_any(tables, text, role) for text in said for role in ("negative", "normal"))
 
 
 def convert_limit(tables: dict, limit, quantity: dict, analyte: str) -> Fraction | None:
