@@ -100,7 +100,7 @@ async def test_the_canary_chart_is_a_chart_that_gets_a_card(plant, watched):
         response = watched.take(await service.hook(call(plant, BASE)))
         (audit,) = service.audits()
     assert (response.status_code, audit["outcome"], audit["token"]) == (200, "scored", "used")
-    assert audit["refused"]["other"] == 2
+    assert audit["refused"]["unknown status"] == 2
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
