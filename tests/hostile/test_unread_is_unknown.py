@@ -281,6 +281,8 @@ def unnamed(d: Damaged, without: Seen, after: Seen) -> Iterator[str]:
         told = (after.states[name], after.reasons[name]) == (without.states[name], without.reasons[name])
         if not told and name not in named:
             yield f"{name} is {after.states[name]} ({after.reasons[name]}) and the doubt is not named"
+    if "silence" in named and after.eligibility in ("definite", "probable") and not after.speaks:
+        yield "it is silent against a doubt that is named"
     for name, one, other in (
         ("eligibility", without.eligibility, after.eligibility),
         ("subtype", without.subtype, after.subtype),

@@ -130,6 +130,10 @@ def signs(pen: Pen, kind: str) -> None:
     answers = ("Positive", "Negative") if positive else ("Negative", "Negative")
     if kind == "core" and random.random() < 0.3:
         answers = ("Negative", "Positive")
+    if random.random() < 0.4:
+        pen.said(
+            random.choice((SRP, HMGCR)), "Negative", 1450
+        )  # asked once more, and then answered otherwise
     pen.said(SRP, answers[0], 1400)
     pen.said(HMGCR, answers[1], 1390)
     if kind != "core":

@@ -164,13 +164,11 @@ def rule_F5_data_absent(resource: dict, result: dict) -> str:
     """A dataAbsentReason is never a value; beside components or members it does not speak for them."""
     if not resource.get("dataAbsentReason"):
         return ""
-    parts = resource.get("component") or [] if result["analyte"] in ANSWERS else []
-    if not doubts.has_value(resource):
-        if resource.get("hasMember") or any(doubts.has_value(part) for part in parts):
-            return ""
-        if result["analyte"] not in (*DIMENSION, *ANSWERS):
-            return ""
-    return "data absent"
+    if doubts.has_value(resource) or result["analyte"] in DIMENSION:
+        return "data absent"
+    parts = resource.get("component") or []
+    stand_for_it = resource.get("hasMember") or any(doubts.has_value(part) for part in parts)
+    return "" if stand_for_it else "data absent"
 
 
 def measure(record: dict, resource: dict, result: dict) -> str:
