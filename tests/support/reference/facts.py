@@ -280,11 +280,11 @@ def keep_medication(record: dict, resource: dict, roles: set[str]) -> str:
     if reason:
         return reason
     treatment, reason = exposures.rule_T3_treatment(record, resource)
-    if reason == "undated" and on_the_list(resource, roles):
-        record["undated_statin"] = True  # a list that gives no dates still warns
-        return ""
     excluded = exposures.rule_T1_excluded_route(record, resource)
     if excluded:
+        return ""
+    if reason == "undated" and on_the_list(resource, roles):
+        record["undated_statin"] = True  # a list that gives no dates still warns
         return ""
     if reason:
         return reason

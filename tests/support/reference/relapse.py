@@ -70,7 +70,7 @@ def rule_R2_nadir(record: dict, before: list[dict]):
         earlier = [other for other in before if other["last"] < ck["last"]]
         if not earlier:
             continue
-        highest = max(earlier, key=at_least)
+        highest = max(earlier, key=lambda other: (at_least(other), other["magnitude"].low_open))
         if over_limit(highest, times) is not True:
             continue
         halved = at_most(ck) * 100 <= at_least(highest) * Fraction(percent)

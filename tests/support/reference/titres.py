@@ -26,6 +26,7 @@ BEFORE = re.compile(
 BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}")
 OPENING, CLOSING = "([{", ")]}"
 TITRE_UNITS = ("{titer}", "{titre}", "titer", "titre", "titers", "titres", "dil")
+LEADING_UNIT = re.compile(rf"^({'|'.join(TITRE_UNITS[2:])})[:\s]+(.*)$", re.IGNORECASE)
 NO_UNITS = ("1", "")
 
 
@@ -165,7 +166,7 @@ def rule_A1_number(
         return (Titre(bounded(holder["valueInteger"], "")), "") if under_titre_code else (None, "")
     if holder.get("valueRange"):
         return titre_range(holder["valueRange"], under_titre_code=under_titre_code), ""
-    for written in rule_F5_text(text):
+    for written in rule_F5_text(LEADING_UNIT.sub(r"\2 \1", text)):
         if is_titre_unit(written.unit, under_titre_code=under_titre_code):
             magnitude, reason = rule_F5_allows(written, 1, lambda v: rule_F5_plausible(tables, "ana", v))
             return (Titre(magnitude), "") if magnitude else (None, reason)
