@@ -51,6 +51,14 @@ CONTEXT_WORDS = {
 }
 EXCLUDED_WORDS = {"minor": "the patient is a minor", "unknown birth date": "the birth date is not known"}
 _ROLE_WORDS = {
+    "core": "diagnosis of IMNM",
+    "broad": "diagnosis of a myopathy",
+    "cardiac": "diagnosis of the heart",
+    "agent": "medicine",
+    "ast": "AST",
+    "alt": "ALT",
+    "drr": "AST/ALT ratio",
+    "ana": "ANA",
     "anti-srp": "anti-SRP",
     "anti-hmgcr": "anti-HMGCR",
     "troponin-i": "troponin I",

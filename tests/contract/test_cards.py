@@ -219,6 +219,22 @@ def test_one_line_names_the_three_newest_doubts_and_how_many_others_there_are():
     assert "Secret" not in json.dumps(card)
 
 
+def test_a_doubt_is_named_in_words_of_people():
+    def damaged(bundle):
+        for entry in bundle["entry"]:
+            codings = entry["resource"].get("code", {}).get("coding", [{}])
+            if entry["resource"]["resourceType"] == "Observation" and codings[0].get("code") in {
+                "1920-8",
+                "5048-4",
+            }:
+                entry["resource"].pop("subject")
+        return bundle
+
+    (card,) = render(assessment("low-quiet", damaged), CardSettings())
+    (line,) = (line for line in card["detail"].splitlines() if "Could not be used" in line)
+    assert re.search(r"(AST|ANA) of \d{4}-\d\d-\d\d \(no subject\)", line)
+
+
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
     "[a](javascript:alert(1))",
