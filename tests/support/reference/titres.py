@@ -166,7 +166,8 @@ def rule_A1_number(
         return (Titre(bounded(holder["valueInteger"], "")), "") if under_titre_code else (None, "")
     if holder.get("valueRange"):
         return titre_range(holder["valueRange"], under_titre_code=under_titre_code), ""
-    for written in rule_F5_text(LEADING_UNIT.sub(r"\2 \1", text)):
+    text = LEADING_UNIT.sub(r"\2", text) if under_titre_code else text
+    for written in rule_F5_text(text):
         if is_titre_unit(written.unit, under_titre_code=under_titre_code):
             magnitude, reason = rule_F5_allows(written, 1, lambda v: rule_F5_plausible(tables, "ana", v))
             return (Titre(magnitude), "") if magnitude else (None, reason)
