@@ -337,4 +337,4 @@ def on_another_name_of_the_server(chart: Chart) -> None:
 def activity_in_doubt(chart: Chart) -> None:
     """A course that the rules call absent or present, and one of its parts in doubt."""
     chart.pick(courses.two_agents, courses.year_of_steroid, courses.in_remission, courses.flare)(chart)
-    chart.pick(*EVERYWHERE)(chart.pick(*chart.resources))
+    damaged(chart)
