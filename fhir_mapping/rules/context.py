@@ -113,3 +113,11 @@ def _ild(record: PatientRecord) -> FactorState:
     scanned = any(r.analyte == "chest-ct" for r in record.results)
     scanned = scanned or any(d.has("chest-ct") for d in record.done)
     return "absent" if scanned and not record.has_failed("conditions") else "missing"
+
+
+def fvc_fell(record: PatientRecord) -> Result | None:
+    return None
+
+
+def pregnant(record: PatientRecord) -> bool:
+    return False
