@@ -9,7 +9,7 @@ from typing import Any
 from cds_service.cards.assessment import Assessment
 from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.identity import state_of, uuid_of
-from cds_service.cards.orders import suggestion
+from cds_service.cards.orders import suggestions
 from cds_service.cards.why import speaks
 from cds_service.cards.words import detail, summary
 
@@ -56,8 +56,7 @@ def _card(assessment: Assessment, settings: CardSettings) -> Card:
         },
         "overrideReasons": OVERRIDE_REASONS,
     }
-    orders = assessment.advice.suggestions if assessment.advice else ()
-    if orders:
-        card["suggestions"] = [suggestion(order, state, assessment, settings) for order in orders]
+    if offered := suggestions(state, assessment, settings):
+        card["suggestions"] = offered
         card["selectionBehavior"] = "any"
     return card
