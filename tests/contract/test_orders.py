@@ -22,7 +22,7 @@ from models.registry import default_folder, load_model
 from tests.golden.charts import NAMES, explained
 from tests.spec.language import AS_OF, read
 from tests.spec.run import gathered_from, packaged_model
-from tests.support.charts import condition, patient
+from tests.support.charts import condition, observation, patient
 from tests.support.service import call_body, prefetch_of, running, settings
 from tests.support.walker import Seen, order_flaws
 
@@ -314,6 +314,7 @@ def test_other_open_parts_of_an_item_are_another_suggestion():
 
 
 CHART = [patient(), condition()]
+CK_9000 = {"value": 9000, "unit": "U/L", "system": "http://unitsofmeasure.org", "code": "U/L"}
 
 
 async def answered(context, **client):
@@ -337,6 +338,16 @@ async def test_an_order_names_encounter_and_requester_where_the_hook_does(contex
     assert orders
     for order in orders:
         assert (order.get("encounter"), order.get("requester")) == (encounter, requester)
+
+
+async def test_nothing_is_ordered_for_a_patient_who_could_not_be_read():
+    given = prefetch_of([*CHART, observation("2157-6", "ck", valueQuantity=CK_9000)])
+    del given["patient"]
+    async with running() as service:
+        answer = await service.hook(call_body(fhirServer=None, prefetch=given))
+    (card,) = answer.json()["cards"]
+    assert card["indicator"] == "warning"
+    assert "suggestions" not in card
 
 
 async def test_what_a_client_has_configured_reaches_its_cards():
