@@ -279,7 +279,7 @@ class Treatment(Fact):
     """A medication resource that T2 accepts, one per ingredient. Times are as T3 names them."""
 
     kind: MedicationKind
-    ingredient: str  # the role of its table row: prednisone, rituximab, statin, …
+    ingredient: str  # the role of its table row: prednisone, rituximab, atorvastatin, …
     active: bool
     completed: bool = False
     authored: Moment | None = None

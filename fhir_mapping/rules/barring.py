@@ -48,4 +48,5 @@ def _statins(record: PatientRecord) -> tuple[Doubt, ...]:
     matters = "anti-hmgcr" in serology.positive or not (serology.positive or serology.has("anti-hmgcr"))
     if not matters or active_statin(record):
         return ()
-    return tuple(doubt for doubt in record.doubts_in("statin") if doubt.listed)
+    statins = record.mapping.tables.of_class("statin")
+    return tuple(doubt for doubt in record.doubts_in(*statins) if doubt.listed)
