@@ -238,6 +238,9 @@ class Result(Fact):
     specimen: str = ""
     reports: frozenset[str] = frozenset()  # DiagnosticReports that list this result
     interpretation_text: str = ""  # the words beside the codes: "Weakly positive" (E7)
+    codes: frozenset[Coding] = (
+        frozenset()
+    )  # those that stand in our tables: what "the same code" means (F7, X2)
 
 
 @dataclass(frozen=True, slots=True)
