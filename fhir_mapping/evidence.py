@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Literal
 
 from fhir_mapping.record import Doubt
-from models.inputs import FollowUpFacts, State
+from models.inputs import FollowUpFacts, Phase, State
 
 EligibilityState = Literal["definite", "probable", "possible", "none", "excluded", "unknown"]
 Bar = Literal[
@@ -94,15 +94,23 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """Disease now (R1, R2). `rising` is the weaker sign that makes no headline."""
+    """Disease now (R1) and its phase (R4).
+
+    `times_lowest`: in the phases relapse and rising the latest CK as a multiple of the nadir that it is compared with
+    (None: by code alone). `coded`: what a Condition says of a relapse, and when. `rhabdomyolysis`: the date of one
+    near the latest CK. `barred_by`: without these doubts the phase would be another one.
+    """
 
     ck: Measured | None
     peak: Measured | None
     nadir: Measured | None
-    possible_relapse: bool
-    rising: bool
+    phase: Phase
     reason: str
+    times_lowest: Decimal | None = None
+    coded: Evidence | None = None
+    rhabdomyolysis: Evidence | None = None
     evidence: tuple[Evidence, ...] = ()
+    barred_by: tuple[Doubt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +169,6 @@ class Findings:
     failed: Mapping[str, str]  # every failed source
 
     @property
-    def possible_relapse(self) -> bool:
-        """Whether the disease may be coming back now (R2)."""
-        return self.activity is not None and self.activity.possible_relapse
+    def phase(self) -> Phase:
+        """The disease now (R4); unknown where nothing was asked."""
+        return self.activity.phase if self.activity else "unknown"

@@ -51,6 +51,7 @@ def find(record: PatientRecord) -> Findings:
     }
     features = {name: _as_far_as_read(record, name, feature) for name, feature in read.items()}
     suspected = who.state not in {"none", "unknown"}
+    now = activity(record) if suspected else None
     refractory = features["treatment_refractory"].state
     return Findings(
         patient_id=record.patient.id if record.patient else "",
@@ -59,12 +60,12 @@ def find(record: PatientRecord) -> Findings:
         today=local_day(record.as_of, record.mapping.time_zone),
         eligibility=who,
         features=dict(features.items()),
-        activity=activity(record) if suspected else None,
-        follow_up=follow_up(record, who.subtype),
+        activity=now,
+        follow_up=follow_up(record),
         context=context(record, who) if suspected else (),
         srp_refractory=srp_refractory(record, who, refractory) if suspected else None,
         refused=_refused(record),
-        doubts=barring(record, who, features),
+        doubts=barring(record, who, features, now),
         notes=(*_notes(who, features.values()), *_losses(record)),
         unread=_unread(record),
         failed=dict(record.failed.items()),

@@ -297,13 +297,17 @@ class Treatment(Fact):
 
 @dataclass(frozen=True, slots=True)
 class Done(Fact):
-    """A Procedure, DiagnosticReport or Encounter: something that took place."""
+    """A Procedure, DiagnosticReport or Encounter, or an Observation that cannot be used for its value alone (V1).
 
-    kind: Literal["Procedure", "DiagnosticReport", "Encounter"]
+    Something that took place. `unclear`: an Encounter that may be a visit or not (V4).
+    """
+
+    kind: Literal["Procedure", "DiagnosticReport", "Encounter", "Observation"]
     when: Moment
     start: Moment | None = None  # when an Encounter, or a Procedure that took a while, began
     in_progress: bool = False
     specialty_coded: bool = False  # Encounter: serviceType, participant specialty or a type in `specialties`
+    unclear: bool = False
 
 
 @dataclass(frozen=True, slots=True)

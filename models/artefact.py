@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from models.inputs import NOT_READ, Horizon
+from models.inputs import NOT_READ, Horizon, PartName
 
 Mark = Literal["published", "derived", "assumed"]
 BandName = Literal["low", "intermediate", "high"]
+Column = Literal[BandName, "active", "relapse"]
+"""A column of the follow-up table: a band, or a phase that goes before it (V5)."""
 
 
 class ModelError(ValueError):
@@ -25,14 +27,22 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
-class Orderable:
-    """What can be ordered or booked, as a code. `name` is for people, `vocabulary` the short name of `system` ("LOINC")."""
+class Code:
+    """A code of a vocabulary; `vocabulary` is the short name of `system` ("LOINC")."""
 
-    name: str
     vocabulary: str
     system: str
     code: str
     display: str
+
+
+@dataclass(frozen=True, slots=True)
+class Orderable:
+    """What can be ordered for one part (V7): one code, hence one resource, with its category."""
+
+    part: PartName
+    code: Code
+    category: Code
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,29 +64,47 @@ class DecidingTest:
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyItem:
-    """One row of the follow-up table (V): the interval of each band, and for each part its order codes.
+class WithIld:
+    """The interval where interstitial lung disease is coded: `first` in the days `within` which it is known."""
 
-    A band without an interval omits the item. A part without codes is named on the card but not suggested.
+    first: timedelta
+    within: timedelta
+    then: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyItem:
+    """One row of the follow-up table (V): the interval of each column. A column without one omits the item.
+
+    `once`: it is not repeated, and has no interval.
     """
 
-    label: str
-    kind: Literal["order", "appointment"]
-    every: Mapping[BandName, timedelta]
-    parts: Mapping[str, tuple[Orderable, ...]]
+    parts: tuple[Orderable, ...]
+    every: Mapping[Column, timedelta]
+    once: bool = False
+    with_ild: WithIld | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a clinic does with a risk: bands, follow-up, suggestions (S5, S6, S8, V). Risks are probabilities."""
+    """What a clinic does with a risk and a phase: bands, follow-up, suggestions (S5, S6, S8, V).
+
+    Risks are probabilities.
+    """
 
     known_at_least: int  # S5: predictors that must be known for a score
     low_below: float  # S6: 2-year risk
     high_from: float  # S6: 2-year risk
     due_within: timedelta  # V2: so long before the day an item counts as due
     suggestions_at_most: int  # V7
+    order_within: timedelta  # V7: how long an order is to wait at least
+    visit_within: timedelta  # V7: how long a visit that is overdue is to wait at most
     quiet_low: bool  # V6: whether a low band with nothing to do is silent
-    statin_label: str
+    remembered: timedelta  # V8
+    disease: Code
+    specialty: Code  # of an Appointment
+    service_type: Code
+    orders: Mapping[PartName, Orderable]
     tests: Mapping[str, DecidingTest]  # by predictor; their order breaks ties (S8)
     items: Mapping[str, PolicyItem]  # in the order of the table
 

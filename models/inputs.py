@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Self
+from typing import Literal, Self
 
 
 class Horizon(str):
@@ -52,19 +52,58 @@ class Predictor:
     reason: str = ""
 
 
+Phase = Literal["relapse", "rising", "active", "improving", "controlled", "unknown"]
+"""The disease now (R4), the first that holds."""
+PRESSING: frozenset[Phase] = frozenset({"relapse", "rising", "active"})
+"""The phases that are the headline of a card (R5)."""
+
+PartName = Literal[
+    "visit",
+    "ck",
+    "ast",
+    "alt",
+    "troponin-i",
+    "ecg",
+    "echo",
+    "lung-function",
+    "chest-ct",
+    "anti-srp",
+    "anti-hmgcr",
+    "ana",
+]
+"""What can be done and ordered: the parts of the follow-up items, and what decides a predictor beside them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One part of a follow-up item (V1): when it was last done, and the orders for it.
 
     `last` is a calendar day in the client's zone; None: never. `orders` are the moments at which active orders
-    were written. `readable` is false where a source of its evidence failed or is not offered.
+    were written. `readable` is false where a source of its evidence failed or is not offered. `unclear` is the day of
+    the latest Encounter that may have been the visit (V4). `again`: something later asks for it once more.
     """
 
-    name: str
+    name: PartName
     last: date | None = None
     evidence: str = ""  # "Observation/o1"
     orders: tuple[datetime, ...] = ()
     readable: bool = True
+    unclear: date | None = None
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Statin:
+    """A statin on the medication list (V). `unknown`: by words alone, or it could not be used.
+
+    `never_answered`: no antibody is positive, and anti-HMGCR has no answer.
+    """
+
+    state: Literal["warn", "unknown"]
+    names: tuple[str, ...]  # ingredients
+    since: str = ""  # the start of the first, as written
+    evidence: tuple[str, ...] = ()
+    never_answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +114,22 @@ class FollowUpFacts:
     today: date
     items: Mapping[str, tuple[Part, ...]]
     appointments: tuple[datetime, ...] = ()  # starts of booked visits
-    statin: str = ""  # the resource of an active statin in anti-HMGCR disease
+    statin: Statin | None = None
+    has_ild: bool = False
+    ild_since: date | None = None  # the earliest dated interstitial lung disease
+    pregnant: bool = False
+    to_ask: tuple[PartName, ...] = ()  # what would answer "is this IMNM?" (E3)
 
 
-FOLLOW_UP_PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+FOLLOW_UP_PARTS: Mapping[str, tuple[PartName, ...]] = MappingProxyType(
     {
         "visit": ("visit",),
         "ck-ast-alt": ("ck", "ast", "alt"),
         "troponin-ecg": ("troponin-i", "ecg"),
         "echo": ("echo",),
-        "lung-function": ("lung-function", "chest-ct"),  # FVC or DLCO; chest CT only where ILD is coded
+        "lung-function": ("lung-function",),  # FVC or DLCO
+        "chest-ct": ("chest-ct",),
+        "antibodies": ("anti-srp", "anti-hmgcr"),
     }
 )
-"""The items of the follow-up table and the parts they can have: the names that mapping and policy share."""
+"""The items of the follow-up table and their parts: the names that mapping and policy share."""

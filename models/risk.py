@@ -56,8 +56,7 @@ class NextBestTest:
 
     predictor: str
     name: str
-    order: Orderable
-    also: tuple[Orderable, ...] = ()
+    orders: tuple[Orderable, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +204,7 @@ def next_best_test(model: Model, pattern: str, unknown: Mapping[str, str]) -> Ne
         return None
     best = min(helpful, key=lambda name: round(expected_width(model, pattern, name), _WIDTH_DECIMALS))
     test = model.policy.tests[best]
-    return NextBestTest(best, test.name, test.orders[0], test.orders[1:])
+    return NextBestTest(best, test.name, test.orders)
 
 
 def expected_width(model: Model, pattern: str, predictor: str) -> float:
@@ -226,7 +225,7 @@ def _mean_u(model: Model, cell: str, horizon: Horizon) -> float:
 def _needs(model: Model, unknown: Mapping[str, str]) -> tuple[str, ...]:
     tests = (model.policy.tests[name] for name in model.names if _competes(model, name, unknown))
     return tuple(
-        f"{test.name} ({test.orders[0].vocabulary} {', '.join(order.code for order in test.orders)})"
+        f"{test.name} ({test.orders[0].code.vocabulary} {', '.join(order.code.code for order in test.orders)})"
         for test in tests
     )
 

@@ -9,7 +9,7 @@ from fhir_mapping.findings import find
 from fhir_mapping.record import Gathered
 from fhir_mapping.rules.eligibility import in_words
 from models.inputs import Predictor
-from models.policy import Advice, advise
+from models.advice import Advice, advise, ask
 from models.registry import Model
 from models.risk import Abstained, Scored, score
 
@@ -42,7 +42,7 @@ class Assessment:
     as_of: datetime
     findings: Findings
     outcome: Outcome
-    advice: Advice | None  # None unless the model was asked
+    advice: Advice | None  # None: not an IMNM patient whom the model is for, and nothing to ask (E3)
     model: Model
 
     @property
@@ -66,11 +66,13 @@ def assess(gathered: Gathered, as_of: datetime, model: Model) -> Assessment:
     """
     findings = find(judge(gathered, as_of))
     outcome = _outcome(findings, model)
-    advice = None
+    return Assessment(as_of, findings, outcome, _advice(findings, outcome, model), model)
+
+
+def _advice(findings: Findings, outcome: Outcome, model: Model) -> Advice | None:
     if isinstance(outcome, Scored | Abstained):
-        relapse = findings.possible_relapse
-        advice = advise(model.policy, outcome, findings.follow_up, possible_relapse=relapse)
-    return Assessment(as_of=as_of, findings=findings, outcome=outcome, advice=advice, model=model)
+        return advise(model.policy, outcome, findings.follow_up, findings.phase)
+    return ask(model.policy, findings.follow_up) if findings.eligibility.state == "possible" else None
 
 
 def _outcome(findings: Findings, model: Model) -> Outcome:

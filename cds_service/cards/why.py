@@ -20,9 +20,9 @@ def why(assessment: Assessment, settings: CardSettings) -> str:
     findings, advice, outcome = assessment.findings, assessment.advice, assessment.outcome
     if isinstance(outcome, EligibilityUnknown):
         return "eligibility unknown"
-    if advice is None:
+    if advice is None or findings.eligibility.state == "possible":
         return _not_scored(findings.eligibility, settings)
-    if findings.possible_relapse:
+    if findings.phase == "relapse":
         return "possible relapse"
     if isinstance(outcome, Abstained):
         return _ABSTAINED[outcome.code]
@@ -35,7 +35,7 @@ def why(assessment: Assessment, settings: CardSettings) -> str:
         return "record incomplete"
     if findings.doubts:
         return "could not be used"
-    return _NOTHING if advice.silent and settings.quiet_low else "low band"
+    return _NOTHING if advice.quiet and settings.quiet_low else "low band"
 
 
 def silence(eligibility: str, band: str) -> str:

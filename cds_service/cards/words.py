@@ -13,7 +13,7 @@ from cds_service.cards.assessment import Assessment, EligibilityUnknown, NotElig
 from fhir_mapping.evidence import Activity, Barring, ContextFinding, Evidence, Feature, Findings, Measured
 from fhir_mapping.findings import SOURCES
 from models.inputs import NOT_READ
-from models.policy import FollowUpItem
+from models.advice import FollowUpItem
 from models.risk import DECISION_HORIZON, Abstained, Scored, percent
 
 DOUBTS_NAMED = 3  # U6
@@ -94,7 +94,7 @@ def summary(assessment: Assessment) -> str:
 
 def _relapse(assessment: Assessment) -> str:
     findings = assessment.findings
-    if not findings.possible_relapse or assessment.advice is None:
+    if findings.phase != "relapse" or assessment.advice is None:
         return ""
     ck = findings.activity and findings.activity.ck
     return f"Possible IMNM relapse now: {_measured(ck)}" if ck else "Possible IMNM relapse now"
@@ -157,9 +157,9 @@ def _now(assessment: Assessment) -> list[str]:
     activity = findings.activity
     unread = "enzymes" in findings.failed and activity.ck is None
     lines = [f"**Disease now:** {'CK could not be read.' if unread else _course(activity)}"]
-    if activity.possible_relapse:
+    if activity.phase == "relapse":
         lines.insert(0, f"**Possible relapse now:** {plain(activity.reason, 300)}.")
-    elif activity.rising:
+    elif activity.phase == "rising":
         lines.append("CK rising.")
     eligibility = findings.eligibility
     if eligibility.state == "excluded":  # from the score: it says nothing about the disease
@@ -200,12 +200,12 @@ def _risk(assessment: Assessment) -> list[str]:
     ]
     return [
         (
-            f"**Risk of recurrence from today,** at 2 years: {advice.decides or advice.band}; "
+            f"**Risk of recurrence from today,** at 2 years: {advice.band}; "
             f"{outcome.present} of {len(outcome.pattern)} predictors present."
         ),
         "\n".join(["| Years | Risk (plausible range) |", "| --- | --- |", *rows]),
         _unknown_range(outcome),
-        "This estimate is not meant for an active relapse." if assessment.findings.possible_relapse else "",
+        "This estimate is not meant for an active relapse." if assessment.findings.phase == "relapse" else "",
         assessment.model.range_note,
     ]
 
@@ -298,11 +298,11 @@ def _last_done(item: FollowUpItem) -> str:
 
 
 _OPEN: dict[str, Callable[[FollowUpItem], str]] = {
-    "overdue": lambda i: f"**{i.label}: {i.overdue_days} days overdue** ({_last_done(i)})",
-    "never": lambda i: f"**{i.label}: none on record**",
-    "due": lambda i: f"{i.label}: due {i.due} ({_last_done(i)})",
-    "unknown": lambda i: f"{i.label}: not known, could not be read",
-    "planned": lambda i: f"{i.label}: planned",
+    "overdue": lambda i: f"**{i.item}: {i.overdue_days} days overdue** ({_last_done(i)})",
+    "never": lambda i: f"**{i.item}: none on record**",
+    "due": lambda i: f"{i.item}: due {i.due} ({_last_done(i)})",
+    "unknown": lambda i: f"{i.item}: not known, could not be read",
+    "planned": lambda i: f"{i.item}: planned",
 }
 
 
@@ -311,7 +311,7 @@ def _follow_up(assessment: Assessment) -> list[str]:
     if assessment.advice is None or not assessment.advice.follow_up:
         return []
     follow_up = assessment.advice.follow_up
-    warnings = [f"**Warning:** {i.label} is on the medication list." for i in follow_up if i.state == "warn"]
+    warnings = [f"**Warning:** {i.item} is on the medication list." for i in follow_up if i.state == "warn"]
     items = [said(i) for state, said in _OPEN.items() for i in follow_up if i.state == state]
     if not items:
         return [*warnings, "**Follow-up:** nothing is due."]

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 import cds_service.neighbours  # noqa: F401 - refuses a foreign fhir_mapping or models
-from cds_service.cards.render import check_suggestions
+from cds_service.cards.orders import check_suggestions
 from cds_service.errors import BusyError, NoSuchServiceError
 from cds_service.events import Event, Events, Writer
 from cds_service.fhir.client import Transport, connect

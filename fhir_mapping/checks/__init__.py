@@ -10,7 +10,7 @@ in this order, and the first reason to refuse a resource is the one that is kept
 4. Judge each resource by itself:
 
    a. what it is (F4): one of no code of our tables is left out in silence, unless it is another patient's (F1) or
-      `unreadable`; Patient and Appointment need no code, and a medicine that says nothing may be any (T1);
+      `unreadable`; Patient, Appointment and Encounter need no code, and a medicine that says nothing may be any (T1);
    b. whether what the rules ask of it could be read: `unreadable`;
    c. whose it is (F1): `other patient`, `subject elsewhere`, `no subject`;
    d. what the module of its type asks, in this order:
@@ -22,10 +22,10 @@ in this order, and the first reason to refuse a resource is the one that is kept
         (T1), conflicting codes (F4). By an excluded route time is not asked, and what passes is left out in silence.
       - Procedure, DiagnosticReport: extensions (F2), status, time (F3), of an infusion conflicting codes (F4).
       - Encounter, Appointment, ServiceRequest: extensions (F2); with a status or an intent that does not count they are
-        left out in silence (V3, V4); time (F3).
+        left out in silence (V3, V4; an Encounter without a status that is known is unclear); time (F3).
 
    e. what it leaves in doubt (`doubts`, U1 to U3): refused for a reason that says nothing about what it would have
-      said, or named by its words alone. Nothing of another patient's.
+      said, or named by its words alone; and what was done all the same (V1). Nothing of another patient's.
 
 5. Of facts that say the same the one with the lowest id stays (F7), and what remains is sorted.
 6. Say which sources failed and which are not offered (F9).
@@ -39,7 +39,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from fhir_mapping.checks.conditions import judge_condition
-from fhir_mapping.checks.doubts import doubts_of
+from fhir_mapping.checks.doubts import done_all_the_same, doubts_of
 from fhir_mapping.checks.duplicates import distinct_results, distinct_treatments
 from fhir_mapping.checks.events import (
     TABLES,
@@ -83,7 +83,9 @@ _TABLES: Mapping[str, tuple[RoleTable, ...]] = {
     "Encounter": ("visits", "specialties"),
     "Appointment": ("visits", "specialties"),
 }
-_NEED_NO_CODE = frozenset({"Patient", "Appointment"})  # an Appointment may count without one (V3)
+_NEED_NO_CODE = frozenset(
+    {"Patient", "Appointment", "Encounter"}
+)  # the last two may count without one (V3, V4)
 
 
 def judge(gathered: Gathered, as_of: datetime) -> PatientRecord:
@@ -109,6 +111,7 @@ def judge(gathered: Gathered, as_of: datetime) -> PatientRecord:
             refused.add(Refused(resource.name, reason, _roles(resource, case)))
         if _subject_problem(resource, case.patient_id) != "other patient":
             doubts.extend(doubts_of(resource, reason, case))
+            facts.extend((resource, done) for done in done_all_the_same(resource, reason, case))
     read = {fact.resource for _, fact in facts if isinstance(fact, Result)}
     answered = (doubt for doubt in doubts if not _members_answer(doubt, read))
     return _record(gathered, case, facts, refused, answered, current)

@@ -13,7 +13,7 @@ from fhir_mapping.checks.medicines import began, is_excluded, is_listed, is_prop
 from fhir_mapping.checks.observations import as_far_as_read, has_value, holds_number, is_of_another
 from fhir_mapping.checks.statuses import MEDICATIONS, never_took_place
 from fhir_mapping.laboratory.answers import says_no_result
-from fhir_mapping.record import Coding, Concept, Doubt, Moment, Result, Value
+from fhir_mapping.record import Coding, Concept, Done, Doubt, Moment, Result, Value
 from fhir_mapping.terms.roles import RoleTable
 from fhir_mapping.terms.words import NamedIn
 from fhir_mapping.versions import neutral
@@ -36,6 +36,7 @@ REASONS = frozenset(
 )
 NAMED = "named, not coded"
 _NO_NUMBER = frozenset({"implausible", "no number", "data absent", "no value", "several reference ranges"})
+_OF_THE_VALUE = _NO_NUMBER | {"no unit", "unknown unit"}
 _ABSENCE = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 _NAMES: Mapping[str, str] = {  # a word of the tables → the role in which it is a doubt
     **dict.fromkeys(("core", "anti-srp", "anti-hmgcr", "ast", "alt", "ck", "ana", "lvef"), ""),
@@ -71,6 +72,17 @@ def doubts_of(resource: neutral.Resource, reason: str, case: Case) -> Iterator[D
     for role in sorted(by_word):
         doubt = Doubt(resource.name, role, NAMED, case.as_of, by="word", counts=_counts(content, case))
         yield _doubt(resource, content, doubt, case)
+
+
+def done_all_the_same(resource: neutral.Resource, reason: str, case: Case) -> Iterator[Done]:
+    """Give what was done although its result cannot be used for its value or unit alone (V1); no other doubt is done."""
+    content = resource.content() if resource.content else None
+    if reason not in _OF_THE_VALUE or not isinstance(content, neutral.Observation) or content.when is None:
+        return
+    withheld = reason != "data absent" or _is_withheld(content.own.value, case)
+    if withheld and not _is_settled(resource, content, case):
+        roles = case.tables.words("observations", resource.codings)
+        yield Done(resource.name, roles, "Observation", case.at(content.when))
 
 
 def open_doubt(result: Result) -> Doubt:

@@ -7,6 +7,9 @@ from fhir_mapping.record import Done, Moment, Period, Planned, Treatment
 from fhir_mapping.terms.roles import RoleTable, RoleWord
 from fhir_mapping.versions import neutral
 
+NO_CONTACT = frozenset(  # statuses of an Encounter that did not take place, or not yet (V4)
+    {"planned", "arrived", "triaged", "onleave", "cancelled", "entered-in-error"}
+)
 NO_ORDER = frozenset({"proposal", "option"})  # V3
 TABLES: tuple[RoleTable, ...] = (
     "observations",
@@ -47,11 +50,11 @@ def report_problem(resource: neutral.Resource, case: Case) -> str:
 
 
 def judge_contact(resource: neutral.Resource, found: neutral.Contact, case: Case) -> Verdict:
-    """Judge one Encounter (V4); one that is neither finished nor in progress is left out."""
+    """Judge one Encounter (V4); one of which its status says that it is neither finished nor in progress is left out."""
     if reason := not_understood(resource.json):
         return reason
     in_progress = resource.status == "in-progress"
-    if resource.status != "finished" and not in_progress:
+    if resource.status in NO_CONTACT:
         return ()
     start, end = found.period.start, found.period.end
     when = (start or end) if in_progress else (end or start)
@@ -59,15 +62,18 @@ def judge_contact(resource: neutral.Resource, found: neutral.Contact, case: Case
     if reason or when is None:
         return reason
     specialties = case.tables.words("specialties", found.kinds)
+    roles = roles_in(("visits",), resource, case)
+    took_place = in_progress or resource.status == "finished"
     return (
         Done(
             resource.name,
-            roles_in(("visits",), resource, case),
+            roles if took_place else frozenset(),
             "Encounter",
             case.at(when),
             start=case.at(start) if start else None,
             in_progress=in_progress,
             specialty_coded=bool(found.service or specialties),
+            unclear=not (roles and took_place),
         ),
     )
 

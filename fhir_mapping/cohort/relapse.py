@@ -15,7 +15,7 @@ from typing import Literal
 from fhir_mapping.checks import judge
 from fhir_mapping.laboratory.bounds import is_raised
 from fhir_mapping.record import Gathered, PatientRecord, local_day
-from fhir_mapping.rules.activity import activity, improvements, in_order
+from fhir_mapping.rules.activity import coded_relapses
 from fhir_mapping.rules.exposures import (
     GLUCOCORTICOID,
     NO_AGENTS,
@@ -23,6 +23,7 @@ from fhir_mapping.rules.exposures import (
     episodes,
     glucocorticoid_dose,
 )
+from fhir_mapping.rules.rise import confirmed_rise, improvements, in_order, rising
 
 _COMING_BACK = frozenset({"relapse", "recurrence"})
 _PER_CENT = 100
@@ -106,12 +107,14 @@ def _moments(record: PatientRecord, improved: datetime) -> list[datetime]:
 
 
 def _look(gathered: Gathered, moment: datetime) -> Sign:
-    """What the card would have shown at that moment (R2): a possible relapse by code or by CK, or a rising CK."""
-    then = activity(judge(gathered, moment))
-    if not then.possible_relapse:
-        return "rising" if then.rising else "quiet"
-    by_ck = not then.rising and any(e.resource.startswith("Observation/") for e in then.evidence)
-    return "CK" if by_ck else "coded"
+    """What was to be seen at that moment: a possible relapse by code or by CK (R2 a, b), or a rising CK."""
+    record = judge(gathered, moment)
+    cks = in_order(record)
+    if confirmed_rise(record, cks).holds:
+        return "CK"
+    if coded_relapses(record):
+        return "coded"
+    return "rising" if rising(record, cks).holds else "quiet"
 
 
 def _raised(record: PatientRecord, episode: Episode) -> Iterator[Change]:

@@ -219,8 +219,7 @@ def _not_at_risk(findings: Findings, course: Course, zero: datetime) -> LeftOut 
         return LeftOut.EXCLUDED if state == "excluded" else LeftOut.NOT_YET
     if course.relapses and course.relapses[0].when <= zero:
         return LeftOut.RELAPSED_BEFORE
-    relapsing = findings.activity is not None and findings.activity.possible_relapse
-    return LeftOut.RELAPSING if relapsing else None
+    return LeftOut.RELAPSING if findings.phase == "relapse" else None
 
 
 def _outcome(relapse: Change | None, end: datetime, died: datetime | str) -> tuple[datetime, int]:

@@ -1,17 +1,29 @@
-"""Disease now: the latest CK, its peak and nadir, and signs of a relapse (R1, R2)."""
+"""Disease now: the latest CK, its peak and nadir, and the phase of the disease (R1, R2, R4)."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from dataclasses import dataclass
 from decimal import Context, Decimal
-from itertools import groupby
+from functools import cached_property
 
-from fhir_mapping.evidence import Activity, Measured
+from fhir_mapping.checks.doubts import open_doubt
+from fhir_mapping.evidence import Activity, Evidence, Measured
 from fhir_mapping.laboratory.antibody import read_serology
-from fhir_mapping.laboratory.bounds import above, amount_of, at_least, is_raised, is_within, rank, size
-from fhir_mapping.record import Diagnosis, PatientRecord, Result
+from fhir_mapping.laboratory.bounds import above, amount_of, is_raised, is_within
+from fhir_mapping.record import Diagnosis, Doubt, PatientRecord, Result
 from fhir_mapping.rules.citation import cite_diagnosis, cite_with_limit
 from fhir_mapping.rules.eligibility import is_myopathy
-from fhir_mapping.terms.rules import Rules
+from fhir_mapping.rules.predictors.course_doubts import newer_ck_doubts
+from fhir_mapping.rules.rise import (
+    Rise,
+    at_most,
+    confirmed_rise,
+    highest,
+    in_order,
+    lowest,
+    rising,
+    steep_rise,
+)
+from models.inputs import Phase
 
 _QUOTIENT = Context(prec=28)
 _COMING_BACK = frozenset({"relapse", "recurrence"})
@@ -19,49 +31,169 @@ _PER_CENT = 100
 
 
 def activity(record: PatientRecord) -> Activity:
-    """CK now, its peak and nadir in U/L and × ULN (R1); a possible relapse and a rising CK (R2)."""
-    cks = in_order(record)
-    coded = _coded_relapses(record)
-    rise = _confirmed_rise(record, cks)
-    rising = () if rise else _latest_rise(record, cks)
-    peak = _peak(cks)
-    nadir = _lowest(ck for ck in cks if peak and ck.when.first > peak.when.last)
+    """CK now, its peak and nadir in U/L and × ULN (R1), and the phase (R4), the first that holds."""
+    course = _Course(record)
+    phase, reason = course.phase
+    rise = course.rise_of(phase)
+    coded = course.coded if phase == "relapse" else ()
     return Activity(
-        ck=_measured(cks[-1]) if cks else None,
-        peak=_measured(peak) if peak else None,
-        nadir=_measured(nadir) if nadir else None,
-        possible_relapse=bool(coded or rise),
-        rising=bool(rising),
-        reason=_reason(cks, coded, rise, rising),
+        ck=_measured(course.latest) if course.latest else None,
+        peak=_measured(course.peak) if course.peak else None,
+        nadir=_measured(course.nadir) if course.nadir else None,
+        phase=phase,
+        reason=reason,
+        times_lowest=_times(course.latest, rise.nadir) if course.latest and rise and rise.nadir else None,
+        coded=cite_diagnosis(coded[0], coded[0].clinical) if coded else None,
+        rhabdomyolysis=_rhabdomyolysis(course) if phase == "relapse" else None,
         evidence=(
             *(cite_diagnosis(diagnosis) for diagnosis in coded),
-            *(cited for ck in rise or rising for cited in cite_with_limit(ck)),
+            *(cited for ck in _cited(course, rise) for cited in cite_with_limit(ck)),
         ),
+        barred_by=course.barred_by,
     )
 
 
-def in_order(record: PatientRecord) -> list[Result]:
-    """Every CK that has a limit, the latest last; of one time the highest last, of equal ones the lower id."""
-    cks = (ck for ck in record.of("ck") if ck.amount and ck.limits.high)
-    by_id = sorted(cks, key=lambda ck: ck.id, reverse=True)
-    return sorted(by_id, key=lambda ck: (ck.when.last, size(amount_of(ck))))
+@dataclass(frozen=True)
+class _Course:
+    """The CK of a record in order of time, and each question of R4 about it, asked once."""
+
+    record: PatientRecord
+
+    @cached_property
+    def cks(self) -> list[Result]:
+        return in_order(self.record)
+
+    @cached_property
+    def latest(self) -> Result | None:
+        return self.cks[-1] if self.cks else None
+
+    @cached_property
+    def peak(self) -> Result | None:
+        return highest(self.cks)
+
+    @cached_property
+    def after_peak(self) -> list[Result]:
+        return [ck for ck in self.cks if self.peak and ck.when.first > self.peak.when.last]
+
+    @cached_property
+    def nadir(self) -> Result | None:
+        return lowest(self.after_peak)
+
+    @cached_property
+    def coded(self) -> tuple[Diagnosis, ...]:
+        return coded_relapses(self.record)
+
+    @cached_property
+    def rises(self) -> tuple[Rise, Rise, Rise]:
+        """R2 (b), R2 (c), R2b."""
+        asked = (self.record, self.cks)
+        return confirmed_rise(*asked), steep_rise(*asked), rising(*asked)
+
+    @cached_property
+    def newer(self) -> tuple[Doubt, ...]:
+        return newer_ck_doubts(self.record)
+
+    @cached_property
+    def open_results(self) -> tuple[Result, ...]:
+        """The results whose bound or interval leaves a question of R4 open."""
+        asked = [ck for rise in self.rises if rise.is_open for ck in (*rise.high, rise.nadir) if ck]
+        if self.is_active is None or (self.is_active is False and self._is_above("raised") is None):
+            asked += [ck for ck in (self.latest, self.peak, *self.after_peak) if ck]
+        bounded = {ck.resource: ck for ck in asked if amount_of(ck).comparator or amount_of(ck).upto}
+        return tuple(bounded.values()) or tuple({ck.resource: ck for ck in asked}.values())
+
+    @cached_property
+    def phase(self) -> tuple[Phase, str]:
+        """R4 with what says so; of `unknown` the first reason."""
+        by_two, by_one, again = self.rises
+        if self.coded or by_two.holds or by_one.holds:
+            return "relapse", _why_relapse(self.coded, by_two if by_two.holds else by_one)
+        if again.holds:
+            return "rising", f"CK rising: {_in_words(again)}"
+        if self.is_active:
+            return "active", ""
+        if unknown := self._why_unknown():
+            return "unknown", unknown
+        if self._is_above("raised"):
+            return "improving", ""
+        return ("unknown", "an older CK could not be read") if self.older else ("controlled", "")
+
+    def rise_of(self, phase: Phase) -> Rise | None:
+        """The rise behind a phase."""
+        names = {"relapse": self.rises[:2], "rising": self.rises[2:]}
+        return next((rise for rise in names.get(phase, ()) if rise.holds), None)
+
+    @cached_property
+    def is_recent(self) -> bool:
+        within = self.record.mapping.tables.rules.days("activity.phase_ck_days")
+        return self.latest is not None and self.record.as_of - self.latest.when.last <= within
+
+    @cached_property
+    def is_active(self) -> bool | None:
+        """R4 active: > 5 × ULN, or > 2 × ULN and never down to half of the peak; None: left open."""
+        if not self.is_recent:
+            return False
+        high, raised, fell = self._is_above("active"), self._is_above("raised"), self._has_fallen()
+        if high or (raised and fell is False):
+            return True
+        return None if high is None or (raised is not False and fell is not True) else False
+
+    @cached_property
+    def older(self) -> tuple[Doubt, ...]:
+        """U5b: doubts with a number after the peak, where the latest CK may be raised by that nadir."""
+        times = self.record.mapping.tables.rules.number("activity.times_uln")
+        if self.latest is None or self.peak is None or is_within(self.latest, times):
+            return ()
+        since = self.peak.when.last
+        return tuple(d for d in self.record.doubts_in("ck") if d.holds_number and d.when > since)
+
+    @cached_property
+    def barred_by(self) -> tuple[Doubt, ...]:
+        """What keeps the phase from being another one (U6)."""
+        phase, _ = self.phase
+        if phase != "unknown" or not self.is_recent:
+            return ()
+        left_open = tuple(map(open_doubt, self.open_results))
+        if self.newer or left_open:
+            return (*self.newer, *left_open)
+        return self.older
+
+    def _is_above(self, name: str) -> bool | None:
+        """Whether the latest CK exceeds that many × ULN; None: left open."""
+        assert self.latest is not None
+        times = self.record.mapping.tables.rules.number(f"activity.{name}_times_uln")
+        return True if is_raised(self.latest, times) else False if is_within(self.latest, times) else None
+
+    def _has_fallen(self) -> bool | None:
+        """Whether a CK after the peak is ≤ 50 % of it; None: left open."""
+        assert self.peak is not None
+        rules, peak = self.record.mapping.tables.rules, amount_of(self.peak)
+        part = rules.number("activity.active_percent_of_peak") / _PER_CENT
+        answers = {_is_at_most(ck, part, self.peak) for ck in self.after_peak}
+        return True if True in answers else None if None in answers else False
+
+    def _why_unknown(self) -> str:
+        if self.newer:
+            return "a newer CK could not be read"
+        if self.latest is None:
+            return "no CK on record"
+        if not self.is_recent:
+            return "latest CK > 180 days old"
+        return "CK not decided" if self.open_results else ""
 
 
-def _peak(cks: Sequence[Result]) -> Result | None:
-    """R1: the highest on record, of several the earliest."""
-    by_time = sorted(cks, key=lambda ck: (ck.when.last, ck.id))
-    return max(by_time, key=lambda ck: size(amount_of(ck)), default=None)
-
-
-def _lowest(cks: Iterable[Result]) -> Result | None:
-    """The lowest, an interval being as low as its upper end; of several the earliest."""
-    by_time = sorted(cks, key=lambda ck: (ck.when.last, ck.id))
-    return min(by_time, key=lambda ck: (_at_most(ck), rank(amount_of(ck).comparator)), default=None)
-
-
-def _at_most(ck: Result) -> Decimal:
-    amount = amount_of(ck)
-    return amount.value if amount.upto is None else amount.upto
+def _is_at_most(ck: Result, part: Decimal, of: Result) -> bool | None:
+    """Whether a CK is at most that part of another, both as far as their bounds say (D6)."""
+    amount, top = amount_of(ck), amount_of(of)
+    against_least = above(amount.value, amount.comparator, part * top.value, amount.upto)
+    against_most = above(amount.value, amount.comparator, part * at_most(of), amount.upto)
+    if top.comparator.startswith(">"):
+        return True if against_least is False else None
+    if top.comparator.startswith("<"):
+        return False if against_most is True else None
+    if against_least is False:
+        return True
+    return False if against_most is True else None
 
 
 def _measured(ck: Result) -> Measured:
@@ -78,10 +210,10 @@ def _measured(ck: Result) -> Measured:
     )
 
 
-def _coded_relapses(record: PatientRecord) -> tuple[Diagnosis, ...]:
+def coded_relapses(record: PatientRecord) -> tuple[Diagnosis, ...]:
     """R2 (a): an eligible core or broad Condition in relapse or recurrence, recorded within 180 days."""
     serology = read_serology(record)
-    at_most = record.mapping.tables.rules.days("activity.relapse_days")
+    within = record.mapping.tables.rules.days("activity.relapse_days")
     coded = (
         diagnosis
         for diagnosis in record.diagnoses
@@ -92,86 +224,50 @@ def _coded_relapses(record: PatientRecord) -> tuple[Diagnosis, ...]:
         for diagnosis in coded
         if (recorded := diagnosis.recorded or diagnosis.onset)
         and not diagnosis.recorded_late
-        and record.as_of - recorded.last <= at_most
+        and record.as_of - recorded.last <= within
     )
     return tuple(sorted(recent, key=lambda diagnosis: diagnosis.resource))
 
 
-def _confirmed_rise(record: PatientRecord, cks: Sequence[Result]) -> tuple[Result, ...]:
-    """R2 (b): the latest CK of each of the two last days, both high after an improvement; then the nadir."""
-    rules = record.mapping.tables.rules
-    pair_days, recent_days = rules.days("activity.pair_days"), rules.days("activity.recent_days")
-    recent = (ck for ck in cks if record.as_of - ck.when.last <= pair_days + recent_days)
-    pair = list({ck.when.day(record.mapping.time_zone): ck for ck in recent}.values())[-2:]
-    if len(pair) < 2 or not _is_now(record, pair[1]):  # noqa: PLR2004
-        return ()
-    if pair[1].when.last - pair[0].when.last > pair_days:
-        return ()
-    nadir = _nadir_before(cks, pair[0].when.last, rules)
-    return (*pair, nadir) if nadir and all(_has_risen(ck, nadir, rules) for ck in pair) else ()
+def _rhabdomyolysis(course: _Course) -> Evidence | None:
+    """R2: a counted rhabdomyolysis with onset within 30 days of the latest CK; of several the lowest id."""
+    latest = course.latest
+    within = course.record.mapping.tables.rules.days("activity.rhabdomyolysis_days")
+    near = (
+        diagnosis
+        for diagnosis in course.record.diagnoses
+        if diagnosis.confirmed
+        and diagnosis.has("rhabdomyolysis")
+        and diagnosis.onset
+        and latest
+        and abs(diagnosis.onset.last - latest.when.last) <= within
+    )
+    first = min(near, key=lambda diagnosis: diagnosis.resource, default=None)
+    return cite_diagnosis(first, "rhabdomyolysis") if first else None
 
 
-def _latest_rise(record: PatientRecord, cks: Sequence[Result]) -> tuple[Result, ...]:
-    """R2, "CK rising": the latest CK alone is high after an improvement; then the nadir."""
-    if not cks or not _is_now(record, cks[-1]):
-        return ()
-    rules = record.mapping.tables.rules
-    nadir = _nadir_before(cks, cks[-1].when.last, rules)
-    return (cks[-1], nadir) if nadir and _has_risen(cks[-1], nadir, rules) else ()
+def _cited(course: _Course, rise: Rise | None) -> Iterable[Result]:
+    """What says the phase: the CK that rose and its nadir, else the latest CK."""
+    if rise and rise.nadir:
+        return (*rise.high, rise.nadir)
+    return (course.latest,) if course.latest and course.phase[0] in {"active", "improving"} else ()
 
 
-def _is_now(record: PatientRecord, ck: Result) -> bool:
-    return record.as_of - ck.when.last <= record.mapping.tables.rules.days("activity.recent_days")
+def _times(ck: Result, nadir: Result) -> Decimal:
+    return _QUOTIENT.divide(amount_of(ck).value, at_most(nadir))
 
 
-def _has_risen(ck: Result, nadir: Result, rules: Rules) -> bool:
-    """R2: ≥ 1.5 × nadir and > 1.5 × ULN, both for certain."""
-    amount, least = amount_of(ck), rules.number("activity.times_nadir") * _at_most(nadir)
-    over_nadir = at_least(amount.value, amount.comparator, least, amount.upto)
-    return over_nadir is True and is_raised(ck, rules.number("activity.times_uln"))
+def _why_relapse(coded: Sequence[Diagnosis], rise: Rise) -> str:
+    said = [f"{coded[0].clinical} is coded"] if coded else []
+    return "; ".join([*said, *([f"CK {_in_words(rise)}"] if rise.holds else [])])
 
 
-def _nadir_before(cks: Sequence[Result], when: datetime, rules: Rules) -> Result | None:
-    """R2: the lowest result before a time that is an improvement."""
-    return _lowest(ck for ck in improvements(cks, rules) if ck.when.last < when)
-
-
-def improvements(cks: Sequence[Result], rules: Rules) -> Iterator[Result]:
-    """R2: results ≤ 2 × ULN or ≤ 50 % of the highest before them, where that highest is > 2 × ULN."""
-    times = rules.number("activity.improved_times_uln")
-    part = rules.number("activity.improved_percent_of_peak") / _PER_CENT
-    highest: Result | None = None
-    for _, group in groupby(cks, key=lambda ck: ck.when.last):
-        together = list(group)
-        if highest and is_raised(highest, times):
-            yield from (ck for ck in together if is_within(ck, times) or _is_at_most(ck, part, highest))
-        known = [ck for ck in together if not amount_of(ck).comparator.startswith("<")]
-        highest = _peak([highest, *known] if highest else known)
-
-
-def _is_at_most(ck: Result, part: Decimal, highest: Result) -> bool:
-    amount = amount_of(ck)
-    return above(amount.value, amount.comparator, part * amount_of(highest).value, amount.upto) is False
-
-
-def _reason(
-    cks: Sequence[Result], coded: Sequence[Diagnosis], rise: Sequence[Result], rising: Sequence[Result]
-) -> str:
-    if not cks:
-        said = ["no CK on record"]
-    else:
-        said = (
-            [f"CK {_rise_in_words(rise)}"]
-            if rise
-            else [f"CK rising: {_rise_in_words(rising)}"]
-            if rising
-            else []
-        )
-    if coded:
-        said.insert(0, f"{coded[0].clinical} is coded")
-    return "; ".join(said)
-
-
-def _rise_in_words(rise: Sequence[Result]) -> str:
-    *high, nadir = (f"{amount_of(ck).comparator}{amount_of(ck).value:.0f}" for ck in rise)
+def _in_words(rise: Rise) -> str:
+    *high, nadir = _numbers((*rise.high, rise.nadir))
     return f"{' and '.join(high)} U/L after a nadir of {nadir} U/L"
+
+
+def _numbers(cks: Iterable[Result | None]) -> Iterator[str]:
+    for ck in cks:
+        if ck is not None:
+            yield f"{amount_of(ck).comparator}{amount_of(ck).value:.0f}"

@@ -4,18 +4,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Literal, get_args
 
-from fhir_mapping.evidence import Bar, Barring, Eligibility, Feature
+from fhir_mapping.evidence import Activity, Bar, Barring, Eligibility, Feature
 from fhir_mapping.laboratory.antibody import read_serology
 from fhir_mapping.record import Doubt, PatientRecord
-from fhir_mapping.rules.follow_up import active_statin
 from fhir_mapping.rules.predictors.course_doubts import newer_ck_doubts
+from fhir_mapping.rules.statins import statin_doubts, statin_row
 
 Predictor = Literal["cardiac_involvement", "high_ana", "treatment_refractory", "high_drr"]
 _ORDER: tuple[Bar, ...] = get_args(Bar)
 
 
 def barring(
-    record: PatientRecord, who: Eligibility, features: Mapping[Predictor, Feature]
+    record: PatientRecord,
+    who: Eligibility,
+    features: Mapping[Predictor, Feature],
+    now: Activity | None,
 ) -> tuple[Barring, ...]:
     """The doubts that keep something from being what it would be without them, by resource and role.
 
@@ -36,6 +39,7 @@ def barring(
         add(name, feature.barred_by)
     add("statin", _statins(record))
     if who.state in {"definite", "probable"}:
+        add("phase", now.barred_by if now else ())
         add("silence", newer_ck_doubts(record))
     return tuple(
         Barring(doubts[key], tuple(bar for bar in _ORDER if bar in bars[key])) for key in sorted(doubts)
@@ -44,9 +48,5 @@ def barring(
 
 def _statins(record: PatientRecord) -> tuple[Doubt, ...]:
     """A statin by words or as a doubt, where one matters and none that was read stands on the list (V, U6)."""
-    serology = read_serology(record)
-    matters = "anti-hmgcr" in serology.positive or not (serology.positive or serology.has("anti-hmgcr"))
-    if not matters or active_statin(record):
-        return ()
-    statins = record.mapping.tables.of_class("statin")
-    return tuple(doubt for doubt in record.doubts_in(*statins) if doubt.listed)
+    row = statin_row(record, read_serology(record))
+    return statin_doubts(record) if row and row.state == "unknown" else ()

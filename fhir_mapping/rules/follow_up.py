@@ -1,14 +1,19 @@
-"""What was done and what is planned, for the follow-up table (rules V1 to V4); `models.policy` says what is due."""
+"""What was done and what is planned, for the follow-up table (rules V1 to V4); `models.advice` says what is due."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from fhir_mapping.evidence import Subtype
+from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, Serology, read_serology
 from fhir_mapping.record import Done, Moment, PatientRecord, SourceKey, local_day
+from fhir_mapping.rules.context import pregnant
+from fhir_mapping.rules.falls import fvc_fell
+from fhir_mapping.rules.statins import statin_row
 from fhir_mapping.terms.roles import Analyte, RoleWord
-from models.inputs import FollowUpFacts, Part
+from models.inputs import FollowUpFacts, Part, PartName
+
+_Performed = Literal["Procedure", "DiagnosticReport"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +24,11 @@ class _Test:
     orders that contain it (V3); `sources` are prefetch keys.
     """
 
-    name: str
+    name: PartName
     sources: frozenset[SourceKey]
     results: frozenset[Analyte] = frozenset()
     reports: frozenset[RoleWord] = frozenset()
-    kinds: frozenset[Literal["Procedure", "DiagnosticReport"]] = frozenset({"Procedure", "DiagnosticReport"})
+    kinds: frozenset[_Performed] = frozenset({"Procedure", "DiagnosticReport"})
     panels: frozenset[RoleWord] = frozenset()
 
     @property
@@ -32,10 +37,11 @@ class _Test:
         return self.results | self.reports | self.panels
 
 
-_REPORT: frozenset[Literal["Procedure", "DiagnosticReport"]] = frozenset({"DiagnosticReport"})
+_REPORT: frozenset[_Performed] = frozenset({"DiagnosticReport"})
 _PANEL: frozenset[RoleWord] = frozenset({"ast-alt-panel"})
 _LUNG: frozenset[Analyte] = frozenset({"fvc", "dlco"})
 _CT: frozenset[Analyte] = frozenset({"chest-ct"})
+_PROCEDURES: frozenset[SourceKey] = frozenset({"procedures", "reports"})
 
 _ITEMS: Mapping[str, tuple[_Test, ...]] = {
     "ck-ast-alt": (
@@ -45,47 +51,49 @@ _ITEMS: Mapping[str, tuple[_Test, ...]] = {
     ),
     "troponin-ecg": (
         _Test("troponin-i", frozenset({"cardiacTests"}), frozenset({"troponin-i"})),
-        _Test("ecg", frozenset({"procedures", "reports"}), reports=frozenset({"ecg"})),
+        _Test("ecg", _PROCEDURES, reports=frozenset({"ecg"})),
     ),
-    "echo": (
-        _Test(
-            "echo",
-            frozenset({"procedures", "reports", "cardiacTests"}),
-            frozenset({"lvef"}),
-            frozenset({"echo"}),
-        ),
-    ),
+    "echo": (_Test("echo", _PROCEDURES | {"cardiacTests"}, frozenset({"lvef"}), frozenset({"echo"})),),
 }
 _LUNG_FUNCTION = _Test("lung-function", frozenset({"lungFunction", "reports"}), _LUNG, _LUNG, _REPORT)
-_CHEST_CT = _Test("chest-ct", frozenset({"reports"}), _CT, _CT, _REPORT)
+_CHEST_CT = _Test("chest-ct", _PROCEDURES, _CT, _CT)
 
 
-def follow_up(record: PatientRecord, subtype: Subtype) -> FollowUpFacts:
-    """What was done and is planned, by item: `visit`, `ck-ast-alt`, `troponin-ecg`, `echo`, `lung-function` (V).
+def follow_up(record: PatientRecord) -> FollowUpFacts:
+    """What was done and is planned, by item of the follow-up table (V).
 
-    `lung-function` is an item only with interstitial lung disease or anti-SRP, its part `chest-ct` only with the
-    former; `statin` only in anti-HMGCR disease. A part is readable only if every query that may bring its evidence
-    was read: visit encounters; ck, ast, alt enzymes; troponin-i cardiacTests; ecg procedures, reports; echo these and
-    cardiacTests; lung-function lungFunction, reports; chest-ct reports. It keeps the date that is known (V2).
+    `lung-function` is an item only with interstitial lung disease or anti-SRP, `chest-ct` only with the former,
+    `antibodies` only where neither antibody is positive. A part is readable only if every query that may bring its
+    evidence was read; it keeps the date that is known (V2).
     """
-    ild = any(d.confirmed and d.has("ild") for d in record.diagnoses)
+    serology = read_serology(record)
+    lungs = [d for d in record.diagnoses if d.confirmed and d.has("ild")]
     items = {name: tuple(_part(record, test) for test in tests) for name, tests in _ITEMS.items()}
-    if ild or subtype in {"anti-SRP", "both"}:
-        tests = (_LUNG_FUNCTION, _CHEST_CT) if ild else (_LUNG_FUNCTION,)
-        items["lung-function"] = tuple(_part(record, test) for test in tests)
+    if lungs or "anti-srp" in serology.positive:
+        items["lung-function"] = (_part(record, _LUNG_FUNCTION),)
+    if lungs:
+        items["chest-ct"] = (_part(record, _CHEST_CT),)
+    if not serology.positive:
+        items["antibodies"] = tuple(_antibody(record, serology, antibody) for antibody in ANTIBODIES)
+    dated = [d.onset.first for d in lungs if d.onset]
+    zone = record.mapping.time_zone
     return FollowUpFacts(
         as_of=record.as_of,
-        today=local_day(record.as_of, record.mapping.time_zone),
+        today=local_day(record.as_of, zone),
         items={"visit": (_visit(record),), **items},
         appointments=_appointments(record),
-        statin=active_statin(record) if subtype in {"anti-HMGCR", "both"} else "",
+        statin=statin_row(record, serology),
+        has_ild=bool(lungs),
+        ild_since=local_day(min(dated), zone) if dated else None,
+        pregnant=pregnant(record),
+        to_ask=_to_ask(record, serology),
     )
 
 
 def _part(record: PatientRecord, test: _Test) -> Part:
-    """V1: when a part was last done; V3: the orders for it."""
+    """V1: when a part was last done, be it with a result that cannot be used; V3: the orders for it."""
     done = [(r.when, r.resource) for r in record.results if r.analyte in test.results]
-    done += [(d.when, d.resource) for d in record.done if d.kind in test.kinds and d.roles & test.reports]
+    done += [(d.when, d.resource) for d in record.done if _shows(d, test)]
     last, evidence = _latest(done)
     return Part(
         name=test.name,
@@ -93,7 +101,44 @@ def _part(record: PatientRecord, test: _Test) -> Part:
         evidence=evidence,
         orders=_orders(record, test.orders),
         readable=_readable(record, test.sources),
+        again=test.name == "chest-ct" and last is not None and _fell_since(record, last),
     )
+
+
+def _shows(done: Done, test: _Test) -> bool:
+    of_its_value = done.kind == "Observation" and not done.roles.isdisjoint(test.results)
+    return of_its_value or (done.kind in test.kinds and not done.roles.isdisjoint(test.reports))
+
+
+def _fell_since(record: PatientRecord, scanned: Moment) -> bool:
+    """Whether FVC fell (X2) after the latest chest CT."""
+    fallen = fvc_fell(record)
+    return fallen is not None and fallen.when.last > scanned.last
+
+
+def _antibody(record: PatientRecord, serology: Serology, antibody: Antibody) -> Part:
+    """When an antibody was last answered: positive, weak or negative (E7)."""
+    answered = [(r.when, r.resource) for (asked, _), r in serology.latest.items() if asked == antibody]
+    last, evidence = _latest(answered)
+    return Part(
+        name=antibody,
+        last=last.day(record.mapping.time_zone) if last else None,
+        evidence=evidence,
+        orders=_orders(record, frozenset({antibody})),
+        readable=_readable(record, frozenset({"antibodies"})),
+    )
+
+
+def _to_ask(record: PatientRecord, serology: Serology) -> tuple[PartName, ...]:
+    """E3: each antibody without a positive or negative answer, and CK where none is of the last 60 days."""
+    open_ones = [
+        antibody
+        for antibody in ANTIBODIES
+        if not any((antibody, answer) in serology.latest for answer in ("positive", "negative"))
+    ]
+    within = record.mapping.tables.rules.days("activity.recent_days")
+    recent = any(record.as_of - ck.when.last <= within for ck in record.of("ck"))
+    return (*open_ones, *(() if recent else ("ck",)))
 
 
 def _latest(done: Iterable[tuple[Moment, str]]) -> tuple[Moment | None, str]:
@@ -120,20 +165,31 @@ def _visit(record: PatientRecord) -> Part:
         if _is_visit(record, d)
     ]
     last, evidence = _latest(visits)
+    zone = record.mapping.time_zone
+    unclear, _ = _latest((_time_of(record, d), d.resource) for d in record.done if _may_be_visit(record, d))
     return Part(
         name="visit",
-        last=last.day(record.mapping.time_zone) if last else None,
+        last=last.day(zone) if last else None,
         evidence=evidence,
         readable=_readable(record, frozenset({"encounters"})),
+        unclear=unclear.day(zone) if unclear else None,
     )
 
 
 def _is_visit(record: PatientRecord, done: Done) -> bool:
     """V4: rheumatology or neurology, or, where no specialty is coded and the client allows it, any ambulatory one."""
-    if done.kind != "Encounter":
-        return False
-    any_counts = record.mapping.any_encounter_counts and not done.specialty_coded
-    return done.has("visit") or (any_counts and done.has("ambulatory"))
+    return done.kind == "Encounter" and (
+        done.has("visit") or (_any_counts(record, done) and done.has("ambulatory"))
+    )
+
+
+def _may_be_visit(record: PatientRecord, done: Done) -> bool:
+    """V4: an Encounter without a coded specialty of which nobody can say whether it is ambulatory."""
+    return done.kind == "Encounter" and done.unclear and _any_counts(record, done)
+
+
+def _any_counts(record: PatientRecord, done: Done) -> bool:
+    return record.mapping.any_encounter_counts and not done.specialty_coded
 
 
 def _time_of(record: PatientRecord, encounter: Done) -> Moment:
@@ -160,16 +216,3 @@ def _appointments(record: PatientRecord) -> tuple[datetime, ...]:
             and (plan.made is None or plan.made.first <= record.as_of)
         )
     )
-
-
-def active_statin(record: PatientRecord) -> str:
-    """V: the first active statin on the medication list; empty: none."""
-    agent = record.mapping.tables.agent
-    statins = [
-        t.resource
-        for t in record.treatments
-        if t.active
-        and t.kind in {"MedicationRequest", "MedicationStatement"}
-        and agent(t.ingredient).klass == "statin"
-    ]
-    return min(statins, default="")

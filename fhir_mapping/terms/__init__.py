@@ -127,10 +127,6 @@ class Tables:
         classes = frozenset[str](self.agents[word].klass for word in named if self.agents[word].klass != word)
         return named - classes
 
-    def of_class(self, klass: AgentClass) -> frozenset[str]:
-        """Collect the ingredients of a class, with the one that names the class alone."""
-        return frozenset(word for word, agent in self.agents.items() if agent.klass == klass)
-
     def codes(self, table: RoleTable, word: RoleWord) -> tuple[CodeRow, ...]:
         """Give the rows of a table whose role has this word, in the order of the file."""
         return tuple(code for code in self.tables[table].codes if word in code.words)

@@ -12,7 +12,7 @@ from cds_service.cards.render import render
 from fhir_mapping.evidence import Activity, Barring, Evidence, Feature, Measured
 from fhir_mapping.rules import VERSION
 from models.artefact import Orderable
-from models.policy import FollowUpItem
+from models.advice import FollowUpItem
 from models.risk import DECISION_HORIZON, Abstained, NextBestTest, Scored
 
 FORMAT = "imnm-cds-explain/2"
@@ -57,10 +57,9 @@ def as_json(assessment: Assessment, settings: CardSettings | None = None) -> dic
     if isinstance(outcome, Abstained):
         answer["abstention"] = {"code": outcome.code, "reason": outcome.reason, "needs": list(outcome.needs)}
         answer |= _next_best_test(outcome.next_best_test)
-    if assessment.advice is not None:
+    if assessment.advice is not None and isinstance(outcome, Scored | Abstained):
         answer |= _filled(band=assessment.advice.band)
-        items = [_item(item) for item in assessment.advice.follow_up]
-        answer |= {"follow_up": items} if items or isinstance(outcome, Scored) else {}
+        answer["follow_up"] = [_item(item) for item in assessment.advice.follow_up]
     return {key: answer[key] for key in _ORDER if key in answer}
 
 
@@ -132,7 +131,8 @@ def _measured(measured: Measured | None) -> dict[str, Any] | None:
 def _activity(activity: Activity) -> dict[str, Any]:
     return {
         **_filled(ck=_measured(activity.ck), peak=_measured(activity.peak), nadir=_measured(activity.nadir)),
-        "possible_relapse": activity.possible_relapse,
+        "possible_relapse": activity.phase == "relapse",
+        "phase": activity.phase,
         **_filled(reason=activity.reason),
     }
 
@@ -156,18 +156,19 @@ def _scored(outcome: Scored) -> dict[str, Any]:
 def _next_best_test(test: NextBestTest | None) -> dict[str, Any]:
     if test is None:
         return {}
-    also = _filled(also=[_code(code) for code in test.also])
-    return {"next_best_test": {"predictor": test.predictor, "order": _code(test.order), **also}}
+    order, *also = (_code(orderable) for orderable in test.orders)
+    return {"next_best_test": {"predictor": test.predictor, "order": order, **_filled(also=also)}}
 
 
-def _code(code: Orderable) -> dict[str, str]:
-    return {"system": code.system, "code": code.code}
+def _code(orderable: Orderable) -> dict[str, str]:
+    return {"system": orderable.code.system, "code": orderable.code.code}
 
 
 def _item(item: FollowUpItem) -> dict[str, Any]:
     days = {} if item.overdue_days is None else {"overdue_days": item.overdue_days}
     dates = _filled(last=_day(item.last), due=_day(item.due))
-    return {"item": item.item, "state": item.state, **dates, **days}
+    parts = [{"part": part.part, "state": part.state, **_filled(last=_day(part.last))} for part in item.parts]
+    return {"item": item.item, "state": item.state, **dates, **days, **_filled(parts=parts)}
 
 
 def _day(day: date | None) -> str | None:

@@ -5,7 +5,7 @@ from math import exp
 from typing import Any
 
 from models.artefact import Model
-from models.policy import band_of
+from models.advice import band_of
 from models.risk import Scored, estimate, percent
 from models.training.fitting.served import HORIZONS
 from models.training.statistics.limits import hazard_ratio, with_limits

@@ -290,11 +290,6 @@ def test_an_ingredient_within_the_codes_of_another_class_is_no_narrower_name(fol
     assert "decide for one" in refused(folder).message
 
 
-def test_the_ingredients_of_a_class_hold_the_one_that_names_it_alone(tables):
-    assert {"statin", "atorvastatin", "simvastatin"} < tables.of_class("statin")
-    assert tables.of_class("rituximab") == {"rituximab"}
-
-
 # Statuses (M1)
 
 

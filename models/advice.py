@@ -1,0 +1,336 @@
+"""From an outcome, a phase and the follow-up facts to advice (rules S6 and V): band, follow-up, indicator, suggestions.
+
+The order of a call of `advise`: band (S6), columns (V5), items (V1 to V4), indicator and silence (V6), suggestions (V7).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Literal, get_args
+
+from models.artefact import BandName, Column, Orderable, Policy, PolicyItem
+from models.inputs import PRESSING, FollowUpFacts, Part, PartName, Phase, Statin
+from models.risk import DECISION_HORIZON, Abstained, NextBestTest, Scored
+
+Band = Literal["low", "intermediate", "high", "uncertain"]
+ItemState = Literal["ok", "due", "overdue", "never", "planned", "unknown", "warn"]
+
+_GAPS: frozenset[ItemState] = frozenset({"overdue", "never"})  # V6
+Suggested = Literal["overdue", "never", "due"]
+_SUGGESTED: tuple[Suggested, ...] = get_args(Suggested)  # V7, the most pressing first
+_NO_GAP = frozenset({"antibodies"})  # V6: nothing to hurry for
+_STATIN = "statin"
+_CT: PartName = "chest-ct"
+_COLUMN_OF: dict[Phase, Column] = {"relapse": "relapse", "rising": "relapse", "active": "active"}
+_AT_LEAST_INTERMEDIATE: frozenset[Phase] = frozenset({"improving", "unknown"})  # V5
+
+
+@dataclass(frozen=True, slots=True)
+class Banding:
+    """The band of a score (S6). `column` is the band in which the estimate lies.
+
+    `ends` are the bands of the lowest and the highest estimate over the unknowns where the band is uncertain.
+    """
+
+    band: Band
+    column: BandName
+    ends: tuple[BandName, BandName] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemPart:
+    """One part of an item in the light of the facts: its own state and the day on which it was last done."""
+
+    part: PartName
+    state: ItemState
+    last: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUpItem:
+    """One row of the follow-up table for one patient (V1, V2, V3).
+
+    `last` is the earliest of the parts' latest days, None where a part was never done. `due` is the day on which it is
+    to be repeated and `overdue_days` counts from there, 0 unless it is overdue; both are None where `last` is, in the
+    state unknown, and for what is done once. `statin` stands in the statin row alone.
+    """
+
+    item: str
+    state: ItemState
+    last: date | None = None
+    due: date | None = None
+    overdue_days: int | None = None
+    parts: tuple[ItemPart, ...] = ()
+    evidence: tuple[str, ...] = ()
+    statin: Statin | None = None
+
+    @property
+    def open_parts(self) -> tuple[PartName, ...]:
+        """The parts that are to be done and neither planned nor unread."""
+        return tuple(part.part for part in self.parts if part.state in _SUGGESTED)
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestedOrder:
+    """One suggestion of the card (V7): what is to be ordered together, one order for each open part.
+
+    `item` is an item of the follow-up table, the predictor that the next best test would decide, or `question` (E3).
+    `until` is the last day on which it should happen.
+    """
+
+    item: str
+    orders: tuple[Orderable, ...]
+    until: date
+    why: Literal["next-best-test", Suggested, "question"]
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What a card says beside the risk. `band` is None on abstention, and where the patient is only possibly one (E3).
+
+    `quiet`: neither band, phase nor follow-up asks for a card (V6).
+    """
+
+    band: Band | None
+    ends: tuple[BandName, BandName] | None
+    follow_up: tuple[FollowUpItem, ...]
+    indicator: Literal["info", "warning"]
+    quiet: bool
+    suggestions: tuple[SuggestedOrder, ...]
+    urgent: bool = False
+
+    @property
+    def statin(self) -> Statin | None:
+        """The statin of the follow-up table's last row."""
+        return next((item.statin for item in self.follow_up if item.statin), None)
+
+
+def advise(policy: Policy, outcome: Scored | Abstained, facts: FollowUpFacts, phase: Phase) -> Advice:
+    """The advice for one patient, definite or probable (V1 to V7)."""
+    banding = band_of(policy, outcome) if isinstance(outcome, Scored) else None
+    follow_up = tuple(_follow_up(policy, _Columns.of(banding, phase), facts))
+    gaps = any(item.state in _GAPS and item.item not in _NO_GAP for item in follow_up)
+    statin = (
+        (FollowUpItem(_STATIN, facts.statin.state, evidence=facts.statin.evidence, statin=facts.statin),)
+        if facts.statin
+        else ()
+    )
+    incomplete = isinstance(outcome, Abstained) and outcome.code == "record-incomplete"
+    offered = follow_up if not incomplete else tuple(_fully_read(follow_up, facts, phase))
+    urgent = phase in PRESSING or bool(facts.statin and facts.statin.state == "warn")
+    if banding:
+        urgent = urgent or banding.column == "high" or (banding.column == "intermediate" and gaps)
+    return Advice(
+        band=banding.band if banding else None,
+        ends=banding.ends if banding else None,
+        follow_up=follow_up + statin,
+        indicator="warning" if urgent else "info",
+        quiet=_is_quiet(policy, outcome, banding, phase) and not gaps and not statin,
+        suggestions=_Suggesting(policy, facts, phase, _Columns.of(banding, phase)).choose(
+            outcome.next_best_test, offered
+        ),
+        urgent=phase in {"relapse", "active"},
+    )
+
+
+def ask(policy: Policy, facts: FollowUpFacts) -> Advice:
+    """What would answer "is this IMNM?" (E3)."""
+    until = facts.today + policy.order_within
+    suggestions = tuple(
+        SuggestedOrder("question", (policy.orders[part],), until, "question") for part in facts.to_ask
+    )
+    return Advice(None, None, (), "info", quiet=False, suggestions=suggestions)
+
+
+def band_of(policy: Policy, scored: Scored) -> Banding:
+    """The band of the 2-year risk; `uncertain` where the unknown predictors could move it (S6)."""
+    column = _band_at(policy, scored.risk[DECISION_HORIZON].estimate)
+    if not scored.unknown:
+        return Banding(column, column)
+    over = scored.range_over_unknowns[DECISION_HORIZON]
+    lowest, highest = _band_at(policy, over.lowest), _band_at(policy, over.highest)
+    if lowest == highest:
+        return Banding(lowest, column)
+    return Banding("uncertain", column, (lowest, highest))
+
+
+def _band_at(policy: Policy, risk: float) -> BandName:
+    if risk < policy.low_below:
+        return "low"
+    return "high" if risk >= policy.high_from else "intermediate"
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """The columns of the follow-up table that hold for a patient: the shortest interval counts (V5)."""
+
+    names: tuple[Column, ...]
+
+    @staticmethod
+    def of(banding: Banding | None, phase: Phase) -> "_Columns":
+        band: BandName = banding.column if banding else "intermediate"
+        if phase in _AT_LEAST_INTERMEDIATE and band == "low":
+            band = "intermediate"
+        return _Columns((band, _COLUMN_OF[phase]) if phase in _COLUMN_OF else (band,))
+
+    def interval(self, item: PolicyItem, facts: FollowUpFacts) -> timedelta | None:
+        """How often an item is to be done; None: the columns omit it."""
+        if item.with_ild and facts.has_ild:
+            since = facts.ild_since
+            is_new = since is not None and facts.today - since <= item.with_ild.within
+            return item.with_ild.first if is_new else item.with_ild.then
+        return min((item.every[name] for name in self.names if name in item.every), default=None)
+
+
+def _follow_up(policy: Policy, columns: _Columns, facts: FollowUpFacts) -> Iterator[FollowUpItem]:
+    """The rows of the table that hold for this patient, but for the statin's."""
+    for name, item in policy.items.items():
+        interval = columns.interval(item, facts)
+        if facts.items.get(name) and (item.once or interval is not None):
+            yield _item(policy, name, interval, facts)
+
+
+def _item(policy: Policy, name: str, interval: timedelta | None, facts: FollowUpFacts) -> FollowUpItem:
+    """One item in the light of the facts (V1). A part is ok by what was read, even where more could not be read."""
+    rows = facts.items[name]
+    parts = tuple(ItemPart(p.name, _state(policy, p, interval, facts), p.last) for p in rows)
+    days = [p.last for p in rows if p.last is not None]
+    last = min(days) if len(days) == len(rows) else None
+    due = last + interval if last is not None and interval is not None else None
+    state = _of_parts(parts, due, facts.today)
+    if state == "unknown":
+        due = None
+    return FollowUpItem(
+        item=name,
+        state=state,
+        last=last,
+        due=due,
+        overdue_days=None if due is None else (facts.today - due).days if state == "overdue" else 0,
+        parts=parts,
+        evidence=tuple(p.evidence for p in rows if p.evidence),
+    )
+
+
+def _state(policy: Policy, part: Part, interval: timedelta | None, facts: FollowUpFacts) -> ItemState:
+    """The state of one part (V2, V3, V4)."""
+    state = _by_date(policy, part, interval, facts.today)
+    if state == "ok":
+        return state
+    if not part.readable:
+        return "unknown"
+    if _is_planned(part, interval, facts):
+        return "planned"
+    unclear = part.unclear is not None and interval is not None and facts.today - part.unclear <= interval
+    return "unknown" if unclear and state in _GAPS else state
+
+
+def _by_date(policy: Policy, part: Part, interval: timedelta | None, today: date) -> ItemState:
+    if part.last is None:
+        return "never"
+    if interval is None:
+        return "due" if part.again else "ok"
+    due = part.last + interval
+    if due < today:
+        return "overdue"
+    return "due" if due - today <= policy.due_within else "ok"
+
+
+def _of_parts(parts: Sequence[ItemPart], due: date | None, today: date) -> ItemState:
+    """The state of an item (V1 to V3): one part that is not known hides the others, and all that is open is planned."""
+    not_ok = {part.state for part in parts} - {"ok"}
+    if not not_ok:
+        return "ok"
+    if "unknown" in not_ok:
+        return "unknown"
+    if not_ok == {"planned"}:
+        return "planned"
+    if any(part.last is None for part in parts):
+        return "never"
+    return "overdue" if due is not None and due < today else "due"
+
+
+def _is_planned(part: Part, interval: timedelta | None, facts: FollowUpFacts) -> bool:
+    """V3: a visit booked within the interval from now; an order not older than the interval, for what is once any."""
+    if interval is None:
+        return bool(part.orders)
+    if part.name == "visit":
+        return any(timedelta(0) < start - facts.as_of <= interval for start in facts.appointments)
+    return any(facts.as_of - written <= interval for written in part.orders)
+
+
+def _is_quiet(policy: Policy, outcome: Scored | Abstained, banding: Banding | None, phase: Phase) -> bool:
+    """V6, of band and phase: controlled, and low, or low as far as is known with nothing that could tell more."""
+    if not policy.quiet_low or banding is None or phase != "controlled":
+        return False
+    if banding.band == "low":
+        return True
+    highest = banding.ends[1] if banding.ends else banding.column
+    may_be_high = highest == "high"
+    return (
+        banding.band == "uncertain"
+        and banding.column == "low"
+        and not may_be_high
+        and outcome.next_best_test is None
+    )
+
+
+def _fully_read(
+    follow_up: Sequence[FollowUpItem], facts: FollowUpFacts, phase: Phase
+) -> Iterator[FollowUpItem]:
+    """S5: of an incomplete record, and in a phase that presses, the items whose sources were all read."""
+    if phase in PRESSING:
+        yield from (item for item in follow_up if all(part.readable for part in facts.items[item.item]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Suggesting:
+    """V7: which orders are suggested, and until when."""
+
+    policy: Policy
+    facts: FollowUpFacts
+    phase: Phase
+    columns: _Columns
+
+    def choose(
+        self, test: NextBestTest | None, follow_up: Sequence[FollowUpItem]
+    ) -> tuple[SuggestedOrder, ...]:
+        """The next best test, then what is overdue, never done, due. Nothing twice, nothing that is planned already."""
+        taken = {
+            part.part for item in follow_up for part in item.parts if part.state in {"planned", "unknown"}
+        }
+        if self.facts.pregnant:
+            taken.add(_CT)
+        chosen = []
+        for suggestion in self._wanted(test, follow_up):
+            orders = tuple(order for order in suggestion.orders if order.part not in taken)
+            taken.update(order.part for order in orders)
+            if orders:
+                chosen.append(SuggestedOrder(suggestion.item, orders, suggestion.until, suggestion.why))
+        return tuple(chosen[: self.policy.suggestions_at_most])
+
+    def _wanted(
+        self, test: NextBestTest | None, follow_up: Sequence[FollowUpItem]
+    ) -> Iterator[SuggestedOrder]:
+        if test is not None:
+            asked = {order.part for order in test.orders}
+            home = next((i for i in follow_up if asked & {part.part for part in i.parts}), None)
+            beside = home.open_parts if home else ()
+            parts = [p.part for p in home.parts if p.part in asked or p.part in beside] if home else []
+            orders = [self.policy.orders[part] for part in parts] or list(test.orders)
+            until = self.facts.today + self.policy.order_within
+            yield SuggestedOrder(test.predictor, tuple(orders), until, "next-best-test")
+        for state in _SUGGESTED:
+            for item in follow_up:
+                if item.state == state:
+                    orders = [self.policy.orders[part] for part in item.open_parts]
+                    yield SuggestedOrder(item.item, tuple(orders), self._until(item), state)
+
+    def _until(self, item: FollowUpItem) -> date:
+        """From today to the due day, at least a week; a visit that is late within its interval, at most four weeks."""
+        soon = self.facts.today + self.policy.order_within
+        if item.state == "due":
+            return max(soon, item.due) if item.due else soon
+        interval = self.columns.interval(self.policy.items[item.item], self.facts)
+        if item.item == "visit" and interval is not None:
+            return self.facts.today + min(interval, self.policy.visit_within)
+        return soon
