@@ -120,10 +120,12 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class ContextFinding:
-    """Shown beside the score, never scored (X1)."""
+    """Shown beside the score, never scored (X1 to X4); the later value of a fall comes first."""
 
     finding: str
     evidence: tuple[Evidence, ...]
+    near_onset: tuple[Evidence, ...] = ()  # malignancies that began within three years of myositis onset (X3)
+    until: date | None = None  # the last day of the cancer window (X3), in the client's zone
 
 
 @dataclass(frozen=True, slots=True)

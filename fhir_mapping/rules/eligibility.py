@@ -5,7 +5,7 @@ from datetime import datetime
 
 from fhir_mapping.evidence import Eligibility, EligibilityState, Evidence, Note
 from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, LabAnswer, Serology
-from fhir_mapping.record import Diagnosis, Doubt, PatientRecord, SourceKey
+from fhir_mapping.record import Diagnosis, Doubt, Moment, PatientRecord, SourceKey
 from fhir_mapping.rules.citation import cite, cite_diagnosis, cite_with_limit
 from fhir_mapping.rules.signs import Signs, is_broad, read_signs, signs_in_doubt
 from fhir_mapping.terms.roles import RoleWord
@@ -63,8 +63,13 @@ def is_myopathy(diagnosis: Diagnosis, serology: Serology) -> bool:
 
 def myositis_onset(record: PatientRecord, serology: Serology) -> datetime | None:
     """The earliest first instant over counted core and broad Conditions (E9); None: unknown."""
+    return min((onset.first for _, onset in onsets(record, serology)), default=None)
+
+
+def onsets(record: PatientRecord, serology: Serology) -> tuple[tuple[Diagnosis, Moment], ...]:
+    """Collect the counted core and broad Conditions that have an onset, and it (E9)."""
     counted = (d for d in record.diagnoses if d.confirmed and is_myopathy(d, serology))
-    return min((d.onset.first for d in counted if d.onset), default=None)
+    return tuple((d, d.onset) for d in counted if d.onset)
 
 
 def _barring(record: PatientRecord, signs: Signs) -> tuple[Doubt, ...]:

@@ -7,7 +7,8 @@ from typing import Literal
 
 from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, Serology, read_serology
 from fhir_mapping.record import Done, Moment, PatientRecord, SourceKey, local_day
-from fhir_mapping.rules.context import fvc_fell, pregnant
+from fhir_mapping.rules.context import pregnant
+from fhir_mapping.rules.falls import fvc_fell
 from fhir_mapping.rules.statins import statin_row
 from fhir_mapping.terms.roles import Analyte, RoleWord
 from models.inputs import FollowUpFacts, Part, PartName
