@@ -1,5 +1,6 @@
-"""The detail of a card, in this order: what must be known now, what to do, why, the estimate, the disease, what else
-there is, the limits (card format). GitHub Flavored Markdown without HTML.
+"""The detail of a card, in the order of the card format, as GitHub Flavored Markdown without HTML.
+
+What must be known now, what to do, why, the estimate, the disease, what else there is, the limits.
 
 Nothing of the record is printed but numbers in our own units, dates, and names of our own tables.
 """
@@ -31,7 +32,8 @@ from models.risk import DECISION_HORIZON, Abstained, Scored, percent
 
 _FROM_MUSCLE = "AST and ALT may not come from muscle: "
 _ASSOCIATED = ("ild", "lymphopenia")  # X1: the source's comparison
-_ON_RECORD = ("dysphagia", "ldh", "hbdh", "nlr", "statin", "checkpoint-inhibitor")
+_ANSWERS = frozenset({"negative", "positive", "weak"})
+_ON_RECORD = ("dysphagia", "statin", "checkpoint-inhibitor")
 
 
 def detail(assessment: Assessment, use_instead: str = "") -> str:
@@ -145,6 +147,9 @@ def _value(name: str, feature: Feature) -> str:
     if feature.value is not None:
         return ", ".join(filter(None, (with_unit(feature.value, feature.unit), feature.date)))
     shown = next((e for e in feature.evidence if isinstance(e.value, Decimal)), None)
+    answer = next((e for e in feature.evidence if e.value in _ANSWERS), None)
+    if shown is None and answer is not None:
+        return ", ".join(filter(None, (str(answer.value), answer.date)))
     if shown is None:
         coded = feature.state.known and feature.evidence
         return ", ".join(filter(None, (say("predictors.coded"), feature.date))) if coded else ""
@@ -231,7 +236,7 @@ def _course(now: Activity) -> str:
             say("disease.ck", ck=measured(now.ck), date=now.ck.date) if now.ck else say("disease.ck_none")
         )
     if now.peak and now.ck and now.peak.resource != now.ck.resource:
-        parts.append(f"{say('disease.peak', value=amount(now.peak))} on {now.peak.date}")
+        parts.append(say("disease.peak", value=amount(now.peak), date=now.peak.date))
     told = {now.ck.resource if now.ck else "", now.lowest.resource if now.lowest else ""}
     if now.nadir and now.nadir.resource not in told:
         parts.append(say("disease.lowest", value=amount(now.nadir)))

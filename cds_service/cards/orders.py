@@ -37,13 +37,13 @@ def suggestion(
 
 def draft_order(part: Orderable, subject: str, day: str, own: Mapping[str, Mapping[str, str]]) -> Json:
     """A ServiceRequest that a clinician may accept: status draft, intent proposal."""
-    coding = dict(own[part.part]) if part.part in own else coding(part.code)
+    code = dict(own[part.part]) if part.part in own else coding(part.code)
     return {
         "resourceType": "ServiceRequest",
         "status": "draft",
         "intent": "proposal",
         "category": [{"coding": [coding(part.category)]}],
-        "code": {"coding": [coding], "text": part.part},
+        "code": {"coding": [code], "text": part.part},
         "subject": {"reference": subject},
         "authoredOn": day,
     }

@@ -17,14 +17,20 @@ def to_do(assessment: Assessment) -> str:
     if advice is None or not (advice.follow_up or advice.suggestions):
         return ""
     lines = list(_lines(assessment, advice))
-    if not lines:
+    planned = [_planned(item) for item in advice.follow_up if item.state == "planned"]
+    if not (lines or planned):
         return say("to_do.nothing")
-    more = [say("to_do.more", n=len(lines) - LINES)] if len(lines) > LINES else []
-    return "\n".join([say("to_do.head"), "", *(f"- {line}" for line in [*lines[:LINES], *more])])
+    shown, hidden = lines[:LINES], lines[LINES:]
+    if len(shown) + len(planned) <= LINES:
+        shown += planned
+    elif planned:  # beside the last line, not at the cost of one
+        shown[-1] = "; ".join([shown[-1], *planned])
+    shown += [say("to_do.more", n=len(hidden))] if hidden else []
+    return "\n".join([say("to_do.head"), "", *(f"- {line}" for line in shown)])
 
 
 def _lines(assessment: Assessment, advice: Advice) -> Iterator[str]:
-    """First what has a button, then what is open without one, what is planned, and what is not known."""
+    """First what has a button, then what is open without one, and what is not known."""
     rows = {item.item: item for item in advice.follow_up if item.item != _STATIN}
     for suggestion in advice.suggestions:
         home = _home(suggestion, rows.values())
@@ -32,11 +38,14 @@ def _lines(assessment: Assessment, advice: Advice) -> Iterator[str]:
     for item in rows.values():
         if item.open_parts:
             yield _open(item, assessment.findings)
-    for item in rows.values():
-        if item.state == "planned":
-            yield say("to_do.booked" if item.item == "visit" else "to_do.planned", item=_item(item))
     if unknown := [_item(item) for item in rows.values() if item.state == "unknown" and not item.open_parts]:
         yield say("to_do.unknown", items=", ".join(unknown))
+
+
+def _planned(item: FollowUpItem) -> str:
+    if item.booked:
+        return say("to_do.booked", item=_item(item), day=item.booked)
+    return say("to_do.planned", item=_item(item))
 
 
 def _home(suggestion: SuggestedOrder, rows: Iterable[FollowUpItem]) -> str:

@@ -170,7 +170,7 @@ class _Course:
     def _has_fallen(self) -> bool | None:
         """Whether a CK after the peak is ≤ 50 % of it; None: left open."""
         assert self.peak is not None
-        rules, peak = self.record.mapping.tables.rules, amount_of(self.peak)
+        rules = self.record.mapping.tables.rules
         part = rules.number("activity.active_percent_of_peak") / _PER_CENT
         answers = {_is_at_most(ck, part, self.peak) for ck in self.after_peak}
         return True if True in answers else None if None in answers else False
