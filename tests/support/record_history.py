@@ -187,9 +187,10 @@ def request(chart: Chart, ingredient: str, begun: float) -> dict:
     if how == "two" and length:
         middle = begun - length / 2
         held = [(begun, middle), (middle - 1, end)]
-        drawn["dosageInstruction"] = [
-            dosage(chart, ingredient, drawn_bounds(chart, low, high), alone=False) for low, high in held
-        ]
+        periods = [drawn_bounds(chart, low, high) for low, high in held]
+        if chart.rarely(4):
+            chart.pick(*periods).pop(chart.pick("start", "end"))  # a period that is open on one side
+        drawn["dosageInstruction"] = [dosage(chart, ingredient, period, alone=False) for period in periods]
         return drawn
     bounds = drawn_bounds(chart, begun, end) if how == "bounds" and length else None
     if how == "validity" and length:
