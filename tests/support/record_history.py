@@ -1,6 +1,6 @@
 """Drawn history: the patient, diagnoses, medicines, visits, orders, procedures and reports."""
 
-from .record_draw import BASE, LOINC, SNOMED, UCUM, Chart, codes_of
+from .record_draw import BASE, LOINC, SNOMED, UCUM, Chart, codes_of, statins
 
 CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
@@ -87,6 +87,7 @@ def onset(chart: Chart) -> dict:
 
 
 def concept_of(chart: Chart, ingredient: str) -> dict:
+    ingredient = chart.pick(*statins()) if ingredient == "statin" else ingredient
     system, code = chart.pick(*codes_of("medications")[ingredient])
     return {"coding": [{"system": system, "code": code}]}
 

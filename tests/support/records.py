@@ -94,6 +94,10 @@ def records(draw) -> Record:
     chart = Chart(draw, draw(st.sampled_from(AS_OF)))
     chart.patient_reference = history.identity(chart)
     site_map = SITE_MAP if chart.rarely(6) else ()
+    failed = tuple(
+        chart.pick(*KEYS) for _ in chart.how_many(*(0,) * 9, 1, 0, 0)
+    )  # drawn first: seldom so at the end
+    missing = not_offered(chart)
     if chart.rarely(8):
         care.quiet(chart)
     else:
@@ -106,8 +110,8 @@ def records(draw) -> Record:
         any_encounter_counts=not chart.rarely(4),
         also_known_as=("http://fhir.internal",) if chart.rarely(3) else (),
         site_map=site_map,
-        failed=(chart.pick(*KEYS),) if chart.rarely(15) else (),
-        not_offered=not_offered(chart),
+        failed=failed,
+        not_offered=missing,
     )
 
 

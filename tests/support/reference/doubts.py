@@ -202,6 +202,9 @@ def rule_U3_by_words(record: dict, raw: dict, resource: dict) -> list[str]:
     named = rule_U3_named(tables, texts, roles, taken_back_by=TAKEN_BACK_BY.get(kind, "not-agent"))
     if kind == "Observation":
         named = [role for role in named if not rule_U1_no_word_doubt(record, resource, role)]
+    if kind in MEDICATIONS:  # the class of statins says nothing beside one of them, by code or by words
+        known = exposures.rule_T1_ingredients(record, {*named, *coded})
+        named = [role for role in named if role in known]
     return [role for role in named if role not in coded]
 
 
