@@ -21,14 +21,17 @@ def rule_V_pregnant(record: dict) -> bool:
     return False
 
 
-def can_be_suggested(record: dict, part: str) -> bool:
-    return part != "chest-ct" or not rule_V_pregnant(record)
+def can_be_suggested(record: dict, part: str, interval) -> bool:
+    """Not a CT in pregnancy, and not what is ordered already (a referral is no booked visit)."""
+    if part == "chest-ct" and rule_V_pregnant(record):
+        return False
+    return not rule_V3_ordered(record, part, interval)
 
 
 def open_parts(record: dict, line: dict) -> list[str]:
     """Parts that are due, overdue or were never done, and may be suggested."""
     parts = [part["part"] for part in line.get("parts", []) if part["state"] in OPEN]
-    return [part for part in parts if can_be_suggested(record, part)]
+    return [part for part in parts if can_be_suggested(record, part, line["interval"])]
 
 
 def rule_V7_next_test(record: dict, predictor: str, table: list[dict]) -> dict | None:
