@@ -238,6 +238,9 @@ class Result(Fact):
     specimen: str = ""
     reports: frozenset[str] = frozenset()  # DiagnosticReports that list this result
     interpretation_text: str = ""  # the words beside the codes: "Weakly positive" (E7)
+    codes: frozenset[Coding] = (
+        frozenset()
+    )  # those that stand in our tables: what "the same code" means (F7, X2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +282,7 @@ class Treatment(Fact):
     """A medication resource that T2 accepts, one per ingredient. Times are as T3 names them."""
 
     kind: MedicationKind
-    ingredient: str  # the role of its table row: prednisone, rituximab, statin, …
+    ingredient: str  # the role of its table row: prednisone, rituximab, atorvastatin, …
     active: bool
     completed: bool = False
     authored: Moment | None = None

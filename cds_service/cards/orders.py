@@ -13,36 +13,14 @@ from pydantic import ValidationError
 from cds_service.cards.assessment import Assessment
 from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.identity import uuid_of
+from cds_service.cards.words import say
 from cds_service.errors import first_problem
 from models.advice import ItemPart, SuggestedOrder
 from models.artefact import Code, Model, ModelError, Orderable, Policy
-from models.inputs import PartName
+from models.inputs import FOLLOW_UP_PARTS, PartName
 
 Json = dict[str, Any]
 
-_NAMES: Mapping[PartName, str] = {
-    "visit": "rheumatology visit",
-    "ck": "CK",
-    "ast": "AST",
-    "alt": "ALT",
-    "troponin-i": "troponin I",
-    "ecg": "ECG",
-    "echo": "echocardiogram",
-    "lung-function": "lung function (FVC)",
-    "chest-ct": "chest CT",
-    "anti-srp": "anti-SRP",
-    "anti-hmgcr": "anti-HMGCR",
-    "ana": "ANA titre",
-}
-_LABELS = {"order": "Order {what}", "referral": "Refer for a {what}", "appointment": "Book a {what}"}
-_NOTES = {
-    "overdue": "{name}: overdue, last on {last}",
-    "due": "{name}: due, last on {last}",
-    "never": "{name}: none on record that counts",
-    "next-best-test": "{name}: of all open tests it would tell most about the risk of recurrence",
-    "question": "{name}: would help to tell whether this is immune-mediated necrotizing myopathy",
-}
-_BY = "{label} by {until}"
 _CONDITION = re.compile(r"Condition/(?!\.{1,2}$)[A-Za-z0-9.-]{1,64}")
 
 
@@ -111,12 +89,12 @@ def suggestions(state: list[Any], assessment: Assessment, settings: CardSettings
 def label(parts: Sequence[PartName], settings: CardSettings) -> str:
     """What a button says that orders these parts; a visit is always alone."""
     kind = settings.visit_as if "visit" in parts else "order"
-    return _LABELS[kind].format(what=", ".join(_NAMES[part] for part in parts))
+    return say(f"orders.{kind}", what=_named(parts))
 
 
 def _action(thing: Thing, context: OrderContext, settings: CardSettings, policy: Policy) -> Json:
     """Its description reads well alone: some clients show nothing else."""
-    said = _BY.format(label=label(thing.names, settings), until=thing.until)
+    said = say("orders.by", label=label(thing.names, settings), until=thing.until)
     return {"type": "create", "description": said, "resource": _resource(thing, context, settings, policy)}
 
 
@@ -132,15 +110,15 @@ def service_request(thing: Thing, context: OrderContext) -> Json:
         resourceType="ServiceRequest",
         status="draft",
         intent="proposal",
-        category=[_concept(_coding(thing.parts[0].category))],
+        category=[_concept(coding(thing.parts[0].category))],
         priority="urgent" if context.urgent else "routine",
-        code=_concept(thing.coding) | {"text": ", ".join(_NAMES[part] for part in thing.names)},
+        code=_concept(thing.coding) | {"text": _named(thing.names)},
         subject={"reference": context.patient},
         encounter=_reference(context.encounter),
         occurrencePeriod=_period(thing, context),
         authoredOn=context.today.isoformat(),
         requester=_reference(context.requester),
-        reasonCode=[_concept(_coding(context.disease))] if context.disease else None,
+        reasonCode=[_concept(coding(context.disease))] if context.disease else None,
         reasonReference=_references(context.condition),
         note=[{"text": thing.note}],
     )
@@ -148,12 +126,12 @@ def service_request(thing: Thing, context: OrderContext) -> Json:
 
 def appointment(thing: Thing, context: OrderContext, policy: Policy) -> Json:
     """A visit to be booked: status proposed. A client's own code says which service."""
-    service = thing.coding if thing.own else _coding(policy.service_type)
+    service = thing.coding if thing.own else coding(policy.service_type)
     return _filled(
         resourceType="Appointment",
         status="proposed",
         serviceType=[_concept(service)],
-        specialty=[_concept(_coding(policy.specialty))],
+        specialty=[_concept(coding(policy.specialty))],
         reasonReference=_references(context.condition),
         description=thing.note,
         created=context.today.isoformat(),
@@ -193,7 +171,7 @@ def possible(model: Model, settings: CardSettings) -> Iterator[Json]:
     )
     for part in model.policy.orders.values():
         coding, own = _code_of(part, settings)
-        thing = Thing((part,), coding, own, day, _NOTES["never"].format(name=_NAMES[part.part]))
+        thing = Thing((part,), coding, own, day, say("orders.never", name=_named([part.part])))
         for context in (bare, whole):
             yield service_request(thing, context)
             if part.part == "visit":
@@ -229,15 +207,21 @@ def _things(order: SuggestedOrder, assessment: Assessment, settings: CardSetting
 
 def _code_of(part: Orderable, settings: CardSettings) -> tuple[Mapping[str, str], bool]:
     own = settings.order_codes.get(part.part)
-    return (own, True) if own else (_coding(part.code), False)
+    return (own, True) if own else (coding(part.code), False)
 
 
 def _why(part: Orderable, order: SuggestedOrder, assessment: Assessment) -> str:
     """Why one part is to be done: what it would tell, or its own state in the follow-up table."""
     test = assessment.model.policy.tests.get(order.item)
     row = None if test and part in test.orders else _row(part, assessment)
-    said = _NOTES[row.state if row else order.why]
-    return said.format(name=_NAMES[part.part], last=row.last if row else "")
+    key: str = row.state if row else order.why
+    if row and row.part in FOLLOW_UP_PARTS["antibodies"]:
+        key = "once"
+    return say(f"orders.{key}", name=_named([part.part]), last=row.last if row else "")
+
+
+def _named(parts: Sequence[PartName]) -> str:
+    return ", ".join(say(f"parts.{part}") for part in parts)
 
 
 def _row(part: Orderable, assessment: Assessment) -> ItemPart | None:
@@ -249,7 +233,8 @@ def _period(thing: Thing, context: OrderContext) -> Json:
     return {"start": context.today.isoformat(), "end": thing.until.isoformat()}
 
 
-def _coding(code: Code) -> Mapping[str, str]:
+def coding(code: Code) -> dict[str, str]:
+    """A code as FHIR and CDS Hooks write it."""
     return {"system": code.system, "code": code.code, "display": code.display}
 
 

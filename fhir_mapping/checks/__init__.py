@@ -57,7 +57,6 @@ from fhir_mapping.checks.observations import ACCEPTED, NO_VALUE, judge_observati
 from fhir_mapping.checks.people import read_person
 from fhir_mapping.checks.statuses import MEDICATIONS
 from fhir_mapping.record import (
-    Coding,
     Diagnosis,
     Done,
     Doubt,
@@ -238,11 +237,6 @@ def _roles(resource: neutral.Resource, case: Case) -> frozenset[str]:
     return roles | case.tables.ingredients(resource.codings) if resource.type == "Procedure" else roles
 
 
-def _same_codes(resource: neutral.Resource, case: Case) -> frozenset[Coding]:
-    """Choose the codings that stand in our tables: what "the same code" means (F7)."""
-    return frozenset(code for code in resource.codings if case.tables.words("observations", (code,)))
-
-
 def _record(
     gathered: Gathered,
     case: Case,
@@ -251,7 +245,7 @@ def _record(
     doubts: Iterable[Doubt],
     current: Iterable[neutral.Resource],
 ) -> PatientRecord:
-    results = [(fact, _same_codes(resource, case)) for resource, fact in facts if isinstance(fact, Result)]
+    results = [fact for _, fact in facts if isinstance(fact, Result)]
     treatments = [fact for _, fact in facts if isinstance(fact, Treatment)]
     sources = gathered.sources.items()
     return PatientRecord(

@@ -144,12 +144,10 @@ def _named(concept: Concept, kind: NamedIn, case: Case) -> frozenset[str]:
     named = frozenset(role for text in texts if text for role in case.tables.vocabulary.names(kind, text))
     if not named:
         return named
-    coded: frozenset[str] = (
-        case.tables.ingredients(concept.codings)
-        if kind == "medication"
-        else case.tables.words(_TABLE[kind], concept.codings)
-    )
-    return named - coded
+    if kind == "medication":
+        coded = case.tables.ingredients(concept.codings)
+        return case.tables.by_name(named | coded) - coded
+    return named - case.tables.words(_TABLE[kind], concept.codings)
 
 
 def _is_settled(resource: neutral.Resource, content: _Doubtable, case: Case) -> bool:

@@ -3,17 +3,17 @@
 from collections.abc import Hashable, Iterable
 from dataclasses import replace
 
-from fhir_mapping.record import Coding, Dosage, Moment, Period, Result, Treatment
+from fhir_mapping.record import Dosage, Moment, Period, Result, Treatment
 
 
-def distinct_results(found: Iterable[tuple[Result, frozenset[Coding]]]) -> tuple[Result, ...]:
+def distinct_results(found: Iterable[Result]) -> tuple[Result, ...]:
     """Count results with the same of our codes, time, value and specimen once; what stays is in the reports of all.
 
     Results without a magnitude must agree in everything that could be their answer.
     """
     kept: dict[Hashable, Result] = {}
-    for result, codes in sorted(found, key=lambda pair: pair[0].id):
-        key = (result.analyte, codes, _instants(result.when), result.specimen, _value(result))
+    for result in sorted(found, key=lambda result: result.id):
+        key = (result.analyte, result.codes, _instants(result.when), result.specimen, _value(result))
         first = kept.get(key)
         kept[key] = replace(first, reports=first.reports | result.reports) if first else result
     return tuple(kept.values())

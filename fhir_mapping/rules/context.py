@@ -1,35 +1,44 @@
-"""What is shown beside the score and never scored: context (X1), and refractory course in anti-SRP disease (Z1)."""
+"""What is shown beside the score and never scored: context (X), and refractory course in anti-SRP disease (Z1)."""
 
 from collections.abc import Hashable
 from datetime import datetime
 
+from fhir_mapping.checks.conditions import INACTIVE
 from fhir_mapping.evidence import ContextFinding, Eligibility, Evidence, FactorState, SrpRefractory
 from fhir_mapping.laboratory.bounds import amount_of, at_least
 from fhir_mapping.laboratory.results import latest
-from fhir_mapping.record import PatientRecord, Result
+from fhir_mapping.record import Diagnosis, PatientRecord, Result
 from fhir_mapping.rules.citation import cite, cite_diagnosis
 from fhir_mapping.rules.exposures import exposures
+from fhir_mapping.rules.falls import Fall, fvc_fall, lvef_fall
+from fhir_mapping.rules.since_onset import cancer_window, childhood_onset, malignancy
 from fhir_mapping.terms.roles import AgentClass, Analyte, RoleWord
 from models.inputs import State
 
 
 def context(record: PatientRecord, eligibility: Eligibility) -> tuple[ContextFinding, ...]:
-    """Give the findings of X1 that the record has, always in the same order.
+    """Give the findings of X1 to X4 that the record has, always in the same order.
 
-    Exposure counts if it began before the onset of myositis; where that is unknown it is left out (E9).
+    What is compared with the onset of myositis is left out where that is unknown (E9): exposure before it, the cancer
+    window, onset in childhood.
     """
-    findings = {
-        "ild": _diagnosed(record, "ild"),
-        "lymphopenia": _lymphopenia(record),
-        "ldh": _last(record, "ldh"),
-        "hbdh": _last(record, "hbdh"),
-        "nlr": _neutrophils_to_lymphocytes(record),
-        "dysphagia": _diagnosed(record, "dysphagia"),
-        "malignancy": _diagnosed(record, "malignancy"),
-        "statin": _exposed(record, "statin", eligibility.onset),
-        "checkpoint-inhibitor": _exposed(record, "checkpoint-inhibitor", eligibility.onset),
-    }
-    return tuple(ContextFinding(finding, evidence) for finding, evidence in findings.items() if evidence)
+    onset = eligibility.onset
+    findings = (
+        ContextFinding("ild", _diagnosed(record, "ild")),
+        ContextFinding("lymphopenia", _lymphopenia(record)),
+        ContextFinding("ldh", _last(record, "ldh")),
+        ContextFinding("hbdh", _last(record, "hbdh")),
+        ContextFinding("nlr", _neutrophils_to_lymphocytes(record)),
+        ContextFinding("dysphagia", _diagnosed(record, "dysphagia")),
+        malignancy(record, onset),
+        cancer_window(record),
+        childhood_onset(record),
+        ContextFinding("fvc-fall", _fallen(fvc_fall(record))),
+        ContextFinding("lvef-fall", _fallen(lvef_fall(record))),
+        ContextFinding("statin", _exposed(record, "statin", onset)),
+        ContextFinding("checkpoint-inhibitor", _exposed(record, "checkpoint-inhibitor", onset)),
+    )
+    return tuple(finding for finding in findings if finding.evidence)
 
 
 def srp_refractory(
@@ -50,6 +59,28 @@ def srp_refractory(
 def _diagnosed(record: PatientRecord, role: RoleWord) -> tuple[Evidence, ...]:
     """Every counted Condition of this kind (M1)."""
     return tuple(cite_diagnosis(d, role) for d in record.diagnoses if d.confirmed and d.has(role))
+
+
+def pregnant(record: PatientRecord) -> bool:
+    """Whether a counted pregnancy of the last 300 days, or an undated one, has not ended as far as it says (V)."""
+    recent = record.mapping.tables.rules.days("context.pregnancy_days")
+    return any(
+        d.confirmed
+        and d.has("pregnancy")
+        and not _has_ended(record, d)
+        and (d.onset is None or record.as_of - d.onset.last <= recent)
+        for d in record.diagnoses
+    )
+
+
+def _has_ended(record: PatientRecord, diagnosis: Diagnosis) -> bool:
+    """M1: abated by now, or inactive or resolved, which says so without a date."""
+    abated = diagnosis.abatement is not None and diagnosis.abatement.first <= record.as_of
+    return abated or diagnosis.clinical in INACTIVE
+
+
+def _fallen(fall: Fall | None) -> tuple[Evidence, ...]:
+    return (cite(fall.after), cite(fall.before)) if fall else ()
 
 
 def _lymphopenia(record: PatientRecord) -> tuple[Evidence, ...]:
@@ -113,11 +144,3 @@ def _ild(record: PatientRecord) -> FactorState:
     scanned = any(r.analyte == "chest-ct" for r in record.results)
     scanned = scanned or any(d.has("chest-ct") for d in record.done)
     return "absent" if scanned and not record.has_failed("conditions") else "missing"
-
-
-def fvc_fell(record: PatientRecord) -> Result | None:
-    return None
-
-
-def pregnant(record: PatientRecord) -> bool:
-    return False

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from fhir_mapping.evidence import Eligibility, EligibilityState, Evidence, Note
 from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, LabAnswer, Serology
-from fhir_mapping.record import Diagnosis, Doubt, PatientRecord, SourceKey
+from fhir_mapping.record import Diagnosis, Doubt, Moment, PatientRecord, SourceKey
 from fhir_mapping.rules.citation import cite, cite_diagnosis, cite_with_limit
 from fhir_mapping.rules.signs import Signs, is_broad, read_signs, signs_in_doubt
 from fhir_mapping.terms.roles import RoleWord
@@ -43,6 +43,7 @@ def eligibility(record: PatientRecord) -> Eligibility:
         _evidence(signs),
         onset,
         tuple(notes),
+        tuple(_against(record, signs.serology)) if state == "possible" else (),
         barring,
         _barring_subtype(signs.serology),
     )
@@ -62,8 +63,13 @@ def is_myopathy(diagnosis: Diagnosis, serology: Serology) -> bool:
 
 def myositis_onset(record: PatientRecord, serology: Serology) -> datetime | None:
     """The earliest first instant over counted core and broad Conditions (E9); None: unknown."""
+    return min((onset.first for _, onset in onsets(record, serology)), default=None)
+
+
+def onsets(record: PatientRecord, serology: Serology) -> tuple[tuple[Diagnosis, Moment], ...]:
+    """Collect the counted core and broad Conditions that have an onset, and it (E9)."""
     counted = (d for d in record.diagnoses if d.confirmed and is_myopathy(d, serology))
-    return min((d.onset.first for d in counted if d.onset), default=None)
+    return tuple((d, d.onset) for d in counted if d.onset)
 
 
 def _barring(record: PatientRecord, signs: Signs) -> tuple[Doubt, ...]:
@@ -139,6 +145,19 @@ def _competing(record: PatientRecord) -> Iterator[Note]:
     for name in _COMPETING:
         if any(d.confirmed and d.has(name) and not d.has("core") for d in record.diagnoses):
             yield Note("E6", f"{name.replace('-', ' ')} is coded too")
+
+
+def _against(record: PatientRecord, serology: Serology) -> Iterator[Evidence]:
+    """E3: the latest negative or weak answer of an antibody that is not positive, and another myositis that is coded."""
+    for antibody in ANTIBODIES:
+        answers: tuple[LabAnswer, ...] = ("negative", "weak")
+        told = [(serology.latest[antibody, a], a) for a in answers if (antibody, a) in serology.latest]
+        if told and antibody not in serology.positive:
+            result, answer = max(told, key=lambda each: (each[0].when.last, each[0].id))
+            yield cite(result, value=answer)
+    for name in _COMPETING:
+        coded = [d for d in record.diagnoses if d.confirmed and d.has(name) and not d.has("core")]
+        yield from (cite_diagnosis(d, name) for d in coded[:1])
 
 
 def _reason(record: PatientRecord, signs: Signs) -> str:

@@ -119,7 +119,13 @@ class Tables:
 
     def ingredients(self, codings: Iterable[Coded]) -> frozenset[str]:
         """Collect the ingredients of a medicine; of one product, more than one is a conflict (F4)."""
-        return frozenset(code.role for code in self._matches("medications", codings))
+        return self.by_name(code.role for code in self._matches("medications", codings))
+
+    def by_name(self, ingredients: Iterable[str]) -> frozenset[str]:
+        """Leave out what names no more than its class where another of the class is there: "statin" by atorvastatin."""
+        named = frozenset(ingredients)
+        classes = frozenset[str](self.agents[word].klass for word in named if self.agents[word].klass != word)
+        return named - classes
 
     def codes(self, table: RoleTable, word: RoleWord) -> tuple[CodeRow, ...]:
         """Give the rows of a table whose role has this word, in the order of the file."""
@@ -244,7 +250,8 @@ def _load_codes(
         if table not in _tables_of(row, code, roles, agents):
             raise row.error(f"role {code.role!r} has no meaning in {table}: see roles.csv")
         rows.append((row, code))
-    return CodeTable(table, (), {}, {}).with_rows(rows, systems)
+    classes = {word: agent.klass for word, agent in agents.items()}
+    return CodeTable(table, (), {}, {}, classes).with_rows(rows, systems)
 
 
 def _tables_of(

@@ -1,7 +1,7 @@
 """The rows of one table of codes, and how a code finds its rows (F4)."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fhir_mapping.terms.systems import WILDCARD, CodeSystems, loinc_check_digit_holds
 from fhir_mapping.terms.table_files import TableRow
@@ -36,6 +36,9 @@ class CodeTable:
     codes: tuple[CodeRow, ...]
     exact: Mapping[Key, CodeRow]
     stems: Mapping[Key, CodeRow]  # the codes with a wildcard, without it
+    classes: Mapping[str, str] = field(
+        default_factory=dict
+    )  # of ingredients: a wider row may name the class alone
 
     def match(self, system: str, code: str) -> Iterator[CodeRow]:
         """Yield the rows for a code, system and code both as `CodeSystems.normal` gives them."""
@@ -56,7 +59,7 @@ class CodeTable:
                 raise row.error(f"{code.system}|{code.code} stands twice in {self.name}: delete one row")
             index[key] = code
             added[code] = row
-        table = CodeTable(self.name, (*self.codes, *added), exact, stems)
+        table = CodeTable(self.name, (*self.codes, *added), exact, stems, self.classes)
         if self.name not in _MAY_OVERLAP and stems:
             _check_overlaps(table, added)
         return table
@@ -81,7 +84,8 @@ def _check_overlaps(table: CodeTable, added: Mapping[CodeRow, TableRow]) -> None
     for key, code in (*table.exact.items(), *table.stems.items()):
         for other in table.match(*key):
             rows = [added[one] for one in (code, other) if one in added]
-            if rows and other.words[0] != code.words[0]:
+            same = {code.words[0], table.classes.get(code.words[0])}
+            if rows and other.words[0] not in same:
                 last = max(rows, key=lambda row: row.number)
                 raise last.error(
                     f"{code.code} is {code.words[0]} and, by {other.code}, {other.words[0]}: decide for one"

@@ -95,7 +95,7 @@ def test_a_client_that_takes_one_action_gets_the_same_orders_in_a_suggestion_eac
 
 def test_the_suggestions_of_single_actions_have_labels_and_uuids_of_their_own():
     single = suggestions_of(NOTHING_DONE, one_action=True)
-    assert [each["label"] for each in single][:3] == ["Order CK", "Order AST", "Order ALT"]
+    assert [each["label"] for each in single][:3] == ["Order: CK", "Order: AST", "Order: ALT"]
     assert len({each["uuid"] for each in single}) == len(single)
 
 
@@ -188,16 +188,16 @@ def test_a_condition_whose_id_is_none_is_not_referred_to(wrong):
 @pytest.mark.parametrize(
     ("record", "code", "note"),
     [
-        (f"{NOTHING_DONE}; done ck-ast-alt @-40d", CK, "CK: overdue, last on 2026-01-20."),
-        (f"{REST_DONE}; done ck-ast-alt @-20d", CK, "CK: due, last on 2026-02-09."),
-        (NOTHING_DONE, ECG, "ECG: none on record that counts."),
-        (NOTHING_DONE, VISIT, "Rheumatology visit: none on record that counts."),
+        (f"{NOTHING_DONE}; done ck-ast-alt @-40d", CK, "CK: overdue, last 2026-01-20."),
+        (f"{REST_DONE}; done ck-ast-alt @-20d", CK, "CK: due, last 2026-02-09."),
+        (NOTHING_DONE, ECG, "ECG: never done."),
+        (NOTHING_DONE, VISIT, "Visit: never done."),
         (
             "imnm; anti-srp positive; predictors 1?01",
             "5048-4",
             "ANA titre: of all open tests it would tell most about the risk of recurrence.",
         ),
-        ("imnm; anti-srp positive; predictors ?101", ECG, "ECG: none on record that counts."),
+        ("imnm; anti-srp positive; predictors ?101", ECG, "ECG: never done."),
         (
             BY_WORDS,
             "33921-8",
@@ -230,7 +230,7 @@ def test_a_visit_can_be_asked_for_as_an_appointment():
             {"coding": [{"system": "http://snomed.info/sct", "code": "394810000", "display": "Rheumatology"}]}
         ],
         "reasonReference": [{"reference": "Condition/r0"}],
-        "description": "Rheumatology visit: none on record that counts.",
+        "description": "Visit: never done.",
         "created": TODAY,
         "participant": [{"actor": {"reference": "Patient/p1"}, "status": "needs-action"}],
         "requestedPeriod": [{"start": TODAY, "end": "2026-03-15"}],
@@ -266,24 +266,24 @@ def test_parts_with_one_code_are_ordered_once_and_the_order_says_what_for(one_ac
     panel, *_ = suggestions_of(record, order_codes=own, one_action=one_action)
     (action,) = panel["actions"]
     assert (panel["label"], action["description"]) == (
-        "Order CK, AST, ALT",
-        "Order CK, AST, ALT by 2026-03-08",
+        "Order: CK, AST, ALT",
+        "Order: CK, AST, ALT, by 2026-03-08",
     )
     assert action["resource"]["code"] == {"coding": [OWN], "text": "CK, AST, ALT"}
     (note,) = action["resource"]["note"]
-    assert note["text"].startswith("CK: overdue, last on 2026-01-20; AST: ")
+    assert note["text"].startswith("CK: overdue, last 2026-01-20; AST: ")
 
 
 def test_a_code_that_an_earlier_suggestion_holds_is_not_suggested_again():
     done = f"{NOTHING_DONE}; done ck-ast-alt @-1d"
     first, second, *_ = suggestions_of(done, order_codes={"visit": OWN, "ecg": OWN})
     assert codes_of([first, second]) == [["4711"], [TROPONIN]]
-    assert second["label"] == "Order troponin I"
+    assert second["label"] == "Order: troponin I"
     offered = suggestions_of(NOTHING_DONE, order_codes={"visit": OWN, "echo": OWN})
     assert [each["label"] for each in offered] == [
-        "Order CK, AST, ALT",
-        "Refer for a rheumatology visit",
-        "Order troponin I, ECG",
+        "Order: CK, AST, ALT",
+        "Refer to rheumatology",
+        "Order: troponin I, ECG",
     ]
 
 

@@ -263,19 +263,19 @@ async def test_every_visit_to_a_chart_is_a_new_call(visitor):
 
 async def test_an_accepted_suggestion_arrives_as_feedback_and_the_page_says_so(visitor):
     page, card = await visitor.open()
-    button = next(e for e in page.all("button") if e[2] == "Accept: Order CK, AST, ALT")
+    button = next(e for e in page.all("button") if e[2] == "Accept: Order: CK, AST, ALT")
     answer = await visitor.press(f"{card}/accept", f"suggestion={button[1]['value']}")
     assert (answer.status_code, answer.headers["location"]) == (303, card)
     (item,) = visitor.stored()
     assert (item.outcome, item.suggestions) == ("accepted", (button[1]["value"],))
     assert (item.card, item.at) == (card.removeprefix("/card/"), base_day())
     after = await visitor.get(card)
-    assert after.text("p", role="status") == ["Feedback stored: accepted “Order CK, AST, ALT”."]
+    assert after.text("p", role="status") == ["Feedback stored: accepted “Order: CK, AST, ALT”."]
     assert len(after.all("button", name="suggestion")) == len(page.all("button", name="suggestion")) - 1
-    assert "Accepted Order CK, AST, ALT" in after.main
+    assert "Accepted Order: CK, AST, ALT" in after.main
     start = await visitor.get("/")
     assert "1 accepted, 0 dismissed" in start.main
-    assert "high-overdue: accepted “Order CK, AST, ALT”" in start.main
+    assert "high-overdue: accepted “Order: CK, AST, ALT”" in start.main
 
 
 @pytest.mark.parametrize(

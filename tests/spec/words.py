@@ -71,12 +71,14 @@ def first_code(table: str, word: str) -> dict[str, str]:
 
 @cache
 def every_code(role: str) -> tuple[str, ...]:
-    """Every code of the tables that has this whole role, as the tables of the specification name it."""
+    """Every code of the tables that has this whole role (of a class of medicines: every ingredient's), as written here."""
     names = {system: name for name, system in SYSTEMS.items()}
+    with (TABLES / "agents.csv").open(encoding="utf-8", newline="") as rows:
+        roles = {role} | {row["ingredient"] for row in csv.DictReader(rows) if row["class"] == role}
     codes = []
     for table in CODE_FILES:
         with (TABLES / f"{table}.csv").open(encoding="utf-8", newline="") as rows:
-            codes += [row for row in csv.DictReader(rows) if row["role"] == role]
+            codes += [row for row in csv.DictReader(rows) if row["role"] in roles]
     if not codes:
         raise KeyError(f"no code for {role!r}")
     return tuple(f"{names[row['system']]}:{row['code'].replace('*', '')}" for row in codes)

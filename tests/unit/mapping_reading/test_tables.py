@@ -271,6 +271,25 @@ def test_a_drug_of_rxnorm_has_the_ingredient_of_its_row(tables):
     assert tables.ingredients([Coding(RXNORM, "198145")]) == {"prednisone"}
 
 
+@pytest.mark.parametrize(
+    ("codes", "named"),
+    [
+        ((f"{ATC}|C10BX99",), {"statin"}),
+        ((f"{ATC}|C10BX03",), {"atorvastatin"}),
+        ((f"{ATC}|C10BX99", f"{RXNORM}|83367"), {"atorvastatin"}),
+        ((f"{ATC}|C10AA01", f"{RXNORM}|83367"), {"simvastatin", "atorvastatin"}),
+        ((f"{ATC}|L01FA01",), {"rituximab"}),
+    ],
+)
+def test_a_class_alone_gives_way_to_an_ingredient_of_it(tables, codes, named):
+    assert tables.ingredients(Coding(*code.split("|")) for code in codes) == named
+
+
+def test_an_ingredient_within_the_codes_of_another_class_is_no_narrower_name(folder):
+    added(folder, "medications.csv", f"{ATC},C10BX98,other,prednisone,me")
+    assert "decide for one" in refused(folder).message
+
+
 # Statuses (M1)
 
 
