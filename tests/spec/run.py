@@ -15,7 +15,7 @@ from models.registry import Model, default_folder, load_model
 from tests.spec.language import AS_OF, Record
 from tests.support.walker import Seen, order_flaws
 
-_OF_CARDS = {"quiet_low", "order_codes", "show_possible"}
+_OF_CARDS = {"quiet_low", "order_codes", "one_action", "visit_as", "show_possible"}
 
 
 class Answer(dict[str, Any]):

@@ -242,13 +242,19 @@ def _card(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
 
 
 def _suggestions(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
-    """`5048-4, 2157-6 1920-8 1742-6`: the codes of each suggestion, in order, one for each of its actions."""
+    """`5048-4, 2157-6 1920-8 1742-6, appointment 182`: the codes of each suggestion, in order, one for each action."""
     got = [
-        " ".join(c["code"] for action in each["actions"] for c in action["resource"]["code"]["coding"])
+        " ".join(_ordered(action["resource"]) for action in each["actions"])
         for card in answer["cards"]
         for each in card.get("suggestions", [])
     ]
     return got == ([] if cell == "none" else [c.strip() for c in cell.split(",")]), got
+
+
+def _ordered(resource: dict[str, Any]) -> str:
+    if resource["resourceType"] == "Appointment":
+        return f"appointment {resource['serviceType'][0]['coding'][0]['code']}"
+    return " ".join(coding["code"] for coding in resource["code"]["coding"])
 
 
 def _label(answer: Any, cell: str) -> tuple[bool, Any]:
