@@ -287,6 +287,14 @@ def test_a_code_that_an_earlier_suggestion_holds_is_not_suggested_again():
     ]
 
 
+@pytest.mark.parametrize(("part", "role", "code"), [("ck", "ck", CK), ("visit", "referral", VISIT)])
+def test_an_order_under_a_clients_code_is_known_as_placed_by_the_site_map(part, role, code):
+    own = {part: {"system": "urn:imnm-cds:local", "code": "own", "display": "Own"}}
+    record = f"{NOTHING_DONE}; site own {role}; order local:own @-1d"
+    ordered = [each for one in codes_of(suggestions_of(record, order_codes=own)) for each in one]
+    assert not {"own", code} & set(ordered)
+
+
 @pytest.mark.parametrize("visit_as", ["referral", "appointment"])
 def test_every_label_fits_a_button(visit_as):
     chosen = CardSettings(visit_as=visit_as)
