@@ -90,7 +90,7 @@ def _every_answer_is_sound(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """
     found: list[str] = []
     seen = Seen()
-    respond, read, assess = Response.__init__, vars(patient_view)["read_body"], vars(pipeline)["assess"]
+    respond, read, gather = Response.__init__, vars(patient_view)["read_body"], vars(pipeline)["gather"]
 
     def watched(self: Response, *args: object, **kwargs: object) -> None:
         respond(self, *args, **kwargs)
@@ -104,12 +104,13 @@ def _every_answer_is_sound(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         seen.heard(body)
         return request
 
-    def assessed(gathered: Any, *args: Any) -> Any:
-        seen.read(gathered)
-        return assess(gathered, *args)
+    async def gathered(*args: Any, **kwargs: Any) -> Any:
+        gathering = await gather(*args, **kwargs)
+        seen.read(gathering.gathered)
+        return gathering
 
     monkeypatch.setattr(Response, "__init__", watched)
     monkeypatch.setattr(patient_view, "read_body", heard)
-    monkeypatch.setattr(pipeline, "assess", assessed)
+    monkeypatch.setattr(pipeline, "gather", gathered)
     yield
     assert found == []

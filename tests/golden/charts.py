@@ -144,4 +144,7 @@ def explained(name: str) -> dict[str, Any]:
 def explained_bundle(bundle: Mapping[str, Any]) -> dict[str, Any]:
     """The `explain` object of a chart; its cards are those of the hook call."""
     assessment = from_bytes(json.dumps(bundle).encode(), caller_for(CLIENT), AS_OF)
-    return as_json(assessment, CardSettings(secret=SECRET.encode(), client=CLIENT.name, instance=INSTANCE))
+    settings = CardSettings(
+        secret=SECRET.encode(), client=CLIENT.name, instance=INSTANCE, requester="Practitioner/p"
+    )
+    return as_json(assessment, settings)

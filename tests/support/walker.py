@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from fhir_mapping.record import Gathered
 
 ALLOWED = {"$.cards", "$.services"}  # empty lists that CDS Hooks allows
@@ -38,7 +40,8 @@ class Seen:
 
     def heard(self, body: bytes) -> None:
         """Note the context of a hook call."""
-        context = json.loads(body)["context"]
+        raw = msgspec.json.decode(body, type=dict[str, msgspec.Raw])  # what lies deeper may be anything
+        context = msgspec.json.decode(raw["context"])
         self.patients.add(context["patientId"])
         self.context |= {str(context["userId"]), f"Encounter/{context.get('encounterId')}"}
 
