@@ -75,6 +75,7 @@ class Eligibility:
     evidence: tuple[Evidence, ...] = ()
     onset: datetime | None = None
     notes: tuple[Note, ...] = ()
+    against: tuple[Evidence, ...] = ()  # what speaks against a possible one (E3)
     barred_by: tuple[Doubt, ...] = ()  # with these as signs it would be something else (U4)
     subtype_barred_by: tuple[Doubt, ...] = ()
 
@@ -96,9 +97,10 @@ class Measured:
 class Activity:
     """Disease now (R1) and its phase (R4).
 
-    `times_lowest`: in the phases relapse and rising the latest CK as a multiple of the nadir that it is compared with
-    (None: by code alone). `coded`: what a Condition says of a relapse, and when. `rhabdomyolysis`: the date of one
-    near the latest CK. `barred_by`: without these doubts the phase would be another one.
+    `lowest` and `times_lowest`: in the phases relapse and rising the nadir that the latest CK is compared with, and
+    how many times that it is (None: by code alone). `never_fell`: active only because it never fell to half of the peak. `coded`: what a Condition says of a relapse, and when. `rhabdomyolysis`: the date of one
+    near the latest CK. `unread_ck`: the newest CK that could not be used, if it is later than the latest one that could.
+    `barred_by`: without these doubts the phase would be another one.
     """
 
     ck: Measured | None
@@ -106,9 +108,12 @@ class Activity:
     nadir: Measured | None
     phase: Phase
     reason: str
+    lowest: Measured | None = None
     times_lowest: Decimal | None = None
+    never_fell: bool = False
     coded: Evidence | None = None
     rhabdomyolysis: Evidence | None = None
+    unread_ck: Doubt | None = None
     evidence: tuple[Evidence, ...] = ()
     barred_by: tuple[Doubt, ...] = ()
 

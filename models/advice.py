@@ -52,7 +52,8 @@ class FollowUpItem:
 
     `last` is the earliest of the parts' latest days, None where a part was never done. `due` is the day on which it is
     to be repeated and `overdue_days` counts from there, 0 unless it is overdue; both are None where `last` is, in the
-    state unknown, and for what is done once. `statin` stands in the statin row alone.
+    state unknown, and for what is done once. `booked` is the day of the visit that is planned. `statin` stands in the
+    statin row alone.
     """
 
     item: str
@@ -62,6 +63,7 @@ class FollowUpItem:
     overdue_days: int | None = None
     parts: tuple[ItemPart, ...] = ()
     evidence: tuple[str, ...] = ()
+    booked: date | None = None
     statin: Statin | None = None
 
     @property
@@ -208,6 +210,7 @@ def _item(policy: Policy, name: str, interval: timedelta | None, facts: FollowUp
         overdue_days=None if due is None else (facts.today - due).days if state == "overdue" else 0,
         parts=parts,
         evidence=tuple(p.evidence for p in rows if p.evidence),
+        booked=_booked(interval, facts) if state == "planned" and interval is not None else None,
     )
 
 
@@ -254,8 +257,14 @@ def _is_planned(part: Part, interval: timedelta | None, facts: FollowUpFacts) ->
     if interval is None:
         return bool(part.orders)
     if part.name == "visit":
-        return any(timedelta(0) < start - facts.as_of <= interval for start in facts.appointments)
+        return _booked(interval, facts) is not None
     return any(facts.as_of - written <= interval for written in part.orders)
+
+
+def _booked(interval: timedelta, facts: FollowUpFacts) -> date | None:
+    """V3: the day of the first visit that is booked within the interval from now."""
+    bookings = (b for b in facts.appointments if timedelta(0) < b.start - facts.as_of <= interval)
+    return next((booking.day for booking in bookings), None)
 
 
 def _is_quiet(policy: Policy, outcome: Scored | Abstained, banding: Banding | None, phase: Phase) -> bool:

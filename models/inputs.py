@@ -107,13 +107,21 @@ class Statin:
 
 
 @dataclass(frozen=True, slots=True)
+class Booking:
+    """A booked visit: when it begins, and that day in the client's zone."""
+
+    start: datetime
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
 class FollowUpFacts:
     """What was done and what is planned, by item of the follow-up table; an item that does not apply is left out."""
 
     as_of: datetime
     today: date
     items: Mapping[str, tuple[Part, ...]]
-    appointments: tuple[datetime, ...] = ()  # starts of booked visits
+    appointments: tuple[Booking, ...] = ()  # the earliest first
     statin: Statin | None = None
     has_ild: bool = False
     ild_since: date | None = None  # the earliest dated interstitial lung disease

@@ -8,8 +8,8 @@ from fhir_mapping.evidence import Findings
 from fhir_mapping.findings import find
 from fhir_mapping.record import Gathered
 from fhir_mapping.rules.eligibility import in_words
-from models.inputs import Predictor
 from models.advice import Advice, advise, ask
+from models.inputs import Predictor
 from models.registry import Model
 from models.risk import Abstained, Scored, score
 

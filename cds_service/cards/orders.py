@@ -37,19 +37,20 @@ def suggestion(
 
 def draft_order(part: Orderable, subject: str, day: str, own: Mapping[str, Mapping[str, str]]) -> Json:
     """A ServiceRequest that a clinician may accept: status draft, intent proposal."""
-    coding = dict(own[part.part]) if part.part in own else _coding(part.code)
+    code = dict(own[part.part]) if part.part in own else coding(part.code)
     return {
         "resourceType": "ServiceRequest",
         "status": "draft",
         "intent": "proposal",
-        "category": [{"coding": [_coding(part.category)]}],
-        "code": {"coding": [coding], "text": part.part},
+        "category": [{"coding": [coding(part.category)]}],
+        "code": {"coding": [code], "text": part.part},
         "subject": {"reference": subject},
         "authoredOn": day,
     }
 
 
-def _coding(code: Code) -> dict[str, str]:
+def coding(code: Code) -> dict[str, str]:
+    """A code as FHIR and CDS Hooks write it."""
     return {"system": code.system, "code": code.code, "display": code.display}
 
 

@@ -8,10 +8,13 @@ from typing import Any
 
 from cds_service.cards.assessment import Assessment
 from cds_service.cards.card_settings import CardSettings
+from cds_service.cards.detail import detail
 from cds_service.cards.identity import state_of, uuid_of
-from cds_service.cards.orders import suggestion
+from cds_service.cards.orders import coding, suggestion
+from cds_service.cards.reasons import override_reasons
+from cds_service.cards.summary import summary
 from cds_service.cards.why import speaks
-from cds_service.cards.words import detail, summary
+from cds_service.cards.words import say
 
 Card = dict[str, Any]
 
@@ -19,22 +22,6 @@ SOURCE_URL = (
     "https://acrabstracts.org/abstract/clinical-characterization-and-recurrence-prediction-model-for-"
     "immune-mediated-necrotizing-myopathy"
 )
-_TOPIC = {
-    "system": "http://snomed.info/sct",
-    "code": "715863001",
-    "display": "Autoimmune necrotizing myopathy",
-}
-_REASONS = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
-OVERRIDE_REASONS = [
-    {"system": _REASONS, "code": "cds-not-applicable", "display": "Does not apply to this patient"},
-    {"system": _REASONS, "code": "action-completed", "display": "Already done"},
-    {"system": _REASONS, "code": "patient-refuses", "display": "Patient declines"},
-    {
-        "system": _REASONS,
-        "code": "recipient-disagrees-evidence",
-        "display": "I do not agree with the evidence",
-    },
-]
 
 
 def render(assessment: Assessment, settings: CardSettings) -> list[Card]:
@@ -50,11 +37,11 @@ def _card(assessment: Assessment, settings: CardSettings) -> Card:
         "detail": detail(assessment, settings.use_instead),
         "indicator": assessment.advice.indicator if assessment.advice else "info",
         "source": {
-            "label": f"imnm-cds: {assessment.model.evidence} model",
+            "label": say("card.source", evidence=assessment.model.evidence),
             "url": SOURCE_URL,
-            "topic": _TOPIC,
+            "topic": coding(assessment.model.policy.disease),
         },
-        "overrideReasons": OVERRIDE_REASONS,
+        "overrideReasons": override_reasons(assessment),
     }
     orders = assessment.advice.suggestions if assessment.advice else ()
     if orders:

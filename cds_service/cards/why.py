@@ -1,64 +1,67 @@
 """Why there is, or is no, card: the one decision, in a few words for the audit and in a sentence for people."""
 
+from collections.abc import Iterator
+
 from cds_service.cards.assessment import Assessment, EligibilityUnknown
 from cds_service.cards.card_settings import CardSettings
-from fhir_mapping.evidence import Eligibility
+from cds_service.cards.words import say
+from fhir_mapping.evidence import Eligibility, Findings
+from models.advice import Advice
+from models.inputs import Phase
 from models.risk import Abstained
 
-_NOTHING = "nothing to say"
+NOTHING = "nothing to say"
+_PRESSING: dict[Phase, str] = {
+    "relapse": "possible relapse",
+    "rising": "CK rising",
+    "active": "active disease",
+}
 _ABSTAINED = {"too-few-predictors": "too little known", "record-incomplete": "record incomplete"}
-_LOW_BAND = {"overdue": "follow-up missing", "never": "follow-up missing", "warn": "statin"}  # first match
+_NOT_CONTROLLED: dict[Phase, str] = {"improving": "CK still raised", "unknown": "disease not known"}
+_GAPS = {"overdue", "never"}
+_SENTENCES = frozenset({"none", "possible", "unknown", "excluded"})
 
 
 def speaks(assessment: Assessment, settings: CardSettings) -> bool:
     """Whether there is a card. Silence means: assessed, or not an IMNM patient, and nothing to advise (V6, E3–E5)."""
-    return why(assessment, settings) != _NOTHING
+    return why(assessment, settings) != NOTHING
 
 
 def why(assessment: Assessment, settings: CardSettings) -> str:
     """Say in a few words why there is a card for this patient, the most pressing thing alone, or "nothing to say"."""
-    findings, advice, outcome = assessment.findings, assessment.advice, assessment.outcome
-    if isinstance(outcome, EligibilityUnknown):
+    findings, advice = assessment.findings, assessment.advice
+    if isinstance(assessment.outcome, EligibilityUnknown):
         return "eligibility unknown"
     if advice is None or findings.eligibility.state == "possible":
         return _not_scored(findings.eligibility, settings)
-    if findings.phase == "relapse":
-        return "possible relapse"
-    if isinstance(outcome, Abstained):
-        return _ABSTAINED[outcome.code]
-    if advice.band != "low":
-        return f"{advice.band} band"
-    states = {item.state for item in advice.follow_up}
-    if pressing := next((words for state, words in _LOW_BAND.items() if state in states), ""):
-        return pressing
-    if findings.failed:
-        return "record incomplete"
-    if findings.doubts:
-        return "could not be used"
-    return _NOTHING if advice.quiet and settings.quiet_low else "low band"
+    return next(filter(None, _reasons(assessment, findings, advice, settings)), NOTHING)
+
+
+def _reasons(
+    assessment: Assessment, findings: Findings, advice: Advice, settings: CardSettings
+) -> Iterator[str]:
+    """Whatever bars silence (V6), the most pressing first."""
+    yield _PRESSING.get(findings.phase, "")
+    yield "statin" if advice.statin else ""
+    if isinstance(assessment.outcome, Abstained):
+        yield _ABSTAINED[assessment.outcome.code]
+    yield f"{advice.band} band" if advice.band in {"intermediate", "high"} else ""
+    yield (
+        "follow-up missing"
+        if any(item.state in _GAPS for item in advice.follow_up) and not advice.quiet
+        else ""
+    )
+    yield _NOT_CONTROLLED.get(findings.phase, "")
+    yield "record incomplete" if findings.failed else ""
+    yield "could not be used" if findings.doubts else ""
+    yield "" if advice.quiet and settings.quiet_low else f"{advice.band} band"
 
 
 def silence(eligibility: str, band: str) -> str:
     """Say in a sentence why a chart of this eligibility and risk band was assessed and has no card."""
-    match eligibility:
-        case "none":
-            return (
-                "Assessed: nothing on this chart says immune-mediated necrotizing myopathy. "
-                "On such a chart the service never speaks."
-            )
-        case "possible":
-            return (
-                "Assessed: IMNM is possible and not confirmed; this client wants no card that asks about it."
-            )
-        case "unknown":
-            return "Not assessed: it is not known whether this is an IMNM patient."
-        case "excluded":
-            return "Not assessed: the patient has died."
-        case _:
-            return (
-                f"Assessed: {eligibility} IMNM, risk band {band}, nothing overdue or never done, no statin to warn of, "
-                "no sign of a relapse. Such a chart stays quiet."
-            )
+    if eligibility in _SENTENCES:
+        return say(f"silence.{eligibility}")
+    return say("silence.quiet", eligibility=eligibility, band=band)
 
 
 def _not_scored(eligibility: Eligibility, settings: CardSettings) -> str:
@@ -66,4 +69,4 @@ def _not_scored(eligibility: Eligibility, settings: CardSettings) -> str:
         return "IMNM not confirmed"
     if eligibility.state == "excluded" and eligibility.reason != "deceased":
         return "not for this patient"
-    return _NOTHING
+    return NOTHING

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cds_service.cards.render import OVERRIDE_REASONS
+from cds_service.cards.reasons import SYSTEM
 from cds_service.errors import UnusableInput
 from cds_service.events import Event
 from cds_service.settings import Limits, Settings
@@ -32,7 +32,7 @@ _LEFT_ALONE = {
     "off": "not looked at: the client is off",
     "patients-view": "not looked at: patient's own view",
 }
-_OUR_REASONS = OVERRIDE_REASONS[0]["system"]
+_OUR_REASONS = SYSTEM
 _NAMES = 44  # characters of the column of names; three columns of numbers still fit beside it
 
 

@@ -42,9 +42,12 @@ def activity(record: PatientRecord) -> Activity:
         nadir=_measured(course.nadir) if course.nadir else None,
         phase=phase,
         reason=reason,
+        lowest=_measured(rise.nadir) if rise and rise.nadir else None,
         times_lowest=_times(course.latest, rise.nadir) if course.latest and rise and rise.nadir else None,
+        never_fell=phase == "active" and not course.is_above("active"),
         coded=cite_diagnosis(coded[0], coded[0].clinical) if coded else None,
         rhabdomyolysis=_rhabdomyolysis(course) if phase == "relapse" else None,
+        unread_ck=max(course.newer, key=lambda doubt: (doubt.when, doubt.resource), default=None),
         evidence=(
             *(cite_diagnosis(diagnosis) for diagnosis in coded),
             *(cited for ck in _cited(course, rise) for cited in cite_with_limit(ck)),
@@ -97,7 +100,7 @@ class _Course:
     def open_results(self) -> tuple[Result, ...]:
         """The results whose bound or interval leaves a question of R4 open."""
         asked = [ck for rise in self.rises if rise.is_open for ck in (*rise.high, rise.nadir) if ck]
-        if self.is_active is None or (self.is_active is False and self._is_above("raised") is None):
+        if self.is_active is None or (self.is_active is False and self.is_above("raised") is None):
             asked += [ck for ck in (self.latest, self.peak, *self.after_peak) if ck]
         bounded = {ck.resource: ck for ck in asked if amount_of(ck).comparator or amount_of(ck).upto}
         return tuple(bounded.values()) or tuple({ck.resource: ck for ck in asked}.values())
@@ -114,7 +117,7 @@ class _Course:
             return "active", ""
         if unknown := self._why_unknown():
             return "unknown", unknown
-        if self._is_above("raised"):
+        if self.is_above("raised"):
             return "improving", ""
         return ("unknown", "an older CK could not be read") if self.older else ("controlled", "")
 
@@ -133,7 +136,7 @@ class _Course:
         """R4 active: > 5 × ULN, or > 2 × ULN and never down to half of the peak; None: left open."""
         if not self.is_recent:
             return False
-        high, raised, fell = self._is_above("active"), self._is_above("raised"), self._has_fallen()
+        high, raised, fell = self.is_above("active"), self.is_above("raised"), self._has_fallen()
         if high or (raised and fell is False):
             return True
         return None if high is None or (raised is not False and fell is not True) else False
@@ -158,7 +161,7 @@ class _Course:
             return (*self.newer, *left_open)
         return self.older
 
-    def _is_above(self, name: str) -> bool | None:
+    def is_above(self, name: str) -> bool | None:
         """Whether the latest CK exceeds that many × ULN; None: left open."""
         assert self.latest is not None
         times = self.record.mapping.tables.rules.number(f"activity.{name}_times_uln")
@@ -167,7 +170,7 @@ class _Course:
     def _has_fallen(self) -> bool | None:
         """Whether a CK after the peak is ≤ 50 % of it; None: left open."""
         assert self.peak is not None
-        rules, peak = self.record.mapping.tables.rules, amount_of(self.peak)
+        rules = self.record.mapping.tables.rules
         part = rules.number("activity.active_percent_of_peak") / _PER_CENT
         answers = {_is_at_most(ck, part, self.peak) for ck in self.after_peak}
         return True if True in answers else None if None in answers else False

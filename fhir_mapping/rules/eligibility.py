@@ -43,6 +43,7 @@ def eligibility(record: PatientRecord) -> Eligibility:
         _evidence(signs),
         onset,
         tuple(notes),
+        tuple(_against(record, signs.serology)) if state == "possible" else (),
         barring,
         _barring_subtype(signs.serology),
     )
@@ -144,6 +145,19 @@ def _competing(record: PatientRecord) -> Iterator[Note]:
     for name in _COMPETING:
         if any(d.confirmed and d.has(name) and not d.has("core") for d in record.diagnoses):
             yield Note("E6", f"{name.replace('-', ' ')} is coded too")
+
+
+def _against(record: PatientRecord, serology: Serology) -> Iterator[Evidence]:
+    """E3: the latest negative or weak answer of an antibody that is not positive, and another myositis that is coded."""
+    for antibody in ANTIBODIES:
+        answers: tuple[LabAnswer, ...] = ("negative", "weak")
+        told = [(serology.latest[antibody, a], a) for a in answers if (antibody, a) in serology.latest]
+        if told and antibody not in serology.positive:
+            result, answer = max(told, key=lambda each: (each[0].when.last, each[0].id))
+            yield cite(result, value=answer)
+    for name in _COMPETING:
+        coded = [d for d in record.diagnoses if d.confirmed and d.has(name) and not d.has("core")]
+        yield from (cite_diagnosis(d, name) for d in coded[:1])
 
 
 def _reason(record: PatientRecord, signs: Signs) -> str:

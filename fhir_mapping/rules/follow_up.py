@@ -11,7 +11,7 @@ from fhir_mapping.rules.context import pregnant
 from fhir_mapping.rules.falls import fvc_fell
 from fhir_mapping.rules.statins import statin_row
 from fhir_mapping.terms.roles import Analyte, RoleWord
-from models.inputs import FollowUpFacts, Part, PartName
+from models.inputs import Booking, FollowUpFacts, Part, PartName
 
 _Performed = Literal["Procedure", "DiagnosticReport"]
 
@@ -203,10 +203,12 @@ def _time_of(record: PatientRecord, encounter: Done) -> Moment:
     return start
 
 
-def _appointments(record: PatientRecord) -> tuple[datetime, ...]:
-    """V3: starts of booked visits (or of those in which no specialty is coded), made not after `as_of`."""
+def _appointments(record: PatientRecord) -> tuple[Booking, ...]:
+    """V3: booked visits (or those in which no specialty is coded), made not after `as_of`."""
+    zone = record.mapping.time_zone
     return tuple(
-        sorted(
+        Booking(start, local_day(start, zone))
+        for start in sorted(
             plan.start.first
             for plan in record.planned
             if plan.kind == "Appointment"

@@ -39,6 +39,14 @@ def codes_of(table: str) -> dict[str, tuple[tuple[str, str], ...]]:
 
 
 @cache
+def statins() -> tuple[str, ...]:
+    """The roles of medicines whose class is statin: one for each ingredient, or the class alone."""
+    with (TABLES / "agents.csv").open(encoding="utf-8", newline="") as file:
+        named = [row["ingredient"] for row in csv.DictReader(file) if row["class"] == "statin"]
+    return tuple(name for name in named if name in codes_of("medications"))
+
+
+@cache
 def index(length: int) -> st.SearchStrategy:
     return st.integers(0, length - 1)
 

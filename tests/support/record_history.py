@@ -1,6 +1,6 @@
 """Drawn history: the patient, diagnoses, medicines, visits, orders, procedures and reports."""
 
-from .record_draw import BASE, LOINC, SNOMED, UCUM, Chart, codes_of
+from .record_draw import BASE, LOINC, SNOMED, UCUM, Chart, codes_of, statins
 
 CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
@@ -87,6 +87,7 @@ def onset(chart: Chart) -> dict:
 
 
 def concept_of(chart: Chart, ingredient: str) -> dict:
+    ingredient = chart.pick(*statins()) if ingredient == "statin" else ingredient
     system, code = chart.pick(*codes_of("medications")[ingredient])
     return {"coding": [{"system": system, "code": code}]}
 
@@ -187,9 +188,10 @@ def request(chart: Chart, ingredient: str, begun: float) -> dict:
     if how == "two" and length:
         middle = begun - length / 2
         held = [(begun, middle), (middle - 1, end)]
-        drawn["dosageInstruction"] = [
-            dosage(chart, ingredient, drawn_bounds(chart, low, high), alone=False) for low, high in held
-        ]
+        periods = [drawn_bounds(chart, low, high) for low, high in held]
+        if chart.rarely(4):
+            chart.pick(*periods).pop(chart.pick("start", "end"))  # a period that is open on one side
+        drawn["dosageInstruction"] = [dosage(chart, ingredient, period, alone=False) for period in periods]
         return drawn
     bounds = drawn_bounds(chart, begun, end) if how == "bounds" and length else None
     if how == "validity" and length:

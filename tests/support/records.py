@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from . import record_care as care
 from . import record_courses as courses
 from . import record_doubts as doubts
 from . import record_history as history
 from . import record_labs as labs
 from . import record_other_labs as other_labs
+from . import record_phases as phases
 from .record_draw import AS_OF, BASE, LOINC, Chart
 
 HEALTH = list(HealthCheck)  # records are large for Hypothesis; how long they take is known
@@ -62,6 +64,7 @@ SITE_MAP = (
     ("http://local.example", "REFR", "refractory"),
     ("http://local.example", "PLEX", "plasma-exchange"),
     ("http://local.example", "WEAK", "severe-weakness"),
+    ("http://local.example", "BIOP", "necrotizing-biopsy"),
 )
 
 
@@ -87,21 +90,18 @@ def drawn(first: int, count: int) -> list[Record]:
 
 @st.composite
 def records(draw) -> Record:
-    """One patient: mostly eligible, with enough on record to be scored."""
+    """One patient: mostly eligible, with enough on record to be scored; sometimes with nothing amiss."""
     chart = Chart(draw, draw(st.sampled_from(AS_OF)))
     chart.patient_reference = history.identity(chart)
-    eligible(chart)
-    predictors(chart)
-    surroundings(chart)
     site_map = SITE_MAP if chart.rarely(6) else ()
-    if site_map:
-        site_mapped(chart)
-    for _ in chart.how_many(0, 1, 2, 1, 0):
-        spoil(chart)
-    for _ in chart.how_many(0, 1, 2, 3, 1, 0):
-        doubts.doubtful(chart)
-    if chart.rarely(4):
-        doubts.activity_in_doubt(chart)
+    failed = tuple(
+        chart.pick(*KEYS) for _ in chart.how_many(*(0,) * 9, 1, 0, 0)
+    )  # drawn first: seldom so at the end
+    missing = not_offered(chart)
+    if chart.rarely(8):
+        care.quiet(chart)
+    else:
+        eventful(chart, site_mapped if site_map else None)
     return Record(
         bundle=bundle_of(chart),
         as_of=chart.as_of_text,
@@ -110,9 +110,28 @@ def records(draw) -> Record:
         any_encounter_counts=not chart.rarely(4),
         also_known_as=("http://fhir.internal",) if chart.rarely(3) else (),
         site_map=site_map,
-        failed=(chart.pick(*KEYS),) if chart.rarely(25) else (),
-        not_offered=not_offered(chart),
+        failed=failed,
+        not_offered=missing,
     )
+
+
+def eventful(chart: Chart, site_codes) -> None:
+    """A history, the care of it, and what went wrong in writing it down."""
+    eligible(chart)
+    predictors(chart)
+    surroundings(chart)
+    if site_codes:
+        site_codes(chart)
+    if chart.rarely(2):
+        phases.phase(chart)
+    for _ in chart.how_many(0, 1, 2, 1):
+        care.care(chart)
+    for _ in chart.how_many(0, 1, 2, 1, 0):
+        spoil(chart)
+    for _ in chart.how_many(0, 1, 2, 3, 1, 0):
+        doubts.doubtful(chart)
+    if chart.rarely(4):
+        doubts.activity_in_doubt(chart)
 
 
 def not_offered(chart: Chart) -> tuple:
@@ -182,10 +201,12 @@ def surroundings(chart: Chart) -> None:
 
 def site_mapped(chart: Chart) -> None:
     """Resources with the site's own codes."""
-    code = chart.pick("REFR", "PLEX", "WEAK")
+    code = chart.pick("REFR", "PLEX", "WEAK", "BIOP", "BIOP")
     concept = {"coding": [{"system": "http://local.example", "code": code}]}
     time = chart.edge(30, 100, 400)
-    if code == "PLEX":
+    if code == "BIOP":
+        biopsy(chart, concept, time)
+    elif code == "PLEX":
         courses.given(chart, "methotrexate", 200, None)
         time = chart.when(200 - chart.pick(90, 89, 91), ("instant", "day"))
         period = {"start": time, "end": chart.when(20)}
@@ -195,6 +216,25 @@ def site_mapped(chart: Chart) -> None:
         chart.add("Condition", code=concept, onsetDateTime=time)
     else:
         chart.add("Observation", status="final", code=concept, effectiveDateTime=time, valueString="yes")
+
+
+def biopsy(chart: Chart, concept: dict, time: str) -> None:
+    """E2b: both antibodies negative, a broad code, a high CK, and a biopsy or none that could be read."""
+    if not chart.rarely(4):
+        phases.without(chart, "anti-srp", "anti-hmgcr")
+        for role in ("anti-srp", "anti-hmgcr"):
+            labs.observation(chart, role, chart.when(300, ("day",)), valueString="Negative")
+        history.condition(chart, "broad", plain=True)
+        courses.ck_at(chart, chart.pick(300, 700), 5000, 1001)
+    kind = chart.pick("Procedure", "Observation", "DiagnosticReport", "Condition", "none", "none")
+    held = {
+        "Procedure": {"status": "completed", "performedDateTime": time},
+        "Observation": {"status": "final", "effectiveDateTime": time, "valueString": "necrotizing"},
+        "DiagnosticReport": {"status": "final", "effectiveDateTime": time},
+        "Condition": {},
+    }
+    if kind != "none":
+        chart.add(kind, code=concept, **held[kind])
 
 
 def spoil(chart: Chart) -> None:

@@ -199,9 +199,12 @@ def reference_answer(record: Record) -> dict:
         "srp_refractory": found.get("srp_refractory"),
         "outcome": found["outcome"],
     }
+    if "suggestions" in found:
+        answer["suggestions"] = tuple((one["item"], tuple(one["parts"])) for one in found["suggestions"])
     if found["outcome"] in ("not-eligible", "eligibility-unknown"):
         return answer
     answer["follow_up"] = {row["item"]: reference_item(row) for row in found["follow_up"]}
+    answer |= {name: found[name] for name in ("indicator", "silent")}
     answer["next_best_test"] = found.get("next_best_test")
     if found["outcome"] == "abstained":
         return {**answer, "abstention": found["abstention"]["code"]}
@@ -238,13 +241,14 @@ def reference_activity(activity: dict) -> dict:
         return one and (float(one["value"]), float(one["times_uln"]), one["date"])
 
     line = {name: shown(activity.get(name)) for name in ("ck", "peak", "nadir")}
-    return {**line, "possible_relapse": activity["possible_relapse"], "rising": activity["rising"]}
+    return {**line, "phase": activity["phase"]}
 
 
 def reference_item(row: dict) -> tuple:
+    parts = tuple((one["part"], one["state"], one.get("last")) for one in row.get("parts", ()))
     if row["state"] in ("warn", "unknown"):
-        return (row["state"],)
-    return row["state"], row.get("last"), row.get("due"), row.get("overdue_days", 0)
+        return row["state"], parts
+    return row["state"], row.get("last"), row.get("due"), row.get("overdue_days", 0), parts
 
 
 def differences(product, independent, path: str = "") -> list[tuple[str, object, object]]:

@@ -11,8 +11,8 @@ from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.render import render
 from fhir_mapping.evidence import Activity, Barring, Evidence, Feature, Measured
 from fhir_mapping.rules import VERSION
-from models.artefact import Orderable
 from models.advice import FollowUpItem
+from models.artefact import Orderable
 from models.risk import DECISION_HORIZON, Abstained, NextBestTest, Scored
 
 FORMAT = "imnm-cds-explain/2"

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import exp
 from typing import Any
 
-from models.artefact import Model
 from models.advice import band_of
+from models.artefact import Model
 from models.risk import Scored, estimate, percent
 from models.training.fitting.served import HORIZONS
 from models.training.statistics.limits import hazard_ratio, with_limits

@@ -6,16 +6,17 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from . import facts, tables
+from .advice import rule_E3_questions, rule_V6_indicator, rule_V6_silent, rule_V7_suggestions
 from .barring import SOURCES_OF, features_of, rule_U_rows
 from .bundles import read
 from .context import rule_X1_context, rule_Z1_srp_refractory
 from .eligibility import read_answers, rule_E_eligibility
-from .followup import rule_V_follow_up, rule_V_statin
-from .relapse import rule_R_activity
+from .followup import rule_V_follow_up
+from .phase import rule_R_activity
 from .score import rule_S_score
 from .times import parse_time
 
-RULES = "2-part"
+RULES = "2"
 FEEDS_THE_SCORE = {"patient", "antibodies"}.union(*SOURCES_OF.values())
 
 
@@ -59,17 +60,29 @@ def assess_bundle(
         answer.update(rule_S_score(features, incomplete=incomplete(record)))
     else:
         answer["outcome"] = "not-eligible"
-    if answer["outcome"] == "scored":
-        answer["follow_up"] = rule_V_follow_up(record, answer["column"])
-    elif answer["outcome"] == "abstained":
-        answer["follow_up"] = rule_V_statin(record)
     if state not in ("none", "unknown"):
         answer["activity"] = rule_R_activity(record)
         answer["context"] = rule_X1_context(record)
         answer["srp_refractory"] = rule_Z1_srp_refractory(record, features["treatment_refractory"])
+    if answer["outcome"] in ("scored", "abstained"):
+        answer.update(advice_of(record, answer))
+    elif state == "possible":
+        answer["suggestions"] = rule_E3_questions(record)
     answer["refused"] = sorted(record["refused"], key=lambda row: (row["resource"], row["reason"]))
     answer["notes"] = sorted({note["rule"] for note in record["notes"]})
     return answer
+
+
+def advice_of(record: dict, answer: dict) -> dict:
+    """The follow-up table in its column (V5), what is offered, how loud the card is and whether it stays away."""
+    column = answer.get("column", "intermediate")
+    with_table = {**answer, "follow_up": rule_V_follow_up(record, column, answer["activity"]["phase"])}
+    return {
+        "follow_up": with_table["follow_up"],
+        "suggestions": rule_V7_suggestions(record, with_table),
+        "indicator": rule_V6_indicator(with_table),
+        "silent": rule_V6_silent(record, with_table),
+    }
 
 
 def moment(as_of) -> datetime:

@@ -15,7 +15,7 @@ AS_OF = "2026-03-01"
 def printable(value):
     """Exact numbers as JSON numbers, instants as written in ISO 8601; what has no value is left out."""
     if isinstance(value, dict):
-        held = {name: printable(part) for name, part in value.items() if name != "open"}
+        held = {name: printable(part) for name, part in value.items() if name not in ("open", "interval")}
         return {name: part for name, part in held.items() if part is not None and part != ""}
     if isinstance(value, list | tuple):
         return [printable(part) for part in value]

@@ -5,7 +5,9 @@ from .ana import rule_A3_high_ana
 from .cardiac import rule_C_cardiac_involvement
 from .drr import rule_D_high_drr
 from .eligibility import read_answers, rule_E8_subtype, rule_U4_would_be
+from .phase import rule_R4_left_open_by, rule_R4_phase
 from .refractory import rule_T9_newer_ck, rule_T_treatment_refractory
+from .statins import rule_V_statin_doubts
 from .tables import number
 from .values import over_limit
 
@@ -67,8 +69,13 @@ def with_doubts(record: dict, doubts: list, *, open_ck: bool) -> dict:
 
 def answers_of(record: dict) -> dict:
     """Whatever a doubt can change, as far as it can be compared."""
-    held = {name: comparable(feature) for name, feature in features_of(record).items()}
-    return {**held, "subtype": rule_E8_subtype(record), "eligibility": rule_U4_would_be(record)}
+    held: dict = {name: comparable(feature) for name, feature in features_of(record).items()}
+    return {
+        **held,
+        "subtype": rule_E8_subtype(record),
+        "eligibility": rule_U4_would_be(record),
+        "phase": rule_R4_phase(record),
+    }
 
 
 def comparable(feature: dict) -> tuple:
@@ -96,12 +103,14 @@ def rule_U6_bars(record: dict) -> dict:
     return bars
 
 
-def rule_U6_open(record: dict, features: dict) -> list[dict]:
+def rule_U6_open(record: dict, features: dict, *, with_phase: bool) -> list[dict]:
     """Results that were read and left a question open: doubts for that question alone (F5)."""
     rows = []
     for name, feature in features.items():
         for result, role in feature.get("open", []):
             rows.append(row_of(result["name"], role, "interval", result["text"][:10], "code", {name}))
+    for ck in rule_R4_left_open_by(record) if with_phase else ():
+        rows.append(row_of(ck["name"], "ck", "interval", ck["text"][:10], "code", {"phase"}))
     if rule_U4_open_ck_matters(record):
         times = number(record["tables"], "eligibility.ck_times_uln")
         for ck in (result for result in record["results"] if result["analyte"] == "ck"):
@@ -124,32 +133,13 @@ def row_of(resource: str, role: str, reason: str, date: str, by: str, bars: set)
     return {**row, "date": date} if date else row
 
 
-def rule_U6_statin(record: dict) -> list:
-    """Statins by words or as a doubt, where the statin row asks and no statin that was read is on the list."""
-    hmgcr, srp = record["hmgcr"], record["srp"]
-    asks = hmgcr == "positive" or ("positive" not in (hmgcr, srp) and not hmgcr)
-    listed = [
-        treatment
-        for treatment in record["treatments"]
-        if treatment["ingredient"] == "statin"
-        and treatment["kind"] in ("MedicationRequest", "MedicationStatement")
-        and treatment["status"] == "active"
-    ]
-    if not asks or listed or record.get("undated_statin"):
-        return []
-    doubts = []
-    for doubt in record["doubts"]:
-        kind = doubt.resource.split("/")[0]
-        named = doubt.role == "statin" and kind in ("MedicationRequest", "MedicationStatement")
-        if named and doubt.status not in ("completed", "stopped", "on-hold"):
-            doubts.append(doubt)
-    return doubts
-
-
 def rule_U_rows(record: dict, features: dict, state: str) -> list[dict]:
     """`doubts` of the answer: those that change something, and only what each changes."""
     bars = rule_U6_bars(record)
-    for doubt in rule_U6_statin(record):
+    with_phase = state not in ("none", "unknown")  # the phase is said where `activity` is
+    if not with_phase:
+        bars = {doubt: names - {"phase"} for doubt, names in bars.items()}
+    for doubt in rule_V_statin_doubts(record):
         bars[doubt] |= {"statin"}
     if state in ("definite", "probable"):  # only their cards can be silent by V6
         for doubt in rule_T9_newer_ck(record):
@@ -157,7 +147,7 @@ def rule_U_rows(record: dict, features: dict, state: str) -> list[dict]:
     rows = []
     for doubt, names in bars.items():
         rows.append(row_of(doubt.resource, doubt.role, doubt.reason, doubt.date, doubt.by, names))
-    rows += rule_U6_open(record, features)
+    rows += rule_U6_open(record, features, with_phase=with_phase)
     merged: dict = {}
     for row in rows:
         key = (row["resource"], row["role"])

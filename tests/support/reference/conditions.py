@@ -79,14 +79,20 @@ def rule_M1_condition(record: dict, resource: dict) -> tuple[str, str, str]:
     if verification in ("refuted", "entered-in-error") and not reason2:
         return verification, clinical, verification
     reason = reason or reason2 or reason3
-    has_abatement = any(name.startswith("abatement") for name in resource)
     abated = rule_M1_abated(record, resource)
     later = abated is not None and abated["first"] > record["as_of"]
     if not clinical:
-        clinical = "resolved" if has_abatement and not later else "active"
+        clinical = "resolved" if rule_M1_is_over(record, resource) else "active"
     elif later and clinical in ("inactive", "resolved"):
         clinical = "active"
     return verification, clinical, reason
+
+
+def rule_M1_is_over(record: dict, resource: dict) -> bool:
+    """Is there an abatement[x] that is not after `as_of`?"""
+    abated = rule_M1_abated(record, resource)
+    later = abated is not None and abated["first"] > record["as_of"]
+    return any(name.startswith("abatement") for name in resource) and not later
 
 
 def rule_M1_abated(record: dict, resource: dict) -> dict | None:
@@ -124,6 +130,7 @@ def keep_condition(record: dict, resource: dict, roles: set[str]) -> str:
             "when": when,
             "recorded": parse_time(resource.get("recordedDate"), record["zone"]),
             "abated": rule_M1_abated(record, resource),
+            "over": rule_M1_is_over(record, resource),
             "confirmed": verification == "confirmed",
             "clinical": clinical,
             "eligible": clinical in ELIGIBLE,

@@ -1,8 +1,13 @@
 # ruff: noqa: N802 - the functions bear the ids of the rules
-"""Context beside the score, and the published factors of refractory anti-SRP disease (rules X1, Z1)."""
+"""Context beside the score, and the published factors of refractory anti-SRP disease (rules X1 to X4, Z1)."""
 
 from .cardiac import counted
 from .drr import of_analyte, same_specimen
+from .eligibility import age_at, rule_E9_onset
+from .falls import rule_X2_fall
+from .statins import is_statin
+from .tables import number
+from .times import days
 
 
 def latest(record: dict, analyte: str) -> dict | None:
@@ -32,8 +37,28 @@ def rule_X1_nlr(record: dict) -> bool:
 def rule_X1_exposed(record: dict, ingredient: str) -> bool:
     """A statin or checkpoint inhibitor begun before myositis onset."""
     onset = record["onset"]
-    taken = [one["start"] for one in record["treatments"] if one["ingredient"] == ingredient]
+    taken = []
+    for one in record["treatments"]:
+        statin = ingredient == "statin" and is_statin(record, one["ingredient"])
+        if statin or one["ingredient"] == ingredient:
+            taken.append(one["start"])
     return onset is not None and any(start < onset for start in taken)
+
+
+def rule_X3_cancer_window(record: dict) -> bool:
+    """Until 1,096 days after myositis onset, malignancy or not."""
+    window = days(number(record["tables"], "context.cancer_days"))
+    return record["onset"] is not None and record["as_of"] - record["onset"] <= window
+
+
+def rule_X4_childhood_onset(record: dict) -> bool:
+    """Onset, by its last possible instant, before the 18th birthday of somebody who is an adult now."""
+    adult = number(record["tables"], "eligibility.adult_age")
+    latest = rule_E9_onset(record, "last")
+    now = age_at(record)
+    if latest is None or now is None or now < adult:
+        return False
+    return age_at(record, latest) < adult
 
 
 def rule_X1_context(record: dict) -> list[str]:
@@ -45,6 +70,10 @@ def rule_X1_context(record: dict) -> list[str]:
         "nlr": rule_X1_nlr(record),
         "dysphagia": bool(counted(record, "dysphagia")),
         "malignancy": bool(counted(record, "malignancy")),
+        "cancer-window": rule_X3_cancer_window(record),
+        "childhood-onset": rule_X4_childhood_onset(record),
+        "fvc-fall": rule_X2_fall(record, "fvc") is not None,
+        "lvef-fall": rule_X2_fall(record, "lvef") is not None,
         "statin": rule_X1_exposed(record, "statin"),
         "checkpoint-inhibitor": rule_X1_exposed(record, "checkpoint-inhibitor"),
     }

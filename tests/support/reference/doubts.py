@@ -14,6 +14,7 @@ from .roles import MEDICATIONS, analytes_of, roles_of
 from .spelling import rule_U3_named, says_any, texts_of
 from .statuses import rule_U1_never_took_place
 from .tables import as_text, codings_of, number
+from .times import rule_F3_time
 from .values import DIMENSION, rule_F5_magnitude
 
 VALUE_NAMES = (
@@ -58,6 +59,14 @@ ABSENT_REASONS = (
     "not-a-number",
     "negative-infinity",
     "positive-infinity",
+)
+BY_VALUE = (  # F5, F6 and F8: the result itself was taken
+    "data absent",
+    "no number",
+    "no unit",
+    "unknown unit",
+    "implausible",
+    "several reference ranges",
 )
 NAMES = {
     "ast-alt-ratio": "drr",
@@ -173,9 +182,7 @@ def roles_by_code(record: dict, raw: dict, resource: dict, reason: str) -> list[
         if "core" in words:
             words -= {"broad", "broad-antibody", "broad-hmgcr"}
         return sorted({NAMES.get(word, word) for word in words} & {"core", "broad", "cardiac"})
-    agents = sorted(
-        word for word in words if word in record["tables"]["agents"] and word != "checkpoint-inhibitor"
-    )
+    agents = sorted(exposures.rule_T1_ingredients(record, words) - {"checkpoint-inhibitor"})
     if agents or kind == "Procedure":
         return agents
     no_words = not exposures.rule_U3_medicine_texts(record, resource)
@@ -195,6 +202,9 @@ def rule_U3_by_words(record: dict, raw: dict, resource: dict) -> list[str]:
     named = rule_U3_named(tables, texts, roles, taken_back_by=TAKEN_BACK_BY.get(kind, "not-agent"))
     if kind == "Observation":
         named = [role for role in named if not rule_U1_no_word_doubt(record, resource, role)]
+    if kind in MEDICATIONS:  # the class of statins says nothing beside one of them, by code or by words
+        known = exposures.rule_T1_ingredients(record, {*named, *coded})
+        named = [role for role in named if role in known]
     return [role for role in named if role not in coded]
 
 
@@ -270,6 +280,8 @@ def rule_U1_no_value(record: dict) -> None:
         if role not in (*MEASURED, "ana", *ANTIBODIES):
             continue
         resource = result["resource"]
+        if is_empty(result) and rule_U1_absent_reason(resource) != "none":
+            record["unread_results"].append(result)
         members = {target_of(record, member.get("reference")) for member in resource.get("hasMember") or []}
         if not is_empty(result) or members & set(read):
             continue
@@ -280,6 +292,17 @@ def rule_U1_no_value(record: dict) -> None:
     for result in record["results"]:
         rule_F5_open_questions(record, result)
     record["results"] = [result for result in record["results"] if not is_empty(result)]
+
+
+def rule_V1_done_all_the_same(record: dict, resource: dict, reason: str) -> None:
+    """A result that was refused for its value or unit alone was done, but not one that U1 calls no doubt."""
+    if reason not in BY_VALUE or rule_U1_is_none(record, resource, reason):
+        return
+    if reason == "data absent" and rule_U1_absent_reason(resource) != "doubt":
+        return
+    moment, _ = rule_F3_time(record, facts.rule_F3_observation_time(record, resource))
+    for analyte in analytes_of(record, resource) if moment else ():
+        record["unread_results"].append({**moment, "analyte": analyte, "resource": resource})
 
 
 def is_empty(result: dict) -> bool:

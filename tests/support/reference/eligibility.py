@@ -103,6 +103,14 @@ def rule_E2b_biopsy(record: dict) -> bool:
     return any("necrotizing-biopsy" in fact["roles"] for fact in facts)
 
 
+def rule_E2b_not_read(record: dict) -> bool:
+    """Would a biopsy that stands where nobody could read make E2b hold?"""
+    mapped = any("necrotizing-biopsy" in role.split() for _, _, role in record["tables"]["site_codes"])
+    asks = "broad" in rule_M1_broad_words(record, NOTHING) and rule_E8_subtype(record) == "seronegative"
+    unread = bool(record["failed"] & {"procedures", "reports"})
+    return mapped and asks and unread and rule_E_ck_high(record)
+
+
 def rule_E3_spoken_against(record: dict) -> bool:
     """Both antibodies read as negative, or another myositis-specific antibody positive.
 
@@ -163,17 +171,19 @@ def rule_F9_not_established(record: dict) -> bool:
     failed = record["failed"]
     if failed & {"patient", "conditions", "antibodies"}:
         return True
+    if rule_E2b_not_read(record):
+        return True
     with_ck = rule_E_before_exclusion(record, Tried(high_ck=True))[0] != "none"
     return "enzymes" in failed and (with_ck or "broad" in rule_M1_broad_words(record, NOTHING))
 
 
-def rule_E9_onset(record: dict):
-    """The earliest first instant over counted core and broad Conditions."""
+def rule_E9_onset(record: dict, instant: str = "first"):
+    """The earliest first (or last possible) instant over counted core and broad Conditions."""
     dated = []
     for condition in record["conditions"]:
         named = "core" in condition["roles"] or rule_E2_is_broad(record, condition)
         if named and condition["confirmed"] and condition["when"]:
-            dated.append(condition["when"]["first"])
+            dated.append(condition["when"][instant])
     return min(dated, default=None)
 
 
@@ -195,13 +205,13 @@ def rule_E5_dead(record: dict) -> bool:
     return resource.get("deceasedBoolean") is True or unreadable or bool(died and died["first"] <= as_of)
 
 
-def age_at(record: dict) -> int | None:
+def age_at(record: dict, moment=None) -> int | None:
     """Completed years from the last possible birth date; None if unknown or not yet born."""
     zone, as_of = record["zone"], record["as_of"]
     born = parse_time(record["patient"]["born"], zone)
     if born is None or born["first"] > as_of:
         return None
-    return completed_years(day_of(born["last"], zone), day_of(as_of, zone))
+    return completed_years(day_of(born["last"], zone), day_of(moment or as_of, zone))
 
 
 def read_answers(record: dict) -> dict:

@@ -250,6 +250,13 @@ def same_treatment(treatment: dict, other: dict) -> bool:
     return True
 
 
+def rule_T1_ingredients(record: dict, roles: set[str]) -> set[str]:
+    """The ingredients that the roles of a medicine name; the class of statins says nothing beside one of them."""
+    held = roles & set(record["tables"]["agents"])
+    statins = {name for name in held if class_of(record, name) == "statin"}
+    return held - {"statin"} if len(statins) > 1 else held
+
+
 def class_of(record: dict, ingredient: str) -> str:
     return record["tables"]["agents"][ingredient]["class"]
 
@@ -329,14 +336,20 @@ def rule_T4_mg_per_day(record: dict, treatment: dict, day) -> Fraction:
     held = instructions(record, treatment["resource"])
     total = Fraction(0)
     for instruction in held:
-        start, end = bounds_of(record, instruction)
-        if len(held) > 1 and not start:
-            continue
-        stop = min(end["last"], record["as_of"]) if end else record["as_of"]
-        if len(held) > 1 and not covers(record, start["first"], stop, day):
+        if len(held) > 1 and not rule_T4_counts_on(record, treatment, instruction, day):
             continue
         total += daily_mg(record, instruction) * Fraction(factor)
     return total
+
+
+def rule_T4_counts_on(record: dict, treatment: dict, instruction: dict, day) -> bool:
+    """One of several instructions counts within its own boundsPeriod; an open side of it is the request's."""
+    start, end = bounds_of(record, instruction)
+    if not bounds_period(instruction):
+        return False
+    begun = start["first"] if start else treatment["start"]
+    stop = min(end["last"], record["as_of"]) if end else treatment["end"]
+    return covers(record, begun, stop, day)
 
 
 def daily_mg(record: dict, instruction: dict) -> Fraction:

@@ -18,10 +18,12 @@ from .conditions import keep_condition
 from .limits import rule_F8_limits
 from .roles import TABLES_OF, analytes_of, roles_of
 from .shapes import rule_F3_shape
+from .statins import LISTS, is_statin
 from .statuses import rule_F3_status, rule_T2_counts
 from .tables import as_text, number, words_of
 from .times import parse_time, rule_F3_birth_date, rule_F3_first_written, rule_F3_time
 from .values import DIMENSION, rule_F5_magnitude, shown_number
+from .visits import rule_V4_status_unclear
 
 ANSWERS = ("ana", "anti-srp", "anti-hmgcr", "other-msa")
 LIMIT_NEEDED = ("troponin-i", "troponin-t", "nt-probnp")
@@ -41,6 +43,7 @@ def build(data, as_of, zone, tables: dict, options: dict) -> dict:
         "not_offered": set(options["not_offered"]),
         **{name: [] for name in ("results", "conditions", "treatments", "done", "plans")},
         **{name: [] for name in ("refused", "doubts", "notes", "named_core")},
+        **{name: [] for name in ("unread_results", "unclear_encounters")},
         "report_members": {},
     }
     entries = entries_of(data)
@@ -94,6 +97,8 @@ def judge(record: dict, raw: dict) -> None:
     if wordless or (reason and (roles or reason == "other patient")):
         refuse(record, raw, reason)
     doubts.rule_U1_consider(record, raw, resource, reason)
+    if kind == "Observation":
+        doubts.rule_V1_done_all_the_same(record, resource, reason)
 
 
 def keeper_of(kind: str):
@@ -233,17 +238,19 @@ def keep_report(record: dict, resource: dict, roles: set[str]) -> str:
 
 
 def keep_encounter(record: dict, resource: dict, roles: set[str]) -> str:
-    if resource.get("status") not in ("finished", "in-progress"):
+    unclear = rule_V4_status_unclear(resource)
+    if resource.get("status") not in ("finished", "in-progress") and not unclear:
         return ""
     period = resource.get("period") or {}
     start = parse_time(period.get("start"), record["zone"])
     ended = rule_F3_first_written((period.get("end"), period.get("start")), record["zone"])
-    if resource["status"] == "in-progress":
+    if resource.get("status") == "in-progress":
         ended = start  # V4 counts it at its start
     moment, reason = rule_F3_time(record, ended)
     if reason:
-        return reason
-    record["done"].append({**base_of(resource, moment, roles), "start": start})
+        return "" if unclear else reason
+    kept = "unclear_encounters" if unclear else "done"
+    record[kept].append({**base_of(resource, moment, roles), "start": start})
     return ""
 
 
@@ -283,14 +290,14 @@ def keep_medication(record: dict, resource: dict, roles: set[str]) -> str:
     excluded = exposures.rule_T1_excluded_route(record, resource)
     if excluded:
         return ""
-    if reason == "undated" and on_the_list(resource, roles):
+    if reason == "undated" and on_the_list(record, resource, roles):
         record["undated_statin"] = True  # a list that gives no dates still warns
         return ""
     if reason:
         return reason
     if exposures.rule_T1_unresolved(record, resource):
         return "unresolved"
-    ingredients = roles & set(record["tables"]["agents"])
+    ingredients = exposures.rule_T1_ingredients(record, roles)
     if len(ingredients) > 1:
         return "conflicting codes"
     if ingredients:
@@ -298,10 +305,10 @@ def keep_medication(record: dict, resource: dict, roles: set[str]) -> str:
     return ""
 
 
-def on_the_list(resource: dict, roles: set[str]) -> bool:
+def on_the_list(record: dict, resource: dict, roles: set[str]) -> bool:
     """Is this an active statin of the medication list (rules 7)?"""
-    listed = resource["resourceType"] in ("MedicationRequest", "MedicationStatement")
-    return listed and "statin" in roles and resource.get("status") == "active"
+    listed = resource["resourceType"] in LISTS and resource.get("status") == "active"
+    return listed and any(is_statin(record, role) for role in roles)
 
 
 def rule_F7_duplicates(record: dict) -> None:

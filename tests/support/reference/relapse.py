@@ -1,17 +1,33 @@
 # ruff: noqa: N802 - the functions bear the ids of the rules
-"""Disease now, and a possible relapse now (rules R1 and R2)."""
+"""Disease now: the line of CK results, a possible relapse and a rising CK (rules R1, R2, R2b)."""
 
 from fractions import Fraction
 
-from .drr import of_analyte
+from .drr import of_analyte, ratio_of
 from .eligibility import RELAPSING, rule_E2_is_broad
+from .questions import (
+    NO,
+    Answer,
+    all_of,
+    any_of,
+    asked,
+    can_be_highest,
+    highest_of,
+    lowest_of,
+    no,
+    plainly,
+)
 from .tables import number
 from .times import day_of, days
-from .values import at_least, at_most, height, over_limit
+from .values import height, over_limit
 
 
 def span(record: dict, name: str):
     return days(number(record["tables"], f"activity.{name}"))
+
+
+def times(record: dict, name: str):
+    return number(record["tables"], f"activity.{name}")
 
 
 def shown(ck: dict) -> dict:
@@ -30,16 +46,30 @@ def depth(ck: dict) -> tuple:
     return ends[0], height(ck)[1], ends[-1]
 
 
-def rule_R1_line(record: dict) -> dict:
-    """The latest CK, its peak (of several the earliest) and the nadir after the peak."""
+def rule_R1_latest(record: dict) -> dict | None:
+    return max(of_analyte(record, "ck"), key=lambda ck: (ck["last"], depth(ck)), default=None)
+
+
+def rule_R1_peak(record: dict) -> dict | None:
+    """The highest on record, of several the earliest."""
     every = of_analyte(record, "ck")
-    if not every:
+    top = max((depth(ck) for ck in every), default=None)
+    return min((ck for ck in every if depth(ck) == top), key=lambda ck: ck["last"], default=None)
+
+
+def rule_R1_after_peak(record: dict) -> list[dict]:
+    """CK results strictly later than the peak; results of one day without a time have no order."""
+    peak = rule_R1_peak(record)
+    return [ck for ck in of_analyte(record, "ck") if peak is not None and ck["first"] > peak["last"]]
+
+
+def rule_R1_line(record: dict) -> dict:
+    """The latest CK, its peak and the nadir after the peak."""
+    latest, peak = rule_R1_latest(record), rule_R1_peak(record)
+    if latest is None or peak is None:
         return {}
-    latest = max(every, key=lambda ck: (ck["last"], depth(ck)))
-    top = max(depth(ck) for ck in every)
-    peak = min((ck for ck in every if depth(ck) == top), key=lambda ck: ck["last"])
-    after = [ck for ck in every if ck["first"] > peak["last"]]
     line = {"ck": shown(latest), "peak": shown(peak)}
+    after = rule_R1_after_peak(record)
     if after:
         line["nadir"] = shown(min(after, key=lambda ck: (height(ck), ck["last"])))
     return line
@@ -60,29 +90,41 @@ def rule_R2a_coded(record: dict) -> bool:
     return False
 
 
-def rule_R2_nadir(record: dict, before: list[dict]):
-    """The lowest result that is an improvement on an earlier one above 2 x ULN; None without improvement."""
-    tables = record["tables"]
-    times = number(tables, "activity.improved_times_uln")
-    percent = number(tables, "activity.improved_percent_of_peak")
-    improved = []
-    for ck in before:
-        earlier = [other for other in before if other["last"] < ck["last"]]
-        if not earlier:
-            continue
-        highest = max(earlier, key=lambda other: (at_least(other), other["magnitude"].low_open))
-        if over_limit(highest, times) is not True:
-            continue
-        halved = at_most(ck) * 100 <= at_least(highest) * Fraction(percent)
-        if over_limit(ck, times) is False or halved:
-            improved.append(at_most(ck))
-    return min(improved, default=None)
+def before(record: dict, ck: dict) -> list[dict]:
+    return [other for other in of_analyte(record, "ck") if other["last"] < ck["last"]]
 
 
-def rule_R2_raised(record: dict, ck: dict, nadir) -> bool:
-    tables = record["tables"]
-    high = at_least(ck) >= nadir * Fraction(number(tables, "activity.times_nadir"))
-    return high and over_limit(ck, number(tables, "activity.times_uln")) is True
+def rule_R2_improved(record: dict, ck: dict) -> Answer:
+    """Is a result at most 2 x ULN, or half of the highest before it, that highest being above 2 x ULN?"""
+    earlier = before(record, ck)
+    if not earlier:
+        return NO
+    limit = times(record, "improved_times_uln")
+    half = Fraction(times(record, "improved_percent_of_peak")) / 100
+    tops = can_be_highest(earlier)
+    over = {over_limit(top, limit) for top in tops}
+    was_high = asked(over.pop() if len(over) == 1 else None, *tops)
+    low = no(asked(over_limit(ck, limit), ck))
+    ratio = ratio_of(ck["magnitude"], highest_of(earlier))
+    halved = no(asked(ratio.above(half), ck, *tops))
+    return all_of(was_high, any_of(low, halved))
+
+
+def rule_R2_risen(record: dict, ck: dict, earlier: list[dict], nadirs: str, ulns: str) -> Answer:
+    """Is a CK so many times the nadir of the earlier results and above so many times its limit?"""
+    answers = [(one, rule_R2_improved(record, one)) for one in earlier]
+    sure = [one for one, answer in answers if answer.truth is True]
+    perhaps = [one for one, answer in answers if answer.truth is None]
+    if not sure and not perhaps:
+        return NO
+    improved = any_of(*(answer for _, answer in answers))
+    ratio = ratio_of(ck["magnitude"], lowest_of(sure, perhaps))
+    from_nadir = asked(ratio.at_least(times(record, nadirs)), ck, *sure, *perhaps)
+    return all_of(improved, from_nadir, asked(over_limit(ck, times(record, ulns)), ck))
+
+
+def rule_R2_is_recent(record: dict, ck: dict) -> bool:
+    return record["as_of"] - ck["last"] <= span(record, "recent_days")
 
 
 def last_of_each_day(record: dict) -> list[dict]:
@@ -92,35 +134,35 @@ def last_of_each_day(record: dict) -> list[dict]:
     return [by_day[day] for day in sorted(by_day)]
 
 
-def rule_R2b_two_high(record: dict) -> bool:
-    """The two latest CK results, on different days, both risen from the nadir."""
+def rule_R2_two_high(record: dict) -> Answer:
+    """(b): the two latest CK results, on different days, both risen from the nadir."""
     daily = last_of_each_day(record)
     if len(daily) < 2:
-        return False
+        return NO
     earlier, later = daily[-2:]
-    if later["last"] - earlier["last"] > span(record, "pair_days"):
-        return False
-    if record["as_of"] - later["last"] > span(record, "recent_days"):
-        return False
-    before = [ck for ck in of_analyte(record, "ck") if ck["last"] < earlier["last"]]
-    nadir = rule_R2_nadir(record, before)
-    if nadir is None:
-        return False
-    return rule_R2_raised(record, earlier, nadir) and rule_R2_raised(record, later, nadir)
+    apart = later["last"] - earlier["last"]
+    if apart > span(record, "pair_days") or not rule_R2_is_recent(record, later):
+        return NO
+    held = before(record, earlier)
+    return all_of(*(rule_R2_risen(record, ck, held, "times_nadir", "times_uln") for ck in (earlier, later)))
 
 
-def rule_R2_rising(record: dict) -> bool:
-    """The latest CK alone is high: no headline."""
-    daily = last_of_each_day(record)
-    if not daily or record["as_of"] - daily[-1]["last"] > span(record, "recent_days"):
-        return False
-    latest = daily[-1]
-    before = [ck for ck in of_analyte(record, "ck") if ck["last"] < latest["last"]]
-    nadir = rule_R2_nadir(record, before)
-    return nadir is not None and rule_R2_raised(record, latest, nadir)
+def rule_R2_one_very_high(record: dict) -> Answer:
+    """(c): the latest CK alone is at least 3 x the nadir and above 5 x ULN."""
+    latest = rule_R1_latest(record)
+    if latest is None or not rule_R2_is_recent(record, latest):
+        return NO
+    return rule_R2_risen(record, latest, before(record, latest), "single_times_nadir", "single_times_uln")
 
 
-def rule_R_activity(record: dict) -> dict:
-    coded, two_high = rule_R2a_coded(record), rule_R2b_two_high(record)
-    rising = not two_high and rule_R2_rising(record)
-    return {**rule_R1_line(record), "possible_relapse": coded or two_high, "rising": rising}
+def rule_R2_relapse(record: dict) -> Answer:
+    coded = plainly(rule_R2a_coded(record))
+    return any_of(coded, rule_R2_two_high(record), rule_R2_one_very_high(record))
+
+
+def rule_R2b_rising(record: dict) -> Answer:
+    """The latest CK alone has risen."""
+    latest = rule_R1_latest(record)
+    if latest is None or not rule_R2_is_recent(record, latest):
+        return NO
+    return rule_R2_risen(record, latest, before(record, latest), "times_nadir", "times_uln")

@@ -1,0 +1,285 @@
+"""The detail of a card, in the order of the card format, as GitHub Flavored Markdown without HTML.
+
+What must be known now, what to do, why, the estimate, the disease, what else there is, the limits.
+
+Nothing of the record is printed but numbers in our own units, dates, and names of our own tables.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from cds_service.cards.assessment import Assessment, EligibilityUnknown
+from cds_service.cards.figures import (
+    age_of,
+    amount,
+    capital,
+    listed,
+    measured,
+    plain,
+    sentence_of,
+    span,
+    times,
+    whole,
+    with_unit,
+)
+from cds_service.cards.now import now, says_ck
+from cds_service.cards.to_do import to_do
+from cds_service.cards.words import said, say
+from fhir_mapping.evidence import Activity, ContextFinding, Evidence, Feature, Findings
+from fhir_mapping.findings import SOURCES
+from models.inputs import NOT_READ
+from models.risk import DECISION_HORIZON, Abstained, Scored, percent
+
+_FROM_MUSCLE = "AST and ALT may not come from muscle: "
+_ASSOCIATED = ("ild", "lymphopenia")  # X1: the source's comparison
+_ANSWERS = frozenset({"negative", "positive", "weak"})
+_ON_RECORD = ("dysphagia", "statin", "checkpoint-inhibitor")
+
+
+def detail(assessment: Assessment, use_instead: str = "") -> str:
+    """The Markdown of the card, section by section; an empty section is left out.
+
+    `use_instead` is a configured FHIR base, named where it could not be read whether this is an IMNM patient.
+    """
+    sections = [
+        "\n\n".join(now(assessment, use_instead)),
+        to_do(assessment),
+        _why(assessment),
+        _estimate(assessment),
+        _disease(assessment.findings),
+        "\n".join(f"- {line}" for line in _also(assessment)),
+        f"*{said(f'limits.{assessment.model.evidence}', assessment.model.limits)}*",
+    ]
+    return "\n\n".join(section for section in sections if section)
+
+
+def signs(findings: Findings) -> list[str]:
+    """What speaks for IMNM (E2, E3), without its date: "CK 13 × ULN", "anti-HMGCR positive"."""
+    return [_sign(evidence, findings) for evidence in findings.eligibility.evidence if _is_sign(evidence)]
+
+
+def _is_sign(evidence: Evidence) -> bool:
+    return evidence.role in {"condition", "ck"} or evidence.value == "positive"
+
+
+def _sign(evidence: Evidence, findings: Findings) -> str:
+    if evidence.role == "condition":
+        return say("signs.broad")
+    if evidence.role == "ck":
+        now = findings.activity
+        peak = now.peak if now else None
+        if peak and peak.resource == evidence.resource:
+            return say("signs.ck", times=times(peak.times_uln))
+        return f"CK {with_unit(evidence.value, evidence.unit)}"
+    return say("signs.positive", antibody=say(f"parts.{evidence.role}"))
+
+
+def _why(assessment: Assessment) -> str:
+    """The four predictors with state, value and date; of a patient who is only possibly one, what speaks for it."""
+    findings, outcome = assessment.findings, assessment.outcome
+    if findings.eligibility.state == "possible":
+        return _for_and_against(findings)
+    if not isinstance(outcome, Scored | Abstained):
+        return ""
+    rows = [
+        f"| {say(f'predictors.{spec.name}')} | {_row(spec.name, findings)} |"
+        for spec in assessment.model.predictors
+    ]
+    return "\n".join([say("predictors.head"), "| --- | --- |", *rows])
+
+
+def _for_and_against(findings: Findings) -> str:
+    eligibility = findings.eligibility
+    dated = [
+        sentence_of([_sign(e, findings)]) + (f" ({e.date})" if e.date else "")
+        for e in eligibility.evidence
+        if _is_sign(e)
+    ]
+    speaks_for = listed(dated) or say("disease.named")
+    lines = [say("possible.for", signs=speaks_for)]
+    if eligibility.against:
+        lines.append(say("possible.against", signs=listed([_counter(e) for e in eligibility.against])))
+    return "\n\n".join([*lines, say("possible.no_risk")])
+
+
+def _counter(evidence: Evidence) -> str:
+    date = f" ({evidence.date})" if evidence.date else ""
+    if evidence.value in {"negative", "weak"}:
+        return say(f"possible.{evidence.value}", antibody=say(f"parts.{evidence.role}")) + date
+    return say("disease.too", what=evidence.role.replace("-", " ")) + date
+
+
+def _row(name: str, findings: Findings) -> str:
+    """State, value, date, and what must be said of that number beside it."""
+    feature = findings.features[name]
+    if feature.reason == NOT_READ:
+        what = dict.fromkeys(findings.failed[key] for key in SOURCES[name] if key in findings.failed)
+        return say("predictors.unread", why=f" ({', '.join(map(plain, what))})" if what else "")
+    value = _value(name, feature)
+    old = age_of(_date(feature), findings.today) if feature.stale else ""
+    caveats = [say("predictors.old", age=old) if old else "", *_caveats(feature)]
+    beside = sentence_of([value, *dict.fromkeys(caveats)])
+    if feature.state.known:
+        return say(f"predictors.{feature.state}", value=f": {beside}" if beside else "")
+    reason = _reason(feature.reason)
+    return say(
+        "predictors.unknown",
+        reason=f": {reason}" if reason else "",
+        value=f" ({value})" if value and not reason.endswith("older than 180 days") else "",
+    )
+
+
+def _reason(reason: str) -> str:
+    """Why a predictor is not known, in the words of a ward."""
+    if reason.startswith(_FROM_MUSCLE):
+        return f"{plain(reason.removeprefix(_FROM_MUSCLE), 80)} is coded"
+    return said(f"reasons.{reason}", reason.replace("< ", "under ").replace("> ", "over "))
+
+
+def _caveats(feature: Feature) -> Iterator[str]:
+    for note in feature.notes:
+        if caveat := said(f"caveats.{note.rule}", ""):
+            yield caveat
+
+
+def _value(name: str, feature: Feature) -> str:
+    """The value that decided, with its date; where the predictor has none of its own, that of its first evidence."""
+    if feature.value is not None:
+        return ", ".join(filter(None, (with_unit(feature.value, feature.unit), feature.date)))
+    shown = next((e for e in feature.evidence if isinstance(e.value, Decimal)), None)
+    answer = next((e for e in feature.evidence if e.value in _ANSWERS), None)
+    if shown is None and answer is not None:
+        return ", ".join(filter(None, (str(answer.value), answer.date)))
+    if shown is None:
+        coded = feature.state.known and feature.evidence
+        return ", ".join(filter(None, (say("predictors.coded"), feature.date))) if coded else ""
+    value = (
+        f"{say(f'roles.{shown.role}')} {with_unit(shown.value, shown.unit)}"
+        if _is_named(shown)
+        else with_unit(shown.value, shown.unit)
+    )
+    if name == "treatment_refractory" and feature.state.known:
+        value = say("predictors.on_treatment", value=value)
+    return ", ".join(filter(None, (value, shown.date)))
+
+
+def _is_named(evidence: Evidence) -> bool:
+    return bool(said(f"roles.{evidence.role}", ""))
+
+
+def _date(feature: Feature) -> str:
+    return feature.date or next((e.date for e in feature.evidence if e.date), "")
+
+
+def _estimate(assessment: Assessment) -> str:
+    """One sentence; in a relapse none, in active disease "after improvement" (R5)."""
+    outcome, phase = assessment.outcome, assessment.findings.phase
+    if isinstance(outcome, Abstained) and outcome.code == "too-few-predictors":
+        of, known = len(outcome.pattern), len(outcome.pattern) - outcome.pattern.count("?")
+        needed = assessment.model.policy.known_at_least
+        return say("estimate.abstained", known=known, of=of, needed=needed)
+    if not isinstance(outcome, Scored) or phase == "relapse":
+        return ""
+    if phase == "active":
+        return _after_improvement(outcome)
+    horizons = outcome.risk
+    return say(
+        "estimate.open" if outcome.unknown else "estimate.known",
+        years=listed([f"{horizon.years:g}" for horizon in horizons]),
+        risks=listed([whole(e.estimate) for e in horizons.values()]),
+        ranges=", ".join(span(e.low, e.high) for e in horizons.values()),
+    )
+
+
+def _after_improvement(outcome: Scored) -> str:
+    two = outcome.risk[DECISION_HORIZON]
+    unknown = len(outcome.unknown)
+    left = say("estimate.not_known_one") if unknown == 1 else say("estimate.not_known", n=unknown)
+    return say(
+        "estimate.active" if unknown else "estimate.active_known",
+        years=f"{DECISION_HORIZON.years:g}",
+        risk=percent(two.estimate),
+        range=span(two.low, two.high),
+        unknown=left,
+    )
+
+
+def _disease(findings: Findings) -> str:
+    """CK now with peak and lowest, antibodies, how the diagnosis is known. Nothing twice."""
+    now, eligibility = findings.activity, findings.eligibility
+    if now is None or eligibility.state == "possible":
+        return _course(now) + "." if now and _course(now) else ""
+    known = {
+        "definite": say("disease.definite"),
+        "probable": say("disease.probable", signs=listed(signs(findings))),
+    }.get(eligibility.state, "")
+    too = [
+        say("disease.too", what=note.text.removesuffix(" is coded too"))
+        for note in eligibility.notes
+        if note.rule == "E6"
+    ]
+    parts = [_course(now), say(f"subtypes.{eligibility.subtype}"), known, *too]
+    return capital_sentence(sentence_of(parts))
+
+
+def capital_sentence(text: str) -> str:
+    """A sentence of parts; one that begins with an antibody keeps its small letter."""
+    begun = text if text.startswith("anti-") else capital(text)
+    return f"{begun}." if text else ""
+
+
+def _course(now: Activity) -> str:
+    """CK with its day, unless the first line has it; the peak, unless it is the latest; the lowest since, likewise."""
+    parts = []
+    if not says_ck(now):
+        parts.append(
+            say("disease.ck", ck=measured(now.ck), date=now.ck.date) if now.ck else say("disease.ck_none")
+        )
+    if now.peak and now.ck and now.peak.resource != now.ck.resource:
+        parts.append(say("disease.peak", value=amount(now.peak), date=now.peak.date))
+    told = {now.ck.resource if now.ck else "", now.lowest.resource if now.lowest else ""}
+    if now.nadir and now.nadir.resource not in told:
+        parts.append(say("disease.lowest", value=amount(now.nadir)))
+    return ", ".join(parts)
+
+
+def _also(assessment: Assessment) -> Iterator[str]:
+    """What is shown beside the score: one line each (X1, X3, X4, Z1)."""
+    findings = assessment.findings
+    if isinstance(assessment.outcome, EligibilityUnknown) or findings.eligibility.state == "possible":
+        return
+    found = {context.finding: context for context in findings.context}
+    if associated := [_named(found[name]) for name in _ASSOCIATED if name in found]:
+        yield capital(say("also.associated", what=", ".join(associated)))
+    if "malignancy" in found:
+        yield _malignancy(found["malignancy"])
+    if "cancer-window" in found and (until := found["cancer-window"].until):
+        yield say("also.cancer_window", date=until.isoformat())
+    if "childhood-onset" in found:
+        yield say("also.childhood")
+    if findings.srp_refractory is not None:
+        yield _srp(findings)
+    if other := [_named(found[name]) for name in _ON_RECORD if name in found]:
+        yield say("also.context", what=", ".join(other))
+
+
+def _named(context: ContextFinding) -> str:
+    """A finding, of the laboratory with its latest value."""
+    first = context.evidence[0]
+    value = with_unit(first.value, first.unit)
+    return say(f"context.{context.finding}") + (f" ({value})" if value else "")
+
+
+def _malignancy(context: ContextFinding) -> str:
+    date = f" {context.evidence[0].date}" if context.evidence[0].date else ""
+    return say("also.malignancy_near" if context.near_onset else "also.malignancy", date=date)
+
+
+def _srp(findings: Findings) -> str:
+    """Z1: the published factors that are present, and those that are not recorded."""
+    flags = findings.srp_refractory
+    names = ("male", "severe_weakness", "ild")
+    present = [say(f"factors.{name}") for name in names if getattr(flags, name) == "present"]
+    missing = [say(f"factors.open_{name}") for name in names if getattr(flags, name) == "missing"]
+    left = say("also.srp_open", factors=", ".join(missing)) if missing else ""
+    return say("also.srp", factors=", ".join(present) or say("factors.none"), open=left)

@@ -1,0 +1,106 @@
+"""Numbers, dates and lists as a card writes them; and what came from outside, made harmless."""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+
+from fhir_mapping.evidence import Evidence, Measured
+from models.risk import percent
+
+_COMPARATORS = {"<": "under ", "<=": "at most ", ">": "over ", ">=": "at least "}
+_UNITS = {"10*9/L": "× 10⁹/L"}  # two asterisks in a paragraph would be Markdown
+_TITRE = "{titer}"
+_DAYS_OF_A_YEAR = 365
+_DAYS_OF_A_MONTH = 30
+
+
+def plain(text: str, length: int = 60) -> str:
+    """Words from outside: printable, on one line, at most `length` characters, without Markdown or HTML."""
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    shortened = re.sub(r"\s+", " ", printable).strip()[:length]
+    return re.sub(r"([\\`*_{}\[\]()#+!|~>:@-])", r"\\\1", shortened.replace("<", "‹").replace("&", "＆"))
+
+
+def number(value: Decimal) -> str:
+    """A measured value for people: thousands with a comma, at most two decimals, no trailing zeros."""
+    exponent = Decimal("0.01") if abs(value) < 100 else Decimal(1)  # noqa: PLR2004 - readable, not clinical
+    return _trimmed(f"{value.quantize(exponent, ROUND_HALF_UP):,f}")
+
+
+def times(value: Decimal) -> str:
+    """A multiple for people: one decimal below ten, none from there."""
+    exponent = Decimal("0.1") if value < 10 else Decimal(1)  # noqa: PLR2004 - readable, not clinical
+    return _trimmed(f"{value.quantize(exponent, ROUND_HALF_UP):,f}")
+
+
+def measured(ck: Measured) -> str:
+    """A CK with how high it is: "CK 1,030 U/L (4.8 × ULN)"."""
+    limit = ", default limit" if ck.default_limit else ""
+    return f"CK {amount(ck)} {ck.unit} ({times(ck.times_uln)} × ULN{limit})"
+
+
+def amount(ck: Measured) -> str:
+    """A CK as a number alone, with what its bound says."""
+    return f"{_COMPARATORS.get(ck.comparator, '')}{number(ck.value)}"
+
+
+def with_unit(value: Decimal | str | None, unit: str) -> str:
+    """A value of the record in our own unit; nothing where it is no number."""
+    if not isinstance(value, Decimal):
+        return ""
+    if unit == _TITRE:
+        return f"1:{value:f}"
+    return number(value) if unit in {"", "1"} else f"{number(value)} {_UNITS.get(unit, unit)}"
+
+
+def cited(evidence: Evidence) -> str:
+    """The value of a piece of evidence and its date: "1:640, 2024-02-08"."""
+    return ", ".join(filter(None, (with_unit(evidence.value, evidence.unit), evidence.date)))
+
+
+def whole(risk: float) -> str:
+    """A risk without its percent sign: "57", "over 95", "under 1"."""
+    return percent(risk).removesuffix(" %").replace("> ", "over ").replace("< ", "under ")
+
+
+def span(low: float, high: float) -> str:
+    """A range of risks: "30–86", "42 to over 95"."""
+    first, last = whole(low), whole(high)
+    return f"{first}–{last}" if first.isdigit() and last.isdigit() else f"{first} to {last}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words as a list: "a, b and c"."""
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+def age(days: int) -> str:
+    """How old something is: "3 years", "7 months", "20 days"."""
+    for unit, length in (("year", _DAYS_OF_A_YEAR), ("month", _DAYS_OF_A_MONTH), ("day", 1)):
+        count = days // length
+        if count > 1 or (count == 1 and unit != "month"):
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return "0 days"
+
+
+def age_of(written: str, today: date) -> str:
+    """How old a date of the record is; empty where it is not a whole date."""
+    try:
+        return age((today - date.fromisoformat(written)).days)
+    except ValueError:
+        return ""
+
+
+def capital(text: str) -> str:
+    """The text with a capital letter at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
+def sentence_of(parts: Iterable[str]) -> str:
+    """Parts that have something to say, separated by semicolons."""
+    return "; ".join(filter(None, parts))
+
+
+def _trimmed(text: str) -> str:
+    return text.rstrip("0").rstrip(".") if "." in text else text

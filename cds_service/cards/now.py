@@ -1,0 +1,164 @@
+"""What must be known now, one line each: the disease, a statin, the heart, falls, and what could not be read or used."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from cds_service.cards.assessment import Assessment, EligibilityUnknown
+from cds_service.cards.figures import age_of, amount, capital, measured, plain, times, with_unit
+from cds_service.cards.words import said, say
+from fhir_mapping.evidence import Activity, Barring, ContextFinding, Feature, Findings
+from models.inputs import Statin
+from models.risk import Abstained
+
+DOUBTS_NAMED = 3  # U6
+_TROPONIN_T = "troponin T raised"
+_VERSIONS = re.compile(r"FHIR (\S+) instead of (\S+)")
+
+
+def now(assessment: Assessment, use_instead: str = "") -> list[str]:
+    """The lines, the most pressing first. `use_instead` is a configured FHIR base, named where this one is no use."""
+    findings, outcome = assessment.findings, assessment.outcome
+    if isinstance(outcome, EligibilityUnknown):
+        return [_open_again(outcome, use_instead)]
+    lines = [_disease(findings)] if findings.eligibility.state in {"definite", "probable"} else []
+    if assessment.advice and assessment.advice.statin:
+        lines.append(_statin(assessment.advice.statin, findings.doubts))
+    lines += [_troponin_t(findings.features), *_falls(findings), _doubts(findings.doubts)]
+    if findings.failed:
+        again = isinstance(outcome, Abstained) and outcome.code == "record-incomplete"
+        lines.append(say("now.unread_again" if again else "now.unread", sources=sources(findings.failed)))
+    return list(filter(None, lines))
+
+
+def sources(unread: Mapping[str, str]) -> str:
+    """What could not be read, for people: "diagnoses (timed out), ANA (HTTP 503)", or the one reason for all."""
+    names = {key: said(f"sources.{key}", key) for key in unread}
+    reasons = set(unread.values())
+    if len(reasons) == 1:
+        return f"{', '.join(names.values())} ({plain(reasons.pop())})"
+    return ", ".join(f"{names[key]} ({plain(why)})" for key, why in unread.items())
+
+
+def other_version(unread: Mapping[str, str]) -> tuple[str, str] | None:
+    """The FHIR version of the server and the one that was expected, where that is why nothing could be read."""
+    told = (_VERSIONS.search(why) for why in unread.values())
+    return next(((match[1], match[2]) for match in told if match), None)
+
+
+def statin_name(statin: Statin) -> str:
+    """The statin by its ingredient, of several the first and how many more."""
+    first = said(f"statins.{statin.names[0]}", statin.names[0])
+    more = len(statin.names) - 1
+    return say("statins.more", statin=first, n=more) if more else first
+
+
+def says_ck(now: Activity) -> bool:
+    """Whether the latest CK stands in the first line already."""
+    return now.ck is not None and now.phase in {"relapse", "rising", "active", "improving"}
+
+
+def _disease(findings: Findings) -> str:
+    now = findings.activity
+    if now is None or now.phase == "controlled":
+        return ""
+    if now.phase == "unknown":
+        return _not_known(now, findings)
+    if now.phase == "relapse" and now.coded and now.times_lowest is None:
+        beside = _rhabdomyolysis(now)
+        date = f" ({now.coded.date})" if now.coded.date else ""
+        return say("now.relapse_coded", how=now.coded.role, date=date, beside=beside)
+    assert now.ck
+    key = "active_unbroken" if now.phase == "active" and now.never_fell else now.phase
+    return say(
+        f"now.{key}",
+        ck=measured(now.ck),
+        date=now.ck.date,
+        lowest=_lowest(now),
+        beside=_rhabdomyolysis(now),
+    )
+
+
+def _lowest(now: Activity) -> str:
+    """How many times the lowest it is, with that value and its day where it is known."""
+    if now.times_lowest is None:
+        return ""
+    if now.lowest is None:
+        return say("now.lowest_value", times=times(now.times_lowest))
+    return say("now.lowest", times=times(now.times_lowest), value=amount(now.lowest), date=now.lowest.date)
+
+
+def _rhabdomyolysis(now: Activity) -> str:
+    return say("now.rhabdomyolysis", date=now.rhabdomyolysis.date) if now.rhabdomyolysis else ""
+
+
+def _not_known(now: Activity, findings: Findings) -> str:
+    """Phase `unknown`, by its first reason."""
+    if "enzymes" in findings.failed and now.ck is None:
+        return ""  # said with what could not be read
+    if now.unread_ck is not None:
+        return say("now.unknown_unread")
+    if now.ck is None:
+        return say("now.unknown_none")
+    if not now.barred_by:
+        return say("now.unknown_old", age=age_of(now.ck.date, findings.today), date=now.ck.date)
+    if any(doubt.reason == "interval" for doubt in now.barred_by):
+        return say("now.unknown_open", ck=measured(now.ck))
+    return say("now.unknown_older")
+
+
+def _statin(statin: Statin, doubts: Sequence[Barring]) -> str:
+    if statin.state == "unknown":
+        why = [b.doubt.reason for b in doubts if b.doubt.resource in statin.evidence]
+        return say(
+            "now.statin_unknown", statin=capital(statin_name(statin)), why=", ".join(dict.fromkeys(why))
+        )
+    since = say("now.since", date=statin.since) if statin.since else ""
+    key = "now.statin_untested" if statin.never_answered else "now.statin"
+    return say(key, statin=statin_name(statin), since=since)
+
+
+def _troponin_t(features: Mapping[str, Feature]) -> str:
+    """C3: a raised troponin T with its value; it decides nothing and is not left unsaid."""
+    feature = features["cardiac_involvement"]
+    raised = next((e for e in feature.evidence if e.role == "troponin-t"), None)
+    if raised is None or not feature.reason.startswith(_TROPONIN_T):
+        return ""
+    return say("now.troponin_t", value=with_unit(raised.value, raised.unit), date=raised.date)
+
+
+def _falls(findings: Findings) -> Iterator[str]:
+    """X2: both values with their dates."""
+    for context in findings.context:
+        if context.finding in {"fvc-fall", "lvef-fall"}:
+            yield _fall(context)
+
+
+def _fall(context: ContextFinding) -> str:
+    after, before = context.evidence[0], context.evidence[1]
+    return say(
+        f"now.{context.finding.replace('-', '_')}",
+        before=with_unit(before.value, before.unit),
+        date_before=before.date,
+        after=with_unit(after.value, after.unit),
+        date_after=after.date,
+    )
+
+
+def _doubts(doubts: Sequence[Barring]) -> str:
+    """What could not be used (U6): the three newest by role, date and reason, and how many others there are."""
+    newest = sorted(doubts, key=lambda barring: barring.doubt.when, reverse=True)
+    named = [
+        f"{said(f'roles.{doubt.role}', doubt.role)}{f' of {doubt.date}' if doubt.date else ''} ({plain(doubt.reason)})"
+        for doubt in (barring.doubt for barring in newest[:DOUBTS_NAMED])
+    ]
+    others = len(doubts) - len(named)
+    more = [say("now.more", n=others)] if others else []
+    return say("now.doubts", what="; ".join([*named, *more])) if named else ""
+
+
+def _open_again(outcome: EligibilityUnknown, use_instead: str) -> str:
+    if use_instead:
+        return say("now.set_server", base=use_instead)
+    if outcome.unread:
+        return say("now.unread_again", sources=sources(outcome.unread))
+    return say("now.unused", what=capital("; ".join(outcome.unused)))

@@ -1,0 +1,161 @@
+"""The one line of a card, the first that holds: what is happening now, or the risk (card format, "Summary")."""
+
+from collections.abc import Iterator
+
+from cds_service.cards.assessment import Assessment, EligibilityUnknown, NotEligible
+from cds_service.cards.detail import signs
+from cds_service.cards.figures import capital, listed, measured, times
+from cds_service.cards.now import other_version, sources, statin_name
+from cds_service.cards.words import said, say
+from fhir_mapping.evidence import Findings
+from models.advice import Advice
+from models.risk import DECISION_HORIZON, Abstained, Scored, percent
+
+LENGTH = 139  # CDS Hooks: fewer than 140 characters
+_YEARS = f"{DECISION_HORIZON.years:g}"
+_OPEN = {"overdue", "never", "due"}
+
+
+def summary(assessment: Assessment) -> str:
+    """One line with what matters most in it, at most 139 characters."""
+    words = next(filter(None, _candidates(assessment)))
+    return words if len(words) <= LENGTH else words[: LENGTH - 1] + "…"
+
+
+def follow_ups(advice: Advice) -> str:
+    """How many items of the follow-up table are to be done, with the word for it; empty: none."""
+    states = [item.state for item in advice.follow_up if item.state in _OPEN]
+    word = "overdue" if set(states) == {"overdue"} else "open"
+    return {0: "", 1: say(f"summary.{word}_one")}.get(len(states), say(f"summary.{word}", n=len(states)))
+
+
+def tests_named(assessment: Assessment, unknown: tuple[str, ...]) -> str:
+    """What would make the unknown predictors known: "the ANA titre and the response to treatment"."""
+    tests = assessment.model.policy.tests
+    return listed([f"the {tests[name].name}" for name in unknown])
+
+
+def _candidates(assessment: Assessment) -> Iterator[str]:
+    findings, outcome, advice = assessment.findings, assessment.outcome, assessment.advice
+    if isinstance(outcome, Scored | Abstained) and advice:
+        yield _now(assessment)
+        yield _statin(assessment, advice)
+        yield _active(findings, advice)
+        yield _ck_unread(assessment, advice)
+        yield _incomplete(outcome, findings)
+        yield _risk(assessment, outcome, advice)
+    if isinstance(outcome, EligibilityUnknown):
+        yield _not_assessed(outcome)
+    if isinstance(outcome, NotEligible):
+        yield _not_eligible(findings, outcome)
+
+
+def _now(assessment: Assessment) -> str:
+    """Relapse, or CK rising."""
+    now = assessment.findings.activity
+    if now is None or now.phase not in {"relapse", "rising"}:
+        return ""
+    ck = measured(now.ck) if now.ck else say("disease.ck_none")
+    lowest = say("summary.lowest", times=times(now.times_lowest)) if now.times_lowest else ""
+    if now.phase == "rising":
+        return say("summary.rising", ck=ck, lowest=lowest)
+    days = assessment.model.policy.items["visit"].every["relapse"].days
+    if not lowest and now.coded:
+        date = f" {now.coded.date}" if now.coded.date else ""
+        return say("summary.relapse_coded", how=now.coded.role, date=date, ck=ck, days=days)
+    return say("summary.relapse", ck=ck, lowest=lowest, days=days)
+
+
+def _statin(assessment: Assessment, advice: Advice) -> str:
+    statin = advice.statin
+    if statin is None or statin.state != "warn":
+        return ""
+    key = "summary.statin_untested" if statin.never_answered else "summary.statin"
+    words = say(key, statin=capital(statin_name(statin)))
+    if assessment.findings.phase == "active":
+        more = say("summary.and_active")
+    else:
+        more = f"; {_risk_in_short(assessment, advice)}"
+    return words + more if len(words + more) <= LENGTH else words
+
+
+def _active(findings: Findings, advice: Advice) -> str:
+    if findings.phase != "active" or findings.activity is None or findings.activity.ck is None:
+        return ""
+    return say("summary.active", ck=measured(findings.activity.ck), follow_ups=follow_ups(advice))
+
+
+def _ck_unread(assessment: Assessment, advice: Advice) -> str:
+    """R4 `unknown` by a doubt: the newest CK."""
+    findings = assessment.findings
+    newest = findings.activity.unread_ck if findings.activity else None
+    if findings.phase != "unknown" or newest is None:
+        return ""
+    date = f" of {newest.date}" if newest.date else ""
+    return say("summary.ck_unread", date=date, then=_risk_in_short(assessment, advice))
+
+
+def _risk_in_short(assessment: Assessment, advice: Advice) -> str:
+    outcome = assessment.outcome
+    if not isinstance(outcome, Scored):
+        return say("summary.not_known")
+    band = "" if advice.band in {"uncertain", None} else f"{advice.band}, "
+    return say("summary.risk", band=band, risk=percent(outcome.risk[DECISION_HORIZON].estimate), years=_YEARS)
+
+
+def _incomplete(outcome: Scored | Abstained, findings: Findings) -> str:
+    if isinstance(outcome, Abstained) and outcome.code == "record-incomplete":
+        return _unread(dict(findings.unread))
+    return ""
+
+
+def _risk(assessment: Assessment, outcome: Scored | Abstained, advice: Advice) -> str:
+    if isinstance(outcome, Abstained):
+        of, known = len(outcome.pattern), len(outcome.pattern) - outcome.pattern.count("?")
+        return say("summary.abstained", known=known, of=of, follow_ups=follow_ups(advice))
+    two = outcome.risk[DECISION_HORIZON]
+    if advice.ends:
+        low, high = advice.ends
+        tests = tests_named(assessment, outcome.unknown)
+        verb = "is" if len(outcome.unknown) == 1 else "are"
+        return say(
+            "summary.uncertain",
+            risk=percent(two.estimate),
+            years=_YEARS,
+            low=low,
+            high=high,
+            tests=tests,
+            verb=verb,
+        )
+    return say(
+        "summary.scored",
+        band=advice.band,
+        risk=percent(two.estimate),
+        years=_YEARS,
+        low=percent(two.low),
+        high=percent(two.high),
+        follow_ups=follow_ups(advice),
+    )
+
+
+def _not_assessed(outcome: EligibilityUnknown) -> str:
+    if versions := other_version(outcome.unread):
+        found, expected = versions
+        return say("summary.other_version", found=found, expected=expected)
+    if outcome.unread:
+        return _unread(outcome.unread)
+    return say("summary.unused", what="; ".join(outcome.unused))
+
+
+def _unread(unread: dict[str, str]) -> str:
+    if set(unread.values()) == {"timed out"}:
+        return say("summary.unread", sources=", ".join(said(f"sources.{key}", key) for key in unread))
+    return say("summary.unread_why", sources=sources(unread))
+
+
+def _not_eligible(findings: Findings, outcome: NotEligible) -> str:
+    eligibility = findings.eligibility
+    if eligibility.state == "excluded":
+        return say("summary.minor" if outcome.reason == "minor" else "summary.no_birth_date")
+    told = signs(findings)
+    return say("summary.possible", signs=listed(told)) if told else say("summary.possible_named")

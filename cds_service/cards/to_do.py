@@ -1,0 +1,107 @@
+"""What is to be done, in the order of the buttons: what is open of each item, and when it was last done."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from cds_service.cards.assessment import Assessment
+from cds_service.cards.words import say
+from fhir_mapping.evidence import Findings
+from models.advice import Advice, FollowUpItem, ItemPart, SuggestedOrder
+
+LINES = 4
+_STATIN = "statin"
+
+
+def to_do(assessment: Assessment) -> str:
+    """The list under its heading; empty where nothing can be advised."""
+    advice = assessment.advice
+    if advice is None or not (advice.follow_up or advice.suggestions):
+        return ""
+    lines = list(_lines(assessment, advice))
+    planned = [_planned(item) for item in advice.follow_up if item.state == "planned"]
+    if not (lines or planned):
+        return say("to_do.nothing")
+    shown, hidden = lines[:LINES], lines[LINES:]
+    if len(shown) + len(planned) <= LINES:
+        shown += planned
+    elif planned:  # beside the last line, not at the cost of one
+        shown[-1] = "; ".join([shown[-1], *planned])
+    shown += [say("to_do.more", n=len(hidden))] if hidden else []
+    return "\n".join([say("to_do.head"), "", *(f"- {line}" for line in shown)])
+
+
+def _lines(assessment: Assessment, advice: Advice) -> Iterator[str]:
+    """First what has a button, then what is open without one, and what is not known."""
+    rows = {item.item: item for item in advice.follow_up if item.item != _STATIN}
+    for suggestion in advice.suggestions:
+        home = _home(suggestion, rows.values())
+        yield _open(rows.pop(home), assessment.findings) if home else _asked(suggestion)
+    for item in rows.values():
+        if item.open_parts:
+            yield _open(item, assessment.findings)
+    if unknown := [_item(item) for item in rows.values() if item.state == "unknown" and not item.open_parts]:
+        yield say("to_do.unknown", items=", ".join(unknown))
+
+
+def _planned(item: FollowUpItem) -> str:
+    if item.booked:
+        return say("to_do.booked", item=_item(item), day=item.booked)
+    return say("to_do.planned", item=_item(item))
+
+
+def _home(suggestion: SuggestedOrder, rows: Iterable[FollowUpItem]) -> str:
+    """The item of the table that has the parts of a suggestion, if it is open."""
+    asked = {order.part for order in suggestion.orders}
+    return next((row.item for row in rows if asked & set(row.open_parts)), "")
+
+
+def _asked(suggestion: SuggestedOrder) -> str:
+    key = "question" if suggestion.why == "question" else "test"
+    return say(f"to_do.{key}", item=_parts([order.part for order in suggestion.orders]))
+
+
+def _open(item: FollowUpItem, findings: Findings) -> str:
+    """What is open of an item; of several parts only those that are, then when the others were done."""
+    closed = [part for part in item.parts if part.part not in item.open_parts]
+    words = _state(item, [part for part in item.parts if part.part in item.open_parts], findings)
+    done = [part for part in closed if part.state == "ok" and part.last]
+    if done:
+        words += say(
+            "to_do.done", parts=_parts([p.part for p in done]), last=min(p.last for p in done if p.last)
+        )
+    ordered = [part.part for part in closed if part.state == "planned"]
+    return words + (say("to_do.ordered", parts=_parts(ordered)) if ordered else "")
+
+
+def _state(item: FollowUpItem, parts: Sequence[ItemPart], findings: Findings) -> str:
+    name = _item(item) if len(parts) == len(item.parts) else _parts([part.part for part in parts])
+    never = [part.part for part in parts if part.last is None]
+    if never:
+        words = _never(item, name if len(never) == len(parts) else _parts(never))
+        late = [part.part for part in parts if part.last is not None]
+        return words + (say("to_do.also", parts=_parts(late)) if late else "")
+    last = min(part.last for part in parts if part.last)
+    if item.due is None:
+        return say("to_do.again", item=name, last=last)
+    if item.state == "due":
+        return say("to_do.due", item=name, due=item.due, last=last, caveat=_caveat(item))
+    assert item.last  # no part was never done
+    days = (findings.today - item.due - (last - item.last)).days
+    how_long = say("to_do.day") if days == 1 else say("to_do.days", n=days)
+    return say("to_do.overdue", item=name, days=how_long, last=last, caveat=_caveat(item))
+
+
+def _never(item: FollowUpItem, name: str) -> str:
+    return say("to_do.once" if item.item == "antibodies" else "to_do.never", item=name)
+
+
+def _caveat(item: FollowUpItem) -> str:
+    """A visit that counts because no specialty is coded says so (V4)."""
+    return say("to_do.caveat") if any("specialty not coded" in e for e in item.evidence) else ""
+
+
+def _item(item: FollowUpItem) -> str:
+    return say(f"items.{item.item}")
+
+
+def _parts(parts: Sequence[str]) -> str:
+    return ", ".join(say(f"parts.{part}") for part in parts)
