@@ -253,6 +253,7 @@ class Diagnosis(Fact):
     recorded: Moment | None  # recordedDate alone; kept with its own (possibly later) time
     recorded_late: bool = False  # recordedDate lies after as_of
     abatement: Moment | None = None  # abatement[x] where it has a time, which may lie after as_of
+    abated: bool = False  # abatement[x] is there, with or without a time, and does not lie after as_of
 
     @property
     def eligible(self) -> bool:
