@@ -9,16 +9,27 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableVariableError
 
 from cds_service.errors import first_problem
 from fhir_mapping.versions import is_read
+from models.inputs import PartName
 from models.registry import default_folder
 
 ENVIRONMENT_PREFIX = "IMNM_CDS_"
@@ -99,14 +110,33 @@ Zone = Annotated[str, AfterValidator(_zone)]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$")]
 
 
+def _code_system(text: str) -> str:
+    """Check the address of a code system: FHIR refuses a relative one."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+", text):
+        raise ValueError('must be an address that begins like "urn:" or "https:", without blanks')
+    return text
+
+
+def _code(text: str) -> str:
+    if not re.fullmatch(r"[!-~]+( [!-~]+)*", text):
+        raise ValueError("must be a code: letters, digits and signs, at most one blank between them")
+    return text
+
+
+def _display(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("must be words on one line")
+    return text
+
+
 class OrderCode(BaseModel):
     """The code that a client's order entry understands, in place of ours (V7)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    system: str = Field(min_length=1)
-    code: str = Field(min_length=1)
-    display: str = Field(min_length=1)
+    system: Annotated[str, AfterValidator(_code_system)]
+    code: Annotated[str, AfterValidator(_code)]
+    display: Annotated[str, AfterValidator(_display)]
 
 
 class Client(BaseModel):
@@ -128,7 +158,25 @@ class Client(BaseModel):
     when_eligibility_unknown: Literal["412", "card"] = "412"
     show_possible: bool = True
     quiet_low: bool = True
-    order_codes: dict[str, OrderCode] = Field(default_factory=dict)
+    order_codes: dict[PartName, OrderCode] = Field(default_factory=dict)
+    one_action: bool = False
+    visit_as: Literal["referral", "appointment"] = "referral"
+
+    @field_validator("order_codes", mode="before")
+    @classmethod
+    def _known_parts(cls, codes: object, info: ValidationInfo) -> object:
+        """Name the client and the key of what is wrong, and the parts that there are."""
+        client, known = info.data.get("name", "unnamed"), get_args(PartName)
+        for part, code in codes.items() if isinstance(codes, dict) else ():
+            if part not in known:
+                raise ValueError(f"client {client}: {part!r} cannot be ordered; what can: {', '.join(known)}")
+            try:
+                OrderCode.model_validate(code)
+            except ValidationError as error:
+                where, kind, message = first_problem(error)
+                key = ".".join(filter(None, (part, where)))
+                raise ValueError(f"client {client}: {key}: {_PLAIN.get(kind, message)}") from None
+        return codes
 
 
 class Settings(BaseSettings):

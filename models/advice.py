@@ -21,6 +21,7 @@ _SUGGESTED: tuple[Suggested, ...] = get_args(Suggested)  # V7, the most pressing
 _NO_GAP = frozenset({"antibodies"})  # V6: nothing to hurry for
 _STATIN = "statin"
 _CT: PartName = "chest-ct"
+_VISIT: PartName = "visit"
 _COLUMN_OF: dict[Phase, Column] = {"relapse": "relapse", "rising": "relapse", "active": "active"}
 _AT_LEAST_INTERMEDIATE: frozenset[Phase] = frozenset({"improving", "unknown"})  # V5
 
@@ -138,9 +139,8 @@ def advise(policy: Policy, outcome: Scored | Abstained, facts: FollowUpFacts, ph
 def ask(policy: Policy, facts: FollowUpFacts) -> Advice:
     """What would answer "is this IMNM?" (E3)."""
     until = facts.today + policy.order_within
-    suggestions = tuple(
-        SuggestedOrder("question", (policy.orders[part],), until, "question") for part in facts.to_ask
-    )
+    asked = [policy.orders[part] for part in facts.to_ask if part not in facts.ordered]
+    suggestions = tuple(SuggestedOrder("question", (order,), until, "question") for order in asked)
     return Advice(None, None, (), "info", quiet=False, suggestions=suggestions)
 
 
@@ -255,8 +255,8 @@ def _of_parts(parts: Sequence[ItemPart], due: date | None, today: date) -> ItemS
 def _is_planned(part: Part, interval: timedelta | None, facts: FollowUpFacts) -> bool:
     """V3: a visit booked within the interval from now; an order not older than the interval, for what is once any."""
     if interval is None:
-        return bool(part.orders)
-    if part.name == "visit":
+        return part.name in facts.ordered
+    if part.name == _VISIT:
         return _booked(interval, facts) is not None
     return any(facts.as_of - written <= interval for written in part.orders)
 
@@ -304,35 +304,55 @@ class _Suggesting:
         self, test: NextBestTest | None, follow_up: Sequence[FollowUpItem]
     ) -> tuple[SuggestedOrder, ...]:
         """The next best test, then what is overdue, never done, due. Nothing twice, nothing that is planned already."""
-        taken = {
-            part.part for item in follow_up for part in item.parts if part.state in {"planned", "unknown"}
-        }
-        if self.facts.pregnant:
-            taken.add(_CT)
+        taken = {part.part for item in follow_up for part in item.parts if part.state == "unknown"}
+        taken |= set(self._planned(follow_up))
+        taken |= {part for part in self.facts.ordered if not self._is_in_a_row(part, follow_up)}
+        taken |= {_VISIT} if self._is_referred() else set()
+        taken |= {_CT} if self.facts.pregnant else set()
         chosen = []
-        for suggestion in self._wanted(test, follow_up):
+        for suggestion in self._wanted(test, follow_up, frozenset(taken)):
             orders = tuple(order for order in suggestion.orders if order.part not in taken)
             taken.update(order.part for order in orders)
             if orders:
                 chosen.append(SuggestedOrder(suggestion.item, orders, suggestion.until, suggestion.why))
         return tuple(chosen[: self.policy.suggestions_at_most])
 
+    def _planned(self, follow_up: Sequence[FollowUpItem]) -> Iterator[PartName]:
+        """What is booked or ordered, be it due or not."""
+        for item in follow_up:
+            interval = self.columns.interval(self.policy.items[item.item], self.facts)
+            rows = self.facts.items[item.item]
+            yield from (part.name for part in rows if _is_planned(part, interval, self.facts))
+
+    def _is_in_a_row(self, part: PartName, follow_up: Sequence[FollowUpItem]) -> bool:
+        """Whether the interval of an item says how old an order for a part may be."""
+        rows = (item for item in follow_up if any(each.part == part for each in item.parts))
+        return any(not self.policy.items[item.item].once for item in rows)
+
+    def _is_referred(self) -> bool:
+        """Whether a referral within the interval is active: it is no booked visit, and not suggested again."""
+        interval = self.columns.interval(self.policy.items[_VISIT], self.facts)
+        written = (order for part in self.facts.items.get(_VISIT, ()) for order in part.orders)
+        return interval is not None and any(self.facts.as_of - order <= interval for order in written)
+
     def _wanted(
-        self, test: NextBestTest | None, follow_up: Sequence[FollowUpItem]
+        self,
+        test: NextBestTest | None,
+        follow_up: Sequence[FollowUpItem],
+        taken: frozenset[PartName],
     ) -> Iterator[SuggestedOrder]:
-        if test is not None:
-            asked = {order.part for order in test.orders}
-            home = next((i for i in follow_up if asked & {part.part for part in i.parts}), None)
-            beside = home.open_parts if home else ()
-            parts = [p.part for p in home.parts if p.part in asked or p.part in beside] if home else []
-            orders = [self.policy.orders[part] for part in parts] or list(test.orders)
+        if test is not None and any(order.part not in taken for order in test.orders):
+            asked = [order.part for order in test.orders]
+            homes = [item for item in follow_up if any(part.part in asked for part in item.parts)]
+            beside = [part for item in homes for part in item.open_parts if part not in asked]
+            orders = tuple(self.policy.orders[part] for part in (*asked, *beside))
             until = self.facts.today + self.policy.order_within
-            yield SuggestedOrder(test.predictor, tuple(orders), until, "next-best-test")
+            yield SuggestedOrder(test.predictor, orders, until, "next-best-test")
         for state in _SUGGESTED:
             for item in follow_up:
                 if item.state == state:
-                    orders = [self.policy.orders[part] for part in item.open_parts]
-                    yield SuggestedOrder(item.item, tuple(orders), self._until(item), state)
+                    orders = tuple(self.policy.orders[part] for part in item.open_parts)
+                    yield SuggestedOrder(item.item, orders, self._until(item), state)
 
     def _until(self, item: FollowUpItem) -> date:
         """From today to the due day, at least a week; a visit that is late within its interval, at most four weeks."""
@@ -340,6 +360,6 @@ class _Suggesting:
         if item.state == "due":
             return max(soon, item.due) if item.due else soon
         interval = self.columns.interval(self.policy.items[item.item], self.facts)
-        if item.item == "visit" and interval is not None:
+        if item.item == _VISIT and interval is not None:
             return self.facts.today + min(interval, self.policy.visit_within)
         return soon

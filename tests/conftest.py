@@ -1,4 +1,4 @@
-"""What holds for every test: no network but loopback, no hollow element in any answer, and what each suite costs."""
+"""What holds for every test: no network but loopback, no hollow element or broken order in any answer; what it costs."""
 
 import ipaddress
 import json
@@ -6,11 +6,14 @@ import socket
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.responses import Response
 
-from tests.support.walker import hollow_elements
+from cds_service.web import pipeline
+from cds_service.web.hooks import patient_view
+from tests.support.walker import Seen, hollow_elements, order_flaws
 
 # CPU-bound, summed over the workers
 BUDGETS_S = {
@@ -80,16 +83,33 @@ def _no_network_but_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_answer_is_hollow(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Walk through every JSON body that is answered while a test runs: CDS Hooks allows no null and no empty value."""
+def _every_answer_is_sound(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Walk through every JSON body that is answered while a test runs.
+
+    CDS Hooks allows no null and no empty value, and an order refers to nothing but what the calls brought.
+    """
     found: list[str] = []
-    original = Response.__init__
+    seen = Seen()
+    respond, read, assess = Response.__init__, vars(patient_view)["read_body"], vars(pipeline)["assess"]
 
     def watched(self: Response, *args: object, **kwargs: object) -> None:
-        original(self, *args, **kwargs)
+        respond(self, *args, **kwargs)
         if "json" in (self.media_type or "") and self.body:
-            found.extend(hollow_elements(json.loads(bytes(self.body))))
+            content = json.loads(bytes(self.body))
+            found.extend(hollow_elements(content))
+            found.extend(order_flaws(content, seen))
+
+    def heard(body: bytes, *args: Any) -> Any:
+        request = read(body, *args)
+        seen.heard(body)
+        return request
+
+    def assessed(gathered: Any, *args: Any) -> Any:
+        seen.read(gathered)
+        return assess(gathered, *args)
 
     monkeypatch.setattr(Response, "__init__", watched)
+    monkeypatch.setattr(patient_view, "read_body", heard)
+    monkeypatch.setattr(pipeline, "assess", assessed)
     yield
     assert found == []

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,4 +18,8 @@ class CardSettings:
     use_instead: str = ""  # FHIR base to name where this one cannot be read
     order_codes: Mapping[str, Mapping[str, str]] = field(
         default_factory=dict
-    )  # V7: item → the client's Coding
+    )  # V7: part → the client's Coding
+    one_action: bool = False  # V7: a suggestion for each thing to order
+    visit_as: Literal["referral", "appointment"] = "referral"  # V7
+    encounter: str = ""  # "Encounter/1" and "Practitioner/1", where the hook's context names them
+    requester: str = ""

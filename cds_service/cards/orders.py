@@ -1,52 +1,236 @@
 """What a card suggests, as FHIR resources (V7): one for each thing that can be ordered."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
+from fhir.resources.R4B.appointment import Appointment
 from fhir.resources.R4B.servicerequest import ServiceRequest
+from pydantic import ValidationError
 
 from cds_service.cards.assessment import Assessment
 from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.identity import uuid_of
-from models.advice import SuggestedOrder
-from models.artefact import Code, Model, Orderable
+from cds_service.cards.words import say
+from cds_service.errors import first_problem
+from models.advice import ItemPart, SuggestedOrder
+from models.artefact import Code, Model, ModelError, Orderable, Policy
+from models.inputs import FOLLOW_UP_PARTS, PartName
 
 Json = dict[str, Any]
 
-
-def suggestion(
-    order: SuggestedOrder, state: list[Any], assessment: Assessment, settings: CardSettings
-) -> Json:
-    """One suggestion: a `create` action for each open part."""
-    day = assessment.findings.today.isoformat()
-    subject = f"Patient/{assessment.findings.patient_id}"
-    label = f"Order: {', '.join(part.part for part in order.orders)}"
-    return {
-        "label": label,
-        "uuid": uuid_of([*state, order.item], settings),
-        "actions": [
-            {
-                "type": "create",
-                "description": label,
-                "resource": draft_order(part, subject, day, settings.order_codes),
-            }
-            for part in order.orders
-        ],
-    }
+_CONDITION = re.compile(r"Condition/(?!\.{1,2}$)[A-Za-z0-9.-]{1,64}")
 
 
-def draft_order(part: Orderable, subject: str, day: str, own: Mapping[str, Mapping[str, str]]) -> Json:
-    """A ServiceRequest that a clinician may accept: status draft, intent proposal."""
-    code = dict(own[part.part]) if part.part in own else coding(part.code)
-    return {
-        "resourceType": "ServiceRequest",
-        "status": "draft",
-        "intent": "proposal",
-        "category": [{"coding": [coding(part.category)]}],
-        "code": {"coding": [code], "text": part.part},
-        "subject": {"reference": subject},
-        "authoredOn": day,
-    }
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """One thing to order, with one code: ours of one part, or a client's own, which may stand for several parts."""
+
+    parts: tuple[Orderable, ...]
+    coding: Mapping[str, str]
+    own: bool  # the client's code
+    until: date
+    note: str
+
+    @property
+    def names(self) -> tuple[PartName, ...]:
+        """The names of its parts."""
+        return tuple(part.part for part in self.parts)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes it the same as another one."""
+        return self.coding["system"], self.coding["code"]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderContext:
+    """What all resources of a card have in common. References like "Encounter/1" are empty where there is none.
+
+    `condition` is the one that made the patient eligible; `disease` is None where that is still asked (E3).
+    """
+
+    patient: str
+    today: date
+    urgent: bool = False
+    encounter: str = ""
+    requester: str = ""
+    condition: str = ""
+    disease: Code | None = None
+
+
+def suggestions(state: list[Any], assessment: Assessment, settings: CardSettings) -> list[Json]:
+    """The suggestions of a card, the most pressing first: a `create` action for each thing to order.
+
+    A client that takes one action at a time gets one suggestion for each thing. A code is suggested once. None where
+    the Patient could not be read: an order is for somebody.
+    """
+    context = _context(assessment, settings)
+    taken: set[tuple[str, str]] = set()
+    made = []
+    advice = assessment.advice if assessment.findings.patient_id else None
+    for order in advice.suggestions if advice else ():
+        things = [thing for thing in _things(order, assessment, settings) if thing.key not in taken]
+        taken.update(thing.key for thing in things)
+        for together in [[thing] for thing in things] if settings.one_action else filter(None, [things]):
+            parts = [name for thing in together for name in thing.names]
+            made.append(
+                {
+                    "label": label(parts, settings),
+                    "uuid": uuid_of([*state, order.item, *parts], settings),
+                    "actions": [_action(t, context, settings, assessment.model.policy) for t in together],
+                }
+            )
+    return made
+
+
+def label(parts: Sequence[PartName], settings: CardSettings) -> str:
+    """What a button says that orders these parts; a visit is always alone."""
+    kind = settings.visit_as if "visit" in parts else "order"
+    return say(f"orders.{kind}", what=_named(parts))
+
+
+def _action(thing: Thing, context: OrderContext, settings: CardSettings, policy: Policy) -> Json:
+    """Its description reads well alone: some clients show nothing else."""
+    said = say("orders.by", label=label(thing.names, settings), until=thing.until)
+    return {"type": "create", "description": said, "resource": _resource(thing, context, settings, policy)}
+
+
+def _resource(thing: Thing, context: OrderContext, settings: CardSettings, policy: Policy) -> Json:
+    if "visit" in thing.names and settings.visit_as == "appointment":
+        return appointment(thing, context, policy)
+    return service_request(thing, context)
+
+
+def service_request(thing: Thing, context: OrderContext) -> Json:
+    """An order that a clinician may accept: status draft, intent proposal."""
+    return _filled(
+        resourceType="ServiceRequest",
+        status="draft",
+        intent="proposal",
+        category=[_concept(coding(thing.parts[0].category))],
+        priority="urgent" if context.urgent else "routine",
+        code=_concept(thing.coding) | {"text": _named(thing.names)},
+        subject={"reference": context.patient},
+        encounter=_reference(context.encounter),
+        occurrencePeriod=_period(thing, context),
+        authoredOn=context.today.isoformat(),
+        requester=_reference(context.requester),
+        reasonCode=[_concept(coding(context.disease))] if context.disease else None,
+        reasonReference=_references(context.condition),
+        note=[{"text": thing.note}],
+    )
+
+
+def appointment(thing: Thing, context: OrderContext, policy: Policy) -> Json:
+    """A visit to be booked: status proposed. A client's own code says which service."""
+    service = thing.coding if thing.own else coding(policy.service_type)
+    return _filled(
+        resourceType="Appointment",
+        status="proposed",
+        serviceType=[_concept(service)],
+        specialty=[_concept(coding(policy.specialty))],
+        reasonReference=_references(context.condition),
+        description=thing.note,
+        created=context.today.isoformat(),
+        participant=[{"actor": {"reference": context.patient}, "status": "needs-action"}],
+        requestedPeriod=[_period(thing, context)],
+    )
+
+
+def check_suggestions(model: Model, settings: CardSettings) -> None:
+    """Build and validate, against FHIR R4, what a client may be sent; for start-up and `check`.
+
+    Raises ModelError, one line, where the policy or the client's codes would give an invalid resource.
+    """
+    for resource in possible(model, settings):
+        kind = Appointment if resource["resourceType"] == "Appointment" else ServiceRequest
+        try:
+            kind.model_validate(resource)
+        except ValidationError as error:
+            where, _, message = first_problem(error)
+            raise ModelError(
+                f"client {settings.client}: a suggested {resource['resourceType']} is no valid FHIR: {where}: "
+                f"{message}; correct policy.toml or order_codes"
+            ) from None
+
+
+def possible(model: Model, settings: CardSettings) -> Iterator[Json]:
+    """A resource for each part that can be ordered, with as little and as much around it as can be; visits both ways."""
+    day = date(2026, 1, 1)
+    bare = OrderContext("Patient/p", day)
+    whole = replace(
+        bare,
+        urgent=True,
+        encounter="Encounter/e",
+        requester="Practitioner/u",
+        condition="Condition/c",
+        disease=model.policy.disease,
+    )
+    for part in model.policy.orders.values():
+        coding, own = _code_of(part, settings)
+        thing = Thing((part,), coding, own, day, say("orders.never", name=_named([part.part])))
+        for context in (bare, whole):
+            yield service_request(thing, context)
+            if part.part == "visit":
+                yield appointment(thing, context, model.policy)
+
+
+def _context(assessment: Assessment, settings: CardSettings) -> OrderContext:
+    findings = assessment.findings
+    certain = findings.eligibility.state in {"definite", "probable"}
+    cited = (evidence.resource for evidence in findings.eligibility.evidence)
+    return OrderContext(
+        patient=f"Patient/{findings.patient_id}",
+        today=findings.today,
+        urgent=bool(assessment.advice and assessment.advice.urgent),
+        encounter=settings.encounter,
+        requester=settings.requester,
+        condition=next(filter(_CONDITION.fullmatch, cited), ""),
+        disease=assessment.model.policy.disease if certain else None,
+    )
+
+
+def _things(order: SuggestedOrder, assessment: Assessment, settings: CardSettings) -> list[Thing]:
+    """What to order for a suggestion; parts to which the client gives one code are one thing."""
+    things: dict[tuple[str, str], Thing] = {}
+    for part in order.orders:
+        coding, own = _code_of(part, settings)
+        thing = Thing((part,), coding, own, order.until, _why(part, order, assessment))
+        if known := things.get(thing.key):
+            thing = replace(known, parts=(*known.parts, part), note=f"{known.note}; {thing.note}")
+        things[thing.key] = thing
+    return [replace(t, note=f"{t.note[0].upper()}{t.note[1:]}.") for t in things.values()]
+
+
+def _code_of(part: Orderable, settings: CardSettings) -> tuple[Mapping[str, str], bool]:
+    own = settings.order_codes.get(part.part)
+    return (own, True) if own else (coding(part.code), False)
+
+
+def _why(part: Orderable, order: SuggestedOrder, assessment: Assessment) -> str:
+    """Why one part is to be done: what it would tell, or its own state in the follow-up table."""
+    test = assessment.model.policy.tests.get(order.item)
+    row = None if test and part in test.orders else _row(part, assessment)
+    key: str = row.state if row else order.why
+    if row and row.part in FOLLOW_UP_PARTS["antibodies"]:
+        key = "once"
+    return say(f"orders.{key}", name=_named([part.part]), last=row.last if row else "")
+
+
+def _named(parts: Sequence[PartName]) -> str:
+    return ", ".join(say(f"parts.{part}") for part in parts)
+
+
+def _row(part: Orderable, assessment: Assessment) -> ItemPart | None:
+    follow_up = assessment.advice.follow_up if assessment.advice else ()
+    return next((row for item in follow_up for row in item.parts if row.part == part.part), None)
+
+
+def _period(thing: Thing, context: OrderContext) -> Json:
+    return {"start": context.today.isoformat(), "end": thing.until.isoformat()}
 
 
 def coding(code: Code) -> dict[str, str]:
@@ -54,10 +238,17 @@ def coding(code: Code) -> dict[str, str]:
     return {"system": code.system, "code": code.code, "display": code.display}
 
 
-def check_suggestions(model: Model, order_codes: Mapping[str, Mapping[str, str]]) -> None:
-    """Build and validate, against FHIR R4, one resource for every suggestion that can occur; for start-up and `check`.
+def _concept(coding: Mapping[str, str]) -> Json:
+    return {"coding": [dict(coding)]}
 
-    Raises pydantic's ValidationError where a policy or a client's codes would give an invalid resource.
-    """
-    for part in model.policy.orders.values():
-        ServiceRequest.model_validate(draft_order(part, "Patient/p", "2026-01-01", order_codes))
+
+def _reference(to: str) -> Json | None:
+    return {"reference": to} if to else None
+
+
+def _references(to: str) -> list[Json] | None:
+    return [{"reference": to}] if to else None
+
+
+def _filled(**members: Any) -> Json:
+    return {name: value for name, value in members.items() if value is not None}

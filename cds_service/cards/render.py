@@ -10,7 +10,7 @@ from cds_service.cards.assessment import Assessment
 from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.detail import detail
 from cds_service.cards.identity import state_of, uuid_of
-from cds_service.cards.orders import coding, suggestion
+from cds_service.cards.orders import coding, suggestions
 from cds_service.cards.reasons import override_reasons
 from cds_service.cards.summary import summary
 from cds_service.cards.why import speaks
@@ -43,8 +43,7 @@ def _card(assessment: Assessment, settings: CardSettings) -> Card:
         },
         "overrideReasons": override_reasons(assessment),
     }
-    orders = assessment.advice.suggestions if assessment.advice else ()
-    if orders:
-        card["suggestions"] = [suggestion(order, state, assessment, settings) for order in orders]
+    if offered := suggestions(state, assessment, settings):
+        card["suggestions"] = offered
         card["selectionBehavior"] = "any"
     return card

@@ -78,7 +78,9 @@ def _caller(client: Client, tables: Tables, secret: bytes) -> Caller:
         show_possible=client.show_possible,
         quiet_low=client.quiet_low,
         use_instead=client.use_instead or "",
-        order_codes={item: code.model_dump() for item, code in client.order_codes.items()},
+        order_codes={part: code.model_dump() for part, code in client.order_codes.items()},
+        one_action=client.one_action,
+        visit_as=client.visit_as,
     )
     absent = frozenset(key for key in _MAY_LACK if key in client.not_offered)
     return Caller(client, client.fhir_base or "", absent, mapping, cards)

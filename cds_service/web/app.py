@@ -62,14 +62,15 @@ def create_app(
     document = read_discovery(discovery_file())
     check_discovery(document, tables)
     limits = limits or Limits()
-    for client in settings.client:
-        check_suggestions(model, {item: code.model_dump() for item, code in client.order_codes.items()})
     secret = (
         settings.card_secret.get_secret_value().encode() if settings.card_secret else secrets.token_bytes()
     )
+    known = callers(settings.client, tables, secret)
+    for caller in known.values():
+        check_suggestions(model, caller.cards)
     parts = Parts(
         limits=limits,
-        callers=callers(settings.client, tables, secret),
+        callers=known,
         connection=connect(limits, transport),
         model=model,
         clock=clock,

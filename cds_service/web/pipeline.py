@@ -80,7 +80,13 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
     refusal = _refusal(gathering, assessment, caller)
     if refusal and caller.client.mode == "live":
         raise refusal
-    settings = replace(caller.cards, service=call.service, instance=request.instance)
+    settings = replace(
+        caller.cards,
+        service=call.service,
+        instance=request.instance,
+        encounter=request.encounter,
+        requester=request.requester,
+    )
     cards = [] if refusal else render(assessment, settings)
     call.audit.update(shown(cards))
     return {"cards": cards if caller.client.mode == "live" else []}

@@ -9,10 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Context(msgspec.Struct, gc=False, rename="camel"):
-    """`context` of patient-view; `encounterId` is not read."""
+    """`context` of patient-view; an `encounterId` of the wrong type is as good as none."""
 
     patient_id: str
     user_id: str
+    encounter_id: object = None
 
 
 class Authorization(msgspec.Struct, gc=False):

@@ -59,7 +59,7 @@ def relapses(gathered: Gathered, until: datetime, record: PatientRecord | None =
     """Label the relapses up to `until` (R3); `record` is the record as of then, if it is at hand already."""
     record = record or judge(gathered, until)
     better = improvements(in_order(record), record.mapping.tables.rules)
-    improved = min((ck.when.last for ck in better), default=None)
+    improved = min((each.ck.when.last for each in better if each.answer.truth), default=None)
     if improved is None:
         return Course(None)
     look = cache(partial(_look, gathered))

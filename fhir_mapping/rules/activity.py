@@ -8,20 +8,24 @@ from functools import cached_property
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.evidence import Activity, Evidence, Measured
 from fhir_mapping.laboratory.antibody import read_serology
-from fhir_mapping.laboratory.bounds import above, amount_of, is_raised, is_within
+from fhir_mapping.laboratory.bounds import above, amount_of, is_within
 from fhir_mapping.record import Diagnosis, Doubt, PatientRecord, Result
+from fhir_mapping.rules.answers import NO, YES, Answer, both, either
 from fhir_mapping.rules.citation import cite_diagnosis, cite_with_limit
 from fhir_mapping.rules.eligibility import is_myopathy
 from fhir_mapping.rules.predictors.course_doubts import newer_ck_doubts
 from fhir_mapping.rules.rise import (
     Rise,
+    at_least_of,
     at_most,
     confirmed_rise,
     highest,
     in_order,
+    is_bounded,
     lowest,
     rising,
     steep_rise,
+    times_uln,
 )
 from models.inputs import Phase
 
@@ -44,7 +48,7 @@ def activity(record: PatientRecord) -> Activity:
         reason=reason,
         lowest=_measured(rise.nadir) if rise and rise.nadir else None,
         times_lowest=_times(course.latest, rise.nadir) if course.latest and rise and rise.nadir else None,
-        never_fell=phase == "active" and not course.is_above("active"),
+        never_fell=phase == "active" and not course.is_above("active").truth,
         coded=cite_diagnosis(coded[0], coded[0].clinical) if coded else None,
         rhabdomyolysis=_rhabdomyolysis(course) if phase == "relapse" else None,
         unread_ck=max(course.newer, key=lambda doubt: (doubt.when, doubt.resource), default=None),
@@ -97,13 +101,13 @@ class _Course:
         return newer_ck_doubts(self.record)
 
     @cached_property
-    def open_results(self) -> tuple[Result, ...]:
+    def open_by(self) -> tuple[Result, ...]:
         """The results whose bound or interval leaves a question of R4 open."""
-        asked = [ck for rise in self.rises if rise.is_open for ck in (*rise.high, rise.nadir) if ck]
-        if self.is_active is None or (self.is_active is False and self.is_above("raised") is None):
-            asked += [ck for ck in (self.latest, self.peak, *self.after_peak) if ck]
-        bounded = {ck.resource: ck for ck in asked if amount_of(ck).comparator or amount_of(ck).upto}
-        return tuple(bounded.values()) or tuple({ck.resource: ck for ck in asked}.values())
+        if not self.is_recent:
+            return ()
+        asked = [rise.answer for rise in self.rises] + [self.is_active, self.is_above("raised")]
+        left = (result for answer in asked if answer.truth is None for result in answer.open_by)
+        return tuple({result.resource: result for result in left}.values())
 
     @cached_property
     def phase(self) -> tuple[Phase, str]:
@@ -113,11 +117,11 @@ class _Course:
             return "relapse", _why_relapse(self.coded, by_two if by_two.holds else by_one)
         if again.holds:
             return "rising", f"CK rising: {_in_words(again)}"
-        if self.is_active:
+        if self.is_active.truth:
             return "active", ""
         if unknown := self._why_unknown():
             return "unknown", unknown
-        if self.is_above("raised"):
+        if self.is_above("raised").truth:
             return "improving", ""
         return ("unknown", "an older CK could not be read") if self.older else ("controlled", "")
 
@@ -132,14 +136,11 @@ class _Course:
         return self.latest is not None and self.record.as_of - self.latest.when.last <= within
 
     @cached_property
-    def is_active(self) -> bool | None:
-        """R4 active: > 5 × ULN, or > 2 × ULN and never down to half of the peak; None: left open."""
+    def is_active(self) -> Answer:
+        """R4 active: > 5 × ULN, or > 2 × ULN and never down to half of the peak."""
         if not self.is_recent:
-            return False
-        high, raised, fell = self.is_above("active"), self.is_above("raised"), self._has_fallen()
-        if high or (raised and fell is False):
-            return True
-        return None if high is None or (raised is not False and fell is not True) else False
+            return NO
+        return either(self.is_above("active"), both(self.is_above("raised"), self._has_fallen().no()))
 
     @cached_property
     def older(self) -> tuple[Doubt, ...]:
@@ -156,24 +157,26 @@ class _Course:
         phase, _ = self.phase
         if phase != "unknown" or not self.is_recent:
             return ()
-        left_open = tuple(map(open_doubt, self.open_results))
+        left_open = tuple(map(open_doubt, self.open_by))
         if self.newer or left_open:
             return (*self.newer, *left_open)
         return self.older
 
-    def is_above(self, name: str) -> bool | None:
-        """Whether the latest CK exceeds that many × ULN; None: left open."""
+    def is_above(self, name: str) -> Answer:
+        """Whether the latest CK exceeds that many × ULN."""
         assert self.latest is not None
-        times = self.record.mapping.tables.rules.number(f"activity.{name}_times_uln")
-        return True if is_raised(self.latest, times) else False if is_within(self.latest, times) else None
+        return times_uln(self.latest, self.record.mapping.tables.rules.number(f"activity.{name}_times_uln"))
 
-    def _has_fallen(self) -> bool | None:
-        """Whether a CK after the peak is ≤ 50 % of it; None: left open."""
+    def _has_fallen(self) -> Answer:
+        """Whether a CK after the peak is ≤ 50 % of it."""
         assert self.peak is not None
-        rules = self.record.mapping.tables.rules
-        part = rules.number("activity.active_percent_of_peak") / _PER_CENT
-        answers = {_is_at_most(ck, part, self.peak) for ck in self.after_peak}
-        return True if True in answers else None if None in answers else False
+        part = self.record.mapping.tables.rules.number("activity.active_percent_of_peak") / _PER_CENT
+        return either(*(_is_at_most(ck, part, self.peak) for ck in self.after_peak))
+
+    @property
+    def _is_open(self) -> bool:
+        asked = [rise.answer for rise in self.rises] + [self.is_active, self.is_above("raised")]
+        return any(answer.truth is None for answer in asked)
 
     def _why_unknown(self) -> str:
         if self.newer:
@@ -182,21 +185,18 @@ class _Course:
             return "no CK on record"
         if not self.is_recent:
             return "latest CK > 180 days old"
-        return "CK not decided" if self.open_results else ""
+        return "CK not decided" if self._is_open else ""
 
 
-def _is_at_most(ck: Result, part: Decimal, of: Result) -> bool | None:
+def _is_at_most(ck: Result, part: Decimal, of: Result) -> Answer:
     """Whether a CK is at most that part of another, both as far as their bounds say (D6)."""
     amount, top = amount_of(ck), amount_of(of)
-    against_least = above(amount.value, amount.comparator, part * top.value, amount.upto)
-    against_most = above(amount.value, amount.comparator, part * at_most(of), amount.upto)
-    if top.comparator.startswith(">"):
-        return True if against_least is False else None
-    if top.comparator.startswith("<"):
-        return False if against_most is True else None
-    if against_least is False:
-        return True
-    return False if against_most is True else None
+    if above(amount.value, amount.comparator, part * at_least_of(of), amount.upto) is False:
+        return YES
+    unlimited = top.comparator.startswith(">")
+    if not unlimited and above(amount.value, amount.comparator, part * at_most(of), amount.upto):
+        return NO
+    return Answer(None, tuple(filter(is_bounded, (ck, of))))
 
 
 def _measured(ck: Result) -> Measured:

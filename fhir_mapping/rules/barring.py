@@ -38,8 +38,8 @@ def barring(
     for name, feature in features.items():
         add(name, feature.barred_by)
     add("statin", _statins(record))
+    add("phase", now.barred_by if now else ())
     if who.state in {"definite", "probable"}:
-        add("phase", now.barred_by if now else ())
         add("silence", newer_ck_doubts(record))
     return tuple(
         Barring(doubts[key], tuple(bar for bar in _ORDER if bar in bars[key])) for key in sorted(doubts)

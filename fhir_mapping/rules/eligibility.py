@@ -1,6 +1,7 @@
 """Is this an IMNM patient? Definite, probable, possible, none, excluded, or not known (E, U4)."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from fhir_mapping.evidence import Eligibility, EligibilityState, Evidence, Note
@@ -81,21 +82,26 @@ def _barring(record: PatientRecord, signs: Signs) -> tuple[Doubt, ...]:
     if record.patient and record.patient.dead:
         return behind
     tried = signs_in_doubt(record)
-    whole = read_signs(record, tried).state
-    if whole == signs.state:
+    alone, whole = _by_codes(signs), _tried(record, tried)
+    if whole == alone:
         return behind
     kinds = dict.fromkeys((doubt.role, doubt.roles) for doubt in tried)  # doubts of one kind do the same
     decisive = {
         kind
         for kind in kinds
-        if _tried(record, [d for d in tried if (d.role, d.roles) == kind]) != signs.state
+        if _tried(record, [d for d in tried if (d.role, d.roles) == kind]) != alone
         or _tried(record, [d for d in tried if (d.role, d.roles) != kind]) != whole
     }
     return (*behind, *(d for d in tried if (d.role, d.roles) in decisive))
 
 
 def _tried(record: PatientRecord, doubts: Sequence[Doubt]) -> str:
-    return read_signs(record, doubts).state
+    return _by_codes(read_signs(record, doubts))
+
+
+def _by_codes(signs: Signs) -> str:
+    """The state without what is only named: a name makes possible, and hides what a doubt would add."""
+    return replace(signs, named=()).state
 
 
 def _words_that_keep_open(record: PatientRecord, signs: Signs) -> tuple[Doubt, ...]:

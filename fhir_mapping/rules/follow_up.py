@@ -56,7 +56,7 @@ _ITEMS: Mapping[str, tuple[_Test, ...]] = {
     "echo": (_Test("echo", _PROCEDURES | {"cardiacTests"}, frozenset({"lvef"}), frozenset({"echo"})),),
 }
 _LUNG_FUNCTION = _Test("lung-function", frozenset({"lungFunction", "reports"}), _LUNG, _LUNG, _REPORT)
-_CHEST_CT = _Test("chest-ct", _PROCEDURES, _CT, _CT)
+_CHEST_CT = _Test("chest-ct", _PROCEDURES, reports=_CT)
 
 
 def follow_up(record: PatientRecord) -> FollowUpFacts:
@@ -83,6 +83,7 @@ def follow_up(record: PatientRecord) -> FollowUpFacts:
         items={"visit": (_visit(record),), **items},
         appointments=_appointments(record),
         statin=statin_row(record, serology),
+        ordered=_ordered(record),
         has_ild=bool(lungs),
         ild_since=local_day(min(dated), zone) if dated else None,
         pregnant=pregnant(record),
@@ -131,14 +132,16 @@ def _antibody(record: PatientRecord, serology: Serology, antibody: Antibody) -> 
 
 def _to_ask(record: PatientRecord, serology: Serology) -> tuple[PartName, ...]:
     """E3: each antibody without a positive or negative answer, and CK where none is of the last 60 days."""
-    open_ones = [
+    open_ones: list[PartName] = [
         antibody
         for antibody in ANTIBODIES
         if not any((antibody, answer) in serology.latest for answer in ("positive", "negative"))
     ]
     within = record.mapping.tables.rules.days("activity.recent_days")
     recent = any(record.as_of - ck.when.last <= within for ck in record.of("ck"))
-    return (*open_ones, *(() if recent else ("ck",)))
+    asked: list[PartName] = open_ones if _readable(record, frozenset({"antibodies"})) else []
+    unread = not _readable(record, frozenset({"enzymes"}))
+    return tuple(asked) if recent or unread else (*asked, "ck")
 
 
 def _latest(done: Iterable[tuple[Moment, str]]) -> tuple[Moment | None, str]:
@@ -157,6 +160,20 @@ def _orders(record: PatientRecord, roles: frozenset[RoleWord]) -> tuple[datetime
     return tuple(sorted(min(m.last, record.as_of) for m in made if m and m.first <= record.as_of))
 
 
+def _ordered(record: PatientRecord) -> frozenset[PartName]:
+    """V7: the parts for which any order is active, whatever its age, dated or not."""
+    active = [
+        p
+        for p in record.planned
+        if p.kind == "ServiceRequest" and (p.made is None or p.made.first <= record.as_of)
+    ]
+    tests = (_LUNG_FUNCTION, _CHEST_CT, *(test for tests in _ITEMS.values() for test in tests))
+    roles: dict[PartName, frozenset[RoleWord]] = {test.name: test.orders for test in tests}
+    roles |= {"anti-srp": frozenset({"anti-srp"}), "anti-hmgcr": frozenset({"anti-hmgcr"})}
+    roles |= {"ana": frozenset({"ana"}), "visit": frozenset({"referral"})}
+    return frozenset(part for part, words in roles.items() if any(p.roles & words for p in active))
+
+
 def _visit(record: PatientRecord) -> Part:
     """V4: the latest visit. Where it counts only because no specialty is coded, the evidence says so."""
     visits = [
@@ -171,6 +188,7 @@ def _visit(record: PatientRecord) -> Part:
         name="visit",
         last=last.day(zone) if last else None,
         evidence=evidence,
+        orders=_orders(record, frozenset({"referral"})),
         readable=_readable(record, frozenset({"encounters"})),
         unclear=unclear.day(zone) if unclear else None,
     )

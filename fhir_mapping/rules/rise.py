@@ -1,17 +1,28 @@
 """A CK that rises after an improvement: possible relapse by CK (R2 b and c), CK rising (R2b).
 
-Each question is asked twice: whether it certainly holds, and whether it may, given bounds and intervals (D6). Where it
-may and does not certainly, it is open.
+Bounds and intervals decide if they can, and else leave the question open (D6): an `Answer` is then None and names the
+results that leave it so.
 """
 
+import heapq
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
 
-from fhir_mapping.laboratory.bounds import above, amount_of, at_least, is_raised, is_within, rank, size
+from fhir_mapping.laboratory.bounds import (
+    above,
+    amount_of,
+    at_least,
+    is_raised,
+    is_within,
+    rank,
+    size,
+)
 from fhir_mapping.record import PatientRecord, Result
+from fhir_mapping.rules.answers import NO, Answer, both, either, left_to
 from fhir_mapping.terms.rules import Rules
 
 _PER_CENT = 100
@@ -20,22 +31,27 @@ _NOTHING = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class Rise:
-    """The answer to one question of R2 or R2b. `nadir` is the improvement that `high` is compared with.
+    """The answer to one question of R2 or R2b; where it holds, what is high and the nadir that it is compared with."""
 
-    Open: it does not certainly hold, and may; `high` and `nadir` are then what may make it so.
-    """
-
+    answer: Answer = NO
     high: tuple[Result, ...] = ()
     nadir: Result | None = None
-    is_open: bool = False
 
     @property
     def holds(self) -> bool:
         """Whether it certainly holds."""
-        return bool(self.high) and not self.is_open
+        return self.answer.truth is True
 
 
 NO_RISE = Rise()
+
+
+@dataclass(frozen=True, slots=True)
+class Improvement:
+    """A result that is an improvement (R2), or may be one: then `answer` is open."""
+
+    ck: Result
+    answer: Answer
 
 
 def in_order(record: PatientRecord) -> list[Result]:
@@ -68,49 +84,18 @@ def rising(record: PatientRecord, cks: Sequence[Result]) -> Rise:
     return _latest_alone(record, cks, "activity.")
 
 
-def _latest_alone(record: PatientRecord, cks: Sequence[Result], height: str) -> Rise:
-    if not cks or not _is_now(record, cks[-1]):
-        return NO_RISE
-    return _risen(cks[-1:], cks, cks[-1].when.last, _Height.of(record.mapping.tables.rules, height))
-
-
-def _is_now(record: PatientRecord, ck: Result) -> bool:
-    return record.as_of - ck.when.last <= record.mapping.tables.rules.days("activity.recent_days")
-
-
-@dataclass(frozen=True, slots=True)
-class _Height:
-    """How high a CK must be against nadir and ULN, and what an improvement is."""
-
-    rules: Rules
-    times_nadir: Decimal
-    times_uln: Decimal
-
-    @staticmethod
-    def of(rules: Rules, name: str) -> "_Height":
-        return _Height(rules, rules.number(f"{name}times_nadir"), rules.number(f"{name}times_uln"))
-
-    def certainly(self, ck: Result, nadir: Result) -> bool:
-        amount, least = amount_of(ck), self.times_nadir * at_most(nadir)
-        over_nadir = at_least(amount.value, amount.comparator, least, amount.upto)
-        return over_nadir is True and is_raised(ck, self.times_uln)
-
-    def possibly(self, ck: Result, lowest: Decimal) -> bool:
-        amount = amount_of(ck)
-        over_nadir = at_least(amount.value, amount.comparator, self.times_nadir * lowest, amount.upto)
-        return over_nadir is not False and not is_within(ck, self.times_uln)
-
-
-def _risen(high: Sequence[Result], cks: Sequence[Result], since: datetime, height: _Height) -> Rise:
-    before = [ck for ck in cks if ck.when.last < since]
-    nadir = lowest(improvements(before, height.rules))
-    if nadir and all(height.certainly(ck, nadir) for ck in high):
-        return Rise(tuple(high), nadir)
-    may_be = list(_possible_improvements(before, height.rules))
-    least = min(map(_at_least, may_be), default=None)
-    if least is None or not all(height.possibly(ck, least) for ck in high):
-        return NO_RISE
-    return Rise(tuple(high), min(may_be, key=_at_least), is_open=True)
+def improvements(cks: Sequence[Result], rules: Rules) -> Iterator[Improvement]:
+    """R2: results ≤ 2 × ULN or ≤ 50 % of the highest before them, where that highest is > 2 × ULN; those that may be."""
+    top = _Top(rules.number("activity.improved_times_uln"))
+    part = rules.number("activity.improved_percent_of_peak") / _PER_CENT
+    for _, group in groupby(cks, key=lambda ck: ck.when.last):
+        together = list(group)
+        for ck in together:
+            answer = both(top.is_high(), either(times_uln(ck, top.times).no(), top.is_halved_by(ck, part)))
+            if answer.truth is not False:
+                yield Improvement(ck, answer)
+        for ck in together:
+            top.add(ck)
 
 
 def lowest(cks: Iterable[Result]) -> Result | None:
@@ -131,41 +116,121 @@ def at_most(ck: Result) -> Decimal:
     return amount.value if amount.upto is None else amount.upto
 
 
-def _at_least(ck: Result) -> Decimal:
+def times_uln(ck: Result, times: Decimal) -> Answer:
+    """Whether a CK exceeds so many times its own limit (F8)."""
+    return left_to(True if is_raised(ck, times) else False if is_within(ck, times) else None, ck)
+
+
+@dataclass(frozen=True, slots=True)
+class _Height:
+    """How high a CK must be, against nadir and ULN."""
+
+    rules: Rules
+    times_nadir: Decimal
+    times_uln: Decimal
+
+    @staticmethod
+    def of(rules: Rules, name: str) -> "_Height":
+        return _Height(rules, rules.number(f"{name}times_nadir"), rules.number(f"{name}times_uln"))
+
+
+@dataclass(slots=True)
+class _Top:
+    """The highest of the results so far, as far as their bounds say: one that surely is, and rivals that may be."""
+
+    times: Decimal
+    best: Result | None = None  # the highest lower bound
+    rivals: list[tuple[Decimal, str, bool | None, Result]] = field(
+        default_factory=list
+    )  # a heap, by upper bound
+    unlimited: list[Result] = field(default_factory=list)
+    answers: Counter[bool | None] = field(default_factory=Counter)
+    ceiling: Decimal = _NOTHING  # the highest that any of them with an upper bound can be
+
+    def add(self, ck: Result) -> None:
+        """Take in one more result."""
+        answer = times_uln(ck, self.times).truth
+        if amount_of(ck).comparator.startswith(">"):
+            self.unlimited.append(ck)
+            self.answers[answer] += 1
+        elif is_bounded(ck):
+            heapq.heappush(self.rivals, (at_most(ck), ck.resource, answer, ck))
+            self.answers[answer] += 1
+        self.ceiling = max(self.ceiling, at_most(ck))
+        if self.best is None or at_least_of(ck) > at_least_of(self.best):
+            self.best = ck
+        floor = at_least_of(self.best)
+        while self.rivals and self.rivals[0][0] <= floor:
+            self.answers[heapq.heappop(self.rivals)[2]] -= 1
+
+    def is_high(self) -> Answer:
+        """Whether the highest is > 2 × ULN."""
+        if self.best is None:
+            return NO
+        told = {answer for answer, count in self.answers.items() if count}
+        told.add(times_uln(self.best, self.times).truth)
+        return Answer(told.pop()) if len(told) == 1 and None not in told else Answer(None, self._bounded())
+
+    def is_halved_by(self, ck: Result, part: Decimal) -> Answer:
+        """Whether a result is at most that part of the highest."""
+        if self.best is None:
+            return NO
+        amount = amount_of(ck)
+        if above(amount.value, amount.comparator, part * at_least_of(self.best), amount.upto) is False:
+            return Answer(truth=True)
+        if not self.unlimited and above(amount.value, amount.comparator, part * self.ceiling, amount.upto):
+            return NO
+        return Answer(None, tuple(filter(is_bounded, (ck, *self._bounded()))))
+
+    def _bounded(self) -> tuple[Result, ...]:
+        assert self.best
+        return tuple(filter(is_bounded, (self.best, *self.unlimited, *(rival[3] for rival in self.rivals))))
+
+
+def _latest_alone(record: PatientRecord, cks: Sequence[Result], height: str) -> Rise:
+    if not cks or not _is_now(record, cks[-1]):
+        return NO_RISE
+    return _risen(cks[-1:], cks, cks[-1].when.last, _Height.of(record.mapping.tables.rules, height))
+
+
+def _is_now(record: PatientRecord, ck: Result) -> bool:
+    return record.as_of - ck.when.last <= record.mapping.tables.rules.days("activity.recent_days")
+
+
+def _risen(high: Sequence[Result], cks: Sequence[Result], since: datetime, height: _Height) -> Rise:
+    """Whether all that is high is so after an improvement before it."""
+    better = list(improvements([ck for ck in cks if ck.when.last < since], height.rules))
+    if not better:
+        return NO_RISE
+    sure = [each.ck for each in better if each.answer.truth]
+    nadir = lowest(sure)
+    improved = either(*(each.answer for each in better))
+    answer = both(
+        improved,
+        *(_over_nadir(ck, nadir, [each.ck for each in better], height) for ck in high),
+        *(times_uln(ck, height.times_uln) for ck in high),
+    )
+    return Rise(answer, tuple(high), nadir)
+
+
+def _over_nadir(ck: Result, nadir: Result | None, better: Sequence[Result], height: _Height) -> Answer:
+    amount = amount_of(ck)
+    if nadir:
+        least = height.times_nadir * at_most(nadir)
+        if at_least(amount.value, amount.comparator, least, amount.upto):
+            return Answer(truth=True)
+    least = height.times_nadir * min(map(at_least_of, better))
+    if at_least(amount.value, amount.comparator, least, amount.upto) is False:
+        return NO
+    return Answer(None, tuple(filter(is_bounded, (ck, *better))))
+
+
+def at_least_of(ck: Result) -> Decimal:
+    """What a CK certainly is not below."""
     amount = amount_of(ck)
     return _NOTHING if amount.comparator.startswith("<") else amount.value
 
 
-def improvements(cks: Sequence[Result], rules: Rules) -> Iterator[Result]:
-    """R2: results ≤ 2 × ULN or ≤ 50 % of the highest before them, where that highest is > 2 × ULN."""
-    times = rules.number("activity.improved_times_uln")
-    part = rules.number("activity.improved_percent_of_peak") / _PER_CENT
-    top: Result | None = None
-    for _, group in groupby(cks, key=lambda ck: ck.when.last):
-        together = list(group)
-        if top and is_raised(top, times):
-            yield from (ck for ck in together if is_within(ck, times) or is_at_most(ck, part, top))
-        known = [ck for ck in together if not amount_of(ck).comparator.startswith("<")]
-        top = highest([top, *known] if top else known)
-
-
-def _possible_improvements(cks: Sequence[Result], rules: Rules) -> Iterator[Result]:
-    """What may be an improvement, bounds and intervals being read in its favour."""
-    times = rules.number("activity.improved_times_uln")
-    part = rules.number("activity.improved_percent_of_peak") / _PER_CENT
-    top: Decimal | None = _NOTHING  # the highest that the results before may be; None: no limit
-    may_be_high = False
-    for _, group in groupby(cks, key=lambda ck: ck.when.last):
-        together = list(group)
-        for ck in together:
-            if may_be_high and (not is_raised(ck, times) or top is None or _at_least(ck) <= part * top):
-                yield ck
-        may_be_high = may_be_high or not all(is_within(ck, times) for ck in together)
-        unlimited = top is None or any(amount_of(ck).comparator.startswith(">") for ck in together)
-        top = None if unlimited or top is None else max(top, *map(at_most, together))
-
-
-def is_at_most(ck: Result, part: Decimal, of: Result) -> bool:
-    """Whether a CK is certainly at most that part of another, which a `<` leaves open."""
-    amount = amount_of(ck)
-    return above(amount.value, amount.comparator, part * amount_of(of).value, amount.upto) is False
+def is_bounded(ck: Result) -> bool:
+    """Whether a CK is no single number."""
+    return bool(amount_of(ck).comparator) or amount_of(ck).upto is not None

@@ -69,6 +69,7 @@ RoleWord = Literal[
     "pregnancy",
     # Procedures
     "plasma-exchange",
+    "referral",
     # Encounters and Appointments
     "visit",
     "ambulatory",

@@ -43,7 +43,7 @@ def test_the_path_of_a_request_fits_on_a_screen():
         ("httpx", {"cds_service/fhir/client.py", "cds_service/cds_client.py"}),
         ("sqlite3", {"cds_service/web/store.py"}),
         ("jwt", {"cds_service/security/tokens.py"}),
-        ("fhir", {"cds_service/cards/render.py"}),
+        ("fhir", {"cds_service/cards/orders.py"}),
     ],
 )
 def test_a_library_appears_only_where_it_belongs(library, homes):

@@ -3,12 +3,9 @@
 import json
 import re
 from dataclasses import replace
-from typing import Any
 from uuid import UUID
 
 import pytest
-from fhir.resources.R4B.appointment import Appointment
-from fhir.resources.R4B.servicerequest import ServiceRequest
 
 from cds_service.cards.assessment import assess
 from cds_service.cards.card_settings import CardSettings
@@ -34,7 +31,6 @@ MEMBERS = {
         "selectionBehavior",
     ),
 }
-RESOURCES: dict[str, Any] = {"ServiceRequest": ServiceRequest, "Appointment": Appointment}
 
 
 def assessment(name, change=lambda bundle: bundle):
@@ -87,19 +83,6 @@ def test_every_reason_to_dismiss_has_code_system_and_display(card):
         assert reason["system"] == "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
 
 
-def test_a_suggestion_creates_one_valid_draft_for_this_patient(card):
-    for suggestion in card.get("suggestions", []):
-        (action,) = suggestion["actions"]
-        assert action["type"] == "create"
-        assert action["description"]
-        resource = action["resource"]
-        RESOURCES[resource["resourceType"]].model_validate(resource)
-        assert f"Patient/{next(n for n in NAMES if CARDS.get(n) is card)}" in json.dumps(resource)
-        status = {"ServiceRequest": "draft", "Appointment": "proposed"}[resource["resourceType"]]
-        assert resource["status"] == status
-        assert resource.get("intent", "proposal") == "proposal"
-
-
 def test_sections_come_in_the_fixed_order():
     detail = CARDS["high-overdue"]["detail"]
     marks = [
@@ -145,13 +128,6 @@ def test_the_first_60_bits_change_with_secret_client_and_service(change):
 
 def stable(uuid):
     return (uuid.int >> 80, uuid.int >> 64 & 0xFFF)
-
-
-def test_a_clients_own_code_replaces_ours_in_a_suggestion():
-    own = {"system": "urn:preference-list", "code": "4711", "display": "CK panel"}
-    (card,) = cards_of("high-overdue", order_codes={"ck-ast-alt": own})
-    codings = [s["actions"][0]["resource"].get("code", {}).get("coding") for s in card["suggestions"]]
-    assert [own] in codings
 
 
 def unread(*keys):

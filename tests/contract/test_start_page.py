@@ -310,8 +310,8 @@ async def test_feedback_on_a_card_that_another_client_showed_names_patient_and_s
         "hook": "patient-view",
         "hookInstance": "d63a2834-b45a-4616-8a5e-c08353762b85",
         "fhirServer": ADDRESSES.fhir,
-        "context": {"patientId": "srp-ild", "userId": "Practitioner/example"},
-        "prefetch": {"patient": chart("srp-ild")["entry"][0]["resource"]},
+        "context": {"patientId": "relapse-now", "userId": "Practitioner/example"},
+        "prefetch": {"patient": chart("relapse-now")["entry"][0]["resource"]},
     }
     answer = await visitor.http.post("/cds-services/imnm-recurrence", json=request)
     (card,) = answer.json()["cards"]
@@ -324,8 +324,8 @@ async def test_feedback_on_a_card_that_another_client_showed_names_patient_and_s
     ]
     await visitor.http.post("/cds-services/imnm-recurrence/feedback", json={"feedback": items})
     page = await visitor.get("/")
-    assert f"09:30:00 UTC, srp-ild: accepted “{suggestion['label']}”" in page.main
-    assert f"09:30:00 UTC, srp-ild: dismissed because “{reason['display']}”" in page.main
+    assert f"09:30:00 UTC, relapse-now: accepted “{suggestion['label']}”" in page.main
+    assert f"09:30:00 UTC, relapse-now: dismissed because “{reason['display']}”" in page.main
     await visitor.get(f"/card/{card['uuid']}", 404)
 
 

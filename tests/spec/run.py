@@ -13,8 +13,9 @@ from fhir_mapping.record import Entry, Gathered, MappingSettings, Source
 from fhir_mapping.terms import CodeRow, Tables, load_tables
 from models.registry import Model, default_folder, load_model
 from tests.spec.language import AS_OF, Record
+from tests.support.walker import Seen, order_flaws
 
-_OF_CARDS = {"quiet_low", "order_codes", "show_possible"}
+_OF_CARDS = {"quiet_low", "order_codes", "one_action", "visit_as", "show_possible"}
 
 
 class Answer(dict[str, Any]):
@@ -71,4 +72,9 @@ def answer(record: Record, tables: Tables | None = None, model: Model | None = N
     """What `explain --json` says of this record; other tables or another model may be put in their place."""
     gathered = gathered_from(record, tables)
     cards = CardSettings(**{key: record.settings[key] for key in _OF_CARDS & record.settings.keys()})
-    return Answer(as_json(assess(gathered, AS_OF, model or packaged_model()), cards), gathered)
+    said = as_json(assess(gathered, AS_OF, model or packaged_model()), cards)
+    if tables is None and model is None:
+        seen = Seen()
+        seen.read(gathered)
+        assert list(order_flaws(said, seen)) == []
+    return Answer(said, gathered)

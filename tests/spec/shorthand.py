@@ -28,6 +28,7 @@ _DONE = {
     "echo": ("procedure echo",),
     "lung-function": ("fvc 3",),
     "chest-ct": ("report chest-ct",),
+    "antibodies": ("anti-srp negative", "anti-hmgcr negative"),
 }
 
 

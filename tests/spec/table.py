@@ -241,27 +241,20 @@ def _card(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
     return cards[0]["indicator"] == indicator and said and unsaid, (cards[0]["indicator"], text)
 
 
-_ORDER = ("ServiceRequest", "draft", "proposal")
-_BOOKING = ("Appointment", "proposed", None)
-
-
 def _suggestions(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
-    """`5048-4, 2157-6 1920-8 1742-6, appointment 394810000`: the codes of each suggestion, in order.
-
-    Each must be one `create` action: a draft ServiceRequest that is a proposal, or a proposed Appointment.
-    """
-    got = []
-    for card in answer["cards"]:
-        for suggestion in card.get("suggestions", []):
-            actions = suggestion["actions"]
-            resource = actions[0]["resource"]
-            concepts = [resource.get("code", {}), *resource.get("specialty", [])]
-            codes = " ".join(c["code"] for concept in concepts for c in concept.get("coding", []))
-            kind = (resource["resourceType"], resource["status"], resource.get("intent"))
-            got.append({_ORDER: codes, _BOOKING: f"appointment {codes}"}.get(kind, str(kind)))
-            if [action["type"] for action in actions] != ["create"]:
-                got.append(str(actions))
+    """`5048-4, 2157-6 1920-8 1742-6, appointment 182`: the codes of each suggestion, in order, one for each action."""
+    got = [
+        " ".join(_ordered(action["resource"]) for action in each["actions"])
+        for card in answer["cards"]
+        for each in card.get("suggestions", [])
+    ]
     return got == ([] if cell == "none" else [c.strip() for c in cell.split(",")]), got
+
+
+def _ordered(resource: dict[str, Any]) -> str:
+    if resource["resourceType"] == "Appointment":
+        return f"appointment {resource['serviceType'][0]['coding'][0]['code']}"
+    return " ".join(coding["code"] for coding in resource["code"]["coding"])
 
 
 def _label(answer: Any, cell: str) -> tuple[bool, Any]:

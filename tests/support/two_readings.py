@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 from fhir_mapping import checks, findings
 from fhir_mapping.record import Entry, Gathered, MappingSettings, Source
 from fhir_mapping.terms import CodeRow, Tables, load_tables
-from models import policy, risk
+from models import advice as advising
+from models import risk
 from models.inputs import Predictor
 from models.registry import Model, default_folder, load_model
 from tests.support import reference
@@ -109,6 +110,8 @@ def product_answer(record: Record) -> dict:
     }
     if state == "excluded":
         answer["eligibility"]["reason"] = found.eligibility.reason
+    if state == "possible":
+        answer["suggestions"] = product_suggestions(advising.ask(packaged()[1].policy, found.follow_up))
     if state in ("definite", "probable"):
         answer.update(product_score(found))
     else:
@@ -136,7 +139,7 @@ def product_activity(activity) -> dict:
         return one and (float(one.value), float(one.times_uln), one.date)
 
     line = {name: shown(getattr(activity, name)) for name in ("ck", "peak", "nadir")}
-    return {**line, "possible_relapse": activity.possible_relapse, "rising": activity.rising}
+    return {**line, "phase": activity.phase}
 
 
 def product_srp(srp) -> dict | None:
@@ -147,9 +150,13 @@ def product_score(found) -> dict:
     model = packaged()[1]
     predictors = {name: Predictor(one.state, one.reason) for name, one in found.features.items()}
     outcome = risk.score(model, predictors, found.unread)
-    relapse = bool(found.activity and found.activity.possible_relapse)
-    advice = policy.advise(model.policy, outcome, found.follow_up, possible_relapse=relapse)
-    answer: dict = {"follow_up": {item.item: product_item(item) for item in advice.follow_up}}
+    advice = advising.advise(model.policy, outcome, found.follow_up, found.phase)
+    answer: dict = {
+        "follow_up": {item.item: product_item(item) for item in advice.follow_up},
+        "suggestions": product_suggestions(advice),
+        "indicator": advice.indicator,
+        "silent": advice.quiet and not found.failed and not found.doubts,
+    }
     test = outcome.next_best_test
     answer["next_best_test"] = test.predictor if test else None
     if isinstance(outcome, risk.Abstained):
@@ -165,12 +172,17 @@ def product_score(found) -> dict:
     }
 
 
+def product_suggestions(advice) -> tuple:
+    return tuple((one.item, tuple(order.part for order in one.orders)) for one in advice.suggestions)
+
+
 def product_item(item) -> tuple:
+    parts = tuple((p.part, p.state, p.last and p.last.isoformat()) for p in item.parts)
     if item.state in ("warn", "unknown"):
-        return (item.state,)
+        return item.state, parts
     last = item.last and item.last.isoformat()
     due = item.due and item.due.isoformat()
-    return item.state, last, due, item.overdue_days or 0
+    return item.state, last, due, item.overdue_days or 0, parts
 
 
 def reference_answer(record: Record) -> dict:

@@ -1,14 +1,22 @@
 """HAPI's validator finds no error in what we suggest and in what we ship."""
 
+import json
+
 import httpx
 import pytest
 
-from cds_service.cards.render import draft_order, possible_orders, proposed_appointment
+from cds_service.cards.card_settings import CardSettings
+from cds_service.cards.orders import possible
 from models.registry import default_folder, load_model
 from tests.golden.charts import NAMES, explained
 from tests.support.servers import resources_of
 
 pytestmark = pytest.mark.xdist_group("hapi")
+OWN = {
+    "system": "urn:com.epic.cdshooks.action.code.system.preference-list-item",
+    "code": "4711",
+    "display": "CK",
+}
 
 
 async def errors_in(base, resource):
@@ -29,17 +37,12 @@ def bundle_of(resources):
 
 
 def suggested():
-    """Every resource in a suggestion of a sample patient's card, and one for each suggestion that can occur."""
+    """Every resource in a suggestion of a sample patient's card, and every kind that can occur."""
     for name in NAMES:
         for card in explained(name)["cards"]:
             for suggestion in card.get("suggestions", ()):
                 yield from (action["resource"] for action in suggestion["actions"])
-    for order in possible_orders(load_model(default_folder()).policy):
-        codings = [
-            {"system": code.system, "code": code.code, "display": code.display} for code in order.codes
-        ]
-        make = proposed_appointment if order.kind == "appointment" else draft_order
-        yield make(order.label, codings, "Patient/plain", "2026-03-01")
+    yield from possible(load_model(default_folder()), CardSettings(order_codes={"ck": OWN}))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -50,19 +53,18 @@ async def test_every_resource_of_the_sample_patient_is_valid(hapi, name):
 async def test_every_resource_in_a_suggestion_is_valid(hapi):
     resources = list(suggested())
     assert {r["resourceType"] for r in resources} == {"ServiceRequest", "Appointment"}
-    found = {
-        r["code"]["text"] if "code" in r else r["description"]: await errors_in(hapi.base, r)
-        for r in resources
-    }
-    assert {what: errors for what, errors in found.items() if errors} == {}
+    assert {r.get("priority") for r in resources} == {"urgent", "routine", None}
+    for member in ("encounter", "requester", "reasonReference", "reasonCode"):
+        assert {member in r for r in resources if r["resourceType"] == "ServiceRequest"} == {True, False}
+    found = {json.dumps(r): await errors_in(hapi.base, r) for r in resources}
+    assert {resource: errors for resource, errors in found.items() if errors} == {}
 
 
-async def test_the_validator_finds_an_error_in_one_entry_of_a_bundle_and_in_an_order(hapi):
+async def test_the_validator_finds_an_error_in_one_entry_of_a_bundle_and_in_what_is_suggested(hapi):
     chart = resources_of("plain")
     del next(r for r in chart if r["resourceType"] == "Observation")["code"]
     assert any("Observation.code" in error for error in await errors_in(hapi.base, bundle_of(chart)))
-    order = draft_order(
-        "CK", [{"system": "http://loinc.org", "code": "2157-6"}], "Patient/plain", "2026-03-01"
-    )
-    del order["intent"]
-    assert any("ServiceRequest.intent" in error for error in await errors_in(hapi.base, order))
+    for kind, member in (("ServiceRequest", "intent"), ("Appointment", "participant")):
+        broken = next(r for r in suggested() if r["resourceType"] == kind)
+        del broken[member]
+        assert any(f"{kind}.{member}" in error for error in await errors_in(hapi.base, broken))

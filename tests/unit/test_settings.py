@@ -27,7 +27,7 @@ def test_the_documented_example_is_a_configuration(tmp_path):
     (client,) = load_settings(file).client
     assert client.fhir_base == "https://fhir.hospital.example/r4"
     assert client.site_map == tmp_path / "hospital-codes.csv"
-    assert client.order_codes["ck-ast-alt"].code == "LAB-17"
+    assert client.order_codes["ck"].code == "LAB-17"
 
 
 def test_without_a_file_there_are_defaults():
@@ -74,6 +74,37 @@ def test_a_bad_configuration_is_one_line_with_file_and_key(tmp_path, text, messa
     with pytest.raises(SettingsError) as caught:
         load_settings(file)
     assert str(caught.value).startswith(f"{file}: {message}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            "ck-ast-alt = {}",
+            "'ck-ast-alt' cannot be ordered; what can: visit, ck, ast, alt, troponin-i, ecg, ",
+        ),
+        ('"a\\nb" = {}', "'a\\nb' cannot be ordered; "),
+        ('ck = { code = "1", display = "CK" }', "ck.system: is missing"),
+        (
+            'ck = { system = "urn:x", code = "1", display = "CK", unit = "1" }',
+            "ck.unit: there is no such setting",
+        ),
+        ('ck = "LAB-17"', "ck: "),
+        ('ck = { system = "local", code = "1", display = "CK" }', "ck.system: must be an address"),
+        ('ck = { system = "urn:a b", code = "1", display = "CK" }', "ck.system: must be an address"),
+        ('ck = { system = "urn:x", code = "a  b", display = "CK" }', "ck.code: must be a code"),
+        ('ck = { system = "urn:x", code = "", display = "CK" }', "ck.code: must be a code"),
+        ('ck = { system = "urn:x", code = "1", display = " " }', "ck.display: must be words on one line"),
+        ('ck = { system = "urn:x", code = "1", display = "a\\nb" }', "ck.display: must be words on one line"),
+    ],
+)
+def test_a_bad_order_code_is_one_line_with_file_client_and_key(tmp_path, line, message):
+    file = tmp_path / "imnm.toml"
+    file.write_text(f'[[client]]\nname = "hospital"\n[client.order_codes]\n{line}\n')
+    with pytest.raises(SettingsError) as caught:
+        load_settings(file)
+    assert str(caught.value).startswith(f"{file}: client[0].order_codes: client hospital: {message}")
     assert "\n" not in str(caught.value)
 
 

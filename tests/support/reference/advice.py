@@ -50,7 +50,7 @@ def rule_V7_next_test(record: dict, predictor: str, table: list[dict]) -> dict |
 
 
 def rule_V7_suggestions(record: dict, answer: dict) -> list[dict]:
-    """At most four: the next best test first, then what is overdue, never done or due."""
+    """At most four: the next best test first, then what is overdue, then never done, then due."""
     table, phase = answer["follow_up"], answer["activity"]["phase"]
     if answer.get("abstention", {}).get("code") == "record-incomplete":
         table = [line for line in table if phase in HEADLINES and all_read(record, line)]
@@ -59,9 +59,10 @@ def rule_V7_suggestions(record: dict, answer: dict) -> list[dict]:
         test = rule_V7_next_test(record, answer["next_best_test"], table)
         found = [test] if test else []
     held = {part for one in found for part in one["parts"]}
-    for line in table:
+    open_lines = [line for state in ("overdue", "never", "due") for line in table if line["state"] == state]
+    for line in open_lines:
         parts = [part for part in open_parts(record, line) if part not in held]
-        if line["state"] in OPEN and parts:
+        if parts:
             found.append({"item": line["item"], "parts": parts})
     return found[: load_model()[1]["advice"]["suggestions_at_most"]["value"]]
 
