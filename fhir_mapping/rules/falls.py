@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from fhir_mapping.laboratory.bounds import amount_of, size
-from fhir_mapping.laboratory.numbers import as_written, number_of
+from fhir_mapping.laboratory.numbers import as_written, number_of, read_number, text_of
 from fhir_mapping.record import Amount, PatientRecord, Result
 from fhir_mapping.terms.units import UCUM, sane, spelled
 
@@ -114,6 +114,9 @@ def _from_highest(after: _Read, earlier: Iterable[_Read], has_fallen: _Falls) ->
 def _read_volume(record: PatientRecord, fvc: Result) -> _Read | None:
     """A volume with its number and the unit as the laboratory has them; None where either is not there."""
     number = number_of(fvc.value, record.mapping.tables)
+    if number and not (number.unit or number.unit_code):
+        text, words = text_of(fvc.value), record.mapping.tables.vocabulary
+        number = read_number(text, words, flagged=False)
     if number is None or not all(sane(end) for end in (number.value, number.upto) if end is not None):
         return None
     is_coded = bool(number.unit_code) and number.unit_system == UCUM

@@ -126,9 +126,12 @@ def test_a_volume_that_is_none_is_passed_over():
     assert volumes(fvc(3, 300), fvc(2, 20), fvc(1, 10, upto="1E+99999")) == (3, 2)
 
 
-def test_a_volume_in_words_is_read():
-    said = replace(fvc(1, 10), value=Value(text="2.5 L (L)"))
-    assert volumes(fvc(3, 300), said) == (3, 2.5)
+@pytest.mark.parametrize(
+    ("text", "read"), [("2.5 L (L)", True), ("2.5 L", True), ("2.5 H", False), ("2.5", False), ("low", False)]
+)
+def test_a_volume_in_words_is_read_in_litres(text, read):
+    said = replace(fvc(1, 10), value=Value(text=text))
+    assert (volumes(fvc(3, 300), said) == (3, 2.5)) == read
 
 
 @pytest.mark.parametrize(
