@@ -1,4 +1,4 @@
-"""The path of a request: authenticate, read, authorise, gather, assess, render. Read this file first.
+"""The path of a request: authenticate, read, authorise, gather, assess, recall, render. Read this file first.
 
 Each step takes what the one before it gave and never looks back. `answering.py` closes every call, whatever happens.
 """
@@ -20,6 +20,7 @@ from cds_service.settings import Limits
 from cds_service.web.audit import audited, shown
 from cds_service.web.body import HookRequest, check_headers, receive
 from cds_service.web.hooks import Hook
+from cds_service.web.memory import recall, recalled
 from cds_service.web.store import Store
 from models.registry import Model
 
@@ -80,8 +81,10 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
     refusal = _refusal(gathering, assessment, caller)
     if refusal and caller.client.mode == "live":
         raise refusal
-    settings = replace(caller.cards, service=call.service, instance=request.instance)
-    cards = [] if refusal else render(assessment, settings)
+    settings = replace(caller.cards, service=call.service, instance=request.instance, user=request.user_id)
+    memory = await recall(assessment, settings, parts.store, parts.limits.memory_seconds)
+    call.audit.update(recalled(memory))
+    cards = [] if refusal or memory == "overridden" else render(assessment, settings)
     call.audit.update(shown(cards))
     return {"cards": cards if caller.client.mode == "live" else []}
 
