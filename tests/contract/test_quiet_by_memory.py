@@ -12,7 +12,17 @@ from cds_service.settings import Client, Limits, Settings
 from cds_service.web.memory import QUIETING
 from cds_service.web.store import Store
 from tests.golden.charts import UNHURRIED
-from tests.support.charts import AS_OF, ago, antibody, enzyme, imnm_chart, observation, patient, prescription
+from tests.support.charts import (
+    AS_OF,
+    ago,
+    antibody,
+    condition,
+    enzyme,
+    imnm_chart,
+    observation,
+    patient,
+    prescription,
+)
 from tests.support.ehr_simulator import BASE, EhrSimulator, status
 from tests.support.feedback import SYSTEM, epic, overridden
 from tests.support.service import SERVICE, call_body, running
@@ -276,11 +286,20 @@ class TestAlwaysShown:
         await clinic.tell(overridden(card=first.card))
         assert not (await clinic.open(CALM)).is_quiet
 
-    async def test_is_that_it_could_not_be_assessed(self, clinic):
-        how = {"when_eligibility_unknown": "card", "bend": (status(503), "Condition")}
-        first = await clinic.open([patient()], **how)
+    @pytest.mark.parametrize(
+        ("chart", "bend"),
+        [
+            ([patient()], (status(503), "Condition")),
+            ([patient(), condition(modifierExtension=[{"url": "https://ehr.example/x"}])], None),
+        ],
+        ids=["a failure", "a doubt"],
+    )
+    async def test_is_that_it_could_not_be_assessed(self, clinic, chart, bend):
+        how = {"when_eligibility_unknown": "card", "bend": bend}
+        first = await clinic.open(chart, **how)
+        assert first.audit["outcome"] == "eligibility-unknown"
         await clinic.tell(overridden(card=first.card))
-        assert not (await clinic.open([patient()], **how)).is_quiet
+        assert not (await clinic.open(chart, **how)).is_quiet
 
 
 class TestTime:
