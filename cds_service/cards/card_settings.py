@@ -13,6 +13,7 @@ class CardSettings:
     client: str = "explain"
     service: str = "imnm-recurrence"
     instance: str = "explain"  # hookInstance
+    user: str = ""  # context.userId; without one there is no memory (V8)
     show_possible: bool = True  # E3: the card that asks "is this IMNM?"
     quiet_low: bool = True  # V6
     use_instead: str = ""  # FHIR base to name where this one cannot be read

@@ -1,4 +1,4 @@
-"""The path of a request: authenticate, read, authorise, gather, assess, render. Read this file first.
+"""The path of a request: authenticate, read, authorise, gather, assess, recall, render. Read this file first.
 
 Each step takes what the one before it gave and never looks back. `answering.py` closes every call, whatever happens.
 """
@@ -20,6 +20,7 @@ from cds_service.settings import Limits
 from cds_service.web.audit import audited, shown
 from cds_service.web.body import HookRequest, check_headers, receive
 from cds_service.web.hooks import Hook
+from cds_service.web.memory import recall, recalled
 from cds_service.web.store import Store
 from models.registry import Model
 
@@ -86,8 +87,11 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
         instance=request.instance,
         encounter=request.encounter,
         requester=request.requester,
+        user=request.user_id,
     )
-    cards = [] if refusal else render(assessment, settings)
+    memory = await recall(assessment, settings, parts.store, parts.limits.memory_seconds)
+    call.audit.update(recalled(memory))
+    cards = [] if refusal or memory == "overridden" else render(assessment, settings)
     call.audit.update(shown(cards))
     return {"cards": cards if caller.client.mode == "live" else []}
 
