@@ -13,15 +13,13 @@ from typing import Literal
 from cds_service.cards.assessment import Assessment, EligibilityUnknown
 from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.identity import card_of_user, state_of, uuid_of
-from cds_service.cards.render import OVERRIDE_REASONS
+from cds_service.cards.reasons import SYSTEM
 from cds_service.cards.why import speaks
 from cds_service.web.store import Store
 from models.inputs import PRESSING
 
-_FOR_GOOD = frozenset({"cds-not-applicable", "recipient-disagrees-evidence", "action-completed"})
-QUIETING = frozenset(
-    (reason["system"], reason["code"]) for reason in OVERRIDE_REASONS if reason["code"] in _FOR_GOOD
-)
+_FOR_GOOD = ("cds-not-applicable", "recipient-disagrees-evidence", "action-completed")
+QUIETING = frozenset((SYSTEM, code) for code in _FOR_GOOD)
 """The reasons, with their system, after which a card stays away: some of those that our card offers."""
 
 Memory = Literal["not asked", "none", "overridden", "unread"]
