@@ -96,6 +96,7 @@ class Event(Enum):
             "eligibility": _word,
             "band": _word,
             "reason": _word,  # why there is something to say, or "nothing to say"
+            "memory": _word,  # none | overridden | unread; left out where the store was not asked (V8)
             "cards": _count,  # also where the mode is silent: what would have been shown
             "card": _uuid,
             "resources": _count,

@@ -64,6 +64,7 @@ class Limits:
     connections: int = 100  # sockets to FHIR servers in one process, beside those for a second try
     feedback_bytes: int = 1024 * 1024  # a batch of 1,000 items with comments is 0.5 MB
     store_seconds: float = 1.5  # waiting for the disk or another process before feedback ends with 503
+    memory_seconds: float = 0.1  # waiting for what the store knows of a card before the card is shown
 
     @property
     def gather_seconds(self) -> float:

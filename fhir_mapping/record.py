@@ -253,6 +253,7 @@ class Diagnosis(Fact):
     recorded: Moment | None  # recordedDate alone; kept with its own (possibly later) time
     recorded_late: bool = False  # recordedDate lies after as_of
     abatement: Moment | None = None  # abatement[x] where it has a time, which may lie after as_of
+    abated: bool = False  # abatement[x] is there, with or without a time, and does not lie after as_of
 
     @property
     def eligible(self) -> bool:
@@ -356,9 +357,7 @@ class Doubt:
     date: str = ""  # as written, cut to ten characters; empty: undated
     by: Literal["code", "word"] = "code"
     roles: frozenset[str] = frozenset()
-    holds_number: bool = (
-        False  # one that could be read, were it not for unit, status, time, subject or shape (U5b)
-    )
+    holds_number: bool = False  # one that could be read, but for unit, status, time, subject or shape (U5b)
     result: Result | None = None
     listed: bool = False  # of a medicine: on the list, and neither ended nor on hold
     counts: bool = False  # of a Condition: it would be eligible (M1)
@@ -378,9 +377,7 @@ class PatientRecord:
     planned: tuple[Planned, ...] = ()
     refused: tuple[Refused, ...] = ()
     doubts: tuple[Doubt, ...] = ()
-    losses: tuple[
-        tuple[str, str], ...
-    ] = ()  # resource, element that no rule reads and that was left out (F3)
+    losses: tuple[tuple[str, str], ...] = ()  # resource, element that no rule reads: it was left out (F3)
     failed: Mapping[SourceKey, str] = field(default_factory=dict)  # what happened (F9)
     not_offered: frozenset[SourceKey] = frozenset()  # what the server does not offer
 

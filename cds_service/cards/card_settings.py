@@ -13,6 +13,10 @@ class CardSettings:
     client: str = "explain"
     service: str = "imnm-recurrence"
     instance: str = "explain"  # hookInstance
+    user: str = (
+        ""  # context.userId; without one there is no memory (V8), and nobody who asks for an order (V7)
+    )
+    encounter: str = ""  # "Encounter/1", where the hook's context names one
     show_possible: bool = True  # E3: the card that asks "is this IMNM?"
     quiet_low: bool = True  # V6
     use_instead: str = ""  # FHIR base to name where this one cannot be read
@@ -21,5 +25,3 @@ class CardSettings:
     )  # V7: part → the client's Coding
     one_action: bool = False  # V7: a suggestion for each thing to order
     visit_as: Literal["referral", "appointment"] = "referral"  # V7
-    encounter: str = ""  # "Encounter/1" and "Practitioner/1", where the hook's context names them
-    requester: str = ""

@@ -271,7 +271,8 @@ def _named(context: ContextFinding) -> str:
 
 
 def _malignancy(context: ContextFinding) -> str:
-    date = f" {context.evidence[0].date}" if context.evidence[0].date else ""
+    first = (context.near_onset or context.evidence)[0]
+    date = f" {first.date}" if first.date else ""
     return say("also.malignancy_near" if context.near_onset else "also.malignancy", date=date)
 
 

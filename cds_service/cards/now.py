@@ -71,7 +71,7 @@ def _disease(findings: Findings) -> str:
     key = "active_unbroken" if now.phase == "active" and now.never_fell else now.phase
     return say(
         f"now.{key}",
-        ck=measured(now.ck),
+        ck=measured(now.ck).removeprefix("CK ") if now.phase in {"rising", "improving"} else measured(now.ck),
         date=now.ck.date,
         lowest=_lowest(now),
         beside=_rhabdomyolysis(now),

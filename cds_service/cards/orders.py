@@ -21,7 +21,9 @@ from models.inputs import FOLLOW_UP_PARTS, PartName
 
 Json = dict[str, Any]
 
-_CONDITION = re.compile(r"Condition/(?!\.{1,2}$)[A-Za-z0-9.-]{1,64}")
+_ID = r"/(?!\.{1,2}$)[A-Za-z0-9.-]{1,64}"  # FHIR's, but for two that a path means otherwise
+_CONDITION = re.compile(f"Condition{_ID}")
+_CLINICIAN = re.compile(f"(Practitioner|PractitionerRole){_ID}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,7 @@ def _context(assessment: Assessment, settings: CardSettings) -> OrderContext:
         today=findings.today,
         urgent=bool(assessment.advice and assessment.advice.urgent),
         encounter=settings.encounter,
-        requester=settings.requester,
+        requester=settings.user if _CLINICIAN.fullmatch(settings.user) else "",
         condition=next(filter(_CONDITION.fullmatch, cited), ""),
         disease=assessment.model.policy.disease if certain else None,
     )

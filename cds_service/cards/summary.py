@@ -58,7 +58,7 @@ def _now(assessment: Assessment) -> str:
     ck = measured(now.ck) if now.ck else say("disease.ck_none")
     lowest = say("summary.lowest", times=times(now.times_lowest)) if now.times_lowest else ""
     if now.phase == "rising":
-        return say("summary.rising", ck=ck, lowest=lowest)
+        return say("summary.rising", ck=ck.removeprefix("CK "), lowest=lowest)
     days = assessment.model.policy.items["visit"].every["relapse"].days
     if not lowest and now.coded:
         date = f" {now.coded.date}" if now.coded.date else ""

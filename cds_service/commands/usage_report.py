@@ -26,7 +26,8 @@ from cds_service.web.store import Feedback, Store
 FEWEST = 20  # charts; a rate over fewer says nothing
 
 _CARD, _NOTHING, _UNKNOWN = "card", "nothing to say", "eligibility unknown, no card"
-_LOOKED_AT = (_CARD, _NOTHING, _UNKNOWN)
+_AWAY = "overridden before, no card"
+_LOOKED_AT = (_CARD, _NOTHING, _AWAY, _UNKNOWN)
 _ASSESSED = {"scored", "abstained", "not-eligible"}
 _LEFT_ALONE = {
     "off": "not looked at: the client is off",
@@ -46,6 +47,7 @@ class _Line(msgspec.Struct):
     status: int = 0
     outcome: str = ""
     reason: str = ""
+    memory: str = ""
     band: str = ""
     cards: int = 0
     card: str = ""
@@ -58,7 +60,8 @@ class _Line(msgspec.Struct):
         if self.status in {200, 412} and self.outcome == "eligibility-unknown":
             return _CARD if self.cards else _UNKNOWN
         if self.status == 200 and self.outcome in _ASSESSED:  # noqa: PLR2004 - HTTP
-            return _CARD if self.cards else _NOTHING
+            quiet = _AWAY if self.memory == "overridden" else _NOTHING
+            return _CARD if self.cards else quiet
         return f"status {self.status}" if self.status else "ended by the caller"
 
 
@@ -182,6 +185,8 @@ def _show_client(console: Console, client: str, mode: str, charts: Counter[Chart
         _show_why(table, Counter({c: n for c, n in charts.items() if c.fate == _CARD}), seen)
         for fate in (_NOTHING, _UNKNOWN):
             _row(table, fate, fates[fate], _rate(fates[fate], seen))
+        if fates[_AWAY]:
+            _row(table, _AWAY, fates[_AWAY], _rate(fates[_AWAY], seen))
     for fate in _LEFT_ALONE.values():
         if fates[fate]:
             _row(table, fate, fates[fate])

@@ -68,6 +68,10 @@ def show_answer(
 
 def why_silent(call: Mapping[str, Any]) -> str:
     """Say why an answer is `cards: []`, from the audit event of the call."""
+    if call.get("memory") == "overridden":
+        return (
+            "Assessed: you overrode this card, and it would say the same. It stays away for a time (rule V8)."
+        )
     return silence(call.get("eligibility", "none"), call.get("band", "none"))
 
 

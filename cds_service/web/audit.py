@@ -11,8 +11,18 @@ from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.render import Card
 from cds_service.cards.why import why
 from cds_service.fhir.gather import Gathering
+from cds_service.web.body import HookRequest
 
 _USUAL = CardSettings()
+
+
+def token_use(request: HookRequest, fhir_requests: int) -> str:
+    """Say in a word what became of the access token."""
+    if request.token_ignored:
+        return "ignored"
+    if not request.token:
+        return "none"
+    return "used" if fhir_requests else "unused"
 
 
 def audited(gathering: Gathering, assessment: Assessment, settings: CardSettings = _USUAL) -> dict[str, Any]:

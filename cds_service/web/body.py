@@ -23,14 +23,13 @@ _CHARSETS = frozenset({"utf-8", "utf8"})
 _USER = re.compile(r"(Practitioner|PractitionerRole|Patient|RelatedPerson)/[^/]+")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9.-]{1,64}")  # FHIR's, but for two that a path means otherwise
-_CLINICIAN = re.compile(rf"(Practitioner|PractitionerRole)/{_ID.pattern}")
 
 
 @dataclass(frozen=True, slots=True)
 class HookRequest:
     """One call of a hook. `token` is for `fhir_server` alone, lives as long as the request and is never shown.
 
-    `encounter` and `requester` are references to what the context names; empty where it names none that can be one.
+    `encounter` is a reference to the one that the context names; empty where it names none that can be one.
     """
 
     hook: str
@@ -38,7 +37,6 @@ class HookRequest:
     patient_id: str
     user_id: str
     encounter: str = ""
-    requester: str = ""
     fhir_server: str = ""
     token: str = field(default="", repr=False)
     token_ignored: bool = False  # a fhirAuthorization was there and unusable
@@ -130,7 +128,6 @@ def _request(envelope: Envelope, hook: str, prefetch: Mapping[str, bytes], limit
         patient_id=context.patient_id,
         user_id=context.user_id,
         encounter=_encounter(context.encounter_id),
-        requester=context.user_id if _CLINICIAN.fullmatch(context.user_id) else "",
         fhir_server=envelope.fhir_server or "",
         token=token,
         token_ignored=envelope.fhir_authorization is not None and not token,

@@ -1,4 +1,4 @@
-"""The path of a request: authenticate, read, authorise, gather, assess, render. Read this file first.
+"""The path of a request: authenticate, read, authorise, gather, assess, recall, render. Read this file first.
 
 Each step takes what the one before it gave and never looks back. `answering.py` closes every call, whatever happens.
 """
@@ -17,9 +17,10 @@ from cds_service.fhir.client import Connection
 from cds_service.fhir.gather import Gathering, gather
 from cds_service.security.clients import Caller, Callers, authenticate, authorise
 from cds_service.settings import Limits
-from cds_service.web.audit import audited, shown
+from cds_service.web.audit import audited, shown, token_use
 from cds_service.web.body import HookRequest, check_headers, receive
 from cds_service.web.hooks import Hook
+from cds_service.web.memory import recall, recalled
 from cds_service.web.store import Store
 from models.registry import Model
 
@@ -59,7 +60,7 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
     request = call.hook.read(body, parts.limits)
     caller = authorise(callers, request.fhir_server)
     call.audit.update(body_bytes=len(body), client=caller.client.name, mode=caller.client.mode)
-    call.audit.update(token=_token_use(request, fhir_requests=0))
+    call.audit.update(token=token_use(request, fhir_requests=0))
     if silence := _silence(call, request, caller):
         call.audit["outcome"] = silence
         return {"cards": []}
@@ -74,7 +75,7 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
         limits=parts.limits,
         deadline=deadline,
     )
-    call.audit.update(token=_token_use(request, gathering.fhir_requests))
+    call.audit.update(token=token_use(request, gathering.fhir_requests))
     assessment = assess(gathering.gathered, as_of, parts.model)
     call.audit.update(audited(gathering, assessment, caller.cards))
     refusal = _refusal(gathering, assessment, caller)
@@ -84,21 +85,14 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
         caller.cards,
         service=call.service,
         instance=request.instance,
+        user=request.user_id,
         encounter=request.encounter,
-        requester=request.requester,
     )
-    cards = [] if refusal else render(assessment, settings)
+    memory = await recall(assessment, settings, parts.store, parts.limits.memory_seconds)
+    call.audit.update(recalled(memory))
+    cards = [] if refusal or memory == "overridden" else render(assessment, settings)
     call.audit.update(shown(cards))
     return {"cards": cards if caller.client.mode == "live" else []}
-
-
-def _token_use(request: HookRequest, fhir_requests: int) -> str:
-    """Say in a word what became of the access token."""
-    if request.token_ignored:
-        return "ignored"
-    if not request.token:
-        return "none"
-    return "used" if fhir_requests else "unused"
 
 
 def _silence(call: Call, request: HookRequest, caller: Caller) -> str:

@@ -9,7 +9,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -21,12 +21,12 @@ from cds_service.errors import StoreError
 from cds_service.settings import SettingsError
 
 _Result = TypeVar("_Result")
-_VERSION = 1
+_VERSION = 2  # 1: without the index, which is added to such a file
 _TABLE = """
 CREATE TABLE IF NOT EXISTS feedback (
     digest      BLOB PRIMARY KEY,  -- of all that the item says: the same item is the same row
     service     TEXT NOT NULL,
-    card        TEXT NOT NULL,     -- card.uuid: client, patient, band and states are behind an HMAC
+    card        TEXT NOT NULL,     -- card.uuid: client, patient, user and what is said are behind an HMAC
     outcome     TEXT NOT NULL,     -- accepted | overridden
     at          TEXT NOT NULL,     -- outcomeTimestamp, UTC
     suggestions TEXT NOT NULL,     -- JSON list of suggestion uuids
@@ -35,6 +35,11 @@ CREATE TABLE IF NOT EXISTS feedback (
     received    TEXT NOT NULL      -- UTC
 ) WITHOUT ROWID
 """
+_INDEX = "CREATE INDEX IF NOT EXISTS feedback_of_card ON feedback (card)"
+_OVERRIDDEN = """
+SELECT reasons, at, received FROM feedback WHERE card BETWEEN ? AND ? AND outcome = 'overridden'
+"""
+_LAST = "g"  # after every digit of a UUID
 _INSERT = "INSERT INTO feedback VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING"
 
 
@@ -95,6 +100,33 @@ class Store:
         finally:
             self._turn.release()
 
+    def overridden(
+        self, beginning: str, reasons: Collection[tuple[str, str]], since: datetime, until: datetime
+    ) -> bool:
+        """Whether a card whose uuid begins so was overridden for one of the reasons, in a time with both its ends.
+
+        An override is as old as its own time says, and at least as old as its receipt: a late report does not make it
+        younger, a wrong clock of the client neither. Raises StoreError if the file cannot be asked.
+        """
+        if not self._turn.acquire(timeout=self._wait):
+            raise StoreError("the store could not be asked in time")
+        try:
+            if self._connection is None and not self._path.exists():
+                return False
+            self._connection = self._connection or self._connect()
+            rows = self._connection.execute(_OVERRIDDEN, (beginning, beginning + _LAST)).fetchall()
+            return any(
+                since <= min(datetime.fromisoformat(at), datetime.fromisoformat(received))
+                and datetime.fromisoformat(received) <= until
+                and any((system, code) in reasons for system, code in json.loads(given))
+                for given, at, received in rows
+            )
+        except (sqlite3.Error, SettingsError, TypeError, ValueError):
+            self._drop()
+            raise StoreError("the store could not be asked") from None
+        finally:
+            self._turn.release()
+
     def all(self) -> Iterator[Feedback]:
         """Give everything that is stored, oldest first. Raises SettingsError if the file cannot be read."""
         query = "SELECT service, card, outcome, at, suggestions, reasons, commented FROM feedback ORDER BY at, digest"
@@ -141,10 +173,11 @@ class Store:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version not in {0, _VERSION}:
+        if version not in range(_VERSION + 1):
             raise SettingsError(f"store: {self._path} was written by another version of imnm-cds")
-        if version == 0:
+        if version < _VERSION:  # each step can be taken twice: two processes may open the file at once
             connection.execute(_TABLE)
+            connection.execute(_INDEX)
             connection.execute(f"PRAGMA user_version = {_VERSION}")
 
     def _insert(self, connection: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> int:

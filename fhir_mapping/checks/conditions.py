@@ -43,6 +43,7 @@ def judge_condition(resource: neutral.Resource, found: neutral.Condition, case: 
             recorded=case.at(recorded) if recorded and not is_late else recorded,
             recorded_late=is_late,
             abatement=found.abatement,
+            abated=_has_abated(found, case),
         ),
     )
 
@@ -92,7 +93,14 @@ def _status(
 
 def _clinical(written: str, found: neutral.Condition, case: Case) -> str:
     """M1: missing is active, or resolved if abated by `as_of`; abated only later, inactive and resolved are active."""
-    abates_later = found.abatement is not None and found.abatement.first > case.as_of
     if not written:
-        return "resolved" if found.abated and not abates_later else "active"
-    return "active" if abates_later and written in INACTIVE else written
+        return "resolved" if _has_abated(found, case) else "active"
+    return "active" if _abates_later(found, case) and written in INACTIVE else written
+
+
+def _has_abated(found: neutral.Condition, case: Case) -> bool:
+    return found.abated and not _abates_later(found, case)
+
+
+def _abates_later(found: neutral.Condition, case: Case) -> bool:
+    return found.abatement is not None and found.abatement.first > case.as_of

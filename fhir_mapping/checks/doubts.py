@@ -130,6 +130,8 @@ def _roles_by_word(resource: neutral.Resource, content: _Doubtable, case: Case) 
     if kind is None:
         return frozenset()
     named = frozenset(role for concept in resource.concepts for role in _named(concept, kind, case))
+    if kind == "medication":  # a class alone says nothing beside an ingredient of it, by code or by words
+        return named & case.tables.by_name(named | case.tables.ingredients(resource.codings))
     if not named or not isinstance(content, neutral.Observation):
         return named
     if content.own.value.absent and not _is_withheld(content.own.value, case):
@@ -144,10 +146,12 @@ def _named(concept: Concept, kind: NamedIn, case: Case) -> frozenset[str]:
     named = frozenset(role for text in texts if text for role in case.tables.vocabulary.names(kind, text))
     if not named:
         return named
-    if kind == "medication":
-        coded = case.tables.ingredients(concept.codings)
-        return case.tables.by_name(named | coded) - coded
-    return named - case.tables.words(_TABLE[kind], concept.codings)
+    coded: frozenset[str] = (
+        case.tables.ingredients(concept.codings)
+        if kind == "medication"
+        else case.tables.words(_TABLE[kind], concept.codings)
+    )
+    return named - coded
 
 
 def _is_settled(resource: neutral.Resource, content: _Doubtable, case: Case) -> bool:

@@ -73,7 +73,7 @@ def judge_contact(resource: neutral.Resource, found: neutral.Contact, case: Case
             start=case.at(start) if start else None,
             in_progress=in_progress,
             specialty_coded=bool(found.service or specialties),
-            unclear=not (roles and took_place),
+            unclear=not roles or ("ambulatory" in roles and not took_place),
         ),
     )
 

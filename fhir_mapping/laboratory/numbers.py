@@ -49,17 +49,18 @@ def text_of(value: Value) -> str:
     return value.text or (value.concept.text if value.concept else "")
 
 
-def read_number(text: str, vocabulary: Vocabulary) -> Number | None:
+def read_number(text: str, vocabulary: Vocabulary, *, flagged: bool = True) -> Number | None:
     """Read a text that is wholly a number or an interval, with comparator, unit and flag (F5).
 
-    A writing with two readings, "20,000", is the interval of both.
+    A writing with two readings, "20,000", is the interval of both. What may be a flag is one unless `flagged` is false:
+    of a volume "2.7 L" is in litres, and not low.
     """
     if len(text) > _LONGEST_TEXT:
         return None
     written = vocabulary.pattern(_WHOLLY).fullmatch(plain(text))
     if not written:
         return None
-    unit, between = (_unit(written[part] or "", vocabulary) for part in ("rest", "between"))
+    unit, between = (_unit(written[part] or "", vocabulary, flagged=flagged) for part in ("rest", "between"))
     if unit is None or between is None or (between and spelled(between, "text") != spelled(unit, "text")):
         return None
     ends = [readings(written[part]) for part in ("low", "high") if written[part]]
@@ -91,10 +92,10 @@ def readings(digits: str) -> tuple[Decimal, ...]:
     return (decimal, grouped) if grouped and int(count) > 0 else (decimal,)
 
 
-def _unit(rest: str, vocabulary: Vocabulary) -> str | None:
+def _unit(rest: str, vocabulary: Vocabulary, *, flagged: bool) -> str | None:
     """The unit that stands after a number, without temperature and flag; None where it is something else."""
     unit = _TEMPERATURE.sub("", _BESIDE_SLASH.sub("/", rest)).strip()
-    flag = vocabulary.pattern(_FLAG).search(unit)
+    flag = vocabulary.pattern(_FLAG).search(unit) if flagged else None
     unit = unit[: flag.start()].rstrip() if flag else unit
     return unit if not unit or _UNIT.fullmatch(unit) else None
 

@@ -157,10 +157,8 @@ class _Course:
         phase, _ = self.phase
         if phase != "unknown" or not self.is_recent:
             return ()
-        left_open = tuple(map(open_doubt, self.open_by))
-        if self.newer or left_open:
-            return (*self.newer, *left_open)
-        return self.older
+        older = () if self.is_above("raised").truth else self.older
+        return (*self.newer, *map(open_doubt, self.open_by), *older)
 
     def is_above(self, name: str) -> Answer:
         """Whether the latest CK exceeds that many × ULN."""

@@ -3,11 +3,10 @@
 from collections.abc import Hashable
 from datetime import datetime
 
-from fhir_mapping.checks.conditions import INACTIVE
 from fhir_mapping.evidence import ContextFinding, Eligibility, Evidence, FactorState, SrpRefractory
 from fhir_mapping.laboratory.bounds import amount_of, at_least
 from fhir_mapping.laboratory.results import latest
-from fhir_mapping.record import Diagnosis, PatientRecord, Result
+from fhir_mapping.record import PatientRecord, Result
 from fhir_mapping.rules.citation import cite, cite_diagnosis
 from fhir_mapping.rules.exposures import exposures
 from fhir_mapping.rules.falls import Fall, fvc_fall, lvef_fall
@@ -62,21 +61,18 @@ def _diagnosed(record: PatientRecord, role: RoleWord) -> tuple[Evidence, ...]:
 
 
 def pregnant(record: PatientRecord) -> bool:
-    """Whether a counted pregnancy of the last 300 days, or an undated one, has not ended as far as it says (V)."""
+    """Whether a counted pregnancy of the last 300 days, or an undated one, is not abated (V).
+
+    `resolved` without an abatement is not enough: a pregnancy that may go on is the safer reading.
+    """
     recent = record.mapping.tables.rules.days("context.pregnancy_days")
     return any(
         d.confirmed
         and d.has("pregnancy")
-        and not _has_ended(record, d)
+        and not d.abated
         and (d.onset is None or record.as_of - d.onset.last <= recent)
         for d in record.diagnoses
     )
-
-
-def _has_ended(record: PatientRecord, diagnosis: Diagnosis) -> bool:
-    """M1: abated by now, or inactive or resolved, which says so without a date."""
-    abated = diagnosis.abatement is not None and diagnosis.abatement.first <= record.as_of
-    return abated or diagnosis.clinical in INACTIVE
 
 
 def _fallen(fall: Fall | None) -> tuple[Evidence, ...]:

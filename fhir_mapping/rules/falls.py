@@ -2,27 +2,53 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
-from fhir_mapping.laboratory.bounds import amount_of
-from fhir_mapping.laboratory.numbers import as_written, number_of
-from fhir_mapping.laboratory.results import latest, recent
+from fhir_mapping.laboratory.bounds import amount_of, size
+from fhir_mapping.laboratory.numbers import as_written, number_of, read_number, text_of
 from fhir_mapping.record import Amount, PatientRecord, Result
-from fhir_mapping.terms.units import sane, spelled
+from fhir_mapping.terms.units import UCUM, sane, spelled
 
 
 @dataclass(frozen=True, slots=True)
 class Fall:
     """Two results of one code and unit, of which `after` is certainly lower by as much as X2 asks.
 
-    Both carry an amount in the unit in which they are compared; `before` is the highest of the years before `after`.
+    Both carry an amount in one unit, a volume in that of the laboratory; `before` is the highest of the years before `after`.
     """
 
     after: Result
     before: Result
 
 
-_Falls = Callable[[Decimal, Decimal], bool]  # of at least the first number to at most the second
+_Falls = Callable[[Decimal, Decimal], bool]  # from at least the first number to at most the second
+
+
+class _Read(NamedTuple):
+    """A result with an amount, and its unit in one spelling (F6)."""
+
+    result: Result
+    unit: str
+
+    @property
+    def at_least(self) -> Decimal | None:
+        """What it certainly is not below; None: a bound says nothing about it."""
+        amount = amount_of(self.result)
+        return None if amount.comparator.startswith("<") else amount.value
+
+    @property
+    def at_most(self) -> Decimal | None:
+        """What it certainly is not above; None: a bound says nothing about it."""
+        amount = amount_of(self.result)
+        if amount.comparator.startswith(">"):
+            return None
+        return amount.value if amount.upto is None else amount.upto
+
+    def is_comparable(self, other: "_Read") -> bool:
+        """Whether both have one code and unit."""
+        return self.unit == other.unit and not self.result.codes.isdisjoint(other.result.codes)
 
 
 def fvc_fall(record: PatientRecord) -> Fall | None:
@@ -30,15 +56,16 @@ def fvc_fall(record: PatientRecord) -> Fall | None:
     percent = record.mapping.tables.rules.number("context.fvc_fall_percent")
     return _fall(
         record,
-        (read for fvc in record.of("fvc") if (read := _as_written(record, fvc))),
-        lambda high, low: (high - low) * 100 >= percent * high,
+        (read for fvc in record.of("fvc") if (read := _read_volume(record, fvc))),
+        lambda high, low: high > 0 and (high - low) * 100 >= percent * high,
     )
 
 
 def lvef_fall(record: PatientRecord) -> Fall | None:
     """The fall of the latest ejection fraction, if it is as large as X2 asks."""
     points = record.mapping.tables.rules.number("context.lvef_fall_points")
-    return _fall(record, record.of("lvef"), lambda high, low: high - low >= points)
+    read = (_Read(lvef, amount_of(lvef).unit) for lvef in record.of("lvef") if lvef.amount)
+    return _fall(record, read, lambda high, low: high - low >= points)
 
 
 def fvc_fell(record: PatientRecord) -> Result | None:
@@ -47,48 +74,55 @@ def fvc_fell(record: PatientRecord) -> Result | None:
     return fall.after if fall else None
 
 
-def _fall(record: PatientRecord, results: Iterable[Result], has_fallen: _Falls) -> Fall | None:
-    """X2: the latest result of the last year against those of the two years before it; bounds decide or do not."""
-    rules, measured = record.mapping.tables.rules, [r for r in results if r.amount]
-    after = latest(measured)
-    if after is None or not recent([after], record.as_of, rules.days("context.fall_recent_days")):
+def _fall(record: PatientRecord, read: Iterable[_Read], has_fallen: _Falls) -> Fall | None:
+    """X2: the latest of the last year against those of the two years before it; bounds decide or do not.
+
+    Of several at one time the highest of each code and unit.
+    """
+    rules, known = record.mapping.tables.rules, list(read)
+    when = max((one.result.when.last for one in known), default=None)
+    if when is None or record.as_of - when > rules.days("context.fall_recent_days"):
         return None
-    low, reach = _at_most(after), rules.days("context.fall_before_days")
-    earlier = recent((r for r in measured if r.when.last < after.when.first), after.when.last, reach)
-    known = [(high, r) for r in earlier if _is_comparable(r, after) and (high := _at_least(r)) is not None]
-    highest = max(
-        known, key=lambda pair: pair[0], default=None
-    )  # the first of equals: the earliest, the lowest id
-    if low is None or highest is None or not has_fallen(highest[0], low):
-        return None
-    return Fall(after, highest[1])
+    reach = rules.days("context.fall_before_days")
+    earlier = [one for one in known if one.result.when.last < when and when - one.result.when.last <= reach]
+    falls = (_from_highest(one, earlier, has_fallen) for one in _highest(known, when))
+    return next((fall for fall in falls if fall), None)
 
 
-def _as_written(record: PatientRecord, fvc: Result) -> Result | None:
-    """A volume with its number and the unit as the laboratory has them; None where either is not there, or is none."""
+def _highest(known: Iterable[_Read], when: datetime) -> list[_Read]:
+    """What was measured at that time, without what is lower than another of its code and unit."""
+    kept: list[_Read] = []
+    by_id = sorted((one for one in known if one.result.when.last == when), key=lambda one: one.result.id)
+    for one in sorted(by_id, key=lambda one: size(amount_of(one.result)), reverse=True):
+        if not any(map(one.is_comparable, kept)):
+            kept.append(one)
+    return kept
+
+
+def _from_highest(after: _Read, earlier: Iterable[_Read], has_fallen: _Falls) -> Fall | None:
+    """The fall from the highest that is certain; of equal ones from the first."""
+    known = [
+        (high, one) for one in earlier if one.is_comparable(after) and (high := one.at_least) is not None
+    ]
+    highest = max(known, key=lambda pair: pair[0], default=None)
+    low = after.at_most
+    if highest is None or low is None or not has_fallen(highest[0], low):
+        return None
+    return Fall(after.result, highest[1].result)
+
+
+def _read_volume(record: PatientRecord, fvc: Result) -> _Read | None:
+    """A volume with its number and the unit as the laboratory has them; None where either is not there."""
     number = number_of(fvc.value, record.mapping.tables)
-    unit = number and (number.unit_code or number.unit).strip()
-    if not (number and unit and sane(number.value) and number.value > 0):
+    if number and not (number.unit or number.unit_code):
+        text, words = text_of(fvc.value), record.mapping.tables.vocabulary
+        number = read_number(text, words, flagged=False)
+    if number is None or not all(sane(end) for end in (number.value, number.upto) if end is not None):
         return None
-    if number.upto is not None and not sane(number.upto):
+    is_coded = bool(number.unit_code) and number.unit_system == UCUM
+    unit = spelled(number.unit_code, "ucum") if is_coded else spelled(number.unit, "text")
+    if not unit:
         return None
-    return replace(fvc, amount=Amount(number.value, unit, number.comparator, as_written(number), number.upto))
-
-
-def _is_comparable(before: Result, after: Result) -> bool:
-    units = {spelled(amount_of(result).unit, "text") for result in (before, after)}
-    return len(units) == 1 and not before.codes.isdisjoint(after.codes)
-
-
-def _at_least(result: Result) -> Decimal | None:
-    """What it certainly is not below; None: a bound or an interval says nothing about it."""
-    amount = amount_of(result)
-    return None if amount.comparator.startswith("<") else amount.value
-
-
-def _at_most(result: Result) -> Decimal | None:
-    """What it certainly is not above."""
-    amount = amount_of(result)
-    if amount.comparator.startswith(">"):
-        return None
-    return amount.value if amount.upto is None else amount.upto
+    shown = number.unit or number.unit_code
+    amount = Amount(number.value, shown, number.comparator, as_written(number), number.upto)
+    return _Read(replace(fvc, amount=amount), unit)

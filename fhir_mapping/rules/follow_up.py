@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from fhir_mapping.laboratory.answers import says_no_result
 from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, Serology, read_serology
-from fhir_mapping.record import Done, Moment, PatientRecord, SourceKey, local_day
+from fhir_mapping.record import Done, Moment, PatientRecord, Result, SourceKey, local_day
 from fhir_mapping.rules.context import pregnant
 from fhir_mapping.rules.falls import fvc_fell
 from fhir_mapping.rules.statins import statin_row
@@ -93,7 +94,11 @@ def follow_up(record: PatientRecord) -> FollowUpFacts:
 
 def _part(record: PatientRecord, test: _Test) -> Part:
     """V1: when a part was last done, be it with a result that cannot be used; V3: the orders for it."""
-    done = [(r.when, r.resource) for r in record.results if r.analyte in test.results]
+    done = [
+        (r.when, r.resource)
+        for r in record.results
+        if r.analyte in test.results and not _says_no_result(record, r)
+    ]
     done += [(d.when, d.resource) for d in record.done if _shows(d, test)]
     last, evidence = _latest(done)
     return Part(
@@ -104,6 +109,12 @@ def _part(record: PatientRecord, test: _Test) -> Part:
         readable=_readable(record, test.sources),
         again=test.name == "chest-ct" and last is not None and _fell_since(record, last),
     )
+
+
+def _says_no_result(record: PatientRecord, result: Result) -> bool:
+    """V1, U1: "not performed" as the value of what needs no magnitude (FVC, DLCO, a CT): it was read, and not done."""
+    texts = (result.value.text, result.value.concept.text if result.value.concept else "")
+    return any(text and says_no_result(text, record.mapping.tables) for text in texts)
 
 
 def _shows(done: Done, test: _Test) -> bool:

@@ -4,6 +4,7 @@ import ast
 import re
 import shutil
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,7 @@ def called(node):
 
 def test_the_steps_of_a_request_are_called_in_the_order_that_is_shown():
     shown = [name for step, _ in STEPS for name in called(ast.parse(f"async def f():\n {step}"))]
-    assert len(shown) == 6
+    assert len(shown) == 7
     pipeline = ast.parse((ROOT / "cds_service" / "web" / "pipeline.py").read_text(encoding="utf-8"))
     (path,) = [n for n in pipeline.body if isinstance(n, ast.AsyncFunctionDef)]
     assert [name for name in called(path) if name in shown] == shown
@@ -114,6 +115,20 @@ def test_the_glossary_has_one_row_for_a_word_in_the_order_of_the_alphabet():
     words = [word.lower().replace("_", " ") for word in rows[2:]]
     assert len(words) > 50
     assert words == sorted(set(words))
+
+
+def test_every_hazard_has_a_cause_a_control_and_a_test_that_is_there():
+    page = (ROOT / "docs" / "safety" / "hazards.md").read_text(encoding="utf-8")
+    _, _, *rows = [line.split("|")[1:-1] for line in page.splitlines() if line.startswith("|")]
+    there = Counter(name for path in (ROOT / "tests").rglob("test_*.py") for name in defined(path))
+    assert len(rows) > 5
+    for row in rows:
+        *_, tests = cells = [cell.strip() for cell in row]
+        assert len(cells) == 4
+        assert all(cells), cells
+        names = re.findall(r"`(\w+)`", tests)
+        assert names, tests
+        assert {name: there[name] for name in names} == dict.fromkeys(names, 1)
 
 
 @pytest.fixture

@@ -339,6 +339,7 @@ async def answered(context, **client):
         ({"encounterId": "e1"}, {"reference": "Encounter/e1"}, {"reference": "Practitioner/1"}),
         ({"userId": "PractitionerRole/r"}, None, {"reference": "PractitionerRole/r"}),
         ({"userId": "Practitioner/a b", "encounterId": "a/b"}, None, None),
+        ({"userId": "Practitioner/.."}, None, None),
     ],
 )
 async def test_an_order_names_encounter_and_requester_where_the_hook_does(context, encounter, requester):
@@ -392,7 +393,7 @@ SEEN = Seen({"p1"}, {"Encounter/e", "Practitioner/u"}, {"p1": {"Condition/r0"}})
 
 
 def flaws_after(change, **chosen):
-    whole = card_of(NOTHING_DONE, encounter="Encounter/e", requester="Practitioner/u", **chosen)
+    whole = card_of(NOTHING_DONE, encounter="Encounter/e", user="Practitioner/u", **chosen)
     card = copy.deepcopy(whole)
     change(card["suggestions"])
     return list(order_flaws({"cards": [card]}, SEEN))

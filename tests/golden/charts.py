@@ -28,6 +28,7 @@ AS_OF = datetime.combine(samples().base_day, time(), UTC)
 BASE = f"https://ehr.example{BASE_PATH}"
 SECRET = "a secret for the golden cards"
 INSTANCE = "6f1f0c7e-5a0c-4d5b-9d8a-3f1a2b3c4d5e"
+USER = "Practitioner/p"
 CLIENT = Client(name="golden", fhir_base=BASE, accept_unknown_status=True)
 UNHURRIED = Limits(
     answer_seconds=60, render_seconds=30
@@ -117,7 +118,7 @@ async def call(
         "hook": "patient-view",
         "hookInstance": INSTANCE,
         "fhirServer": base,
-        "context": {"patientId": patient_id, "userId": "Practitioner/p"},
+        "context": {"patientId": patient_id, "userId": USER},
     }
     if given is not None:
         body["prefetch"] = given
@@ -144,7 +145,5 @@ def explained(name: str) -> dict[str, Any]:
 def explained_bundle(bundle: Mapping[str, Any]) -> dict[str, Any]:
     """The `explain` object of a chart; its cards are those of the hook call."""
     assessment = from_bytes(json.dumps(bundle).encode(), caller_for(CLIENT), AS_OF)
-    settings = CardSettings(
-        secret=SECRET.encode(), client=CLIENT.name, instance=INSTANCE, requester="Practitioner/p"
-    )
+    settings = CardSettings(secret=SECRET.encode(), client=CLIENT.name, instance=INSTANCE, user=USER)
     return as_json(assessment, settings)

@@ -1,9 +1,10 @@
 """The service in one process: an ASGI client in front, the bendable EHR behind, time and events in our hands."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from unittest.mock import patch
 
@@ -82,14 +83,17 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    ehr: EhrSimulator | None = None, configured: Settings | None = None, limits: Limits | None = None
+    ehr: EhrSimulator | None = None,
+    configured: Settings | None = None,
+    limits: Limits | None = None,
+    now: Callable[[], datetime] = clock,
 ) -> AsyncIterator[Running]:
     """Start the service in front of `ehr`, and check that nothing went anywhere else."""
     ehr = ehr or EhrSimulator()
     lines: list[str] = []
     with patch.multiple("cds_service.web.app", load_tables=lambda: TABLES, load_model=_model):
         app = create_app(
-            configured or settings(), clock=clock, transport=ehr, write=lines.append, limits=limits
+            configured or settings(), clock=now, transport=ehr, write=lines.append, limits=limits
         )
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://cds.example")
     async with app.router.lifespan_context(app), client as http:

@@ -178,8 +178,8 @@ def found(resource_type, *asked):
 @pytest.mark.parametrize(
     ("resource_type", "asked", "expected"),
     [
-        ("Condition", [("code", "http://snomed.info/sct|233703007")], ["si-cond-2"]),
-        ("Condition", [("code", "233703007")], ["si-cond-2"]),
+        ("Condition", [("code", "http://snomed.info/sct|233703007")], ["si-cond-2", "sf-cond-2"]),
+        ("Condition", [("code", "233703007")], ["si-cond-2", "sf-cond-2"]),
         ("Condition", [("code", "http://loinc.org|233703007")], []),
         ("Condition", [("patient", "relapse-now"), ("code", "http://www.orpha.net|")], ["rn-cond-1"]),
         ("Condition", [("patient", "srp-ild"), ("clinical-status", "resolved")], ["si-cond-3"]),

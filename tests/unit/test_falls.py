@@ -7,6 +7,7 @@ import pytest
 
 from fhir_mapping.record import Coding, Number, Value
 from fhir_mapping.rules.falls import fvc_fall, fvc_fell, lvef_fall
+from fhir_mapping.terms.units import UCUM
 from tests.support.facts import ago, record, result
 
 FVC, SPIROMETRY, LVEF, MR = (
@@ -81,18 +82,35 @@ def test_of_several_at_one_time_the_highest_is_the_latest_and_none_is_earlier():
     assert volumes(fvc("3.1", 300), fvc(2, 10), fvc(3, 10)) is None
 
 
-def test_results_of_one_day_without_a_time_have_no_order():
+def test_results_are_in_the_order_of_their_last_possible_instants():
     assert volumes(fvc(3, "2026-02-10"), fvc(2, "2026-02-10T09:00:00Z")) is None
-    assert volumes(fvc(3, "2026-02-10T09:00:00Z"), fvc(2, "2026-02-10")) is None
+    assert volumes(fvc(3, "2026-02-10T09:00:00Z"), fvc(2, "2026-02-10")) == (3, 2)
+    assert volumes(fvc(3, "2026-02-10"), fvc(2, "2026-02-10")) is None
     assert volumes(fvc(3, "2026-02-09"), fvc(2, "2026-02-10")) == (3, 2)
 
 
+def test_of_several_at_one_time_each_code_and_unit_has_its_own_highest():
+    assert volumes(fvc(80, 300, unit="%"), fvc(3, 300), fvc(79, 10, unit="%"), fvc(2, 10)) == (3, 2)
+    assert volumes(fvc(3, 300, codes=SPIROMETRY), fvc("2.9", 10), fvc(2, 10, codes=SPIROMETRY)) == (3, 2)
+
+
 @pytest.mark.parametrize(
-    ("unit", "code", "comparable"),
-    [("L", "", True), ("l", "", True), ("", "L", True), ("mL", "", False), ("%", "", False), ("", "", False)],
+    ("unit", "code", "system", "comparable"),
+    [
+        ("L", "", "", True),
+        (" l ", "", "", True),
+        ("Liter", "L", UCUM, True),
+        ("L", "ltr", "urn:units", True),
+        ("ltr", "L", "", False),
+        ("L", "mL", UCUM, False),
+        ("mL", "", "", False),
+        ("%", "", "", False),
+        ("", "", "", False),
+    ],
 )
-def test_only_volumes_of_one_unit_are_compared(unit, code, comparable):
-    assert (volumes(fvc(3, 300), fvc(2, 10, unit=unit, unit_code=code)) is not None) == comparable
+def test_only_volumes_of_one_unit_are_compared(unit, code, system, comparable):
+    now = fvc(2, 10, unit=unit, unit_code=code, unit_system=system)
+    assert (volumes(fvc(3, 300), now) is not None) == comparable
 
 
 def test_only_results_of_one_code_are_compared():
@@ -102,15 +120,18 @@ def test_only_results_of_one_code_are_compared():
 
 
 def test_a_volume_that_is_none_is_passed_over():
-    assert volumes(fvc(3, 300), fvc(2, 20), fvc(0, 10)) == (3, 2)
+    assert volumes(fvc(0, 300), fvc(0, 10)) is None
     assert volumes(fvc(3, 300), fvc(2, 20), result("fvc", None, 10, codes=FVC)) == (3, 2)
     assert volumes(fvc(3, 300), fvc(2, 20), fvc("1E+99999", 10)) == (3, 2)
     assert volumes(fvc(3, 300), fvc(2, 20), fvc(1, 10, upto="1E+99999")) == (3, 2)
 
 
-def test_a_volume_in_words_is_read():
-    said = replace(fvc(1, 10), value=Value(text="2.5 L (L)"))
-    assert volumes(fvc(3, 300), said) == (3, 2.5)
+@pytest.mark.parametrize(
+    ("text", "read"), [("2.5 L (L)", True), ("2.5 L", True), ("2.5 H", False), ("2.5", False), ("low", False)]
+)
+def test_a_volume_in_words_is_read_in_litres(text, read):
+    said = replace(fvc(1, 10), value=Value(text=text))
+    assert (volumes(fvc(3, 300), said) == (3, 2.5)) == read
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,34 @@
 """What was done and what is planned (V1 to V4), as the follow-up policy sees it."""
 
-from datetime import timedelta
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from cds_service.commands.explain import caller_for, from_bytes
+from cds_service.settings import Client
+from fhir_mapping.record import Value
 from fhir_mapping.rules.follow_up import follow_up
 from models.inputs import FOLLOW_UP_PARTS
+from tests.cases.case import FOLDER
+from tests.support.charts import condition, patient
 from tests.support.facts import AS_OF, ago, course, diagnosis, done, given, medicine, plan, record, result
 
 ILD = diagnosis("ild", 900)
 
 
-def facts(*things, subtype="unknown", **options):
-    return follow_up(record(*things, **options), subtype)
+def antibody(analyte, text="Positive"):
+    return replace(result(analyte, None, 100, high=None), value=Value(text=text))
+
+
+SRP, HMGCR = antibody("anti-srp"), antibody("anti-hmgcr")
+NO_SRP, NO_HMGCR = antibody("anti-srp", "Negative"), antibody("anti-hmgcr", "Negative")
+
+
+def facts(*things, **options):
+    return follow_up(record(*things, **options))
 
 
 def part(name, *things, **options):
@@ -49,11 +64,30 @@ def last(name, *things, **options):
         ("lung-function", done("Procedure", "fvc", 9), False),
         ("chest-ct", done("DiagnosticReport", "chest-ct", 9), True),
         ("chest-ct", result("chest-ct", None, 9), True),
-        ("chest-ct", done("Procedure", "chest-ct", 9), False),
+        ("chest-ct", done("Procedure", "chest-ct", 9), True),
+        ("ck", done("Observation", "ck", 9), True),
+        ("lung-function", done("Observation", "fvc", 9), True),
+        ("echo", done("Observation", "lvef", 9), True),
+        ("ecg", done("Observation", "ecg", 9), False),
+        ("anti-srp", NO_SRP, True),
+        ("anti-srp", antibody("anti-srp", "weak"), True),
+        ("anti-srp", antibody("anti-srp", "see note"), False),
+        ("anti-srp", NO_HMGCR, False),
     ],
 )
 def test_what_shows_that_a_part_was_done(name, evidence, counts):
-    assert last(name, ILD, evidence) == ((9, evidence.resource) if counts else None)
+    days = 100 if name == "anti-srp" else 9
+    assert last(name, ILD, evidence) == ((days, evidence.resource) if counts else None)
+
+
+@pytest.mark.parametrize("analyte", ["fvc", "dlco", "chest-ct"])
+@pytest.mark.parametrize(
+    ("text", "counts"), [("not performed", False), ("see report", True), ("2.9 L", True)]
+)
+def test_a_result_without_magnitude_that_says_there_is_none_was_not_done(analyte, text, counts):
+    one = replace(result(analyte, None, 9, high=None), value=Value(text=text))
+    name = "chest-ct" if analyte == "chest-ct" else "lung-function"
+    assert (last(name, ILD, one) is not None) == counts
 
 
 def test_the_latest_evidence_counts_and_of_one_time_the_lowest_id():
@@ -73,20 +107,20 @@ def test_days_are_those_of_the_client():
 
 
 @pytest.mark.parametrize(
-    ("subtype", "things", "parts"),
+    ("things", "items"),
     [
-        ("unknown", [], None),
-        ("anti-HMGCR", [], None),
-        ("seronegative", [diagnosis("ild", 9, confirmed=False)], None),
-        ("anti-SRP", [], ["lung-function"]),
-        ("both", [], ["lung-function"]),
-        ("unknown", [ILD], ["lung-function", "chest-ct"]),
-        ("anti-SRP", [diagnosis("ild", 9, clinical="resolved")], ["lung-function", "chest-ct"]),
+        ([], {"antibodies"}),
+        ([HMGCR], set()),
+        ([NO_SRP, NO_HMGCR, diagnosis("ild", 9, confirmed=False)], {"antibodies"}),
+        ([SRP], {"lung-function"}),
+        ([SRP, HMGCR], {"lung-function"}),
+        ([ILD], {"lung-function", "chest-ct", "antibodies"}),
+        ([SRP, diagnosis("ild", 9, clinical="resolved")], {"lung-function", "chest-ct"}),
     ],
 )
-def test_lung_function_belongs_to_anti_srp_and_to_lung_disease_where_it_includes_a_ct(subtype, things, parts):
-    found = facts(*things, subtype=subtype).items.get("lung-function")
-    assert (found and [p.name for p in found]) == parts
+def test_which_items_belong_to_lung_disease_to_an_antibody_or_to_its_lack(things, items):
+    always = {"visit", "ck-ast-alt", "troponin-ecg", "echo"}
+    assert set(facts(*things).items) - always == items
 
 
 def test_the_items_and_their_parts_are_those_that_the_policy_knows():
@@ -104,9 +138,21 @@ UNREADABLE = [
     ("ecg", {"procedures", "reports"}),
     ("echo", {"procedures", "reports", "cardiacTests"}),
     ("lung-function", {"lungFunction", "reports"}),
-    ("chest-ct", {"reports"}),
+    ("chest-ct", {"procedures", "reports"}),
+    ("anti-srp", {"antibodies"}),
+    ("anti-hmgcr", {"antibodies"}),
 ]
-KEYS = ("encounters", "enzymes", "cardiacTests", "procedures", "reports", "lungFunction", "ana", "orders")
+KEYS = (
+    "encounters",
+    "enzymes",
+    "cardiacTests",
+    "procedures",
+    "reports",
+    "lungFunction",
+    "antibodies",
+    "ana",
+    "orders",
+)
 
 
 @pytest.mark.parametrize(("name", "sources"), UNREADABLE)
@@ -136,6 +182,8 @@ def test_an_unreadable_part_keeps_the_date_that_is_known():
         ("lvef", {"echo"}),
         ("dlco", {"lung-function"}),
         ("chest-ct", {"chest-ct"}),
+        ("anti-hmgcr", {"anti-hmgcr"}),
+        ("visit", set()),
     ],
 )
 def test_an_order_plans_the_parts_whose_codes_it_has(order, parts):
@@ -226,22 +274,174 @@ def test_an_order_for_a_visit_is_no_appointment():
 
 
 @pytest.mark.parametrize(
-    ("statin", "subtype", "named"),
+    ("statin", "antibodies", "row"),
     [
-        (course("statin", 90), "anti-HMGCR", True),
-        (course("statin", 90), "both", True),
-        (course("statin", 90), "anti-SRP", False),
-        (course("statin", 90, 10), "anti-HMGCR", False),
-        (medicine("Statement", "statin", active=True), "anti-HMGCR", True),
-        (medicine("Dispense", "statin", active=True), "anti-HMGCR", False),
-        (given("statin", 9, active=True), "anti-HMGCR", False),
-        (course("methotrexate", 90), "anti-HMGCR", False),
+        (course("statin", 90), [HMGCR], ("statin", False)),
+        (course("statin", 90), [SRP, HMGCR], ("statin", False)),
+        (course("statin", 90), [SRP], None),
+        (course("statin", 90), [], ("statin", True)),
+        (course("statin", 90), [NO_SRP], ("statin", True)),
+        (course("statin", 90), [NO_HMGCR], None),
+        (course("statin", 90, 10), [HMGCR], None),
+        (medicine("Statement", "statin", active=True), [HMGCR], ("statin", False)),
+        (medicine("Dispense", "statin", active=True), [HMGCR], None),
+        (given("statin", 9, active=True), [HMGCR], None),
+        (course("methotrexate", 90), [HMGCR], None),
     ],
 )
-def test_an_active_statin_in_anti_hmgcr_disease(statin, subtype, named):
-    assert facts(statin, subtype=subtype).statin == (statin.resource if named else "")
+def test_an_active_statin_in_anti_hmgcr_disease_or_where_it_was_never_tested(statin, antibodies, row):
+    found = facts(statin, *antibodies).statin
+    assert (found and (found.names[0], found.never_answered)) == row
+    assert found is None or (found.state, found.evidence) == ("warn", (statin.resource,))
 
 
-def test_of_several_statins_the_lowest_id_is_named():
-    several = [course("statin", 90, resource=f"MedicationRequest/{name}") for name in "ba"]
-    assert facts(*several, subtype="both").statin == "MedicationRequest/a"
+# V4 whole: an Encounter of which nobody can say whether it was the visit
+
+ACT = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+LOCAL = "urn:oid:1.2.840.114350.1.13.861.1.7.10.698084.13260"
+RHEUMATOLOGY, DERMATOLOGY = (
+    {"coding": [{"system": "http://snomed.info/sct", "code": code}]} for code in ("394810000", "394582007")
+)
+HERE = datetime(2026, 3, 1, 9, tzinfo=UTC)
+
+
+def encounter(days=10, number="e1", **bent):
+    day = (HERE - timedelta(days=days)).isoformat()
+    usual = {
+        "resourceType": "Encounter",
+        "id": number,
+        "status": "finished",
+        "class": {"system": ACT, "code": "AMB"},
+        "subject": {"reference": "Patient/p1"},
+        "period": {"start": day, "end": day},
+    }
+    return {name: value for name, value in (usual | bent).items() if value is not None}
+
+
+def visit_state(*resources, **client):
+    """The state of the visit of an IMNM patient who has these resources; its interval is 90 days."""
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [{"resource": r} for r in (patient(), condition(), *resources)],
+    }
+    caller = caller_for(Client(**({"name": "test"} | client)))
+    found = from_bytes(json.dumps(bundle).encode(), caller, HERE)
+    return next(item.state for item in found.advice.follow_up if item.item == "visit")
+
+
+UNCLEAR = {
+    "no class": {"class": None},
+    "a class of a system that nobody knows": {"class": {"system": LOCAL, "code": "5"}},
+    "a class that its system does not have": {"class": {"system": ACT, "code": "OUTP"}},
+    "a class without a system": {"class": {"code": "AMB"}},
+    "a class in words alone": {"class": {"display": "Ambulatory"}},
+    "an empty class": {"class": {}},
+    "no status": {"status": None},
+    "the status unknown": {"status": "unknown"},
+    "a status that is none": {"status": "done"},
+    "neither": {"status": None, "class": None},
+    "a type that is no specialty": {
+        "class": None,
+        "type": [{"coding": [{"system": LOCAL, "code": "follow-up"}]}],
+    },
+}
+
+
+@pytest.mark.parametrize("what", UNCLEAR)
+def test_an_encounter_that_may_have_been_the_visit_makes_it_unknown(what):
+    assert visit_state(encounter(**UNCLEAR[what])) == "unknown"
+
+
+@pytest.mark.parametrize("what", UNCLEAR)
+def test_it_says_nothing_of_a_client_whose_visits_are_coded(what):
+    assert visit_state(encounter(**UNCLEAR[what]), any_encounter_counts=False) == "never"
+
+
+@pytest.mark.parametrize("what", UNCLEAR)
+@pytest.mark.parametrize(
+    "coded",
+    [
+        {"serviceType": DERMATOLOGY},
+        {"serviceType": {"coding": [{"system": LOCAL, "code": "7"}]}},
+        {"participant": [{"individual": {"reference": "#role"}}]},
+    ],
+    ids=["another", "a local one", "of a participant"],
+)
+def test_it_says_nothing_where_a_specialty_is_coded(what, coded):
+    role = {"resourceType": "PractitionerRole", "id": "role", "specialty": [DERMATOLOGY]}
+    assert visit_state(encounter(**{**UNCLEAR[what], **coded}, contained=[role])) == "never"
+
+
+def test_it_says_nothing_where_its_type_is_another_specialty():
+    assert visit_state(encounter(**{"class": None}, type=[DERMATOLOGY])) == "never"
+
+
+@pytest.mark.parametrize("coded", [{"serviceType": RHEUMATOLOGY}, {"type": [RHEUMATOLOGY]}])
+@pytest.mark.parametrize("what", [name for name, bent in UNCLEAR.items() if "status" not in bent])
+def test_the_specialty_of_a_visit_is_enough_without_a_class(what, coded):
+    assert visit_state(encounter(**(UNCLEAR[what] | coded))) == "ok"
+
+
+@pytest.mark.parametrize("code", ["IMP", "ACUTE", "NONAC", "EMER", "FLD", "HH", "OBSENC", "PRENC", "SS"])
+def test_every_other_class_of_hl7_is_clear_and_no_visit(code):
+    assert visit_state(encounter(**{"class": {"system": ACT, "code": code}})) == "never"
+
+
+@pytest.mark.parametrize("code", ["AMB", "VR"])
+def test_an_ambulatory_class_is_clear_and_a_visit(code):
+    assert visit_state(encounter(**{"class": {"system": ACT, "code": code}})) == "ok"
+
+
+@pytest.mark.parametrize(
+    "status", ["planned", "arrived", "triaged", "onleave", "cancelled", "entered-in-error"]
+)
+def test_what_did_not_take_place_is_clear_without_a_class(status):
+    assert visit_state(encounter(status=status, **{"class": None})) == "never"
+
+
+@pytest.mark.parametrize(("days", "state"), [(0, "unknown"), (90, "unknown"), (91, "never")])
+def test_it_counts_within_the_interval_alone(days, state):
+    assert visit_state(encounter(days, **UNCLEAR["no class"])) == state
+
+
+def test_without_a_time_it_says_nothing():
+    assert visit_state(encounter(**UNCLEAR["no class"], period=None)) == "never"
+
+
+@pytest.mark.parametrize(("days", "state"), [(10, "ok"), (80, "due"), (200, "unknown")])
+def test_it_makes_unknown_only_what_would_be_overdue_or_never(days, state):
+    unclear = encounter(**UNCLEAR["no class"])
+    assert visit_state(unclear, encounter(days, "e2")) == state
+
+
+def test_a_booked_visit_comes_first():
+    booked = {
+        "resourceType": "Appointment",
+        "id": "a1",
+        "status": "booked",
+        "start": (HERE + timedelta(days=30)).isoformat(),
+        "participant": [{"actor": {"reference": "Patient/p1"}}],
+    }
+    assert visit_state(encounter(**UNCLEAR["no class"]), booked) == "planned"
+
+
+@pytest.mark.parametrize("name", ["k7-cpt-class", "k7-epic-class-5"])
+def test_a_class_from_the_field_is_a_visit_once_the_clients_site_map_names_it(name, tmp_path):
+    """We ship no row for them: the one belongs to a code system that must be licensed, the other to a clinic."""
+    case = FOLDER / "clinical" / f"{name}.json"
+    resources = [e["resource"] for e in json.loads(case.read_text(encoding="utf-8"))["entry"]]
+    (met,) = (r for r in resources if r["resourceType"] == "Encounter")
+    site_map = tmp_path / "codes.csv"
+    site_map.write_text(f"system,code,role\n{met['class']['system']},{met['class']['code']},ambulatory\n")
+    for client, states in (({}, {"unknown"}), ({"site_map": site_map}, {"ok", "due"})):
+        found = from_bytes(case.read_bytes(), caller_for(Client(name="test", **client)), HERE)
+        assert {item.state for item in found.advice.follow_up if item.item == "visit"} <= states
+
+
+def test_a_clinics_own_class_is_clear_once_its_site_map_names_it(tmp_path):
+    site_map = tmp_path / "codes.csv"
+    one = encounter(**UNCLEAR["a class of a system that nobody knows"])
+    for role, state in (("ambulatory", "ok"), ("other-class", "never"), ("inpatient", "never")):
+        site_map.write_text(f"system,code,role\n{LOCAL},5,{role}\n")
+        assert visit_state(one, site_map=site_map) == state

@@ -107,6 +107,14 @@ class TestCharts:
             "refused or failed": ["0"],
         }
 
+    def test_that_stayed_away_by_memory_are_a_row_of_their_own_and_never_nothing_to_say(self, written):
+        away = card(1) | {"cards": 0, "reason": "overridden before", "memory": "overridden"}
+        del away["card"]
+        found = rows(report(Settings(), written(away, card(2), *[QUIET] * 18)), "hospital, live")
+        assert found["overridden before, no card"] == ["1", "50.0"]
+        assert found["nothing to say"] == ["18", "900.0"]
+        assert found["cards shown"] == ["1", "50.0"]
+
     def test_of_a_silent_client_say_what_would_have_been_shown(self, written):
         unknown = {
             "outcome": "eligibility-unknown",

@@ -15,7 +15,7 @@ import pytest
 
 from cds_service.errors import StoreError
 from cds_service.settings import SettingsError
-from cds_service.web.store import Feedback, Store
+from cds_service.web.store import _OVERRIDDEN, Feedback, Store
 from tests.support.charts import AS_OF, clock
 from tests.support.feedback import SYSTEM, numbered
 
@@ -190,7 +190,7 @@ class TestTheFile:
             (synchronous,) = store._connection.execute("PRAGMA synchronous").fetchone()
         assert (journal, synchronous) == ("wal", 2)  # FULL
 
-    @pytest.mark.parametrize("version", [2, -1, 7])
+    @pytest.mark.parametrize("version", [3, -1, 7])
     def test_of_another_version_is_refused(self, path, version):
         with closing(sqlite3.connect(path)) as other:
             other.execute(f"PRAGMA user_version = {version}")
@@ -199,7 +199,7 @@ class TestTheFile:
     def test_that_became_one_of_another_version_is_an_error_of_the_store(self, path):
         with opened(path) as store:
             with closing(sqlite3.connect(path)) as other:
-                other.execute("PRAGMA user_version = 2")
+                other.execute("PRAGMA user_version = 3")
             store.close()
             with pytest.raises(StoreError):
                 store.add([item()])
@@ -233,6 +233,155 @@ class TestTheFile:
                 list(store.all())
             with pytest.raises(StoreError):
                 store.add([item(number) for number in range(501, 900)])
+
+
+class TestWhatWasOverridden:
+    """V8: the store is asked by the beginning of a card's uuid."""
+
+    REASONS = frozenset({(SYSTEM, "action-completed"), (SYSTEM, "cds-not-applicable")})
+    SINCE = AS_OF - timedelta(days=90)
+    BEGINNING = numbered(7)[:28]
+
+    def asked(self, store, beginning=BEGINNING, until=AS_OF):
+        return store.overridden(beginning, self.REASONS, self.SINCE, until)
+
+    @pytest.mark.parametrize("call", [0, 7, 0xFFFFFFFF])
+    def test_is_found_whatever_the_call(self, path, call):
+        with opened(path) as store:
+            store.add([item(card=numbered(call), at=AS_OF)])
+            assert self.asked(store)
+
+    @pytest.mark.parametrize("number", [1 << 32, 5 << 40, 2**61])
+    def test_is_not_found_of_another_user_or_card(self, path, number):
+        with opened(path) as store:
+            store.add([item(card=numbered(number), at=AS_OF)])
+            assert not self.asked(store)
+
+    @pytest.mark.parametrize(
+        ("reasons", "counts"),
+        [
+            (((SYSTEM, "action-completed"),), True),
+            ((("", "other"), (SYSTEM, "cds-not-applicable")), True),
+            (((SYSTEM, "patient-refuses"),), False),
+            ((("", "action-completed"),), False),
+            ((), False),
+        ],
+    )
+    def test_counts_by_system_and_code(self, path, reasons, counts):
+        with opened(path) as store:
+            store.add([item(7, at=AS_OF, reasons=reasons)])
+            assert self.asked(store) == counts
+
+    def test_is_not_what_was_accepted(self, path):
+        with opened(path) as store:
+            store.add([item(7, at=AS_OF, outcome="accepted")])
+            assert not self.asked(store)
+
+    @pytest.mark.parametrize(
+        ("said", "received", "counts"),
+        [
+            (0, 0, True),
+            (90, 90, True),
+            (90.01, 0, False),
+            (0, 90.01, False),
+            (-400, 90, True),
+            (-400, 90.01, False),
+            (0, -0.01, False),
+        ],
+    )
+    def test_counts_by_its_own_time_and_its_receipt(self, path, said, received, counts):
+        with closing(Store(path, WAIT, lambda: AS_OF - timedelta(days=received))) as store:
+            store.add([item(7, at=AS_OF - timedelta(days=said))])
+            assert self.asked(store) == counts
+
+    def test_is_nothing_where_no_file_is_and_none_is_made(self, path):
+        with opened(path) as store:
+            assert not self.asked(store)
+            assert not path.exists()
+
+    def test_is_found_while_another_process_writes(self, path):
+        with opened(path) as store:
+            store.add([item(7, at=AS_OF)])
+            with closing(_locked(path)):
+                assert self.asked(store)
+
+    def test_is_an_error_of_the_store_where_a_row_cannot_be_read(self, path):
+        with opened(path) as store:
+            store.add([item(7, at=AS_OF)])
+            with closing(sqlite3.connect(path)) as other, other:
+                other.execute("UPDATE feedback SET reasons = 'zq-'")
+            with pytest.raises(StoreError, match=r"^the store could not be asked$"):
+                self.asked(store)
+
+    def test_is_an_error_of_the_store_while_another_thread_holds_it(self, path):
+        with opened(path, 0.05) as store:
+            store.add([item(7, at=AS_OF)])
+            with store._turn, pytest.raises(StoreError, match="in time"):
+                self.asked(store)
+            assert self.asked(store)
+
+    def test_is_looked_up_in_an_index(self, path):
+        with opened(path) as store:
+            store.add([item(7, at=AS_OF)])
+            plan = store._connection.execute(
+                f"EXPLAIN QUERY PLAN {_OVERRIDDEN}", (self.BEGINNING, self.BEGINNING)
+            )
+            assert "feedback_of_card" in str(plan.fetchall())
+
+
+VERSION_1 = """
+CREATE TABLE feedback (
+    digest BLOB PRIMARY KEY, service TEXT NOT NULL, card TEXT NOT NULL, outcome TEXT NOT NULL, at TEXT NOT NULL,
+    suggestions TEXT NOT NULL, reasons TEXT NOT NULL, commented INTEGER NOT NULL, received TEXT NOT NULL
+) WITHOUT ROWID
+"""
+
+
+def written_by_version_1(path, items):
+    """Make a file as the version before the index left it."""
+    with closing(Store(path.with_name("new"), WAIT, clock)) as new:
+        new.add(items)
+        rows = new._connection.execute("SELECT * FROM feedback").fetchall()
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        old.execute("PRAGMA journal_mode = WAL")
+        old.execute(VERSION_1)
+        old.executemany("INSERT INTO feedback VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        old.execute("PRAGMA user_version = 1")
+
+
+class TestAFileOfVersion1:
+    ITEMS = tuple(item(number) for number in range(50))
+
+    def test_is_taken_over_without_loss(self, path):
+        written_by_version_1(path, self.ITEMS)
+        with opened(path) as store:
+            assert list(store.all()) == list(self.ITEMS)
+            assert store.add(self.ITEMS) == 0
+            (version,) = store._connection.execute("PRAGMA user_version").fetchone()
+            indices = store._connection.execute("PRAGMA index_list(feedback)").fetchall()
+        assert version == 2
+        assert "feedback_of_card" in str(indices)
+
+    def test_is_taken_over_by_several_at_the_same_moment(self, path):
+        written_by_version_1(path, self.ITEMS)
+        together = threading.Barrier(8)
+
+        def take(number):
+            together.wait()
+            with opened(path, 20) as store:
+                return store.add([item(100 + number)])
+
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(take, range(8))) == [1] * 8
+        with opened(path) as store:
+            assert len(list(store.all())) == 58
+
+    def test_that_another_process_holds_is_refused_in_one_line(self, path):
+        written_by_version_1(path, self.ITEMS)
+        with closing(_locked(path)):
+            assert refusal(path) == f"store: {path} cannot be used: database is locked"
+        with opened(path) as store:
+            assert len(list(store.all())) == 50
 
 
 def refusal(path):

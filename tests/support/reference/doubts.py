@@ -6,7 +6,7 @@ from datetime import datetime
 from fractions import Fraction
 
 from . import exposures, facts
-from .bundles import rule_F1_subject, target_of
+from .bundles import rule_F1_focus, rule_F1_subject, target_of
 from .conditions import rule_F3_condition_time, rule_M1_condition, rule_U4_named_core
 from .limits import rule_F8_limits
 from .numbers import Magnitude
@@ -130,6 +130,8 @@ def rule_U1_is_none(record: dict, resource: dict, reason: str) -> bool:
     """What is no doubt, whichever reason is reported first."""
     kind = resource["resourceType"]
     if rule_F1_subject(record, resource) in ("other patient", "other subject"):
+        return True
+    if kind == "Observation" and resource.get("focus") and rule_F1_focus(record, resource):
         return True
     if reason in ("refuted", "entered-in-error", "future") or rule_U1_never_took_place(resource):
         return True

@@ -308,7 +308,7 @@ def keep_medication(record: dict, resource: dict, roles: set[str]) -> str:
 def on_the_list(record: dict, resource: dict, roles: set[str]) -> bool:
     """Is this an active statin of the medication list (rules 7)?"""
     listed = resource["resourceType"] in LISTS and resource.get("status") == "active"
-    return listed and any(is_statin(record, role) for role in roles)
+    return listed and bool(roles) and all(is_statin(record, role) for role in roles)
 
 
 def rule_F7_duplicates(record: dict) -> None:

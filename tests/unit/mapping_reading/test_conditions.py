@@ -246,7 +246,8 @@ def test_the_clinical_status_is_kept(diagnosis, code):
     ],
 )
 def test_without_a_clinical_status_the_abatement_decides(diagnosis, abatement, clinical):
-    assert diagnosis(**abatement).clinical == clinical
+    found = diagnosis(**abatement)
+    assert (found.clinical, found.abated) == (clinical, clinical == "resolved")
 
 
 @pytest.mark.parametrize(
@@ -254,8 +255,11 @@ def test_without_a_clinical_status_the_abatement_decides(diagnosis, abatement, c
     [("inactive", "active"), ("resolved", "active"), ("remission", "remission"), ("relapse", "relapse")],
 )
 def test_an_abatement_after_as_of_has_not_happened_yet(diagnosis, code, clinical):
-    assert diagnosis(clinicalStatus=status(code), abatementDateTime="2026-05-01").clinical == clinical
-    assert diagnosis(clinicalStatus=status(code), abatementDateTime="2025-05-01").clinical == code
+    later, earlier = (
+        diagnosis(clinicalStatus=status(code), abatementDateTime=day) for day in ("2026-05-01", "2025-05-01")
+    )
+    assert (later.clinical, later.abated) == (clinical, False)
+    assert (earlier.clinical, earlier.abated) == (code, True)
 
 
 @pytest.mark.parametrize(

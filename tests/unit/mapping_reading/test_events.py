@@ -132,7 +132,6 @@ def test_a_code_that_no_rule_reads_is_not_judged(record):
         procedure(code=coded("1")),
         report(code=None),
         order(code=coded("1")),
-        encounter(**{"class": {"code": "AMB"}}),
     )
     assert (found.done, found.planned, found.refused) == ((), (), ())
 
@@ -161,7 +160,26 @@ def test_an_encounter_in_progress_counts_at_its_start(done, as_of):
     assert found.start.first == as_of
 
 
-@pytest.mark.parametrize("status", ["planned", "arrived", "cancelled", "entered-in-error", None])
+@pytest.mark.parametrize(
+    ("more", "unclear"),
+    [
+        ({}, False),
+        ({"class": {"code": "AMB"}}, True),
+        ({"class": None}, True),
+        ({"class": {"system": ACT, "code": "IMP"}}, False),
+        ({"status": "unknown"}, True),
+        ({"status": None}, True),
+    ],
+)
+def test_an_encounter_is_unclear_without_a_class_or_a_status_that_is_known(done, more, unclear):
+    found = done(encounter(**more))
+    assert found.unclear == unclear
+    assert not (unclear and found.roles)
+
+
+@pytest.mark.parametrize(
+    "status", ["planned", "arrived", "triaged", "onleave", "cancelled", "entered-in-error"]
+)
 def test_any_other_encounter_is_left_out_without_a_word(record, status):
     found = record(encounter(status=status))
     assert (found.done, found.refused) == ((), ())
