@@ -46,7 +46,7 @@ def state_of(assessment: Assessment, settings: CardSettings) -> list[Any]:
 def uuid_of(state: list[Any], settings: CardSettings) -> str:
     """The UUID of what is said in this state, for the user and in the call of the settings."""
     said = _keyed(settings, SAID_BITS, "said", *state)
-    user = _keyed(settings, USER_BITS, "user", settings.client, settings.user, said)
+    user = _keyed(settings, USER_BITS, "user", settings.user, said)  # what is said has the client
     call = _bits(hashlib.sha256(settings.instance.encode()).digest(), CALL_BITS)
     first, second = said >> 12, said & 0xFFF  # the version stands between the first 48 bits and the next 12
     number = first << 80 | _VERSION << 76 | second << 64 | _VARIANT << 62 | user << CALL_BITS | call

@@ -48,10 +48,11 @@ def recalled(memory: Memory) -> Mapping[str, str]:
 
 
 def _may_be_quiet(assessment: Assessment, settings: CardSettings) -> bool:
-    """Never where the disease presses, and never where something failed or nothing could be assessed."""
-    unassessed = isinstance(assessment.outcome, EligibilityUnknown) or bool(assessment.findings.failed)
-    pressing = assessment.findings.phase in PRESSING
-    return speaks(assessment, settings) and not pressing and not unassessed
+    """Never where the disease presses, something failed, nothing was assessed, or the patient has no id to be told by."""
+    findings = assessment.findings
+    unassessed = isinstance(assessment.outcome, EligibilityUnknown) or bool(findings.failed)
+    known = bool(findings.patient_id) and not unassessed
+    return known and findings.phase not in PRESSING and speaks(assessment, settings)
 
 
 def _is_remembered(store: Store, uuid: str, now: datetime, remembered: timedelta) -> bool:
