@@ -54,7 +54,7 @@ def find(record: PatientRecord) -> Findings:
     now = activity(record) if suspected else None
     refractory = features["treatment_refractory"].state
     return Findings(
-        patient_id=record.patient.id if record.patient else "",
+        patient_id=record.patient_id,
         age=record.patient.age if record.patient else None,
         sex=record.patient.sex if record.patient else "",
         today=local_day(record.as_of, record.mapping.time_zone),

@@ -370,6 +370,7 @@ class PatientRecord:
     as_of: datetime
     mapping: MappingSettings
     patient: Patient | None
+    patient_id: str = ""  # of the context, also where the Patient could not be read
     results: tuple[Result, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()
     treatments: tuple[Treatment, ...] = ()

@@ -107,7 +107,7 @@ class Statin:
 
 
 @dataclass(frozen=True, slots=True)
-class Booking:
+class BookedVisit:
     """A booked visit: when it begins, and that day in the client's zone."""
 
     start: datetime
@@ -121,7 +121,7 @@ class FollowUpFacts:
     as_of: datetime
     today: date
     items: Mapping[str, tuple[Part, ...]]
-    appointments: tuple[Booking, ...] = ()  # the earliest first
+    appointments: tuple[BookedVisit, ...] = ()  # the earliest first
     statin: Statin | None = None
     has_ild: bool = False
     ild_since: date | None = None  # the earliest dated interstitial lung disease

@@ -17,9 +17,14 @@ _DAYS_OF_A_MONTH = 30
 
 def plain(text: str, length: int = 60) -> str:
     """Words from outside: printable, on one line, at most `length` characters, without Markdown or HTML."""
+    shortened = one_line(text, length).replace("<", "‹").replace("&", "＆")
+    return re.sub(r"([\\`*_{}\[\]()#+!|~>:@-])", r"\\\1", shortened)
+
+
+def one_line(text: str, length: int = 60) -> str:
+    """Words from outside for a plain text: printable, on one line, at most `length` characters."""
     printable = "".join(c if c.isprintable() else " " for c in text)
-    shortened = re.sub(r"\s+", " ", printable).strip()[:length]
-    return re.sub(r"([\\`*_{}\[\]()#+!|~>:@-])", r"\\\1", shortened.replace("<", "‹").replace("&", "＆"))
+    return re.sub(r"\s+", " ", printable).strip()[:length]
 
 
 def number(value: Decimal) -> str:

@@ -66,14 +66,12 @@ class OrderContext:
 def suggestions(state: list[Any], assessment: Assessment, settings: CardSettings) -> list[Json]:
     """The suggestions of a card, the most pressing first: a `create` action for each thing to order.
 
-    A client that takes one action at a time gets one suggestion for each thing. A code is suggested once. None where
-    the Patient could not be read: an order is for somebody.
+    A client that takes one action at a time gets one suggestion for each thing. A code is suggested once.
     """
     context = _context(assessment, settings)
     taken: set[tuple[str, str]] = set()
     made = []
-    advice = assessment.advice if assessment.findings.patient_id else None
-    for order in advice.suggestions if advice else ():
+    for order in assessment.advice.suggestions if assessment.advice else ():
         things = [thing for thing in _things(order, assessment, settings) if thing.key not in taken]
         taken.update(thing.key for thing in things)
         for together in [[thing] for thing in things] if settings.one_action else filter(None, [things]):

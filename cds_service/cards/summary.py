@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from cds_service.cards.assessment import Assessment, EligibilityUnknown, NotEligible
 from cds_service.cards.detail import signs
-from cds_service.cards.figures import capital, listed, measured, times
-from cds_service.cards.now import other_version, sources, statin_name
+from cds_service.cards.figures import capital, listed, measured, one_line, times
+from cds_service.cards.now import other_version, statin_name
 from cds_service.cards.words import said, say
 from fhir_mapping.evidence import Findings
 from models.advice import Advice
@@ -148,9 +148,12 @@ def _not_assessed(outcome: EligibilityUnknown) -> str:
 
 
 def _unread(unread: dict[str, str]) -> str:
-    if set(unread.values()) == {"timed out"}:
-        return say("summary.unread", sources=", ".join(said(f"sources.{key}", key) for key in unread))
-    return say("summary.unread_why", sources=sources(unread))
+    """What could not be read, and why where that is not the time; of several reasons the first."""
+    names = ", ".join(said(f"sources.{key}", key) for key in unread)
+    why = one_line(next(iter(unread.values())))
+    if why == "timed out":
+        return say("summary.unread", sources=names)
+    return say("summary.unread_why", sources=names, why=why)
 
 
 def _not_eligible(findings: Findings, outcome: NotEligible) -> str:

@@ -48,11 +48,11 @@ def recalled(memory: Memory) -> Mapping[str, str]:
 
 
 def _may_be_quiet(assessment: Assessment, settings: CardSettings) -> bool:
-    """Never where the disease presses, something failed, nothing was assessed, or the patient has no id to be told by."""
+    """Never where the disease of a patient presses (R5), something failed, or nothing was assessed."""
     findings = assessment.findings
     unassessed = isinstance(assessment.outcome, EligibilityUnknown) or bool(findings.failed)
-    known = bool(findings.patient_id) and not unassessed
-    return known and findings.phase not in PRESSING and speaks(assessment, settings)
+    pressing = findings.phase in PRESSING and findings.eligibility.state != "possible"
+    return not (unassessed or pressing) and speaks(assessment, settings)
 
 
 def _is_remembered(store: Store, uuid: str, now: datetime, remembered: timedelta) -> bool:

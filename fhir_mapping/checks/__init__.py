@@ -252,6 +252,7 @@ def _record(
         as_of=case.as_of,
         mapping=case.mapping,
         patient=case.patient,
+        patient_id=gathered.patient_id,
         results=tuple(sorted(distinct_results(results), key=lambda r: (r.when.last, r.when.first, r.id))),
         diagnoses=tuple(fact for _, fact in facts if isinstance(fact, Diagnosis)),
         treatments=tuple(sorted(distinct_treatments(treatments), key=lambda t: (t.resource, t.ingredient))),

@@ -10,7 +10,6 @@ from fhir_mapping.evidence import Activity, Evidence, Measured
 from fhir_mapping.laboratory.antibody import read_serology
 from fhir_mapping.laboratory.bounds import above, amount_of, is_within
 from fhir_mapping.record import Diagnosis, Doubt, PatientRecord, Result
-from fhir_mapping.rules.answers import NO, YES, Answer, both, either
 from fhir_mapping.rules.citation import cite_diagnosis, cite_with_limit
 from fhir_mapping.rules.eligibility import is_myopathy
 from fhir_mapping.rules.predictors.course_doubts import newer_ck_doubts
@@ -27,6 +26,7 @@ from fhir_mapping.rules.rise import (
     steep_rise,
     times_uln,
 )
+from fhir_mapping.rules.tristate import NO, YES, Tristate, both, either
 from models.inputs import Phase
 
 _QUOTIENT = Context(prec=28)
@@ -136,7 +136,7 @@ class _Course:
         return self.latest is not None and self.record.as_of - self.latest.when.last <= within
 
     @cached_property
-    def is_active(self) -> Answer:
+    def is_active(self) -> Tristate:
         """R4 active: > 5 × ULN, or > 2 × ULN and never down to half of the peak."""
         if not self.is_recent:
             return NO
@@ -160,12 +160,12 @@ class _Course:
         older = () if self.is_above("raised").truth else self.older
         return (*self.newer, *map(open_doubt, self.open_by), *older)
 
-    def is_above(self, name: str) -> Answer:
+    def is_above(self, name: str) -> Tristate:
         """Whether the latest CK exceeds that many × ULN."""
         assert self.latest is not None
         return times_uln(self.latest, self.record.mapping.tables.rules.number(f"activity.{name}_times_uln"))
 
-    def _has_fallen(self) -> Answer:
+    def _has_fallen(self) -> Tristate:
         """Whether a CK after the peak is ≤ 50 % of it."""
         assert self.peak is not None
         part = self.record.mapping.tables.rules.number("activity.active_percent_of_peak") / _PER_CENT
@@ -186,7 +186,7 @@ class _Course:
         return "CK not decided" if self._is_open else ""
 
 
-def _is_at_most(ck: Result, part: Decimal, of: Result) -> Answer:
+def _is_at_most(ck: Result, part: Decimal, of: Result) -> Tristate:
     """Whether a CK is at most that part of another, both as far as their bounds say (D6)."""
     amount, top = amount_of(ck), amount_of(of)
     if above(amount.value, amount.comparator, part * at_least_of(of), amount.upto) is False:
@@ -194,7 +194,7 @@ def _is_at_most(ck: Result, part: Decimal, of: Result) -> Answer:
     unlimited = top.comparator.startswith(">")
     if not unlimited and above(amount.value, amount.comparator, part * at_most(of), amount.upto):
         return NO
-    return Answer(None, tuple(filter(is_bounded, (ck, of))))
+    return Tristate(None, tuple(filter(is_bounded, (ck, of))))
 
 
 def _measured(ck: Result) -> Measured:

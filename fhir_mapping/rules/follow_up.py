@@ -12,7 +12,7 @@ from fhir_mapping.rules.context import pregnant
 from fhir_mapping.rules.falls import fvc_fell
 from fhir_mapping.rules.statins import statin_row
 from fhir_mapping.terms.roles import Analyte, RoleWord
-from models.inputs import Booking, FollowUpFacts, Part, PartName
+from models.inputs import BookedVisit, FollowUpFacts, Part, PartName
 
 _Performed = Literal["Procedure", "DiagnosticReport"]
 
@@ -232,11 +232,11 @@ def _time_of(record: PatientRecord, encounter: Done) -> Moment:
     return start
 
 
-def _appointments(record: PatientRecord) -> tuple[Booking, ...]:
+def _appointments(record: PatientRecord) -> tuple[BookedVisit, ...]:
     """V3: booked visits (or those in which no specialty is coded), made not after `as_of`."""
     zone = record.mapping.time_zone
     return tuple(
-        Booking(start, local_day(start, zone))
+        BookedVisit(start, local_day(start, zone))
         for start in sorted(
             plan.start.first
             for plan in record.planned

@@ -1,6 +1,6 @@
 """A CK that rises after an improvement: possible relapse by CK (R2 b and c), CK rising (R2b).
 
-Bounds and intervals decide if they can, and else leave the question open (D6): an `Answer` is then None and names the
+Bounds and intervals decide if they can, and else leave the question open (D6): an `Tristate` is then None and names the
 results that leave it so.
 """
 
@@ -22,7 +22,7 @@ from fhir_mapping.laboratory.bounds import (
     size,
 )
 from fhir_mapping.record import PatientRecord, Result
-from fhir_mapping.rules.answers import NO, Answer, both, either, left_to
+from fhir_mapping.rules.tristate import NO, Tristate, both, either, left_to
 from fhir_mapping.terms.rules import Rules
 
 _PER_CENT = 100
@@ -33,7 +33,7 @@ _NOTHING = Decimal(0)
 class Rise:
     """The answer to one question of R2 or R2b; where it holds, what is high and the nadir that it is compared with."""
 
-    answer: Answer = NO
+    answer: Tristate = NO
     high: tuple[Result, ...] = ()
     nadir: Result | None = None
 
@@ -51,7 +51,7 @@ class Improvement:
     """A result that is an improvement (R2), or may be one: then `answer` is open."""
 
     ck: Result
-    answer: Answer
+    answer: Tristate
 
 
 def in_order(record: PatientRecord) -> list[Result]:
@@ -116,7 +116,7 @@ def at_most(ck: Result) -> Decimal:
     return amount.value if amount.upto is None else amount.upto
 
 
-def times_uln(ck: Result, times: Decimal) -> Answer:
+def times_uln(ck: Result, times: Decimal) -> Tristate:
     """Whether a CK exceeds so many times its own limit (F8)."""
     return left_to(True if is_raised(ck, times) else False if is_within(ck, times) else None, ck)
 
@@ -163,24 +163,26 @@ class _Top:
         while self.rivals and self.rivals[0][0] <= floor:
             self.answers[heapq.heappop(self.rivals)[2]] -= 1
 
-    def is_high(self) -> Answer:
+    def is_high(self) -> Tristate:
         """Whether the highest is > 2 × ULN."""
         if self.best is None:
             return NO
         told = {answer for answer, count in self.answers.items() if count}
         told.add(times_uln(self.best, self.times).truth)
-        return Answer(told.pop()) if len(told) == 1 and None not in told else Answer(None, self._bounded())
+        return (
+            Tristate(told.pop()) if len(told) == 1 and None not in told else Tristate(None, self._bounded())
+        )
 
-    def is_halved_by(self, ck: Result, part: Decimal) -> Answer:
+    def is_halved_by(self, ck: Result, part: Decimal) -> Tristate:
         """Whether a result is at most that part of the highest."""
         if self.best is None:
             return NO
         amount = amount_of(ck)
         if above(amount.value, amount.comparator, part * at_least_of(self.best), amount.upto) is False:
-            return Answer(truth=True)
+            return Tristate(truth=True)
         if not self.unlimited and above(amount.value, amount.comparator, part * self.ceiling, amount.upto):
             return NO
-        return Answer(None, tuple(filter(is_bounded, (ck, *self._bounded()))))
+        return Tristate(None, tuple(filter(is_bounded, (ck, *self._bounded()))))
 
     def _bounded(self) -> tuple[Result, ...]:
         assert self.best
@@ -213,16 +215,16 @@ def _risen(high: Sequence[Result], cks: Sequence[Result], since: datetime, heigh
     return Rise(answer, tuple(high), nadir)
 
 
-def _over_nadir(ck: Result, nadir: Result | None, better: Sequence[Result], height: _Height) -> Answer:
+def _over_nadir(ck: Result, nadir: Result | None, better: Sequence[Result], height: _Height) -> Tristate:
     amount = amount_of(ck)
     if nadir:
         least = height.times_nadir * at_most(nadir)
         if at_least(amount.value, amount.comparator, least, amount.upto):
-            return Answer(truth=True)
+            return Tristate(truth=True)
     least = height.times_nadir * min(map(at_least_of, better))
     if at_least(amount.value, amount.comparator, least, amount.upto) is False:
         return NO
-    return Answer(None, tuple(filter(is_bounded, (ck, *better))))
+    return Tristate(None, tuple(filter(is_bounded, (ck, *better))))
 
 
 def at_least_of(ck: Result) -> Decimal:

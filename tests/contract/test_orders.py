@@ -349,14 +349,15 @@ async def test_an_order_names_encounter_and_requester_where_the_hook_does(contex
         assert (order.get("encounter"), order.get("requester")) == (encounter, requester)
 
 
-async def test_nothing_is_ordered_for_a_patient_who_could_not_be_read():
+async def test_what_is_ordered_for_a_patient_who_could_not_be_read_is_for_the_patient_of_the_chart():
     given = prefetch_of([*CHART, observation("2157-6", "ck", valueQuantity=CK_9000)])
     del given["patient"]
     async with running() as service:
         answer = await service.hook(call_body(fhirServer=None, prefetch=given))
     (card,) = answer.json()["cards"]
     assert card["indicator"] == "warning"
-    assert "suggestions" not in card
+    orders = [action["resource"] for suggestion in card["suggestions"] for action in suggestion["actions"]]
+    assert {order["subject"]["reference"] for order in orders} == {"Patient/p1"}
 
 
 async def test_what_a_client_has_configured_reaches_its_cards():
