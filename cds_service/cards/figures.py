@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
+from cds_service.cards.words import said
 from fhir_mapping.evidence import Evidence, Measured
 from models.risk import percent
 
 _COMPARATORS = {"<": "under ", "<=": "at most ", ">": "over ", ">=": "at least "}
-_UNITS = {"10*9/L": "× 10⁹/L"}  # two asterisks in a paragraph would be Markdown
 _TITRE = "{titer}"
 _DAYS_OF_A_YEAR = 365
 _DAYS_OF_A_MONTH = 30
@@ -51,12 +51,12 @@ def amount(ck: Measured) -> str:
 
 
 def with_unit(value: Decimal | str | None, unit: str) -> str:
-    """A value of the record in our own unit; nothing where it is no number."""
+    """A value of the record with its unit, if that is one of the catalogue; nothing where it is no number."""
     if not isinstance(value, Decimal):
         return ""
     if unit == _TITRE:
         return f"1:{value:f}"
-    return number(value) if unit in {"", "1"} else f"{number(value)} {_UNITS.get(unit, unit)}"
+    return f"{number(value)} {said(f'units.{unit}', '')}".rstrip()
 
 
 def cited(evidence: Evidence) -> str:
