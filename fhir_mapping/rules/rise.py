@@ -22,7 +22,7 @@ from fhir_mapping.laboratory.bounds import (
     size,
 )
 from fhir_mapping.record import PatientRecord, Result
-from fhir_mapping.rules.answers import NO, Answer, both, either, left_to
+from fhir_mapping.rules.answers import NO, YES, Answer, both, either, left_to
 from fhir_mapping.terms.rules import Rules
 
 _PER_CENT = 100
@@ -146,6 +146,7 @@ class _Top:
     unlimited: list[Result] = field(default_factory=list)
     answers: Counter[bool | None] = field(default_factory=Counter)
     ceiling: Decimal = _NOTHING  # the highest that any of them with an upper bound can be
+    limit: Decimal = _NOTHING  # the highest ULN of any of them
 
     def add(self, ck: Result) -> None:
         """Take in one more result."""
@@ -157,6 +158,7 @@ class _Top:
             heapq.heappush(self.rivals, (at_most(ck), ck.resource, answer, ck))
             self.answers[answer] += 1
         self.ceiling = max(self.ceiling, at_most(ck))
+        self.limit = max(self.limit, ck.limits.high or _NOTHING, *ck.limits.highs)
         if self.best is None or at_least_of(ck) > at_least_of(self.best):
             self.best = ck
         floor = at_least_of(self.best)
@@ -167,6 +169,8 @@ class _Top:
         """Whether the highest is > 2 × ULN."""
         if self.best is None:
             return NO
+        if at_least_of(self.best) > self.times * self.limit:
+            return YES  # whichever of them is the highest
         told = {answer for answer, count in self.answers.items() if count}
         told.add(times_uln(self.best, self.times).truth)
         return Answer(told.pop()) if len(told) == 1 and None not in told else Answer(None, self._bounded())
