@@ -30,14 +30,7 @@ CANNOT_MATTER = {
     # A whole cover is already what T9 asks for (180 days), and a shorter one is cut at as_of.
     ("refractory.rituximab_covers_days", 1),
 }
-# No rule reads these roles yet, so no row can show what their codes do.
-WAITING = {"pregnancy", "other-class"}
-CODES = [
-    (table.name, code)
-    for table in packaged_tables().tables.values()
-    for code in table.codes
-    if code.role not in WAITING
-]
+CODES = [(table.name, code) for table in packaged_tables().tables.values() for code in table.codes]
 
 
 def numbers(path: Path) -> list[tuple[str, Decimal, str, str]]:
