@@ -7,7 +7,7 @@ results that leave it so.
 import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
@@ -146,7 +146,6 @@ class _Top:
     unlimited: list[Result] = field(default_factory=list)
     answers: Counter[bool | None] = field(default_factory=Counter)
     ceiling: Decimal = _NOTHING  # the highest that any of them with an upper bound can be
-    limit: Decimal = _NOTHING  # the highest ULN of any of them
 
     def add(self, ck: Result) -> None:
         """Take in one more result."""
@@ -158,7 +157,6 @@ class _Top:
             heapq.heappush(self.rivals, (at_most(ck), ck.resource, answer, ck))
             self.answers[answer] += 1
         self.ceiling = max(self.ceiling, at_most(ck))
-        self.limit = max(self.limit, ck.limits.high or _NOTHING, *ck.limits.highs)
         if self.best is None or at_least_of(ck) > at_least_of(self.best):
             self.best = ck
         floor = at_least_of(self.best)
@@ -169,11 +167,11 @@ class _Top:
         """Whether the highest is > 2 × ULN."""
         if self.best is None:
             return NO
-        if at_least_of(self.best) > self.times * self.limit:
-            return YES  # whichever of them is the highest
         told = {answer for answer, count in self.answers.items() if count}
         told.add(times_uln(self.best, self.times).truth)
-        return Answer(told.pop()) if len(told) == 1 and None not in told else Answer(None, self._bounded())
+        if len(told) == 1 and None not in told:
+            return Answer(told.pop())
+        return YES if self._is_high_whichever_it_is() else Answer(None, self._bounded())
 
     def is_halved_by(self, ck: Result, part: Decimal) -> Answer:
         """Whether a result is at most that part of the highest."""
@@ -185,6 +183,17 @@ class _Top:
         if not self.unlimited and above(amount.value, amount.comparator, part * self.ceiling, amount.upto):
             return NO
         return Answer(None, tuple(filter(is_bounded, (ck, *self._bounded()))))
+
+    def _is_high_whichever_it_is(self) -> bool:
+        """Whether each that may be the highest is > 2 × ULN if it is: then it is not below any other."""
+        assert self.best
+        may_be = (self.best, *self.unlimited, *(rival[3] for rival in self.rivals))
+        floor = at_least_of(self.best)
+        is_over = any(amount_of(ck).comparator == ">" and amount_of(ck).value == floor for ck in may_be)
+        least = replace(amount_of(self.best), value=floor, comparator=">" if is_over else ">=", upto=None)
+        return all(
+            is_raised(ck, self.times) or is_raised(replace(ck, amount=least), self.times) for ck in may_be
+        )
 
     def _bounded(self) -> tuple[Result, ...]:
         assert self.best
