@@ -1,7 +1,7 @@
 """Disease now: the latest CK, its peak and nadir, and the phase of the disease (R1, R2, R4)."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 from functools import cached_property
 
@@ -49,7 +49,7 @@ def activity(record: PatientRecord) -> Activity:
         lowest=_measured(rise.nadir) if rise and rise.nadir else None,
         times_lowest=_times(course.latest, rise.nadir) if course.latest and rise and rise.nadir else None,
         never_fell=phase == "active" and not course.is_above("active").truth,
-        coded=cite_diagnosis(coded[0], coded[0].clinical) if coded else None,
+        coded=_said_in_code(coded[0]) if coded else None,
         rhabdomyolysis=_rhabdomyolysis(course) if phase == "relapse" else None,
         unread_ck=max(course.newer, key=lambda doubt: (doubt.when, doubt.resource), default=None),
         evidence=(
@@ -228,6 +228,13 @@ def coded_relapses(record: PatientRecord) -> tuple[Diagnosis, ...]:
         and record.as_of - recorded.last <= within
     )
     return tuple(sorted(recent, key=lambda diagnosis: diagnosis.resource))
+
+
+def _said_in_code(diagnosis: Diagnosis) -> Evidence:
+    """What a Condition says of a relapse, with the day on which it was recorded (R2 a)."""
+    recorded = diagnosis.recorded or diagnosis.onset
+    said = cite_diagnosis(diagnosis, diagnosis.clinical)
+    return replace(said, date=recorded.day_text) if recorded else said
 
 
 def _rhabdomyolysis(course: _Course) -> Evidence | None:

@@ -7,7 +7,7 @@ results that leave it so.
 import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
@@ -22,7 +22,7 @@ from fhir_mapping.laboratory.bounds import (
     size,
 )
 from fhir_mapping.record import PatientRecord, Result
-from fhir_mapping.rules.tristate import NO, Tristate, both, either, left_to
+from fhir_mapping.rules.tristate import NO, YES, Tristate, both, either, left_to
 from fhir_mapping.terms.rules import Rules
 
 _PER_CENT = 100
@@ -169,9 +169,9 @@ class _Top:
             return NO
         told = {answer for answer, count in self.answers.items() if count}
         told.add(times_uln(self.best, self.times).truth)
-        return (
-            Tristate(told.pop()) if len(told) == 1 and None not in told else Tristate(None, self._bounded())
-        )
+        if len(told) == 1 and None not in told:
+            return Tristate(told.pop())
+        return YES if self._is_high_whichever_it_is() else Tristate(None, self._bounded())
 
     def is_halved_by(self, ck: Result, part: Decimal) -> Tristate:
         """Whether a result is at most that part of the highest."""
@@ -183,6 +183,17 @@ class _Top:
         if not self.unlimited and above(amount.value, amount.comparator, part * self.ceiling, amount.upto):
             return NO
         return Tristate(None, tuple(filter(is_bounded, (ck, *self._bounded()))))
+
+    def _is_high_whichever_it_is(self) -> bool:
+        """Whether each that may be the highest is > 2 × ULN if it is: then it is not below any other."""
+        assert self.best
+        may_be = (self.best, *self.unlimited, *(rival[3] for rival in self.rivals))
+        floor = at_least_of(self.best)
+        is_over = any(amount_of(ck).comparator == ">" and amount_of(ck).value == floor for ck in may_be)
+        least = replace(amount_of(self.best), value=floor, comparator=">" if is_over else ">=", upto=None)
+        return all(
+            is_raised(ck, self.times) or is_raised(replace(ck, amount=least), self.times) for ck in may_be
+        )
 
     def _bounded(self) -> tuple[Result, ...]:
         assert self.best

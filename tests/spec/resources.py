@@ -152,7 +152,7 @@ def _procedure(words: list[str], time: str | None, options: Options) -> dict[str
 
 
 def _encounter(words: list[str], time: str | None, options: Options) -> dict[str, Any]:
-    """`encounter AMB visit @-30d`: class, then service type (a visit word, a code, or nothing)."""
+    """`encounter AMB visit @-30d`: class (`none`: not given), then service type (a visit word, a code, or nothing)."""
     resource: dict[str, Any] = {
         "resourceType": "Encounter",
         "status": "finished",
@@ -163,6 +163,8 @@ def _encounter(words: list[str], time: str | None, options: Options) -> dict[str
         del resource["period"]["end"]
     if not resource["period"].get("start"):
         del resource["period"]
+    if words[0] == "none":
+        del resource["class"]
     for word in words[1:]:
         other = {"system": options["service-in"]} if "service-in" in options else {}
         resource["serviceType"] = {"coding": [c | other for c in _visit_codings(word)]}

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from models.inputs import Phase
 from tests.spec.language import alternatives
 from tests.spec.words import when
 
@@ -142,19 +143,20 @@ def _notes(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
     return _words({n["rule"] for n in answer["notes"]}, cell)
 
 
+_PHASES = frozenset(get_args(Phase))
+
+
 def _activity(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
-    """`ck 420 2.1, peak 5000, nadir 180, relapse, not "CK rising"`; a thing not written is not looked at."""
+    """`ck 420 2.1, peak 5000, nadir 180, improving, "CK not decided"`; a thing not written is not looked at."""
     got = answer.get("activity", {})
     seen = []
     for word in (w.strip() for w in cell.split(",")):
-        if word in {"relapse", "no relapse"}:
-            seen.append(got["possible_relapse"] == (word == "relapse"))
-        elif word.startswith("no "):
+        if word in _PHASES:
+            seen += [got["phase"] == word, got["possible_relapse"] == (word == "relapse")]
+        elif word in {"no ck", "no peak", "no nadir"}:
             seen.append(word[3:] not in got)
-        elif word.startswith('not "'):
-            seen.append(word[4:].strip('"') not in got.get("reason", ""))
         elif word.startswith('"'):
-            seen.append(word.strip('"') in got["reason"])
+            seen.append(word.strip('"') in got.get("reason", ""))
         else:
             name, value, *times = word.split()
             seen.append(name in got and float(got[name]["value"]) == float(value))
@@ -179,6 +181,16 @@ def _follow_up(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
             name = "last" if days and "-" in days[0] else "overdue_days"
             seen += [str(got[item].get(name)) == days[0]] if days and seen[-1] else []
     return all(seen), {k: v["state"] for k, v in got.items()} | {"days": list(got.values())}
+
+
+def _parts(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
+    """`ck ok 2026-02-19, ast never`: the state of a part of an item, and when it was last done."""
+    got = {part["part"]: part for item in answer.get("follow_up", []) for part in item.get("parts", [])}
+    seen = []
+    for part, state, *last in (w.split() for w in cell.split(",")):
+        seen.append(part in got and got[part]["state"] == state)
+        seen += [[got[part].get("last")] == last] if seen[-1] and last else []
+    return all(seen), got
 
 
 def _risk(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
@@ -279,6 +291,7 @@ _CHECKS = {
     "context": lambda a, c: _words({f["finding"] for f in a.get("context", [])}, c),
     "activity": _activity,
     "follow-up": _follow_up,
+    "parts": _parts,
     "risk": _risk,
     "contributions": _contributions,
     "next test": _next_test,

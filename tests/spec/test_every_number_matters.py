@@ -30,14 +30,9 @@ CANNOT_MATTER = {
     # A whole cover is already what T9 asks for (180 days), and a shorter one is cut at as_of.
     ("refractory.rituximab_covers_days", 1),
 }
-# No rule reads these roles yet, so no row can show what their codes do.
-WAITING = {"pregnancy", "other-class"}
-CODES = [
-    (table.name, code)
-    for table in packaged_tables().tables.values()
-    for code in table.codes
-    if code.role not in WAITING
-]
+# What a user did with a card is in no record (V8): tests/contract/test_quiet_by_memory.py moves it.
+NOT_OF_A_RECORD = {"advice.remembered"}
+CODES = [(table.name, code) for table in packaged_tables().tables.values() for code in table.codes]
 
 
 def numbers(path: Path) -> list[tuple[str, Decimal, str, str]]:
@@ -87,9 +82,9 @@ def noticed(likely: list[Row], folder: Path) -> bool:
 
 
 def of_rules(source: str) -> list[Row]:
-    """The rows of the rules that a `source` names."""
-    named = re.findall(r"\b[A-Z]\d+[a-z]?\b", source)
-    return [row for row in ROWS if row.rule in named]
+    """The rows of the rules that a `source` names; those of a whole section where it names a letter alone."""
+    named = re.findall(r"\b[A-Z](?:\d+[a-z]?)?\b", source)
+    return [row for row in ROWS if row.rule in named or row.rule[0] in named]
 
 
 def copied_tables(tmp_path: Path) -> Path:
@@ -113,7 +108,9 @@ def test_moving_a_number_of_the_rules_turns_a_row_red(tmp_path, name, value, uni
 
 
 @pytest.mark.parametrize("sign", [1, -1], ids=["up", "down"])
-@pytest.mark.parametrize(("name", "value", "unit", "source"), numbers(POLICY))
+@pytest.mark.parametrize(
+    ("name", "value", "unit", "source"), [row for row in numbers(POLICY) if row[0] not in NOT_OF_A_RECORD]
+)
 def test_moving_a_number_of_the_policy_turns_a_row_red(tmp_path, name, value, unit, source, sign):
     by = BAND_STEP if unit == "1" else step(unit, value)
     path = tmp_path / "policy.toml"

@@ -14,13 +14,13 @@ COUNTS = {
     "C": 6,
     "T": 10,
     "S": 10,
-    "R": 3,
+    "R": 5,
     "X": 4,
     "Z": 1,
     "V": 7,
     "U": 6,
 }
-BETWEEN = ["A4b", "E2b", "U5b"]  # rules that came later and stand beside another
+BETWEEN = ["A4b", "E2b", "U5b", "R2b"]  # rules that came later and stand beside another
 RULES = [
     *BETWEEN,
     *(f"{letter}{number}" for letter, count in COUNTS.items() for number in range(1, count + 1)),

@@ -42,7 +42,7 @@ def test_activity_context_and_factors_are_left_out_only_where_there_is_no_sign_o
     assert (none.activity, none.context, none.srp_refractory) == (None, (), None)
     for found in (possible, definite):
         assert found.activity is not None
-        assert [f.finding for f in found.context] == ["ild"]
+        assert [f.finding for f in found.context] == ["ild", "cancer-window"]
         assert found.srp_refractory is not None
 
 

@@ -1,20 +1,16 @@
 """What was done and what is planned (V1 to V4), as the follow-up policy sees it."""
 
-import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from cds_service.commands.explain import caller_for, from_bytes
-from cds_service.settings import Client
-from fhir_mapping.record import Value
+from fhir_mapping.record import Coding, Number, Value
 from fhir_mapping.rules.follow_up import follow_up
-from models.inputs import FOLLOW_UP_PARTS
-from tests.cases.case import FOLDER
-from tests.support.charts import condition, patient
-from tests.support.facts import AS_OF, ago, course, diagnosis, done, given, medicine, plan, record, result
+from models.inputs import FOLLOW_UP_PARTS, Booking
+from tests.support.facts import AS_OF, ago, diagnosis, done, plan, record, result
 
 ILD = diagnosis("ild", 900)
 
@@ -63,7 +59,7 @@ def last(name, *things, **options):
         ("lung-function", done("DiagnosticReport", "fvc", 9), True),
         ("lung-function", done("Procedure", "fvc", 9), False),
         ("chest-ct", done("DiagnosticReport", "chest-ct", 9), True),
-        ("chest-ct", result("chest-ct", None, 9), True),
+        ("chest-ct", result("chest-ct", None, 9), False),
         ("chest-ct", done("Procedure", "chest-ct", 9), True),
         ("ck", done("Observation", "ck", 9), True),
         ("lung-function", done("Observation", "fvc", 9), True),
@@ -80,14 +76,13 @@ def test_what_shows_that_a_part_was_done(name, evidence, counts):
     assert last(name, ILD, evidence) == ((days, evidence.resource) if counts else None)
 
 
-@pytest.mark.parametrize("analyte", ["fvc", "dlco", "chest-ct"])
+@pytest.mark.parametrize("analyte", ["fvc", "dlco"])
 @pytest.mark.parametrize(
     ("text", "counts"), [("not performed", False), ("see report", True), ("2.9 L", True)]
 )
 def test_a_result_without_magnitude_that_says_there_is_none_was_not_done(analyte, text, counts):
     one = replace(result(analyte, None, 9, high=None), value=Value(text=text))
-    name = "chest-ct" if analyte == "chest-ct" else "lung-function"
-    assert (last(name, ILD, one) is not None) == counts
+    assert (last("lung-function", ILD, one) is not None) == counts
 
 
 def test_the_latest_evidence_counts_and_of_one_time_the_lowest_id():
@@ -266,182 +261,102 @@ def test_an_encounter_in_progress_without_a_start_counts_at_its_time():
 )
 def test_a_booked_visit(appointment, counts):
     found = facts(plan("Appointment", **appointment)).appointments
-    assert found == ((ago(-9).first,) if counts else ())
+    assert found == ((Booking(ago(-9).first, date(2026, 3, 10)),) if counts else ())
+
+
+def test_the_day_of_a_booked_visit_is_that_of_the_client():
+    tokyo = {"time_zone": ZoneInfo("Asia/Tokyo")}
+    late = plan("Appointment", "visit", start="2026-03-09T20:00:00Z")
+    assert [booking.day for booking in facts(late, settings=tokyo).appointments] == [date(2026, 3, 10)]
+
+
+def test_of_several_booked_visits_the_earliest_comes_first():
+    booked = [plan("Appointment", "visit", start=-days, resource=f"Appointment/{days}") for days in (30, 9)]
+    assert [booking.start for booking in facts(*booked).appointments] == [ago(-9).first, ago(-30).first]
 
 
 def test_an_order_for_a_visit_is_no_appointment():
     assert facts(plan("ServiceRequest", "visit", start=-9)).appointments == ()
 
 
+# chest CT: once, and again after a fall of FVC (X2)
+
+FVC = Coding("http://loinc.org", "19868-9")
+
+
+def fvc(litres, days):
+    value = Value(number=Number(Decimal(litres), unit="L"))
+    name = f"Observation/fvc-{days}"
+    return replace(result("fvc", None, days, high=None, codes=frozenset({FVC}), resource=name), value=value)
+
+
 @pytest.mark.parametrize(
-    ("statin", "antibodies", "row"),
+    ("scanned", "now", "again"),
+    [(100, "2.7", True), (100, "2.71", False), (10, "2.7", False), (9, "2.7", False), (None, "2.7", False)],
+)
+def test_a_ct_is_asked_for_again_where_fvc_fell_after_it(scanned, now, again):
+    scans = [] if scanned is None else [done("Procedure", "chest-ct", scanned)]
+    assert part("chest-ct", ILD, fvc("3", 300), fvc(now, 10), *scans).again is again
+
+
+@pytest.mark.parametrize(
+    ("days", "more", "pregnant"),
     [
-        (course("statin", 90), [HMGCR], ("statin", False)),
-        (course("statin", 90), [SRP, HMGCR], ("statin", False)),
-        (course("statin", 90), [SRP], None),
-        (course("statin", 90), [], ("statin", True)),
-        (course("statin", 90), [NO_SRP], ("statin", True)),
-        (course("statin", 90), [NO_HMGCR], None),
-        (course("statin", 90, 10), [HMGCR], None),
-        (medicine("Statement", "statin", active=True), [HMGCR], ("statin", False)),
-        (medicine("Dispense", "statin", active=True), [HMGCR], None),
-        (given("statin", 9, active=True), [HMGCR], None),
-        (course("methotrexate", 90), [HMGCR], None),
+        (300, {}, True),
+        (300.1, {}, False),
+        (None, {}, True),
+        (10, {"confirmed": False}, False),
+        (10, {"abatement": ago(1), "abated": True}, False),
+        (10, {"abatement": ago(-1)}, True),
+        (10, {"clinical": "resolved"}, True),
     ],
 )
-def test_an_active_statin_in_anti_hmgcr_disease_or_where_it_was_never_tested(statin, antibodies, row):
-    found = facts(statin, *antibodies).statin
-    assert (found and (found.names[0], found.never_answered)) == row
-    assert found is None or (found.state, found.evidence) == ("warn", (statin.resource,))
+def test_a_pregnancy_of_the_last_300_days_that_is_not_abated(days, more, pregnant):
+    assert facts(diagnosis("pregnancy", days, **more)).pregnant is pregnant
 
 
-# V4 whole: an Encounter of which nobody can say whether it was the visit
-
-ACT = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
-LOCAL = "urn:oid:1.2.840.114350.1.13.861.1.7.10.698084.13260"
-RHEUMATOLOGY, DERMATOLOGY = (
-    {"coding": [{"system": "http://snomed.info/sct", "code": code}]} for code in ("394810000", "394582007")
-)
-HERE = datetime(2026, 3, 1, 9, tzinfo=UTC)
-
-
-def encounter(days=10, number="e1", **bent):
-    day = (HERE - timedelta(days=days)).isoformat()
-    usual = {
-        "resourceType": "Encounter",
-        "id": number,
-        "status": "finished",
-        "class": {"system": ACT, "code": "AMB"},
-        "subject": {"reference": "Patient/p1"},
-        "period": {"start": day, "end": day},
-    }
-    return {name: value for name, value in (usual | bent).items() if value is not None}
-
-
-def visit_state(*resources, **client):
-    """The state of the visit of an IMNM patient who has these resources; its interval is 90 days."""
-    bundle = {
-        "resourceType": "Bundle",
-        "type": "collection",
-        "entry": [{"resource": r} for r in (patient(), condition(), *resources)],
-    }
-    caller = caller_for(Client(**({"name": "test"} | client)))
-    found = from_bytes(json.dumps(bundle).encode(), caller, HERE)
-    return next(item.state for item in found.advice.follow_up if item.item == "visit")
-
-
-UNCLEAR = {
-    "no class": {"class": None},
-    "a class of a system that nobody knows": {"class": {"system": LOCAL, "code": "5"}},
-    "a class that its system does not have": {"class": {"system": ACT, "code": "OUTP"}},
-    "a class without a system": {"class": {"code": "AMB"}},
-    "a class in words alone": {"class": {"display": "Ambulatory"}},
-    "an empty class": {"class": {}},
-    "no status": {"status": None},
-    "the status unknown": {"status": "unknown"},
-    "a status that is none": {"status": "done"},
-    "neither": {"status": None, "class": None},
-    "a type that is no specialty": {
-        "class": None,
-        "type": [{"coding": [{"system": LOCAL, "code": "follow-up"}]}],
-    },
-}
-
-
-@pytest.mark.parametrize("what", UNCLEAR)
-def test_an_encounter_that_may_have_been_the_visit_makes_it_unknown(what):
-    assert visit_state(encounter(**UNCLEAR[what])) == "unknown"
-
-
-@pytest.mark.parametrize("what", UNCLEAR)
-def test_it_says_nothing_of_a_client_whose_visits_are_coded(what):
-    assert visit_state(encounter(**UNCLEAR[what]), any_encounter_counts=False) == "never"
-
-
-@pytest.mark.parametrize("what", UNCLEAR)
 @pytest.mark.parametrize(
-    "coded",
+    ("conditions", "since"),
     [
-        {"serviceType": DERMATOLOGY},
-        {"serviceType": {"coding": [{"system": LOCAL, "code": "7"}]}},
-        {"participant": [{"individual": {"reference": "#role"}}]},
+        ([], None),
+        ([diagnosis("ild", None)], None),
+        ([diagnosis("ild", 100), diagnosis("ild", 900)], 900),
+        ([diagnosis("ild", 100), diagnosis("ild", None)], 100),
+        ([diagnosis("ild", 900, confirmed=False), diagnosis("ild", 100)], 100),
     ],
-    ids=["another", "a local one", "of a participant"],
 )
-def test_it_says_nothing_where_a_specialty_is_coded(what, coded):
-    role = {"resourceType": "PractitionerRole", "id": "role", "specialty": [DERMATOLOGY]}
-    assert visit_state(encounter(**{**UNCLEAR[what], **coded}, contained=[role])) == "never"
+def test_lung_disease_is_known_since_its_earliest_date(conditions, since):
+    found = facts(*conditions)
+    assert found.has_ild is bool(conditions)
+    assert found.ild_since == (None if since is None else AS_OF.date() - timedelta(days=since))
 
 
-def test_it_says_nothing_where_its_type_is_another_specialty():
-    assert visit_state(encounter(**{"class": None}, type=[DERMATOLOGY])) == "never"
-
-
-@pytest.mark.parametrize("coded", [{"serviceType": RHEUMATOLOGY}, {"type": [RHEUMATOLOGY]}])
-@pytest.mark.parametrize("what", [name for name, bent in UNCLEAR.items() if "status" not in bent])
-def test_the_specialty_of_a_visit_is_enough_without_a_class(what, coded):
-    assert visit_state(encounter(**(UNCLEAR[what] | coded))) == "ok"
-
-
-@pytest.mark.parametrize("code", ["IMP", "ACUTE", "NONAC", "EMER", "FLD", "HH", "OBSENC", "PRENC", "SS"])
-def test_every_other_class_of_hl7_is_clear_and_no_visit(code):
-    assert visit_state(encounter(**{"class": {"system": ACT, "code": code}})) == "never"
-
-
-@pytest.mark.parametrize("code", ["AMB", "VR"])
-def test_an_ambulatory_class_is_clear_and_a_visit(code):
-    assert visit_state(encounter(**{"class": {"system": ACT, "code": code}})) == "ok"
+# E3: what would answer whether this is IMNM
 
 
 @pytest.mark.parametrize(
-    "status", ["planned", "arrived", "triaged", "onleave", "cancelled", "entered-in-error"]
+    ("things", "asked"),
+    [
+        ([], ("anti-srp", "anti-hmgcr", "ck")),
+        ([NO_SRP, result("ck", 100, 60)], ("anti-hmgcr",)),
+        ([NO_SRP, result("ck", 100, 60.1)], ("anti-hmgcr", "ck")),
+        ([SRP, HMGCR, result("ck", 100, 9)], ()),
+        ([antibody("anti-srp", "weak"), HMGCR, result("ck", 100, 9)], ("anti-srp",)),
+        ([antibody("anti-srp", "see note"), HMGCR, result("ck", 100, 9)], ("anti-srp",)),
+    ],
 )
-def test_what_did_not_take_place_is_clear_without_a_class(status):
-    assert visit_state(encounter(status=status, **{"class": None})) == "never"
+def test_what_would_answer_whether_it_is_imnm(things, asked):
+    assert facts(*things).to_ask == asked
 
 
-@pytest.mark.parametrize(("days", "state"), [(0, "unknown"), (90, "unknown"), (91, "never")])
-def test_it_counts_within_the_interval_alone(days, state):
-    assert visit_state(encounter(days, **UNCLEAR["no class"])) == state
-
-
-def test_without_a_time_it_says_nothing():
-    assert visit_state(encounter(**UNCLEAR["no class"], period=None)) == "never"
-
-
-@pytest.mark.parametrize(("days", "state"), [(10, "ok"), (80, "due"), (200, "unknown")])
-def test_it_makes_unknown_only_what_would_be_overdue_or_never(days, state):
-    unclear = encounter(**UNCLEAR["no class"])
-    assert visit_state(unclear, encounter(days, "e2")) == state
-
-
-def test_a_booked_visit_comes_first():
-    booked = {
-        "resourceType": "Appointment",
-        "id": "a1",
-        "status": "booked",
-        "start": (HERE + timedelta(days=30)).isoformat(),
-        "participant": [{"actor": {"reference": "Patient/p1"}}],
-    }
-    assert visit_state(encounter(**UNCLEAR["no class"]), booked) == "planned"
-
-
-@pytest.mark.parametrize("name", ["k7-cpt-class", "k7-epic-class-5"])
-def test_a_class_from_the_field_is_a_visit_once_the_clients_site_map_names_it(name, tmp_path):
-    """We ship no row for them: the one belongs to a code system that must be licensed, the other to a clinic."""
-    case = FOLDER / "clinical" / f"{name}.json"
-    resources = [e["resource"] for e in json.loads(case.read_text(encoding="utf-8"))["entry"]]
-    (met,) = (r for r in resources if r["resourceType"] == "Encounter")
-    site_map = tmp_path / "codes.csv"
-    site_map.write_text(f"system,code,role\n{met['class']['system']},{met['class']['code']},ambulatory\n")
-    for client, states in (({}, {"unknown"}), ({"site_map": site_map}, {"ok", "due"})):
-        found = from_bytes(case.read_bytes(), caller_for(Client(name="test", **client)), HERE)
-        assert {item.state for item in found.advice.follow_up if item.item == "visit"} <= states
-
-
-def test_a_clinics_own_class_is_clear_once_its_site_map_names_it(tmp_path):
-    site_map = tmp_path / "codes.csv"
-    one = encounter(**UNCLEAR["a class of a system that nobody knows"])
-    for role, state in (("ambulatory", "ok"), ("other-class", "never"), ("inpatient", "never")):
-        site_map.write_text(f"system,code,role\n{LOCAL},5,{role}\n")
-        assert visit_state(one, site_map=site_map) == state
+@pytest.mark.parametrize(
+    ("key", "asked"),
+    [
+        ("antibodies", ("ck",)),
+        ("enzymes", ("anti-srp", "anti-hmgcr")),
+        ("ana", ("anti-srp", "anti-hmgcr", "ck")),
+    ],
+)
+def test_nothing_is_asked_of_a_source_that_was_not_read(key, asked):
+    assert facts(failed={key: "timed out"}).to_ask == asked
+    assert facts(not_offered=frozenset({key})).to_ask == asked

@@ -228,7 +228,7 @@ def test_all_known_needs_no_next_test():
 def test_a_single_unknown_predictor_is_the_next_best_test_with_its_orders(pattern, predictor, orders):
     test = scored(pattern, reason="no CK since escalation").next_best_test
     assert test.predictor == predictor
-    assert [test.order.code, *(code.code for code in test.also)] == orders
+    assert [orderable.code.code for orderable in test.orders] == orders
 
 
 def test_the_smallest_expected_width_wins_over_the_order_of_ties():

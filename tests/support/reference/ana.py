@@ -90,8 +90,8 @@ def read_phrases(tables: dict, holder: dict, bare: str, fixed: str) -> tuple[lis
     first = next((kind for kind in said if kind), "")
     titres = rule_A1_titres(bare)  # in the whole text: a phrase may end where a titre does not
     for (start, end), kind in zip(phrase_spans(bare), said, strict=True):
-        pattern = fixed or rule_A4_pattern(tables, whole[start:end])
-        if pattern and not fixed and kind != "negative":
+        pattern = fixed or ("" if kind == "negative" else rule_A4_pattern(tables, whole[start:end]))
+        if pattern and not fixed:
             named.append(pattern)
         for titre in (titre for titre in titres if start <= titre.start < end):
             magnitude = rule_A1_in_words(bare[start : titre.start], kind or first, kind, titre.magnitude)

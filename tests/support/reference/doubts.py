@@ -149,9 +149,10 @@ def rule_U1_is_none(record: dict, resource: dict, reason: str) -> bool:
 
 
 def rule_U1_says_no_result(record: dict, resource: dict) -> bool:
-    """A value that says that there is no result."""
+    """A value that says that there is no result; with a number beside the words it may hide one."""
     held = [as_text(resource.get("valueString")), *texts_of(resource.get("valueCodeableConcept") or {})]
-    return any(says_any(record["tables"], text, "no-result") for text in held)
+    bare = [text for text in held if not any(sign.isdigit() for sign in text)]
+    return any(says_any(record["tables"], text, "no-result") for text in bare)
 
 
 def rule_U1_absent_reason(resource: dict) -> str:

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from .drr import of_analyte, ratio_of
 from .eligibility import RELAPSING, rule_E2_is_broad
+from .numbers import Magnitude
 from .questions import (
     NO,
     Answer,
@@ -94,6 +95,14 @@ def before(record: dict, ck: dict) -> list[dict]:
     return [other for other in of_analyte(record, "ck") if other["last"] < ck["last"]]
 
 
+def as_the_highest(ck: dict, results: list[dict]) -> dict:
+    """A CK, if it is the highest of these: not below any of them."""
+    floor = highest_of(results)
+    if floor.low is None:
+        return ck
+    return ck | {"magnitude": Magnitude(floor.low, None, low_open=floor.low_open)}
+
+
 def rule_R2_improved(record: dict, ck: dict) -> Answer:
     """Is a result at most 2 x ULN, or half of the highest before it, that highest being above 2 x ULN?"""
     earlier = before(record, ck)
@@ -102,7 +111,7 @@ def rule_R2_improved(record: dict, ck: dict) -> Answer:
     limit = times(record, "improved_times_uln")
     half = Fraction(times(record, "improved_percent_of_peak")) / 100
     tops = can_be_highest(earlier)
-    over = {over_limit(top, limit) for top in tops}
+    over = {over_limit(as_the_highest(top, earlier), limit) or over_limit(top, limit) for top in tops}
     was_high = asked(over.pop() if len(over) == 1 else None, *tops)
     low = no(asked(over_limit(ck, limit), ck))
     ratio = ratio_of(ck["magnitude"], highest_of(earlier))

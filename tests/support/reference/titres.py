@@ -16,7 +16,7 @@ LEADING = rf"{START}1\s*[:/]\s*"
 TITRE = re.compile(rf"{LEADING}{N}{END}")
 SIGNED_INSIDE = re.compile(rf"{LEADING}(<=|>=|<|>|≤|≥)\s*{N}{END}")
 ONE_IN = re.compile(rf"{START}1\s+in\s+{N}{END}", re.IGNORECASE)
-BETWEEN = re.compile(rf"{LEADING}{N}\s*(?:-|–|\bto\b)\s*1\s*[:/]\s*{N}{END}", re.IGNORECASE)
+BETWEEN = re.compile(rf"{LEADING}{N}\s*(?:-|–|\bto\b)\s*(?:1\s*[:/]\s*)?{N}{END}", re.IGNORECASE)
 OR_EQUAL = r"(?:\s+or\s+(?:equal\s+to|=))?"
 BEFORE = re.compile(
     rf"((?:<|>){OR_EQUAL}|<=|>=|≤|≥|\b(?:less|greater|more)\s+than{OR_EQUAL}"
