@@ -1,6 +1,6 @@
 """The one line of a card, the first that holds: what is happening now, or the risk (card format, "Summary")."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from cds_service.cards.assessment import Assessment, EligibilityUnknown, NotEligible
 from cds_service.cards.detail import signs
@@ -144,13 +144,26 @@ def _not_assessed(outcome: EligibilityUnknown) -> str:
         return say("summary.other_version", found=found, expected=expected)
     if outcome.unread:
         return _unread(outcome.unread)
-    return say("summary.unused", what="; ".join(outcome.unused))
+    return _fitting(len(outcome.unused), lambda n: say("summary.unused", what=_some(outcome.unused, "; ", n)))
 
 
 def _unread(unread: dict[str, str]) -> str:
     if set(unread.values()) == {"timed out"}:
-        return say("summary.unread", sources=", ".join(said(f"sources.{key}", key) for key in unread))
-    return say("summary.unread_why", sources=sources(unread))
+        names = [said(f"sources.{key}", key) for key in unread]
+        return _fitting(len(names), lambda n: say("summary.unread", sources=_some(names, ", ", n)))
+    return _fitting(len(unread), lambda n: say("summary.unread_why", sources=sources(unread, n)))
+
+
+def _fitting(count: int, write: Callable[[int], str]) -> str:
+    """What is written of as many things as fit into one line, at least of one."""
+    lengths = (write(number) for number in range(count, 0, -1))
+    return next((words for words in lengths if len(words) <= LENGTH), write(1))
+
+
+def _some(names: Sequence[str], between: str, count: int) -> str:
+    """The first names, and how many others there are."""
+    left = len(names) - count
+    return between.join(names[:count]) + (f" {say('to_do.more', n=left)}" if left else "")
 
 
 def _not_eligible(findings: Findings, outcome: NotEligible) -> str:

@@ -114,9 +114,7 @@ def other_follow_up(assessment: Assessment, random: Random) -> Assessment:
 def other_phase(assessment: Assessment, random: Random) -> Assessment:
     now = assessment.findings.activity
     phase = random.choice([phase for phase in PHASES if phase != now.phase])
-    return replace(
-        assessment, findings=replace(assessment.findings, activity=replace(now, phase=phase))
-    )
+    return replace(assessment, findings=replace(assessment.findings, activity=replace(now, phase=phase)))
 
 
 def other_statin(assessment: Assessment, random: Random) -> Assessment:

@@ -16,7 +16,7 @@ from . import record_doubts as doubts
 from . import record_history as history
 from . import record_labs as labs
 from . import record_phases as phases
-from .record_draw import AS_OF, LOINC, SNOMED, Chart
+from .record_draw import AS_OF, SNOMED, Chart
 from .records import KEYS, Record, bundle_of, eventful, not_offered
 from .two_readings import gathered, packaged
 
@@ -45,7 +45,7 @@ class Drawn(Chart):
 
 def imnm_charts(seed: int, count: int) -> Iterator[tuple[Record, Assessment]]:
     """So many patients whom the model is for, the same ones for the same seed, each with what the product finds."""
-    random = Random(seed)  # noqa: S311 - nothing secret
+    random = Random(seed)
     found = 0
     while found < count:
         record = drawn_record(random)
@@ -204,9 +204,7 @@ def ana(chart: Drawn, kind: str) -> None:
 
 def heart(chart: Drawn, kind: str) -> None:
     if kind == "present":
-        chart.add(
-            "Condition", code=chart.code("conditions", "cardiac-a"), onsetDateTime=day(chart, 150)
-        )
+        chart.add("Condition", code=chart.code("conditions", "cardiac-a"), onsetDateTime=day(chart, 150))
     elif kind == "unknown":
         if chart.often(0.5):
             courses.plain(chart, "troponin-t", 20, 60, "ng/L", referenceRange=LIMIT)
