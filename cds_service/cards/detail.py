@@ -5,7 +5,7 @@ What must be known now, what to do, why, the estimate, the disease, what else th
 Nothing of the record is printed but numbers in our own units, dates, and names of our own tables.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from cds_service.cards.assessment import Assessment, EligibilityUnknown
@@ -21,15 +21,17 @@ from cds_service.cards.figures import (
     times,
     whole,
     with_unit,
+    words_in,
 )
-from cds_service.cards.now import now, says_ck
-from cds_service.cards.to_do import to_do
+from cds_service.cards.now import now, says_ck, says_troponin_t
+from cds_service.cards.to_do import LINES, to_do
 from cds_service.cards.words import said, say
 from fhir_mapping.evidence import Activity, ContextFinding, Evidence, Feature, Findings
 from fhir_mapping.findings import SOURCES
 from models.inputs import NOT_READ
 from models.risk import DECISION_HORIZON, Abstained, Scored, percent
 
+LONGEST = 180  # words
 _FROM_MUSCLE = "AST and ALT may not come from muscle: "
 _ASSOCIATED = ("ild", "lymphopenia")  # X1: the source's comparison
 _ANSWERS = frozenset({"negative", "positive", "weak"})
@@ -39,23 +41,37 @@ _ON_RECORD = ("dysphagia", "statin", "checkpoint-inhibitor")
 def detail(assessment: Assessment, use_instead: str = "") -> str:
     """The Markdown of the card, section by section; an empty section is left out.
 
-    `use_instead` is a configured FHIR base, named where it could not be read whether this is an IMNM patient.
+    `use_instead` is a configured FHIR base, named where it could not be read whether this is an IMNM patient. A card
+    that would be too long leaves out the last lines of what is also on record, then of what is to be done.
     """
+    also, lines = list(_also(assessment)), LINES
     sections = [
         "\n\n".join(now(assessment, use_instead)),
-        to_do(assessment),
+        to_do(assessment, lines),
         _why(assessment),
         _estimate(assessment),
         _disease(assessment.findings),
-        "\n".join(f"- {line}" for line in _also(assessment)),
+        _list(also),
         f"*{said(f'limits.{assessment.model.evidence}', assessment.model.limits)}*",
     ]
+    while (also or lines > 1) and sum(map(words_in, sections)) > LONGEST:
+        if also:
+            also.pop()
+            sections[-2] = _list(also)
+        else:
+            lines -= 1
+            sections[1] = to_do(assessment, lines)
     return "\n\n".join(section for section in sections if section)
+
+
+def _list(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
 
 
 def signs(findings: Findings) -> list[str]:
     """What speaks for IMNM (E2, E3), without its date: "CK 13 × ULN", "anti-HMGCR positive"."""
-    return [_sign(evidence, findings) for evidence in findings.eligibility.evidence if _is_sign(evidence)]
+    told = (_sign(evidence, findings) for evidence in findings.eligibility.evidence if _is_sign(evidence))
+    return list(dict.fromkeys(told))
 
 
 def _is_sign(evidence: Evidence) -> bool:
@@ -122,10 +138,11 @@ def _row(name: str, findings: Findings) -> str:
     if feature.state.known:
         return say(f"predictors.{feature.state}", value=f": {beside}" if beside else "")
     reason = _reason(feature.reason)
+    told = reason.endswith("older than 180 days") or says_troponin_t(feature)
     return say(
         "predictors.unknown",
         reason=f": {reason}" if reason else "",
-        value=f" ({value})" if value and not reason.endswith("older than 180 days") else "",
+        value=f" ({value})" if value and not told else "",
     )
 
 
@@ -237,8 +254,8 @@ def _course(now: Activity) -> str:
         )
     if now.peak and now.ck and now.peak.resource != now.ck.resource:
         parts.append(say("disease.peak", value=amount(now.peak), date=now.peak.date))
-    told = {now.ck.resource if now.ck else "", now.lowest.resource if now.lowest else ""}
-    if now.nadir and now.nadir.resource not in told:
+    told = now.lowest or (now.nadir and now.ck and now.nadir.resource == now.ck.resource)
+    if now.nadir and not told:
         parts.append(say("disease.lowest", value=amount(now.nadir)))
     return ", ".join(parts)
 

@@ -10,9 +10,15 @@ from fhir_mapping.evidence import Evidence, Measured
 from models.risk import percent
 
 _COMPARATORS = {"<": "under ", "<=": "at most ", ">": "over ", ">=": "at least "}
+_MARKS = re.compile(r"[|\-*>]")
 _TITRE = "{titer}"
 _DAYS_OF_A_YEAR = 365
 _DAYS_OF_A_MONTH = 30
+
+
+def words_in(markdown: str) -> int:
+    """How long a text is: the marks of tables and lists are deleted, what stands between blanks is counted."""
+    return len(_MARKS.sub("", markdown).split())
 
 
 def plain(text: str, length: int = 60) -> str:

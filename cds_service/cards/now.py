@@ -7,6 +7,7 @@ from cds_service.cards.assessment import Assessment, EligibilityUnknown
 from cds_service.cards.figures import age_of, amount, capital, measured, plain, times, with_unit
 from cds_service.cards.words import said, say
 from fhir_mapping.evidence import Activity, Barring, ContextFinding, Feature, Findings
+from fhir_mapping.record import Doubt
 from models.inputs import Statin
 from models.risk import Abstained
 
@@ -53,8 +54,17 @@ def statin_name(statin: Statin) -> str:
 
 
 def says_ck(now: Activity) -> bool:
-    """Whether the latest CK stands in the first line already."""
-    return now.ck is not None and now.phase in {"relapse", "rising", "active", "improving"}
+    """Whether the latest CK stands in the first line already, with its day."""
+    if now.phase == "unknown":
+        return _is_open(now)
+    by_code = now.phase == "relapse" and now.coded is not None and now.times_lowest is None
+    return now.ck is not None and now.phase in {"relapse", "rising", "active", "improving"} and not by_code
+
+
+def _is_open(now: Activity) -> bool:
+    """Whether the latest CK is itself what leaves open how high it is (D6)."""
+    open_by = {doubt.resource for doubt in now.barred_by if doubt.reason == "interval"}
+    return now.unread_ck is None and now.ck is not None and now.ck.resource in open_by
 
 
 def _disease(findings: Findings) -> str:
@@ -101,8 +111,10 @@ def _not_known(now: Activity, findings: Findings) -> str:
         return say("now.unknown_none")
     if not now.barred_by:
         return say("now.unknown_old", age=age_of(now.ck.date, findings.today), date=now.ck.date)
+    if _is_open(now):
+        return say("now.unknown_open", ck=measured(now.ck), date=now.ck.date)
     if any(doubt.reason == "interval" for doubt in now.barred_by):
-        return say("now.unknown_open", ck=measured(now.ck))
+        return say("now.unknown_open_older")
     return say("now.unknown_older")
 
 
@@ -117,11 +129,16 @@ def _statin(statin: Statin, doubts: Sequence[Barring]) -> str:
     return say(key, statin=statin_name(statin), since=since)
 
 
+def says_troponin_t(feature: Feature) -> bool:
+    """Whether a raised troponin T stands in a line of its own (C3)."""
+    return feature.reason.startswith(_TROPONIN_T)
+
+
 def _troponin_t(features: Mapping[str, Feature]) -> str:
     """C3: a raised troponin T with its value; it decides nothing and is not left unsaid."""
     feature = features["cardiac_involvement"]
     raised = next((e for e in feature.evidence if e.role == "troponin-t"), None)
-    if raised is None or not feature.reason.startswith(_TROPONIN_T):
+    if raised is None or not says_troponin_t(feature):
         return ""
     return say("now.troponin_t", value=with_unit(raised.value, raised.unit), date=raised.date)
 
@@ -147,13 +164,16 @@ def _fall(context: ContextFinding) -> str:
 def _doubts(doubts: Sequence[Barring]) -> str:
     """What could not be used (U6): the three newest by role, date and reason, and how many others there are."""
     newest = sorted(doubts, key=lambda barring: barring.doubt.when, reverse=True)
-    named = [
-        f"{said(f'roles.{doubt.role}', doubt.role)}{f' of {doubt.date}' if doubt.date else ''} ({plain(doubt.reason)})"
-        for doubt in (barring.doubt for barring in newest[:DOUBTS_NAMED])
-    ]
-    others = len(doubts) - len(named)
+    told = [_in_words(barring.doubt) for barring in newest]
+    named = list(dict.fromkeys(told))[:DOUBTS_NAMED]
+    others = sum(words not in named for words in told)
     more = [say("now.more", n=others)] if others else []
     return say("now.doubts", what="; ".join([*named, *more])) if named else ""
+
+
+def _in_words(doubt: Doubt) -> str:
+    date = f" of {doubt.date}" if doubt.date else ""
+    return f"{said(f'roles.{doubt.role}', doubt.role)}{date} ({plain(doubt.reason)})"
 
 
 def _open_again(outcome: EligibilityUnknown, use_instead: str) -> str:

@@ -1,6 +1,6 @@
 """The one line of a card, the first that holds: what is happening now, or the risk (card format, "Summary")."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from cds_service.cards.assessment import Assessment, EligibilityUnknown, NotEligible
 from cds_service.cards.detail import signs
@@ -144,16 +144,27 @@ def _not_assessed(outcome: EligibilityUnknown) -> str:
         return say("summary.other_version", found=found, expected=expected)
     if outcome.unread:
         return _unread(outcome.unread)
-    return say("summary.unused", what="; ".join(outcome.unused))
+    return _fitting(len(outcome.unused), lambda n: say("summary.unused", what=_some(outcome.unused, "; ", n)))
 
 
 def _unread(unread: dict[str, str]) -> str:
     """What could not be read, and why where that is not the time; of several reasons the first."""
-    names = ", ".join(said(f"sources.{key}", key) for key in unread)
+    names = [said(f"sources.{key}", key) for key in unread]
     why = one_line(next(iter(unread.values())))
-    if why == "timed out":
-        return say("summary.unread", sources=names)
-    return say("summary.unread_why", sources=names, why=why)
+    key = "summary.unread" if why == "timed out" else "summary.unread_why"
+    return _fitting(len(names), lambda n: say(key, sources=_some(names, ", ", n), why=why))
+
+
+def _fitting(count: int, write: Callable[[int], str]) -> str:
+    """What is written of as many things as fit into one line, at least of one."""
+    lengths = (write(number) for number in range(count, 0, -1))
+    return next((words for words in lengths if len(words) <= LENGTH), write(1))
+
+
+def _some(names: Sequence[str], between: str, count: int) -> str:
+    """The first names, and how many others there are."""
+    left = len(names) - count
+    return between.join(names[:count]) + (f" {say('to_do.more', n=left)}" if left else "")
 
 
 def _not_eligible(findings: Findings, outcome: NotEligible) -> str:

@@ -11,8 +11,8 @@ LINES = 4
 _STATIN = "statin"
 
 
-def to_do(assessment: Assessment) -> str:
-    """The list under its heading; empty where nothing can be advised."""
+def to_do(assessment: Assessment, at_most: int = LINES) -> str:
+    """The list under its heading, of more than `at_most` lines the first; empty where nothing can be advised."""
     advice = assessment.advice
     if advice is None or not (advice.follow_up or advice.suggestions):
         return ""
@@ -20,8 +20,8 @@ def to_do(assessment: Assessment) -> str:
     planned = [_planned(item) for item in advice.follow_up if item.state == "planned"]
     if not (lines or planned):
         return say("to_do.nothing")
-    shown, hidden = lines[:LINES], lines[LINES:]
-    if len(shown) + len(planned) <= LINES:
+    shown, hidden = lines[:at_most], lines[at_most:]
+    if len(shown) + len(planned) <= at_most:
         shown += planned
     elif planned:  # beside the last line, not at the cost of one
         shown[-1] = "; ".join([shown[-1], *planned])

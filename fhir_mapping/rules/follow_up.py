@@ -86,7 +86,7 @@ def follow_up(record: PatientRecord) -> FollowUpFacts:
         statin=statin_row(record, serology),
         ordered=_ordered(record),
         has_ild=bool(lungs),
-        ild_since=local_day(min(dated), zone) if dated else None,
+        ild_since=min(dated, default=None),
         pregnant=pregnant(record),
         to_ask=_to_ask(record, serology),
     )

@@ -1,11 +1,10 @@
 """A fault put into the product is seen as a disagreement of the two readings within 2,000 drawn records."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, timedelta
+from datetime import UTC
 from decimal import Decimal
 from fractions import Fraction
-from functools import cache
 
 import pytest
 
@@ -14,70 +13,29 @@ from fhir_mapping.laboratory.antibody import read_serology
 from fhir_mapping.record import Moment, ReferenceLimits
 from fhir_mapping.rules import barring, eligibility, signs
 from fhir_mapping.rules.predictors.cardiac import cardiac_involvement
-from fhir_mapping.terms.rules import Rules
 from fhir_mapping.terms.units import Units
 from fhir_mapping.terms.words import Vocabulary
 from fhir_mapping.versions.superseded import last_versions
-from models import policy, risk
+from models import advice, risk
 from models.inputs import State
-from tests.support.records import Record, drawn
-from tests.support.two_readings import compare
+from tests.support.faults import (
+    AT_MOST,
+    Fault,
+    Faults,
+    change_doubts,
+    change_number,
+    change_results,
+    first_disagreement,
+)
 
-AT_MOST = 2000
-CHUNK = 100
-Fault = Callable[[pytest.MonkeyPatch], None]
-FAULTS: dict[str, Fault] = {}
-
-
-def fault(sentence: str) -> Callable[[Fault], Fault]:
-    """Name a fault by what the product then does wrong."""
-
-    def named(make: Fault) -> Fault:
-        FAULTS[sentence] = make
-        return make
-
-    return named
-
-
-@cache
-def chunk(number: int) -> list[Record]:
-    return drawn(1000 + number, CHUNK)
-
-
-def all_records() -> Iterator[Record]:
-    for number in range(AT_MOST // CHUNK):
-        yield from chunk(number)
+FAULTS = Faults()
+fault = FAULTS.named
 
 
 def change_gathered(patch: pytest.MonkeyPatch, change: Callable) -> None:
     """Let the product judge something else than what was gathered."""
     judge = checks.judge
     patch.setattr(checks, "judge", lambda gathered, as_of: judge(change(gathered), as_of))
-
-
-def change_results(patch: pytest.MonkeyPatch, change: Callable) -> None:
-    """Let the product go on with other results than it judged."""
-    judge = checks.judge
-
-    def judged(gathered, as_of):
-        record = judge(gathered, as_of)
-        return replace(record, results=tuple(change(result) for result in record.results))
-
-    patch.setattr(checks, "judge", judged)
-
-
-def change_number(patch: pytest.MonkeyPatch, name: str, add: str) -> None:
-    """Let one named threshold of the product be off by a step."""
-    number, days = Rules.number, Rules.days
-
-    def other_number(self, asked):
-        return number(self, asked) + (Decimal(add) if asked == name else 0)
-
-    def other_days(self, asked):
-        return days(self, asked) + (timedelta(days=float(add)) if asked == name else timedelta(0))
-
-    patch.setattr(Rules, "number", other_number)
-    patch.setattr(Rules, "days", other_days)
 
 
 @fault("a stale unit factor: 1 ukat/L is read as 16.67 U/L")
@@ -223,12 +181,12 @@ def reports_ignored(patch):
 
 @fault("the band begins one risk too early")
 def band_edge(patch):
-    advise = policy.advise
+    advise = advice.advise
 
     def earlier(settings, *arguments, **named):
         return advise(replace(settings, low_below=0.12), *arguments, **named)
 
-    patch.setattr(policy, "advise", earlier)
+    patch.setattr(advice, "advise", earlier)
 
 
 @fault("an unknown predictor is scored as absent")
@@ -242,17 +200,6 @@ def unknown_scored_as_absent(patch):
         return score(model, known, unread)
 
     patch.setattr(risk, "score", as_absent)
-
-
-def change_doubts(patch: pytest.MonkeyPatch, change: Callable) -> None:
-    """Let the product go on with other doubts than it made."""
-    judge = checks.judge
-
-    def judged(gathered, as_of):
-        record = judge(gathered, as_of)
-        return replace(record, doubts=tuple(change(record.doubts, as_of)))
-
-    patch.setattr(checks, "judge", judged)
 
 
 @fault("a doubt is dropped in judge: of what names no unit")
@@ -304,17 +251,6 @@ def doubt_ignored_by_silence(patch):
 @fault("an older doubt is taken for a newer one")
 def older_doubt_taken_for_newer(patch):
     change_doubts(patch, lambda doubts, as_of: (replace(doubt, when=as_of) for doubt in doubts))
-
-
-def first_disagreement(make: Fault) -> int:
-    """How many records it took; records on which the two readings differ anyway prove nothing."""
-    for number, record in enumerate(all_records(), start=1):
-        with pytest.MonkeyPatch.context() as patch:
-            make(patch)
-            seen = compare(record)
-        if seen and not compare(record):
-            return number
-    return 0
 
 
 @pytest.mark.parametrize("sentence", FAULTS)

@@ -1,4 +1,7 @@
-"""Rules 0: whatever is made unreadable never decides. Nobody becomes absent, none, seronegative or silent by it."""
+"""Rules 0: whatever is made unreadable never decides.
+
+Nobody becomes absent, none, seronegative, controlled or silent by it, and no statin row is lost.
+"""
 
 import asyncio
 import json
@@ -60,8 +63,10 @@ WAYS: tuple[damage.Way, ...] = (
     damage.named_not_coded,
     damage.medicine_that_is_nowhere,
 )
+TAKEN = ("no_unit", "unknown_unit", "units_that_disagree", "number_as_text")
 SIGNS = ("core", "broad", "anti-srp", "anti-hmgcr")
 ENZYMES = {"ast", "alt", "drr"}
+SCORED = ("definite", "probable")
 PREDICTORS = ("cardiac_involvement", "high_ana", "treatment_refractory", "high_drr")
 CALLER: Caller = callers([Client(name="open")], TABLES, b"")[""]
 
@@ -75,7 +80,8 @@ class Seen:
     cited: dict[str, set[str]]
     eligibility: str
     subtype: str
-    relapse: bool
+    phase: str  # empty: not asked, this is no patient
+    statin: str  # the state of the statin row; empty: there is none
     speaks: bool
     bars: dict[str, set[str]]  # resource → what its doubts bar
     whole: bool  # the chart was read to its end, there being a sign of the disease
@@ -111,6 +117,7 @@ def bundle_of(resources: list[dict]) -> dict:
 
 def seen(assessed: assessment.Assessment, *, whole: bool) -> Seen:
     found = assessed.findings
+    statin = assessed.advice.statin if assessed.advice else None
     bars: dict[str, set[str]] = {}
     for held in found.doubts:
         bars.setdefault(held.doubt.resource, set()).update(held.bars)
@@ -120,7 +127,8 @@ def seen(assessed: assessment.Assessment, *, whole: bool) -> Seen:
         cited={name: {e.resource for e in feature.evidence} for name, feature in found.features.items()},
         eligibility=found.eligibility.state,
         subtype=found.eligibility.subtype,
-        relapse=found.possible_relapse,
+        phase=found.activity.phase if found.activity else "",
+        statin=statin.state if statin else "",
         speaks=why.speaks(assessed, CardSettings()),
         bars=bars,
         whole=whole,
@@ -238,11 +246,29 @@ def not_asked(d: Damaged, before: Seen, without: Seen) -> set[str]:
         excused |= {"ck": {"treatment_refractory"}, "lvef": {"cardiac_involvement"}}.get(d.role, set())
     if d.way == "named_not_coded" and d.role in ("anti-srp", "anti-hmgcr"):
         excused.add("eligibility")  # U4: of antibodies only doubts by code are tried as signs
-    if before.relapse:
-        excused.add("silence")  # R2 knows only what was read
-    if d.role == "anti-hmgcr" and any(role_of(resource) == "atorvastatin" for resource in d.chart):
-        excused.add("silence")  # V: only where anti-HMGCR is positive is a statin that was read warned of
+    if before.phase in ("relapse", "rising"):
+        excused.add("silence")  # R2, R2b: they know only what was read
+        if d.role == "ck" and (is_peak(d) or d.way == "value_beside_a_reason_for_its_absence"):
+            excused.add("phase")  # U5b: it looks for a nadir after the peak, among what F5 could read
+    if d.role == "anti-hmgcr" and before.statin and (without.subtype == "anti-SRP" or is_asked_again(d)):
+        excused |= {
+            "statin",
+            "silence",
+        }  # V: no row where anti-SRP is positive or anti-HMGCR has another answer
     return excused
+
+
+def is_peak(d: Damaged) -> bool:
+    """Whether a result is not later than the highest of the others: the peak of what was read (R1)."""
+    others = [r for r in d.chart if role_of(r) == d.role and r is not d.resource]
+    highest = max((r["valueQuantity"]["value"] for r in others), default=0)
+    peaks = [r["effectiveDateTime"] for r in others if r["valueQuantity"]["value"] == highest]
+    return bool(peaks) and d.resource["effectiveDateTime"] <= min(peaks)
+
+
+def is_asked_again(d: Damaged) -> bool:
+    """Whether the same test has another result on the chart."""
+    return sum(role_of(resource) == d.role for resource in d.chart) > 1
 
 
 def wrongs(d: Damaged) -> Iterator[str]:
@@ -253,7 +279,7 @@ def wrongs(d: Damaged) -> Iterator[str]:
     after = opened([*rest, d.broken], keys)
     excused = not_asked(d, before, without)
     yield from decided(before, after, excused)
-    yield from unnamed(d, without, after)
+    yield from unnamed(d, before, without, after)
     for name in PREDICTORS:
         pinned = d.role in ENZYMES and name == "high_drr" and is_older(d, without, name)
         if pinned and without.states[name] == "absent" != after.states[name]:
@@ -261,7 +287,7 @@ def wrongs(d: Damaged) -> Iterator[str]:
 
 
 def decided(before: Seen, after: Seen, excused: set[str]) -> Iterator[str]:
-    """What is absent, none, seronegative or silent now and was not before."""
+    """What is absent, none, seronegative, controlled, without a statin row or silent now, and was not before."""
     newly = {
         name for name in PREDICTORS if before.whole and after.states[name] == "absent" != before.states[name]
     }
@@ -269,24 +295,32 @@ def decided(before: Seen, after: Seen, excused: set[str]) -> Iterator[str]:
         newly.add("eligibility")
     if after.subtype == "seronegative" != before.subtype:
         newly.add("subtype")
+    if after.phase == "controlled" and before.phase not in ("controlled", ""):
+        newly.add("phase")
+    if before.statin and not after.statin and after.eligibility in SCORED:
+        newly.add("statin")
     if before.speaks and not after.speaks and not newly & excused:
         newly.add("silence")
     yield from (f"{name} is decided by what was left" for name in sorted(newly - excused))
 
 
-def unnamed(d: Damaged, without: Seen, after: Seen) -> Iterator[str]:
+def unnamed(d: Damaged, before: Seen, without: Seen, after: Seen) -> Iterator[str]:
     """What is other than it would be without the resource, and no doubt of it says so."""
     named = after.bars.get(d.name, set())
     for name in PREDICTORS if without.whole and after.whole else ():
         told = (after.states[name], after.reasons[name]) == (without.states[name], without.reasons[name])
         if not told and name not in named:
             yield f"{name} is {after.states[name]} ({after.reasons[name]}) and the doubt is not named"
-    if "silence" in named and after.eligibility in ("definite", "probable") and not after.speaks:
+    taken = (
+        d.way in TAKEN and before.speaks == after.speaks
+    )  # V1: what has no unit or no number was done all the same
+    if "silence" in named and after.eligibility in SCORED and not after.speaks:
         yield "it is silent against a doubt that is named"
     for name, one, other in (
         ("eligibility", without.eligibility, after.eligibility),
         ("subtype", without.subtype, after.subtype),
-        ("silence", str(without.speaks), str(after.speaks)),
+        ("phase", without.phase, after.phase if without.phase else ""),
+        ("silence", str(after.speaks if taken else without.speaks), str(after.speaks)),
     ):
         if one != other and name not in named:
             yield f"{name} is {other}, not {one}, and the doubt is not named"

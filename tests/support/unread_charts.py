@@ -158,7 +158,7 @@ def enzymes(pen: Pen, quiet: bool) -> None:
     for days in (700, 300, 120):
         if random.random() < 0.5:
             pen.enzyme(CK, random.choice((150, 150, 380, 900)), days)
-    pen.enzyme(CK, 150 if quiet else random.choice((150, 150, 150, 900)), 5)
+    pen.enzyme(CK, 150 if quiet else random.choice((150, 150, 380, 900)), 5)
 
 
 def ana(pen: Pen, quiet: bool) -> None:

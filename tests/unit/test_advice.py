@@ -8,7 +8,7 @@ import pytest
 
 from models.advice import advise, ask, band_of
 from models.artefact import Policy
-from models.inputs import FOLLOW_UP_PARTS, Booking, FollowUpFacts, Part, Statin
+from models.inputs import FOLLOW_UP_PARTS, BookedVisit, FollowUpFacts, Part, Statin
 from models.policy import load_policy
 from models.registry import default_folder
 from models.risk import Abstained, Estimate, Extremes, NextBestTest, Scored
@@ -188,7 +188,7 @@ def test_an_antibody_without_an_answer_makes_the_item_never_in_every_column():
     ],
 )
 def test_a_booked_visit_counts_after_now_and_within_the_interval(offset, state):
-    booked = (Booking(AS_OF + offset, date(2026, 3, 9)),)
+    booked = (BookedVisit(AS_OF + offset, date(2026, 3, 9)),)
     found = item("visit", visit(100), appointments=booked)
     assert (found.state, found.overdue_days) == (state, 58 if state == "overdue" else 0)
     assert found.booked == (date(2026, 3, 9) if state == "planned" else None)
@@ -233,7 +233,7 @@ def test_an_unclear_encounter_within_the_interval_hides_what_is_overdue_or_never
 
 
 def test_a_booked_visit_comes_before_an_unclear_encounter():
-    booked = (Booking(AS_OF + timedelta(days=9), date(2026, 3, 10)),)
+    booked = (BookedVisit(AS_OF + timedelta(days=9), date(2026, 3, 10)),)
     assert item("visit", visit(None, unclear=days_ago(1)), appointments=booked).state == "planned"
 
 

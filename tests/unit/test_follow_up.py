@@ -9,7 +9,7 @@ import pytest
 
 from fhir_mapping.record import Coding, Number, Value
 from fhir_mapping.rules.follow_up import follow_up
-from models.inputs import FOLLOW_UP_PARTS, Booking
+from models.inputs import FOLLOW_UP_PARTS, BookedVisit
 from tests.support.facts import AS_OF, ago, diagnosis, done, plan, record, result
 
 ILD = diagnosis("ild", 900)
@@ -261,7 +261,7 @@ def test_an_encounter_in_progress_without_a_start_counts_at_its_time():
 )
 def test_a_booked_visit(appointment, counts):
     found = facts(plan("Appointment", **appointment)).appointments
-    assert found == ((Booking(ago(-9).first, date(2026, 3, 10)),) if counts else ())
+    assert found == ((BookedVisit(ago(-9).first, date(2026, 3, 10)),) if counts else ())
 
 
 def test_the_day_of_a_booked_visit_is_that_of_the_client():

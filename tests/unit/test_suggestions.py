@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from models.inputs import Booking, Part
+from models.inputs import BookedVisit, Part
 from tests.unit.test_advice import (
     AS_OF,
     HIGH,
@@ -102,7 +102,7 @@ def test_a_referral_is_no_booked_visit_and_is_not_suggested_again(age, expected)
 
 
 def test_a_booked_visit_is_not_suggested():
-    booked = (Booking(AS_OF + timedelta(days=9), TODAY + timedelta(days=9)),)
+    booked = (BookedVisit(AS_OF + timedelta(days=9), TODAY + timedelta(days=9)),)
     assert suggested(HIGH, facts(parts=[visit(None)], appointments=booked)) == []
 
 

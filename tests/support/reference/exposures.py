@@ -2,7 +2,7 @@
 """Medicines: what counts, when it was taken, and how much (rules T1 to T4)."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
@@ -147,30 +147,38 @@ def rule_F3_authored(record: dict, resource: dict):
 
 def request_period(record: dict, resource: dict):
     """boundsPeriod, else validityPeriod, else authoredOn and the supply."""
-    zone = record["zone"]
-    periods = [bounds_period(instruction) for instruction in instructions(record, resource)]
-    supply = resource.get("dispenseRequest") or {}
-    valid = supply.get("validityPeriod") or {}
-    bounds = [period["start"] for period in periods if "start" in period]
-    if bounds:
-        starts = [parse_time(text, zone) for text in bounds]
+    zone, held = record["zone"], instructions(record, resource)
+    periods = list(map(bounds_period, held))
+    valid = (resource.get("dispenseRequest") or {}).get("validityPeriod") or {}
+    if any("start" in period for period in periods):
+        starts = [parse_time(period["start"], zone) for period in periods if "start" in period]
         known = [start for start in starts if start]
         start = min(known, key=lambda moment: moment["first"]) if len(known) == len(starts) else None
     else:
         start = rule_F3_first_written((valid.get("start"), resource.get("authoredOn")), zone)
     ends = [parse_time(period["end"], zone) for period in periods if "end" in period]
-    ends = [end for end in ends if end]
-    if ends:
-        return start, max(end["last"] for end in ends)
-    if parse_time(valid.get("end"), zone):
-        return start, parse_time(valid["end"], zone)["last"]
+    ends = [end["last"] for end in ends if end]
+    if ends and len(ends) == sum(map(bool, periods)):
+        return start, max(ends)
+    end = request_end(record, resource, periods)  # of a boundsPeriod without an end, too: it is the latest
+    if not ends or end == "as_of":
+        return start, end
+    end = start["first"] + end if start and isinstance(end, timedelta) else end
+    return start, max([*ends, end] if isinstance(end, datetime) else ends)
+
+
+def request_end(record: dict, resource: dict, periods: list[dict]):
+    """validityPeriod, else the supply, else `as_of` of an active order, else one day."""
+    supply = resource.get("dispenseRequest") or {}
+    valid = supply.get("validityPeriod") or {}
+    if parse_time(valid.get("end"), record["zone"]):
+        return parse_time(valid["end"], record["zone"])["last"]
     length = duration_days(record, supply.get("expectedSupplyDuration"))
     if length is not None:
-        return start, days(length * (1 + (supply.get("numberOfRepeatsAllowed") or 0)))
+        return days(length * (1 + (supply.get("numberOfRepeatsAllowed") or 0)))
     if resource.get("status") == "active":
-        return start, "as_of"
-    alone = not any(periods) and not valid and "expectedSupplyDuration" not in supply
-    return start, "authored alone" if alone else "one day"
+        return "as_of"
+    return "one day" if any(periods) or valid or "expectedSupplyDuration" in supply else "authored alone"
 
 
 def bounds_period(instruction: dict) -> dict:

@@ -288,8 +288,9 @@ def keep_medication(record: dict, resource: dict, roles: set[str]) -> str:
         return reason
     treatment, reason = exposures.rule_T3_treatment(record, resource)
     excluded = exposures.rule_T1_excluded_route(record, resource)
+    ingredients = exposures.rule_T1_ingredients(record, roles)
     if excluded:
-        return ""
+        return "conflicting codes" if len(ingredients) > 1 else ""
     if reason == "undated" and on_the_list(record, resource, roles):
         record["undated_statin"] = True  # a list that gives no dates still warns
         return ""
@@ -297,7 +298,6 @@ def keep_medication(record: dict, resource: dict, roles: set[str]) -> str:
         return reason
     if exposures.rule_T1_unresolved(record, resource):
         return "unresolved"
-    ingredients = exposures.rule_T1_ingredients(record, roles)
     if len(ingredients) > 1:
         return "conflicting codes"
     if ingredients:
