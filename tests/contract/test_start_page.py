@@ -209,13 +209,10 @@ async def test_the_detail_of_a_card_is_rendered_with_its_tables_in_regions_that_
     page, _ = await visitor.open()
     regions = page.all("div", role="region", tabindex="0")
     names = [attributes["aria-label"] for _, attributes, _ in regions]
-    assert names[:2] == [
-        "Table: Years, Risk (plausible range)",
-        "Table: Predictor, State, value, date, 2 years without it",
-    ]
+    assert names[:1] == ["Table: Predictor, State, value, date"]
     assert len(set(names)) == len(names)
-    assert "57 %" in regions[0][2]
-    assert "Disease now:" in page.text("strong")
+    assert "1:640" in regions[0][2]
+    assert "To do" in page.text("strong")
 
 
 async def test_a_chart_opens_in_the_sandbox_whose_origin_may_call(tmp_path):

@@ -356,7 +356,7 @@ def test_an_updated_model_keeps_its_evidence_and_names_its_parent(tmp_path):
     assert model.log_hazard_ratios == parent.log_hazard_ratios
     assert model.joint == parent.joint
     assert model.baseline_hazard != parent.baseline_hazard
-    assert "West Hospital, 2026-03-01; hazard ratios from imnm-recurrence 1.0.0" in model.limits
+    assert "West Hospital, 2026-03-01; hazard ratios from imnm-recurrence 1.0.1" in model.limits
     assert model.provenance["log_hazard_ratios"] == parent.provenance["log_hazard_ratios"]
     fit = read(tmp_path / "m")["fit"]
     assert (fit["kind"], fit["parent"]["sha256"]) == ("baseline update", parent.sha256)

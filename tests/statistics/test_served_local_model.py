@@ -76,7 +76,7 @@ def test_check_names_the_model(place):
     assert ended.status == 0
     assert "imnm-recurrence-local 2026.3.1 (local-fit)" in ended.out
     assert str(place / "local") in ended.out
-    assert "imnm-recurrence 1.0.0 (literature-reconstructed)" in command("check").out
+    assert "imnm-recurrence 1.0.1 (literature-reconstructed)" in command("check").out
 
 
 def test_without_the_setting_the_shipped_model_is_served(place):

@@ -19,7 +19,8 @@ from cds_service.demo.patients import chart
 from cds_service.events import Event
 from cds_service.fhir.gather import Gathering
 from cds_service.web.audit import audited, crash, shown
-from fhir_mapping.record import Gathered, Source
+from fhir_mapping.evidence import Barring
+from fhir_mapping.record import Doubt, Gathered, Source
 from models.registry import default_folder, load_model
 from tests.golden.charts import AS_OF, CLIENT, NAMES
 
@@ -57,19 +58,37 @@ def in_band(name: str, band: str) -> Assessment:
     return replace(found, advice=replace(found.advice, band=band))
 
 
+def in_phase(phase: str, found: Assessment) -> Assessment:
+    """The same in another phase of the disease."""
+    now = replace(found.findings.activity, phase=phase)
+    return replace(found, findings=replace(found.findings, activity=now))
+
+
+def in_doubt(found: Assessment) -> Assessment:
+    """The same, and something that would matter could not be used."""
+    barring = Barring(Doubt("Observation/x", "ck", "no unit", AS_OF), ("silence",))
+    return replace(found, findings=replace(found.findings, doubts=(barring,)))
+
+
 KINDS = [
     ("possible relapse", lambda: assessed("relapse-now")),
+    ("CK rising", lambda: assessed("single-high-ck")),
+    ("active disease", lambda: assessed("new-untreated")),
+    ("active disease", lambda: assessed("too-few")),  # it comes before what is not known
     ("high band", lambda: assessed("high-overdue")),
     ("intermediate band", lambda: in_band("high-overdue", "intermediate")),
     ("uncertain band", lambda: assessed("ana-missing")),
     ("statin", lambda: assessed("statin-active")),
     ("follow-up missing", lambda: assessed("low-quiet", days=60)),
-    ("follow-up missing", lambda: assessed("statin-active", days=60)),  # it comes before the statin
+    ("statin", lambda: assessed("statin-active", days=60)),  # it comes before what is missing
     ("follow-up missing", lambda: assessed("low-quiet", ("reports",), days=60)),
     ("record incomplete", lambda: assessed("low-quiet", ("reports",))),
     ("record incomplete", lambda: assessed("high-overdue", ("ana",))),
-    ("record incomplete", lambda: assessed("too-few", ("ana",))),
-    ("too little known", lambda: assessed("too-few")),
+    ("record incomplete", lambda: in_phase("controlled", assessed("too-few", ("ana",)))),
+    ("too little known", lambda: in_phase("controlled", assessed("too-few"))),
+    ("CK still raised", lambda: in_phase("improving", assessed("low-quiet"))),
+    ("disease not known", lambda: in_phase("unknown", assessed("low-quiet"))),
+    ("could not be used", lambda: in_doubt(assessed("low-quiet"))),
     ("IMNM not confirmed", lambda: assessed("possible-imnm")),
     ("not for this patient", lambda: assessed("child")),
     ("eligibility unknown", lambda: assessed("plain", ("conditions",))),
@@ -99,7 +118,7 @@ def test_what_the_client_wants_to_see_decides_whether_there_is_something_to_say(
 
 def test_a_policy_that_never_keeps_quiet_speaks_in_the_low_band():
     found = assessed("low-quiet")
-    loud = replace(found, advice=replace(found.advice, silent=False))
+    loud = replace(found, advice=replace(found.advice, quiet=False))
     assert why(loud, CardSettings()) == "low band"
 
 

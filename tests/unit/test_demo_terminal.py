@@ -215,7 +215,9 @@ def test_silence_says_that_it_is_one_and_why():
 
 def test_the_reason_for_silence_comes_from_the_audit_event():
     assert "nothing on this chart" in why_silent({"eligibility": "none"})
-    assert "definite IMNM, risk band low" in why_silent({"eligibility": "definite", "band": "low"})
+    assert "definite IMNM, disease controlled, risk band low" in why_silent(
+        {"eligibility": "definite", "band": "low"}
+    )
 
 
 def test_the_requests_of_the_service_are_listed_in_short():
