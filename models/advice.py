@@ -179,7 +179,7 @@ class _Columns:
         """How often an item is to be done; None: the columns omit it."""
         if item.with_ild and facts.has_ild:
             since = facts.ild_since
-            is_new = since is not None and facts.today - since <= item.with_ild.within
+            is_new = since is not None and facts.as_of - since <= item.with_ild.within
             return item.with_ild.first if is_new else item.with_ild.then
         return min((item.every[name] for name in self.names if name in item.every), default=None)
 

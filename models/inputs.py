@@ -124,7 +124,7 @@ class FollowUpFacts:
     appointments: tuple[Booking, ...] = ()  # the earliest first
     statin: Statin | None = None
     has_ild: bool = False
-    ild_since: date | None = None  # the earliest dated interstitial lung disease
+    ild_since: datetime | None = None  # the first instant of the earliest dated interstitial lung disease
     pregnant: bool = False
     ordered: frozenset[PartName] = frozenset()  # for which any order is active, whatever its age
     to_ask: tuple[PartName, ...] = ()  # what would answer "is this IMNM?" (E3)
