@@ -52,7 +52,7 @@ def detail(assessment: Assessment, use_instead: str = "") -> str:
         _estimate(assessment),
         _disease(assessment.findings),
         _list(also),
-        f"*{said(f'limits.{assessment.model.evidence}', assessment.model.limits)}*",
+        f"*{assessment.model.limits}*",
     ]
     while (also or lines > 1) and sum(map(words_in, sections)) > LONGEST:
         if also:

@@ -137,7 +137,7 @@ class Serology:
     @property
     def all_negative(self) -> bool:
         """Whether both have a result read as negative, and neither was ever positive or weak."""
-        return not self.positive and all(map(self._is_negative, ANTIBODIES))
+        return not self.positive and all(map(self.is_negative, ANTIBODIES))
 
     def has(self, antibody: Antibody) -> bool:
         """Whether an antibody has any answer."""
@@ -160,7 +160,8 @@ class Serology:
                 return "anti-HMGCR"
         return "seronegative" if self.all_negative and not self.doubts else "unknown"
 
-    def _is_negative(self, antibody: Antibody) -> bool:
+    def is_negative(self, antibody: Antibody) -> bool:
+        """Whether an antibody has a result read as negative, and was never weak (E8)."""
         return (antibody, "negative") in self.latest and (antibody, "weak") not in self.latest
 
 

@@ -142,11 +142,11 @@ def _antibody(record: PatientRecord, serology: Serology, antibody: Antibody) -> 
 
 
 def _to_ask(record: PatientRecord, serology: Serology) -> tuple[PartName, ...]:
-    """E3: each antibody without a positive or negative answer, and CK where none is of the last 60 days."""
+    """E3: each antibody that is neither positive nor negative, and CK where none is of the last 60 days."""
     open_ones: list[PartName] = [
         antibody
         for antibody in ANTIBODIES
-        if not any((antibody, answer) in serology.latest for answer in ("positive", "negative"))
+        if antibody not in serology.positive and not serology.is_negative(antibody)
     ]
     within = record.mapping.tables.rules.days("activity.recent_days")
     recent = any(record.as_of - ck.when.last <= within for ck in record.of("ck"))

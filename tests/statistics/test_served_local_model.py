@@ -60,7 +60,7 @@ def test_the_card_carries_the_local_evidence_and_the_new_numbers(place):
     assert (answer["model"]["evidence"], answer["model"]["sha256"]) == ("local-fit", model.sha256)
     assert model.limits in card["detail"]
     assert "Local fit: 200 patients with 73 recurrences, West Hospital" in card["detail"]
-    assert f"the model was fitted from {TIME_ZERO}" in card["detail"]
+    assert f"the model was fitted from {TIME_ZERO}" in model.time_zero_note
     assert shipped.limits not in card["detail"]
     assert shipped.limits in old["detail"]
     assert card["source"]["label"] == "imnm-cds: local-fit model"

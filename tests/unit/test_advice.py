@@ -268,12 +268,12 @@ def test_each_item_has_the_shortest_interval_of_its_columns(outcome, phase, expe
     assert tuple((rows[n].due - TODAY).days if n in rows else None for n in names) == expected
 
 
-@pytest.mark.parametrize(("since", "interval"), [(0, 120), (365, 120), (366, 180), (None, 180), (-30, 120)])
+@pytest.mark.parametrize(("since", "interval"), [(0, 120), (365, 120), (365.1, 180), (None, 180), (-30, 120)])
 @pytest.mark.parametrize(("outcome", "phase"), [(LOW, "controlled"), (HIGH, "relapse")])
 def test_with_lung_disease_lung_function_has_its_own_interval_in_every_column(
     since, interval, outcome, phase
 ):
-    given = facts(has_ild=True, ild_since=None if since is None else days_ago(since))
+    given = facts(has_ild=True, ild_since=None if since is None else AS_OF - timedelta(days=since))
     found = next(row for row in advice(outcome, given, phase).follow_up if row.item == "lung-function")
     assert found.due == TODAY + timedelta(days=interval)
 

@@ -45,8 +45,7 @@ def test_the_packaged_model_is_served_with_everything_a_card_needs():
     model = load_model(default_folder())
     assert isinstance(model, Model)
     assert (model.id, model.rules, model.evidence) == ("imnm-recurrence", "2", "literature-reconstructed")
-    assert "did not publish its coefficients" in model.limits
-    assert "not for decisions" in model.limits
+    assert "abstract without coefficients; not validated" in model.limits
     assert "reconstruction and estimation only" in model.range_note
     assert "from today" in model.time_zero_note
     assert len(model.sha256) == 64
