@@ -8,7 +8,7 @@ from functools import cached_property
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.evidence import Activity, Evidence, Measured
 from fhir_mapping.laboratory.antibody import read_serology
-from fhir_mapping.laboratory.bounds import above, amount_of, is_within
+from fhir_mapping.laboratory.bounds import above, amount_of, at_least, is_within
 from fhir_mapping.record import Diagnosis, Doubt, PatientRecord, Result
 from fhir_mapping.rules.citation import cite_diagnosis, cite_with_limit
 from fhir_mapping.rules.eligibility import is_myopathy
@@ -191,8 +191,10 @@ def _is_at_most(ck: Result, part: Decimal, of: Result) -> Tristate:
     amount, top = amount_of(ck), amount_of(of)
     if above(amount.value, amount.comparator, part * at_least_of(of), amount.upto) is False:
         return YES
-    unlimited = top.comparator.startswith(">")
-    if not unlimited and above(amount.value, amount.comparator, part * at_most(of), amount.upto):
+    if top.comparator.startswith(">"):
+        return Answer(None, tuple(filter(is_bounded, (ck, of))))
+    exceeds = at_least if top.comparator == "<" else above  # half of less than 802 is less than 401
+    if exceeds(amount.value, amount.comparator, part * at_most(of), amount.upto):
         return NO
     return Tristate(None, tuple(filter(is_bounded, (ck, of))))
 

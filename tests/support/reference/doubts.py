@@ -119,11 +119,23 @@ def rule_U1_consider(record: dict, raw: dict, resource: dict, reason: str) -> No
     if rule_U1_is_none(record, resource, reason):
         return
     for role in rule_U1_by_code(record, raw, resource, reason):
-        record["doubts"].append(doubt_of(record, resource, role, reason, "code"))
+        whole = rule_U5b_as_text(raw, resource) if reason == "unreadable" else resource
+        record["doubts"].append(doubt_of(record, whole, role, reason, "code"))
     for role in rule_U3_by_words(record, raw, resource):
         record["doubts"].append(doubt_of(record, resource, role, "named, not coded", "word"))
         if role == "core" and rule_U4_named_core(record, resource):
             record["named_core"].append(facts.name_of(resource))
+
+
+def rule_U5b_as_text(raw: dict, resource: dict) -> dict:
+    """A quantity whose number was written as text, as such a text: F5 could read it, were it not for its shape."""
+    quantity = raw.get("valueQuantity") if resource["resourceType"] == "Observation" else None
+    if not isinstance(quantity, dict) or not isinstance(quantity.get("value"), str):
+        return resource
+    unit = quantity.get("unit") or quantity.get("code")
+    parts = [as_text(part) for part in (quantity.get("comparator"), quantity["value"], unit)]
+    kept = {name: held for name, held in resource.items() if name != "valueQuantity"}
+    return {**kept, "valueString": " ".join(part for part in parts if part)}
 
 
 def rule_U1_is_none(record: dict, resource: dict, reason: str) -> bool:

@@ -57,9 +57,12 @@ def highest_of(results: list[dict]) -> Magnitude:
 
 
 def can_be_highest(results: list[dict]) -> list[dict]:
-    """Those that are not surely below another."""
+    """Those that are not surely below another, nor at most as high as one that is known."""
     floor = highest_of(results).low
-    return [one for one in results if floor is None or one["magnitude"].below(floor) is not True]
+    if floor is None:
+        return list(results)
+    held = [(one, one["magnitude"]) for one in results]
+    return [one for one, size in held if size.low == floor or size.high is None or size.high > floor]
 
 
 def lowest_of(sure: list[dict], perhaps: list[dict]) -> Magnitude:
