@@ -124,11 +124,7 @@ class FollowUpFacts:
     appointments: tuple[BookedVisit, ...] = ()  # the earliest first
     statin: Statin | None = None
     has_ild: bool = False
-<<<<<<< HEAD
-    ild_since: datetime | None = None  # the earliest dated interstitial lung disease
-=======
     ild_since: datetime | None = None  # the first instant of the earliest dated interstitial lung disease
->>>>>>> 49d9a855b233061ba534474972cab1e4ef2c6444
     pregnant: bool = False
     ordered: frozenset[PartName] = frozenset()  # for which any order is active, whatever its age
     to_ask: tuple[PartName, ...] = ()  # what would answer "is this IMNM?" (E3)
