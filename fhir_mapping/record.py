@@ -370,7 +370,6 @@ class PatientRecord:
     as_of: datetime
     mapping: MappingSettings
     patient: Patient | None
-    patient_id: str = ""  # of the context, also where the Patient could not be read
     results: tuple[Result, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()
     treatments: tuple[Treatment, ...] = ()
@@ -381,6 +380,7 @@ class PatientRecord:
     losses: tuple[tuple[str, str], ...] = ()  # resource, element that no rule reads: it was left out (F3)
     failed: Mapping[SourceKey, str] = field(default_factory=dict)  # what happened (F9)
     not_offered: frozenset[SourceKey] = frozenset()  # what the server does not offer
+    patient_id: str = ""  # of the context, also where the Patient could not be read
 
     def of(self, analyte: Analyte) -> tuple[Result, ...]:
         """All results of one analyte, earliest first."""

@@ -192,7 +192,7 @@ def _is_at_most(ck: Result, part: Decimal, of: Result) -> Tristate:
     if above(amount.value, amount.comparator, part * at_least_of(of), amount.upto) is False:
         return YES
     if top.comparator.startswith(">"):
-        return Answer(None, tuple(filter(is_bounded, (ck, of))))
+        return Tristate(None, tuple(filter(is_bounded, (ck, of))))
     exceeds = at_least if top.comparator == "<" else above  # half of less than 802 is less than 401
     if exceeds(amount.value, amount.comparator, part * at_most(of), amount.upto):
         return NO

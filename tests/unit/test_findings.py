@@ -24,15 +24,15 @@ def test_the_features_are_in_the_order_of_the_predictors():
 
 
 def test_who_the_patient_is():
-    found = find(record(CORE, sex="male"))
+    found = find(record(CORE, sex="male", patient_id="p1"))
     assert (found.patient_id, found.age, found.sex, found.today.isoformat()) == (
         "p1",
         56,
         "male",
         "2026-03-01",
     )
-    nobody = find(record(patient=None))
-    assert (nobody.patient_id, nobody.age, nobody.sex, nobody.eligibility.state) == ("", None, "", "unknown")
+    nobody = find(record(patient=None, patient_id="p1"))
+    assert (nobody.patient_id, nobody.age, nobody.sex, nobody.eligibility.state) == ("p1", None, "", "unknown")
 
 
 def test_activity_context_and_factors_are_left_out_only_where_there_is_no_sign_of_myositis():

@@ -42,12 +42,6 @@ async def test_a_user_who_is_not_known_has_no_memory():
     assert await recall(CALM, replace(FOR, user=""), Full(), 1) == "not asked"
 
 
-async def test_a_patient_whose_resource_could_not_be_read_has_no_memory():
-    """Without an id the card would be that of every such patient."""
-    nobody = replace(CALM, findings=replace(CALM.findings, patient_id=""))
-    assert await recall(nobody, FOR, Full(), 1) == "not asked"
-
-
 async def test_a_card_that_names_a_failure_has_no_memory():
     failed = replace(CALM, findings=replace(CALM.findings, failed={"appointments": "timed out"}))
     assert await recall(failed, FOR, Full(), 1) == "not asked"
