@@ -24,6 +24,22 @@ Bar = Literal[
 """What a doubt can change, in the order in which `explain` names it (U6)."""
 Subtype = Literal["anti-SRP", "anti-HMGCR", "both", "seronegative", "unknown"]
 FactorState = Literal["present", "absent", "missing"]
+FindingName = Literal[
+    "ild",
+    "lymphopenia",
+    "ldh",
+    "hbdh",
+    "nlr",
+    "dysphagia",
+    "malignancy",
+    "cancer-window",
+    "childhood-onset",
+    "fvc-fall",
+    "lvef-fall",
+    "statin",
+    "checkpoint-inhibitor",
+]
+"""What is shown beside the score (X1 to X4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +138,7 @@ class Activity:
 class ContextFinding:
     """Shown beside the score, never scored (X1 to X4); the later value of a fall comes first."""
 
-    finding: str
+    finding: FindingName
     evidence: tuple[Evidence, ...]
     near_onset: tuple[Evidence, ...] = ()  # malignancies that began within three years of myositis onset (X3)
     until: date | None = None  # the last day of the cancer window (X3), in the client's zone

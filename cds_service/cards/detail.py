@@ -166,7 +166,8 @@ def _value(name: str, feature: Feature) -> str:
     shown = next((e for e in feature.evidence if isinstance(e.value, Decimal)), None)
     answer = next((e for e in feature.evidence if e.value in _ANSWERS), None)
     if shown is None and answer is not None:
-        return ", ".join(filter(None, (str(answer.value), answer.date)))
+        said_already = "" if feature.state.known else str(answer.value)  # by the reason
+        return ", ".join(filter(None, (str(answer.value).removeprefix(said_already), answer.date)))
     if shown is None:
         coded = feature.state.known and feature.evidence
         return ", ".join(filter(None, (say("predictors.coded"), feature.date))) if coded else ""

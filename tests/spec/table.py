@@ -254,13 +254,30 @@ def _card(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
 
 
 def _suggestions(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
-    """`5048-4, 2157-6 1920-8 1742-6, appointment 182`: the codes of each suggestion, in order, one for each action."""
+    """`5048-4, urgent 2157-6 1920-8 by +7d, appointment 182`: the codes of each suggestion in order, one for each action.
+
+    Whether it is `urgent` or `routine`, and its last day, only where that is written.
+    """
     got = [
-        " ".join(_ordered(action["resource"]) for action in each["actions"])
+        [action["resource"] for action in each["actions"]]
         for card in answer["cards"]
         for each in card.get("suggestions", [])
     ]
-    return got == ([] if cell == "none" else [c.strip() for c in cell.split(",")]), got
+    want = [] if cell == "none" else [c.strip() for c in cell.split(",")]
+    seen = [_is_suggested(orders, wanted) for orders, wanted in zip(got, want, strict=False)]
+    return len(got) == len(want) and all(seen), [" ".join(map(_ordered, orders)) for orders in got]
+
+
+def _is_suggested(orders: list[dict[str, Any]], wanted: str) -> bool:
+    codes, _, day = wanted.partition(" by ")
+    priority, _, rest = codes.partition(" ")
+    if priority in {"urgent", "routine"}:
+        codes = rest
+        if {order["priority"] for order in orders} != {priority}:
+            return False
+    periods = [order.get("occurrencePeriod") or order["requestedPeriod"][0] for order in orders]
+    last_days = {(when(day) or "")[:10]} if day else set()
+    return " ".join(map(_ordered, orders)) == codes and last_days >= {p["end"] for p in periods if day}
 
 
 def _ordered(resource: dict[str, Any]) -> str:

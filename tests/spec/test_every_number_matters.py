@@ -116,7 +116,8 @@ def test_moving_a_number_of_the_policy_turns_a_row_red(tmp_path, name, value, un
     path = tmp_path / "policy.toml"
     path.write_text(moved(POLICY.read_text(encoding="utf-8"), name, value + sign * by), encoding="utf-8")
     model = replace(packaged_model(), policy=load_policy(path))
-    assert first_red(of_rules(source), model=model)
+    likely = sorted(of_rules(source), key=lambda row: row.rule not in {"V2", "V5"})  # V: the follow-up table
+    assert first_red(likely, model=model)
 
 
 def csv_rows(table: str) -> list[dict[str, str]]:

@@ -32,7 +32,12 @@ def test_who_the_patient_is():
         "2026-03-01",
     )
     nobody = find(record(patient=None, patient_id="p1"))
-    assert (nobody.patient_id, nobody.age, nobody.sex, nobody.eligibility.state) == ("p1", None, "", "unknown")
+    assert (nobody.patient_id, nobody.age, nobody.sex, nobody.eligibility.state) == (
+        "p1",
+        None,
+        "",
+        "unknown",
+    )
 
 
 def test_activity_context_and_factors_are_left_out_only_where_there_is_no_sign_of_myositis():
