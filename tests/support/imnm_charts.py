@@ -17,7 +17,7 @@ from . import record_history as history
 from . import record_labs as labs
 from . import record_phases as phases
 from .record_draw import AS_OF, SNOMED, Chart
-from .records import KEYS, Record, bundle_of, eventful, not_offered
+from .records import KEYS, MEDICATIONS, Record, bundle_of, eventful, not_offered
 from .two_readings import gathered, packaged
 
 ACT = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
@@ -72,12 +72,12 @@ def drawn_record(random: Random) -> Record:
     if kind is eventful_course:
         chart.patient_reference = history.identity(chart)
     kind(chart)
-    failed = tuple({chart.pick(*KEYS) for _ in chart.how_many(*(0,) * 24, 1, 2)})
+    failed = {chart.pick(*KEYS, *MEDICATIONS): None for _ in chart.how_many(*(0,) * 24, 1, 2, 6)}
     return Record(
         bundle=bundle_of(chart),
         as_of=chart.as_of_text,
         any_encounter_counts=not chart.rarely(8),
-        failed=failed,
+        failed=tuple(failed),
         not_offered=not_offered(chart) if chart.rarely(2) else (),
     )
 
@@ -89,11 +89,13 @@ def eventful_course(chart: Drawn) -> None:
 def quiet(chart: Drawn) -> None:
     """Controlled, low, looked after in time; now and then one thing more."""
     diagnosis(chart)
-    controlled(chart)
+    chart.pick(*(controlled,) * 9, improving, old)(chart)
     predictors(chart, present=0 if chart.often(0.8) else 1, unknown=chart.pick(0, 0, 1, 2))
     looked_after(chart, late=0.02)
     if chart.often(0.3):
         one_thing(chart)
+    if chart.rarely(10):
+        chart.pick(newer, doubts.damaged)(chart)
 
 
 def course(chart: Drawn) -> None:

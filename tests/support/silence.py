@@ -7,6 +7,11 @@ which reads the Bundle itself: this one believes what `explain` says of the pati
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from cds_service.cards.assessment import Assessment
+from cds_service.commands.explain.format import as_json
+from tests.support.records import Record
+
+ALWAYS_SHOWN = ("relapse", "rising", "active")  # R5
 LOW_BELOW, HIGH_FROM = 0.20, 0.45  # S6
 PREDICTORS_AND_MORE = {
     "eligibility",
@@ -59,3 +64,28 @@ def _of_band(answer: dict[str, Any]) -> Iterator[str]:
         yield "a highest end that is high"
     if "next_best_test" in answer:
         yield "a test that would tell more"
+
+
+def wrongs(record: Record, assessment: Assessment) -> Iterator[str]:
+    """What V6 would have otherwise, in sentences."""
+    answer = as_json(assessment)
+    barred = bars_silence(answer, record.failed)
+    if answer["cards"] and not barred:
+        yield "there is a card and V6 allows silence"
+    if not answer["cards"]:
+        yield from (f"silent against {bar}" for bar in barred)
+        yield from unsafe(record, assessment)
+    elif answer["activity"]["phase"] in ALWAYS_SHOWN and answer["cards"][0]["indicator"] != "warning":
+        yield f"a card in phase {answer['activity']['phase']} is no warning"
+
+
+def unsafe(record: Record, assessment: Assessment) -> Iterator[str]:
+    """What nobody who is silent may have, asked of the findings themselves."""
+    findings, advice = assessment.findings, assessment.advice
+    if findings.phase != "controlled":
+        yield f"silent in phase {findings.phase}"
+    if findings.doubts or findings.failed or record.failed:
+        yield "silent against a doubt or a source that failed"
+    for item in advice.follow_up:
+        if item.item == "statin" or (item.item != "antibodies" and item.state in ("overdue", "never")):
+            yield f"silent although {item.item} is {item.state}"
