@@ -277,7 +277,8 @@ def _also(assessment: Assessment) -> Iterator[str]:
         yield say("also.childhood")
     if findings.srp_refractory is not None:
         yield _srp(findings)
-    if other := [_named(found[name]) for name in _ON_RECORD if name in found]:
+    warned = {"statin"} if assessment.advice and assessment.advice.statin else set()  # said already
+    if other := [_named(found[name]) for name in _ON_RECORD if name in found and name not in warned]:
         yield say("also.context", what=", ".join(other))
 
 

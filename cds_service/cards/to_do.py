@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from cds_service.cards.assessment import Assessment
+from cds_service.cards.figures import age
 from cds_service.cards.words import say
 from fhir_mapping.evidence import Findings
 from models.advice import Advice, FollowUpItem, ItemPart, SuggestedOrder
 
 LINES = 4
+_DAYS_OF_A_YEAR = 365
 _STATIN = "statin"
 
 
@@ -19,12 +21,14 @@ def to_do(assessment: Assessment, at_most: int = LINES) -> str:
     lines = list(_lines(assessment, advice))
     planned = [_planned(item) for item in advice.follow_up if item.state == "planned"]
     if not (lines or planned):
-        return say("to_do.nothing")
+        return say("to_do.nothing_else" if _asks_for_more(assessment) else "to_do.nothing")
     shown, hidden = lines[:at_most], lines[at_most:]
     if len(shown) + len(planned) <= at_most:
         shown += planned
     elif planned:  # beside the last line, not at the cost of one
-        shown[-1] = "; ".join([shown[-1], *planned])
+        shown[-1] = "; ".join(
+            [shown[-1], *(_beside(item) for item in advice.follow_up if item.state == "planned")]
+        )
     shown += [say("to_do.more", n=len(hidden))] if hidden else []
     return "\n".join([say("to_do.head"), "", *(f"- {line}" for line in shown)])
 
@@ -46,6 +50,19 @@ def _planned(item: FollowUpItem) -> str:
     if item.booked:
         return say("to_do.booked", item=_item(item), day=item.booked)
     return say("to_do.planned", item=_item(item))
+
+
+def _beside(item: FollowUpItem) -> str:
+    """What is planned, at the end of another line."""
+    if item.booked:
+        return _planned(item)
+    return say("to_do.is_ordered" if len(item.parts) == 1 else "to_do.are_ordered", item=_item(item))
+
+
+def _asks_for_more(assessment: Assessment) -> bool:
+    """Whether something beside the follow-up wants to be thought of: a statin, or a disease that is not controlled."""
+    advice = assessment.advice
+    return bool(advice and advice.statin) or assessment.findings.phase != "controlled"
 
 
 def _home(suggestion: SuggestedOrder, rows: Iterable[FollowUpItem]) -> str:
@@ -86,8 +103,14 @@ def _state(item: FollowUpItem, parts: Sequence[ItemPart], findings: Findings) ->
         return say("to_do.due", item=name, due=item.due, last=last, caveat=_caveat(item))
     assert item.last  # no part was never done
     days = (findings.today - item.due - (last - item.last)).days
-    how_long = say("to_do.day") if days == 1 else say("to_do.days", n=days)
-    return say("to_do.overdue", item=name, days=how_long, last=last, caveat=_caveat(item))
+    return say("to_do.overdue", item=name, how_long=_how_long(days), last=last, caveat=_caveat(item))
+
+
+def _how_long(days: int) -> str:
+    """Days for a year, then years: nobody thinks in 1,361 days."""
+    if days > _DAYS_OF_A_YEAR:
+        return age(days)
+    return say("to_do.day") if days == 1 else say("to_do.days", n=days)
 
 
 def _never(item: FollowUpItem, name: str) -> str:

@@ -154,11 +154,11 @@ def _competing(record: PatientRecord) -> Iterator[Note]:
 
 
 def _against(record: PatientRecord, serology: Serology) -> Iterator[Evidence]:
-    """E3: the latest negative or weak answer of an antibody that is not positive, and another myositis that is coded."""
-    for antibody in ANTIBODIES:
+    """E3: where no antibody is positive their latest negative or weak answers, and another myositis that is coded."""
+    for antibody in () if serology.positive else ANTIBODIES:
         answers: tuple[LabAnswer, ...] = ("negative", "weak")
         told = [(serology.latest[antibody, a], a) for a in answers if (antibody, a) in serology.latest]
-        if told and antibody not in serology.positive:
+        if told:
             result, answer = max(told, key=lambda each: (each[0].when.last, each[0].id))
             yield cite(result, value=answer)
     for name in _COMPETING:

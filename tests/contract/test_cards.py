@@ -164,7 +164,7 @@ def test_too_little_known_where_no_test_would_help_asks_for_none():
     found = assessment("too-few")
     outcome = replace(found.outcome, needs=(), next_best_test=None)
     (card,) = render(replace(found, outcome=outcome), CardSettings())
-    assert "No number: 1 of 4 predictors known, 2 are needed." in card["detail"]
+    assert "No risk estimate: 1 of 4 predictors known, 2 are needed." in card["detail"]
 
 
 def with_doubts(bundle):
