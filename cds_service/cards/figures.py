@@ -78,6 +78,8 @@ def whole(risk: float) -> str:
 def span(low: float, high: float) -> str:
     """A range of risks: "30–86", "42 to over 95"."""
     first, last = whole(low), whole(high)
+    if first == last:
+        return first
     return f"{first}–{last}" if first.isdigit() and last.isdigit() else f"{first} to {last}"
 
 
