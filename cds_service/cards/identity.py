@@ -37,7 +37,7 @@ def state_of(assessment: Assessment, settings: CardSettings) -> list[Any]:
         findings.phase,
         [[name, str(f.state), f.stale] for name, f in findings.features.items()],
         [[item.item, item.state] for item in (advice.follow_up if advice else ())],
-        list(advice.statin.names) if advice and advice.statin else [],
+        list(findings.follow_up.statin.names) if findings.follow_up.statin else [],
         [[barring.doubt.resource, barring.doubt.role] for barring in findings.doubts],
         sorted(findings.failed),
     ]

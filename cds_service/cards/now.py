@@ -22,8 +22,8 @@ def now(assessment: Assessment, use_instead: str = "") -> list[str]:
     if isinstance(outcome, EligibilityUnknown):
         return [_open_again(outcome, use_instead)]
     lines = [_disease(findings)] if findings.eligibility.state in {"definite", "probable"} else []
-    if assessment.advice and assessment.advice.statin:
-        lines.append(_statin(assessment.advice.statin, findings.doubts))
+    if statin := _statin_of(assessment):
+        lines.append(_statin(statin, findings.doubts))
     lines += [_troponin_t(findings.features), *_falls(findings), _doubts(findings.doubts)]
     if findings.failed:
         again = isinstance(outcome, Abstained) and outcome.code == "record-incomplete"
@@ -116,6 +116,14 @@ def _not_known(now: Activity, findings: Findings) -> str:
     if any(doubt.reason == "interval" for doubt in now.barred_by):
         return say("now.unknown_open_older")
     return say("now.unknown_older")
+
+
+def _statin_of(assessment: Assessment) -> Statin | None:
+    """The statin row; of a patient who is only possibly one an active statin beside a positive anti-HMGCR (E3)."""
+    asked = assessment.findings.follow_up.statin
+    if assessment.findings.eligibility.state == "possible":
+        return asked if asked and asked.state == "warn" and not asked.never_answered else None
+    return assessment.advice.statin if assessment.advice else None
 
 
 def _statin(statin: Statin, doubts: Sequence[Barring]) -> str:

@@ -109,6 +109,26 @@ def test_a_possible_relapse_is_the_headline_before_any_risk():
     assert "%" not in card["summary"] + card["detail"]
 
 
+def test_the_question_whether_it_is_imnm_names_an_active_statin_first_where_anti_hmgcr_is_positive():
+    def on_atorvastatin(bundle):
+        listed = {
+            "resourceType": "MedicationStatement",
+            "id": "statin",
+            "status": "active",
+            "subject": {"reference": "Patient/possible-imnm"},
+            "effectivePeriod": {"start": "2024-05-02"},
+            "medicationCodeableConcept": {
+                "coding": [{"system": "http://www.whocc.no/atc", "code": "C10AA05"}]
+            },
+        }
+        bundle["entry"].append({"resource": listed})
+        return bundle
+
+    (card,) = render(assessment("possible-imnm", on_atorvastatin), CardSettings())
+    assert card["summary"].startswith("Is this IMNM?")
+    assert card["detail"].startswith("**Warning: atorvastatin since 2024-05-02 in anti-HMGCR disease.**")
+
+
 def test_uuids_are_of_version_8_and_all_different():
     uuids = [c["uuid"] for c in CARDS.values()]
     uuids += [s["uuid"] for c in CARDS.values() for s in c.get("suggestions", [])]
