@@ -83,9 +83,9 @@ def _sign(evidence: Evidence, findings: Findings) -> str:
         return say("signs.broad")
     if evidence.role == "ck":
         now = findings.activity
-        peak = now.peak if now else None
-        if peak and peak.resource == evidence.resource:
-            return say("signs.ck", times=times(peak.times_uln))
+        known = filter(None, (now.peak, now.ck, now.nadir) if now else ())
+        if found := next((ck for ck in known if ck.resource == evidence.resource), None):
+            return say("signs.ck", times=times(found.times_uln))
         return f"CK {with_unit(evidence.value, evidence.unit)}"
     return say("signs.positive", antibody=say(f"parts.{evidence.role}"))
 
@@ -162,7 +162,9 @@ def _caveats(feature: Feature) -> Iterator[str]:
 def _value(name: str, feature: Feature) -> str:
     """The value that decided, with its date; where the predictor has none of its own, that of its first evidence."""
     if feature.value is not None:
-        return ", ".join(filter(None, (with_unit(feature.value, feature.unit), feature.date)))
+        written = with_unit(feature.value, feature.unit)
+        named = say("predictors.lvef", value=written) if feature.unit == "%" else written  # no risk
+        return ", ".join(filter(None, (named, feature.date)))
     shown = next((e for e in feature.evidence if isinstance(e.value, Decimal)), None)
     answer = next((e for e in feature.evidence if e.value in _ANSWERS), None)
     if shown is None and answer is not None:

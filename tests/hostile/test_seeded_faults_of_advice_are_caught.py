@@ -6,7 +6,7 @@ import pytest
 
 from fhir_mapping import findings
 from fhir_mapping.checks import medicines
-from fhir_mapping.rules import activity, barring, context, follow_up, rise, statins
+from fhir_mapping.rules import activity, answers, barring, context, follow_up, rise, statins
 from models import advice
 from models.risk import Abstained
 from tests.support.faults import (
@@ -45,7 +45,7 @@ def change_advice(patch: pytest.MonkeyPatch, change) -> None:
 
 @fault("the phase is ignored: everybody is controlled")
 def always_controlled(patch):
-    right = findings.activity
+    right = activity.activity
     patch.setattr(findings, "activity", lambda record: replace(right(record), phase="controlled"))
 
 
@@ -72,7 +72,7 @@ def open_is_no(patch):
 
     def decided(ck, times):
         answer = right(ck, times)
-        return answer if answer.truth is not None else rise.NO
+        return answer if answer.truth is not None else answers.NO
 
     for module in (rise, activity):
         patch.setattr(module, "times_uln", decided)
@@ -136,7 +136,7 @@ def never_hidden(patch):
 
 @fault("a statin is named only where anti-HMGCR is positive")
 def statin_only_with_antibody(patch):
-    right = follow_up.statin_row
+    right = statins.statin_row
 
     def row(record, serology):
         found = right(record, serology)

@@ -3,19 +3,18 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
-from functools import cache
 
 import pytest
 
-from cds_service.cards import detail, identity, render, summary, why
+from cds_service.cards import detail, identity, orders, render, summary, why
 from cds_service.cards.assessment import Assessment
 from cds_service.cards.card_settings import CardSettings
 from cds_service.web import memory
 from models import advice
 from tests.support import overridden
 from tests.support.card_words import flaws
-from tests.support.faults import Fault, Faults
-from tests.support.imnm_charts import assessed, imnm_charts
+from tests.support.faults import Fault, Faults, every, of_imnm_charts
+from tests.support.imnm_charts import assessed
 from tests.support.overridden import forgotten, remembering
 from tests.support.records import Record
 from tests.support.silence import wrongs
@@ -23,13 +22,7 @@ from tests.support.two_readings import gathered
 from tests.support.walker import Seen, order_flaws
 
 pytestmark = pytest.mark.thorough
-AT_MOST, SEED = 2000, 5
 FOR = CardSettings()
-
-
-@cache
-def records() -> list[Record]:
-    return [record for record, _ in imnm_charts(SEED, AT_MOST)]
 
 
 def replaced(assessment: Assessment, **members: object) -> Assessment:
@@ -52,23 +45,13 @@ def change_quiet(patch: pytest.MonkeyPatch, change: Callable) -> None:
     patch.setattr(advice, "_is_quiet", lambda *arguments: right(*change(*arguments)))
 
 
-def taken_for_controlled(wrong: str) -> Fault:
-    """Both places that ask the phase: the advice, and the one decision."""
+@SILENCE.named("whoever is improving may be silent")
+def silent_while_improving(patch):
+    def controlled(policy, outcome, banding, phase):
+        return policy, outcome, banding, "controlled" if phase == "improving" else phase
 
-    def make(patch):
-        def controlled(policy, outcome, banding, phase):
-            return policy, outcome, banding, "controlled" if phase == wrong else phase
-
-        change_quiet(patch, controlled)
-        patch.setattr(why, "_NOT_CONTROLLED", {})
-
-    return make
-
-
-SILENCE |= {
-    "whoever is improving may be silent": taken_for_controlled("improving"),
-    "whoever has no CK of late may be silent": taken_for_controlled("unknown"),
-}
+    change_quiet(patch, controlled)
+    patch.setattr(why, "_NOT_CONTROLLED", {})  # the one decision asks the phase once more
 
 
 @SILENCE.named("an uncertain band is silent although a test would tell more")
@@ -98,7 +81,7 @@ def deaf(change: Callable[[Assessment], Assessment]) -> Fault:
     """Let the one decision be made of another assessment."""
 
     def make(patch):
-        right = render.speaks
+        right = why.speaks
         patch.setattr(render, "speaks", lambda assessment, settings: right(change(assessment), settings))
 
     return make
@@ -121,7 +104,7 @@ ORDERS, WORDS = Faults(), Faults()
 
 @ORDERS.named("two tests stand in one order")
 def two_in_one_order(patch):
-    right = render.suggestions
+    right = orders.suggestions
 
     def together(*arguments):
         made = right(*arguments)
@@ -137,13 +120,13 @@ def two_in_one_order(patch):
 
 @ORDERS.named("a test is ordered by two buttons of one card")
 def the_first_button_twice(patch):
-    right = render.suggestions
+    right = orders.suggestions
     patch.setattr(render, "suggestions", lambda *arguments: [*(made := right(*arguments)), *made[:1]])
 
 
 @ORDERS.named("an order is for another patient")
 def for_another_patient(patch):
-    right = render.suggestions
+    right = orders.suggestions
 
     def other(state, assessment, settings):
         return right(state, replaced(assessment, patient_id="p2"), settings)
@@ -191,7 +174,8 @@ def found_in_words(record: Record) -> list[str]:
 
 def first_found(make: Fault, detect: Callable[[Record], list[str]]) -> int:
     """How many charts it took; a chart in which something is found without the fault proves nothing."""
-    for number, record in enumerate(records(), start=1):
+    for number, reading in enumerate(every(of_imnm_charts), start=1):
+        record = reading.record
         with pytest.MonkeyPatch.context() as patch:
             make(patch)
             found = detect(record)
@@ -259,8 +243,8 @@ MEMORY |= {
 
 @pytest.mark.parametrize("sentence", MEMORY)
 def test_a_fault_of_the_memory_is_seen_within_two_hundred_charts(sentence, tmp_path):
-    every = [assessed(record) for record in records()[:200]]
+    charts = [assessed(reading.record) for reading in of_imnm_charts(0) + of_imnm_charts(1)]
     with pytest.MonkeyPatch.context() as patch:
         MEMORY[sentence](patch)
-        with closing(remembering(every, tmp_path)) as store:
-            assert list(forgotten(every, store))
+        with closing(remembering(charts, tmp_path)) as store:
+            assert list(forgotten(charts, store))

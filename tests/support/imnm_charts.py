@@ -95,7 +95,7 @@ def quiet(chart: Drawn) -> None:
     if chart.often(0.3):
         one_thing(chart)
     if chart.rarely(10):
-        chart.pick(newer, doubts.damaged)(chart)
+        chart.pick(newer, doubts.damaged, doubts.medicine_in_words, doubts.antibody_in_words)(chart)
 
 
 def course(chart: Drawn) -> None:

@@ -137,7 +137,7 @@ def conflicting_codes(resource: dict) -> bool:
         return True
     if not is_medicine(resource) or "medicationCodeableConcept" not in resource:
         return False
-    held = resource["medicationCodeableConcept"]["coding"]
+    held = resource["medicationCodeableConcept"].get("coding", [])
     other = {"system": "http://www.whocc.no/atc", "code": "L04AX03"}
     if any(coding.get("code") in ("L04AX03", "6851") for coding in held):
         other["code"] = "L04AX01"
