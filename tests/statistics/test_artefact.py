@@ -197,7 +197,7 @@ def test_the_model_is_a_local_fit_that_says_whose(folder):
     )
     assert "these 200 patients only" in model.range_note
     assert "fitted from 180 days after the start of treatment" in model.time_zero_note
-    assert (model.id, model.version, model.rules) == ("imnm-recurrence-local", "2026.3.1", "1")
+    assert (model.id, model.version, model.rules) == ("imnm-recurrence-local", "2026.3.1", "2")
     assert model.names == PREDICTORS
     np.testing.assert_allclose(model.log_hazard_ratios, fitted().base.coef, rtol=0)
     assert log(model.baseline_hazard["2y"]) == pytest.approx(log(at_horizons(fitted().base, YEARS).hazard[1]))
