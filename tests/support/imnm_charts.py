@@ -68,7 +68,7 @@ def moment(record: Record):
 def drawn_record(random: Random) -> Record:
     """One chart, mostly of somebody who has the disease."""
     chart = Drawn(random, random.choice(AS_OF))
-    kind = random.choices((eventful_course, care.quiet, quiet, course), (25, 10, 25, 40))[0]
+    kind = random.choices((eventful_course, care.quiet, quiet, course), (20, 10, 40, 30))[0]
     if kind is eventful_course:
         chart.patient_reference = history.identity(chart)
     kind(chart)
