@@ -82,7 +82,9 @@ def _suggestions(card: Mapping[str, Any], forms: str, accepted: Collection[str])
     if not offered:
         return []
     listed = [_suggestion(each, is_accepted=each["uuid"] in accepted) for each in offered]
-    form = element("form", element("ul", *listed), method="post", action=f"{forms}/accept")
+    form = element(
+        "form", element("ul", *listed), method="post", action=f"{forms}/accept", class_="suggestions"
+    )
     return [element("h4", "Suggestions"), form]
 
 
@@ -101,7 +103,8 @@ def _dismissal(card: Mapping[str, Any], forms: str) -> Html:
     options = [element("option", reason, value=str(number)) for number, reason in enumerate(reasons)]
     chosen = element("label", "Reason ", element("select", _NO_REASON, *options, name="reason"))
     press = element("button", "Dismiss this card")
-    return element("form", element("p", chosen, press), method="post", action=f"{forms}/dismiss")
+    choice = element("p", chosen, press)
+    return element("form", choice, method="post", action=f"{forms}/dismiss", class_="dismissal")
 
 
 _NO_REASON = element("option", "no reason given", value="")

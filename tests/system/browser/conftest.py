@@ -4,11 +4,12 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -64,6 +65,13 @@ class Demo:
         store.close()
         return kept
 
+    def forget(self) -> None:
+        """Empty the store, which has no table before the first feedback."""
+        if not self.feedback():
+            return
+        with closing(sqlite3.connect(self.store, PATIENCE_S)) as connection, connection:
+            connection.execute("DELETE FROM feedback")
+
 
 @dataclass(frozen=True, slots=True)
 class Browser:
@@ -110,17 +118,26 @@ class Browser:
 
 
 @pytest.fixture(scope="session")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The source of axe-core, as `package-lock.json` pins it."""
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `package-lock.json` pins: axe-core and a font, so that a card is as high on every machine."""
     npm = shutil.which("npm")
-    need(npm is not None, "npm, to install axe-core")
-    folder = tmp_path_factory.mktemp("axe")
+    need(npm is not None, "npm, to install axe-core and a font")
+    folder = tmp_path_factory.mktemp("npm")
     for name in ("package.json", "package-lock.json"):
         shutil.copy(HERE / name, folder)
     command = [str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    need(done.returncode == 0, f"axe-core, which npm could not install: {done.stderr.strip()[-200:]}")
-    return (folder / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
+    need(
+        done.returncode == 0,
+        f"axe-core and a font, which npm could not install: {done.stderr.strip()[-200:]}",
+    )
+    return folder / "node_modules"
+
+
+@pytest.fixture(scope="session")
+def axe(packages: Path) -> str:
+    """The source of axe-core."""
+    return (packages / "axe-core/axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
@@ -157,14 +174,17 @@ def files_served(folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def elsewhere() -> Iterator[str]:
+def elsewhere(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The origin of our own page: another port than the demonstration's."""
-    with files_served(HERE / "page") as origin:
+    folder = tmp_path_factory.mktemp("page")
+    shutil.copy(HERE / "page" / "index.html", folder)
+    shutil.copytree(packages / "@fontsource/arimo/files", folder / "fonts")
+    with files_served(folder) as origin:
         yield origin
 
 
 @pytest.fixture(scope="session")
-def demo(elsewhere: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def running_demo(elsewhere: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """`imnm-cds demo`, which our own page may call; it keeps feedback in a temporary folder, here one that we know."""
     folder = tmp_path_factory.mktemp("demo")
     given = {"IMNM_CDS_CORS_ORIGINS": json.dumps([elsewhere]), "TMPDIR": str(folder)}
@@ -186,6 +206,13 @@ def demo(elsewhere: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
 
 
 @pytest.fixture
+def demo(running_demo: Demo) -> Iterator[Demo]:
+    """The demonstration, which forgets after each test what was said: an overridden card would stay away (V8)."""
+    yield running_demo
+    running_demo.forget()
+
+
+@pytest.fixture
 def launched(browser: Browser, demo: Demo, elsewhere: str) -> "Launch":
     """Opens a chart in our own page by a launch link like the sandbox's."""
     return Launch(browser, demo, f"{elsewhere}/")
@@ -199,14 +226,14 @@ class Launch:
     demo: Demo
     page: str
 
-    def __call__(self, patient: str, **instead: str) -> None:
+    def __call__(self, patient: str, size: tuple[int, int] = (1280, 900), **instead: str) -> None:
         """Open the chart and wait until the answer is shown."""
         values = {
             "fhirServiceUrl": self.demo.fhir,
             "patientId": patient,
             "serviceDiscoveryURL": self.demo.discovery,
         }
-        self.browser.open(f"{self.page}?{urlencode(values | instead)}")
+        self.browser.open(f"{self.page}?{urlencode(values | instead)}", *size)
         self.answered()
 
     def answered(self) -> None:

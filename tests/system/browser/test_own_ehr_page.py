@@ -24,6 +24,8 @@ def press(launched, label):
     """Press a button of the card, and wait until the service has answered."""
     driver = launched.browser.driver
     driver.execute_script("delete document.body.dataset.told")
+    if label.startswith("Override: "):
+        driver.find_element(By.CSS_SELECTOR, "button.arrow").click()
     driver.find_element(By.XPATH, f"//button[.='{label}']").click()
     launched.browser.wait().until(lambda d: d.execute_script("return document.body.dataset.told"))
     return driver.execute_script("return document.body.dataset.told")
@@ -36,7 +38,10 @@ def test_the_launch_link_alone_shows_the_card_with_its_buttons(launched):
     assert card.get_attribute("data-indicator") == "warning"
     labels = [button.text for button in card.find_elements(By.TAG_NAME, "button")]
     assert "Order: CK, AST, ALT" in labels
-    assert labels[labels.index("Dismiss") + 1] == "Override: Does not apply to this patient"
+    assert labels[labels.index("Dismiss") :] == ["Dismiss", "▾", *[""] * 4]
+    card.find_element(By.CSS_SELECTOR, "button.arrow").click()
+    labels = [button.text for button in card.find_elements(By.TAG_NAME, "button")]
+    assert labels[labels.index("▾") + 1] == "Override: Does not apply to this patient"
     assert launched.browser.errors() == []
 
 
@@ -51,8 +56,8 @@ def test_a_link_of_the_start_page_opens_the_chart_in_the_page_whose_origin_may_c
 
 
 def test_what_is_pressed_there_is_named_on_the_start_page(launched):
-    launched("srp-ild")
-    (label, *_) = (
+    launched("srp-fvc-fall")
+    (label,) = (
         button.text
         for button in launched.browser.driver.find_elements(By.TAG_NAME, "button")
         if "Order" in button.text
@@ -60,7 +65,7 @@ def test_what_is_pressed_there_is_named_on_the_start_page(launched):
     press(launched, label)
     launched.browser.open(launched.demo.service)
     listed = launched.browser.driver.find_element(By.CSS_SELECTOR, "ol li:last-child").text
-    assert listed.endswith(f"UTC, srp-ild: accepted “{label}”")
+    assert listed.endswith(f"UTC, srp-fvc-fall: accepted “{label}”")
 
 
 def test_it_asks_in_the_order_in_which_the_sandbox_asks(launched):

@@ -11,6 +11,13 @@ pytestmark = pytest.mark.xdist_group("browser")
 PATHS = ["/", *(f"/chart/{sample.name}" for sample in samples().patients), "/chart/nobody"]
 WIDTHS = [1280, 320]
 MOST_TABS = 60
+# What goes beyond the edge of the card, but for a table in a region that scrolls.
+STICKS_OUT = """
+const card = document.querySelector("article"), edge = card.getBoundingClientRect();
+const parts = [...card.querySelectorAll(":not(.unseen, .scroll *)")];
+const out = parts.filter(part => part.getBoundingClientRect().right > edge.right - 1);
+return out.map(part => part.outerHTML);
+"""
 
 
 def is_in_order(browser, *, may_fail=False):
@@ -61,6 +68,22 @@ def test_a_page_has_no_barrier_no_error_and_fits_its_window(browser, demo, path,
     for folded in browser.driver.find_elements(By.TAG_NAME, "summary"):
         folded.click()
     is_in_order(browser, may_fail=path == "/chart/nobody")
+
+
+@pytest.mark.parametrize("sample", samples().patients, ids=lambda sample: sample.name)
+def test_nothing_sticks_out_of_a_card_on_a_narrow_screen(browser, demo, sample):
+    browser.open(f"{demo.service}/chart/{sample.name}", 320)
+    assert browser.driver.execute_script(STICKS_OUT) == []
+
+
+@pytest.mark.parametrize("patient", ["high-overdue", "refractory"])
+def test_the_button_that_dismisses_is_quiet_with_suggestions_and_without(browser, demo, patient):
+    browser.open(f"{demo.service}/chart/{patient}")
+    ground = "return getComputedStyle(document.querySelector(arguments[0])).backgroundColor"
+    button, card = (
+        browser.driver.execute_script(ground, selector) for selector in (".dismissal button", ".card")
+    )
+    assert button == card
 
 
 def test_the_pages_are_dark_where_the_reader_wants_them_dark(browser, demo):
