@@ -3,15 +3,18 @@
 import base64
 import io
 import os
+import re
 import shutil
 
 import pytest
 from PIL import Image
 
-from tests.support.picture import PICTURE, STYLE, page_of_card, write
+from tests.golden.charts import explained
+from tests.support.picture import PATIENT, PICTURE, STYLE, page_of_card, write
 from tests.system.browser.conftest import files_served
 
 pytestmark = pytest.mark.xdist_group("browser")
+README = PICTURE.parents[1] / "README.md"
 WIDTH, HEIGHT = 820, 2400  # higher than the card, so that no scroll bar takes room
 SCALE = 1.5
 # The card down to the last table or list that ends in its upper half, with a little of the page around it.
@@ -39,6 +42,16 @@ def test_the_picture_in_the_readme_is_what_a_browser_shows_of_the_upper_half_of_
         with Image.open(PICTURE) as kept:
             assert shown.size == pytest.approx(kept.size, rel=0.15)  # another machine has other fonts
             assert ink(shown) == pytest.approx(ink(kept), rel=0.3)
+
+
+def test_the_words_for_those_who_do_not_see_the_picture_say_what_it_shows():
+    (card,) = explained(PATIENT)["cards"]
+    (words,) = re.findall(r'<img src="docs/card.png" [^>]*alt="([^"]*)"', README.read_text(encoding="utf-8"))
+    assert card["summary"] in words
+    assert "four things to do" in words
+    assert card["detail"].split("\n\n")[1].count("\n- ") == 3
+    assert "| Predictor | State, value, date |" in card["detail"]
+    assert words.endswith("the four predictors with state, value and date")
 
 
 def ink(image):
