@@ -32,6 +32,7 @@ from models.inputs import NOT_READ
 from models.risk import DECISION_HORIZON, Abstained, Scored, percent
 
 LONGEST = 180  # words
+_TOO_OLD = ", over 365 days ago"
 _FROM_MUSCLE = "AST and ALT may not come from muscle: "
 _ASSOCIATED = ("ild", "lymphopenia")  # X1: the source's comparison
 _ANSWERS = frozenset({"negative", "positive", "weak"})
@@ -150,7 +151,8 @@ def _reason(reason: str) -> str:
     """Why a predictor is not known, in the words of a ward."""
     if reason.startswith(_FROM_MUSCLE):
         return f"{plain(reason.removeprefix(_FROM_MUSCLE), 80)} is coded"
-    return said(f"reasons.{reason}", reason.replace("< ", "under ").replace("> ", "over "))
+    shown = reason.removesuffix(_TOO_OLD)  # the date says how old
+    return said(f"reasons.{reason}", shown.replace("< ", "under ").replace("> ", "over "))
 
 
 def _caveats(feature: Feature) -> Iterator[str]:
@@ -304,4 +306,4 @@ def _srp(findings: Findings) -> str:
     present = [say(f"factors.{name}") for name in names if getattr(flags, name) == "present"]
     missing = [say(f"factors.open_{name}") for name in names if getattr(flags, name) == "missing"]
     left = say("also.srp_open", factors=", ".join(missing)) if missing else ""
-    return say("also.srp", factors=", ".join(present) or say("factors.none"), open=left)
+    return say("also.srp" if present else "also.srp_none", factors=", ".join(present), open=left)
