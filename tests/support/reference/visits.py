@@ -16,7 +16,6 @@ STATUSES = (
     "finished",
     "cancelled",
     "entered-in-error",
-    "unknown",
 )
 CLASSES = {"ambulatory", "inpatient", "other-class", "visit"}
 
