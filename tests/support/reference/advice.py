@@ -67,17 +67,12 @@ def rule_V7_suggestions(record: dict, answer: dict) -> list[dict]:
     return found[: load_model()[1]["advice"]["suggestions_at_most"]["value"]]
 
 
-def rule_E3_answers(record: dict, antibody: str) -> set[str]:
-    """What the results of an antibody say, whatever else is said beside it."""
-    return {result["answer"] for result in of_analyte(record, antibody)}
-
-
 def rule_E3_questions(record: dict) -> list[dict]:
     """What would answer whether it is IMNM: the antibodies without an answer, and CK where none is recent."""
     recent = days(number(record["tables"], "activity.recent_days"))
     asked = []
-    for part in ("anti-srp", "anti-hmgcr"):
-        if not {"positive", "negative"} & rule_E3_answers(record, part):
+    for part, answer in (("anti-srp", record["srp"]), ("anti-hmgcr", record["hmgcr"])):
+        if answer not in ("positive", "negative"):
             asked.append(part)
     if not any(record["as_of"] - ck["last"] <= recent for ck in of_analyte(record, "ck")):
         asked.append("ck")
