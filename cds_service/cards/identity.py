@@ -29,6 +29,8 @@ def state_of(assessment: Assessment, settings: CardSettings) -> list[Any]:
     With client, patient and service before it: a card of another patient is never the same.
     """
     findings, advice = assessment.findings, assessment.advice
+    asked = findings.follow_up.statin if findings.eligibility.state == "possible" else None
+    statin = asked or (advice.statin if advice else None)
     return [
         settings.client,
         findings.patient_id,
@@ -37,7 +39,7 @@ def state_of(assessment: Assessment, settings: CardSettings) -> list[Any]:
         findings.phase,
         [[name, str(f.state), f.stale] for name, f in findings.features.items()],
         [[item.item, item.state] for item in (advice.follow_up if advice else ())],
-        list(findings.follow_up.statin.names) if findings.follow_up.statin else [],
+        list(statin.names) if statin else [],
         [[barring.doubt.resource, barring.doubt.role] for barring in findings.doubts],
         sorted(findings.failed),
     ]

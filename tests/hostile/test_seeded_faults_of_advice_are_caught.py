@@ -6,7 +6,7 @@ import pytest
 
 from fhir_mapping import findings
 from fhir_mapping.checks import medicines
-from fhir_mapping.rules import activity, answers, barring, context, follow_up, rise, statins
+from fhir_mapping.rules import activity, barring, context, follow_up, rise, statins, tristate
 from models import advice
 from models.risk import Abstained
 from tests.support.faults import (
@@ -72,7 +72,7 @@ def open_is_no(patch):
 
     def decided(ck, times):
         answer = right(ck, times)
-        return answer if answer.truth is not None else answers.NO
+        return answer if answer.truth is not None else tristate.NO
 
     for module in (rise, activity):
         patch.setattr(module, "times_uln", decided)
