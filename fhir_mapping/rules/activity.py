@@ -1,6 +1,6 @@
 """Disease now: the latest CK, its peak and nadir, and the phase of the disease (R1, R2, R4)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 from functools import cached_property
@@ -102,9 +102,7 @@ class _Course:
 
     @cached_property
     def open_by(self) -> tuple[Result, ...]:
-        """The results whose bound or interval leaves a question of R4 open."""
-        if not self.is_recent:
-            return ()
+        """The results whose bound or interval leaves a question of R4 about a recent CK open."""
         asked = [rise.answer for rise in self.rises] + [self.is_active, self.is_above("raised")]
         left = (result for answer in asked if answer.truth is None for result in answer.open_by)
         return tuple({result.resource: result for result in left}.values())
@@ -273,11 +271,6 @@ def _why_relapse(coded: Sequence[Diagnosis], rise: Rise) -> str:
 
 
 def _in_words(rise: Rise) -> str:
-    *high, nadir = _numbers((*rise.high, rise.nadir))
+    assert rise.nadir  # it holds
+    *high, nadir = (f"{amount_of(ck).comparator}{amount_of(ck).value:.0f}" for ck in (*rise.high, rise.nadir))
     return f"{' and '.join(high)} U/L after a nadir of {nadir} U/L"
-
-
-def _numbers(cks: Iterable[Result | None]) -> Iterator[str]:
-    for ck in cks:
-        if ck is not None:
-            yield f"{amount_of(ck).comparator}{amount_of(ck).value:.0f}"
