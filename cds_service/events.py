@@ -82,7 +82,7 @@ class Event(Enum):
     label: str
     fields: Mapping[str, _Check]
 
-    STARTED = ("started", {"clients": _count, "services": _count, "model": _word})
+    STARTED = ("started", {"clients": _count, "services": _count, "model": _word, "rules": _word})
     STOPPED = ("stopped", dict[str, _Check]())
     CRASHED = ("crashed", {"error": _word, "place": _word})
     HOOK_CALL = (

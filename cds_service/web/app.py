@@ -28,6 +28,7 @@ from cds_service.web.feedback import take
 from cds_service.web.hooks import HOOKS, Hook
 from cds_service.web.pipeline import Call, Parts, cards_of
 from cds_service.web.store import Store
+from fhir_mapping.rules import VERSION
 from fhir_mapping.terms import load_tables
 from models.registry import load_model
 
@@ -88,7 +89,9 @@ def _application(parts: Parts, discovery: Mapping[str, Any], origins: tuple[str,
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         services = len(discovery["services"])
         name = f"{parts.model.id} {parts.model.version}"
-        parts.events.emit(Event.STARTED, clients=len(parts.callers), services=services, model=name)
+        parts.events.emit(
+            Event.STARTED, clients=len(parts.callers), services=services, model=name, rules=VERSION
+        )
         ready.set()
         async with parts.connection:
             yield

@@ -2,4 +2,4 @@
 
 from typing import Final
 
-VERSION: Final = "2"  # U, F, E, D, A, C, T, S of version 2; the disease and the advice of version 1
+VERSION: Final = "2"  # of the clinical rules; `explain`, the model and the audit name it

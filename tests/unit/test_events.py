@@ -17,12 +17,13 @@ def written(event: Event, **fields: object) -> dict:
 
 
 def test_an_event_is_one_line_of_json_with_its_time():
-    assert written(Event.STARTED, clients=2, services=1, model="imnm-recurrence 1.0.1") == {
+    assert written(Event.STARTED, clients=2, services=1, model="imnm-recurrence 1.0.1", rules="2") == {
         "at": "2026-03-01T09:00:00.000+00:00",
         "event": "started",
         "clients": 2,
         "services": 1,
         "model": "imnm-recurrence 1.0.1",
+        "rules": "2",
     }
 
 
