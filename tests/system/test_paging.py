@@ -70,7 +70,7 @@ async def test_a_first_page_in_prefetch_is_not_taken_for_everything(large):
 async def test_more_pages_than_we_read_make_a_card_that_says_so(large):
     async with service_for(large.base, Wire(with_count(None))) as app:
         (card,) = await cards(LARGE, None, large.base, app)
-    assert "not assessed: record incomplete" in card["summary"]
+    assert card["summary"].startswith("IMNM: not assessed, the record could not be read (")
     assert "muscle and liver enzymes (page 21\\: more than 20 pages)" in card["detail"]
 
 
@@ -81,8 +81,9 @@ async def test_a_page_that_expired_makes_a_card_that_says_so_never_low_risk_or_s
     async with service_for(hapi.base, wire) as app:
         (card,) = await cards(name, None, hapi.base, app)
     assert wire.further_pages >= 1
-    assert "not assessed: record incomplete" in card["summary"]
-    assert "muscle and liver enzymes (page 2\\: HTTP 410)" in card["detail"]
+    assert card["summary"].startswith("IMNM: not assessed, the record could not be read (")
+    assert "Could not be read: muscle and liver enzymes" in card["detail"]
+    assert "(page 2\\: HTTP 410)" in card["detail"]
 
 
 @on_hapi
