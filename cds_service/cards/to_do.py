@@ -19,16 +19,17 @@ def to_do(assessment: Assessment, at_most: int = LINES) -> str:
     if advice is None or not (advice.follow_up or advice.suggestions):
         return ""
     lines = list(_lines(assessment, advice))
-    planned = [_planned(item) for item in advice.follow_up if item.state == "planned"]
+    planned = [item for item in advice.follow_up if item.state == "planned"]
     if not (lines or planned):
         return say("to_do.nothing_else" if _asks_for_more(assessment) else "to_do.nothing")
+    last = min(len(lines), at_most) - 1
+    if (
+        planned and lines and last + 1 + len(planned) > at_most
+    ):  # beside the last line, not at the cost of one
+        lines[last] = "; ".join([lines[last], *map(_beside, planned)])
+    else:
+        lines += map(_planned, planned)
     shown, hidden = lines[:at_most], lines[at_most:]
-    if len(shown) + len(planned) <= at_most:
-        shown += planned
-    elif planned:  # beside the last line, not at the cost of one
-        shown[-1] = "; ".join(
-            [shown[-1], *(_beside(item) for item in advice.follow_up if item.state == "planned")]
-        )
     shown += [say("to_do.more", n=len(hidden))] if hidden else []
     return "\n".join([say("to_do.head"), "", *(f"- {line}" for line in shown)])
 

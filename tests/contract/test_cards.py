@@ -10,6 +10,7 @@ import pytest
 from cds_service.cards.assessment import assess
 from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.render import render
+from cds_service.cards.to_do import to_do
 from cds_service.commands.chart_file import read_bundle
 from cds_service.commands.explain import caller_for, from_bytes
 from cds_service.demo.patients import chart
@@ -127,6 +128,17 @@ def test_the_question_whether_it_is_imnm_names_an_active_statin_first_where_anti
     (card,) = render(assessment("possible-imnm", on_atorvastatin), CardSettings())
     assert card["summary"].startswith("Is this IMNM?")
     assert card["detail"].startswith("**Warning: atorvastatin since 2024-05-02 in anti-HMGCR disease.**")
+
+
+@pytest.mark.parametrize("at_most", [1, 4])
+def test_a_patient_for_whom_everything_is_ordered_gets_a_list_too(at_most):
+    found = assessment("remission-old")
+    ordered = tuple(replace(i, state="planned", parts=()) for i in found.advice.follow_up)
+    every = replace(found, advice=replace(found.advice, follow_up=ordered * 2, suggestions=()))
+    _head, _blank, *lines = to_do(every, at_most).splitlines()
+    assert len(lines) == at_most + 1
+    assert lines[0] == "- visit (rheumatology or neurology): ordered"
+    assert lines[-1] == f"- and {2 * len(ordered) - at_most} more"
 
 
 def test_uuids_are_of_version_8_and_all_different():
