@@ -4,7 +4,7 @@ The order of a call of `advise`: band (S6), columns (V5), items (V1 to V4), indi
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Literal, get_args
 
@@ -111,7 +111,8 @@ class Advice:
 def advise(policy: Policy, outcome: Scored | Abstained, facts: FollowUpFacts, phase: Phase) -> Advice:
     """The advice for one patient, definite or probable (V1 to V7)."""
     banding = band_of(policy, outcome) if isinstance(outcome, Scored) else None
-    follow_up = tuple(_follow_up(policy, _Columns.of(banding, phase), facts))
+    columns = _Columns.of(banding, phase)
+    follow_up = tuple(_follow_up(policy, columns, facts))
     gaps = any(item.state in _GAPS and item.item not in _NO_GAP for item in follow_up)
     statin = (
         (FollowUpItem(_STATIN, facts.statin.state, evidence=facts.statin.evidence, statin=facts.statin),)
@@ -129,9 +130,7 @@ def advise(policy: Policy, outcome: Scored | Abstained, facts: FollowUpFacts, ph
         follow_up=follow_up + statin,
         indicator="warning" if urgent else "info",
         quiet=_is_quiet(policy, outcome, banding, phase) and not gaps and not statin,
-        suggestions=_Suggesting(policy, facts, phase, _Columns.of(banding, phase)).choose(
-            outcome.next_best_test, offered
-        ),
+        suggestions=_Suggesting(policy, facts, columns).choose(outcome.next_best_test, offered),
         urgent=phase in {"relapse", "active"},
     )
 
@@ -273,14 +272,8 @@ def _is_quiet(policy: Policy, outcome: Scored | Abstained, banding: Banding | No
         return False
     if banding.band == "low":
         return True
-    highest = banding.ends[1] if banding.ends else banding.column
-    may_be_high = highest == "high"
-    return (
-        banding.band == "uncertain"
-        and banding.column == "low"
-        and not may_be_high
-        and outcome.next_best_test is None
-    )
+    may_be_high = banding.ends is None or banding.ends[1] == "high"
+    return banding.column == "low" and not may_be_high and outcome.next_best_test is None
 
 
 def _fully_read(
@@ -297,7 +290,6 @@ class _Suggesting:
 
     policy: Policy
     facts: FollowUpFacts
-    phase: Phase
     columns: _Columns
 
     def choose(
@@ -314,7 +306,7 @@ class _Suggesting:
             orders = tuple(order for order in suggestion.orders if order.part not in taken)
             taken.update(order.part for order in orders)
             if orders:
-                chosen.append(SuggestedOrder(suggestion.item, orders, suggestion.until, suggestion.why))
+                chosen.append(replace(suggestion, orders=orders))
         return tuple(chosen[: self.policy.suggestions_at_most])
 
     def _planned(self, follow_up: Sequence[FollowUpItem]) -> Iterator[PartName]:

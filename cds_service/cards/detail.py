@@ -108,9 +108,7 @@ def _why(assessment: Assessment) -> str:
 def _for_and_against(findings: Findings) -> str:
     eligibility = findings.eligibility
     dated = [
-        sentence_of([_sign(e, findings)]) + (f" ({e.date})" if e.date else "")
-        for e in eligibility.evidence
-        if _is_sign(e)
+        _sign(e, findings) + (f" ({e.date})" if e.date else "") for e in eligibility.evidence if _is_sign(e)
     ]
     speaks_for = listed(dated) or say("disease.named")
     lines = [say("possible.for", signs=speaks_for)]
@@ -241,10 +239,10 @@ def _disease(findings: Findings) -> str:
         if note.rule == "E6"
     ]
     parts = [_course(now), say(f"subtypes.{eligibility.subtype}"), known, *too]
-    return capital_sentence(sentence_of(parts))
+    return _capital_sentence(sentence_of(parts))
 
 
-def capital_sentence(text: str) -> str:
+def _capital_sentence(text: str) -> str:
     """A sentence of parts; one that begins with an antibody keeps its small letter."""
     begun = text if text.startswith("anti-") else capital(text)
     return f"{begun}." if text else ""

@@ -6,7 +6,7 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
 from cds_service.cards.words import said
-from fhir_mapping.evidence import Evidence, Measured
+from fhir_mapping.evidence import Measured
 from models.risk import percent
 
 _COMPARATORS = {"<": "under ", "<=": "at most ", ">": "over ", ">=": "at least "}
@@ -63,11 +63,6 @@ def with_unit(value: Decimal | str | None, unit: str) -> str:
     if unit == _TITRE:
         return f"1:{value:f}"
     return f"{number(value)} {said(f'units.{unit}', '')}".rstrip()
-
-
-def cited(evidence: Evidence) -> str:
-    """The value of a piece of evidence and its date: "1:640, 2024-02-08"."""
-    return ", ".join(filter(None, (with_unit(evidence.value, evidence.unit), evidence.date)))
 
 
 def whole(risk: float) -> str:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from cds_service.cards.assessment import Assessment
 from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.identity import uuid_of
-from cds_service.cards.words import say
+from cds_service.cards.words import parts_named, say
 from cds_service.errors import first_problem
 from models.advice import ItemPart, SuggestedOrder
 from models.artefact import Code, Model, ModelError, Orderable, Policy
@@ -89,7 +89,7 @@ def suggestions(state: list[Any], assessment: Assessment, settings: CardSettings
 def label(parts: Sequence[PartName], settings: CardSettings) -> str:
     """What a button says that orders these parts; a visit is always alone."""
     kind = settings.visit_as if "visit" in parts else "order"
-    return say(f"orders.{kind}", what=_named(parts))
+    return say(f"orders.{kind}", what=parts_named(parts))
 
 
 def _action(thing: Thing, context: OrderContext, settings: CardSettings, policy: Policy) -> Json:
@@ -112,7 +112,7 @@ def service_request(thing: Thing, context: OrderContext) -> Json:
         intent="proposal",
         category=[_concept(coding(thing.parts[0].category))],
         priority="urgent" if context.urgent else "routine",
-        code=_concept(thing.coding) | {"text": _named(thing.names)},
+        code=_concept(thing.coding) | {"text": parts_named(thing.names)},
         subject={"reference": context.patient},
         encounter=_reference(context.encounter),
         occurrencePeriod=_period(thing, context),
@@ -171,7 +171,7 @@ def possible(model: Model, settings: CardSettings) -> Iterator[Json]:
     )
     for part in model.policy.orders.values():
         coding, own = _code_of(part, settings)
-        thing = Thing((part,), coding, own, day, say("orders.never", name=_named([part.part])))
+        thing = Thing((part,), coding, own, day, say("orders.never", name=parts_named([part.part])))
         for context in (bare, whole):
             yield service_request(thing, context)
             if part.part == "visit":
@@ -217,11 +217,7 @@ def _why(part: Orderable, order: SuggestedOrder, assessment: Assessment) -> str:
     key: str = row.state if row else order.why
     if row and row.part in FOLLOW_UP_PARTS["antibodies"]:
         key = "once"
-    return say(f"orders.{key}", name=_named([part.part]), last=row.last if row else "")
-
-
-def _named(parts: Sequence[PartName]) -> str:
-    return ", ".join(say(f"parts.{part}") for part in parts)
+    return say(f"orders.{key}", name=parts_named([part.part]), last=row.last if row else "")
 
 
 def _row(part: Orderable, assessment: Assessment) -> ItemPart | None:

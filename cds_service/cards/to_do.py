@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from cds_service.cards.assessment import Assessment
 from cds_service.cards.figures import age
-from cds_service.cards.words import say
+from cds_service.cards.words import parts_named, say
 from fhir_mapping.evidence import Findings
 from models.advice import Advice, FollowUpItem, ItemPart, SuggestedOrder
 
@@ -74,7 +74,7 @@ def _home(suggestion: SuggestedOrder, rows: Iterable[FollowUpItem]) -> str:
 
 def _asked(suggestion: SuggestedOrder) -> str:
     key = "question" if suggestion.why == "question" else "test"
-    return say(f"to_do.{key}", item=_parts([order.part for order in suggestion.orders]))
+    return say(f"to_do.{key}", item=parts_named([order.part for order in suggestion.orders]))
 
 
 def _open(item: FollowUpItem, findings: Findings) -> str:
@@ -84,19 +84,19 @@ def _open(item: FollowUpItem, findings: Findings) -> str:
     done = [part for part in closed if part.state == "ok" and part.last]
     if done:
         words += say(
-            "to_do.done", parts=_parts([p.part for p in done]), last=min(p.last for p in done if p.last)
+            "to_do.done", parts=parts_named([p.part for p in done]), last=min(p.last for p in done if p.last)
         )
     ordered = [part.part for part in closed if part.state == "planned"]
-    return words + (say("to_do.ordered", parts=_parts(ordered)) if ordered else "")
+    return words + (say("to_do.ordered", parts=parts_named(ordered)) if ordered else "")
 
 
 def _state(item: FollowUpItem, parts: Sequence[ItemPart], findings: Findings) -> str:
-    name = _item(item) if len(parts) == len(item.parts) else _parts([part.part for part in parts])
+    name = _item(item) if len(parts) == len(item.parts) else parts_named([part.part for part in parts])
     never = [part.part for part in parts if part.last is None]
     if never:
-        words = _never(item, name if len(never) == len(parts) else _parts(never))
+        words = _never(item, name if len(never) == len(parts) else parts_named(never))
         late = [part.part for part in parts if part.last is not None]
-        return words + (say("to_do.also", parts=_parts(late)) if late else "")
+        return words + (say("to_do.also", parts=parts_named(late)) if late else "")
     last = min(part.last for part in parts if part.last)
     if item.due is None:
         return say("to_do.again", item=name, last=last)
@@ -125,7 +125,3 @@ def _caveat(item: FollowUpItem) -> str:
 
 def _item(item: FollowUpItem) -> str:
     return say(f"items.{item.item}")
-
-
-def _parts(parts: Sequence[str]) -> str:
-    return ", ".join(say(f"parts.{part}") for part in parts)

@@ -1,7 +1,7 @@
 """The catalogue of every word that a card, its buttons and the answer "no card" say: `words.toml`."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,11 @@ from typing import Any
 def say(key: str, **filled: object) -> str:
     """Give the text of a key like "summary.relapse", its `{…}` filled in. Raises KeyError for what is not there."""
     return catalogue()[key].format(**filled)
+
+
+def parts_named(parts: Iterable[str]) -> str:
+    """The parts of a follow-up item by their names: "CK, AST"."""
+    return ", ".join(say(f"parts.{part}") for part in parts)
 
 
 def said(key: str, otherwise: str) -> str:

@@ -103,8 +103,7 @@ class _Course:
     @cached_property
     def open_by(self) -> tuple[Result, ...]:
         """The results whose bound or interval leaves a question of R4 about a recent CK open."""
-        asked = [rise.answer for rise in self.rises] + [self.is_active, self.is_above("raised")]
-        left = (result for answer in asked if answer.truth is None for result in answer.open_by)
+        left = (result for answer in self._asked if answer.truth is None for result in answer.open_by)
         return tuple({result.resource: result for result in left}.values())
 
     @cached_property
@@ -169,10 +168,10 @@ class _Course:
         part = self.record.mapping.tables.rules.number("activity.active_percent_of_peak") / _PER_CENT
         return either(*(_is_at_most(ck, part, self.peak) for ck in self.after_peak))
 
-    @property
-    def _is_open(self) -> bool:
-        asked = [rise.answer for rise in self.rises] + [self.is_active, self.is_above("raised")]
-        return any(answer.truth is None for answer in asked)
+    @cached_property
+    def _asked(self) -> list[Tristate]:
+        """The answers to all questions of R4 about a recent CK."""
+        return [*(rise.answer for rise in self.rises), self.is_active, self.is_above("raised")]
 
     def _why_unknown(self) -> str:
         if self.newer:
@@ -181,7 +180,7 @@ class _Course:
             return "no CK on record"
         if not self.is_recent:
             return "latest CK > 180 days old"
-        return "CK not decided" if self._is_open else ""
+        return "CK not decided" if any(answer.truth is None for answer in self._asked) else ""
 
 
 def _is_at_most(ck: Result, part: Decimal, of: Result) -> Tristate:
