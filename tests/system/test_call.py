@@ -53,11 +53,10 @@ def fhir(tmp_path_factory):
         yield re.search(r"FHIR server +(\S+)", output.read_text())[1]
 
 
-@pytest.fixture(scope="module")
-def ours(tmp_path_factory, fhir):
-    """The discovery address of our service, and the file in which it keeps feedback."""
-    folder = tmp_path_factory.mktemp("ours")
-    file, config = folder / "feedback.sqlite", folder / "service.toml"
+@pytest.fixture
+def ours(tmp_path, fhir):
+    """The discovery address of our service, and the file in which it keeps feedback: a card dismissed stays away (V8)."""
+    file, config = tmp_path / "feedback.sqlite", tmp_path / "service.toml"
     config.write_text(f'store = "{file}"\n[[client]]\nname = "ehr"\nfhir_base = "{fhir}"\n')
     with served(config) as service:
         yield f"{service.base}/cds-services", file
