@@ -104,7 +104,7 @@ def check(
     ] = None,
 ) -> None:
     """Check configuration, tables, model and prefetch templates, as start-up does."""
-    from cds_service.settings import load_settings
+    from cds_service.settings.service import load_settings
     from cds_service.terminal import open_console
     from cds_service.web.app import create_app
     from cds_service.web.discovery import discovery_file, write_discovery

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from cds_service.errors import InvalidRequestError
-from cds_service.settings import Limits
+from cds_service.settings.limits import Limits
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _Shape = TypeVar("_Shape", bound=msgspec.Struct)

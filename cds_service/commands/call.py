@@ -17,7 +17,7 @@ from rich.text import Text
 
 from cds_service.cds_client import CdsClient, Exchange, open_client
 from cds_service.errors import UnusableInput
-from cds_service.settings import BaseUrl
+from cds_service.settings.client import BaseUrl
 from cds_service.terminal import open_console, printable, show_card, show_silence
 
 HOOK = "patient-view"

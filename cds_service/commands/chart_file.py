@@ -13,7 +13,7 @@ from cds_service.errors import UnusableInput
 from cds_service.fhir.bundle import ANY_TYPE, Page, SearchSet, UnreadableError, read_page
 from cds_service.fhir.queries import BY_KEY
 from cds_service.json_text import leniently
-from cds_service.settings import Limits
+from cds_service.settings.limits import Limits
 from fhir_mapping.record import Entry, Gathered, MappingSettings, Source, SourceKey
 from fhir_mapping.versions import found_version
 

@@ -32,7 +32,9 @@ from cds_service.fhir.bundle import UnreadableError
 from cds_service.fhir.client import Capability, Transport, connect
 from cds_service.fhir.gather import VERSIONS
 from cds_service.security.clients import Caller, callers
-from cds_service.settings import ENVIRONMENT_PREFIX, Client, Limits, Settings
+from cds_service.settings.client import Client
+from cds_service.settings.limits import Limits
+from cds_service.settings.service import ENVIRONMENT_PREFIX, Settings
 from cds_service.web.discovery import templates
 from fhir_mapping.terms import load_tables
 

@@ -17,7 +17,7 @@ from cds_service.fhir.client import Chart, Connection
 from cds_service.fhir.gather import ChartSources
 from cds_service.fhir.queries import BY_KEY, PATIENT, PHASE_1, Parameters
 from cds_service.security.clients import Caller
-from cds_service.settings import Limits
+from cds_service.settings.limits import Limits
 from fhir_mapping.record import SourceKey
 
 PATIENCE_S = 30.0  # for /metadata and a patient to try, which no hook call asks and some servers are slow at

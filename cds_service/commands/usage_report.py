@@ -19,7 +19,8 @@ from rich.text import Text
 from cds_service.cards.reasons import SYSTEM
 from cds_service.errors import UnusableInput
 from cds_service.events import Event
-from cds_service.settings import Limits, Settings
+from cds_service.settings.limits import Limits
+from cds_service.settings.service import Settings
 from cds_service.terminal import printable
 from cds_service.web.store import Feedback, Store
 

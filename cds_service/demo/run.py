@@ -26,7 +26,9 @@ from cds_service.demo.page import Known
 from cds_service.demo.patients import SamplePatient, Samples, UnknownPatientError, banner, chart, samples
 from cds_service.demo.report import SANDBOX, Addresses, show_answer, show_next_steps
 from cds_service.demo.web import with_pages
-from cds_service.settings import ENVIRONMENT_PREFIX, Client, Limits, Settings
+from cds_service.settings.client import Client
+from cds_service.settings.limits import Limits
+from cds_service.settings.service import ENVIRONMENT_PREFIX, Settings
 from cds_service.terminal import open_console
 from cds_service.web.app import create_app, utc_now
 from cds_service.web.store import Store

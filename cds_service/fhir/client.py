@@ -21,7 +21,7 @@ import msgspec
 from cds_service.fhir.bundle import SearchSet, UnreadableError, issue_codes, read_page, read_resource
 from cds_service.fhir.egress import next_address
 from cds_service.fhir.queries import Parameters, address, form
-from cds_service.settings import Limits
+from cds_service.settings.limits import Limits
 from fhir_mapping.record import Entry
 
 Transport = httpx.AsyncBaseTransport

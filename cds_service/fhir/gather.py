@@ -27,7 +27,7 @@ from cds_service.fhir.bundle import SearchSet, UnreadableError
 from cds_service.fhir.client import AskOtherwiseError, Chart, Connection, NotOfferedError
 from cds_service.fhir.queries import BY_KEY, PHASE_1, QUERIES, Parameters, Query, search_value, supplied
 from cds_service.security.clients import Caller
-from cds_service.settings import Limits
+from cds_service.settings.limits import Limits
 from fhir_mapping.checks import judge
 from fhir_mapping.record import NEVER_OFF, Entry, Gathered, Source, SourceKey
 from fhir_mapping.rules.eligibility import BIOPSIES

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 from cds_service.cards.card_settings import CardSettings
 from cds_service.errors import UnknownClientError
-from cds_service.settings import Client, SettingsError
+from cds_service.settings.client import Client
+from cds_service.settings.service import SettingsError
 from fhir_mapping.record import NEVER_OFF, MappingSettings, SourceKey
 from fhir_mapping.terms import TableError, Tables, read_site_map
 

@@ -20,7 +20,8 @@ from cds_service.errors import BusyError, NoSuchServiceError
 from cds_service.events import Event, Events, Writer
 from cds_service.fhir.client import Transport, connect
 from cds_service.security.clients import callers
-from cds_service.settings import Limits, Settings
+from cds_service.settings.limits import Limits
+from cds_service.settings.service import Settings
 from cds_service.web.answering import Work, answer
 from cds_service.web.discovery import check_discovery, discovery_file, enabled, read_discovery
 from cds_service.web.edge import Edge, as_response, refuse

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from cds_service.errors import BodyTooLargeError, InvalidRequestError, TooSlowError, UnsupportedBodyError
 from cds_service.json_text import strict_json, what_is_wrong
-from cds_service.settings import Limits
+from cds_service.settings.limits import Limits
 from cds_service.web.protocol import Authorization, Envelope
 
 _MEDIA_TYPES = frozenset({"application/json", "application/fhir+json"})

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cds_service.fhir.queries import PATIENT, QUERIES, Query
-from cds_service.settings import SettingsError
+from cds_service.settings.service import SettingsError
 from cds_service.web.hooks import HOOKS
 from cds_service.web.protocol import Discovery
 from fhir_mapping.record import SourceKey

@@ -24,7 +24,7 @@ from pydantic.alias_generators import to_camel
 
 from cds_service.errors import InvalidRequestError, NoSuchServiceError, first_problem
 from cds_service.json_text import strict_json
-from cds_service.settings import Limits
+from cds_service.settings.limits import Limits
 from cds_service.web.body import check_headers, receive
 from cds_service.web.pipeline import Call, Parts
 from cds_service.web.store import Feedback, Store

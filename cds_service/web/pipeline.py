@@ -16,7 +16,7 @@ from cds_service.events import Events
 from cds_service.fhir.client import Connection
 from cds_service.fhir.gather import Gathering, gather
 from cds_service.security.clients import Caller, Callers, authenticate, authorise
-from cds_service.settings import Limits
+from cds_service.settings.limits import Limits
 from cds_service.web.audit import audited, shown, token_use
 from cds_service.web.body import HookRequest, check_headers, receive
 from cds_service.web.hooks import Hook

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
-from cds_service.settings import Settings, SettingsError, load_settings
+from cds_service.settings.service import Settings, SettingsError, load_settings
 from cds_service.web.app import create_app
 
 _START_S = 60  # the longest that a new worker may take to start before the old one stays; 3 s is usual

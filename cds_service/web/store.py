@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from cds_service.errors import StoreError
-from cds_service.settings import SettingsError
+from cds_service.settings.service import SettingsError
 
 _Result = TypeVar("_Result")
 _VERSION = 2  # 1: without the index, which is added to such a file

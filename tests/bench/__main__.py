@@ -15,7 +15,8 @@ import orjson
 
 from cds_service.demo.patients import chart
 from cds_service.fhir.queries import QUERIES, Query
-from cds_service.settings import Client, Settings
+from cds_service.settings.client import Client
+from cds_service.settings.service import Settings
 from cds_service.web.app import create_app
 from tests.bench import statistics as of_statistics
 from tests.golden.charts import AS_OF, INSTANCE

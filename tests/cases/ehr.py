@@ -12,7 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import uvicorn
 
-from cds_service.settings import Client, Settings
+from cds_service.settings.client import Client
+from cds_service.settings.service import Settings
 from cds_service.web.app import create_app
 from tests.cases.case import Case
 from tests.support.loopback import Asked, Loopback, loopback, response

@@ -14,7 +14,7 @@ from cds_service.cards.to_do import to_do
 from cds_service.commands.chart_file import read_bundle
 from cds_service.commands.explain import caller_for, from_bytes
 from cds_service.demo.patients import chart
-from cds_service.settings import Client
+from cds_service.settings.client import Client
 from fhir_mapping.record import Source
 from models.registry import default_folder, load_model
 from tests.golden.charts import AS_OF, NAMES

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, closing, contextmanager
 
 import pytest
 
-from cds_service.settings import Limits
+from cds_service.settings.limits import Limits
 from cds_service.web.store import Store
 from tests.support.charts import AS_OF, clock, healthy_chart
 from tests.support.ehr_simulator import EhrSimulator

@@ -6,7 +6,7 @@ import itertools
 import pytest
 
 from cds_service.fhir.queries import PHASE_1, QUERIES
-from cds_service.settings import Limits
+from cds_service.settings.limits import Limits
 from tests.support import ehr_simulator as sim
 from tests.support.charts import (
     BROAD,

@@ -9,7 +9,8 @@ from unittest.mock import patch
 import pytest
 
 from cds_service.demo.patients import chart
-from cds_service.settings import Client, Settings
+from cds_service.settings.client import Client
+from cds_service.settings.service import Settings
 from cds_service.web.store import Store
 from tests.golden.charts import GOLDENS, NAMES, UNHURRIED
 from tests.support.charts import clock, healthy_chart, imnm_chart

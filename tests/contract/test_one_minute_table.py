@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cds_service.settings import Client, Settings
+from cds_service.settings.client import Client
+from cds_service.settings.service import Settings
 from cds_service.web.app import create_app
 from fhir_mapping.terms import load_tables
 from models.policy import load_policy
@@ -130,7 +131,8 @@ def test_a_hook(repository):
     program = f"""
 import asyncio, httpx
 from cds_service.web.app import create_app
-from cds_service.settings import Client, Settings
+from cds_service.settings.client import Client
+from cds_service.settings.service import Settings
 app = create_app(Settings(client=(Client(name="open"),)), write=lambda _: None)
 body = {{"hook": "encounter-start", "hookInstance": "{INSTANCE}", "context": {{"patientId": "p", "userId": "Practitioner/1"}},
          "prefetch": {{"patient": {{"resourceType": "Patient", "id": "p"}}, "conditions": None, "antibodies": None}}}}

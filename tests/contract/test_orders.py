@@ -15,7 +15,7 @@ from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.orders import check_suggestions, label
 from cds_service.cards.render import render
 from cds_service.demo.patients import chart
-from cds_service.settings import Client
+from cds_service.settings.client import Client
 from models.artefact import ModelError
 from models.inputs import FOLLOW_UP_PARTS
 from models.registry import default_folder, load_model

@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from cds_service.errors import StoreError
-from cds_service.settings import Client, Limits, Settings
+from cds_service.settings.client import Client
+from cds_service.settings.limits import Limits
+from cds_service.settings.service import Settings
 from cds_service.web.memory import QUIETING
 from cds_service.web.store import Store
 from tests.golden.charts import UNHURRIED

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from cds_service.settings import Client, Settings
+from cds_service.settings.client import Client
+from cds_service.settings.service import Settings
 from tests.support.ehr_simulator import BASE
 from tests.support.service import call_body, running, settings
 

@@ -15,7 +15,7 @@ from cds_service.demo.ehr import create_ehr
 from cds_service.demo.patients import chart, samples
 from cds_service.demo.report import SANDBOX, Addresses
 from cds_service.demo.run import demo_settings
-from cds_service.settings import Settings
+from cds_service.settings.service import Settings
 from cds_service.web.discovery import discovery_file, read_discovery
 from cds_service.web.store import Feedback, Store
 from tests.support.charts import AS_OF, clock

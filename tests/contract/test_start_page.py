@@ -33,7 +33,7 @@ from cds_service.demo.patients import banner, chart, samples
 from cds_service.demo.report import SANDBOX, Addresses
 from cds_service.demo.run import demo_settings
 from cds_service.demo.web import with_pages
-from cds_service.settings import Limits
+from cds_service.settings.limits import Limits
 from cds_service.web.app import create_app
 from cds_service.web.pages.card import show_card
 from cds_service.web.store import Store

@@ -6,7 +6,9 @@ import json
 import httpx
 import pytest
 
-from cds_service.settings import Client, Limits, Settings, SettingsError
+from cds_service.settings.client import Client
+from cds_service.settings.limits import Limits
+from cds_service.settings.service import Settings, SettingsError
 from cds_service.web.app import create_app, utc_now, write_line
 from cds_service.web.discovery import discovery_file, enabled, read_discovery
 from tests.support import ehr_simulator as sim

@@ -17,7 +17,9 @@ from cds_service.commands.explain import caller_for, from_bytes
 from cds_service.commands.explain.format import as_json
 from cds_service.demo.ehr import BASE_PATH, create_ehr
 from cds_service.demo.patients import chart, samples
-from cds_service.settings import Client, Limits, Settings
+from cds_service.settings.client import Client
+from cds_service.settings.limits import Limits
+from cds_service.settings.service import Settings
 from cds_service.web.app import create_app
 from cds_service.web.discovery import templates
 from fhir_mapping.terms import load_tables

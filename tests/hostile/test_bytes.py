@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import psutil
 import pytest
 
-from cds_service.settings import Limits
+from cds_service.settings.limits import Limits
 from cds_service.web.feedback import read
 from tests.support import ehr_simulator as sim
 from tests.support.byte_corpus import BODIES, FEEDBACK_BODIES, MARKER, ODD_BUT_FINE

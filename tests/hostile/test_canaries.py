@@ -14,7 +14,7 @@ import pytest
 
 from cds_service.cards.assessment import assess
 from cds_service.events import Events
-from cds_service.settings import Limits
+from cds_service.settings.limits import Limits
 from cds_service.web.app import write_line
 from tests.support import ehr_simulator as sim
 from tests.support.canaries import JWT, PATIENT_ID, TOKEN, Planter, Sinks, call, record

@@ -11,7 +11,7 @@ from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.render import render
 from cds_service.commands.explain import caller_for, from_bytes
 from cds_service.demo.patients import chart, samples
-from cds_service.settings import Client
+from cds_service.settings.client import Client
 from tests.golden.charts import AS_OF
 from tests.support.card_words import LONGEST, MEDIAN, SUMMARY, flaws, words_in
 from tests.support.imnm_charts import imnm_charts

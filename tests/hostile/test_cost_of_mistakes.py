@@ -6,7 +6,7 @@ import time
 import pytest
 
 from cds_service.errors import InvalidRequestError
-from cds_service.settings import Limits
+from cds_service.settings.limits import Limits
 from cds_service.web.feedback import read
 from tests.support.byte_corpus import ITEM
 

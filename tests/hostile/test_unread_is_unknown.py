@@ -20,7 +20,8 @@ from cds_service.cards import assessment, why
 from cds_service.cards.card_settings import CardSettings
 from cds_service.fhir import gather
 from cds_service.security.clients import Caller, callers
-from cds_service.settings import Client, Limits
+from cds_service.settings.client import Client
+from cds_service.settings.limits import Limits
 from fhir_mapping import checks, findings
 from fhir_mapping.checks.doubts import doubts_of
 from fhir_mapping.laboratory.antibody import read_serology

@@ -11,7 +11,9 @@ from unittest.mock import patch
 import httpx
 
 from cds_service.fhir.queries import QUERIES
-from cds_service.settings import Client, Limits, Settings
+from cds_service.settings.client import Client
+from cds_service.settings.limits import Limits
+from cds_service.settings.service import Settings
 from cds_service.web.app import create_app
 from fhir_mapping.terms import load_tables
 from models.registry import load_model

@@ -12,7 +12,9 @@ import pytest
 from cds_service.commands.connect import show_connections
 from cds_service.demo.patients import samples
 from cds_service.fhir.queries import QUERIES
-from cds_service.settings import Client, Limits, Settings
+from cds_service.settings.client import Client
+from cds_service.settings.limits import Limits
+from cds_service.settings.service import Settings
 from cds_service.terminal import open_console
 
 pytestmark = pytest.mark.xdist_group("hapi")

@@ -7,7 +7,7 @@ from starlette.requests import ClientDisconnect
 
 from cds_service.errors import BodyTooLargeError, InvalidRequestError, TooSlowError, UnsupportedBodyError
 from cds_service.json_text import too_deep
-from cds_service.settings import Limits
+from cds_service.settings.limits import Limits
 from cds_service.web.body import check_headers, read, receive
 
 LIMITS = Limits()

@@ -14,7 +14,9 @@ from cds_service.fhir.client import connect
 from cds_service.fhir.gather import gather
 from cds_service.fhir.queries import QUERIES
 from cds_service.security.clients import callers
-from cds_service.settings import Client, Limits, Settings
+from cds_service.settings.client import Client
+from cds_service.settings.limits import Limits
+from cds_service.settings.service import Settings
 from cds_service.terminal import open_console
 from cds_service.web.discovery import discovery_file
 from tests.support import ehr_simulator as sim

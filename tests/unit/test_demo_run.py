@@ -15,7 +15,7 @@ from starlette.routing import Route
 from cds_service.demo import run as demonstration
 from cds_service.demo.patients import samples
 from cds_service.demo.run import DemoError, demo_settings, listen, run
-from cds_service.settings import Limits
+from cds_service.settings.limits import Limits
 from cds_service.terminal import open_console
 from cds_service.web.app import create_app
 

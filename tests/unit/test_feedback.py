@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from cds_service.errors import InvalidRequestError
-from cds_service.settings import Limits
+from cds_service.settings.limits import Limits
 from cds_service.web.feedback import read
 from tests.support.feedback import CARD, EPIC, SUGGESTION, SYSTEM, accepted, epic, overridden
 

@@ -10,7 +10,7 @@ import pytest
 
 from cds_service.fhir.bundle import UnreadableError
 from cds_service.fhir.client import AskOtherwiseError, Chart, NotOfferedError, connect
-from cds_service.settings import Limits
+from cds_service.settings.limits import Limits
 from tests.support import ehr_simulator as sim
 from tests.support.charts import condition, patient
 from tests.support.ehr_simulator import BASE, EhrSimulator

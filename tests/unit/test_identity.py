@@ -11,7 +11,7 @@ from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.identity import CALL_BITS, SAID_BITS, USER_BITS, card_of_user, state_of, uuid_of
 from cds_service.commands.explain import caller_for, from_bytes
 from cds_service.demo.patients import chart
-from cds_service.settings import Client
+from cds_service.settings.client import Client
 from fhir_mapping.evidence import Barring
 from fhir_mapping.record import Doubt
 from models.inputs import State, Statin

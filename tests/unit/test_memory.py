@@ -8,7 +8,7 @@ import pytest
 from cds_service.cards.card_settings import CardSettings
 from cds_service.commands.explain import caller_for, from_bytes
 from cds_service.demo.patients import chart
-from cds_service.settings import Client
+from cds_service.settings.client import Client
 from cds_service.web.memory import recall, recalled
 from tests.golden.charts import AS_OF
 

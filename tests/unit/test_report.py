@@ -9,7 +9,7 @@ import pytest
 
 from cds_service.commands.usage_report import FEWEST, read_audit, show_report
 from cds_service.events import Event, Events
-from cds_service.settings import Settings, SettingsError
+from cds_service.settings.service import Settings, SettingsError
 from cds_service.terminal import open_console
 from cds_service.web.store import Feedback, Store
 from tests.support.charts import AS_OF, clock

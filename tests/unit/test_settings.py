@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from cds_service.settings import Client, Limits, Settings, SettingsError, load_settings
+from cds_service.settings.client import Client
+from cds_service.settings.limits import Limits
+from cds_service.settings.service import Settings, SettingsError, load_settings
 from tests.support.ehr_simulator import BASE
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ from datetime import timedelta, timezone
 import pytest
 
 from cds_service.errors import StoreError
-from cds_service.settings import SettingsError
+from cds_service.settings.service import SettingsError
 from cds_service.web.store import _OVERRIDDEN, Feedback, Store
 from tests.support.charts import AS_OF, clock
 from tests.support.feedback import SYSTEM, numbered

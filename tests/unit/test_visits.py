@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cds_service.commands.explain import caller_for, from_bytes
-from cds_service.settings import Client
+from cds_service.settings.client import Client
 from tests.cases.case import FOLDER
 from tests.support.charts import condition, patient
 

@@ -16,7 +16,9 @@ from cds_service.errors import UnusableInput
 from cds_service.fhir.client import connect
 from cds_service.fhir.gather import gather
 from cds_service.security.clients import Caller, callers
-from cds_service.settings import Client, Limits, load_settings
+from cds_service.settings.client import Client
+from cds_service.settings.limits import Limits
+from cds_service.settings.service import load_settings
 from fhir_mapping.record import Source
 from fhir_mapping.terms import load_tables
 from fhir_mapping.versions import MODULES, is_read

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from cds_service.settings import Limits
+from cds_service.settings.limits import Limits
 from cds_service.web.body import HookRequest
 from cds_service.web.hooks import patient_view
 

@@ -1,6 +1,6 @@
 """`patient-view`: a chart is opened."""
 
-from cds_service.settings import Limits
+from cds_service.settings.limits import Limits
 from cds_service.web.body import HookRequest
 from cds_service.web.body import read as read_body
 

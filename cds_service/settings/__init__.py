@@ -1,0 +1,1 @@
+"""What the operator decides for the service and for each client, and what we bound."""

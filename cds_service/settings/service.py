@@ -1,0 +1,110 @@
+"""What the operator decides, from a TOML file and the environment.
+
+Every setting is described in `docs/configuration.md`; a test fails for one that is not.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableVariableError
+
+from cds_service.errors import first_problem
+from cds_service.settings.client import PLAIN, Client, Origin
+from models.registry import default_folder
+
+ENVIRONMENT_PREFIX = "IMNM_CDS_"
+SECRET_AT_LEAST = 16  # characters
+
+
+class SettingsError(ValueError):
+    """The configuration cannot be used; the message is one line that names the file and the key."""
+
+
+class Settings(BaseSettings):
+    """The configuration of one service. The environment (`IMNM_CDS_…`) wins over the file."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=ENVIRONMENT_PREFIX)
+
+    cors_origins: tuple[Origin, ...] = ()
+    services: tuple[str, ...] | None = None
+    client: tuple[Client, ...] = ()
+    model: Path = Field(default_factory=default_folder)
+    store: Path | None = None
+    card_secret: SecretStr | None = Field(default=None, min_length=SECRET_AT_LEAST)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over what is given, and read no other place."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _clients_can_be_told_apart(self) -> "Settings":
+        for what, values in (
+            ("name", [c.name for c in self.client]),
+            ("fhir_base", [c.fhir_base for c in self.client]),  # two open clients are two equal bases
+        ):
+            if len(set(values)) < len(values):
+                raise ValueError(f"two [[client]] blocks have the same {what}")
+        return self
+
+
+def load_settings(file: Path | None = None) -> Settings:
+    """Read the settings from `file` (none: defaults) and the environment; raises SettingsError in one line."""
+    values = _read(file) if file else {}
+    if "card_secret" in values:
+        raise SettingsError(
+            f"{file}: card_secret: belongs in the environment, as {ENVIRONMENT_PREFIX}CARD_SECRET"
+        )
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        raise SettingsError(_first_problem(file, values, error)) from None
+    except UnreadableVariableError as error:
+        raise SettingsError(f"environment: {error}") from None
+    return settings
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{file}: is not UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{file}: is not TOML: {error}") from None
+    _resolve_paths(file, values)
+    return values
+
+
+def _resolve_paths(file: Path, values: dict[str, Any]) -> None:
+    """Read paths as relative to the file that names them."""
+    blocks = values.get("client")
+    holders = [(values, "model"), (values, "store")]
+    holders += [(b, "site_map") for b in (blocks if isinstance(blocks, list) else []) if isinstance(b, dict)]
+    for holder, name in holders:
+        if isinstance(holder.get(name), str):
+            holder[name] = file.parent / holder[name]
+
+
+def _first_problem(file: Path | None, values: Mapping[str, Any], error: ValidationError) -> str:
+    """Say in one line where the first problem stands and what it is, without repeating the value."""
+    where, kind, message = first_problem(error)
+    variable = ENVIRONMENT_PREFIX + re.split(r"[.[]", where)[0].upper()
+    in_environment = where not in values and any(name.upper() == variable for name in os.environ)
+    place = f"environment {variable}" if in_environment else f"{file or 'settings'}: {where or 'client'}"
+    return f"{place}: {PLAIN.get(kind, message)}"
