@@ -90,14 +90,17 @@ class Event(Enum):
         {
             "service": _word,
             "client": _word,
-            "mode": _word,  # live | silent | off
+            "mode": _word,  # live | silent | pilot | off
+            "shown": _word,  # yes | no: in a pilot, whether this user takes part
+            "accepted": _word,  # yes | no: whether somebody at the client accepted the model
+            "accepted_on": _word,  # the day of it; never who
             "status": _count,
             "outcome": _word,  # scored | abstained | not-eligible | eligibility-unknown | patients-view | off | refused | crashed
             "eligibility": _word,
             "band": _word,
             "reason": _word,  # why there is something to say, or "nothing to say"
             "memory": _word,  # none | overridden | unread; left out where the store was not asked (V8)
-            "cards": _count,  # also where the mode is silent: what would have been shown
+            "cards": _count,  # also where the answer is silent: what would have been shown
             "card": _uuid,
             "resources": _count,
             "refused": _reasons,

@@ -78,6 +78,7 @@ def _caller(client: Client, tables: Tables, secret: bytes) -> Caller:
         client=client.name,
         show_possible=client.show_possible,
         quiet_low=client.quiet_low,
+        accepted=client.accepted_by is not None,
         use_instead=client.use_instead or "",
         order_codes={part: code.model_dump() for part, code in client.order_codes.items()},
         one_action=client.one_action,

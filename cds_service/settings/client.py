@@ -1,6 +1,7 @@
 """One `[[client]]` block: what the operator decides about one CDS client. Described in `docs/configuration.md`."""
 
 import re
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
@@ -9,16 +10,20 @@ from zoneinfo import ZoneInfo
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from cds_service.errors import first_problem
 from fhir_mapping.versions import is_read
 from models.inputs import PartName
+
+ACCEPTED_BY_AT_MOST = 120  # characters: a name and a role
 
 PLAIN = {"extra_forbidden": "there is no such setting", "missing": "is missing"}
 """What pydantic says in its own words, in ours."""
@@ -82,6 +87,23 @@ def _display(text: str) -> str:
     return text
 
 
+def _day(value: object) -> object:
+    """Check a day as TOML or ISO 8601 writes it; a number or a moment is none."""
+    if type(value) is date:
+        return value
+    try:
+        return date.fromisoformat(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError("must be a day like 2026-03-01") from None
+
+
+def _user(reference: str) -> str:
+    """Check a clinician as `context.userId` names one."""
+    if not re.fullmatch(r"Practitioner(Role)?/[A-Za-z0-9.-]{1,64}", reference):
+        raise ValueError('must be a user like "Practitioner/123"')
+    return reference
+
+
 class OrderCode(BaseModel):
     """The code that a client's order entry understands, in place of ours (V7)."""
 
@@ -100,7 +122,11 @@ class Client(BaseModel):
     name: Word
     fhir_base: BaseUrl | None = None
     also_known_as: tuple[BaseUrl, ...] = ()
-    mode: Literal["live", "silent", "off"] = "live"
+    auth: Literal["none", "jwt"] = "none"
+    mode: Literal["live", "silent", "pilot", "off"] = "live"
+    pilot_users: frozenset[Annotated[str, AfterValidator(_user)]] = frozenset()
+    accepted_by: Annotated[str, AfterValidator(_display), Field(max_length=ACCEPTED_BY_AT_MOST)] | None = None
+    accepted_on: Annotated[date, BeforeValidator(_day)] | None = None
     use_instead: BaseUrl | None = None
     fhir_version: FhirVersion = "R4"
     time_zone: Zone = "UTC"
@@ -130,3 +156,25 @@ class Client(BaseModel):
                 key = ".".join(filter(None, (part, where)))
                 raise ValueError(f"client {client}: {key}: {PLAIN.get(kind, message)}") from None
         return codes
+
+    @model_validator(mode="after")
+    def _acceptance_is_whole(self) -> "Client":
+        """Who accepted the model and when belong together, and it has happened."""
+        if (self.accepted_by is None) != (self.accepted_on is None):
+            raise ValueError(f"client {self.name}: accepted_by and accepted_on: give both, or neither")
+        if self.accepted_on and self.accepted_on > datetime.now(ZoneInfo(self.time_zone)).date():
+            raise ValueError(f"client {self.name}: accepted_on: must not be a day in the future")
+        return self
+
+    @model_validator(mode="after")
+    def _pilot_is_proved(self) -> "Client":
+        """Only a token proves whose caller names the user, and a pilot is for somebody."""
+        if self.mode == "pilot" and self.auth != "jwt":
+            raise ValueError(f'client {self.name}: mode = "pilot" needs auth = "jwt"')
+        if self.mode == "pilot" and not self.pilot_users:
+            raise ValueError(f'client {self.name}: mode = "pilot" needs pilot_users')
+        return self
+
+    def shows_cards_to(self, user: str) -> bool:
+        """Whether this user sees cards: everybody of a live client, of a pilot those who take part in it."""
+        return self.mode == "live" or (self.mode == "pilot" and user in self.pilot_users)

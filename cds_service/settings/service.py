@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -33,6 +33,7 @@ class Settings(BaseSettings):
 
     cors_origins: tuple[Origin, ...] = ()
     services: tuple[str, ...] | None = None
+    prefetch: Literal["lean", "full"] = "lean"
     client: tuple[Client, ...] = ()
     model: Path = Field(default_factory=default_folder)
     store: Path | None = None

@@ -80,7 +80,8 @@ def create_app(
         turns=asyncio.Semaphore(limits.parallel_calls),
         store=Store(settings.store, limits.store_seconds, clock) if settings.store else None,
     )
-    return _application(parts, enabled(document, settings.services), settings.cors_origins)
+    discovery = enabled(document, settings.services, settings.prefetch)
+    return _application(parts, discovery, settings.cors_origins)
 
 
 def _application(parts: Parts, discovery: Mapping[str, Any], origins: tuple[str, ...]) -> FastAPI:

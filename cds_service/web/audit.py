@@ -11,6 +11,7 @@ from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.render import Card
 from cds_service.cards.why import why
 from cds_service.fhir.gather import Gathering
+from cds_service.settings.client import Client
 from cds_service.web.body import HookRequest
 
 _USUAL = CardSettings()
@@ -45,6 +46,13 @@ def audited(gathering: Gathering, assessment: Assessment, settings: CardSettings
         "fhir_bytes": gathering.fhir_bytes,
         "fhir_warnings": gathering.warnings,
     }
+
+
+def acceptance(client: Client) -> dict[str, str]:
+    """Return the fields that say whether somebody at the client accepted the model, and when; never who."""
+    if client.accepted_on is None:
+        return {"accepted": "no"}
+    return {"accepted": "yes", "accepted_on": client.accepted_on.isoformat()}
 
 
 def shown(cards: Sequence[Card]) -> dict[str, Any]:

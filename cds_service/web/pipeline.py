@@ -17,7 +17,7 @@ from cds_service.fhir.client import Connection
 from cds_service.fhir.gather import Gathering, gather
 from cds_service.security.clients import Caller, Callers, authenticate, authorise
 from cds_service.settings.limits import Limits
-from cds_service.web.audit import audited, shown, token_use
+from cds_service.web.audit import acceptance, audited, shown, token_use
 from cds_service.web.body import HookRequest, check_headers, receive
 from cds_service.web.hooks import Hook
 from cds_service.web.memory import recall, recalled
@@ -64,6 +64,10 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
     if silence := _silence(call, request, caller):
         call.audit["outcome"] = silence
         return {"cards": []}
+    call.audit.update(acceptance(caller.client))
+    is_shown = caller.client.shows_cards_to(request.user_id)
+    if caller.client.mode == "pilot":
+        call.audit["shown"] = "yes" if is_shown else "no"
     as_of, deadline = parts.clock(), call.begun + parts.limits.gather_seconds
     gathering = await gather(
         caller,
@@ -79,7 +83,7 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
     assessment = assess(gathering.gathered, as_of, parts.model)
     call.audit.update(audited(gathering, assessment, caller.cards))
     refusal = _refusal(gathering, assessment, caller)
-    if refusal and caller.client.mode == "live":
+    if refusal and is_shown:
         raise refusal
     settings = replace(
         caller.cards,
@@ -92,7 +96,7 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
     call.audit.update(recalled(memory))
     cards = [] if refusal or memory == "overridden" else render(assessment, settings)
     call.audit.update(shown(cards))
-    return {"cards": cards if caller.client.mode == "live" else []}
+    return {"cards": cards if is_shown else []}
 
 
 def _silence(call: Call, request: HookRequest, caller: Caller) -> str:
