@@ -125,7 +125,7 @@ class Client(BaseModel):
     auth: Literal["none", "jwt"] = "none"
     mode: Literal["live", "silent", "pilot", "off"] = "live"
     pilot_users: frozenset[Annotated[str, AfterValidator(_user)]] = frozenset()
-    accepted_by: Annotated[str, AfterValidator(_display), Field(max_length=ACCEPTED_BY_AT_MOST)] | None = None
+    accepted_by: Annotated[str, Field(max_length=ACCEPTED_BY_AT_MOST), AfterValidator(_display)] | None = None
     accepted_on: Annotated[date, BeforeValidator(_day)] | None = None
     use_instead: BaseUrl | None = None
     fhir_version: FhirVersion = "R4"
