@@ -5,7 +5,7 @@ The score is taken out before anything is written, so that no word, colour or si
 
 from dataclasses import replace
 
-from cds_service.cards.assessment import Assessment, Withheld
+from cds_service.cards.assessment import Assessment, NotShown
 from cds_service.cards.card_settings import CardSettings
 from models.artefact import Model
 from models.risk import Scored
@@ -30,4 +30,4 @@ def gated(assessment: Assessment, settings: CardSettings) -> Assessment:
     if not isinstance(assessment.outcome, Scored):
         return assessment
     unbanded = replace(advice, band=None, ends=None, indicator=advice.indicator_without_band, quiet=False)
-    return replace(assessment, outcome=Withheld(), advice=unbanded)
+    return replace(assessment, outcome=NotShown(), advice=unbanded)

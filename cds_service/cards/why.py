@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cds_service.cards.assessment import Assessment, EligibilityUnknown, Withheld
+from cds_service.cards.assessment import Assessment, EligibilityUnknown, NotShown
 from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.gate import gated
 from cds_service.cards.words import say
@@ -47,7 +47,7 @@ def _reasons(
     yield "statin" if advice.statin else ""
     if isinstance(assessment.outcome, Abstained):
         yield _ABSTAINED[assessment.outcome.code]
-    yield "risk not shown" if isinstance(assessment.outcome, Withheld) else ""
+    yield "risk not shown" if isinstance(assessment.outcome, NotShown) else ""
     yield f"{advice.band} band" if advice.band in {"intermediate", "high"} else ""
     yield (
         "follow-up missing"

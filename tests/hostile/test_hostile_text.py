@@ -1,4 +1,4 @@
-"""M2: what a record says in words never becomes markup, a link or a character that turns a card around.
+"""What a record says in words never becomes markup, a link or a character that turns a card around.
 
 Fifty strings, each in six fields of every resource that has them.
 """
