@@ -12,8 +12,13 @@ import pytest
 from markdown_it import MarkdownIt
 
 from cds_service.cards.card_settings import CardSettings
+from cds_service.cards.figures import plain
 from cds_service.cards.render import SOURCE_URL, render
 from tests.contract.test_cards import assessment
+from tests.contract.test_modes import resources
+from tests.support import ehr_simulator as sim
+from tests.support.ehr_simulator import EhrSimulator
+from tests.support.service import call_body, running, settings
 
 MARK = "zqmark"  # in every string: no word of the record gets onto a card
 WRAPPED = [
@@ -146,6 +151,39 @@ def test_no_words_of_a_record_become_markup_or_a_link_on_a_card(field):
                 bad[text[:60]] = wrong
     assert bad == {}
     assert cards >= len(STRINGS) // 2
+
+
+def test_words_from_outside_are_printed_without_markup():
+    """What a server says of itself is printed: on one line, at its length, as the text that it is."""
+    bad = {text: kinds for text in STRINGS if (kinds := markup(plain(text)) | markup(f"a {plain(text)} b"))}
+    assert bad == {}
+    assert [text for text in STRINGS if not plain(text).isprintable()] == []
+    assert max(len(plain(text)) for text in STRINGS) <= 2 * 60  # every character may be escaped
+
+
+FAULTS = {
+    "error": lambda text: sim.status(403, text),
+    "kind": lambda text: sim.changed(lambda bundle: bundle.update(resourceType=text)),
+    "remark": lambda text: sim.changed(
+        lambda bundle: bundle.setdefault("entry", []).append({"resource": sim.outcome(text, "fatal")})
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_no_words_of_a_server_become_markup_or_a_link_on_a_card(fault):
+    bad, cards = {}, 0
+    for text in STRINGS:
+        ehr = EhrSimulator(resources("high-overdue"))
+        ehr.bend(FAULTS[fault](text), "Observation")
+        async with running(ehr, settings(when_eligibility_unknown="card")) as service:
+            answer = (await service.hook(call_body("high-overdue"))).json()
+        for card in answer["cards"]:
+            cards += 1
+            if wrong := list(wrong_with(card)):
+                bad[text[:60]] = wrong
+    assert bad == {}
+    assert cards == len(STRINGS)
 
 
 @pytest.mark.parametrize(
