@@ -20,4 +20,4 @@ def about_clients(settings: Settings, model: Model) -> Iterator[str]:
 
 
 def _is_short_of_prefetch(client: Client, settings: Settings) -> bool:
-    return client.fhir_base is None and settings.prefetch == "lean"
+    return not client.fhir_base and settings.prefetch == "lean"

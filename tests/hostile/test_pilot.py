@@ -16,6 +16,7 @@ from tests.support.service import ACCEPTED, Running, call_body, running
 
 INSIDE, OUTSIDE = "Practitioner/anna", "Practitioner/otto"
 PILOT = {"mode": "pilot", "pilot_users": ["Practitioner/anna", "PractitionerRole/team"]}
+PROVED = {"auth": "jwt"}  # what a block needs to be one of a proved client
 CHART = "high-overdue"
 
 
@@ -80,7 +81,7 @@ class TestTheConfigurationOfAPilot:
         [
             (PILOT, 'client a: mode = "pilot" needs auth = "jwt"'),
             (PILOT | {"auth": "none"}, 'client a: mode = "pilot" needs auth = "jwt"'),
-            ({"mode": "pilot", "auth": "jwt"}, "needs"),
+            (PROVED | {"mode": "pilot"}, 'mode = "pilot" needs pilot_users'),
             ({"pilot_users": ["anna"]}, 'must be a user like "Practitioner/123"'),
             ({"pilot_users": ["Patient/1"]}, 'must be a user like "Practitioner/123"'),
             ({"pilot_users": ["https://ehr.example/Practitioner/1"]}, "must be a user like"),
@@ -92,7 +93,7 @@ class TestTheConfigurationOfAPilot:
             Client(name="a", **client)
 
     def test_that_names_its_users_and_wants_a_token_is_taken(self):
-        assert Client(name="a", auth="jwt", **PILOT).shows_cards_to(INSIDE)
+        assert Client(name="a", **PROVED, **PILOT).shows_cards_to(INSIDE)
 
     def test_may_stay_in_the_block_while_the_client_is_silent_or_live(self):
         users = PILOT["pilot_users"]
