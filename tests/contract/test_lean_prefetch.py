@@ -8,7 +8,7 @@ from cds_service.settings.service import Settings
 from cds_service.web.discovery import check_discovery, discovery_file, enabled, read_discovery
 from tests.contract.test_modes import configured, resources
 from tests.golden.charts import NAMES, UNHURRIED
-from tests.support.ehr_simulator import BASE, EhrSimulator
+from tests.support.ehr_simulator import BASE, EhrSimulator, status
 from tests.support.service import KEYS, TABLES, authorization, call_body, prefetch_of, running
 
 LEAN = ("patient", "conditions", "antibodies")
@@ -64,6 +64,18 @@ class TestACall:
     async def test_of_a_patient_without_the_disease_asks_the_ehr_for_nothing_more(self):
         cards, asked, audit = await opened("plain", LEAN)
         assert (cards, asked, audit["token"]) == ([], [], "unused")
+
+    async def test_without_access_to_the_rest_is_never_silent_and_names_what_could_not_be_read(self):
+        chart = resources("low-quiet")
+        ehr = EhrSimulator(chart)
+        for kind in {resource["resourceType"] for resource in chart}:
+            ehr.bend(status(401), kind)
+        async with running(ehr, configured("live"), UNHURRIED) as service:
+            answer = await service.hook(call_body("low-quiet", prefetch=prefetch_of(chart, LEAN)))
+        (card,) = answer.json()["cards"]
+        assert "could not be read" in card["summary"]
+        assert "Could not be read:" in card["detail"]
+        assert "ANA" in card["detail"]
 
     async def test_of_a_patient_with_it_reads_the_rest_with_its_token_and_nothing_twice(self):
         cards, asked, audit = await opened("high-overdue", LEAN)
