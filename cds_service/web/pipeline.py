@@ -1,4 +1,4 @@
-"""The path of a request: authenticate, read, authorise, gather, assess, recall, render. Read this file first.
+"""The path of a request: authenticate, read, authorise, use once, gather, assess, recall, render. Read this file first.
 
 Each step takes what the one before it gave and never looks back. `answering.py` closes every call, whatever happens.
 """
@@ -7,15 +7,16 @@ import asyncio
 from collections.abc import AsyncIterable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from cds_service.cards.assessment import Assessment, EligibilityUnknown, assess
 from cds_service.cards.render import Card, render
-from cds_service.errors import EhrError, EligibilityUnknownError, OtherVersionError
+from cds_service.errors import EhrError, EligibilityUnknownError, NotProvedError, OtherVersionError
 from cds_service.events import Events
 from cds_service.fhir.client import Connection
 from cds_service.fhir.gather import Gathering, gather
-from cds_service.security.clients import Caller, Callers, authenticate, authorise
+from cds_service.security.clients import Caller, Proof, Registered, authenticate, authorise
 from cds_service.settings.limits import Limits
 from cds_service.web.audit import audited, shown, token_use
 from cds_service.web.body import HookRequest, check_headers, receive
@@ -30,7 +31,7 @@ class Parts:
     """What lives as long as the application; `app.py` puts it together."""
 
     limits: Limits
-    callers: Callers
+    registered: Registered
     connection: Connection
     model: Model
     clock: Callable[[], datetime]
@@ -53,13 +54,17 @@ class Call:
 
 async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
     """Answer one call of a hook, within `limits.answer_seconds`; raises a ServiceError where there is no answer."""
-    callers = authenticate(call.headers, call.service, parts.callers)
+    proof = await proved(call, parts, call.service)
     check_headers(call.headers, parts.limits.body_bytes)
     deadline = call.begun + parts.limits.answer_seconds
     body = await receive(call.chunks, parts.limits.body_bytes, deadline)
     request = call.hook.read(body, parts.limits)
-    caller = authorise(callers, request.fhir_server)
+    caller = authorise(proof.callers, request.fhir_server)
     call.audit.update(body_bytes=len(body), client=caller.client.name, mode=caller.client.mode)
+    if proof.once and parts.store:
+        await parts.store.aside(
+            partial(use_once, parts.store, proof), call.begun + parts.limits.gather_seconds
+        )
     call.audit.update(token=token_use(request, fhir_requests=0))
     if silence := _silence(call, request, caller):
         call.audit["outcome"] = silence
@@ -93,6 +98,19 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
     cards = [] if refusal or memory == "overridden" else render(assessment, settings)
     call.audit.update(shown(cards))
     return {"cards": cards if caller.client.mode == "live" else []}
+
+
+async def proved(call: Call, parts: Parts, endpoint: str) -> Proof:
+    """Return whom a call of an endpoint may speak for, and say in the audit why; raises NotProvedError."""
+    proof = await authenticate(call.headers, endpoint, parts.registered, parts.clock().timestamp())
+    call.audit.update(proof.audit)
+    return proof
+
+
+def use_once(store: Store, proof: Proof) -> None:
+    """Take the token of a call, in the thread of the store; raises NotProvedError for one that was taken before."""
+    if proof.once and not store.take(proof.once.digest, proof.once.until):
+        raise NotProvedError({"authentication": "used before"})
 
 
 def _silence(call: Call, request: HookRequest, caller: Caller) -> str:

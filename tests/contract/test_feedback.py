@@ -13,11 +13,14 @@ from cds_service.settings.limits import Limits
 from cds_service.web.store import Store
 from tests.support.charts import AS_OF, clock, healthy_chart
 from tests.support.ehr_simulator import EhrSimulator
-from tests.support.feedback import CARD, SYSTEM, accepted, epic, numbered, overridden
+from tests.support.feedback import CARD, SYSTEM, accepted, epic, invented, issued, overridden
 from tests.support.service import ORIGIN, SERVICE, call_body, running, settings
 
 FEEDBACK = f"{SERVICE}/feedback"
-FIELDS = {"at", "event", "service", "status", "outcome", "items", "stored", "body_bytes", "milliseconds"}
+FIELDS = {"at", "event", "service", "status", "outcome", "items", "stored", "refused", "authentication"} | {
+    "body_bytes",
+    "milliseconds",
+}
 
 
 class Kept:
@@ -173,7 +176,7 @@ class TestTheAudit:
             await kept.post(content, **headers)
             (event,) = kept.audits()
         assert (event["status"], event["outcome"], event.get("body_bytes")) == (status, "refused", size)
-        assert set(event) <= FIELDS - {"items", "stored"}
+        assert set(event) <= FIELDS - {"items", "stored", "refused"}
 
     async def test_is_never_the_audit_of_a_hook_call(self, path):
         async with keeping(path) as kept:
@@ -183,7 +186,7 @@ class TestTheAudit:
 
 def mixed(number):
     """Items of every form, one after the other; every second one again with the next."""
-    card = {"card": numbered(number // 2)}
+    card = {"card": issued(number // 2)}
     return (accepted, overridden, epic)[number // 2 % 3](**card)
 
 
@@ -227,9 +230,12 @@ class TestE3:
             assert len(kept.stored()) == 4
             assert {item.card for item in kept.stored()} == {CARD}
 
-    async def test_feedback_on_a_card_that_nobody_knows_is_stored(self, path):
+    async def test_feedback_on_a_card_that_we_did_not_issue_is_refused_and_the_rest_stored(self, path):
         async with keeping(path) as kept:
-            assert (await kept.post(accepted(card=numbered(2**60)))).json() == {"stored": 1}
+            response = await kept.post({"feedback": [accepted(card=invented(2**60)), accepted()]})
+            assert (response.status_code, response.json()) == (200, {"stored": 1, "refused": 1})
+            assert [item.card for item in kept.stored()] == [CARD]
+            assert kept.audits()[0]["refused"] == 1
 
     @pytest.mark.parametrize("when", [LATER, "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
     async def test_a_time_in_the_future_or_long_ago_is_stored_as_it_was_sent(self, path, when):
@@ -256,7 +262,7 @@ class TestE3:
         ],
     )
     async def test_one_bad_item_of_ten_is_named_and_nothing_is_stored(self, path, bad, message):
-        ten = [accepted(card=numbered(number)) for number in range(10)]
+        ten = [accepted(card=issued(number)) for number in range(10)]
         ten[7] = accepted(**bad)
         async with keeping(path) as kept:
             assert is_outcome(await kept.post({"feedback": ten}), 400, "invalid").startswith(message)
@@ -281,7 +287,7 @@ class TestTrouble:
         async with keeping(path, EhrSimulator(healthy_chart("p1")), **limits) as kept:
             with locked(path):
                 begun = time.monotonic()
-                calls = [asyncio.create_task(kept.post(accepted(card=numbered(n)))) for n in range(40)]
+                calls = [asyncio.create_task(kept.post(accepted(card=issued(n)))) for n in range(40)]
                 await asyncio.sleep(0.1)
                 name = await asyncio.wait_for(asyncio.get_running_loop().getaddrinfo("127.0.0.1", 80), 2)
                 hook = await kept.service.hook(call_body())
