@@ -26,10 +26,11 @@ from pydantic.alias_generators import to_camel
 from cds_service.cards.identity import issuer_of
 from cds_service.errors import InvalidRequestError, NoSuchServiceError, first_problem
 from cds_service.json_text import strict_json
-from cds_service.security.clients import Proof
+from cds_service.security.clients import Proof, authenticate
 from cds_service.settings.limits import Limits
 from cds_service.web.body import check_headers, receive
-from cds_service.web.pipeline import Call, Parts, proved, use_once
+from cds_service.web.pipeline import Call, Parts
+from cds_service.web.replay import take as take_token
 from cds_service.web.store import Feedback, Store
 
 _EPIC = "com.epic.cdshooks.feedback.overrideReason."
@@ -132,7 +133,9 @@ async def take(call: Call, parts: Parts) -> dict[str, int]:
     """
     if parts.store is None:
         raise NoSuchServiceError("no feedback is kept here")
-    proof = await proved(call, parts, f"{call.service}/feedback")
+    endpoint, now = f"{call.service}/feedback", parts.clock().timestamp()
+    proof = await authenticate(call.headers, endpoint, parts.registered, now)
+    call.audit.update(proof.audit)
     check_headers(call.headers, parts.limits.feedback_bytes)
     deadline = call.begun + parts.limits.answer_seconds
     body = await receive(call.chunks, parts.limits.feedback_bytes, deadline)
@@ -147,7 +150,7 @@ async def take(call: Call, parts: Parts) -> dict[str, int]:
 def _keep(store: Store, body: bytes, service: str, limits: Limits, proof: Proof) -> tuple[int, int, int]:
     """Read and store the items of a body; returns how many there are, on how many cards of ours, and how many new."""
     items = read(body, service, limits)
-    use_once(store, proof)
+    take_token(proof.once, store)
     clients = [caller.cards for caller in proof.callers.values()]
     ours = [replace(item, client=client) for item in items if (client := issuer_of(item.card, clients))]
     return len(items), len(ours), store.add(ours) if ours else 0

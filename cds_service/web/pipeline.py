@@ -7,21 +7,21 @@ import asyncio
 from collections.abc import AsyncIterable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from cds_service.cards.assessment import Assessment, EligibilityUnknown, assess
 from cds_service.cards.render import Card, render
-from cds_service.errors import EhrError, EligibilityUnknownError, NotProvedError, OtherVersionError
+from cds_service.errors import EhrError, EligibilityUnknownError, OtherVersionError
 from cds_service.events import Events
 from cds_service.fhir.client import Connection
 from cds_service.fhir.gather import Gathering, gather
-from cds_service.security.clients import Caller, Proof, Registered, authenticate, authorise
+from cds_service.security.clients import Caller, Registered, authenticate, authorise
 from cds_service.settings.limits import Limits
 from cds_service.web.audit import audited, shown, token_use
 from cds_service.web.body import HookRequest, check_headers, receive
 from cds_service.web.hooks import Hook
 from cds_service.web.memory import recall, recalled
+from cds_service.web.replay import use_once
 from cds_service.web.store import Store
 from models.registry import Model
 
@@ -54,17 +54,15 @@ class Call:
 
 async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
     """Answer one call of a hook, within `limits.answer_seconds`; raises a ServiceError where there is no answer."""
-    proof = await proved(call, parts, call.service)
+    proof = await authenticate(call.headers, call.service, parts.registered, parts.clock().timestamp())
+    call.audit.update(proof.audit)
     check_headers(call.headers, parts.limits.body_bytes)
     deadline = call.begun + parts.limits.answer_seconds
     body = await receive(call.chunks, parts.limits.body_bytes, deadline)
     request = call.hook.read(body, parts.limits)
     caller = authorise(proof.callers, request.fhir_server)
     call.audit.update(body_bytes=len(body), client=caller.client.name, mode=caller.client.mode)
-    if proof.once and parts.store:
-        await parts.store.aside(
-            partial(use_once, parts.store, proof), call.begun + parts.limits.gather_seconds
-        )
+    await use_once(proof.once, parts.store, call.begun + parts.limits.gather_seconds)
     call.audit.update(token=token_use(request, fhir_requests=0))
     if silence := _silence(call, request, caller):
         call.audit["outcome"] = silence
@@ -98,19 +96,6 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
     cards = [] if refusal or memory == "overridden" else render(assessment, settings)
     call.audit.update(shown(cards))
     return {"cards": cards if caller.client.mode == "live" else []}
-
-
-async def proved(call: Call, parts: Parts, endpoint: str) -> Proof:
-    """Return whom a call of an endpoint may speak for, and say in the audit why; raises NotProvedError."""
-    proof = await authenticate(call.headers, endpoint, parts.registered, parts.clock().timestamp())
-    call.audit.update(proof.audit)
-    return proof
-
-
-def use_once(store: Store, proof: Proof) -> None:
-    """Take the token of a call, in the thread of the store; raises NotProvedError for one that was taken before."""
-    if proof.once and not store.take(proof.once.digest, proof.once.until):
-        raise NotProvedError({"authentication": "used before"})
 
 
 def _silence(call: Call, request: HookRequest, caller: Caller) -> str:

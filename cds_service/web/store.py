@@ -51,7 +51,11 @@ _OVERRIDDEN = """
 SELECT reasons, at, received FROM feedback WHERE card BETWEEN ? AND ? AND outcome = 'overridden'
 """
 _LAST = "g"  # after every digit of a UUID
-_INSERT = "INSERT INTO feedback VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING"
+_INSERT = """
+INSERT INTO feedback
+    (digest, service, card, outcome, at, suggestions, reasons, commented, received, client)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING
+"""  # columns by name: while another process adds one, SQLite looks again only where it misses a name
 _RECEIVED = "SELECT count(*) FROM feedback WHERE client = ? AND received > ?"
 _FORGET = """
 DELETE FROM feedback WHERE digest IN (SELECT digest FROM feedback WHERE client = ? AND received < ? LIMIT ?)

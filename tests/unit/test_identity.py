@@ -161,5 +161,8 @@ class TestTheCheck:
 
     def test_lets_none_of_many_invented_uuids_pass(self):
         random = Random(12)
-        invented = (str(UUID(int=random.getrandbits(122) & ~(15 << 76) & ~(3 << 62) | 8 << 76 | 2 << 62)) for _ in range(3150))
+        invented = (
+            str(UUID(int=random.getrandbits(122) & ~(15 << 76) & ~(3 << 62) | 8 << 76 | 2 << 62))
+            for _ in range(3150)
+        )
         assert [uuid for uuid in invented if issuer_of(uuid, self.CLIENTS)] == []
