@@ -127,11 +127,11 @@ async def authenticate(
 ) -> Proof:
     """Return whom a call of `endpoint` may speak for, `now` in s since 1970; raises NotProvedError.
 
-    Where every client is open, a token is not looked at. Elsewhere a call with one is the call of the client that the
-    token proves, and a call without one may only be that of an open client.
+    Where every client is open, a token is not looked at: the public sandbox sends one everywhere. Where clients prove
+    themselves, all do (start-up refuses a mixture), and a call is that of the client that its token proves.
     """
     given = [value for name, value in headers.items() if name.lower() == "authorization"]
-    if not registered.provable or (not given and registered.unproved):
+    if not registered.provable:
         return Proof(registered.unproved, audit={"authentication": "none"})
     audit: dict[str, str] = {}
     try:
