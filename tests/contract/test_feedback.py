@@ -6,15 +6,17 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, contextmanager
+from uuid import UUID
 
 import pytest
 
 from cds_service.settings.limits import Limits
 from cds_service.web.store import Store
-from tests.support.charts import AS_OF, clock, healthy_chart
+from tests.support.charts import AS_OF, clock, healthy_chart, imnm_chart
 from tests.support.ehr_simulator import EhrSimulator
 from tests.support.feedback import CARD, SYSTEM, accepted, epic, invented, issued, overridden
 from tests.support.service import ORIGIN, SERVICE, call_body, running, settings
+from tests.support.tokens import PUBLIC, Hospital, bearer, proving
 
 FEEDBACK = f"{SERVICE}/feedback"
 FIELDS = {"at", "event", "service", "status", "outcome", "items", "stored", "refused", "authentication"} | {
@@ -268,6 +270,63 @@ class TestE3:
             assert is_outcome(await kept.post({"feedback": ten}), 400, "invalid").startswith(message)
             assert kept.stored() == []
             assert (await kept.post({"feedback": ten[:7] + ten[8:]})).json() == {"stored": 9}
+
+
+class TestWhoseCards:
+    async def test_of_thousands_of_invented_items_none_is_stored(self, path):
+        async with keeping(path) as kept:
+            for start in range(0, 3150, 1050):
+                items = [accepted(card=invented(2**60 + start + n)) for n in range(1050)]
+                response = await kept.post({"feedback": items})
+                assert (response.status_code, response.json()) == (200, {"stored": 0, "refused": 1050})
+            assert not path.exists()
+            assert sum(event["refused"] for event in kept.audits()) == 3150
+
+    async def test_a_card_that_a_call_answered_with_is_one_of_ours(self, path):
+        async with keeping(path, EhrSimulator(imnm_chart())) as kept:
+            (card,) = (await kept.service.hook(call_body())).json()["cards"]
+            response = await kept.post(accepted(card=card["uuid"]))
+            assert response.json() == {"stored": 1}
+            assert [item.client for item in kept.stored()] == ["hospital"]
+
+    @pytest.mark.parametrize("number", range(0, 122, 11))
+    async def test_a_card_of_which_one_bit_was_changed_is_not(self, path, number):
+        async with keeping(path) as kept:
+            changed = str(UUID(int=UUID(CARD).int ^ 1 << (number + (number > 61) * 2)))
+            assert (await kept.post(accepted(card=changed))).json() == {"stored": 0, "refused": 1}
+
+    async def test_a_client_that_proves_itself_reports_on_its_own_cards_alone(self, path):
+        theirs = proving(name="other", fhir_base="https://other.example/fhir", issuer="https://other.example")
+        configured = settings().model_copy(
+            update={"client": (proving(), theirs), "store": path, "public_url": PUBLIC}
+        )
+        items = [accepted(card=issued(n, name)) for n, name in enumerate(("hospital", "other", "open"))]
+        async with running(Hospital(), configured) as service:
+            kept = Kept(service, path)
+            sent = bearer(claims={"aud": f"{PUBLIC}/{FEEDBACK.lstrip('/')}"})
+            response = await kept.post({"feedback": items}, authorization=sent)
+            assert (response.status_code, response.json()) == (200, {"stored": 1, "refused": 2})
+            assert [item.client for item in kept.stored()] == ["hospital"]
+
+    async def test_more_than_a_client_may_send_in_a_day_is_429_and_another_client_is_not_touched(self, path):
+        configured = settings(feedback_a_day=3).model_copy(update={"store": path})
+        async with running(None, configured) as service:
+            kept = Kept(service, path)
+            for number in range(3):
+                assert (await kept.post(accepted(card=issued(number)))).status_code == 200
+            refused = await kept.post({"feedback": [accepted(card=issued(n)) for n in (8, 9)]})
+            is_outcome(refused, 429, "throttled")
+            assert refused.headers["retry-after"] == "3600"
+            assert (await kept.post(accepted(card=issued(0)))).json() == {"stored": 0}
+            assert (await kept.post(accepted(card=issued(1, "open")))).json() == {"stored": 1}
+            assert len(kept.stored()) == 4
+
+    async def test_after_a_restart_without_a_card_secret_a_card_is_nobodys(self, path):
+        async with running(
+            None, settings().model_copy(update={"store": path, "card_secret": None})
+        ) as service:
+            response = await Kept(service, path).post(accepted())
+            assert response.json() == {"stored": 0, "refused": 1}
 
 
 class TestTrouble:
