@@ -71,7 +71,7 @@ class InvalidRequestError(CallerError):
 
 
 class NotProvedError(CallerError):
-    """No token that proves who calls. Why not stands in the audit alone: the answer is the same for all (J-16)."""
+    """No token that proves who calls. Why not stands in the audit alone: the answer is the same for all."""
 
     status, issue = 401, "login"
 

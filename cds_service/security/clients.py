@@ -108,7 +108,7 @@ def registered(
 def _audiences(
     client: Client, public_url: str | None, services: Collection[str]
 ) -> dict[str, frozenset[str]]:
-    """Under which addresses this client's tokens may name each endpoint; feedback goes by the service's too (J-06)."""
+    """Under which addresses this client's tokens may name each endpoint; feedback goes by the service's too."""
     endpoints = [name for service in services for name in (service, f"{service}/feedback")]
     if wrong := sorted(set(client.audience) - set(endpoints)):
         raise SettingsError(f"client {client.name}: audience: {wrong[0]} is no service that is offered")

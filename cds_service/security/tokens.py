@@ -22,8 +22,8 @@ from cds_service.settings.limits import Limits
 Algorithm = Literal["ES384", "RS384", "ES256", "RS256"]
 
 TOKEN_CHARACTERS = 16 * 1024  # of one token: Epic's and the sandbox's have less than 1,000
-LIFE_SECONDS = 3600  # exp - iat at most (J-13): Epic's live 15 minutes, the sandbox's 5
-SKEW_SECONDS = 60  # how far the client's clock may be from ours, either way (J-13)
+LIFE_SECONDS = 3600  # exp - iat at most: Epic's live 15 minutes, the sandbox's 5
+SKEW_SECONDS = 60  # how far the client's clock may be from ours, either way
 _ID_CHARACTERS = 256  # of jti, kid, iss, tenant; UUIDs have 36, Epic's kid 44
 _AUDIENCES = 20  # of one token; honest ones have one
 _YEAR_5138 = 1e11  # s; beyond it a moment is a mistake, in milliseconds for example

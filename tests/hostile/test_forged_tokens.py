@@ -1,4 +1,4 @@
-"""Rows D1 and D4: no forged token proves anything, every honest one does, and an answer never says which failed why."""
+"""No forged token proves anything, every honest one does, and an answer never says which failed why."""
 
 import json
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""Row D2: a token is accepted once, over two real workers and a restart."""
+"""A token is accepted once, over two real workers and a restart."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor

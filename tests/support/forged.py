@@ -1,4 +1,4 @@
-"""Row D1: tokens that must prove nothing, whatever algorithm they are signed with. Name → Authorization header."""
+"""Tokens that must prove nothing, whatever algorithm they are signed with. Name → Authorization header."""
 
 import json
 import secrets

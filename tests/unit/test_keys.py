@@ -1,4 +1,4 @@
-"""Rows D3 and P2 (keys): which keys are taken, when a set is asked for again, and until when one is kept."""
+"""Key sets: which keys are taken, when a set is asked for again, and until when one is kept."""
 
 import asyncio
 import json
