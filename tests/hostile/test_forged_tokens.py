@@ -77,9 +77,8 @@ async def test_no_forged_token_proves_anything_and_all_get_the_same_empty_answer
         calls = [event for event in said(service) if event["event"] in {"hook-call", "feedback"}]
         why = dict(zip(answers, (event["authentication"] for event in calls), strict=True))
         reasons = set(why.values())
-        assert {why[name] for name in why if name.startswith(("header: alg is", "key: HS", "key: PSS"))} == {
-            "alg"
-        }
+        never = [name for name in why if name.startswith(("header: alg is", "key: HS", "key: PSS"))]
+        assert {why[name] for name in never if "said to be" not in name} == {"alg"}
         assert not [event for event in said(service) if event["event"] == "crashed"]
         assert reasons & {"none", "jwt", "other"} == set()
         assert {
@@ -98,7 +97,7 @@ async def test_no_forged_token_proves_anything_and_all_get_the_same_empty_answer
         assert good.status_code == 200
 
 
-HONEST = {
+HONEST: dict[str, tuple[str, dict, dict]] = {
     "the sandbox's": ("ES384", {}, {}),
     "Epic's": (
         "RS384",
