@@ -26,7 +26,7 @@ class Limits:
     connections: int = 100  # sockets to FHIR servers in one process, beside those for a second try
     feedback_bytes: int = 1024 * 1024  # a batch of 1,000 items with comments is 0.5 MB
     store_seconds: float = 1.5  # waiting for the disk or another process before feedback ends with 503
-    forgotten_rows: int = 500  # rows that are too old, deleted with one write: each costs some 10 µs
+    forgotten_rows: int = 500  # too old ones of a kind, deleted with one write: some 10 ms on a busy machine
     memory_seconds: float = 0.1  # waiting for what the store knows of a card before the card is shown
     keys_bytes: int = 64 * 1024  # a set of a dozen RSA keys with certificates is 30 kB
     keys_seconds: float = 1.0  # waiting for a key set: half of the answer's time

@@ -2,6 +2,7 @@
 
 import pytest
 
+from cds_service.commands.explain import caller_for
 from cds_service.settings.client import Client
 from cds_service.settings.service import SettingsError, load_settings
 from cds_service.web.app import create_app
@@ -112,6 +113,11 @@ def test_what_only_the_service_can_know_is_refused_too(tmp_path, text, message):
 def test_a_client_without_a_word_about_it_is_open_as_before():
     client = Client(name="a", fhir_base="https://a.example")
     assert (client.auth, client.fhir_base, client.issuer) == ("none", ("https://a.example",), ())
+
+
+def test_explain_reads_a_file_by_the_settings_of_a_client_with_several_bases():
+    client = Client(name="a", fhir_base=["https://a.example", "https://b.example"], time_zone="Asia/Tokyo")
+    assert str(caller_for(client).mapping.time_zone) == "Asia/Tokyo"
 
 
 def test_a_client_may_have_several_bases():
