@@ -96,7 +96,7 @@ def demo_settings(fhir_base: str, store: Path, loopback: tuple[str, ...] = ()) -
         clients = [
             Client(
                 name=name,
-                fhir_base=base,
+                fhir_base=(base,),
                 accept_unknown_status=True,
                 when_eligibility_unknown="card",
                 accepted_by="the demonstration, for its synthetic patients",
@@ -106,7 +106,7 @@ def demo_settings(fhir_base: str, store: Path, loopback: tuple[str, ...] = ()) -
         ]
         misled = Client(
             name="sandbox-default",
-            fhir_base=SANDBOX_FHIR,
+            fhir_base=(SANDBOX_FHIR,),
             when_eligibility_unknown="card",
             use_instead=fhir_base,
         )
