@@ -39,7 +39,7 @@ FINDINGS, ADVICE = ASSESSED.findings, ASSESSED.advice
 def parts(assessment=ASSESSED, settings=FOR):
     """What is said, who reads it, the call: the three parts of the UUID, as numbers."""
     bits = f"{UUID(uuid_of(state_of(assessment, settings), settings)).int:0128b}"
-    said, user, call, check = bits[:48], bits[52:64] + bits[66:84], bits[84:104], bits[104:]
+    said, user, call, check = bits[:48], bits[52:64] + bits[66:80], bits[80:104], bits[104:]
     assert [*map(len, (said, user, call, check))] == [SAID_BITS, USER_BITS, CALL_BITS, CHECK_BITS]
     return said, user, call
 
