@@ -76,7 +76,7 @@ def test_the_card_of_a_user_is_all_but_the_call():
     uuid = uuid_of(state_of(ASSESSED, FOR), FOR)
     again = replace(FOR, instance="another")
     assert card_of_user(uuid) == card_of_user(uuid_of(state_of(ASSESSED, again), again))
-    assert card_of_user(uuid) == uuid[:25]
+    assert card_of_user(uuid) == uuid[:24]
     assert 4 * len(card_of_user(uuid).replace("-", "")) == SAID_BITS + USER_BITS + 4 + 2
 
 
