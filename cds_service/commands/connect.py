@@ -76,8 +76,10 @@ def show_connections(
     bounds = limits or Limits()
 
     async def check(caller: Caller) -> bool:
-        async with connect(replace(bounds, answer_seconds=PATIENCE_S), transport) as connection:
-            return await _check(console, Server(caller, connection, token, bounds, clock), patient)
+        own = bounds.answering_within(caller.client.answer_seconds)
+        patient_ones = replace(own, answer_seconds=PATIENCE_S)
+        async with connect(patient_ones, transport, caller.client) as connection:
+            return await _check(console, Server(caller, connection, token, own, clock), patient)
 
     results = [asyncio.run(check(caller)) for caller in callers(clients, load_tables(), b"").values()]
     return all(results)

@@ -14,9 +14,11 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from cds_service.errors import first_problem
+from cds_service.settings.addresses import refusal_of_url
 from fhir_mapping.versions import is_read
 from models.inputs import PartName
 
@@ -100,6 +102,10 @@ class Client(BaseModel):
     name: Word
     fhir_base: BaseUrl | None = None
     also_known_as: tuple[BaseUrl, ...] = ()
+    ca_file: Path | None = None
+    private_network: bool = False
+    plain_http: bool = False
+    answer_seconds: Annotated[float, Field(ge=0.5, le=10)] | None = None
     mode: Literal["live", "silent", "off"] = "live"
     use_instead: BaseUrl | None = None
     fhir_version: FhirVersion = "R4"
@@ -114,6 +120,13 @@ class Client(BaseModel):
     order_codes: dict[PartName, OrderCode] = Field(default_factory=dict)
     one_action: bool = False
     visit_as: Literal["referral", "appointment"] = "referral"
+
+    @model_validator(mode="after")
+    def _bases_may_be_connected_to(self) -> "Client":
+        for url in filter(None, [self.fhir_base]):
+            if why := refusal_of_url(url, private_network=self.private_network, plain_http=self.plain_http):
+                raise ValueError(f"client {self.name}: fhir_base: {why}")
+        return self
 
     @field_validator("order_codes", mode="before")
     @classmethod

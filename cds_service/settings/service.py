@@ -16,6 +16,7 @@ from pydantic_settings import SettingsError as UnreadableVariableError
 
 from cds_service.errors import first_problem
 from cds_service.settings.client import PLAIN, Client, Origin
+from cds_service.settings.limits import Limits
 from models.registry import default_folder
 
 ENVIRONMENT_PREFIX = "IMNM_CDS_"
@@ -61,6 +62,12 @@ class Settings(BaseSettings):
                 raise ValueError(f"two [[client]] blocks have the same {what}")
         return self
 
+    @property
+    def longest_answer_seconds(self) -> float:
+        """The longest that an answer may take: a worker that ends must wait for it."""
+        usual = Limits().answer_seconds
+        return max((client.answer_seconds or usual for client in self.client), default=usual)
+
 
 def load_settings(file: Path | None = None) -> Settings:
     """Read the settings from `file` (none: defaults) and the environment; raises SettingsError in one line."""
@@ -95,7 +102,8 @@ def _resolve_paths(file: Path, values: dict[str, Any]) -> None:
     """Read paths as relative to the file that names them."""
     blocks = values.get("client")
     holders = [(values, "model"), (values, "store")]
-    holders += [(b, "site_map") for b in (blocks if isinstance(blocks, list) else []) if isinstance(b, dict)]
+    for block in blocks if isinstance(blocks, list) else []:
+        holders += [(block, name) for name in ("site_map", "ca_file") if isinstance(block, dict)]
     for holder, name in holders:
         if isinstance(holder.get(name), str):
             holder[name] = file.parent / holder[name]

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -73,7 +73,10 @@ def create_app(
     parts = Parts(
         limits=limits,
         callers=known,
-        connection=connect(limits, transport),
+        connections={
+            client.name: connect(limits.answering_within(client.answer_seconds), transport, client)
+            for client in settings.client
+        },
         model=model,
         clock=clock,
         events=Events(write, clock),
@@ -94,7 +97,9 @@ def _application(parts: Parts, discovery: Mapping[str, Any], origins: tuple[str,
             Event.STARTED, clients=len(parts.callers), services=services, model=name, rules=VERSION
         )
         ready.set()
-        async with parts.connection:
+        async with AsyncExitStack() as opened:
+            for connection in parts.connections.values():
+                await opened.enter_async_context(connection)
             yield
         ready.clear()
         if parts.store:

@@ -11,10 +11,10 @@ from typing import Any
 
 from cds_service.cards.assessment import Assessment, EligibilityUnknown, assess
 from cds_service.cards.render import Card, render
-from cds_service.errors import EhrError, EligibilityUnknownError, OtherVersionError
+from cds_service.errors import BusyError, EhrError, EligibilityUnknownError, OtherVersionError
 from cds_service.events import Events
-from cds_service.fhir.client import Connection
 from cds_service.fhir.gather import Gathering, gather
+from cds_service.fhir.network import Connection
 from cds_service.security.clients import Caller, Callers, authenticate, authorise
 from cds_service.settings.limits import Limits
 from cds_service.web.audit import audited, shown, token_use
@@ -31,7 +31,7 @@ class Parts:
 
     limits: Limits
     callers: Callers
-    connection: Connection
+    connections: Mapping[str, Connection]  # by the name of the client: each has a bulkhead of its own
     model: Model
     clock: Callable[[], datetime]
     events: Events
@@ -64,15 +64,26 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
     if silence := _silence(call, request, caller):
         call.audit["outcome"] = silence
         return {"cards": []}
-    as_of, deadline = parts.clock(), call.begun + parts.limits.gather_seconds
+    connection = parts.connections[caller.client.name]
+    if connection.turns.locked():
+        raise BusyError("too many calls of this client at once")
+    async with connection.turns:
+        return {"cards": await _looked_at(call, request, caller, connection, parts)}
+
+
+async def _looked_at(
+    call: Call, request: HookRequest, caller: Caller, connection: Connection, parts: Parts
+) -> list[Card]:
+    """Gather, assess, recall and render; the cards that are shown."""
+    as_of, deadline = parts.clock(), call.begun + connection.limits.gather_seconds
     gathering = await gather(
         caller,
         request.patient_id,
         request.token,
         request.prefetch,
         as_of=as_of,
-        connection=parts.connection,
-        limits=parts.limits,
+        connection=connection,
+        limits=connection.limits,
         deadline=deadline,
     )
     call.audit.update(token=token_use(request, gathering.fhir_requests))
@@ -92,7 +103,7 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
     call.audit.update(recalled(memory))
     cards = [] if refusal or memory == "overridden" else render(assessment, settings)
     call.audit.update(shown(cards))
-    return {"cards": cards if caller.client.mode == "live" else []}
+    return cards if caller.client.mode == "live" else []
 
 
 def _silence(call: Call, request: HookRequest, caller: Caller) -> str:

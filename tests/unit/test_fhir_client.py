@@ -397,8 +397,8 @@ async def test_proxies_and_netrc_of_the_environment_are_not_used(monkeypatch, tm
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("NETRC", str(netrc))
     async with connect(Limits()) as connection:
-        assert connection._mounts == {}
-        assert not connection.trust_env
+        assert connection.http._mounts == {}
+        assert not connection.http.trust_env
     ehr = EhrSimulator(conditions(1))
     await found(ehr)
     assert "authorization" not in ehr.requests[0].headers
