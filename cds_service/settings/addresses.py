@@ -42,6 +42,7 @@ _METADATA = _networks(
     "fd00:42::/32",  # Scaleway
 )
 _PRIVATE = _networks("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+_UNUSABLE = _networks("fec0::/10", "64:ff9b:1::/48")  # given up; IPv4 behind a translator of one's own
 _TRANSLATED = _networks("64:ff9b::/96")[0]  # NAT64: the last 32 bits are an IPv4 address
 
 
@@ -73,6 +74,7 @@ def kind_of(address: Address) -> Kind:
     if any(address in network for network in _PRIVATE):
         return "private"
     is_usable = address.is_global and not (address.is_multicast or address.is_reserved)
+    is_usable = is_usable and not any(address in network for network in _UNUSABLE)
     return "public" if is_usable else "unusable"
 
 
