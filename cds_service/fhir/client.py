@@ -266,16 +266,14 @@ class Chart:
     def _permit(self, now: float) -> None:
         limits = self._limits
         if not self._breaker.lets_through(now):
+            failures, seconds = limits.failures_in_a_row, limits.rest_seconds
             raise UnreadableError(
-                f"not asked, since the server failed {limits.failures_in_a_row} times in a row;"
-                f" it is asked again within {limits.rest_seconds:g} s"
+                f"not asked: the server failed {failures} times in a row, it rests for {seconds:g} s"
             )
         if not self._connection.quota.takes_request(now):
             self._breaker.given_up()
-            raise UnreadableError(
-                f"not asked, since one client may cost {limits.client_requests} requests"
-                f" and {limits.client_bytes} bytes a minute"
-            )
+            requests, size = limits.client_requests, limits.client_bytes // 2**20
+            raise UnreadableError(f"not asked: more than {requests} requests or {size} MiB a minute")
 
     async def _send(self, request: httpx.Request) -> _Answer:
         try:

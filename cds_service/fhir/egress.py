@@ -36,7 +36,7 @@ def next_address(base: str, asked: str, link: str) -> str:
         rest = target[len(spelling) :]
         if target[: len(spelling)].lower() == spelling and rest[:1] in {"/", "?"}:
             if not _is_below(parts.path, rest.partition("?")[0]):
-                raise UnreadableError("it lies outside the base's path")
+                raise UnreadableError("it lies outside the path of fhir_base")
             return f"{parts.scheme}://{parts.netloc}{rest}"
     raise UnreadableError("it lies on another server")
 

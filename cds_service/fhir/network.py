@@ -124,6 +124,7 @@ class Connection:
             follow_redirects=False,
             timeout=httpx.Timeout(limits.answer_seconds),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            event_hooks={"response": [_forget_location]},
         )
         self._breakers: dict[str, Breaker] = {}
 
@@ -139,6 +140,11 @@ class Connection:
 
     async def __aexit__(self, *_: object) -> None:
         await self.http.aclose()
+
+
+async def _forget_location(response: httpx.Response) -> None:
+    """Drop where a redirect leads: httpx reads it even where it does not follow, and takes a bad one for a lost answer."""
+    response.headers.pop("location", None)
 
 
 def look_up(host: str) -> list[str]:

@@ -99,7 +99,7 @@ def refusal(host: str, addresses: Iterable[Address], *, private_network: bool) -
     if is_own_machine(host):
         return "" if kinds <= {"loopback"} else "localhost is not this machine"
     if kinds & {"private", "loopback"} and not private_network:
-        return "its address is in a private network, which only private_network = true permits"
+        return "its address is private, and private_network is not set"
     return ""
 
 

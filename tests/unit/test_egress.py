@@ -92,7 +92,7 @@ def test_a_next_link_that_leads_elsewhere_is_not_followed(link):
     ],
 )
 def test_a_next_link_that_leaves_the_path_of_the_base_is_not_followed(link):
-    with pytest.raises(UnreadableError, match=r"it lies outside the base's path"):
+    with pytest.raises(UnreadableError, match=r"it lies outside the path of fhir_base"):
         next_address(BASE, ASKED, link)
 
 
