@@ -40,6 +40,7 @@ _HEADERS = {
 }
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _PAUSE = 0.1  # s before the second try, where the server names no time
+_TO_CONNECT = 0.9  # of the time that is left
 _SILENCE = 0.5  # of the time for a chart: who was given up after less may just have been asked late
 _GZIP_OR_ZLIB = 47  # tells zlib to read either header
 _COMPRESSED = frozenset({"gzip", "x-gzip", "deflate"})
@@ -229,6 +230,7 @@ class Chart:
                 url,
                 headers=self._headers | (_FORM if query else {}),
                 content=query.encode() if query else None,
+                timeout=self._patience(),
                 extensions={"pin": self._pin, "new": new},
             )
             async with self._turns:
@@ -240,6 +242,11 @@ class Chart:
             raise UnreadableError(said) from None
         except (httpx.HTTPError, httpx.InvalidURL, zlib.error):
             raise UnreadableError("the connection broke") from None
+
+    def _patience(self) -> httpx.Timeout:
+        """Give up connecting a little before the deadline: cancelled within TLS, httpcore leaves the socket open."""
+        left = max(self._deadline - asyncio.get_running_loop().time(), 0.0)
+        return httpx.Timeout(left, connect=_TO_CONNECT * left)
 
     async def _watched(self, request: httpx.Request) -> _Answer:
         """Send, unless the server is left alone or the client's minute is used up, and note whether it answered."""

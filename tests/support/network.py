@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from unittest.mock import patch
+from urllib.parse import parse_qsl
 
 import httpx
 
@@ -56,15 +57,17 @@ async def networked(*clients: Client, limits: Limits | None = None) -> AsyncIter
 
 
 def of_chart(chart: list[dict]) -> Callable[[Loopback, Asked], bytes]:
-    """Answer as a simple FHIR server that holds one chart, all of it on one page."""
+    """Answer as a simple FHIR server that holds these resources and sends what it finds on one page."""
 
     def answer(server: Loopback, asked: Asked) -> bytes:
         kind, _, number = asked.path.partition("?")[0].removeprefix("/fhir/").partition("/")
         held = [r for r in chart if r["resourceType"] == kind and number in {"", r["id"]}]
         if number:
             return response(held[0]) if held else response({"resourceType": "OperationOutcome"}, 404)
-        codes = asked.path.partition("code=")[2].partition("&")[0]
-        entries = [{"resource": r} for r in held if not codes or _code(r) in codes]
+        asked_for = dict(parse_qsl(asked.path.partition("?")[2]))
+        codes, subject = asked_for.get("code", ""), {"reference": f"Patient/{asked_for.get('patient')}"}
+        found = [r for r in held if r["subject"] == subject and (not codes or _code(r) in codes)]
+        entries = [{"resource": r} for r in found]
         bundle = {"resourceType": "Bundle", "type": "searchset", "total": len(entries)}
         return response(bundle | ({"entry": entries} if entries else {}))
 
