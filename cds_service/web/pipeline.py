@@ -11,7 +11,7 @@ from typing import Any
 
 from cds_service.cards.assessment import Assessment, EligibilityUnknown, assess
 from cds_service.cards.render import Card, render
-from cds_service.errors import BusyError, EhrError, EligibilityUnknownError, OtherVersionError
+from cds_service.errors import EhrError, EligibilityUnknownError, OtherVersionError
 from cds_service.events import Events
 from cds_service.fhir.gather import Gathering, gather
 from cds_service.fhir.network import Connection
@@ -64,28 +64,18 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
     if silence := _silence(call, request, caller):
         call.audit["outcome"] = silence
         return {"cards": []}
-    connection = parts.connections[caller.client.name]
-    if connection.turns.locked():
-        raise BusyError("too many calls of this client at once")
-    async with connection.turns:
-        return {"cards": await _looked_at(call, request, caller, connection, parts)}
-
-
-async def _looked_at(
-    call: Call, request: HookRequest, caller: Caller, connection: Connection, parts: Parts
-) -> list[Card]:
-    """Gather, assess, recall and render; the cards that are shown."""
-    as_of, deadline = parts.clock(), call.begun + connection.limits.gather_seconds
-    gathering = await gather(
-        caller,
-        request.patient_id,
-        request.token,
-        request.prefetch,
-        as_of=as_of,
-        connection=connection,
-        limits=connection.limits,
-        deadline=deadline,
-    )
+    as_of, connection = parts.clock(), parts.connections[caller.client.name]
+    async with connection.turn():
+        gathering = await gather(
+            caller,
+            request.patient_id,
+            request.token,
+            request.prefetch,
+            as_of=as_of,
+            connection=connection,
+            limits=connection.limits,
+            deadline=call.begun + connection.limits.gather_seconds,
+        )
     call.audit.update(token=token_use(request, gathering.fhir_requests))
     assessment = assess(gathering.gathered, as_of, parts.model)
     call.audit.update(audited(gathering, assessment, caller.cards))
@@ -103,7 +93,7 @@ async def _looked_at(
     call.audit.update(recalled(memory))
     cards = [] if refusal or memory == "overridden" else render(assessment, settings)
     call.audit.update(shown(cards))
-    return cards if caller.client.mode == "live" else []
+    return {"cards": cards if caller.client.mode == "live" else []}
 
 
 def _silence(call: Call, request: HookRequest, caller: Caller) -> str:

@@ -55,7 +55,7 @@ HOSTS = [
     "127.0.0.1%2fevil.example",
     "127.0.0.1%00.evil.example",
     "127。0。0。1",
-    "１２７.0.0.1",
+    "\uff11\uff12\uff17.0.0.1",
     "evil.example:80:443",
     "user:pass@127.0.0.1",
     "xn--e1awd7f.example",
@@ -157,9 +157,10 @@ class TestTheUrlCorpus:
 
     async def test_lets_the_honest_base_through(self):
         async with loopback(of_chart(healthy_chart("p1"))) as server:
-            async with networked(Client(name="hospital", fhir_base=server.base)) as service:
+            client = Client(name="hospital", fhir_base=server.base)
+            async with networked(client) as service:
                 answer = await service.hook(call_body(fhirServer=server.base))
-        assert answer.json() == {"cards": []}
+            assert answer.json() == {"cards": []}
 
 
 NAME = "ehr.hospital.example"
@@ -248,7 +249,7 @@ class TestNamesThatLeadElsewhere:
             asked.append(host)
             return [HERE]
 
-        async with named(slow) as (chart, server):
+        async with named(slow) as (chart, _server):
             one = chart()
             searches = [one.search("Condition", (("patient", "p1"), ("_id", str(n)))) for n in range(8)]
             assert [s.failure for s in await asyncio.gather(*searches)] == [""] * 8
