@@ -7,7 +7,6 @@ import asyncio
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from time import perf_counter
 
 from rich.box import SIMPLE_HEAD
@@ -77,8 +76,7 @@ def show_connections(
 
     async def check(caller: Caller) -> bool:
         own = bounds.answering_within(caller.client.answer_seconds)
-        patient_ones = replace(own, answer_seconds=PATIENCE_S)
-        async with connect(patient_ones, transport, caller.client) as connection:
+        async with connect(own, transport, caller.client) as connection:
             return await _check(console, Server(caller, connection, token, own, clock), patient)
 
     results = [asyncio.run(check(caller)) for caller in callers(clients, load_tables(), b"").values()]

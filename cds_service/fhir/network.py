@@ -124,7 +124,6 @@ class Connection:
             transport=transport or Network(limits, client, resolver),
             trust_env=False,
             follow_redirects=False,
-            timeout=httpx.Timeout(limits.answer_seconds),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             event_hooks={"response": [_forget_location]},
         )
