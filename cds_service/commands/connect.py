@@ -7,7 +7,6 @@ import asyncio
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from time import perf_counter
 
 from rich.box import SIMPLE_HEAD
@@ -76,8 +75,9 @@ def show_connections(
     bounds = limits or Limits()
 
     async def check(caller: Caller) -> bool:
-        async with connect(replace(bounds, answer_seconds=PATIENCE_S), transport) as connection:
-            return await _check(console, Server(caller, connection, token, bounds, clock), patient)
+        own = bounds.answering_within(caller.client.answer_seconds)
+        async with connect(own, transport, caller.client) as connection:
+            return await _check(console, Server(caller, connection, token, own, clock), patient)
 
     results = [asyncio.run(check(caller)) for caller in callers(clients, load_tables(), b"").values()]
     return all(results)

@@ -13,8 +13,9 @@ import msgspec
 
 from cds_service.fhir import gather as gathering
 from cds_service.fhir.bundle import SearchSet, UnreadableError
-from cds_service.fhir.client import Chart, Connection
+from cds_service.fhir.client import Chart
 from cds_service.fhir.gather import ChartSources
+from cds_service.fhir.network import Connection
 from cds_service.fhir.queries import BY_KEY, PATIENT, PHASE_1, Parameters
 from cds_service.security.clients import Caller
 from cds_service.settings.limits import Limits

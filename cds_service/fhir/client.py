@@ -11,7 +11,6 @@ from codecs import BOM_UTF8
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from math import inf
 from urllib.parse import quote
 
@@ -20,16 +19,18 @@ import msgspec
 
 from cds_service.fhir.bundle import SearchSet, UnreadableError, issue_codes, read_page, read_resource
 from cds_service.fhir.egress import next_address
+from cds_service.fhir.network import Connection, Pin, Resolver, is_certificate_refused
 from cds_service.fhir.queries import Parameters, address, form
+from cds_service.settings.client import Client
 from cds_service.settings.limits import Limits
 from fhir_mapping.record import Entry
 
 Transport = httpx.AsyncBaseTransport
-Connection = httpx.AsyncClient
 
 _PARTIAL, _BAD_REQUEST, _FORBIDDEN, _NOT_FOUND = 206, 400, 403, 404
 _GOOD = frozenset({200, 203, _PARTIAL})  # 203: a proxy changed it; 206: part of it, or so the server says
 _TRY_AGAIN = frozenset({429, 503, 504})
+_FAILURES = frozenset({500, *range(502, 600)})  # 501: it has no such thing, which is an answer
 _ASK_OTHERWISE = frozenset({"required", "not-supported"})
 _HEADERS = {
     "Accept": "application/fhir+json, application/json;q=0.9",
@@ -39,6 +40,8 @@ _HEADERS = {
 }
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _PAUSE = 0.1  # s before the second try, where the server names no time
+_TO_CONNECT = 0.9  # of the time that is left
+_SILENCE = 0.5  # of the time for a chart: who was given up after less may just have been asked late
 _GZIP_OR_ZLIB = 47  # tells zlib to read either header
 _COMPRESSED = frozenset({"gzip", "x-gzip", "deflate"})
 _PLAIN = frozenset({"", "identity", "none", "utf-8", "utf8", "us-ascii", "iso-8859-1"})  # charsets by mistake
@@ -46,6 +49,10 @@ _PLAIN = frozenset({"", "identity", "none", "utf-8", "utf8", "us-ascii", "iso-88
 
 class NotOfferedError(UnreadableError):
     """The server does not offer what was asked for: an absent source, not a failure (F9)."""
+
+
+class _LostError(UnreadableError):
+    """The connection ended before a byte of the answer came."""
 
 
 class AskOtherwiseError(UnreadableError):
@@ -82,67 +89,41 @@ class Capability(msgspec.Struct, gc=False, rename="camel"):
             return ""
 
 
-class _Network(httpx.AsyncBaseTransport):
-    """Kept connections, and a new one for what a kept one lost.
+def connect(
+    limits: Limits,
+    transport: Transport | None = None,
+    client: Client | None = None,
+    resolver: Resolver | None = None,
+) -> Connection:
+    """Open a client's way to its FHIR servers; `transport` stands in for the network in tests, `resolver` for the DNS.
 
-    A server may close a connection just when the next question is on its way. A GET that no byte answered is sent
-    again, once (RFC 9110, 9.2.2): a kept connection might be lost like the first.
+    Raises SettingsError for a `ca_file` that cannot be used.
     """
-
-    def __init__(self, limits: Limits) -> None:
-        context = httpx.create_ssl_context(trust_env=False)
-        self._kept = httpx.AsyncHTTPTransport(
-            context, limits=_sockets(limits.connections, keep=limits.connections)
-        )
-        self._new = httpx.AsyncHTTPTransport(context, limits=_sockets(limits.parallel_requests, keep=0))
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        try:
-            return await self._kept.handle_async_request(request)
-        except (httpx.RemoteProtocolError, httpx.ReadError):
-            if request.method != "GET":
-                raise
-        return await self._new.handle_async_request(request)
-
-    async def aclose(self) -> None:
-        await self._kept.aclose()
-        await self._new.aclose()
+    return Connection(client or Client(name="none"), limits, transport, resolver)
 
 
-def _sockets(most: int, keep: int) -> httpx.Limits:
-    return httpx.Limits(max_connections=most, max_keepalive_connections=keep)
-
-
-def connect(limits: Limits, transport: Transport | None = None) -> Connection:
-    """Open the pool of connections that one process shares; `transport` stands in for the network in tests."""
-    return httpx.AsyncClient(
-        transport=transport or _Network(limits),
-        trust_env=False,
-        follow_redirects=False,
-        timeout=httpx.Timeout(limits.answer_seconds),
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-    )
-
-
-async def fetch(connection: Connection, url: str, most: int, seconds: float) -> bytes:
-    """GET a public document at an address of the configuration: no token, no redirect, `most` bytes, `seconds` in all.
+async def fetch(connection: Connection, url: str) -> bytes:
+    """GET a key set at an address of the configuration: no token, no redirect, within `keys_bytes` and `keys_seconds`.
 
     Raises ConnectionError that says in a word what happened.
     """
     wanted = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "imnm-cds"}
-    body = bytearray()
+    limits, body = connection.limits, bytearray()
     try:
-        async with asyncio.timeout(seconds), connection.stream("GET", url, headers=wanted) as response:
+        async with (
+            asyncio.timeout(limits.keys_seconds),
+            connection.http.stream("GET", url, headers=wanted) as response,
+        ):
             encoding = response.headers.get("content-encoding", "identity")
             if response.status_code != httpx.codes.OK or encoding != "identity":
                 raise ConnectionError(f"HTTP {response.status_code}")
             async for chunk in response.aiter_raw():
                 body += chunk
-                if len(body) > most:
-                    raise ConnectionError(f"more than {most} bytes")
+                if len(body) > limits.keys_bytes:
+                    raise ConnectionError(f"more than {limits.keys_bytes} bytes")
     except TimeoutError:
         raise ConnectionError("timed out") from None
-    except (httpx.HTTPError, httpx.InvalidURL):
+    except (httpx.HTTPError, httpx.InvalidURL, UnreadableError):
         raise ConnectionError("no connection") from None
     return bytes(body)
 
@@ -157,6 +138,8 @@ class Chart:
         self, connection: Connection, base: str, token: str, limits: Limits, deadline: float
     ) -> None:
         self._connection = connection
+        self._breaker = connection.breaker(base)
+        self._pin: Pin = {}
         self._base = base
         self._headers = _HEADERS | ({"Authorization": f"Bearer {token}"} if token else {})
         self._limits = limits
@@ -238,11 +221,20 @@ class Chart:
         return target
 
     async def _get(self, url: str, query: str = "") -> _Answer:
-        """GET (POST where the query is in the body), tried twice if the server asks for it (429, 503, 504)."""
-        answer = await self._once(url, query)
+        """GET (POST where the query is in the body). A GET is tried twice, once for whichever reason comes first.
+
+        A server may ask for it (429, 503, 504), or close a kept connection just when the next question is on its way:
+        what no byte answered is sent again on a new one (RFC 9110, 9.2.2), for another kept one might be lost alike.
+        """
+        if query:
+            return _accepted(await self._once(url, query))
+        try:
+            answer = await self._once(url)
+        except _LostError:
+            return _accepted(await self._once(url, new=True))
         if answer.status in _TRY_AGAIN:
             await self._pause(answer)
-            answer = await self._once(url, query)
+            answer = await self._once(url)
         return _accepted(answer)
 
     async def _pause(self, answer: _Answer) -> None:
@@ -254,28 +246,73 @@ class Chart:
             raise UnreadableError(f"HTTP {answer.status}")
         await asyncio.sleep(seconds)
 
-    async def _once(self, url: str, query: str) -> _Answer:
+    async def _once(self, url: str, query: str = "", *, new: bool = False) -> _Answer:
         if self.requests >= self._limits.chart_requests:
             raise UnreadableError(f"more than {self.requests} requests for one chart")
         self.requests += 1
         try:
-            request = self._connection.build_request(
+            request = self._connection.http.build_request(
                 "POST" if query else "GET",
                 url,
                 headers=self._headers | (_FORM if query else {}),
                 content=query.encode() if query else None,
+                timeout=self._patience(),
+                extensions={"pin": self._pin, "new": new},
             )
             async with self._turns:
-                return await self._send(request)
+                return await self._watched(request)
         except httpx.TimeoutException:
             raise UnreadableError("timed out") from None
-        except httpx.ConnectError:
-            raise UnreadableError("no connection") from None
+        except httpx.ConnectError as error:
+            said = "its certificate is not trusted" if is_certificate_refused(error) else "no connection"
+            raise UnreadableError(said) from None
         except (httpx.HTTPError, httpx.InvalidURL, zlib.error):
             raise UnreadableError("the connection broke") from None
 
+    def _patience(self) -> httpx.Timeout:
+        """Give up connecting a little before the deadline: cancelled within TLS, httpcore leaves the socket open."""
+        left = max(self._deadline - asyncio.get_running_loop().time(), 0.0)
+        return httpx.Timeout(left, connect=_TO_CONNECT * left)
+
+    async def _watched(self, request: httpx.Request) -> _Answer:
+        """Send, unless the server is left alone or the client's minute is used up, and note whether it answered."""
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        self._permit(begun)
+        try:
+            answer = await self._send(request)
+        except (httpx.HTTPError, _LostError):
+            self._breaker.failed(loop.time())
+            raise
+        except (asyncio.CancelledError, Exception):
+            if loop.time() - begun >= _SILENCE * self._limits.gather_seconds:
+                self._breaker.failed(loop.time())
+            else:
+                self._breaker.given_up()
+            raise
+        if answer.status in _FAILURES:
+            self._breaker.failed(loop.time())
+        else:
+            self._breaker.answered()
+        return answer
+
+    def _permit(self, now: float) -> None:
+        limits = self._limits
+        if not self._breaker.lets_through(now):
+            failures, seconds = limits.failures_in_a_row, limits.rest_seconds
+            raise UnreadableError(
+                f"not asked: the server failed {failures} times in a row, it rests for {seconds:g} s"
+            )
+        if not self._connection.quota.takes_request(now):
+            self._breaker.given_up()
+            requests, size = limits.client_requests, limits.client_bytes // 2**20
+            raise UnreadableError(f"not asked: more than {requests} requests or {size} MiB a minute")
+
     async def _send(self, request: httpx.Request) -> _Answer:
-        response = await self._connection.send(request, stream=True)
+        try:
+            response = await self._connection.http.send(request, stream=True)
+        except (httpx.RemoteProtocolError, httpx.ReadError):
+            raise _LostError("the connection broke") from None
         try:
             wanted = response.status_code in {*_GOOD, _BAD_REQUEST}
             body = await self._body(response) if wanted else b""
@@ -290,13 +327,15 @@ class Chart:
         if len(encodings) > 1 or not _COMPRESSED.issuperset(encodings):
             raise UnreadableError("the answer is compressed in an unknown way")
         inflate = zlib.decompressobj(_GZIP_OR_ZLIB) if encodings else None
-        body = bytearray()
+        body, sent = bytearray(), 0
         async for chunk in response.aiter_raw():
+            sent += len(chunk)
+            self._connection.quota.takes_bytes(len(chunk))
             room = min(self._limits.response_bytes - len(body), self._limits.chart_bytes - self.bytes)
             part = inflate.decompress(chunk, max(room, 0) + 1) if inflate else chunk
             body += part
             self.bytes += len(part)
-            if len(body) > self._limits.response_bytes:
+            if max(len(body), sent) > self._limits.response_bytes:
                 raise UnreadableError(f"the answer has more than {self._limits.response_bytes} bytes")
             if self.bytes > self._limits.chart_bytes:
                 raise UnreadableError(f"more than {self._limits.chart_bytes} bytes for one chart")

@@ -6,7 +6,7 @@ if it lies on the base's own origin; scheme, host and port always come from the 
 
 import re
 from collections.abc import Iterator
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from cds_service.fhir.bundle import UnreadableError
 
@@ -14,6 +14,7 @@ _NEVER = re.compile(
     r"[\x00-\x1f\x7f-\x9f\\\ud800-\udfff]"
 )  # control characters, backslash, halves of a character
 _ASCII = "".join(map(chr, range(0x21, 0x7F)))
+_DECODED = 4  # times: no honest path is encoded so often
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -34,8 +35,24 @@ def next_address(base: str, asked: str, link: str) -> str:
     for spelling in _spellings(parts.hostname or "", parts.port, parts.scheme):
         rest = target[len(spelling) :]
         if target[: len(spelling)].lower() == spelling and rest[:1] in {"/", "?"}:
+            if not _is_below(parts.path, rest.partition("?")[0]):
+                raise UnreadableError("it lies outside the path of fhir_base")
             return f"{parts.scheme}://{parts.netloc}{rest}"
     raise UnreadableError("it lies on another server")
+
+
+def _is_below(base: str, path: str) -> bool:
+    """Whether a path is the base's or below it, whoever may decode it on the way and however often."""
+    for _ in range(_DECODED):
+        steps = re.split(r"[/\\]", path)
+        if any(step.partition(";")[0] in {".", ".."} for step in steps):  # Tomcat reads "..;x" as ".."
+            return False
+        if path != base and not path.startswith(f"{base}/"):
+            return False
+        path, before = unquote(path), path
+        if path == before:
+            return True
+    return False
 
 
 def _spellings(host: str, port: int | None, scheme: str) -> Iterator[str]:

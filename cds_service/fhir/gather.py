@@ -24,7 +24,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cds_service.fhir.bundle import SearchSet, UnreadableError
-from cds_service.fhir.client import AskOtherwiseError, Chart, Connection, NotOfferedError
+from cds_service.fhir.client import AskOtherwiseError, Chart, NotOfferedError
+from cds_service.fhir.network import Connection
 from cds_service.fhir.queries import BY_KEY, PHASE_1, QUERIES, Parameters, Query, search_value, supplied
 from cds_service.security.clients import Caller
 from cds_service.settings.limits import Limits

@@ -81,7 +81,7 @@ def registered(
     settings: Settings,
     known: Callers,
     services: Iterable[str],
-    fetch: Fetch,
+    fetches: Mapping[str, Fetch],
     timer: Callable[[], float],
     limits: Limits,
     secret: bytes,
@@ -96,7 +96,9 @@ def registered(
         if client.jwks_file:
             key = keys_of_file(client.jwks_file, client.algorithms)
         else:
-            key = FetchedKeys(client.jwks_url or "", client.algorithms, fetch, timer, limits).key
+            key = FetchedKeys(
+                client.jwks_url or "", client.algorithms, fetches[client.name], timer, limits
+            ).key
         own = {base: caller for base, caller in known.items() if caller.client is client}
         trust = Trust(frozenset(client.algorithms), client.jwks_url or "")
         one = Provable(trust, _audiences(client, settings.public_url, ids), key, own)

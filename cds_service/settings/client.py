@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from cds_service.errors import first_problem
+from cds_service.settings.addresses import refusal_of_url
 from fhir_mapping.versions import is_read
 from models.inputs import PartName
 
@@ -160,6 +161,10 @@ class Client(BaseModel):
     pilot_users: frozenset[Annotated[str, AfterValidator(_user)]] = frozenset()
     accepted_by: Annotated[str, Field(max_length=ACCEPTED_BY_AT_MOST), AfterValidator(_display)] | None = None
     accepted_on: Annotated[date, BeforeValidator(_day)] | None = None
+    ca_file: Path | None = None
+    private_network: bool = False
+    plain_http: bool = False
+    answer_seconds: Annotated[float, Field(ge=0.5, le=10)] | None = None
     use_instead: BaseUrl | None = None
     fhir_version: FhirVersion = "R4"
     time_zone: Zone = "UTC"
@@ -186,6 +191,15 @@ class Client(BaseModel):
             raise ValueError(f'client {self.name}: auth = "jwt" needs one of jwks_url and jwks_file')
         elif not self.algorithms:
             raise ValueError(f"client {self.name}: algorithms is empty")
+        return self
+
+    @model_validator(mode="after")
+    def _bases_may_be_connected_to(self) -> "Client":
+        named = [("fhir_base", url) for url in self.fhir_base]
+        named += [("jwks_url", self.jwks_url)] if self.jwks_url else []
+        for setting, url in named:
+            if why := refusal_of_url(url, private_network=self.private_network, plain_http=self.plain_http):
+                raise ValueError(f"client {self.name}: {setting}: {why}")
         return self
 
     @field_validator("order_codes", mode="before")

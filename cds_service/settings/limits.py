@@ -1,6 +1,6 @@
 """What we bound: every limit on the outside world, with its unit and its reason (`docs/configuration.md`)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,14 @@ class Limits:
     url_characters: int = 1500  # proxies cut at 2,000 and more; longer queries go by POST _search
     retry_seconds: float = 0.5  # the longest Retry-After that is worth waiting for
     parallel_calls: int = 100  # hook calls at once in one process; beyond it 503
-    connections: int = 100  # sockets to FHIR servers in one process, beside those for a second try
+    client_calls: int = 40  # of these for one client: two hospitals whose servers hang leave 20 to the others
+    connections: int = (
+        100  # sockets to each FHIR server of a client in one process, beside those for a second try
+    )
+    client_requests: int = 6000  # to the FHIR servers of one client a minute: 2,000 charts without prefetch
+    client_bytes: int = 512 * 1024 * 1024  # of their answers a minute: 70 Mbit/s, 1,000 charts of 0.5 MB
+    failures_in_a_row: int = 20  # of one FHIR server, 3 to 8 a chart; then it rests
+    rest_seconds: float = 5.0  # it is left alone so long; the next chart opened after an outage is read
     feedback_bytes: int = 1024 * 1024  # a batch of 1,000 items with comments is 0.5 MB
     store_seconds: float = 1.5  # waiting for the disk or another process before feedback ends with 503
     forgotten_rows: int = 500  # too old ones of a kind, deleted with one write: some 10 ms on a busy machine
@@ -38,6 +45,10 @@ class Limits:
     keys_kept_seconds: float = (
         24 * 3600.0
     )  # a set whose address fails: a night's outage, not a thief's holiday
+
+    def answering_within(self, seconds: float | None) -> "Limits":
+        """Return the limits of a client that has its own `answer_seconds`; None: it has none."""
+        return self if seconds is None else replace(self, answer_seconds=seconds)
 
     @property
     def gather_seconds(self) -> float:

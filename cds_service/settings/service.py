@@ -16,6 +16,7 @@ from pydantic_settings import SettingsError as UnreadableVariableError
 
 from cds_service.errors import first_problem
 from cds_service.settings.client import PLAIN, Client, Origin, SecureUrl
+from cds_service.settings.limits import Limits
 from models.registry import default_folder
 
 ENVIRONMENT_PREFIX = "IMNM_CDS_"
@@ -79,6 +80,12 @@ class Settings(BaseSettings):
             raise ValueError(f'client {unproved[0]}: needs auth = "jwt": client {named[0]} has an audience')
         return self
 
+    @property
+    def longest_answer_seconds(self) -> float:
+        """The longest that an answer may take: a worker that ends must wait for it."""
+        usual = Limits().answer_seconds
+        return max((client.answer_seconds or usual for client in self.client), default=usual)
+
 
 def load_settings(file: Path | None = None) -> Settings:
     """Read the settings from `file` (none: defaults) and the environment; raises SettingsError in one line."""
@@ -114,7 +121,8 @@ def _resolve_paths(file: Path, values: dict[str, Any]) -> None:
     blocks = values.get("client")
     holders = [(values, "model"), (values, "store")]
     for block in blocks if isinstance(blocks, list) else []:
-        holders += [(block, name) for name in ("site_map", "jwks_file") if isinstance(block, dict)]
+        files = ("site_map", "jwks_file", "ca_file")
+        holders += [(block, name) for name in files if isinstance(block, dict)]
     for holder, name in holders:
         if isinstance(holder.get(name), str):
             holder[name] = file.parent / holder[name]

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -75,13 +75,16 @@ def create_app(
     for caller in known.values():
         check_suggestions(model, caller.cards)
     discovery = enabled(document, settings.services, settings.prefetch)
-    connection = connect(limits, transport)
-    get = partial(fetch, connection, most=limits.keys_bytes, seconds=limits.keys_seconds)
+    connections = {
+        client.name: connect(limits.answering_within(client.answer_seconds), transport, client)
+        for client in settings.client
+    }
+    fetches = {name: partial(fetch, connection) for name, connection in connections.items()}
     services = [service["id"] for service in discovery["services"]]
     parts = Parts(
         limits=limits,
-        registered=registered(settings, known, services, get, timer, limits, secret),
-        connection=connection,
+        registered=registered(settings, known, services, fetches, timer, limits, secret),
+        connections=connections,
         model=model,
         clock=clock,
         events=Events(write, clock),
@@ -111,7 +114,9 @@ def _application(parts: Parts, discovery: Mapping[str, Any], settings: Settings)
             Event.STARTED, clients=len(settings.client), services=services, model=name, rules=VERSION
         )
         ready.set()
-        async with parts.connection:
+        async with AsyncExitStack() as opened:
+            for connection in parts.connections.values():
+                await opened.enter_async_context(connection)
             yield
         ready.clear()
         if parts.store:

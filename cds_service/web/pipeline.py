@@ -13,8 +13,8 @@ from cds_service.cards.assessment import Assessment, EligibilityUnknown, assess
 from cds_service.cards.render import Card, render
 from cds_service.errors import EhrError, EligibilityUnknownError, OtherVersionError
 from cds_service.events import Events
-from cds_service.fhir.client import Connection
 from cds_service.fhir.gather import Gathering, gather
+from cds_service.fhir.network import Connection
 from cds_service.security.clients import Caller, Registered, authenticate, authorise
 from cds_service.settings.limits import Limits
 from cds_service.web.audit import acceptance, audited, shown, token_use
@@ -32,7 +32,7 @@ class Parts:
 
     limits: Limits
     registered: Registered
-    connection: Connection
+    connections: Mapping[str, Connection]  # by the name of the client: each has a bulkhead of its own
     model: Model
     clock: Callable[[], datetime]
     events: Events
@@ -71,17 +71,18 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
     is_shown = caller.client.shows_cards_to(request.user_id)
     if caller.client.mode == "pilot":
         call.audit["shown"] = "yes" if is_shown else "no"
-    as_of, deadline = parts.clock(), call.begun + parts.limits.gather_seconds
-    gathering = await gather(
-        caller,
-        request.patient_id,
-        request.token,
-        request.prefetch,
-        as_of=as_of,
-        connection=parts.connection,
-        limits=parts.limits,
-        deadline=deadline,
-    )
+    as_of, connection = parts.clock(), parts.connections[caller.client.name]
+    async with connection.turn():
+        gathering = await gather(
+            caller,
+            request.patient_id,
+            request.token,
+            request.prefetch,
+            as_of=as_of,
+            connection=connection,
+            limits=connection.limits,
+            deadline=call.begun + connection.limits.gather_seconds,
+        )
     call.audit.update(token=token_use(request, gathering.fhir_requests))
     assessment = assess(gathering.gathered, as_of, parts.model)
     call.audit.update(audited(gathering, assessment, caller.cards))

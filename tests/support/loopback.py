@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -9,11 +10,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Asked:
-    """One request: `path` with its query, and how many came before it on the same connection."""
+    """One request: `path` with its query, how many came before it on the same connection, and its headers."""
 
     method: str
     path: str
     before: int
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -27,6 +29,7 @@ class Loopback:
 
 
 Answer = Callable[[Loopback, Asked], bytes | None]
+HANG = b"hang"  # as an answer: none comes, and the connection stays
 
 
 def response(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> bytes:
@@ -40,7 +43,7 @@ def response(body: object, status: int = 200, headers: Mapping[str, str] | None 
 
 
 @asynccontextmanager
-async def loopback(answer: Answer) -> AsyncIterator[Loopback]:
+async def loopback(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[Loopback]:
     """Serve until the block ends. An answer of None closes the connection without a byte."""
     server = Loopback()
     open_now: set[asyncio.Task[None] | None] = set()
@@ -50,14 +53,14 @@ async def loopback(answer: Answer) -> AsyncIterator[Loopback]:
         server.connections += 1
         try:
             await _converse(server, answer, reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+        except (asyncio.IncompleteReadError, OSError, asyncio.CancelledError):
             pass  # the other side has enough, or the server ends
         finally:
             writer.close()
 
-    listening = await asyncio.start_server(connected, "127.0.0.1", 0)
+    listening = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
     server.port = listening.sockets[0].getsockname()[1]
-    server.base = f"http://127.0.0.1:{server.port}/fhir"
+    server.base = f"https://localhost:{server.port}/fhir" if tls else f"http://127.0.0.1:{server.port}/fhir"
     try:
         yield server
     finally:
@@ -75,15 +78,16 @@ async def _converse(
     while True:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         method, path, _ = head.split(" ", 2)
-        length = [
-            line.partition(":")[2] for line in head.split("\r\n") if line.lower().startswith("content-length")
-        ]
-        await reader.readexactly(int(length[0]) if length else 0)
-        asked = Asked(method, path, before)
+        lines = (line.partition(":") for line in head.split("\r\n")[1:] if line)
+        named = {name.lower(): value.strip() for name, _, value in lines}
+        await reader.readexactly(int(named.get("content-length", 0)))
+        asked = Asked(method, path, before, named)
         server.asked.append(asked)
         sent = answer(server, asked)
         if sent is None:
             return
+        if sent is HANG:
+            await asyncio.sleep(3600)
         writer.write(sent)
         await writer.drain()
         if b"\r\nConnection: close\r\n" in sent:

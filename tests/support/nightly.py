@@ -1,4 +1,4 @@
-"""How much of a long test runs: a little with every change, all of it at night."""
+"""How many cases a long test runs: few on every push, all of them where `IMNM_NIGHTLY=1` is set (`make nightly`)."""
 
 import os
 
@@ -6,5 +6,5 @@ NIGHTLY = bool(os.environ.get("IMNM_NIGHTLY"))
 
 
 def count(small: int, nightly: int) -> int:
-    """The number of repetitions that this run can afford."""
+    """Return the number for this run."""
     return nightly if NIGHTLY else small

@@ -15,7 +15,10 @@ ASKED = f"{BASE}/Observation?patient=p1"
         ("https://ehr.example:443/fhir?_getpages=1", f"{BASE}?_getpages=1"),
         ("http://ehr.example/fhir?_getpages=1", f"{BASE}?_getpages=1"),
         ("http://ehr.example:80/fhir?_getpages=1", f"{BASE}?_getpages=1"),
-        ("/other/path?page=2#x", "https://ehr.example/other/path?page=2"),
+        ("/fhir/other/path?page=2#x", f"{BASE}/other/path?page=2"),
+        ("../fhir/Observation?page=2", f"{BASE}/Observation?page=2"),
+        (f"{BASE}/Observation/a%2Fb?page=2", f"{BASE}/Observation/a%2Fb?page=2"),
+        (f"{BASE}/?page=../../x", f"{BASE}/?page=../../x"),
         ("?page=2", f"{BASE}/Observation?page=2"),
         ("Observation?page=2", f"{BASE}/Observation?page=2"),
         ("//ehr.example/fhir?page=2", f"{BASE}?page=2"),
@@ -61,6 +64,41 @@ def test_a_next_link_that_leads_elsewhere_is_not_followed(link):
 @pytest.mark.parametrize(
     "link",
     [
+        "/",
+        "/other/path?page=2",
+        "/fhirx?page=2",
+        "/FHIR?page=2",
+        "/x?page=2/../fhir",
+        "../../admin",
+        "../admin",
+        f"{BASE}/../admin",
+        f"{BASE}/%2e%2e/admin",
+        f"{BASE}/%2E./admin",
+        f"{BASE}/.%2e/admin",
+        f"{BASE}/%252e%252e/admin",
+        f"{BASE}/%25252e%25252e/admin",
+        f"{BASE}/%2525252525252e%2525252525252e/admin",
+        f"{BASE}/..%2fadmin",
+        f"{BASE}/..%5cadmin",
+        f"{BASE}/x%5c..%5c..%5cadmin",
+        f"{BASE}/..;/admin",
+        f"{BASE}/..;x=1/admin",
+        f"{BASE}/%2e%2e%3bx/admin",
+        f"{BASE}/./Observation",
+        f"{BASE}/x/..",
+        f"{BASE}%2f..%2fadmin",
+        "https://ehr.example?page=2",
+        "https://ehr.example/%66hir/../admin",
+    ],
+)
+def test_a_next_link_that_leaves_the_path_of_the_base_is_not_followed(link):
+    with pytest.raises(UnreadableError, match=r"it lies outside the path of fhir_base"):
+        next_address(BASE, ASKED, link)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
         "",
         "https:\\\\evil.example",
         "\\\\evil.example/fhir",
@@ -86,3 +124,9 @@ def test_a_port_is_part_of_the_server():
     assert next_address(base, f"{base}/Condition?x=1", "https://[::1]:8080/fhir?page=2") == f"{base}?page=2"
     with pytest.raises(UnreadableError):
         next_address(base, f"{base}/Condition?x=1", "http://[::1]/fhir?page=2")
+
+
+def test_a_base_without_a_path_leaves_all_of_its_server():
+    base = "https://ehr.example"
+    assert next_address(base, f"{base}/Condition?x=1", "/other?page=2") == f"{base}/other?page=2"
+    assert next_address(base, f"{base}/Condition?x=1", f"{base}?page=2") == f"{base}?page=2"

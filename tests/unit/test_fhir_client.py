@@ -1,6 +1,7 @@
 import asyncio
 import json
 import os
+import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -269,6 +270,27 @@ class TestTrying:
         await found(ehr, seconds=0.5, retry_seconds=1)
         assert len(ehr.requests) == 1
 
+    async def test_never_twice_for_two_reasons(self):
+        """A connection that was lost, then a server that is busy, then one that is well."""
+        answers = [None, response({}, 503), response({"resourceType": "Bundle", "total": 0})]
+
+        async with loopback(lambda server, asked: answers[len(server.asked) - 1]) as server:
+            bounds = Limits()
+            async with connect(bounds) as connection:
+                chart = Chart(connection, server.base, "", bounds, asyncio.get_running_loop().time() + 5)
+                assert (await chart.search("Condition", ALL)).failure == "HTTP 503"
+        assert len(server.asked) == 2
+
+    @pytest.mark.parametrize("code", [429, 503, 504])
+    async def test_never_again_what_was_posted(self, code):
+        ehr = EhrSimulator(conditions(1)).bend(sim.status(code, retry_after="0"), times=1)
+        assert (await found(ehr, url_characters=20)).failure == f"HTTP {code}"
+        assert [request.method for request in ehr.requests] == ["POST"]
+
+    async def test_counts_among_the_requests_of_a_chart(self):
+        ehr = EhrSimulator(conditions(1)).bend(sim.status(503), times=1)
+        assert (await found(ehr, chart_requests=1)).failure == "more than 1 requests for one chart"
+
 
 class TestLimits:
     @pytest.mark.parametrize("fault", [sim.hang, sim.drip])
@@ -310,6 +332,16 @@ class TestLimits:
             await chart.read("Patient", "p1")
             result = await chart.search("Condition", ALL)
         assert result.failure == failure.format(size + patient_size + more)
+
+    @pytest.mark.parametrize("more", [0, -1])
+    async def test_bytes_of_an_answer_that_unpack_to_nothing(self, more):
+        """Empty blocks of deflate: as much as one likes on the wire, not one byte unpacked."""
+        packer = zlib.compressobj(wbits=31)
+        content = packer.flush(zlib.Z_SYNC_FLUSH) + b"\x00\x00\x00\xff\xff" * 400
+        ehr = EhrSimulator(conditions(1)).bend(sim.encoded_as("gzip", content))
+        failure = (await found(ehr, response_bytes=len(content) + more)).failure
+        limit = f"the answer has more than {len(content) + more} bytes"
+        assert failure == ("the answer is cut off" if more == 0 else limit)
 
     async def test_bytes_of_a_chart_that_are_used_up_are_not_even_unpacked(self):
         ehr = EhrSimulator(conditions(20)).bend(sim.gzip_bomb)
@@ -397,8 +429,8 @@ async def test_proxies_and_netrc_of_the_environment_are_not_used(monkeypatch, tm
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("NETRC", str(netrc))
     async with connect(Limits()) as connection:
-        assert connection._mounts == {}
-        assert not connection.trust_env
+        assert connection.http._mounts == {}
+        assert not connection.http.trust_env
     ehr = EhrSimulator(conditions(1))
     await found(ehr)
     assert "authorization" not in ehr.requests[0].headers

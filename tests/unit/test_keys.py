@@ -268,11 +268,11 @@ class TestTheRequestForASet:
         ehr = EhrSimulator(base=ISSUER)
         if fault:
             ehr.bend(*fault)
-        connection = connect(Limits(), ehr)
+        connection = connect(Limits(keys_bytes=most, keys_seconds=seconds), ehr)
         try:
-            return await fetch(connection, URL, most, seconds), ehr
+            return await fetch(connection, URL), ehr
         finally:
-            await connection.aclose()
+            await connection.http.aclose()
             assert (len(ehr.requests), ehr.strays) == (1, [])
             assert "authorization" not in ehr.requests[0].headers
 

@@ -104,7 +104,7 @@ def from_server(
 
 async def _from_server(patient_id: str, caller: Caller, as_of: datetime, model: Model) -> Assessment:
     limits = replace(Limits(), answer_seconds=SERVER_SECONDS)
-    async with connect(limits) as connection:
+    async with connect(limits, client=caller.client) as connection:
         deadline = asyncio.get_running_loop().time() + limits.gather_seconds
         gathering = await gather(
             caller, patient_id, "", {}, as_of=as_of, connection=connection, limits=limits, deadline=deadline

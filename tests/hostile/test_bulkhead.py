@@ -1,0 +1,245 @@
+"""What one hospital's FHIR server does costs another hospital nothing, and nobody reads another's patient."""
+
+import asyncio
+import random
+from collections import Counter
+from unittest.mock import patch
+
+import pytest
+
+from cds_service.fhir.client import connect as open_connection
+from cds_service.settings.client import Client
+from cds_service.settings.limits import Limits
+from cds_service.settings.service import Settings
+from tests.support import ehr_simulator as sim
+from tests.support.charts import enzyme, healthy_chart, imnm_chart
+from tests.support.ehr_simulator import EhrSimulator
+from tests.support.loopback import HANG, loopback, response
+from tests.support.network import networked, of_chart
+from tests.support.nightly import count
+from tests.support.service import authorization, call_body, running
+
+
+def hospital(name: str, base: str, **members: object) -> Client:
+    return Client(**({"name": name, "fhir_base": base, "accept_unknown_status": True} | members))
+
+
+async def test_while_the_server_of_one_hangs_under_60_calls_the_other_loses_none_of_200_charts():
+    charts = [*imnm_chart("p1"), *healthy_chart("p2")]
+    async with loopback(lambda *_: HANG) as dead, loopback(of_chart(charts)) as live:
+        clients = (hospital("dead", dead.base), hospital("live", live.base, answer_seconds=10))
+        async with networked(*clients, limits=Limits(failures_in_a_row=10**6)) as service:
+            ended: Counter[int] = Counter()
+            over = asyncio.Event()
+
+            async def keeps_calling() -> None:
+                while not over.is_set():
+                    answer = await service.hook(call_body(fhirServer=dead.base))
+                    ended[answer.status_code] += 1
+                    await asyncio.sleep(0.5)
+
+            callers = [asyncio.ensure_future(keeps_calling()) for _ in range(60)]
+            await asyncio.sleep(0.3)
+            read = Counter()
+            for batch in range(20):
+                patients = ["p1", *["p2"] * 9] if batch % 2 else ["p2"] * 10
+                bodies = [call_body(patient_id, fhirServer=live.base) for patient_id in patients]
+                for answer in await asyncio.gather(*map(service.hook, bodies)):
+                    read[answer.status_code, len(answer.json().get("cards", ()))] += 1
+            over.set()
+            await asyncio.gather(*callers)
+            unread = [a["failed"] for a in service.audits() if a.get("client") == "live" and a["failed"]]
+    assert unread == []
+    assert read == {(200, 1): 10, (200, 0): 190}
+    assert ended[412] >= 40
+    assert ended[503] >= 20
+    assert set(ended) == {412, 503}, ended
+
+
+@pytest.mark.parametrize(("more", "refused"), [(0, 0), (1, 1), (5, 5)])
+async def test_calls_of_a_client_beyond_its_turns_are_refused_and_may_come_again(more, refused):
+    limits = Limits(client_calls=4, answer_seconds=0.6, render_seconds=0.3)
+    async with running(EhrSimulator(imnm_chart()).bend(sim.hang), limits=limits) as service:
+        answers = await asyncio.gather(*(service.hook(call_body()) for _ in range(4 + more)))
+        busy = [answer for answer in answers if answer.status_code == 503]
+        assert len(busy) == refused
+        assert all(answer.headers["retry-after"] == "1" for answer in busy)
+        assert (await service.hook(call_body())).status_code == 412
+
+
+@pytest.mark.parametrize(("client", "milliseconds"), [({}, 700), ({"answer_seconds": 0.5}, 300)])
+async def test_a_client_waits_as_long_as_its_block_says(client, milliseconds):
+    limits = Limits(answer_seconds=0.9, render_seconds=0.2)
+    ehr = EhrSimulator(imnm_chart()).bend(sim.hang)
+    configured = Settings(client=(hospital("h", sim.BASE, **client),))
+    async with running(ehr, configured, limits) as service:
+        await service.hook(call_body())
+        (audit,) = service.audits()
+    assert milliseconds <= audit["milliseconds"] < milliseconds + 150
+
+
+def test_the_longest_answer_is_that_of_the_most_patient_client():
+    def settings(*seconds: float | None) -> Settings:
+        return Settings(
+            client=tuple(
+                hospital(f"h{n}", f"https://h{n}.example", answer_seconds=s) for n, s in enumerate(seconds)
+            )
+        )
+
+    assert settings().longest_answer_seconds == 2.0
+    assert settings(None, 0.5).longest_answer_seconds == 2.0
+    assert settings(None, 7, 0.5).longest_answer_seconds == 7
+    assert settings(0.5, 1).longest_answer_seconds == 1
+
+
+class TestAServerThatFails:
+    LIMITS = Limits(failures_in_a_row=6, rest_seconds=0.3)
+
+    async def test_is_left_alone_read_again_after_its_rest_and_never_taken_for_empty(self):
+        ehr = EhrSimulator(imnm_chart()).bend(sim.status(500))
+        async with running(ehr, limits=self.LIMITS) as service:
+            for _ in range(10):
+                answer = await service.hook(call_body())
+                assert answer.status_code == 412
+            assert "the server failed 6 times in a row, it rests for 0.3 s" in answer.text
+            assert len(ehr.requests) == 6
+            assert "other" not in service.audits()[-1]["failed"].values()
+            ehr.bends.clear()
+            await asyncio.sleep(0.35)
+            first, second = [await service.hook(call_body()) for _ in range(2)]
+        assert first.status_code in {200, 412}, "one question goes first, the others need not wait for it"
+        assert len(second.json()["cards"]) == 1
+
+    @pytest.mark.parametrize(
+        "fault",
+        [sim.status(401), sim.status(404), sim.status(429), sim.status(501), sim.status(302), sim.truncated],
+    )
+    async def test_is_none_that_answers_whatever_it_says(self, fault):
+        ehr = EhrSimulator(imnm_chart()).bend(fault)
+        async with running(ehr, limits=self.LIMITS) as service:
+            for _ in range(5):
+                await service.hook(call_body())
+        assert len(ehr.requests) >= 15
+
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            sim.refuse_connection,
+            sim.reset,
+            sim.half_closed,
+            sim.slow_to_connect,
+            sim.status(503),
+            sim.hang,
+            sim.drip,
+        ],
+    )
+    async def test_is_one_that_does_not_answer(self, fault):
+        ehr = EhrSimulator(imnm_chart()).bend(fault)
+        limits = Limits(failures_in_a_row=6, rest_seconds=9, answer_seconds=0.6, render_seconds=0.4)
+        async with running(ehr, limits=limits) as service:
+            for _ in range(6):
+                await service.hook(call_body())
+            before = len(ehr.requests)
+            answer = await service.hook(call_body())
+        assert len(ehr.requests) == before
+        assert "times in a row" in answer.text
+
+    async def test_does_not_stop_the_asking_of_another(self):
+        async with (
+            loopback(lambda *_: response(b"", 500)) as bad,
+            loopback(of_chart(healthy_chart("p1"))) as good,
+        ):
+            clients = (hospital("bad", bad.base), hospital("good", good.base))
+            async with networked(*clients, limits=self.LIMITS) as service:
+                for _ in range(5):
+                    assert (await service.hook(call_body(fhirServer=bad.base))).status_code == 412
+                    assert (await service.hook(call_body(fhirServer=good.base))).json() == {"cards": []}
+        assert len(bad.asked) == 6
+
+
+@pytest.mark.parametrize("bounds", [{"client_requests": 5}, {"client_bytes": 2000}])
+async def test_a_minute_of_a_client_has_an_end_that_is_said(bounds):
+    ehr = EhrSimulator(imnm_chart())
+    async with running(ehr, limits=Limits(**bounds)) as service:
+        await service.hook(call_body())
+        answer = await service.hook(call_body())
+        assert answer.status_code == 412
+        assert "a minute" in answer.text
+        assert service.audits()[-1]["failed"]["conditions"].startswith("not asked: more than")
+    assert len(ehr.requests) <= 17
+
+
+class Tenants:
+    """Two hospitals behind one transport, each with its own server, token and twenty patients of the same ids."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.ehrs = {}
+        for name in ("a", "b"):
+            base = f"https://{name}.example/fhir"
+            chart = [resource for number in range(20) for resource in self._patient(name, number)]
+            self.ehrs[name] = EhrSimulator(chart, base=base, token=f"token-{name}")
+
+    @staticmethod
+    def value(name: str, number: int) -> int:
+        """The CK of a patient, which no other patient of either hospital has."""
+        return 4000 + 100 * number + (50 if name == "b" else 0)
+
+    def _patient(self, name: str, number: int) -> list[dict]:
+        patient_id = f"p{number}"
+        chart = [r for r in imnm_chart(patient_id) if r.get("id") != "ck"]
+        chart.append(enzyme("2157-6", "ck", self.value(name, number), 20, patient_id))
+        return [r if r["resourceType"] == "Patient" else r | {"id": f"{patient_id}-{r['id']}"} for r in chart]
+
+    def transport(self, limits: Limits, transport: object, client: Client) -> object:
+        return open_connection(limits, self.ehrs[client.name], client)
+
+    def bent(self) -> None:
+        """Let each server do something else wrong, or nothing."""
+        others = sim.with_entries(self._patient("a", 19))
+        faults = [
+            None,
+            None,
+            sim.status(500),
+            sim.truncated,
+            sim.reset,
+            sim.status(429, retry_after="0"),
+            others,
+        ]
+        for ehr in self.ehrs.values():
+            ehr.bends.clear()
+            if fault := self.random.choice(faults):
+                ehr.bend(fault, self.random.choice(("", "Observation", "MedicationRequest", "Condition")))
+
+
+async def test_every_card_speaks_of_its_own_patient_while_two_hospitals_call_at_once():
+    """P1: 20 patients × 2 tenants, interleaved, with faults."""
+    tenants, calls = Tenants(7), count(120, 1000)
+    configured = Settings(client=tuple(hospital(name, ehr.base) for name, ehr in tenants.ehrs.items()))
+    of = {Tenants.value(name, n): (name, n) for name in ("a", "b") for n in range(20)}
+    shown = Counter()
+
+    async def one(service, number: int) -> None:
+        name, n = tenants.random.choice("ab"), tenants.random.randrange(19)
+        crossed = number % 10 == 0
+        token = f"token-{'ba'['ab'.index(name)] if crossed else name}"
+        server = tenants.ehrs[name].base
+        body = call_body(f"p{n}", fhirServer=server, fhirAuthorization=authorization(token))
+        answer = await service.hook(body)
+        if crossed:
+            assert answer.status_code == 412, "the token of one hospital opens nothing in the other"
+            return
+        for card in answer.json().get("cards", ()):
+            values = {value for value in of if f"{value:,}" in card["summary"] + card["detail"]}
+            assert values <= {Tenants.value(name, n)}, (name, n, card)
+            shown[bool(values)] += 1
+
+    limits = Limits(failures_in_a_row=10**6)
+    with patch("cds_service.web.app.connect", tenants.transport):
+        async with running(None, configured, limits) as service:
+            for start in range(0, calls, 20):
+                tenants.bent()
+                await asyncio.gather(*(one(service, number) for number in range(start, start + 20)))
+    assert shown[True] > calls / 3
+    strays = {name: set(ehr.strays) for name, ehr in tenants.ehrs.items()}
+    assert all(found <= {"another token"} for found in strays.values())
