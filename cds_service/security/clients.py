@@ -80,19 +80,15 @@ class Proof:
 def registered(
     settings: Settings,
     known: Callers,
-    services: Iterable[str],
+    services: Collection[str],
     fetches: Mapping[str, Fetch],
     timer: Callable[[], float],
     limits: Limits,
     secret: bytes,
 ) -> Registered:
     """Prepare what proves a caller, and read the key files; raises SettingsError in one line."""
-    each = {client.name: client for client in settings.client}
     provable: dict[tuple[str, str], Provable] = {}
-    ids = tuple(services)
-    for client in each.values():
-        if client.auth == "none":
-            continue
+    for client in (client for client in settings.client if client.auth == "jwt"):
         if client.jwks_file:
             key = keys_of_file(client.jwks_file, client.algorithms)
         else:
@@ -101,7 +97,7 @@ def registered(
             ).key
         own = {base: caller for base, caller in known.items() if caller.client is client}
         trust = Trust(frozenset(client.algorithms), client.jwks_url or "")
-        one = Provable(trust, _audiences(client, settings.public_url, ids), key, own)
+        one = Provable(trust, _audiences(client, settings.public_url, services), key, own)
         provable |= {(issuer, client.tenant or ""): one for issuer in client.issuer}
     unproved = {base: caller for base, caller in known.items() if caller.client.auth == "none"}
     return Registered(unproved, provable, secret)

@@ -9,6 +9,7 @@ import pytest
 
 from cds_service.cards.assessment import assess
 from cds_service.cards.card_settings import CardSettings
+from cds_service.cards.identity import CALL_BITS, CHECK_BITS
 from cds_service.cards.render import render
 from cds_service.cards.to_do import to_do
 from cds_service.commands.chart_file import read_bundle
@@ -148,23 +149,27 @@ def test_uuids_are_of_version_8_and_all_different():
     assert {UUID(u).version for u in uuids} == {8}
 
 
-def test_the_first_60_bits_stay_while_the_state_stays_and_the_last_32_belong_to_the_call():
+def test_the_first_48_bits_stay_while_the_state_stays_and_those_of_the_call_are_its_own():
     one, other = (UUID(cards_of("high-overdue", instance=i)[0]["uuid"]) for i in ("a", "b"))
     assert stable(one) == stable(other)
-    assert one.int & (1 << 32) - 1 != other.int & (1 << 32) - 1
+    assert of_the_call(one) != of_the_call(other)
     again = UUID(cards_of("srp-ild", instance="a")[0]["uuid"])
-    assert again.int & (1 << 32) - 1 == one.int & (1 << 32) - 1
+    assert of_the_call(again) == of_the_call(one)
 
 
 @pytest.mark.parametrize("change", [{"secret": b"another secret"}, {"client": "other"}, {"service": "other"}])
-def test_the_first_60_bits_change_with_secret_client_and_service(change):
+def test_the_first_48_bits_change_with_secret_client_and_service(change):
     assert stable(UUID(cards_of("high-overdue", **change)[0]["uuid"])) != stable(
         UUID(CARDS["high-overdue"]["uuid"])
     )
 
 
 def stable(uuid):
-    return (uuid.int >> 80, uuid.int >> 64 & 0xFFF)
+    return uuid.int >> 80
+
+
+def of_the_call(uuid):
+    return uuid.int >> CHECK_BITS & (1 << CALL_BITS) - 1
 
 
 def unread(*keys):

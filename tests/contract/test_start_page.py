@@ -20,6 +20,7 @@ from unittest.mock import patch
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -37,6 +38,7 @@ from cds_service.settings.limits import Limits
 from cds_service.web.app import create_app
 from cds_service.web.pages.card import show_card
 from cds_service.web.store import Store
+from tests.support.feedback import SECRET, issued
 from tests.support.service import TABLES, _model
 
 NAMES = [sample.name for sample in samples().patients]
@@ -118,6 +120,7 @@ async def demonstration(folder, bundles=None, service=None, *, keeps_feedback=Tr
     """The demonstration in one process as of the base day; `service` may stand in for a broken one."""
     bundles = bundles or {name: chart(name) for name in NAMES}
     settings = demo_settings(ADDRESSES.fhir, folder / "feedback.db")
+    settings = settings.model_copy(update={"card_secret": SecretStr(SECRET)})
     if not keeps_feedback:
         settings = settings.model_copy(update={"store": None})
     connected = {}
@@ -326,8 +329,8 @@ async def test_feedback_on_a_card_that_another_client_showed_names_patient_and_s
     await visitor.get(f"/card/{card['uuid']}", 404)
 
 
-async def test_feedback_on_a_card_that_was_never_issued_is_shown_without_words(visitor):
-    uuid = "d63a2834-b45a-4616-8a5e-c08353762b85"
+async def test_feedback_on_a_card_of_an_earlier_demonstration_is_shown_without_words(visitor):
+    uuid = issued(1, "demonstration")
     common = {"card": uuid, "outcomeTimestamp": "2026-03-01T09:30:00Z"}
     items = [
         {**common, "outcome": "accepted", "acceptedSuggestions": [{"id": uuid}]},
@@ -343,7 +346,7 @@ async def test_feedback_on_a_card_that_was_never_issued_is_shown_without_words(v
 async def test_of_much_feedback_the_last_twenty_are_listed(visitor):
     items = [
         {
-            "card": f"d63a2834-b45a-4616-8a5e-{number:012d}",
+            "card": issued(number, "demonstration"),
             "outcome": "overridden",
             "outcomeTimestamp": f"2026-03-01T09:30:{number:02d}Z",
         }
