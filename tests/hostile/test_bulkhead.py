@@ -36,13 +36,13 @@ async def test_while_the_server_of_one_hangs_under_60_calls_the_other_loses_none
                 while not over.is_set():
                     answer = await service.hook(call_body(fhirServer=dead.base))
                     ended[answer.status_code] += 1
-                    await asyncio.sleep(0.5)
+                    await asyncio.sleep(2)  # a clinician who tries again, not a flood: that is another test
 
             callers = [asyncio.ensure_future(keeps_calling()) for _ in range(60)]
             await asyncio.sleep(0.3)
             read = Counter()
-            for batch in range(20):
-                patients = ["p1", *["p2"] * 9] if batch % 2 else ["p2"] * 10
+            for batch in range(40):
+                patients = ["p2"] * 4 + ["p2" if batch % 4 else "p1"]
                 bodies = [call_body(patient_id, fhirServer=live.base) for patient_id in patients]
                 for answer in await asyncio.gather(*map(service.hook, bodies)):
                     read[answer.status_code, len(answer.json().get("cards", ()))] += 1
@@ -67,15 +67,18 @@ async def test_calls_of_a_client_beyond_its_turns_are_refused_and_may_come_again
         assert (await service.hook(call_body())).status_code == 412
 
 
-@pytest.mark.parametrize(("client", "milliseconds"), [({}, 700), ({"answer_seconds": 0.5}, 300)])
-async def test_a_client_waits_as_long_as_its_block_says(client, milliseconds):
-    limits = Limits(answer_seconds=0.9, render_seconds=0.2)
+@pytest.mark.parametrize(
+    ("usual", "own", "at_least", "at_most"),
+    [(0.5, None, 300, 2500), (0.5, 1.4, 1200, 2500), (3.0, 0.5, 300, 2500)],
+)
+async def test_a_client_waits_as_long_as_its_block_says(usual, own, at_least, at_most):
+    limits = Limits(answer_seconds=usual, render_seconds=0.2)
     ehr = EhrSimulator(imnm_chart()).bend(sim.hang)
-    configured = Settings(client=(hospital("h", sim.BASE, **client),))
+    configured = Settings(client=(hospital("h", sim.BASE, answer_seconds=own),))
     async with running(ehr, configured, limits) as service:
         await service.hook(call_body())
         (audit,) = service.audits()
-    assert milliseconds <= audit["milliseconds"] < milliseconds + 150
+    assert at_least <= audit["milliseconds"] < at_most
 
 
 def test_the_longest_answer_is_that_of_the_most_patient_client():
@@ -93,7 +96,7 @@ def test_the_longest_answer_is_that_of_the_most_patient_client():
 
 
 class TestAServerThatFails:
-    LIMITS = Limits(failures_in_a_row=6, rest_seconds=0.3)
+    LIMITS = Limits(failures_in_a_row=6, rest_seconds=1.5)
 
     async def test_is_left_alone_read_again_after_its_rest_and_never_taken_for_empty(self):
         ehr = EhrSimulator(imnm_chart()).bend(sim.status(500))
@@ -101,11 +104,11 @@ class TestAServerThatFails:
             for _ in range(10):
                 answer = await service.hook(call_body())
                 assert answer.status_code == 412
-            assert "the server failed 6 times in a row, it rests for 0.3 s" in answer.text
+            assert "the server failed 6 times in a row, it rests for 1.5 s" in answer.text
             assert len(ehr.requests) == 6
             assert "other" not in service.audits()[-1]["failed"].values()
             ehr.bends.clear()
-            await asyncio.sleep(0.35)
+            await asyncio.sleep(1.55)
             first, second = [await service.hook(call_body()) for _ in range(2)]
         assert first.status_code in {200, 412}, "one question goes first, the others need not wait for it"
         assert len(second.json()["cards"]) == 1

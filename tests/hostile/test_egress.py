@@ -266,7 +266,7 @@ class TestNamesThatLeadElsewhere:
             begun = asyncio.get_running_loop().time()
             searched = await chart().search("Condition", (("patient", "p1"),))
             assert searched.failure == "timed out"
-            assert asyncio.get_running_loop().time() - begun < 1.5
+            assert asyncio.get_running_loop().time() - begun < 3
             release.set()
         assert server.connections == 0
 

@@ -161,3 +161,34 @@ def test_the_deadline_leaves_time_to_render():
     limits = Limits()
     assert limits.gather_seconds == pytest.approx(1.6)
     assert limits.gather_seconds < limits.answer_seconds
+
+
+def test_an_authority_is_relative_to_the_file_that_names_it(tmp_path):
+    file = tmp_path / "imnm.toml"
+    file.write_text('[[client]]\nname = "a"\nfhir_base = "https://ehr.example"\nca_file = "ca.pem"\n')
+    assert load_settings(file).client[0].ca_file == tmp_path / "ca.pem"
+
+
+@pytest.mark.parametrize("seconds", [0.4, 10.1, -1, "soon"])
+def test_a_client_waits_between_half_a_second_and_ten(seconds, tmp_path):
+    file = tmp_path / "imnm.toml"
+    file.write_text(f'[[client]]\nname = "a"\nanswer_seconds = {seconds!r}\n')
+    with pytest.raises(SettingsError, match=r"client\[0\].answer_seconds"):
+        load_settings(file)
+
+
+@pytest.mark.parametrize(
+    ("base", "named"),
+    [
+        ("http://ehr.example/fhir", "plain_http = true"),
+        ("https://10.0.0.1/fhir", "private_network is not set"),
+        ("https://2852039166/fhir", "metadata service"),
+    ],
+)
+def test_a_base_that_may_not_be_connected_to_stops_the_start_with_one_line(base, named, tmp_path):
+    file = tmp_path / "imnm.toml"
+    file.write_text(f'[[client]]\nname = "a"\nfhir_base = "{base}"\n')
+    with pytest.raises(SettingsError, match=named) as caught:
+        load_settings(file)
+    assert str(caught.value).startswith(f"{file}: client")
+    assert "\n" not in str(caught.value)
