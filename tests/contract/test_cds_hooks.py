@@ -12,6 +12,7 @@ import pytest
 from fhir.resources.R4B.appointment import Appointment
 from fhir.resources.R4B.servicerequest import ServiceRequest
 from markdown_it import MarkdownIt
+from starlette.responses import Response
 
 from cds_service.settings.limits import Limits
 from cds_service.web.discovery import discovery_file, read_discovery
@@ -20,6 +21,7 @@ from tests.support import ehr_simulator as sim
 from tests.support.charts import healthy_chart, imnm_chart
 from tests.support.ehr_simulator import EhrSimulator
 from tests.support.service import SERVICE, authorization, call_body, prefetch_of, running, settings
+from tests.support.walker import hollow_elements
 
 SERVICES = read_discovery(discovery_file())["services"]
 CODING = {"system", "code", "display"}
@@ -271,6 +273,22 @@ class TestAnAction:
             patients = [resource["subject"]] if "subject" in resource else []
             patients += [one["actor"] for one in resource.get("participant", []) if "actor" in one]
             assert any(one.get("reference", "").startswith("Patient/") for one in patients)
+
+
+class TestTheWalkThroughEveryAnswer:
+    """It goes through every JSON answer that any test gets: see the fixture in `tests/conftest.py`."""
+
+    @pytest.mark.parametrize(
+        "hollow",
+        [{"a": None}, {"a": ""}, {"a": []}, {"a": {}}, {"cards": [{"cards": []}]}, {"a": [{"b": [None]}]}],
+    )
+    def test_finds_what_is_null_or_empty(self, hollow):
+        assert len(list(hollow_elements(hollow))) == 1
+        assert list(hollow_elements({"cards": [], "services": [], "a": {"b": [0, False, "x"]}})) == []
+
+    @pytest.mark.usefixtures("_every_answer_is_sound")
+    def test_is_made_while_this_test_runs(self):
+        assert Response.__init__.__qualname__ == "_every_answer_is_sound.<locals>.watched"
 
 
 def test_the_service_is_called_where_the_tests_call_it():
