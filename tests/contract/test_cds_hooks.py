@@ -6,6 +6,7 @@
 import itertools
 import json
 import re
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -25,7 +26,7 @@ from tests.support.walker import hollow_elements
 
 SERVICES = read_discovery(discovery_file())["services"]
 CODING = {"system", "code", "display"}
-RESOURCES = {"ServiceRequest": ServiceRequest, "Appointment": Appointment}
+RESOURCES: dict[str, Any] = {"ServiceRequest": ServiceRequest, "Appointment": Appointment}
 CARDS = [
     card
     for name, one_action, visit_as in itertools.product(NAMES, (False, True), ("referral", "appointment"))
