@@ -1,4 +1,4 @@
-"""How many cases a test draws: few on every push, many with the environment variable `IMNM_NIGHTLY=1`."""
+"""How much of a long test runs: a little with every change, all of it at night."""
 
 import os
 
@@ -6,5 +6,5 @@ NIGHTLY = bool(os.environ.get("IMNM_NIGHTLY"))
 
 
 def count(small: int, nightly: int) -> int:
-    """Return how many cases this run draws."""
+    """The number of repetitions that this run can afford."""
     return nightly if NIGHTLY else small
