@@ -69,6 +69,11 @@ sbom: .venv/all .venv/audit/all  ## the packages of the image as CycloneDX 1.6, 
 audit: .venv/all .venv/audit/all  ## known weaknesses of every locked package; ARGS=--strict fails where nobody can be asked
 	@$(BIN)/python -m tests.supply.audit $(ARGS)
 
+nightly: .venv/all .venv/audit/all  ## the large counts, every removal, conformance, audit and load; hours
+	@IMNM_NIGHTLY=1 $(PYTEST) -n auto tests/unit tests/contract tests/hostile
+	@$(MAKE) --no-print-directory removals conformance semgrep sbom audit
+	@$(BIN)/python -m tests.load $(ARGS)
+
 docs: .venv/all  ## write the generated pages and pictures
 	@$(BIN)/python -m tests.spec --write && $(BIN)/imnm-cds check --write
 	@IMNM_WRITE_PICTURE=1 $(PYTEST) -n 0 -rs tests/system/browser/test_picture.py
