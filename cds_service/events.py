@@ -105,6 +105,8 @@ class Event(Enum):
             "not_offered": _words,
             "refused_server": _address,  # the `fhirServer` of no configured client; none where there was none
             "configured_servers": _addresses,  # beside a refused one
+            "authentication": _word,  # none | jwt | why the caller was not proved
+            "key": _word,  # digest of the kid that a token names
             "token": _word,  # used | unused | ignored | none
             "body_bytes": _count,
             "fhir_requests": _count,
@@ -121,6 +123,9 @@ class Event(Enum):
             "outcome": _word,  # stored | refused
             "items": _count,
             "stored": _count,  # items that were new
+            "refused": _count,  # items on cards that we did not issue
+            "authentication": _word,  # as above
+            "key": _word,
             "body_bytes": _count,
             "milliseconds": _milliseconds,
         },

@@ -94,12 +94,12 @@ def demo_settings(fhir_base: str, store: Path, loopback: tuple[str, ...] = ()) -
     bases = {"demonstration": fhir_base} | {f"loopback-{n}": base for n, base in enumerate(loopback, 1)}
     try:
         clients = [
-            Client(name=name, fhir_base=base, accept_unknown_status=True, when_eligibility_unknown="card")
+            Client(name=name, fhir_base=(base,), accept_unknown_status=True, when_eligibility_unknown="card")
             for name, base in bases.items()
         ]
         misled = Client(
             name="sandbox-default",
-            fhir_base=SANDBOX_FHIR,
+            fhir_base=(SANDBOX_FHIR,),
             when_eligibility_unknown="card",
             use_instead=fhir_base,
         )

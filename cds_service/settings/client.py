@@ -1,5 +1,6 @@
 """One `[[client]]` block: what the operator decides about one CDS client. Described in `docs/configuration.md`."""
 
+import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Literal, get_args
@@ -9,11 +10,13 @@ from zoneinfo import ZoneInfo
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from cds_service.errors import first_problem
@@ -33,6 +36,26 @@ def _base_url(url: str) -> str:
         raise ValueError("must be an address without query, fragment, spaces or non-ASCII characters")
     _ = parts.port  # raises ValueError for a port that is none
     return url.rstrip("/")
+
+
+def _secure_url(url: str) -> str:
+    """Check an address of which TLS says whose it is; plain http stays on this machine."""
+    parts = urlsplit(_base_url(url))
+    if parts.scheme != "https" and not _is_loopback(parts.hostname or ""):
+        raise ValueError("must be an https address")
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _listed(value: object) -> object:
+    """Take a single text for a list of one."""
+    return (value,) if isinstance(value, str) else value
 
 
 def _origin(url: str) -> str:
@@ -60,6 +83,10 @@ FhirVersion = Annotated[str, AfterValidator(_fhir_version)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Origin = Annotated[str, AfterValidator(_origin)]
 Zone = Annotated[str, AfterValidator(_zone)]
+SecureUrl = Annotated[str, AfterValidator(_secure_url)]
+Name = Annotated[
+    str, Field(pattern=r"^[!-~]{1,256}$")
+]  # of an issuer, audience or tenant: compared as it stands
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$")]
 
 
@@ -98,7 +125,16 @@ class Client(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Word
-    fhir_base: BaseUrl | None = None
+    fhir_base: Annotated[tuple[BaseUrl, ...], BeforeValidator(_listed)] = ()
+    auth: Literal["none", "jwt"] = "none"
+    issuer: Annotated[tuple[Name, ...], BeforeValidator(_listed)] = ()
+    tenant: Name | None = None
+    jwks_url: SecureUrl | None = None
+    jwks_file: Path | None = None
+    algorithms: tuple[Literal["ES384", "RS384", "ES256", "RS256"], ...] = ("ES384", "RS384")
+    audience: dict[str, Annotated[tuple[Name, ...], BeforeValidator(_listed)]] = Field(default_factory=dict)
+    feedback_a_day: int = Field(default=2000, ge=1, le=1_000_000)
+    feedback_days: int = Field(default=400, ge=1, le=3650)
     also_known_as: tuple[BaseUrl, ...] = ()
     mode: Literal["live", "silent", "off"] = "live"
     use_instead: BaseUrl | None = None
@@ -114,6 +150,20 @@ class Client(BaseModel):
     order_codes: dict[PartName, OrderCode] = Field(default_factory=dict)
     one_action: bool = False
     visit_as: Literal["referral", "appointment"] = "referral"
+
+    @model_validator(mode="after")
+    def _proves_itself_or_is_open(self) -> "Client":
+        if self.auth == "none":
+            for_tokens = ("issuer", "tenant", "jwks_url", "jwks_file", "audience")
+            if given := [name for name in for_tokens if getattr(self, name)]:
+                raise ValueError(f'client {self.name}: {given[0]} is for auth = "jwt"')
+        elif not self.issuer:
+            raise ValueError(f'client {self.name}: auth = "jwt" needs issuer')
+        elif bool(self.jwks_url) == bool(self.jwks_file):
+            raise ValueError(f'client {self.name}: auth = "jwt" needs one of jwks_url and jwks_file')
+        elif not self.algorithms:
+            raise ValueError(f"client {self.name}: algorithms is empty")
+        return self
 
     @field_validator("order_codes", mode="before")
     @classmethod

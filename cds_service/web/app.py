@@ -2,9 +2,11 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -18,8 +20,8 @@ import cds_service.neighbours  # noqa: F401 - refuses a foreign fhir_mapping or 
 from cds_service.cards.orders import check_suggestions
 from cds_service.errors import BusyError, NoSuchServiceError
 from cds_service.events import Event, Events, Writer
-from cds_service.fhir.client import Transport, connect
-from cds_service.security.clients import callers
+from cds_service.fhir.client import Transport, connect, fetch
+from cds_service.security.clients import callers, registered
 from cds_service.settings.limits import Limits
 from cds_service.settings.service import Settings
 from cds_service.web.answering import Work, answer
@@ -28,7 +30,7 @@ from cds_service.web.edge import Edge, as_response, refuse
 from cds_service.web.feedback import take
 from cds_service.web.hooks import HOOKS, Hook
 from cds_service.web.pipeline import Call, Parts, cards_of
-from cds_service.web.store import Store
+from cds_service.web.store import Keeping, Store
 from fhir_mapping.rules import VERSION
 from fhir_mapping.terms import load_tables
 from models.registry import load_model
@@ -53,10 +55,12 @@ def create_app(
     transport: Transport | None = None,
     write: Writer = write_line,
     limits: Limits | None = None,
+    timer: Callable[[], float] = time.monotonic,
 ) -> FastAPI:
     """Build the service, and refuse to if anything it stands on is wrong.
 
-    `clock` gives the moment of a call (UTC), `transport` stands in for the network, `write` takes one event a line.
+    `clock` gives the moment of a call (UTC), `transport` stands in for the network, `write` takes one event a line;
+    `timer` gives the age of key sets (s) and never goes back.
     Raises SettingsError, TableError, ModelError or DiscoveryError, each one line that says what to do.
     """
     tables = load_tables()
@@ -70,20 +74,33 @@ def create_app(
     known = callers(settings.client, tables, secret)
     for caller in known.values():
         check_suggestions(model, caller.cards)
+    discovery = enabled(document, settings.services)
+    connection = connect(limits, transport)
+    get = partial(fetch, connection, most=limits.keys_bytes, seconds=limits.keys_seconds)
+    services = [service["id"] for service in discovery["services"]]
     parts = Parts(
         limits=limits,
-        callers=known,
-        connection=connect(limits, transport),
+        registered=registered(settings, known, services, get, timer, limits, secret),
+        connection=connection,
         model=model,
         clock=clock,
         events=Events(write, clock),
         turns=asyncio.Semaphore(limits.parallel_calls),
-        store=Store(settings.store, limits.store_seconds, clock) if settings.store else None,
+        store=_store(settings, limits, clock),
     )
-    return _application(parts, enabled(document, settings.services), settings.cors_origins)
+    return _application(parts, discovery, settings)
 
 
-def _application(parts: Parts, discovery: Mapping[str, Any], origins: tuple[str, ...]) -> FastAPI:
+def _store(settings: Settings, limits: Limits, clock: Callable[[], datetime]) -> Store | None:
+    if settings.store is None:
+        return None
+    keeping = {
+        client.name: Keeping(client.feedback_a_day, client.feedback_days) for client in settings.client
+    }
+    return Store(settings.store, limits.store_seconds, clock, keeping)
+
+
+def _application(parts: Parts, discovery: Mapping[str, Any], settings: Settings) -> FastAPI:
     ready = asyncio.Event()
 
     @asynccontextmanager
@@ -91,7 +108,7 @@ def _application(parts: Parts, discovery: Mapping[str, Any], origins: tuple[str,
         services = len(discovery["services"])
         name = f"{parts.model.id} {parts.model.version}"
         parts.events.emit(
-            Event.STARTED, clients=len(parts.callers), services=services, model=name, rules=VERSION
+            Event.STARTED, clients=len(settings.client), services=services, model=name, rules=VERSION
         )
         ready.set()
         async with parts.connection:
@@ -120,7 +137,7 @@ def _application(parts: Parts, discovery: Mapping[str, Any], origins: tuple[str,
         Route("/ready", is_ready, methods=["GET"]),
     ]
     app.add_exception_handler(HTTPException, refuse)
-    app.add_middleware(Edge, origins=origins, events=parts.events)
+    app.add_middleware(Edge, origins=settings.cors_origins, events=parts.events)
     return app
 
 
@@ -134,7 +151,8 @@ def _called(work: Work, event: Event, parts: Parts, services: Mapping[str, Hook]
             return as_response(NoSuchServiceError("there is no such service"))
         call = Call(service, services[service], request.headers, request.stream(), begun)
         result = await answer(work, call, parts, event)
-        return Response(result.body, result.status, dict(result.headers), "application/json")
+        media_type = "application/json" if result.body else None
+        return Response(result.body, result.status, dict(result.headers), media_type)
 
     return called
 

@@ -71,7 +71,7 @@ def called(node):
 
 def test_the_steps_of_a_request_are_called_in_the_order_that_is_shown():
     shown = [name for step, _ in STEPS for name in called(ast.parse(f"async def f():\n {step}"))]
-    assert len(shown) == 7
+    assert len(shown) == 8
     pipeline = ast.parse((ROOT / "cds_service" / "web" / "pipeline.py").read_text(encoding="utf-8"))
     (path,) = [n for n in pipeline.body if isinstance(n, ast.AsyncFunctionDef)]
     assert [name for name in called(path) if name in shown] == shown

@@ -143,6 +143,7 @@ async def test_nothing_is_read_for_a_client_that_is_off_and_the_audit_says_so(na
         "status": 200,
         "body_bytes": off.audit["body_bytes"],
         "client": "hospital",
+        "authentication": "none",
         "token": "none",
     }
     assert off.audit["mode"] == "off"
