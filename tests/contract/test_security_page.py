@@ -12,7 +12,20 @@ TEXT = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 ASVS = TEXT.partition("## OWASP ASVS")[2].partition("\n## ")[0]
 # A row of ASVS that the issue names; each stands in the table once its control does
 NAMED = {"1.3.6", "1.5.3", "4.1.4", "13.2.4", "13.2.5", "13.2.6", "14.2.1", "15.1.2", "15.2.2", "15.3.2"}
-NAMED |= {"16.2.5", "16.4.1", "16.5.1", "16.5.2", "16.5.3", "16.5.4"}
+NAMED |= {
+    "16.2.5",
+    "16.4.1",
+    "16.5.1",
+    "16.5.2",
+    "16.5.3",
+    "16.5.4",
+    "9.1.1",
+    "9.1.2",
+    "9.1.3",
+    "9.2.1",
+    "9.2.3",
+    "9.2.4",
+}
 ROWS = [
     [cell.strip() for cell in line.split("|")[1:-1]]
     for line in TEXT.splitlines()
