@@ -124,7 +124,8 @@ def _value_problem(result: Result, tables: Tables) -> str:
     is_magnitude = bool(tables.roles[result.analyte].dimension)
     if result.amount or not (is_magnitude or result.analyte in _ANSWERS):
         return ""
-    if not is_magnitude and says_something(result, tables):  # a flag beside no number leaves a magnitude unread
+    # A flag beside no number leaves a magnitude unread
+    if not is_magnitude and says_something(result, tables):
         return ""
     return (result.analyte != "ana" and why_unanswered(result, tables)) or NO_VALUE
 
