@@ -1,4 +1,5 @@
-# The base is pinned by tag; pin it by digest as well where you can look one up.
+# The base is pinned by tag. Pin it by digest where a registry can be asked, in both FROM lines:
+#   docker buildx imagetools inspect python:3.11-slim --format '{{.Manifest.Digest}}'   gives   python:3.11-slim@sha256:…
 FROM python:3.11-slim AS build
 WORKDIR /src
 RUN mkdir /data \

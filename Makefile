@@ -2,6 +2,7 @@
 export PATH ?= /usr/local/bin:/usr/bin:/bin
 PYTHON ?= python3
 BIN := .venv/bin
+TOOLS := .venv/audit/bin
 ARGS ?=
 PYTEST := $(BIN)/python -m pytest -p hypothesispytest
 PROJECT := $(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
@@ -9,7 +10,8 @@ SUITES := unit spec contract hostile golden statistics
 FOLDERS := $(SUITES:%=tests/%)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test test-system watch bench lock docs $(SUITES:%=test-%)
+.PHONY: help install demo check check-code check-safety test test-system watch bench lock docs \
+  conformance removals sbom audit semgrep nightly $(SUITES:%=test-%)
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,10 +23,18 @@ install: .venv/serve  ## the command imnm-cds, without the test tools and the st
 demo: .venv/serve  ## a card from a sample patient's chart, in this terminal
 	@$(BIN)/python -m cds_service demo $(ARGS)
 
-check: .venv/all  ## style, types, import rules, tables, model, discovery document
+check: .venv/all  ## style, types, import rules, secrets, dependencies, tables, model, discovery document
+	@$(MAKE) --no-print-directory -j 2 check-code check-safety
+	@$(BIN)/imnm-cds check
+
+check-code:
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 	@$(BIN)/hadolint Dockerfile
-	@$(BIN)/imnm-cds check
+
+check-safety:
+	@$(BIN)/bandit -q -ll -c pyproject.toml -r cds_service fhir_mapping models
+	@$(BIN)/deptry --no-ansi .
+	@git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --baseline .secrets.baseline && echo "No secrets"
 
 test: .venv/all  ## all tests that need Python alone
 	@$(PYTEST) -n auto --cov --cov-report= -m "not thorough" $(FOLDERS) && $(BIN)/python tests/coverage_floor.py
@@ -42,6 +52,28 @@ watch: .venv/all  ## one test file, again whenever a source file changes: make w
 bench: .venv/all  ## measurements, never a gate
 	@$(BIN)/python -m tests.bench
 
+conformance: .venv/all  ## run what CDS Hooks asks of a service, and write docs/conformance.md
+	@$(BIN)/python -m tests.conformance
+
+removals: .venv/all  ## take each control out of a copy; the test that is named for it must fail
+	@$(BIN)/python -m tests.hostile.removals $(ARGS)
+
+semgrep: .venv/audit/all  ## the local semgrep rules, and their examples
+	@SEMGREP_SEND_METRICS=off $(TOOLS)/semgrep test --strict --config .ci/semgrep/rules.yml .ci/semgrep/rules.py
+	@SEMGREP_SEND_METRICS=off $(TOOLS)/semgrep scan --disable-version-check --quiet --error --config .ci/semgrep/rules.yml \
+	  cds_service fhir_mapping models
+
+sbom: .venv/all .venv/audit/all  ## the packages of the image as CycloneDX 1.6, in dist/
+	@$(BIN)/python -m tests.supply.sbom
+
+audit: .venv/all .venv/audit/all  ## known weaknesses of every locked package; ARGS=--strict fails where nobody can be asked
+	@$(BIN)/python -m tests.supply.audit $(ARGS)
+
+nightly: .venv/all .venv/audit/all  ## the large counts, every removal, conformance, audit and load; hours
+	@IMNM_NIGHTLY=1 $(PYTEST) -n auto tests/unit tests/contract tests/hostile
+	@$(MAKE) --no-print-directory removals conformance semgrep sbom audit
+	@$(BIN)/python -m tests.load $(ARGS)
+
 docs: .venv/all  ## write the generated pages and pictures
 	@$(BIN)/python -m tests.spec --write && $(BIN)/imnm-cds check --write
 	@IMNM_WRITE_PICTURE=1 $(PYTEST) -n 0 -rs tests/system/browser/test_picture.py
@@ -50,11 +82,13 @@ docs: .venv/all  ## write the generated pages and pictures
 lock:  ## resolve the lock files anew (needs uv)
 	@uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate -q -o all.lock
-	@printf "%s; python_version < '3'\n" lifelines pandas pyarrow | uv pip compile pyproject.toml \
+	@printf "%s; python_version < '3'\n" lifelines numpy pandas pyarrow scipy | uv pip compile pyproject.toml \
 	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q \
 	  -c all.lock --overrides /dev/stdin -o serve.lock
 	@uv pip compile --group build --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate -q -c all.lock -o build.lock
+	@printf '%s\n' cyclonedx-bom pip-audit semgrep | uv pip compile - --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate -q -o .ci/audit.lock
 	@echo healthchain==0.16.1 | uv pip compile - --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate -q -o tests/system/healthchain/requirements.lock
 
@@ -73,3 +107,9 @@ lock:  ## resolve the lock files anew (needs uv)
 	@$(BIN)/python .ci/install build.lock all.lock
 	@$(PROJECT)
 	@touch $@ .venv/serve
+
+# Tools that look at the locks and the code from outside; nobody needs them for `make check test`.
+.venv/audit/all: .ci/audit.lock | .venv/bin/pip
+	@$(BIN)/python -m venv .venv/audit
+	@$(TOOLS)/python .ci/install .ci/audit.lock
+	@touch $@

@@ -121,9 +121,11 @@ def _limit_problem(result: Result) -> str:
 
 def _value_problem(result: Result, tables: Tables) -> str:
     """U1: nothing that a rule knows stands in the value or the components; members are judged by themselves."""
-    if not (tables.roles[result.analyte].dimension or result.analyte in _ANSWERS):
+    is_magnitude = bool(tables.roles[result.analyte].dimension)
+    if result.amount or not (is_magnitude or result.analyte in _ANSWERS):
         return ""
-    if says_something(result, tables):
+    # A flag beside no number leaves a magnitude unread
+    if not is_magnitude and says_something(result, tables):
         return ""
     return (result.analyte != "ana" and why_unanswered(result, tables)) or NO_VALUE
 

@@ -26,7 +26,12 @@ ROWS = {
     for line in ARCHITECTURE.partition("## Which file to open")[2].partition("\n## ")[0].splitlines()
     if line.startswith("| ") and len(cells := line.split("|")) == 4 and "`" in line
 }
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "SECURITY.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 
 
 def test_the_picture_of_the_card_is_current():

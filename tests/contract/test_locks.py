@@ -112,13 +112,14 @@ def test_nothing_else_is_built_here(machine):
 
 def test_what_is_built_here_is_needed_for_development_alone():
     assert {each.name for each in read_lock(ROOT / "all.lock")} >= BUILT
-    for name in ("serve.lock", "build.lock", HEALTHCHAIN):
+    for name in ("serve.lock", "build.lock", ".ci/audit.lock", HEALTHCHAIN):
         assert BUILT.isdisjoint(each.name for each in read_lock(ROOT / name))
 
 
 def test_make_installs_these_locks_in_this_order():
     assert locks_of(".venv/serve") == ["serve.lock", "build.lock"]
     assert locks_of(".venv/all") == ["build.lock", "all.lock"]
+    assert locks_of(".venv/audit/all") == [".ci/audit.lock"]
 
 
 @pytest.mark.parametrize("name", ["serve.lock", "build.lock", "all.lock"])
