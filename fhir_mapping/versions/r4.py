@@ -19,7 +19,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import msgspec
@@ -194,7 +194,7 @@ def _resource(one: _Parsed, elements: Elements, linked: links.Linked) -> Resourc
         updated=_instant(meta.last_updated, elements),
         version=_number(meta.version_id),
         readable=not (lost and lost & asked_for(resource)),
-        content=partial(content, resource, elements, linked),
+        content=cache(partial(content, resource, elements, linked)),
         lost=lost,
         concepts=concepts,
     )
