@@ -91,7 +91,9 @@ class _Places:
     only these are ever compared, which costs as much as sorting does.
     """
 
-    def __init__(self, looking: Mapping[Token, Result], known: Mapping[Token, Result], at_most: timedelta) -> None:
+    def __init__(
+        self, looking: Mapping[Token, Result], known: Mapping[Token, Result], at_most: timedelta
+    ) -> None:
         self._looking, self._known, self._at_most = looking, known, at_most
         self._places: defaultdict[Hashable, dict[datetime, _Place]] = defaultdict(dict)
         self._queue: list[tuple[timedelta, Token, Token, int, _Place, _Place]] = []
