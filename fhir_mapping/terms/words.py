@@ -16,7 +16,7 @@ from fhir_mapping.terms.table_files import TableRow, read_rows
 
 NamedIn = Literal["Condition", "Observation", "medication"]
 
-LONGEST_TEXT = 1000  # characters; a name stands at the beginning of a text
+LONGEST_TEXT = 1000  # characters that are read: a name, a number, an answer stand at the beginning of a text
 DASH = r"[-\u00ad\u058a\u05be\u1400\u1806\u2010-\u2015\u2043\u2212\u2e3a\u2e3b\u301c\u3030\u30a0]"
 # Kana and Chinese characters, for a class of an expression: such words have no blanks between them.
 UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
@@ -135,12 +135,9 @@ class Vocabulary:
         return self.finder.roles(fold(phrase))
 
     def names(self, kind: NamedIn, text: str) -> frozenset[str]:
-        """Collect what a text names (U3): `core`, an antibody, or ingredients of agents and statins.
-
-        Only the beginning of a very long text is read.
-        """
+        """Collect what a text names (U3): `core`, an antibody, or ingredients of agents and statins."""
         named = frozenset[str]()
-        for phrase in _SEPARATOR.split(fold(text[:LONGEST_TEXT])):
+        for phrase in _SEPARATOR.split(fold(text)):
             roles = self.finder.roles(phrase)
             if roles.isdisjoint(_TAKEN_BACK_BY[kind]):
                 named |= roles & self.names_in[kind]

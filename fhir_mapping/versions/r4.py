@@ -259,14 +259,14 @@ def _other_concepts(value: Any, elements: Elements) -> Iterator[Concept]:
     """Read a text, a Coding, a CodeableConcept, or a list of them, be their codes numbers."""
     for text in value if isinstance(value, list) else [value]:
         if isinstance(text, str):
-            yield Concept(text=text)
+            yield Concept(text=elements.text(text))
     for written in _objects(value):
         parts = _objects(written.get("coding", written))
         text, displays = written.get("text"), [part.get("display") for part in parts]
         yield Concept(
             tuple(_other_codings(parts, elements)),
-            text if isinstance(text, str) else "",
-            tuple(display for display in displays if isinstance(display, str)),
+            elements.text(text) if isinstance(text, str) else "",
+            tuple(elements.text(display) for display in displays if isinstance(display, str)),
         )
 
 

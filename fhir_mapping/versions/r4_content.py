@@ -122,7 +122,7 @@ def _measurement(written: R4Measured, read: Elements) -> neutral.Measurement:
         code=read.concept(written.code),
         value=_value(written, read),
         interpretation=read.codings(*said),
-        interpretation_text="; ".join(concept.text for concept in said if concept.text),
+        interpretation_text=read.text("; ".join(concept.text for concept in said if concept.text)),
         ranges=tuple(_range(part, read) for part in written.reference_range or ()),
     )
 
@@ -143,7 +143,7 @@ def _value(written: R4Measured, read: Elements) -> Value:
         return Value(number=interval, absent=absent)
     if written.value_codeable_concept is not None:
         return Value(concept=read.concept(written.value_codeable_concept), absent=absent)
-    return Value(text=written.value_string or "", boolean=written.value_boolean, absent=absent)
+    return Value(text=read.text(written.value_string), boolean=written.value_boolean, absent=absent)
 
 
 def _ratio(written: R4Ratio | None, read: Elements) -> tuple[Number, Number] | None:
@@ -163,8 +163,8 @@ def _range(written: R4ReferenceRange, read: Elements) -> neutral.Range:
         groups=tuple(read.codings(group) for group in written.applies_to or ()),
         age_low=read.number(age.low),
         age_high=read.number(age.high),
-        text=written.text or "",
-        kind_text=(written.type.text or "") if written.type else "",
+        text=read.text(written.text),
+        kind_text=read.text(written.type.text) if written.type else "",
     )
 
 

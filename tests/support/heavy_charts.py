@@ -201,6 +201,10 @@ def doubted_conditions(n: int) -> Chart:
     return chart
 
 
+def doubted_antibodies(n: int) -> Chart:
+    return [antibody(number=f"srp{i}") | {"status": "preliminary"} for i in _many(n)]
+
+
 def appointments(n: int) -> Chart:
     actors = [{"actor": {"reference": f"Practitioner/{i}"}} for i in _many(n)]
     return [
@@ -383,7 +387,7 @@ SHAPES: Mapping[str, Callable[[int], Chart]] = {
         participants, participants_of_one_role, encounters, medications_of_one_product, ingredients,
         ingredients_of_one_substance, products_that_are_nowhere, components, reference_ranges, titled_ranges,
         antibody_texts, long_texts, titres, signs_of_numbers, notes, interpretations, codings, long_codes, extensions,
-        conditions, doubted_conditions, appointments, dosages, reports, pairs_of_one_day, pairs_of_one_specimen,
+        conditions, doubted_conditions, doubted_antibodies, appointments, dosages, reports, pairs_of_one_day, pairs_of_one_specimen,
         results_in_many_reports, ratios, duplicates, versions_of_one_id, stopped_medications, rising_cks, bounded_cks,
         escalations, courses_of_two_agents, doubted_cks, volumes_of_many_units, members, focuses, nested, wrong_types,
         absolute_references,
@@ -391,7 +395,10 @@ SHAPES: Mapping[str, Callable[[int], Chart]] = {
 }  # fmt: skip
 
 
+WITHOUT_DIAGNOSIS = frozenset({"doubted_conditions", "doubted_antibodies"})  # what they doubt is whether it is one
+
+
 def whole(shape: str, n: int) -> Chart:
     """A shape beside what makes an IMNM patient of whom everything is asked."""
-    first = [patient(), condition(number="core"), antibody(number="srp0"), *SHAPES[shape](n)]
-    return first
+    of_all = [patient()] if shape in WITHOUT_DIAGNOSIS else [patient(), condition(number="core"), antibody(number="srp0")]
+    return [*of_all, *SHAPES[shape](n)]
