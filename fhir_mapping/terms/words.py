@@ -7,7 +7,7 @@ A text by itself is never evidence: whatever is named here is a doubt (U1). The 
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -110,6 +110,11 @@ class Vocabulary:
     names_in: Mapping[NamedIn, frozenset[str]]
     finder: _Finder
     compiled: dict[str, re.Pattern[str]] = field(default_factory=dict, compare=False)
+    read: dict[str, frozenset[str]] | None = field(default=None, compare=False)  # phrases of one record
+
+    def for_one_record(self) -> "Vocabulary":
+        """The same words with a memory of their own: what rules ask again and again is looked up once a record."""
+        return replace(self, read={})
 
     def pattern(self, template: str) -> re.Pattern[str]:
         """Compile a regular expression, in any case, in which `<<role>>` stands for any word of a role; each once.
@@ -132,7 +137,11 @@ class Vocabulary:
 
     def roles(self, phrase: str) -> frozenset[str]:
         """Collect the roles of which a word stands in a phrase; those that are compared whole are left out."""
-        return self.finder.roles(fold(phrase))
+        if self.read is None:
+            return self.finder.roles(fold(phrase))
+        if phrase not in self.read:
+            self.read[phrase] = self.finder.roles(fold(phrase))
+        return self.read[phrase]
 
     def names(self, kind: NamedIn, text: str) -> frozenset[str]:
         """Collect what a text names (U3): `core`, an antibody, or ingredients of agents and statins."""
