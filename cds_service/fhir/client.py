@@ -18,11 +18,20 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from cds_service.fhir.bundle import SearchSet, UnreadableError, issue_codes, read_page, read_resource
+from cds_service.fhir.aside import aside
+from cds_service.fhir.bundle import (
+    SearchSet,
+    TooMuchError,
+    UnreadableError,
+    issue_codes,
+    read_page,
+    read_resource,
+)
 from cds_service.fhir.egress import next_address
 from cds_service.fhir.queries import Parameters, address, form
 from cds_service.settings.limits import Limits
 from fhir_mapping.record import Entry
+from fhir_mapping.versions.untyped import how_many
 
 Transport = httpx.AsyncBaseTransport
 Connection = httpx.AsyncClient
@@ -142,6 +151,7 @@ class Chart:
         self._made: dict[tuple[str, Parameters], asyncio.Task[SearchSet]] = {}
         self.requests = 0
         self.bytes = 0
+        self._values = 0
 
     async def search(self, resource_type: str, parameters: Parameters) -> SearchSet:
         """Read all pages of a search; one that was made before is not made again.
@@ -158,7 +168,9 @@ class Chart:
         url = f"{self._base}/{resource_type}/{quote(resource_id, safe='')}"
         async with _until(self._deadline):
             answer = await self._get(url)
-        return read_resource(answer.body, resource_type, resource_id, self._limits.json_depth, url)
+        is_large = len(answer.body) > self._limits.inline_bytes
+        asked = (resource_type, resource_id, self._limits.json_depth, url)
+        return await aside(is_large, read_resource, answer.body, *asked)
 
     async def version(self) -> str:
         """Return the `fhirVersion` of the server's CapabilityStatement, or nothing."""
@@ -197,7 +209,8 @@ class Chart:
             answer = await self._get(asked)
         seen = {asked}
         while True:
-            page = read_page(answer.body, resource_type, self._limits.json_depth)
+            is_large = len(answer.body) > self._limits.inline_bytes
+            page = await aside(is_large, read_page, answer.body, resource_type, self._limits.json_depth)
             searched.add(page, partial=answer.status == _PARTIAL)
             if not page.next_link:
                 break
@@ -220,6 +233,9 @@ class Chart:
         if answer.status in _TRY_AGAIN:
             await self._pause(answer)
             answer = await self._once(url, query)
+        self._values += how_many(answer.body)
+        if self._values > self._limits.chart_values:
+            raise TooMuchError(self._limits.chart_values)
         return _accepted(answer)
 
     async def _pause(self, answer: _Answer) -> None:

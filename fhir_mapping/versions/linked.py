@@ -9,7 +9,7 @@ from msgspec import Raw
 from fhir_mapping.versions.r4_resources import R4Concept, R4Element, R4Reference
 from fhir_mapping.versions.references import References
 from fhir_mapping.versions.salvage import AnyStruct, Salvaged, salvaged
-from fhir_mapping.versions.untyped import BROKEN
+from fhir_mapping.versions.untyped import BROKEN, how_many
 
 TYPES = frozenset({"Medication", "Substance", "PractitionerRole"})
 
@@ -58,6 +58,7 @@ class Named:
     json: tuple[bytes, ...] = ()
     unresolved: tuple[str, ...] = ()
     unread: tuple[tuple[str, bytes], ...] = ()
+    values: int = 0  # how many their JSON holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ class Linked:
             return Named(unresolved=(name,), unread=((name, b"null"),) if is_inside else ())
         read = salvaged(json, R4PractitionerRole)
         specialties = tuple(read.value.specialty or ()) if read.value else ()
-        return Named(specialties, json=(json,), unread=_unread(read, json))
+        return Named(specialties, json=(json,), unread=_unread(read, json), values=how_many(json))
 
     def _found(self, reference: str, inside: Mapping[str, bytes]) -> tuple[str, bytes | None]:
         if reference.startswith("#"):
@@ -121,7 +122,7 @@ class Linked:
         read = salvaged(json, R4Product)
         product = read.value or R4Product()
         codes, forms = (tuple(part for part in (of,) if part) for of in (product.code, product.form))
-        return product, Named(codes, forms, (json,), unread=_unread(read, json))
+        return product, Named(codes, forms, (json,), unread=_unread(read, json), values=how_many(json))
 
 
 def _each_once(references: Iterable[R4Reference | None]) -> Iterable[str]:
@@ -140,6 +141,7 @@ def _together(parts: Sequence[Named]) -> Named:
         tuple(json for part in parts for json in part.json),
         tuple(name for part in parts for name in part.unresolved),
         tuple(element for part in parts for element in part.unread),
+        sum(part.values for part in parts),
     )
 
 

@@ -1,5 +1,7 @@
 """Whose a resource of R4 is, what it is, and the rest of it in the neutral terms of `neutral.py`."""
 
+from collections.abc import Iterator
+
 from fhir_mapping.record import Coding, Concept, Number, Value
 from fhir_mapping.versions import neutral
 from fhir_mapping.versions.linked import Linked, Named
@@ -72,6 +74,15 @@ def kinds_of_contact(resource: R4AnyResource, read: Elements, found: Named) -> t
             return (*_booked(resource, read), *read.codings(resource.appointment_type))
         case _:
             return ()
+
+
+def texts_of(resource: R4Observation) -> Iterator[str]:
+    """Every text of an Observation that a laboratory's words are looked for in."""
+    for part in (resource, *(resource.component or ())):
+        value, ranges = part.value_codeable_concept or R4Concept(), part.reference_range or ()
+        said = (*(part.interpretation or ()), *(of.type for of in ranges if of.type))
+        texts = (part.value_string, value.text, *(one.text for one in said), *(of.text for of in ranges))
+        yield from filter(None, texts)
 
 
 def content(resource: R4AnyResource, read: Elements, linked: Linked) -> neutral.Content:
