@@ -134,17 +134,19 @@ class ChartSources:
         self._sources: dict[SourceKey, Source] = {}
         self._version = version(caller.mapping.fhir_version)
         self._work = 0  # values that were taken in, as `Version.work` counts them
+        self._bytes = 0  # of their resources
         self.warnings = 0
 
     @property
     def is_large(self) -> bool:
         """Whether so much was taken in that it is not to be worked on at once."""
-        return self._work > self._limits.inline_values
+        return self._work > self._limits.inline_values or self._bytes > self._limits.inline_bytes
 
     def hold(self, prefetch: Mapping[str, bytes]) -> None:
         """Take in what prefetch has, whole (`read`) or not (`failed`)."""
         for query in QUERIES:
             if source := supplied(query, prefetch, self._patient_id, self._limits):
+                self._bytes += len(prefetch[query.key])
                 source = self._within(source)
                 (self._sources if source.state == "read" else self._partial)[query.key] = source
 
@@ -178,7 +180,8 @@ class ChartSources:
                 key: group.create_task(self._source(BY_KEY[key])) for key in keys if key not in self._sources
             }
         for key, task in tasks.items():
-            self._sources[key] = await aside(self._holds_much(task.result()), self._within, task.result())
+            self._bytes += sum(len(entry.json) for entry in task.result().entries)
+            self._sources[key] = await self._aside(self._within, task.result())
 
     async def read_medications(self) -> None:
         """Read the Medications that prescriptions only refer to (T1), and those that these refer to.
@@ -247,9 +250,6 @@ class ChartSources:
 
     async def _unresolved(self, gathered: Gathered) -> tuple[str, ...]:
         return await self._aside(self._version.unresolved_medications, gathered)
-
-    def _holds_much(self, source: Source) -> bool:
-        return sum(len(entry.json) for entry in source.entries) > self._limits.inline_bytes
 
     def _within(self, source: Source) -> Source:
         """Take in a source; one with more than may be read of the whole chart has failed, and nothing of it is read."""

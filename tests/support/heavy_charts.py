@@ -81,7 +81,10 @@ def participants_of_one_role(n: int) -> Chart:
 
 
 def encounters(n: int) -> Chart:
-    return [_encounter(i, participant=[{"individual": {"reference": "#r"}}], contained=[_role("r")]) for i in _many(n)]
+    return [
+        _encounter(i, participant=[{"individual": {"reference": "#r"}}], contained=[_role("r")])
+        for i in _many(n)
+    ]
 
 
 def _product(name: str, ingredients: list[dict], **members: object) -> dict:
@@ -103,7 +106,8 @@ def medications_of_one_product(n: int) -> Chart:
 def ingredients(n: int) -> Chart:
     parts = [{"itemReference": {"reference": f"#s{i}"}} for i in _many(n)]
     substances = [
-        {"resourceType": "Substance", "id": f"s{i}", "code": {"coding": [_coding(RXNORM, "6851")]}} for i in _many(n)
+        {"resourceType": "Substance", "id": f"s{i}", "code": {"coding": [_coding(RXNORM, "6851")]}}
+        for i in _many(n)
     ]
     product = _product("x", parts)
     return [prescription("m1", medicationReference={"reference": "#x"}, contained=[product, *substances])]
@@ -112,7 +116,11 @@ def ingredients(n: int) -> Chart:
 def ingredients_of_one_substance(n: int) -> Chart:
     parts = [{"itemReference": {"reference": "#s"}} for _ in _many(n)]
     substance = {"resourceType": "Substance", "id": "s", "code": {"coding": [_coding(RXNORM, "6851")] * n}}
-    return [prescription("m1", medicationReference={"reference": "#x"}, contained=[_product("x", parts), substance])]
+    return [
+        prescription(
+            "m1", medicationReference={"reference": "#x"}, contained=[_product("x", parts), substance]
+        )
+    ]
 
 
 def products_that_are_nowhere(n: int) -> Chart:
@@ -123,7 +131,8 @@ def products_that_are_nowhere(n: int) -> Chart:
 
 def components(n: int) -> Chart:
     parts = [
-        {"code": {"coding": [_coding("http://loinc.org", "5048-4")]}, "valueString": f"1:{160 + i}"} for i in _many(n)
+        {"code": {"coding": [_coding("http://loinc.org", "5048-4")]}, "valueString": f"1:{160 + i}"}
+        for i in _many(n)
     ]
     return [observation("5048-4", "ana", 30, component=parts)]
 
@@ -135,7 +144,8 @@ def reference_ranges(n: int) -> Chart:
 
 def titled_ranges(n: int) -> Chart:
     ranges = [
-        {"low": {"value": i}, "high": {"value": i + 0.5}, "text": "positive" if i % 2 else "negative"} for i in _many(n)
+        {"low": {"value": i}, "high": {"value": i + 0.5}, "text": "positive" if i % 2 else "negative"}
+        for i in _many(n)
     ]
     return [antibody() | {"valueString": f"< {n}", "referenceRange": ranges}]
 
@@ -172,7 +182,10 @@ def interpretations(n: int) -> Chart:
 
 
 def codings(n: int) -> Chart:
-    code = {"coding": [_coding("http://hl7.org/fhir/sid/icd-10-cm", f"G72.{i}") for i in _many(n)], "text": "x"}
+    code = {
+        "coding": [_coding("http://hl7.org/fhir/sid/icd-10-cm", f"G72.{i}") for i in _many(n)],
+        "text": "x",
+    }
     return [condition() | {"id": "c9", "code": code}]
 
 
@@ -191,12 +204,23 @@ def conditions(n: int) -> Chart:
 
 
 def doubted_conditions(n: int) -> Chart:
-    words = ("715863001", "403450006", "64859006", "195967001", "49436004", "84114007", "53741008", "709044004")
+    words = (
+        "715863001",
+        "403450006",
+        "64859006",
+        "195967001",
+        "49436004",
+        "84114007",
+        "53741008",
+        "709044004",
+    )
     icd = ("G72.49", "M33.20", "I50.9", "J84.10", "K70.30", "C50.9", "M60.9", "G72.0", "I48.91", "M33.10")
     chart = []
     for i in _many(n):
         some = [_coding(SNOMED, word) for bit, word in enumerate(words) if i >> bit & 1]
-        some += [_coding("http://hl7.org/fhir/sid/icd-10-cm", word) for bit, word in enumerate(icd) if i >> bit & 1]
+        some += [
+            _coding("http://hl7.org/fhir/sid/icd-10-cm", word) for bit, word in enumerate(icd) if i >> bit & 1
+        ]
         chart.append(condition(number=f"c{i}") | {"code": {"coding": some}, "clinicalStatus": {"text": "?"}})
     return chart
 
@@ -221,7 +245,14 @@ def appointments(n: int) -> Chart:
 def dosages(n: int) -> Chart:
     dosage = [
         {
-            "timing": {"repeat": {"boundsPeriod": {"start": ago(i + 1), "end": ago(i)}, "frequency": 1, "period": 1, "periodUnit": "d"}},
+            "timing": {
+                "repeat": {
+                    "boundsPeriod": {"start": ago(i + 1), "end": ago(i)},
+                    "frequency": 1,
+                    "period": 1,
+                    "periodUnit": "d",
+                }
+            },
             "doseAndRate": [{"doseQuantity": _quantity(20, "mg")}],
         }
         for i in _many(n)
@@ -268,14 +299,31 @@ def results_in_many_reports(n: int) -> Chart:
         "effectiveDateTime": ago(10),
     }
     reported = [
-        head | {"id": f"r{i}", "result": [{"reference": f"Observation/{kind}{j}"} for kind in ("ast", "alt") for j in (i, i + 1)]}
+        head
+        | {
+            "id": f"r{i}",
+            "result": [
+                {"reference": f"Observation/{kind}{j}"} for kind in ("ast", "alt") for j in (i, i + 1)
+            ],
+        }
         for i in _many(n)
     ]
     return [*reported, *_pairs(n)]
 
 
 def ratios(n: int) -> Chart:
-    return [*_pairs(n), *(observation("1916-6", f"ratio{i}", 10 - i * 1e-4, valueQuantity={"value": 2 + i / 1000, "unit": "1", "code": "1", "system": UCUM}) for i in _many(n))]
+    return [
+        *_pairs(n),
+        *(
+            observation(
+                "1916-6",
+                f"ratio{i}",
+                10 - i * 1e-4,
+                valueQuantity={"value": 2 + i / 1000, "unit": "1", "code": "1", "system": UCUM},
+            )
+            for i in _many(n)
+        ),
+    ]
 
 
 def duplicates(n: int) -> Chart:
@@ -288,7 +336,10 @@ def duplicates(n: int) -> Chart:
         "effectiveDateTime": ago(10),
     }
     same = [enzyme("2157-6", f"ck{i}", 400) for i in _many(n)]
-    return [*same, *(head | {"id": f"r{i}", "result": [{"reference": f"Observation/ck{i}"}]} for i in _many(n))]
+    return [
+        *same,
+        *(head | {"id": f"r{i}", "result": [{"reference": f"Observation/ck{i}"}]} for i in _many(n)),
+    ]
 
 
 def versions_of_one_id(n: int) -> Chart:
@@ -297,17 +348,25 @@ def versions_of_one_id(n: int) -> Chart:
 
 def stopped_medications(n: int) -> Chart:
     """One order under many ids, each stopped for a reason of its own."""
-    return [prescription(f"m{i}", status="stopped", statusReason={"coding": [_coding("x", str(i))]}) for i in _many(n)]
+    return [
+        prescription(f"m{i}", status="stopped", statusReason={"coding": [_coding("x", str(i))]})
+        for i in _many(n)
+    ]
 
 
 def rising_cks(n: int) -> Chart:
     values = [enzyme("2157-6", f"ck{i}", 0, 2000 - i * 0.01) for i in _many(n)]
-    return [v | {"valueQuantity": _quantity(300 + 0.1 * i, comparator="<" if i % 2 else ">")} for i, v in enumerate(values)]
+    return [
+        v | {"valueQuantity": _quantity(300 + 0.1 * i, comparator="<" if i % 2 else ">")}
+        for i, v in enumerate(values)
+    ]
 
 
 def bounded_cks(n: int) -> Chart:
     values = [enzyme("2157-6", f"ck{i}", 0, 2000 - i * 0.01) for i in _many(n)]
-    return [v | {"valueQuantity": _quantity(5000 + i, comparator="<")} for i, v in enumerate(values)] + [enzyme("2157-6", "now", 6000, 2)]
+    return [v | {"valueQuantity": _quantity(5000 + i, comparator="<")} for i, v in enumerate(values)] + [
+        enzyme("2157-6", "now", 6000, 2)
+    ]
 
 
 def _given(number: object, code: str, begun: float, ended: float, **members: object) -> dict:
@@ -323,9 +382,10 @@ def _given(number: object, code: str, begun: float, ended: float, **members: obj
 
 def escalations(n: int) -> Chart:
     """Many courses of rituximab with nothing before them."""
-    return [_given(i, "121191", 40000 - i * 400 / (1 + n // 90), 39999 - i * 400 / (1 + n // 90)) for i in _many(n)] + [
-        enzyme("2157-6", "ck", 400, 45000)
-    ]
+    return [
+        _given(i, "121191", 40000 - i * 400 / (1 + n // 90), 39999 - i * 400 / (1 + n // 90))
+        for i in _many(n)
+    ] + [enzyme("2157-6", "ck", 400, 45000)]
 
 
 def courses_of_two_agents(n: int) -> Chart:
@@ -346,16 +406,29 @@ def courses_of_two_agents(n: int) -> Chart:
 
 def doubted_cks(n: int) -> Chart:
     """CK that cannot be used, beside as many courses of treatment."""
-    return [*courses_of_two_agents(n), *(enzyme("2157-6", f"ck{i}", 400, i) | {"status": "preliminary"} for i in _many(n))]
+    return [
+        *courses_of_two_agents(n),
+        *(enzyme("2157-6", f"ck{i}", 400, i) | {"status": "preliminary"} for i in _many(n)),
+    ]
 
 
 def volumes_of_many_units(n: int) -> Chart:
-    now = [observation("19868-9", f"now{i}", 30, valueQuantity={"value": 2, "unit": f"l{i}"}) for i in _many(n)]
-    return [*now, *(observation("19868-9", f"was{i}", 200, valueQuantity={"value": 4, "unit": f"l{i}"}) for i in _many(n))]
+    now = [
+        observation("19868-9", f"now{i}", 30, valueQuantity={"value": 2, "unit": f"l{i}"}) for i in _many(n)
+    ]
+    return [
+        *now,
+        *(
+            observation("19868-9", f"was{i}", 200, valueQuantity={"value": 4, "unit": f"l{i}"})
+            for i in _many(n)
+        ),
+    ]
 
 
 def members(n: int) -> Chart:
-    panel = observation("5048-4", "panel", 30, hasMember=[{"reference": f"Observation/ana{i}"} for i in _many(n)])
+    panel = observation(
+        "5048-4", "panel", 30, hasMember=[{"reference": f"Observation/ana{i}"} for i in _many(n)]
+    )
     return [panel, *(observation("5048-4", f"ana{i}", 30, valueString=f"1:{i}") for i in _many(n))]
 
 
@@ -374,11 +447,18 @@ def nested(n: int) -> Chart:
 
 def wrong_types(n: int) -> Chart:
     """Lists in which nothing has the type that it should have."""
-    return [enzyme("2157-6", "ck", 400) | {"component": [[1]] * n, "interpretation": [2] * n, "referenceRange": [{}] * n}]
+    return [
+        enzyme("2157-6", "ck", 400)
+        | {"component": [[1]] * n, "interpretation": [2] * n, "referenceRange": [{}] * n}
+    ]
 
 
 def absolute_references(n: int) -> Chart:
-    return [enzyme("2157-6", f"ck{i}", 400 + i, i) | {"subject": {"reference": f"https://other.example/fhir/Patient/{i}"}} for i in _many(n)]
+    return [
+        enzyme("2157-6", f"ck{i}", 400 + i, i)
+        | {"subject": {"reference": f"https://other.example/fhir/Patient/{i}"}}
+        for i in _many(n)
+    ]
 
 
 SHAPES: Mapping[str, Callable[[int], Chart]] = {
@@ -395,10 +475,16 @@ SHAPES: Mapping[str, Callable[[int], Chart]] = {
 }  # fmt: skip
 
 
-WITHOUT_DIAGNOSIS = frozenset({"doubted_conditions", "doubted_antibodies"})  # what they doubt is whether it is one
+WITHOUT_DIAGNOSIS = frozenset(
+    {"doubted_conditions", "doubted_antibodies"}
+)  # what they doubt is whether it is one
 
 
 def whole(shape: str, n: int) -> Chart:
     """A shape beside what makes an IMNM patient of whom everything is asked."""
-    of_all = [patient()] if shape in WITHOUT_DIAGNOSIS else [patient(), condition(number="core"), antibody(number="srp0")]
+    of_all = (
+        [patient()]
+        if shape in WITHOUT_DIAGNOSIS
+        else [patient(), condition(number="core"), antibody(number="srp0")]
+    )
     return [*of_all, *SHAPES[shape](n)]
