@@ -146,7 +146,7 @@ class Vocabulary:
     def names(self, kind: NamedIn, text: str) -> frozenset[str]:
         """Collect what a text names (U3): `core`, an antibody, or ingredients of agents and statins."""
         named = frozenset[str]()
-        for phrase in _SEPARATOR.split(fold(text)):
+        for phrase in _SEPARATOR.split(fold(text[:LONGEST_TEXT])):
             roles = self.finder.roles(phrase)
             if roles.isdisjoint(_TAKEN_BACK_BY[kind]):
                 named |= roles & self.names_in[kind]

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from fhir_mapping.terms import PACKAGED
-from fhir_mapping.terms.words import fold
+from fhir_mapping.terms.words import LONGEST_TEXT, fold
 
 # What a clinician or a laboratory writes around a word, by language; none of it is a word of the table.
 SENTENCES = {
@@ -112,6 +112,11 @@ def test_what_a_text_names(vocabulary, kind, text, named):
 def test_a_text_is_folded_before_it_is_compared():
     assert fold(" Anti\u2010SRP\u2014\u2212\u00a0\uff28\uff2d\uff27\uff23\uff32 ") == "anti srp hmgcr"
     assert fold("Mycophenolsäure") == fold("MYCOPHENOLSA\u0308URE") == "mycophenolsäure"
+
+
+def test_only_the_beginning_of_a_long_text_is_read(vocabulary):
+    assert vocabulary.names("Condition", "x " * (LONGEST_TEXT // 2 - 2) + "IMNM") == {"core"}
+    assert vocabulary.names("Condition", "x " * (LONGEST_TEXT // 2) + "IMNM") == frozenset()
 
 
 def test_laboratories_words_are_asked_for_by_their_role(vocabulary):
