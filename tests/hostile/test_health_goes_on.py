@@ -9,13 +9,15 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from cds_service.settings.limits import Limits
+from fhir_mapping.versions.r4 import work
 from fhir_mapping.versions.untyped import how_many
-from tests.support.heavy_charts import SOURCES, WITHOUT_DIAGNOSIS, whole
+from tests.support.heavy_charts import SOURCES, WITHOUT_DIAGNOSIS, gathered, whole
 from tests.support.nightly import count
-from tests.support.service import KEYS, SERVICE
+from tests.support.service import KEYS, SERVICE, TABLES
 from tests.support.serving import OPEN, Served, served
 
 LIMITS = Limits()
@@ -74,29 +76,34 @@ def prefetch_of(shape: str, n: int) -> bytes:
     return json.dumps({"patient": patient["resource"]} | bundles, separators=(",", ":")).encode()
 
 
-def as_large_as_can_be(shape: str, share: float = 0.98) -> bytes:
-    """A prefetch with nearly as many values as are read of one chart."""
-    few = prefetch_of(shape, 20)
-    each = (len(prefetch_of(shape, 40)) - len(few), how_many(prefetch_of(shape, 40)) - how_many(few))
-    texts = {"antibody_texts": 900, "titres": 900, "signs_of_numbers": 901, "components": 5}.get(shape, 0)
-    products = 90 if shape == "medications_of_one_product" else 0
-    parts = share * LIMITS.chart_values / (each[1] / 20 + texts + products)
-    return prefetch_of(shape, int(min(parts, 0.98 * ROOM / (each[0] / 20))))
+def as_large_as_can_be(shape: str, share: float) -> bytes:
+    """A prefetch with that share of what is read of one chart."""
+    few, more = (
+        max(work(gathered(whole(shape, n), TABLES)), how_many(prefetch_of(shape, n))) for n in (20, 40)
+    )
+    parts = 20 + int((share * LIMITS.chart_values - few) * 20 / (more - few))
+    each = (len(prefetch_of(shape, 40)) - len(prefetch_of(shape, 20))) / 20
+    return prefetch_of(shape, int(min(parts, 0.98 * ROOM / each)))
 
 
 @contextmanager
-def health_watched(base: str) -> Iterator[list[float]]:
-    """The waiting times for `/health` (s), each on the connection of before, while the block runs."""
-    waits: list[float] = []
+def health_watched(service: Served) -> Iterator[list[tuple[float, float]]]:
+    """How long `/health` waits (s), and how much work (s of CPU) the service does meanwhile, while the block runs.
+
+    The work is what is judged: on a machine that does other things it is less than the wait.
+    """
+    waits: list[tuple[float, float]] = []
+    base = service.base
+    processes = [psutil.Process(service.pid), *service.workers()]
     done = threading.Event()
 
     def ask() -> None:
         with closing(HTTPConnection(base.removeprefix("http://"), timeout=60)) as connection:
             while not done.is_set():
-                begun = time.monotonic()
+                begun, worked = time.monotonic(), cpu_seconds(processes)
                 connection.request("GET", "/health")
                 connection.getresponse().read()
-                waits.append(time.monotonic() - begun)
+                waits.append((time.monotonic() - begun, cpu_seconds(processes) - worked))
                 done.wait(0.01)
 
     watcher = threading.Thread(target=ask)
@@ -116,16 +123,20 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield running
 
 
-def longest_wait(service: Served, body: bytes) -> tuple[float, int, float]:
-    """How long `/health` waits at most while a body is worked on, its status, and how long it takes itself."""
+def cpu_seconds(processes: list[psutil.Process]) -> float:
+    return sum(sum(process.cpu_times()[:2]) for process in processes)
+
+
+def longest_wait(service: Served, body: bytes) -> tuple[float, float, int, float]:
+    """How long `/health` waits at most while a body is worked on and with how much work, its status, and its own time."""
     headers = {"content-type": "application/json"}
-    with health_watched(service.base) as waits:
+    with health_watched(service) as waits:
         begun = time.monotonic()
         answer = httpx.post(
             service.base + SERVICE, content=body, headers=headers, timeout=120, trust_env=False
         )
         took = time.monotonic() - begun
-    return max(waits), answer.status_code, took
+    return *max(waits, key=min), answer.status_code, took
 
 
 def check(service: Served, prefetch: bytes) -> int:
@@ -149,5 +160,5 @@ def test_health_answers_while_16_mib_are_read(service, name):
 
 @pytest.mark.parametrize("shape", SHAPES[: count(6, len(SHAPES))])
 def test_health_answers_while_the_largest_chart_is_assessed(service, shape):
-    status = check(service, as_large_as_can_be(shape, count(50, 98) / 100))
+    status = check(service, as_large_as_can_be(shape, count(50, 90) / 100))
     assert status == (412 if shape in WITHOUT_DIAGNOSIS else 200)
