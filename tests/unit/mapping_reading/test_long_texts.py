@@ -8,6 +8,7 @@ import pytest
 from fhir_mapping.checks import judge
 from fhir_mapping.record import Entry, Gathered, MappingSettings, PatientRecord, Source
 from fhir_mapping.terms.words import LONGEST_TEXT
+from fhir_mapping.versions.r4_elements import Elements
 from tests.support.charts import AS_OF, condition, observation, patient
 from tests.support.service import TABLES
 
@@ -83,3 +84,8 @@ def test_what_is_named_beyond_the_limit_is_not_read(beyond: int):
     text = "IMNM".rjust(LONGEST_TEXT + beyond)
     record = judged(condition(("http://snomed.info/sct", "1")) | {"code": {"text": text}})
     assert [doubt.role for doubt in record.doubts] == ([] if beyond > 0 else ["core"])
+
+
+@pytest.mark.parametrize("length", [LONGEST_TEXT - 1, LONGEST_TEXT, LONGEST_TEXT + 1, 100_000])
+def test_a_text_is_kept_no_longer_than_it_is_read(length: int):
+    assert len(Elements.text("x" * length)) == min(length, LONGEST_TEXT + 1)
