@@ -5,7 +5,7 @@ facts, `checks/` judges them (rules F1 to F9), and the result is a `PatientRecor
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from typing import Literal
@@ -66,10 +66,6 @@ class MappingSettings:
     any_encounter_counts: bool = True
     fhir_version: str = "R4"
     also_known_as: tuple[str, ...] = ()  # further FHIR bases that are the client's own (F1)
-
-    def for_one_record(self) -> "MappingSettings":
-        """The same settings, with words that remember what was read in one record."""
-        return replace(self, tables=replace(self.tables, vocabulary=self.tables.vocabulary.for_one_record()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,7 +199,7 @@ class _Top:
         told.add(times_uln(self.best, self.times).truth)
         if len(told) == 1 and None not in told:
             return Tristate(told.pop())
-        return YES if self._is_high_whichever_it_is(self.best) else Tristate(None, (self.bounded.now(),))
+        return YES if self._is_high_whichever_it_is(self.best) else Tristate(None, (self.bounded.present(),))
 
     def is_halved_by(self, ck: Result, part: Decimal) -> Tristate:
         """Whether a result is at most that part of the highest."""
@@ -210,7 +210,7 @@ class _Top:
             return Tristate(truth=True)
         if not self.is_unlimited and above(amount.value, amount.comparator, part * self.ceiling, amount.upto):
             return NO
-        return Tristate(None, (*bounded(ck), self.bounded.now()))
+        return Tristate(None, (*bounded(ck), self.bounded.present()))
 
     def _lead(self, ck: Result) -> None:
         if self.best_place is not None:

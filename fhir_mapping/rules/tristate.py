@@ -27,7 +27,7 @@ class Standings:
         self._moment += 1
         self._went[place] = self._moment
 
-    def now(self) -> "Standing":
+    def present(self) -> "Standing":
         """Those who stand now."""
         return Standing(self, self._moment)
 
