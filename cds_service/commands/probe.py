@@ -111,7 +111,7 @@ async def ask(server: Server, key: SourceKey, template: str, patient_id: str) ->
 async def cost(server: Server, patient_id: str) -> Cost:
     """Read a whole chart as a hook call for an IMNM patient does: phase 1, the rest, Medications by reference."""
     chart = server.chart(server.limits.gather_seconds)
-    sources = ChartSources(server.caller, patient_id, chart, {})
+    sources = ChartSources(server.caller, patient_id, chart, server.limits)
     begun = server.clock()
     await sources.read(PHASE_1)
     phase_1 = Spent(chart.requests, chart.bytes, server.clock() - begun)

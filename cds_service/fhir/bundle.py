@@ -29,6 +29,13 @@ class UnreadableError(Exception):
     """The answer is not what was asked for; the message is for people and holds nothing of the answer."""
 
 
+class TooMuchError(UnreadableError):
+    """There is more to read than any chart needs."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"more than {most} values")
+
+
 class _Issue(msgspec.Struct, gc=False):
     severity: str = ""
     code: str = ""

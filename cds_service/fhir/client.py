@@ -17,13 +17,22 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from cds_service.fhir.bundle import SearchSet, UnreadableError, issue_codes, read_page, read_resource
+from cds_service.fhir.aside import aside
+from cds_service.fhir.bundle import (
+    SearchSet,
+    TooMuchError,
+    UnreadableError,
+    issue_codes,
+    read_page,
+    read_resource,
+)
 from cds_service.fhir.egress import next_address
 from cds_service.fhir.network import Connection, Pin, Resolver, is_certificate_refused
 from cds_service.fhir.queries import Parameters, address, form
 from cds_service.settings.client import Client
 from cds_service.settings.limits import Limits
 from fhir_mapping.record import Entry
+from fhir_mapping.versions.untyped import how_many
 
 Transport = httpx.AsyncBaseTransport
 
@@ -148,6 +157,7 @@ class Chart:
         self._made: dict[tuple[str, Parameters], asyncio.Task[SearchSet]] = {}
         self.requests = 0
         self.bytes = 0
+        self._values = 0
 
     async def search(self, resource_type: str, parameters: Parameters) -> SearchSet:
         """Read all pages of a search; one that was made before is not made again.
@@ -164,7 +174,9 @@ class Chart:
         url = f"{self._base}/{resource_type}/{quote(resource_id, safe='')}"
         async with _until(self._deadline):
             answer = await self._get(url)
-        return read_resource(answer.body, resource_type, resource_id, self._limits.json_depth, url)
+        is_large = len(answer.body) > self._limits.inline_bytes
+        asked = (resource_type, resource_id, self._limits.json_depth, url)
+        return await aside(is_large, read_resource, answer.body, *asked)
 
     async def version(self) -> str:
         """Return the `fhirVersion` of the server's CapabilityStatement, or nothing."""
@@ -203,7 +215,8 @@ class Chart:
             answer = await self._get(asked)
         seen = {asked}
         while True:
-            page = read_page(answer.body, resource_type, self._limits.json_depth)
+            is_large = len(answer.body) > self._limits.inline_bytes
+            page = await aside(is_large, read_page, answer.body, resource_type, self._limits.json_depth)
             searched.add(page, partial=answer.status == _PARTIAL)
             if not page.next_link:
                 break
@@ -221,21 +234,29 @@ class Chart:
         return target
 
     async def _get(self, url: str, query: str = "") -> _Answer:
+        """Get a good answer, and count what it holds; raises UnreadableError."""
+        answer = await self._answer(url, query)
+        self._values += how_many(answer.body)
+        if self._values > self._limits.chart_values:
+            raise TooMuchError(self._limits.chart_values)
+        return _accepted(answer)
+
+    async def _answer(self, url: str, query: str) -> _Answer:
         """GET (POST where the query is in the body). A GET is tried twice, once for whichever reason comes first.
 
         A server may ask for it (429, 503, 504), or close a kept connection just when the next question is on its way:
         what no byte answered is sent again on a new one (RFC 9110, 9.2.2), for another kept one might be lost alike.
         """
         if query:
-            return _accepted(await self._once(url, query))
+            return await self._once(url, query)
         try:
             answer = await self._once(url)
         except _LostError:
-            return _accepted(await self._once(url, new=True))
+            return await self._once(url, new=True)
         if answer.status in _TRY_AGAIN:
             await self._pause(answer)
             answer = await self._once(url)
-        return _accepted(answer)
+        return answer
 
     async def _pause(self, answer: _Answer) -> None:
         seconds = _PAUSE

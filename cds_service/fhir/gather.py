@@ -19,11 +19,13 @@ no such thing, F9; never Patient and Conditions). Nothing is left out in silence
 
 import asyncio
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar, TypeVarTuple
 
-from cds_service.fhir.bundle import SearchSet, UnreadableError
+from cds_service.fhir.aside import aside
+from cds_service.fhir.bundle import SearchSet, TooMuchError, UnreadableError
 from cds_service.fhir.client import AskOtherwiseError, Chart, NotOfferedError
 from cds_service.fhir.network import Connection
 from cds_service.fhir.queries import BY_KEY, PHASE_1, QUERIES, Parameters, Query, search_value, supplied
@@ -42,6 +44,8 @@ VERSIONS = {  # by the start of fhirVersion
     "4.3": "R4B",
     "5.0": "R5",
 }
+_Given = TypeVarTuple("_Given")
+_Done = TypeVar("_Done")
 _PUZZLED = re.compile(r"HTTP 4(?!01|03|29)\d\d")  # what a server of another FHIR version may answer
 _NOWHERE = frozenset({"HTTP 404", "HTTP 410"})  # a Medication that the server does not have
 MEDICATION_KEYS = tuple(query.key for query in QUERIES if query.resource_type.startswith("Medication"))
@@ -56,6 +60,7 @@ class Gathering:
     fhir_bytes: int = 0
     warnings: int = 0  # remarks of the server inside its answers
     other_version: str = ""  # the FHIR version found, where it is not the client's
+    is_large: bool = False  # more than is worked on at once
 
 
 async def gather(
@@ -71,11 +76,12 @@ async def gather(
 ) -> Gathering:
     """Read as much of the chart as the question needs, until `deadline` (loop time, s); `token` is for its FHIR base."""
     chart = Chart(connection, caller.base, token, limits, deadline) if caller.base else None
-    given = ((query.key, supplied(query, prefetch, patient_id, limits.json_depth)) for query in QUERIES)
-    sources = ChartSources(caller, patient_id, chart, {key: source for key, source in given if source})
+    sources = ChartSources(caller, patient_id, chart, limits)
+    is_large = sum(map(len, prefetch.values())) > limits.inline_bytes
+    await aside(is_large, sources.hold, prefetch)
     other_version = await sources.read_what_matters(as_of)
     costs = (chart.requests, chart.bytes) if chart else (0, 0)
-    return Gathering(sources.gathered(), *costs, sources.warnings, other_version)
+    return Gathering(sources.gathered(), *costs, sources.warnings, other_version, sources.is_large)
 
 
 async def ask(chart: Chart, query: Query, patient_id: str, parameters: Parameters) -> SearchSet:
@@ -118,18 +124,32 @@ async def _together(
 
 
 class ChartSources:
-    """The sources of one chart, filled step by step. `held`: what prefetch had, whole (`read`) or not (`failed`)."""
+    """The sources of one chart, filled step by step, until there is more to read than the limits allow."""
 
-    def __init__(
-        self, caller: Caller, patient_id: str, chart: Chart | None, held: Mapping[SourceKey, Source]
-    ) -> None:
+    def __init__(self, caller: Caller, patient_id: str, chart: Chart | None, limits: Limits) -> None:
         self._caller = caller
         self._patient_id = patient_id
         self._chart = chart
-        self._partial = {key: source for key, source in held.items() if source.state == "failed"}
-        self._sources = {key: source for key, source in held.items() if source.state == "read"}
+        self._limits = limits
+        self._partial: dict[SourceKey, Source] = {}
+        self._sources: dict[SourceKey, Source] = {}
         self._version = version(caller.mapping.fhir_version)
+        self._work = 0  # values that were taken in, as `Version.work` counts them
+        self._bytes = 0  # of their resources
         self.warnings = 0
+
+    @property
+    def is_large(self) -> bool:
+        """Whether so much was taken in that it is not to be worked on at once."""
+        return self._work > self._limits.inline_values or self._bytes > self._limits.inline_bytes
+
+    def hold(self, prefetch: Mapping[str, bytes]) -> None:
+        """Take in what prefetch has, whole (`read`) or not (`failed`)."""
+        for query in QUERIES:
+            if source := supplied(query, prefetch, self._patient_id, self._limits):
+                self._bytes += len(prefetch[query.key])
+                source = self._within(source)
+                (self._sources if source.state == "read" else self._partial)[query.key] = source
 
     def gathered(self, keys: Collection[SourceKey] = (*BY_KEY, "medications")) -> Gathered:
         """Return what was read up to now of these keys; prefetch that is not whole counts as failed."""
@@ -139,7 +159,7 @@ class ChartSources:
     async def read_what_matters(self, as_of: datetime) -> str:
         """Read phase 1, and phase 2 if it may matter; returns the FHIR version found where it is another one."""
         await self.read(PHASE_1)
-        if other := next(filter(None, map(self._other_version, PHASE_1)), ""):
+        if other := await self._aside(self._first_other_version):
             unread = Source("failed", (), self._instead(other))
             self._sources = dict.fromkeys((*PHASE_1, *self._sources), unread)
             self._partial = {}
@@ -148,12 +168,10 @@ class ChartSources:
         asked, signs = await self._read_signs(as_of)
         if signs.state == "none":
             self._drop_all_but(asked)
-        elif len(self._sources) < len(QUERIES) or self._version.unresolved_medications(self.gathered()):
+        else:
             await self.read(BY_KEY)
             await self.read_medications()
-        for key in self._sources.keys() - {"medications"}:
-            if spoken := self._other_version(key):
-                self._sources[key] = replace(self._sources[key], state="failed", detail=self._instead(spoken))
+        await self._aside(self._fail_other_versions)
         return other
 
     async def read(self, keys: Iterable[SourceKey]) -> None:
@@ -162,41 +180,44 @@ class ChartSources:
             tasks = {
                 key: group.create_task(self._source(BY_KEY[key])) for key in keys if key not in self._sources
             }
-        self._sources.update({key: task.result() for key, task in tasks.items()})
+        for key, task in tasks.items():
+            self._bytes += sum(len(entry.json) for entry in task.result().entries)
+            self._sources[key] = await self._aside(self._within, task.result())
 
     async def read_medications(self) -> None:
         """Read the Medications that prescriptions only refer to (T1), and those that these refer to.
 
         One that the server does not have is nowhere, which the rules know (T1); a failed read fails what names it (F9).
         """
-        unresolved = self._version.unresolved_medications
+        unresolved = self._unresolved
         entries: dict[str, Entry | None] = {}
         failed: set[str] = set()
-        while names := [name for name in unresolved(self.gathered()) if name not in entries]:
+        while names := [name for name in await unresolved(self.gathered()) if name not in entries]:
             async with asyncio.TaskGroup() as group:
                 tasks = {name: group.create_task(self._medication(name, failed)) for name in names}
             entries |= {name: task.result() for name, task in tasks.items()}
             self._sources["medications"] = Source("read", tuple(entry for entry in entries.values() if entry))
         for key in MEDICATION_KEYS if failed else ():
             source = self._sources[key]
-            named = unresolved(self._as_gathered({key: source}))
+            named = await unresolved(self._as_gathered({key: source}))
             if source.state == "read" and not failed.isdisjoint(named):
                 why = "a medication that it names could not be read"
                 self._sources[key] = Source("failed", source.entries, why)
+        await self._aside(self._count_products)
 
     async def _read_signs(self, as_of: datetime) -> tuple[tuple[SourceKey, ...], Signs]:
         """Judge what speaks for the disease, CK and a biopsy where they settle it (E2, E3); returns also what was asked."""
         asked = PHASE_1
-        record = judge(self.gathered(asked), as_of)
+        record = await self._aside(judge, self.gathered(asked), as_of)
         signs, tried = read_signs(record), read_signs(record, signs_in_doubt(record))
         if signs.state == "none" and (signs.asks_for_ck or tried.asks_for_ck):
             asked = (*PHASE_1, "enzymes")
             await self.read(asked)
-            signs = read_signs(judge(self.gathered(asked), as_of))
+            signs = read_signs(await self._aside(judge, self.gathered(asked), as_of))
         if signs.asks_for_biopsy:
             asked = (*asked, *BIOPSIES)
             await self.read(asked)
-            signs = read_signs(judge(self.gathered(asked), as_of))
+            signs = read_signs(await self._aside(judge, self.gathered(asked), as_of))
         return asked, signs
 
     def _drop_all_but(self, keys: Collection[SourceKey]) -> None:
@@ -224,6 +245,36 @@ class ChartSources:
         if searched.failure:
             return Source("failed", (*held, *searched.entries), searched.failure)
         return Source("read", tuple(searched.entries))
+
+    async def _aside(self, work: Callable[[*_Given], _Done], *given: *_Given) -> _Done:
+        return await aside(self.is_large, work, *given)
+
+    async def _unresolved(self, gathered: Gathered) -> tuple[str, ...]:
+        return await self._aside(self._version.unresolved_medications, gathered)
+
+    def _within(self, source: Source) -> Source:
+        """Take in a source; one with more than may be read of the whole chart has failed, and nothing of it is read."""
+        work = self._version.work(self._as_gathered({"record": source}))
+        if self._work + work > self._limits.chart_values:
+            return Source("failed", (), str(TooMuchError(self._limits.chart_values)))
+        self._work += work
+        return source
+
+    def _count_products(self) -> None:
+        """Fail the medicines if their products, each read as often as it is named, are more than may be read."""
+        keys = [key for key in (*MEDICATION_KEYS, "medications") if key in self._sources]
+        sources = {key: self._sources[key] for key in keys}
+        if self._version.work(self._as_gathered(sources)) > self._limits.chart_values:
+            failed = Source("failed", (), str(TooMuchError(self._limits.chart_values)))
+            self._sources |= dict.fromkeys(keys, failed)
+
+    def _first_other_version(self) -> str:
+        return next(filter(None, map(self._other_version, PHASE_1)), "")
+
+    def _fail_other_versions(self) -> None:
+        for key in self._sources.keys() - {"medications"}:
+            if spoken := self._other_version(key):
+                self._sources[key] = replace(self._sources[key], state="failed", detail=self._instead(spoken))
 
     def _other_version(self, key: SourceKey) -> str:
         """Name the FHIR version that most resources of a key have, if not the client's."""

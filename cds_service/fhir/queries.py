@@ -9,10 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from cds_service.fhir.bundle import SearchSet, UnreadableError, read_page, read_resource
+from cds_service.fhir.bundle import SearchSet, TooMuchError, UnreadableError, read_page, read_resource
+from cds_service.settings.limits import Limits
 from fhir_mapping.record import Source, SourceKey
 from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import RoleWord
+from fhir_mapping.versions.untyped import how_many
 
 Parameters = tuple[tuple[str, str], ...]
 
@@ -103,7 +105,7 @@ def form(parameters: Iterable[tuple[str, str]]) -> str:
     return "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in parameters)
 
 
-def supplied(query: Query, prefetch: Mapping[str, bytes], patient_id: str, depth: int) -> Source | None:
+def supplied(query: Query, prefetch: Mapping[str, bytes], patient_id: str, limits: Limits) -> Source | None:
     """Return what the request holds for a key: `read` if it is whole, `failed` with what is there if not.
 
     None: the client did not supply it, or supplied something else. null and an empty Bundle say "none found", but a
@@ -114,10 +116,12 @@ def supplied(query: Query, prefetch: Mapping[str, bytes], patient_id: str, depth
         return None
     if value == b"null":
         return Source("read")
+    if how_many(value) > limits.chart_values:
+        return Source("failed", (), f"prefetch: {TooMuchError(limits.chart_values)}")
     try:
         if query.key == "patient":
-            return Source("read", (read_resource(value, "Patient", patient_id, depth),))
-        return _bundle(value, query, depth)
+            return Source("read", (read_resource(value, "Patient", patient_id, limits.json_depth),))
+        return _bundle(value, query, limits.json_depth)
     except UnreadableError:
         return None
 

@@ -17,6 +17,11 @@ class Limits:
     render_seconds: float = 0.4  # of these, kept for assessing and rendering what was read by then
     response_bytes: int = 8 * 1024 * 1024  # one page of 100 resources of a verbose server is 0.5 MB
     chart_bytes: int = 24 * 1024 * 1024  # all pages of one chart: memory of one call
+    chart_values: int = (
+        200_000  # read for one chart: the largest sample chart has 22,414, 2,000 results 75,957
+    )
+    inline_values: int = 2_000  # worked on at once, in 60 ms at most; a chart with more of them on a thread
+    inline_bytes: int = 128 * 1024  # read at once, in 2 ms at most; what has more of them on a thread
     chart_requests: int = 120  # 17 queries, their pages, and medications by reference
     query_pages: int = 20  # 2,000 resources a query
     parallel_requests: int = 8  # towards one FHIR server for one chart: an EHR must not feel us

@@ -14,10 +14,13 @@ import msgspec
 from starlette.requests import ClientDisconnect
 
 from cds_service.errors import BodyTooLargeError, InvalidRequestError, TooSlowError, UnsupportedBodyError
+from cds_service.fhir.queries import BY_KEY
 from cds_service.json_text import strict_json, what_is_wrong
 from cds_service.settings.limits import Limits
 from cds_service.web.protocol import Authorization, Envelope
 
+# Only what some query asks for: a million other members cost a glance.
+_Prefetch = msgspec.defstruct("_Prefetch", [(key, msgspec.Raw, msgspec.Raw(b"")) for key in BY_KEY])
 _MEDIA_TYPES = frozenset({"application/json", "application/fhir+json"})
 _CHARSETS = frozenset({"utf-8", "utf8"})
 _USER = re.compile(r"(Practitioner|PractitionerRole|Patient|RelatedPerson)/[^/]+")
@@ -102,10 +105,11 @@ def _check_envelope(envelope: bytes, limits: Limits) -> None:
 
 def _prefetch(raw: bytes) -> dict[str, bytes]:
     try:
-        values = msgspec.json.decode(raw, type=dict[str, msgspec.Raw] | None)
+        values = msgspec.json.decode(raw, type=_Prefetch | None)
     except (msgspec.DecodeError, RecursionError):
         raise InvalidRequestError("prefetch has the wrong type") from None
-    return {key: bytes(value) for key, value in (values or {}).items()}
+    given = ((key, bytes(getattr(values, key, b""))) for key in BY_KEY)
+    return {key: value for key, value in given if value}
 
 
 def _request(envelope: Envelope, hook: str, prefetch: Mapping[str, bytes], limits: Limits) -> HookRequest:

@@ -13,6 +13,7 @@ from cds_service.cards.assessment import Assessment, EligibilityUnknown, assess
 from cds_service.cards.render import Card, render
 from cds_service.errors import EhrError, EligibilityUnknownError, OtherVersionError
 from cds_service.events import Events
+from cds_service.fhir.aside import aside
 from cds_service.fhir.gather import Gathering, gather
 from cds_service.fhir.network import Connection
 from cds_service.security.clients import Caller, Registered, authenticate, authorise
@@ -59,7 +60,7 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
     check_headers(call.headers, parts.limits.body_bytes)
     deadline = call.begun + parts.limits.answer_seconds
     body = await receive(call.chunks, parts.limits.body_bytes, deadline)
-    request = call.hook.read(body, parts.limits)
+    request = await aside(len(body) > parts.limits.inline_bytes, call.hook.read, body, parts.limits)
     caller = authorise(proof.callers, request.fhir_server)
     call.audit.update(body_bytes=len(body), client=caller.client.name, mode=caller.client.mode)
     await use_once(proof.once, parts.store, call.begun + parts.limits.gather_seconds)
@@ -84,7 +85,7 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
             deadline=call.begun + connection.limits.gather_seconds,
         )
     call.audit.update(token=token_use(request, gathering.fhir_requests))
-    assessment = assess(gathering.gathered, as_of, parts.model)
+    assessment = await aside(gathering.is_large, assess, gathering.gathered, as_of, parts.model)
     call.audit.update(audited(gathering, assessment, caller.cards))
     refusal = _refusal(gathering, assessment, caller)
     if refusal and is_shown:
@@ -98,7 +99,8 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
     )
     memory = await recall(assessment, settings, parts.store, parts.limits.memory_seconds)
     call.audit.update(recalled(memory))
-    cards = [] if refusal or memory == "overridden" else render(assessment, settings)
+    is_silent = refusal or memory == "overridden"
+    cards = [] if is_silent else await aside(gathering.is_large, render, assessment, settings)
     call.audit.update(shown(cards))
     return {"cards": cards if is_shown else []}
 

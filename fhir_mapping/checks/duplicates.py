@@ -1,7 +1,9 @@
 """The same fact in two resources counts once, under the lower id (F7)."""
 
+from collections import defaultdict
 from collections.abc import Hashable, Iterable
 from dataclasses import replace
+from itertools import chain
 
 from fhir_mapping.record import Dosage, Moment, Period, Result, Treatment
 
@@ -11,12 +13,14 @@ def distinct_results(found: Iterable[Result]) -> tuple[Result, ...]:
 
     Results without a magnitude must agree in everything that could be their answer.
     """
-    kept: dict[Hashable, Result] = {}
+    same: defaultdict[Hashable, list[Result]] = defaultdict(list)
     for result in sorted(found, key=lambda result: result.id):
         key = (result.analyte, result.codes, _instants(result.when), result.specimen, _value(result))
-        first = kept.get(key)
-        kept[key] = replace(first, reports=first.reports | result.reports) if first else result
-    return tuple(kept.values())
+        same[key].append(result)
+    return tuple(
+        replace(first, reports=first.reports.union(*(result.reports for result in others)))
+        for first, *others in same.values()
+    )
 
 
 def distinct_treatments(found: Iterable[Treatment]) -> tuple[Treatment, ...]:
@@ -24,14 +28,15 @@ def distinct_treatments(found: Iterable[Treatment]) -> tuple[Treatment, ...]:
 
     What stays was stopped for the reasons of all of them.
     """
-    kept: dict[Hashable, Treatment] = {}
+    same: defaultdict[Hashable, list[Treatment]] = defaultdict(list)
     for treatment in sorted(found, key=lambda treatment: treatment.id):
         dosages = tuple(_dosage(dosage) for dosage in treatment.dosages)
         key = (treatment.kind, treatment.ingredient, _period_of(treatment), dosages)
-        first = kept.get(key)
-        reasons = (*first.status_reasons, *treatment.status_reasons) if first else ()
-        kept[key] = replace(first, status_reasons=tuple(dict.fromkeys(reasons))) if first else treatment
-    return tuple(kept.values())
+        same[key].append(treatment)
+    return tuple(
+        replace(of_one[0], status_reasons=tuple(dict.fromkeys(chain(*(t.status_reasons for t in of_one)))))
+        for of_one in same.values()
+    )
 
 
 def _value(result: Result) -> Hashable:

@@ -28,6 +28,9 @@ class Case:
     reports: Mapping[str, frozenset[str]] = field(default_factory=dict)
     analytes_of: Mapping[str, frozenset[Analyte]] = field(default_factory=dict)
     own_conditions: frozenset[str] = frozenset()
+    products: dict[bytes, str] = field(
+        default_factory=dict
+    )  # what is not understood of each, once it was asked
 
     @property
     def tables(self) -> Tables:

@@ -20,9 +20,8 @@ def judge_medication(resource: neutral.Resource, found: neutral.Medication, case
     instructions = _systemic(found, case.tables)
     ingredients = case.tables.ingredients(resource.codings)
     reason = (
-        next(
-            (reason for json in (resource.json, *found.resolved_from) if (reason := not_understood(json))), ""
-        )
+        not_understood(resource.json)
+        or next(filter(None, (_of_product(json, case) for json in found.resolved_from)), "")
         or status_problem(found.kind, resource.status)
         or _intent_problem(found)
         or (
@@ -65,6 +64,13 @@ def is_listed(resource: neutral.Resource) -> bool:
     """Whether it stands on the medication list, and neither ended nor on hold as far as it says."""
     on_list = resource.type in {"MedicationRequest", "MedicationStatement"}
     return on_list and resource.status not in {"completed", "stopped", "on-hold"}
+
+
+def _of_product(json: bytes, case: Case) -> str:
+    """F2 of a product, which thousands of resources may name."""
+    if json not in case.products:
+        case.products[json] = not_understood(json)
+    return case.products[json]
 
 
 def _intent_problem(found: neutral.Medication) -> str:

@@ -10,15 +10,19 @@ from fhir_mapping.checks.statuses import status_problem
 from fhir_mapping.laboratory.answers import says_something
 from fhir_mapping.laboratory.antibody import why_unanswered
 from fhir_mapping.laboratory.bounds import is_raised, is_within
-from fhir_mapping.laboratory.numbers import measured, number_of, plausible
+from fhir_mapping.laboratory.numbers import measured, number_of, plausible, text_of
 from fhir_mapping.laboratory.titres import written_titres
 from fhir_mapping.record import Amount, Component, Moment, Result, Value
 from fhir_mapping.terms import Role, Tables
 from fhir_mapping.terms.roles import Analyte
+from fhir_mapping.terms.words import LONGEST_TEXT
 from fhir_mapping.versions import neutral
 
 INVERSE: Analyte = "alt-ast-ratio"  # 1/value is what must be plausible (D2)
 _ANSWERS = frozenset({"ana", "anti-srp", "anti-hmgcr", "other-msa"})  # told by words, codes and titres
+_IN_FULL = _ANSWERS - {
+    "other-msa"
+}  # a text of these that was read in part is a doubt; of others the part counts
 _OWN_LIMIT_ALONE = frozenset({"troponin-i", "troponin-t", "nt-probnp"})  # no default limit stands in (F8)
 NO_VALUE = "no value"  # an Observation that says nothing
 INTERVAL = "interval"  # one whose bound leaves its question open (F5)
@@ -37,6 +41,8 @@ def judge_observation(resource: neutral.Resource, found: neutral.Observation, ca
     if reason or found.when is None or len(analytes) > 1:
         return reason or "conflicting codes"
     (analyte,) = analytes
+    if analyte in _IN_FULL and _is_cut(found):
+        return "unreadable"
     role = case.tables.roles[analyte]
     result = _result(resource, found, found.when, analyte, case)
     reason = (
@@ -72,6 +78,13 @@ def holds_number(result: Result, tables: Tables) -> bool:
     number = number_of(result.value, tables)
     dimension = tables.roles[result.analyte].dimension
     return bool(number and (result.amount or (dimension and tables.units.problem(number, dimension))))
+
+
+def _is_cut(found: neutral.Observation) -> bool:
+    """U1: whether a text that may answer is longer than what is read of it."""
+    parts = (found.own, *found.components)
+    texts = (text for part in parts for text in (text_of(part.value), part.interpretation_text))
+    return any(len(text) > LONGEST_TEXT for text in texts)
 
 
 def _absent(found: neutral.Observation, role: Role) -> str:

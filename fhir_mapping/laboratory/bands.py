@@ -1,6 +1,7 @@
 """Titled bands of an antibody, as in "negative" to 5, "borderline" 6 to 10: which of them holds a value (F8)."""
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
@@ -42,20 +43,21 @@ def title_of(number: Number, bands: Sequence[Band]) -> Title | None:
     if not bands or not sane(number.value):
         return ""
     ascending = sorted(bands, key=lambda band: band.ends)
-    titles = {_title_at(place, ascending) for place in _places(number, ascending)}
+    titles = set(_titles_at(sorted(_places(number, ascending)), ascending))
     return titles.pop() if len(titles) == 1 else None
 
 
-def _title_at(place: Place, ascending: Sequence[Band]) -> Title:
-    lower: Title = "negative" if ascending[0].title == "negative" else ""
-    for band in ascending:
-        low, high = band.ends
-        if place < low:
-            return lower
-        if place <= high:
-            return band.title
-        lower = band.title
-    return "positive"
+def _titles_at(places: Iterable[Place], bands: Iterable[Band]) -> Iterator[Title]:
+    """The title at each place; both ascend, so that a band which lies below one place lies below all that follow."""
+    left = deque(bands)
+    lower: Title = "negative" if left[0].title == "negative" else ""
+    for place in places:
+        while left and place > left[0].ends[1] and place >= left[0].ends[0]:
+            lower = left.popleft().title
+        if not left:
+            yield "positive"
+        else:
+            yield lower if place < left[0].ends[0] else left[0].title
 
 
 def _places(number: Number, bands: Sequence[Band]) -> Iterator[Place]:

@@ -9,9 +9,8 @@ from fhir_mapping.laboratory.phrases import plain
 from fhir_mapping.record import Amount, Number, Value
 from fhir_mapping.terms import Tables
 from fhir_mapping.terms.units import Units, sane, spelled
-from fhir_mapping.terms.words import DASH, Vocabulary
+from fhir_mapping.terms.words import DASH, LONGEST_TEXT, Vocabulary
 
-_LONGEST_TEXT = 1000  # characters; no number is longer
 _LONGEST_NUMBER = 20  # digits that are shown
 # Templates of `Vocabulary.pattern`. A comparator in every writing: <, >=, ≤, >/=, > or =, less than or equal to.
 COMPARATOR = (
@@ -55,7 +54,7 @@ def read_number(text: str, vocabulary: Vocabulary, *, flagged: bool = True) -> N
     A writing with two readings, "20,000", is the interval of both. What may be a flag is one unless `flagged` is false:
     of a volume "2.7 L" is in litres, and not low.
     """
-    if len(text) > _LONGEST_TEXT:
+    if len(text) > LONGEST_TEXT:
         return None
     written = vocabulary.pattern(_WHOLLY).fullmatch(plain(text))
     if not written:

@@ -17,10 +17,10 @@ from fhir_mapping.rules.rise import (
     Rise,
     at_least_of,
     at_most,
+    bounded,
     confirmed_rise,
     highest,
     in_order,
-    is_bounded,
     lowest,
     rising,
     steep_rise,
@@ -189,11 +189,11 @@ def _is_at_most(ck: Result, part: Decimal, of: Result) -> Tristate:
     if above(amount.value, amount.comparator, part * at_least_of(of), amount.upto) is False:
         return YES
     if top.comparator.startswith(">"):
-        return Tristate(None, tuple(filter(is_bounded, (ck, of))))
+        return Tristate(None, bounded(ck, of))
     exceeds = at_least if top.comparator == "<" else above  # half of less than 802 is less than 401
     if exceeds(amount.value, amount.comparator, part * at_most(of), amount.upto):
         return NO
-    return Tristate(None, tuple(filter(is_bounded, (ck, of))))
+    return Tristate(None, bounded(ck, of))
 
 
 def _measured(ck: Result) -> Measured:

@@ -8,13 +8,14 @@ from fhir_mapping.evidence import Eligibility, EligibilityState, Evidence, Note
 from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, LabAnswer, Serology
 from fhir_mapping.record import Diagnosis, Doubt, Moment, PatientRecord, SourceKey
 from fhir_mapping.rules.citation import cite, cite_diagnosis, cite_with_limit
-from fhir_mapping.rules.signs import Signs, is_broad, read_signs, signs_in_doubt
+from fhir_mapping.rules.signs import BROAD, Signs, is_broad, read_signs, signs_in_doubt
 from fhir_mapping.terms.roles import RoleWord
 
 _NAMES: dict[Antibody, str] = {"anti-srp": "anti-SRP", "anti-hmgcr": "anti-HMGCR"}
 _COMPETING: tuple[RoleWord, ...] = ("dermatomyositis", "inclusion-body-myositis")
 PHASE_1: tuple[SourceKey, ...] = ("patient", "conditions", "antibodies")  # what eligibility is read from
 BIOPSIES: tuple[SourceKey, ...] = ("procedures", "reports")  # and where a biopsy decides (E2b)
+_TELLING: frozenset[str] = BROAD | {"core"}  # of the roles of a doubt those that `read_signs` asks for
 _UNREAD = "it could not be read whether this is an IMNM patient"
 
 
@@ -85,12 +86,15 @@ def _barring(record: PatientRecord, signs: Signs) -> tuple[Doubt, ...]:
     alone, whole = _by_codes(signs), _tried(record, tried)
     if whole == alone:
         return behind
-    kinds = dict.fromkeys((doubt.role, doubt.roles) for doubt in tried)  # doubts of one kind do the same
+    alike: dict[tuple[str, frozenset[str]], set[tuple[str, frozenset[str]]]] = {}  # kinds that do the same
+    for doubt in tried:
+        alike.setdefault((doubt.role, doubt.roles & _TELLING), set()).add((doubt.role, doubt.roles))
     decisive = {
         kind
+        for kinds in alike.values()
+        if _tried(record, [d for d in tried if (d.role, d.roles) in kinds]) != alone
+        or (len(kinds) == 1 and _tried(record, [d for d in tried if (d.role, d.roles) not in kinds]) != whole)
         for kind in kinds
-        if _tried(record, [d for d in tried if (d.role, d.roles) == kind]) != alone
-        or _tried(record, [d for d in tried if (d.role, d.roles) != kind]) != whole
     }
     return (*behind, *(d for d in tried if (d.role, d.roles) in decisive))
 

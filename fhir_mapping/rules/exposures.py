@@ -2,10 +2,11 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 from fhir_mapping.record import Dosage, Moment, PatientRecord, Period, Treatment, local_day
@@ -17,6 +18,7 @@ NO_AGENTS: frozenset[AgentClass] = frozenset(
     {"statin", "checkpoint-inhibitor"}
 )  # T1: they treat something else
 _BY_INFUSION: frozenset[AgentClass] = frozenset({"ivig", "infusion", "fcrn", "complement"})
+_PER_MG = 10**9
 _INSTANT = timedelta.resolution
 
 
@@ -120,6 +122,31 @@ def glucocorticoid_dose(record: PatientRecord, treated: Iterable[Episode], day: 
         for of_type in doses.values()
     ]
     return max(sums, key=lambda dose: dose.mg, default=None)
+
+
+class DailyDoses:
+    """Glucocorticoid of any day of a whole course: what `glucocorticoid_dose` sums up, at the cost of sorting (T4).
+
+    It counts in thousand-millionths of a mg, so that what was added can be taken away again without a rest.
+    """
+
+    def __init__(self, record: PatientRecord, treated: Iterable[Episode]) -> None:
+        changes: defaultdict[str, defaultdict[int, int]] = defaultdict(lambda: defaultdict(int))
+        for exposure in (
+            e for episode in treated if episode.agent == GLUCOCORTICOID for e in episode.exposures
+        ):
+            for first, last, mg in _stretches(record, exposure):
+                changes[exposure.treatment.kind][first.toordinal()] += round(mg * _PER_MG)
+                changes[exposure.treatment.kind][last.toordinal() + 1] -= round(mg * _PER_MG)
+        self._steps = []
+        for of_type in changes.values():
+            days = sorted(of_type)
+            self._steps.append((days, [0, *accumulate(of_type[day] for day in days)]))
+
+    def on(self, day: date) -> Decimal:
+        """Mg of prednisone-equivalent of a day, rounded to a millionth: the sum over one type, of several the highest."""
+        sums = (doses[bisect_right(days, day.toordinal())] for days, doses in self._steps)
+        return Decimal(round(max(sums, default=0), -3)) / _PER_MG
 
 
 def _next_orders(record: PatientRecord) -> Mapping[str, datetime]:
@@ -274,6 +301,20 @@ def _union(stretches: Iterable[tuple[datetime, datetime]]) -> timedelta:
         total += max(end - since, timedelta())
         reached = end if reached is None else max(reached, end)
     return total
+
+
+def _stretches(record: PatientRecord, exposure: Exposure) -> Iterator[tuple[date, date, Decimal]]:
+    """From when to when one resource gives how much, in mg of prednisone a day, by its instructions (T4)."""
+    factor = record.mapping.tables.agent(exposure.treatment.ingredient).prednisone_mg
+    dosages, zone = exposure.treatment.dosages, record.mapping.time_zone
+    for dosage in dosages if factor is not None else ():
+        start, end, mg = dosage.bounds.start, dosage.bounds.end, _mg(dosage)
+        if mg is None or (start is None and end is None and len(dosages) > 1):
+            continue
+        first = max(exposure.first_day, local_day(start.first, zone) if start else exposure.first_day)
+        last = min(exposure.last_day, end.day(zone) if end else exposure.last_day)
+        if factor is not None and first <= last:
+            yield first, last, mg * factor
 
 
 def _prednisone(record: PatientRecord, exposure: Exposure, day: date) -> Decimal | None:

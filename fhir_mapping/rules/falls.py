@@ -1,6 +1,6 @@
 """What has fallen since an earlier measurement: forced vital capacity and the ejection fraction (X2)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from fhir_mapping.laboratory.bounds import amount_of, size
 from fhir_mapping.laboratory.numbers import as_written, number_of, read_number, text_of
-from fhir_mapping.record import Amount, PatientRecord, Result
+from fhir_mapping.record import Amount, Coding, PatientRecord, Result
 from fhir_mapping.terms.units import UCUM, sane, spelled
 
 
@@ -46,9 +46,10 @@ class _Read(NamedTuple):
             return None
         return amount.value if amount.upto is None else amount.upto
 
-    def is_comparable(self, other: "_Read") -> bool:
-        """Whether both have one code and unit."""
-        return self.unit == other.unit and not self.result.codes.isdisjoint(other.result.codes)
+    @property
+    def kinds(self) -> list[tuple[str, Coding]]:
+        """Its unit with each of its codes: two that share one are comparable (X2)."""
+        return [(self.unit, code) for code in self.result.codes]
 
 
 def fvc_fall(record: PatientRecord) -> Fall | None:
@@ -85,30 +86,50 @@ def _fall(record: PatientRecord, read: Iterable[_Read], has_fallen: _Falls) -> F
         return None
     reach = rules.days("context.fall_before_days")
     earlier = [one for one in known if one.result.when.last < when and when - one.result.when.last <= reach]
-    falls = (_from_highest(one, earlier, has_fallen) for one in _highest(known, when))
+    before = _certain_highest(earlier)
+    falls = (_from_highest(one, before, has_fallen) for one in _highest(known, when))
     return next((fall for fall in falls if fall), None)
 
 
 def _highest(known: Iterable[_Read], when: datetime) -> list[_Read]:
     """What was measured at that time, without what is lower than another of its code and unit."""
     kept: list[_Read] = []
+    taken: set[tuple[str, Coding]] = set()
     by_id = sorted((one for one in known if one.result.when.last == when), key=lambda one: one.result.id)
     for one in sorted(by_id, key=lambda one: size(amount_of(one.result)), reverse=True):
-        if not any(map(one.is_comparable, kept)):
+        if taken.isdisjoint(one.kinds):
             kept.append(one)
+            taken.update(one.kinds)
     return kept
 
 
-def _from_highest(after: _Read, earlier: Iterable[_Read], has_fallen: _Falls) -> Fall | None:
+class _High(NamedTuple):
+    """What was certainly reached; of equal ones the first has the higher `order`."""
+
+    at_least: Decimal
+    order: int
+    result: Result
+
+
+def _certain_highest(earlier: Iterable[_Read]) -> dict[tuple[str, Coding], _High]:
+    """The highest of each code and unit that is certain."""
+    highest: dict[tuple[str, Coding], _High] = {}
+    for number, one in enumerate(earlier):
+        if one.at_least is not None:
+            high = _High(one.at_least, -number, one.result)
+            highest |= {kind: max(high, highest.get(kind, high), key=lambda h: h[:2]) for kind in one.kinds}
+    return highest
+
+
+def _from_highest(
+    after: _Read, before: Mapping[tuple[str, Coding], _High], has_fallen: _Falls
+) -> Fall | None:
     """The fall from the highest that is certain; of equal ones from the first."""
-    known = [
-        (high, one) for one in earlier if one.is_comparable(after) and (high := one.at_least) is not None
-    ]
-    highest = max(known, key=lambda pair: pair[0], default=None)
-    low = after.at_most
-    if highest is None or low is None or not has_fallen(highest[0], low):
+    known = [before[kind] for kind in after.kinds if kind in before]
+    highest, low = max(known, key=lambda high: high[:2], default=None), after.at_most
+    if highest is None or low is None or not has_fallen(highest.at_least, low):
         return None
-    return Fall(after.result, highest[1].result)
+    return Fall(after.result, highest.result)
 
 
 def _read_volume(record: PatientRecord, fvc: Result) -> _Read | None:

@@ -7,10 +7,11 @@ results that leave it so.
 import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
+from typing import NamedTuple
 
 from fhir_mapping.laboratory.bounds import (
     above,
@@ -22,11 +23,12 @@ from fhir_mapping.laboratory.bounds import (
     size,
 )
 from fhir_mapping.record import PatientRecord, Result
-from fhir_mapping.rules.tristate import NO, YES, Tristate, both, either, left_to
+from fhir_mapping.rules.tristate import NO, YES, Standings, Tristate, both, either, left_to
 from fhir_mapping.terms.rules import Rules
 
 _PER_CENT = 100
 _NOTHING = Decimal(0)
+_EVERYTHING = Decimal("Infinity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,34 +136,60 @@ class _Height:
         return _Height(rules, rules.number(f"{name}times_nadir"), rules.number(f"{name}times_uln"))
 
 
+class _Rival(NamedTuple):
+    """A result that may be the highest, by its upper bound; `place` is where it stands."""
+
+    at_most: Decimal
+    place: int
+    answer: bool | None
+
+
 @dataclass(slots=True)
 class _Top:
-    """The highest of the results so far, as far as their bounds say: one that surely is, and rivals that may be."""
+    """The highest of the results so far, as far as their bounds say: one that surely is, and rivals that may be.
+
+    Each question costs the same, however many rivals there are: those that are bounded stand in `bounded`, and of what
+    each that is not raised by itself must exceed to be so the most is kept, of the rivals in a heap.
+    """
 
     times: Decimal
     best: Result | None = None  # the highest lower bound
-    rivals: list[tuple[Decimal, str, bool | None, Result]] = field(
-        default_factory=list
-    )  # a heap, by upper bound
-    unlimited: list[Result] = field(default_factory=list)
+    rivals: list[_Rival] = field(default_factory=list)  # a heap, by upper bound
+    needed: list[tuple[Decimal, Decimal]] = field(default_factory=list)  # a heap: minus that, upper bound
     answers: Counter[bool | None] = field(default_factory=Counter)
+    bounded: Standings = field(default_factory=Standings)
+    best_place: int | None = None  # in `bounded`
     ceiling: Decimal = _NOTHING  # the highest that any of them with an upper bound can be
+    is_unlimited: bool = False  # one has no upper bound
+    strictly_over: Decimal = _NOTHING  # the highest number that one is written to exceed
+    needed_anyway: Decimal = _NOTHING  # what those without an upper bound must exceed
 
     def add(self, ck: Result) -> None:
         """Take in one more result."""
-        answer = times_uln(ck, self.times).truth
-        if amount_of(ck).comparator.startswith(">"):
-            self.unlimited.append(ck)
+        answer, amount = times_uln(ck, self.times).truth, amount_of(ck)
+        if amount.comparator.startswith(">"):
+            self.is_unlimited = True
+            self.bounded.come(ck)
             self.answers[answer] += 1
+            if answer is not True:
+                self.needed_anyway = max(self.needed_anyway, _must_exceed(ck, self.times))
+            if amount.comparator == ">":
+                self.strictly_over = max(self.strictly_over, amount.value)
         elif is_bounded(ck):
-            heapq.heappush(self.rivals, (at_most(ck), ck.resource, answer, ck))
+            heapq.heappush(self.rivals, _Rival(at_most(ck), self.bounded.come(ck), answer))
             self.answers[answer] += 1
+            if answer is not True:
+                heapq.heappush(self.needed, (-_must_exceed(ck, self.times), at_most(ck)))
         self.ceiling = max(self.ceiling, at_most(ck))
         if self.best is None or at_least_of(ck) > at_least_of(self.best):
-            self.best = ck
-        floor = at_least_of(self.best)
-        while self.rivals and self.rivals[0][0] <= floor:
-            self.answers[heapq.heappop(self.rivals)[2]] -= 1
+            self._lead(ck)
+        floor = at_least_of(ck if self.best is None else self.best)
+        while self.rivals and self.rivals[0].at_most <= floor:
+            gone = heapq.heappop(self.rivals)
+            self.answers[gone.answer] -= 1
+            self.bounded.go(gone.place)
+        while self.needed and self.needed[0][1] <= floor:
+            heapq.heappop(self.needed)
 
     def is_high(self) -> Tristate:
         """Whether the highest is > 2 × ULN."""
@@ -171,7 +199,7 @@ class _Top:
         told.add(times_uln(self.best, self.times).truth)
         if len(told) == 1 and None not in told:
             return Tristate(told.pop())
-        return YES if self._is_high_whichever_it_is() else Tristate(None, self._bounded())
+        return YES if self._is_high_whichever_it_is(self.best) else Tristate(None, (self.bounded.present(),))
 
     def is_halved_by(self, ck: Result, part: Decimal) -> Tristate:
         """Whether a result is at most that part of the highest."""
@@ -180,24 +208,28 @@ class _Top:
         amount = amount_of(ck)
         if above(amount.value, amount.comparator, part * at_least_of(self.best), amount.upto) is False:
             return Tristate(truth=True)
-        if not self.unlimited and above(amount.value, amount.comparator, part * self.ceiling, amount.upto):
+        if not self.is_unlimited and above(amount.value, amount.comparator, part * self.ceiling, amount.upto):
             return NO
-        return Tristate(None, tuple(filter(is_bounded, (ck, *self._bounded()))))
+        return Tristate(None, (*bounded(ck), self.bounded.present()))
 
-    def _is_high_whichever_it_is(self) -> bool:
+    def _lead(self, ck: Result) -> None:
+        if self.best_place is not None:
+            self.bounded.go(self.best_place)
+        self.best, self.best_place = ck, self.bounded.come(ck) if is_bounded(ck) else None
+
+    def _is_high_whichever_it_is(self, best: Result) -> bool:
         """Whether each that may be the highest is > 2 × ULN if it is: then it is not below any other."""
-        assert self.best
-        may_be = (self.best, *self.unlimited, *(rival[3] for rival in self.rivals))
-        floor = at_least_of(self.best)
-        is_over = any(amount_of(ck).comparator == ">" and amount_of(ck).value == floor for ck in may_be)
-        least = replace(amount_of(self.best), value=floor, comparator=">" if is_over else ">=", upto=None)
-        return all(
-            is_raised(ck, self.times) or is_raised(replace(ck, amount=least), self.times) for ck in may_be
-        )
+        floor = at_least_of(best)
+        needed = [self.needed_anyway, *(-least for least, _ in self.needed[:1])]
+        needed += [] if is_raised(best, self.times) else [_must_exceed(best, self.times)]
+        return floor > max(needed) or (self.strictly_over == floor == max(needed))
 
-    def _bounded(self) -> tuple[Result, ...]:
-        assert self.best
-        return tuple(filter(is_bounded, (self.best, *self.unlimited, *(rival[3] for rival in self.rivals))))
+
+def _must_exceed(ck: Result, times: Decimal) -> Decimal:
+    """What a result that is above it certainly exceeds so many times its own limit with (F8)."""
+    limits = ck.limits
+    own = [times * max(limits.highs)] if limits.highs else []
+    return min([*own, *(times * high for high in (limits.high,) if high is not None)], default=_EVERYTHING)
 
 
 def _latest_alone(record: PatientRecord, cks: Sequence[Result], height: str) -> Rise:
@@ -235,13 +267,18 @@ def _over_nadir(ck: Result, nadir: Result | None, better: Sequence[Result], heig
     least = height.times_nadir * min(map(at_least_of, better))
     if at_least(amount.value, amount.comparator, least, amount.upto) is False:
         return NO
-    return Tristate(None, tuple(filter(is_bounded, (ck, *better))))
+    return Tristate(None, bounded(ck, *better))
 
 
 def at_least_of(ck: Result) -> Decimal:
     """What a CK certainly is not below."""
     amount = amount_of(ck)
     return _NOTHING if amount.comparator.startswith("<") else amount.value
+
+
+def bounded(*cks: Result) -> tuple[Result, ...]:
+    """Those of the results that are no single number."""
+    return tuple(ck for ck in cks if is_bounded(ck))
 
 
 def is_bounded(ck: Result) -> bool:

@@ -39,13 +39,14 @@ class CodeTable:
     classes: Mapping[str, str] = field(
         default_factory=dict
     )  # of ingredients: a wider row may name the class alone
+    longest_stem: int = 0  # characters; a code may have any number of them
 
     def match(self, system: str, code: str) -> Iterator[CodeRow]:
         """Yield the rows for a code, system and code both as `CodeSystems.normal` gives them."""
         if (system, code) in self.exact:
             yield self.exact[system, code]
         if self.stems:
-            for length in range(1, len(code) + 1):
+            for length in range(1, min(len(code), self.longest_stem) + 1):
                 if (system, code[:length]) in self.stems:
                     yield self.stems[system, code[:length]]
 
@@ -59,7 +60,8 @@ class CodeTable:
                 raise row.error(f"{code.system}|{code.code} stands twice in {self.name}: delete one row")
             index[key] = code
             added[code] = row
-        table = CodeTable(self.name, (*self.codes, *added), exact, stems, self.classes)
+        longest = max((len(stem) for _, stem in stems), default=0)
+        table = CodeTable(self.name, (*self.codes, *added), exact, stems, self.classes, longest)
         if self.name not in _MAY_OVERLAP and stems:
             _check_overlaps(table, added)
         return table

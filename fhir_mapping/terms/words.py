@@ -7,7 +7,7 @@ A text by itself is never evidence: whatever is named here is a doubt (U1). The 
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +16,7 @@ from fhir_mapping.terms.table_files import TableRow, read_rows
 
 NamedIn = Literal["Condition", "Observation", "medication"]
 
-LONGEST_TEXT = 1000  # characters; a name stands at the beginning of a text
+LONGEST_TEXT = 1000  # characters that are read: a name, a number, an answer stand at the beginning of a text
 DASH = r"[-\u00ad\u058a\u05be\u1400\u1806\u2010-\u2015\u2043\u2212\u2e3a\u2e3b\u301c\u3030\u30a0]"
 # Kana and Chinese characters, for a class of an expression: such words have no blanks between them.
 UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
@@ -110,6 +110,11 @@ class Vocabulary:
     names_in: Mapping[NamedIn, frozenset[str]]
     finder: _Finder
     compiled: dict[str, re.Pattern[str]] = field(default_factory=dict, compare=False)
+    read: dict[str, frozenset[str]] | None = field(default=None, compare=False)  # phrases of one record
+
+    def for_one_record(self) -> "Vocabulary":
+        """The same words with a memory of their own: what rules ask again and again is looked up once a record."""
+        return replace(self, read={})
 
     def pattern(self, template: str) -> re.Pattern[str]:
         """Compile a regular expression, in any case, in which `<<role>>` stands for any word of a role; each once.
@@ -132,13 +137,14 @@ class Vocabulary:
 
     def roles(self, phrase: str) -> frozenset[str]:
         """Collect the roles of which a word stands in a phrase; those that are compared whole are left out."""
-        return self.finder.roles(fold(phrase))
+        if self.read is None:
+            return self.finder.roles(fold(phrase))
+        if phrase not in self.read:
+            self.read[phrase] = self.finder.roles(fold(phrase))
+        return self.read[phrase]
 
     def names(self, kind: NamedIn, text: str) -> frozenset[str]:
-        """Collect what a text names (U3): `core`, an antibody, or ingredients of agents and statins.
-
-        Only the beginning of a very long text is read.
-        """
+        """Collect what a text names (U3): `core`, an antibody, or ingredients of agents and statins."""
         named = frozenset[str]()
         for phrase in _SEPARATOR.split(fold(text[:LONGEST_TEXT])):
             roles = self.finder.roles(phrase)

@@ -27,6 +27,10 @@ class Version(Protocol):
         """Name the Medication resources that are referred to and were not gathered."""
         ...
 
+    def work(self, gathered: Gathered) -> int:
+        """Count what the rules will read: values, characters of laboratory texts, products each time they are named."""
+        ...
+
     def other_version(self, gathered: Gathered) -> str:
         """Name the FHIR version that the entries have instead of this one; empty where nothing contradicts it."""
         ...

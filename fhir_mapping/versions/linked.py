@@ -1,7 +1,7 @@
 """Resources that others refer to, in `contained` or in other entries: products (T1) and roles of practitioners (V4)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 from msgspec import Raw
@@ -9,7 +9,7 @@ from msgspec import Raw
 from fhir_mapping.versions.r4_resources import R4Concept, R4Element, R4Reference
 from fhir_mapping.versions.references import References
 from fhir_mapping.versions.salvage import AnyStruct, Salvaged, salvaged
-from fhir_mapping.versions.untyped import BROKEN
+from fhir_mapping.versions.untyped import BROKEN, how_many
 
 TYPES = frozenset({"Medication", "Substance", "PractitionerRole"})
 
@@ -58,6 +58,7 @@ class Named:
     json: tuple[bytes, ...] = ()
     unresolved: tuple[str, ...] = ()
     unread: tuple[tuple[str, bytes], ...] = ()
+    values: int = 0  # how many their JSON holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,31 +67,46 @@ class Linked:
 
     entries: Mapping[str, bytes]
     references: References
+    _products: dict[str, Named] = field(default_factory=dict)
 
     def product(self, reference: R4Reference | None, contained: Sequence[Raw] | None) -> Named:
-        """Follow a reference to a product: its code and, each by itself, its active ingredients (T1)."""
+        """Follow a reference to a product: its code and, each by itself, its active ingredients (T1).
+
+        A product that many refer to is read once.
+        """
         if not reference:
             return Named()
-        inside = _by_id(contained)
-        product, named = self._product(reference, inside)
+        name = self.references.resolve(reference.reference or "")
+        if name not in self.entries:
+            return self._with_ingredients(name, _by_id(contained))
+        if name not in self._products:
+            self._products[name] = self._with_ingredients(name, {})
+        return self._products[name]
+
+    def _with_ingredients(self, name: str, inside: dict[str, bytes]) -> Named:
+        product, named = self._product(name, inside)
         if product is None:
             return named
         inside.update(_by_id(product.contained))
-        return _together([named, *(self._ingredient(part, inside) for part in product.ingredient or ())])
+        parts = [part for part in product.ingredient or () if part.is_active is not False]
+        written = tuple(part.item_codeable_concept for part in parts if part.item_codeable_concept)
+        items = _each_once(part.item_reference for part in parts if not part.item_codeable_concept)
+        of_items = (self._product(item, inside)[1] for item in items if item)  # of these the code alone
+        return _together([named, Named(written), *of_items])
 
     def specialties(self, references: Iterable[R4Reference | None], contained: Sequence[Raw] | None) -> Named:
         """Follow references to the roles of practitioners: their specialties (V4)."""
         inside = _by_id(contained)
-        return _together([self._role(reference.reference, inside) for reference in references if reference])
+        return _together([self._role(reference, inside) for reference in _each_once(references)])
 
-    def _role(self, reference: str | None, inside: Mapping[str, bytes]) -> Named:
-        name, json = self._found(reference or "", inside)
+    def _role(self, reference: str, inside: Mapping[str, bytes]) -> Named:
+        name, json = self._found(reference, inside)
         if json is None:
             is_inside = name.startswith("#")  # and is not there, or cannot be read
             return Named(unresolved=(name,), unread=((name, b"null"),) if is_inside else ())
         read = salvaged(json, R4PractitionerRole)
         specialties = tuple(read.value.specialty or ()) if read.value else ()
-        return Named(specialties, json=(json,), unread=_unread(read, json))
+        return Named(specialties, json=(json,), unread=_unread(read, json), values=how_many(json))
 
     def _found(self, reference: str, inside: Mapping[str, bytes]) -> tuple[str, bytes | None]:
         if reference.startswith("#"):
@@ -98,24 +114,20 @@ class Linked:
         name = self.references.resolve(reference)
         return name, self.entries.get(name)
 
-    def _ingredient(self, ingredient: R4Ingredient, inside: Mapping[str, bytes]) -> Named:
-        """Read one ingredient; of one by reference its code alone."""
-        if ingredient.is_active is False:
-            return Named()
-        if ingredient.item_codeable_concept:
-            return Named((ingredient.item_codeable_concept,))
-        item = ingredient.item_reference
-        return self._product(item, inside)[1] if item and item.reference else Named()
-
-    def _product(self, reference: R4Reference, inside: Mapping[str, bytes]) -> tuple[R4Product | None, Named]:
+    def _product(self, reference: str, inside: Mapping[str, bytes]) -> tuple[R4Product | None, Named]:
         """Follow a reference to a product, and name it by itself, without its ingredients."""
-        name, json = self._found(reference.reference or "", inside)
+        name, json = self._found(reference, inside)
         if json is None:
             return None, Named(unresolved=(name,))
         read = salvaged(json, R4Product)
         product = read.value or R4Product()
         codes, forms = (tuple(part for part in (of,) if part) for of in (product.code, product.form))
-        return product, Named(codes, forms, (json,), unread=_unread(read, json))
+        return product, Named(codes, forms, (json,), unread=_unread(read, json), values=how_many(json))
+
+
+def _each_once(references: Iterable[R4Reference | None]) -> Iterable[str]:
+    """The addresses of references, "" for one that has none: what is named twice is followed once."""
+    return dict.fromkeys(reference.reference or "" for reference in references if reference)
 
 
 def _unread(read: Salvaged[AnyStruct], json: bytes) -> tuple[tuple[str, bytes], ...]:
@@ -129,6 +141,7 @@ def _together(parts: Sequence[Named]) -> Named:
         tuple(json for part in parts for json in part.json),
         tuple(name for part in parts for name in part.unresolved),
         tuple(element for part in parts for element in part.unread),
+        sum(part.values for part in parts),
     )
 
 

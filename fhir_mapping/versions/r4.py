@@ -19,16 +19,24 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import msgspec
 
 from fhir_mapping.record import Coding, Concept, Entry, Gathered
+from fhir_mapping.terms.words import LONGEST_TEXT
 from fhir_mapping.versions import linked as links
 from fhir_mapping.versions.neutral import Resource
 from fhir_mapping.versions.r4_asked import asked_for
-from fhir_mapping.versions.r4_content import content, kinds_of_contact, led_to, subjects, what_it_is
+from fhir_mapping.versions.r4_content import (
+    content,
+    kinds_of_contact,
+    led_to,
+    subjects,
+    texts_of,
+    what_it_is,
+)
 from fhir_mapping.versions.r4_elements import Elements
 from fhir_mapping.versions.r4_medication import named
 from fhir_mapping.versions.r4_resources import (
@@ -43,9 +51,9 @@ from fhir_mapping.versions.r4_shape import other_version
 from fhir_mapping.versions.references import References, id_of, references
 from fhir_mapping.versions.salvage import salvaged
 from fhir_mapping.versions.superseded import last_versions
-from fhir_mapping.versions.untyped import BROKEN, untyped
+from fhir_mapping.versions.untyped import BROKEN, how_many, untyped
 
-__all__ = ["other_version", "read", "unresolved_medications"]
+__all__ = ["other_version", "read", "unresolved_medications", "work"]
 
 
 class _Kind(msgspec.Struct, rename="camel"):
@@ -101,6 +109,21 @@ def unresolved_medications(gathered: Gathered) -> tuple[str, ...]:
         if isinstance(one.resource, R4Medicated):
             names.update(named(one.resource, linked).unresolved)
     return tuple(sorted(name for name in names if _MEDICATION.fullmatch(name)))
+
+
+def work(gathered: Gathered) -> int:
+    """Count what the rules will read: values, characters of laboratory texts, products each time they are named."""
+    parsed = _parsed(gathered)
+    linked = _linked(parsed, _elements(gathered, parsed))
+    texts = (
+        text for one in parsed if isinstance(one.resource, R4Observation) for text in texts_of(one.resource)
+    )
+    named_ones = (named(one.resource, linked) for one in parsed if isinstance(one.resource, R4Medicated))
+    return (
+        sum(how_many(one.entry.json) for one in parsed)
+        + sum(min(len(text), LONGEST_TEXT) for text in texts)
+        + sum(of_one.values for of_one in named_ones)
+    )
 
 
 def _parsed(gathered: Gathered) -> list[_Parsed]:
@@ -194,7 +217,7 @@ def _resource(one: _Parsed, elements: Elements, linked: links.Linked) -> Resourc
         updated=_instant(meta.last_updated, elements),
         version=_number(meta.version_id),
         readable=not (lost and lost & asked_for(resource)),
-        content=partial(content, resource, elements, linked),
+        content=cache(partial(content, resource, elements, linked)),
         lost=lost,
         concepts=concepts,
     )
@@ -259,14 +282,14 @@ def _other_concepts(value: Any, elements: Elements) -> Iterator[Concept]:
     """Read a text, a Coding, a CodeableConcept, or a list of them, be their codes numbers."""
     for text in value if isinstance(value, list) else [value]:
         if isinstance(text, str):
-            yield Concept(text=text)
+            yield Concept(text=elements.text(text))
     for written in _objects(value):
         parts = _objects(written.get("coding", written))
         text, displays = written.get("text"), [part.get("display") for part in parts]
         yield Concept(
             tuple(_other_codings(parts, elements)),
-            text if isinstance(text, str) else "",
-            tuple(display for display in displays if isinstance(display, str)),
+            elements.text(text) if isinstance(text, str) else "",
+            tuple(elements.text(display) for display in displays if isinstance(display, str)),
         )
 
 

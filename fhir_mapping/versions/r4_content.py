@@ -1,5 +1,7 @@
 """Whose a resource of R4 is, what it is, and the rest of it in the neutral terms of `neutral.py`."""
 
+from collections.abc import Iterator
+
 from fhir_mapping.record import Coding, Concept, Number, Value
 from fhir_mapping.versions import neutral
 from fhir_mapping.versions.linked import Linked, Named
@@ -74,6 +76,15 @@ def kinds_of_contact(resource: R4AnyResource, read: Elements, found: Named) -> t
             return ()
 
 
+def texts_of(resource: R4Observation) -> Iterator[str]:
+    """Every text of an Observation that a laboratory's words are looked for in."""
+    for part in (resource, *(resource.component or ())):
+        value, ranges = part.value_codeable_concept or R4Concept(), part.reference_range or ()
+        said = (*(part.interpretation or ()), *(of.type for of in ranges if of.type))
+        texts = (part.value_string, value.text, *(one.text for one in said), *(of.text for of in ranges))
+        yield from filter(None, texts)
+
+
 def content(resource: R4AnyResource, read: Elements, linked: Linked) -> neutral.Content:
     """Read the rest of a resource."""
     match resource:
@@ -122,7 +133,7 @@ def _measurement(written: R4Measured, read: Elements) -> neutral.Measurement:
         code=read.concept(written.code),
         value=_value(written, read),
         interpretation=read.codings(*said),
-        interpretation_text="; ".join(concept.text for concept in said if concept.text),
+        interpretation_text=read.text("; ".join(concept.text for concept in said if concept.text)),
         ranges=tuple(_range(part, read) for part in written.reference_range or ()),
     )
 
@@ -143,7 +154,7 @@ def _value(written: R4Measured, read: Elements) -> Value:
         return Value(number=interval, absent=absent)
     if written.value_codeable_concept is not None:
         return Value(concept=read.concept(written.value_codeable_concept), absent=absent)
-    return Value(text=written.value_string or "", boolean=written.value_boolean, absent=absent)
+    return Value(text=read.text(written.value_string), boolean=written.value_boolean, absent=absent)
 
 
 def _ratio(written: R4Ratio | None, read: Elements) -> tuple[Number, Number] | None:
@@ -163,8 +174,8 @@ def _range(written: R4ReferenceRange, read: Elements) -> neutral.Range:
         groups=tuple(read.codings(group) for group in written.applies_to or ()),
         age_low=read.number(age.low),
         age_high=read.number(age.high),
-        text=written.text or "",
-        kind_text=(written.type.text or "") if written.type else "",
+        text=read.text(written.text),
+        kind_text=read.text(written.type.text) if written.type else "",
     )
 
 

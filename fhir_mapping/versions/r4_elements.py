@@ -8,6 +8,7 @@ from msgspec import Raw
 
 from fhir_mapping.record import Coding, Concept, Moment, Number, Period
 from fhir_mapping.terms.systems import CodeSystems
+from fhir_mapping.terms.words import LONGEST_TEXT
 from fhir_mapping.versions.r4_resources import (
     R4Concept,
     R4Period,
@@ -43,6 +44,11 @@ class Elements:
             if part.code
         )
 
+    @staticmethod
+    def text(written: str | None) -> str:
+        """Read a text as far as texts are read; the one character more says that it was cut (U1)."""
+        return (written or "")[: LONGEST_TEXT + 1]
+
     def concept(self, written: R4Concept | None) -> Concept:
         """Read a CodeableConcept; a display that is no text says nothing."""
         if written is None:
@@ -50,8 +56,8 @@ class Elements:
         displays = (part.display for part in written.coding or ())
         return Concept(
             self.codings(written),
-            written.text or "",
-            tuple(display for display in displays if isinstance(display, str) and display),
+            self.text(written.text),
+            tuple(self.text(display) for display in displays if isinstance(display, str) and display),
         )
 
     def certainties(self, extensions: Raw) -> Iterator[Coding]:

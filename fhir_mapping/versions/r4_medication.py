@@ -38,7 +38,7 @@ def what_is_taken(resource: R4Medicated, read: Elements, found: Named) -> tuple[
     """Collect what says what it is: the product, its ingredients, and the words beside a reference (T1, U3)."""
     reference = resource.medication_reference
     display = reference.display if reference else None
-    words = (Concept(displays=(display,)),) if isinstance(display, str) and display else ()
+    words = (Concept(displays=(read.text(display),)),) if isinstance(display, str) and display else ()
     return (*(read.concept(concept) for concept in found.concepts), *words)
 
 

@@ -14,6 +14,7 @@ _RELATIVE = re.compile(
 )  # what nearly all references look like: nothing to normalise
 _WEB = re.compile(r"https?://([^/]*)(.*)", re.IGNORECASE | re.DOTALL)
 _DEFAULT_PORT = re.compile(r":(?:80|443)?$")
+_LONGEST_ADDRESS = 2000  # characters; proxies cut at so many, and a longer one leads nowhere
 _SLASHES = re.compile(r"/+")
 _ENCODED = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
@@ -53,6 +54,8 @@ def references(base: str, also_known_as: Iterable[str], entries: Iterable[tuple[
 
 def comparable(address: str) -> str:
     """Write an address so that two that mean the same are equal: `//host/path`, `urn:…`, or `Type/id`."""
+    if len(address) > _LONGEST_ADDRESS:
+        return address
     address = _ENCODED.sub(_decoded, address.strip())
     if web := _WEB.fullmatch(address):
         host, path = _DEFAULT_PORT.sub("", web[1].lower()), _SLASHES.sub("/", web[2])

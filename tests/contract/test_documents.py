@@ -62,10 +62,12 @@ def defined(path):
 
 
 def called(node):
-    """The names of the functions called below a node, in the order in which they are."""
+    """The names of the functions called below a node, in the order in which they are; `aside(large, f, …)` calls f."""
     inner = [name for child in ast.iter_child_nodes(node) for name in called(child)]
     if isinstance(node, ast.Call):
-        inner.append(node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", ""))
+        by_name = getattr(node.func, "id", "") == "aside"
+        function = node.args[1] if by_name else node.func
+        inner.append(function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", ""))
     return inner
 
 

@@ -160,6 +160,10 @@ def read(gathered):
     return r4.read(_as_r4(gathered))
 
 
+def work(gathered):
+    return r4.work(_as_r4(gathered))
+
+
 def unresolved_medications(gathered):
     return r4.unresolved_medications(_as_r4(gathered))
 

@@ -13,6 +13,7 @@ from cds_service.fhir.queries import (
     search_value,
     supplied,
 )
+from cds_service.settings.limits import Limits
 from cds_service.web.discovery import (
     TEMPLATE_CHARACTERS,
     DiscoveryError,
@@ -139,7 +140,7 @@ def test_every_prefetch_key_is_a_source_key_and_nothing_else_is_but_two():
 
 
 def given(key: str, value: object):
-    return supplied(BY_KEY[key], {key: json.dumps(value).encode()}, "p1", 64)
+    return supplied(BY_KEY[key], {key: json.dumps(value).encode()}, "p1", Limits())
 
 
 def searchset(*resources: dict, **members: object) -> dict:
@@ -171,7 +172,7 @@ class TestWhatARequestHolds:
         assert given("conditions", value) is None
 
     def test_a_key_that_is_not_there_is_not_supplied(self):
-        assert supplied(BY_KEY["ana"], {}, "p1", 64) is None
+        assert supplied(BY_KEY["ana"], {}, "p1", Limits()) is None
 
     @pytest.mark.parametrize(
         "members",

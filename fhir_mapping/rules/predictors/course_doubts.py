@@ -1,6 +1,7 @@
 """Which doubts bar "not refractory" (T9, U5b): a newer CK, an agent, an older CK that would have decided."""
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from fhir_mapping.checks.doubts import open_doubt
@@ -58,9 +59,26 @@ def stayed_raised(course: TreatmentCourse, early: Sequence[Result], late: Result
 def _older_ck_doubts(course: TreatmentCourse) -> tuple[Doubt, ...]:
     """U5b: CK in a window of a T6 or T7 that lacks nothing else."""
     doubts = [d for d in course.record.doubts_in("ck") if d.holds_number and _may_be_raised(course, d)]
-    windows = list(_windows(course))
-    older = [d for d in doubts if any(low <= d.when <= high for low, high in windows)]
+    windows = _Windows(_windows(course))
+    older = [d for d in doubts if d.when in windows]
     return (*older, *(open_doubt(ck) for ck in _left_open(course)))
+
+
+class _Windows:
+    """Stretches of time, ends included, that are joined where they meet: whether a moment is in any is found by halves."""
+
+    def __init__(self, windows: Iterable[tuple[datetime, datetime]]) -> None:
+        self._joined: list[tuple[datetime, datetime]] = []
+        for low, high in sorted(window for window in windows if window[0] <= window[1]):
+            if self._joined and low <= self._joined[-1][1]:
+                first, last = self._joined.pop()
+                self._joined.append((first, max(last, high)))
+            else:
+                self._joined.append((low, high))
+
+    def __contains__(self, when: datetime) -> bool:
+        place = bisect_right(self._joined, when, key=lambda window: window[0])
+        return place > 0 and when <= self._joined[place - 1][1]
 
 
 def _may_be_raised(course: TreatmentCourse, doubt: Doubt) -> bool:
@@ -81,13 +99,12 @@ def _windows(course: TreatmentCourse) -> Iterator[tuple[datetime, datetime]]:
 
 def _left_open(course: TreatmentCourse) -> Iterator[Result]:
     """F5: what was read, and leaves T6 or T7 open."""
-    windows = [
+    windows = _Windows(
         (second.start + course.days("ck_from_days"), second.start + course.days("ck_to_days"))
         for _, second in second_agents(course)
-    ]
+    )
     for ck in course.ck:
-        within = any(low <= ck.when.last <= high for low, high in windows)
-        if within and not course.is_high(ck) and not course.is_low(ck):
+        if ck.when.last in windows and not course.is_high(ck) and not course.is_low(ck):
             yield ck
     for _, early, late in years_of_glucocorticoid(course):
         if early and late and stayed_raised(course, early, late[0]) is None:

@@ -39,11 +39,6 @@ class Shelf(Generic[Shelved]):
             insort(self._filed[key], (when, token))
         return token
 
-    def take(self, keys: Iterable[Hashable], when: datetime, token: Token) -> None:
-        """Remove an item from every key it was filed under; it is found no more."""
-        for key in keys:
-            del self._filed[key][bisect_left(self._filed[key], (when, token))]
-
     def around(self, keys: Iterable[Hashable], when: datetime) -> Iterator[Near]:
         """Under each key the nearest item before a time and the nearest at or after it; of one time the lowest id."""
         for key in keys:

@@ -4,7 +4,6 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.evidence import Evidence, Feature, Note
@@ -12,7 +11,7 @@ from fhir_mapping.laboratory.results import latest, recent
 from fhir_mapping.record import PatientRecord, Result, SourceKey, local_day
 from fhir_mapping.rules.citation import cite, cite_with_limit
 from fhir_mapping.rules.doubted import doubted
-from fhir_mapping.rules.exposures import Episode, Exposure, glucocorticoid_dose, time_treated
+from fhir_mapping.rules.exposures import DailyDoses, Episode, Exposure, glucocorticoid_dose, time_treated
 from fhir_mapping.rules.predictors.course import (
     TreatmentCourse,
     course_of,
@@ -78,9 +77,10 @@ def _stated(record: PatientRecord) -> Feature | None:
 
 def _second_agent_failed(course: TreatmentCourse) -> Feature | None:
     """T6: a second agent, begun well after the first and with glucocorticoid, and still active disease."""
-    begun = tolerated(course)
+    begun = _next_agents(tolerated(course))
+    doses = DailyDoses(course.record, course.glucocorticoid)
     for firsts, second in second_agents(course):
-        if activity := _raised_ck_after(course, second) or _dose_still_needed(course, second):
+        if activity := _raised_ck_after(course, second) or _dose_still_needed(course, second, doses):
             return _ever(course, "T6", activity, (min(firsts, key=lambda e: e.start), second))
         for first in firsts:
             if third := _third_agent(course, begun, first, second):
@@ -99,25 +99,34 @@ def _raised_ck_after(course: TreatmentCourse, second: Episode) -> _ActiveDisease
 
 
 def _third_agent(
-    course: TreatmentCourse, begun: Sequence[Episode], first: Episode, second: Episode
+    course: TreatmentCourse, begun: Sequence[tuple[Episode, ...]], first: Episode, second: Episode
 ) -> _ActiveDisease | None:
     """T6: the earliest agent that is neither of the two and began at least 90 days after the second."""
     after, known = course.days("third_after_days"), {first.agent, second.agent}
-    since = bisect_left(begun, after, key=lambda e: e.start - second.start)
-    third = next((e for e in islice(begun, since, None) if e.agent not in known), None)
+    since = bisect_left(begun, after, key=lambda of: of[0].start - second.start)
+    third = next((e for of in begun[since : since + 1] for e in of if e.agent not in known), None)
     return _ActiveDisease(third.start, _cite(third), third.exposures[0].began.day_text) if third else None
 
 
-def _dose_still_needed(course: TreatmentCourse, second: Episode) -> _ActiveDisease | None:
+def _next_agents(episodes: Sequence[Episode]) -> list[tuple[Episode, ...]]:
+    """From each episode on, in order of time, the first ones of three agents: one of them is neither of any two."""
+    found: list[tuple[Episode, ...]] = [()]
+    for episode in reversed(episodes):
+        found.append((episode, *(e for e in found[-1] if e.agent != episode.agent))[:3])
+    return found[:0:-1]
+
+
+def _dose_still_needed(course: TreatmentCourse, second: Episode, doses: DailyDoses) -> _ActiveDisease | None:
     """T6: glucocorticoid of at least 10 mg prednisone on day 180, if that day has come."""
     after, record = course.days("glucocorticoid_on_day"), course.record
     if record.as_of - second.start < after:
         return None
     then = second.start + after
     day = local_day(then, record.mapping.time_zone)
-    dose = glucocorticoid_dose(record, course.glucocorticoid, day)
-    if dose is None or dose.mg < record.mapping.tables.rules.number("refractory.glucocorticoid_mg"):
+    if doses.on(day) < record.mapping.tables.rules.number("refractory.glucocorticoid_mg"):
         return None
+    dose = glucocorticoid_dose(record, course.glucocorticoid, day)
+    assert dose
     return _ActiveDisease(then, tuple(_cite_exposure(e) for e in dose.exposures), day.isoformat())
 
 
@@ -158,8 +167,9 @@ def _escalated(course: TreatmentCourse) -> Feature | None:
     last_ck = max((ck.when.last for ck in course.ck), default=None)
     after = course.days("escalation_after_days")
     evidence: list[Evidence] = []
+    firsts = {e.agent: e for e in reversed(course.agents)}
     for begun, agent, cites in _escalations(course):
-        earlier = next((e for e in course.agents if e.agent != agent), None)
+        earlier = min((e for e in firsts.values() if e.agent != agent), key=lambda e: e.start, default=None)
         if earlier and begun - earlier.start >= after and (last_ck is None or last_ck <= begun):
             evidence += cites
     if not evidence:

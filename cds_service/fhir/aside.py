@@ -1,0 +1,56 @@
+"""Large charts are worked on beside the event loop: others go on being answered meanwhile.
+
+A few threads share the interpreter with the loop, which waits for each of them in turn (5 ms). So they are few, and what
+finds none of them free waits. Small charts, nearly all, are worked on at once: no other can be as late as a thread is.
+The collector of cycles stops everybody while it looks at every object, which is half a second for a large chart: it rests
+until no large chart is in work. What a chart is made of has no cycles and is gone without it.
+"""
+
+import asyncio
+import gc
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from typing import TypeVar, TypeVarTuple
+
+_THREADS = ThreadPoolExecutor(2, thread_name_prefix="large-chart")
+_Given = TypeVarTuple("_Given")
+_Done = TypeVar("_Done")
+
+
+async def aside(is_large: bool, work: Callable[[*_Given], _Done], *given: *_Given) -> _Done:
+    """Do work that awaits nothing: at once, or where it is large on a thread."""
+    if not is_large:
+        return work(*given)
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, partial(_on_thread, work, *given))
+
+
+def _on_thread(work: Callable[[*_Given], _Done], *given: *_Given) -> _Done:
+    with _COLLECTOR.rest():
+        return work(*given)
+
+
+class _Collector:
+    """The collector of cycles, at rest while anybody asks for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._asking = 0
+
+    @contextmanager
+    def rest(self) -> Iterator[None]:
+        with self._lock:
+            self._asking += 1
+            gc.disable()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._asking -= 1
+                if not self._asking:
+                    gc.enable()
+
+
+_COLLECTOR = _Collector()
