@@ -8,7 +8,8 @@ ServiceError
 │   ├── MethodNotAllowedError     405  not-supported
 │   ├── TooSlowError              408  timeout        the body did not arrive in time                   retry helps
 │   ├── BodyTooLargeError         413  too-long
-│   └── UnsupportedBodyError      415  not-supported  not JSON in UTF-8, or compressed
+│   ├── UnsupportedBodyError      415  not-supported  not JSON in UTF-8, or compressed
+│   └── MisdirectedError          421  forbidden      Host is not one of ours
 ├── EhrError                      the request is fine, the record cannot be had
 │   ├── EligibilityUnknownError   412  incomplete     Patient, Conditions or antibodies unread          retry helps
 │   └── OtherVersionError         412  not-supported  FHIR of a version that this client does not have
@@ -102,6 +103,12 @@ class UnsupportedBodyError(CallerError):
     """Not JSON in UTF-8, or compressed."""
 
     status, issue = 415, "not-supported"
+
+
+class MisdirectedError(CallerError):
+    """`Host` is not one of the names under which the service is called."""
+
+    status, issue = 421, "forbidden"
 
 
 class EhrError(ServiceError):

@@ -20,7 +20,11 @@ from cds_service.errors import first_problem
 from fhir_mapping.versions import is_read
 from models.inputs import PartName
 
-PLAIN = {"extra_forbidden": "there is no such setting", "missing": "is missing"}
+PLAIN = {
+    "extra_forbidden": "there is no such setting",
+    "missing": "is missing",
+    "too_short": "names none: leave it out, or name one",
+}
 """What pydantic says in its own words, in ours."""
 
 

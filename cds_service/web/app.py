@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from starlette.routing import Route
 import cds_service.neighbours  # noqa: F401 - refuses a foreign fhir_mapping or models
 from cds_service.cards.orders import check_suggestions
 from cds_service.errors import BusyError, NoSuchServiceError
-from cds_service.events import Event, Events, Writer
+from cds_service.events import Event, Events, Watcher, Writer
 from cds_service.fhir.client import Transport, connect
 from cds_service.security.clients import callers
 from cds_service.settings.limits import Limits
@@ -27,11 +27,18 @@ from cds_service.web.discovery import check_discovery, discovery_file, enabled, 
 from cds_service.web.edge import Edge, as_response, refuse
 from cds_service.web.feedback import take
 from cds_service.web.hooks import HOOKS, Hook
+from cds_service.web.ingress.door import Door
+from cds_service.web.ingress.event_queue import EventQueue
+from cds_service.web.ingress.exchange import Exchange
+from cds_service.web.ingress.load import Load
+from cds_service.web.ingress.receiving import Receiving
 from cds_service.web.pipeline import Call, Parts, cards_of
 from cds_service.web.store import Store
 from fhir_mapping.rules import VERSION
 from fhir_mapping.terms import load_tables
 from models.registry import load_model
+
+_FLUSH_S = 1.0  # for the last events, if their reader is slow
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -52,11 +59,13 @@ def create_app(
     clock: Callable[[], datetime] = utc_now,
     transport: Transport | None = None,
     write: Writer = write_line,
+    watch: Watcher | None = None,
     limits: Limits | None = None,
 ) -> FastAPI:
     """Build the service, and refuse to if anything it stands on is wrong.
 
-    `clock` gives the moment of a call (UTC), `transport` stands in for the network, `write` takes one event a line.
+    `clock` gives the moment of a call (UTC), `transport` stands in for the network, `write` takes one event a line,
+    `watch` every event beside it.
     Raises SettingsError, TableError, ModelError or DiscoveryError, each one line that says what to do.
     """
     tables = load_tables()
@@ -70,61 +79,96 @@ def create_app(
     known = callers(settings.client, tables, secret)
     for caller in known.values():
         check_suggestions(model, caller.cards)
+    queue = write if isinstance(write, EventQueue) else None
     parts = Parts(
         limits=limits,
         callers=known,
         connection=connect(limits, transport),
         model=model,
         clock=clock,
-        events=Events(write, clock),
+        events=Events(write, clock, queue.take_lost if queue else int, watch),
         turns=asyncio.Semaphore(limits.parallel_calls),
         store=Store(settings.store, limits.store_seconds, clock) if settings.store else None,
+        audit_secret=settings.audit_secret.get_secret_value().encode() if settings.audit_secret else b"",
     )
-    return _application(parts, enabled(document, settings.services), settings.cors_origins)
+    load, door = Load(limits), Door(limits, parts.events, settings.trusted_proxies)
+    offered = enabled(document, settings.services)
+    app = _application(parts, offered, _lifespan(parts, len(offered["services"]), load, door, queue))
+    must_write = queue if settings.when_events_are_lost == "refuse" else None
+    app.add_middleware(
+        Edge,
+        events=parts.events,
+        load=load,
+        origins=settings.cors_origins,
+        hosts=settings.hosts,
+        must_write=must_write,
+    )
+    return app
 
 
-def _application(parts: Parts, discovery: Mapping[str, Any], origins: tuple[str, ...]) -> FastAPI:
-    ready = asyncio.Event()
+def _lifespan(
+    parts: Parts, services: int, load: Load, door: Door, queue: EventQueue | None
+) -> Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, object]]]:
+    """Make what surrounds the life of the application; each connection gets the state that it yields."""
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        services = len(discovery["services"])
+    async def lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, object]]:
         name = f"{parts.model.id} {parts.model.version}"
         parts.events.emit(
             Event.STARTED, clients=len(parts.callers), services=services, model=name, rules=VERSION
         )
-        ready.set()
+        app.state.ready = True
+        beat = asyncio.create_task(load.watch())
         async with parts.connection:
-            yield
-        ready.clear()
+            yield {"door": door}
+        beat.cancel()
+        app.state.ready = False
         if parts.store:
             parts.store.close()
         parts.events.emit(Event.STOPPED)
+        if queue:
+            await asyncio.to_thread(queue.close, _FLUSH_S)
 
-    async def is_ready(_: Request) -> Response:
-        return _json({"status": "ready"}) if ready.is_set() else as_response(BusyError("not started yet"))
+    return lifespan
+
+
+def _application(
+    parts: Parts,
+    discovery: Mapping[str, Any],
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, object]]],
+) -> FastAPI:
+    receiving = Receiving(parts.limits)
+
+    async def is_ready(request: Request) -> Response:
+        if request.app.state.ready:
+            return _json({"status": "ready"})
+        return as_response(BusyError("not started yet"))
 
     services = {service["id"]: HOOKS[service["hook"]] for service in discovery["services"]}
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan, redirect_slashes=False)
+    app.state.ready = False
     app.router.routes += [
         Route("/cds-services", _fixed(discovery), methods=["GET"]),
         Route(
-            "/cds-services/{service}", _called(cards_of, Event.HOOK_CALL, parts, services), methods=["POST"]
+            "/cds-services/{service}",
+            _called(cards_of, Event.HOOK_CALL, parts, services, receiving),
+            methods=["POST"],
         ),
         Route(
             "/cds-services/{service}/feedback",
-            _called(take, Event.FEEDBACK, parts, services),
+            _called(take, Event.FEEDBACK, parts, services, receiving),
             methods=["POST"],
         ),
         Route("/health", _fixed({"status": "ok"}), methods=["GET"]),
         Route("/ready", is_ready, methods=["GET"]),
     ]
     app.add_exception_handler(HTTPException, refuse)
-    app.add_middleware(Edge, origins=origins, events=parts.events)
     return app
 
 
-def _called(work: Work, event: Event, parts: Parts, services: Mapping[str, Hook]) -> Endpoint:
+def _called(
+    work: Work, event: Event, parts: Parts, services: Mapping[str, Hook], receiving: Receiving
+) -> Endpoint:
     """Make a raw route of a service, for the hook call or the feedback on it: bytes in, bytes out."""
 
     async def called(request: Request) -> Response:
@@ -132,8 +176,12 @@ def _called(work: Work, event: Event, parts: Parts, services: Mapping[str, Hook]
         service = request.path_params["service"]
         if service not in services:
             return as_response(NoSuchServiceError("there is no such service"))
-        call = Call(service, services[service], request.headers, request.stream(), begun)
-        result = await answer(work, call, parts, event)
+        exchange: Exchange = request.scope["state"]["exchange"]
+        exchange.event = event
+        exchange.audit.update(service=service, outcome="refused")
+        chunks = receiving.through(request.stream())
+        call = Call(service, services[service], request.headers, chunks, begun, exchange.audit)
+        result = await answer(work, call, parts)
         return Response(result.body, result.status, dict(result.headers), "application/json")
 
     return called

@@ -1,5 +1,7 @@
 """What the audit event of a hook call says about the assessment: counts and words of ours, never the record itself."""
 
+import hashlib
+import hmac
 import traceback
 from collections import Counter
 from collections.abc import Sequence
@@ -23,6 +25,23 @@ def token_use(request: HookRequest, fhir_requests: int) -> str:
     if not request.token:
         return "none"
     return "used" if fhir_requests else "unused"
+
+
+def pseudonyms(request: HookRequest, client: str, secret: bytes) -> dict[str, str]:
+    """Return keyed digests (64 bits) of who asks and about whom, for one client; none without a secret.
+
+    With the secret it can be asked whether an event is about a given patient; without it they say nothing.
+    """
+
+    def digest(kind: str, name: str) -> str:
+        return hmac.new(secret, f"{kind}\0{client}\0{name}".encode(), hashlib.sha256).hexdigest()[:16]
+
+    if not secret:
+        return {}
+    return {
+        "requester": digest("requester", request.user_id),
+        "patient": digest("patient", request.patient_id),
+    }
 
 
 def audited(gathering: Gathering, assessment: Assessment, settings: CardSettings = _USUAL) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from cds_service.errors import InvalidRequestError, NoSuchServiceError, first_pr
 from cds_service.json_text import strict_json
 from cds_service.settings.limits import Limits
 from cds_service.web.body import check_headers, receive
+from cds_service.web.ingress.load import turn
 from cds_service.web.pipeline import Call, Parts
 from cds_service.web.store import Feedback, Store
 
@@ -132,9 +133,10 @@ async def take(call: Call, parts: Parts) -> dict[str, int]:
     deadline = call.begun + parts.limits.answer_seconds
     body = await receive(call.chunks, parts.limits.feedback_bytes, deadline)
     call.audit.update(body_bytes=len(body))
-    items, stored = await parts.store.aside(
-        partial(_keep, parts.store, body, call.service, parts.limits), deadline
-    )
+    async with turn(parts.turns):
+        items, stored = await parts.store.aside(
+            partial(_keep, parts.store, body, call.service, parts.limits), deadline
+        )
     call.audit.update(outcome="stored", items=items, stored=stored)
     return {"stored": stored}
 

@@ -17,9 +17,10 @@ from cds_service.fhir.client import Connection
 from cds_service.fhir.gather import Gathering, gather
 from cds_service.security.clients import Caller, Callers, authenticate, authorise
 from cds_service.settings.limits import Limits
-from cds_service.web.audit import audited, shown, token_use
+from cds_service.web.audit import audited, pseudonyms, shown, token_use
 from cds_service.web.body import HookRequest, check_headers, receive
 from cds_service.web.hooks import Hook
+from cds_service.web.ingress.load import turn
 from cds_service.web.memory import recall, recalled
 from cds_service.web.store import Store
 from models.registry import Model
@@ -37,6 +38,7 @@ class Parts:
     events: Events
     turns: asyncio.Semaphore  # calls at once
     store: Store | None = None  # None: no feedback is kept
+    audit_secret: bytes = b""  # behind the digests of requester and patient; without one there are none
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,42 +59,44 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
     check_headers(call.headers, parts.limits.body_bytes)
     deadline = call.begun + parts.limits.answer_seconds
     body = await receive(call.chunks, parts.limits.body_bytes, deadline)
-    request = call.hook.read(body, parts.limits)
-    caller = authorise(callers, request.fhir_server)
-    call.audit.update(body_bytes=len(body), client=caller.client.name, mode=caller.client.mode)
-    call.audit.update(token=token_use(request, fhir_requests=0))
-    if silence := _silence(call, request, caller):
-        call.audit["outcome"] = silence
-        return {"cards": []}
-    as_of, deadline = parts.clock(), call.begun + parts.limits.gather_seconds
-    gathering = await gather(
-        caller,
-        request.patient_id,
-        request.token,
-        request.prefetch,
-        as_of=as_of,
-        connection=parts.connection,
-        limits=parts.limits,
-        deadline=deadline,
-    )
-    call.audit.update(token=token_use(request, gathering.fhir_requests))
-    assessment = assess(gathering.gathered, as_of, parts.model)
-    call.audit.update(audited(gathering, assessment, caller.cards))
-    refusal = _refusal(gathering, assessment, caller)
-    if refusal and caller.client.mode == "live":
-        raise refusal
-    settings = replace(
-        caller.cards,
-        service=call.service,
-        instance=request.instance,
-        user=request.user_id,
-        encounter=request.encounter,
-    )
-    memory = await recall(assessment, settings, parts.store, parts.limits.memory_seconds)
-    call.audit.update(recalled(memory))
-    cards = [] if refusal or memory == "overridden" else render(assessment, settings)
-    call.audit.update(shown(cards))
-    return {"cards": cards if caller.client.mode == "live" else []}
+    async with turn(parts.turns):
+        request = call.hook.read(body, parts.limits)
+        caller = authorise(callers, request.fhir_server)
+        call.audit.update(body_bytes=len(body), client=caller.client.name, mode=caller.client.mode)
+        call.audit.update(token=token_use(request, fhir_requests=0))
+        call.audit.update(pseudonyms(request, caller.client.name, parts.audit_secret))
+        if silence := _silence(call, request, caller):
+            call.audit["outcome"] = silence
+            return {"cards": []}
+        as_of, deadline = parts.clock(), call.begun + parts.limits.gather_seconds
+        gathering = await gather(
+            caller,
+            request.patient_id,
+            request.token,
+            request.prefetch,
+            as_of=as_of,
+            connection=parts.connection,
+            limits=parts.limits,
+            deadline=deadline,
+        )
+        call.audit.update(token=token_use(request, gathering.fhir_requests))
+        assessment = assess(gathering.gathered, as_of, parts.model)
+        call.audit.update(audited(gathering, assessment, caller.cards))
+        refusal = _refusal(gathering, assessment, caller)
+        if refusal and caller.client.mode == "live":
+            raise refusal
+        settings = replace(
+            caller.cards,
+            service=call.service,
+            instance=request.instance,
+            user=request.user_id,
+            encounter=request.encounter,
+        )
+        memory = await recall(assessment, settings, parts.store, parts.limits.memory_seconds)
+        call.audit.update(recalled(memory))
+        cards = [] if refusal or memory == "overridden" else render(assessment, settings)
+        call.audit.update(shown(cards))
+        return {"cards": cards if caller.client.mode == "live" else []}
 
 
 def _silence(call: Call, request: HookRequest, caller: Caller) -> str:

@@ -130,8 +130,8 @@ class TestAWrongStart:
         ("text", "words"),
         [
             ("client = 1", "imnm.toml: client"),
-            ('store = "no/folder/feedback.sqlite"', "store: "),
-            ('services = ["other"]', "services: other is not in cds-hooks.json"),
+            (f'store = "no/folder/feedback.sqlite"\n{OPEN}', "store: "),
+            (f'services = ["other"]\n{OPEN}', "services: other is not in cds-hooks.json"),
         ],
     )
     def test_is_one_line_and_status_2(self, config, text, words):
@@ -245,7 +245,9 @@ class TestALostProcess:
             worker.kill()
             eventually(lambda: len(service.events("started")) == 2, "another worker has started", seconds=30)
             assert _stable(service, 2) == ours
-            assert service.complaints() == []
+            assert service.complaints() == [
+                f"imnm-cds: worker {worker.pid} has died (status -9); another takes its place"
+            ]
 
     @pytest.mark.parametrize("workers", [1, 2])
     def test_workers_do_not_outlive_the_process_that_started_them(self, config, workers):

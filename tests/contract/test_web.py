@@ -6,11 +6,14 @@ import json
 import httpx
 import pytest
 
+from cds_service.events import Events
 from cds_service.settings.client import Client
 from cds_service.settings.limits import Limits
 from cds_service.settings.service import Settings, SettingsError
 from cds_service.web.app import create_app, utc_now, write_line
 from cds_service.web.discovery import discovery_file, enabled, read_discovery
+from cds_service.web.edge import Edge
+from cds_service.web.ingress.load import Load
 from tests.support import ehr_simulator as sim
 from tests.support.charts import healthy_chart, imnm_chart
 from tests.support.ehr_simulator import BASE, EhrSimulator
@@ -43,11 +46,6 @@ class TestDiscovery:
     def test_leaves_services_out_that_are_not_enabled(self):
         assert enabled(DOCUMENT, ()) == {"services": []}
         assert enabled(DOCUMENT, None) == enabled(DOCUMENT, ("imnm-recurrence",)) == DOCUMENT
-
-    async def test_with_no_service_is_an_empty_list(self):
-        async with running(configured=Settings(services=())) as service:
-            assert (await service.http.get("/cds-services")).json() == {"services": []}
-            is_outcome(await service.hook(call_body()), 404, "not-found")
 
     def test_refuses_a_service_or_a_hook_that_does_not_exist(self):
         with pytest.raises(
@@ -134,7 +132,7 @@ class TestTheHookCall:
         is_outcome(response, 500, "exception")
         assert response.headers["access-control-allow-origin"] == ORIGIN
         assert "Eve" not in response.text + "".join(service.lines)
-        assert (crashed["event"], crashed["error"]) == ("crashed", "RuntimeError")
+        assert (crashed["event"], crashed["error"]) == ("hook-call", "RuntimeError")
         assert crashed["place"].startswith("test_web.py:")
         assert service.audits()[0]["outcome"] == "crashed"
 
@@ -282,28 +280,22 @@ class TestAnythingThatEscapes:
         assert json.loads(service.lines[1])["error"] == "KeyError"
 
     async def test_of_another_protocol_is_left_to_the_framework(self):
-        from cds_service.events import Events
-        from cds_service.web.edge import Edge
-
         seen = []
 
         async def app(scope, receive, send):
             seen.append(scope["type"])
 
-        await Edge(app, (), Events(seen.append, utc_now))({"type": "websocket"}, None, None)
+        await Edge(app, Events(seen.append, utc_now), Load(Limits()))({"type": "websocket"}, None, None)
         assert seen == ["websocket"]
 
     async def test_after_an_answer_has_begun_cuts_it_off(self):
-        from cds_service.events import Events
-        from cds_service.web.edge import Edge
-
         lines: list[str] = []
 
         async def half(scope, receive, send):
             await send({"type": "http.response.start", "status": 200, "headers": []})
             raise RuntimeError("Eve Example")
 
-        edge = Edge(half, (), Events(lines.append, utc_now))
+        edge = Edge(half, Events(lines.append, utc_now), Load(Limits()))
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(edge), base_url="http://cds.example"
         ) as http:

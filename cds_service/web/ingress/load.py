@@ -1,0 +1,52 @@
+"""How busy this process is: what is beyond it is refused at the edge, before anything is done for it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from cds_service.errors import BusyError
+from cds_service.settings.limits import Limits
+
+_BEAT_S = 0.02
+_WEIGHT = 0.2  # of the newest beat: one long step of one call is no overload
+
+
+@asynccontextmanager
+async def turn(turns: asyncio.Semaphore) -> AsyncIterator[None]:
+    """Take a turn to work on a call whose body is there; raises BusyError where all are taken."""
+    if turns.locked():
+        raise BusyError("too many calls at once")
+    async with turns:
+        yield
+
+
+class Load:
+    """Counts the calls in progress and watches how late the event loop is (s, an average of the last beats)."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.calls = 0
+        self.lag = 0.0
+
+    @property
+    def too_much(self) -> bool:
+        """Whether a further call would only wait."""
+        late = self.lag > self._limits.lag_seconds and self.calls >= self._limits.calls_when_late
+        return late or self.calls >= self._limits.calls_in_progress
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Count a call until it is over."""
+        self.calls += 1
+        try:
+            yield
+        finally:
+            self.calls -= 1
+
+    async def watch(self) -> None:
+        """Measure until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + _BEAT_S
+            await asyncio.sleep(_BEAT_S)
+            self.lag += _WEIGHT * (max(0.0, loop.time() - due) - self.lag)
