@@ -35,7 +35,6 @@ class Limits:
     peer_connections: int = 500  # of these, from one address: a hospital behind one proxy has some 50
     bodies: int = 256  # that are being received at once in one process
     bodies_bytes: int = 128 * 1024 * 1024  # of these together; 8 of the largest
-    calls_in_progress: int = 400  # in one process, from head to answer; waiting bodies and parallel_calls
     lag_seconds: float = (
         0.05  # how late the event loop may be, on average of some 0.2 s, before calls are refused
     )

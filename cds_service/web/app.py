@@ -91,9 +91,12 @@ def create_app(
         store=Store(settings.store, limits.store_seconds, clock) if settings.store else None,
         audit_secret=settings.audit_secret.get_secret_value().encode() if settings.audit_secret else b"",
     )
-    load, door = Load(limits), Door(limits, parts.events, settings.trusted_proxies)
+    receiving = Receiving(limits)
+    load, door = Load(limits, receiving), Door(limits, parts.events, settings.trusted_proxies)
     offered = enabled(document, settings.services)
-    app = _application(parts, offered, _lifespan(parts, len(offered["services"]), load, door, queue))
+    app = _application(
+        parts, offered, receiving, _lifespan(parts, len(offered["services"]), load, door, queue)
+    )
     must_write = queue if settings.when_events_are_lost == "refuse" else None
     app.add_middleware(
         Edge,
@@ -135,10 +138,9 @@ def _lifespan(
 def _application(
     parts: Parts,
     discovery: Mapping[str, Any],
+    receiving: Receiving,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, object]]],
 ) -> FastAPI:
-    receiving = Receiving(parts.limits)
-
     async def is_ready(request: Request) -> Response:
         if request.app.state.ready:
             return _json({"status": "ready"})

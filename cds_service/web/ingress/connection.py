@@ -15,6 +15,8 @@ from cds_service.web.ingress.door import Door
 from cds_service.web.ingress.exchange import Arrival
 from cds_service.web.ingress.strict import StrictParser
 
+_STEP = 16 * 1024  # bytes that count as progress of a body
+
 
 class IncomingConnection(H11Protocol):
     """uvicorn's protocol with an end to everything: the head, what follows an answer, and an answer nobody reads."""
@@ -29,10 +31,11 @@ class IncomingConnection(H11Protocol):
         super().__init__(config, server_state, app_state, _loop)
         self._door: Door = app_state["door"]
         self._limits = self._door.limits
-        self.conn = self._parser = StrictParser(h11.SERVER, self._limits.head_bytes)
+        self.conn = self._parser = StrictParser(self._limits.head_bytes)
         self._served = self.app
         self.app = self._serve
         self._arrival: Arrival | None = None  # of the request whose first byte came
+        self._fresh = 0  # bytes of a body since it last made progress
         self._surplus = 0  # bytes of a body that came after its answer
         self._timer: asyncio.TimerHandle | None = None
         self.peer = ""
@@ -64,6 +67,7 @@ class IncomingConnection(H11Protocol):
             return
         if self._answering:
             super().data_received(data)
+            self._moved(len(data))
             return
         if self.conn.their_state is h11.SEND_BODY:
             self._surplus += len(data)
@@ -110,7 +114,8 @@ class IncomingConnection(H11Protocol):
             self._stop()
         elif self._answering:
             self._stop()
-            self._door.busy(self)
+            self._fresh = 0
+            self._moved(_STEP)
             if self._arrival is None:  # it came together with the one before
                 self._arrival = Arrival(self.loop.time())
         elif self.conn.their_state is h11.SEND_BODY:
@@ -118,6 +123,15 @@ class IncomingConnection(H11Protocol):
         elif self._arrival is None or self._surplus:
             self._arrival, self._surplus = None, 0
             self._rest()
+
+    def _moved(self, size: int) -> None:
+        """Take note of a request that is there, or of a body that comes on."""
+        self._fresh += size
+        if self.conn.their_state is not h11.SEND_BODY:
+            self._door.busy(self)
+        elif self._fresh >= _STEP:
+            self._fresh = 0
+            self._door.wait(self)
 
     def _rest(self) -> None:
         self._door.wait(self)
@@ -137,7 +151,8 @@ class IncomingConnection(H11Protocol):
 
     def _late(self, outcome: str = "late") -> None:
         self._timer = None
-        if self._arrival and not self._answering and not self.transport.is_closing():
+        receiving = self._answering and self.conn.their_state is h11.SEND_BODY and outcome == "crowded"
+        if self._arrival and (receiving or not self._answering) and not self.transport.is_closing():
             self._refuse(408, TooSlowError("the request did not arrive in time"), outcome)
         elif self.transport.get_write_buffer_size():
             self.transport.abort()  # whoever does not read would hold it up for ever

@@ -1,7 +1,7 @@
 """Who is let in: so many connections in all and of one peer; where there is no room, the one that has waited longest ends.
 
-A connection waits until the head of its next request is complete. Honest callers do so for milliseconds, so that a flood
-of half-open connections pushes out its own.
+A connection waits until its next request is there, head and body. Honest callers do so for milliseconds, or move on, so
+that a flood of half-open connections pushes out its own.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from cds_service.settings.limits import Limits
 ACCEPTED_AT_ONCE = 100  # connections that asyncio takes from the system before any is looked at
 _RESERVE = ACCEPTED_AT_ONCE + 50  # file descriptors for these, and for files
 _FEWEST = 32  # connections that are always let in
-_SAY_S = 10  # how often it is said that connections were ended
+_SAY_S = 2  # how often it is said that connections were ended
 
 
 class Waiting(Protocol):
@@ -63,7 +63,8 @@ class Door:
         return True
 
     def wait(self, connection: Waiting) -> None:
-        """Take note that it waits for the head of a request."""
+        """Take note that it waits for a request, from now on."""
+        self._waiting.pop(connection, None)
         self._waiting[connection] = None
 
     def busy(self, connection: Waiting) -> None:

@@ -1,7 +1,7 @@
 """How busy this process is: what is beyond it is refused at the edge, before anything is done for it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sized
 from contextlib import asynccontextmanager, contextmanager
 
 from cds_service.errors import BusyError
@@ -23,16 +23,17 @@ async def turn(turns: asyncio.Semaphore) -> AsyncIterator[None]:
 class Load:
     """Counts the calls in progress and watches how late the event loop is (s, an average of the last beats)."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, receiving: Sized = ()) -> None:
         self._limits = limits
+        self._receiving = receiving  # calls whose body is on its way do no work
         self.calls = 0
         self.lag = 0.0
 
     @property
     def too_much(self) -> bool:
         """Whether a further call would only wait."""
-        late = self.lag > self._limits.lag_seconds and self.calls >= self._limits.calls_when_late
-        return late or self.calls >= self._limits.calls_in_progress
+        working = self.calls - len(self._receiving)
+        return self.lag > self._limits.lag_seconds and working >= self._limits.calls_when_late
 
     @contextmanager
     def call(self) -> Iterator[None]:

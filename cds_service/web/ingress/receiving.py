@@ -9,6 +9,7 @@ from cds_service.settings.limits import Limits
 
 _STEP = 16 * 1024  # bytes that count as progress: a drop now and then is none
 _GRACE_S = 0.2  # an honest body has made progress or is complete by then
+_TRIES = 5  # so many times a body waits for another's grace to end
 
 
 @dataclass(eq=False, slots=True)
@@ -38,11 +39,13 @@ class Receiving:
         """Pass on the chunks of one body; raises BusyError where there is no room, TooSlowError where it made none."""
         body = _Body(asyncio.get_running_loop().time())
         if len(self._bodies) >= self._most:
-            self._make_room(body)
+            await self._make_room(body)
         self._bodies[body] = None
         try:
             async for chunk in self._next(body, chunks):
                 self._count(body, len(chunk))
+                if self._size > self._most_bytes:
+                    await self._make_room(body)
                 yield chunk
         finally:
             del self._bodies[body]
@@ -70,14 +73,18 @@ class Receiving:
         if body.fresh >= _STEP:
             body.fresh, body.moved = 0, asyncio.get_running_loop().time()
             self._bodies[body] = self._bodies.pop(body)  # to the end
-        if self._size > self._most_bytes:
-            self._make_room(body)
 
-    def _make_room(self, wanting: _Body) -> None:
+    async def _make_room(self, wanting: _Body) -> None:
         """End the body that has made no progress for longest; raises BusyError where all of them move."""
-        slowest = next((b for b in self._bodies if not b.ended), wanting)
-        if slowest is wanting or asyncio.get_running_loop().time() - slowest.moved < _GRACE_S:
-            raise BusyError("too many bodies at once")
-        slowest.ended = True
-        if slowest.waiting:
-            slowest.waiting.reschedule(asyncio.get_running_loop().time())
+        loop = asyncio.get_running_loop()
+        for _ in range(_TRIES):
+            slowest = next((b for b in self._bodies if not b.ended and b is not wanting), None)
+            if slowest is None:
+                return  # those that end make room
+            if (grace := slowest.moved + _GRACE_S - loop.time()) <= 0:
+                slowest.ended = True
+                if slowest.waiting:
+                    slowest.waiting.reschedule(loop.time())
+                return
+            await asyncio.sleep(grace)
+        raise BusyError("too many bodies at once")
