@@ -161,19 +161,17 @@ class Event(Enum):
 class Events:
     """Writes events to one place, each with the time at which it happened (UTC).
 
-    `lost` says how many lines the writer has lost since it was asked last, `watch` hears of each event as well.
+    `watch` hears of each event as well.
     """
 
     def __init__(
         self,
         write: Writer,
         clock: Callable[[], datetime],
-        lost: Callable[[], int] = lambda: 0,
         watch: Watcher | None = None,
     ) -> None:
         self._write = write
         self._clock = clock
-        self._lost = lost
         self._watch = watch
 
     def emit(self, event: Event, **fields: object) -> None:
@@ -186,8 +184,6 @@ class Events:
             if name not in event.fields:
                 raise TypeError(f"{event.label} has no field {name}")
             line[name] = event.fields[name](value)
-        if lost := self._lost():
-            line["lost"] = lost
         if self._watch:
             self._watch(line)
         self._write(json.dumps(line))

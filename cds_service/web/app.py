@@ -86,7 +86,7 @@ def create_app(
         connection=connect(limits, transport),
         model=model,
         clock=clock,
-        events=Events(write, clock, queue.take_lost if queue else int, watch),
+        events=Events(write, clock, watch),
         turns=asyncio.Semaphore(limits.parallel_calls),
         store=Store(settings.store, limits.store_seconds, clock) if settings.store else None,
         audit_secret=settings.audit_secret.get_secret_value().encode() if settings.audit_secret else b"",

@@ -108,10 +108,10 @@ class _Configuration:
 def application(settings: Settings) -> FastAPI:
     """Build a worker's application; the worker ends with the process that started it, or with one line if it must."""
     end_with_parent()
-    queue = EventQueue(_STDOUT)
-    watch = Metrics() if settings.metrics_port else None
+    metrics = Metrics() if settings.metrics_port else None
+    queue = EventQueue(_STDOUT, watch=metrics.lose) if metrics else EventQueue(_STDOUT)
     try:
-        app = create_app(settings, write=queue, watch=watch)
+        app = create_app(settings, write=queue, watch=metrics)
     except ValueError as error:
         complain(f"a worker could not start: {error}")
         sys.exit(1)

@@ -3,6 +3,7 @@
 import os
 import threading
 from collections import deque
+from collections.abc import Callable
 
 _LINES = 10_000  # some 5 MB; at 100 calls a second a reader may stall for more than a minute
 
@@ -10,12 +11,14 @@ _LINES = 10_000  # some 5 MB; at 100 calls a second a reader may stall for more 
 class EventQueue:
     """Takes lines without ever waiting, and writes them to a file descriptor.
 
-    What does not fit or cannot be written is counted as lost.
+    What does not fit or cannot be written is counted; the next line that gets through says how many were lost. `watch`
+    hears of each of them.
     """
 
-    def __init__(self, descriptor: int, most: int = _LINES) -> None:
+    def __init__(self, descriptor: int, most: int = _LINES, watch: Callable[[], None] = lambda: None) -> None:
         self._descriptor = descriptor
         self._most = most
+        self._watch = watch
         self._lines: deque[bytes] = deque()
         self._wake = threading.Condition()
         self._closed = False
@@ -33,18 +36,10 @@ class EventQueue:
         """Take a line, or count it as lost."""
         with self._wake:
             if len(self._lines) >= self._most:
-                self._lost += 1
+                self._lose()
                 return
             self._lines.append(line.encode() + b"\n")
             self._wake.notify()
-
-    def take_lost(self) -> int:
-        """Return how many were lost since this was asked, where there is room to say so; 0 else."""
-        with self._wake:
-            if len(self._lines) >= self._most:
-                return 0
-            lost, self._lost = self._lost, 0
-            return lost
 
     def close(self, seconds: float) -> None:
         """Write what is left, but for no longer than that."""
@@ -63,6 +58,9 @@ class EventQueue:
             self._write(line)
 
     def _write(self, line: bytes) -> None:
+        lost = self._lost
+        if lost:
+            line = line[: -len(b"}\n")] + b', "lost": %d}\n' % lost
         left = b"\n" + line if self._torn else line
         try:
             while left:
@@ -70,6 +68,12 @@ class EventQueue:
         except OSError:  # a closed reader, a full disk: the next line may get through
             self._torn = self._torn or 0 < len(left) < len(line)
             with self._wake:
-                self._lost += 1
+                self._lose()
         else:
             self._torn = False
+            with self._wake:
+                self._lost -= lost
+
+    def _lose(self) -> None:
+        self._lost += 1
+        self._watch()

@@ -36,9 +36,12 @@ class Metrics:
             "imnm_cds_connections_ended", "Connections ended or refused for lack of room.", registry=registry
         )
 
+    def lose(self) -> None:
+        """Count an event that could not be written."""
+        self._lost.inc()
+
     def __call__(self, line: Mapping[str, object]) -> None:
         """Count one event; `line` holds its checked fields."""
-        self._lost.inc(_number(line, "lost"))
         self._ended.inc(_number(line, "ended"))
         if "status" in line:
             event = str(line["event"])
