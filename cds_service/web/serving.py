@@ -135,7 +135,8 @@ def _check_address(address: Address) -> None:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(address.certificate, address.key)
         except (OSError, ValueError) as error:
-            said = getattr(error, "strerror", None) or "not a certificate and its key"
+            unreadable = isinstance(error, OSError) and not isinstance(error, ssl.SSLError)
+            said = error.strerror if unreadable else "not a certificate and its key"
             raise SettingsError(
                 f"--certfile {address.certificate}, --keyfile {address.key}: {said}"
             ) from None

@@ -10,7 +10,9 @@ import sys
 import pytest
 import trustme
 
+from cds_service.cli import main
 from cds_service.settings.service import SettingsError, load_settings
+from cds_service.web.ingress.supervisor import Supervisor
 from tests.support.serving import OPEN, ROOT, free_port, served
 
 TLS = trustme.CA().issue_cert("localhost")
@@ -47,6 +49,7 @@ REFUSED = {
 
 
 def ended(tmp_path, text, arguments=(), environment=None):
+    """Run the command in a process of its own."""
     config = tmp_path / "imnm.toml"
     config.write_text(text)
     command = [
@@ -70,33 +73,62 @@ def ended(tmp_path, text, arguments=(), environment=None):
     )
 
 
+@pytest.fixture
+def refused(tmp_path, monkeypatch, capfd):
+    """Run the command in this process, as far as it gets before there is any worker; the one line that it says."""
+
+    def command(text, arguments=(), environment=None):
+        (tmp_path / "imnm.toml").write_text(text)
+        for name, value in (environment or {}).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(Supervisor, "__init__", served_all_the_same)
+        given = ["serve", "--config", "imnm.toml", "--port", str(free_port()), *arguments]
+        monkeypatch.setattr(sys, "argv", ["imnm-cds", *given])
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, err = capfd.readouterr()
+        assert end.value.code == 2
+        assert out == ""
+        (line,) = err.splitlines()
+        assert line.startswith("imnm-cds: ")
+        return line
+
+    return command
+
+
+def served_all_the_same(*_):
+    raise AssertionError("the service started")
+
+
 def test_there_are_20_rows_and_more():
     assert len(REFUSED) >= 20
 
 
 @pytest.mark.parametrize(("text", "arguments", "environment", "words"), REFUSED.values(), ids=REFUSED)
-def test_it_is_one_line_and_a_status_that_is_not_0(tmp_path, text, arguments, environment, words):
-    result = ended(tmp_path, text, arguments, environment)
-    assert result.returncode not in {0, None}
-    assert result.stdout == ""
-    assert len(result.stderr.splitlines()) == 1, result.stderr
-    assert words in result.stderr
+def test_it_is_one_line_and_a_status_that_is_not_0(refused, text, arguments, environment, words):
+    assert words in refused(text, arguments, environment)
 
 
-def test_a_port_of_metrics_that_is_taken_is_one_line(tmp_path):
+def test_a_process_ends_with_that_line_and_status(tmp_path):
+    result = ended(tmp_path, "")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.splitlines() == [
+        "imnm-cds: there is no [[client]] block: nobody could call; see docs/configuration.md"
+    ]
+
+
+def test_a_port_of_metrics_that_is_taken_is_one_line(refused):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        result = ended(tmp_path, f"metrics_port = {port}\n{OPEN}")
-    assert (result.returncode, len(result.stderr.splitlines())) == (2, 1)
-    assert f"metrics_port: cannot listen on 127.0.0.1:{port}" in result.stderr
+        assert f"metrics_port: cannot listen on 127.0.0.1:{port}" in refused(f"metrics_port = {port}\n{OPEN}")
 
 
-def test_a_key_of_another_certificate_is_one_line(tmp_path):
+def test_a_key_of_another_certificate_is_one_line(refused, tmp_path):
     TLS.cert_chain_pems[0].write_to_path(tmp_path / "one.pem")
     trustme.CA().issue_cert("localhost").private_key_pem.write_to_path(tmp_path / "two.key")
-    result = ended(tmp_path, OPEN, ["--certfile", "one.pem", "--keyfile", "two.key"])
-    assert (result.returncode, len(result.stderr.splitlines())) == (2, 1)
-    assert "not a certificate and its key" in result.stderr
+    said = refused(OPEN, ["--certfile", "one.pem", "--keyfile", "two.key"])
+    assert "not a certificate and its key" in said
 
 
 def test_open_clients_are_served_to_all_where_the_operator_says_so_and_told_so(tmp_path):
