@@ -38,6 +38,7 @@ class Limits:
     lag_seconds: float = (
         0.05  # how late the event loop may be, on average of some 0.2 s, before calls are refused
     )
+    start_seconds: float = 0.4  # that a call may wait for its start, by what those before it took
     calls_when_late: int = 8  # so many go on even then: a single large chart is no overload
     connections: int = 100  # sockets to FHIR servers in one process, beside those for a second try
     feedback_bytes: int = 1024 * 1024  # a batch of 1,000 items with comments is 0.5 MB

@@ -41,6 +41,7 @@ from models.registry import load_model
 _FLUSH_S = 1.0  # for the last events, if their reader is slow
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+Received = Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]]
 
 
 def utc_now() -> datetime:
@@ -95,7 +96,10 @@ def create_app(
     load, door = Load(limits, receiving), Door(limits, parts.events, settings.trusted_proxies)
     offered = enabled(document, settings.services)
     app = _application(
-        parts, offered, receiving, _lifespan(parts, len(offered["services"]), load, door, queue)
+        parts,
+        offered,
+        lambda chunks: load.paced(receiving.through(chunks)),
+        _lifespan(parts, len(offered["services"]), load, door, queue),
     )
     must_write = queue if settings.when_events_are_lost == "refuse" else None
     app.add_middleware(
@@ -138,7 +142,7 @@ def _lifespan(
 def _application(
     parts: Parts,
     discovery: Mapping[str, Any],
-    receiving: Receiving,
+    received: Received,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, object]]],
 ) -> FastAPI:
     async def is_ready(request: Request) -> Response:
@@ -153,12 +157,12 @@ def _application(
         Route("/cds-services", _fixed(discovery), methods=["GET"]),
         Route(
             "/cds-services/{service}",
-            _called(cards_of, Event.HOOK_CALL, parts, services, receiving),
+            _called(cards_of, Event.HOOK_CALL, parts, services, received),
             methods=["POST"],
         ),
         Route(
             "/cds-services/{service}/feedback",
-            _called(take, Event.FEEDBACK, parts, services, receiving),
+            _called(take, Event.FEEDBACK, parts, services, received),
             methods=["POST"],
         ),
         Route("/health", _fixed({"status": "ok"}), methods=["GET"]),
@@ -169,7 +173,7 @@ def _application(
 
 
 def _called(
-    work: Work, event: Event, parts: Parts, services: Mapping[str, Hook], receiving: Receiving
+    work: Work, event: Event, parts: Parts, services: Mapping[str, Hook], received: Received
 ) -> Endpoint:
     """Make a raw route of a service, for the hook call or the feedback on it: bytes in, bytes out."""
 
@@ -181,7 +185,7 @@ def _called(
         exchange: Exchange = request.scope["state"]["exchange"]
         exchange.event = event
         exchange.audit.update(service=service, outcome="refused")
-        chunks = receiving.through(request.stream())
+        chunks = received(request.stream())
         call = Call(service, services[service], request.headers, chunks, begun, exchange.audit)
         result = await answer(work, call, parts)
         return Response(result.body, result.status, dict(result.headers), "application/json")

@@ -2,6 +2,7 @@
 
 import ipaddress
 import math
+import os
 import resource
 import secrets
 import socket
@@ -135,8 +136,8 @@ def _check_address(address: Address) -> None:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(address.certificate, address.key)
         except (OSError, ValueError) as error:
-            unreadable = isinstance(error, OSError) and not isinstance(error, ssl.SSLError)
-            said = error.strerror if unreadable else "not a certificate and its key"
+            missing = isinstance(error, OSError) and not isinstance(error, ssl.SSLError)
+            said = os.strerror(getattr(error, "errno", 0)) if missing else "not a certificate and its key"
             raise SettingsError(
                 f"--certfile {address.certificate}, --keyfile {address.key}: {said}"
             ) from None
