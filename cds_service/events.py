@@ -113,16 +113,16 @@ class Event(Enum):
     STARTED = ("started", {"clients": _count, "services": _count, "model": _word, "rules": _word})
     STOPPED = ("stopped", dict[str, _Check]())
     CROWDED = ("crowded", {"connections": _count, "ended": _count})
-    REQUEST = ("request", {**_EXCHANGE, "method": _word, "target": _word})
+    REQUEST = ("request", {"method": _word, "target": _word, **_EXCHANGE})
     HOOK_CALL = (
         "hook-call",
         {
-            **_EXCHANGE,
             "service": _word,
             "client": _word,
             "mode": _word,  # live | silent | off
             "requester": _digest,
             "patient": _digest,
+            "status": _count,
             "outcome": _word,  # scored | abstained | not-eligible | eligibility-unknown | patients-view | off | refused | crashed
             "eligibility": _word,
             "band": _word,
@@ -140,16 +140,18 @@ class Event(Enum):
             "fhir_requests": _count,
             "fhir_bytes": _count,
             "fhir_warnings": _count,
+            **_EXCHANGE,
         },
     )
     FEEDBACK = (
         "feedback",
         {
-            **_EXCHANGE,
             "service": _word,
+            "status": _count,
             "outcome": _word,  # stored | refused | crashed
             "items": _count,
             "stored": _count,  # items that were new
+            **_EXCHANGE,
         },
     )
 

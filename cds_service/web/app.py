@@ -27,9 +27,9 @@ from cds_service.web.discovery import check_discovery, discovery_file, enabled, 
 from cds_service.web.edge import Edge, as_response, refuse
 from cds_service.web.feedback import take
 from cds_service.web.hooks import HOOKS, Hook
+from cds_service.web.ingress.arrival import RequestRecord
 from cds_service.web.ingress.door import Door
 from cds_service.web.ingress.event_queue import EventQueue
-from cds_service.web.ingress.exchange import Exchange
 from cds_service.web.ingress.load import Load
 from cds_service.web.ingress.receiving import Receiving
 from cds_service.web.pipeline import Call, Parts, cards_of
@@ -182,7 +182,7 @@ def _called(
         service = request.path_params["service"]
         if service not in services:
             return as_response(NoSuchServiceError("there is no such service"))
-        exchange: Exchange = request.scope["state"]["exchange"]
+        exchange: RequestRecord = request.scope["state"]["exchange"]
         exchange.event = event
         exchange.audit.update(service=service, outcome="refused")
         chunks = received(request.stream())

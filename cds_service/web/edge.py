@@ -25,8 +25,8 @@ from cds_service.errors import (
 )
 from cds_service.events import Event, Events
 from cds_service.web.audit import crash
+from cds_service.web.ingress.arrival import Arrival, RequestRecord
 from cds_service.web.ingress.event_queue import EventQueue
-from cds_service.web.ingress.exchange import Arrival, Exchange
 from cds_service.web.ingress.load import Load
 
 _PREFLIGHT = {
@@ -86,7 +86,7 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope, exchange = _tidy(scope), Exchange()
+        scope, exchange = _tidy(scope), RequestRecord()
         state = scope["state"] = {**scope.get("state", {}), "exchange": exchange}
         arrival = state.get("arrival") or Arrival(asyncio.get_running_loop().time())
         receive, send = _counted(receive, send, exchange)
@@ -96,7 +96,7 @@ class Edge:
         finally:
             self._close(scope, exchange, arrival)
 
-    async def _guarded(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _guarded(self, exchange: RequestRecord, scope: Scope, receive: Receive, send: Send) -> None:
         """Turn whatever escapes into a 500; once an answer has begun it can only be cut off."""
         calls = self._load.call() if scope["method"] == "POST" else nullcontext()
         app = self._refusal(scope, exchange) or self._app
@@ -109,7 +109,7 @@ class Edge:
                 raise
             await as_response(InternalError("something went wrong in this service"))(scope, receive, send)
 
-    def _refusal(self, scope: Scope, exchange: Exchange) -> Response | None:
+    def _refusal(self, scope: Scope, exchange: RequestRecord) -> Response | None:
         """Answer what does not get as far as the application: another host, a preflight, more than we can do."""
         headers, call = Headers(scope=scope), scope["method"] == "POST"
         why, response = "", None
@@ -125,7 +125,7 @@ class Edge:
             exchange.audit["outcome"] = why
         return response
 
-    def _close(self, scope: Scope, exchange: Exchange, arrival: Arrival) -> None:
+    def _close(self, scope: Scope, exchange: RequestRecord, arrival: Arrival) -> None:
         """Write the one event of a request."""
         said: dict[str, object] = {
             "peer": (scope.get("client") or ("",))[0],
@@ -161,7 +161,7 @@ class Edge:
         return sending
 
 
-def _counted(receive: Receive, send: Send, exchange: Exchange) -> tuple[Receive, Send]:
+def _counted(receive: Receive, send: Send, exchange: RequestRecord) -> tuple[Receive, Send]:
     """Take note of the bytes of body and answer, and of the status."""
 
     async def receiving() -> Message:

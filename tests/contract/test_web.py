@@ -369,3 +369,33 @@ def test_a_site_map_that_is_wrong_stops_the_start_with_one_line(tmp_path):
         create_app(settings(site_map=file))
     with pytest.raises(SettingsError, match="client hospital: site_map: "):
         create_app(settings(site_map=tmp_path / "none.csv"))
+
+
+class TestTheHost:
+    """Under which names the service answers; a page of another name must not reach it by rebinding its own."""
+
+    @pytest.mark.parametrize(
+        ("host", "status"),
+        [
+            ("cds.example", 200),
+            ("CDS.Example:8080", 200),
+            ("evil.example", 421),
+            ("cds.example.evil.example", 421),
+            ("cds.example@evil.example", 421),
+            ("", 421),
+            ("127.0.0.1", 421),
+        ],
+    )
+    async def test_must_be_one_of_ours_where_they_are_named(self, host, status):
+        configured = settings().model_copy(update={"hosts": ("cds.example",)})
+        async with running(configured=configured) as service:
+            response = await service.http.get("/cds-services", headers={"host": host})
+            assert response.status_code == status
+            if status != 200:
+                is_outcome(response, 421, "forbidden")
+                assert json.loads(service.lines[-1])["outcome"] == "wrong host"
+            for probe in ("/health", "/ready"):
+                assert (await service.http.get(probe, headers={"host": host})).status_code == 200
+
+    async def test_may_be_any_where_none_is_named(self):
+        assert (await asked("GET", "/cds-services", host="any.example")).status_code == 200

@@ -1,4 +1,4 @@
-"""A7: methods, paths, headers and lengths over raw sockets. What a proxy may read otherwise than we is refused, and the
+"""Methods, paths, headers and lengths over raw sockets. What a proxy may read otherwise than we is refused, and the
 connection ends there: no second request is served that hid in the first."""
 
 import json

@@ -1,4 +1,4 @@
-"""A6: callers who do not finish what they begin: half heads, one byte of a body, answers nobody reads. An honest caller
+"""Callers who do not finish what they begin: half heads, one byte of a body, answers nobody reads. An honest caller
 loses no call meanwhile, and what is held is let go."""
 
 import json

@@ -11,8 +11,8 @@ from uvicorn.server import ServerState
 
 from cds_service.errors import InvalidRequestError, ServiceError, TooSlowError
 from cds_service.events import Event
+from cds_service.web.ingress.arrival import Arrival
 from cds_service.web.ingress.door import Door
-from cds_service.web.ingress.exchange import Arrival
 from cds_service.web.ingress.strict import StrictParser
 
 _STEP = 16 * 1024  # bytes that count as progress of a body

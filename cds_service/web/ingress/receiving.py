@@ -13,7 +13,7 @@ _TRIES = 5  # so many times a body waits for another's grace to end
 
 
 @dataclass(eq=False, slots=True)
-class _Body:
+class _Arriving:
     """One that is being received. `moved`: when it last made progress (loop time, s)."""
 
     moved: float
@@ -29,7 +29,7 @@ class Receiving:
     def __init__(self, limits: Limits) -> None:
         self._most = limits.bodies
         self._most_bytes = limits.bodies_bytes
-        self._bodies: dict[_Body, None] = {}
+        self._bodies: dict[_Arriving, None] = {}
         self._size = 0
 
     def __len__(self) -> int:
@@ -37,7 +37,7 @@ class Receiving:
 
     async def through(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Pass on the chunks of one body; raises BusyError where there is no room, TooSlowError where it made none."""
-        body = _Body(asyncio.get_running_loop().time())
+        body = _Arriving(asyncio.get_running_loop().time())
         if len(self._bodies) >= self._most:
             await self._make_room(body)
         self._bodies[body] = None
@@ -51,7 +51,7 @@ class Receiving:
             del self._bodies[body]
             self._size -= body.size
 
-    async def _next(self, body: _Body, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def _next(self, body: _Arriving, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         while True:
             try:
                 async with asyncio.timeout(None) as body.waiting:
@@ -66,7 +66,7 @@ class Receiving:
                 body.waiting = None
             yield chunk
 
-    def _count(self, body: _Body, size: int) -> None:
+    def _count(self, body: _Arriving, size: int) -> None:
         body.size += size
         body.fresh += size
         self._size += size
@@ -74,7 +74,7 @@ class Receiving:
             body.fresh, body.moved = 0, asyncio.get_running_loop().time()
             self._bodies[body] = self._bodies.pop(body)  # to the end
 
-    async def _make_room(self, wanting: _Body) -> None:
+    async def _make_room(self, wanting: _Arriving) -> None:
         """End the body that has made no progress for longest; raises BusyError where all of them move."""
         loop = asyncio.get_running_loop()
         for _ in range(_TRIES):

@@ -16,7 +16,7 @@ class Arrival:
 
 
 @dataclass(slots=True)
-class Exchange:
+class RequestRecord:
     """A request on its way through; `audit` fills as it goes on, and one event is made of it at the end."""
 
     event: Event = Event.REQUEST
