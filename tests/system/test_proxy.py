@@ -72,6 +72,7 @@ def recipe(folder: Path, proxy: int, service: int) -> Path:
 def proxied(tmp_path_factory):
     nginx = shutil.which("nginx", path="/usr/local/sbin:/usr/sbin:/usr/local/bin:/usr/bin:/bin")
     need(nginx is not None, "nginx (nginx-light) for the reverse proxy")
+    assert nginx
     folder = tmp_path_factory.mktemp("proxy")
     folder.chmod(0o755)
     authority = trustme.CA()
@@ -88,11 +89,12 @@ def proxied(tmp_path_factory):
             stdout=log,
             stderr=log,
         )
+        proxy = Proxied(service, ports[0], context)
         try:
-            proxy = Proxied(service, ports[0], context)
             eventually(lambda: reached(proxy), "the proxy answers", seconds=20)
             yield proxy
         finally:
+            proxy.http.close()
             process.terminate()
             process.wait(20)
 
