@@ -112,6 +112,7 @@ def check(
     ] = None,
 ) -> None:
     """Check configuration, tables, model and prefetch templates, as start-up does."""
+    from cds_service.commands.clients import about_clients
     from cds_service.settings.service import load_settings
     from cds_service.terminal import open_console
     from cds_service.web.app import create_app
@@ -126,6 +127,8 @@ def check(
     typer.echo("imnm-cds: configuration, tables, model and prefetch templates are in order")
     model = load_model(settings.model)
     typer.echo(f"imnm-cds: the model is {model.id} {model.version} ({model.evidence}) in {settings.model}")
+    for line in about_clients(settings, model):
+        typer.echo(f"imnm-cds: {line}")
     if connect:
         from cds_service.commands.connect import show_connections
 

@@ -3,10 +3,12 @@
 ServiceError
 ├── CallerError                   the request is wrong; sending it again as it is does not help
 │   ├── InvalidRequestError       400  invalid        not the JSON, the members or the ids that the hook needs
+│   ├── NotProvedError            401  login          no token that proves who calls; the answer is empty
 │   ├── UnknownClientError        403  forbidden      fhirServer belongs to no configured client
 │   ├── NoSuchServiceError        404  not-found
 │   ├── MethodNotAllowedError     405  not-supported
 │   ├── TooSlowError              408  timeout        the body did not arrive in time                   retry helps
+│   ├── QuotaError                429  throttled      more feedback in a day than the client may send    retry helps
 │   ├── BodyTooLargeError         413  too-long
 │   ├── UnsupportedBodyError      415  not-supported  not JSON in UTF-8, or compressed
 │   └── MisdirectedError          421  forbidden      Host is not one of ours
@@ -16,7 +18,7 @@ ServiceError
 └── OwnError                      our fault
     ├── InternalError             500  exception
     ├── BusyError                 503  throttled      more calls at once than we take                   retry helps
-    └── StoreError                503  transient      feedback could not be written                     retry helps
+    └── StoreError                503  transient      the store did not answer, or could not write      retry helps
 
 UnusableInput                     a file or address given on the command line; ends a command, never a request
 
@@ -69,6 +71,19 @@ class InvalidRequestError(CallerError):
     status, issue = 400, "invalid"
 
 
+class NotProvedError(CallerError):
+    """No token that proves who calls. Why not stands in the audit alone: the answer is the same for all."""
+
+    status, issue = 401, "login"
+
+    def __init__(self, audit: Mapping[str, object] | None = None) -> None:
+        super().__init__("not proved", {"WWW-Authenticate": "Bearer"}, audit)
+
+    def body(self) -> bytes:
+        """Return nothing: a reason would tell a forger what to mend."""
+        return b""
+
+
 class UnknownClientError(CallerError):
     """`fhirServer` belongs to no configured client, or nothing in the request says which client this is."""
 
@@ -97,6 +112,13 @@ class BodyTooLargeError(CallerError):
     """More bytes than a request may have."""
 
     status, issue = 413, "too-long"
+
+
+class QuotaError(CallerError):
+    """More new feedback in 24 hours than the client may send; nothing of the call is stored."""
+
+    status, issue, retry_helps = 429, "throttled", True
+    retry_after_s = 3600
 
 
 class UnsupportedBodyError(CallerError):
@@ -145,7 +167,7 @@ class BusyError(OwnError):
 
 
 class StoreError(OwnError):
-    """Feedback could not be written, so it was not acknowledged; sending it again is safe."""
+    """The store did not answer or could not write: nothing was acknowledged, and no token accepted."""
 
     status, issue, retry_helps = 503, "transient", True
 

@@ -119,16 +119,19 @@ class Event(Enum):
         {
             "service": _word,
             "client": _word,
-            "mode": _word,  # live | silent | off
+            "mode": _word,  # live | silent | pilot | off
             "requester": _digest,
             "patient": _digest,
+            "shown": _word,  # yes | no: in a pilot, whether this user takes part
+            "accepted": _word,  # yes | no: whether somebody at the client accepted the model
+            "accepted_on": _word,  # the day of it; never who
             "status": _count,
             "outcome": _word,  # scored | abstained | not-eligible | eligibility-unknown | patients-view | off | refused | crashed
             "eligibility": _word,
             "band": _word,
             "reason": _word,  # why there is something to say, or "nothing to say"
             "memory": _word,  # none | overridden | unread; left out where the store was not asked (V8)
-            "cards": _count,  # also where the mode is silent: what would have been shown
+            "cards": _count,  # also where the answer is silent: what would have been shown
             "card": _uuid,
             "resources": _count,
             "refused": _reasons,
@@ -136,6 +139,8 @@ class Event(Enum):
             "not_offered": _words,
             "refused_server": _address,  # the `fhirServer` of no configured client; none where there was none
             "configured_servers": _addresses,  # beside a refused one
+            "authentication": _word,  # none | jwt | why the caller was not proved
+            "key": _word,  # digest of the kid that a token names
             "token": _word,  # used | unused | ignored | none
             "fhir_requests": _count,
             "fhir_bytes": _count,
@@ -151,6 +156,9 @@ class Event(Enum):
             "outcome": _word,  # stored | refused | crashed
             "items": _count,
             "stored": _count,  # items that were new
+            "refused": _count,  # items on cards that we did not issue
+            "authentication": _word,  # as above
+            "key": _word,
             **_EXCHANGE,
         },
     )

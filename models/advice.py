@@ -91,7 +91,8 @@ class SuggestedOrder:
 class Advice:
     """What a card says beside the risk. `band` is None on abstention, and where the patient is only possibly one (E3).
 
-    `quiet`: neither band, phase nor follow-up asks for a card (V6).
+    `quiet`: neither band, phase nor follow-up asks for a card (V6). `indicator_without_band` is what the indicator
+    would be if the band were intermediate.
     """
 
     band: Band | None
@@ -101,6 +102,7 @@ class Advice:
     quiet: bool
     suggestions: tuple[SuggestedOrder, ...]
     urgent: bool = False
+    indicator_without_band: Literal["info", "warning"] = "info"
 
     @property
     def statin(self) -> Statin | None:
@@ -122,6 +124,7 @@ def advise(policy: Policy, outcome: Scored | Abstained, facts: FollowUpFacts, ph
     incomplete = isinstance(outcome, Abstained) and outcome.code == "record-incomplete"
     offered = follow_up if not incomplete else tuple(_fully_read(follow_up, facts, phase))
     urgent = phase in PRESSING or bool(facts.statin and facts.statin.state == "warn")
+    without_band = urgent or gaps
     if banding:
         urgent = urgent or banding.column == "high" or (banding.column == "intermediate" and gaps)
     return Advice(
@@ -132,6 +135,7 @@ def advise(policy: Policy, outcome: Scored | Abstained, facts: FollowUpFacts, ph
         quiet=_is_quiet(policy, outcome, banding, phase) and not gaps and not statin,
         suggestions=_Suggesting(policy, facts, columns).choose(outcome.next_best_test, offered),
         urgent=phase in {"relapse", "active"},
+        indicator_without_band="warning" if without_band else "info",
     )
 
 

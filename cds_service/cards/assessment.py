@@ -32,7 +32,12 @@ class EligibilityUnknown:
     unused: tuple[str, ...] = ()
 
 
-Outcome = Scored | Abstained | NotEligible | EligibilityUnknown
+@dataclass(frozen=True, slots=True)
+class NotShown:
+    """A score that is not shown: nobody at the client accepted its model, which is no fit to local patients."""
+
+
+Outcome = Scored | Abstained | NotEligible | EligibilityUnknown | NotShown
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ class Assessment:
 
     @property
     def outcome_name(self) -> str:
-        """scored, abstained, not-eligible or eligibility-unknown, as in the `explain` format."""
+        """scored, abstained, not-eligible or eligibility-unknown, as in the `explain` format; or not-shown."""
         match self.outcome:
             case Scored():
                 return "scored"
@@ -57,6 +62,8 @@ class Assessment:
                 return "not-eligible"
             case EligibilityUnknown():
                 return "eligibility-unknown"
+            case NotShown():
+                return "not-shown"
 
 
 def assess(gathered: Gathered, as_of: datetime, model: Model) -> Assessment:

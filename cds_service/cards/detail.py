@@ -8,7 +8,7 @@ Nothing of the record is printed but numbers in our own units, dates, and names 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from cds_service.cards.assessment import Assessment, EligibilityUnknown
+from cds_service.cards.assessment import Assessment, EligibilityUnknown, NotShown
 from cds_service.cards.figures import (
     age_of,
     amount,
@@ -96,7 +96,7 @@ def _why(assessment: Assessment) -> str:
     findings, outcome = assessment.findings, assessment.outcome
     if findings.eligibility.state == "possible":
         return _for_and_against(findings)
-    if not isinstance(outcome, Scored | Abstained):
+    if not isinstance(outcome, Scored | Abstained | NotShown):
         return ""
     rows = [
         f"| {say(f'predictors.{spec.name}')} | {_row(spec.name, findings)} |"
@@ -198,6 +198,8 @@ def _estimate(assessment: Assessment) -> str:
         of, known = len(outcome.pattern), len(outcome.pattern) - outcome.pattern.count("?")
         needed = assessment.model.policy.known_at_least
         return say("estimate.abstained", known=known, of=of, needed=needed)
+    if isinstance(outcome, NotShown) and phase != "relapse":
+        return say(f"not_shown.{assessment.model.evidence}")
     if not isinstance(outcome, Scored) or phase == "relapse":
         return ""
     if phase == "active":

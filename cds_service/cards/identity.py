@@ -1,10 +1,11 @@
-"""What makes two cards the same: a UUID (version 8) of three parts, so that feedback, which names it alone, says all.
+"""What makes two cards the same: a UUID (version 8) of four parts, so that feedback, which names it alone, says all.
 
 | bits | part | stays the same as long as |
 | --- | --- | --- |
-| 60 | what is said, to which client, of which patient | client, patient, service and what the card says do |
-| 30 | who reads it, bound to what is said | the user does too; of two cards of one user nobody can tell that they are |
-| 32 | the call (hookInstance) | it is the same call |
+| 48 | what is said, to which client, of which patient | client, patient, service and what the card says do |
+| 26 | who reads it, bound to what is said | the user does too; of two cards of one user nobody can tell that they are |
+| 24 | the call (hookInstance) | it is the same call |
+| 24 | a keyed check of all these, for the client | – : of 16 million invented ones, one passes |
 
 What stands before the part of the call is the card of a user (`card_of_user`); V8 compares no more and no less.
 """
@@ -12,15 +13,16 @@ What stands before the part of the call is the card of a user (`card_of_user`); 
 import hashlib
 import hmac
 import json
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 from cds_service.cards.assessment import Assessment
 from cds_service.cards.card_settings import CardSettings
 
-SAID_BITS, USER_BITS, CALL_BITS = 60, 30, 32
+SAID_BITS, USER_BITS, CALL_BITS, CHECK_BITS = 48, 26, 24, 24
 _VERSION, _VARIANT = 8, 0b10  # RFC 9562: four bits after the first 48, two bits after the first 60 of ours
-_CALL_DIGITS = CALL_BITS // 4  # the last digits of the written UUID
+_CALL_DIGITS = (CALL_BITS + CHECK_BITS) // 4  # the last digits of the written UUID
 
 
 def state_of(assessment: Assessment, settings: CardSettings) -> list[Any]:
@@ -50,14 +52,33 @@ def uuid_of(state: list[Any], settings: CardSettings) -> str:
     said = _keyed(settings, SAID_BITS, "said", *state)
     user = _keyed(settings, USER_BITS, "user", settings.user, said)  # what is said has the client
     call = _bits(hashlib.sha256(settings.instance.encode()).digest(), CALL_BITS)
-    first, second = said >> 12, said & 0xFFF  # the version stands between the first 48 bits and the next 12
-    number = first << 80 | _VERSION << 76 | second << 64 | _VARIANT << 62 | user << CALL_BITS | call
-    return str(UUID(int=number))
+    parts = (said << USER_BITS | user) << CALL_BITS | call
+    return str(UUID(int=_spread(parts << CHECK_BITS | _check(parts, settings))))
+
+
+def issuer_of(uuid: str, clients: Iterable[CardSettings]) -> str:
+    """The name of the one of these clients for which we made the card of that UUID; empty if for none of them."""
+    number = UUID(uuid).int
+    bits = number >> 80 << 74 | (number >> 64 & 0xFFF) << 62 | number & (1 << 62) - 1
+    parts, check = bits >> CHECK_BITS, bits & (1 << CHECK_BITS) - 1
+    whose = (each.client for each in clients if _spread(bits) == number and _check(parts, each) == check)
+    return next(whose, "")
 
 
 def card_of_user(uuid: str) -> str:
     """The beginning of the UUID that all cards which say the same to the same user share."""
     return uuid[:-_CALL_DIGITS]
+
+
+def _spread(bits: int) -> int:
+    """Put 122 bits around version and variant: 48 before the version, 12 behind it, 62 after the variant."""
+    return (
+        bits >> 74 << 80 | _VERSION << 76 | (bits >> 62 & 0xFFF) << 64 | _VARIANT << 62 | bits & (1 << 62) - 1
+    )
+
+
+def _check(parts: int, settings: CardSettings) -> int:
+    return _keyed(settings, CHECK_BITS, "issued", settings.client, parts)
 
 
 def _keyed(settings: CardSettings, width: int, *what: object) -> int:

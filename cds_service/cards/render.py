@@ -9,6 +9,7 @@ from typing import Any
 from cds_service.cards.assessment import Assessment
 from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.detail import detail
+from cds_service.cards.gate import gated
 from cds_service.cards.identity import state_of, uuid_of
 from cds_service.cards.orders import coding, suggestions
 from cds_service.cards.reasons import override_reasons
@@ -26,7 +27,7 @@ SOURCE_URL = (
 
 def render(assessment: Assessment, settings: CardSettings) -> list[Card]:
     """The cards of an assessment: none where there is nothing to advise, else one."""
-    return [_card(assessment, settings)] if speaks(assessment, settings) else []
+    return [_card(gated(assessment, settings), settings)] if speaks(assessment, settings) else []
 
 
 def _card(assessment: Assessment, settings: CardSettings) -> Card:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from cds_service.cards.assessment import Assessment, EligibilityUnknown, NotEligible
+from cds_service.cards.assessment import Assessment, EligibilityUnknown, NotEligible, NotShown
 from cds_service.cards.detail import signs
 from cds_service.cards.figures import capital, listed, measured, one_line, times
 from cds_service.cards.now import other_version, statin_name
@@ -37,7 +37,7 @@ def tests_named(assessment: Assessment, unknown: tuple[str, ...]) -> str:
 
 def _candidates(assessment: Assessment) -> Iterator[str]:
     findings, outcome, advice = assessment.findings, assessment.outcome, assessment.advice
-    if isinstance(outcome, Scored | Abstained) and advice:
+    if isinstance(outcome, Scored | Abstained | NotShown) and advice:
         yield _now(assessment)
         yield _statin(assessment, advice)
         yield _active(findings, advice)
@@ -97,19 +97,23 @@ def _ck_unread(assessment: Assessment, advice: Advice) -> str:
 
 def _risk_in_short(assessment: Assessment, advice: Advice) -> str:
     outcome = assessment.outcome
+    if isinstance(outcome, NotShown):
+        return say("summary.not_shown")
     if not isinstance(outcome, Scored):
         return say("summary.not_known")
     band = "" if advice.band in {"uncertain", None} else f"{advice.band}, "
     return say("summary.risk", band=band, risk=percent(outcome.risk[DECISION_HORIZON].estimate), years=_YEARS)
 
 
-def _incomplete(outcome: Scored | Abstained, findings: Findings) -> str:
+def _incomplete(outcome: Scored | Abstained | NotShown, findings: Findings) -> str:
     if isinstance(outcome, Abstained) and outcome.code == "record-incomplete":
         return _unread(dict(findings.unread))
     return ""
 
 
-def _risk(assessment: Assessment, outcome: Scored | Abstained, advice: Advice) -> str:
+def _risk(assessment: Assessment, outcome: Scored | Abstained | NotShown, advice: Advice) -> str:
+    if isinstance(outcome, NotShown):
+        return say("summary.not_accepted", follow_ups=follow_ups(advice))
     if isinstance(outcome, Abstained):
         of, known = len(outcome.pattern), len(outcome.pattern) - outcome.pattern.count("?")
         return say("summary.abstained", known=known, of=of, follow_ups=follow_ups(advice))

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from cds_service.cards.assessment import Assessment, EligibilityUnknown
+from cds_service.cards.assessment import Assessment, EligibilityUnknown, NotShown
 from cds_service.cards.card_settings import CardSettings
+from cds_service.cards.gate import gated
 from cds_service.cards.words import say
 from fhir_mapping.evidence import Eligibility, Findings
 from models.advice import Advice
@@ -29,6 +30,7 @@ def speaks(assessment: Assessment, settings: CardSettings) -> bool:
 
 def why(assessment: Assessment, settings: CardSettings) -> str:
     """Say in a few words why there is a card for this patient, the most pressing thing alone, or "nothing to say"."""
+    assessment = gated(assessment, settings)
     findings, advice = assessment.findings, assessment.advice
     if isinstance(assessment.outcome, EligibilityUnknown):
         return "eligibility unknown"
@@ -45,6 +47,7 @@ def _reasons(
     yield "statin" if advice.statin else ""
     if isinstance(assessment.outcome, Abstained):
         yield _ABSTAINED[assessment.outcome.code]
+    yield "risk not shown" if isinstance(assessment.outcome, NotShown) else ""
     yield f"{advice.band} band" if advice.band in {"intermediate", "high"} else ""
     yield (
         "follow-up missing"

@@ -35,6 +35,8 @@ _LEFT_ALONE = {
     "patients-view": "not looked at: patient's own view",
 }
 _OUR_REASONS = SYSTEM
+_PILOT_SHOWN, _PILOT_SILENT = "pilot, its users", "pilot, all others"
+_WENT_OUT = frozenset({"live", _PILOT_SHOWN})
 _NAMES = 44  # characters of the column of names; three columns of numbers still fit beside it
 
 
@@ -45,6 +47,7 @@ class _Line(msgspec.Struct):
     at: Annotated[datetime, msgspec.Meta(tz=True)]
     client: str = ""
     mode: str = ""
+    shown: str = ""
     status: int = 0
     outcome: str = ""
     reason: str = ""
@@ -52,6 +55,13 @@ class _Line(msgspec.Struct):
     band: str = ""
     cards: int = 0
     card: str = ""
+
+    @property
+    def sight(self) -> str:
+        """The mode of the client; of a pilot also whether this user saw the answer."""
+        if self.mode != "pilot":
+            return self.mode
+        return _PILOT_SHOWN if self.shown == "yes" else _PILOT_SILENT
 
     @property
     def fate(self) -> str:
@@ -67,7 +77,10 @@ class _Line(msgspec.Struct):
 
 
 class ChartKind(NamedTuple):
-    """What many opened charts have in common. `client` and `mode` are empty where the caller could not be told."""
+    """What many opened charts have in common. `client` and `mode` are empty where the caller could not be told.
+
+    A pilot is two modes: that of its users, and that of all others.
+    """
 
     client: str
     mode: str
@@ -77,7 +90,7 @@ class ChartKind(NamedTuple):
 
 
 class Issued(NamedTuple):
-    """A card: its band, and whether it went out (it did not where the client is silent)."""
+    """A card: its band, and whether it went out (it did not where the answer is silent)."""
 
     band: str
     went_out: bool
@@ -102,9 +115,9 @@ class Audit:
         self.first = min(self.first or line.at, line.at)
         self.last = max(self.last or line.at, line.at)
         fate = line.fate
-        self.charts[ChartKind(line.client, line.mode, fate, line.reason, line.band)] += 1
+        self.charts[ChartKind(line.client, line.sight, fate, line.reason, line.band)] += 1
         if fate == _CARD and line.card:
-            self.cards[line.card] = Issued(line.band, went_out=line.mode == "live")
+            self.cards[line.card] = Issued(line.band, went_out=line.sight in _WENT_OUT)
 
 
 def show_report(console: Console, settings: Settings, audit_files: Sequence[Path]) -> None:
@@ -181,7 +194,7 @@ def _show_client(console: Console, client: str, mode: str, charts: Counter[Chart
     _say(console, f"{who}: {_number(charts.total(), 'chart')} opened, {seen:,} looked at", "bold")
     table = _table("charts", "per 1,000")
     if seen:
-        would = "would have been shown" if mode == "silent" else "shown"
+        would = "would have been shown" if mode in {"silent", _PILOT_SILENT} else "shown"
         _row(table, f"cards {would}", fates[_CARD], _rate(fates[_CARD], seen))
         _show_why(table, Counter({c: n for c, n in charts.items() if c.fate == _CARD}), seen)
         for fate in (_NOTHING, _UNKNOWN):

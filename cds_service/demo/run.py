@@ -94,16 +94,23 @@ def demo_settings(fhir_base: str, store: Path, loopback: tuple[str, ...] = ()) -
     bases = {"demonstration": fhir_base} | {f"loopback-{n}": base for n, base in enumerate(loopback, 1)}
     try:
         clients = [
-            Client(name=name, fhir_base=base, accept_unknown_status=True, when_eligibility_unknown="card")
+            Client(
+                name=name,
+                fhir_base=(base,),
+                accept_unknown_status=True,
+                when_eligibility_unknown="card",
+                accepted_by="the demonstration, for its synthetic patients",
+                accepted_on=utc_now().date(),
+            )
             for name, base in bases.items()
         ]
         misled = Client(
             name="sandbox-default",
-            fhir_base=SANDBOX_FHIR,
+            fhir_base=(SANDBOX_FHIR,),
             when_eligibility_unknown="card",
             use_instead=fhir_base,
         )
-        settings = Settings(cors_origins=(SANDBOX,), client=(*clients, misled))
+        settings = Settings(cors_origins=(SANDBOX,), client=(*clients, misled), prefetch="full")
     except ValidationError as error:
         problem = error.errors()[0]
         setting = str(problem["loc"][0]) if problem["loc"] else ""

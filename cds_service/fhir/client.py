@@ -124,6 +124,29 @@ def connect(limits: Limits, transport: Transport | None = None) -> Connection:
     )
 
 
+async def fetch(connection: Connection, url: str, most: int, seconds: float) -> bytes:
+    """GET a public document at an address of the configuration: no token, no redirect, `most` bytes, `seconds` in all.
+
+    Raises ConnectionError that says in a word what happened.
+    """
+    wanted = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "imnm-cds"}
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds), connection.stream("GET", url, headers=wanted) as response:
+            encoding = response.headers.get("content-encoding", "identity")
+            if response.status_code != httpx.codes.OK or encoding != "identity":
+                raise ConnectionError(f"HTTP {response.status_code}")
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) > most:
+                    raise ConnectionError(f"more than {most} bytes")
+    except TimeoutError:
+        raise ConnectionError("timed out") from None
+    except (httpx.HTTPError, httpx.InvalidURL):
+        raise ConnectionError("no connection") from None
+    return bytes(body)
+
+
 class Chart:
     """Reads one patient's chart from one FHIR server, within the limits of one hook call.
 

@@ -1,18 +1,28 @@
-"""Who may call. Until tokens are checked every client is open: it is told by the FHIR server that it names."""
+"""Who may call: a client proves itself with a signed token, or is open and told by the FHIR server that it names.
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+The open ones are for a machine of one's own: whoever reaches the service may be any of them.
+"""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import get_args
 from zoneinfo import ZoneInfo
 
 from cds_service.cards.card_settings import CardSettings
-from cds_service.errors import UnknownClientError
+from cds_service.errors import NotProvedError, UnknownClientError
+from cds_service.security.keys import Fetch, FetchedKeys, KeysOf, keys_of_file
+from cds_service.security.tokens import Pass, Rejected, Trust, check, prove, read
 from cds_service.settings.client import Client
-from cds_service.settings.service import SettingsError
+from cds_service.settings.limits import Limits
+from cds_service.settings.service import Settings, SettingsError
 from fhir_mapping.record import NEVER_OFF, MappingSettings, SourceKey
 from fhir_mapping.terms import TableError, Tables, read_site_map
 
 _MAY_LACK: frozenset[SourceKey] = frozenset(get_args(SourceKey)) - NEVER_OFF - {"medications", "record"}
+_KEY_DIGITS = 12  # hexadecimal, by which the audit tells keys apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +45,117 @@ def callers(clients: Iterable[Client], tables: Tables, secret: bytes) -> Callers
 
     Raises SettingsError for a site map that cannot be used, or for a prefetch key that is none.
     """
-    return {client.fhir_base or "": _caller(client, tables, secret) for client in clients}
+    each = (_caller(client, tables, secret) for client in clients)
+    return {base: replace(caller, base=base) for caller in each for base in caller.client.fhir_base or ("",)}
 
 
-def authenticate(headers: Mapping[str, str], endpoint: str, known: Callers) -> Callers:
-    """Return whom a call of `endpoint` with these headers may speak for: so far all, since every client is open."""
-    del headers, endpoint
-    return known
+@dataclass(frozen=True, slots=True)
+class Provable:
+    """A client that proves itself: what its tokens may be, for which address, its keys, and its bases."""
+
+    trust: Trust
+    audiences: Mapping[str, frozenset[str]]  # by endpoint
+    key: KeysOf
+    callers: Callers
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """Everybody who may call: those who need no proof, and the others by issuer and tenant."""
+
+    unproved: Callers
+    provable: Mapping[tuple[str, str], Provable]
+    secret: bytes  # behind the digest by which the audit names a key
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Whom a call may speak for, and why; `once` is of a token that must still be found unused."""
+
+    callers: Callers
+    once: Pass | None = None
+    audit: Mapping[str, str] = field(default_factory=dict)
+
+
+def registered(
+    settings: Settings,
+    known: Callers,
+    services: Iterable[str],
+    fetch: Fetch,
+    timer: Callable[[], float],
+    limits: Limits,
+    secret: bytes,
+) -> Registered:
+    """Prepare what proves a caller, and read the key files; raises SettingsError in one line."""
+    each = {client.name: client for client in settings.client}
+    provable: dict[tuple[str, str], Provable] = {}
+    ids = tuple(services)
+    for client in each.values():
+        if client.auth == "none":
+            continue
+        if client.jwks_file:
+            key = keys_of_file(client.jwks_file, client.algorithms)
+        else:
+            key = FetchedKeys(client.jwks_url or "", client.algorithms, fetch, timer, limits).key
+        own = {base: caller for base, caller in known.items() if caller.client is client}
+        trust = Trust(frozenset(client.algorithms), client.jwks_url or "")
+        one = Provable(trust, _audiences(client, settings.public_url, ids), key, own)
+        provable |= {(issuer, client.tenant or ""): one for issuer in client.issuer}
+    unproved = {base: caller for base, caller in known.items() if caller.client.auth == "none"}
+    return Registered(unproved, provable, secret)
+
+
+def _audiences(
+    client: Client, public_url: str | None, services: Collection[str]
+) -> dict[str, frozenset[str]]:
+    """Under which addresses this client's tokens may name each endpoint; feedback goes by the service's too."""
+    endpoints = [name for service in services for name in (service, f"{service}/feedback")]
+    if wrong := sorted(set(client.audience) - set(endpoints)):
+        raise SettingsError(f"client {client.name}: audience: {wrong[0]} is no service that is offered")
+    named: dict[str, frozenset[str]] = {}
+    for endpoint in endpoints:  # a service stands before its feedback
+        service = endpoint.removesuffix("/feedback")
+        usual = (f"{public_url.rstrip('/')}/cds-services/{endpoint}",) if public_url else ()
+        named[endpoint] = frozenset(client.audience.get(endpoint, usual)) | named.get(service, frozenset())
+        if not named[endpoint]:
+            raise SettingsError(f"client {client.name}: needs public_url, or an audience for {endpoint}")
+    return named
+
+
+async def authenticate(
+    headers: Mapping[str, str], endpoint: str, registered: Registered, now: float
+) -> Proof:
+    """Return whom a call of `endpoint` may speak for, `now` in s since 1970; raises NotProvedError.
+
+    Where every client is open, a token is not looked at: the public sandbox sends one everywhere. Where clients prove
+    themselves, all do (start-up refuses a mixture), and a call is that of the client that its token proves.
+    """
+    given = [value for name, value in headers.items() if name.lower() == "authorization"]
+    if not registered.provable:
+        return Proof(registered.unproved, audit={"authentication": "none"})
+    audit: dict[str, str] = {}
+    try:
+        claimed = read(_bearer(given))
+        digest = hmac.new(registered.secret, json.dumps(claimed.kid).encode(), hashlib.sha256)
+        audit["key"] = digest.hexdigest()[:_KEY_DIGITS]
+        client = registered.provable.get((claimed.issuer, claimed.tenant))
+        if client is None:
+            raise Rejected("unknown issuer")  # noqa: TRY301 - one way out for all that is not proved
+        once = check(claimed, client.trust, client.audiences[endpoint], now)
+        prove(claimed, await client.key(claimed.kid))
+    except Rejected as error:
+        raise NotProvedError(audit=audit | {"authentication": error.reason}) from None
+    return Proof(client.callers, once, audit | {"authentication": "jwt"})
+
+
+def _bearer(given: Sequence[str]) -> str:
+    """The token of the one Authorization header; raises Rejected."""
+    if len(given) != 1:
+        raise Rejected("several tokens" if given else "no token")
+    scheme, _, token = given[0].partition(" ")
+    if scheme.lower() != "bearer":
+        raise Rejected("no bearer")
+    return token.strip(" ")
 
 
 def authorise(callers: Callers, fhir_server: str) -> Caller:
@@ -78,13 +192,14 @@ def _caller(client: Client, tables: Tables, secret: bytes) -> Caller:
         client=client.name,
         show_possible=client.show_possible,
         quiet_low=client.quiet_low,
+        accepted=client.accepted_by is not None,
         use_instead=client.use_instead or "",
         order_codes={part: code.model_dump() for part, code in client.order_codes.items()},
         one_action=client.one_action,
         visit_as=client.visit_as,
     )
     absent = frozenset(key for key in _MAY_LACK if key in client.not_offered)
-    return Caller(client, client.fhir_base or "", absent, mapping, cards)
+    return Caller(client, "", absent, mapping, cards)
 
 
 def _with_site_map(client: Client, tables: Tables) -> Tables:

@@ -1,6 +1,8 @@
 """One `[[client]]` block: what the operator decides about one CDS client. Described in `docs/configuration.md`."""
 
+import ipaddress
 import re
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
@@ -9,16 +11,20 @@ from zoneinfo import ZoneInfo
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from cds_service.errors import first_problem
 from fhir_mapping.versions import is_read
 from models.inputs import PartName
+
+ACCEPTED_BY_AT_MOST = 120  # characters: a name and a role
 
 PLAIN = {
     "extra_forbidden": "there is no such setting",
@@ -37,6 +43,26 @@ def _base_url(url: str) -> str:
         raise ValueError("must be an address without query, fragment, spaces or non-ASCII characters")
     _ = parts.port  # raises ValueError for a port that is none
     return url.rstrip("/")
+
+
+def _secure_url(url: str) -> str:
+    """Check an address of which TLS says whose it is; plain http stays on this machine."""
+    parts = urlsplit(_base_url(url))
+    if parts.scheme != "https" and not _is_loopback(parts.hostname or ""):
+        raise ValueError("must be an https address")
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _listed(value: object) -> object:
+    """Take a single text for a list of one."""
+    return (value,) if isinstance(value, str) else value
 
 
 def _origin(url: str) -> str:
@@ -64,6 +90,10 @@ FhirVersion = Annotated[str, AfterValidator(_fhir_version)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Origin = Annotated[str, AfterValidator(_origin)]
 Zone = Annotated[str, AfterValidator(_zone)]
+SecureUrl = Annotated[str, AfterValidator(_secure_url)]
+Name = Annotated[
+    str, Field(pattern=r"^[!-~]{1,256}$")
+]  # of an issuer, audience or tenant: compared as it stands
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$")]
 
 
@@ -86,6 +116,23 @@ def _display(text: str) -> str:
     return text
 
 
+def _day(value: object) -> object:
+    """Check a day as TOML or ISO 8601 writes it; a number or a moment is none."""
+    if type(value) is date:
+        return value
+    try:
+        return date.fromisoformat(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError("must be a day like 2026-03-01") from None
+
+
+def _user(reference: str) -> str:
+    """Check a clinician as `context.userId` names one."""
+    if not re.fullmatch(r"Practitioner(Role)?/[A-Za-z0-9.-]{1,64}", reference):
+        raise ValueError('must be a user like "Practitioner/123"')
+    return reference
+
+
 class OrderCode(BaseModel):
     """The code that a client's order entry understands, in place of ours (V7)."""
 
@@ -102,9 +149,21 @@ class Client(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Word
-    fhir_base: BaseUrl | None = None
+    fhir_base: Annotated[tuple[BaseUrl, ...], BeforeValidator(_listed)] = ()
+    auth: Literal["none", "jwt"] = "none"
+    issuer: Annotated[tuple[Name, ...], BeforeValidator(_listed)] = ()
+    tenant: Name | None = None
+    jwks_url: SecureUrl | None = None
+    jwks_file: Path | None = None
+    algorithms: tuple[Literal["ES384", "RS384", "ES256", "RS256"], ...] = ("ES384", "RS384")
+    audience: dict[str, Annotated[tuple[Name, ...], BeforeValidator(_listed)]] = Field(default_factory=dict)
+    feedback_a_day: int = Field(default=2000, ge=1, le=1_000_000)
+    feedback_days: int = Field(default=400, ge=1, le=3650)
     also_known_as: tuple[BaseUrl, ...] = ()
-    mode: Literal["live", "silent", "off"] = "live"
+    mode: Literal["live", "silent", "pilot", "off"] = "live"
+    pilot_users: frozenset[Annotated[str, AfterValidator(_user)]] = frozenset()
+    accepted_by: Annotated[str, Field(max_length=ACCEPTED_BY_AT_MOST), AfterValidator(_display)] | None = None
+    accepted_on: Annotated[date, BeforeValidator(_day)] | None = None
     use_instead: BaseUrl | None = None
     fhir_version: FhirVersion = "R4"
     time_zone: Zone = "UTC"
@@ -118,6 +177,20 @@ class Client(BaseModel):
     order_codes: dict[PartName, OrderCode] = Field(default_factory=dict)
     one_action: bool = False
     visit_as: Literal["referral", "appointment"] = "referral"
+
+    @model_validator(mode="after")
+    def _proves_itself_or_is_open(self) -> "Client":
+        if self.auth == "none":
+            for_tokens = ("issuer", "tenant", "jwks_url", "jwks_file", "audience")
+            if given := [name for name in for_tokens if getattr(self, name)]:
+                raise ValueError(f'client {self.name}: {given[0]} is for auth = "jwt"')
+        elif not self.issuer:
+            raise ValueError(f'client {self.name}: auth = "jwt" needs issuer')
+        elif bool(self.jwks_url) == bool(self.jwks_file):
+            raise ValueError(f'client {self.name}: auth = "jwt" needs one of jwks_url and jwks_file')
+        elif not self.algorithms:
+            raise ValueError(f"client {self.name}: algorithms is empty")
+        return self
 
     @field_validator("order_codes", mode="before")
     @classmethod
@@ -134,3 +207,25 @@ class Client(BaseModel):
                 key = ".".join(filter(None, (part, where)))
                 raise ValueError(f"client {client}: {key}: {PLAIN.get(kind, message)}") from None
         return codes
+
+    @model_validator(mode="after")
+    def _acceptance_is_whole(self) -> "Client":
+        """Who accepted the model and when belong together, and it has happened."""
+        if (self.accepted_by is None) != (self.accepted_on is None):
+            raise ValueError(f"client {self.name}: accepted_by and accepted_on: give both, or neither")
+        if self.accepted_on and self.accepted_on > datetime.now(ZoneInfo(self.time_zone)).date():
+            raise ValueError(f"client {self.name}: accepted_on: must not be a day in the future")
+        return self
+
+    @model_validator(mode="after")
+    def _pilot_is_proved(self) -> "Client":
+        """Only a token proves whose caller names the user, and a pilot is for somebody."""
+        if self.mode == "pilot" and self.auth != "jwt":
+            raise ValueError(f'client {self.name}: mode = "pilot" needs auth = "jwt"')
+        if self.mode == "pilot" and not self.pilot_users:
+            raise ValueError(f'client {self.name}: mode = "pilot" needs pilot_users')
+        return self
+
+    def shows_cards_to(self, user: str) -> bool:
+        """Whether this user sees cards: everybody of a live client, of a pilot those who take part in it."""
+        return self.mode == "live" or (self.mode == "pilot" and user in self.pilot_users)

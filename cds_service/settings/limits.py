@@ -43,7 +43,18 @@ class Limits:
     connections: int = 100  # sockets to FHIR servers in one process, beside those for a second try
     feedback_bytes: int = 1024 * 1024  # a batch of 1,000 items with comments is 0.5 MB
     store_seconds: float = 1.5  # waiting for the disk or another process before feedback ends with 503
+    forgotten_rows: int = 500  # too old ones of a kind, deleted with one write: some 10 ms on a busy machine
     memory_seconds: float = 0.1  # waiting for what the store knows of a card before the card is shown
+    keys_bytes: int = 64 * 1024  # a set of a dozen RSA keys with certificates is 30 kB
+    keys_seconds: float = 1.0  # waiting for a key set: half of the answer's time
+    keys_fresh_seconds: float = 300.0  # a key that was withdrawn is refused after that
+    keys_pause_seconds: float = (
+        30.0  # between two requests for a set, while there is one: unknown kids are free to invent
+    )
+    keys_retry_seconds: float = 5.0  # the same where there is none: without one every call is refused
+    keys_kept_seconds: float = (
+        24 * 3600.0
+    )  # a set whose address fails: a night's outage, not a thief's holiday
 
     @property
     def gather_seconds(self) -> float:

@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pydantic_settings import SettingsError as UnreadableVariableError
 
 from cds_service.errors import first_problem
-from cds_service.settings.client import PLAIN, Client, Origin
+from cds_service.settings.client import PLAIN, Client, Origin, SecureUrl
 from models.registry import default_folder
 
 ENVIRONMENT_PREFIX = "IMNM_CDS_"
@@ -61,6 +61,8 @@ class Settings(BaseSettings):
 
     cors_origins: tuple[Origin, ...] = ()
     services: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    prefetch: Literal["lean", "full"] = "lean"
+    public_url: SecureUrl | None = None
     client: tuple[Client, ...] = ()
     model: Path = Field(default_factory=default_folder)
     store: Path | None = None
@@ -89,10 +91,26 @@ class Settings(BaseSettings):
     def _clients_can_be_told_apart(self) -> "Settings":
         for what, values in (
             ("name", [c.name for c in self.client]),
-            ("fhir_base", [c.fhir_base for c in self.client]),  # two open clients are two equal bases
+            ("fhir_base", [base for c in self.client for base in c.fhir_base or ("",)]),  # none: one at most
+            ("issuer and tenant", [(i, c.tenant) for c in self.client for i in c.issuer]),
         ):
             if len(set(values)) < len(values):
                 raise ValueError(f"two [[client]] blocks have the same {what}")
+        return self
+
+    @model_validator(mode="after")
+    def _tokens_can_be_checked(self) -> "Settings":
+        """Refuse a door that looks shut and is not."""
+        proving = [client.name for client in self.client if client.auth == "jwt"]
+        unproved = [client.name for client in self.client if client.auth == "none"]
+        if proving and not self.store:
+            raise ValueError(f'client {proving[0]}: auth = "jwt" needs store: a token must not be used twice')
+        if proving and "*" in self.cors_origins:
+            raise ValueError(f'client {proving[0]}: auth = "jwt" needs cors_origins by name, not "*"')
+        if unproved and self.public_url:
+            raise ValueError(f'client {unproved[0]}: a service with a public_url needs auth = "jwt"')
+        if unproved and (named := [client.name for client in self.client if client.audience]):
+            raise ValueError(f'client {unproved[0]}: needs auth = "jwt": client {named[0]} has an audience')
         return self
 
 
@@ -141,7 +159,8 @@ def _resolve_paths(file: Path, values: dict[str, Any]) -> None:
     """Read paths as relative to the file that names them."""
     blocks = values.get("client")
     holders = [(values, "model"), (values, "store")]
-    holders += [(b, "site_map") for b in (blocks if isinstance(blocks, list) else []) if isinstance(b, dict)]
+    for block in blocks if isinstance(blocks, list) else []:
+        holders += [(block, name) for name in ("site_map", "jwks_file") if isinstance(block, dict)]
     for holder, name in holders:
         if isinstance(holder.get(name), str):
             holder[name] = file.parent / holder[name]

@@ -2,9 +2,11 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -18,8 +20,8 @@ import cds_service.neighbours  # noqa: F401 - refuses a foreign fhir_mapping or 
 from cds_service.cards.orders import check_suggestions
 from cds_service.errors import BusyError, NoSuchServiceError
 from cds_service.events import Event, Events, Watcher, Writer
-from cds_service.fhir.client import Transport, connect
-from cds_service.security.clients import callers
+from cds_service.fhir.client import Transport, connect, fetch
+from cds_service.security.clients import callers, registered
 from cds_service.settings.limits import Limits
 from cds_service.settings.service import Settings
 from cds_service.web.answering import Work, answer
@@ -33,7 +35,7 @@ from cds_service.web.ingress.event_queue import EventQueue
 from cds_service.web.ingress.load import Load
 from cds_service.web.ingress.receiving import Receiving
 from cds_service.web.pipeline import Call, Parts, cards_of
-from cds_service.web.store import Store
+from cds_service.web.store import Keeping, Store
 from fhir_mapping.rules import VERSION
 from fhir_mapping.terms import load_tables
 from models.registry import load_model
@@ -62,11 +64,12 @@ def create_app(
     write: Writer = write_line,
     watch: Watcher | None = None,
     limits: Limits | None = None,
+    timer: Callable[[], float] = time.monotonic,
 ) -> FastAPI:
     """Build the service, and refuse to if anything it stands on is wrong.
 
     `clock` gives the moment of a call (UTC), `transport` stands in for the network, `write` takes one event a line,
-    `watch` every event beside it.
+    `watch` every event beside it; `timer` gives the age of key sets (s) and never goes back.
     Raises SettingsError, TableError, ModelError or DiscoveryError, each one line that says what to do.
     """
     tables = load_tables()
@@ -80,50 +83,63 @@ def create_app(
     known = callers(settings.client, tables, secret)
     for caller in known.values():
         check_suggestions(model, caller.cards)
+    discovery = enabled(document, settings.services, settings.prefetch)
+    connection = connect(limits, transport)
+    get = partial(fetch, connection, most=limits.keys_bytes, seconds=limits.keys_seconds)
+    services = [service["id"] for service in discovery["services"]]
     queue = write if isinstance(write, EventQueue) else None
     parts = Parts(
         limits=limits,
-        callers=known,
-        connection=connect(limits, transport),
+        registered=registered(settings, known, services, get, timer, limits, secret),
+        connection=connection,
         model=model,
         clock=clock,
         events=Events(write, clock, watch),
         turns=asyncio.Semaphore(limits.parallel_calls),
-        store=Store(settings.store, limits.store_seconds, clock) if settings.store else None,
+        store=_store(settings, limits, clock),
         audit_secret=settings.audit_secret.get_secret_value().encode() if settings.audit_secret else b"",
     )
     receiving = Receiving(limits)
     load, door = Load(limits, receiving), Door(limits, parts.events, settings.trusted_proxies)
-    offered = enabled(document, settings.services)
     app = _application(
         parts,
-        offered,
+        discovery,
         lambda chunks: load.paced(receiving.through(chunks)),
-        _lifespan(parts, len(offered["services"]), load, door, queue),
+        _lifespan(parts, (len(settings.client), len(services)), load, door, queue),
     )
-    must_write = queue if settings.when_events_are_lost == "refuse" else None
     app.add_middleware(
         Edge,
         events=parts.events,
         load=load,
         origins=settings.cors_origins,
         hosts=settings.hosts,
-        must_write=must_write,
+        must_write=queue if settings.when_events_are_lost == "refuse" else None,
     )
     return app
 
 
+def _store(settings: Settings, limits: Limits, clock: Callable[[], datetime]) -> Store | None:
+    if settings.store is None:
+        return None
+    keeping = {
+        client.name: Keeping(client.feedback_a_day, client.feedback_days) for client in settings.client
+    }
+    return Store(settings.store, limits.store_seconds, clock, keeping)
+
+
 def _lifespan(
-    parts: Parts, services: int, load: Load, door: Door, queue: EventQueue | None
+    parts: Parts, sizes: tuple[int, int], load: Load, door: Door, queue: EventQueue | None
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, object]]]:
-    """Make what surrounds the life of the application; each connection gets the state that it yields."""
+    """Make what surrounds the life of the application; each connection gets the state that it yields.
+
+    `sizes`: how many clients and services there are.
+    """
+    clients, services = sizes
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, object]]:
         name = f"{parts.model.id} {parts.model.version}"
-        parts.events.emit(
-            Event.STARTED, clients=len(parts.callers), services=services, model=name, rules=VERSION
-        )
+        parts.events.emit(Event.STARTED, clients=clients, services=services, model=name, rules=VERSION)
         app.state.ready = True
         beat = asyncio.create_task(load.watch())
         async with parts.connection:
@@ -188,7 +204,8 @@ def _called(
         chunks = received(request.stream())
         call = Call(service, services[service], request.headers, chunks, begun, exchange.audit)
         result = await answer(work, call, parts)
-        return Response(result.body, result.status, dict(result.headers), "application/json")
+        media_type = "application/json" if result.body else None
+        return Response(result.body, result.status, dict(result.headers), media_type)
 
     return called
 

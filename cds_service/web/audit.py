@@ -13,6 +13,7 @@ from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.render import Card
 from cds_service.cards.why import why
 from cds_service.fhir.gather import Gathering
+from cds_service.settings.client import Client
 from cds_service.web.body import HookRequest
 
 _USUAL = CardSettings()
@@ -27,18 +28,19 @@ def token_use(request: HookRequest, fhir_requests: int) -> str:
     return "used" if fhir_requests else "unused"
 
 
-def pseudonyms(request: HookRequest, client: str, secret: bytes) -> dict[str, str]:
-    """Return keyed digests (64 bits) of who asks and about whom, for one client; none without a secret.
+def asked(request: HookRequest, client: str, secret: bytes) -> dict[str, str]:
+    """Return what a call of one client brings: its token, and keyed digests (64 bits) of who asks and about whom.
 
-    With the secret it can be asked whether an event is about a given patient; without it they say nothing.
+    With the secret it can be asked whether an event is about a given patient. Without a secret there are no digests.
     """
 
     def digest(kind: str, name: str) -> str:
         return hmac.new(secret, f"{kind}\0{client}\0{name}".encode(), hashlib.sha256).hexdigest()[:16]
 
+    token = {"token": token_use(request, fhir_requests=0)}
     if not secret:
-        return {}
-    return {
+        return token
+    return token | {
         "requester": digest("requester", request.user_id),
         "patient": digest("patient", request.patient_id),
     }
@@ -64,6 +66,17 @@ def audited(gathering: Gathering, assessment: Assessment, settings: CardSettings
         "fhir_bytes": gathering.fhir_bytes,
         "fhir_warnings": gathering.warnings,
     }
+
+
+def acceptance(client: Client, *, is_shown: bool) -> dict[str, str]:
+    """Return the fields that say whether somebody at the client accepted the model, and when; never who.
+
+    In a pilot also whether its cards are shown to this user.
+    """
+    pilot = {"shown": "yes" if is_shown else "no"} if client.mode == "pilot" else {}
+    if client.accepted_on is None:
+        return pilot | {"accepted": "no"}
+    return pilot | {"accepted": "yes", "accepted_on": client.accepted_on.isoformat()}
 
 
 def shown(cards: Sequence[Card]) -> dict[str, Any]:

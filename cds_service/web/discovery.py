@@ -3,9 +3,9 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from cds_service.fhir.queries import PATIENT, QUERIES, Query
+from cds_service.fhir.queries import BY_KEY, PATIENT, PHASE_1, QUERIES, Query
 from cds_service.settings.service import SettingsError
 from cds_service.web.hooks import HOOKS
 from cds_service.web.protocol import Discovery
@@ -55,8 +55,15 @@ def write_discovery(file: Path, tables: Tables) -> None:
     file.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def enabled(document: Mapping[str, Any], services: tuple[str, ...] | None) -> dict[str, Any]:
-    """Return the discovery document with the enabled services only, otherwise unchanged."""
+def enabled(
+    document: Mapping[str, Any],
+    services: tuple[str, ...] | None,
+    prefetch: Literal["lean", "full"] = "full",
+) -> dict[str, Any]:
+    """Return the discovery document with the enabled services, and of their prefetch what is to be sent along.
+
+    Lean: what tells whether a patient has the disease; the rest is read where that matters. Raises SettingsError.
+    """
     known = {service["id"]: service for service in document["services"]}
     for name in services or ():
         if name not in known:
@@ -66,7 +73,12 @@ def enabled(document: Mapping[str, Any], services: tuple[str, ...] | None) -> di
         raise SettingsError(
             f"cds-hooks.json: there is no adapter for the hook {unknown[0]} in cds_service/web/hooks"
         )
-    return {**document, "services": chosen}
+    keys = PHASE_1 if prefetch == "lean" else tuple(BY_KEY)
+    return {**document, "services": [{**each, "prefetch": _only(each["prefetch"], keys)} for each in chosen]}
+
+
+def _only(prefetch: Mapping[str, str], keys: tuple[SourceKey, ...]) -> dict[str, str]:
+    return {key: template for key, template in prefetch.items() if key in keys}
 
 
 def templates(tables: Tables) -> dict[SourceKey, str]:

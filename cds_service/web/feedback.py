@@ -6,6 +6,7 @@ or only an extension. Whatever is kept is a code or a UUID; a comment may name t
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -22,12 +23,15 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from cds_service.cards.identity import issuer_of
 from cds_service.errors import InvalidRequestError, NoSuchServiceError, first_problem
 from cds_service.json_text import strict_json
+from cds_service.security.clients import Proof, authenticate
 from cds_service.settings.limits import Limits
 from cds_service.web.body import check_headers, receive
 from cds_service.web.ingress.load import turn
 from cds_service.web.pipeline import Call, Parts
+from cds_service.web.replay import take as take_token
 from cds_service.web.store import Feedback, Store
 
 _EPIC = "com.epic.cdshooks.feedback.overrideReason."
@@ -125,26 +129,33 @@ class _Body(_Wire):
 async def take(call: Call, parts: Parts) -> dict[str, int]:
     """Store the feedback of one call, all of it or nothing; returns `{"stored": n}`, n items that were new.
 
-    Raises a ServiceError: nothing is stored then, and sending the same again is safe.
+    Items on a card that we did not issue are not stored: `"refused"` counts them. Raises a ServiceError: nothing is
+    stored then, and sending the same again is safe.
     """
     if parts.store is None:
         raise NoSuchServiceError("no feedback is kept here")
+    endpoint, now = f"{call.service}/feedback", parts.clock().timestamp()
+    proof = await authenticate(call.headers, endpoint, parts.registered, now)
+    call.audit.update(proof.audit)
     check_headers(call.headers, parts.limits.feedback_bytes)
     deadline = call.begun + parts.limits.answer_seconds
     body = await receive(call.chunks, parts.limits.feedback_bytes, deadline)
     call.audit.update(body_bytes=len(body))
     async with turn(parts.turns):
-        items, stored = await parts.store.aside(
-            partial(_keep, parts.store, body, call.service, parts.limits), deadline
+        items, ours, stored = await parts.store.aside(
+            partial(_keep, parts.store, body, call.service, parts.limits, proof), deadline
         )
-    call.audit.update(outcome="stored", items=items, stored=stored)
-    return {"stored": stored}
+    call.audit.update(outcome="stored", items=items, stored=stored, refused=items - ours)
+    return {"stored": stored} | ({"refused": items - ours} if ours < items else {})
 
 
-def _keep(store: Store, body: bytes, service: str, limits: Limits) -> tuple[int, int]:
-    """Read and store the items of a body; returns how many there are and how many were new."""
+def _keep(store: Store, body: bytes, service: str, limits: Limits, proof: Proof) -> tuple[int, int, int]:
+    """Read and store the items of a body; returns how many there are, on how many cards of ours, and how many new."""
     items = read(body, service, limits)
-    return len(items), store.add(items)
+    take_token(proof.once, store)
+    clients = [caller.cards for caller in proof.callers.values()]
+    ours = [replace(item, client=client) for item in items if (client := issuer_of(item.card, clients))]
+    return len(items), len(ours), store.add(ours) if ours else 0
 
 
 def read(body: bytes, service: str, limits: Limits) -> Sequence[Feedback]:

@@ -12,6 +12,7 @@ from typing import Literal
 
 from cds_service.cards.assessment import Assessment, EligibilityUnknown
 from cds_service.cards.card_settings import CardSettings
+from cds_service.cards.gate import gated
 from cds_service.cards.identity import card_of_user, state_of, uuid_of
 from cds_service.cards.reasons import SYSTEM
 from cds_service.cards.why import speaks
@@ -32,7 +33,7 @@ async def recall(
     """Ask the store whether the card of this assessment was overridden by its user; waits `seconds` at most."""
     if store is None or not settings.user or not _may_be_quiet(assessment, settings):
         return "not asked"
-    uuid = uuid_of(state_of(assessment, settings), settings)
+    uuid = uuid_of(state_of(gated(assessment, settings), settings), settings)
     ask = partial(_is_remembered, store, uuid, assessment.as_of, assessment.model.policy.remembered)
     try:
         overridden = await store.aside(ask, asyncio.get_running_loop().time() + seconds)

@@ -1,4 +1,4 @@
-"""The path of a request: authenticate, read, authorise, gather, assess, recall, render. Read this file first.
+"""The path of a request: authenticate, read, authorise, use once, gather, assess, recall, render. Read this file first.
 
 Each step takes what the one before it gave and never looks back. `answering.py` closes every call, whatever happens.
 """
@@ -15,13 +15,14 @@ from cds_service.errors import EhrError, EligibilityUnknownError, OtherVersionEr
 from cds_service.events import Events
 from cds_service.fhir.client import Connection
 from cds_service.fhir.gather import Gathering, gather
-from cds_service.security.clients import Caller, Callers, authenticate, authorise
+from cds_service.security.clients import Caller, Registered, authenticate, authorise
 from cds_service.settings.limits import Limits
-from cds_service.web.audit import audited, pseudonyms, shown, token_use
+from cds_service.web.audit import acceptance, asked, audited, shown, token_use
 from cds_service.web.body import HookRequest, check_headers, receive
 from cds_service.web.hooks import Hook
 from cds_service.web.ingress.load import turn
 from cds_service.web.memory import recall, recalled
+from cds_service.web.replay import use_once
 from cds_service.web.store import Store
 from models.registry import Model
 
@@ -31,7 +32,7 @@ class Parts:
     """What lives as long as the application; `app.py` puts it together."""
 
     limits: Limits
-    callers: Callers
+    registered: Registered
     connection: Connection
     model: Model
     clock: Callable[[], datetime]
@@ -55,19 +56,21 @@ class Call:
 
 async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
     """Answer one call of a hook, within `limits.answer_seconds`; raises a ServiceError where there is no answer."""
-    callers = authenticate(call.headers, call.service, parts.callers)
+    proof = await authenticate(call.headers, call.service, parts.registered, parts.clock().timestamp())
+    call.audit.update(proof.audit)
     check_headers(call.headers, parts.limits.body_bytes)
-    deadline = call.begun + parts.limits.answer_seconds
-    body = await receive(call.chunks, parts.limits.body_bytes, deadline)
+    body = await receive(call.chunks, parts.limits.body_bytes, call.begun + parts.limits.answer_seconds)
     async with turn(parts.turns):
         request = call.hook.read(body, parts.limits)
-        caller = authorise(callers, request.fhir_server)
+        caller = authorise(proof.callers, request.fhir_server)
         call.audit.update(body_bytes=len(body), client=caller.client.name, mode=caller.client.mode)
-        call.audit.update(token=token_use(request, fhir_requests=0))
-        call.audit.update(pseudonyms(request, caller.client.name, parts.audit_secret))
+        await use_once(proof.once, parts.store, call.begun + parts.limits.gather_seconds)
+        call.audit.update(asked(request, caller.client.name, parts.audit_secret))
         if silence := _silence(call, request, caller):
             call.audit["outcome"] = silence
             return {"cards": []}
+        is_shown = caller.client.shows_cards_to(request.user_id)
+        call.audit.update(acceptance(caller.client, is_shown=is_shown))
         as_of, deadline = parts.clock(), call.begun + parts.limits.gather_seconds
         gathering = await gather(
             caller,
@@ -83,7 +86,7 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
         assessment = assess(gathering.gathered, as_of, parts.model)
         call.audit.update(audited(gathering, assessment, caller.cards))
         refusal = _refusal(gathering, assessment, caller)
-        if refusal and caller.client.mode == "live":
+        if refusal and is_shown:
             raise refusal
         settings = replace(
             caller.cards,
@@ -93,10 +96,9 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
             encounter=request.encounter,
         )
         memory = await recall(assessment, settings, parts.store, parts.limits.memory_seconds)
-        call.audit.update(recalled(memory))
         cards = [] if refusal or memory == "overridden" else render(assessment, settings)
-        call.audit.update(shown(cards))
-        return {"cards": cards if caller.client.mode == "live" else []}
+        call.audit.update(recalled(memory) | shown(cards))
+        return {"cards": cards if is_shown else []}
 
 
 def _silence(call: Call, request: HookRequest, caller: Caller) -> str:

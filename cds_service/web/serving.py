@@ -16,7 +16,6 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from cds_service.settings.client import Client
 from cds_service.settings.limits import Limits
 from cds_service.settings.service import Settings, SettingsError, load_settings
 from cds_service.web.app import create_app
@@ -146,7 +145,7 @@ def _check_address(address: Address) -> None:
 def _check_callers(settings: Settings, address: Address) -> None:
     if not settings.client:
         raise SettingsError("there is no [[client]] block: nobody could call; see docs/configuration.md")
-    unproved = [client.name for client in settings.client if not _proves_itself(client)]
+    unproved = [client.name for client in settings.client if client.auth == "none"]
     if "*" in settings.cors_origins and len(unproved) < len(settings.client):
         raise SettingsError('cors_origins: "*" does not go with auth = "jwt": name the origins')
     if unproved and not _is_loopback(address.host) and not address.open_to_all:
@@ -154,10 +153,6 @@ def _check_callers(settings: Settings, address: Address) -> None:
             f'client {unproved[0]} has auth = "none": whoever reaches {address.host} could call in its name; '
             "set auth, listen on loopback, or add --allow-unproved-callers"
         )
-
-
-def _proves_itself(client: Client) -> bool:
-    return getattr(client, "auth", "none") != "none"
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,6 +1,7 @@
-"""What is kept on disk: feedback, in one SQLite file that all workers share. No patient, no free text.
+"""What is kept on disk: feedback and used tokens, in one SQLite file that all workers share. No patient, no free text.
 
-An item that was acknowledged is on disk (WAL, synchronous=FULL) and stands there once, however often it is sent.
+An item that was acknowledged is on disk (WAL, synchronous=FULL) and stands there once, however often it is sent. A token
+that was taken is there before its call goes on: no other worker takes it, and none after a restart.
 """
 
 import asyncio
@@ -9,20 +10,22 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from cds_service.errors import StoreError
+from cds_service.errors import QuotaError, StoreError
+from cds_service.settings.limits import Limits
 from cds_service.settings.service import SettingsError
 
 _Result = TypeVar("_Result")
-_VERSION = 2  # 1: without the index, which is added to such a file
-_TABLE = """
+_STEPS: tuple[tuple[str, ...], ...] = (  # the schema: what each version of the file adds to the one before
+    (
+        """
 CREATE TABLE IF NOT EXISTS feedback (
     digest      BLOB PRIMARY KEY,  -- of all that the item says: the same item is the same row
     service     TEXT NOT NULL,
@@ -34,13 +37,32 @@ CREATE TABLE IF NOT EXISTS feedback (
     commented   INTEGER NOT NULL,  -- whether a comment was given; it may name the patient, so it is not kept
     received    TEXT NOT NULL      -- UTC
 ) WITHOUT ROWID
-"""
-_INDEX = "CREATE INDEX IF NOT EXISTS feedback_of_card ON feedback (card)"
+""",
+    ),
+    ("CREATE INDEX IF NOT EXISTS feedback_of_card ON feedback (card)",),
+    (
+        "ALTER TABLE feedback ADD COLUMN client TEXT NOT NULL DEFAULT ''",  # whose card it is; empty: not known
+        "CREATE INDEX feedback_of_client ON feedback (client, received)",
+        "CREATE TABLE token (digest BLOB PRIMARY KEY, expires INTEGER NOT NULL) WITHOUT ROWID",  # s since 1970
+        "CREATE INDEX token_by_age ON token (expires)",
+    ),
+)
 _OVERRIDDEN = """
 SELECT reasons, at, received FROM feedback WHERE card BETWEEN ? AND ? AND outcome = 'overridden'
 """
 _LAST = "g"  # after every digit of a UUID
-_INSERT = "INSERT INTO feedback VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING"
+_INSERT = """
+INSERT INTO feedback
+    (digest, service, card, outcome, at, suggestions, reasons, commented, received, client)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING
+"""  # columns by name: while another process adds one, SQLite looks again only where it misses a name
+_RECEIVED = "SELECT count(*) FROM feedback WHERE client = ? AND received > ?"
+_FORGET = """
+DELETE FROM feedback WHERE digest IN (SELECT digest FROM feedback WHERE client = ? AND received < ? LIMIT ?)
+"""
+_TAKE = "INSERT INTO token VALUES (?, ?) ON CONFLICT (digest) DO NOTHING"
+_FORGET_TOKENS = "DELETE FROM token WHERE digest IN (SELECT digest FROM token WHERE expires < ? LIMIT ?)"
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +76,35 @@ class Feedback:
     suggestions: tuple[str, ...] = ()
     reasons: tuple[tuple[str, str], ...] = ()
     commented: bool = False
+    client: str = ""  # the name of the one whose card it is
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How much of a client's feedback is kept: new items in 24 hours, and for how long."""
+
+    a_day: int
+    days: int
 
 
 class Store:
-    """One process's way to the file. Safe to use from several threads; `wait` is the longest wait for others (s)."""
+    """One process's way to the file. Safe to use from several threads; `wait` is the longest wait for others (s).
 
-    def __init__(self, path: Path, wait: float, clock: Callable[[], datetime]) -> None:
+    `keeping` is by the name of the client; what belongs to no name in it is kept for the longest of these times.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        wait: float,
+        clock: Callable[[], datetime],
+        keeping: Mapping[str, Keeping] | None = None,
+    ) -> None:
         """Open the file; one that is not there is made at the first use. Raises SettingsError if it cannot be used."""
         self._path = path
         self._wait = wait
         self._clock = clock
+        self._keeping = keeping or {}
         self._turn = threading.Lock()
         self._thread = ThreadPoolExecutor(1)
         self._connection: sqlite3.Connection | None = None
@@ -84,21 +125,38 @@ class Store:
             async with asyncio.timeout_at(deadline):
                 return await working
         except TimeoutError:
-            raise StoreError("the feedback could not be stored in time") from None
+            raise StoreError("the store did not answer in time") from None
+
+    def take(self, digest: bytes, until: int) -> bool:
+        """Take a token that may be used once; whether it was unused. It is remembered `until` then (s since 1970).
+
+        Raises StoreError: the token was not accepted then, and may not be afterwards.
+        """
+
+        def taking(connection: sqlite3.Connection) -> bool:
+            now = int(self._clock().timestamp())
+            connection.execute(_FORGET_TOKENS, (now, Limits().forgotten_rows))
+            return connection.execute(_TAKE, (digest, until)).rowcount == 1
+
+        return self._write(taking, "the token could not be checked")
 
     def add(self, items: Sequence[Feedback]) -> int:
-        """Store all items, or none; returns how many were new. Raises StoreError: sending again is safe."""
+        """Store all items, or none; returns how many were new.
+
+        Raises QuotaError where a client has sent too much, StoreError where the file fails: sending again is safe.
+        """
         rows = [self._row(item) for item in items]
-        if not self._turn.acquire(timeout=self._wait):
-            raise StoreError("the feedback could not be stored in time")
-        try:
-            self._connection = self._connection or self._connect()
-            return self._insert(self._connection, rows)
-        except (sqlite3.Error, SettingsError):
-            self._drop()  # after a fault of the disk only a new connection is sure to see what is there
-            raise StoreError("the feedback could not be stored") from None
-        finally:
-            self._turn.release()
+
+        def adding(connection: sqlite3.Connection) -> int:
+            self._forget(connection)
+            before = connection.total_changes
+            connection.executemany(_INSERT, rows)
+            new = connection.total_changes - before
+            for client in sorted({item.client for item in items} & self._keeping.keys()) if new else ():
+                self._check_quota(connection, client)
+            return new
+
+        return self._write(adding, "the feedback could not be stored")
 
     def overridden(
         self, beginning: str, reasons: Collection[tuple[str, str]], since: datetime, until: datetime
@@ -129,13 +187,14 @@ class Store:
 
     def all(self) -> Iterator[Feedback]:
         """Give everything that is stored, oldest first. Raises SettingsError if the file cannot be read."""
-        query = "SELECT service, card, outcome, at, suggestions, reasons, commented FROM feedback ORDER BY at, digest"
+        columns = "service, card, outcome, at, suggestions, reasons, commented, client"
+        query = f"SELECT {columns} FROM feedback ORDER BY at, digest"  # noqa: S608 - of words of ours
         try:
             self._connection = self._connection or self._connect()
             rows = self._connection.execute(query).fetchall()
         except sqlite3.Error as error:
             raise SettingsError(f"store: {self._path} cannot be read: {error}") from None
-        for service, card, outcome, at, suggestions, reasons, commented in rows:
+        for service, card, outcome, at, suggestions, reasons, commented, client in rows:
             yield Feedback(
                 service,
                 card,
@@ -144,6 +203,7 @@ class Store:
                 tuple(json.loads(suggestions)),
                 tuple((system, code) for system, code in json.loads(reasons)),
                 bool(commented),
+                client,
             )
 
     def close(self) -> None:
@@ -172,28 +232,57 @@ class Store:
     def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version not in range(_VERSION + 1):
-            raise SettingsError(f"store: {self._path} was written by another version of imnm-cds")
-        if version < _VERSION:  # each step can be taken twice: two processes may open the file at once
-            connection.execute(_TABLE)
-            connection.execute(_INDEX)
-            connection.execute(f"PRAGMA user_version = {_VERSION}")
-
-    def _insert(self, connection: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> int:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            before = connection.total_changes
-            connection.executemany(_INSERT, rows)
+        version = self._version(connection)
+        if version < len(_STEPS):
+            connection.execute("BEGIN IMMEDIATE")  # two processes may open the file at once
+            for steps in _STEPS[self._version(connection) :]:
+                for step in steps:
+                    connection.execute(step)
+            connection.execute(f"PRAGMA user_version = {len(_STEPS)}")
             connection.execute("COMMIT")
-        except sqlite3.Error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+
+    def _version(self, connection: sqlite3.Connection) -> int:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version not in range(len(_STEPS) + 1):
+            raise SettingsError(f"store: {self._path} was written by another version of imnm-cds")
+        return int(version)
+
+    def _write(self, work: Callable[[sqlite3.Connection], _Result], failure: str) -> _Result:
+        """Do all of `work` in one transaction, or nothing; raises StoreError."""
+        if not self._turn.acquire(timeout=self._wait):
+            raise StoreError(f"{failure} in time")
+        try:
+            self._connection = self._connection or self._connect()
+            self._connection.execute("BEGIN IMMEDIATE")
+            result = work(self._connection)
+            self._connection.execute("COMMIT")
+        except (sqlite3.Error, SettingsError):
+            self._drop()  # after a fault of the disk only a new connection is sure to see what is there
+            raise StoreError(failure) from None
+        except BaseException:
+            self._drop()  # and with it what was written
             raise
-        return connection.total_changes - before
+        finally:
+            self._turn.release()
+        return result
+
+    def _forget(self, connection: sqlite3.Connection) -> None:
+        """Delete what is older than its client keeps it, some rows of each at a time."""
+        longest = max((keeping.days for keeping in self._keeping.values()), default=0)
+        days = {name: keeping.days for name, keeping in self._keeping.items()}
+        for client, kept in days.items() if not longest else [*days.items(), ("", longest)]:
+            before = (self._clock() - kept * _DAY).isoformat()
+            connection.execute(_FORGET, (client, before, Limits().forgotten_rows))
+
+    def _check_quota(self, connection: sqlite3.Connection, client: str) -> None:
+        since = (self._clock() - _DAY).isoformat()
+        (received,) = connection.execute(_RECEIVED, (client, since)).fetchone()
+        if received > self._keeping[client].a_day:
+            raise QuotaError(f"more than {self._keeping[client].a_day} items of feedback in 24 hours")
 
     def _row(self, item: Feedback) -> tuple[object, ...]:
         said = asdict(item) | {"at": item.at.astimezone(UTC).isoformat()}
+        client = said.pop("client")  # the card says it, and files before version 3 have none
         text = json.dumps(said, sort_keys=True)
         return (
             hashlib.sha256(text.encode()).digest(),
@@ -205,4 +294,5 @@ class Store:
             json.dumps(item.reasons),
             item.commented,
             self._clock().isoformat(),
+            client,
         )

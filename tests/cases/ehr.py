@@ -17,6 +17,7 @@ from cds_service.settings.service import Settings
 from cds_service.web.app import create_app
 from tests.cases.case import Case
 from tests.support.loopback import Asked, Loopback, loopback, response
+from tests.support.service import ACCEPTED
 
 _NOW = datetime(2026, 6, 1, 9, 0, tzinfo=UTC)  # after everything that the cases date
 _PATIENT = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1970-02-03"}
@@ -118,8 +119,8 @@ def _codes(resource: Mapping[str, Any]) -> set[str]:
 @asynccontextmanager
 async def _service(base: str) -> AsyncIterator[int]:
     """The service on a free loopback port, as it is served; its one client's FHIR server is `base`."""
-    hospital = Client(name="hospital", fhir_base=base, accept_unknown_status=True)
-    settings = Settings(client=(hospital, Client(name="open")))
+    hospital = Client(name="hospital", fhir_base=base, accept_unknown_status=True, **ACCEPTED)
+    settings = Settings(client=(hospital, Client(name="open", **ACCEPTED)))
     app = create_app(settings, clock=lambda: _NOW, write=lambda _: None)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         config = uvicorn.Config(

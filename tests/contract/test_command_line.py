@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -204,11 +205,34 @@ def test_check_says_that_all_is_in_order():
     assert run("check").returncode == 0
 
 
+def test_check_says_of_each_client_who_accepted_the_model_and_when(tmp_path):
+    config = tmp_path / "hospital.toml"
+    accepted = 'accepted_by = "Prof. A. Example, head of rheumatology"\naccepted_on = 2026-03-01\n'
+    clinic = '[[client]]\nname = "clinic"\nfhir_base = "https://b.example"\n'
+    config.write_text(f'[[client]]\nname = "ward"\n{accepted}{clinic}')
+    said = run("check", "--config", str(config)).stdout.splitlines()
+    by = "Prof. A. Example, head of rheumatology"
+    assert f"imnm-cds: client ward: the model was accepted by {by} on 2026-03-01" in said
+    assert "imnm-cds: client clinic: nobody has accepted the model, so no risk is shown (accepted_by)" in said
+    short = [line for line in said if line.endswith('set prefetch = "full"')]
+    assert len(short) == 1
+    assert short[0].startswith("imnm-cds: client ward: it has no fhir_base")
+
+
+def test_check_refuses_an_acceptance_without_a_day(tmp_path):
+    config = tmp_path / "hospital.toml"
+    config.write_text('[[client]]\nname = "ward"\naccepted_by = "Prof. A."\n')
+    refused = run("check", "--config", str(config))
+    assert refused.returncode == 2
+    assert refused.stderr.endswith("client ward: accepted_by and accepted_on: give both, or neither\n")
+
+
 def test_serve_answers_discovery_and_ends_in_peace_on_sigterm():
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     command = [sys.executable, "-m", "cds_service", "serve", "--port", str(port)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as serving:
+    environment = os.environ | {"IMNM_CDS_PREFETCH": "full"}
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment) as serving:
         try:
             answer = _eventually(f"http://127.0.0.1:{port}/cds-services")
         finally:

@@ -66,7 +66,7 @@ def called(node):
 
 def test_the_steps_of_a_request_are_called_in_the_order_that_is_shown():
     shown = [name for step, _ in STEPS for name in called(ast.parse(f"async def f():\n {step}"))]
-    assert len(shown) == 7
+    assert len(shown) == 8
     pipeline = ast.parse((ROOT / "cds_service" / "web" / "pipeline.py").read_text(encoding="utf-8"))
     (path,) = [n for n in pipeline.body if isinstance(n, ast.AsyncFunctionDef)]
     assert [name for name in called(path) if name in shown] == shown
@@ -122,9 +122,10 @@ def test_every_hazard_has_a_cause_a_control_and_a_test_that_is_there():
     _, _, *rows = [line.split("|")[1:-1] for line in page.splitlines() if line.startswith("|")]
     there = Counter(name for path in (ROOT / "tests").rglob("test_*.py") for name in defined(path))
     assert len(rows) > 5
+    assert [row[0].strip() for row in rows] == [f"H{number}" for number in range(1, len(rows) + 1)]
     for row in rows:
         *_, tests = cells = [cell.strip() for cell in row]
-        assert len(cells) == 4
+        assert len(cells) == 5
         assert all(cells), cells
         names = re.findall(r"`(\w+)`", tests)
         assert names, tests

@@ -6,18 +6,23 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, contextmanager
+from uuid import UUID
 
 import pytest
 
 from cds_service.settings.limits import Limits
 from cds_service.web.store import Store
-from tests.support.charts import AS_OF, clock, healthy_chart
+from tests.support.charts import AS_OF, clock, healthy_chart, imnm_chart
 from tests.support.ehr_simulator import EhrSimulator
-from tests.support.feedback import CARD, SYSTEM, accepted, epic, numbered, overridden
+from tests.support.feedback import CARD, SYSTEM, accepted, epic, invented, issued, overridden
 from tests.support.service import ORIGIN, SERVICE, call_body, running, settings
+from tests.support.tokens import PUBLIC, Hospital, bearer, proving
 
 FEEDBACK = f"{SERVICE}/feedback"
-FIELDS = {"at", "event", "service", "status", "outcome", "items", "stored", "body_bytes", "milliseconds"}
+FIELDS = {"at", "event", "service", "status", "outcome", "items", "stored", "refused", "authentication"} | {
+    "body_bytes",
+    "milliseconds",
+}
 
 
 class Kept:
@@ -173,7 +178,7 @@ class TestTheAudit:
             await kept.post(content, **headers)
             (event,) = kept.audits()
         assert (event["status"], event["outcome"], event.get("body_bytes")) == (status, "refused", size)
-        assert set(event) <= FIELDS - {"items", "stored"}
+        assert set(event) <= FIELDS - {"items", "stored", "refused"}
 
     async def test_is_never_the_audit_of_a_hook_call(self, path):
         async with keeping(path) as kept:
@@ -183,7 +188,7 @@ class TestTheAudit:
 
 def mixed(number):
     """Items of every form, one after the other; every second one again with the next."""
-    card = {"card": numbered(number // 2)}
+    card = {"card": issued(number // 2)}
     return (accepted, overridden, epic)[number // 2 % 3](**card)
 
 
@@ -227,9 +232,12 @@ class TestE3:
             assert len(kept.stored()) == 4
             assert {item.card for item in kept.stored()} == {CARD}
 
-    async def test_feedback_on_a_card_that_nobody_knows_is_stored(self, path):
+    async def test_feedback_on_a_card_that_we_did_not_issue_is_refused_and_the_rest_stored(self, path):
         async with keeping(path) as kept:
-            assert (await kept.post(accepted(card=numbered(2**60)))).json() == {"stored": 1}
+            response = await kept.post({"feedback": [accepted(card=invented(2**60)), accepted()]})
+            assert (response.status_code, response.json()) == (200, {"stored": 1, "refused": 1})
+            assert [item.card for item in kept.stored()] == [CARD]
+            assert kept.audits()[0]["refused"] == 1
 
     @pytest.mark.parametrize("when", [LATER, "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
     async def test_a_time_in_the_future_or_long_ago_is_stored_as_it_was_sent(self, path, when):
@@ -256,12 +264,69 @@ class TestE3:
         ],
     )
     async def test_one_bad_item_of_ten_is_named_and_nothing_is_stored(self, path, bad, message):
-        ten = [accepted(card=numbered(number)) for number in range(10)]
+        ten = [accepted(card=issued(number)) for number in range(10)]
         ten[7] = accepted(**bad)
         async with keeping(path) as kept:
             assert is_outcome(await kept.post({"feedback": ten}), 400, "invalid").startswith(message)
             assert kept.stored() == []
             assert (await kept.post({"feedback": ten[:7] + ten[8:]})).json() == {"stored": 9}
+
+
+class TestWhoseCards:
+    async def test_of_thousands_of_invented_items_none_is_stored(self, path):
+        async with keeping(path) as kept:
+            for start in range(0, 3150, 1050):
+                items = [accepted(card=invented(2**60 + start + n)) for n in range(1050)]
+                response = await kept.post({"feedback": items})
+                assert (response.status_code, response.json()) == (200, {"stored": 0, "refused": 1050})
+            assert not path.exists()
+            assert sum(event["refused"] for event in kept.audits()) == 3150
+
+    async def test_a_card_that_a_call_answered_with_is_one_of_ours(self, path):
+        async with keeping(path, EhrSimulator(imnm_chart())) as kept:
+            (card,) = (await kept.service.hook(call_body())).json()["cards"]
+            response = await kept.post(accepted(card=card["uuid"]))
+            assert response.json() == {"stored": 1}
+            assert [item.client for item in kept.stored()] == ["hospital"]
+
+    @pytest.mark.parametrize("number", range(0, 122, 11))
+    async def test_a_card_of_which_one_bit_was_changed_is_not(self, path, number):
+        async with keeping(path) as kept:
+            changed = str(UUID(int=UUID(CARD).int ^ 1 << (number + (number > 61) * 2)))
+            assert (await kept.post(accepted(card=changed))).json() == {"stored": 0, "refused": 1}
+
+    async def test_a_client_that_proves_itself_reports_on_its_own_cards_alone(self, path):
+        theirs = proving(name="other", fhir_base="https://other.example/fhir", issuer="https://other.example")
+        configured = settings().model_copy(
+            update={"client": (proving(), theirs), "store": path, "public_url": PUBLIC}
+        )
+        items = [accepted(card=issued(n, name)) for n, name in enumerate(("hospital", "other", "open"))]
+        async with running(Hospital(), configured) as service:
+            kept = Kept(service, path)
+            sent = bearer(claims={"aud": f"{PUBLIC}/{FEEDBACK.lstrip('/')}"})
+            response = await kept.post({"feedback": items}, authorization=sent)
+            assert (response.status_code, response.json()) == (200, {"stored": 1, "refused": 2})
+            assert [item.client for item in kept.stored()] == ["hospital"]
+
+    async def test_more_than_a_client_may_send_in_a_day_is_429_and_another_client_is_not_touched(self, path):
+        configured = settings(feedback_a_day=3).model_copy(update={"store": path})
+        async with running(None, configured) as service:
+            kept = Kept(service, path)
+            for number in range(3):
+                assert (await kept.post(accepted(card=issued(number)))).status_code == 200
+            refused = await kept.post({"feedback": [accepted(card=issued(n)) for n in (8, 9)]})
+            is_outcome(refused, 429, "throttled")
+            assert refused.headers["retry-after"] == "3600"
+            assert (await kept.post(accepted(card=issued(0)))).json() == {"stored": 0}
+            assert (await kept.post(accepted(card=issued(1, "open")))).json() == {"stored": 1}
+            assert len(kept.stored()) == 4
+
+    async def test_after_a_restart_without_a_card_secret_a_card_is_nobodys(self, path):
+        async with running(
+            None, settings().model_copy(update={"store": path, "card_secret": None})
+        ) as service:
+            response = await Kept(service, path).post(accepted())
+            assert response.json() == {"stored": 0, "refused": 1}
 
 
 class TestTrouble:
@@ -281,7 +346,7 @@ class TestTrouble:
         async with keeping(path, EhrSimulator(healthy_chart("p1")), **limits) as kept:
             with locked(path):
                 begun = time.monotonic()
-                calls = [asyncio.create_task(kept.post(accepted(card=numbered(n)))) for n in range(40)]
+                calls = [asyncio.create_task(kept.post(accepted(card=issued(n)))) for n in range(40)]
                 await asyncio.sleep(0.1)
                 name = await asyncio.wait_for(asyncio.get_running_loop().getaddrinfo("127.0.0.1", 80), 2)
                 hook = await kept.service.hook(call_body())

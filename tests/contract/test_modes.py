@@ -15,12 +15,12 @@ from cds_service.web.store import Store
 from tests.golden.charts import GOLDENS, NAMES, UNHURRIED
 from tests.support.charts import clock, healthy_chart, imnm_chart
 from tests.support.ehr_simulator import BASE, EhrSimulator, status
-from tests.support.service import SERVICE, Running, call_body, prefetch_of, running
+from tests.support.service import ACCEPTED, SERVICE, Running, call_body, prefetch_of, running
 from tests.support.serving import ROOT, served
 
 BOTH = ("live", "silent")
 MODES = (*BOTH, "off")
-OPEN = '[[client]]\nname = "hospital"\nmode = "{mode}"\n'
+OPEN = '[[client]]\nname = "hospital"\nmode = "{mode}"\naccepted_by = "x"\naccepted_on = 2024-01-01\n'
 RECORD = call_body(fhirServer=None, prefetch=prefetch_of(imnm_chart()))
 OTHER = call_body("p2", fhirServer=None, prefetch=prefetch_of(healthy_chart()))
 
@@ -46,7 +46,8 @@ def resources(name: str) -> list[dict]:
 
 def configured(mode: str, store=None, **client: object) -> Settings:
     """One client of the same name and the same secret, whatever its mode."""
-    given = {"name": "hospital", "fhir_base": BASE, "accept_unknown_status": True, "mode": mode} | client
+    given = {"name": "hospital", "fhir_base": BASE, "accept_unknown_status": True, "mode": mode}
+    given |= ACCEPTED | client
     return Settings(client=(Client(**given),), card_secret="the same secret in each mode", store=store)
 
 
@@ -143,6 +144,7 @@ async def test_nothing_is_read_for_a_client_that_is_off_and_the_audit_says_so(na
         "status": 200,
         "body_bytes": off.audit["body_bytes"],
         "client": "hospital",
+        "authentication": "none",
         "token": "none",
     }
     assert off.audit["mode"] == "off"

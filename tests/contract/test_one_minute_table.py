@@ -245,8 +245,8 @@ async def test_another_hospital():
     """Connect another hospital."""
     first = Client(name="first", fhir_base="https://first.example/fhir")
     second = Client(name="second", fhir_base="https://second.example/r4")
-    assert await status(second.fhir_base, first) == 403
-    assert await status(second.fhir_base, first, second) == 200
+    assert await status(*second.fhir_base, first) == 403
+    assert await status(*second.fhir_base, first, second) == 200
 
 
 async def status(fhir_server, *clients):

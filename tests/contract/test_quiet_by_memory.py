@@ -27,7 +27,7 @@ from tests.support.charts import (
 )
 from tests.support.ehr_simulator import BASE, EhrSimulator, status
 from tests.support.feedback import SYSTEM, epic, overridden
-from tests.support.service import SERVICE, call_body, running
+from tests.support.service import ACCEPTED, SERVICE, call_body, running
 
 LONG_AGO = timedelta(days=90)
 MOMENT = timedelta(seconds=1)
@@ -64,7 +64,7 @@ class Clinic:
         ehr = EhrSimulator(list(chart))
         if bend:
             ehr.bend(*bend)
-        given = {"name": "hospital", "fhir_base": BASE, "accept_unknown_status": True} | client
+        given = {"name": "hospital", "fhir_base": BASE, "accept_unknown_status": True} | ACCEPTED | client
         settings = Settings(client=(Client(**given),), card_secret="of all these workers", store=self.path)
         async with running(ehr, settings, limits, lambda: at) as service:
             yield service

@@ -17,6 +17,7 @@ from tests.support.serving import OPEN, ROOT, free_port, served
 
 TLS = trustme.CA().issue_cert("localhost")
 HOSPITAL = '[[client]]\nname = "hospital"\nfhir_base = "https://fhir.example/r4"\n'
+PROOF = 'auth = "jwt"\nissuer = "https://fhir.example/r4"\njwks_url = "https://fhir.example/keys"\n'
 # name: the file, further arguments, the environment, words of the line
 REFUSED = {
     "no client": ("", [], {}, "there is no [[client]] block"),
@@ -44,6 +45,9 @@ REFUSED = {
     "a certificate that is not there": (OPEN, ["--certfile", "x.pem", "--keyfile", "x.key"], {}, "No such file"),
     "a model that is none": (f'model = "none"\n{OPEN}', [], {}, "none"),
     "a store in no folder": (f'store = "no/folder/x.sqlite"\n{OPEN}', [], {}, "store: "),
+    "every origin with a client that proves itself": (
+        f'cors_origins = ["*"]\nstore = "x.sqlite"\npublic_url = "https://cds.example"\n{HOSPITAL}{PROOF}', [], {}, 'cors_origins: "*" does not go with',
+    ),
     "two clients of one name": (f"{HOSPITAL}{HOSPITAL}", [], {}, "the same name"),
 }  # fmt: skip
 

@@ -38,10 +38,16 @@ def is_outcome(response: httpx.Response, status: int, code: str) -> None:
 
 class TestDiscovery:
     @pytest.mark.parametrize("path", ["/cds-services", "/cds-services/", "http://cds.example//cds-services"])
-    async def test_serves_the_file_as_it_is(self, path):
-        response = await asked("GET", path)
+    async def test_serves_the_file_as_it_is_where_the_whole_prefetch_is_wanted(self, path):
+        async with running(configured=Settings(prefetch="full")) as service:
+            response = await service.http.get(path)
         assert response.json() == DOCUMENT
         assert list(response.json()["services"][0]["prefetch"]) == list(DOCUMENT["services"][0]["prefetch"])
+
+    async def test_asks_on_every_chart_for_no_more_than_who_has_the_disease_unless_told_otherwise(self):
+        (served,), (whole,) = (await asked("GET", "/cds-services")).json()["services"], DOCUMENT["services"]
+        assert list(served["prefetch"]) == ["patient", "conditions", "antibodies"]
+        assert served == whole | {"prefetch": {key: whole["prefetch"][key] for key in served["prefetch"]}}
 
     def test_leaves_services_out_that_are_not_enabled(self):
         assert enabled(DOCUMENT, ()) == {"services": []}

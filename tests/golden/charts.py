@@ -23,6 +23,7 @@ from cds_service.settings.service import Settings
 from cds_service.web.app import create_app
 from cds_service.web.discovery import templates
 from fhir_mapping.terms import load_tables
+from tests.support.service import ACCEPTED
 
 GOLDENS = tomllib.loads((Path(__file__).parent / "patients.toml").read_text(encoding="utf-8"))
 NAMES = [sample.name for sample in samples().patients]
@@ -31,7 +32,7 @@ BASE = f"https://ehr.example{BASE_PATH}"
 SECRET = "a secret for the golden cards"
 INSTANCE = "6f1f0c7e-5a0c-4d5b-9d8a-3f1a2b3c4d5e"
 USER = "Practitioner/p"
-CLIENT = Client(name="golden", fhir_base=BASE, accept_unknown_status=True)
+CLIENT = Client(name="golden", fhir_base=BASE, accept_unknown_status=True, **ACCEPTED)
 UNHURRIED = Limits(
     answer_seconds=60, render_seconds=30
 )  # what is shown here does not hang on the machine's speed

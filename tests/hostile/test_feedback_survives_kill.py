@@ -14,7 +14,7 @@ from itertools import count
 
 import pytest
 
-from tests.support.feedback import accepted, epic, numbered, overridden
+from tests.support.feedback import SECRET, accepted, epic, issued, overridden
 from tests.support.service import SERVICE
 from tests.support.serving import OPEN, eventually, served
 
@@ -53,7 +53,7 @@ class Load:
     def _client(self) -> None:
         for _ in range(MOST):
             forms = random.choices([accepted, overridden, epic], k=random.choice([1, 1, 1, 5]))
-            answered = self.post([form(card=numbered(next(self.numbers))) for form in forms])
+            answered = self.post([form(card=issued(next(self.numbers), "open")) for form in forms])
             if self.over.is_set() or not (answered or self.retries):
                 return
 
@@ -73,7 +73,8 @@ class Load:
 
 
 @pytest.fixture
-def config(tmp_path):
+def config(tmp_path, monkeypatch):
+    monkeypatch.setenv("IMNM_CDS_CARD_SECRET", SECRET)
     file = tmp_path / "imnm.toml"
     file.write_text(f'store = "feedback.sqlite"\n{OPEN}')
     return file

@@ -2,16 +2,27 @@
 
 from uuid import UUID
 
-CARD = "5f0c1a2b-3c4d-8e5f-9a6b-7c8d9e0f1a2b"
+from cds_service.cards.card_settings import CardSettings
+from cds_service.cards.identity import uuid_of
+
+SECRET = "the card secret of all tests"
+
+
+def invented(number: int) -> str:
+    """A uuid of the right form that no service issued."""
+    return str(UUID(int=8 << 76 | 2 << 62 | number))
+
+
+def issued(number: int, client: str = "hospital") -> str:
+    """The uuid of a card of its own that a service with our secret issued to a client."""
+    return uuid_of([number], CardSettings(secret=SECRET.encode(), client=client))
+
+
+CARD = issued(0)
 SUGGESTION = "6f0c1a2b-3c4d-8e5f-9a6b-7c8d9e0f1a2c"
 WHEN = "2026-03-01T08:59:30Z"
 SYSTEM = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
 EPIC = "com.epic.cdshooks.feedback.overrideReason"
-
-
-def numbered(number: int) -> str:
-    """A card uuid of its own."""
-    return str(UUID(int=8 << 76 | 2 << 62 | number))
 
 
 def accepted(**members: object) -> dict:

@@ -1,4 +1,4 @@
-"""How many: CI has the small counts, `IMNM_NIGHTLY=1` the large ones."""
+"""How much of a long test runs: a little with every change, all of it at night."""
 
 import os
 
@@ -6,4 +6,5 @@ NIGHTLY = bool(os.environ.get("IMNM_NIGHTLY"))
 
 
 def count(small: int, nightly: int) -> int:
+    """The number of repetitions that this run can afford."""
     return nightly if NIGHTLY else small

@@ -4,11 +4,12 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from unittest.mock import patch
 
 import httpx
+from pydantic import SecretStr
 
 from cds_service.fhir.queries import QUERIES
 from cds_service.settings.client import Client
@@ -19,18 +20,24 @@ from fhir_mapping.terms import load_tables
 from models.registry import load_model
 from tests.support.charts import clock
 from tests.support.ehr_simulator import BASE, EhrSimulator, entry, matches
+from tests.support.feedback import SECRET
 
 KEYS = tuple(query.key for query in QUERIES)
 TABLES = load_tables()  # read and checked once for all tests, like the model
 _model = cache(load_model)
 SERVICE = "/cds-services/imnm-recurrence"
 ORIGIN = "https://ehr-frontend.example"
+ACCEPTED = {"accepted_by": "the tests", "accepted_on": date(2024, 1, 1)}  # the model, by a client
 
 
 def settings(**client: object) -> Settings:
     """One hospital with the simulator's FHIR base, and the single open client."""
-    hospital = Client(**({"name": "hospital", "fhir_base": BASE, "accept_unknown_status": True} | client))
-    return Settings(client=(hospital, Client(name="open")), cors_origins=(ORIGIN,))
+    given = {"name": "hospital", "fhir_base": BASE, "accept_unknown_status": True} | ACCEPTED | client
+    return Settings(
+        client=(Client(**given), Client(name="open", **ACCEPTED)),
+        cors_origins=(ORIGIN,),
+        card_secret=SecretStr(SECRET),
+    )
 
 
 def call_body(patient_id: str = "p1", **members: object) -> dict:

@@ -19,7 +19,7 @@ import psutil
 
 ROOT = Path(__file__).parents[2]
 _PATIENCE_S = 60  # a start takes 3 s of CPU; a shared machine is slow at times
-OPEN = '[[client]]\nname = "open"\n'
+OPEN = '[[client]]\nname = "open"\naccepted_by = "the tests"\naccepted_on = 2024-01-01\n'
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import pytest
 
 from cds_service.web.store import Store
 from tests.support.needs import need
-from tests.support.serving import ROOT, eventually, free_port, served
+from tests.support.serving import OPEN, ROOT, eventually, free_port, served
 
 HEALTHCHAIN = Path(__file__).parent / "healthchain"
 NEWEST_PYTHON = (3, 13)  # that HealthChain 0.16.1 allows
@@ -57,7 +57,7 @@ def fhir(tmp_path_factory):
 def ours(tmp_path, fhir):
     """The discovery address of our service, and the file in which it keeps feedback: a card dismissed stays away (V8)."""
     file, config = tmp_path / "feedback.sqlite", tmp_path / "service.toml"
-    config.write_text(f'store = "{file}"\n[[client]]\nname = "ehr"\nfhir_base = "{fhir}"\n')
+    config.write_text(f'store = "{file}"\nprefetch = "full"\n{OPEN}fhir_base = "{fhir}"\n')
     with served(config) as service:
         yield f"{service.base}/cds-services", file
 

@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from tests.support.image import ROOT, built_image, kill
+from tests.support.serving import OPEN
 
 pytestmark = pytest.mark.xdist_group("package")  # the image is built once
 DEPLOY = ROOT / "docs" / "deploy"
@@ -139,7 +140,7 @@ def test_the_installed_client_calls_the_installed_service_and_its_feedback_is_st
     port, config = free_port(), image.root / "tmp" / "call.toml"
     with started(image, "imnm-cds", "demo", "--port", free_port()) as demo:
         fhir = next(filter(None, (re.search(r"FHIR server +(\S+)", line) for line in demo.stdout)))[1]
-        config.write_text(f'store = "../data/call.sqlite"\n[[client]]\nname = "demo"\nfhir_base = "{fhir}"\n')
+        config.write_text(f'store = "../data/call.sqlite"\n{OPEN}fhir_base = "{fhir}"\n')
         with started(image, "imnm-cds", "serve", "--port", port, "--config", str(config)) as service:
             base = f"http://127.0.0.1:{port}"
             eventually(f"{base}/ready", service)

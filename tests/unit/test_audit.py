@@ -30,7 +30,7 @@ EVERY_SETTING = [
     CardSettings(show_possible=possible, quiet_low=quiet)
     for possible in (True, False)
     for quiet in (True, False)
-]
+] + [CardSettings(accepted=False)]
 
 
 @cache
@@ -189,6 +189,5 @@ def test_the_operations_page_names_every_event_and_every_field_in_order():
 
 
 def test_the_operations_page_names_every_why():
-    assert sorted(documented("Reasons")) == sorted(
-        {said for said, _ in KINDS} | {"low band", "overridden before"}
-    )
+    others = {"low band", "overridden before", "risk not shown"}
+    assert sorted(documented("Reasons")) == sorted({said for said, _ in KINDS} | others)

@@ -86,12 +86,12 @@ def test_the_settings_are_those_of_a_demonstration(tmp_path):
     )
     *readable, misled = settings.client
     assert [client.fhir_base for client in readable] == [
-        "http://127.0.0.1:8124/fhir",
-        "http://localhost:8080/fhir",
+        ("http://127.0.0.1:8124/fhir",),
+        ("http://localhost:8080/fhir",),
     ]
     assert all(client.accept_unknown_status for client in readable)
     assert all(client.when_eligibility_unknown == "card" for client in settings.client)
-    assert misled.fhir_base == "https://launch.smarthealthit.org/v/r2/fhir"
+    assert misled.fhir_base == ("https://launch.smarthealthit.org/v/r2/fhir",)
     assert misled.use_instead == "http://127.0.0.1:8124/fhir"
     assert settings.cors_origins == ("https://sandbox.cds-hooks.org",)
     assert settings.store == tmp_path / "f.db"

@@ -23,7 +23,9 @@ def test_the_tree_at_the_top_of_the_module_is_the_tree():
     assert drawn() == {leaf.__name__: (leaf.status, leaf.issue, leaf.retry_helps) for leaf in LEAVES}
 
 
-@pytest.mark.parametrize("leaf", LEAVES, ids=lambda leaf: leaf.__name__)
+@pytest.mark.parametrize(
+    "leaf", [leaf for leaf in LEAVES if leaf.status != 401], ids=lambda leaf: leaf.__name__
+)
 def test_every_error_is_an_operation_outcome(leaf):
     error = leaf("what was wrong")
     assert json.loads(error.body()) == {
@@ -31,6 +33,12 @@ def test_every_error_is_an_operation_outcome(leaf):
         "issue": [{"severity": "error", "code": leaf.issue, "diagnostics": "what was wrong"}],
     }
     assert ("Retry-After" in error.headers) is leaf.retry_helps
+
+
+def test_who_is_not_proved_is_told_nothing():
+    error = errors.NotProvedError({"authentication": "exp"})
+    assert (error.status, error.body(), error.headers) == (401, b"", {"WWW-Authenticate": "Bearer"})
+    assert error.audit == {"authentication": "exp"}
 
 
 def test_every_error_says_whose_fault_it_is():

@@ -2,13 +2,23 @@
 
 import json
 from dataclasses import replace
+from random import Random
 from uuid import UUID
 
 import pytest
 
 from cds_service.cards.assessment import EligibilityUnknown
 from cds_service.cards.card_settings import CardSettings
-from cds_service.cards.identity import CALL_BITS, SAID_BITS, USER_BITS, card_of_user, state_of, uuid_of
+from cds_service.cards.identity import (
+    CALL_BITS,
+    CHECK_BITS,
+    SAID_BITS,
+    USER_BITS,
+    card_of_user,
+    issuer_of,
+    state_of,
+    uuid_of,
+)
 from cds_service.commands.explain import caller_for, from_bytes
 from cds_service.demo.patients import chart
 from cds_service.settings.client import Client
@@ -29,8 +39,8 @@ FINDINGS, ADVICE = ASSESSED.findings, ASSESSED.advice
 def parts(assessment=ASSESSED, settings=FOR):
     """What is said, who reads it, the call: the three parts of the UUID, as numbers."""
     bits = f"{UUID(uuid_of(state_of(assessment, settings), settings)).int:0128b}"
-    said, user, call = bits[:48] + bits[52:64], bits[66:96], bits[96:]
-    assert (len(said), len(user), len(call)) == (SAID_BITS, USER_BITS, CALL_BITS)
+    said, user, call, check = bits[:48], bits[52:64] + bits[66:80], bits[80:104], bits[104:]
+    assert [*map(len, (said, user, call, check))] == [SAID_BITS, USER_BITS, CALL_BITS, CHECK_BITS]
     return said, user, call
 
 
@@ -66,7 +76,7 @@ def test_the_card_of_a_user_is_all_but_the_call():
     uuid = uuid_of(state_of(ASSESSED, FOR), FOR)
     again = replace(FOR, instance="another")
     assert card_of_user(uuid) == card_of_user(uuid_of(state_of(ASSESSED, again), again))
-    assert card_of_user(uuid) == uuid[:28]
+    assert card_of_user(uuid) == uuid[:25]
     assert 4 * len(card_of_user(uuid).replace("-", "")) == SAID_BITS + USER_BITS + 4 + 2
 
 
@@ -131,3 +141,28 @@ def test_what_is_said_is_another_card_of_another(name):
 def test_an_eligibility_that_is_not_known_is_another_card_than_any_band():
     unknown = replace(ASSESSED, outcome=EligibilityUnknown({}), advice=None)
     assert parts()[0] != parts(unknown)[0]
+
+
+class TestTheCheck:
+    CLIENTS = tuple(replace(FOR, client=name) for name in ("a", "b", "c"))
+
+    @pytest.mark.parametrize("each", CLIENTS, ids=lambda each: each.client)
+    def test_names_the_client_whose_card_it_is(self, each):
+        for number in range(100):
+            uuid = uuid_of([number], replace(each, instance=str(number), user=f"Practitioner/{number}"))
+            assert issuer_of(uuid, self.CLIENTS) == each.client
+            assert issuer_of(uuid, [other for other in self.CLIENTS if other != each]) == ""
+            assert issuer_of(uuid, [replace(each, secret=b"another")]) == ""
+
+    def test_covers_every_bit(self):
+        number = UUID(uuid_of(["state"], self.CLIENTS[0])).int
+        changed = [str(UUID(int=number ^ 1 << bit)) for bit in range(128)]
+        assert [issuer_of(uuid, self.CLIENTS) for uuid in changed] == [""] * 128
+
+    def test_lets_none_of_many_invented_uuids_pass(self):
+        random = Random(12)
+        invented = (
+            str(UUID(int=random.getrandbits(122) & ~(15 << 76) & ~(3 << 62) | 8 << 76 | 2 << 62))
+            for _ in range(3150)
+        )
+        assert [uuid for uuid in invented if issuer_of(uuid, self.CLIENTS)] == []

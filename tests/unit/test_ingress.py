@@ -138,7 +138,7 @@ class TestReceiving:
         await asyncio.sleep(0.03)
         assert await collected(receiving, chunks(b"a")) == b"a"
         with pytest.raises(TooSlowError):
-            await slow[0]
+            await asyncio.wait_for(slow[0], 2)
         assert not slow[1].done()
         slow[1].cancel()
 
@@ -148,7 +148,7 @@ class TestReceiving:
         await asyncio.sleep(0)
         assert await collected(receiving, chunks(b"a")) == b"a"
         with pytest.raises(TooSlowError):
-            await slow
+            await asyncio.wait_for(slow, 2)
 
     async def test_ends_none_that_moves_on(self):
         receiving = Receiving(Limits(bodies=2))
@@ -159,7 +159,7 @@ class TestReceiving:
         assert await collected(receiving, chunks(b"a")) == b"a"
         assert len(await moving) == 160_000
         with pytest.raises(TooSlowError):
-            await drops
+            await asyncio.wait_for(drops, 2)
 
     async def test_holds_so_many_bytes_and_no_more(self):
         receiving = Receiving(Limits(bodies_bytes=100))
@@ -172,7 +172,7 @@ class TestReceiving:
         await asyncio.sleep(0.03)
         assert len(await collected(receiving, chunks(b"y" * 50))) == 50
         with pytest.raises(TooSlowError):
-            await slow
+            await asyncio.wait_for(slow, 2)
 
     async def test_refuses_where_all_move_on(self, monkeypatch):
         monkeypatch.setattr(module, "_TRIES", 0)

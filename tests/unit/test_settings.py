@@ -27,7 +27,7 @@ def test_the_documented_example_is_a_configuration(tmp_path):
     file = tmp_path / "imnm.toml"
     file.write_text(DOCUMENTED.split("```toml\n")[1].split("```")[0])
     (client,) = load_settings(file).client
-    assert client.fhir_base == "https://fhir.hospital.example/r4"
+    assert client.fhir_base == ("https://fhir.hospital.example/r4",)
     assert client.site_map == tmp_path / "hospital-codes.csv"
     assert client.order_codes["ck"].code == "LAB-17"
 
@@ -52,13 +52,16 @@ def test_the_environment_wins_over_the_file(tmp_path, monkeypatch):
         ("client = 1", "client: "),
         ("[[client]]", "client[0].name: is missing"),
         ('[[client]]\nname = "a\\n"', "client[0].name: "),
-        ('[[client]]\nname = "a"\nfhir_base = "ftp://x"', "client[0].fhir_base: must be an absolute"),
-        ('[[client]]\nname = "a"\nfhir_base = "https://u:p@x/"', "client[0].fhir_base: must be an absolute"),
+        ('[[client]]\nname = "a"\nfhir_base = "ftp://x"', "client[0].fhir_base[0]: must be an absolute"),
+        (
+            '[[client]]\nname = "a"\nfhir_base = "https://u:p@x/"',
+            "client[0].fhir_base[0]: must be an absolute",
+        ),
         (
             '[[client]]\nname = "a"\nfhir_base = "https://x/?q"',
-            "client[0].fhir_base: must be an address without",
+            "client[0].fhir_base[0]: must be an address without",
         ),
-        ('[[client]]\nname = "a"\nfhir_base = "https://x:y/"', "client[0].fhir_base: "),
+        ('[[client]]\nname = "a"\nfhir_base = "https://x:y/"', "client[0].fhir_base[0]: "),
         ('[[client]]\nname = "a"\nfhir_version = "DSTU2"', "client[0].fhir_version: "),
         ('[[client]]\nname = "a"\ntime_zone = "Mars/X"', "client[0].time_zone: unknown time zone"),
         ('[[client]]\nname = "a"\ntime_zone = "../x"', "client[0].time_zone: unknown time zone"),
@@ -147,7 +150,7 @@ def test_settings_do_not_change():
 
 
 def test_a_base_loses_its_trailing_slash():
-    assert Client(name="a", fhir_base=f"{BASE}//").fhir_base == BASE
+    assert Client(name="a", fhir_base=f"{BASE}//").fhir_base == (BASE,)
 
 
 def test_a_wildcard_is_an_origin_of_its_own():

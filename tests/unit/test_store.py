@@ -13,11 +13,11 @@ from datetime import timedelta, timezone
 
 import pytest
 
-from cds_service.errors import StoreError
+from cds_service.errors import QuotaError, StoreError
 from cds_service.settings.service import SettingsError
-from cds_service.web.store import _OVERRIDDEN, Feedback, Store
+from cds_service.web.store import _OVERRIDDEN, Feedback, Keeping, Store
 from tests.support.charts import AS_OF, clock
-from tests.support.feedback import SYSTEM, numbered
+from tests.support.feedback import SYSTEM, invented
 
 WAIT = 0.3
 
@@ -44,7 +44,7 @@ def in_use(path, wait=WAIT):
 def item(number=0, **members):
     said = {
         "service": "imnm-recurrence",
-        "card": numbered(number),
+        "card": invented(number),
         "outcome": "overridden",
         "at": AS_OF + timedelta(minutes=number),
         "reasons": ((SYSTEM, "action-completed"), ("", "other")),
@@ -74,10 +74,10 @@ class TestOnce:
         "other",
         [
             {"service": "other"},
-            {"card": numbered(9)},
+            {"card": invented(9)},
             {"outcome": "accepted"},
             {"at": AS_OF + timedelta(microseconds=1)},
-            {"suggestions": (numbered(1),)},
+            {"suggestions": (invented(1),)},
             {"reasons": ()},
             {"reasons": (("", "other"),)},
             {"commented": False},
@@ -91,7 +91,7 @@ class TestOnce:
     def test_what_was_stored_comes_back_as_it_was_oldest_first(self, path):
         items = [
             item(2),
-            item(0, suggestions=(numbered(1), numbered(2))),
+            item(0, suggestions=(invented(1), invented(2))),
             item(1, outcome="accepted", reasons=()),
         ]
         with opened(path) as store:
@@ -116,7 +116,7 @@ class TestAllOrNothing:
     def test_a_process_that_ends_in_the_middle_leaves_nothing(self, path):
         with in_use(path) as store, closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            other.execute("INSERT INTO feedback VALUES ('d', 's', 'c', 'o', 'a', '[]', '[]', 0, 'r')")
+            other.execute("INSERT INTO feedback VALUES ('d', 's', 'c', 'o', 'a', '[]', '[]', 0, 'r', 'n')")
             other.close()
             assert list(store.all()) == []
 
@@ -190,7 +190,7 @@ class TestTheFile:
             (synchronous,) = store._connection.execute("PRAGMA synchronous").fetchone()
         assert (journal, synchronous) == ("wal", 2)  # FULL
 
-    @pytest.mark.parametrize("version", [3, -1, 7])
+    @pytest.mark.parametrize("version", [4, -1, 7])
     def test_of_another_version_is_refused(self, path, version):
         with closing(sqlite3.connect(path)) as other:
             other.execute(f"PRAGMA user_version = {version}")
@@ -199,7 +199,7 @@ class TestTheFile:
     def test_that_became_one_of_another_version_is_an_error_of_the_store(self, path):
         with opened(path) as store:
             with closing(sqlite3.connect(path)) as other:
-                other.execute("PRAGMA user_version = 3")
+                other.execute("PRAGMA user_version = 4")
             store.close()
             with pytest.raises(StoreError):
                 store.add([item()])
@@ -240,7 +240,7 @@ class TestWhatWasOverridden:
 
     REASONS = frozenset({(SYSTEM, "action-completed"), (SYSTEM, "cds-not-applicable")})
     SINCE = AS_OF - timedelta(days=90)
-    BEGINNING = numbered(7)[:28]
+    BEGINNING = invented(7)[:28]
 
     def asked(self, store, beginning=BEGINNING, until=AS_OF):
         return store.overridden(beginning, self.REASONS, self.SINCE, until)
@@ -248,13 +248,13 @@ class TestWhatWasOverridden:
     @pytest.mark.parametrize("call", [0, 7, 0xFFFFFFFF])
     def test_is_found_whatever_the_call(self, path, call):
         with opened(path) as store:
-            store.add([item(card=numbered(call), at=AS_OF)])
+            store.add([item(card=invented(call), at=AS_OF)])
             assert self.asked(store)
 
     @pytest.mark.parametrize("number", [1 << 32, 5 << 40, 2**61])
     def test_is_not_found_of_another_user_or_card(self, path, number):
         with opened(path) as store:
-            store.add([item(card=numbered(number), at=AS_OF)])
+            store.add([item(card=invented(number), at=AS_OF)])
             assert not self.asked(store)
 
     @pytest.mark.parametrize(
@@ -329,41 +329,58 @@ class TestWhatWasOverridden:
             assert "feedback_of_card" in str(plan.fetchall())
 
 
-VERSION_1 = """
+VERSION_1 = (
+    """
 CREATE TABLE feedback (
     digest BLOB PRIMARY KEY, service TEXT NOT NULL, card TEXT NOT NULL, outcome TEXT NOT NULL, at TEXT NOT NULL,
     suggestions TEXT NOT NULL, reasons TEXT NOT NULL, commented INTEGER NOT NULL, received TEXT NOT NULL
 ) WITHOUT ROWID
-"""
+""",
+)
+VERSION_2 = (*VERSION_1, "CREATE INDEX feedback_of_card ON feedback (card)")
+OLD = {1: VERSION_1, 2: VERSION_2}
 
 
-def written_by_version_1(path, items):
-    """Make a file as the version before the index left it."""
+def written_by(version, path, items):
+    """Make a file as an earlier version left it, by the SQL of that version."""
     with closing(Store(path.with_name("new"), WAIT, clock)) as new:
         new.add(items)
         rows = new._connection.execute("SELECT * FROM feedback").fetchall()
     with closing(sqlite3.connect(path, isolation_level=None)) as old:
         old.execute("PRAGMA journal_mode = WAL")
-        old.execute(VERSION_1)
-        old.executemany("INSERT INTO feedback VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-        old.execute("PRAGMA user_version = 1")
+        for step in OLD[version]:
+            old.execute(step)
+        old.executemany("INSERT INTO feedback VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [row[:9] for row in rows])
+        old.execute(f"PRAGMA user_version = {version}")
 
 
-class TestAFileOfVersion1:
+def schema(path):
+    with closing(sqlite3.connect(path)) as file:
+        tables = [row[0] for row in file.execute("SELECT name FROM sqlite_master ORDER BY name")]
+        columns = {name: file.execute(f"PRAGMA table_info({name})").fetchall() for name in tables}
+        return columns, file.execute("PRAGMA user_version").fetchone()
+
+
+@pytest.mark.parametrize("version", OLD)
+class TestAFileOfAnEarlierVersion:
     ITEMS = tuple(item(number) for number in range(50))
 
-    def test_is_taken_over_without_loss(self, path):
-        written_by_version_1(path, self.ITEMS)
+    def test_is_taken_over_without_loss(self, path, version):
+        written_by(version, path, self.ITEMS)
         with opened(path) as store:
             assert list(store.all()) == list(self.ITEMS)
             assert store.add(self.ITEMS) == 0
-            (version,) = store._connection.execute("PRAGMA user_version").fetchone()
-            indices = store._connection.execute("PRAGMA index_list(feedback)").fetchall()
-        assert version == 2
-        assert "feedback_of_card" in str(indices)
+            assert store.take(b"token", int(AS_OF.timestamp()) + 9)
 
-    def test_is_taken_over_by_several_at_the_same_moment(self, path):
-        written_by_version_1(path, self.ITEMS)
+    def test_becomes_like_one_that_is_new(self, path, version):
+        written_by(version, path, self.ITEMS)
+        new = path.with_name("another")
+        with opened(path), in_use(new):
+            assert schema(path) == schema(new)
+            assert schema(path)[1] == (3,)
+
+    def test_is_taken_over_by_several_at_the_same_moment(self, path, version):
+        written_by(version, path, self.ITEMS)
         together = threading.Barrier(8)
 
         def take(number):
@@ -376,8 +393,8 @@ class TestAFileOfVersion1:
         with opened(path) as store:
             assert len(list(store.all())) == 58
 
-    def test_that_another_process_holds_is_refused_in_one_line(self, path):
-        written_by_version_1(path, self.ITEMS)
+    def test_that_another_process_holds_is_refused_in_one_line(self, path, version):
+        written_by(version, path, self.ITEMS)
         with closing(_locked(path)):
             assert refusal(path) == f"store: {path} cannot be used: database is locked"
         with opened(path) as store:
@@ -413,3 +430,101 @@ def test_the_file_is_made_at_the_first_use_so_that_a_check_by_root_leaves_none(p
         assert not path.exists()
         store.add([item()])
         assert path.exists()
+
+
+class TestATokenIsTakenOnce:
+    NOW = int(AS_OF.timestamp())
+
+    def taken(self, path):
+        with closing(sqlite3.connect(path)) as file:
+            return file.execute("SELECT count(*) FROM token").fetchone()[0]
+
+    def test_by_one_store_and_after_it_was_opened_again(self, path):
+        for new in (True, False, False):
+            with opened(path) as store:
+                assert store.take(b"one", self.NOW + 60) is new
+                assert store.take(b"one", self.NOW + 60) is False
+
+    def test_by_many_threads_of_two_stores(self, path):
+        with opened(path, 20) as one, opened(path, 20) as two, ThreadPoolExecutor(8) as pool:
+            takes = [
+                pool.submit(store.take, bytes([number]), self.NOW + 60)
+                for number in range(10)
+                for store in (one, two) * 10
+            ]
+            assert sum(take.result() for take in takes) == 10
+
+    def test_and_is_remembered_until_its_time_and_not_longer(self, path):
+        with opened(path) as store:
+            store.take(b"over", self.NOW - 1)
+            store.take(b"not yet", self.NOW)
+            store.take(b"later", self.NOW + 1)
+            assert self.taken(path) == 2
+
+    def test_a_write_deletes_a_bounded_number_of_old_ones(self, path):
+        with in_use(path) as store:
+            with closing(sqlite3.connect(path)) as file, file:
+                old = [(number.to_bytes(4), 1) for number in range(1200)]
+                file.executemany("INSERT INTO token VALUES (?, ?)", old)
+            counts = []
+            for number in range(3):
+                store.take(bytes([number]), self.NOW + 60)
+                counts.append(self.taken(path))
+            assert counts == [701, 202, 3]
+
+    def test_where_the_file_is_locked_nothing_is_taken(self, path):
+        with in_use(path) as store:
+            with closing(_locked(path)), pytest.raises(StoreError, match="could not be checked"):
+                store.take(b"one", self.NOW + 60)
+            assert store.take(b"one", self.NOW + 60)
+
+
+class TestWhatAClientMaySend:
+    def kept(self, path, now=AS_OF, a_day=5, days=10):
+        keeping = {"a": Keeping(a_day, days), "b": Keeping(100, 30)}
+        return closing(Store(path, WAIT, lambda: now, keeping))
+
+    def of(self, client, *numbers):
+        return [item(number, client=client) for number in numbers]
+
+    def test_is_bounded_by_the_day_and_what_is_beyond_is_refused_whole(self, path):
+        with self.kept(path) as store:
+            assert store.add(self.of("a", 1, 2, 3)) == 3
+            with pytest.raises(QuotaError):
+                store.add(self.of("a", 4, 5, 6))
+            assert store.add(self.of("a", 4, 5)) == 2
+            assert store.add(self.of("a", 1, 2, 3, 4, 5)) == 0  # the same again is always acknowledged
+            assert len(list(store.all())) == 5
+
+    def test_is_bounded_for_each_apart(self, path):
+        with self.kept(path) as store:
+            store.add(self.of("a", *range(5)))
+            assert store.add(self.of("b", *range(10, 40))) == 30
+            with pytest.raises(QuotaError):
+                store.add(self.of("a", 50))
+
+    def test_is_free_again_a_day_later(self, path):
+        with self.kept(path) as store:
+            store.add(self.of("a", *range(5)))
+        with self.kept(path, AS_OF + timedelta(hours=23, minutes=59)) as store, pytest.raises(QuotaError):
+            store.add(self.of("a", 9))
+        with self.kept(path, AS_OF + timedelta(days=1)) as store:
+            assert store.add(self.of("a", 9)) == 1
+
+    def test_is_deleted_when_its_time_is_over_whoever_sends_next(self, path):
+        with self.kept(path) as store:
+            store.add([*self.of("a", 1), *self.of("b", 2), *self.of("", 3)])
+        for days, left in ((10, 4), (11, 4), (31, 3)):  # the one that asks is stored too
+            with self.kept(path, AS_OF + timedelta(days=days)) as store:
+                store.add(self.of("b", 100 + days))
+                assert len(list(store.all())) == left
+
+    def test_is_deleted_some_rows_at_a_time(self, path):
+        with self.kept(path, a_day=5000) as store:
+            store.add(self.of("a", *range(1200)))
+        with self.kept(path, AS_OF + timedelta(days=11), a_day=5000) as store:
+            counts = []
+            for number in range(3):
+                store.add(self.of("b", 5000 + number))
+                counts.append(len(list(store.all())))
+        assert counts == [701, 202, 3]

@@ -1,0 +1,22 @@
+"""A token is used once, by whichever worker it reaches first: what the store remembers of it is a digest and an age."""
+
+from functools import partial
+
+from cds_service.errors import NotProvedError
+from cds_service.security.tokens import Pass
+from cds_service.web.store import Store
+
+
+async def use_once(once: Pass | None, store: Store | None, deadline: float) -> None:
+    """Take the token of a call, if it has one, until `deadline` (loop time, s).
+
+    Raises NotProvedError for a token that was taken before, StoreError where that cannot be known.
+    """
+    if once and store:  # start-up refuses tokens without a store
+        await store.aside(partial(take, once, store), deadline)
+
+
+def take(once: Pass | None, store: Store) -> None:
+    """Do the same where one is in the thread of the store already."""
+    if once and not store.take(once.digest, once.until):
+        raise NotProvedError({"authentication": "used before"})
