@@ -97,7 +97,7 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
         )
         memory = await recall(assessment, settings, parts.store, parts.limits.memory_seconds)
         cards = [] if refusal or memory == "overridden" else render(assessment, settings)
-        call.audit.update(recalled(memory) | shown(cards))
+        call.audit.update({**recalled(memory), **shown(cards)})
         return {"cards": cards if is_shown else []}
 
 

@@ -46,7 +46,7 @@ REFUSED = {
     "a model that is none": (f'model = "none"\n{OPEN}', [], {}, "none"),
     "a store in no folder": (f'store = "no/folder/x.sqlite"\n{OPEN}', [], {}, "store: "),
     "every origin with a client that proves itself": (
-        f'cors_origins = ["*"]\nstore = "x.sqlite"\npublic_url = "https://cds.example"\n{HOSPITAL}{PROOF}', [], {}, 'cors_origins: "*" does not go with',
+        f'cors_origins = ["*"]\nstore = "x.sqlite"\npublic_url = "https://cds.example"\n{HOSPITAL}{PROOF}', [], {}, 'auth = "jwt" needs cors_origins by name',
     ),
     "two clients of one name": (f"{HOSPITAL}{HOSPITAL}", [], {}, "the same name"),
 }  # fmt: skip
