@@ -36,6 +36,8 @@ def service(tmp_path_factory):
     config = tmp_path_factory.mktemp("events") / "imnm.toml"
     config.write_text(f'store = "feedback.sqlite"\n{OPEN}')
     with served(config, environment={"IMNM_CDS_AUDIT_SECRET": "a secret of the test"}) as running:
+        eventually(lambda: lines(running), "the event of the first probe is there")
+        time.sleep(0.2)
         yield running
 
 
