@@ -62,11 +62,19 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8080,
     workers: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = 1,
+    certfile: Annotated[Path | None, typer.Option(help="Certificate chain in PEM, for TLS.")] = None,
+    keyfile: Annotated[Path | None, typer.Option(help="Its private key in PEM.")] = None,
+    allow_unproved_callers: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unproved-callers", help="Also listen beyond loopback for clients without auth."
+        ),
+    ] = False,
 ) -> None:
     """Serve CDS Hooks until stopped. SIGHUP reads the configuration anew."""
-    from cds_service.web.serving import run
+    from cds_service.web.serving import Address, run
 
-    run(config, host, port, workers)
+    run(config, Address(host, port, certfile, keyfile, allow_unproved_callers), workers)
 
 
 @app.command()

@@ -10,7 +10,8 @@ ServiceError
 │   ├── TooSlowError              408  timeout        the body did not arrive in time                   retry helps
 │   ├── QuotaError                429  throttled      more feedback in a day than the client may send    retry helps
 │   ├── BodyTooLargeError         413  too-long
-│   └── UnsupportedBodyError      415  not-supported  not JSON in UTF-8, or compressed
+│   ├── UnsupportedBodyError      415  not-supported  not JSON in UTF-8, or compressed
+│   └── MisdirectedError          421  forbidden      Host is not one of ours
 ├── EhrError                      the request is fine, the record cannot be had
 │   ├── EligibilityUnknownError   412  incomplete     Patient, Conditions or antibodies unread          retry helps
 │   └── OtherVersionError         412  not-supported  FHIR of a version that this client does not have
@@ -124,6 +125,12 @@ class UnsupportedBodyError(CallerError):
     """Not JSON in UTF-8, or compressed."""
 
     status, issue = 415, "not-supported"
+
+
+class MisdirectedError(CallerError):
+    """`Host` is not one of the names under which the service is called."""
+
+    status, issue = 421, "forbidden"
 
 
 class EhrError(ServiceError):

@@ -4,6 +4,7 @@ A field is a count, a duration or a word of ours; text of a request or a record 
 address of a FHIR server that was refused. One event is one JSON object on one line.
 """
 
+import ipaddress
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +13,7 @@ from enum import Enum
 from typing import Any
 
 Writer = Callable[[str], None]
+Watcher = Callable[[Mapping[str, object]], None]
 _Check = Callable[[Any], Any]
 
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ .:,/()+-]{0,79}")
@@ -23,6 +25,7 @@ _ADDRESS = re.compile(
     r"(?:[?#;][^@]*)?"
 )
 _ADDRESS_CHARACTERS, _MOST_ADDRESSES = 120, 20  # a caller decides how often they are logged
+_DIGEST = re.compile(r"[0-9a-f]{16}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Why a resource did not count (clinical rules 1). A status is its own reason, so the codes of FHIR stand here too.
 # fmt: off
@@ -44,6 +47,18 @@ def _word(value: str) -> str:
 
 def _uuid(value: str) -> str:
     return value if _UUID.fullmatch(value) else _OTHER
+
+
+def _digest(value: str) -> str:
+    return value if _DIGEST.fullmatch(value) else _OTHER
+
+
+def _peer(value: str) -> str:
+    """The address of a machine; a proxy hands on what it was told, so it is looked at."""
+    try:
+        return str(ipaddress.ip_address(value.partition("%")[0]))
+    except ValueError:
+        return _OTHER
 
 
 def _address(value: str) -> str:
@@ -76,6 +91,19 @@ def _words(value: Mapping[str, str]) -> dict[str, str]:
     return {_word(name): _word(word) for name, word in value.items()}
 
 
+# What every request says at its end, whatever it was.
+_EXCHANGE: Mapping[str, _Check] = {
+    "peer": _peer,
+    "status": _count,  # 0: the caller left before it had the answer
+    "outcome": _word,
+    "body_bytes": _count,
+    "answer_bytes": _count,
+    "milliseconds": _milliseconds,  # from the first byte of the request
+    "error": _word,  # of a crash: its kind, never its message
+    "place": _word,  # file and line
+}
+
+
 class Event(Enum):
     """What can be said, and which fields belong to it."""
 
@@ -84,13 +112,16 @@ class Event(Enum):
 
     STARTED = ("started", {"clients": _count, "services": _count, "model": _word, "rules": _word})
     STOPPED = ("stopped", dict[str, _Check]())
-    CRASHED = ("crashed", {"error": _word, "place": _word})
+    CROWDED = ("crowded", {"connections": _count, "ended": _count})
+    REQUEST = ("request", {"method": _word, "target": _word, **_EXCHANGE})
     HOOK_CALL = (
         "hook-call",
         {
             "service": _word,
             "client": _word,
             "mode": _word,  # live | silent | pilot | off
+            "requester": _digest,
+            "patient": _digest,
             "shown": _word,  # yes | no: in a pilot, whether this user takes part
             "accepted": _word,  # yes | no: whether somebody at the client accepted the model
             "accepted_on": _word,  # the day of it; never who
@@ -111,11 +142,10 @@ class Event(Enum):
             "authentication": _word,  # none | jwt | why the caller was not proved
             "key": _word,  # digest of the kid that a token names
             "token": _word,  # used | unused | ignored | none
-            "body_bytes": _count,
             "fhir_requests": _count,
             "fhir_bytes": _count,
             "fhir_warnings": _count,
-            "milliseconds": _milliseconds,
+            **_EXCHANGE,
         },
     )
     FEEDBACK = (
@@ -123,14 +153,13 @@ class Event(Enum):
         {
             "service": _word,
             "status": _count,
-            "outcome": _word,  # stored | refused
+            "outcome": _word,  # stored | refused | crashed
             "items": _count,
             "stored": _count,  # items that were new
             "refused": _count,  # items on cards that we did not issue
             "authentication": _word,  # as above
             "key": _word,
-            "body_bytes": _count,
-            "milliseconds": _milliseconds,
+            **_EXCHANGE,
         },
     )
 
@@ -140,11 +169,20 @@ class Event(Enum):
 
 
 class Events:
-    """Writes events to one place, each with the time at which it happened (UTC)."""
+    """Writes events to one place, each with the time at which it happened (UTC).
 
-    def __init__(self, write: Writer, clock: Callable[[], datetime]) -> None:
+    `watch` hears of each event as well.
+    """
+
+    def __init__(
+        self,
+        write: Writer,
+        clock: Callable[[], datetime],
+        watch: Watcher | None = None,
+    ) -> None:
         self._write = write
         self._clock = clock
+        self._watch = watch
 
     def emit(self, event: Event, **fields: object) -> None:
         """Write one event; raises TypeError for a field that does not belong to it."""
@@ -156,4 +194,6 @@ class Events:
             if name not in event.fields:
                 raise TypeError(f"{event.label} has no field {name}")
             line[name] = event.fields[name](value)
+        if self._watch:
+            self._watch(line)
         self._write(json.dumps(line))

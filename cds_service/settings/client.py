@@ -27,7 +27,11 @@ from models.inputs import PartName
 
 ACCEPTED_BY_AT_MOST = 120  # characters: a name and a role
 
-PLAIN = {"extra_forbidden": "there is no such setting", "missing": "is missing"}
+PLAIN = {
+    "extra_forbidden": "there is no such setting",
+    "missing": "is missing",
+    "too_short": "names none: leave it out, or name one",
+}
 """What pydantic says in its own words, in ours."""
 
 

@@ -28,6 +28,23 @@ class Limits:
     url_characters: int = 1500  # proxies cut at 2,000 and more; longer queries go by POST _search
     retry_seconds: float = 0.5  # the longest Retry-After that is worth waiting for
     parallel_calls: int = 100  # hook calls at once in one process; beyond it 503
+    head_bytes: int = 32 * 1024  # request line and headers; a token has 16 kB at most
+    head_seconds: float = (
+        5.0  # from the first byte of a request to the end of its head; over a mobile line 1 s
+    )
+    idle_seconds: float = 5.0  # a connection without a request, at its start and between two
+    surplus_bytes: int = 1024 * 1024  # of a body that go on arriving after its answer
+    surplus_seconds: float = 2.0  # for the same
+    send_seconds: float = 10.0  # in which a caller must read something of an answer
+    client_connections: int = 1000  # of callers, in one process; 20 kB each
+    peer_connections: int = 500  # of these, from one address: a hospital behind one proxy has some 50
+    bodies: int = 256  # that are being received at once in one process
+    bodies_bytes: int = 128 * 1024 * 1024  # of these together; 8 of the largest
+    lag_seconds: float = (
+        0.05  # how late the event loop may be, on average of some 0.2 s, before calls are refused
+    )
+    start_seconds: float = 0.4  # that a call may wait for its start, by what those before it took
+    calls_when_late: int = 8  # so many go on even then: a single large chart is no overload
     client_calls: int = 40  # of these for one client: two hospitals whose servers hang leave 20 to the others
     connections: int = (
         100  # sockets to each FHIR server of a client in one process, beside those for a second try

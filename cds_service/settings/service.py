@@ -3,14 +3,15 @@
 Every setting is described in `docs/configuration.md`; a test fails for one that is not.
 """
 
+import ipaddress
 import os
 import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableVariableError
 
@@ -23,6 +24,33 @@ ENVIRONMENT_PREFIX = "IMNM_CDS_"
 SECRET_AT_LEAST = 16  # characters
 
 
+_NO_SETTING = frozenset({"FHIR_TOKEN"})  # read by `check --connect` alone
+
+
+def _secret(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value().strip()) < SECRET_AT_LEAST:
+        raise ValueError(f"must have at least {SECRET_AT_LEAST} characters, blanks around them not counted")
+    return value
+
+
+def _host_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]+\]", value):
+        raise ValueError("must be a host name without port, like cds.hospital.example")
+    return value.lower()
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError:
+        raise ValueError("must be the address of a proxy, or a network like 10.1.2.0/24") from None
+
+
+Secret = Annotated[SecretStr, AfterValidator(_secret)]
+HostName = Annotated[str, AfterValidator(_host_name)]
+Network = Annotated[str, AfterValidator(_network)]
+
+
 class SettingsError(ValueError):
     """The configuration cannot be used; the message is one line that names the file and the key."""
 
@@ -33,13 +61,19 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=ENVIRONMENT_PREFIX)
 
     cors_origins: tuple[Origin, ...] = ()
-    services: tuple[str, ...] | None = None
+    services: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     prefetch: Literal["lean", "full"] = "lean"
     public_url: SecureUrl | None = None
     client: tuple[Client, ...] = ()
     model: Path = Field(default_factory=default_folder)
     store: Path | None = None
-    card_secret: SecretStr | None = Field(default=None, min_length=SECRET_AT_LEAST)
+    card_secret: Secret | None = None
+    audit_secret: Secret | None = None
+    hosts: tuple[HostName, ...] = ()
+    trusted_proxies: tuple[Network, ...] = ()
+    when_events_are_lost: Literal["drop-and-count", "refuse"] = "drop-and-count"
+    metrics_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    metrics_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
 
     @classmethod
     def settings_customise_sources(
@@ -90,10 +124,11 @@ class Settings(BaseSettings):
 def load_settings(file: Path | None = None) -> Settings:
     """Read the settings from `file` (none: defaults) and the environment; raises SettingsError in one line."""
     values = _read(file) if file else {}
-    if "card_secret" in values:
+    for secret in {"card_secret", "audit_secret"} & values.keys():
         raise SettingsError(
-            f"{file}: card_secret: belongs in the environment, as {ENVIRONMENT_PREFIX}CARD_SECRET"
+            f"{file}: {secret}: belongs in the environment, as {ENVIRONMENT_PREFIX}{secret.upper()}"
         )
+    _check_variables()
     try:
         settings = Settings(**values)
     except ValidationError as error:
@@ -101,6 +136,17 @@ def load_settings(file: Path | None = None) -> Settings:
     except UnreadableVariableError as error:
         raise SettingsError(f"environment: {error}") from None
     return settings
+
+
+def _check_variables() -> None:
+    """Refuse a variable that would set nothing: a slip in its name would leave a default in force."""
+    known = {name.upper() for name in Settings.model_fields} | _NO_SETTING
+    for name in sorted(os.environ):
+        if (
+            name.upper().startswith(ENVIRONMENT_PREFIX)
+            and name.upper()[len(ENVIRONMENT_PREFIX) :] not in known
+        ):
+            raise SettingsError(f"environment {name}: there is no such setting")
 
 
 def _read(file: Path) -> dict[str, Any]:

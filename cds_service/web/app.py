@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -19,7 +19,7 @@ from starlette.routing import Route
 import cds_service.neighbours  # noqa: F401 - refuses a foreign fhir_mapping or models
 from cds_service.cards.orders import check_suggestions
 from cds_service.errors import BusyError, NoSuchServiceError
-from cds_service.events import Event, Events, Writer
+from cds_service.events import Event, Events, Watcher, Writer
 from cds_service.fhir.client import Transport, connect, fetch
 from cds_service.security.clients import callers, registered
 from cds_service.settings.limits import Limits
@@ -29,13 +29,21 @@ from cds_service.web.discovery import check_discovery, discovery_file, enabled, 
 from cds_service.web.edge import Edge, as_response, refuse
 from cds_service.web.feedback import take
 from cds_service.web.hooks import HOOKS, Hook
+from cds_service.web.ingress.arrival import RequestRecord
+from cds_service.web.ingress.door import Door
+from cds_service.web.ingress.event_queue import EventQueue
+from cds_service.web.ingress.load import Load
+from cds_service.web.ingress.receiving import Receiving
 from cds_service.web.pipeline import Call, Parts, cards_of
 from cds_service.web.store import Keeping, Store
 from fhir_mapping.rules import VERSION
 from fhir_mapping.terms import load_tables
 from models.registry import load_model
 
+_FLUSH_S = 1.0  # for the last events, if their reader is slow
+
 Endpoint = Callable[[Request], Awaitable[Response]]
+Received = Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]]
 
 
 def utc_now() -> datetime:
@@ -54,13 +62,14 @@ def create_app(
     clock: Callable[[], datetime] = utc_now,
     transport: Transport | None = None,
     write: Writer = write_line,
+    watch: Watcher | None = None,
     limits: Limits | None = None,
     timer: Callable[[], float] = time.monotonic,
 ) -> FastAPI:
     """Build the service, and refuse to if anything it stands on is wrong.
 
-    `clock` gives the moment of a call (UTC), `transport` stands in for the network, `write` takes one event a line;
-    `timer` gives the age of key sets (s) and never goes back.
+    `clock` gives the moment of a call (UTC), `transport` stands in for the network, `write` takes one event a line,
+    `watch` every event beside it; `timer` gives the age of key sets (s) and never goes back.
     Raises SettingsError, TableError, ModelError or DiscoveryError, each one line that says what to do.
     """
     tables = load_tables()
@@ -81,17 +90,35 @@ def create_app(
     }
     fetches = {name: partial(fetch, connection) for name, connection in connections.items()}
     services = [service["id"] for service in discovery["services"]]
+    queue = write if isinstance(write, EventQueue) else None
     parts = Parts(
         limits=limits,
         registered=registered(settings, known, services, fetches, timer, limits, secret),
         connections=connections,
         model=model,
         clock=clock,
-        events=Events(write, clock),
+        events=Events(write, clock, watch),
         turns=asyncio.Semaphore(limits.parallel_calls),
         store=_store(settings, limits, clock),
+        audit_secret=settings.audit_secret.get_secret_value().encode() if settings.audit_secret else b"",
     )
-    return _application(parts, discovery, settings)
+    receiving = Receiving(limits)
+    load, door = Load(limits, receiving), Door(limits, parts.events, settings.trusted_proxies)
+    app = _application(
+        parts,
+        discovery,
+        lambda chunks: load.paced(receiving.through(chunks)),
+        _lifespan(parts, (len(settings.client), len(services)), load, door, queue),
+    )
+    app.add_middleware(
+        Edge,
+        events=parts.events,
+        load=load,
+        origins=settings.cors_origins,
+        hosts=settings.hosts,
+        must_write=queue if settings.when_events_are_lost == "refuse" else None,
+    )
+    return app
 
 
 def _store(settings: Settings, limits: Limits, clock: Callable[[], datetime]) -> Store | None:
@@ -103,50 +130,72 @@ def _store(settings: Settings, limits: Limits, clock: Callable[[], datetime]) ->
     return Store(settings.store, limits.store_seconds, clock, keeping)
 
 
-def _application(parts: Parts, discovery: Mapping[str, Any], settings: Settings) -> FastAPI:
-    ready = asyncio.Event()
+def _lifespan(
+    parts: Parts, sizes: tuple[int, int], load: Load, door: Door, queue: EventQueue | None
+) -> Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, object]]]:
+    """Make what surrounds the life of the application; each connection gets the state that it yields.
+
+    `sizes`: how many clients and services there are.
+    """
+    clients, services = sizes
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        services = len(discovery["services"])
+    async def lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, object]]:
         name = f"{parts.model.id} {parts.model.version}"
-        parts.events.emit(
-            Event.STARTED, clients=len(settings.client), services=services, model=name, rules=VERSION
-        )
-        ready.set()
+        parts.events.emit(Event.STARTED, clients=clients, services=services, model=name, rules=VERSION)
+        app.state.ready = True
+        beat = asyncio.create_task(load.watch())
         async with AsyncExitStack() as opened:
             for connection in parts.connections.values():
                 await opened.enter_async_context(connection)
-            yield
-        ready.clear()
+            yield {"door": door}
+        beat.cancel()
+        app.state.ready = False
         if parts.store:
             parts.store.close()
         parts.events.emit(Event.STOPPED)
+        if queue:
+            await asyncio.to_thread(queue.close, _FLUSH_S)
 
-    async def is_ready(_: Request) -> Response:
-        return _json({"status": "ready"}) if ready.is_set() else as_response(BusyError("not started yet"))
+    return lifespan
+
+
+def _application(
+    parts: Parts,
+    discovery: Mapping[str, Any],
+    received: Received,
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, object]]],
+) -> FastAPI:
+    async def is_ready(request: Request) -> Response:
+        if request.app.state.ready:
+            return _json({"status": "ready"})
+        return as_response(BusyError("not started yet"))
 
     services = {service["id"]: HOOKS[service["hook"]] for service in discovery["services"]}
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan, redirect_slashes=False)
+    app.state.ready = False
     app.router.routes += [
         Route("/cds-services", _fixed(discovery), methods=["GET"]),
         Route(
-            "/cds-services/{service}", _called(cards_of, Event.HOOK_CALL, parts, services), methods=["POST"]
+            "/cds-services/{service}",
+            _called(cards_of, Event.HOOK_CALL, parts, services, received),
+            methods=["POST"],
         ),
         Route(
             "/cds-services/{service}/feedback",
-            _called(take, Event.FEEDBACK, parts, services),
+            _called(take, Event.FEEDBACK, parts, services, received),
             methods=["POST"],
         ),
         Route("/health", _fixed({"status": "ok"}), methods=["GET"]),
         Route("/ready", is_ready, methods=["GET"]),
     ]
     app.add_exception_handler(HTTPException, refuse)
-    app.add_middleware(Edge, origins=settings.cors_origins, events=parts.events)
     return app
 
 
-def _called(work: Work, event: Event, parts: Parts, services: Mapping[str, Hook]) -> Endpoint:
+def _called(
+    work: Work, event: Event, parts: Parts, services: Mapping[str, Hook], received: Received
+) -> Endpoint:
     """Make a raw route of a service, for the hook call or the feedback on it: bytes in, bytes out."""
 
     async def called(request: Request) -> Response:
@@ -154,8 +203,12 @@ def _called(work: Work, event: Event, parts: Parts, services: Mapping[str, Hook]
         service = request.path_params["service"]
         if service not in services:
             return as_response(NoSuchServiceError("there is no such service"))
-        call = Call(service, services[service], request.headers, request.stream(), begun)
-        result = await answer(work, call, parts, event)
+        exchange: RequestRecord = request.scope["state"]["exchange"]
+        exchange.event = event
+        exchange.audit.update(service=service, outcome="refused")
+        chunks = received(request.stream())
+        call = Call(service, services[service], request.headers, chunks, begun, exchange.audit)
+        result = await answer(work, call, parts)
         media_type = "application/json" if result.body else None
         return Response(result.body, result.status, dict(result.headers), media_type)
 

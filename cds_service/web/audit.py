@@ -1,5 +1,7 @@
 """What the audit event of a hook call says about the assessment: counts and words of ours, never the record itself."""
 
+import hashlib
+import hmac
 import traceback
 from collections import Counter
 from collections.abc import Sequence
@@ -26,6 +28,24 @@ def token_use(request: HookRequest, fhir_requests: int) -> str:
     return "used" if fhir_requests else "unused"
 
 
+def asked(request: HookRequest, client: str, secret: bytes) -> dict[str, str]:
+    """Return what a call of one client brings: its token, and keyed digests (64 bits) of who asks and about whom.
+
+    With the secret it can be asked whether an event is about a given patient. Without a secret there are no digests.
+    """
+
+    def digest(kind: str, name: str) -> str:
+        return hmac.new(secret, f"{kind}\0{client}\0{name}".encode(), hashlib.sha256).hexdigest()[:16]
+
+    token = {"token": token_use(request, fhir_requests=0)}
+    if not secret:
+        return token
+    return token | {
+        "requester": digest("requester", request.user_id),
+        "patient": digest("patient", request.patient_id),
+    }
+
+
 def audited(gathering: Gathering, assessment: Assessment, settings: CardSettings = _USUAL) -> dict[str, Any]:
     """Return the fields of `Event.HOOK_CALL` that the assessment fills; there is no card until `shown` says so."""
     findings, advice = assessment.findings, assessment.advice
@@ -48,11 +68,15 @@ def audited(gathering: Gathering, assessment: Assessment, settings: CardSettings
     }
 
 
-def acceptance(client: Client) -> dict[str, str]:
-    """Return the fields that say whether somebody at the client accepted the model, and when; never who."""
+def acceptance(client: Client, *, is_shown: bool) -> dict[str, str]:
+    """Return the fields that say whether somebody at the client accepted the model, and when; never who.
+
+    In a pilot also whether its cards are shown to this user.
+    """
+    pilot = {"shown": "yes" if is_shown else "no"} if client.mode == "pilot" else {}
     if client.accepted_on is None:
-        return {"accepted": "no"}
-    return {"accepted": "yes", "accepted_on": client.accepted_on.isoformat()}
+        return pilot | {"accepted": "no"}
+    return pilot | {"accepted": "yes", "accepted_on": client.accepted_on.isoformat()}
 
 
 def shown(cards: Sequence[Card]) -> dict[str, Any]:

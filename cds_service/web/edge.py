@@ -1,11 +1,13 @@
-"""The outermost layer of the web application: tolerant paths, CORS, headers, and no answer without a shape.
+"""The outermost layer of the web application: hosts, overload, CORS, tolerant paths, and one event for each request.
 
 It stands outside the framework's own error handling, so that a browser client sees a 404 or a 500 as what it is
 and not as a blocked call.
 """
 
+import asyncio
 import re
 from collections.abc import Collection, Iterable
+from contextlib import nullcontext
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -13,14 +15,19 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cds_service.errors import (
+    BusyError,
     InternalError,
     MethodNotAllowedError,
+    MisdirectedError,
     NoSuchServiceError,
     ServiceError,
     UnknownClientError,
 )
 from cds_service.events import Event, Events
 from cds_service.web.audit import crash
+from cds_service.web.ingress.arrival import Arrival, RequestRecord
+from cds_service.web.ingress.event_queue import EventQueue
+from cds_service.web.ingress.load import Load
 
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
@@ -28,6 +35,13 @@ _PREFLIGHT = {
     "Access-Control-Max-Age": "600",
 }
 _ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_PROBES = {"/health": "health", "/ready": "ready"}
+_TARGETS = (
+    (re.compile("/cds-services"), "discovery"),
+    (re.compile("/cds-services/[^/]+"), "service"),
+    (re.compile("/cds-services/[^/]+/feedback"), "feedback"),
+)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
 
 def as_response(error: ServiceError) -> Response:
@@ -45,41 +59,85 @@ async def refuse(request: Request, error: Exception) -> Response:
 
 
 class Edge:
-    """Wraps the application. `origins`: the web origins that may call it; `*` means all."""
+    """Wraps the application.
 
-    def __init__(self, app: ASGIApp, origins: Collection[str], events: Events) -> None:
+    `origins`: the web origins that may call it, `*` means all. `hosts`: the names under which it is called, none means any.
+    `must_write`: calls are refused while events of that queue are lost.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        events: Events,
+        load: Load,
+        origins: Collection[str] = (),
+        hosts: Collection[str] = (),
+        must_write: EventQueue | None = None,
+    ) -> None:
         self._app = app
-        self._origins = frozenset(origins)
         self._events = events
+        self._load = load
+        self._origins = frozenset(origins)
+        self._hosts = frozenset(hosts)
+        self._must_write = must_write
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one connection (ASGI)."""
+        """Handle one request (ASGI), and write its event whatever becomes of it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        send = self._with_headers(send, headers.get("origin", ""))
-        if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
-            await self._preflight(headers)(scope, receive, send)
-            return
-        await self._guarded(_tidy(scope), receive, send)
-
-    async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Turn whatever escapes into a 500; once an answer has begun it can only be cut off."""
-        begun = False
-
-        async def watched(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
+        scope, exchange = _tidy(scope), RequestRecord()
+        state = scope["state"] = {**scope.get("state", {}), "exchange": exchange}
+        arrival = state.get("arrival") or Arrival(asyncio.get_running_loop().time())
+        receive, send = _counted(receive, send, exchange)
+        send = self._with_headers(send, Headers(scope=scope).get("origin", ""))
         try:
-            await self._app(scope, receive, watched)
+            await self._guarded(exchange, scope, receive, send)
+        finally:
+            self._close(scope, exchange, arrival)
+
+    async def _guarded(self, exchange: RequestRecord, scope: Scope, receive: Receive, send: Send) -> None:
+        """Turn whatever escapes into a 500; once an answer has begun it can only be cut off."""
+        calls = self._load.call() if scope["method"] == "POST" else nullcontext()
+        app = self._refusal(scope, exchange) or self._app
+        try:
+            with calls:
+                await app(scope, receive, send)
         except Exception as error:
-            self._events.emit(Event.CRASHED, **crash(error))
-            if begun:
+            exchange.audit.update(outcome="crashed", **crash(error))
+            if exchange.status:
                 raise
             await as_response(InternalError("something went wrong in this service"))(scope, receive, send)
+
+    def _refusal(self, scope: Scope, exchange: RequestRecord) -> Response | None:
+        """Answer what does not get as far as the application: another host, a preflight, more than we can do."""
+        headers, call = Headers(scope=scope), scope["method"] == "POST"
+        why, response = "", None
+        if self._hosts and scope["path"] not in _PROBES and _host(headers) not in self._hosts:
+            why, response = "wrong host", as_response(MisdirectedError("this host is not served here"))
+        elif scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+            why, response = "preflight", self._preflight(headers)
+        elif call and self._load.too_much:
+            why, response = "busy", as_response(BusyError("too many calls at once"))
+        elif call and self._must_write and self._must_write.full:
+            why, response = "events lost", as_response(BusyError("events cannot be written"))
+        if why:
+            exchange.audit["outcome"] = why
+        return response
+
+    def _close(self, scope: Scope, exchange: RequestRecord, arrival: Arrival) -> None:
+        """Write the one event of a request."""
+        said: dict[str, object] = {
+            "peer": (scope.get("client") or ("",))[0],
+            "status": arrival.refused or (0 if arrival.left else exchange.status),
+            "body_bytes": exchange.body_bytes,
+            "answer_bytes": exchange.answer_bytes,
+            "milliseconds": (asyncio.get_running_loop().time() - arrival.begun) * 1000,
+        }
+        if exchange.event is Event.REQUEST:
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            said = {"method": method, "target": _target(scope["path"]), **said}
+        self._events.emit(exchange.event, **exchange.audit | said)
 
     def _preflight(self, headers: Headers) -> Response:
         """Answer a browser that asks whether it may call; it has no token to show yet."""
@@ -103,9 +161,36 @@ class Edge:
         return sending
 
 
+def _counted(receive: Receive, send: Send, exchange: RequestRecord) -> tuple[Receive, Send]:
+    """Take note of the bytes of body and answer, and of the status."""
+
+    async def receiving() -> Message:
+        message = await receive()
+        exchange.body_bytes += len(message.get("body", b""))
+        return message
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            exchange.status = message["status"]
+        exchange.answer_bytes += len(message.get("body", b""))
+        await send(message)
+
+    return receiving, sending
+
+
 def _set(headers: MutableHeaders, extra: Iterable[tuple[str, str]]) -> None:
     for name, value in extra:
         headers[name] = value
+
+
+def _host(headers: Headers) -> str:
+    """The name that the caller used, without a port."""
+    return re.sub(r":\d*$", "", headers.get("host", "")).lower()
+
+
+def _target(path: str) -> str:
+    """Name what was asked for in a word of ours; an address may hold anything."""
+    return _PROBES.get(path) or next((name for found, name in _TARGETS if found.fullmatch(path)), "other")
 
 
 def _tidy(scope: Scope) -> Scope:

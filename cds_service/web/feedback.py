@@ -29,6 +29,7 @@ from cds_service.json_text import strict_json
 from cds_service.security.clients import Proof, authenticate
 from cds_service.settings.limits import Limits
 from cds_service.web.body import check_headers, receive
+from cds_service.web.ingress.load import turn
 from cds_service.web.pipeline import Call, Parts
 from cds_service.web.replay import take as take_token
 from cds_service.web.store import Feedback, Store
@@ -140,9 +141,10 @@ async def take(call: Call, parts: Parts) -> dict[str, int]:
     deadline = call.begun + parts.limits.answer_seconds
     body = await receive(call.chunks, parts.limits.feedback_bytes, deadline)
     call.audit.update(body_bytes=len(body))
-    items, ours, stored = await parts.store.aside(
-        partial(_keep, parts.store, body, call.service, parts.limits, proof), deadline
-    )
+    async with turn(parts.turns):
+        items, ours, stored = await parts.store.aside(
+            partial(_keep, parts.store, body, call.service, parts.limits, proof), deadline
+        )
     call.audit.update(outcome="stored", items=items, stored=stored, refused=items - ours)
     return {"stored": stored} | ({"refused": items - ours} if ours < items else {})
 

@@ -18,9 +18,10 @@ from cds_service.fhir.gather import Gathering, gather
 from cds_service.fhir.network import Connection
 from cds_service.security.clients import Caller, Registered, authenticate, authorise
 from cds_service.settings.limits import Limits
-from cds_service.web.audit import acceptance, audited, shown, token_use
+from cds_service.web.audit import acceptance, asked, audited, shown, token_use
 from cds_service.web.body import HookRequest, check_headers, receive
 from cds_service.web.hooks import Hook
+from cds_service.web.ingress.load import turn
 from cds_service.web.memory import recall, recalled
 from cds_service.web.replay import use_once
 from cds_service.web.store import Store
@@ -39,6 +40,7 @@ class Parts:
     events: Events
     turns: asyncio.Semaphore  # calls at once
     store: Store | None = None  # None: no feedback is kept
+    audit_secret: bytes = b""  # behind the digests of requester and patient; without one there are none
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,51 +60,48 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
     proof = await authenticate(call.headers, call.service, parts.registered, parts.clock().timestamp())
     call.audit.update(proof.audit)
     check_headers(call.headers, parts.limits.body_bytes)
-    deadline = call.begun + parts.limits.answer_seconds
-    body = await receive(call.chunks, parts.limits.body_bytes, deadline)
-    request = await aside(len(body) > parts.limits.inline_bytes, call.hook.read, body, parts.limits)
-    caller = authorise(proof.callers, request.fhir_server)
-    call.audit.update(body_bytes=len(body), client=caller.client.name, mode=caller.client.mode)
-    await use_once(proof.once, parts.store, call.begun + parts.limits.gather_seconds)
-    call.audit.update(token=token_use(request, fhir_requests=0))
-    if silence := _silence(call, request, caller):
-        call.audit["outcome"] = silence
-        return {"cards": []}
-    call.audit.update(acceptance(caller.client))
-    is_shown = caller.client.shows_cards_to(request.user_id)
-    if caller.client.mode == "pilot":
-        call.audit["shown"] = "yes" if is_shown else "no"
-    as_of, connection = parts.clock(), parts.connections[caller.client.name]
-    async with connection.turn():
-        gathering = await gather(
-            caller,
-            request.patient_id,
-            request.token,
-            request.prefetch,
-            as_of=as_of,
-            connection=connection,
-            limits=connection.limits,
-            deadline=call.begun + connection.limits.gather_seconds,
+    body = await receive(call.chunks, parts.limits.body_bytes, call.begun + parts.limits.answer_seconds)
+    async with turn(parts.turns):
+        request = await aside(len(body) > parts.limits.inline_bytes, call.hook.read, body, parts.limits)
+        caller = authorise(proof.callers, request.fhir_server)
+        call.audit.update(body_bytes=len(body), client=caller.client.name, mode=caller.client.mode)
+        await use_once(proof.once, parts.store, call.begun + parts.limits.gather_seconds)
+        call.audit.update(asked(request, caller.client.name, parts.audit_secret))
+        if silence := _silence(call, request, caller):
+            call.audit["outcome"] = silence
+            return {"cards": []}
+        is_shown = caller.client.shows_cards_to(request.user_id)
+        call.audit.update(acceptance(caller.client, is_shown=is_shown))
+        as_of, connection = parts.clock(), parts.connections[caller.client.name]
+        async with connection.turn():
+            gathering = await gather(
+                caller,
+                request.patient_id,
+                request.token,
+                request.prefetch,
+                as_of=as_of,
+                connection=connection,
+                limits=connection.limits,
+                deadline=call.begun + connection.limits.gather_seconds,
+            )
+        call.audit.update(token=token_use(request, gathering.fhir_requests))
+        assessment = await aside(gathering.is_large, assess, gathering.gathered, as_of, parts.model)
+        call.audit.update(audited(gathering, assessment, caller.cards))
+        refusal = _refusal(gathering, assessment, caller)
+        if refusal and is_shown:
+            raise refusal
+        settings = replace(
+            caller.cards,
+            service=call.service,
+            instance=request.instance,
+            user=request.user_id,
+            encounter=request.encounter,
         )
-    call.audit.update(token=token_use(request, gathering.fhir_requests))
-    assessment = await aside(gathering.is_large, assess, gathering.gathered, as_of, parts.model)
-    call.audit.update(audited(gathering, assessment, caller.cards))
-    refusal = _refusal(gathering, assessment, caller)
-    if refusal and is_shown:
-        raise refusal
-    settings = replace(
-        caller.cards,
-        service=call.service,
-        instance=request.instance,
-        user=request.user_id,
-        encounter=request.encounter,
-    )
-    memory = await recall(assessment, settings, parts.store, parts.limits.memory_seconds)
-    call.audit.update(recalled(memory))
-    is_silent = refusal or memory == "overridden"
-    cards = [] if is_silent else await aside(gathering.is_large, render, assessment, settings)
-    call.audit.update(shown(cards))
-    return {"cards": cards if is_shown else []}
+        memory = await recall(assessment, settings, parts.store, parts.limits.memory_seconds)
+        is_silent = refusal or memory == "overridden"
+        cards = [] if is_silent else await aside(gathering.is_large, render, assessment, settings)
+        call.audit.update({**recalled(memory), **shown(cards)})
+        return {"cards": cards if is_shown else []}
 
 
 def _silence(call: Call, request: HookRequest, caller: Caller) -> str:

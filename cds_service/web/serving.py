@@ -1,126 +1,174 @@
 """`imnm-cds serve`: worker processes that share one socket, replaced one by one when the configuration is read anew."""
 
+import ipaddress
+import math
 import os
+import resource
 import secrets
-import signal
 import socket
+import ssl
 import sys
-import threading
-from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from multiprocessing import parent_process
 from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr
-from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from cds_service.settings.service import Settings, SettingsError, load_settings
 from cds_service.web.app import create_app
+from cds_service.web.ingress.connection import IncomingConnection
+from cds_service.web.ingress.door import ACCEPTED_AT_ONCE
+from cds_service.web.ingress.event_queue import EventQueue
+from cds_service.web.ingress.metrics import Metrics, metrics_served
+from cds_service.web.ingress.supervisor import Supervisor, complain, end_with_parent
 
 _START_S = 60  # the longest that a new worker may take to start before the old one stays; 3 s is usual
-_END_S = 5  # the longest that a call may hold up the end of a worker; an answer takes 2 s at most
+_BEYOND_S = 3  # beyond the longest answer: how long a call may hold up the end of a worker
+_STDOUT = 1
 
 
-def run(config: Path | None, host: str, port: int, workers: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen. `certificate` and `key`: PEM files for TLS. `open_to_all`: also where callers prove nothing."""
+
+    host: str
+    port: int
+    certificate: Path | None = None
+    key: Path | None = None
+    open_to_all: bool = False
+
+
+def run(config: Path | None, address: Address, workers: int) -> None:
     """Serve until SIGTERM or Ctrl-C; on SIGHUP a new worker with the configuration as it is now replaces each old one.
 
     A configuration that cannot be used is one line on standard error, and the old one stays. Raises SettingsError,
-    TableError, ModelError or DiscoveryError where it is so from the start, or `host` and `port` cannot be had.
+    TableError, ModelError or DiscoveryError where it is so from the start, or the address cannot be had.
     """
-    configuration = _Configuration(config)
+    _check_address(address)
+    configuration = _Configuration(config, address)
+    settings = configuration.read()
+    if address.open_to_all:
+        complain(
+            "warning: callers prove nothing here; whoever reaches this address can call as any open client"
+        )
+    _raise_file_limit()
     serving = uvicorn.Config(
-        configuration.read(),
+        partial(application, settings),
         factory=True,
         workers=workers,
-        http="h11",  # by name, so that it is the same whatever else is installed
+        http=IncomingConnection,  # h11, whatever else is installed
         loop="asyncio",
         ws="none",
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         log_level="error",  # not a warning for each call that offers HTTP/2, as Java's client does
-        timeout_graceful_shutdown=_END_S,
+        backlog=ACCEPTED_AT_ONCE,
         timeout_worker_healthcheck=_START_S,
+        ssl_certfile=address.certificate,
+        ssl_keyfile=address.key,
     )
-    _Supervisor(configuration, serving, [_bound(host, port)]).run()
+
+    def reread() -> None:
+        apply(configuration.read())
+
+    def apply(settings: Settings) -> None:
+        serving.app = partial(application, settings)
+        serving.timeout_graceful_shutdown = math.ceil(settings.longest_answer_seconds) + _BEYOND_S
+        serving.proxy_headers = bool(settings.trusted_proxies)
+        serving.forwarded_allow_ips = list(settings.trusted_proxies)
+
+    apply(settings)
+    with metrics_served(settings.metrics_host, settings.metrics_port):
+        supervisor = Supervisor(serving, [_bound(address)], reread)
+        supervisor.run()
+    if supervisor.failed:
+        sys.exit(1)
 
 
 class _Configuration:
     """The file, and a secret of this service: the cards of all workers, old and new, are of one identity."""
 
-    def __init__(self, file: Path | None) -> None:
+    def __init__(self, file: Path | None, address: Address) -> None:
         self._file = file
+        self._address = address
         self._secret = SecretStr(secrets.token_urlsafe())
 
-    def read(self) -> partial[FastAPI]:
-        """Return what makes a worker's application; raises a ValueError where the configuration cannot be used."""
+    def read(self) -> Settings:
+        """Return the settings of the workers; raises a ValueError where the configuration cannot be used."""
         settings = load_settings(self._file)
+        _check_callers(settings, self._address)
         create_app(settings)  # refuses here, before there is any worker
-        secret = settings.card_secret or self._secret
-        return partial(application, settings.model_copy(update={"card_secret": secret}))
-
-
-class _Supervisor(Multiprocess):
-    """Keeps the workers. They get the settings, not the file: one that has died is replaced by its like."""
-
-    def __init__(
-        self, configuration: _Configuration, serving: uvicorn.Config, sockets: list[socket.socket]
-    ) -> None:
-        super().__init__(serving, sockets)
-        self._configuration = configuration
-
-    def handle_hup(self) -> None:
-        """Replace the workers, unless the configuration has become unusable."""
-        try:
-            self.config.app = self._configuration.read()
-        except ValueError as error:
-            _complain(f"not reloaded: {error}")
-        else:
-            super().handle_hup()
-
-    def keep_subprocess_alive(self) -> None:
-        """Replace the workers that have died. Asking each for a sign of life, as uvicorn does, waits on dead ones."""
-        for place, worker in enumerate(self.processes):
-            if not worker.process.is_alive():
-                self.processes[place] = Process(self.config, self.sockets)
-                self.processes[place].start()
-
-    def terminate_all(self) -> None:
-        """End the workers and stop listening: who calls now is refused at once instead of waiting in vain."""
-        super().terminate_all()
-        for listening in self.sockets:
-            listening.close()
+        return settings.model_copy(update={"card_secret": settings.card_secret or self._secret})
 
 
 def application(settings: Settings) -> FastAPI:
     """Build a worker's application; the worker ends with the process that started it, or with one line if it must."""
-    if parent := parent_process():
-        threading.Thread(target=_end_after, args=(parent.join,), daemon=True).start()
+    end_with_parent()
+    metrics = Metrics() if settings.metrics_port else None
+    queue = EventQueue(_STDOUT, watch=metrics.lose) if metrics else EventQueue(_STDOUT)
     try:
-        return create_app(settings)
+        app = create_app(settings, write=queue, watch=metrics)
     except ValueError as error:
-        _complain(f"a worker could not start: {error}")
+        complain(f"a worker could not start: {error}")
         sys.exit(1)
+    return app
 
 
-def _end_after(wait: Callable[[], None]) -> None:
-    """End this worker; left alone it would hold the port against whoever is started next."""
-    wait()
-    os.kill(os.getpid(), signal.SIGTERM)
+def _raise_file_limit() -> None:
+    """Take as many file descriptors as the system gives: each connection needs one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _check_address(address: Address) -> None:
+    if not address.host:
+        raise SettingsError(
+            "--host is empty, which would mean every address: name one, or 0.0.0.0 if you mean all"
+        )
+    if bool(address.certificate) != bool(address.key):
+        raise SettingsError("--certfile and --keyfile go together")
+    if address.certificate and address.key:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(address.certificate, address.key)
+        except (OSError, ValueError) as error:
+            missing = isinstance(error, OSError) and not isinstance(error, ssl.SSLError)
+            said = os.strerror(getattr(error, "errno", 0)) if missing else "not a certificate and its key"
+            raise SettingsError(
+                f"--certfile {address.certificate}, --keyfile {address.key}: {said}"
+            ) from None
+
+
+def _check_callers(settings: Settings, address: Address) -> None:
+    if not settings.client:
+        raise SettingsError("there is no [[client]] block: nobody could call; see docs/configuration.md")
+    unproved = [client.name for client in settings.client if client.auth == "none"]
+    if unproved and not _is_loopback(address.host) and not address.open_to_all:
+        raise SettingsError(
+            f'client {unproved[0]} has auth = "none": whoever reaches {address.host} could call in its name; '
+            "set auth, listen on loopback, or add --allow-unproved-callers"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether a name or address is this machine alone."""
+    try:
+        found = socket.getaddrinfo(host, None)
+    except OSError:
+        return True  # it cannot be listened on either, which is said there
+    return all(ipaddress.ip_address(str(each[4][0]).partition("%")[0]).is_loopback for each in found)
+
+
+def _bound(address: Address) -> socket.socket:
     """Take the address; the workers listen."""
+    host = address.host
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        bound.bind((host, port))
+        bound.bind((host, address.port))
     except OSError as error:
         bound.close()
-        raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}") from None
+        raise SettingsError(f"cannot listen on {host}:{address.port}: {error.strerror}") from None
     return bound
-
-
-def _complain(what: str) -> None:
-    print(f"imnm-cds: {' '.join(what.split())}", file=sys.stderr, flush=True)  # noqa: T201 - for the operator

@@ -37,7 +37,9 @@ class Opened:
     @property
     def told(self) -> dict:
         """The audit event without the mode, and without what no two calls have in common."""
-        return {k: v for k, v in self.audit.items() if k not in {"mode", "at", "milliseconds"}}
+        return {
+            k: v for k, v in self.audit.items() if k not in {"mode", "at", "milliseconds", "answer_bytes"}
+        }
 
 
 def resources(name: str) -> list[dict]:
@@ -143,6 +145,7 @@ async def test_nothing_is_read_for_a_client_that_is_off_and_the_audit_says_so(na
         "outcome": "off",
         "status": 200,
         "body_bytes": off.audit["body_bytes"],
+        "peer": "127.0.0.1",
         "client": "hospital",
         "authentication": "none",
         "token": "none",

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -12,10 +13,12 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
+import trustme
 
 from tests.support.charts import imnm_chart
+from tests.support.nightly import count
 from tests.support.service import SERVICE, call_body, prefetch_of
-from tests.support.serving import OPEN, ROOT, eventually, free_port, served
+from tests.support.serving import OPEN, ROOT, eventually, free_port, served, start
 
 BODY = call_body(fhirServer=None, prefetch=prefetch_of(imnm_chart()))
 
@@ -97,7 +100,8 @@ def test_an_offer_to_upgrade_to_http_2_is_passed_over_and_the_call_is_answered(c
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_sigterm_lets_calls_in_flight_finish_and_ends_with_status_0_within_10_seconds(config, workers):
+@pytest.mark.parametrize("time_", range(count(1, 10)))
+def test_sigterm_lets_calls_in_flight_finish_and_ends_with_status_0_within_10_seconds(config, workers, time_):
     with served(config, workers) as service:
         calls = [HalfACall(service) for _ in range(20)]
         begun = time.monotonic()
@@ -130,8 +134,8 @@ class TestAWrongStart:
         ("text", "words"),
         [
             ("client = 1", "imnm.toml: client"),
-            ('store = "no/folder/feedback.sqlite"', "store: "),
-            ('services = ["other"]', "services: other is not in cds-hooks.json"),
+            (f'store = "no/folder/feedback.sqlite"\n{OPEN}', "store: "),
+            (f'services = ["other"]\n{OPEN}', "services: other is not in cds-hooks.json"),
         ],
     )
     def test_is_one_line_and_status_2(self, config, text, words):
@@ -245,7 +249,9 @@ class TestALostProcess:
             worker.kill()
             eventually(lambda: len(service.events("started")) == 2, "another worker has started", seconds=30)
             assert _stable(service, 2) == ours
-            assert service.complaints() == []
+            assert service.complaints() == [
+                f"imnm-cds: worker {worker.pid} has died (status -9); another takes its place"
+            ]
 
     @pytest.mark.parametrize("workers", [1, 2])
     def test_workers_do_not_outlive_the_process_that_started_them(self, config, workers):
@@ -260,3 +266,103 @@ class TestALostProcess:
             )
             with served(config, workers, port) as again:
                 assert len(cards(again)) == 1
+
+
+class TestMetrics:
+    def test_sum_up_what_all_workers_did_and_name_no_patient(self, config):
+        port = free_port()
+        config.write_text(f"metrics_port = {port}\n{OPEN}")
+
+        def metrics():
+            answer = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=20, trust_env=False)
+            return [line for line in answer.text.splitlines() if not line.startswith("#")]
+
+        def hook_calls():
+            found = [line for line in metrics() if line.startswith('imnm_cds_requests_total{client="open"')]
+            return sum(float(line.rpartition(" ")[2]) for line in found)
+
+        with served(config, 2) as service:
+            for number in range(10):
+                context = {"userId": "Practitioner/zqcanary-user", "patientId": "p1"}
+                cards(service, context=context, hookInstance=f"zqcanary-{number}")
+            assert hook_calls() == 10
+            said = "\n".join(metrics())
+            assert "zqcanary" not in said
+            assert 'imnm_cds_request_seconds_count{event="hook-call"} 10.0' in said
+            assert "imnm_cds_events_lost_total 0.0" in said
+
+    def test_are_not_served_unless_they_are_asked_for(self, config):
+        with served(config) as service:
+            assert httpx.get(f"{service.base}/metrics", trust_env=False).status_code == 404
+
+
+class TestTls:
+    @pytest.fixture
+    def secure(self, config, tmp_path):
+        authority = trustme.CA()
+        certificate = authority.issue_cert("localhost")
+        chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+        key.write_bytes(certificate.private_key_pem.bytes())
+        chain.write_bytes(b"".join(pem.bytes() for pem in certificate.cert_chain_pems))
+        context = ssl.create_default_context()
+        authority.configure_trust(context)
+        port = free_port()
+        service = start(config, port, more=["--certfile", str(chain), "--keyfile", str(key)])
+        try:
+            eventually(lambda: service.events("started"), "it has started")
+            yield f"https://localhost:{port}", context, port
+        finally:
+            service.kill()
+
+    def test_is_spoken_by_the_service_itself(self, secure):
+        base, context, _ = secure
+        with httpx.Client(verify=context, trust_env=False, timeout=20) as client:
+            eventually(lambda: reachable(client, base), "it answers")
+            assert len(client.post(base + SERVICE, json=BODY).json()["cards"]) == 1
+
+    def test_ends_a_handshake_that_does_not_go_on(self, secure):
+        base, context, port = secure
+        with httpx.Client(verify=context, trust_env=False, timeout=20) as client:
+            eventually(lambda: reachable(client, base), "it answers")
+            with socket.create_connection(("127.0.0.1", port)) as silent:
+                silent.settimeout(9)
+                assert silent.recv(10) == b""
+            assert client.get(f"{base}/health").status_code == 200
+
+
+def reachable(client, base):
+    try:
+        return client.get(f"{base}/health").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+class TestThePeer:
+    def peer(self, config, text):
+        config.write_text(text + OPEN)
+        with served(config) as service:
+            headers = {"X-Forwarded-For": "203.0.113.7"}
+            httpx.get(f"{service.base}/health", headers=headers, trust_env=False)
+            eventually(lambda: service.events("request"), "there is an event")
+            return [event["peer"] for event in service.events("request") if event["target"] == "health"]
+
+    def test_is_the_address_of_the_connection_whatever_a_header_says(self, config):
+        assert self.peer(config, "") == ["127.0.0.1"]
+
+    def test_is_what_a_trusted_proxy_says(self, config):
+        assert self.peer(config, 'trusted_proxies = ["127.0.0.0/8"]\n') == ["203.0.113.7"]
+
+    def test_is_not_what_another_proxy_says(self, config):
+        assert self.peer(config, 'trusted_proxies = ["192.0.2.1"]\n') == ["127.0.0.1"]
+
+
+def test_a_worker_that_hangs_is_killed_after_the_promised_time(config):
+    with served(config) as service:
+        (worker,) = service.workers()
+        worker.suspend()
+        begun = time.monotonic()
+        service.process.terminate()
+        assert service.process.wait(12) == 0
+        assert time.monotonic() - begun < 10
+        assert not worker.is_running()
+        assert service.complaints() == [f"imnm-cds: worker {worker.pid} did not end in time and was killed"]

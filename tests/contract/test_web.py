@@ -6,11 +6,14 @@ import json
 import httpx
 import pytest
 
+from cds_service.events import Events
 from cds_service.settings.client import Client
 from cds_service.settings.limits import Limits
 from cds_service.settings.service import Settings, SettingsError
 from cds_service.web.app import create_app, utc_now, write_line
 from cds_service.web.discovery import discovery_file, enabled, read_discovery
+from cds_service.web.edge import Edge
+from cds_service.web.ingress.load import Load
 from tests.support import ehr_simulator as sim
 from tests.support.charts import healthy_chart, imnm_chart
 from tests.support.ehr_simulator import BASE, EhrSimulator
@@ -49,11 +52,6 @@ class TestDiscovery:
     def test_leaves_services_out_that_are_not_enabled(self):
         assert enabled(DOCUMENT, ()) == {"services": []}
         assert enabled(DOCUMENT, None) == enabled(DOCUMENT, ("imnm-recurrence",)) == DOCUMENT
-
-    async def test_with_no_service_is_an_empty_list(self):
-        async with running(configured=Settings(services=())) as service:
-            assert (await service.http.get("/cds-services")).json() == {"services": []}
-            is_outcome(await service.hook(call_body()), 404, "not-found")
 
     def test_refuses_a_service_or_a_hook_that_does_not_exist(self):
         with pytest.raises(
@@ -140,7 +138,7 @@ class TestTheHookCall:
         is_outcome(response, 500, "exception")
         assert response.headers["access-control-allow-origin"] == ORIGIN
         assert "Eve" not in response.text + "".join(service.lines)
-        assert (crashed["event"], crashed["error"]) == ("crashed", "RuntimeError")
+        assert (crashed["event"], crashed["error"]) == ("hook-call", "RuntimeError")
         assert crashed["place"].startswith("test_web.py:")
         assert service.audits()[0]["outcome"] == "crashed"
 
@@ -288,28 +286,22 @@ class TestAnythingThatEscapes:
         assert json.loads(service.lines[1])["error"] == "KeyError"
 
     async def test_of_another_protocol_is_left_to_the_framework(self):
-        from cds_service.events import Events
-        from cds_service.web.edge import Edge
-
         seen = []
 
         async def app(scope, receive, send):
             seen.append(scope["type"])
 
-        await Edge(app, (), Events(seen.append, utc_now))({"type": "websocket"}, None, None)
+        await Edge(app, Events(seen.append, utc_now), Load(Limits()))({"type": "websocket"}, None, None)
         assert seen == ["websocket"]
 
     async def test_after_an_answer_has_begun_cuts_it_off(self):
-        from cds_service.events import Events
-        from cds_service.web.edge import Edge
-
         lines: list[str] = []
 
         async def half(scope, receive, send):
             await send({"type": "http.response.start", "status": 200, "headers": []})
             raise RuntimeError("Eve Example")
 
-        edge = Edge(half, (), Events(lines.append, utc_now))
+        edge = Edge(half, Events(lines.append, utc_now), Load(Limits()))
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(edge), base_url="http://cds.example"
         ) as http:
@@ -383,3 +375,33 @@ def test_a_site_map_that_is_wrong_stops_the_start_with_one_line(tmp_path):
         create_app(settings(site_map=file))
     with pytest.raises(SettingsError, match="client hospital: site_map: "):
         create_app(settings(site_map=tmp_path / "none.csv"))
+
+
+class TestTheHost:
+    """Under which names the service answers; a page of another name must not reach it by rebinding its own."""
+
+    @pytest.mark.parametrize(
+        ("host", "status"),
+        [
+            ("cds.example", 200),
+            ("CDS.Example:8080", 200),
+            ("evil.example", 421),
+            ("cds.example.evil.example", 421),
+            ("cds.example@evil.example", 421),
+            ("", 421),
+            ("127.0.0.1", 421),
+        ],
+    )
+    async def test_must_be_one_of_ours_where_they_are_named(self, host, status):
+        configured = settings().model_copy(update={"hosts": ("cds.example",)})
+        async with running(configured=configured) as service:
+            response = await service.http.get("/cds-services", headers={"host": host})
+            assert response.status_code == status
+            if status != 200:
+                is_outcome(response, 421, "forbidden")
+                assert json.loads(service.lines[-1])["outcome"] == "wrong host"
+            for probe in ("/health", "/ready"):
+                assert (await service.http.get(probe, headers={"host": host})).status_code == 200
+
+    async def test_may_be_any_where_none_is_named(self):
+        assert (await asked("GET", "/cds-services", host="any.example")).status_code == 200

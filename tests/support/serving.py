@@ -7,11 +7,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import IO, Any
 
 import httpx
 import psutil
@@ -76,30 +77,40 @@ def free_port() -> int:
         return unused.getsockname()[1]
 
 
-def start(config: Path, port: int, workers: int = 1) -> Served:
-    """Start `serve` and return at once."""
+def start(
+    config: Path,
+    port: int,
+    workers: int = 1,
+    more: Sequence[str] = (),
+    stdout: IO[bytes] | int | None = None,
+    environment: Mapping[str, str] | None = None,
+    before: Callable[[], None] | None = None,
+) -> Served:
+    """Start `serve` and return at once. `stdout`: another place for the events; `before` runs in the new process."""
     command = [sys.executable, "-m", "cds_service", "serve", "--config", str(config), "--port", str(port)]
     out, err = config.with_suffix(".out"), config.with_suffix(".err")
-    with out.open("ab") as stdout, err.open("ab") as stderr:
+    with out.open("ab") as written, err.open("ab") as stderr:
         process = subprocess.Popen(
-            [*command, "--workers", str(workers)],
+            [*command, "--workers", str(workers), *more],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
-            stdout=stdout,
+            stdout=written if stdout is None else stdout,
             stderr=stderr,
             start_new_session=True,
+            env=os.environ | dict(environment or {}),
+            preexec_fn=before,  # noqa: PLW1509 - it sets limits alone
         )
     return Served(process, f"http://127.0.0.1:{port}", out, err)
 
 
 @contextmanager
-def served(config: Path, workers: int = 1, port: int = 0) -> Iterator[Served]:
-    """Serve until the block ends; all workers have started when it begins."""
-    service = start(config, port or free_port(), workers)
-    before = len(service.events("started"))
+def served(config: Path, workers: int = 1, port: int = 0, **how: Any) -> Iterator[Served]:
+    """Serve until the block ends; all workers have started when it begins. `how` is for `start`."""
+    service = start(config, port or free_port(), workers, **how)
+    before, seen = len(service.events("started")), 0 if how.get("stdout") else workers
     try:
         eventually(
-            lambda: service.process.poll() is not None or len(service.events("started")) >= before + workers,
+            lambda: service.process.poll() is not None or len(service.events("started")) >= before + seen,
             "all workers have started",
         )
         assert service.process.poll() is None, service.complaints()

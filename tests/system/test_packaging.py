@@ -175,7 +175,10 @@ def test_the_image_starts_answers_and_ends_and_writes_only_to_its_store(image):
     port, before = free_port(), image.files()
     base = f"http://127.0.0.1:{port}"
     health = [part.replace("8080", port) for part in image.start["HEALTHCHECK"].listed]
-    command = [*image.start["ENTRYPOINT"].listed, *image.start["CMD"].listed, "--port", port]
+    composed = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+    arguments = composed["services"]["imnm-cds"]["command"]
+    assert [each for each in arguments if each != "--allow-unproved-callers"] == image.start["CMD"].listed
+    command = [*image.start["ENTRYPOINT"].listed, *arguments, "--port", port]
     began = time.monotonic()
     with started(image, *command, IMNM_CDS_CARD_SECRET="a secret of the test") as process:
         assert eventually(f"{base}/ready", process) == {"status": "ready"}

@@ -1,0 +1,81 @@
+"""How busy this process is: what is beyond it is refused at the edge, before anything is done for it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sized
+from contextlib import asynccontextmanager, contextmanager
+
+from cds_service.errors import BusyError
+from cds_service.settings.limits import Limits
+
+_BEAT_S = 0.02
+_ROUNDS = (
+    4  # of the event loop between two starts: in them a newcomer is accepted, read and, if need be, refused
+)
+_WEIGHT = 0.2  # of the newest beat: one long step of one call is no overload
+
+
+@asynccontextmanager
+async def turn(turns: asyncio.Semaphore) -> AsyncIterator[None]:
+    """Take a turn to work on a call whose body is there; raises BusyError where all are taken."""
+    if turns.locked():
+        raise BusyError("too many calls at once")
+    async with turns:
+        yield
+
+
+class Load:
+    """Counts the calls in progress and watches how late the event loop is (s, an average of the last beats)."""
+
+    def __init__(self, limits: Limits, receiving: Sized = ()) -> None:
+        self._limits = limits
+        self._receiving = receiving  # calls whose body is on its way do no work
+        self.calls = 0
+        self.lag = 0.0
+        self._start = asyncio.Lock()
+        self._waiting = 0
+        self._last = 0.0  # when a call started (loop time, s)
+        self._round = 0.0  # from one start to the next while calls wait for theirs (s, an average)
+
+    @property
+    def too_much(self) -> bool:
+        """Whether a further call would only wait."""
+        if self._waiting * self._round > self._limits.start_seconds:
+            return True
+        working = self.calls - len(self._receiving)
+        return self.lag > self._limits.lag_seconds and working >= self._limits.calls_when_late
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Count a call until it is over."""
+        self.calls += 1
+        try:
+            yield
+        finally:
+            self.calls -= 1
+
+    async def paced(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Pass on a body, then wait for this call's start: one in a few rounds of the event loop.
+
+        Sockets are read between two of them, so that who comes late is refused early.
+        """
+        async for chunk in chunks:
+            yield chunk
+        self._waiting += 1
+        try:
+            before = asyncio.get_running_loop().time()
+            async with self._start:
+                for _ in range(_ROUNDS):
+                    await asyncio.sleep(0)
+                now = asyncio.get_running_loop().time()
+                self._round += _WEIGHT * (now - max(before, self._last) - self._round)
+                self._last = now
+        finally:
+            self._waiting -= 1
+
+    async def watch(self) -> None:
+        """Measure until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + _BEAT_S
+            await asyncio.sleep(_BEAT_S)
+            self.lag += _WEIGHT * (max(0.0, loop.time() - due) - self.lag)

@@ -1,0 +1,182 @@
+"""The process that keeps the workers: starts them, replaces them one by one, and ends them within the promised time."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing import parent_process
+
+import uvicorn
+from uvicorn.supervisors.multiprocess import Multiprocess, Process
+
+from cds_service.web.ingress.door import quiet_about_files
+
+_HANDSHAKE_S = 5  # TLS; asyncio would wait for a minute
+_STEADY_S = 60  # a worker that lived so long was no failure of the start
+_PAUSES_S = (0.5, 30.0)  # before a worker that died is replaced: doubled from the first to the second
+_LAST_S = 3  # beyond the time for calls in flight, before a worker is killed
+
+
+class _TimedServer(uvicorn.Server):
+    """uvicorn's server, but for the time that a TLS handshake may take."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application, then listen."""
+        asyncio.get_running_loop().set_exception_handler(quiet_about_files(complain))
+        await super().startup(sockets=[])
+        loop, config = asyncio.get_running_loop(), self.config
+
+        def protocol() -> asyncio.Protocol:
+            made: asyncio.Protocol = config.http_protocol_class(  # type: ignore[call-arg]
+                config=config, server_state=self.server_state, app_state=self.lifespan.state
+            )
+            return made
+
+        for listening in sockets or ():
+            handshake = _HANDSHAKE_S if config.ssl else None
+            self.servers.append(
+                await loop.create_server(
+                    protocol,
+                    sock=listening,
+                    ssl=config.ssl,
+                    backlog=config.backlog,
+                    ssl_handshake_timeout=handshake,
+                )
+            )
+
+
+class Worker(Process):
+    """A process that answers."""
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        super().__init__(config, sockets)
+        self.begun = time.monotonic()
+        self.died: float | None = None
+        self.ready = False
+
+    @property
+    def server(self) -> uvicorn.Server:
+        """The server that runs in it."""
+        if self._server is None:
+            self._server = _TimedServer(config=self.config)
+        return self._server
+
+    def look(self) -> bool:
+        """Whether it lives; takes note of whether it ever was ready. Never waits: a worker may be dead to any question."""
+        if not self.process.is_alive():
+            return False
+        self.ready = self.ready or self.is_ready(timeout=0)
+        return True
+
+    def join(self) -> None:
+        """Wait for its end, and kill it if it does not come in time."""
+        self.process.join((self.config.timeout_graceful_shutdown or 0) + _LAST_S)
+        if self.process.is_alive():
+            complain(f"worker {self.pid} did not end in time and was killed")
+            self.process.kill()
+            self.process.join()
+
+
+class Supervisor(Multiprocess):
+    """Keeps the workers. They get the settings, not the file: one that has died is replaced by its like.
+
+    `reread` brings the configuration up to date, or raises a ValueError.
+    """
+
+    processes: list[Worker]  # type: ignore[assignment]
+
+    def __init__(
+        self, serving: uvicorn.Config, sockets: list[socket.socket], reread: Callable[[], None]
+    ) -> None:
+        super().__init__(serving, sockets)
+        self._reread = reread
+        self._pauses: dict[int, float] = {}
+        self.failed = False
+
+    def init_processes(self) -> None:
+        """Start the workers."""
+        self.processes = [self._started() for _ in range(self.processes_num)]
+
+    def handle_hup(self) -> None:
+        """Replace the workers, unless the configuration has become unusable."""
+        try:
+            self._reread()
+        except ValueError as error:
+            complain(f"not reloaded: {error}")
+        else:
+            self.restart_all()
+
+    def restart_all(self) -> None:
+        """Replace each worker: the new one is ready before the old one ends; where it is not, the old one stays."""
+        for place, old in enumerate(self.processes):
+            new = self._started()
+            if not new.wait_until_ready(self.config.timeout_worker_healthcheck, self.should_exit):
+                new.kill()
+                new.join()
+                complain("a new worker was not ready in time; the old one stays")
+                return
+            new.ready = True
+            old.terminate()
+            old.join()
+            self.processes[place] = new
+
+    def handle_ttin(self) -> None:
+        """The number of workers stays what it is."""
+
+    def handle_ttou(self) -> None:
+        """The number of workers stays what it is."""
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace the workers that have died, after a pause that grows; end all where one could not even start."""
+        now = time.monotonic()
+        for place, worker in enumerate(self.processes):
+            if worker.look():
+                continue
+            if not worker.ready and (worker.exitcode or 0) > 0:
+                complain("a worker could not start, so the service ends")
+                self.failed = True
+                self.should_exit.set()
+                return
+            if worker.died is None:
+                worker.died = now
+                self._pauses[place] = self._pause(place, now - worker.begun)
+                complain(f"worker {worker.pid} has died (status {worker.exitcode}); another takes its place")
+            if now - worker.died >= self._pauses[place]:
+                self.processes[place] = self._started()
+
+    def terminate_all(self) -> None:
+        """End the workers and stop listening: who calls now is refused at once instead of waiting in vain."""
+        super().terminate_all()
+        for listening in self.sockets:
+            listening.close()
+
+    def _started(self) -> Worker:
+        worker = Worker(self.config, self.sockets)
+        worker.start()
+        return worker
+
+    def _pause(self, place: int, lived: float) -> float:
+        shortest, longest = _PAUSES_S
+        if lived > _STEADY_S:
+            return shortest
+        return min(longest, max(shortest, 2 * self._pauses.get(place, 0)))
+
+
+def end_with_parent() -> None:
+    """End this worker after the process that started it; left alone it would hold the port against the next one."""
+    if parent := parent_process():
+        threading.Thread(target=_end_after, args=(parent.join,), daemon=True).start()
+
+
+def _end_after(wait: Callable[[], None]) -> None:
+    wait()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def complain(what: str) -> None:
+    """Say something to the operator, on standard error."""
+    print(f"imnm-cds: {' '.join(what.split())}", file=sys.stderr, flush=True)  # noqa: T201
