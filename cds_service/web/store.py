@@ -56,6 +56,9 @@ INSERT INTO feedback
     (digest, service, card, outcome, at, suggestions, reasons, commented, received, client)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING
 """  # columns by name: while another process adds one, SQLite looks again only where it misses a name
+_ALL = """
+SELECT service, card, outcome, at, suggestions, reasons, commented, client FROM feedback ORDER BY at, digest
+"""
 _RECEIVED = "SELECT count(*) FROM feedback WHERE client = ? AND received > ?"
 _FORGET = """
 DELETE FROM feedback WHERE digest IN (SELECT digest FROM feedback WHERE client = ? AND received < ? LIMIT ?)
@@ -187,11 +190,9 @@ class Store:
 
     def all(self) -> Iterator[Feedback]:
         """Give everything that is stored, oldest first. Raises SettingsError if the file cannot be read."""
-        columns = "service, card, outcome, at, suggestions, reasons, commented, client"
-        query = f"SELECT {columns} FROM feedback ORDER BY at, digest"  # noqa: S608 - of words of ours
         try:
             self._connection = self._connection or self._connect()
-            rows = self._connection.execute(query).fetchall()
+            rows = self._connection.execute(_ALL).fetchall()
         except sqlite3.Error as error:
             raise SettingsError(f"store: {self._path} cannot be read: {error}") from None
         for service, card, outcome, at, suggestions, reasons, commented, client in rows:
