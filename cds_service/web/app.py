@@ -115,7 +115,7 @@ def create_app(
         events=parts.events,
         load=load,
         origins=settings.cors_origins,
-        hosts=settings.hosts,
+        hosts=settings.served_hosts,
         must_write=queue if settings.when_events_are_lost == "refuse" else None,
     )
     return app

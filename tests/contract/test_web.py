@@ -405,3 +405,37 @@ class TestTheHost:
 
     async def test_may_be_any_where_none_is_named(self):
         assert (await asked("GET", "/cds-services", host="any.example")).status_code == 200
+
+    @pytest.mark.parametrize(
+        ("host", "status"),
+        [
+            ("cds.hospital.example", 200),
+            ("cds.hospital.example:8443", 200),
+            ("localhost:8080", 200),
+            ("127.0.0.1", 200),
+            ("[::1]:8080", 200),
+            ("evil.example", 421),
+            ("cds.hospital.example.evil.example", 421),
+            ("127.0.0.1.evil.example", 421),
+            ("169.254.169.254", 421),
+            ("", 421),
+        ],
+    )
+    async def test_is_that_of_the_public_address_or_this_machine_where_none_is_named(self, host, status):
+        configured = Settings(public_url="https://CDS.hospital.example:8443/imnm")
+        async with running(configured=configured) as service:
+            response = await service.http.get("http://x/cds-services", headers={"host": host})
+        assert response.status_code == status
+
+    @pytest.mark.parametrize(
+        ("public_url", "named", "served"),
+        [
+            ("https://cds.example/imnm", (), "cds.example"),
+            ("https://[2001:DB8::1]:8443", (), "[2001:db8::1]"),
+            ("https://cds.example", ("other.example",), "other.example"),
+        ],
+    )
+    def test_that_is_named_wins(self, public_url, named, served):
+        hosts = Settings(public_url=public_url, hosts=named).served_hosts
+        assert hosts[0] == served
+        assert hosts[1:] == (() if named else ("localhost", "127.0.0.1", "[::1]"))
