@@ -59,7 +59,7 @@ class Limits:
     memory_seconds: float = 0.1  # waiting for what the store knows of a card before the card is shown
     keys_bytes: int = 64 * 1024  # a set of a dozen RSA keys with certificates is 30 kB
     keys_seconds: float = 1.0  # waiting for a key set: half of the answer's time
-    keys_fresh_seconds: float = 300.0  # a key that was withdrawn is refused after that
+    keys_fresh_seconds: float = 60.0  # a key that was withdrawn is refused after that
     keys_pause_seconds: float = (
         30.0  # between two requests for a set, while there is one: unknown kids are free to invent
     )

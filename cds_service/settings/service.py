@@ -112,6 +112,8 @@ class Settings(BaseSettings):
             raise ValueError(f'client {proving[0]}: auth = "jwt" needs cors_origins by name, not "*"')
         if unproved and self.public_url:
             raise ValueError(f'client {unproved[0]}: a service with a public_url needs auth = "jwt"')
+        if unproved and self.trusted_proxies:
+            raise ValueError(f'client {unproved[0]}: a service behind trusted_proxies needs auth = "jwt"')
         if unproved and (named := [client.name for client in self.client if client.audience]):
             raise ValueError(f'client {unproved[0]}: needs auth = "jwt": client {named[0]} has an audience')
         return self

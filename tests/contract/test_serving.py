@@ -19,6 +19,7 @@ from tests.support.charts import imnm_chart
 from tests.support.nightly import count
 from tests.support.service import SERVICE, call_body, prefetch_of
 from tests.support.serving import OPEN, ROOT, eventually, free_port, served, start
+from tests.support.tokens import proving_file
 
 BODY = call_body(fhirServer=None, prefetch=prefetch_of(imnm_chart()))
 
@@ -339,12 +340,12 @@ def reachable(client, base):
 
 class TestThePeer:
     def peer(self, config, text):
-        config.write_text(text + OPEN)
-        with served(config) as service:
+        with served(proving_file(config.parent, text)) as service:
             headers = {"X-Forwarded-For": "203.0.113.7"}
             httpx.get(f"{service.base}/health", headers=headers, trust_env=False)
-            eventually(lambda: service.events("request"), "there is an event")
-            return [event["peer"] for event in service.events("request") if event["target"] == "health"]
+            peers = lambda: [e["peer"] for e in service.events("request") if e["target"] == "health"]  # noqa: E731
+            eventually(peers, "its event is there")
+            return peers()
 
     def test_is_the_address_of_the_connection_whatever_a_header_says(self, config):
         assert self.peer(config, "") == ["127.0.0.1"]

@@ -38,6 +38,7 @@ REFUSED = {
         f'{OPEN}[client.order_codes]\nck = {{ system = "urn:x", code = "a  b", display = "CK" }}\n', [], {}, "ck.code: must be a code",
     ),
     "a host with a port": (f'hosts = ["cds.example:8080"]\n{OPEN}', [], {}, "hosts[0]: must be a host name"),
+    "an open client behind a proxy": (f'trusted_proxies = ["10.1.2.3"]\n{OPEN}', [], {}, 'a service behind trusted_proxies needs auth = "jwt"'),
     "a proxy that is no address": (f'trusted_proxies = ["proxy"]\n{OPEN}', [], {}, "trusted_proxies[0]: must be"),
     "what to do with lost events": (f'when_events_are_lost = "panic"\n{OPEN}', [], {}, "when_events_are_lost: "),
     "a port of metrics that is none": (f"metrics_port = 0\n{OPEN}", [], {}, "metrics_port: "),

@@ -10,8 +10,9 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -138,6 +139,24 @@ def proving(**changes: Any) -> Client:
         "jwks_url": JWKS,
     } | changes
     return Client(**{name: value for name, value in given.items() if value is not ...})
+
+
+def proving_file(folder: Path, settings: str = "") -> Path:
+    """A configuration file with one hospital that proves itself, its keys in a file; it has no FHIR server."""
+    (folder / "keys.json").write_bytes(key_set())
+    file = folder / "proving.toml"
+    file.write_text(
+        f'{settings}\npublic_url = "{PUBLIC}"\nstore = "{folder / "feedback.sqlite"}"\n[[client]]\nname = "hospital"\n'
+        f'auth = "jwt"\nissuer = "{ISSUER}"\njwks_file = "keys.json"\n'
+        'accepted_by = "the tests"\naccepted_on = 2024-01-01\n'
+    )
+    return file
+
+
+def bearer_now() -> str:
+    """The Authorization header for a service with a real clock and the keys of `proving_file`."""
+    claims = claims_of(datetime.now(UTC))
+    return bearer(claims=claims, header={"jku": ...})
 
 
 @dataclass
