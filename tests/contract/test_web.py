@@ -213,6 +213,42 @@ class TestCors:
         assert "access-control-allow-origin" not in response.headers
 
     @pytest.mark.parametrize(
+        "origin",
+        [
+            ORIGIN.replace("https", "http"),
+            f"{ORIGIN}:8443",
+            f"{ORIGIN}:443",
+            f"{ORIGIN}.",
+            f"{ORIGIN}/",
+            f"{ORIGIN}/path",
+            f"https://x.{ORIGIN.removeprefix('https://')}",
+            f"https://x@{ORIGIN.removeprefix('https://')}",
+            f"{ORIGIN}@evil.example",
+            f"{ORIGIN}, https://evil.example",
+            f"https://evil.example {ORIGIN}",
+            "file://",
+            "*",
+        ],
+    )
+    @pytest.mark.parametrize(
+        ("method", "path"), [("OPTIONS", SERVICE), ("GET", "/cds-services"), ("POST", SERVICE)]
+    )
+    async def test_an_origin_is_one_of_the_list_word_for_word(self, origin, method, path):
+        preflight = {"access_control_request_method": "POST"} if method == "OPTIONS" else {}
+        response = await asked(method, path, origin=origin, **preflight)
+        assert [name for name in response.headers if name.startswith("access-control-")] == []
+        assert response.headers["vary"] == "Origin"
+
+    async def test_no_answer_allows_credentials_whatever_is_listed(self):
+        for origins in ((ORIGIN,), ("*",), (ORIGIN, "*")):
+            async with running(configured=settings().model_copy(update={"cors_origins": origins})) as service:
+                for method, more in (("OPTIONS", {"access-control-request-method": "POST"}), ("GET", {})):
+                    headers = {"origin": ORIGIN, "cookie": "a=b"} | more
+                    response = await service.http.request(method, SERVICE, headers=headers)
+                    assert response.headers["access-control-allow-origin"] in {ORIGIN, "*"}
+                    assert "access-control-allow-credentials" not in response.headers
+
+    @pytest.mark.parametrize(
         ("method", "path", "status"),
         [("GET", "/cds-services", 200), ("GET", "/x", 404), ("PUT", SERVICE, 405), ("POST", SERVICE, 415)],
     )
