@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -25,6 +25,7 @@ from cds_service.security.clients import callers, registered
 from cds_service.settings.limits import Limits
 from cds_service.settings.service import Settings
 from cds_service.web.answering import Work, answer
+from cds_service.web.clock import believable, utc_now
 from cds_service.web.discovery import check_discovery, discovery_file, enabled, read_discovery
 from cds_service.web.edge import Edge, as_response, refuse
 from cds_service.web.feedback import take
@@ -44,11 +45,6 @@ _FLUSH_S = 1.0  # for the last events, if their reader is slow
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Received = Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]]
-
-
-def utc_now() -> datetime:
-    """Return the present moment."""
-    return datetime.now(UTC)
 
 
 def write_line(line: str) -> None:
@@ -96,7 +92,7 @@ def create_app(
         registered=registered(settings, known, services, fetches, timer, limits, secret),
         connections=connections,
         model=model,
-        clock=clock,
+        clock=believable(clock),
         events=Events(write, clock, watch),
         turns=asyncio.Semaphore(limits.parallel_calls),
         store=_store(settings, limits, clock),
@@ -104,12 +100,8 @@ def create_app(
     )
     receiving = Receiving(limits)
     load, door = Load(limits, receiving), Door(limits, parts.events, settings.trusted_proxies)
-    app = _application(
-        parts,
-        discovery,
-        lambda chunks: load.paced(receiving.through(chunks)),
-        _lifespan(parts, (len(settings.client), len(services)), load, door, queue),
-    )
+    lifespan = _lifespan(parts, (len(settings.client), len(services)), load, door, queue)
+    app = _application(parts, discovery, lambda chunks: load.paced(receiving.through(chunks)), lifespan)
     app.add_middleware(
         Edge,
         events=parts.events,

@@ -134,7 +134,7 @@ async def take(call: Call, parts: Parts) -> dict[str, int]:
     """
     if parts.store is None:
         raise NoSuchServiceError("no feedback is kept here")
-    endpoint, now = f"{call.service}/feedback", parts.now().timestamp()
+    endpoint, now = f"{call.service}/feedback", parts.clock().timestamp()
     proof = await authenticate(call.headers, endpoint, parts.registered, now)
     call.audit.update(proof.audit)
     check_headers(call.headers, parts.limits.feedback_bytes)

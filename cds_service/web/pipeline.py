@@ -6,12 +6,12 @@ Each step takes what the one before it gave and never looks back. `answering.py`
 import asyncio
 from collections.abc import AsyncIterable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from cds_service.cards.assessment import Assessment, EligibilityUnknown, assess
 from cds_service.cards.render import Card, render
-from cds_service.errors import ClockError, EhrError, EligibilityUnknownError, OtherVersionError
+from cds_service.errors import EhrError, EligibilityUnknownError, OtherVersionError
 from cds_service.events import Events
 from cds_service.fhir.aside import aside
 from cds_service.fhir.gather import Gathering, gather
@@ -27,11 +27,6 @@ from cds_service.web.replay import use_once
 from cds_service.web.store import Store
 from models.registry import Model
 
-# A clock that stands at 1970 would put every diagnosis into the future and answer with silence; one at the end of the
-# calendar would forget all feedback.
-_EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)  # this version was made later
-_LATEST = datetime(2126, 1, 1, tzinfo=UTC)
-
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -41,18 +36,11 @@ class Parts:
     registered: Registered
     connections: Mapping[str, Connection]  # by the name of the client: each has a bulkhead of its own
     model: Model
-    clock: Callable[[], datetime]
+    clock: Callable[[], datetime]  # raises ClockError
     events: Events
     turns: asyncio.Semaphore  # calls at once
     store: Store | None = None  # None: no feedback is kept
     audit_secret: bytes = b""  # behind the digests of requester and patient; without one there are none
-
-    def now(self) -> datetime:
-        """Return the present moment; raises ClockError where it cannot be."""
-        now = self.clock()
-        if not _EARLIEST <= now < _LATEST:
-            raise ClockError("the clock of this service is wrong", audit={"outcome": "wrong clock"})
-        return now
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +57,7 @@ class Call:
 
 async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
     """Answer one call of a hook, within `limits.answer_seconds`; raises a ServiceError where there is no answer."""
-    proof = await authenticate(call.headers, call.service, parts.registered, parts.now().timestamp())
+    proof = await authenticate(call.headers, call.service, parts.registered, parts.clock().timestamp())
     call.audit.update(proof.audit)
     check_headers(call.headers, parts.limits.body_bytes)
     body = await receive(call.chunks, parts.limits.body_bytes, call.begun + parts.limits.answer_seconds)
@@ -84,7 +72,7 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
             return {"cards": []}
         is_shown = caller.client.shows_cards_to(request.user_id)
         call.audit.update(acceptance(caller.client, is_shown=is_shown))
-        as_of, connection = parts.now(), parts.connections[caller.client.name]
+        as_of, connection = parts.clock(), parts.connections[caller.client.name]
         async with connection.turn():
             gathering = await gather(
                 caller,
