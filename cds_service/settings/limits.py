@@ -41,10 +41,9 @@ class Limits:
     bodies: int = 256  # that are being received at once in one process
     bodies_bytes: int = 128 * 1024 * 1024  # of these together; 8 of the largest
     lag_seconds: float = (
-        0.05  # how late the event loop may be, on average of some 0.2 s, before calls are refused
+        0.25  # how late the event loop may be, on average of some 0.2 s, before calls are refused
     )
     start_seconds: float = 0.4  # that a call may wait for its start, by what those before it took
-    calls_when_late: int = 8  # so many go on even then: a single large chart is no overload
     client_calls: int = 40  # of these for one client: two hospitals whose servers hang leave 20 to the others
     connections: int = (
         100  # sockets to each FHIR server of a client in one process, beside those for a second try

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from functools import partial
@@ -38,7 +38,7 @@ from cds_service.web.ingress.receiving import Receiving
 from cds_service.web.pipeline import Call, Parts, cards_of
 from cds_service.web.store import Keeping, Store
 from fhir_mapping.rules import VERSION
-from fhir_mapping.terms import load_tables
+from fhir_mapping.terms import Tables, load_tables
 from models.registry import load_model
 
 _FLUSH_S = 1.0  # for the last events, if their reader is slow
@@ -68,40 +68,22 @@ def create_app(
     `watch` every event beside it; `timer` gives the age of key sets (s) and never goes back.
     Raises SettingsError, TableError, ModelError or DiscoveryError, each one line that says what to do.
     """
-    tables = load_tables()
-    model = load_model(settings.model)
-    document = read_discovery(discovery_file())
-    check_discovery(document, tables)
     limits = limits or Limits()
-    secret = (
-        settings.card_secret.get_secret_value().encode() if settings.card_secret else secrets.token_bytes()
-    )
-    known = callers(settings.client, tables, secret)
-    for caller in known.values():
-        check_suggestions(model, caller.cards)
+    document = read_discovery(discovery_file())
     discovery = enabled(document, settings.services, settings.prefetch)
-    connections = {
-        client.name: connect(limits.answering_within(client.answer_seconds), transport, client)
-        for client in settings.client
-    }
-    fetches = {name: partial(fetch, connection) for name, connection in connections.items()}
     services = [service["id"] for service in discovery["services"]]
+    tables = load_tables()
+    check_discovery(document, tables)
+    parts = _parts(settings, tables, services, clock, transport, Events(write, clock, watch), limits, timer)
     queue = write if isinstance(write, EventQueue) else None
-    parts = Parts(
-        limits=limits,
-        registered=registered(settings, known, services, fetches, timer, limits, secret),
-        connections=connections,
-        model=model,
-        clock=believable(clock),
-        events=Events(write, clock, watch),
-        turns=asyncio.Semaphore(limits.parallel_calls),
-        store=_store(settings, limits, clock),
-        audit_secret=settings.audit_secret.get_secret_value().encode() if settings.audit_secret else b"",
-    )
     receiving = Receiving(limits)
-    load, door = Load(limits, receiving), Door(limits, parts.events, settings.trusted_proxies)
-    lifespan = _lifespan(parts, (len(settings.client), len(services)), load, door, queue)
-    app = _application(parts, discovery, lambda chunks: load.paced(receiving.through(chunks)), lifespan)
+    load, door = Load(limits), Door(limits, parts.events, settings.trusted_proxies)
+    app = _application(
+        parts,
+        discovery,
+        lambda chunks: load.paced(receiving.through(chunks)),
+        _lifespan(parts, (len(settings.client), len(services)), load, door, queue),
+    )
     app.add_middleware(
         Edge,
         events=parts.events,
@@ -111,6 +93,41 @@ def create_app(
         must_write=queue if settings.when_events_are_lost == "refuse" else None,
     )
     return app
+
+
+def _parts(
+    settings: Settings,
+    tables: Tables,
+    services: Sequence[str],
+    clock: Callable[[], datetime],
+    transport: Transport | None,
+    events: Events,
+    limits: Limits,
+    timer: Callable[[], float],
+) -> Parts:
+    model = load_model(settings.model)
+    secret = (
+        settings.card_secret.get_secret_value().encode() if settings.card_secret else secrets.token_bytes()
+    )
+    known = callers(settings.client, tables, secret)
+    for caller in known.values():
+        check_suggestions(model, caller.cards)
+    connections = {
+        client.name: connect(limits.answering_within(client.answer_seconds), transport, client)
+        for client in settings.client
+    }
+    fetches = {name: partial(fetch, connection) for name, connection in connections.items()}
+    return Parts(
+        limits=limits,
+        registered=registered(settings, known, services, fetches, timer, limits, secret),
+        connections=connections,
+        model=model,
+        clock=believable(clock),
+        events=events,
+        turns=asyncio.Semaphore(limits.parallel_calls),
+        store=_store(settings, limits, clock),
+        audit_secret=settings.audit_secret.get_secret_value().encode() if settings.audit_secret else b"",
+    )
 
 
 def _store(settings: Settings, limits: Limits, clock: Callable[[], datetime]) -> Store | None:

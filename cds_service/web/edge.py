@@ -7,7 +7,6 @@ and not as a blocked call.
 import asyncio
 import re
 from collections.abc import Collection, Iterable
-from contextlib import nullcontext
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -98,11 +97,9 @@ class Edge:
 
     async def _guarded(self, exchange: RequestRecord, scope: Scope, receive: Receive, send: Send) -> None:
         """Turn whatever escapes into a 500; once an answer has begun it can only be cut off."""
-        calls = self._load.call() if scope["method"] == "POST" else nullcontext()
         app = self._refusal(scope, exchange) or self._app
         try:
-            with calls:
-                await app(scope, receive, send)
+            await app(scope, receive, send)
         except Exception as error:
             exchange.audit.update(outcome="crashed", **crash(error))
             if exchange.status:

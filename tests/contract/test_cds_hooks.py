@@ -80,7 +80,9 @@ class TestDiscovery:
             found = (await running_service.http.get("/cds-services")).json()["services"]
             address = f"/cds-services/{service['id']}"
             response = await running_service.http.post(address, json=call_body(hook=service["hook"]))
-        assert service in found
+        (one,) = [each for each in found if each["id"] == service["id"]]
+        assert one | {"prefetch": service["prefetch"]} == service
+        assert one["prefetch"].items() < service["prefetch"].items()  # lean
         assert response.status_code == 200
 
     @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service["id"])

@@ -227,10 +227,12 @@ def test_check_refuses_an_acceptance_without_a_day(tmp_path):
     assert refused.stderr.endswith("client ward: accepted_by and accepted_on: give both, or neither\n")
 
 
-def test_serve_answers_discovery_and_ends_in_peace_on_sigterm():
+def test_serve_answers_discovery_and_ends_in_peace_on_sigterm(tmp_path):
+    config = tmp_path / "imnm.toml"
+    config.write_text('[[client]]\nname = "open"\n')
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
-    command = [sys.executable, "-m", "cds_service", "serve", "--port", str(port)]
+    command = [sys.executable, "-m", "cds_service", "serve", "--config", str(config), "--port", str(port)]
     environment = os.environ | {"IMNM_CDS_PREFETCH": "full"}
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment) as serving:
         try:

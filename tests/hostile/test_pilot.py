@@ -1,6 +1,7 @@
 """A pilot: live for those who take part in it, silent for all others, and only where the caller is proved."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,7 +17,11 @@ from tests.support.service import ACCEPTED, Running, call_body, running
 
 INSIDE, OUTSIDE = "Practitioner/anna", "Practitioner/otto"
 PILOT = {"mode": "pilot", "pilot_users": ["Practitioner/anna", "PractitionerRole/team"]}
-PROVED = {"auth": "jwt"}  # what a block needs to be one of a proved client
+PROVED = {
+    "auth": "jwt",
+    "issuer": "https://ehr.example",
+    "jwks_file": Path("keys.json"),
+}  # what a block needs to be one of a proved client
 CHART = "high-overdue"
 
 

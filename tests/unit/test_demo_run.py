@@ -125,7 +125,7 @@ def test_the_printed_link_leads_to_the_origin_that_may_call(monkeypatch, free_po
     [
         ("CORS_ORIGINS", "[]", "no page may call; name one, or leave it out"),
         ("CORS_ORIGINS", '["127.0.0.1"]', "must be an absolute http or https address"),
-        ("CARD_SECRET", "short", "Value should have at least 16 items"),
+        ("CARD_SECRET", "short", "must have at least 16 characters"),
     ],
 )
 def test_a_setting_of_the_environment_that_cannot_be_used_is_named(monkeypatch, variable, value, said):

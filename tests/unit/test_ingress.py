@@ -186,23 +186,14 @@ class TestReceiving:
 
 
 class TestLoad:
-    async def test_a_late_event_loop_is_too_much_for_many_calls_and_not_for_few(self):
-        load = Load(Limits(calls_when_late=2))
-        load.lag = 0.2
-        with load.call():
-            assert not load.too_much
-            with load.call():
-                assert load.too_much
+    async def test_a_late_event_loop_is_too_much(self):
+        load = Load(Limits(lag_seconds=0.2))
         assert not load.too_much
-
-    async def test_calls_whose_body_is_on_its_way_are_none(self):
-        load = Load(Limits(calls_when_late=1), receiving=[1])
-        load.lag = 0.2
-        with load.call():
-            assert not load.too_much
+        load.lag = 0.21
+        assert load.too_much
 
     async def test_one_long_step_is_none_and_many_are(self):
-        load = Load(Limits(calls_when_late=0))
+        load = Load(Limits(lag_seconds=0.05))
         beat = asyncio.create_task(load.watch())
         await asyncio.sleep(0.1)
         _work(0.2)

@@ -1,8 +1,8 @@
 """How busy this process is: what is beyond it is refused at the edge, before anything is done for it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sized
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from cds_service.errors import BusyError
 from cds_service.settings.limits import Limits
@@ -24,12 +24,13 @@ async def turn(turns: asyncio.Semaphore) -> AsyncIterator[None]:
 
 
 class Load:
-    """Counts the calls in progress and watches how late the event loop is (s, an average of the last beats)."""
+    """Watches how long calls wait for their start, and how late the event loop is (s, an average of the last beats).
 
-    def __init__(self, limits: Limits, receiving: Sized = ()) -> None:
+    Calls that wait for a FHIR server are no load: one hospital whose server hangs must cost another nothing.
+    """
+
+    def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._receiving = receiving  # calls whose body is on its way do no work
-        self.calls = 0
         self.lag = 0.0
         self._start = asyncio.Lock()
         self._waiting = 0
@@ -39,19 +40,8 @@ class Load:
     @property
     def too_much(self) -> bool:
         """Whether a further call would only wait."""
-        if self._waiting * self._round > self._limits.start_seconds:
-            return True
-        working = self.calls - len(self._receiving)
-        return self.lag > self._limits.lag_seconds and working >= self._limits.calls_when_late
-
-    @contextmanager
-    def call(self) -> Iterator[None]:
-        """Count a call until it is over."""
-        self.calls += 1
-        try:
-            yield
-        finally:
-            self.calls -= 1
+        late = self._waiting * self._round > self._limits.start_seconds
+        return late or self.lag > self._limits.lag_seconds
 
     async def paced(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Pass on a body, then wait for this call's start: one in a few rounds of the event loop.
