@@ -108,9 +108,10 @@ def _roles_by_code(
             for ingredient in case.tables.ingredients(resource.codings)
             if case.tables.agent(ingredient).klass not in _NO_AGENTS
         }
-        is_any = resource.unsure and resource.type == "Procedure"
         if isinstance(content, neutral.Medication):
             is_any = says_nothing(resource, content, case)
+        else:
+            is_any = resource.unsure and not case.tables.words("procedures", resource.codings)
         if is_any and not named:
             return frozenset({"agent"})
         return frozenset(named)

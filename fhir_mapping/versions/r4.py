@@ -118,7 +118,7 @@ def _as_asked(resources: list[Resource], gathered: Gathered) -> tuple[Resource, 
 
 def _kept_to_codes(resources: Iterable[Resource], asked: frozenset[RoleWord], tables: Tables) -> bool:
     """Whether a server sent what it was asked for by code, and not all that it has."""
-    coded = [one for one in resources if one.is_coded]
+    coded = [one for one in resources if one.is_coded and not one.unsure]
     others = [one for one in coded if asked.isdisjoint(tables.words("observations", one.codings))]
     return 2 * len(others) <= len(coded)
 

@@ -144,3 +144,23 @@ async def test_a_flag_beside_no_number_leaves_a_result_unread_and_ends_in_no_cra
         response = await service.hook(call)
     assert response.status_code == 200
     assert len(response.json()["cards"]) == 1
+
+
+NEWEST_ALT = 59
+CODES = [
+    *(3, None, {}, [], [3], "ALT", [{}], [{"system": "http://loinc.org"}], [{"display": "ALT"}]),
+    *([{"code": "1742-6"}], [{"system": 3, "code": "1742-6"}], [{"system": "http://loinc.org", "code": 17}]),
+]
+
+
+@pytest.mark.parametrize("coding", CODES, ids=str)
+async def test_a_newer_alt_whose_code_cannot_be_read_keeps_an_older_pair_from_deciding(coding):
+    """It was dropped with its name beside it: the pair before it decided, and the risk fell from 57 to 28 %."""
+    call = copy.deepcopy(CALL)
+    newest = call["prefetch"]["enzymes"]["entry"][NEWEST_ALT]["resource"]
+    assert newest["code"]["text"] == "ALT"
+    newest["code"]["coding"] = coding
+    async with running(EhrSimulator().bend(sim.refuse_connection), now=lambda: AS_OF) as service:
+        (card,) = (await service.hook(call)).json()["cards"]
+        assert service.audits()[0]["band"] == "uncertain"
+    assert "until the AST/ALT ratio is known" in card["summary"]
