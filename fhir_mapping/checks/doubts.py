@@ -64,14 +64,18 @@ def doubts_of(resource: neutral.Resource, reason: str, case: Case) -> Iterator[D
     content = resource.content() if resource.content else None
     if resource.type not in {*_KINDS, "Procedure"} or not isinstance(content, _Doubtable):
         return
-    by_code = _roles_by_code(resource, content, reason, case) if reason else frozenset()
     by_word = _roles_by_word(resource, content, case)
+    if not (reason or by_word):
+        return
+    words = _words(resource, case) if resource.type in _TABLE else frozenset()
+    by_code = _roles_by_code(resource, content, reason, words, case) if reason else frozenset()
     if not (by_code or by_word) or _is_settled(resource, content, case):
         return
     for role in sorted(by_code):
-        yield _doubt(resource, content, Doubt(resource.name, role, reason, case.as_of), case)
+        yield _doubt(resource, content, Doubt(resource.name, role, reason, case.as_of, roles=words), case)
     for role in sorted(by_word):
-        doubt = Doubt(resource.name, role, NAMED, case.as_of, by="word", counts=_counts(content, case))
+        counts = _counts(content, case)
+        doubt = Doubt(resource.name, role, NAMED, case.as_of, by="word", roles=words, counts=counts)
         yield _doubt(resource, content, doubt, case)
 
 
@@ -93,7 +97,7 @@ def open_doubt(result: Result) -> Doubt:
 
 
 def _roles_by_code(
-    resource: neutral.Resource, content: _Doubtable, reason: str, case: Case
+    resource: neutral.Resource, content: _Doubtable, reason: str, words: frozenset[str], case: Case
 ) -> frozenset[str]:
     withheld = (
         reason == "data absent"
@@ -115,9 +119,8 @@ def _roles_by_code(
         if is_any and not named:
             return frozenset({"agent"})
         return frozenset(named)
-    words = set[str](_words(resource, case))
     if "core" in words:  # in one Condition a core code wins (E6)
-        words -= {"broad", "broad-antibody", "broad-hmgcr"}
+        words = words - {"broad", "broad-antibody", "broad-hmgcr"}
     return frozenset(_NAMES[word] or word for word in words if word in _NAMES)
 
 
@@ -205,11 +208,9 @@ def _doubt(resource: neutral.Resource, content: _Doubtable, doubt: Doubt, case: 
         doubt = replace(doubt, when=case.at(when).last, date=when.day_text)
     match content:
         case neutral.Observation():
-            words = _words(resource, case)
-            doubt = replace(doubt, roles=words)
             analytes = (
                 analyte
-                for word in words
+                for word in doubt.roles
                 if (analyte := ANALYTES.get(word)) and (_NAMES.get(word) or word) == doubt.role
             )
             if doubt.by == "word" or not (analyte := min(analytes, default=None)):
@@ -220,4 +221,4 @@ def _doubt(resource: neutral.Resource, content: _Doubtable, doubt: Doubt, case: 
         case neutral.Medication():
             return replace(doubt, listed=is_listed(resource))
         case _:
-            return replace(doubt, roles=_words(resource, case)) if resource.type in _TABLE else doubt
+            return doubt

@@ -34,11 +34,11 @@ def may_be(resource: neutral.Resource, case: Case) -> frozenset[RoleWord]:
     if by_code := case.tables.words(table, _in_any_system(resource, table, case)):
         return by_code
     texts = [text for concept in resource.concepts for text in (concept.text, *concept.displays) if text]
-    if any(case.tables.vocabulary.names(_KINDS[resource.type], text) for text in texts):
-        return frozenset()  # its words say which it is (U3)
     has_no_code = resource.type == "Observation" and not resource.codings
     if not (resource.unsure or (has_no_code and (resource.asked or not texts))):
         return frozenset()
+    if any(case.tables.vocabulary.names(_KINDS[resource.type], text) for text in texts):
+        return frozenset()  # its words say which it is (U3)
     found = _ANYTHING[resource.type]
     if not resource.asked:
         return found
