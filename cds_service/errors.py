@@ -18,7 +18,8 @@ ServiceError
 └── OwnError                      our fault
     ├── InternalError             500  exception
     ├── BusyError                 503  throttled      more calls at once than we take                   retry helps
-    └── StoreError                503  transient      the store did not answer, or could not write      retry helps
+    ├── StoreError                503  transient      the store did not answer, or could not write      retry helps
+    └── ClockError                503  transient      the clock of this machine cannot be right         retry helps
 
 UnusableInput                     a file or address given on the command line; ends a command, never a request
 
@@ -168,6 +169,12 @@ class BusyError(OwnError):
 
 class StoreError(OwnError):
     """The store did not answer or could not write: nothing was acknowledged, and no token accepted."""
+
+    status, issue, retry_helps = 503, "transient", True
+
+
+class ClockError(OwnError):
+    """The clock of this machine cannot be right: nothing of a record can be judged by it."""
 
     status, issue, retry_helps = 503, "transient", True
 

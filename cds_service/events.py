@@ -126,7 +126,7 @@ class Event(Enum):
             "accepted": _word,  # yes | no: whether somebody at the client accepted the model
             "accepted_on": _word,  # the day of it; never who
             "status": _count,
-            "outcome": _word,  # scored | abstained | not-eligible | eligibility-unknown | patients-view | off | refused | crashed
+            "outcome": _word,  # scored | abstained | not-eligible | eligibility-unknown | patients-view | off | refused | wrong clock | crashed
             "eligibility": _word,
             "band": _word,
             "reason": _word,  # why there is something to say, or "nothing to say"
@@ -153,7 +153,7 @@ class Event(Enum):
         {
             "service": _word,
             "status": _count,
-            "outcome": _word,  # stored | refused | crashed
+            "outcome": _word,  # stored | refused | wrong clock | crashed
             "items": _count,
             "stored": _count,  # items that were new
             "refused": _count,  # items on cards that we did not issue

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -22,6 +23,7 @@ from models.registry import default_folder
 
 ENVIRONMENT_PREFIX = "IMNM_CDS_"
 SECRET_AT_LEAST = 16  # characters
+_THIS_MACHINE = ("localhost", "127.0.0.1", "[::1]")  # for probes and tests of the operator's own
 
 
 _NO_SETTING = frozenset({"FHIR_TOKEN"})  # read by `check --connect` alone
@@ -115,6 +117,14 @@ class Settings(BaseSettings):
         if unproved and (named := [client.name for client in self.client if client.audience]):
             raise ValueError(f'client {unproved[0]}: needs auth = "jwt": client {named[0]} has an audience')
         return self
+
+    @property
+    def served_hosts(self) -> tuple[str, ...]:
+        """The names under which the service is called; none means any."""
+        if self.hosts or not self.public_url:
+            return self.hosts
+        name = urlsplit(self.public_url).hostname or ""
+        return (f"[{name}]" if ":" in name else name, *_THIS_MACHINE)
 
     @property
     def longest_answer_seconds(self) -> float:

@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -25,6 +25,7 @@ from cds_service.security.clients import callers, registered
 from cds_service.settings.limits import Limits
 from cds_service.settings.service import Settings
 from cds_service.web.answering import Work, answer
+from cds_service.web.clock import believable, utc_now
 from cds_service.web.discovery import check_discovery, discovery_file, enabled, read_discovery
 from cds_service.web.edge import Edge, as_response, refuse
 from cds_service.web.feedback import take
@@ -44,11 +45,6 @@ _FLUSH_S = 1.0  # for the last events, if their reader is slow
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Received = Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]]
-
-
-def utc_now() -> datetime:
-    """Return the present moment."""
-    return datetime.now(UTC)
 
 
 def write_line(line: str) -> None:
@@ -93,7 +89,7 @@ def create_app(
         events=parts.events,
         load=load,
         origins=settings.cors_origins,
-        hosts=settings.hosts,
+        hosts=settings.served_hosts,
         must_write=queue if settings.when_events_are_lost == "refuse" else None,
     )
     return app
@@ -126,7 +122,7 @@ def _parts(
         registered=registered(settings, known, services, fetches, timer, limits, secret),
         connections=connections,
         model=model,
-        clock=clock,
+        clock=believable(clock),
         events=events,
         turns=asyncio.Semaphore(limits.parallel_calls),
         store=_store(settings, limits, clock),

@@ -36,7 +36,7 @@ class Parts:
     registered: Registered
     connections: Mapping[str, Connection]  # by the name of the client: each has a bulkhead of its own
     model: Model
-    clock: Callable[[], datetime]
+    clock: Callable[[], datetime]  # raises ClockError
     events: Events
     turns: asyncio.Semaphore  # calls at once
     store: Store | None = None  # None: no feedback is kept

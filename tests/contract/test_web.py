@@ -10,7 +10,8 @@ from cds_service.events import Events
 from cds_service.settings.client import Client
 from cds_service.settings.limits import Limits
 from cds_service.settings.service import Settings, SettingsError
-from cds_service.web.app import create_app, utc_now, write_line
+from cds_service.web.app import create_app, write_line
+from cds_service.web.clock import utc_now
 from cds_service.web.discovery import discovery_file, enabled, read_discovery
 from cds_service.web.edge import Edge
 from cds_service.web.ingress.load import Load
@@ -213,6 +214,42 @@ class TestCors:
         assert "access-control-allow-origin" not in response.headers
 
     @pytest.mark.parametrize(
+        "origin",
+        [
+            ORIGIN.replace("https", "http"),
+            f"{ORIGIN}:8443",
+            f"{ORIGIN}:443",
+            f"{ORIGIN}.",
+            f"{ORIGIN}/",
+            f"{ORIGIN}/path",
+            f"https://x.{ORIGIN.removeprefix('https://')}",
+            f"https://x@{ORIGIN.removeprefix('https://')}",
+            f"{ORIGIN}@evil.example",
+            f"{ORIGIN}, https://evil.example",
+            f"https://evil.example {ORIGIN}",
+            "file://",
+            "*",
+        ],
+    )
+    @pytest.mark.parametrize(
+        ("method", "path"), [("OPTIONS", SERVICE), ("GET", "/cds-services"), ("POST", SERVICE)]
+    )
+    async def test_an_origin_is_one_of_the_list_word_for_word(self, origin, method, path):
+        preflight = {"access_control_request_method": "POST"} if method == "OPTIONS" else {}
+        response = await asked(method, path, origin=origin, **preflight)
+        assert [name for name in response.headers if name.startswith("access-control-")] == []
+        assert response.headers["vary"] == "Origin"
+
+    async def test_no_answer_allows_credentials_whatever_is_listed(self):
+        for origins in ((ORIGIN,), ("*",), (ORIGIN, "*")):
+            async with running(configured=settings().model_copy(update={"cors_origins": origins})) as service:
+                for method, more in (("OPTIONS", {"access-control-request-method": "POST"}), ("GET", {})):
+                    headers = {"origin": ORIGIN, "cookie": "a=b"} | more
+                    response = await service.http.request(method, SERVICE, headers=headers)
+                    assert response.headers["access-control-allow-origin"] in {ORIGIN, "*"}
+                    assert "access-control-allow-credentials" not in response.headers
+
+    @pytest.mark.parametrize(
         ("method", "path", "status"),
         [("GET", "/cds-services", 200), ("GET", "/x", 404), ("PUT", SERVICE, 405), ("POST", SERVICE, 415)],
     )
@@ -405,3 +442,37 @@ class TestTheHost:
 
     async def test_may_be_any_where_none_is_named(self):
         assert (await asked("GET", "/cds-services", host="any.example")).status_code == 200
+
+    @pytest.mark.parametrize(
+        ("host", "status"),
+        [
+            ("cds.hospital.example", 200),
+            ("cds.hospital.example:8443", 200),
+            ("localhost:8080", 200),
+            ("127.0.0.1", 200),
+            ("[::1]:8080", 200),
+            ("evil.example", 421),
+            ("cds.hospital.example.evil.example", 421),
+            ("127.0.0.1.evil.example", 421),
+            ("169.254.169.254", 421),
+            ("", 421),
+        ],
+    )
+    async def test_is_that_of_the_public_address_or_this_machine_where_none_is_named(self, host, status):
+        configured = Settings(public_url="https://CDS.hospital.example:8443/imnm")
+        async with running(configured=configured) as service:
+            response = await service.http.get("http://x/cds-services", headers={"host": host})
+        assert response.status_code == status
+
+    @pytest.mark.parametrize(
+        ("public_url", "named", "served"),
+        [
+            ("https://cds.example/imnm", (), "cds.example"),
+            ("https://[2001:DB8::1]:8443", (), "[2001:db8::1]"),
+            ("https://cds.example", ("other.example",), "other.example"),
+        ],
+    )
+    def test_that_is_named_wins(self, public_url, named, served):
+        hosts = Settings(public_url=public_url, hosts=named).served_hosts
+        assert hosts[0] == served
+        assert hosts[1:] == (() if named else ("localhost", "127.0.0.1", "[::1]"))

@@ -6,6 +6,8 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from select import select
 
 import psutil
 import pytest
@@ -15,7 +17,9 @@ from cds_service.web.feedback import read
 from tests.support import ehr_simulator as sim
 from tests.support.byte_corpus import BODIES, FEEDBACK_BODIES, MARKER, ODD_BUT_FINE
 from tests.support.ehr_simulator import EhrSimulator
+from tests.support.raw import connected, statuses
 from tests.support.service import SERVICE, call_body, running, settings
+from tests.support.serving import OPEN, served
 
 CONTENT_TYPES = ["application/json", "application/json; charset=utf-8", "text/plain", ""]
 MIB = 1024 * 1024
@@ -152,3 +156,87 @@ class TestSize:
             grown = process.memory_info().rss - before
         assert response.status_code == 412
         assert grown < 64_000_000
+
+
+def _padded(size: int, member: str = "extension") -> bytes:
+    """A hook call of so many bytes."""
+    body = json.dumps(call_body(fhirServer=None) | {member: {"x": 1}}).encode()
+    return body.replace(b'"x": 1', b'"x": 1' + b" " * (size - len(body)))
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    config = tmp_path_factory.mktemp("sizes") / "imnm.toml"
+    config.write_text(f'store = "feedback.sqlite"\n{OPEN}')
+    with served(config) as running_:
+        yield running_
+
+
+class TestSizeOnTheWire:
+    """A5 on the real service: what is too much is refused while it comes, and its memory stays where it was."""
+
+    def sent(self, service, path, size, *, chunked, headers=""):
+        """Send spaces until it is answered; gives the status, how many were sent, and how the worker grew (bytes)."""
+        (worker,) = service.workers()
+        before = peak = worker.memory_info().rss
+        length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {size}"
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{headers}{length}\r\n\r\n"
+        )
+        done, block = 0, b" " * 65536
+        with connected(service) as connection, suppress(BrokenPipeError, ConnectionResetError):
+            connection.sendall(head.encode())
+            while done < size and not select([connection], [], [], 0)[0]:
+                part = block[: size - done]
+                connection.sendall(b"%x\r\n%b\r\n" % (len(part), part) if chunked else part)
+                done += len(part)
+                peak = max(peak, worker.memory_info().rss)
+            if chunked and done == size:
+                connection.sendall(b"0\r\n\r\n")
+            answer = b""
+            while not answer and (got := connection.recv(65536)):
+                answer += got
+        (status,) = statuses(answer)
+        return status, done, max(peak, worker.memory_info().rss) - before
+
+    @pytest.mark.parametrize(
+        ("path", "size", "chunked", "headers", "expected", "at_most"),
+        [
+            (SERVICE, 16 * MIB + 1, False, "", 413, 0),
+            (SERVICE, 16 * MIB + 1, True, "", 413, 16 * MIB + 1),
+            (SERVICE, 16 * MIB + 10_000_000, True, "", 413, 17 * MIB),
+            (SERVICE, 1_000_000_000, True, "", 413, 17 * MIB),
+            (SERVICE, 1_000_000_000, False, "", 413, 0),
+            (SERVICE, 10_000_000, True, "Content-Encoding: gzip\r\n", 415, 0),
+            (FEEDBACK, MIB + 1, False, "", 413, 0),
+            (FEEDBACK, 1_000_000_000, True, "", 413, 2 * MIB),
+        ],
+    )
+    def test_too_much_is_refused_before_it_is_there(
+        self, service, path, size, chunked, headers, expected, at_most
+    ):
+        status, done, grown = self.sent(service, path, size, chunked=chunked, headers=headers)
+        assert status == expected
+        assert done <= at_most + 12 * MIB, (
+            "what lies in the buffers of both sockets aside: 10 MB at most on Linux"
+        )
+        assert grown < 20_000_000
+
+    @pytest.mark.parametrize(("more", "expected"), [(0, 400), (1, 413)])
+    def test_feedback_may_have_a_mebibyte(self, service, more, expected):
+        status, done, _ = self.sent(service, FEEDBACK, MIB + more, chunked=True)
+        assert (status, done) == (expected, MIB + more)
+
+    @pytest.mark.parametrize(
+        ("size", "member", "expected"),
+        [
+            (256 * 1024, "extension", 412),
+            (256 * 1024 + 1, "extension", 413),
+            (16 * MIB, "prefetch", 412),
+            (16 * MIB + 1, "prefetch", 413),
+        ],
+    )
+    async def test_a_call_may_have_a_quarter_of_a_mebibyte_beside_its_prefetch(self, size, member, expected):
+        async with running() as service:
+            response = await _post(service, _padded(size, member))
+        assert response.status_code == expected

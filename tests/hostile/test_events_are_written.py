@@ -9,11 +9,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cds_service.settings.service import Settings
 from tests.support.charts import imnm_chart
 from tests.support.nightly import count
-from tests.support.raw import connected, statuses, until_closed
-from tests.support.service import SERVICE, call_body, prefetch_of
+from tests.support.raw import connected, said, statuses, until_closed
+from tests.support.service import SERVICE, call_body, prefetch_of, running
 from tests.support.serving import OPEN, eventually, served
+from tests.support.tokens import PUBLIC, Hospital, bearer, proving
 
 BODY = call_body(fhirServer=None, prefetch=prefetch_of(imnm_chart()))
 ODD = [
@@ -110,6 +112,64 @@ def test_no_text_of_a_request_breaks_a_line_or_gets_into_one(service, text, plac
     sent(service, path, body, **headers)
     event = one_event(service, before)
     assert "zq-marker" not in json.dumps(event)
+
+
+LINES = {
+    "CR LF": b"a\r\nevent: forged",
+    "LF": b"a\nevent: forged",
+    "CR": b"a\revent: forged",
+    "ANSI": b"\x1b[31mred\x1b[2K",
+    "JSON": b'","event":"hook-call","status":200}',
+    "line separator": "\u2028forged".encode(),
+    "paragraph separator": "\u2029forged".encode(),
+    "next line": "\u0085forged".encode(),
+    "next line in Latin-1": b"\x85forged",
+    "right to left": "\u202eforged".encode(),
+    "encoded": b"%0d%0a%e2%80%a8%1b[31m",
+}
+REQUEST = {
+    "path": b"GET /%b HTTP/1.1\r\nHost: x\r\n",
+    "query": b"GET /cds-services?%b HTTP/1.1\r\nHost: x\r\n",
+    "service": b"POST /cds-services/%b HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n",
+    "method": b"%b /cds-services HTTP/1.1\r\nHost: x\r\n",
+    "version": b"GET /cds-services HTTP/%b\r\nHost: x\r\n",
+    "Host": b"GET /cds-services HTTP/1.1\r\nHost: %b\r\n",
+    "Origin": b"GET /cds-services HTTP/1.1\r\nHost: x\r\nOrigin: %b\r\n",
+    "User-Agent": b"GET /cds-services HTTP/1.1\r\nHost: x\r\nUser-Agent: %b\r\n",
+    "X-Forwarded-For": b"GET /cds-services HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: %b\r\n",
+    "Authorization": b"GET /cds-services HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n",
+    "Content-Type": b"POST /cds-services/imnm-recurrence HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Type: %b\r\n",
+}
+
+
+@pytest.mark.parametrize("request_", REQUEST.values(), ids=REQUEST)
+def test_no_bytes_on_the_wire_break_a_line_or_get_into_one(service, request_):
+    before = len(lines(service))
+    for text in LINES.values():
+        said(service, request_ % (b"zq-marker" + text) + b"Connection: close\r\n\r\n")
+    eventually(lambda: len(lines(service)) >= before + len(LINES), "each has its event", seconds=10)
+    time.sleep(0.05)
+    assert len(lines(service)) == before + len(LINES)
+    written = service.out.read_text()
+    assert "zq-marker" not in written
+    assert "forged" not in written
+    assert all(line.isascii() and line.isprintable() for line in written.split("\n"))
+    assert service.complaints() == []
+
+
+@pytest.mark.parametrize("text", LINES.values(), ids=LINES)
+@pytest.mark.parametrize("place", ["kid", "jku", "iss", "sub", "aud", "jti", "tenant"])
+async def test_no_word_of_a_token_breaks_a_line_or_gets_into_one(text, place, tmp_path):
+    written = f"zq-marker{text.decode('latin-1')}"
+    part = {"header": {place: written}} if place in {"kid", "jku"} else {"claims": {place: written}}
+    configured = Settings(client=(proving(mode="off"),), public_url=PUBLIC, store=tmp_path / "store.sqlite")
+    async with running(Hospital(), configured=configured) as inside:
+        await inside.hook(call_body(), authorization=bearer(**part))
+        assert len(inside.audits()) == 1
+        written = "".join(inside.lines)
+    assert "zq-marker" not in written
+    assert written.isascii()
+    assert written.isprintable()
 
 
 def test_who_and_whom_are_digests_that_stay_the_same(service):

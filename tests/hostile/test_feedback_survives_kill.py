@@ -1,43 +1,55 @@
-"""E1: whatever moment the processes are killed at, feedback that was acknowledged is on the disk, once."""
+"""E1, F2: whatever moment processes are killed or replaced at, feedback that was acknowledged is on the disk, once."""
 
 import json
+import os
 import random
 import shutil
+import signal
 import sqlite3
 import threading
 import time
 from collections import Counter
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
-from itertools import count
+from itertools import count as numbers
 
 import pytest
 
 from tests.support.feedback import SECRET, accepted, epic, issued, overridden
+from tests.support.nightly import NIGHTLY, count
 from tests.support.service import SERVICE
 from tests.support.serving import OPEN, eventually, served
 
-CYCLES = 20
+CYCLES = count(20, 200)
 CLIENTS = 6
 MOST = 300  # posts of one client in one cycle
+A_DAY = 1_000_000  # more than is sent here
+BACK_S = 5 if NIGHTLY else 15  # until another worker has started; other tests run beside this one in CI
 
 
 @dataclass
 class Load:
-    """Clients that post as fast as they are answered. `acknowledged`, `unknown`: the cards of items, by their fate."""
+    """Clients that post as fast as they are answered. `acknowledged`, `unknown`: the cards of items, by their fate.
+
+    What is repeated goes to the `other` port, if there is one.
+    """
 
     port: int
+    other: int = 0
+    most: int = MOST
+    pause: float = 0  # s, between two posts of a client
     retries: int = 0
-    numbers: "count[int]" = field(default_factory=count)
+    numbers: "numbers[int]" = field(default_factory=numbers)
     acknowledged: list[str] = field(default_factory=list)
     unknown: list[list[dict]] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
 
     def post(self, items: list[dict]) -> bool:
         """Send one batch; returns whether it was acknowledged, now or at a repetition."""
-        for _ in range(1 + self.retries):
-            connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
+        for attempt in range(1 + self.retries):
+            port = self.other if attempt % 2 and self.other else self.port
+            connection = HTTPConnection("127.0.0.1", port, timeout=20)
             with closing(connection):
                 try:
                     body, headers = json.dumps({"feedback": items}), {"Content-Type": "application/json"}
@@ -51,10 +63,10 @@ class Load:
         return False
 
     def _client(self) -> None:
-        for _ in range(MOST):
+        for _ in range(self.most):
             forms = random.choices([accepted, overridden, epic], k=random.choice([1, 1, 1, 5]))
             answered = self.post([form(card=issued(next(self.numbers), "open")) for form in forms])
-            if self.over.is_set() or not (answered or self.retries):
+            if self.over.wait(self.pause) or not (answered or self.retries):
                 return
 
     @contextmanager
@@ -76,7 +88,7 @@ class Load:
 def config(tmp_path, monkeypatch):
     monkeypatch.setenv("IMNM_CDS_CARD_SECRET", SECRET)
     file = tmp_path / "imnm.toml"
-    file.write_text(f'store = "feedback.sqlite"\n{OPEN}')
+    file.write_text(f'store = "feedback.sqlite"\n{OPEN}feedback_a_day = {A_DAY}\n')
     return file
 
 
@@ -105,6 +117,7 @@ def test_feedback_that_was_acknowledged_is_stored_once_whenever_everything_is_ki
                 time.sleep(random.uniform(0, 0.4))
                 service.kill()
         stored = stored_cards(folder, folder / f"after-{cycle}")
+        shutil.rmtree(folder / f"after-{cycle}")
         lost = set(load.acknowledged) - stored.keys()
         twice = [card for card, times in stored.items() if times > 1]
         assert (lost, twice) == (set(), []), f"cycle {cycle}"
@@ -120,7 +133,7 @@ def test_a_client_that_tries_once_more_notices_nothing_of_a_worker_that_is_kille
     with served(config, 2) as service:
         load = Load(int(service.base.rpartition(":")[2]), retries=1)
         back = []
-        for killed in range(1, 6):
+        for killed in range(1, count(5, 10) + 1):
             with load.running():
                 done = len(load.acknowledged)
                 eventually(lambda: len(load.acknowledged) > done, "feedback is acknowledged")  # noqa: B023
@@ -130,6 +143,44 @@ def test_a_client_that_tries_once_more_notices_nothing_of_a_worker_that_is_kille
             back.append(time.monotonic() - begun)
         assert load.unknown == []
     stored = stored_cards(config.parent)
-    print(f"5 workers killed: acknowledged {len(load.acknowledged)}, back after {max(back):.1f} s at most")
+    print(
+        f"{killed} workers killed: acknowledged {len(load.acknowledged)}, back after {max(back):.1f} s at most"
+    )
     assert stored == Counter(load.acknowledged)
     assert set(stored.values()) == {1}
+    assert max(back) <= BACK_S
+
+
+def test_a_client_that_tries_once_more_notices_nothing_of_workers_that_are_replaced(config):
+    with served(config, 2) as service:
+        load = Load(int(service.base.rpartition(":")[2]), retries=1, most=10_000, pause=0.05)
+        with load.running():
+            for replaced in range(1, count(2, 10) + 1):
+                os.kill(service.pid, signal.SIGHUP)
+                eventually(lambda: len(service.events("stopped")) == 2 * replaced, "the old workers are gone")  # noqa: B023
+                done = len(load.acknowledged)
+                eventually(lambda: len(load.acknowledged) > done + CLIENTS, "feedback goes on")  # noqa: B023
+        assert load.unknown == []
+        assert service.complaints() == []
+    assert stored_cards(config.parent) == Counter(load.acknowledged)
+
+
+def test_a_client_that_tries_the_other_of_two_ports_notices_nothing_of_a_rolling_restart(config):
+    configs = [config, config.with_name("second.toml")]
+    shutil.copy(*configs)
+    with ExitStack() as running:
+        services = [running.enter_context(served(each)) for each in configs]
+        ports = [int(service.base.rpartition(":")[2]) for service in services]
+        load = Load(ports[0], ports[1], most=10_000, pause=0.05, retries=1)
+        with load.running():
+            for number in [0, 1] * count(1, 5):
+                load.port, load.other = ports[1 - number], ports[number]  # as a balancer that drains one side
+                services[number].process.terminate()
+                assert services[number].process.wait(10) == 0
+                services[number] = running.enter_context(served(configs[number], port=ports[number]))
+                load.port, load.other = ports[number], ports[1 - number]
+                done = len(load.acknowledged)
+                eventually(lambda: len(load.acknowledged) > done + CLIENTS, "feedback goes on")  # noqa: B023
+        assert load.unknown == []
+    stored = stored_cards(config.parent)
+    assert stored == Counter(load.acknowledged)

@@ -1,15 +1,18 @@
-"""A token is accepted once, over two real workers and a restart."""
+"""A token is accepted once, over two real workers, a restart and a kill -9."""
 
+import random
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from threading import Event
 
 import httpx
 import pytest
 
 from tests.support.nightly import count
 from tests.support.service import SERVICE, call_body
-from tests.support.serving import served
+from tests.support.serving import eventually, served
 from tests.support.tokens import ENDPOINT, ISSUER, PUBLIC, bearer, claims_of, key_set
 
 TIMES = 20  # each token, half of them before the restart
@@ -35,9 +38,7 @@ def test_each_token_is_accepted_once_by_two_workers_before_and_after_a_restart(c
     statuses = Counter()
 
     def post(base, sent):
-        answer = httpx.post(
-            base + SERVICE, json=call_body(), headers={"authorization": sent}, timeout=20, trust_env=False
-        )
+        answer = called(base, sent)
         assert (answer.status_code, answer.content) in {(200, b'{"cards":[]}'), (401, b"")}
         return sent, answer.status_code
 
@@ -48,3 +49,40 @@ def test_each_token_is_accepted_once_by_two_workers_before_and_after_a_restart(c
             assert not service.events("crashed")
     assert [statuses[sent, 200] for sent in tokens] == [1] * len(tokens)
     assert [statuses[sent, 401] for sent in tokens] == [TIMES - 1] * len(tokens)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_token_that_was_accepted_is_refused_whenever_everything_is_killed(config, workers):
+    """E1 for tokens: an acceptance is on the disk before it is told."""
+    accepted, told = [], 0
+    for _ in range(count(3, 100)):
+        with served(config, workers) as service, ThreadPoolExecutor(4) as pool:
+            again = pool.map(lambda sent, base=service.base: called(base, sent).status_code, accepted)
+            assert set(again) <= {401}
+            told += len(accepted)
+            accepted, over = [], Event()
+            clients = [pool.submit(use, service.base, accepted, over) for _ in range(4)]
+            eventually(lambda now=accepted: len(now) > 8, "tokens are accepted")
+            time.sleep(random.uniform(0, 0.3))
+            service.kill()
+            over.set()
+            assert [client.result() for client in clients] == [None] * 4
+    assert told > 16
+    print(f"{workers} worker(s): {told} tokens accepted before a kill, none of them after it")
+
+
+def use(base, accepted, over):
+    """Call with one new token after the other until the service is gone."""
+    while not over.is_set():
+        sent = bearer(claims=claims_of(datetime.now(UTC), aud=ENDPOINT))
+        try:
+            answer = called(base, sent)
+        except httpx.TransportError:
+            return
+        assert answer.status_code == 200
+        accepted.append(sent)
+
+
+def called(base, sent):
+    headers = {"authorization": sent}
+    return httpx.post(base + SERVICE, json=call_body(), headers=headers, timeout=20, trust_env=False)

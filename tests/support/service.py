@@ -104,7 +104,8 @@ async def running(
         app = create_app(
             configured or settings(), clock=now, transport=ehr, write=lines.append, limits=limits
         )
-    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://cds.example")
+    base = (configured and configured.public_url) or "http://cds.example"
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=base)
     async with app.router.lifespan_context(app), client as http:
         yield Running(http, lines)
     assert ehr.strays == []
