@@ -30,7 +30,8 @@ from cds_service.settings.client import Client
 from cds_service.settings.limits import Limits
 from cds_service.settings.service import ENVIRONMENT_PREFIX, Settings
 from cds_service.terminal import open_console
-from cds_service.web.app import create_app, utc_now
+from cds_service.web.app import create_app
+from cds_service.web.clock import utc_now
 from cds_service.web.store import Store
 
 DEFAULT_PATIENT = "high-overdue"

@@ -10,7 +10,8 @@ from cds_service.events import Events
 from cds_service.settings.client import Client
 from cds_service.settings.limits import Limits
 from cds_service.settings.service import Settings, SettingsError
-from cds_service.web.app import create_app, utc_now, write_line
+from cds_service.web.app import create_app, write_line
+from cds_service.web.clock import utc_now
 from cds_service.web.discovery import discovery_file, enabled, read_discovery
 from cds_service.web.edge import Edge
 from cds_service.web.ingress.load import Load
