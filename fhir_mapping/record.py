@@ -49,11 +49,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What one prefetch key (one query) gave. `failed` makes the record incomplete (F9), `not-offered` does not."""
+    """What one prefetch key (one query) gave. `failed` makes the record incomplete (F9), `not-offered` does not.
+
+    `asked` are the roles whose codes were searched for; empty: it was asked by type or category, or is a file.
+    """
 
     state: SourceState
     entries: tuple[Entry, ...] = ()
     detail: str = ""  # for people, without patient data: "timed out", "HTTP 503", "page 2 failed"
+    asked: frozenset[RoleWord] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

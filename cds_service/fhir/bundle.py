@@ -20,6 +20,7 @@ _FAILURES = frozenset({"error", "fatal"})
 _WITHHELD = frozenset({"forbidden", "security", "suppressed", "incomplete", "timeout", "too-costly"})
 _MODES = frozenset({"", "match", "include", "outcome"})
 _SOME_TEXT = re.compile('"[^"]')
+_TYPE = re.compile("[A-Z][A-Za-z]+")
 _FULL_URL_TYPE = re.compile(r"/([A-Z][A-Za-z]+)/[^/?#]+(?:/_history/[^/?#]+)?$")
 _Shape = TypeVar("_Shape", bound=msgspec.Struct)
 ANY_TYPE = ""  # of resources: whatever a file holds was meant to be there
@@ -162,7 +163,7 @@ def read_page(text: bytes, resource_type: str, depth: int) -> Page:
             resource = _object(entry.resource, _Resource)
         except UnreadableError:
             resource = _Resource()
-        if resource.resource_type:
+        if _TYPE.fullmatch(resource.resource_type):
             foreign |= _take(page, entry, resource, resource_type, depth)
         else:
             page.fails("an entry cannot be read")

@@ -228,23 +228,25 @@ class ChartSources:
     async def _source(self, query: Query) -> Source:
         """Fetch one key. A failure keeps what is there: enough, perhaps, to know that a card is due."""
         partial = self._partial.get(query.key)
-        held = partial.entries if partial else ()
+        held, asked = (partial.entries, partial.asked) if partial else ((), frozenset())
         if query.key in self._caller.not_offered and not partial:
             return Source("not-offered", (), "not offered by the server")
         if self._chart is None:
             reason = partial.detail if partial else "not supplied"
-            return Source("failed", held, f"{reason}, and no FHIR server was given")
+            return Source("failed", held, f"{reason}, and no FHIR server was given", asked)
         try:
             parameters = query.parameters(self._caller.mapping.tables)
             searched = await ask(self._chart, query, self._patient_id, parameters)
         except UnreadableError as error:
             if is_absent(query.key, error) and not partial:
                 return Source("not-offered", (), f"not offered by the server ({error})")
-            return Source("failed", held, str(error))
+            return Source("failed", held, str(error), asked)
         self.warnings += searched.warnings
+        by_code = any(name == "code" for name, _ in searched.parameters)
+        asked = frozenset(query.roles if by_code else ())
         if searched.failure:
-            return Source("failed", (*held, *searched.entries), searched.failure)
-        return Source("read", tuple(searched.entries))
+            return Source("failed", (*held, *searched.entries), searched.failure, asked)
+        return Source("read", tuple(searched.entries), asked=asked)
 
     async def _aside(self, work: Callable[[*_Given], _Done], *given: *_Given) -> _Done:
         return await aside(self.is_large, work, *given)

@@ -131,11 +131,12 @@ def _bundle(value: bytes, query: Query, depth: int) -> Source:
     held = SearchSet()
     held.add(page)
     held.close()
+    entries, asked = tuple(held.entries), frozenset(query.roles)
     if page.next_link:
-        return Source("failed", tuple(held.entries), "prefetch holds the first page only")
+        return Source("failed", entries, "prefetch holds the first page only", asked)
     if held.failure:
-        return Source("failed", tuple(held.entries), f"prefetch: {held.failure}")
-    return Source("read", tuple(held.entries))
+        return Source("failed", entries, f"prefetch: {held.failure}", asked)
+    return Source("read", entries, asked=asked)
 
 
 def _escaped(value: str) -> str:

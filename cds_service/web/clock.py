@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from cds_service.errors import ClockError
 
-_EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)  # this version was made later
+_EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)  # a clock without a battery begins at 1970, 2000 or 2010
 _LATEST = datetime(2126, 1, 1, tzinfo=UTC)
 
 

@@ -10,7 +10,7 @@ in this order, and the first reason to refuse a resource is the one that is kept
 4. Judge each resource by itself:
 
    a. what it is (F4): one of no code of our tables is left out in silence, unless it is another patient's (F1) or
-      `unreadable`; Patient, Appointment and Encounter need no code, and a medicine that says nothing may be any (T1);
+      `unreadable`, as what does not say what it is is too (`unsaid`); Patient, Appointment and Encounter need no code, and a medicine that says nothing may be any (T1);
    b. whether what the rules ask of it could be read: `unreadable`;
    c. whose it is (F1): `other patient`, `subject elsewhere`, `no subject`;
    d. what the module of its type asks, in this order:
@@ -56,6 +56,7 @@ from fhir_mapping.checks.medicines import judge_medication, says_nothing
 from fhir_mapping.checks.observations import ACCEPTED, NO_VALUE, judge_observation
 from fhir_mapping.checks.people import read_person
 from fhir_mapping.checks.statuses import MEDICATIONS
+from fhir_mapping.checks.unsaid import may_be
 from fhir_mapping.record import (
     Diagnosis,
     Done,
@@ -175,7 +176,8 @@ def _verdict(resource: neutral.Resource, case: Case) -> Verdict:
     """Judge one resource: its facts, or the first reason why it does not count."""
     problem = _subject_problem(resource, case.patient_id)
     if not _is_judged(resource, case):
-        return problem if problem == "other patient" else "unreadable" if not resource.readable else ()
+        is_read = resource.readable and not may_be(resource, case)
+        return problem if problem == "other patient" else () if is_read else "unreadable"
     if not resource.readable:
         return "unreadable"
     return problem or (_judged(resource, resource.content(), case) if resource.content else ())

@@ -12,9 +12,10 @@ from fhir_mapping.checks.judging import Case
 from fhir_mapping.checks.medicines import began, is_excluded, is_listed, is_proposal, says_nothing
 from fhir_mapping.checks.observations import as_far_as_read, has_value, holds_number, is_of_another
 from fhir_mapping.checks.statuses import MEDICATIONS, never_took_place
+from fhir_mapping.checks.unsaid import may_be
 from fhir_mapping.laboratory.answers import says_no_result
 from fhir_mapping.record import Coding, Concept, Done, Doubt, Moment, Result, Value
-from fhir_mapping.terms.roles import RoleTable
+from fhir_mapping.terms.roles import ANALYTES, RoleTable, RoleWord
 from fhir_mapping.terms.words import NamedIn
 from fhir_mapping.versions import neutral
 
@@ -63,14 +64,18 @@ def doubts_of(resource: neutral.Resource, reason: str, case: Case) -> Iterator[D
     content = resource.content() if resource.content else None
     if resource.type not in {*_KINDS, "Procedure"} or not isinstance(content, _Doubtable):
         return
-    by_code = _roles_by_code(resource, content, reason, case) if reason else frozenset()
     by_word = _roles_by_word(resource, content, case)
+    if not (reason or by_word):
+        return
+    words = _words(resource, case) if resource.type in _TABLE else frozenset()
+    by_code = _roles_by_code(resource, content, reason, words, case) if reason else frozenset()
     if not (by_code or by_word) or _is_settled(resource, content, case):
         return
     for role in sorted(by_code):
-        yield _doubt(resource, content, Doubt(resource.name, role, reason, case.as_of), case)
+        yield _doubt(resource, content, Doubt(resource.name, role, reason, case.as_of, roles=words), case)
     for role in sorted(by_word):
-        doubt = Doubt(resource.name, role, NAMED, case.as_of, by="word", counts=_counts(content, case))
+        counts = _counts(content, case)
+        doubt = Doubt(resource.name, role, NAMED, case.as_of, by="word", roles=words, counts=counts)
         yield _doubt(resource, content, doubt, case)
 
 
@@ -92,7 +97,7 @@ def open_doubt(result: Result) -> Doubt:
 
 
 def _roles_by_code(
-    resource: neutral.Resource, content: _Doubtable, reason: str, case: Case
+    resource: neutral.Resource, content: _Doubtable, reason: str, words: frozenset[str], case: Case
 ) -> frozenset[str]:
     withheld = (
         reason == "data absent"
@@ -107,16 +112,24 @@ def _roles_by_code(
             for ingredient in case.tables.ingredients(resource.codings)
             if case.tables.agent(ingredient).klass not in _NO_AGENTS
         }
-        if not named and isinstance(content, neutral.Medication) and says_nothing(resource, content, case):
+        if isinstance(content, neutral.Medication):
+            is_any = says_nothing(resource, content, case)
+        else:
+            is_any = resource.unsure and not case.tables.words("procedures", resource.codings)
+        if is_any and not named:
             return frozenset({"agent"})
         return frozenset(named)
-    words = set[str](case.tables.words(_TABLE[resource.type], resource.codings))
     if "core" in words:  # in one Condition a core code wins (E6)
-        words -= {"broad", "broad-antibody", "broad-hmgcr"}
+        words = words - {"broad", "broad-antibody", "broad-hmgcr"}
     return frozenset(_NAMES[word] or word for word in words if word in _NAMES)
 
 
 _TABLE: Mapping[str, RoleTable] = {"Condition": "conditions", "Observation": "observations"}
+
+
+def _words(resource: neutral.Resource, case: Case) -> frozenset[RoleWord]:
+    """The words of its roles; where its code cannot be read those that it may have."""
+    return case.tables.words(_TABLE[resource.type], resource.codings) or may_be(resource, case)
 
 
 def _is_withheld(value: Value, case: Case) -> bool:
@@ -195,9 +208,10 @@ def _doubt(resource: neutral.Resource, content: _Doubtable, doubt: Doubt, case: 
         doubt = replace(doubt, when=case.at(when).last, date=when.day_text)
     match content:
         case neutral.Observation():
-            doubt = replace(doubt, roles=case.tables.words("observations", resource.codings))
             analytes = (
-                a for a in case.tables.analytes(resource.codings) if (_NAMES.get(a) or a) == doubt.role
+                analyte
+                for word in doubt.roles
+                if (analyte := ANALYTES.get(word)) and (_NAMES.get(word) or word) == doubt.role
             )
             if doubt.by == "word" or not (analyte := min(analytes, default=None)):
                 return doubt
@@ -207,5 +221,4 @@ def _doubt(resource: neutral.Resource, content: _Doubtable, doubt: Doubt, case: 
         case neutral.Medication():
             return replace(doubt, listed=is_listed(resource))
         case _:
-            table = _TABLE.get(resource.type)
-            return replace(doubt, roles=case.tables.words(table, resource.codings)) if table else doubt
+            return doubt

@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from fhir_mapping.record import Coding, Concept, MedicationKind, Moment, Number, Period, Value
+from fhir_mapping.terms.roles import RoleWord
 
 NO_PERIOD = Period()
 
@@ -185,7 +186,9 @@ class Resource:
     has no such element and its type needs none). `codings` and `concepts` say what it is; of an element of the wrong
     shape they are what can still be read of it. `content` reads the rest when it is asked, as far as it can be read;
     it is None for types that no rule reads. `lost` names the elements that were left out, wholly or in part, being of
-    a wrong JSON type. It is not `readable` where a rule asks for one of these.
+    a wrong JSON type. It is not `readable` where a rule asks for one of these. It is `unsure` where one of these may
+    have been a coding that says what it is; `asked` are the roles of which it must have one, because a server found it
+    by their codes (of one that says what it is: empty).
     """
 
     type: str
@@ -202,6 +205,13 @@ class Resource:
         frozenset()
     )  # names of elements that were left out, being of a wrong JSON type (F3)
     concepts: tuple[Concept, ...] = ()  # what says what it is, with its words (U3)
+    unsure: bool = False
+    asked: frozenset[RoleWord] = frozenset()
+
+    @property
+    def is_coded(self) -> bool:
+        """Whether a code with its system could be read (F4)."""
+        return any(coding.system and coding.code for coding in self.codings)
 
     @property
     def name(self) -> str:

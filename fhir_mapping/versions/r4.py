@@ -17,14 +17,18 @@ others. `read` takes these steps in this order, each for all entries before the 
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cache, partial
+from itertools import islice
 from typing import Any
 
 import msgspec
 
 from fhir_mapping.record import Coding, Concept, Entry, Gathered
+from fhir_mapping.terms import Tables
+from fhir_mapping.terms.roles import RoleWord
 from fhir_mapping.terms.words import LONGEST_TEXT
 from fhir_mapping.versions import linked as links
 from fhir_mapping.versions.neutral import Resource
@@ -97,7 +101,26 @@ def read(gathered: Gathered) -> tuple[Resource, ...]:
     parsed = _parsed(gathered)
     elements = _elements(gathered, parsed)
     linked = _linked(parsed, elements)
-    return tuple(_resource(one, elements, linked) for one in parsed)
+    return _as_asked([_resource(one, elements, linked) for one in parsed], gathered)
+
+
+def _as_asked(resources: list[Resource], gathered: Gathered) -> tuple[Resource, ...]:
+    """Note what a resource that does not say what it is was found by, in every source that holds it (U1)."""
+    asked: dict[str, frozenset[RoleWord]] = {}
+    rest = iter(resources)
+    for source in gathered.sources.values():
+        here = list(islice(rest, len(source.entries)))
+        unsaid = {one.name for one in here if one.unsure or not one.is_coded} if source.asked else set()
+        if unsaid and _kept_to_codes(here, source.asked, gathered.mapping.tables):
+            asked |= {name: asked.get(name, frozenset()) | source.asked for name in unsaid}
+    return tuple(replace(one, asked=asked[one.name]) if one.name in asked else one for one in resources)
+
+
+def _kept_to_codes(resources: Iterable[Resource], asked: frozenset[RoleWord], tables: Tables) -> bool:
+    """Whether a server sent what it was asked for by code, and not all that it has."""
+    coded = [one for one in resources if one.is_coded and not one.unsure]
+    others = [one for one in coded if asked.isdisjoint(tables.words("observations", one.codings))]
+    return 2 * len(others) <= len(coded)
 
 
 def unresolved_medications(gathered: Gathered) -> tuple[str, ...]:
@@ -220,6 +243,17 @@ def _resource(one: _Parsed, elements: Elements, linked: links.Linked) -> Resourc
         content=cache(partial(content, resource, elements, linked)),
         lost=lost,
         concepts=concepts,
+        unsure="code" in one.lost and not _all_coded(untyped(one.lost["code"])),
+    )
+
+
+def _all_coded(concept: Any) -> bool:
+    """Whether every coding of a concept of the wrong shape could be read: what was lost is beside the codes."""
+    written = concept.get("coding") if isinstance(concept, dict) else None
+    codings = [part for part in (written if isinstance(written, list) else [written]) if part is not None]
+    return bool(codings) and all(
+        isinstance(part, dict) and all(isinstance(part.get(name), str) for name in ("system", "code"))
+        for part in codings
     )
 
 
@@ -296,8 +330,8 @@ def _other_concepts(value: Any, elements: Elements) -> Iterator[Concept]:
 def _other_codings(parts: Iterable[Mapping[str, Any]], elements: Elements) -> Iterator[Coding]:
     for part in parts:
         system, code = part.get("system"), part.get("code")
-        if isinstance(system, str) and isinstance(code, str | int | float):
-            yield elements.coding(system, str(code))
+        if isinstance(code, str | int | float):
+            yield elements.coding(system if isinstance(system, str) else "", str(code))
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:

@@ -199,8 +199,9 @@ def _patients(resource: Resource) -> set[str]:
 
 
 def _has(concepts: object, wanted: list[str]) -> bool:
-    each = concepts if isinstance(concepts, list) else [concepts or {}]
-    codings = [c for concept in each for c in concept.get("coding", [])]
+    each = concepts if isinstance(concepts, list) else [concepts]
+    held = [concept.get("coding") for concept in each if isinstance(concept, dict)]
+    codings = [c for some in held if isinstance(some, list) for c in some if isinstance(c, dict)]
     given = {c.get("code") for c in codings} | {f"{c.get('system')}|{c.get('code')}" for c in codings}
     return not given.isdisjoint(wanted)
 

@@ -206,3 +206,24 @@ def medicine_that_is_nowhere(resource: dict) -> bool:
         resource.pop(name, None)
     resource["medicationReference"] = {"reference": "Medication/nowhere"}
     return True
+
+
+def concept_of(resource: dict) -> str:
+    """The element that says what a resource is."""
+    return "medicationCodeableConcept" if is_medicine(resource) else "code"
+
+
+def code_of_a_wrong_shape(resource: dict) -> bool:
+    """Nobody can say what it is."""
+    name = concept_of(resource)
+    if name in resource:
+        resource[name] = {"coding": 3}
+    return name in resource
+
+
+def code_without_its_system(resource: dict) -> bool:
+    name = concept_of(resource)
+    codings = resource.get(name, {}).get("coding", [])
+    if codings and not is_medicine(resource):
+        resource[name] = {"coding": [{"code": coding["code"]} for coding in codings]}
+    return bool(codings) and not is_medicine(resource)

@@ -80,7 +80,10 @@ def test_remarks_of_the_server_are_counted_and_are_no_results():
 
 @pytest.mark.parametrize(
     "broken",
-    [5, [], {}, {"resource": 5}, {"resource": {}}, {"resource": {"resourceType": 5}}, {"fullUrl": "x"}],
+    [
+        *(5, [], {}, {"resource": 5}, {"resource": {}}, {"fullUrl": "x"}),
+        *({"resource": {"resourceType": kind}} for kind in (5, "x", "", "Observation/1", "o-1", "final")),
+    ],
 )
 def test_a_broken_entry_leaves_the_others_readable_and_the_page_incomplete(broken):
     read = page({"resource": ONE}, broken)

@@ -35,8 +35,9 @@ def open_parts(record: dict, line: dict) -> list[str]:
 
 
 def rule_V7_next_test(record: dict, predictor: str, table: list[dict]) -> dict | None:
-    """The next best test, with the open parts of the item that holds its code; not what is ordered already."""
-    names = load_model()[1]["next_best_test"][predictor]["parts"]
+    """The next best test, with the open parts of the item that holds its code; not what is ordered already or unread."""
+    unread = {part["part"] for line in table for part in line.get("parts", []) if part["state"] == "unknown"}
+    names = [name for name in load_model()[1]["next_best_test"][predictor]["parts"] if name not in unread]
     beside: list[str] = []
     kept = []
     for name in names:

@@ -15,6 +15,7 @@ from .spelling import rule_U3_named, says_any, texts_of
 from .statuses import rule_U1_never_took_place
 from .tables import as_text, codings_of, number
 from .times import rule_F3_time
+from .unsaid import rule_U1_may_be
 from .values import DIMENSION, rule_F5_magnitude
 
 VALUE_NAMES = (
@@ -120,7 +121,7 @@ def rule_U1_consider(record: dict, raw: dict, resource: dict, reason: str) -> No
         return
     for role in rule_U1_by_code(record, raw, resource, reason):
         whole = rule_U5b_as_text(raw, resource) if reason == "unreadable" else resource
-        record["doubts"].append(doubt_of(record, whole, role, reason, "code"))
+        record["doubts"].append(doubt_of(record, whole, role, reason, "code", raw))
     for role in rule_U3_by_words(record, raw, resource):
         record["doubts"].append(doubt_of(record, resource, role, "named, not coded", "word"))
         if role == "core" and rule_U4_named_core(record, resource):
@@ -190,13 +191,15 @@ def roles_by_code(record: dict, raw: dict, resource: dict, reason: str) -> list[
     """The doubt's names of the roles by code, without those whose value no rule reads."""
     kind = resource["resourceType"]
     if kind == "Observation":
-        held = {NAMES.get(word, word) for word in analytes_of(record, raw)}
+        held = {NAMES.get(word, word) for word in analytes_of(record, raw) or rule_U1_may_be(record, raw)}
         return sorted(held & {*MEASURED, "ana", *ANTIBODIES})
-    words = roles_of(record, raw)
+    words = roles_of(record, raw) or rule_U1_may_be(record, raw)
     if kind == "Condition":
         if "core" in words:
             words -= {"broad", "broad-antibody", "broad-hmgcr"}
         return sorted({NAMES.get(word, word) for word in words} & {"core", "broad", "cardiac"})
+    if words == {"agent"}:
+        return ["agent"]
     agents = sorted(exposures.rule_T1_ingredients(record, words) - {"checkpoint-inhibitor"})
     if agents or kind == "Procedure":
         return agents
@@ -249,7 +252,7 @@ def moment_of(record: dict, resource: dict) -> dict | None:
     return facts.rule_F3_observation_time(record, resource)
 
 
-def doubt_of(record: dict, resource: dict, role: str, reason: str, by: str) -> Doubt:
+def doubt_of(record: dict, resource: dict, role: str, reason: str, by: str, raw: dict | None = None) -> Doubt:
     """U2: its time is the last possible instant of F3's time where it has one, else `as_of`."""
     moment = moment_of(record, resource)
     as_of = record["as_of"]
@@ -264,7 +267,7 @@ def doubt_of(record: dict, resource: dict, role: str, reason: str, by: str) -> D
         last=min(moment["last"], as_of) if moment else as_of,
         first=min(moment["first"], as_of) if moment else None,
         date=moment["text"][:10] if moment else "",
-        roles=frozenset(roles_of(record, resource)),
+        roles=frozenset(roles_of(record, resource) or rule_U1_may_be(record, raw or resource)),
         specimen=target_of(record, (resource.get("specimen") or {}).get("reference"))
         if resource["resourceType"] == "Observation"
         else "",

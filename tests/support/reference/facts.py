@@ -1,5 +1,9 @@
 # ruff: noqa: N802 - the functions bear the ids of the rules
-"""Which facts count (rules 1): every resource is judged, and kept or refused with its first reason."""
+"""Which facts count (rules 1): every resource is judged, and kept or refused with its first reason.
+
+Texts have no limit here. The product reads 1,000 characters and calls a longer answer a doubt (ADR 16); no generator
+writes a text as long, and `tests/unit/mapping_reading/test_long_texts.py` holds it.
+"""
 
 from datetime import timedelta
 
@@ -22,6 +26,7 @@ from .statins import LISTS, is_statin
 from .statuses import rule_F3_status, rule_T2_counts
 from .tables import as_text, number, words_of
 from .times import parse_time, rule_F3_birth_date, rule_F3_first_written, rule_F3_time
+from .unsaid import rule_U1_may_be
 from .values import DIMENSION, rule_F5_magnitude, shown_number
 from .visits import rule_V4_status_unclear
 
@@ -90,10 +95,13 @@ def judge(record: dict, raw: dict) -> None:
         return
     resource, sound = rule_F3_shape(raw)
     roles = roles_of(record, raw)
-    reason = "" if sound else "unreadable"
+    unsaid = rule_U1_may_be(record, raw)
+    reason = "unreadable" if unsaid or not sound else ""
     reason = reason or rule_F1_subject(record, resource) or rule_F2_extensions(raw)
     reason = reason or keeper_of(kind)(record, resource, roles)
     wordless = reason == "unresolved" and not exposures.rule_U3_medicine_texts(record, resource)
+    if unsaid and rule_F1_subject(record, resource) == "other patient":
+        reason = "other patient"
     if wordless or (reason and (roles or reason == "other patient")):
         refuse(record, raw, reason)
     doubts.rule_U1_consider(record, raw, resource, reason)

@@ -88,13 +88,23 @@ def rule_X2_fell(record: dict, latest: dict, earlier: dict) -> bool:
     return ratio_of(now, then).above(1 - percent / 100) is False
 
 
+def is_lower_than_another(one: dict, others: list[dict]) -> bool:
+    """Of several results of one time, code and unit the highest is the value: a volume is the best of its efforts."""
+    return any(
+        other["magnitude"].order > one["magnitude"].order
+        for other in others
+        if other["unit"] == one["unit"] and other["codes"] & one["codes"]
+    )
+
+
 def rule_X2_fall(record: dict, analyte: str) -> dict | None:
     """The latest result of the last 365 days, where it fell from one of the 730 days before it."""
     every = readable(record, analyte)
     newest = max((one["last"] for one in every), default=None)
     if newest is None or record["as_of"] - newest > span(record, "fall_recent_days"):
         return None
-    for latest in (one for one in every if one["last"] == newest):
+    together = [one for one in every if one["last"] == newest]
+    for latest in (one for one in together if not is_lower_than_another(one, together)):
         for earlier in every:
             apart = newest - earlier["last"]
             in_window = earlier["last"] < newest and apart <= span(record, "fall_before_days")

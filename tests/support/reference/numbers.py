@@ -37,12 +37,16 @@ FLAGGED = re.compile(rf"(?P<unit>.*?)\s*{FLAG}\s*", re.DOTALL)
 
 @dataclass(frozen=True)
 class Magnitude:
-    """All that a written value allows: from `low` to `high` (None: no end), each end in or out."""
+    """All that a written value allows: from `low` to `high` (None: no end), each end in or out.
+
+    `other` is the second reading of the number beside a comparator (`>20,000`), which is an interval for itself.
+    """
 
     low: Fraction | None
     high: Fraction | None
     low_open: bool = False
     high_open: bool = False
+    other: Fraction | None = None
 
     @property
     def exact(self) -> bool:
@@ -55,7 +59,22 @@ class Magnitude:
     def times(self, factor) -> "Magnitude":
         low = None if self.low is None else self.low * Fraction(factor)
         high = None if self.high is None else self.high * Fraction(factor)
-        return Magnitude(low, high, self.low_open, self.high_open)
+        other = None if self.other is None else self.other * Fraction(factor)
+        return Magnitude(low, high, self.low_open, self.high_open, other)
+
+    @property
+    def written(self) -> list[Fraction]:
+        """What may have been written, in order."""
+        return sorted([*self.ends, *([] if self.other is None else [self.other])])
+
+    @property
+    def order(self) -> tuple:
+        """To put magnitudes in order: of an interval the lower end comes first; `<` before a number, `>` after it."""
+        if self.high is None:
+            sign = 2 if self.low_open else 1
+        else:
+            sign = 0 if self.low is not None else -2 if self.high_open else -1
+        return self.written[0], sign, self.written[-1]
 
     def above(self, limit) -> bool | None:
         """Is the true value above the limit? None where it is left open (D6)."""
@@ -165,7 +184,7 @@ def rule_F5_allows(written: Written, factor, plausible) -> tuple[Magnitude | Non
     if low > high:
         low, high = high, low
     if written.comparator.startswith("<"):
-        return Magnitude(None, high, high_open=written.comparator == "<"), ""
+        return Magnitude(None, high, high_open=written.comparator == "<", other=low), ""
     if written.comparator.startswith(">"):
-        return Magnitude(low, None, low_open=written.comparator == ">"), ""
+        return Magnitude(low, None, low_open=written.comparator == ">", other=high), ""
     return Magnitude(low, high), ""

@@ -57,12 +57,19 @@ def highest_of(results: list[dict]) -> Magnitude:
 
 
 def can_be_highest(results: list[dict]) -> list[dict]:
-    """Those that are not surely below another, nor at most as high as one that is known."""
+    """Those that are not surely below another, nor at most as high as one that is known; of equal ones the earliest."""
     floor = highest_of(results).low
     if floor is None:
         return list(results)
     held = [(one, one["magnitude"]) for one in results]
-    return [one for one, size in held if size.low == floor or size.high is None or size.high > floor]
+    equal = [one for one, size in held if size.exact and size.low == floor]
+    first = min(equal, key=lambda one: one["last"], default=None)
+    return [
+        one
+        for one, size in held
+        if (size.low == floor or size.high is None or size.high > floor)
+        and not (size.exact and one is not first)
+    ]
 
 
 def lowest_of(sure: list[dict], perhaps: list[dict]) -> Magnitude:

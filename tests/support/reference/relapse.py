@@ -33,7 +33,7 @@ def times(record: dict, name: str):
 
 def shown(ck: dict) -> dict:
     """A CK of the line; of an interval its lower end."""
-    value = ck["magnitude"].ends[0]
+    value = ck["magnitude"].written[0]
     return {
         "value": value,
         "times_uln": Fraction(value) / Fraction(ck["uln"]),
@@ -43,8 +43,7 @@ def shown(ck: dict) -> dict:
 
 def depth(ck: dict) -> tuple:
     """The height of a CK, of an interval that of its lower end."""
-    ends = ck["magnitude"].ends
-    return ends[0], height(ck)[1], ends[-1]
+    return ck["magnitude"].order
 
 
 def rule_R1_latest(record: dict) -> dict | None:

@@ -188,7 +188,7 @@ def height(result: dict) -> tuple:
 def shown_number(magnitude: Magnitude) -> tuple[Fraction, str]:
     """The number and comparator that stand for a magnitude; of an interval its upper end."""
     if magnitude.high is None:
-        return magnitude.low, ">" if magnitude.low_open else ">="
+        return magnitude.written[-1], ">" if magnitude.low_open else ">="
     if magnitude.low is None:
-        return magnitude.high, "<" if magnitude.high_open else "<="
+        return magnitude.written[-1], "<" if magnitude.high_open else "<="
     return magnitude.high, ""

@@ -88,7 +88,7 @@ def test_a_result_that_lost_what_a_rule_asks_for_is_unreadable_and_keeps_the_res
         part.name for part in fields(broken) if getattr(broken, part.name) != getattr(good, part.name)
     } <= {
         *("json", "content", "readable", "lost", "concepts"),
-        *({"codings"} if lost == "code" else {lost, "subjects"}),
+        *({"codings", "unsure"} if lost == "code" else {lost, "subjects"}),
     }
 
 
@@ -417,7 +417,7 @@ def test_a_damaged_element_changes_nothing_but_itself_and_is_named(read, record,
             assert [parts_of(resource) for resource in rest] == neighbours
             now = parts_of(first)
             may_change = changed(as_it_was, without[path[0]])
-            may_change |= {"concepts"} if "codings" in may_change else set()
+            may_change |= {"concepts", "unsure"} if "codings" in may_change else set()
             may_change |= {"content own.value"} if path[0].startswith("value") else set()
             assert changed(as_it_was, now) <= may_change, (path, damage)
             named = "participant" if path[0] == "contained" else path[0]  # by whom it was referred to

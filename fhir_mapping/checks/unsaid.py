@@ -1,0 +1,52 @@
+"""What a resource may be that does not say what it is (U1): its code is of the wrong shape, or is not there.
+
+Real records hold results that words alone name ("ALT"), and diagnoses without a code. Of such a one every word was read,
+and it is what the words say (U3). So only what no real server sends is unsaid: a coding that lost its shape or its
+system, an Observation without a code and without words, and one without a code that was found by its code.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from fhir_mapping.checks.judging import Case
+from fhir_mapping.record import Coding
+from fhir_mapping.terms.roles import RoleTable, RoleWord
+from fhir_mapping.terms.words import NamedIn
+from fhir_mapping.versions import neutral
+
+_TABLE: Mapping[str, RoleTable] = {"Condition": "conditions", "Observation": "observations"}
+_KINDS: Mapping[str, NamedIn] = {"Condition": "Condition", "Observation": "Observation"}
+_ANYTHING: Mapping[str, frozenset[RoleWord]] = {  # what is a doubt by code, and decides most
+    "Condition": frozenset({"core", "cardiac-a"}),
+    "Observation": frozenset(
+        {
+            *("ast", "alt", "ast-alt-ratio", "ck", "ana", "titre", "anti-srp", "anti-hmgcr"),
+            *("lvef", "troponin-i", "troponin-t", "nt-probnp"),
+        }
+    ),
+}
+
+
+def may_be(resource: neutral.Resource, case: Case) -> frozenset[RoleWord]:
+    """Collect the roles that a resource without a role by code may have all the same; empty: it is none of ours."""
+    table = _TABLE.get(resource.type)
+    if table is None or case.tables.words(table, resource.codings):
+        return frozenset()
+    if by_code := case.tables.words(table, _in_any_system(resource, table, case)):
+        return by_code
+    texts = [text for concept in resource.concepts for text in (concept.text, *concept.displays) if text]
+    has_no_code = resource.type == "Observation" and not resource.codings
+    if not (resource.unsure or (has_no_code and (resource.asked or not texts))):
+        return frozenset()
+    if any(case.tables.vocabulary.names(_KINDS[resource.type], text) for text in texts):
+        return frozenset()  # its words say which it is (U3)
+    found = _ANYTHING[resource.type]
+    if not resource.asked:
+        return found
+    return found & (resource.asked | {"titre"} if "ana" in resource.asked else resource.asked)
+
+
+def _in_any_system(resource: neutral.Resource, table: RoleTable, case: Case) -> Iterator[Coding]:
+    """Read a code whose system is lost as that of each system in which our table has codes."""
+    bare = [coding.code for coding in resource.codings if not coding.system]
+    systems = {row.system for row in case.tables.tables[table].codes} if bare else ()
+    return (Coding(system, code) for system in systems for code in bare)
