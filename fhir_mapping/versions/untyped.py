@@ -13,7 +13,7 @@ def _number(text: str) -> float | str:
 
 
 _DECODER = msgspec.json.Decoder(float_hook=_number)
-BROKEN = (msgspec.MsgspecError, RecursionError)
+BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def how_many(json: bytes) -> int:

@@ -112,7 +112,7 @@ def test_nothing_else_is_built_here(machine):
 
 def test_what_is_built_here_is_needed_for_development_alone():
     assert {each.name for each in read_lock(ROOT / "all.lock")} >= BUILT
-    for name in ("serve.lock", "build.lock", ".ci/audit.lock", HEALTHCHAIN):
+    for name in ("serve.lock", "build.lock", ".ci/audit.lock", ".ci/fuzz.lock", HEALTHCHAIN):
         assert BUILT.isdisjoint(each.name for each in read_lock(ROOT / name))
 
 
@@ -120,6 +120,14 @@ def test_make_installs_these_locks_in_this_order():
     assert locks_of(".venv/serve") == ["serve.lock", "build.lock"]
     assert locks_of(".venv/all") == ["build.lock", "all.lock"]
     assert locks_of(".venv/audit/all") == [".ci/audit.lock"]
+    assert locks_of(".venv/fuzz/all") == [".ci/fuzz.lock"]
+
+
+def test_what_is_fuzzed_reads_with_the_versions_that_serve():
+    served = {each.name: each.version for each in read_lock(ROOT / "all.lock")}
+    fuzzed = {each.name: each.version for each in read_lock(ROOT / ".ci" / "fuzz.lock")}
+    assert fuzzed.keys() - served.keys() == {"atheris"}
+    assert fuzzed.items() - served.items() == {("atheris", fuzzed["atheris"])}
 
 
 @pytest.mark.parametrize("name", ["serve.lock", "build.lock", "all.lock"])

@@ -19,7 +19,7 @@ from tests.support.locks import read_lock
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv" / "audit" / "bin" / "python"
-LOCKS = ("serve.lock", "build.lock", "all.lock", ".ci/audit.lock")
+LOCKS = ("serve.lock", "build.lock", "all.lock", ".ci/audit.lock", ".ci/fuzz.lock")
 SOURCES = ("pypi", "osv")  # asked in this order until one answers
 LONGEST_S = 300
 Package = tuple[str, str]

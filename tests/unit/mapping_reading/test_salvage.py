@@ -451,3 +451,15 @@ def test_however_deep_an_element_nests_the_resource_is_read_or_unreadable(record
         judged = record(deep)
         assert judged.results == ()
         assert [r.reason for r in judged.refused] in ([], ["unreadable"])
+
+
+@pytest.mark.parametrize("element", ["id", "code", "valueString", "note", "contained", "@"])
+def test_whatever_is_not_utf_8_the_resource_is_read_without_it_or_unreadable(
+    record, patient, observation, element
+):
+    """A bulk export in Latin-1: the parser itself reports it with an error of its own, and only where it reads it."""
+    written = json.dumps(observation(value=None) | {element: "@"}).encode()
+    judged = record(patient(), written.replace(b'"@"', b'"\xff"'))
+    assert judged.patient
+    assert judged.results == ()
+    assert [r.reason for r in judged.refused] in ([], ["unreadable"], ["no value"])
