@@ -37,10 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE")
     parser.add_argument("--seconds", type=int, default=60, help="for all targets together")
+    parser.add_argument("--seed", type=int, default=0, help="0: another each time")
     given = parser.parse_args(arguments)
     if given.files:
         return again(given.files)
-    verdicts = [fuzz(name, given.seconds, FAILURES) for name in TARGETS]
+    verdicts = [fuzz(name, given.seconds, FAILURES, given.seed) for name in TARGETS]
     return 0 if all(verdict.good for verdict in verdicts) else 1
 
 
@@ -56,7 +57,7 @@ def again(files: Sequence[Path]) -> int:
     return 0
 
 
-def fuzz(name: str, seconds: int, failures: Path) -> Verdict:
+def fuzz(name: str, seconds: int, failures: Path, seed: int = 0) -> Verdict:
     """Fuzz one target for its share of the time, say what came of it, and give its verdict."""
     mine = max(1, seconds * TARGETS[name].share // sum(target.share for target in TARGETS.values()))
     folder = failures / name
@@ -67,6 +68,7 @@ def fuzz(name: str, seconds: int, failures: Path) -> Verdict:
         words.write_text("".join(f'"{_escaped(word)}"\n' for word in dictionary()), encoding="ascii")
         found.mkdir()  # what reaches new code goes here, for this run: the corpus that is kept stays small
         options = [
+            f"-seed={seed}",
             f"-max_total_time={mine}",
             f"-timeout={HANGS_S}",
             f"-max_len={LONGEST_INPUT}",

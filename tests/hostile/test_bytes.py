@@ -184,16 +184,17 @@ class TestSizeOnTheWire:
             f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{headers}{length}\r\n\r\n"
         )
         done, block = 0, b" " * 65536
-        with connected(service) as connection, suppress(BrokenPipeError, ConnectionResetError):
-            connection.sendall(head.encode())
-            while done < size and not select([connection], [], [], 0)[0]:
-                part = block[: size - done]
-                connection.sendall(b"%x\r\n%b\r\n" % (len(part), part) if chunked else part)
-                done += len(part)
-                peak = max(peak, worker.memory_info().rss)
-            if chunked and done == size:
-                connection.sendall(b"0\r\n\r\n")
-            answer = b""
+        answer = b""
+        with connected(service) as connection:
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connection.sendall(head.encode())
+                while done < size and not select([connection], [], [], 0)[0]:
+                    part = block[: size - done]
+                    connection.sendall(b"%x\r\n%b\r\n" % (len(part), part) if chunked else part)
+                    done += len(part)
+                    peak = max(peak, worker.memory_info().rss)
+                if chunked and done == size:
+                    connection.sendall(b"0\r\n\r\n")
             while not answer and (got := connection.recv(65536)):
                 answer += got
         (status,) = statuses(answer)

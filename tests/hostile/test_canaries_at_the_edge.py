@@ -100,7 +100,7 @@ def watched(tmp_path_factory):
     (folder / "keys.json").write_bytes(key_set())
     port, config = free_port(), folder / "imnm.toml"
     config.write_text(f"metrics_port = {port}\n{SETTINGS}")
-    secrets = {"IMNM_CDS_CARD_SECRET": SECRET, "IMNM_CDS_AUDIT_SECRET": "a secret of the test"}
+    secrets = {"IMNM_CDS_CARD_SECRET": SECRET, "IMNM_CDS_AUDIT_SECRET": SECRET}
     with served(config, environment=secrets) as service:
         yield Watched(service, f"http://127.0.0.1:{port}/metrics")
 
