@@ -49,15 +49,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What one prefetch key (one query) gave. `failed` makes the record incomplete (F9), `not-offered` does not.
-
-    `asked` are the roles whose codes were searched for; empty: it was asked by type or category, or is a file.
-    """
+    """What one prefetch key (one query) gave. `failed` makes the record incomplete (F9), `not-offered` does not."""
 
     state: SourceState
     entries: tuple[Entry, ...] = ()
     detail: str = ""  # for people, without patient data: "timed out", "HTTP 503", "page 2 failed"
-    asked: frozenset[RoleWord] = frozenset()
+    asked: frozenset[RoleWord] = frozenset()  # by their codes; empty: by type or category, or it is a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,9 +239,7 @@ class Result(Fact):
     specimen: str = ""
     reports: frozenset[str] = frozenset()  # DiagnosticReports that list this result
     interpretation_text: str = ""  # the words beside the codes: "Weakly positive" (E7)
-    codes: frozenset[Coding] = (
-        frozenset()
-    )  # those that stand in our tables: what "the same code" means (F7, X2)
+    codes: frozenset[Coding] = frozenset()  # those in our tables: what "the same code" means (F7, X2)
 
 
 @dataclass(frozen=True, slots=True)
