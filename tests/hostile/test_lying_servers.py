@@ -250,7 +250,7 @@ def wrongs(case: Case, clean: dict, response: httpx.Response, audit: dict) -> li
     """What the oracle has against an answer, in sentences."""
     said = [*_of_cost(case, audit), *_of_leaks(response)]
     if response.status_code in {412, 503}:
-        named = "could not be read: " in response.text or audit["refused"] or "not used" in response.text
+        named = "could not be read: " in response.text or audit["refused"] or "not be used" in response.text
         return said if named else [*said, f"an error that names nothing: {response.text}"]
     if response.status_code != 200:
         return [*said, f"HTTP {response.status_code}"]

@@ -94,7 +94,7 @@ CASES: dict[str, tuple[dict, bool]] = {
     "another patient's code in contained": (with_added("conditions", CONTAINED), True),
     "an old lastUpdated": (stale(), True),
     "a resource with broken fields": (
-        with_added("enzymes", {"resourceType": "Observation", "id": "x4", "code": 5}),
+        with_added("enzymes", observation("2345-7", "x4", status=5, valueQuantity=[])),
         True,
     ),
     "surplus keys": (but(other=patient(OTHER), more=bundle(condition(patient_id=OTHER))), True),
