@@ -90,6 +90,12 @@ def test_the_same_patient_on_another_server_may_be_this_one(reasons, observation
     }
 
 
+@pytest.mark.parametrize(("slashes", "found"), [(100, {}), (2000, {"Observation/o1": "subject elsewhere"})])
+def test_an_address_of_more_than_2000_characters_leads_nowhere(reasons, observation, slashes, found):
+    reference = f"{BASE}{'/' * slashes}Patient/p1"
+    assert reasons(observation(subject={"reference": reference}), base=BASE) == found
+
+
 def test_without_a_base_no_absolute_reference_is_known(reasons, observation):
     found = reasons(
         observation("o1", subject={"reference": f"{BASE}/Patient/p1"}),
