@@ -50,8 +50,10 @@ class Limits:
     connections: int = (
         100  # sockets to each FHIR server of a client in one process, beside those for a second try
     )
-    client_requests: int = 6000  # to the FHIR servers of one client a minute: 2,000 charts without prefetch
-    client_bytes: int = 512 * 1024 * 1024  # of their answers a minute: 70 Mbit/s, 1,000 charts of 0.5 MB
+    client_requests: int = (
+        60_000  # to the FHIR servers of one client a minute: 50 charts of the disease a second
+    )
+    client_bytes: int = 4 * 1024**3  # of their answers a minute: 570 Mbit/s, 8,000 charts of 0.5 MB
     failures_in_a_row: int = 20  # of one FHIR server, 3 to 8 a chart; then it rests
     rest_seconds: float = 5.0  # it is left alone so long; the next chart opened after an outage is read
     feedback_bytes: int = 1024 * 1024  # a batch of 1,000 items with comments is 0.5 MB

@@ -55,7 +55,7 @@ async def service_for(
     base: str, transport: httpx.AsyncBaseTransport | None = None, limits: Limits = UNHURRIED
 ) -> AsyncIterator[Any]:
     """The service for the FHIR server at `base`, over the network; with it its connections end."""
-    app = _service(CLIENT.model_copy(update={"fhir_base": base}), transport, limits)
+    app = _service(CLIENT.model_copy(update={"fhir_base": (base,)}), transport, limits)
     async with app.router.lifespan_context(app):
         yield app
 

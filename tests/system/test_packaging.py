@@ -17,6 +17,8 @@ import httpx
 import pytest
 import yaml
 
+from tests.support.feedback import SECRET as CARD_SECRET
+from tests.support.feedback import issued, overridden
 from tests.support.image import ROOT, built_image, kill
 from tests.support.serving import OPEN
 
@@ -24,11 +26,6 @@ pytestmark = pytest.mark.xdist_group("package")  # the image is built once
 DEPLOY = ROOT / "docs" / "deploy"
 PACKAGES = ("cds_service", "fhir_mapping", "models")
 SERVICE = "imnm-recurrence"
-DISMISSED = {
-    "card": "5b2f3a44-0f3c-8c1e-9d6a-3f1a2b3c4d5e",
-    "outcome": "overridden",
-    "outcomeTimestamp": "2026-03-01T12:00:00Z",
-}
 
 
 @pytest.fixture(scope="module")
@@ -180,12 +177,15 @@ def test_the_image_starts_answers_and_ends_and_writes_only_to_its_store(image):
     assert [each for each in arguments if each != "--allow-unproved-callers"] == image.start["CMD"].listed
     command = [*image.start["ENTRYPOINT"].listed, *arguments, "--port", port]
     began = time.monotonic()
-    with started(image, *command, IMNM_CDS_CARD_SECRET="a secret of the test") as process:
+    with started(image, *command, IMNM_CDS_CARD_SECRET=CARD_SECRET) as process:
         assert eventually(f"{base}/ready", process) == {"status": "ready"}
         print(f"image: ready after {(time.monotonic() - began) * 1000:.0f} ms")
         assert eventually(f"{base}/health", process) == {"status": "ok"}
         assert image.run(*health).returncode == 0
-        stored = httpx.post(f"{base}/cds-services/{SERVICE}/feedback", json=DISMISSED, trust_env=False)
+        item = overridden(card=issued(1, "hapi"))
+        stored = httpx.post(
+            f"{base}/cds-services/{SERVICE}/feedback", json={"feedback": [item]}, trust_env=False
+        )
         assert stored.json() == {"stored": 1}
     assert image.run(*health).returncode != 0
     assert image.files() == before
