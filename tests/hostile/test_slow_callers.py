@@ -101,7 +101,9 @@ def test_a_late_head_is_408_and_one_event(service):
         begun = time.monotonic()
         assert statuses(until_closed(connection)) == [408]
     assert LIMITS.head_seconds - 0.1 < time.monotonic() - begun < LIMITS.head_seconds + 2
-    (event,) = [event for event in service.events("request")[before:] if event["status"] == 408]
+    late = lambda: [event for event in service.events("request")[before:] if event["status"] == 408]  # noqa: E731
+    eventually(late, "its event is there")
+    (event,) = late()
     assert (event["outcome"], event["peer"]) == ("late", "127.0.0.1")
     assert event["milliseconds"] >= 1000 * LIMITS.head_seconds - 100
 

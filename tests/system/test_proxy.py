@@ -108,6 +108,7 @@ def test_a_card_comes_through_the_proxy_and_the_event_names_the_caller(proxied):
     headers = {"X-Forwarded-For": "203.0.113.7", "Authorization": bearer_now()}
     answer = proxied.http.post(SERVICE, json=BODY, headers=headers)
     assert (answer.status_code, len(answer.json()["cards"])) == (200, 1)
+    eventually(lambda: proxied.service.events("hook-call"), "its event is there")
     event = proxied.service.events("hook-call")[-1]
     assert event["peer"] == "127.0.0.1"
 
