@@ -8,9 +8,8 @@ connected to; `Host`, the name in TLS and the check of the certificate stay with
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import ip_address
@@ -19,7 +18,6 @@ from typing import Self
 
 import httpx
 
-from cds_service.errors import BusyError
 from cds_service.fhir.breaker import Breaker, Quota
 from cds_service.fhir.bundle import UnreadableError
 from cds_service.settings.addresses import Address, literal, refusal
@@ -107,7 +105,7 @@ class Network(httpx.AsyncBaseTransport):
 class Connection:
     """One client's way to its FHIR servers, and its bulkhead: what it uses up no other client lacks.
 
-    `limits` are its own (its `answer_seconds`). Its bases fail each on its own.
+    `limits` are its own (its `answer_seconds`), `turns` its calls at once. Its bases fail each on its own.
     """
 
     def __init__(
@@ -118,7 +116,7 @@ class Connection:
         resolver: Resolver | None,
     ) -> None:
         self.limits = limits
-        self._turns = asyncio.Semaphore(limits.client_calls)
+        self.turns = asyncio.Semaphore(limits.client_calls)
         self.quota = Quota(limits.client_requests, limits.client_bytes)
         self.http = httpx.AsyncClient(
             transport=transport or Network(limits, client, resolver),
@@ -128,14 +126,6 @@ class Connection:
             event_hooks={"response": [_forget_location]},
         )
         self._breakers: dict[str, Breaker] = {}
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Hold one of the client's turns; raises BusyError where all are taken."""
-        if self._turns.locked():
-            raise BusyError("too many calls of this client at once")
-        async with self._turns:
-            yield
 
     def breaker(self, base: str) -> Breaker:
         """Return what stops asking a base that fails; `base` is a configured one."""

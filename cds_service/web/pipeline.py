@@ -73,7 +73,7 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
         is_shown = caller.client.shows_cards_to(request.user_id)
         call.audit.update(acceptance(caller.client, is_shown=is_shown))
         as_of, connection = parts.clock(), parts.connections[caller.client.name]
-        async with connection.turn():
+        async with turn(connection.turns, "too many calls of this client at once"):
             gathering = await gather(
                 caller,
                 request.patient_id,

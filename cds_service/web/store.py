@@ -12,7 +12,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -169,30 +169,24 @@ class Store:
         An override is as old as its own time says, and at least as old as its receipt: a late report does not make it
         younger, a wrong clock of the client neither. Raises StoreError if the file cannot be asked.
         """
-        if not self._turn.acquire(timeout=self._wait):
-            raise StoreError("the store could not be asked in time")
-        try:
+        with self._held("the store could not be asked"):
             if self._connection is None and not self._path.exists():
                 return False
-            self._connection = self._connection or self._connect()
-            rows = self._connection.execute(_OVERRIDDEN, (beginning, beginning + _LAST)).fetchall()
-            return any(
-                since <= min(datetime.fromisoformat(at), datetime.fromisoformat(received))
-                and datetime.fromisoformat(received) <= until
-                and any((system, code) in reasons for system, code in json.loads(given))
-                for given, at, received in rows
-            )
-        except (sqlite3.Error, SettingsError, TypeError, ValueError):
-            self._drop()
-            raise StoreError("the store could not be asked") from None
-        finally:
-            self._turn.release()
+            rows = self._connected().execute(_OVERRIDDEN, (beginning, beginning + _LAST)).fetchall()
+            try:
+                return any(
+                    since <= min(datetime.fromisoformat(at), datetime.fromisoformat(received))
+                    and datetime.fromisoformat(received) <= until
+                    and any((system, code) in reasons for system, code in json.loads(given))
+                    for given, at, received in rows
+                )
+            except (TypeError, ValueError):
+                raise sqlite3.DataError("a row is damaged") from None
 
     def all(self) -> Iterator[Feedback]:
         """Give everything that is stored, oldest first. Raises SettingsError if the file cannot be read."""
         try:
-            self._connection = self._connection or self._connect()
-            rows = self._connection.execute(_ALL).fetchall()
+            rows = self._connected().execute(_ALL).fetchall()
         except sqlite3.Error as error:
             raise SettingsError(f"store: {self._path} cannot be read: {error}") from None
         for service, card, outcome, at, suggestions, reasons, commented, client in rows:
@@ -250,13 +244,20 @@ class Store:
 
     def _write(self, work: Callable[[sqlite3.Connection], _Result], failure: str) -> _Result:
         """Do all of `work` in one transaction, or nothing; raises StoreError."""
+        with self._held(failure):
+            connection = self._connected()
+            connection.execute("BEGIN IMMEDIATE")
+            result = work(connection)
+            connection.execute("COMMIT")
+            return result
+
+    @contextmanager
+    def _held(self, failure: str) -> Iterator[None]:
+        """Hold the file for this thread alone; raises StoreError where it is not had in time, or fails."""
         if not self._turn.acquire(timeout=self._wait):
             raise StoreError(f"{failure} in time")
         try:
-            self._connection = self._connection or self._connect()
-            self._connection.execute("BEGIN IMMEDIATE")
-            result = work(self._connection)
-            self._connection.execute("COMMIT")
+            yield
         except (sqlite3.Error, SettingsError):
             self._drop()  # after a fault of the disk only a new connection is sure to see what is there
             raise StoreError(failure) from None
@@ -265,7 +266,10 @@ class Store:
             raise
         finally:
             self._turn.release()
-        return result
+
+    def _connected(self) -> sqlite3.Connection:
+        self._connection = self._connection or self._connect()
+        return self._connection
 
     def _forget(self, connection: sqlite3.Connection) -> None:
         """Delete what is older than its client keeps it, some rows of each at a time."""

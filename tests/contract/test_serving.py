@@ -18,7 +18,7 @@ import trustme
 from tests.support.charts import imnm_chart
 from tests.support.nightly import count
 from tests.support.service import SERVICE, call_body, prefetch_of
-from tests.support.serving import OPEN, ROOT, eventually, free_port, served, start
+from tests.support.serving import OPEN, ROOT, eventually, free_port, open_config, served, start
 from tests.support.tokens import proving_file
 
 BODY = call_body(fhirServer=None, prefetch=prefetch_of(imnm_chart()))
@@ -26,9 +26,7 @@ BODY = call_body(fhirServer=None, prefetch=prefetch_of(imnm_chart()))
 
 @pytest.fixture
 def config(tmp_path):
-    file = tmp_path / "imnm.toml"
-    file.write_text(OPEN)
-    return file
+    return open_config(tmp_path)
 
 
 def cards(service, **members):

@@ -13,7 +13,7 @@ import trustme
 from cds_service.cli import main
 from cds_service.settings.service import SettingsError, load_settings
 from cds_service.web.ingress.supervisor import Supervisor
-from tests.support.serving import OPEN, ROOT, free_port, served
+from tests.support.serving import OPEN, ROOT, free_port, open_config, served
 
 TLS = trustme.CA().issue_cert("localhost")
 HOSPITAL = '[[client]]\nname = "hospital"\nfhir_base = "https://fhir.example/r4"\n'
@@ -137,9 +137,7 @@ def test_a_key_of_another_certificate_is_one_line(refused, tmp_path):
 
 
 def test_open_clients_are_served_to_all_where_the_operator_says_so_and_told_so(tmp_path):
-    config = tmp_path / "imnm.toml"
-    config.write_text(OPEN)
-    with served(config, more=["--host", "0.0.0.0", "--allow-unproved-callers"]) as service:
+    with served(open_config(tmp_path), more=["--host", "0.0.0.0", "--allow-unproved-callers"]) as service:
         (line,) = service.complaints()
     assert line.startswith("imnm-cds: warning: callers prove nothing here")
 

@@ -14,7 +14,7 @@ from tests.support.charts import imnm_chart
 from tests.support.nightly import count
 from tests.support.raw import connected, said, statuses, until_closed
 from tests.support.service import SERVICE, call_body, prefetch_of, running
-from tests.support.serving import OPEN, eventually, served
+from tests.support.serving import OPEN, eventually, open_config, served
 from tests.support.tokens import PUBLIC, Hospital, bearer, proving
 
 BODY = call_body(fhirServer=None, prefetch=prefetch_of(imnm_chart()))
@@ -225,9 +225,7 @@ def probes(service, seconds: float = 5) -> None:
 
 @pytest.fixture
 def config(tmp_path):
-    file = tmp_path / "imnm.toml"
-    file.write_text(OPEN)
-    return file
+    return open_config(tmp_path)
 
 
 class TestTheReader:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection
-from pathlib import Path
 
 import httpx
 import psutil
@@ -18,7 +17,7 @@ from fhir_mapping.versions.untyped import how_many
 from tests.support.heavy_charts import SOURCES, gathered, whole
 from tests.support.nightly import count
 from tests.support.service import KEYS, SERVICE, TABLES
-from tests.support.serving import OPEN, Served, served
+from tests.support.serving import Served, open_config, served
 
 LIMITS = Limits()
 MOST_S = 0.5
@@ -117,9 +116,7 @@ def health_watched(service: Served) -> Iterator[list[tuple[float, float]]]:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    config: Path = tmp_path_factory.mktemp("health") / "cds.toml"
-    config.write_text(OPEN)
-    with served(config) as running:
+    with served(open_config(tmp_path_factory.mktemp("health"))) as running:
         yield running
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.support.charts import imnm_chart
 from tests.support.raw import said
 from tests.support.service import SERVICE, call_body, prefetch_of
-from tests.support.serving import OPEN, served
+from tests.support.serving import open_config, served
 
 HIDDEN = b"GET /health HTTP/1.1\r\nHost: hidden\r\n\r\n"
 BODY = b'{"a":1}'
@@ -17,9 +17,7 @@ JSON = "Content-Type: application/json"
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
-    config = tmp_path_factory.mktemp("raw") / "imnm.toml"
-    config.write_text(OPEN)
-    with served(config) as running:
+    with served(open_config(tmp_path_factory.mktemp("raw"))) as running:
         yield running
 
 

@@ -16,7 +16,7 @@ from tests.support.charts import imnm_chart
 from tests.support.nightly import NIGHTLY, count
 from tests.support.raw import connected, said, statuses, until_closed
 from tests.support.service import SERVICE, call_body, prefetch_of
-from tests.support.serving import OPEN, eventually, served
+from tests.support.serving import eventually, open_config, served
 
 BODY = call_body(fhirServer=None, prefetch=prefetch_of(imnm_chart()))
 HALF_HEAD = f"POST {SERVICE} HTTP/1.1\r\nHost: x\r\n".encode()
@@ -27,9 +27,7 @@ LIMITS = Limits()
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
-    config = tmp_path_factory.mktemp("slow") / "imnm.toml"
-    config.write_text(OPEN)
-    with served(config) as running:
+    with served(open_config(tmp_path_factory.mktemp("slow"))) as running:
         yield running
 
 
@@ -150,8 +148,7 @@ def _send(connection: socket.socket, what: bytes) -> None:
 class TestWithFewFileDescriptors:
     @pytest.fixture
     def narrow(self, tmp_path):
-        config = tmp_path / "imnm.toml"
-        config.write_text(OPEN)
+        config = open_config(tmp_path)
 
         def limited():
             resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))

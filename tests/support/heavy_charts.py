@@ -289,24 +289,23 @@ def pairs_of_one_specimen(n: int) -> Chart:
     return [result | {"specimen": {"reference": "Specimen/s"}} for result in _pairs(n)]
 
 
-def results_in_many_reports(n: int) -> Chart:
-    """Reports that share their results two by two."""
-    head = {
+def _report(id_: str, *results: str) -> dict:
+    """A report that holds these Observations."""
+    return {
         "resourceType": "DiagnosticReport",
+        "id": id_,
         "status": "final",
         "code": {"coding": [_coding("http://loinc.org", "11524-6")]},
         "subject": {"reference": "Patient/p1"},
         "effectiveDateTime": ago(10),
+        "result": [{"reference": f"Observation/{result}"} for result in results],
     }
+
+
+def results_in_many_reports(n: int) -> Chart:
+    """Reports that share their results two by two."""
     reported = [
-        head
-        | {
-            "id": f"r{i}",
-            "result": [
-                {"reference": f"Observation/{kind}{j}"} for kind in ("ast", "alt") for j in (i, i + 1)
-            ],
-        }
-        for i in _many(n)
+        _report(f"r{i}", *(f"{kind}{j}" for kind in ("ast", "alt") for j in (i, i + 1))) for i in _many(n)
     ]
     return [*reported, *_pairs(n)]
 
@@ -328,17 +327,10 @@ def ratios(n: int) -> Chart:
 
 def duplicates(n: int) -> Chart:
     """One result under many ids, each in a report of its own."""
-    head = {
-        "resourceType": "DiagnosticReport",
-        "status": "final",
-        "code": {"coding": [_coding("http://loinc.org", "11524-6")]},
-        "subject": {"reference": "Patient/p1"},
-        "effectiveDateTime": ago(10),
-    }
     same = [enzyme("2157-6", f"ck{i}", 400) for i in _many(n)]
     return [
         *same,
-        *(head | {"id": f"r{i}", "result": [{"reference": f"Observation/ck{i}"}]} for i in _many(n)),
+        *(_report(f"r{i}", f"ck{i}") for i in _many(n)),
     ]
 
 

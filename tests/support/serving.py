@@ -72,6 +72,13 @@ def eventually(true: Callable[[], object], what: str, seconds: float = _PATIENCE
         time.sleep(0.02)
 
 
+def open_config(folder: Path) -> Path:
+    """A configuration file with one open client."""
+    file = folder / "imnm.toml"
+    file.write_text(OPEN)
+    return file
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         return unused.getsockname()[1]

@@ -43,6 +43,15 @@ def test_the_environment_wins_over_the_file(tmp_path, monkeypatch):
     assert load_settings(file).cors_origins == ("https://b.example",)
 
 
+def refused(folder, text):
+    """A configuration that stops the start: its file, and what is said of it."""
+    file = folder / "imnm.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(file)
+    return file, str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -74,12 +83,9 @@ def test_the_environment_wins_over_the_file(tmp_path, monkeypatch):
     ],
 )
 def test_a_bad_configuration_is_one_line_with_file_and_key(tmp_path, text, message):
-    file = tmp_path / "imnm.toml"
-    file.write_text(text)
-    with pytest.raises(SettingsError) as caught:
-        load_settings(file)
-    assert str(caught.value).startswith(f"{file}: {message}")
-    assert "\n" not in str(caught.value)
+    file, said = refused(tmp_path, text)
+    assert said.startswith(f"{file}: {message}")
+    assert "\n" not in said
 
 
 @pytest.mark.parametrize(
@@ -105,12 +111,9 @@ def test_a_bad_configuration_is_one_line_with_file_and_key(tmp_path, text, messa
     ],
 )
 def test_a_bad_order_code_is_one_line_with_file_client_and_key(tmp_path, line, message):
-    file = tmp_path / "imnm.toml"
-    file.write_text(f'[[client]]\nname = "hospital"\n[client.order_codes]\n{line}\n')
-    with pytest.raises(SettingsError) as caught:
-        load_settings(file)
-    assert str(caught.value).startswith(f"{file}: client[0].order_codes: client hospital: {message}")
-    assert "\n" not in str(caught.value)
+    file, said = refused(tmp_path, f'[[client]]\nname = "hospital"\n[client.order_codes]\n{line}\n')
+    assert said.startswith(f"{file}: client[0].order_codes: client hospital: {message}")
+    assert "\n" not in said
 
 
 def test_a_file_that_is_not_there_or_not_text_is_one_line(tmp_path):
@@ -171,10 +174,8 @@ def test_an_authority_is_relative_to_the_file_that_names_it(tmp_path):
 
 @pytest.mark.parametrize("seconds", [0.4, 10.1, -1, "soon"])
 def test_a_client_waits_between_half_a_second_and_ten(seconds, tmp_path):
-    file = tmp_path / "imnm.toml"
-    file.write_text(f'[[client]]\nname = "a"\nanswer_seconds = {seconds!r}\n')
-    with pytest.raises(SettingsError, match=r"client\[0\].answer_seconds"):
-        load_settings(file)
+    _, said = refused(tmp_path, f'[[client]]\nname = "a"\nanswer_seconds = {seconds!r}\n')
+    assert "client[0].answer_seconds" in said
 
 
 @pytest.mark.parametrize(
@@ -186,9 +187,7 @@ def test_a_client_waits_between_half_a_second_and_ten(seconds, tmp_path):
     ],
 )
 def test_a_base_that_may_not_be_connected_to_stops_the_start_with_one_line(base, named, tmp_path):
-    file = tmp_path / "imnm.toml"
-    file.write_text(f'[[client]]\nname = "a"\nfhir_base = "{base}"\n')
-    with pytest.raises(SettingsError, match=named) as caught:
-        load_settings(file)
-    assert str(caught.value).startswith(f"{file}: client")
-    assert "\n" not in str(caught.value)
+    file, said = refused(tmp_path, f'[[client]]\nname = "a"\nfhir_base = "{base}"\n')
+    assert named in said
+    assert said.startswith(f"{file}: client")
+    assert "\n" not in said

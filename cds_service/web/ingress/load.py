@@ -15,10 +15,10 @@ _WEIGHT = 0.2  # of the newest beat: one long step of one call is no overload
 
 
 @asynccontextmanager
-async def turn(turns: asyncio.Semaphore) -> AsyncIterator[None]:
-    """Take a turn to work on a call whose body is there; raises BusyError where all are taken."""
+async def turn(turns: asyncio.Semaphore, refusal: str = "too many calls at once") -> AsyncIterator[None]:
+    """Take a turn to work on a call whose body is there; raises BusyError that says so where all are taken."""
     if turns.locked():
-        raise BusyError("too many calls at once")
+        raise BusyError(refusal)
     async with turns:
         yield
 
