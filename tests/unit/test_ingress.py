@@ -192,11 +192,12 @@ class TestLoad:
         load.lag = 0.21
         assert load.too_much
 
-    async def test_one_long_step_is_none_and_many_are(self):
+    @pytest.mark.parametrize("step", [0.2, 0.6])  # s
+    async def test_one_long_step_is_none_and_many_are(self, step):
         load = Load(Limits(lag_seconds=0.05))
         beat = asyncio.create_task(load.watch())
         await asyncio.sleep(0.1)
-        _work(0.2)
+        _work(step)
         await asyncio.sleep(0.03)
         assert not load.too_much
         for _ in range(20):

@@ -11,7 +11,8 @@ _BEAT_S = 0.02
 _ROUNDS = (
     4  # of the event loop between two starts: in them a newcomer is accepted, read and, if need be, refused
 )
-_WEIGHT = 0.2  # of the newest beat: one long step of one call is no overload
+_WEIGHT = 0.2  # of the newest beat
+_MOST = 4  # times the lag that is too much, of one beat: one long step of one call, or a paused machine, is no overload
 
 
 @asynccontextmanager
@@ -64,8 +65,8 @@ class Load:
 
     async def watch(self) -> None:
         """Measure until cancelled."""
-        loop = asyncio.get_running_loop()
+        loop, most = asyncio.get_running_loop(), _MOST * self._limits.lag_seconds
         while True:
             due = loop.time() + _BEAT_S
             await asyncio.sleep(_BEAT_S)
-            self.lag += _WEIGHT * (max(0.0, loop.time() - due) - self.lag)
+            self.lag += _WEIGHT * (min(max(0.0, loop.time() - due), most) - self.lag)
