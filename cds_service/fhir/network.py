@@ -20,6 +20,7 @@ import httpx
 
 from cds_service.fhir.breaker import Breaker, Quota
 from cds_service.fhir.bundle import UnreadableError
+from cds_service.fhir.sockets import Sockets
 from cds_service.settings.addresses import Address, literal, refusal
 from cds_service.settings.client import Client
 from cds_service.settings.limits import Limits
@@ -44,9 +45,7 @@ class Network(httpx.AsyncBaseTransport):
         self._context = _trust_of(client)
         self._private_network = client.private_network
         self._resolver = resolver or look_up
-        self._sockets: dict[
-            tuple[str, bool], httpx.AsyncHTTPTransport
-        ] = {}  # a certificate is good for one name
+        self._sockets: dict[tuple[str, bool], Sockets] = {}  # a certificate is good for one name
         self._thread = ThreadPoolExecutor(1, "look-up")  # a look-up that hangs holds up this client alone
         self._looking: dict[str, asyncio.Task[list[Address]]] = {}
 
@@ -55,18 +54,18 @@ class Network(httpx.AsyncBaseTransport):
         host = request.url.host
         pin: Pin = request.extensions.get("pin", {})
         addresses = pin.get(host) or pin.setdefault(host, await self._judged(host))
-        transport = self._transport(host, new=request.extensions.get("new", False))
+        sockets = self._sockets_to(host, new=request.extensions.get("new", False))
         for address in addresses[:-1]:
             try:
-                return await transport.handle_async_request(_addressed(request, address))
+                return await sockets.handle_async_request(_addressed(request, address))
             except (httpx.ConnectError, httpx.ConnectTimeout):
                 continue
-        return await transport.handle_async_request(_addressed(request, addresses[-1]))
+        return await sockets.handle_async_request(_addressed(request, addresses[-1]))
 
     async def aclose(self) -> None:
         """Close every socket."""
-        for transport in self._sockets.values():
-            await transport.aclose()
+        for sockets in self._sockets.values():
+            await sockets.aclose()
         for task in list(self._looking.values()):
             task.cancel()
         self._thread.shutdown(wait=False, cancel_futures=True)
@@ -94,11 +93,10 @@ class Network(httpx.AsyncBaseTransport):
         except (OSError, UnicodeError, ValueError):
             return []
 
-    def _transport(self, host: str, *, new: bool) -> httpx.AsyncHTTPTransport:
+    def _sockets_to(self, host: str, *, new: bool) -> Sockets:
         if (host, new) not in self._sockets:
             most = self._limits.parallel_requests if new else self._limits.connections
-            bounds = httpx.Limits(max_connections=most, max_keepalive_connections=0 if new else most)
-            self._sockets[host, new] = httpx.AsyncHTTPTransport(self._context, trust_env=False, limits=bounds)
+            self._sockets[host, new] = Sockets(self._context, most, keep=not new)
         return self._sockets[host, new]
 
 

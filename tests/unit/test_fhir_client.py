@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import httpx
 import pytest
+from httpcore._backends.anyio import AnyIOStream
 
 from cds_service.fhir.bundle import UnreadableError
 from cds_service.fhir.client import AskOtherwiseError, Chart, NotOfferedError, connect
@@ -477,6 +478,15 @@ class TestAConnectionThatIsLost:
         async with loopback(self._searchset) as server:
             assert await self._searches(server.base, 6, connections=2) == [""] * 6
         assert server.connections == 2
+
+    async def test_costs_a_request_no_look_at_all_the_others(self, monkeypatch):
+        """httpcore looks at all of a pool twice for each request: with 80 of them, 20 charts a second were too many."""
+        looked, look = [], AnyIOStream.get_extra_info
+        monkeypatch.setattr(AnyIOStream, "get_extra_info", lambda *a: looked.append(a) or look(*a))
+        async with loopback(self._searchset) as server:
+            assert await self._searches(server.base, 55, 55, 1, 1, parallel_requests=55) == [""] * 112
+        assert server.connections == 55  # and each is used again
+        assert 0 < len(looked) <= 112 * 2 * 10
 
     @pytest.mark.parametrize("batches", [(1, 1, 1), (4, 4), (4, 1, 1, 1)])
     async def test_is_no_loss_even_if_every_kept_connection_is_lost(self, batches):
