@@ -166,6 +166,8 @@ def _bound(address: Address) -> socket.socket:
     host = address.host
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # An answer's body waits for no acknowledgement of its head, 40 ms: a connection has it from the socket that listens
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         bound.bind((host, address.port))
     except OSError as error:

@@ -40,7 +40,13 @@ def test_the_path_of_a_request_fits_on_a_screen():
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        ("httpx", {f"cds_service/{name}.py" for name in ("fhir/client", "fhir/network", "fhir/sockets", "cds_client")}),
+        (
+            "httpx",
+            {
+                f"cds_service/{name}.py"
+                for name in ("fhir/client", "fhir/network", "fhir/sockets", "cds_client")
+            },
+        ),
         ("sqlite3", {"cds_service/web/store.py"}),
         ("jwt", {"cds_service/security/tokens.py"}),
         ("fhir", {"cds_service/cards/orders.py"}),

@@ -15,6 +15,7 @@ import httpx
 import pytest
 import trustme
 
+from cds_service.web.serving import Address, _bound
 from tests.support.charts import imnm_chart
 from tests.support.nightly import count
 from tests.support.service import SERVICE, call_body, prefetch_of
@@ -365,3 +366,11 @@ def test_a_worker_that_hangs_is_killed_after_the_promised_time(config):
         assert time.monotonic() - begun < 10
         assert not worker.is_running()
         assert service.complaints() == [f"imnm-cds: worker {worker.pid} did not end in time and was killed"]
+
+
+def test_an_answer_goes_out_at_once_even_if_its_head_is_not_yet_acknowledged():
+    """Without TCP_NODELAY each answer took 40 ms longer: asyncio sets it only on sockets that name their protocol."""
+    with _bound(Address("127.0.0.1", 0)) as listening:
+        listening.listen()
+        with socket.create_connection(listening.getsockname()), listening.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
