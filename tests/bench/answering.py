@@ -7,10 +7,13 @@ from contextlib import contextmanager
 from starlette.types import ASGIApp, Message
 
 from cds_service.settings.client import Client
+from cds_service.settings.limits import Limits
 from cds_service.settings.service import Settings
 from cds_service.web.app import create_app
 from tests.support.charts import clock
 from tests.support.service import ACCEPTED
+
+_AT_ONCE = Limits(inline_bytes=2**40, inline_values=2**40)  # on no thread, where a profiler would not see it
 
 
 class Service:
@@ -49,7 +52,7 @@ class Service:
 def service() -> Iterator[Service]:
     """Run the service until the block ends."""
     settings = Settings(client=(Client(name="bench", accept_unknown_status=True, **ACCEPTED),))
-    app = create_app(settings, clock=clock, write=lambda _: None)
+    app = create_app(settings, clock=clock, write=lambda _: None, limits=_AT_ONCE)
     with asyncio.Runner() as loop:
         started = app.router.lifespan_context(app)
         loop.run(started.__aenter__())
