@@ -10,6 +10,8 @@ from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from typing import Literal
 
+from msgspec import Struct
+
 from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import Analyte, RoleWord
 
@@ -87,8 +89,7 @@ def local_day(instant: datetime, zone: tzinfo) -> date:
         return instant.date()
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Struct, frozen=True):
     """A point in time as precisely as it is written (F3).
 
     `first` answers "when did it start", `last` (never after `as_of`, once judged) answers "is it recent".
@@ -109,24 +110,24 @@ class Moment:
         return local_day(self.last, zone)
 
 
-@dataclass(frozen=True, slots=True)
-class Period:
+class Period(Struct, frozen=True):
     """A stretch of time; either end may be open."""
 
     start: Moment | None = None
     end: Moment | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Coding:
+NO_PERIOD = Period()
+
+
+class Coding(Struct, frozen=True):
     """A code in a coding system; `system` is canonical (aliases are resolved), `code` is as the system compares it."""
 
     system: str
     code: str
 
 
-@dataclass(frozen=True, slots=True)
-class Concept:
+class Concept(Struct, frozen=True):
     """A CodeableConcept: any of its codings may match; its text is shown to nobody and never matched as a code."""
 
     codings: tuple[Coding, ...] = ()
@@ -134,8 +135,7 @@ class Concept:
     displays: tuple[str, ...] = ()  # of the codings; words, never evidence (U3)
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(Struct, frozen=True):
     """A number as written, with its unit not yet understood."""
 
     value: Decimal
@@ -147,8 +147,7 @@ class Number:
     ambiguous: bool = False  # value and upto are two readings of one writing, like "20,000" (F5)
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(Struct, frozen=True):
     """`value[x]` of an Observation or of one of its components: at most one of the members is set."""
 
     number: Number | None = None  # valueQuantity
@@ -160,8 +159,7 @@ class Value:
     absent: str = ""  # the code of its dataAbsentReason, "unknown" where that has none
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
+class Amount(Struct, frozen=True):
     """A magnitude in the canonical unit of its analyte (F6): U/L, %, 1, ng/L, 10*9/L."""
 
     value: Decimal
@@ -171,8 +169,7 @@ class Amount:
     upto: Decimal | None = None  # the other end of an interval, of which `value` is the lower one (F5)
 
 
-@dataclass(frozen=True, slots=True)
-class ReferenceLimits:
+class ReferenceLimits(Struct, frozen=True):
     """The limits a result is compared with (F8), in the unit of its `Amount` (antibodies: of the written value).
 
     Where several ranges of the laboratory are left, `highs` are their upper limits: together they decide what they
@@ -193,14 +190,16 @@ class ReferenceLimits:
         return bool(self.highs)
 
 
-@dataclass(frozen=True, slots=True)
-class Component:
+NO_LIMITS = ReferenceLimits()
+
+
+class Component(Struct, frozen=True):
     """One component of an Observation."""
 
     code: Concept
     value: Value
     interpretation: tuple[Coding, ...] = ()
-    limits: ReferenceLimits = ReferenceLimits()
+    limits: ReferenceLimits = NO_LIMITS
     interpretation_text: str = ""
 
 
@@ -232,7 +231,7 @@ class Result(Fact):
     when: Moment
     value: Value
     amount: Amount | None = None
-    limits: ReferenceLimits = ReferenceLimits()
+    limits: ReferenceLimits = NO_LIMITS
     interpretation: tuple[Coding, ...] = ()
     components: tuple[Component, ...] = ()
     members: tuple[str, ...] = ()  # "Observation/…"
@@ -264,7 +263,7 @@ class Diagnosis(Fact):
 class Dosage:
     """One dosage instruction, only as far as T3 and T4 read it. `dose` is in mg per administration."""
 
-    bounds: Period = Period()
+    bounds: Period = NO_PERIOD
     dose_mg: Decimal | None = None
     frequency: Decimal | None = None
     period_days: Decimal | None = None
@@ -286,10 +285,10 @@ class Treatment(Fact):
     active: bool
     completed: bool = False
     authored: Moment | None = None
-    validity: Period = Period()
+    validity: Period = NO_PERIOD
     supply_days: Decimal | None = None  # expectedSupplyDuration (request) or daysSupply (dispense)
     repeats: int = 0  # numberOfRepeatsAllowed
-    effective: Period = Period()  # statement, administration
+    effective: Period = NO_PERIOD  # statement, administration
     handed_over: Moment | None = None  # whenHandedOver, else whenPrepared
     dosages: tuple[Dosage, ...] = ()
     status_reasons: tuple[Coding, ...] = ()

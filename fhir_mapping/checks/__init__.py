@@ -94,8 +94,7 @@ def judge(gathered: Gathered, as_of: datetime) -> PatientRecord:
 
     Raises nothing for what stands in a resource: one that cannot be read is refused by name (`unreadable`).
     """
-    tables = gathered.mapping.tables
-    tables = replace(tables, vocabulary=tables.vocabulary.for_one_record())
+    tables = gathered.mapping.tables.for_one_record()
     gathered = replace(gathered, mapping=replace(gathered.mapping, tables=tables))
     current, superseded = last_versions(version(gathered.mapping.fhir_version).read(gathered))
     case = _case(gathered, current, as_of)

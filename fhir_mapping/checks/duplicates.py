@@ -5,7 +5,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import replace
 from itertools import chain
 
-from fhir_mapping.record import Dosage, Moment, Period, Result, Treatment
+from fhir_mapping.record import NO_PERIOD, Dosage, Moment, Period, Result, Treatment
 
 
 def distinct_results(found: Iterable[Result]) -> tuple[Result, ...]:
@@ -48,7 +48,7 @@ def _value(result: Result) -> Hashable:
 
 def _period_of(treatment: Treatment) -> Hashable:
     """Tell what start and end follow from (T3): what is written where it is written, else the supply or the status."""
-    bounds = [dosage.bounds for dosage in treatment.dosages if dosage.bounds != Period()]
+    bounds = [dosage.bounds for dosage in treatment.dosages if dosage.bounds != NO_PERIOD]
     starts = [bound.start.first for bound in bounds if bound.start]
     begun = (
         treatment.validity.start or treatment.authored or treatment.handed_over or treatment.effective.start
@@ -64,7 +64,7 @@ def _period_of(treatment: Treatment) -> Hashable:
 
 
 def _dosage(dosage: Dosage) -> Hashable:
-    return replace(dosage, bounds=Period()), _span(dosage.bounds)
+    return replace(dosage, bounds=NO_PERIOD), _span(dosage.bounds)
 
 
 def _span(period: Period) -> Hashable:

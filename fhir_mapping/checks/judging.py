@@ -1,10 +1,10 @@
 """What every check needs to know beside the resource itself."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from fhir_mapping.record import Fact, MappingSettings, Moment, Patient
+from fhir_mapping.record import Fact, MappingSettings, Moment, Patient, ReferenceLimits
 from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import Analyte
 from fhir_mapping.versions.times import clamped
@@ -31,6 +31,9 @@ class Case:
     products: dict[bytes, str] = field(
         default_factory=dict
     )  # what is not understood of each, once it was asked
+    limits: dict[Hashable, ReferenceLimits] = field(
+        default_factory=dict
+    )  # by all that they follow from, once they were found
 
     @property
     def tables(self) -> Tables:

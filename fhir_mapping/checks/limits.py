@@ -1,8 +1,10 @@
 """The limits that a result is compared with (F8)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from fhir_mapping.checks.judging import Case, completed_years
 from fhir_mapping.laboratory.bands import Band, Title, title_of
@@ -30,12 +32,27 @@ class _Fitting:
     is_below: bool  # its upper limit is written with `<`
 
 
-def limits_of(ranges: Iterable[Range], value: Value, role: Role, when: Moment, case: Case) -> ReferenceLimits:
+def limits_of(
+    ranges: tuple[Range, ...], value: Value, role: Role, when: Moment, case: Case
+) -> ReferenceLimits:
     """Find the laboratory's limits for this patient, else our default upper limit, else none (F8).
 
-    Each limit is that of the most specific range that has it; `highs` are all upper limits where several are left.
+    Each limit is that of the most specific range that has it; `highs` are all upper limits where several are left. A
+    magnitude's are found once a record for the same ranges beside the same unit, unless its day decides about an age.
     """
     number = number_of(value, case.tables)
+    if not role.dimension or any(part.has_age for part in ranges):
+        return _found(ranges, number, role, when, case)
+    unit = number or NO_UNIT
+    asked = role.word, unit.unit, unit.unit_code, unit.unit_system, ranges
+    if asked not in case.limits:
+        case.limits[asked] = _found(ranges, number, role, when, case)
+    return case.limits[asked]
+
+
+def _found(
+    ranges: Iterable[Range], number: Number | None, role: Role, when: Moment, case: Case
+) -> ReferenceLimits:
     fitting = [
         _fitting(part, number or NO_UNIT, role, case.tables)
         for part in ranges
@@ -172,8 +189,8 @@ def _bound(bound: Number | None, number: Number, role: Role, tables: Tables) -> 
         return None
     if role.dimension:
         has_own_unit = bound.unit.strip() or (bound.unit_code and bound.unit_system == UCUM)
-        taken = bound if has_own_unit else replace(number, value=bound.value)
-        return tables.units.convert(taken, role.dimension)
+        factor = tables.units.factor(bound if has_own_unit else number, role.dimension)
+        return tables.units.times(bound.value, factor, role.dimension) if factor else None
     return bound.value if _same_unit(bound, number) else None
 
 

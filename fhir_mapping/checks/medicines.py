@@ -1,8 +1,9 @@
 """Medication resources → Treatments, one per ingredient (T1, T2), with the checks of F2 to F4."""
 
 import re
-from dataclasses import replace
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from fhir_mapping.checks.extensions import not_understood
 from fhir_mapping.checks.judging import Case, Verdict

@@ -10,7 +10,7 @@ from fhir_mapping.checks.statuses import status_problem
 from fhir_mapping.laboratory.answers import says_something
 from fhir_mapping.laboratory.antibody import why_unanswered
 from fhir_mapping.laboratory.bounds import is_raised, is_within
-from fhir_mapping.laboratory.numbers import measured, number_of, plausible, text_of
+from fhir_mapping.laboratory.numbers import measured, number_of, text_of
 from fhir_mapping.laboratory.titres import written_titres
 from fhir_mapping.record import Amount, Component, Moment, Result, Value
 from fhir_mapping.terms import Role, Tables
@@ -44,18 +44,22 @@ def judge_observation(resource: neutral.Resource, found: neutral.Observation, ca
     if analyte in _IN_FULL and _is_cut(found):
         return "unreadable"
     role = case.tables.roles[analyte]
-    result = _result(resource, found, found.when, analyte, case)
+    amount, problem = _amount(found.own.value, role, case.tables)
     reason = (
         _absent(found, role)
-        or _amount(found.own.value, role, case.tables)[1]
+        or problem
         or ("implausible" if _implausible_titre(resource, found, role, case.tables) else "")
-        or _limit_problem(result)
     )
-    return reason or _value_problem(result, case.tables) or (result,)
+    if reason:
+        return reason
+    result = _result(resource, found, found.when, analyte, amount, case)
+    return _limit_problem(result) or _value_problem(result, case.tables) or (result,)
 
 
 def is_of_another(found: neutral.Observation, case: Case) -> bool:
     """F1: an Observation with a focus is about something else, unless that is the patient or a Condition of theirs."""
+    if not found.focus:
+        return False
     own = f"Patient/{case.patient_id}"
     return any(focus != own and focus not in case.own_conditions for focus in found.focus)
 
@@ -70,7 +74,8 @@ def as_far_as_read(
 ) -> Result:
     """Read what a refused Observation would have been as a result of one of the analytes that its codes name."""
     now = Moment("", case.as_of, case.as_of, "time")
-    return _result(resource, found, found.when or now, analyte, case)
+    amount, _ = _amount(found.own.value, case.tables.roles[analyte], case.tables)
+    return _result(resource, found, found.when or now, analyte, amount, case)
 
 
 def holds_number(result: Result, tables: Tables) -> bool:
@@ -110,10 +115,7 @@ def _amount(value: Value, role: Role, tables: Tables) -> tuple[Amount | None, st
     number = number_of(value, tables)
     if number is None:
         return None, "no number"
-    if problem := tables.units.problem(number, role.dimension):
-        return None, problem
-    kept = plausible(number, role.dimension, tables.units, partial(_is_plausible, role=role, tables=tables))
-    return (measured(kept, role.dimension, tables.units), "") if kept else (None, "implausible")
+    return measured(number, role.dimension, tables.units, partial(_is_plausible, role=role, tables=tables))
 
 
 def _is_plausible(magnitude: Decimal, role: Role, tables: Tables) -> bool:
@@ -163,28 +165,33 @@ def _implausible_titre(
 
 
 def _result(
-    resource: neutral.Resource, found: neutral.Observation, when: Moment, analyte: Analyte, case: Case
+    resource: neutral.Resource,
+    found: neutral.Observation,
+    when: Moment,
+    analyte: Analyte,
+    amount: Amount | None,
+    case: Case,
 ) -> Result:
-    role = case.tables.roles[analyte]
+    role, codings = case.tables.roles[analyte], resource.codings
     return Result(
         resource=resource.name,
-        roles=case.tables.words("observations", resource.codings),
+        roles=case.tables.words("observations", codings),
         analyte=analyte,
         when=case.at(when),
         value=found.own.value,
-        amount=_amount(found.own.value, role, case.tables)[0],
+        amount=amount,
         limits=limits_of(found.own.ranges, found.own.value, role, when, case),
         interpretation=found.own.interpretation,
         interpretation_text=found.own.interpretation_text,
-        components=tuple(_component(part, role, when, case) for part in found.components),
+        components=tuple([_component(part, role, when, case) for part in found.components]),
         members=tuple(sorted(set(found.members))),
         specimen=f"{resource.name}{found.specimen}" if found.specimen.startswith("#") else found.specimen,
         reports=case.reports.get(resource.name, frozenset()),
-        codes=frozenset(code for code in resource.codings if case.tables.words("observations", (code,))),
+        codes=frozenset([code for code in codings if case.tables.words("observations", (code,))]),
     )
 
 
-def _component(part: neutral.Measurement, role: Role, when: Moment, case: Case) -> Component:
+def _component(part: neutral.MeasuredPart, role: Role, when: Moment, case: Case) -> Component:
     return Component(
         code=part.code,
         value=part.value,

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from fhir_mapping.laboratory.phrases import plain
 from fhir_mapping.record import Amount, Number, Value
@@ -108,52 +109,39 @@ def comparator(written: re.Match[str]) -> str:
     return ""
 
 
-def plausible(number: Number, dimension: str, units: Units, fits: Callable[[Decimal], bool]) -> Number | None:
-    """Drop the reading of an ambiguous number that is beyond the plausible range; None: it is `implausible` (F5).
+def measured(
+    number: Number, dimension: str, units: Units, fits: Callable[[Decimal], bool]
+) -> tuple[Amount | None, str]:
+    """The amount of a number in the canonical unit of a dimension, or why there is none: unit (F6), then size (F5).
 
-    `fits` tells whether a magnitude in the canonical unit of the dimension is plausible.
+    `fits` tells whether a magnitude in that unit is plausible; of an ambiguous number the reading that is not falls away.
     """
-    ends = [
-        replace(number, value=value, upto=None, ambiguous=False)
-        for value in (number.value, number.upto)
-        if value is not None
-    ]
-    magnitudes = [units.convert(end, dimension) for end in ends]
-    kept = [
-        end
-        for end, magnitude in zip(ends, magnitudes, strict=True)
-        if magnitude is not None and fits(magnitude)
-    ]
-    if len(kept) == len(ends):
-        return number
-    return kept[0] if kept and number.ambiguous else None
-
-
-def measured(number: Number, dimension: str, units: Units) -> Amount | None:
-    """The amount in the canonical unit of a dimension; None where the unit does not resolve (F6)."""
-    ends = [
-        units.convert(replace(number, value=value), dimension)
-        for value in (number.value, number.upto)
-        if value is not None
-    ]
-    known = [end for end in ends if end is not None]
-    if not known or len(known) < len(ends):
-        return None
-    return Amount(
-        value=min(known),
-        unit=units.canonical[dimension],
-        comparator=number.comparator,
-        original=as_written(number),
-        upto=max(known) if max(known) > min(known) else None,
-    )
+    factor = units.factor(number, dimension)
+    if factor is None:
+        return None, units.problem(number, dimension)
+    ends = (number.value,) if number.upto is None else (number.value, number.upto)
+    converted = [(end, units.times(end, factor, dimension)) for end in ends]
+    kept = [(end, magnitude) for end, magnitude in converted if magnitude is not None and fits(magnitude)]
+    if len(kept) < len(ends):
+        if not (kept and number.ambiguous):
+            return None, "implausible"
+        kept = kept[:1]
+        number = replace(number, value=kept[0][0], upto=None, ambiguous=False)
+    low, high = min(magnitude for _, magnitude in kept), max(magnitude for _, magnitude in kept)
+    unit, upto = units.canonical[dimension], high if high > low else None
+    return Amount(low, unit, number.comparator, as_written(number), upto), ""
 
 
 def as_written(number: Number) -> str:
     """Write a number with its comparator and unit, as in "<5 U/L"; one of absurd length is rounded."""
-    ends = [_digits(value) for value in (number.value, number.upto) if value is not None]
-    digits = (" or " if number.ambiguous else "–").join(ends)
+    digits = _digits(number.value)
+    if number.upto is not None:
+        digits += (" or " if number.ambiguous else "–") + _digits(number.upto)
     return f"{number.comparator}{digits} {number.unit or number.unit_code}".rstrip()
 
 
 def _digits(value: Decimal) -> str:
+    text = str(value)
+    if len(text) <= _LONGEST_NUMBER and "E" not in text:
+        return text
     return f"{value:f}" if sane(value) and len(value.as_tuple().digits) <= _LONGEST_NUMBER else f"{value:.6g}"

@@ -28,6 +28,8 @@ def plain(text: str) -> str:
 
     A Chinese or Japanese word stands apart from the letters and digits beside it.
     """
+    if text.isascii():  # of all that is written in another way only this apostrophe is ASCII
+        return " ".join(text.replace("`", "'").split())
     typed = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text).translate(_TYPED))
     return " ".join(_SCRIPT_ENDS.sub(" ", typed).split())
 

@@ -6,6 +6,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from msgspec import structs
+
 from fhir_mapping.laboratory.antibody import LabAnswer, read_answer
 from fhir_mapping.laboratory.numbers import text_of
 from fhir_mapping.laboratory.phrases import (
@@ -157,5 +159,6 @@ def _answer(result: Result, tables: Tables) -> LabAnswer | None:
     outside = without_brackets(text)
     if verdict(outside, tables.vocabulary, "ana") or sounds_weak(outside, tables.vocabulary, "ana"):
         text = outside
-    concept = replace(result.value.concept, text="") if result.value.concept else None
-    return read_answer(replace(result, value=replace(result.value, text=text, concept=concept)), tables)
+    concept = structs.replace(result.value.concept, text="") if result.value.concept else None
+    value = structs.replace(result.value, text=text, concept=concept)
+    return read_answer(replace(result, value=value), tables)

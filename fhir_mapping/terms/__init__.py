@@ -4,13 +4,13 @@ A row says: this code in this system plays this role. The first word of a role i
 ingredient, disease), further words are properties of it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
-from fhir_mapping.terms.codes import CodeRow, CodeTable
+from fhir_mapping.terms.codes import CodeRow, CodeTable, analyte_in, words_in
 from fhir_mapping.terms.roles import (
     AGENT_CLASSES,
     ANALYTES,
@@ -43,6 +43,7 @@ __all__ = [
 ]
 
 PACKAGED = Path(__file__).parents[1] / "tables"
+_NO_WORDS: frozenset[RoleWord] = frozenset()
 _CODE_COLUMNS = ("system", "code", "display", "role", "source")
 # Where the rows of a table of codes stand, if not in the file of its name alone.
 _FILES: Mapping[CodeTableName, tuple[str, ...]] = {"medications": ("medications.csv", "rxnorm_drugs.csv")}
@@ -100,6 +101,13 @@ class Tables:
     tables: Mapping[CodeTableName, CodeTable]
     statuses: Statuses
     vocabulary: Vocabulary
+    read: dict[tuple[CodeTableName, tuple[Coded, ...]], tuple[CodeRow, ...]] | None = field(
+        default=None, compare=False
+    )  # of one record
+
+    def for_one_record(self) -> "Tables":
+        """The same tables with a memory of their own: what rules ask again and again is looked up once a record."""
+        return replace(self, vocabulary=self.vocabulary.for_one_record(), read={})
 
     def system(self, alias: str) -> str:
         """Give the canonical address of a code system (F4); an unknown one stays as it is."""
@@ -107,7 +115,7 @@ class Tables:
 
     def words(self, table: RoleTable, codings: Iterable[Coded]) -> frozenset[RoleWord]:
         """Collect the role words of all rows of the table that any of the codings matches (F4)."""
-        return frozenset(ROLE_WORDS[word] for code in self._matches(table, codings) for word in code.words)
+        return _NO_WORDS.union(*[words_in(row.role) for row in self._rows(table, codings)])
 
     def means(self, table: RoleTable, codings: Iterable[Coded], word: RoleWord) -> bool:
         """Say whether any of the codings has this role word in the table (F4)."""
@@ -115,11 +123,12 @@ class Tables:
 
     def analytes(self, codings: Iterable[Coded]) -> frozenset[Analyte]:
         """Collect what the codings of an Observation are about; more than one thing is a conflict (F4)."""
-        return frozenset(ANALYTES[code.words[0]] for code in self._matches("observations", codings))
+        return frozenset([analyte_in(row.role) for row in self._rows("observations", codings)])
 
     def ingredients(self, codings: Iterable[Coded]) -> frozenset[str]:
         """Collect the ingredients of a medicine; of one product, more than one is a conflict (F4)."""
-        return self.by_name(code.role for code in self._matches("medications", codings))
+        rows = self._rows("medications", codings)
+        return self.by_name([row.role for row in rows]) if rows else frozenset()
 
     def by_name(self, ingredients: Iterable[str]) -> frozenset[str]:
         """Leave out what names no more than its class where another of the class is there: "statin" by atorvastatin."""
@@ -152,15 +161,18 @@ class Tables:
             row = TableRow("site map", number, {})
             for table in _tables_of(row, code, self.roles, self.agents):
                 by_table.setdefault(table, []).append((row, code))
-        changed = {table: self.tables[table].with_rows(new, self.systems) for table, new in by_table.items()}
+        changed = {table: self.tables[table].with_rows(new) for table, new in by_table.items()}
         return replace(self, tables={**self.tables, **changed})
 
-    def _matches(self, table: CodeTableName, codings: Iterable[Coded]) -> Iterator[CodeRow]:
-        rows = self.tables[table]
-        for coding in codings:
-            system, code = self.systems.normal(coding.system, coding.code)
-            for member in self.systems.family(system):
-                yield from rows.match(member, code)
+    def _rows(self, table: CodeTableName, codings: Iterable[Coded]) -> tuple[CodeRow, ...]:
+        asked = table, tuple(codings)
+        if self.read is not None and (known := self.read.get(asked)) is not None:
+            return known
+        rows_of = self.tables[table].rows_of
+        rows = tuple([row for coding in asked[1] for row in rows_of(coding.system, coding.code)])
+        if self.read is not None:
+            self.read[asked] = rows
+        return rows
 
 
 def load_tables(folder: Path = PACKAGED) -> Tables:
@@ -251,7 +263,7 @@ def _load_codes(
             raise row.error(f"role {code.role!r} has no meaning in {table}: see roles.csv")
         rows.append((row, code))
     classes = {word: agent.klass for word, agent in agents.items()}
-    return CodeTable(table, (), {}, {}, classes).with_rows(rows, systems)
+    return CodeTable(table, systems, (), {}, {}, classes).with_rows(rows)
 
 
 def _tables_of(

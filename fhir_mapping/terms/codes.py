@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
+from fhir_mapping.terms.memory import Memory
+from fhir_mapping.terms.roles import ANALYTES, ROLE_WORDS, Analyte, RoleWord
 from fhir_mapping.terms.systems import WILDCARD, CodeSystems, loinc_check_digit_holds
 from fhir_mapping.terms.table_files import TableRow
 
@@ -28,11 +31,24 @@ class CodeRow:
         return tuple(self.role.split())
 
 
+@cache  # roles are those of the tables, and few
+def words_in(role: str) -> frozenset[RoleWord]:
+    """Give the words of a role; raises KeyError for what no rule reads, as an ingredient."""
+    return frozenset(ROLE_WORDS[word] for word in role.split())
+
+
+@cache
+def analyte_in(role: str) -> Analyte:
+    """Give the thing itself of a role of an Observation; raises KeyError for any other."""
+    return ANALYTES[role.split(maxsplit=1)[0]]
+
+
 @dataclass(frozen=True, slots=True)
 class CodeTable:
     """The rows of one table, ready to be matched."""
 
     name: str
+    systems: CodeSystems
     codes: tuple[CodeRow, ...]
     exact: Mapping[Key, CodeRow]
     stems: Mapping[Key, CodeRow]  # the codes with a wildcard, without it
@@ -40,6 +56,16 @@ class CodeTable:
         default_factory=dict
     )  # of ingredients: a wider row may name the class alone
     longest_stem: int = 0  # characters; a code may have any number of them
+    _known: Memory[tuple[CodeRow, ...]] = field(init=False, default_factory=Memory, compare=False)
+
+    def rows_of(self, system: str, code: str) -> tuple[CodeRow, ...]:
+        """Give the rows for a code as it is written, those of the other systems of its family too (F4)."""
+        written = system, code
+        if (known := self._known.get(written)) is not None:
+            return known
+        address, code = self.systems.normal(system, code)
+        members = self.systems.family(address)
+        return self._known.keep(written, tuple(row for each in members for row in self.match(each, code)))
 
     def match(self, system: str, code: str) -> Iterator[CodeRow]:
         """Yield the rows for a code, system and code both as `CodeSystems.normal` gives them."""
@@ -50,18 +76,18 @@ class CodeTable:
                 if (system, code[:length]) in self.stems:
                     yield self.stems[system, code[:length]]
 
-    def with_rows(self, rows: Iterable[tuple[TableRow, CodeRow]], systems: CodeSystems) -> "CodeTable":
+    def with_rows(self, rows: Iterable[tuple[TableRow, CodeRow]]) -> "CodeTable":
         """Add rows; raises TableError for a duplicate, a conflict or a code that cannot be."""
         exact, stems, added = dict(self.exact), dict(self.stems), {}
         for row, code in rows:
-            key = _key(row, code, systems)
+            key = _key(row, code, self.systems)
             index = stems if code.code.endswith(WILDCARD) else exact
             if key in index:
                 raise row.error(f"{code.system}|{code.code} stands twice in {self.name}: delete one row")
             index[key] = code
             added[code] = row
         longest = max((len(stem) for _, stem in stems), default=0)
-        table = CodeTable(self.name, (*self.codes, *added), exact, stems, self.classes, longest)
+        table = CodeTable(self.name, self.systems, (*self.codes, *added), exact, stems, self.classes, longest)
         if self.name not in _MAY_OVERLAP and stems:
             _check_overlaps(table, added)
         return table

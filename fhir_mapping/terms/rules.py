@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -26,6 +26,7 @@ class Rules:
     """Numbers by name, as in `high_drr.threshold`. An unknown name raises KeyError."""
 
     thresholds: Mapping[str, Threshold]
+    _days: dict[str, timedelta] = field(init=False, default_factory=dict, compare=False)
 
     def __contains__(self, name: str) -> bool:
         return name in self.thresholds
@@ -36,12 +37,9 @@ class Rules:
 
     def days(self, name: str) -> timedelta:
         """Give a duration in days of 24 h; the file gives it in `d` or `h`. Raises ValueError for any other unit."""
-        threshold = self.thresholds[name]
-        if threshold.unit == "d":
-            return timedelta(days=float(threshold.value))
-        if threshold.unit == "h":
-            return timedelta(hours=float(threshold.value))
-        raise ValueError(f"{name} is no duration: its unit is {threshold.unit}")
+        if name not in self._days:
+            self._days[name] = _duration(name, self.thresholds[name])
+        return self._days[name]
 
     def count(self, name: str) -> int:
         """Give a whole number. Raises ValueError if it is not whole."""
@@ -49,6 +47,14 @@ class Rules:
         if number != number.to_integral_value():
             raise ValueError(f"{name} must be a whole number")
         return int(number)
+
+
+def _duration(name: str, threshold: Threshold) -> timedelta:
+    if threshold.unit == "d":
+        return timedelta(days=float(threshold.value))
+    if threshold.unit == "h":
+        return timedelta(hours=float(threshold.value))
+    raise ValueError(f"{name} is no duration: its unit is {threshold.unit}")
 
 
 def load_rules(file: Path) -> Rules:

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from fhir_mapping.terms.memory import Memory
 from fhir_mapping.terms.table_files import TableRow, read_rows
 
 WILDCARD = "*"  # at the end of a code: any continuation, also none
@@ -52,6 +53,7 @@ class CodeSystems:
     systems: Mapping[str, CodeSystem]  # canonical address → system
     aliases: Mapping[str, str]  # any other spelling → canonical address
     open_aliases: tuple[tuple[str, str, str], ...]  # (beginning, end, canonical address), any text between
+    _known: Memory[tuple[str, str]] = field(init=False, default_factory=Memory, compare=False)
 
     def canonical(self, alias: str) -> str:
         """Give the canonical address; an unknown one stays as written, without a trailing slash (F4)."""
@@ -67,9 +69,12 @@ class CodeSystems:
 
     def normal(self, system: str, code: str) -> tuple[str, str]:
         """Give (canonical system, comparable code)."""
+        written = system, code
+        if known := self._known.get(written):
+            return known
         address = self.canonical(system)
-        known = self.systems.get(address)
-        return address, known.normal(code) if known else code.strip()
+        of = self.systems.get(address)
+        return self._known.keep(written, (address, of.normal(code) if of else code.strip()))
 
     def family(self, address: str) -> tuple[str, ...]:
         """Give the systems in whose rows a code of this one is looked up, itself first (F4)."""

@@ -3,12 +3,13 @@
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Context, Decimal, InvalidOperation
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
+from fhir_mapping.terms.memory import Memory
 from fhir_mapping.terms.table_files import MARKS, TableRow, read_rows
 
 COLUMNS = ("dimension", "unit", "form", "factor", "mark", "source")
@@ -60,6 +61,16 @@ class Quantity(Protocol):
         """The canonical system of the coded unit."""
 
 
+class UnitFactor(NamedTuple):
+    """What a magnitude is multiplied with: two whole numbers, in lowest terms."""
+
+    top: Decimal
+    bottom: Decimal
+
+
+_ONE = UnitFactor(Decimal(1), Decimal(1))
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     """One unit. A magnitude in it times `factor` is the magnitude in the canonical unit."""
@@ -67,7 +78,7 @@ class Unit:
     dimension: str
     unit: str
     form: Form  # ucum: a code of UCUM, in any case also a spelling; text: only a spelling
-    factor: Fraction
+    factor: UnitFactor
     mark: str
     source: str
 
@@ -78,22 +89,31 @@ class Units:
 
     rows: tuple[Unit, ...]
     fraction_at_most: Decimal
-    factors: Mapping[tuple[str, str, str], Fraction]  # (dimension, form, unit as `spelled` writes it)
+    factors: Mapping[tuple[str, str, str], UnitFactor]  # (dimension, form, unit as `spelled` writes it)
     canonical: Mapping[str, str]  # dimension → the first of its units
+    # What has a factor, by dimension, unit, coded unit and its system as they are written.
+    _known: Memory[UnitFactor] = field(init=False, default_factory=Memory, compare=False)
 
     @property
     def dimensions(self) -> frozenset[str]:
         """The names of all dimensions."""
         return frozenset(self.canonical)
 
-    def factor(self, number: Quantity, dimension: str) -> Fraction | None:
+    def factor(self, number: Quantity, dimension: str) -> UnitFactor | None:
         """Find what to multiply the number with (F6); None: `problem` says why."""
-        written = spelled(number.unit, "text")
+        asked = dimension, number.unit, number.unit_code, number.unit_system
+        if known := self._known.get(asked):
+            return known
+        factor = self._looked_up(*asked)
+        return factor and self._known.keep(asked, factor)
+
+    def _looked_up(self, dimension: str, unit: str, unit_code: str, unit_system: str) -> UnitFactor | None:
+        written = spelled(unit, "text")
         text = self.factors.get((dimension, "text", written)) if written else None
-        if number.unit_code and number.unit_system == UCUM:
-            code = self.factors.get((dimension, "ucum", spelled(number.unit_code, "ucum")))
+        if unit_code and unit_system == UCUM:
+            code = self.factors.get((dimension, "ucum", spelled(unit_code, "ucum")))
             return None if code is None or text not in (None, code) else code
-        if written or number.unit_code:
+        if written or unit_code:
             return text
         return self.factors.get((dimension, "text", UNITLESS))
 
@@ -109,10 +129,13 @@ class Units:
         None where the unit does not resolve or the number is beyond any measurement.
         """
         factor = self.factor(number, dimension)
-        if factor is None or not sane(number.value):
+        return self.times(number.value, factor, dimension) if factor else None
+
+    def times(self, value: Decimal, factor: UnitFactor, dimension: str) -> Decimal | None:
+        """Convert a value whose factor is known, as `convert` does."""
+        if not sane(value):
             return None
-        product = _EXACT.multiply(number.value, Decimal(factor.numerator))
-        value = _EXACT.divide(product, Decimal(factor.denominator))
+        value = _EXACT.divide(_EXACT.multiply(value, factor.top), factor.bottom)
         if dimension == "fraction" and value <= self.fraction_at_most:
             value = _EXACT.multiply(value, PER_CENT)
         return value
@@ -149,7 +172,7 @@ def sane(number: Decimal) -> bool:
 def load_units(file: Path, fraction_at_most: Decimal) -> Units:
     """Read and check `units.csv`; raises TableError."""
     rows = []
-    factors: dict[tuple[str, str, str], Fraction] = {}
+    factors: dict[tuple[str, str, str], UnitFactor] = {}
     canonical: dict[str, str] = {}
     for row in read_rows(file, COLUMNS):
         unit = _unit(row)
@@ -158,7 +181,7 @@ def load_units(file: Path, fraction_at_most: Decimal) -> Units:
             if name in factors:
                 raise row.error(f"{unit.unit} stands twice as {form} of {unit.dimension}: delete one row")
             factors[name] = unit.factor
-        if canonical.setdefault(unit.dimension, unit.unit) == unit.unit and unit.factor != 1:
+        if canonical.setdefault(unit.dimension, unit.unit) == unit.unit and unit.factor != _ONE:
             raise row.error(f"the first unit of {unit.dimension} is its canonical one: its factor must be 1")
         rows.append(unit)
     return Units(tuple(rows), fraction_at_most, factors, canonical)
@@ -170,7 +193,7 @@ def _unit(row: TableRow) -> Unit:
         raise row.error(f"form {row['form']!r} is unknown: use ucum or text")
     if row["mark"] not in MARKS:
         raise row.error(f"mark {row['mark']!r} is unknown: use published, derived or assumed")
-    factor = positive(row, "factor")
+    factor = UnitFactor(*map(Decimal, positive(row, "factor").as_integer_ratio()))
     return Unit(row["dimension"], row["unit"], form, factor, row["mark"], row["source"])
 
 

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from fhir_mapping.terms.roles import WORD_ROLES, WordRole
 from fhir_mapping.terms.table_files import TableRow, read_rows
@@ -43,16 +43,22 @@ _WHOLE = frozenset({"positive-whole", "weak-whole", "titre-unit", "no-unit", "fl
 
 def fold(text: str) -> str:
     """Write a text as words are compared: NFKC, case folded, every dash a blank, blanks single."""
+    if text.isascii():  # which NFKC leaves as it is, and in which a hyphen is the only dash
+        return " ".join(text.lower().replace("-", " ").split())
     return " ".join(_DASHES.sub(" ", unicodedata.normalize("NFKC", text).casefold()).split())
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(NamedTuple):
     """What must stand in a phrase: words in their order, the last perhaps only begun; or, with `anywhere`, a text."""
 
     words: tuple[str, ...]
     begins: bool
     anywhere: bool
+
+    @property
+    def is_stem(self) -> bool:
+        """Whether it is one word that is only begun."""
+        return self.begins and len(self.words) == 1 and not self.anywhere
 
     def stands_at(self, place: int, said: list[str]) -> bool:
         here = tuple(said[place : place + len(self.words)])
@@ -77,26 +83,28 @@ class _Finder:
         for spelling, role in spellings:
             for part in spelling:
                 self._roles.setdefault(part, []).append((spelling, role))
-        self._by_first: dict[str, list[_Part]] = {}
-        self._by_stem: dict[str, _Part] = {}
         self._anywhere = [part for part in self._roles if part.anywhere]
+        self._anywhere_in_ascii = [part for part in self._anywhere if part.words[0].isascii()]
+        stems = [part for part in self._roles if part.is_stem]
+        self._shortest_stem = min((len(part.words[0]) for part in stems), default=0)
+        self._by_start: dict[str, list[_Part]] = {}
+        for part in stems:
+            self._by_start.setdefault(part.words[0][: self._shortest_stem], []).append(part)
+        self._by_first: dict[str, list[_Part]] = {}
         for part in self._roles:
-            if part.anywhere:
-                continue
-            if part.begins and len(part.words) == 1:
-                self._by_stem[part.words[0]] = part
-            else:
+            if not (part.anywhere or part.is_stem):
                 self._by_first.setdefault(part.words[0], []).append(part)
-        self._stem_lengths = sorted({len(stem) for stem in self._by_stem})
 
     def roles(self, phrase: str) -> frozenset[str]:
         """Collect the roles of which a spelling stands in a folded phrase."""
-        parts = {part for part in self._anywhere if part.words[0] in phrase}
+        anywhere = self._anywhere_in_ascii if phrase.isascii() else self._anywhere
+        parts = {part for part in anywhere if part.words[0] in phrase}
         said = _WORD.findall(phrase)
         for place, word in enumerate(said):
-            parts.update(part for part in self._by_first.get(word, ()) if part.stands_at(place, said))
-            stems = (word[:length] for length in self._stem_lengths)
-            parts.update(self._by_stem[stem] for stem in stems if stem in self._by_stem)
+            if word in self._by_first:
+                parts.update(part for part in self._by_first[word] if part.stands_at(place, said))
+            if (start := word[: self._shortest_stem]) in self._by_start:
+                parts.update(part for part in self._by_start[start] if word.startswith(part.words[0]))
         return frozenset(
             role for part in parts for spelling, role in self._roles[part] if parts.issuperset(spelling)
         )
@@ -110,7 +118,8 @@ class Vocabulary:
     names_in: Mapping[NamedIn, frozenset[str]]
     finder: _Finder
     compiled: dict[str, re.Pattern[str]] = field(default_factory=dict, compare=False)
-    read: dict[str, frozenset[str]] | None = field(default=None, compare=False)  # phrases of one record
+    # Texts of one record and their roles, or by what they stand in the names that they hold.
+    read: dict[tuple[str, str], frozenset[str]] | None = field(default=None, compare=False)
 
     def for_one_record(self) -> "Vocabulary":
         """The same words with a memory of their own: what rules ask again and again is looked up once a record."""
@@ -139,12 +148,19 @@ class Vocabulary:
         """Collect the roles of which a word stands in a phrase; those that are compared whole are left out."""
         if self.read is None:
             return self.finder.roles(fold(phrase))
-        if phrase not in self.read:
-            self.read[phrase] = self.finder.roles(fold(phrase))
-        return self.read[phrase]
+        if (roles := self.read.get(("", phrase))) is None:
+            roles = self.read["", phrase] = self.finder.roles(fold(phrase))
+        return roles
 
     def names(self, kind: NamedIn, text: str) -> frozenset[str]:
         """Collect what a text names (U3): `core`, an antibody, or ingredients of agents and statins."""
+        if self.read is None:
+            return self._named(kind, text)
+        if (named := self.read.get((kind, text))) is None:
+            named = self.read[kind, text] = self._named(kind, text)
+        return named
+
+    def _named(self, kind: NamedIn, text: str) -> frozenset[str]:
         named = frozenset[str]()
         for phrase in _SEPARATOR.split(fold(text[:LONGEST_TEXT])):
             roles = self.finder.roles(phrase)

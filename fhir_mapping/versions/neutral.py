@@ -5,18 +5,16 @@ None; every coding is canonical.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from fhir_mapping.record import Coding, Concept, MedicationKind, Moment, Number, Period, Value
+from msgspec import Struct
+
+from fhir_mapping.record import NO_PERIOD, Coding, Concept, MedicationKind, Moment, Number, Period, Value
 from fhir_mapping.terms.roles import RoleWord
 
-NO_PERIOD = Period()
 
-
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(Struct, frozen=True):
     """One reference range of a result or of a component (F8)."""
 
     low: Number | None
@@ -35,19 +33,22 @@ class Range:
         return self.age_low is not None or self.age_high is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """The value of an Observation or of a component, with the ranges that stand beside it."""
+class Measurement(Struct, frozen=True):
+    """The value of an Observation or of a component, with what stands beside it."""
 
-    code: Concept
     value: Value
     interpretation: tuple[Coding, ...]
     interpretation_text: str
     ranges: tuple[Range, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class MeasuredPart(Measurement, frozen=True):
+    """A component, with its code."""
+
+    code: Concept
+
+
+class Observation(Struct, frozen=True):
     """An Observation. `when` is the first of effectiveDateTime, effectivePeriod, effectiveInstant, issued (F3).
 
     `focus` are the resolved references to what it is about, "" for one without an address (F1).
@@ -58,7 +59,7 @@ class Observation:
     focus: tuple[str, ...]
     specimen: str
     members: tuple[str, ...]
-    components: tuple[Measurement, ...]
+    components: tuple[MeasuredPart, ...]
 
     @property
     def has_focus(self) -> bool:
@@ -66,8 +67,7 @@ class Observation:
         return bool(self.focus)
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """A Condition (M1). A status is None where nothing is written.
 
     `certainties` are the codings that have the German extension Diagnosesicherheit, each with its code ("": none that
@@ -83,8 +83,7 @@ class Condition:
     abatement: Moment | None
 
 
-@dataclass(frozen=True, slots=True)
-class Instruction:
+class Instruction(Struct, frozen=True):
     """One dosage instruction (T3, T4). `dose` is as written; it is None for ranges and texts."""
 
     bounds: Period = NO_PERIOD
@@ -95,8 +94,7 @@ class Instruction:
     routes: tuple[Coding, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Medication:
+class Medication(Struct, frozen=True):
     """A medication resource of any of the four kinds, with the products or ingredients that it names.
 
     `unresolved` names the Medications that are nowhere ("": a reference without an address), where no coding says what
@@ -121,8 +119,7 @@ class Medication:
     spoken: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Performed:
+class Performed(Struct, frozen=True):
     """A Procedure or DiagnosticReport; `results` are the Observations that a report lists.
 
     `start` is when a Procedure that took a while began.
@@ -133,8 +130,7 @@ class Performed:
     start: Moment | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Contact:
+class Contact(Struct, frozen=True):
     """An Encounter (V4).
 
     `service` are the codings of serviceType and of the participants' specialties, `kinds` those of type and
@@ -146,8 +142,7 @@ class Contact:
     kinds: tuple[Coding, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Booking:
+class Booking(Struct, frozen=True):
     """An Appointment (V3). `service` are the codings of serviceType and specialty."""
 
     start: Moment | None
@@ -156,8 +151,7 @@ class Booking:
     kinds: tuple[Coding, ...]  # appointmentType
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """A ServiceRequest (V3)."""
 
     intent: str
@@ -165,8 +159,7 @@ class Order:
     authored: Moment | None
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(Struct, frozen=True):
     """A Patient. `died` is set by any deceased[x] but `false`; `death` is its time where it has one (E5)."""
 
     sex: str
@@ -178,8 +171,7 @@ class Person:
 Content = Observation | Condition | Medication | Performed | Contact | Booking | Order | Person
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(Struct, frozen=True):
     """One resource in neutral terms.
 
     `subjects` are the resolved references that say whose it is ("": one without an address; None: the resource

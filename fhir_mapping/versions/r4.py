@@ -17,7 +17,6 @@ others. `read` takes these steps in this order, each for all entries before the 
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cache, partial
@@ -25,6 +24,7 @@ from itertools import islice
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from fhir_mapping.record import Coding, Concept, Entry, Gathered
 from fhir_mapping.terms import Tables

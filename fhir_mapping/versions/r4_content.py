@@ -20,7 +20,6 @@ from fhir_mapping.versions.r4_resources import (
     R4Observation,
     R4Patient,
     R4Procedure,
-    R4Range,
     R4Ratio,
     R4ReferenceRange,
     R4ServiceRequest,
@@ -112,38 +111,44 @@ def content(resource: R4AnyResource, read: Elements, linked: Linked) -> neutral.
 
 
 def _observation(resource: R4Observation, read: Elements) -> neutral.Observation:
+    refers = read.refers
     return neutral.Observation(
-        own=_measurement(resource, read),
+        own=neutral.Measurement(*_measured(resource, read)),
         when=read.when(
             resource.effective_date_time,
             resource.effective_period,
             resource.effective_instant,
             resource.issued,
         ),
-        focus=tuple(read.refers(focus) for focus in resource.focus or ()),
-        specimen=read.refers(resource.specimen),
-        members=tuple(read.refers(member) for member in resource.has_member or ()),
-        components=tuple(_measurement(part, read) for part in resource.component or ()),
+        focus=tuple([refers(focus) for focus in resource.focus or ()]),
+        specimen=refers(resource.specimen),
+        members=tuple([refers(member) for member in resource.has_member or ()]),
+        components=tuple(
+            [
+                neutral.MeasuredPart(*_measured(part, read), read.concept(part.code))
+                for part in resource.component or ()
+            ]
+        ),
     )
 
 
-def _measurement(written: R4Measured, read: Elements) -> neutral.Measurement:
+def _measured(
+    written: R4Measured, read: Elements
+) -> tuple[Value, tuple[Coding, ...], str, tuple[neutral.Range, ...]]:
+    """Read what a `neutral.Measurement` holds, in its order."""
     said = written.interpretation or ()
-    return neutral.Measurement(
-        code=read.concept(written.code),
-        value=_value(written, read),
-        interpretation=read.codings(*said),
-        interpretation_text=read.text("; ".join(concept.text for concept in said if concept.text)),
-        ranges=tuple(_range(part, read) for part in written.reference_range or ()),
+    texts = [concept.text for concept in said if concept.text]
+    return (
+        _value(written, read),
+        read.codings(*said),
+        read.text("; ".join(texts)),
+        tuple([_range(part, read) for part in written.reference_range or ()]),
     )
 
 
 def _value(written: R4Measured, read: Elements) -> Value:
     """Read value[x]; of several, which no valid resource has, the first in this order."""
-    reason = written.data_absent_reason
-    absent = (
-        "" if reason is None else next((part.code for part in reason.coding or () if part.code), "unknown")
-    )
+    absent = _absence(written.data_absent_reason)
     if number := read.number(written.value_quantity):
         return Value(number=number, absent=absent)
     if written.value_integer is not None:
@@ -157,6 +162,13 @@ def _value(written: R4Measured, read: Elements) -> Value:
     return Value(text=read.text(written.value_string), boolean=written.value_boolean, absent=absent)
 
 
+def _absence(reason: R4Concept | None) -> str:
+    """Give the code of a reason why there is no value; empty: none is written."""
+    if reason is None:
+        return ""
+    return next((part.code for part in reason.coding or () if part.code), "unknown")
+
+
 def _ratio(written: R4Ratio | None, read: Elements) -> tuple[Number, Number] | None:
     if written is None:
         return None
@@ -165,17 +177,17 @@ def _ratio(written: R4Ratio | None, read: Elements) -> tuple[Number, Number] | N
 
 
 def _range(written: R4ReferenceRange, read: Elements) -> neutral.Range:
-    age = written.age or R4Range()
+    kind, age = written.type, written.age
     return neutral.Range(
         low=read.number(written.low),
         high=read.number(written.high),
-        kinds=read.codings(written.type),
-        kind_written=written.type is not None,
-        groups=tuple(read.codings(group) for group in written.applies_to or ()),
-        age_low=read.number(age.low),
-        age_high=read.number(age.high),
+        kinds=read.codings(kind),
+        kind_written=kind is not None,
+        groups=tuple([read.codings(group) for group in written.applies_to or ()]),
+        age_low=read.number(age.low) if age else None,
+        age_high=read.number(age.high) if age else None,
         text=read.text(written.text),
-        kind_text=read.text(written.type.text) if written.type else "",
+        kind_text=read.text(kind.text) if kind else "",
     )
 
 

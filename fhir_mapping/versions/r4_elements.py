@@ -1,12 +1,13 @@
 """The data types of R4 in neutral terms: canonical codings, moments, resolved references, numbers as written."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import tzinfo
 
 from msgspec import Raw
+from msgspec.structs import replace
 
-from fhir_mapping.record import Coding, Concept, Moment, Number, Period
+from fhir_mapping.record import NO_PERIOD, Coding, Concept, Moment, Number, Period
 from fhir_mapping.terms.systems import CodeSystems
 from fhir_mapping.terms.words import LONGEST_TEXT
 from fhir_mapping.versions.r4_resources import (
@@ -25,11 +26,12 @@ CERTAINTY = "http://fhir.de/StructureDefinition/icd-10-gm-diagnosesicherheit"
 
 @dataclass(frozen=True, slots=True)
 class Elements:
-    """Reads elements; `zone` is that of times without a zone."""
+    """Reads the elements of one record; `zone` is that of times without a zone."""
 
     systems: CodeSystems
     zone: tzinfo
     references: References
+    _times: dict[str, Moment | None] = field(default_factory=dict)  # by their texts
 
     def coding(self, system: str, code: str) -> Coding:
         """Write a coding in canonical terms (F4)."""
@@ -38,10 +40,13 @@ class Elements:
     def codings(self, *concepts: R4Concept | None) -> tuple[Coding, ...]:
         """Collect the codings of concepts; one without a code says nothing."""
         return tuple(
-            self.coding(part.system or "", part.code)
-            for concept in concepts
-            for part in (concept.coding or () if concept else ())
-            if part.code
+            [
+                self.coding(part.system or "", part.code)
+                for concept in concepts
+                if concept and concept.coding
+                for part in concept.coding
+                if part.code
+            ]
         )
 
     @staticmethod
@@ -53,11 +58,11 @@ class Elements:
         """Read a CodeableConcept; a display that is no text says nothing."""
         if written is None:
             return Concept()
-        displays = (part.display for part in written.coding or ())
+        displays = [part.display for part in written.coding or ()]
         return Concept(
             self.codings(written),
             self.text(written.text),
-            tuple(self.text(display) for display in displays if isinstance(display, str) and display),
+            tuple([self.text(display) for display in displays if isinstance(display, str) and display]),
         )
 
     def certainties(self, extensions: Raw) -> Iterator[Coding]:
@@ -76,22 +81,28 @@ class Elements:
 
     def time(self, text: str | None) -> Moment | None:
         """Read a date or a time; None also where it is no date."""
-        return moment(text, self.zone) if text else None
+        if not text:
+            return None
+        if text not in self._times:
+            self._times[text] = moment(text, self.zone)
+        return self._times[text]
 
     def period(self, written: R4Period | None) -> Period:
         """Read a Period; one with an end that cannot be read is none (F3: an open end would stand in for it)."""
         texts = (written.start, written.end) if written else ()
         times = [self.time(text) for text in texts]
         is_broken = any(text is not None and time is None for text, time in zip(texts, times, strict=True))
-        return Period(*times) if times and not is_broken else Period()
+        return Period(*times) if times and not is_broken else NO_PERIOD
 
     def when(self, instant: str | None, period: R4Period | None, *others: str | None) -> Moment | None:
         """Read the first of the times that is written, the end of a period before its start (F3).
 
         Where that cannot be read there is no time: no other stands in for it.
         """
+        if instant is not None:
+            return self.time(instant)
         ends = (period.end, period.start) if period else ()
-        return self.time(next((text for text in (instant, *ends, *others) if text is not None), None))
+        return self.time(next((text for text in (*ends, *others) if text is not None), None))
 
     def can_tell(self, *ways: Sequence[str | None]) -> bool:
         """Say whether the first of several ways to write a time that is used is used readably, or none is (F3)."""
@@ -104,8 +115,7 @@ class Elements:
 
     def number(self, written: R4Quantity | None) -> Number | None:
         """Read a Quantity; None where it has no value."""
-        value = written.decimal() if written else None
-        if written is None or value is None:
+        if written is None or (value := written.decimal()) is None:
             return None
         system = self.systems.canonical(written.system or "")
         return Number(value, written.comparator or "", written.unit or "", written.code or "", system)

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from decimal import Decimal
 from functools import partial
 
-from fhir_mapping.record import Concept, Number, Period
+from fhir_mapping.record import NO_PERIOD, Concept, Number, Period
 from fhir_mapping.terms.units import UCUM
 from fhir_mapping.versions.linked import Linked, Named
-from fhir_mapping.versions.neutral import NO_PERIOD, Instruction, Medication
+from fhir_mapping.versions.neutral import Instruction, Medication
 from fhir_mapping.versions.r4_elements import Elements
 from fhir_mapping.versions.r4_resources import (
     R4AdministeredDosage,

@@ -15,6 +15,10 @@ _WRITTEN = re.compile(
     r"(?P<zone>[Zz]|[+-]\d\d(?::?\d\d)?)?)?)?)?",
     re.ASCII,
 )
+# What nearly all times look like, and `datetime.fromisoformat` reads as we do; it reads too much else.
+_USUAL = re.compile(
+    r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{3})?(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)", re.ASCII
+)
 _LEAP_SECOND = 60
 _MIDDLE_YEAR = 5000
 _EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
@@ -23,14 +27,14 @@ _LATEST = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 
 def moment(text: str, zone: tzinfo) -> Moment | None:
     """Read a date, dateTime or instant; a time without a zone is in `zone`. None: it is not a date."""
-    written = _WRITTEN.fullmatch(text)
-    if not written:
-        return None
     try:
-        first, last, precision = _bounds(written.groupdict(), zone)
-    except ValueError:
+        if _USUAL.fullmatch(text):
+            instant = _utc(datetime.fromisoformat(text))
+            return Moment(text, instant, instant, "time")
+        written = _WRITTEN.fullmatch(text)
+        return Moment(text, *_bounds(written.groupdict(), zone)) if written else None
+    except ValueError:  # there is no such day or time
         return None
-    return Moment(text, first, last, precision)
 
 
 def _bounds(part: dict[str, str | None], zone: tzinfo) -> tuple[datetime, datetime, Precision]:

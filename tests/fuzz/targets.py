@@ -21,7 +21,7 @@ from fhir_mapping.findings import find
 from fhir_mapping.laboratory.answers import says_no_result, says_something
 from fhir_mapping.laboratory.antibody import read_answer, why_unanswered
 from fhir_mapping.laboratory.bounds import is_raised
-from fhir_mapping.laboratory.numbers import as_written, measured, number_of, plausible, readings
+from fhir_mapping.laboratory.numbers import as_written, measured, number_of, readings
 from fhir_mapping.laboratory.titres import written_titres
 from fhir_mapping.record import Entry, Gathered, MappingSettings, Number, Result, Source, Value
 from fhir_mapping.terms import Role, load_tables
@@ -84,16 +84,18 @@ def _lines(data: bytes, count: int) -> list[str]:
 
 def _laboratory(data: bytes) -> None:
     """First line: the text of a value. Second: that of its reference range. Third: that of its interpretation."""
-    tables = replace(TABLES, vocabulary=TABLES.vocabulary.for_one_record())  # as `judge` does
-    case = replace(CASE, mapping=replace(MAPPING, tables=tables))
+    tables = TABLES.for_one_record()  # as `judge` does
+    case = replace(CASE, mapping=replace(MAPPING, tables=tables), limits={})
     text, limits, interpretation = (line[: LONGEST_TEXT + 1] for line in _lines(data, 3))
     span = Range(None, None, (), False, (), None, None, text=limits)
     says_no_result(text, tables)
     for role in ANALYTES:
         value = Value(text=text)
-        found = limits_of([span], value, role, NOON, case)
+        found = limits_of((span,), value, role, NOON, case)
         number = number_of(value, tables)
-        amount = measured(number, role.dimension, tables.units) if number and role.dimension else None
+        amount = None
+        if number and role.dimension:
+            amount, _ = measured(number, role.dimension, tables.units, lambda _: True)
         result = Result(
             "Observation/o1",
             frozenset({role.word}),
@@ -123,7 +125,7 @@ def _sound(number: Number, role: Role) -> None:
     assert as_written(number)
     if role.plausible and role.dimension:
         low, high = plausible_range(role, TABLES)
-        plausible(number, role.dimension, TABLES.units, lambda value: low <= value <= high)
+        measured(number, role.dimension, TABLES.units, lambda value: low <= value <= high)
 
 
 def _units(data: bytes) -> None:
@@ -141,7 +143,7 @@ def _units(data: bytes) -> None:
             TABLES.units.problem(number, dimension)
             converted = TABLES.units.convert(number, dimension)
             assert converted is None or converted.is_finite()
-            measured(number, dimension, TABLES.units)
+            measured(number, dimension, TABLES.units, lambda _: True)
     for form in ("text", "ucum"):
         spelled(unit, form)
 

@@ -4,16 +4,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC
 from decimal import Decimal
-from fractions import Fraction
 
 import pytest
+from msgspec import structs
 
 from fhir_mapping import checks, findings
 from fhir_mapping.laboratory.antibody import read_serology
 from fhir_mapping.record import Moment, ReferenceLimits
 from fhir_mapping.rules import barring, eligibility, signs
 from fhir_mapping.rules.predictors.cardiac import cardiac_involvement
-from fhir_mapping.terms.units import Units
+from fhir_mapping.terms.units import UnitFactor, Units
 from fhir_mapping.terms.words import Vocabulary
 from fhir_mapping.versions.superseded import last_versions
 from models import advice, risk
@@ -44,7 +44,7 @@ def stale_unit_factor(patch):
 
     def stale(self, number, dimension):
         right = factor(self, number, dimension)
-        return Fraction("16.67") if right == 60 else right
+        return UnitFactor(Decimal("16.67"), Decimal(1)) if right == (60, 1) else right
 
     patch.setattr(Units, "factor", stale)
 
@@ -52,7 +52,7 @@ def stale_unit_factor(patch):
 @fault("a comparator is dropped: > 7000 is read as 7000")
 def dropped_comparator(patch):
     def without(result):
-        return replace(result, amount=result.amount and replace(result.amount, comparator=""))
+        return replace(result, amount=result.amount and structs.replace(result.amount, comparator=""))
 
     change_results(patch, without)
 

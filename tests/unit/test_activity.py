@@ -5,6 +5,7 @@ from datetime import timedelta, timezone
 from decimal import Decimal
 
 import pytest
+from msgspec import structs
 
 from fhir_mapping.record import Doubt, ReferenceLimits, Value
 from fhir_mapping.rules.activity import activity
@@ -13,7 +14,7 @@ from tests.support.facts import ago, diagnosis, record, result
 
 def ck(value, days, comparator="", upto=None, **more):
     one = result("ck", value, days, comparator, **more)
-    return one if upto is None else replace(one, amount=replace(one.amount, upto=Decimal(upto)))
+    return one if upto is None else replace(one, amount=structs.replace(one.amount, upto=Decimal(upto)))
 
 
 def doubt(days, value=None, reason="preliminary", **more):

@@ -7,9 +7,10 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from fhir_mapping.laboratory.bounds import above, at_least, is_raised, is_within
-from fhir_mapping.laboratory.numbers import as_written, measured, number_of, plausible, read_number, readings
+from fhir_mapping.laboratory.numbers import as_written, measured, number_of, read_number, readings
 from fhir_mapping.record import Coding, Concept, Number, ReferenceLimits, Value
 from tests.support.facts import SNOMED, result, tables
 
@@ -249,7 +250,8 @@ def test_the_number_of_a_value(value, expected):
     ],
 )
 def test_an_amount_is_that_of_both_ends(number, dimension, expected):
-    amount = measured(number, dimension, tables().units)
+    amount, problem = measured(number, dimension, tables().units, lambda _: True)
+    assert bool(problem) == (amount is None)
     found = amount and (amount.comparator, amount.value, amount.upto, amount.original)
     assert found == expected
 
@@ -258,20 +260,20 @@ def test_an_amount_is_that_of_both_ends(number, dimension, expected):
     ("number", "expected"),
     [
         (Number(Decimal(50)), (50, None)),
-        (Number(Decimal(4)), None),
-        (Number(Decimal(91)), None),
+        (Number(Decimal(4)), "implausible"),
+        (Number(Decimal(91)), "implausible"),
         (Number(Decimal(5), upto=Decimal(90)), (5, 90)),
-        (Number(Decimal(4), upto=Decimal(90)), None),
-        (Number(Decimal(5), upto=Decimal(91)), None),
+        (Number(Decimal(4), upto=Decimal(90)), "implausible"),
+        (Number(Decimal(5), upto=Decimal(91)), "implausible"),
         (Number(Decimal(55), upto=Decimal(55000), ambiguous=True), (55, None)),
         (Number(Decimal(4), upto=Decimal(55), ambiguous=True), (55, None)),
-        (Number(Decimal(4), upto=Decimal(4000), ambiguous=True), None),
-        (Number(Decimal(50), unit="mL"), None),
+        (Number(Decimal(4), upto=Decimal(4000), ambiguous=True), "implausible"),
+        (Number(Decimal(50), unit="mL"), "unknown unit"),
     ],
 )
 def test_of_two_readings_the_implausible_one_falls_away(number, expected):
-    kept = plausible(number, "fraction", tables().units, lambda magnitude: 5 <= magnitude <= 90)
-    assert (kept and (kept.value, kept.upto)) == expected
+    amount, problem = measured(number, "fraction", tables().units, lambda magnitude: 5 <= magnitude <= 90)
+    assert ((amount and (amount.value, amount.upto)) or problem) == expected
 
 
 def test_a_number_of_absurd_length_is_shown_rounded():
@@ -320,7 +322,7 @@ def test_an_interval_proves_what_all_of_it_proves(low, comparator, upto, limit, 
 )
 def test_a_limit_decides_where_all_that_are_left_agree(value, upto, highs, high, raised, within):
     ck = result("ck", value, 10)
-    amount = replace(ck.amount, upto=None if upto is None else Decimal(upto))
+    amount = structs.replace(ck.amount, upto=None if upto is None else Decimal(upto))
     limits = ReferenceLimits(
         high=None if high is None else Decimal(high), highs=tuple(Decimal(limit) for limit in highs)
     )

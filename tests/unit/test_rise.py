@@ -4,6 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec import structs
 
 from fhir_mapping.rules.rise import (
     confirmed_rise,
@@ -20,7 +21,7 @@ from tests.support.facts import record, result, tables
 
 def ck(value, days, comparator="", upto=None, **more):
     one = result("ck", value, days, comparator, **more)
-    return one if upto is None else replace(one, amount=replace(one.amount, upto=Decimal(upto)))
+    return one if upto is None else replace(one, amount=structs.replace(one.amount, upto=Decimal(upto)))
 
 
 def improved(*cks):

@@ -2,9 +2,10 @@
 
 import copy
 import json
-from dataclasses import fields, is_dataclass
 
 import pytest
+from msgspec import Struct
+from msgspec.structs import fields
 
 from fhir_mapping.versions import version
 
@@ -372,7 +373,7 @@ def parts_of(resource):
     """Everything that was read of a resource, by name."""
 
     def spread(prefix, value):
-        if is_dataclass(value) and prefix in {"", "own."}:
+        if isinstance(value, Struct) and prefix in {"", "own."}:
             for part in fields(value):
                 yield from spread(
                     f"{prefix}{part.name}{'.' if part.name == 'own' else ''}", getattr(value, part.name)

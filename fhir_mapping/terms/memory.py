@@ -1,0 +1,23 @@
+"""What the tables answered once: units and codes are the same in every chart, and so is what they mean."""
+
+from typing import TypeVar
+
+Answer = TypeVar("Answer")
+
+MOST_KEPT = 4096  # several times the spellings of one hospital; with the length below less than 2 MB
+LONGEST_KEPT = 200  # characters: no code and no unit is longer
+
+
+class Memory(dict[tuple[str, ...], Answer]):
+    """Answers for all charts, by what was asked: units and codes alone, never a name or a text of a chart.
+
+    One that is full begins anew, so that no chart fills it for good.
+    """
+
+    def keep(self, asked: tuple[str, ...], answer: Answer) -> Answer:
+        """Keep an answer, unless what was asked is too long to be met again; gives the answer back."""
+        if sum(map(len, asked)) <= LONGEST_KEPT:
+            if len(self) >= MOST_KEPT:
+                self.clear()
+            self[asked] = answer
+        return answer
