@@ -89,7 +89,7 @@ def local_day(instant: datetime, zone: tzinfo) -> date:
         return instant.date()
 
 
-class Moment(Struct, frozen=True):
+class Moment(Struct, frozen=True, gc=False):
     """A point in time as precisely as it is written (F3).
 
     `first` answers "when did it start", `last` (never after `as_of`, once judged) answers "is it recent".
@@ -110,7 +110,7 @@ class Moment(Struct, frozen=True):
         return local_day(self.last, zone)
 
 
-class Period(Struct, frozen=True):
+class Period(Struct, frozen=True, gc=False):
     """A stretch of time; either end may be open."""
 
     start: Moment | None = None
@@ -120,14 +120,14 @@ class Period(Struct, frozen=True):
 NO_PERIOD = Period()
 
 
-class Coding(Struct, frozen=True):
+class Coding(Struct, frozen=True, gc=False):
     """A code in a coding system; `system` is canonical (aliases are resolved), `code` is as the system compares it."""
 
     system: str
     code: str
 
 
-class Concept(Struct, frozen=True):
+class Concept(Struct, frozen=True, gc=False):
     """A CodeableConcept: any of its codings may match; its text is shown to nobody and never matched as a code."""
 
     codings: tuple[Coding, ...] = ()
@@ -135,7 +135,7 @@ class Concept(Struct, frozen=True):
     displays: tuple[str, ...] = ()  # of the codings; words, never evidence (U3)
 
 
-class Number(Struct, frozen=True):
+class Number(Struct, frozen=True, gc=False):
     """A number as written, with its unit not yet understood."""
 
     value: Decimal
@@ -147,7 +147,7 @@ class Number(Struct, frozen=True):
     ambiguous: bool = False  # value and upto are two readings of one writing, like "20,000" (F5)
 
 
-class Value(Struct, frozen=True):
+class Value(Struct, frozen=True, gc=False):
     """`value[x]` of an Observation or of one of its components: at most one of the members is set."""
 
     number: Number | None = None  # valueQuantity
@@ -159,7 +159,7 @@ class Value(Struct, frozen=True):
     absent: str = ""  # the code of its dataAbsentReason, "unknown" where that has none
 
 
-class Amount(Struct, frozen=True):
+class Amount(Struct, frozen=True, gc=False):
     """A magnitude in the canonical unit of its analyte (F6): U/L, %, 1, ng/L, 10*9/L."""
 
     value: Decimal
@@ -169,7 +169,7 @@ class Amount(Struct, frozen=True):
     upto: Decimal | None = None  # the other end of an interval, of which `value` is the lower one (F5)
 
 
-class ReferenceLimits(Struct, frozen=True):
+class ReferenceLimits(Struct, frozen=True, gc=False):
     """The limits a result is compared with (F8), in the unit of its `Amount` (antibodies: of the written value).
 
     Where several ranges of the laboratory are left, `highs` are their upper limits: together they decide what they
@@ -193,7 +193,7 @@ class ReferenceLimits(Struct, frozen=True):
 NO_LIMITS = ReferenceLimits()
 
 
-class Component(Struct, frozen=True):
+class Component(Struct, frozen=True, gc=False):
     """One component of an Observation."""
 
     code: Concept

@@ -187,7 +187,7 @@ def _result(
         members=tuple(sorted(set(found.members))),
         specimen=f"{resource.name}{found.specimen}" if found.specimen.startswith("#") else found.specimen,
         reports=case.reports.get(resource.name, frozenset()),
-        codes=frozenset([code for code in codings if case.tables.words("observations", (code,))]),
+        codes=case.tables.ours("observations", codings),
     )
 
 

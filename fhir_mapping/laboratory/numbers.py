@@ -119,15 +119,21 @@ def measured(
     factor = units.factor(number, dimension)
     if factor is None:
         return None, units.problem(number, dimension)
-    ends = (number.value,) if number.upto is None else (number.value, number.upto)
-    converted = [(end, units.times(end, factor, dimension)) for end in ends]
-    kept = [(end, magnitude) for end, magnitude in converted if magnitude is not None and fits(magnitude)]
-    if len(kept) < len(ends):
-        if not (kept and number.ambiguous):
+
+    def fitting(end: Decimal) -> Decimal | None:
+        magnitude = units.times(end, factor, dimension)
+        return magnitude if magnitude is not None and fits(magnitude) else None
+
+    low = fitting(number.value)
+    high = low if number.upto is None else fitting(number.upto)
+    if low is None or high is None:
+        kept = low if high is None else high
+        if kept is None or not number.ambiguous:
             return None, "implausible"
-        kept = kept[:1]
-        number = replace(number, value=kept[0][0], upto=None, ambiguous=False)
-    low, high = min(magnitude for _, magnitude in kept), max(magnitude for _, magnitude in kept)
+        reading = number.upto if low is None else number.value
+        number, low, high = replace(number, value=reading, upto=None, ambiguous=False), kept, kept
+    if high < low:
+        low, high = high, low
     unit, upto = units.canonical[dimension], high if high > low else None
     return Amount(low, unit, number.comparator, as_written(number), upto), ""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from fhir_mapping.terms.codes import CodeRow, CodeTable, analyte_in, words_in
 from fhir_mapping.terms.roles import (
@@ -43,7 +43,6 @@ __all__ = [
 ]
 
 PACKAGED = Path(__file__).parents[1] / "tables"
-_NO_WORDS: frozenset[RoleWord] = frozenset()
 _CODE_COLUMNS = ("system", "code", "display", "role", "source")
 # Where the rows of a table of codes stand, if not in the file of its name alone.
 _FILES: Mapping[CodeTableName, tuple[str, ...]] = {"medications": ("medications.csv", "rxnorm_drugs.csv")}
@@ -59,6 +58,9 @@ class Coded(Protocol):
     @property
     def code(self) -> str:
         """The code."""
+
+
+AnyCoded = TypeVar("AnyCoded", bound=Coded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,15 @@ class Agent:
     prednisone_mg: Decimal | None
 
 
+class _Meaning(NamedTuple):
+    """What codings mean in one table; `codings` are those that mean something there."""
+
+    codings: frozenset[Coded]
+    words: frozenset[RoleWord] = frozenset()
+    analytes: frozenset[Analyte] = frozenset()
+    ingredients: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Tables:
     """Every code, unit, threshold and word that the rules read."""
@@ -101,9 +112,8 @@ class Tables:
     tables: Mapping[CodeTableName, CodeTable]
     statuses: Statuses
     vocabulary: Vocabulary
-    read: dict[tuple[CodeTableName, tuple[Coded, ...]], tuple[CodeRow, ...]] | None = field(
-        default=None, compare=False
-    )  # of one record
+    # What the codings of one record mean
+    read: dict[tuple[CodeTableName, tuple[Coded, ...]], _Meaning] | None = field(default=None, compare=False)
 
     def for_one_record(self) -> "Tables":
         """The same tables with a memory of their own: what rules ask again and again is looked up once a record."""
@@ -115,7 +125,12 @@ class Tables:
 
     def words(self, table: RoleTable, codings: Iterable[Coded]) -> frozenset[RoleWord]:
         """Collect the role words of all rows of the table that any of the codings matches (F4)."""
-        return _NO_WORDS.union(*[words_in(row.role) for row in self._rows(table, codings)])
+        return self._meaning(table, codings).words
+
+    def ours(self, table: RoleTable, codings: tuple[AnyCoded, ...]) -> frozenset[AnyCoded]:
+        """Keep the codings that match a row of the table (F4)."""
+        known = self._meaning(table, codings).codings
+        return frozenset([coding for coding in codings if coding in known])
 
     def means(self, table: RoleTable, codings: Iterable[Coded], word: RoleWord) -> bool:
         """Say whether any of the codings has this role word in the table (F4)."""
@@ -123,12 +138,11 @@ class Tables:
 
     def analytes(self, codings: Iterable[Coded]) -> frozenset[Analyte]:
         """Collect what the codings of an Observation are about; more than one thing is a conflict (F4)."""
-        return frozenset([analyte_in(row.role) for row in self._rows("observations", codings)])
+        return self._meaning("observations", codings).analytes
 
     def ingredients(self, codings: Iterable[Coded]) -> frozenset[str]:
         """Collect the ingredients of a medicine; of one product, more than one is a conflict (F4)."""
-        rows = self._rows("medications", codings)
-        return self.by_name([row.role for row in rows]) if rows else frozenset()
+        return self._meaning("medications", codings).ingredients
 
     def by_name(self, ingredients: Iterable[str]) -> frozenset[str]:
         """Leave out what names no more than its class where another of the class is there: "statin" by atorvastatin."""
@@ -164,15 +178,23 @@ class Tables:
         changed = {table: self.tables[table].with_rows(new) for table, new in by_table.items()}
         return replace(self, tables={**self.tables, **changed})
 
-    def _rows(self, table: CodeTableName, codings: Iterable[Coded]) -> tuple[CodeRow, ...]:
+    def _meaning(self, table: CodeTableName, codings: Iterable[Coded]) -> _Meaning:
         asked = table, tuple(codings)
-        if self.read is not None and (known := self.read.get(asked)) is not None:
-            return known
+        if self.read is None:
+            return self._looked_up(*asked)
+        if (meaning := self.read.get(asked)) is None:
+            meaning = self.read[asked] = self._looked_up(*asked)
+        return meaning
+
+    def _looked_up(self, table: CodeTableName, codings: tuple[Coded, ...]) -> _Meaning:
         rows_of = self.tables[table].rows_of
-        rows = tuple([row for coding in asked[1] for row in rows_of(coding.system, coding.code)])
-        if self.read is not None:
-            self.read[asked] = rows
-        return rows
+        found = {coding: rows for coding in codings if (rows := rows_of(coding.system, coding.code))}
+        roles = {row.role for rows in found.values() for row in rows}
+        if table == "medications":
+            return _Meaning(frozenset(found), ingredients=self.by_name(roles))
+        words = frozenset[RoleWord]().union(*map(words_in, roles))
+        about = frozenset(map(analyte_in, roles)) if table == "observations" else frozenset[Analyte]()
+        return _Meaning(frozenset(found), words, about)
 
 
 def load_tables(folder: Path = PACKAGED) -> Tables:

@@ -14,7 +14,7 @@ from fhir_mapping.record import NO_PERIOD, Coding, Concept, MedicationKind, Mome
 from fhir_mapping.terms.roles import RoleWord
 
 
-class Range(Struct, frozen=True):
+class Range(Struct, frozen=True, gc=False):
     """One reference range of a result or of a component (F8)."""
 
     low: Number | None
@@ -33,7 +33,7 @@ class Range(Struct, frozen=True):
         return self.age_low is not None or self.age_high is not None
 
 
-class Measurement(Struct, frozen=True):
+class Measurement(Struct, frozen=True, gc=False):
     """The value of an Observation or of a component, with what stands beside it."""
 
     value: Value
@@ -42,13 +42,13 @@ class Measurement(Struct, frozen=True):
     ranges: tuple[Range, ...]
 
 
-class MeasuredPart(Measurement, frozen=True):
+class MeasuredPart(Measurement, frozen=True, gc=False):
     """A component, with its code."""
 
     code: Concept
 
 
-class Observation(Struct, frozen=True):
+class Observation(Struct, frozen=True, gc=False):
     """An Observation. `when` is the first of effectiveDateTime, effectivePeriod, effectiveInstant, issued (F3).
 
     `focus` are the resolved references to what it is about, "" for one without an address (F1).
@@ -67,7 +67,7 @@ class Observation(Struct, frozen=True):
         return bool(self.focus)
 
 
-class Condition(Struct, frozen=True):
+class Condition(Struct, frozen=True, gc=False):
     """A Condition (M1). A status is None where nothing is written.
 
     `certainties` are the codings that have the German extension Diagnosesicherheit, each with its code ("": none that
@@ -83,7 +83,7 @@ class Condition(Struct, frozen=True):
     abatement: Moment | None
 
 
-class Instruction(Struct, frozen=True):
+class Instruction(Struct, frozen=True, gc=False):
     """One dosage instruction (T3, T4). `dose` is as written; it is None for ranges and texts."""
 
     bounds: Period = NO_PERIOD
@@ -94,7 +94,7 @@ class Instruction(Struct, frozen=True):
     routes: tuple[Coding, ...] = ()
 
 
-class Medication(Struct, frozen=True):
+class Medication(Struct, frozen=True, gc=False):
     """A medication resource of any of the four kinds, with the products or ingredients that it names.
 
     `unresolved` names the Medications that are nowhere ("": a reference without an address), where no coding says what
@@ -119,7 +119,7 @@ class Medication(Struct, frozen=True):
     spoken: tuple[str, ...] = ()
 
 
-class Performed(Struct, frozen=True):
+class Performed(Struct, frozen=True, gc=False):
     """A Procedure or DiagnosticReport; `results` are the Observations that a report lists.
 
     `start` is when a Procedure that took a while began.
@@ -130,7 +130,7 @@ class Performed(Struct, frozen=True):
     start: Moment | None = None
 
 
-class Contact(Struct, frozen=True):
+class Contact(Struct, frozen=True, gc=False):
     """An Encounter (V4).
 
     `service` are the codings of serviceType and of the participants' specialties, `kinds` those of type and
@@ -142,7 +142,7 @@ class Contact(Struct, frozen=True):
     kinds: tuple[Coding, ...]
 
 
-class Booking(Struct, frozen=True):
+class Booking(Struct, frozen=True, gc=False):
     """An Appointment (V3). `service` are the codings of serviceType and specialty."""
 
     start: Moment | None
@@ -151,7 +151,7 @@ class Booking(Struct, frozen=True):
     kinds: tuple[Coding, ...]  # appointmentType
 
 
-class Order(Struct, frozen=True):
+class Order(Struct, frozen=True, gc=False):
     """A ServiceRequest (V3)."""
 
     intent: str
@@ -159,7 +159,7 @@ class Order(Struct, frozen=True):
     authored: Moment | None
 
 
-class Person(Struct, frozen=True):
+class Person(Struct, frozen=True, gc=False):
     """A Patient. `died` is set by any deceased[x] but `false`; `death` is its time where it has one (E5)."""
 
     sex: str

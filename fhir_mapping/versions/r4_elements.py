@@ -89,10 +89,11 @@ class Elements:
 
     def period(self, written: R4Period | None) -> Period:
         """Read a Period; one with an end that cannot be read is none (F3: an open end would stand in for it)."""
-        texts = (written.start, written.end) if written else ()
-        times = [self.time(text) for text in texts]
-        is_broken = any(text is not None and time is None for text, time in zip(texts, times, strict=True))
-        return Period(*times) if times and not is_broken else NO_PERIOD
+        if written is None:
+            return NO_PERIOD
+        start, end = self.time(written.start), self.time(written.end)
+        is_broken = (start is None and written.start is not None) or (end is None and written.end is not None)
+        return NO_PERIOD if is_broken else Period(start, end)
 
     def when(self, instant: str | None, period: R4Period | None, *others: str | None) -> Moment | None:
         """Read the first of the times that is written, the end of a period before its start (F3).

@@ -36,17 +36,20 @@ def named(resource: R4Medicated, linked: Linked) -> Named:
 
 def what_is_taken(resource: R4Medicated, read: Elements, found: Named) -> tuple[Concept, ...]:
     """Collect what says what it is: the product, its ingredients, and the words beside a reference (T1, U3)."""
+    return (*map(read.concept, found.concepts), *_beside(resource, read))
+
+
+def _beside(resource: R4Medicated, read: Elements) -> tuple[Concept, ...]:
     reference = resource.medication_reference
     display = reference.display if reference else None
-    words = (Concept(displays=(read.text(display),)),) if isinstance(display, str) and display else ()
-    return (*(read.concept(concept) for concept in found.concepts), *words)
+    return (Concept(displays=(read.text(display),)),) if isinstance(display, str) and display else ()
 
 
 def medication(resource: R4AnyMedicated, read: Elements, linked: Linked) -> Medication:
     """Read a medication resource of any kind."""
     found = named(resource, linked)
-    concepts = tuple(read.concept(concept) for concept in found.concepts)
-    said = what_is_taken(resource, read, found)
+    concepts = tuple(map(read.concept, found.concepts))
+    said = (*concepts, *_beside(resource, read))
     make = partial(
         Medication,
         concepts=concepts,
