@@ -13,13 +13,25 @@ def not_understood(json: bytes) -> str:
     The whole is decoded only where the bytes can hold one of the names, be it by an escape; what cannot be decoded
     then is `unreadable`.
     """
-    if b"\\u" not in json and not any(name.encode() in json for name, _ in _NAMES):
+    if not _may_hold_a_name(json):
         return ""
     whole = untyped(json)
     if whole is None:
         return "unreadable"
     found = _keys(whole)
     return next((reason for name, reason in _NAMES if name in found), "")
+
+
+def _may_hold_a_name(json: bytes) -> bool:
+    """Whether a name, or the escape that may write one, is anywhere in the bytes.
+
+    A lone backslash is the quickest to rule out; from the end a long name is found in a third of the time.
+    """
+    return (
+        json.rfind(b"modifierExtension") >= 0
+        or json.rfind(b"implicitRules") >= 0
+        or (b"\\" in json and b"\\u" in json)
+    )
 
 
 def _keys(whole: Any) -> set[str]:
