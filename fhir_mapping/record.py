@@ -4,11 +4,11 @@
 facts, `checks/` judges them (rules F1 to F9), and the result is a `PatientRecord`: only facts that count.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
-from typing import Literal, Self, TypeVar, cast
+from typing import Literal
 
 from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import Analyte, RoleWord
@@ -37,7 +37,6 @@ SourceKey = Literal[
 NEVER_OFF: frozenset[SourceKey] = frozenset({"patient", "conditions"})  # never "not offered" (F9)
 SourceState = Literal["read", "failed", "not-offered"]
 Precision = Literal["year", "month", "day", "time"]
-_Reading = TypeVar("_Reading")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +45,7 @@ class Entry:
 
     json: bytes
     full_url: str = ""
-    _read: object = field(default=None, init=False, compare=False, repr=False)
-
-    def once(self, reading: Callable[[Self], _Reading]) -> _Reading:
-        """What `reading`, always the same function, makes of this entry alone: made when it is first asked for."""
-        if self._read is None:
-            object.__setattr__(self, "_read", reading(self))
-        return cast("_Reading", self._read)
+    reading: object = field(default=None, init=False, compare=False, repr=False)  # of its version; made once
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,14 +39,14 @@ from fhir_mapping.versions.r4_content import (
 )
 from fhir_mapping.versions.r4_elements import Elements
 from fhir_mapping.versions.r4_medication import named
-from fhir_mapping.versions.r4_reading import Reading, reading_of
+from fhir_mapping.versions.r4_reading import Reading, fits, reading_of
 from fhir_mapping.versions.r4_resources import R4AnyResource, R4Medicated, R4Meta, R4Observation
 from fhir_mapping.versions.r4_shape import other_version
 from fhir_mapping.versions.references import References, references
 from fhir_mapping.versions.superseded import last_versions
-from fhir_mapping.versions.untyped import how_many, untyped
+from fhir_mapping.versions.untyped import untyped
 
-__all__ = ["other_version", "read", "unresolved_medications", "work"]
+__all__ = ["fits", "other_version", "read", "unresolved_medications", "work"]
 
 
 _SAYS_WHAT_IT_IS = (
@@ -102,7 +102,7 @@ def work(gathered: Gathered) -> int:
         text for _, one in every if isinstance(one.resource, R4Observation) for text in texts_of(one.resource)
     )
     return (
-        sum(how_many(entry.json) for entry, _ in every)
+        sum(one.values for _, one in every)
         + sum(min(len(text), LONGEST_TEXT) for text in texts)
         + sum(product.values for product in _products(gathered, every))
     )

@@ -6,7 +6,7 @@ object at all stays an empty one.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -14,7 +14,7 @@ from fhir_mapping.record import Entry
 from fhir_mapping.versions.r4_resources import R4_STRUCTS, R4AnyResource, R4Observation, R4Period
 from fhir_mapping.versions.references import id_of
 from fhir_mapping.versions.salvage import salvaged
-from fhir_mapping.versions.untyped import BROKEN, untyped
+from fhir_mapping.versions.untyped import BROKEN, how_many, untyped
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -25,6 +25,7 @@ class Reading(msgspec.Struct, frozen=True):
 
     type: str
     id: str
+    values: int  # that its JSON can hold
     resource: R4AnyResource | None
     lost: Mapping[str, bytes] = {}
     other: Mapping[str, Any] = {}
@@ -38,6 +39,7 @@ class _Kind(msgspec.Struct, rename="camel"):
 
 _RESOURCE = msgspec.json.Decoder(R4AnyResource)
 _KIND = msgspec.json.Decoder(_Kind)
+_TYPES = {struct: name for name, struct in R4_STRUCTS.items()}
 _VALUES = ("valueQuantity", "valueInteger", "valueString")
 _IN_PLACE: Mapping[Any, Callable[[], Any]] = {  # written, but no time (F3)
     str | None: str,
@@ -46,21 +48,37 @@ _IN_PLACE: Mapping[Any, Callable[[], Any]] = {  # written, but no time (F3)
 
 
 def reading_of(entry: Entry) -> Reading:
-    """Read an entry; what was read stays with it."""
-    return entry.once(_read)
+    """Read an entry, or give what was read of it before."""
+    if not isinstance(entry.reading, Reading):
+        _keep(entry, _fitting(entry) or _read_broken(entry))
+    return cast("Reading", entry.reading)
 
 
-def _read(entry: Entry) -> Reading:
+def fits(entry: Entry) -> tuple[str, str, int] | None:
+    """Read an entry, to be kept with it, if it fits: its type, its id ("": none) and how many values it can hold."""
+    read = _fitting(entry)
+    if read is None or read.resource is None:
+        return None
+    _keep(entry, read)
+    return read.type, read.resource.id or "", read.values
+
+
+def _keep(entry: Entry, read: Reading) -> None:
+    """Leave what depends on an entry alone with it, which is frozen otherwise."""
+    object.__setattr__(entry, "reading", read)
+
+
+def _fitting(entry: Entry) -> Reading | None:
     try:
         resource = _RESOURCE.decode(entry.json)
     except BROKEN:
-        return _read_broken(entry)
+        return None
     return _typed(entry, resource, {})
 
 
 def _typed(entry: Entry, resource: R4AnyResource, lost: Mapping[str, bytes]) -> Reading:
-    tag = str(resource.__struct_config__.tag)
-    return Reading(tag, id_of(resource.id, entry.full_url), resource, lost)
+    id_ = id_of(resource.id, entry.full_url)
+    return Reading(_TYPES[type(resource)], id_, how_many(entry.json), resource, lost)
 
 
 def _read_broken(entry: Entry) -> Reading:
@@ -99,4 +117,5 @@ def _read_other(entry: Entry) -> Reading:
     written = other.get("id")
     type_ = other.get("resourceType")
     id_ = id_of(written if isinstance(written, str) else None, entry.full_url)
-    return Reading(type_ if isinstance(type_, str) else "Resource", id_, None, other=other)
+    kind = type_ if isinstance(type_, str) else "Resource"
+    return Reading(kind, id_, how_many(entry.json), None, other=other)

@@ -13,6 +13,7 @@ import pytest
 from cds_service.fhir.aside import aside
 from cds_service.fhir.client import Chart, connect
 from cds_service.fhir.gather import ChartSources, gather
+from cds_service.fhir.queries import BY_KEY
 from cds_service.security.clients import Caller, callers
 from cds_service.settings.client import Client
 from cds_service.settings.limits import Limits
@@ -36,6 +37,7 @@ def caller() -> Caller:
 def sources_of(prefetch: Mapping[str, bytes], **limits: int) -> ChartSources:
     sources = ChartSources(caller(), "p1", None, Limits(**limits))
     sources.hold(prefetch)
+    sources.take_in(key for key in BY_KEY if key in prefetch)
     return sources
 
 
