@@ -12,12 +12,19 @@ from cds_service.settings.limits import Limits
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _Shape = TypeVar("_Shape", bound=msgspec.Struct)
+_NOT_OPENING = bytes(set(range(256)) - set(b"[{"))
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def check_utf_8(text: bytes) -> None:
+    """Raise UnicodeDecodeError for anything but UTF-8; plain ASCII costs a glance."""
+    if not text.isascii():
+        text.decode("utf-8")
 
 
 def too_deep(text: bytes, levels: int) -> bool:
     """Whether valid JSON nests deeper than `levels` objects and arrays."""
-    if text.count(b"{") + text.count(b"[") <= levels:
+    if len(text.translate(None, _NOT_OPENING)) <= levels:
         return False
     depth = 0
     for bracket in _STRING.sub(b"", text).translate(None, _NOT_BRACKETS):
@@ -33,7 +40,7 @@ def strict_json(text: bytes, limits: Limits) -> Any:
     Refused are a name given twice, NUL, NaN, more than `limits.json_depth` levels, and anything but UTF-8.
     """
     try:
-        text.decode("utf-8")
+        check_utf_8(text)
         msgspec.json.decode(text, type=msgspec.Raw)  # unlike the parser below it refuses NaN
     except (UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
         raise InvalidRequestError(what_is_wrong(error)) from None

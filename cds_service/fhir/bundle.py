@@ -9,12 +9,14 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 from typing import TypeVar
 
 import msgspec
 
 from cds_service.json_text import items, leniently, too_deep
 from fhir_mapping.record import Entry
+from fhir_mapping.versions import fits
 
 _FAILURES = frozenset({"error", "fatal"})
 _WITHHELD = frozenset({"forbidden", "security", "suppressed", "incomplete", "timeout", "too-costly"})
@@ -67,12 +69,24 @@ class _Link(msgspec.Struct, gc=False):
     url: str = ""
 
 
-class _Bundle(msgspec.Struct, gc=False, rename="camel"):
+class _Frame(msgspec.Struct, gc=False, rename="camel"):
     resource_type: str = ""
     type: str = ""
     total: msgspec.Raw = msgspec.Raw(b"null")
-    entry: msgspec.Raw = msgspec.Raw(b"null")
     link: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Whole(_Frame):
+    """A Bundle in whose frame everything fits."""
+
+    entry: list[_Entry] | None = None
+
+
+class _Bundle(_Frame):
+    entry: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_WHOLE = msgspec.json.Decoder(_Whole)
 
 
 @dataclass(slots=True)
@@ -150,23 +164,16 @@ class SearchSet:
 
 def read_page(text: bytes, resource_type: str, depth: int) -> Page:
     """Read a Bundle of a search for `resource_type` (or of `ANY_TYPE`); raises UnreadableError if it is none."""
-    bundle = _object(text, _Bundle)
+    bundle = _bundle(text)
     if bundle.resource_type != "Bundle":
         raise UnreadableError("the answer is not a Bundle")
     page = Page(bundle.type, total=_total(bundle.total))
     foreign = False
-    for item in _items(bundle.entry):
-        try:
-            entry = _object(item, _Entry)
-            if bytes(entry.resource) == b"null" and resource_type == ANY_TYPE:
-                continue  # what a transaction asks for and a response tells is no resource
-            resource = _object(entry.resource, _Resource)
-        except UnreadableError:
-            resource = _Resource()
-        if _TYPE.fullmatch(resource.resource_type):
-            foreign |= _take(page, entry, resource, resource_type, depth)
-        else:
+    for entry in _entries(bundle):
+        if entry is None:
             page.fails("an entry cannot be read")
+        elif bytes(entry.resource) != b"null" or resource_type != ANY_TYPE:
+            foreign |= _take(page, entry, resource_type, depth)
     if foreign and not page.entries:
         raise UnreadableError("the answer holds other resources")
     _follow(page, bundle.link)
@@ -180,7 +187,7 @@ def read_resource(text: bytes, resource_type: str, resource_id: str, depth: int,
         raise UnreadableError(f"the answer is not a {resource_type}")
     if resource.id != resource_id:
         raise UnreadableError(f"the answer is another {resource_type}")
-    return _whole(text, depth, full_url)
+    return _shallow(Entry(text, full_url), depth)
 
 
 def issue_codes(text: bytes) -> frozenset[str]:
@@ -191,6 +198,25 @@ def issue_codes(text: bytes) -> frozenset[str]:
         return frozenset()
     issues = _issues(outcome) if outcome.resource_type == "OperationOutcome" else ()
     return frozenset(issue.code for issue in issues)
+
+
+def _bundle(text: bytes) -> _Bundle | _Whole:
+    try:
+        return _WHOLE.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return _object(text, _Bundle)
+
+
+def _entries(bundle: _Bundle | _Whole) -> Iterator[_Entry | None]:
+    """The entries, one by one where the frame does not fit; None for one that cannot be read."""
+    if isinstance(bundle, _Whole):
+        yield from bundle.entry or ()
+        return
+    for item in _items(bundle.entry):
+        try:
+            yield _object(item, _Entry)
+        except UnreadableError:
+            yield None
 
 
 def _object(text: bytes | msgspec.Raw, shape: type[_Shape]) -> _Shape:
@@ -216,27 +242,39 @@ def _total(number: msgspec.Raw) -> int | None:
     return total if total >= 0 else None
 
 
-def _take(page: Page, entry: _Entry, resource: _Resource, wanted: str, depth: int) -> bool:
+def _take(page: Page, entry: _Entry, wanted: str, depth: int) -> bool:
     """Take in an entry; says whether it answers the search with another type of resource."""
+    made = Entry(bytes(entry.resource), entry.full_url or "")
+    kind, id_, values = fits(made) or _head(made)
+    if not _TYPE.fullmatch(kind):
+        page.fails("an entry cannot be read")
+        return False
     mode = (entry.search and entry.search.mode) or ""
-    full_url = entry.full_url or ""
-    kind = resource.resource_type
     if mode not in _MODES or (mode == "outcome" and kind != "OperationOutcome"):
         page.fails(
             "an entry has an unknown search mode"
         )  # a match or not: nobody can say whether one is missing
     if kind == "OperationOutcome":
-        named = _FULL_URL_TYPE.search(full_url)
+        named = _FULL_URL_TYPE.search(made.full_url)
         if mode == "match" or (named and named[1] != kind):
             page.fails("the server withheld a match")
         _remark(page, entry.resource)
         return False
     is_wanted = wanted in {kind, ANY_TYPE}
-    name = f"{kind}/{resource.id}" if resource.id else str(entry.resource, "utf-8")
+    name = f"{kind}/{id_}" if id_ else str(made.json, "utf-8")
     (page.matches if is_wanted and mode != "include" else page.others).add(name)
     if is_wanted or kind == "Medication":
-        page.entries.append(_whole(entry.resource, depth, full_url))
+        page.entries.append(made if values <= depth else _shallow(made, depth))
     return not is_wanted and mode != "include"
+
+
+def _head(entry: Entry) -> tuple[str, str, float]:
+    """The type and the id of what does not fit, and that nobody knows how many values it holds."""
+    try:
+        resource = _object(entry.json, _Resource)
+    except UnreadableError:
+        resource = _Resource()
+    return resource.resource_type, resource.id, inf
 
 
 def _remark(page: Page, text: msgspec.Raw) -> None:
@@ -281,8 +319,7 @@ def _link(link: msgspec.Raw) -> _Link:
         return _Link(url=text if _SOME_TEXT.search(text) else "")
 
 
-def _whole(raw: bytes | msgspec.Raw, depth: int, full_url: str) -> Entry:
-    text = bytes(raw)
-    if too_deep(text, depth):
+def _shallow(entry: Entry, depth: int) -> Entry:
+    if too_deep(entry.json, depth):
         raise UnreadableError("a resource is nested too deeply")
-    return Entry(text, full_url)
+    return entry

@@ -29,6 +29,7 @@ from cds_service.fhir.bundle import (
 from cds_service.fhir.egress import next_address
 from cds_service.fhir.network import Connection, Pin, Resolver, is_certificate_refused
 from cds_service.fhir.queries import Parameters, address, form
+from cds_service.json_text import check_utf_8
 from cds_service.settings.client import Client
 from cds_service.settings.limits import Limits
 from fhir_mapping.record import Entry
@@ -391,6 +392,6 @@ def _accepted(answer: _Answer) -> _Answer:
 def _check_text(body: bytes) -> None:
     """Refuse what is not UTF-8: only the members that are read get decoded later."""
     try:
-        body.decode("utf-8")
+        check_utf_8(body)
     except UnicodeDecodeError:
         raise UnreadableError("the answer is not FHIR JSON") from None

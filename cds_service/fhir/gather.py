@@ -4,13 +4,13 @@ The hook fires on every chart and two in 100,000 people have this disease, so wh
 comes first, and only a patient for whom there may be something to say is read in full. The contract, in order:
 
 1. Prefetch is taken as it is where it is whole; a key that is not whole is asked for, and kept beside the answer if
-   that fails.
+   that fails. It is looked at when it is needed, or at once where anything is asked for.
 2. **Phase 1** reads Patient, Conditions and antibodies. If most of what was read has another FHIR version than the
    client's, every source is `failed` and nothing else is asked. A server that did not understand the first questions
    is asked for its version.
 3. If exactly one of a broad code and an antibody is there, be it as a doubt, CK is read too (E2, E3, U4); if then only
    a biopsy is missing that the client has a code for, procedures and reports are (E2b).
-4. Without a sign of the disease the chart ends here: whatever else prefetch held is dropped.
+4. Without a sign of the disease the chart ends here: whatever else prefetch held is not looked at.
 5. **Phase 2** reads the rest in parallel, then the Medications that prescriptions refer to (T1).
 
 A source ends as `read` (everything), `failed` (incomplete, with what there is and why) or `not-offered` (the server has
@@ -23,6 +23,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar, TypeVarTuple
+
+from msgspec import Raw
 
 from cds_service.fhir.aside import aside
 from cds_service.fhir.bundle import SearchSet, TooMuchError, UnreadableError
@@ -67,7 +69,7 @@ async def gather(
     caller: Caller,
     patient_id: str,
     token: str,
-    prefetch: Mapping[str, bytes],
+    prefetch: Mapping[str, bytes | Raw],
     *,
     as_of: datetime,
     connection: Connection,
@@ -77,8 +79,7 @@ async def gather(
     """Read as much of the chart as the question needs, until `deadline` (loop time, s); `token` is for its FHIR base."""
     chart = Chart(connection, caller.base, token, limits, deadline) if caller.base else None
     sources = ChartSources(caller, patient_id, chart, limits)
-    is_large = sum(map(len, prefetch.values())) > limits.inline_bytes
-    await aside(is_large, sources.hold, prefetch)
+    sources.hold(prefetch)
     other_version = await sources.read_what_matters(as_of)
     costs = (chart.requests, chart.bytes) if chart else (0, 0)
     return Gathering(sources.gathered(), *costs, sources.warnings, other_version, sources.is_large)
@@ -131,6 +132,7 @@ class ChartSources:
         self._patient_id = patient_id
         self._chart = chart
         self._limits = limits
+        self._held: dict[SourceKey, bytes | Raw] = {}  # of prefetch, not yet taken in
         self._partial: dict[SourceKey, Source] = {}
         self._sources: dict[SourceKey, Source] = {}
         self._version = version(caller.mapping.fhir_version)
@@ -143,13 +145,18 @@ class ChartSources:
         """Whether so much was taken in that it is not to be worked on at once."""
         return self._work > self._limits.inline_values or self._bytes > self._limits.inline_bytes
 
-    def hold(self, prefetch: Mapping[str, bytes]) -> None:
-        """Take in what prefetch has, whole (`read`) or not (`failed`)."""
-        for query in QUERIES:
-            if source := supplied(query, prefetch, self._patient_id, self._limits):
-                self._bytes += len(prefetch[query.key])
+    def hold(self, prefetch: Mapping[str, bytes | Raw]) -> None:
+        """Keep what prefetch has until it is asked for."""
+        self._held = {query.key: prefetch[query.key] for query in QUERIES if query.key in prefetch}
+
+    def take_in(self, keys: Iterable[SourceKey]) -> None:
+        """Take in what prefetch has of these keys, whole (`read`) or not (`failed`)."""
+        for key in keys:
+            value = bytes(self._held.pop(key))
+            if source := supplied(BY_KEY[key], value, self._patient_id, self._limits):
+                self._bytes += len(value)
                 source = self._within(source)
-                (self._sources if source.state == "read" else self._partial)[query.key] = source
+                (self._sources if source.state == "read" else self._partial)[key] = source
 
     def gathered(self, keys: Collection[SourceKey] = (*BY_KEY, "medications")) -> Gathered:
         """Return what was read up to now of these keys; prefetch that is not whole counts as failed."""
@@ -160,6 +167,7 @@ class ChartSources:
         """Read phase 1, and phase 2 if it may matter; returns the FHIR version found where it is another one."""
         await self.read(PHASE_1)
         if other := await self._aside(self._first_other_version):
+            await self._take_in_up_to(BY_KEY)
             unread = Source("failed", (), self._instead(other))
             self._sources = dict.fromkeys((*PHASE_1, *self._sources), unread)
             self._partial = {}
@@ -175,7 +183,14 @@ class ChartSources:
         return other
 
     async def read(self, keys: Iterable[SourceKey]) -> None:
-        """Read the keys that are not there yet, in parallel."""
+        """Read the keys that are not there yet, in parallel, once prefetch was looked at.
+
+        Sources count one after the other against one limit, and what is asked for after all of prefetch.
+        """
+        keys = tuple(keys)
+        await self._take_in_up_to(keys)
+        if not self._sources.keys() >= set(keys):
+            await self._take_in_up_to(BY_KEY)
         async with asyncio.TaskGroup() as group:
             tasks = {
                 key: group.create_task(self._source(BY_KEY[key])) for key in keys if key not in self._sources
@@ -220,8 +235,16 @@ class ChartSources:
             signs = read_signs(await self._aside(judge, self.gathered(asked), as_of))
         return asked, signs
 
+    async def _take_in_up_to(self, keys: Collection[SourceKey]) -> None:
+        """Take in prefetch in the order of the queries, up to the last of these keys."""
+        held = list(self._held)
+        due = held[: 1 + max((place for place, key in enumerate(held) if key in keys), default=-1)]
+        size = self._bytes + sum(len(self._held[key]) for key in due)
+        await aside(size > self._limits.inline_bytes, self.take_in, due)
+
     def _drop_all_but(self, keys: Collection[SourceKey]) -> None:
         """Look at nothing else of a chart that is not this disease: the hook fires on every chart."""
+        self._held = {}
         self._sources = {key: source for key, source in self._sources.items() if key in keys}
         self._partial = {key: source for key, source in self._partial.items() if key in keys}
 

@@ -105,17 +105,14 @@ def form(parameters: Iterable[tuple[str, str]]) -> str:
     return "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in parameters)
 
 
-def supplied(query: Query, prefetch: Mapping[str, bytes], patient_id: str, limits: Limits) -> Source | None:
+def supplied(query: Query, value: bytes, patient_id: str, limits: Limits) -> Source | None:
     """Return what the request holds for a key: `read` if it is whole, `failed` with what is there if not.
 
-    None: the client did not supply it, or supplied something else. null and an empty Bundle say "none found", but a
-    chart without Patient cannot be: null there is "not supplied".
+    None: it holds something else. null and an empty Bundle say "none found", but a chart without Patient cannot be: null
+    there is "not supplied".
     """
-    value = prefetch.get(query.key)
-    if value is None or (value == b"null" and query.key == "patient"):
-        return None
     if value == b"null":
-        return Source("read")
+        return None if query.key == "patient" else Source("read")
     if how_many(value) > limits.chart_values:
         return Source("failed", (), f"prefetch: {TooMuchError(limits.chart_values)}")
     try:

@@ -9,18 +9,31 @@ import asyncio
 import re
 from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 from starlette.requests import ClientDisconnect
 
 from cds_service.errors import BodyTooLargeError, InvalidRequestError, TooSlowError, UnsupportedBodyError
 from cds_service.fhir.queries import BY_KEY
-from cds_service.json_text import strict_json, what_is_wrong
+from cds_service.json_text import check_utf_8, strict_json, what_is_wrong
 from cds_service.settings.limits import Limits
 from cds_service.web.protocol import Authorization, Envelope
 
 # Only what some query asks for: a million other members cost a glance.
 _Prefetch = msgspec.defstruct("_Prefetch", [(key, msgspec.Raw, msgspec.Raw(b"")) for key in BY_KEY])
+_WHOLE: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+    msgspec.defstruct("_Whole", [("prefetch", _Prefetch | None, None)], bases=(Envelope,))
+)
+
+
+class _Call(Envelope):
+    prefetch: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_PREFETCH = re.compile(rb'"prefetch"\s*:\s*\{')
+_NAME = re.compile(rb'[\s,]*"(\w+)"\s*:\s*')
+_END = re.compile(rb"\s*\}")
 _MEDIA_TYPES = frozenset({"application/json", "application/fhir+json"})
 _CHARSETS = frozenset({"utf-8", "utf8"})
 _USER = re.compile(r"(Practitioner|PractitionerRole|Patient|RelatedPerson)/[^/]+")
@@ -43,7 +56,7 @@ class HookRequest:
     fhir_server: str = ""
     token: str = field(default="", repr=False)
     token_ignored: bool = False  # a fhirAuthorization was there and unusable
-    prefetch: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    prefetch: Mapping[str, msgspec.Raw] = field(default_factory=dict, repr=False)
 
 
 def check_headers(headers: Mapping[str, str], most: int) -> None:
@@ -82,37 +95,75 @@ async def receive(chunks: AsyncIterable[bytes], most: int, deadline: float) -> b
 def read(body: bytes, hook: str, limits: Limits) -> HookRequest:
     """Read the body of a call of `hook`; raises InvalidRequestError or BodyTooLargeError without naming any value."""
     try:
-        body.decode("utf-8")  # raw values are not looked at before they are used
-        envelope = msgspec.json.decode(body, type=Envelope)
+        check_utf_8(body)  # raw values are not looked at before they are used
+        return _read_at_once(body, hook, limits) or _read_in_parts(body, hook, limits)
     except (UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
         raise InvalidRequestError(what_is_wrong(error)) from None
-    prefetch = bytes(envelope.prefetch)
-    _check_envelope(body.replace(prefetch, b"null", 1) if prefetch[:1] == b"{" else body, limits)
-    return _request(envelope, hook, _prefetch(prefetch), limits)
+
+
+def _read_at_once(body: bytes, hook: str, limits: Limits) -> HookRequest | None:
+    """Read a body whose prefetch holds what queries ask for and nothing else, in one pass; None for any other."""
+    try:
+        call = _WHOLE.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    given = _given(call.prefetch)
+    envelope = _without(given, body) if call.prefetch else body
+    if envelope is None or _check_envelope(envelope, limits).get("prefetch") is not None:
+        return None
+    return _request(call, hook, given, limits)
+
+
+def _without(given: Mapping[str, msgspec.Raw], body: bytes) -> bytes | None:
+    """Cut prefetch out, found by its values, each behind its name; None where anything else stands there."""
+    begun = _PREFETCH.search(body)
+    if begun is None:
+        return None
+    at, left = begun.end(), dict(given)
+    while left:
+        name = _NAME.match(body, at)
+        value = left.pop(name[1].decode(), None) if name else None
+        if name is None or value is None or not body.startswith(value, name.end()):
+            return None
+        at = name.end() + len(value)
+    end = _END.match(body, at)
+    envelope = end and body[: begun.end() - 1] + b"null" + body[end.end() :]
+    return envelope if envelope and envelope.count(b'"prefetch"') == 1 else None
+
+
+def _read_in_parts(body: bytes, hook: str, limits: Limits) -> HookRequest:
+    """Read the envelope first, then its prefetch, and say what is wrong with them."""
+    call = msgspec.json.decode(body, type=_Call)
+    raw = bytes(call.prefetch)
+    _check_envelope(body.replace(raw, b"null", 1) if raw[:1] == b"{" else body, limits)
+    try:
+        prefetch = msgspec.json.decode(raw, type=_Prefetch | None)
+    except (msgspec.DecodeError, RecursionError):
+        raise InvalidRequestError("prefetch has the wrong type") from None
+    return _request(call, hook, _given(prefetch), limits)
+
+
+def _given(prefetch: object) -> dict[str, msgspec.Raw]:
+    given = ((key, getattr(prefetch, key, msgspec.Raw(b""))) for key in BY_KEY)
+    return {key: value for key, value in given if value}
 
 
 def _too_large(most: int) -> BodyTooLargeError:
     return BodyTooLargeError(f"the body must not have more than {most} bytes")
 
 
-def _check_envelope(envelope: bytes, limits: Limits) -> None:
+def _check_envelope(envelope: bytes, limits: Limits) -> dict[str, object]:
     if len(envelope) > limits.envelope_bytes:
         raise BodyTooLargeError(
             f"the body without prefetch must not have more than {limits.envelope_bytes} bytes"
         )
-    strict_json(envelope, limits)
+    members: dict[str, object] = strict_json(envelope, limits)
+    return members
 
 
-def _prefetch(raw: bytes) -> dict[str, bytes]:
-    try:
-        values = msgspec.json.decode(raw, type=_Prefetch | None)
-    except (msgspec.DecodeError, RecursionError):
-        raise InvalidRequestError("prefetch has the wrong type") from None
-    given = ((key, bytes(getattr(values, key, b""))) for key in BY_KEY)
-    return {key: value for key, value in given if value}
-
-
-def _request(envelope: Envelope, hook: str, prefetch: Mapping[str, bytes], limits: Limits) -> HookRequest:
+def _request(
+    envelope: Envelope, hook: str, prefetch: Mapping[str, msgspec.Raw], limits: Limits
+) -> HookRequest:
     if envelope.hook != hook:
         raise InvalidRequestError(f"hook must be {hook}")
     if not envelope.hook_instance:

@@ -1,6 +1,6 @@
 """The wire: what a CDS Hooks request and the discovery document look like (CDS Hooks 2.0.1).
 
-Requests are msgspec Structs: `prefetch` stays raw until the caller is known, and unknown members are ignored.
+Requests are msgspec Structs; unknown members are ignored.
 Discovery is pydantic: it is checked once, at start-up.
 """
 
@@ -25,14 +25,13 @@ class Authorization(msgspec.Struct, gc=False):
 
 
 class Envelope(msgspec.Struct, gc=False, rename="camel"):
-    """The whole request."""
+    """The whole request but for its prefetch."""
 
     hook: str
     hook_instance: str
     context: Context
     fhir_server: str | None = None
     fhir_authorization: Authorization | None = None
-    prefetch: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class DiscoveredService(BaseModel):

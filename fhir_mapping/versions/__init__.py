@@ -5,10 +5,11 @@ record of its version is first read.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from typing import Protocol, cast
 
-from fhir_mapping.record import Gathered
+from fhir_mapping.record import Entry, Gathered
 from fhir_mapping.versions.neutral import Resource
 
 MODULES: Mapping[str, str] = {
@@ -31,6 +32,10 @@ class Version(Protocol):
         """Count what the rules will read: values, characters of laboratory texts, products each time they are named."""
         ...
 
+    def fits(self, entry: Entry) -> tuple[str, str, int] | None:
+        """Read an entry, to be kept with it, if it fits: its type, its id ("": none) and how many values it can hold."""
+        ...
+
     def other_version(self, gathered: Gathered) -> str:
         """Name the FHIR version that the entries have instead of this one; empty where nothing contradicts it."""
         ...
@@ -41,6 +46,7 @@ def is_read(name: str) -> bool:
     return name in MODULES
 
 
+@cache
 def version(name: str) -> Version:
     """The module for a FHIR version that is read."""
     return cast(Version, import_module(MODULES[name]))
@@ -52,3 +58,8 @@ def found_version(gathered: Gathered) -> str:
     A server's word for its version is not always there, so the shape of what it sends is looked at.
     """
     return version(gathered.mapping.fhir_version).other_version(gathered)
+
+
+def fits(entry: Entry) -> tuple[str, str, int] | None:
+    """Read an entry for the first time, if it fits a version: its type, its id ("": none), how many values it can hold."""
+    return next(filter(None, (version(name).fits(entry) for name in MODULES)), None)

@@ -4,9 +4,7 @@ In: `Gathered`, the raw JSON of every source. Out: a `Resource` an entry, in the
 versions of one resource still among them (F7). Nothing is refused here, and one broken resource never breaks the
 others. `read` takes these steps in this order, each for all entries before the next begins:
 
-1. Parse. A resource of a type that some rule reads becomes its struct of `r4_resources.py`; elements that no rule reads
-   are skipped, and those of a wrong JSON type are left out (`salvage.py`). Any other type stays plain JSON; what is no
-   JSON object at all stays an empty one. A resource without an id is known by its `fullUrl`.
+1. Parse (`r4_reading.py`), what was not parsed before.
 2. Index the references (F1): `fullUrl` → `Type/id`. A `fullUrl` that two resources claim leads nowhere.
 3. Link: the last version of each Medication, Substance and PractitionerRole, which others name their products (T1) or
    specialties (V4) by.
@@ -16,14 +14,13 @@ others. `read` takes these steps in this order, each for all entries before the 
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache, partial
 from itertools import islice
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from fhir_mapping.record import Coding, Concept, Entry, Gathered
@@ -43,31 +40,16 @@ from fhir_mapping.versions.r4_content import (
 )
 from fhir_mapping.versions.r4_elements import Elements
 from fhir_mapping.versions.r4_medication import named
-from fhir_mapping.versions.r4_resources import (
-    R4_STRUCTS,
-    R4AnyResource,
-    R4Medicated,
-    R4Meta,
-    R4Observation,
-    R4Period,
-)
+from fhir_mapping.versions.r4_reading import Reading, fits, reading_of
+from fhir_mapping.versions.r4_resources import R4AnyResource, R4Medicated, R4Meta, R4Observation
 from fhir_mapping.versions.r4_shape import other_version
-from fhir_mapping.versions.references import References, id_of, references
-from fhir_mapping.versions.salvage import salvaged
+from fhir_mapping.versions.references import References, references
 from fhir_mapping.versions.superseded import last_versions
-from fhir_mapping.versions.untyped import BROKEN, how_many, untyped
+from fhir_mapping.versions.untyped import untyped
 
-__all__ = ["other_version", "read", "unresolved_medications", "work"]
-
-
-class _Kind(msgspec.Struct, rename="camel"):
-    """Any resource, by its type alone."""
-
-    resource_type: str = ""
+__all__ = ["fits", "other_version", "read", "unresolved_medications", "work"]
 
 
-_RESOURCE = msgspec.json.Decoder(R4AnyResource)
-_KIND = msgspec.json.Decoder(_Kind)
 _SAYS_WHAT_IT_IS = (
     "code",
     "medicationCodeableConcept",
@@ -77,31 +59,16 @@ _SAYS_WHAT_IT_IS = (
     "specialty",
     "appointmentType",
 )
-_VALUES = ("valueQuantity", "valueInteger", "valueString")
-_IN_PLACE: Mapping[Any, Callable[[], Any]] = {  # written, but no time (F3)
-    str | None: str,
-    R4Period | None: lambda: R4Period("", ""),
-}
 _MEDICATION = re.compile(r"Medication/[A-Za-z0-9.\-]{1,64}")
-
-
-class _Parsed(msgspec.Struct, frozen=True):
-    """An entry after its JSON was read: as a typed resource, without what it `lost`, else as whatever it is."""
-
-    type: str
-    id: str
-    entry: Entry
-    resource: R4AnyResource | None
-    lost: Mapping[str, bytes] = {}
-    other: Mapping[str, Any] = {}
+_Read = tuple[Entry, Reading]
 
 
 def read(gathered: Gathered) -> tuple[Resource, ...]:
     """Read every entry of every source, in any order; copies and versions are still all there (F7)."""
-    parsed = _parsed(gathered)
-    elements = _elements(gathered, parsed)
-    linked = _linked(parsed, elements)
-    return _as_asked([_resource(one, elements, linked) for one in parsed], gathered)
+    every = _read_all(gathered)
+    elements = _elements(gathered, every)
+    linked = _linked(every, elements)
+    return _as_asked([_resource(*one, elements, linked) for one in every], gathered)
 
 
 def _as_asked(resources: list[Resource], gathered: Gathered) -> tuple[Resource, ...]:
@@ -125,102 +92,59 @@ def _kept_to_codes(resources: Iterable[Resource], asked: frozenset[RoleWord], ta
 
 def unresolved_medications(gathered: Gathered) -> tuple[str, ...]:
     """Name the Medication resources that are referred to and were not gathered, as `Medication/x` (T1)."""
-    parsed = _parsed(gathered)
-    linked = _linked(parsed, _elements(gathered, parsed))
-    names: set[str] = set()
-    for one in parsed:
-        if isinstance(one.resource, R4Medicated):
-            names.update(named(one.resource, linked).unresolved)
+    names = {name for product in _products(gathered, _read_all(gathered)) for name in product.unresolved}
     return tuple(sorted(name for name in names if _MEDICATION.fullmatch(name)))
 
 
 def work(gathered: Gathered) -> int:
     """Count what the rules will read: values, characters of laboratory texts, products each time they are named."""
-    parsed = _parsed(gathered)
-    linked = _linked(parsed, _elements(gathered, parsed))
+    every = _read_all(gathered)
     texts = (
-        text for one in parsed if isinstance(one.resource, R4Observation) for text in texts_of(one.resource)
+        text for _, one in every if isinstance(one.resource, R4Observation) for text in texts_of(one.resource)
     )
-    named_ones = (named(one.resource, linked) for one in parsed if isinstance(one.resource, R4Medicated))
     return (
-        sum(how_many(one.entry.json) for one in parsed)
+        sum(one.values for _, one in every)
         + sum(min(len(text), LONGEST_TEXT) for text in texts)
-        + sum(of_one.values for of_one in named_ones)
+        + sum(product.values for product in _products(gathered, every))
     )
 
 
-def _parsed(gathered: Gathered) -> list[_Parsed]:
-    return [_parse(entry) for source in gathered.sources.values() for entry in source.entries]
+def _products(gathered: Gathered, every: Sequence[_Read]) -> Iterator[links.Named]:
+    """Follow the references of medication resources that do not say themselves what they are about (T1)."""
+    refer = [
+        one.resource
+        for _, one in every
+        if isinstance(one.resource, R4Medicated)
+        and one.resource.medication_reference
+        and not one.resource.medication_codeable_concept
+    ]
+    if refer:
+        linked = _linked(every, _elements(gathered, every))
+        yield from (named(resource, linked) for resource in refer)
 
 
-def _parse(entry: Entry) -> _Parsed:
-    try:
-        resource = _RESOURCE.decode(entry.json)
-    except BROKEN:
-        return _parse_broken(entry)
-    return _typed(entry, resource, {})
+def _read_all(gathered: Gathered) -> list[_Read]:
+    return [(entry, reading_of(entry)) for source in gathered.sources.values() for entry in source.entries]
 
 
-def _typed(entry: Entry, resource: R4AnyResource, lost: Mapping[str, bytes]) -> _Parsed:
-    tag = str(resource.__struct_config__.tag)
-    return _Parsed(tag, id_of(resource.id, entry.full_url), entry, resource, lost)
-
-
-def _parse_broken(entry: Entry) -> _Parsed:
-    """Read a resource of a type that no rule reads, or one in which something does not fit."""
-    try:
-        struct = R4_STRUCTS.get(_KIND.decode(entry.json).resource_type)
-    except BROKEN:
-        struct = None
-    read = salvaged(entry.json, struct) if struct else None
-    if read is None or read.value is None:
-        return _parse_other(entry)
-    for element in msgspec.structs.fields(type(read.value)):
-        if element.encode_name in read.lost and (instead := _IN_PLACE.get(element.type)):
-            setattr(read.value, element.name, instead())
-    if isinstance(read.value, R4Observation) and (words := _words_of_value(read.lost)):
-        read.value.value_string = words
-    return _typed(entry, read.value, read.lost)
-
-
-def _words_of_value(lost: Mapping[str, bytes]) -> str:
-    """Write a value of the wrong shape as text: the doubt that it gives may hold a number (U5b)."""
-    written = next((json for name in _VALUES if (json := lost.get(name))), b"null")
-    value = untyped(written)
-    if isinstance(value, dict):
-        parts = [value.get("comparator"), value.get("value"), value.get("unit") or value.get("code")]
-    else:
-        parts = [value]
-    return " ".join(str(part) for part in parts if isinstance(part, str | int | float) and part is not True)
-
-
-def _parse_other(entry: Entry) -> _Parsed:
-    """Read enough of a resource that no rule reads to name it and to say whose it is."""
-    other = untyped(entry.json)
-    if not isinstance(other, dict):
-        other = {}
-    written = other.get("id")
-    type_ = other.get("resourceType")
-    id_ = id_of(written if isinstance(written, str) else None, entry.full_url)
-    return _Parsed(type_ if isinstance(type_, str) else "Resource", id_, entry, None, other=other)
-
-
-def _elements(gathered: Gathered, parsed: Iterable[_Parsed]) -> Elements:
+def _elements(gathered: Gathered, every: Iterable[_Read]) -> Elements:
     mapping = gathered.mapping
-    names = ((one.entry.full_url, f"{one.type}/{one.id}") for one in parsed)
+    names = ((entry.full_url, f"{one.type}/{one.id}") for entry, one in every)
     known = references(gathered.base, mapping.also_known_as, names)
     return Elements(mapping.tables.systems, mapping.time_zone, known)
 
 
-def _linked(parsed: Iterable[_Parsed], elements: Elements) -> links.Linked:
-    current, _ = last_versions(_other_resource(one, elements) for one in parsed if one.type in links.TYPES)
+def _linked(every: Iterable[_Read], elements: Elements) -> links.Linked:
+    current, _ = last_versions(
+        _other_resource(*read, elements) for read in every if read[1].type in links.TYPES
+    )
     return links.Linked({resource.name: resource.json for resource in current}, elements.references)
 
 
-def _resource(one: _Parsed, elements: Elements, linked: links.Linked) -> Resource:
+def _resource(entry: Entry, one: Reading, elements: Elements, linked: links.Linked) -> Resource:
     resource = one.resource
     if resource is None:
-        return _other_resource(one, elements)
+        return _other_resource(entry, one, elements)
     found = led_to(resource, linked)
     concepts = (*what_it_is(resource, elements, found), *_guessed(one, found, elements))
     lost = frozenset(one.lost) or _given_twice(resource)
@@ -230,7 +154,7 @@ def _resource(one: _Parsed, elements: Elements, linked: links.Linked) -> Resourc
     return Resource(
         type=one.type,
         id=one.id,
-        json=one.entry.json,
+        json=entry.json,
         subjects=subjects(resource, elements),
         status=getattr(resource, "status", None) or "",
         codings=(
@@ -273,7 +197,7 @@ def _given_twice(resource: R4AnyResource) -> frozenset[str]:
     return frozenset()
 
 
-def _guessed(one: _Parsed, found: links.Named, elements: Elements) -> Iterator[Concept]:
+def _guessed(one: Reading, found: links.Named, elements: Elements) -> Iterator[Concept]:
     """Read what can still be read of elements of a wrong shape that say what the resource is (U1)."""
     broken = [json for name, json in one.lost.items() if name in _SAYS_WHAT_IT_IS]
     broken += [json for name, json in found.unread if name == "code"]
@@ -281,7 +205,7 @@ def _guessed(one: _Parsed, found: links.Named, elements: Elements) -> Iterator[C
         yield from _other_concepts(untyped(json), elements)
 
 
-def _other_resource(one: _Parsed, elements: Elements) -> Resource:
+def _other_resource(entry: Entry, one: Reading, elements: Elements) -> Resource:
     """Read what can be read of a resource without its type: whose it is, what it is, which version."""
     meta = one.other.get("meta")
     meta = meta if isinstance(meta, dict) else {}
@@ -289,7 +213,7 @@ def _other_resource(one: _Parsed, elements: Elements) -> Resource:
     return Resource(
         type=one.type,
         id=one.id,
-        json=one.entry.json,
+        json=entry.json,
         subjects=_other_subjects(one, elements.references),
         status="",
         codings=tuple(coding for some in concepts for concept in some for coding in concept.codings),
@@ -300,7 +224,7 @@ def _other_resource(one: _Parsed, elements: Elements) -> Resource:
     )
 
 
-def _other_subjects(one: _Parsed, known: References) -> tuple[str, ...] | None:
+def _other_subjects(one: Reading, known: References) -> tuple[str, ...] | None:
     found = [one.other[name] for name in ("subject", "patient") if one.other.get(name) is not None]
     return tuple(_addresses(found, known)) if found else None
 

@@ -13,6 +13,7 @@ from msgspec import Raw
 from fhir_mapping.versions.salvage import Salvageable
 
 ABSENT = Raw(b"null")
+NOT_THERE = Raw(b"")  # unlike null
 _NUMBER_START = frozenset(b"-0123456789")
 
 
@@ -228,6 +229,13 @@ class R4Medicated(R4Resource):
     medication_codeable_concept: R4Concept | None = None
     medication_reference: R4NamedReference | None = None
     contained: list[Raw] | None = None
+    # Of other versions alone, but for `requester`, which has an `agent` there.
+    was_not_taken: Raw = ABSENT
+    was_not_given: Raw = ABSENT
+    taken: Raw = ABSENT
+    not_given: Raw = ABSENT
+    medication: Raw = ABSENT
+    requester: Raw = ABSENT
 
 
 class R4DispenseRequest(R4Element):
@@ -285,6 +293,7 @@ class R4Procedure(R4Resource, tag="Procedure"):
     code: R4Concept | None = None
     performed_date_time: str | None = None
     performed_period: R4Period | None = None
+    not_done: Raw = ABSENT  # of STU3
 
 
 class R4DiagnosticReport(R4Resource, tag="DiagnosticReport"):
@@ -317,6 +326,7 @@ class R4Encounter(R4Resource, tag="Encounter"):
     participant: list[R4EncounterParticipant] | None = None
     period: R4Period | None = None
     contained: list[Raw] | None = None
+    actual_period: Raw = ABSENT  # of R5
 
 
 class R4AppointmentParticipant(R4Element):
@@ -337,13 +347,19 @@ class R4Appointment(R4Resource, tag="Appointment"):
     participant: list[R4AppointmentParticipant] | None = None
 
 
+class R4Ordered(R4Concept):
+    """ServiceRequest.code; in R5 it has a concept."""
+
+    concept: Raw = NOT_THERE
+
+
 class R4ServiceRequest(R4Resource, tag="ServiceRequest"):
     """ServiceRequest."""
 
     status: str | None = None
     intent: str | None = None
     do_not_perform: bool | None = None
-    code: R4Concept | None = None
+    code: R4Ordered | None = None
     subject: R4Reference | None = None
     authored_on: str | None = None
 

@@ -4,9 +4,20 @@ from collections import defaultdict
 from typing import Any
 
 import msgspec
+from msgspec import Raw
 
 from fhir_mapping.record import Entry, Gathered
-from fhir_mapping.versions.untyped import BROKEN
+from fhir_mapping.versions.r4_reading import Reading, reading_of
+from fhir_mapping.versions.r4_resources import (
+    NOT_THERE,
+    R4_STRUCTS,
+    R4AnyResource,
+    R4Encounter,
+    R4Medicated,
+    R4Procedure,
+    R4ServiceRequest,
+)
+from fhir_mapping.versions.untyped import BROKEN, untyped
 
 
 class _Shape(msgspec.Struct, rename="camel"):
@@ -30,6 +41,10 @@ class _Shape(msgspec.Struct, rename="camel"):
 
 
 _SHAPE = msgspec.json.Decoder(_Shape)
+_NEVER_R4 = {
+    **dict.fromkeys(("MedicationOrder", "DiagnosticOrder"), "DSTU2"),
+    **dict.fromkeys(("ProcedureRequest", "ReferralRequest"), "STU3"),
+}
 _OLDEST_FIRST = ("DSTU2", "STU3", "R5")
 
 
@@ -39,8 +54,11 @@ def other_version(gathered: Gathered) -> str:
     It counts where most resources of one type say so; a few odd ones among others are just broken.
     """
     of_type: defaultdict[str, list[str]] = defaultdict(list)
-    for shape in (_shape(entry) for source in gathered.sources.values() for entry in source.entries):
-        if shape is not None:
+    for entry in (entry for source in gathered.sources.values() for entry in source.entries):
+        read = reading_of(entry)
+        if read.resource is not None and not read.lost:
+            of_type[read.type].append(_of_what_fits(read.resource))
+        elif (shape := _shape(entry, read)) is not None:
             of_type[str(shape.resource_type)].append(_version(shape))
     told = [[version for version in versions if version] for versions in of_type.values()]
     found = {
@@ -52,7 +70,49 @@ def other_version(gathered: Gathered) -> str:
     return next((version for version in _OLDEST_FIRST if version in found), "")
 
 
-def _shape(entry: Entry) -> _Shape | None:
+def _of_what_fits(resource: R4AnyResource) -> str:
+    """See what stands beside the elements of R4; where one of these has the shape of another version it does not fit."""
+    match resource:
+        case R4Medicated():
+            return _of_medication(resource)
+        case R4Encounter():
+            return "R5" if isinstance(resource.class_, list) or _is_there(resource.actual_period) else ""
+        case R4Procedure():
+            return "STU3" if _is_there(resource.not_done) else ""
+        case R4ServiceRequest():
+            return "R5" if resource.code and resource.code.concept != NOT_THERE else ""
+        case _:
+            return ""
+
+
+def _of_medication(resource: R4Medicated) -> str:
+    if _is_there(resource.was_not_taken) or _is_there(resource.was_not_given):
+        return "DSTU2"
+    if _has_agent(resource.requester) or _is_there(resource.taken) or _is_there(resource.not_given):
+        return "STU3"
+    return "R5" if _starts(resource.medication, b"{") else ""
+
+
+def _is_there(json: Raw) -> bool:
+    return not _starts(json, b"null")
+
+
+def _starts(json: Raw, with_: bytes) -> bool:
+    return bytes(json).startswith(with_)
+
+
+def _has_agent(requester: Raw) -> bool:
+    json = bytes(requester)
+    if b"agent" not in json and b"\\u" not in json:
+        return False
+    written = untyped(json)
+    return isinstance(written, dict) and "agent" in written
+
+
+def _shape(entry: Entry, read: Reading) -> _Shape | None:
+    """See what did not fit, unless it is of a type that tells nothing."""
+    if read.other and read.type not in R4_STRUCTS and read.type not in _NEVER_R4:
+        return None
     try:
         return _SHAPE.decode(entry.json)
     except BROKEN:
@@ -61,10 +121,8 @@ def _shape(entry: Entry) -> _Shape | None:
 
 def _version(shape: _Shape) -> str:
     match shape.resource_type:
-        case "MedicationOrder" | "DiagnosticOrder":
-            return "DSTU2"
-        case "ProcedureRequest" | "ReferralRequest":
-            return "STU3"
+        case str() as name if name in _NEVER_R4:
+            return _NEVER_R4[name]
         case "Condition":
             return _of_condition(shape)
         case "Encounter":
@@ -76,7 +134,7 @@ def _version(shape: _Shape) -> str:
         case "ServiceRequest" if isinstance(shape.code, dict) and "concept" in shape.code:
             return "R5"
         case "MedicationRequest" | "MedicationStatement" | "MedicationDispense" | "MedicationAdministration":
-            return _of_medication(shape)
+            return _of_medicine(shape)
         case _:
             return ""
 
@@ -93,7 +151,7 @@ def _of_encounter(shape: _Shape) -> str:
     return "R5" if isinstance(shape.class_, list) or shape.actual_period is not None else ""
 
 
-def _of_medication(shape: _Shape) -> str:
+def _of_medicine(shape: _Shape) -> str:
     if shape.was_not_taken is not None or shape.was_not_given is not None:
         return "DSTU2"
     has_agent = isinstance(shape.requester, dict) and "agent" in shape.requester

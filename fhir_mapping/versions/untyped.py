@@ -12,13 +12,14 @@ def _number(text: str) -> float | str:
     return number if isfinite(number) else text
 
 
+_NO_VALUE = bytes(set(range(256)) - set(b",{["))
 _DECODER = msgspec.json.Decoder(float_hook=_number)
 BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def how_many(json: bytes) -> int:
     """Count the values that a JSON text can hold: its commas and openings, those inside of texts too."""
-    return sum(map(json.count, (b",", b"{", b"[")))
+    return len(json.translate(None, _NO_VALUE))
 
 
 def untyped(json: bytes) -> Any:

@@ -10,16 +10,28 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
+from cds_service.fhir import gather as gathering
 from cds_service.fhir.aside import aside
 from cds_service.fhir.client import Chart, connect
 from cds_service.fhir.gather import ChartSources, gather
+from cds_service.fhir.queries import BY_KEY, PHASE_1, supplied
 from cds_service.security.clients import Caller, callers
 from cds_service.settings.client import Client
 from cds_service.settings.limits import Limits
 from fhir_mapping.record import Entry, Gathered, MappingSettings, Source
 from fhir_mapping.versions.r4 import work
 from fhir_mapping.versions.untyped import how_many
-from tests.support.charts import AS_OF, antibody, imnm_chart, observation, patient, prescription
+from tests.support.charts import (
+    AS_OF,
+    BROAD,
+    antibody,
+    condition,
+    healthy_chart,
+    imnm_chart,
+    observation,
+    patient,
+    prescription,
+)
 from tests.support.ehr_simulator import BASE, EhrSimulator
 from tests.support.heavy_charts import whole
 from tests.support.service import TABLES, call_body, prefetch_of, running
@@ -36,6 +48,7 @@ def caller() -> Caller:
 def sources_of(prefetch: Mapping[str, bytes], **limits: int) -> ChartSources:
     sources = ChartSources(caller(), "p1", None, Limits(**limits))
     sources.hold(prefetch)
+    sources.take_in(key for key in BY_KEY if key in prefetch)
     return sources
 
 
@@ -141,6 +154,67 @@ class TestOfOneChart:
         async with running(limits=Limits(chart_values=600)) as service:
             response = await service.hook(body)
         assert "could not be read" in response.text
+
+
+class TestPrefetchIsLookedAt:
+    @pytest.mark.parametrize(
+        ("chart", "missing", "looked_at"),
+        [
+            (healthy_chart("p1"), "", PHASE_1),
+            (healthy_chart("p1"), "enzymes", PHASE_1),
+            (healthy_chart("p1"), "antibodies", (key for key in BY_KEY if key != "antibodies")),
+            ([*healthy_chart("p1"), condition(BROAD)], "", (*PHASE_1, "ana", "enzymes")),
+            (imnm_chart(), "", tuple(BY_KEY)),
+        ],
+        ids=[
+            "as far as phase 1",
+            "and no further",
+            "all before a question",
+            "as far as CK",
+            "all of a patient's",
+        ],
+    )
+    async def test_as_far_as_it_is_needed(self, chart, missing, looked_at, monkeypatch):
+        seen: list[str] = []
+
+        def seeing(query, *given):
+            seen.append(query.key)
+            return supplied(query, *given)
+
+        monkeypatch.setattr(gathering, "supplied", seeing)
+        prefetch = {key: value for key, value in written(chart).items() if key != missing}
+        until = asyncio.get_running_loop().time() + 5
+        async with connect(Limits(), EhrSimulator(chart)) as connection:
+            await gather(
+                caller(),
+                "p1",
+                "",
+                prefetch,
+                as_of=AS_OF,
+                connection=connection,
+                limits=Limits(),
+                deadline=until,
+            )
+        assert seen == list(looked_at)
+
+    async def test_in_whole_where_it_is_of_another_version(self):
+        prefetch = written(healthy_chart("p1")) | written(
+            [patient(), *(condition(BROAD, f"c{i}") | {"verificationStatus": "confirmed"} for i in range(3))]
+        )
+        until = asyncio.get_running_loop().time() + 5
+        async with connect(Limits(), EhrSimulator()) as connection:
+            found = await gather(
+                caller(),
+                "p1",
+                "",
+                prefetch,
+                as_of=AS_OF,
+                connection=connection,
+                limits=Limits(),
+                deadline=until,
+            )
+        assert found.other_version == "STU3"
+        assert found.gathered.sources.keys() == prefetch.keys()
 
 
 class TestAside:

@@ -140,7 +140,7 @@ def test_every_prefetch_key_is_a_source_key_and_nothing_else_is_but_two():
 
 
 def given(key: str, value: object):
-    return supplied(BY_KEY[key], {key: json.dumps(value).encode()}, "p1", Limits())
+    return supplied(BY_KEY[key], json.dumps(value).encode(), "p1", Limits())
 
 
 def searchset(*resources: dict, **members: object) -> dict:
@@ -170,9 +170,6 @@ class TestWhatARequestHolds:
     )
     def test_another_thing_is_as_good_as_nothing(self, value):
         assert given("conditions", value) is None
-
-    def test_a_key_that_is_not_there_is_not_supplied(self):
-        assert supplied(BY_KEY["ana"], {}, "p1", Limits()) is None
 
     @pytest.mark.parametrize(
         "members",
