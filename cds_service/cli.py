@@ -1,5 +1,6 @@
 """The command `imnm-cds`: serve, demo, check, explain, call, train, validate. Bad input ends in one line and exit status 2."""
 
+import gc
 import json
 import sys
 from datetime import UTC, datetime
@@ -72,8 +73,11 @@ def serve(
     ] = False,
 ) -> None:
     """Serve CDS Hooks until stopped. SIGHUP reads the configuration anew."""
-    from cds_service.web.serving import Address, run
-
+    gc.disable()  # nothing of an import is garbage: to look for some is an eighth of the start
+    try:
+        from cds_service.web.serving import Address, run
+    finally:
+        gc.enable()
     run(config, Address(host, port, certfile, keyfile, allow_unproved_callers), workers)
 
 

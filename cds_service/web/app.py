@@ -3,8 +3,9 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -21,7 +22,8 @@ from cds_service.cards.orders import check_suggestions
 from cds_service.errors import BusyError, NoSuchServiceError
 from cds_service.events import Event, Events, Watcher, Writer
 from cds_service.fhir.client import Transport, connect, fetch
-from cds_service.security.clients import callers, registered
+from cds_service.fhir.network import Connection
+from cds_service.security.clients import Registered, callers, registered
 from cds_service.settings.limits import Limits
 from cds_service.settings.service import Settings
 from cds_service.web.answering import Work, answer
@@ -38,7 +40,8 @@ from cds_service.web.ingress.receiving import Receiving
 from cds_service.web.pipeline import Call, Parts, cards_of
 from cds_service.web.store import Keeping, Store
 from fhir_mapping.rules import VERSION
-from fhir_mapping.terms import Tables, load_tables
+from fhir_mapping.terms import load_tables
+from models.artefact import Model
 from models.registry import load_model
 
 _FLUSH_S = 1.0  # for the last events, if their reader is slow
@@ -50,6 +53,18 @@ Received = Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]]
 def write_line(line: str) -> None:
     """Write an event to standard output."""
     print(line, flush=True)  # noqa: T201 - the place where events go unless told otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A configuration with which nothing is wrong, and what came of looking; no process or event loop owns it yet."""
+
+    settings: Settings
+    limits: Limits
+    discovery: Mapping[str, Any]
+    model: Model
+    registered: Registered
+    connections: Mapping[str, Connection]
 
 
 def create_app(
@@ -68,43 +83,23 @@ def create_app(
     `watch` every event beside it; `timer` gives the age of key sets (s) and never goes back.
     Raises SettingsError, TableError, ModelError or DiscoveryError, each one line that says what to do.
     """
+    checked = check(settings, transport=transport, limits=limits, timer=timer)
+    return build(checked, clock=clock, write=write, watch=watch)
+
+
+def check(
+    settings: Settings,
+    *,
+    transport: Transport | None = None,
+    limits: Limits | None = None,
+    timer: Callable[[], float] = time.monotonic,
+) -> Checked:
+    """Look at everything a service stands on but its store; raises as `create_app` does."""
     limits = limits or Limits()
     document = read_discovery(discovery_file())
     discovery = enabled(document, settings.services, settings.prefetch)
-    services = [service["id"] for service in discovery["services"]]
     tables = load_tables()
     check_discovery(document, tables)
-    parts = _parts(settings, tables, services, clock, transport, Events(write, clock, watch), limits, timer)
-    queue = write if isinstance(write, EventQueue) else None
-    receiving = Receiving(limits)
-    load, door = Load(limits), Door(limits, parts.events, settings.trusted_proxies)
-    app = _application(
-        parts,
-        discovery,
-        lambda chunks: load.paced(receiving.through(chunks)),
-        _lifespan(parts, (len(settings.client), len(services)), load, door, queue),
-    )
-    app.add_middleware(
-        Edge,
-        events=parts.events,
-        load=load,
-        origins=settings.cors_origins,
-        hosts=settings.served_hosts,
-        must_write=queue if settings.when_events_are_lost == "refuse" else None,
-    )
-    return app
-
-
-def _parts(
-    settings: Settings,
-    tables: Tables,
-    services: Sequence[str],
-    clock: Callable[[], datetime],
-    transport: Transport | None,
-    events: Events,
-    limits: Limits,
-    timer: Callable[[], float],
-) -> Parts:
     model = load_model(settings.model)
     secret = (
         settings.card_secret.get_secret_value().encode() if settings.card_secret else secrets.token_bytes()
@@ -117,26 +112,64 @@ def _parts(
         for client in settings.client
     }
     fetches = {name: partial(fetch, connection) for name, connection in connections.items()}
-    return Parts(
-        limits=limits,
-        registered=registered(settings, known, services, fetches, timer, limits, secret),
-        connections=connections,
-        model=model,
-        clock=believable(clock),
-        events=events,
-        turns=asyncio.Semaphore(limits.parallel_calls),
-        store=_store(settings, limits, clock),
-        audit_secret=settings.audit_secret.get_secret_value().encode() if settings.audit_secret else b"",
-    )
+    services = [service["id"] for service in discovery["services"]]
+    who = registered(settings, known, services, fetches, timer, limits, secret)
+    return Checked(settings, limits, discovery, model, who, connections)
 
 
-def _store(settings: Settings, limits: Limits, clock: Callable[[], datetime]) -> Store | None:
+def open_store(settings: Settings, limits: Limits, clock: Callable[[], datetime] = utc_now) -> Store | None:
+    """Open the store, if the service has one, in the process that is to use it; raises SettingsError."""
     if settings.store is None:
         return None
     keeping = {
         client.name: Keeping(client.feedback_a_day, client.feedback_days) for client in settings.client
     }
     return Store(settings.store, limits.store_seconds, clock, keeping)
+
+
+def build(
+    checked: Checked,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    write: Writer = write_line,
+    watch: Watcher | None = None,
+) -> FastAPI:
+    """Build the service on what was checked, in the process that is to answer; raises SettingsError for its store."""
+    settings, limits = checked.settings, checked.limits
+    parts = _parts(checked, clock, Events(write, clock, watch))
+    queue = write if isinstance(write, EventQueue) else None
+    receiving = Receiving(limits)
+    load, door = Load(limits), Door(limits, parts.events, settings.trusted_proxies)
+    app = _application(
+        parts,
+        checked.discovery,
+        lambda chunks: load.paced(receiving.through(chunks)),
+        _lifespan(parts, (len(settings.client), len(checked.discovery["services"])), load, door, queue),
+    )
+    app.add_middleware(
+        Edge,
+        events=parts.events,
+        load=load,
+        origins=settings.cors_origins,
+        hosts=settings.served_hosts,
+        must_write=queue if settings.when_events_are_lost == "refuse" else None,
+    )
+    return app
+
+
+def _parts(checked: Checked, clock: Callable[[], datetime], events: Events) -> Parts:
+    settings, limits = checked.settings, checked.limits
+    return Parts(
+        limits=limits,
+        registered=checked.registered,
+        connections=checked.connections,
+        model=checked.model,
+        clock=believable(clock),
+        events=events,
+        turns=asyncio.Semaphore(limits.parallel_calls),
+        store=open_store(settings, limits, clock),
+        audit_secret=settings.audit_secret.get_secret_value().encode() if settings.audit_secret else b"",
+    )
 
 
 def _lifespan(

@@ -1,5 +1,9 @@
-"""`imnm-cds serve`: worker processes that share one socket, replaced one by one when the configuration is read anew."""
+"""`imnm-cds serve`: worker processes that share one socket, replaced one by one when the configuration is read anew.
 
+The supervisor imports and checks everything once; the workers are forked from it and have both.
+"""
+
+import gc
 import ipaddress
 import math
 import os
@@ -17,12 +21,13 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from cds_service.settings.service import Settings, SettingsError, load_settings
-from cds_service.web.app import create_app
+from cds_service.web.app import Checked, build, check, open_store
 from cds_service.web.ingress.connection import IncomingConnection
 from cds_service.web.ingress.door import ACCEPTED_AT_ONCE
 from cds_service.web.ingress.event_queue import EventQueue
+from cds_service.web.ingress.forked import Lifeline, settle
 from cds_service.web.ingress.metrics import Metrics, metrics_served
-from cds_service.web.ingress.supervisor import Supervisor, complain, end_with_parent
+from cds_service.web.ingress.supervisor import Supervisor, complain
 
 _START_S = 60  # the longest that a new worker may take to start before the old one stays; 3 s is usual
 _BEYOND_S = 3  # beyond the longest answer: how long a call may hold up the end of a worker
@@ -48,14 +53,14 @@ def run(config: Path | None, address: Address, workers: int) -> None:
     """
     _check_address(address)
     configuration = _Configuration(config, address)
-    settings = configuration.read()
+    checked = configuration.read()
     if address.open_to_all:
         complain(
             "warning: callers prove nothing here; whoever reaches this address can call as any open client"
         )
     _raise_file_limit()
     serving = uvicorn.Config(
-        partial(application, settings),
+        partial(application, checked),
         factory=True,
         workers=workers,
         http=IncomingConnection,  # h11, whatever else is installed
@@ -74,15 +79,18 @@ def run(config: Path | None, address: Address, workers: int) -> None:
     def reread() -> None:
         apply(configuration.read())
 
-    def apply(settings: Settings) -> None:
-        serving.app = partial(application, settings)
+    def apply(checked: Checked) -> None:
+        settings = checked.settings
+        serving.app = partial(application, checked)
         serving.timeout_graceful_shutdown = math.ceil(settings.longest_answer_seconds) + _BEYOND_S
         serving.proxy_headers = bool(settings.trusted_proxies)
         serving.forwarded_allow_ips = list(settings.trusted_proxies)
+        settle()
 
-    apply(settings)
-    with metrics_served(settings.metrics_host, settings.metrics_port):
-        supervisor = Supervisor(serving, [_bound(address)], reread)
+    apply(checked)
+    lifeline = Lifeline()
+    with metrics_served(checked.settings.metrics_host, checked.settings.metrics_port, lifeline):
+        supervisor = Supervisor(serving, [_bound(address)], lifeline, reread)
         supervisor.run()
     if supervisor.failed:
         sys.exit(1)
@@ -96,24 +104,28 @@ class _Configuration:
         self._address = address
         self._secret = SecretStr(secrets.token_urlsafe())
 
-    def read(self) -> Settings:
-        """Return the settings of the workers; raises a ValueError where the configuration cannot be used."""
+    def read(self) -> Checked:
+        """Return what the workers are built on; raises a ValueError where the configuration cannot be used."""
         settings = load_settings(self._file)
         _check_callers(settings, self._address)
-        create_app(settings)  # refuses here, before there is any worker
-        return settings.model_copy(update={"card_secret": settings.card_secret or self._secret})
+        secret = settings.card_secret or self._secret
+        checked = check(settings.model_copy(update={"card_secret": secret}))
+        if store := open_store(checked.settings, checked.limits):
+            store.close()  # an open file of SQLite must not get into a forked process
+        return checked
 
 
-def application(settings: Settings) -> FastAPI:
-    """Build a worker's application; the worker ends with the process that started it, or with one line if it must."""
-    end_with_parent()
-    metrics = Metrics() if settings.metrics_port else None
+def application(checked: Checked) -> FastAPI:
+    """Build a worker's application, or end with one line."""
+    metrics = Metrics() if checked.settings.metrics_port else None
     queue = EventQueue(_STDOUT, watch=metrics.lose) if metrics else EventQueue(_STDOUT)
     try:
-        app = create_app(settings, write=queue, watch=metrics)
+        app = build(checked, write=queue, watch=metrics)
     except ValueError as error:
         complain(f"a worker could not start: {error}")
         sys.exit(1)
+    gc.collect()
+    gc.freeze()  # what is there now stays: no collection need look at it again
     return app
 
 

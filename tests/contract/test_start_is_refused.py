@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -153,21 +152,15 @@ def test_variables_that_set_something_are_taken(monkeypatch):
 
 
 def test_a_worker_that_cannot_start_ends_the_service_with_one_line(tmp_path):
-    """The configuration is sound when it is checked, and not any more when the worker reads the site map."""
-    site = tmp_path / "codes.csv"
-    site.write_text("system,code,role\n")
-    shim = tmp_path / "sitecustomize.py"
-    shim.write_text(
-        "import multiprocessing, os\n"
-        "if os.environ.get('BREAK') and 'spawn_main' in ' '.join(__import__('sys').orig_argv):\n"
-        f"    os.path.exists({str(site)!r}) and os.remove({str(site)!r})\n"
+    """The configuration is sound when it is checked, and not any more when the worker opens the store."""
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import os\nos.register_at_fork(after_in_child=lambda: os.path.exists({str(folder)!r}) and os.rmdir({str(folder)!r}))\n"
     )
-    text = f'{OPEN}site_map = "codes.csv"\n'
-    result = ended(tmp_path, text, ["--workers", "2"], {"BREAK": "1", "PYTHONPATH": f"{tmp_path}:{ROOT}"})
+    text = f'store = "kept/feedback.sqlite"\n{OPEN}'
+    result = ended(tmp_path, text, ["--workers", "2"], {"PYTHONPATH": f"{tmp_path}:{ROOT}"})
     assert result.returncode == 1
     said = result.stderr.splitlines()
     assert said[-1] == "imnm-cds: a worker could not start, so the service ends"
-    assert set(said[:-1]) == {
-        next(line for line in said if "a worker could not start: client open: site_map" in line)
-    }
-    shutil.rmtree(tmp_path, ignore_errors=True)
+    assert set(said[:-1]) == {next(line for line in said if "a worker could not start: store: " in line)}

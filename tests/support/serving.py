@@ -44,10 +44,9 @@ class Served:
         return self.err.read_text().splitlines()
 
     def workers(self) -> list[psutil.Process]:
-        """The processes that answer: not the helper that Python starts beside them."""
+        """The processes that answer, of a service without a port of metrics, which is one more."""
         with suppress(psutil.NoSuchProcess):
-            children = psutil.Process(self.pid).children()
-            return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+            return psutil.Process(self.pid).children()
         return []
 
     def post(self, path: str, body: dict, timeout: float = 20) -> httpx.Response:

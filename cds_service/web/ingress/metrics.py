@@ -1,15 +1,18 @@
 """Prometheus metrics, made of the events alone: no patient, user or address can get into them.
 
-The workers count into files that the supervisor sums: prometheus-client's way for several processes. It decides so when
-it is imported, so the folder is named before that.
+The workers count into files that a process of its own sums: prometheus-client's way for several processes, and no thread
+of the supervisor, which is forked. It decides so when it is imported, so the folder is named before that.
 """
 
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from socket import AF_INET, AF_INET6
+from socketserver import BaseServer
 from tempfile import TemporaryDirectory
 
 from cds_service.settings.service import SettingsError
+from cds_service.web.ingress.forked import Forked, Lifeline
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -56,26 +59,42 @@ def _number(line: Mapping[str, object], name: str) -> float:
 
 
 @contextmanager
-def metrics_served(host: str, port: int | None) -> Iterator[None]:
+def metrics_served(host: str, port: int | None, lifeline: Lifeline) -> Iterator[None]:
     """Serve the sums of all workers that are started meanwhile; raises SettingsError for an address that cannot be had."""
     if port is None:
         yield
         return
     with TemporaryDirectory(prefix="imnm-cds-metrics-") as folder:
         os.environ[_FOLDER] = folder
-        from prometheus_client import CollectorRegistry, start_http_server
-        from prometheus_client.multiprocess import MultiProcessCollector
-
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]
-        try:
-            server, thread = start_http_server(port, host, registry)
-        except OSError as error:
-            raise SettingsError(f"metrics_port: cannot listen on {host}:{port}: {error.strerror}") from None
+        server = _listening(host, port, folder)
+        summing = Forked(lifeline, server.serve_forever)
+        summing.start()
+        server.server_close()
         try:
             yield
         finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
+            summing.terminate()
+            summing.join()
             del os.environ[_FOLDER]
+
+
+def _listening(host: str, port: int, folder: str) -> BaseServer:
+    from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+    from prometheus_client import CollectorRegistry, make_wsgi_app
+    from prometheus_client.exposition import ThreadingWSGIServer
+    from prometheus_client.multiprocess import MultiProcessCollector
+
+    class Server(ThreadingWSGIServer):
+        address_family = AF_INET6 if ":" in host else AF_INET
+
+    class Quiet(WSGIRequestHandler):
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]
+    try:
+        return make_server(host, port, make_wsgi_app(registry), Server, Quiet)
+    except OSError as error:
+        raise SettingsError(f"metrics_port: cannot listen on {host}:{port}: {error.strerror}") from None

@@ -1,19 +1,17 @@
 """The process that keeps the workers: starts them, replaces them one by one, and ends them within the promised time."""
 
 import asyncio
-import os
-import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable
-from multiprocessing import parent_process
+from functools import partial
 
 import uvicorn
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from cds_service.web.ingress.door import quiet_about_files
+from cds_service.web.ingress.forked import Forked, Lifeline
 
 _HANDSHAKE_S = 5  # TLS; asyncio would wait for a minute
 _STEADY_S = 60  # a worker that lived so long was no failure of the start
@@ -50,10 +48,13 @@ class _TimedServer(uvicorn.Server):
 
 
 class Worker(Process):
-    """A process that answers."""
+    """A process that answers. It is forked: uvicorn's own would import and check everything once more."""
 
-    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+    process: Forked  # type: ignore[assignment]
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], lifeline: Lifeline) -> None:
         super().__init__(config, sockets)
+        self.process = Forked(lifeline, partial(self.target, sockets))
         self.begun = time.monotonic()
         self.died: float | None = None
         self.ready = False
@@ -82,7 +83,7 @@ class Worker(Process):
 
 
 class Supervisor(Multiprocess):
-    """Keeps the workers. They get the settings, not the file: one that has died is replaced by its like.
+    """Keeps the workers. They get what was checked, not the file: one that has died is replaced by its like.
 
     `reread` brings the configuration up to date, or raises a ValueError.
     """
@@ -90,9 +91,14 @@ class Supervisor(Multiprocess):
     processes: list[Worker]  # type: ignore[assignment]
 
     def __init__(
-        self, serving: uvicorn.Config, sockets: list[socket.socket], reread: Callable[[], None]
+        self,
+        serving: uvicorn.Config,
+        sockets: list[socket.socket],
+        lifeline: Lifeline,
+        reread: Callable[[], None],
     ) -> None:
         super().__init__(serving, sockets)
+        self._lifeline = lifeline
         self._reread = reread
         self._pauses: dict[int, float] = {}
         self.failed = False
@@ -132,6 +138,8 @@ class Supervisor(Multiprocess):
 
     def keep_subprocess_alive(self) -> None:
         """Replace the workers that have died, after a pause that grows; end all where one could not even start."""
+        if self.should_exit.is_set():
+            return  # Ctrl-C reaches them too
         now = time.monotonic()
         for place, worker in enumerate(self.processes):
             if worker.look():
@@ -155,7 +163,7 @@ class Supervisor(Multiprocess):
             listening.close()
 
     def _started(self) -> Worker:
-        worker = Worker(self.config, self.sockets)
+        worker = Worker(self.config, self.sockets, self._lifeline)
         worker.start()
         return worker
 
@@ -164,17 +172,6 @@ class Supervisor(Multiprocess):
         if lived > _STEADY_S:
             return shortest
         return min(longest, max(shortest, 2 * self._pauses.get(place, 0)))
-
-
-def end_with_parent() -> None:
-    """End this worker after the process that started it; left alone it would hold the port against the next one."""
-    if parent := parent_process():
-        threading.Thread(target=_end_after, args=(parent.join,), daemon=True).start()
-
-
-def _end_after(wait: Callable[[], None]) -> None:
-    wait()
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def complain(what: str) -> None:
