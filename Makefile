@@ -12,7 +12,7 @@ SUITES := unit spec contract hostile golden statistics
 FOLDERS := $(SUITES:%=tests/%)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check check-code check-safety test test-system watch bench lock docs \
+.PHONY: help install demo check check-code check-safety test test-system watch bench instructions lock docs \
   conformance removals sbom audit semgrep fuzz nightly $(SUITES:%=test-%)
 
 help:  ## list the targets
@@ -51,8 +51,11 @@ $(SUITES:%=test-%): test-%: .venv/all
 watch: .venv/all  ## one test file, again whenever a source file changes: make watch FILE=tests/unit/test_titres.py
 	@$(BIN)/python -m tests.support.watch $(FILE)
 
-bench: .venv/all  ## measurements, never a gate
-	@$(BIN)/python -m tests.bench
+bench: .venv/all .venv/healthchain/all  ## measure, and write docs/performance.md: half an hour; ARGS=NAME for one section
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+instructions: .venv/all  ## what an answer costs beside the floor; ARGS=--check against what is stored, ARGS=--write stores it
+	@$(BIN)/python -m tests.bench.instructions $(ARGS)
 
 conformance: .venv/all  ## run what CDS Hooks asks of a service, and write docs/conformance.md
 	@$(BIN)/python -m tests.conformance
@@ -121,6 +124,12 @@ lock:  ## resolve the lock files anew (needs uv)
 .venv/audit/all: .ci/audit.lock | .venv/bin/pip
 	@$(BIN)/python -m venv .venv/audit
 	@$(TOOLS)/python .ci/install .ci/audit.lock
+	@touch $@
+
+# What `make bench` compares with; its packages must not be ours.
+.venv/healthchain/all: tests/system/healthchain/requirements.lock | .venv/bin/pip
+	@$(BIN)/python -m venv .venv/healthchain
+	@.venv/healthchain/bin/python .ci/install tests/system/healthchain/requirements.lock
 	@touch $@
 
 # atheris, and of our own packages what reading a chart needs; it has wheels for Python 3.11 to 3.13 on Linux, x86-64.

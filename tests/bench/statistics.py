@@ -96,17 +96,17 @@ def measure() -> tuple[float, float, float]:
     return statistics.median(their_time), statistics.median(our_time), apart
 
 
-def main() -> None:
-    """Print one line."""
+def lines():
+    """Markdown: one line."""
     os.environ.update(dict.fromkeys(THREADS, "1"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         lifelines, own, apart = measure()
-    print(
-        f"bench: bootstrap validation of {PEOPLE} × 4, B = {RESAMPLES}: lifelines {lifelines:.1f} s CPU (fit, two C), "
-        f"ours {own:.2f} s (fit, two C, slope), ratio {lifelines / own:.0f}; outputs equal to {apart:.0e}"
+    yield (
+        f"- Bootstrap validation of {PEOPLE} × 4, B = {RESAMPLES}: lifelines {lifelines:.1f} s CPU (fit, two C), "
+        f"ours {own:.2f} s (fit, two C, slope), ratio {lifelines / own:.0f}; outputs equal to {apart:.0e}."
     )
 
 
 if __name__ == "__main__":
-    main()
+    print(*lines(), sep="\n")
