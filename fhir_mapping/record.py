@@ -204,8 +204,7 @@ class Component(Struct, frozen=True, gc=False):
     interpretation_text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Struct, frozen=True):
     """Something in the record that counts.
 
     `roles` are the words of the table rows that its codes match; a medicine has none, it has an ingredient.
@@ -224,8 +223,7 @@ class Fact:
         return role in self.roles
 
 
-@dataclass(frozen=True, slots=True)
-class Result(Fact):
+class Result(Fact, frozen=True):
     """An Observation. `analyte` is the first role word of its table row: ast, ck, ana, anti-srp and so on."""
 
     analyte: Analyte
@@ -242,8 +240,7 @@ class Result(Fact):
     codes: frozenset[Coding] = frozenset()  # those in our tables: what "the same code" means (F7, X2)
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosis(Fact):
+class Diagnosis(Fact, frozen=True):
     """A Condition as M1 reads it. `confirmed` is false for unconfirmed, provisional and differential ones."""
 
     clinical: str  # active | recurrence | relapse | remission | inactive | resolved
@@ -260,8 +257,7 @@ class Diagnosis(Fact):
         return self.clinical in {"active", "recurrence", "relapse", "remission"}
 
 
-@dataclass(frozen=True, slots=True)
-class Dosage:
+class Dosage(Struct, frozen=True):
     """One dosage instruction, only as far as T3 and T4 read it. `dose` is in mg per administration."""
 
     bounds: Period = NO_PERIOD
@@ -277,8 +273,7 @@ MedicationKind = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Treatment(Fact):
+class Treatment(Fact, frozen=True):
     """A medication resource that T2 accepts, one per ingredient. Times are as T3 names them."""
 
     kind: MedicationKind
@@ -295,8 +290,7 @@ class Treatment(Fact):
     status_reasons: tuple[Coding, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Done(Fact):
+class Done(Fact, frozen=True):
     """A Procedure, DiagnosticReport or Encounter, or an Observation that cannot be used for its value alone (V1).
 
     Something that took place. `unclear`: an Encounter that may be a visit or not (V4).
@@ -310,8 +304,7 @@ class Done(Fact):
     unclear: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Planned(Fact):
+class Planned(Fact, frozen=True):
     """A booked Appointment or an active ServiceRequest: something that is going to take place."""
 
     kind: Literal["Appointment", "ServiceRequest"]

@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable
-from dataclasses import replace
 from itertools import chain
+
+from msgspec.structs import replace
 
 from fhir_mapping.record import NO_PERIOD, Dosage, Moment, Period, Result, Treatment
 

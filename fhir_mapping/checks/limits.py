@@ -45,9 +45,9 @@ def limits_of(
         return _found(ranges, number, role, when, case)
     unit = number or NO_UNIT
     asked = role.word, unit.unit, unit.unit_code, unit.unit_system, ranges
-    if asked not in case.limits:
-        case.limits[asked] = _found(ranges, number, role, when, case)
-    return case.limits[asked]
+    if (limits := case.limits.get(asked)) is None:
+        limits = case.limits[asked] = _found(ranges, number, role, when, case)
+    return limits
 
 
 def _found(

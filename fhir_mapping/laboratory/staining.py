@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
-from msgspec import structs
+from msgspec.structs import replace
 
 from fhir_mapping.laboratory.antibody import LabAnswer, read_answer
 from fhir_mapping.laboratory.numbers import text_of
@@ -159,6 +159,6 @@ def _answer(result: Result, tables: Tables) -> LabAnswer | None:
     outside = without_brackets(text)
     if verdict(outside, tables.vocabulary, "ana") or sounds_weak(outside, tables.vocabulary, "ana"):
         text = outside
-    concept = structs.replace(result.value.concept, text="") if result.value.concept else None
-    value = structs.replace(result.value, text=text, concept=concept)
+    concept = replace(result.value.concept, text="") if result.value.concept else None
+    value = replace(result.value, text=text, concept=concept)
     return read_answer(replace(result, value=value), tables)

@@ -1,10 +1,12 @@
 """What has fallen since an earlier measurement: forced vital capacity and the ejection fraction (X2)."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from fhir_mapping.laboratory.bounds import amount_of, size
 from fhir_mapping.laboratory.numbers import as_written, number_of, read_number, text_of

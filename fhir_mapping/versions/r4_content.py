@@ -111,7 +111,6 @@ def content(resource: R4AnyResource, read: Elements, linked: Linked) -> neutral.
 
 
 def _observation(resource: R4Observation, read: Elements) -> neutral.Observation:
-    refers = read.refers
     return neutral.Observation(
         own=neutral.Measurement(*_measured(resource, read)),
         when=read.when(
@@ -120,9 +119,9 @@ def _observation(resource: R4Observation, read: Elements) -> neutral.Observation
             resource.effective_instant,
             resource.issued,
         ),
-        focus=tuple([refers(focus) for focus in resource.focus or ()]),
-        specimen=refers(resource.specimen),
-        members=tuple([refers(member) for member in resource.has_member or ()]),
+        focus=tuple(map(read.refers, resource.focus or ())),
+        specimen=read.refers(resource.specimen),
+        members=tuple(map(read.refers, resource.has_member or ())),
         components=tuple(
             [
                 neutral.MeasuredPart(*_measured(part, read), read.concept(part.code))
@@ -136,14 +135,11 @@ def _measured(
     written: R4Measured, read: Elements
 ) -> tuple[Value, tuple[Coding, ...], str, tuple[neutral.Range, ...]]:
     """Read what a `neutral.Measurement` holds, in its order."""
-    said = written.interpretation or ()
-    texts = [concept.text for concept in said if concept.text]
-    return (
-        _value(written, read),
-        read.codings(*said),
-        read.text("; ".join(texts)),
-        tuple([_range(part, read) for part in written.reference_range or ()]),
-    )
+    said, words = written.interpretation or (), ""
+    if said:
+        words = read.text("; ".join([concept.text for concept in said if concept.text]))
+    ranges = tuple([_range(part, read) for part in written.reference_range or ()])
+    return _value(written, read), read.codings(*said), words, ranges
 
 
 def _value(written: R4Measured, read: Elements) -> Value:

@@ -39,9 +39,10 @@ class Elements:
 
     def codings(self, *concepts: R4Concept | None) -> tuple[Coding, ...]:
         """Collect the codings of concepts; one without a code says nothing."""
+        normal = self.systems.normal
         return tuple(
             [
-                self.coding(part.system or "", part.code)
+                Coding(*normal(part.system or "", part.code))
                 for concept in concepts
                 if concept and concept.coding
                 for part in concept.coding
@@ -62,7 +63,7 @@ class Elements:
         return Concept(
             self.codings(written),
             self.text(written.text),
-            tuple([self.text(display) for display in displays if isinstance(display, str) and display]),
+            tuple([self.text(said) for said in displays if said and isinstance(said, str)]),
         )
 
     def certainties(self, extensions: Raw) -> Iterator[Coding]:

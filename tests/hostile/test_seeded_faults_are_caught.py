@@ -52,7 +52,7 @@ def stale_unit_factor(patch):
 @fault("a comparator is dropped: > 7000 is read as 7000")
 def dropped_comparator(patch):
     def without(result):
-        return replace(result, amount=result.amount and structs.replace(result.amount, comparator=""))
+        return structs.replace(result, amount=result.amount and structs.replace(result.amount, comparator=""))
 
     change_results(patch, without)
 
@@ -139,7 +139,9 @@ def missing_is_absent(patch):
 def ck_limit_ignored(patch):
     def default(result):
         return (
-            replace(result, limits=ReferenceLimits(high=Decimal(200))) if result.analyte == "ck" else result
+            structs.replace(result, limits=ReferenceLimits(high=Decimal(200)))
+            if result.analyte == "ck"
+            else result
         )
 
     change_results(patch, default)
@@ -169,14 +171,14 @@ def extension_ignored(patch):
 def partial_date(patch):
     def first_day(result):
         when = result.when
-        return replace(result, when=Moment(when.text, when.first, when.first, when.precision))
+        return structs.replace(result, when=Moment(when.text, when.first, when.first, when.precision))
 
     change_results(patch, first_day)
 
 
 @fault("results are paired without their reports")
 def reports_ignored(patch):
-    change_results(patch, lambda result: replace(result, reports=frozenset()))
+    change_results(patch, lambda result: structs.replace(result, reports=frozenset()))
 
 
 @fault("the band begins one risk too early")

@@ -1,11 +1,10 @@
 """Disease now (R1), a possible relapse (R2), a CK that rises (R2b) and the phase (R4)."""
 
-from dataclasses import replace
 from datetime import timedelta, timezone
 from decimal import Decimal
 
 import pytest
-from msgspec import structs
+from msgspec.structs import replace
 
 from fhir_mapping.record import Doubt, ReferenceLimits, Value
 from fhir_mapping.rules.activity import activity
@@ -14,7 +13,7 @@ from tests.support.facts import ago, diagnosis, record, result
 
 def ck(value, days, comparator="", upto=None, **more):
     one = result("ck", value, days, comparator, **more)
-    return one if upto is None else replace(one, amount=structs.replace(one.amount, upto=Decimal(upto)))
+    return one if upto is None else replace(one, amount=replace(one.amount, upto=Decimal(upto)))
 
 
 def doubt(days, value=None, reason="preliminary", **more):

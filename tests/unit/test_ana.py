@@ -1,9 +1,9 @@
 """High ANA titre: forms (A1), comparators (A2), combination (A3), patterns (A4), age (A5)."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from fhir_mapping.record import Coding, Component, Concept, Number, PatientRecord, ReferenceLimits, Value
 from fhir_mapping.rules.predictors.ana import high_ana

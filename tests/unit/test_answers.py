@@ -1,9 +1,9 @@
 """Whether a result says anything, and whether it says that there is no result (U1)."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from fhir_mapping.laboratory.answers import says_no_result, says_something
 from fhir_mapping.record import Coding, Component, Concept, Number, ReferenceLimits, Value

@@ -1,9 +1,9 @@
 """What an antibody result answers (E7), and the subtype that follows (E8)."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from fhir_mapping.laboratory.antibody import read_answer, read_serology
 from fhir_mapping.record import Coding, Component, Concept, Number, ReferenceLimits, Value

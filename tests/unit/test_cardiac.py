@@ -1,9 +1,9 @@
 """Cardiac involvement (C1 to C6), fact by fact."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from fhir_mapping.record import Doubt, ReferenceLimits
 from fhir_mapping.rules.predictors.cardiac import cardiac_involvement

@@ -1,11 +1,11 @@
 """High De Ritis ratio: pairs (D1), reported ratios (D2), activity (D3), choice (D4), decision (D5, D6), notes (D7)."""
 
 import random
-from dataclasses import replace
 from datetime import timedelta, timezone
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from fhir_mapping.record import Doubt, PatientRecord, ReferenceLimits
 from fhir_mapping.rules.predictors.drr import high_drr

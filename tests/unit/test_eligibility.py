@@ -1,10 +1,10 @@
 """Is this an IMNM patient? (M1, E1 to E9)"""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from fhir_mapping.record import Patient, ReferenceLimits, Value
 from fhir_mapping.rules.eligibility import eligibility

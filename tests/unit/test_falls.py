@@ -1,9 +1,9 @@
 """A fall of forced vital capacity or of the ejection fraction (X2)."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from fhir_mapping.record import Coding, Number, Value
 from fhir_mapping.rules.falls import fvc_fall, fvc_fell, lvef_fall

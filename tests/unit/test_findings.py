@@ -1,8 +1,7 @@
 """Findings: what is assembled, what is left out, and what could not be read."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from fhir_mapping.evidence import RefusedFact
 from fhir_mapping.findings import find

@@ -1,11 +1,11 @@
 """What was done and what is planned (V1 to V4), as the follow-up policy sees it."""
 
-from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import replace
 
 from fhir_mapping.record import Coding, Number, Value
 from fhir_mapping.rules.follow_up import follow_up

@@ -1,13 +1,12 @@
 """Numbers as laboratories write them (F5), and what bounds and intervals prove (D6)."""
 
 import time
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import structs
+from msgspec.structs import replace
 
 from fhir_mapping.laboratory.bounds import above, at_least, is_raised, is_within
 from fhir_mapping.laboratory.numbers import as_written, measured, number_of, read_number, readings
@@ -322,7 +321,7 @@ def test_an_interval_proves_what_all_of_it_proves(low, comparator, upto, limit, 
 )
 def test_a_limit_decides_where_all_that_are_left_agree(value, upto, highs, high, raised, within):
     ck = result("ck", value, 10)
-    amount = structs.replace(ck.amount, upto=None if upto is None else Decimal(upto))
+    amount = replace(ck.amount, upto=None if upto is None else Decimal(upto))
     limits = ReferenceLimits(
         high=None if high is None else Decimal(high), highs=tuple(Decimal(limit) for limit in highs)
     )

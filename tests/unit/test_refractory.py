@@ -1,9 +1,9 @@
 """Treatment refractory (T5 to T10), fact by fact."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from fhir_mapping.record import Doubt
 from fhir_mapping.rules.predictors.refractory import MEDICATION_SOURCES, treatment_refractory

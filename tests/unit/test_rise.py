@@ -1,10 +1,9 @@
 """Improvement, nadir and a rise after it, as far as bounds and intervals say (R2, R2b, D6)."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from msgspec import structs
+from msgspec.structs import replace
 
 from fhir_mapping.rules.rise import (
     confirmed_rise,
@@ -21,7 +20,7 @@ from tests.support.facts import record, result, tables
 
 def ck(value, days, comparator="", upto=None, **more):
     one = result("ck", value, days, comparator, **more)
-    return one if upto is None else replace(one, amount=structs.replace(one.amount, upto=Decimal(upto)))
+    return one if upto is None else replace(one, amount=replace(one.amount, upto=Decimal(upto)))
 
 
 def improved(*cks):

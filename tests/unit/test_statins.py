@@ -1,8 +1,7 @@
 """The statin row of the follow-up table (V): what warns, what is not known, and where it does not stand."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from fhir_mapping.record import Doubt, Value
 from fhir_mapping.rules.follow_up import follow_up
