@@ -1,10 +1,14 @@
 """Elements that change the meaning of a resource in a way that we do not understand (F2)."""
 
+import re
 from typing import Any
 
 from fhir_mapping.versions.untyped import untyped
 
 _NAMES = (("modifierExtension", "modifier extension"), ("implicitRules", "implicit rules"))
+
+_WRITTEN = tuple(name.encode() for name, _ in _NAMES)
+_ESCAPE = re.compile(rb"\\u")
 
 
 def not_understood(json: bytes) -> str:
@@ -13,7 +17,8 @@ def not_understood(json: bytes) -> str:
     The whole is decoded only where the bytes can hold one of the names, be it by an escape; what cannot be decoded
     then is `unreadable`.
     """
-    if b"\\u" not in json and not any(name.encode() in json for name, _ in _NAMES):
+    has_escape = b"\\" in json and _ESCAPE.search(json)
+    if not has_escape and _WRITTEN[0] not in json and _WRITTEN[1] not in json:
         return ""
     whole = untyped(json)
     if whole is None:
