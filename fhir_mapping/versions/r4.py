@@ -14,11 +14,13 @@ others. `read` takes these steps in this order, each for all entries before the 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from decimal import Decimal
-from functools import cache, partial
+from functools import partial
 from itertools import islice
+from operator import attrgetter
 from typing import Any
 
 from msgspec.structs import replace
@@ -28,7 +30,7 @@ from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import RoleWord
 from fhir_mapping.terms.words import LONGEST_TEXT
 from fhir_mapping.versions import linked as links
-from fhir_mapping.versions.neutral import Resource
+from fhir_mapping.versions.neutral import Content, Resource
 from fhir_mapping.versions.r4_asked import asked_for
 from fhir_mapping.versions.r4_content import (
     content,
@@ -41,7 +43,7 @@ from fhir_mapping.versions.r4_content import (
 from fhir_mapping.versions.r4_elements import Elements
 from fhir_mapping.versions.r4_medication import named
 from fhir_mapping.versions.r4_reading import Reading, fits, reading_of
-from fhir_mapping.versions.r4_resources import R4AnyResource, R4Medicated, R4Meta, R4Observation
+from fhir_mapping.versions.r4_resources import R4AnyResource, R4Measured, R4Medicated, R4Observation
 from fhir_mapping.versions.r4_shape import other_version
 from fhir_mapping.versions.references import References, references
 from fhir_mapping.versions.superseded import last_versions
@@ -59,8 +61,25 @@ _SAYS_WHAT_IT_IS = (
     "specialty",
     "appointmentType",
 )
+_VALUES = tuple(name for name in R4Measured.__struct_encode_fields__ if name.startswith("value"))
+_values = attrgetter(*(name for name in R4Measured.__struct_fields__ if name.startswith("value")))
 _MEDICATION = re.compile(r"Medication/[A-Za-z0-9.\-]{1,64}")
 _Read = tuple[Entry, Reading]
+
+
+class _Once:
+    """The rest of a resource, read when it is first asked for."""
+
+    __slots__ = ("_content", "_read")
+
+    def __init__(self, read_: Callable[[], Content]) -> None:
+        self._read = read_
+        self._content: Content | None = None
+
+    def __call__(self) -> Content:
+        if self._content is None:
+            self._content = self._read()
+        return self._content
 
 
 def read(gathered: Gathered) -> tuple[Resource, ...]:
@@ -68,7 +87,18 @@ def read(gathered: Gathered) -> tuple[Resource, ...]:
     every = _read_all(gathered)
     elements = _elements(gathered, every)
     linked = _linked(every, elements)
-    return _as_asked([_resource(*one, elements, linked) for one in every], gathered)
+    several = _with_several_versions(every)
+    return _as_asked([_resource(*one, elements, linked, several) for one in every], gathered)
+
+
+def _with_several_versions(every: Iterable[_Read]) -> set[tuple[str, str]]:
+    """Find the resources, by type and id, of which the last version counts (F7): of others nobody asks which it is."""
+    seen: set[tuple[str, str]] = set()
+    several: set[tuple[str, str]] = set()
+    for _, one in every:
+        name = (one.type, one.id)
+        (several if name in seen else seen).add(name)
+    return several
 
 
 def _as_asked(resources: list[Resource], gathered: Gathered) -> tuple[Resource, ...]:
@@ -129,8 +159,8 @@ def _read_all(gathered: Gathered) -> list[_Read]:
 
 def _elements(gathered: Gathered, every: Iterable[_Read]) -> Elements:
     mapping = gathered.mapping
-    names = ((entry.full_url, f"{one.type}/{one.id}") for entry, one in every)
-    known = references(gathered.base, mapping.also_known_as, names)
+    addresses = ((one.address, f"{one.type}/{one.id}") for _, one in every if one.address)
+    known = references(gathered.base, mapping.also_known_as, addresses)
     return Elements(mapping.tables.systems, mapping.time_zone, known)
 
 
@@ -141,7 +171,13 @@ def _linked(every: Iterable[_Read], elements: Elements) -> links.Linked:
     return links.Linked({resource.name: resource.json for resource in current}, elements.references)
 
 
-def _resource(entry: Entry, one: Reading, elements: Elements, linked: links.Linked) -> Resource:
+def _resource(
+    entry: Entry,
+    one: Reading,
+    elements: Elements,
+    linked: links.Linked,
+    several: AbstractSet[tuple[str, str]],
+) -> Resource:
     resource = one.resource
     if resource is None:
         return _other_resource(entry, one, elements)
@@ -150,7 +186,7 @@ def _resource(entry: Entry, one: Reading, elements: Elements, linked: links.Link
     lost = frozenset(one.lost) or _given_twice(resource)
     if found.unread:
         lost |= {"participant" if one.type == "Encounter" else "medicationReference"}
-    meta = resource.meta or R4Meta()
+    meta = resource.meta if (one.type, one.id) in several else None
     return Resource(
         type=one.type,
         id=one.id,
@@ -161,10 +197,10 @@ def _resource(entry: Entry, one: Reading, elements: Elements, linked: links.Link
             *kinds_of_contact(resource, elements, found),
             *(coding for concept in concepts for coding in concept.codings),
         ),
-        updated=_instant(meta.last_updated, elements),
-        version=_number(meta.version_id),
+        updated=_instant(meta.last_updated, elements) if meta else None,
+        version=_number(meta.version_id) if meta else None,
         readable=not (lost and lost & asked_for(resource)),
-        content=cache(partial(content, resource, elements, linked)),
+        content=_Once(partial(content, resource, elements, linked)),
         lost=lost,
         concepts=concepts,
         unsure="code" in one.lost and not _all_coded(untyped(one.lost["code"])),
@@ -185,13 +221,8 @@ def _given_twice(resource: R4AnyResource) -> frozenset[str]:
     """Name the values of an Observation or component that has several: nobody can say which of them counts."""
     if not isinstance(resource, R4Observation):
         return frozenset()
-    names = dict(zip(resource.__struct_encode_fields__, resource.__struct_fields__, strict=True))
     for part in (resource, *(resource.component or ())):
-        given = [
-            written
-            for written, name in names.items()
-            if written.startswith("value") and getattr(part, name, None) is not None
-        ]
+        given = [written for written, value in zip(_VALUES, _values(part), strict=True) if value is not None]
         if len(given) > 1:
             return frozenset(given) if part is resource else frozenset({"component"})
     return frozenset()

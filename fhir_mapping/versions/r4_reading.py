@@ -12,12 +12,12 @@ import msgspec
 
 from fhir_mapping.record import Entry
 from fhir_mapping.versions.r4_resources import R4_STRUCTS, R4AnyResource, R4Observation, R4Period
-from fhir_mapping.versions.references import id_of
+from fhir_mapping.versions.references import address_of, id_of
 from fhir_mapping.versions.salvage import salvaged
 from fhir_mapping.versions.untyped import BROKEN, how_many, untyped
 
 
-class Reading(msgspec.Struct, frozen=True):
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """What an entry holds: a typed resource, without what it `lost`, else whatever it is. Nobody changes any of it.
 
     A resource without an id is known by its `fullUrl`.
@@ -25,6 +25,7 @@ class Reading(msgspec.Struct, frozen=True):
 
     type: str
     id: str
+    address: str  # of its `fullUrl`, comparable
     values: int  # that its JSON can hold
     resource: R4AnyResource | None
     lost: Mapping[str, bytes] = {}
@@ -78,7 +79,8 @@ def _fitting(entry: Entry) -> Reading | None:
 
 def _typed(entry: Entry, resource: R4AnyResource, lost: Mapping[str, bytes]) -> Reading:
     id_ = id_of(resource.id, entry.full_url)
-    return Reading(_TYPES[type(resource)], id_, how_many(entry.json), resource, lost)
+    address = address_of(entry.full_url)
+    return Reading(_TYPES[type(resource)], id_, address, how_many(entry.json), resource, lost)
 
 
 def _read_broken(entry: Entry) -> Reading:
@@ -118,4 +120,4 @@ def _read_other(entry: Entry) -> Reading:
     type_ = other.get("resourceType")
     id_ = id_of(written if isinstance(written, str) else None, entry.full_url)
     kind = type_ if isinstance(type_, str) else "Resource"
-    return Reading(kind, id_, how_many(entry.json), None, other=other)
+    return Reading(kind, id_, address_of(entry.full_url), how_many(entry.json), None, other=other)

@@ -5,7 +5,7 @@ An element of a wrong JSON type is left out (`salvage.py`); `r4_asked.py` says w
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Raw
@@ -17,7 +17,7 @@ NOT_THERE = Raw(b"")  # unlike null
 _NUMBER_START = frozenset(b"-0123456789")
 
 
-class R4Element(Salvageable, rename="camel"):
+class R4Element(Salvageable, rename="camel", gc=False):
     """Anything in R4; an element that is null counts as left out."""
 
 
@@ -55,15 +55,14 @@ class R4Quantity(R4Element):
     """Quantity, SimpleQuantity, Age, Duration: the digits stay as written."""
 
     value: Raw = ABSENT
-    comparator: str | None = None
+    comparator: Literal["<", "<=", ">=", ">"] | None = None
     unit: str | None = None
     system: str | None = None
     code: str | None = None
 
     def __post_init__(self) -> None:
-        self.decimal()
-        if self.comparator not in {None, "<", "<=", ">=", ">"}:
-            raise ValueError("comparator is none of <, <=, >=, >")
+        if not bytes(self.value).replace(b".", b"", 1).lstrip(b"-").isdigit():
+            self.decimal()
 
     def decimal(self) -> Decimal | None:
         """Give the value; raises ValueError if it is no JSON number."""

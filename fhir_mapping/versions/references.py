@@ -42,14 +42,18 @@ class References:
 
 
 def references(base: str, also_known_as: Iterable[str], entries: Iterable[tuple[str, str]]) -> References:
-    """Index (fullUrl, `Type/id`) pairs. A fullUrl that two resources claim leads nowhere."""
-    found: dict[str, set[str]] = {}
-    for full_url, name in entries:
-        if ":" in full_url:
-            found.setdefault(comparable(full_url).partition(_VERSION)[0], set()).add(name)
-    known = {full_url: next(iter(names)) for full_url, names in found.items() if len(names) == 1}
+    """Index (address, `Type/id`) pairs. An address that two resources claim leads nowhere."""
+    known: dict[str, str] = {}
+    for address, name in entries:
+        if known.setdefault(address, name) != name:
+            known[address] = ""
     bases = {f"{comparable(own)}/" for own in (base, *also_known_as) if own}
     return References(tuple(sorted(bases, key=len, reverse=True)), known)
+
+
+def address_of(full_url: str) -> str:
+    """What references to a `fullUrl` are compared with; empty where it is no address."""
+    return comparable(full_url).partition(_VERSION)[0] if ":" in full_url else ""
 
 
 def comparable(address: str) -> str:

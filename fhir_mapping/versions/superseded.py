@@ -21,13 +21,13 @@ def last_versions(resources: Iterable[Resource]) -> tuple[tuple[Resource, ...], 
     Identical copies count once. A resource without an id has no versions. Both results are in an order that does
     not depend on that of the resources.
     """
-    copies: dict[str, dict[bytes, Resource]] = {}
+    by_name: dict[str, list[Resource]] = {}
     for resource in resources:
-        copies.setdefault(resource.name, {}).setdefault(resource.json, resource)
+        by_name.setdefault(resource.name, []).append(resource)
     current: list[Resource] = []
     superseded: list[Resource] = []
-    for name in sorted(copies):
-        versions = _distinct(copies[name])
+    for name in sorted(by_name):
+        versions = by_name[name] if len(by_name[name]) == 1 else _distinct(by_name[name])
         if not versions[0].id:
             current.extend(versions)
             continue
@@ -37,10 +37,13 @@ def last_versions(resources: Iterable[Resource]) -> tuple[tuple[Resource, ...], 
     return tuple(current), tuple(superseded)
 
 
-def _distinct(copies: dict[bytes, Resource]) -> list[Resource]:
-    if len(copies) == 1:
-        return list(copies.values())
-    by_form = {canonical(json): resource for json, resource in sorted(copies.items())}
+def _distinct(copies: Iterable[Resource]) -> list[Resource]:
+    first: dict[bytes, Resource] = {}
+    for resource in copies:
+        first.setdefault(resource.json, resource)
+    if len(first) == 1:
+        return list(first.values())
+    by_form = {canonical(json): resource for json, resource in sorted(first.items())}
     return [by_form[form] for form in sorted(by_form)]
 
 

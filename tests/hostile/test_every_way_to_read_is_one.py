@@ -11,7 +11,7 @@ import pytest
 
 from cds_service.commands.explain import caller_for, from_bytes
 from cds_service.commands.explain.format import as_json
-from cds_service.errors import UnusableInput
+from cds_service.errors import InvalidRequestError, UnusableInput
 from cds_service.fhir import bundle
 from cds_service.settings.client import Client
 from cds_service.settings.limits import Limits
@@ -67,7 +67,7 @@ def reading(text: bytes) -> object:
     """The call as it is read, or why it is refused."""
     try:
         call = body.read(text, "patient-view", LIMITS)
-    except body.InvalidRequestError as refusal:
+    except InvalidRequestError as refusal:
         return refusal.message
     return repr(call), call.token, {key: bytes(value) for key, value in call.prefetch.items()}
 
