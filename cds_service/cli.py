@@ -73,12 +73,13 @@ def serve(
     ] = False,
 ) -> None:
     """Serve CDS Hooks until stopped. SIGHUP reads the configuration anew."""
-    gc.disable()  # nothing of an import is garbage: to look for some is an eighth of the start
+    gc.disable()  # nothing of a start is garbage: to look for some would be a sixth of it
     try:
         from cds_service.web.serving import Address, run
+
+        run(config, Address(host, port, certfile, keyfile, allow_unproved_callers), workers)
     finally:
         gc.enable()
-    run(config, Address(host, port, certfile, keyfile, allow_unproved_callers), workers)
 
 
 @app.command()

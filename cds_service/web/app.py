@@ -41,6 +41,7 @@ from cds_service.web.pipeline import Call, Parts, cards_of
 from cds_service.web.store import Keeping, Store
 from fhir_mapping.rules import VERSION
 from fhir_mapping.terms import load_tables
+from fhir_mapping.versions import version
 from models.artefact import Model
 from models.registry import load_model
 
@@ -107,6 +108,7 @@ def check(
     known = callers(settings.client, tables, secret)
     for caller in known.values():
         check_suggestions(model, caller.cards)
+        version(caller.mapping.fhir_version)  # is imported here, or the first patient would wait for it
     connections = {
         client.name: connect(limits.answering_within(client.answer_seconds), transport, client)
         for client in settings.client

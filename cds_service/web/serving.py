@@ -25,7 +25,7 @@ from cds_service.web.app import Checked, build, check, open_store
 from cds_service.web.ingress.connection import IncomingConnection
 from cds_service.web.ingress.door import ACCEPTED_AT_ONCE
 from cds_service.web.ingress.event_queue import EventQueue
-from cds_service.web.ingress.forked import Lifeline, settle
+from cds_service.web.ingress.forked import Lifeline
 from cds_service.web.ingress.metrics import Metrics, metrics_served
 from cds_service.web.ingress.supervisor import Supervisor, complain
 
@@ -78,6 +78,9 @@ def run(config: Path | None, address: Address, workers: int) -> None:
 
     def reread() -> None:
         apply(configuration.read())
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
 
     def apply(checked: Checked) -> None:
         settings = checked.settings
@@ -85,9 +88,10 @@ def run(config: Path | None, address: Address, workers: int) -> None:
         serving.timeout_graceful_shutdown = math.ceil(settings.longest_answer_seconds) + _BEYOND_S
         serving.proxy_headers = bool(settings.trusted_proxies)
         serving.forwarded_allow_ips = list(settings.trusted_proxies)
-        settle()
 
     apply(checked)
+    gc.freeze()  # a collector that looks at what the workers share would copy it for each
+    gc.enable()
     lifeline = Lifeline()
     with metrics_served(checked.settings.metrics_host, checked.settings.metrics_port, lifeline):
         supervisor = Supervisor(serving, [_bound(address)], lifeline, reread)

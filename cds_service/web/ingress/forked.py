@@ -3,7 +3,6 @@
 That is safe where this one has a single thread, for another's locks would stay locked in the new process for ever.
 """
 
-import gc
 import os
 import signal
 import threading
@@ -58,10 +57,3 @@ class Forked(ForkProcess):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         self._lifeline.hang_on()
         super().run()
-
-
-def settle() -> None:
-    """Take out what is garbage before a fork, and let no collector look at the rest: it would be copied by that."""
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
