@@ -85,7 +85,7 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
                 deadline=call.begun + connection.limits.gather_seconds,
             )
         call.audit.update(token=token_use(request, gathering.fhir_requests))
-        assessment = await aside(gathering.is_large, assess, gathering.gathered, as_of, parts.model)
+        assessment = await aside(gathering.is_large, assess, gathering.record, parts.model)
         call.audit.update(audited(gathering, assessment, caller.cards))
         refusal = _refusal(gathering, assessment, caller)
         if refusal and is_shown:

@@ -155,8 +155,10 @@ def _roles_by_word(resource: neutral.Resource, content: _Doubtable, case: Case) 
 
 
 def _named(concept: Concept, kind: NamedIn, case: Case) -> frozenset[str]:
-    texts = (concept.text, *concept.displays)
-    named = frozenset(role for text in texts if text for role in case.tables.vocabulary.names(kind, text))
+    named = case.names(kind, concept.text)
+    for display in concept.displays:
+        if display != concept.text:
+            named |= case.names(kind, display)
     if not named:
         return named
     coded: frozenset[str] = (

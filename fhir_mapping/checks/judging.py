@@ -7,6 +7,7 @@ from datetime import date, datetime
 from fhir_mapping.record import Fact, MappingSettings, Moment, Patient
 from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import Analyte
+from fhir_mapping.terms.words import NamedIn
 from fhir_mapping.versions.times import clamped
 
 # The facts that a resource gives (none: it is left out without a word), or the reason why it is refused.
@@ -28,14 +29,21 @@ class Case:
     reports: Mapping[str, frozenset[str]] = field(default_factory=dict)
     analytes_of: Mapping[str, frozenset[Analyte]] = field(default_factory=dict)
     own_conditions: frozenset[str] = frozenset()
-    products: dict[bytes, str] = field(
-        default_factory=dict
-    )  # what is not understood of each, once it was asked
+    # What was asked once is remembered: what is not understood of a product, and what the words of the record name.
+    products: dict[bytes, str] = field(default_factory=dict)
+    named: dict[tuple[NamedIn, str], frozenset[str]] = field(default_factory=dict)
 
     @property
     def tables(self) -> Tables:
         """The client's tables."""
         return self.mapping.tables
+
+    def names(self, kind: NamedIn, text: str) -> frozenset[str]:
+        """Collect what a text names (U3)."""
+        known = self.named.get((kind, text))
+        if known is None:
+            known = self.named[kind, text] = self.tables.vocabulary.names(kind, text)
+        return known
 
     def time_problem(self, when: Moment | None) -> str:
         """Give the reason of F3: `undated`, `future`, or nothing."""

@@ -27,9 +27,9 @@ _ANYTHING: Mapping[str, frozenset[RoleWord]] = {  # what is a doubt by code, and
 
 
 def may_be(resource: neutral.Resource, case: Case) -> frozenset[RoleWord]:
-    """Collect the roles that a resource without a role by code may have all the same; empty: it is none of ours."""
+    """Collect what a resource without a role by code may be all the same; empty: it is none of ours."""
     table = _TABLE.get(resource.type)
-    if table is None or case.tables.words(table, resource.codings):
+    if table is None:
         return frozenset()
     if by_code := case.tables.words(table, _in_any_system(resource, table, case)):
         return by_code
@@ -37,7 +37,7 @@ def may_be(resource: neutral.Resource, case: Case) -> frozenset[RoleWord]:
     has_no_code = resource.type == "Observation" and not resource.codings
     if not (resource.unsure or (has_no_code and (resource.asked or not texts))):
         return frozenset()
-    if any(case.tables.vocabulary.names(_KINDS[resource.type], text) for text in texts):
+    if any(case.names(_KINDS[resource.type], text) for text in texts):
         return frozenset()  # its words say which it is (U3)
     found = _ANYTHING[resource.type]
     if not resource.asked:

@@ -268,9 +268,9 @@ class TestALeak:
     async def test_on_a_standard_stream_is_caught(self, stream, plant, watched, monkeypatch):
         from cds_service.web import pipeline
 
-        def talking(gathered, *more):
-            print(gathered.patient_id, file=getattr(sys, stream))
-            return assess(gathered, *more)
+        def talking(record, model):
+            print(record.patient_id, file=getattr(sys, stream))
+            return assess(record, model)
 
         monkeypatch.setattr(pipeline, "assess", talking)
         async with service_of(chart_at(plant), watched) as service:
