@@ -4,12 +4,12 @@
 facts, `checks/` judges them (rules F1 to F9), and the result is a `PatientRecord`: only facts that count.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
-from functools import cached_property
-from typing import Literal
+from functools import cached_property, wraps
+from typing import Any, Literal, TypeVar
 
 from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import Analyte, RoleWord
@@ -38,6 +38,7 @@ SourceKey = Literal[
 NEVER_OFF: frozenset[SourceKey] = frozenset({"patient", "conditions"})  # never "not offered" (F9)
 SourceState = Literal["read", "failed", "not-offered"]
 Precision = Literal["year", "month", "day", "time"]
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,6 +401,11 @@ class PatientRecord:
         return tuple(self.doubts[place] for place in places)
 
     @cached_property
+    def answers(self) -> dict[Callable[["PatientRecord"], object], Any]:
+        """What was asked of this record with `asked_once`: an answer for each question."""
+        return {}
+
+    @cached_property
     def _by_analyte(self) -> Mapping[Analyte, tuple[Result, ...]]:
         of: dict[Analyte, list[Result]] = {}
         for result in self.results:
@@ -413,3 +419,16 @@ class PatientRecord:
         for place, doubt in enumerate(self.doubts):
             places.setdefault(doubt.role, []).append(place)
         return places
+
+
+def asked_once(question: Callable[[PatientRecord], _Answer]) -> Callable[[PatientRecord], _Answer]:
+    """Answer a question about a record once: several rules ask it, and no fact of a record ever changes."""
+
+    @wraps(question)
+    def answer(record: PatientRecord) -> _Answer:
+        if question not in record.answers:
+            record.answers[question] = question(record)
+        found: _Answer = record.answers[question]
+        return found
+
+    return answer
