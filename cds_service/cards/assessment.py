@@ -65,12 +65,12 @@ class Assessment:
                 return "not-shown"
 
 
-def assess(record: PatientRecord, model: Model) -> Assessment:
+def assess(record: PatientRecord, model: Model, *, explained: bool = True) -> Assessment:
     """Map, score, advise. Pure: the same record gives the same answer, as of the moment at which it was judged.
 
-    Raises nothing that depends on the patient's data.
+    What no card says of somebody without the disease is found only where it is to be `explained`. Raises nothing that depends on the patient's data.
     """
-    findings = find(record)
+    findings = find(record, explained=explained)
     outcome = _outcome(findings, model)
     return Assessment(record.as_of, findings, outcome, _advice(findings, outcome, model), model)
 
