@@ -120,13 +120,16 @@ def judge(gathered: Gathered, as_of: datetime) -> PatientRecord:
             refused.add(Refused(one.resource.name, reason, one.roles))
         if one.problem != _OTHER_PATIENT:
             doubts += doubts_of(one.resource, reason, case)
-            facts += done_all_the_same(one.resource, reason, case)
+            facts += done_all_the_same(one.resource, reason, case) if reason else ()
     return _record(gathered, case, facts, refused, _unanswered(doubts, facts), candidates)
 
 
 def with_states(record: PatientRecord, gathered: Gathered) -> PatientRecord:
     """The record of the same entries, where no more than the states of their sources changed since (F9)."""
-    return replace(record, failed=_failed(gathered), not_offered=_not_offered(gathered))
+    failed, not_offered = _failed(gathered), _not_offered(gathered)
+    if [*failed.items()] == [*record.failed.items()] and not_offered == record.not_offered:
+        return record
+    return replace(record, failed=failed, not_offered=not_offered)
 
 
 @dataclass(frozen=True, slots=True)

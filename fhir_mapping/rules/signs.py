@@ -75,6 +75,15 @@ class Signs:
 def read_signs(record: PatientRecord, tried: Iterable[Doubt] = ()) -> Signs:
     """Read the signs of a record. `tried`: doubts by code that count as if they could be used (U4)."""
     tried = tuple(tried)
+    return _with(record, tried) if tried else _as_read(record)
+
+
+@asked_once
+def _as_read(record: PatientRecord) -> Signs:
+    return _with(record, ())
+
+
+def _with(record: PatientRecord, tried: tuple[Doubt, ...]) -> Signs:
     serology = read_serology(record)
     positive = frozenset(serology.positive) | {a for a in ANTIBODIES if any(d.role == a for d in tried)}
     eligible = sorted((d for d in record.diagnoses if d.eligible), key=lambda d: d.resource)
