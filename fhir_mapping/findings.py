@@ -13,7 +13,7 @@ from fhir_mapping.rules.predictors.ana import high_ana
 from fhir_mapping.rules.predictors.cardiac import cardiac_involvement
 from fhir_mapping.rules.predictors.drr import high_drr
 from fhir_mapping.rules.predictors.refractory import treatment_refractory
-from models.inputs import NOT_READ, State
+from models.inputs import NOT_READ, FollowUpFacts, State
 
 SOURCES: Mapping[str, tuple[SourceKey, ...]] = {  # S5: the queries that feed each predictor
     "cardiac_involvement": ("conditions", "cardiacTests"),
@@ -36,40 +36,48 @@ _MISSING_RULES: Mapping[Predictor, str] = {
 }
 
 
-def find(record: PatientRecord) -> Findings:
+def find(record: PatientRecord, *, explained: bool = True) -> Findings:
     """Assemble the findings: eligibility, four predictors, activity, follow-up facts, context, refusals.
 
-    Predictors and follow-up facts are there in every state; activity, context and the factors of Z1 in every state
-    but `none` and `unknown`. `features` are in the order of the predictors.
+    Activity, context and the factors of Z1 are there in every state but `none` and `unknown`. Predictors, follow-up
+    facts and doubts are in every state where they are to be `explained`, else in every state but `none`, of which no
+    card says more. `features` are in the order of the predictors.
     """
     who = eligibility(record)
+    today = local_day(record.as_of, record.mapping.time_zone)
+    asked = explained or who.state != "none"
+    features = _features(record, who) if asked else {}
+    suspected = who.state not in {"none", "unknown"}
+    now = activity(record) if suspected else None
+    return Findings(
+        patient_id=record.patient_id,
+        age=record.patient.age if record.patient else None,
+        sex=record.patient.sex if record.patient else "",
+        today=today,
+        eligibility=who,
+        features=dict(features.items()),
+        activity=now,
+        follow_up=follow_up(record) if asked else FollowUpFacts(record.as_of, today, {}),
+        context=context(record, who) if suspected else (),
+        srp_refractory=srp_refractory(record, who, features["treatment_refractory"].state)
+        if suspected
+        else None,
+        refused=_refused(record),
+        doubts=barring(record, who, features, now) if asked else (),
+        notes=(*_notes(who, features.values()), *_losses(record)),
+        unread=_unread(record),
+        failed=dict(record.failed.items()),
+    )
+
+
+def _features(record: PatientRecord, who: Eligibility) -> Mapping[Predictor, Feature]:
     read: dict[Predictor, Feature] = {
         "cardiac_involvement": cardiac_involvement(record, who.onset),
         "high_ana": high_ana(record),
         "treatment_refractory": treatment_refractory(record),
         "high_drr": high_drr(record),
     }
-    features = {name: _as_far_as_read(record, name, feature) for name, feature in read.items()}
-    suspected = who.state not in {"none", "unknown"}
-    now = activity(record) if suspected else None
-    refractory = features["treatment_refractory"].state
-    return Findings(
-        patient_id=record.patient_id,
-        age=record.patient.age if record.patient else None,
-        sex=record.patient.sex if record.patient else "",
-        today=local_day(record.as_of, record.mapping.time_zone),
-        eligibility=who,
-        features=dict(features.items()),
-        activity=now,
-        follow_up=follow_up(record),
-        context=context(record, who) if suspected else (),
-        srp_refractory=srp_refractory(record, who, refractory) if suspected else None,
-        refused=_refused(record),
-        doubts=barring(record, who, features, now),
-        notes=(*_notes(who, features.values()), *_losses(record)),
-        unread=_unread(record),
-        failed=dict(record.failed.items()),
-    )
+    return {name: _as_far_as_read(record, name, feature) for name, feature in read.items()}
 
 
 def _as_far_as_read(record: PatientRecord, name: Predictor, feature: Feature) -> Feature:

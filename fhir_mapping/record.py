@@ -4,11 +4,12 @@
 facts, `checks/` judges them (rules F1 to F9), and the result is a `PatientRecord`: only facts that count.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
-from typing import Literal
+from functools import cached_property, wraps
+from typing import Any, Literal, TypeVar
 
 from msgspec import Struct
 
@@ -39,6 +40,7 @@ SourceKey = Literal[
 NEVER_OFF: frozenset[SourceKey] = frozenset({"patient", "conditions"})  # never "not offered" (F9)
 SourceState = Literal["read", "failed", "not-offered"]
 Precision = Literal["year", "month", "day", "time"]
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,7 +357,7 @@ class Doubt:
     counts: bool = False  # of a Condition: it would be eligible (M1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what is asked for again and again is kept beside the fields
 class PatientRecord:
     """The facts that count, as of one moment. Order of the input never changes it: every tuple is sorted."""
 
@@ -376,7 +378,7 @@ class PatientRecord:
 
     def of(self, analyte: Analyte) -> tuple[Result, ...]:
         """All results of one analyte, earliest first."""
-        return tuple(r for r in self.results if r.analyte == analyte)
+        return self._by_analyte.get(analyte, ())
 
     def has_failed(self, source: SourceKey) -> bool:
         """Whether something could not be read (F9)."""
@@ -388,4 +390,38 @@ class PatientRecord:
 
     def doubts_in(self, *roles: str) -> tuple[Doubt, ...]:
         """Everything that is there in these roles and could not be used (U1)."""
-        return tuple(doubt for doubt in self.doubts if doubt.role in roles)
+        places = sorted(place for role in set(roles) for place in self._doubts_by_role.get(role, ()))
+        return tuple(self.doubts[place] for place in places)
+
+    @cached_property
+    def answers(self) -> dict[Callable[["PatientRecord"], object], Any]:
+        """What was asked of this record with `asked_once`: an answer for each question."""
+        return {}
+
+    @cached_property
+    def _by_analyte(self) -> Mapping[Analyte, tuple[Result, ...]]:
+        of: dict[Analyte, list[Result]] = {}
+        for result in self.results:
+            of.setdefault(result.analyte, []).append(result)
+        return {analyte: tuple(results) for analyte, results in of.items()}
+
+    @cached_property
+    def _doubts_by_role(self) -> Mapping[str, list[int]]:
+        """The places of the doubts, by role: those of several roles stay in their order."""
+        places: dict[str, list[int]] = {}
+        for place, doubt in enumerate(self.doubts):
+            places.setdefault(doubt.role, []).append(place)
+        return places
+
+
+def asked_once(question: Callable[[PatientRecord], _Answer]) -> Callable[[PatientRecord], _Answer]:
+    """Answer a question about a record once: several rules ask it, and no fact of a record ever changes."""
+
+    @wraps(question)
+    def answer(record: PatientRecord) -> _Answer:
+        if question not in record.answers:
+            record.answers[question] = question(record)
+        found: _Answer = record.answers[question]
+        return found
+
+    return answer

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from models.inputs import NOT_READ, Horizon, PartName
 
@@ -171,6 +171,10 @@ class Model:
     provenance: Mapping[str, Provenance]
     policy: Policy
     srp_factors: PublishedFactors  # Z1
+    # What `risk` computed of a pattern, which is all of a patient that it sees: of four predictors there are 81.
+    computed: dict[tuple[object, ...], Any] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def names(self) -> tuple[str, ...]:

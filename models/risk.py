@@ -5,22 +5,26 @@ a pattern without "?". Everything is computed on the scale u = log(-log S), wher
 unknown predictor makes a mixture of normals (S3). Time zero is the moment of the question (S9).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from functools import wraps
 from itertools import product
 from math import exp, expm1, fsum, log, sqrt
 from statistics import NormalDist
 from sys import float_info
-from typing import Literal
+from typing import Literal, TypeVar
 
 from models.artefact import Model, Orderable
 from models.inputs import Horizon, Predictor, State
 
+_Asked = TypeVar("_Asked", bound=str)  # a horizon or a predictor
+_Answer = TypeVar("_Answer")
 DECISION_HORIZON = Horizon(
     "2y"
 )  # bands, contributions and the next best test are about the 2-year risk (S6 to S8)
 
+_COMPUTED_AT_MOST = 4096  # answers that are kept of a model; few charts have more patterns
 _TOLERANCE = 1e-13  # of a quantile, on the u scale
 _WIDTH_DECIMALS = 9  # S8: equal widths stay equal whatever the order of summation
 
@@ -117,6 +121,23 @@ def percent(risk: float) -> str:
     return ends or f"{whole} %"
 
 
+def _of_pattern(compute: Callable[[Model, str, _Asked], _Answer]) -> Callable[[Model, str, _Asked], _Answer]:
+    """Compute once what follows from a model, a pattern and what is asked about it."""
+
+    @wraps(compute)
+    def computed(model: Model, pattern: str, asked: _Asked) -> _Answer:
+        key = (compute, pattern, asked)
+        if key in model.computed:
+            known: _Answer = model.computed[key]
+            return known
+        answer = compute(model, pattern, asked)
+        if len(model.computed) < _COMPUTED_AT_MOST:
+            model.computed[key] = answer
+        return answer
+
+    return computed
+
+
 def cell_risk(model: Model, cell: str, horizon: Horizon) -> float:
     """The risk of a cell at a horizon: 1 - exp(-H0 exp(sum of log hazard ratios)) (S1)."""
     return risk_at(_mean_u(model, cell, horizon))
@@ -143,11 +164,13 @@ def cells(model: Model, pattern: str) -> dict[str, float]:
     return {cell: probability / total for cell, probability in joint.items()}
 
 
+@_of_pattern
 def mean_risk(model: Model, pattern: str, horizon: Horizon) -> float:
     """The risk at a horizon, marginalised over the unknown predictors (S3)."""
     return fsum(weight * cell_risk(model, cell, horizon) for cell, weight in cells(model, pattern).items())
 
 
+@_of_pattern
 def estimate(model: Model, pattern: str, horizon: Horizon) -> Estimate:
     """The marginalised risk, and the 5 % and 95 % points of the mixture of the open cells' distributions (S2, S3)."""
     mixture = [
@@ -157,6 +180,7 @@ def estimate(model: Model, pattern: str, horizon: Horizon) -> Estimate:
     return Estimate(mean_risk(model, pattern, horizon), low, high)
 
 
+@_of_pattern
 def extremes(model: Model, pattern: str, horizon: Horizon) -> Extremes:
     """The lowest and the highest risk among the cells that a pattern leaves open (S3)."""
     risks = [cell_risk(model, cell, horizon) for cell in cells(model, pattern)]
@@ -207,6 +231,7 @@ def next_best_test(model: Model, pattern: str, unknown: Mapping[str, str]) -> Ne
     return NextBestTest(best, test.name, test.orders)
 
 
+@_of_pattern
 def expected_width(model: Model, pattern: str, predictor: str) -> float:
     """Highest minus lowest 2-year estimate, expected after an unknown predictor becomes known (S8)."""
     index, width = model.names.index(predictor), 0.0

@@ -1,12 +1,11 @@
-"""`assess`: one pure function from what was gathered to what we have to say. Everything that answers calls it."""
+"""`assess`: one pure function from a patient's record to what we have to say. Everything that answers calls it."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from fhir_mapping.checks import judge
 from fhir_mapping.evidence import Findings
 from fhir_mapping.findings import find
-from fhir_mapping.record import Gathered
+from fhir_mapping.record import PatientRecord
 from fhir_mapping.rules.eligibility import in_words
 from models.advice import Advice, advise, ask
 from models.inputs import Predictor
@@ -66,14 +65,14 @@ class Assessment:
                 return "not-shown"
 
 
-def assess(gathered: Gathered, as_of: datetime, model: Model) -> Assessment:
-    """Normalise, map, score, advise. Pure: the same input gives the same answer, and nothing later than `as_of` counts.
+def assess(record: PatientRecord, model: Model, *, explained: bool = True) -> Assessment:
+    """Map, score, advise. Pure: the same record gives the same answer, as of the moment at which it was judged.
 
-    `as_of` is the moment of the hook call, in UTC. Raises nothing that depends on the patient's data.
+    What no card says of somebody without the disease is found only where it is to be `explained`. Raises nothing that depends on the patient's data.
     """
-    findings = find(judge(gathered, as_of))
+    findings = find(record, explained=explained)
     outcome = _outcome(findings, model)
-    return Assessment(as_of, findings, outcome, _advice(findings, outcome, model), model)
+    return Assessment(record.as_of, findings, outcome, _advice(findings, outcome, model), model)
 
 
 def _advice(findings: Findings, outcome: Outcome, model: Model) -> Advice | None:

@@ -82,7 +82,7 @@ def _check(parts: int, settings: CardSettings) -> int:
 
 
 def _keyed(settings: CardSettings, width: int, *what: object) -> int:
-    return _bits(hmac.new(settings.secret, json.dumps(what).encode(), hashlib.sha256).digest(), width)
+    return _bits(hmac.digest(settings.secret, json.dumps(what).encode(), "sha256"), width)
 
 
 def _bits(digest: bytes, width: int) -> int:

@@ -1,4 +1,4 @@
-"""Prefetch and FHIR server → `Gathered`, in two phases.
+"""Prefetch and FHIR server → `Gathered` and the record that it makes, in two phases.
 
 The hook fires on every chart and two in 100,000 people have this disease, so what says whether this is an IMNM patient
 comes first, and only a patient for whom there may be something to say is read in full. The contract, in order:
@@ -33,8 +33,8 @@ from cds_service.fhir.network import Connection
 from cds_service.fhir.queries import BY_KEY, PHASE_1, QUERIES, Parameters, Query, search_value, supplied
 from cds_service.security.clients import Caller
 from cds_service.settings.limits import Limits
-from fhir_mapping.checks import judge
-from fhir_mapping.record import NEVER_OFF, Entry, Gathered, Source, SourceKey
+from fhir_mapping.checks import judge, with_states
+from fhir_mapping.record import NEVER_OFF, Entry, Gathered, PatientRecord, Source, SourceKey
 from fhir_mapping.rules.eligibility import BIOPSIES
 from fhir_mapping.rules.signs import Signs, read_signs, signs_in_doubt
 from fhir_mapping.versions import found_version, version
@@ -55,9 +55,10 @@ MEDICATION_KEYS = tuple(query.key for query in QUERIES if query.resource_type.st
 
 @dataclass(frozen=True, slots=True)
 class Gathering:
-    """What was gathered, and what it cost at the FHIR server."""
+    """What was gathered, the record that it was judged to be, and what it cost at the FHIR server."""
 
     gathered: Gathered
+    record: PatientRecord
     fhir_requests: int = 0
     fhir_bytes: int = 0
     warnings: int = 0  # remarks of the server inside its answers
@@ -80,9 +81,9 @@ async def gather(
     chart = Chart(connection, caller.base, token, limits, deadline) if caller.base else None
     sources = ChartSources(caller, patient_id, chart, limits)
     sources.hold(prefetch)
-    other_version = await sources.read_what_matters(as_of)
+    record, other_version = await sources.read_what_matters(as_of)
     costs = (chart.requests, chart.bytes) if chart else (0, 0)
-    return Gathering(sources.gathered(), *costs, sources.warnings, other_version, sources.is_large)
+    return Gathering(sources.gathered(), record, *costs, sources.warnings, other_version, sources.is_large)
 
 
 async def ask(chart: Chart, query: Query, patient_id: str, parameters: Parameters) -> SearchSet:
@@ -163,24 +164,25 @@ class ChartSources:
         sources = {key: self._sources.get(key) or self._partial.get(key) for key in keys}
         return self._as_gathered({key: source for key, source in sources.items() if source})
 
-    async def read_what_matters(self, as_of: datetime) -> str:
-        """Read phase 1, and phase 2 if it may matter; returns the FHIR version found where it is another one."""
+    async def read_what_matters(self, as_of: datetime) -> tuple[PatientRecord, str]:
+        """Read phase 1, and phase 2 if it may matter; returns the record, and the FHIR version found if another one."""
         await self.read(PHASE_1)
         if other := await self._aside(self._first_other_version):
             await self._take_in_up_to(BY_KEY)
             unread = Source("failed", (), self._instead(other))
             self._sources = dict.fromkeys((*PHASE_1, *self._sources), unread)
             self._partial = {}
-            return other
+            return judge(self.gathered(), as_of), other
         other = await self._ask_for_version()
-        asked, signs = await self._read_signs(as_of)
+        asked, record, signs = await self._read_signs(as_of)
         if signs.state == "none":
             self._drop_all_but(asked)
-        else:
-            await self.read(BY_KEY)
-            await self.read_medications()
+            await self._aside(self._fail_other_versions)
+            return with_states(record, self.gathered()), other
+        await self.read(BY_KEY)
+        await self.read_medications()
         await self._aside(self._fail_other_versions)
-        return other
+        return await self._aside(judge, self.gathered(), as_of), other
 
     async def read(self, keys: Iterable[SourceKey]) -> None:
         """Read the keys that are not there yet, in parallel, once prefetch was looked at.
@@ -220,7 +222,7 @@ class ChartSources:
                 self._sources[key] = Source("failed", source.entries, why)
         await self._aside(self._count_products)
 
-    async def _read_signs(self, as_of: datetime) -> tuple[tuple[SourceKey, ...], Signs]:
+    async def _read_signs(self, as_of: datetime) -> tuple[tuple[SourceKey, ...], PatientRecord, Signs]:
         """Judge what speaks for the disease, CK and a biopsy where they settle it (E2, E3); returns also what was asked."""
         asked = PHASE_1
         record = await self._aside(judge, self.gathered(asked), as_of)
@@ -228,12 +230,14 @@ class ChartSources:
         if signs.state == "none" and (signs.asks_for_ck or tried.asks_for_ck):
             asked = (*PHASE_1, "enzymes")
             await self.read(asked)
-            signs = read_signs(await self._aside(judge, self.gathered(asked), as_of))
+            record = await self._aside(judge, self.gathered(asked), as_of)
+            signs = read_signs(record)
         if signs.asks_for_biopsy:
             asked = (*asked, *BIOPSIES)
             await self.read(asked)
-            signs = read_signs(await self._aside(judge, self.gathered(asked), as_of))
-        return asked, signs
+            record = await self._aside(judge, self.gathered(asked), as_of)
+            signs = read_signs(record)
+        return asked, record, signs
 
     async def _take_in_up_to(self, keys: Collection[SourceKey]) -> None:
         """Take in prefetch in the order of the queries, up to the last of these keys."""

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from cds_service.cards.assessment import Assessment, EligibilityUnknown, assess
@@ -85,7 +86,8 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
                 deadline=call.begun + connection.limits.gather_seconds,
             )
         call.audit.update(token=token_use(request, gathering.fhir_requests))
-        assessment = await aside(gathering.is_large, assess, gathering.gathered, as_of, parts.model)
+        assessed = partial(assess, gathering.record, parts.model, explained=False)
+        assessment = await aside(gathering.is_large, assessed)
         call.audit.update(audited(gathering, assessment, caller.cards))
         refusal = _refusal(gathering, assessment, caller)
         if refusal and is_shown:

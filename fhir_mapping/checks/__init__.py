@@ -33,9 +33,10 @@ in this order, and the first reason to refuse a resource is the one that is kept
 A resource of no code of our tables is never listed as superseded either.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from fhir_mapping.checks.conditions import judge_condition
@@ -69,8 +70,10 @@ from fhir_mapping.record import (
     Planned,
     Refused,
     Result,
+    SourceKey,
     Treatment,
 )
+from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import RoleTable
 from fhir_mapping.versions import neutral, version
 from fhir_mapping.versions.superseded import last_versions
@@ -87,6 +90,7 @@ _TABLES: Mapping[str, tuple[RoleTable, ...]] = {
 _NEED_NO_CODE = frozenset(
     {"Patient", "Appointment", "Encounter"}
 )  # the last two may count without one (V3, V4)
+_OTHER_PATIENT = "other patient"
 
 
 def judge(gathered: Gathered, as_of: datetime) -> PatientRecord:
@@ -97,58 +101,85 @@ def judge(gathered: Gathered, as_of: datetime) -> PatientRecord:
     tables = gathered.mapping.tables.for_one_record()
     gathered = replace(gathered, mapping=replace(gathered.mapping, tables=tables))
     current, superseded = last_versions(version(gathered.mapping.fhir_version).read(gathered))
-    case = _case(gathered, current, as_of)
-    facts: list[tuple[neutral.Resource, Fact]] = []
+    candidates = [_candidate(resource, gathered.patient_id, tables) for resource in current]
+    case = _case(gathered, candidates, as_of)
+    facts: list[Fact] = []
     refused = {
         Refused(resource.name, "superseded", roles)
         for resource in superseded
-        if (roles := _roles(resource, case))
+        if (roles := _roles(resource, tables))
     }
     doubts: list[Doubt] = []
-    for resource in current:
-        verdict = _verdict(resource, case)
+    for one in candidates:
+        verdict = _verdict(one, case)
         reason = verdict if isinstance(verdict, str) else ""
         if not isinstance(verdict, str):
-            facts.extend((resource, fact) for fact in verdict)
+            facts += verdict
         elif reason not in ACCEPTED:
-            refused.add(Refused(resource.name, reason, _roles(resource, case)))
-        if _subject_problem(resource, case.patient_id) != "other patient":
-            doubts.extend(doubts_of(resource, reason, case))
-            facts.extend((resource, done) for done in done_all_the_same(resource, reason, case))
-    read = {fact.resource for _, fact in facts if isinstance(fact, Result)}
-    answered = (doubt for doubt in doubts if not _members_answer(doubt, read))
-    return _record(gathered, case, facts, refused, answered, current)
+            refused.add(Refused(one.resource.name, reason, one.roles))
+        if one.problem != _OTHER_PATIENT:
+            doubts += doubts_of(one.resource, reason, case)
+            facts += done_all_the_same(one.resource, reason, case) if reason else ()
+    return _record(gathered, case, facts, refused, _unanswered(doubts, facts), candidates)
+
+
+def with_states(record: PatientRecord, gathered: Gathered) -> PatientRecord:
+    """The record of the same entries, where no more than the states of their sources changed since (F9)."""
+    failed, not_offered = _failed(gathered), _not_offered(gathered)
+    if [*failed.items()] == [*record.failed.items()] and not_offered == record.not_offered:
+        return record
+    return replace(record, failed=failed, not_offered=not_offered)
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A resource that may be a fact: whose it is (F1: nothing, or the reason) and what it is by our tables (F4)."""
+
+    resource: neutral.Resource
+    problem: str
+    roles: frozenset[str]
+
+
+def _candidate(resource: neutral.Resource, patient_id: str, tables: Tables) -> _Candidate:
+    return _Candidate(resource, _subject_problem(resource, patient_id), _roles(resource, tables))
+
+
+def _unanswered(doubts: Sequence[Doubt], facts: Iterable[Fact]) -> Sequence[Doubt]:
+    """U1: a panel without a value of its own is no doubt where a member of it was read."""
+    panels = [doubt for doubt in doubts if doubt.reason == NO_VALUE]
+    if not panels:
+        return doubts
+    read = {fact.resource for fact in facts if isinstance(fact, Result)}
+    return [doubt for doubt in doubts if not _members_answer(doubt, read)]
 
 
 def _members_answer(doubt: Doubt, read: AbstractSet[str]) -> bool:
-    """U1: a panel without a value of its own is no doubt where a member of it was read."""
     return doubt.reason == NO_VALUE and doubt.result is not None and not read.isdisjoint(doubt.result.members)
 
 
-def _case(gathered: Gathered, current: Sequence[neutral.Resource], as_of: datetime) -> Case:
+def _case(gathered: Gathered, candidates: Sequence[_Candidate], as_of: datetime) -> Case:
+    of_type: defaultdict[str, list[_Candidate]] = defaultdict(list)
+    for one in candidates:
+        of_type[one.resource.type].append(one)
     patient_id = gathered.patient_id
-    patient = _patient(current, patient_id, as_of, gathered.mapping)
+    patient = _patient(of_type["Patient"], patient_id, as_of, gathered.mapping)
     case = Case(as_of, gathered.mapping, patient, patient_id)
     return replace(
         case,
-        reports=_reports(current, case),
+        reports=_reports(of_type["DiagnosticReport"], case),
         analytes_of={
-            resource.name: analytes
-            for resource in current
-            if resource.type == "Observation" and (analytes := case.tables.analytes(resource.codings))
+            one.resource.name: case.tables.analytes(one.resource.codings)
+            for one in of_type["Observation"]
+            if one.roles
         },
-        own_conditions=frozenset(
-            resource.name
-            for resource in current
-            if resource.type == "Condition" and not _subject_problem(resource, patient_id)
-        ),
+        own_conditions=frozenset(one.resource.name for one in of_type["Condition"] if not one.problem),
     )
 
 
 def _patient(
-    current: Iterable[neutral.Resource], patient_id: str, as_of: datetime, mapping: MappingSettings
+    candidates: Iterable[_Candidate], patient_id: str, as_of: datetime, mapping: MappingSettings
 ) -> Patient | None:
-    for resource in current:
+    for resource in (one.resource for one in candidates):
         if resource.name == f"Patient/{patient_id}" and resource.readable and resource.content:
             found = resource.content()
             assert isinstance(found, neutral.Person)
@@ -156,13 +187,11 @@ def _patient(
     return None
 
 
-def _reports(current: Iterable[neutral.Resource], case: Case) -> Mapping[str, frozenset[str]]:
+def _reports(candidates: Iterable[_Candidate], case: Case) -> Mapping[str, frozenset[str]]:
     """List, by Observation, this patient's reports with an accepted status, whatever their code (D1)."""
     listed: dict[str, set[str]] = {}
-    for resource in current:
-        if resource.type != "DiagnosticReport" or resource.content is None or not resource.readable:
-            continue
-        if _subject_problem(resource, case.patient_id):
+    for resource in (one.resource for one in candidates if not one.problem):
+        if resource.content is None or not resource.readable:
             continue
         found = resource.content()
         problem = not_understood(resource.json) or report_problem(resource, case)
@@ -171,20 +200,21 @@ def _reports(current: Iterable[neutral.Resource], case: Case) -> Mapping[str, fr
     return {result: frozenset(names) for result, names in listed.items()}
 
 
-def _verdict(resource: neutral.Resource, case: Case) -> Verdict:
+def _verdict(one: _Candidate, case: Case) -> Verdict:
     """Judge one resource: its facts, or the first reason why it does not count."""
-    problem = _subject_problem(resource, case.patient_id)
-    if not _is_judged(resource, case):
+    resource = one.resource
+    if not _is_judged(one, case):
         is_read = resource.readable and not may_be(resource, case)
-        return problem if problem == "other patient" else () if is_read else "unreadable"
+        return one.problem if one.problem == _OTHER_PATIENT else () if is_read else "unreadable"
     if not resource.readable:
         return "unreadable"
-    return problem or (_judged(resource, resource.content(), case) if resource.content else ())
+    return one.problem or (_judged(resource, resource.content(), case) if resource.content else ())
 
 
-def _is_judged(resource: neutral.Resource, case: Case) -> bool:
+def _is_judged(one: _Candidate, case: Case) -> bool:
     """F1: only what some rule may read: by its code, as a type that needs none, or a medicine that may be any (T1)."""
-    if resource.type in _NEED_NO_CODE or _roles(resource, case):
+    resource = one.resource
+    if one.roles or resource.type in _NEED_NO_CODE:
         return True
     if resource.type not in MEDICATIONS or resource.content is None:
         return False
@@ -201,7 +231,7 @@ def _subject_problem(resource: neutral.Resource, patient_id: str) -> str:
     own = f"Patient/{patient_id}"
     if resource.type == "Patient":
         has_no_name = not resource.id and "id" in resource.lost
-        return "" if resource.name == own or has_no_name else "other patient"
+        return "" if resource.name == own or has_no_name else _OTHER_PATIENT
     if resource.subjects is None:
         return ""
     others = [subject for subject in resource.subjects if subject not in {own, ""}]
@@ -210,7 +240,7 @@ def _subject_problem(resource: neutral.Resource, patient_id: str) -> str:
     if not others:
         return "no subject"
     is_open = all(subject.startswith("urn:") or subject.endswith(f"/{own}") for subject in others)
-    return "subject elsewhere" if is_open else "other patient"
+    return "subject elsewhere" if is_open else _OTHER_PATIENT
 
 
 def _judged(resource: neutral.Resource, content: neutral.Content, case: Case) -> Verdict:
@@ -233,45 +263,54 @@ def _judged(resource: neutral.Resource, content: neutral.Content, case: Case) ->
             return ()
 
 
-def _roles(resource: neutral.Resource, case: Case) -> frozenset[str]:
+def _roles(resource: neutral.Resource, tables: Tables) -> frozenset[str]:
     """Collect the words of our tables for what it is: its roles, of a medicine or an infusion its ingredients."""
     if resource.type in MEDICATIONS:
-        return case.tables.ingredients(resource.codings)
-    roles: frozenset[str] = roles_in(_TABLES.get(resource.type, ()), resource, case)
-    return roles | case.tables.ingredients(resource.codings) if resource.type == "Procedure" else roles
+        return tables.ingredients(resource.codings)
+    roles: frozenset[str] = roles_in(_TABLES.get(resource.type, ()), resource, tables)
+    return roles | tables.ingredients(resource.codings) if resource.type == "Procedure" else roles
 
 
 def _record(
     gathered: Gathered,
     case: Case,
-    facts: Sequence[tuple[neutral.Resource, Fact]],
+    facts: Sequence[Fact],
     refused: Iterable[Refused],
     doubts: Iterable[Doubt],
-    current: Iterable[neutral.Resource],
+    candidates: Iterable[_Candidate],
 ) -> PatientRecord:
-    results = [fact for _, fact in facts if isinstance(fact, Result)]
-    treatments = [fact for _, fact in facts if isinstance(fact, Treatment)]
-    sources = gathered.sources.items()
+    results = [fact for fact in facts if isinstance(fact, Result)]
+    treatments = [fact for fact in facts if isinstance(fact, Treatment)]
     return PatientRecord(
         as_of=case.as_of,
         mapping=case.mapping,
         patient=case.patient,
         patient_id=gathered.patient_id,
         results=tuple(sorted(distinct_results(results), key=lambda r: (r.when.last, r.when.first, r.id))),
-        diagnoses=tuple(fact for _, fact in facts if isinstance(fact, Diagnosis)),
+        diagnoses=tuple(fact for fact in facts if isinstance(fact, Diagnosis)),
         treatments=tuple(sorted(distinct_treatments(treatments), key=lambda t: (t.resource, t.ingredient))),
-        done=tuple(fact for _, fact in facts if isinstance(fact, Done)),
-        planned=tuple(fact for _, fact in facts if isinstance(fact, Planned)),
+        done=tuple(fact for fact in facts if isinstance(fact, Done)),
+        planned=tuple(fact for fact in facts if isinstance(fact, Planned)),
         refused=tuple(sorted(refused, key=lambda r: (r.resource, r.reason, sorted(r.roles)))),
         doubts=tuple(sorted(doubts, key=lambda doubt: (doubt.resource, doubt.role, doubt.by))),
-        losses=tuple(sorted(_losses(current, case))),
-        failed={key: source.detail or "failed" for key, source in sources if source.state == "failed"},
-        not_offered=frozenset(key for key, source in sources if source.state == "not-offered"),
+        losses=tuple(sorted(_losses(candidates))),
+        failed=_failed(gathered),
+        not_offered=_not_offered(gathered),
     )
 
 
-def _losses(current: Iterable[neutral.Resource], case: Case) -> Iterator[tuple[str, str]]:
+def _failed(gathered: Gathered) -> Mapping[SourceKey, str]:
+    """F9: what happened to each source that is incomplete."""
+    sources = gathered.sources.items()
+    return {key: source.detail or "failed" for key, source in sources if source.state == "failed"}
+
+
+def _not_offered(gathered: Gathered) -> frozenset[SourceKey]:
+    return frozenset(key for key, source in gathered.sources.items() if source.state == "not-offered")
+
+
+def _losses(candidates: Iterable[_Candidate]) -> Iterator[tuple[str, str]]:
     """Name what was left out of resources that count all the same (F3)."""
-    for resource in current:
-        if resource.readable and resource.lost and _roles(resource, case):
-            yield from ((resource.name, element) for element in resource.lost)
+    for one in candidates:
+        if one.resource.readable and one.resource.lost and one.roles:
+            yield from ((one.resource.name, element) for element in one.resource.lost)

@@ -4,7 +4,7 @@ A doubt is made in one place, here, for one resource in one role. Nothing is dou
 result, that nothing took place, or that it is about somebody else (`_is_settled`), whichever reason was reported first.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from fhir_mapping.checks.conditions import is_refuted, may_be_eligible
@@ -57,16 +57,22 @@ _KINDS: Mapping[str, NamedIn] = {
     **dict.fromkeys(MEDICATIONS, "medication"),
 }
 _Doubtable = neutral.Observation | neutral.Condition | neutral.Medication | neutral.Performed
+_DOUBTABLE = (neutral.Observation, neutral.Condition, neutral.Medication, neutral.Performed)
+_TYPES = frozenset({*_KINDS, "Procedure"})
 
 
-def doubts_of(resource: neutral.Resource, reason: str, case: Case) -> Iterator[Doubt]:
+def doubts_of(resource: neutral.Resource, reason: str, case: Case) -> Iterable[Doubt]:
     """Give the doubts of one resource that is not another's; `reason`: why it was refused (empty: it was not)."""
-    content = resource.content() if resource.content else None
-    if resource.type not in {*_KINDS, "Procedure"} or not isinstance(content, _Doubtable):
-        return
+    content = resource.content() if resource.content and resource.type in _TYPES else None
+    if not isinstance(content, _DOUBTABLE):
+        return ()
     by_word = _roles_by_word(resource, content, case)
-    if not (reason or by_word):
-        return
+    return _doubts(resource, content, reason, by_word, case) if reason or by_word else ()
+
+
+def _doubts(
+    resource: neutral.Resource, content: _Doubtable, reason: str, by_word: frozenset[str], case: Case
+) -> Iterator[Doubt]:
     words = _words(resource, case) if resource.type in _TABLE else frozenset()
     by_code = _roles_by_code(resource, content, reason, words, case) if reason else frozenset()
     if not (by_code or by_word) or _is_settled(resource, content, case):
@@ -142,7 +148,7 @@ def _roles_by_word(resource: neutral.Resource, content: _Doubtable, case: Case) 
     kind = _KINDS.get(resource.type)
     if kind is None:
         return frozenset()
-    named = frozenset(role for concept in resource.concepts for role in _named(concept, kind, case))
+    named = frozenset[str]().union(*[_named(concept, kind, case) for concept in resource.concepts])
     if kind == "medication":  # a class alone says nothing beside an ingredient of it, by code or by words
         return named & case.tables.by_name(named | case.tables.ingredients(resource.codings))
     if not named or not isinstance(content, neutral.Observation):
@@ -155,8 +161,10 @@ def _roles_by_word(resource: neutral.Resource, content: _Doubtable, case: Case) 
 
 
 def _named(concept: Concept, kind: NamedIn, case: Case) -> frozenset[str]:
-    texts = (concept.text, *concept.displays)
-    named = frozenset(role for text in texts if text for role in case.tables.vocabulary.names(kind, text))
+    named = case.tables.vocabulary.names(kind, concept.text)
+    for display in concept.displays:
+        if display != concept.text:
+            named |= case.tables.vocabulary.names(kind, display)
     if not named:
         return named
     coded: frozenset[str] = (
@@ -192,7 +200,7 @@ def _time(content: _Doubtable) -> Moment | None:
         case neutral.Condition():
             return content.onset
         case neutral.Medication():
-            return began(content)
+            return began(content, content.instructions)
         case _:
             return content.when
 

@@ -20,6 +20,8 @@ def distinct_results(found: Iterable[Result]) -> tuple[Result, ...]:
         same[key].append(result)
     return tuple(
         replace(first, reports=first.reports.union(*(result.reports for result in others)))
+        if others
+        else first
         for first, *others in same.values()
     )
 
@@ -35,8 +37,12 @@ def distinct_treatments(found: Iterable[Treatment]) -> tuple[Treatment, ...]:
         key = (treatment.kind, treatment.ingredient, _period_of(treatment), dosages)
         same[key].append(treatment)
     return tuple(
-        replace(of_one[0], status_reasons=tuple(dict.fromkeys(chain(*(t.status_reasons for t in of_one)))))
-        for of_one in same.values()
+        replace(
+            first, status_reasons=tuple(dict.fromkeys(chain(*(t.status_reasons for t in (first, *others)))))
+        )
+        if others
+        else first
+        for first, *others in same.values()
     )
 
 

@@ -4,6 +4,7 @@ from fhir_mapping.checks.extensions import not_understood
 from fhir_mapping.checks.judging import Case, Verdict
 from fhir_mapping.checks.statuses import status_problem
 from fhir_mapping.record import Done, Moment, Period, Planned, Treatment
+from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import RoleTable, RoleWord
 from fhir_mapping.versions import neutral
 
@@ -25,7 +26,7 @@ def judge_performed(resource: neutral.Resource, found: neutral.Performed, case: 
     reason = reason or ("conflicting codes" if len(given) > 1 else "")
     if reason or found.when is None:
         return reason
-    roles, when = roles_in(TABLES, resource, case), case.at(found.when)
+    roles, when = roles_in(TABLES, resource, case.tables), case.at(found.when)
     start = case.at(found.start) if found.start else None
     done = Done(resource.name, roles, "DiagnosticReport" if is_report else "Procedure", when, start)
     return (done, *(_infusion(resource, ingredient, start or when, when) for ingredient in given))
@@ -62,7 +63,7 @@ def judge_contact(resource: neutral.Resource, found: neutral.Contact, case: Case
     if reason or when is None:
         return reason
     specialties = case.tables.words("specialties", found.kinds)
-    roles = roles_in(("visits",), resource, case)
+    roles = case.tables.words("visits", resource.codings)
     took_place = in_progress or resource.status == "finished"
     return (
         Done(
@@ -110,9 +111,10 @@ def judge_order(resource: neutral.Resource, found: neutral.Order, case: Case) ->
     if authored and case.is_future(authored):
         return "future"
     made = case.at(authored) if authored else None
-    return (Planned(resource.name, roles_in(TABLES, resource, case), "ServiceRequest", made=made),)
+    return (Planned(resource.name, roles_in(TABLES, resource, case.tables), "ServiceRequest", made=made),)
 
 
-def roles_in(tables: tuple[RoleTable, ...], resource: neutral.Resource, case: Case) -> frozenset[RoleWord]:
+def roles_in(names: tuple[RoleTable, ...], resource: neutral.Resource, tables: Tables) -> frozenset[RoleWord]:
     """Collect the role words of a resource from several tables."""
-    return frozenset(word for table in tables for word in case.tables.words(table, resource.codings))
+    words = [tables.words(name, resource.codings) for name in names]
+    return words[0].union(*words[1:]) if words else frozenset()

@@ -28,12 +28,9 @@ class Case:
     reports: Mapping[str, frozenset[str]] = field(default_factory=dict)
     analytes_of: Mapping[str, frozenset[Analyte]] = field(default_factory=dict)
     own_conditions: frozenset[str] = frozenset()
-    products: dict[bytes, str] = field(
-        default_factory=dict
-    )  # what is not understood of each, once it was asked
-    limits: dict[Hashable, ReferenceLimits] = field(
-        default_factory=dict
-    )  # by all that they follow from, once they were found
+    # What was found once is remembered: what is not understood of a product, and limits by all that they follow from.
+    products: dict[bytes, str] = field(default_factory=dict)
+    limits: dict[Hashable, ReferenceLimits] = field(default_factory=dict)
 
     @property
     def tables(self) -> Tables:

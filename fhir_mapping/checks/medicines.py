@@ -1,6 +1,7 @@
 """Medication resources → Treatments, one per ingredient (T1, T2), with the checks of F2 to F4."""
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -28,10 +29,10 @@ def judge_medication(resource: neutral.Resource, found: neutral.Medication, case
         or (
             ""
             if instructions is None
-            else _time_problem(resource, replace(found, instructions=instructions), ingredients, case)
+            else _time_problem(resource, began(found, instructions), ingredients, case)
         )
         or ("" if ingredients or instructions is None else "unresolved")
-        or _conflict(found, case.tables)
+        or (_conflict(found, case.tables) if len(ingredients) > 1 else "")
     )
     if reason or instructions is None:
         return reason or ()
@@ -88,19 +89,18 @@ def _conflict(found: neutral.Medication, tables: Tables) -> str:
     return "conflicting codes" if any(len(words) > 1 for words in named) else ""
 
 
-def began(found: neutral.Medication) -> Moment | None:
-    """When the treatment starts (T3)."""
-    bounds = [part.bounds.start for part in found.instructions if part.bounds.start]
+def began(found: neutral.Medication, instructions: Iterable[neutral.Instruction]) -> Moment | None:
+    """When the treatment by some of its instructions starts (T3)."""
+    bounds = [part.bounds.start for part in instructions if part.bounds.start]
     effective = found.effective.start or found.effective.end
     first = min(bounds, key=lambda moment: moment.first, default=None)
     return first or found.validity.start or found.authored or effective or found.handed_over
 
 
 def _time_problem(
-    resource: neutral.Resource, found: neutral.Medication, ingredients: frozenset[str], case: Case
+    resource: neutral.Resource, start: Moment | None, ingredients: frozenset[str], case: Case
 ) -> str:
     """F3, but an active statin needs no time: the warning of the statin row asks only whether it is on the list (V)."""
-    start = began(found)
     is_statin = bool(ingredients) and all(case.tables.agent(word).klass == "statin" for word in ingredients)
     return "" if start is None and resource.status == "active" and is_statin else case.time_problem(start)
 

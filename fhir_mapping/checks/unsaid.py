@@ -27,9 +27,9 @@ _ANYTHING: Mapping[str, frozenset[RoleWord]] = {  # what is a doubt by code, and
 
 
 def may_be(resource: neutral.Resource, case: Case) -> frozenset[RoleWord]:
-    """Collect the roles that a resource without a role by code may have all the same; empty: it is none of ours."""
+    """Collect what a resource without a role by code may be all the same; empty: it is none of ours."""
     table = _TABLE.get(resource.type)
-    if table is None or case.tables.words(table, resource.codings):
+    if table is None:
         return frozenset()
     if by_code := case.tables.words(table, _in_any_system(resource, table, case)):
         return by_code

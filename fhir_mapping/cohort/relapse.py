@@ -58,8 +58,8 @@ class Course:
 def relapses(gathered: Gathered, until: datetime, record: PatientRecord | None = None) -> Course:
     """Label the relapses up to `until` (R3); `record` is the record as of then, if it is at hand already."""
     record = record or judge(gathered, until)
-    better = improvements(in_order(record), record.mapping.tables.rules)
-    improved = min((each.ck.when.last for each in better if each.answer.truth), default=None)
+    better = (each.ck.when.last for each in improvements(record) if each.answer.truth)
+    improved = min(better, default=None)
     if improved is None:
         return Course(None)
     look = cache(partial(_look, gathered))
@@ -109,12 +109,11 @@ def _moments(record: PatientRecord, improved: datetime) -> list[datetime]:
 def _look(gathered: Gathered, moment: datetime) -> Sign:
     """What was to be seen at that moment: a possible relapse by code or by CK (R2 a, b), or a rising CK."""
     record = judge(gathered, moment)
-    cks = in_order(record)
-    if confirmed_rise(record, cks).holds:
+    if confirmed_rise(record).holds:
         return "CK"
     if coded_relapses(record):
         return "coded"
-    return "rising" if rising(record, cks).holds else "quiet"
+    return "rising" if rising(record).holds else "quiet"
 
 
 def _raised(record: PatientRecord, episode: Episode) -> Iterator[Change]:

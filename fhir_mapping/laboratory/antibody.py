@@ -11,7 +11,16 @@ from fhir_mapping.laboratory.bounds import above, agreed, at_least
 from fhir_mapping.laboratory.numbers import number_of, text_of
 from fhir_mapping.laboratory.phrases import plain, sounds_weak, verdict, without_reference
 from fhir_mapping.laboratory.titres import titres_of
-from fhir_mapping.record import Coding, Component, Doubt, PatientRecord, ReferenceLimits, Result, Value
+from fhir_mapping.record import (
+    Coding,
+    Component,
+    Doubt,
+    PatientRecord,
+    ReferenceLimits,
+    Result,
+    Value,
+    asked_once,
+)
 from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import RoleWord
 from fhir_mapping.terms.words import Vocabulary, fold
@@ -165,6 +174,7 @@ class Serology:
         return (antibody, "negative") in self.latest and (antibody, "weak") not in self.latest
 
 
+@asked_once
 def read_serology(record: PatientRecord) -> Serology:
     """Every anti-SRP and anti-HMGCR result of a record, read by E7."""
     latest: dict[tuple[Antibody, LabAnswer], Result] = {}

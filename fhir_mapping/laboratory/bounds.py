@@ -72,7 +72,11 @@ def amount_of(result: Result) -> Amount:
 def _above_limit(result: Result, times: Decimal | int = 1) -> bool | None:
     """Whether a result exceeds so many times its own upper limit (F8); None: no limit, or the question is left open."""
     amount, limits = amount_of(result), result.limits
-    own = agreed(above(amount.value, amount.comparator, times * high, amount.upto) for high in limits.highs)
+    own = (
+        agreed(above(amount.value, amount.comparator, times * h, amount.upto) for h in limits.highs)
+        if limits.highs
+        else None
+    )
     if own is not None or limits.high is None:
         return own
     return above(amount.value, amount.comparator, times * limits.high, amount.upto)

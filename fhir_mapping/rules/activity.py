@@ -67,7 +67,7 @@ class _Course:
     record: PatientRecord
 
     @cached_property
-    def cks(self) -> list[Result]:
+    def cks(self) -> Sequence[Result]:
         return in_order(self.record)
 
     @cached_property
@@ -93,8 +93,7 @@ class _Course:
     @cached_property
     def rises(self) -> tuple[Rise, Rise, Rise]:
         """R2 (b), R2 (c), R2b."""
-        asked = (self.record, self.cks)
-        return confirmed_rise(*asked), steep_rise(*asked), rising(*asked)
+        return confirmed_rise(self.record), steep_rise(self.record), rising(self.record)
 
     @cached_property
     def newer(self) -> tuple[Doubt, ...]:

@@ -83,6 +83,8 @@ def _barring(record: PatientRecord, signs: Signs) -> tuple[Doubt, ...]:
     if record.patient and record.patient.dead:
         return behind
     tried = signs_in_doubt(record)
+    if not tried:
+        return behind
     alone, whole = _by_codes(signs), _tried(record, tried)
     if whole == alone:
         return behind

@@ -9,7 +9,7 @@ from decimal import Decimal
 from itertools import accumulate
 from typing import Final, NamedTuple
 
-from fhir_mapping.record import Dosage, Moment, PatientRecord, Period, Treatment, local_day
+from fhir_mapping.record import Dosage, Moment, PatientRecord, Period, Treatment, asked_once, local_day
 from fhir_mapping.terms.roles import AgentClass
 from fhir_mapping.terms.units import sane
 
@@ -73,6 +73,7 @@ class _End(NamedTuple):
     covers: datetime
 
 
+@asked_once
 def exposures(record: PatientRecord) -> tuple[Exposure, ...]:
     """Every medication resource that has begun by `as_of`, in order of time (T3)."""
     next_orders = _next_orders(record)
@@ -80,6 +81,7 @@ def exposures(record: PatientRecord) -> tuple[Exposure, ...]:
     return tuple(sorted(begun, key=lambda e: (e.start, e.end, e.treatment.resource, e.treatment.ingredient)))
 
 
+@asked_once
 def episodes(record: PatientRecord) -> tuple[Episode, ...]:
     """The episodes of every systemic agent, in order of their start (T1, T3)."""
     by_agent: defaultdict[str, list[Exposure]] = defaultdict(list)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from fhir_mapping.laboratory.bounds import amount_of, size
 from fhir_mapping.laboratory.numbers import as_written, number_of, read_number, text_of
-from fhir_mapping.record import Amount, Coding, PatientRecord, Result
+from fhir_mapping.record import Amount, Coding, PatientRecord, Result, asked_once
 from fhir_mapping.terms.units import UCUM, sane, spelled
 
 
@@ -54,6 +54,7 @@ class _Read(NamedTuple):
         return [(self.unit, code) for code in self.result.codes]
 
 
+@asked_once
 def fvc_fall(record: PatientRecord) -> Fall | None:
     """The fall of the latest forced vital capacity, if it is as large as X2 asks; volumes stay in their own unit."""
     percent = record.mapping.tables.rules.number("context.fvc_fall_percent")

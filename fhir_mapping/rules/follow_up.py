@@ -7,7 +7,7 @@ from typing import Literal
 
 from fhir_mapping.laboratory.answers import says_no_result
 from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, Serology, read_serology
-from fhir_mapping.record import Done, Moment, PatientRecord, Result, SourceKey, local_day
+from fhir_mapping.record import Done, Moment, PatientRecord, Result, SourceKey, asked_once, local_day
 from fhir_mapping.rules.context import pregnant
 from fhir_mapping.rules.falls import fvc_fell
 from fhir_mapping.rules.statins import statin_row
@@ -96,10 +96,11 @@ def _part(record: PatientRecord, test: _Test) -> Part:
     """V1: when a part was last done, be it with a result that cannot be used; V3: the orders for it."""
     done = [
         (r.when, r.resource)
-        for r in record.results
-        if r.analyte in test.results and not _says_no_result(record, r)
+        for analyte in test.results
+        for r in record.of(analyte)
+        if not _says_no_result(record, r)
     ]
-    done += [(d.when, d.resource) for d in record.done if _shows(d, test)]
+    done += [(d.when, d.resource) for d in _tests_done(record) if _shows(d, test)]
     last, evidence = _latest(done)
     return Part(
         name=test.name,
@@ -109,6 +110,12 @@ def _part(record: PatientRecord, test: _Test) -> Part:
         readable=_readable(record, test.sources),
         again=test.name == "chest-ct" and last is not None and _fell_since(record, last),
     )
+
+
+@asked_once
+def _tests_done(record: PatientRecord) -> tuple[Done, ...]:
+    """What was done and is no contact: nearly all that was done is one."""
+    return tuple(done for done in record.done if done.kind != "Encounter")
 
 
 def _says_no_result(record: PatientRecord, result: Result) -> bool:

@@ -6,7 +6,7 @@ results that leave it so.
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -22,7 +22,7 @@ from fhir_mapping.laboratory.bounds import (
     rank,
     size,
 )
-from fhir_mapping.record import PatientRecord, Result
+from fhir_mapping.record import PatientRecord, Result, asked_once
 from fhir_mapping.rules.tristate import NO, YES, Standings, Tristate, both, either, left_to
 from fhir_mapping.terms.rules import Rules
 
@@ -56,48 +56,53 @@ class Improvement:
     answer: Tristate
 
 
-def in_order(record: PatientRecord) -> list[Result]:
+@asked_once
+def in_order(record: PatientRecord) -> Sequence[Result]:
     """Every CK that has a limit, the latest last; of one time the highest last, of equal ones the lower id."""
     cks = (ck for ck in record.of("ck") if ck.amount and ck.limits.high)
     by_id = sorted(cks, key=lambda ck: ck.id, reverse=True)
-    return sorted(by_id, key=lambda ck: (ck.when.last, size(amount_of(ck))))
+    return tuple(sorted(by_id, key=lambda ck: (ck.when.last, size(amount_of(ck)))))
 
 
-def confirmed_rise(record: PatientRecord, cks: Sequence[Result]) -> Rise:
+def confirmed_rise(record: PatientRecord) -> Rise:
     """R2 (b): the latest CK of each of the two last days, both high after an improvement."""
     rules = record.mapping.tables.rules
     pair_days, recent_days = rules.days("activity.pair_days"), rules.days("activity.recent_days")
-    recent = (ck for ck in cks if record.as_of - ck.when.last <= pair_days + recent_days)
+    recent = (ck for ck in in_order(record) if record.as_of - ck.when.last <= pair_days + recent_days)
     pair = list({ck.when.day(record.mapping.time_zone): ck for ck in recent}.values())[-2:]
     if len(pair) < 2 or not _is_now(record, pair[1]):  # noqa: PLR2004
         return NO_RISE
     if pair[1].when.last - pair[0].when.last > pair_days:
         return NO_RISE
-    return _risen(pair, cks, pair[0].when.last, _Height.of(rules, "activity."))
+    return _risen(record, pair, pair[0].when.last, "activity.")
 
 
-def steep_rise(record: PatientRecord, cks: Sequence[Result]) -> Rise:
+def steep_rise(record: PatientRecord) -> Rise:
     """R2 (c): the latest CK alone, ≥ 3 × nadir and > 5 × ULN."""
-    return _latest_alone(record, cks, "activity.single_")
+    return _latest_alone(record, "activity.single_")
 
 
-def rising(record: PatientRecord, cks: Sequence[Result]) -> Rise:
+def rising(record: PatientRecord) -> Rise:
     """R2b: the latest CK alone, ≥ 1.5 × nadir and > 1.5 × ULN."""
-    return _latest_alone(record, cks, "activity.")
+    return _latest_alone(record, "activity.")
 
 
-def improvements(cks: Sequence[Result], rules: Rules) -> Iterator[Improvement]:
+@asked_once
+def improvements(record: PatientRecord) -> Sequence[Improvement]:
     """R2: results ≤ 2 × ULN or ≤ 50 % of the highest before them, where that highest is > 2 × ULN; those that may be."""
+    rules = record.mapping.tables.rules
     top = _Top(rules.number("activity.improved_times_uln"))
     part = rules.number("activity.improved_percent_of_peak") / _PER_CENT
-    for _, group in groupby(cks, key=lambda ck: ck.when.last):
+    found = []
+    for _, group in groupby(in_order(record), key=lambda ck: ck.when.last):
         together = list(group)
         for ck in together:
             answer = both(top.is_high(), either(times_uln(ck, top.times).no(), top.is_halved_by(ck, part)))
             if answer.truth is not False:
-                yield Improvement(ck, answer)
+                found.append(Improvement(ck, answer))
         for ck in together:
             top.add(ck)
+    return tuple(found)
 
 
 def lowest(cks: Iterable[Result]) -> Result | None:
@@ -127,13 +132,12 @@ def times_uln(ck: Result, times: Decimal) -> Tristate:
 class _Height:
     """How high a CK must be, against nadir and ULN."""
 
-    rules: Rules
     times_nadir: Decimal
     times_uln: Decimal
 
     @staticmethod
     def of(rules: Rules, name: str) -> "_Height":
-        return _Height(rules, rules.number(f"{name}times_nadir"), rules.number(f"{name}times_uln"))
+        return _Height(rules.number(f"{name}times_nadir"), rules.number(f"{name}times_uln"))
 
 
 class _Rival(NamedTuple):
@@ -232,21 +236,23 @@ def _must_exceed(ck: Result, times: Decimal) -> Decimal:
     return min([*own, *(times * high for high in (limits.high,) if high is not None)], default=_EVERYTHING)
 
 
-def _latest_alone(record: PatientRecord, cks: Sequence[Result], height: str) -> Rise:
+def _latest_alone(record: PatientRecord, height: str) -> Rise:
+    cks = in_order(record)
     if not cks or not _is_now(record, cks[-1]):
         return NO_RISE
-    return _risen(cks[-1:], cks, cks[-1].when.last, _Height.of(record.mapping.tables.rules, height))
+    return _risen(record, cks[-1:], cks[-1].when.last, height)
 
 
 def _is_now(record: PatientRecord, ck: Result) -> bool:
     return record.as_of - ck.when.last <= record.mapping.tables.rules.days("activity.recent_days")
 
 
-def _risen(high: Sequence[Result], cks: Sequence[Result], since: datetime, height: _Height) -> Rise:
-    """Whether all that is high is so after an improvement before it."""
-    better = list(improvements([ck for ck in cks if ck.when.last < since], height.rules))
+def _risen(record: PatientRecord, high: Sequence[Result], since: datetime, name: str) -> Rise:
+    """Whether all that is high is so after an improvement before it; `name` is where its height stands in the rules."""
+    better = [each for each in improvements(record) if each.ck.when.last < since]
     if not better:
         return NO_RISE
+    height = _Height.of(record.mapping.tables.rules, name)
     sure = [each.ck for each in better if each.answer.truth]
     nadir = lowest(sure)
     improved = either(*(each.answer for each in better))

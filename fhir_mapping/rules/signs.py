@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Literal, cast
 
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, Serology, read_answer, read_serology
 from fhir_mapping.laboratory.bounds import amount_of, is_raised, is_within, size
-from fhir_mapping.record import Diagnosis, Doubt, PatientRecord, Result
+from fhir_mapping.record import Diagnosis, Doubt, PatientRecord, Result, asked_once
 from fhir_mapping.terms.roles import RoleWord
 
 SignsState = Literal["definite", "probable", "possible", "none"]
@@ -76,11 +75,19 @@ class Signs:
 def read_signs(record: PatientRecord, tried: Iterable[Doubt] = ()) -> Signs:
     """Read the signs of a record. `tried`: doubts by code that count as if they could be used (U4)."""
     tried = tuple(tried)
+    return _with(record, tried) if tried else _as_read(record)
+
+
+@asked_once
+def _as_read(record: PatientRecord) -> Signs:
+    return _with(record, ())
+
+
+def _with(record: PatientRecord, tried: tuple[Doubt, ...]) -> Signs:
     serology = read_serology(record)
     positive = frozenset(serology.positive) | {a for a in ANTIBODIES if any(d.role == a for d in tried)}
     eligible = sorted((d for d in record.diagnoses if d.eligible), key=lambda d: d.resource)
     eligible += [_as_diagnosis(doubt) for doubt in tried if doubt.role in {"core", "broad"}]
-    times = record.mapping.tables.rules.number("eligibility.ck_times_uln")
     ck = _high_ck(record)
     beside_antibody = bool(serology.positive) and any(doubt.role == "ck" for doubt in tried)
     return Signs(
@@ -91,13 +98,14 @@ def read_signs(record: PatientRecord, tried: Iterable[Doubt] = ()) -> Signs:
         serology=serology,
         ck=ck,
         high_ck=ck is not None or beside_antibody,
-        recent_high_ck=any(is_raised(r, times) for r in _recent_cks(record)),
+        recent_high_ck=_is_recently_high(record),
         biopsy=_has_biopsy(record),
         spoken_against=positive == frozenset(serology.positive) and _is_spoken_against(record, serology),
         named=tuple(d for d in record.doubts_in("core") if d.by == "word" and d.counts),
     )
 
 
+@asked_once
 def signs_in_doubt(record: PatientRecord) -> tuple[Doubt, ...]:
     """The doubts that U4 tries: core, broad and antibodies by code; CK, a bound that leaves it open among them."""
     times = record.mapping.tables.rules.number("eligibility.ck_times_uln")
@@ -133,6 +141,7 @@ def _as_diagnosis(doubt: Doubt) -> Diagnosis:
     )
 
 
+@asked_once
 def _high_ck(record: PatientRecord) -> Result | None:
     """The highest CK that certainly exceeds 5 × its own limit; of equal ones the earliest, then the lower id."""
     times = record.mapping.tables.rules.number("eligibility.ck_times_uln")
@@ -142,11 +151,14 @@ def _high_ck(record: PatientRecord) -> Result | None:
     return max(high, key=lambda ck: size(amount_of(ck)), default=None)
 
 
-def _recent_cks(record: PatientRecord) -> tuple[Result, ...]:
-    within: timedelta = record.mapping.tables.rules.days("eligibility.recent_ck_days")
-    return tuple(ck for ck in record.of("ck") if record.as_of - ck.when.last <= within)
+@asked_once
+def _is_recently_high(record: PatientRecord) -> bool:
+    rules = record.mapping.tables.rules
+    times, within = rules.number("eligibility.ck_times_uln"), rules.days("eligibility.recent_ck_days")
+    return any(record.as_of - ck.when.last <= within and is_raised(ck, times) for ck in record.of("ck"))
 
 
+@asked_once
 def _has_biopsy(record: PatientRecord) -> bool | None:
     if not record.mapping.tables.codes("procedures", _BIOPSY):
         return None

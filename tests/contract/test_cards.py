@@ -16,6 +16,7 @@ from cds_service.commands.chart_file import read_bundle
 from cds_service.commands.explain import caller_for, from_bytes
 from cds_service.demo.patients import chart
 from cds_service.settings.client import Client
+from fhir_mapping.checks import judge
 from fhir_mapping.record import Source
 from models.registry import default_folder, load_model
 from tests.golden.charts import AS_OF, NAMES
@@ -177,7 +178,7 @@ def unread(*keys):
     record = read_bundle(json.dumps(chart("high-overdue")).encode(), CALLER.mapping)
     sources = {**record.sources, **{key: Source("failed", (), "timed out") for key in keys}}
     (card,) = render(
-        assess(replace(record, sources=sources), AS_OF, load_model(default_folder())), CardSettings()
+        assess(judge(replace(record, sources=sources), AS_OF), load_model(default_folder())), CardSettings()
     )
     return card
 

@@ -16,6 +16,7 @@ from cds_service.cards.orders import check_suggestions, label
 from cds_service.cards.render import render
 from cds_service.demo.patients import chart
 from cds_service.settings.client import Client
+from fhir_mapping.checks import judge
 from models.artefact import ModelError
 from models.inputs import FOLLOW_UP_PARTS
 from models.registry import default_folder, load_model
@@ -38,7 +39,9 @@ REST_DONE = f"{NOTHING_DONE}; done visit troponin-ecg echo lung-function @-1d"
 
 def card_of(record, **chosen):
     """The one card of a record of the specification's language."""
-    (card,) = render(assess(gathered_from(read(record)), AS_OF, packaged_model()), CardSettings(**chosen))
+    (card,) = render(
+        assess(judge(gathered_from(read(record)), AS_OF), packaged_model()), CardSettings(**chosen)
+    )
     return card
 
 
@@ -181,7 +184,7 @@ def test_an_order_gives_the_diagnosis_as_its_reason_but_no_code_where_it_is_only
 def test_a_condition_whose_id_is_none_is_not_referred_to(wrong):
     record = read(NOTHING_DONE)
     next(r for r in record.resources if r["resourceType"] == "Condition")["id"] = wrong
-    (card,) = render(assess(gathered_from(record), AS_OF, packaged_model()), CardSettings())
+    (card,) = render(assess(judge(gathered_from(record), AS_OF), packaged_model()), CardSettings())
     assert all("reasonReference" not in order for order in resources_of(card["suggestions"]))
 
 

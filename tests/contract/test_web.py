@@ -129,7 +129,7 @@ class TestTheHookCall:
             is_outcome(await service.http.post("/cds-services/other", json=call_body()), 404, "not-found")
 
     async def test_that_crashes_is_500_without_a_word_of_what_happened(self, monkeypatch):
-        def broken(*_: object) -> None:
+        def broken(*_: object, **__: object) -> None:
             raise RuntimeError("Eve Example, born 1970")
 
         monkeypatch.setattr("cds_service.web.pipeline.assess", broken)

@@ -217,8 +217,8 @@ async def test_no_path_header_or_method_comes_back(watched):
 
 
 async def test_a_crash_says_where_and_not_what(plant, watched, monkeypatch):
-    def broken(gathered: object, *_: object) -> None:
-        raise RuntimeError(repr(gathered))
+    def broken(record: object, *_: object, **__: object) -> None:
+        raise RuntimeError(repr(record))
 
     monkeypatch.setattr("cds_service.web.pipeline.assess", broken)
     async with service_of(chart_at(plant), watched) as service:
@@ -268,9 +268,9 @@ class TestALeak:
     async def test_on_a_standard_stream_is_caught(self, stream, plant, watched, monkeypatch):
         from cds_service.web import pipeline
 
-        def talking(gathered, *more):
-            print(gathered.patient_id, file=getattr(sys, stream))
-            return assess(gathered, *more)
+        def talking(record, model, **more):
+            print(record.patient_id, file=getattr(sys, stream))
+            return assess(record, model, **more)
 
         monkeypatch.setattr(pipeline, "assess", talking)
         async with service_of(chart_at(plant), watched) as service:

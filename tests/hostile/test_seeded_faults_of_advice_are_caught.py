@@ -158,11 +158,7 @@ def statin_by_words_silent(patch):
 
 @fault("an undated statin is lost")
 def undated_statin_lost(patch):
-    patch.setattr(
-        medicines,
-        "_time_problem",
-        lambda _resource, found, _roles, case: case.time_problem(medicines.began(found)),
-    )
+    patch.setattr(medicines, "_time_problem", lambda _resource, start, _roles, case: case.time_problem(start))
 
 
 @fault("a chest CT is suggested in pregnancy")

@@ -108,9 +108,10 @@ def opened(chart: Chart, keys: dict[str, list[str]]) -> Seen:
         CALLER, "p1", "", prefetch, as_of=AS_OF, connection=None, limits=Limits(), deadline=math.inf
     )
     with closing(asyncio.new_event_loop()) as loop:
-        gathered = loop.run_until_complete(gathering).gathered
-    whole = all(source.state == "read" for source in gathered.sources.values())
-    return seen(assessment.assess(gathered, AS_OF, model()), whole=whole and "ana" in gathered.sources)
+        gathered = loop.run_until_complete(gathering)
+    sources = gathered.gathered.sources
+    whole = all(source.state == "read" for source in sources.values())
+    return seen(assessment.assess(gathered.record, model()), whole=whole and "ana" in sources)
 
 
 def bundle_of(resources: list[dict]) -> dict:
@@ -435,7 +436,7 @@ def older_taken_for_newer(patch):
         record = judge(gathered, as_of)
         return replace(record, doubts=tuple(replace(doubt, when=as_of) for doubt in record.doubts))
 
-    patch.setattr(assessment, "judge", judged)
+    patch.setattr(gather, "judge", judged)
 
 
 @pytest.mark.parametrize("sentence", FAULTS)

@@ -13,6 +13,7 @@ import pytest
 from cds_service.cards.assessment import Assessment, assess
 from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.render import render
+from fhir_mapping.checks import judge
 from models.registry import default_folder, load_model
 from tests.support.charts import AS_OF
 from tests.support.heavy_charts import SHAPES, gathered, whole
@@ -41,7 +42,7 @@ def size_of(shape: str) -> int:
 
 def answered(shape: str, n: int) -> Callable[[], Assessment]:
     given = gathered(whole(shape, n), TABLES)
-    return lambda: assess(given, AS_OF, MODEL)
+    return lambda: assess(judge(given, AS_OF), MODEL)
 
 
 def calls(work: Callable[[], object]) -> int:

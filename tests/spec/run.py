@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from cds_service.cards.assessment import assess
 from cds_service.cards.card_settings import CardSettings
 from cds_service.commands.explain.format import as_json
+from fhir_mapping.checks import judge
 from fhir_mapping.cohort.relapse import relapses
 from fhir_mapping.record import Entry, Gathered, MappingSettings, Source
 from fhir_mapping.terms import CodeRow, Tables, load_tables
@@ -72,7 +73,7 @@ def answer(record: Record, tables: Tables | None = None, model: Model | None = N
     """What `explain --json` says of this record; other tables or another model may be put in their place."""
     gathered = gathered_from(record, tables)
     cards = CardSettings(**{key: record.settings[key] for key in _OF_CARDS & record.settings.keys()})
-    said = as_json(assess(gathered, AS_OF, model or packaged_model()), cards)
+    said = as_json(assess(judge(gathered, AS_OF), model or packaged_model()), cards)
     if tables is None and model is None:
         seen = Seen()
         seen.read(gathered)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from random import Random
 
 from cds_service.cards.assessment import Assessment, assess
+from fhir_mapping.checks import judge
 from fhir_mapping.record import Gathered
 
 from . import record_care as care
@@ -58,7 +59,7 @@ def imnm_charts(seed: int, count: int) -> Iterator[tuple[Record, Assessment]]:
 def assessed(record: Record) -> Assessment:
     """What the product finds in a record."""
     given: Gathered = gathered(record)
-    return assess(given, moment(record), packaged()[1])
+    return assess(judge(given, moment(record)), packaged()[1])
 
 
 def moment(record: Record):

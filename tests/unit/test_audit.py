@@ -19,6 +19,7 @@ from cds_service.demo.patients import chart
 from cds_service.events import Event
 from cds_service.fhir.gather import Gathering
 from cds_service.web.audit import audited, crash, shown
+from fhir_mapping.checks import judge
 from fhir_mapping.evidence import Barring
 from fhir_mapping.record import Doubt, Gathered, Source
 from models.registry import default_folder, load_model
@@ -50,7 +51,7 @@ def gathered(name: str, failed: tuple[str, ...] = (), **patient: object) -> Gath
 
 def assessed(name: str, failed: tuple[str, ...] = (), days: int = 0, **patient: object) -> Assessment:
     """The assessment of a sample patient, this many days after the day for which the chart was written."""
-    return assess(gathered(name, failed, **patient), AS_OF + timedelta(days=days), MODEL)
+    return assess(judge(gathered(name, failed, **patient), AS_OF + timedelta(days=days)), MODEL)
 
 
 def in_band(name: str, band: str) -> Assessment:
@@ -136,7 +137,8 @@ def test_there_is_nothing_to_say_exactly_where_no_card_is_rendered(name):
 def test_the_event_says_what_was_found_and_what_it_cost():
     record = gathered("high-overdue", ("reports",))
     record = replace(record, sources={**record.sources, "orders": Source("not-offered", (), "not offered")})
-    said = audited(Gathering(record, 7, 9000, 2), assess(record, AS_OF, MODEL))
+    judged = judge(record, AS_OF)
+    said = audited(Gathering(record, judged, 7, 9000, 2), assess(judged, MODEL))
     assert said == {
         "outcome": "scored",
         "eligibility": "definite",
@@ -155,7 +157,8 @@ def test_the_event_says_what_was_found_and_what_it_cost():
 
 def test_a_patient_who_is_not_scored_has_no_band():
     record = gathered("plain")
-    assert audited(Gathering(record), assess(record, AS_OF, MODEL))["band"] == "none"
+    judged = judge(record, AS_OF)
+    assert audited(Gathering(record, judged), assess(judged, MODEL))["band"] == "none"
 
 
 def test_the_event_names_the_card_that_feedback_will_name():

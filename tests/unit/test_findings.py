@@ -50,6 +50,14 @@ def test_activity_context_and_factors_are_left_out_only_where_there_is_no_sign_o
         assert found.srp_refractory is not None
 
 
+def test_of_a_patient_without_the_disease_a_card_asks_for_neither_predictors_nor_follow_up():
+    facts = ILD, ANTIBODY, result("ck", 900, 9)
+    none, whole = (find(record(*facts), explained=explained) for explained in (False, True))
+    assert (none.features, none.follow_up.items, none.doubts) == ({}, {}, ())
+    assert (none.eligibility, none.refused, none.today) == (whole.eligibility, whole.refused, whole.today)
+    assert find(record(CORE, *facts), explained=False) == find(record(CORE, *facts))
+
+
 def test_the_follow_up_knows_the_subtype():
     assert "lung-function" in find(record(CORE, ANTIBODY)).follow_up.items
     assert "lung-function" not in find(record(CORE)).follow_up.items

@@ -15,7 +15,7 @@ from fhir_mapping.rules.rise import (
     steep_rise,
     times_uln,
 )
-from tests.support.facts import record, result, tables
+from tests.support.facts import record, result
 
 
 def ck(value, days, comparator="", upto=None, **more):
@@ -25,8 +25,7 @@ def ck(value, days, comparator="", upto=None, **more):
 
 def improved(*cks):
     """What is an improvement, by its value: certainly (True) or perhaps (None)."""
-    ordered = in_order(record(*cks))
-    return [(int(one.ck.amount.value), one.answer.truth) for one in improvements(ordered, tables().rules)]
+    return [(int(one.ck.amount.value), one.answer.truth) for one in improvements(record(*cks))]
 
 
 @pytest.mark.parametrize(
@@ -64,8 +63,7 @@ def test_an_improvement_is_low_or_half_of_a_highest_that_was_high(cks, expected)
 
 
 def test_what_leaves_an_improvement_open_is_named():
-    cks = in_order(record(ck(900, 20, "<"), ck(100, 10)))
-    (found,) = improvements(cks, tables().rules)
+    (found,) = improvements(record(ck(900, 20, "<"), ck(100, 10)))
     assert [one.resource for one in found.answer.open_by] == ["Observation/ck-20"]
 
 
@@ -130,13 +128,12 @@ HIGH, LOW = ck(4000, 900), ck(200, 500)
 )
 def test_a_rise_of_the_latest_alone(latest, by_one, steeply):
     kept = record(HIGH, LOW, *latest)
-    cks = in_order(kept)
-    assert (rising(kept, cks).answer.truth, steep_rise(kept, cks).answer.truth) == (by_one, steeply)
+    assert (rising(kept).answer.truth, steep_rise(kept).answer.truth) == (by_one, steeply)
 
 
 def test_a_rise_names_what_is_high_and_the_nadir():
     kept = record(HIGH, LOW, ck(500, 40), ck(700, 10))
-    found = confirmed_rise(kept, in_order(kept))
+    found = confirmed_rise(kept)
     assert [one.resource for one in found.high] == ["Observation/ck-40", "Observation/ck-10"]
     assert found.holds
     assert found.nadir is not None
@@ -159,9 +156,8 @@ def test_a_rise_names_what_is_high_and_the_nadir():
 )
 def test_a_nadir_that_is_a_bound(nadir, truth):
     kept = record(HIGH, nadir, ck(301, 10))
-    assert rising(kept, in_order(kept)).answer.truth is truth
+    assert rising(kept).answer.truth is truth
 
 
 def test_without_a_result_there_is_no_rise():
-    kept = record()
-    assert not any(asked(kept, []).holds for asked in (confirmed_rise, steep_rise, rising))
+    assert not any(asked(record()).holds for asked in (confirmed_rise, steep_rise, rising))

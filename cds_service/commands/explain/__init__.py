@@ -19,6 +19,7 @@ from cds_service.security.clients import Caller, callers
 from cds_service.settings.client import Client
 from cds_service.settings.limits import Limits
 from cds_service.settings.service import load_settings
+from fhir_mapping.checks import judge
 from fhir_mapping.record import Source
 from fhir_mapping.terms import load_tables
 from fhir_mapping.versions import MODULES, is_read
@@ -89,7 +90,7 @@ def from_bytes(data: bytes, caller: Caller, as_of: datetime, model: Model | None
     gathered = read_bundle(data, caller.mapping)
     absent = {key: Source("not-offered") for key in caller.not_offered}
     gathered = replace(gathered, sources={**gathered.sources, **absent})
-    return assess(gathered, as_of, model or load_model(default_folder()))
+    return assess(judge(gathered, as_of), model or load_model(default_folder()))
 
 
 def from_server(
@@ -109,4 +110,4 @@ async def _from_server(patient_id: str, caller: Caller, as_of: datetime, model: 
         gathering = await gather(
             caller, patient_id, "", {}, as_of=as_of, connection=connection, limits=limits, deadline=deadline
         )
-    return assess(gathering.gathered, as_of, model)
+    return assess(gathering.record, model)

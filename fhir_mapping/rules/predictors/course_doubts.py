@@ -6,7 +6,7 @@ from datetime import datetime
 
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.laboratory.bounds import above, amount_of
-from fhir_mapping.record import Doubt, PatientRecord, Result
+from fhir_mapping.record import Doubt, PatientRecord, Result, asked_once
 from fhir_mapping.rules.exposures import NO_AGENTS
 from fhir_mapping.rules.predictors.course import TreatmentCourse, second_agents, years_of_glucocorticoid
 
@@ -24,6 +24,7 @@ def why_doubted(course: TreatmentCourse) -> tuple[str, tuple[Doubt, ...]]:
     return reason, tuple(dict.fromkeys((*newer, *agents, *older)))
 
 
+@asked_once
 def newer_ck_doubts(record: PatientRecord) -> tuple[Doubt, ...]:
     """Doubts in CK later than the latest CK that was read."""
     newest = max((ck.when.last for ck in record.of("ck")), default=None)

@@ -101,7 +101,11 @@ class _Places:
 
     def at(self, key: Hashable, when: datetime) -> _Place:
         """The place of that time under that key."""
-        return self._places[key].setdefault(when, _Place(when))
+        there = self._places[key]
+        place = there.get(when)
+        if place is None:
+            place = there[when] = _Place(when)
+        return place
 
     def arrange(self) -> None:
         """Put the places of each key in order, once all results are there."""

@@ -72,10 +72,13 @@ def _place_reported(
 ) -> tuple[dict[int, list[Result]], list[Result]]:
     """Reported ratios beside each kept pair, by its number, and those alone; beside a refused pair: neither (D2)."""
     rules = record.mapping.tables.rules
-    near_kept, near_refused = _pairs_by_place(kept, rules), _pairs_by_place(refused, rules)
     beside: defaultdict[int, list[Result]] = defaultdict(list)
     alone: list[Result] = []
-    for result in (*record.of("ast-alt-ratio"), *record.of("alt-ast-ratio")):
+    reported = (*record.of("ast-alt-ratio"), *record.of("alt-ast-ratio"))
+    if not reported:
+        return beside, alone
+    near_kept, near_refused = _pairs_by_place(kept, rules), _pairs_by_place(refused, rules)
+    for result in reported:
         number = near_kept.of(result)
         if result.amount is None or result.amount.value <= 0:
             continue
@@ -138,8 +141,10 @@ def _differs(reported: Ratio, computed: Ratio, rules: Rules) -> bool:
     return difference * _PER_CENT > Fraction(rules.number("high_drr.direct_differs_percent")) * computed.exact
 
 
-def _reported(record: PatientRecord, alone: Iterable[Result]) -> list[Ratio]:
+def _reported(record: PatientRecord, alone: Sequence[Result]) -> list[Ratio]:
     """Reported ratios without a full pair: active if an enzyme beside them is raised (D2)."""
+    if not alone:
+        return []
     rules = record.mapping.tables.rules
     enzymes = [result for result in (*record.of("ast"), *record.of("alt")) if result.amount]
     raised = _enzymes_by_place(filter(is_raised, enzymes), rules)
