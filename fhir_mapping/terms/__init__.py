@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from fhir_mapping.terms.codes import CodeRow, CodeTable, analyte_in, words_in
 from fhir_mapping.terms.roles import (
@@ -92,12 +92,15 @@ class Agent:
 
 
 class _Meaning(NamedTuple):
-    """What codings mean in one table; `codings` are those that mean something there."""
+    """What codings mean in one table; `codings` are those of them that mean something there."""
 
-    codings: frozenset[Coded]
+    codings: frozenset[Any] = frozenset()
     words: frozenset[RoleWord] = frozenset()
     analytes: frozenset[Analyte] = frozenset()
     ingredients: frozenset[str] = frozenset()
+
+
+_NOTHING = _Meaning()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +132,7 @@ class Tables:
 
     def ours(self, table: RoleTable, codings: tuple[AnyCoded, ...]) -> frozenset[AnyCoded]:
         """Keep the codings that match a row of the table (F4)."""
-        known = self._meaning(table, codings).codings
-        return frozenset([coding for coding in codings if coding in known])
+        return self._meaning(table, codings).codings
 
     def means(self, table: RoleTable, codings: Iterable[Coded], word: RoleWord) -> bool:
         """Say whether any of the codings has this role word in the table (F4)."""
@@ -189,6 +191,8 @@ class Tables:
     def _looked_up(self, table: CodeTableName, codings: tuple[Coded, ...]) -> _Meaning:
         rows_of = self.tables[table].rows_of
         found = {coding: rows for coding in codings if (rows := rows_of(coding.system, coding.code))}
+        if not found:
+            return _NOTHING
         roles = {row.role for rows in found.values() for row in rows}
         if table == "medications":
             return _Meaning(frozenset(found), ingredients=self.by_name(roles))
