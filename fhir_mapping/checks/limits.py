@@ -1,4 +1,14 @@
-"""The limits that a result is compared with (F8)."""
+"""The limits that a result is compared with (F8).
+
+In: the reference ranges beside a value. Out: the lower and the upper limit for this patient, in this order:
+
+1. Leave out the ranges of another type, of another sex or group, and of another age.
+2. Write the bounds of the others in the unit of the result; one in a unit that does not fit, or that no plausible value
+   reaches, is none.
+3. For each limit take the most specific of them; of several the one that says normal or negative, else all.
+4. Of an antibody the titled bands decide before any limit (`laboratory.bands`).
+5. Without an upper limit take ours, where there is one.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -43,8 +53,11 @@ def limits_of(
     number = number_of(value, case.tables)
     if not role.dimension or any(part.has_age for part in ranges):
         return _found(ranges, number, role, when, case)
-    unit = number or NO_UNIT
-    asked = role.word, unit.unit, unit.unit_code, unit.unit_system, ranges
+    beside = number or NO_UNIT
+    unit = beside.unit, beside.unit_code, beside.unit_system
+    # Beside the ranges, for 200 is 200.0, and is not shown so
+    digits = tuple([str(end.value) for part in ranges for end in (part.low, part.high) if end])
+    asked = role.word, unit, ranges, digits
     if (limits := case.limits.get(asked)) is None:
         limits = case.limits[asked] = _found(ranges, number, role, when, case)
     return limits

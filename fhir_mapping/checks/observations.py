@@ -37,23 +37,19 @@ def judge_observation(resource: neutral.Resource, found: neutral.Observation, ca
         or status_problem("Observation", resource.status, accept_unknown=case.mapping.accept_unknown_status)
         or case.time_problem(found.when)
     )
-    analytes = case.tables.analytes(resource.codings)
+    tables = case.tables
+    analytes = tables.analytes(resource.codings)
     if reason or found.when is None or len(analytes) > 1:
         return reason or "conflicting codes"
     (analyte,) = analytes
     if analyte in _IN_FULL and _is_cut(found):
         return "unreadable"
-    role = case.tables.roles[analyte]
-    amount, problem = _amount(found.own.value, role, case.tables)
-    reason = (
-        _absent(found, role)
-        or problem
-        or ("implausible" if _implausible_titre(resource, found, role, case.tables) else "")
-    )
-    if reason:
+    role = tables.roles[analyte]
+    amount, problem = _amount(found.own.value, role, tables)
+    if reason := _absent(found, role) or problem or _titre_problem(resource, found, role, tables):
         return reason
     result = _result(resource, found, found.when, analyte, amount, case)
-    return _limit_problem(result) or _value_problem(result, case.tables) or (result,)
+    return _limit_problem(result) or _value_problem(result, tables) or (result,)
 
 
 def is_of_another(found: neutral.Observation, case: Case) -> bool:
@@ -145,11 +141,10 @@ def _value_problem(result: Result, tables: Tables) -> str:
     return (result.analyte != "ana" and why_unanswered(result, tables)) or NO_VALUE
 
 
-def _implausible_titre(
-    resource: neutral.Resource, found: neutral.Observation, role: Role, tables: Tables
-) -> bool:
+def _titre_problem(resource: neutral.Resource, found: neutral.Observation, role: Role, tables: Tables) -> str:
+    """F5: a titre that none can have."""
     if role.dimension or not role.plausible:
-        return False
+        return ""
     low, high = plausible_range(role, tables)
     by_code = tables.means("observations", resource.codings, "titre")
     parts = [(found.own.value, by_code)]
@@ -161,7 +156,8 @@ def _implausible_titre(
         for value, is_titre in parts
         for titre in written_titres(value, tables.vocabulary, "ana", titre_code=is_titre)
     ]
-    return any(not low <= end <= high for titre in titres for end in (titre.reciprocal, titre.upto or low))
+    ends = (end for titre in titres for end in (titre.reciprocal, titre.upto or low))
+    return "" if all(low <= end <= high for end in ends) else "implausible"
 
 
 def _result(
@@ -172,10 +168,11 @@ def _result(
     amount: Amount | None,
     case: Case,
 ) -> Result:
-    role, codings = case.tables.roles[analyte], resource.codings
+    name, role = resource.name, case.tables.roles[analyte]
+    meaning = case.tables.meaning("observations", resource.codings)
     return Result(
-        resource=resource.name,
-        roles=case.tables.words("observations", codings),
+        resource=name,
+        roles=meaning.words,
         analyte=analyte,
         when=case.at(when),
         value=found.own.value,
@@ -185,9 +182,9 @@ def _result(
         interpretation_text=found.own.interpretation_text,
         components=tuple([_component(part, role, when, case) for part in found.components]),
         members=tuple(sorted(set(found.members))),
-        specimen=f"{resource.name}{found.specimen}" if found.specimen.startswith("#") else found.specimen,
-        reports=case.reports.get(resource.name, frozenset()),
-        codes=case.tables.ours("observations", codings),
+        specimen=f"{name}{found.specimen}" if found.specimen.startswith("#") else found.specimen,
+        reports=case.reports.get(name, frozenset()),
+        codes=meaning.codings,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol
 
 from fhir_mapping.terms.codes import CodeRow, CodeTable, analyte_in, words_in
 from fhir_mapping.terms.roles import (
@@ -60,9 +60,6 @@ class Coded(Protocol):
         """The code."""
 
 
-AnyCoded = TypeVar("AnyCoded", bound=Coded)
-
-
 @dataclass(frozen=True, slots=True)
 class Role:
     """A role word: the tables it may stand in, the value its results need, and its plausible range (F5).
@@ -91,13 +88,16 @@ class Agent:
     prednisone_mg: Decimal | None
 
 
-class _Meaning(NamedTuple):
-    """What codings mean in one table; `codings` are those that mean something there."""
+class Meaning(NamedTuple):
+    """What codings mean in one table; `codings` are those of them that mean something there."""
 
-    codings: frozenset[Coded]
+    codings: frozenset[Any] = frozenset()
     words: frozenset[RoleWord] = frozenset()
     analytes: frozenset[Analyte] = frozenset()
     ingredients: frozenset[str] = frozenset()
+
+
+_NOTHING = Meaning()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class Tables:
     statuses: Statuses
     vocabulary: Vocabulary
     # What the codings of one record mean
-    read: dict[tuple[CodeTableName, tuple[Coded, ...]], _Meaning] | None = field(default=None, compare=False)
+    read: dict[tuple[CodeTableName, tuple[Coded, ...]], Meaning] | None = field(default=None, compare=False)
 
     def for_one_record(self) -> "Tables":
         """The same tables with a memory of their own: what rules ask again and again is looked up once a record."""
@@ -123,14 +123,18 @@ class Tables:
         """Give the canonical address of a code system (F4); an unknown one stays as it is."""
         return self.systems.canonical(alias)
 
+    def meaning(self, table: CodeTableName, codings: Iterable[Coded]) -> Meaning:
+        """Find what codings mean in a table (F4); of one record each is looked up once."""
+        asked = table, tuple(codings)
+        if self.read is None:
+            return self._looked_up(*asked)
+        if (meaning := self.read.get(asked)) is None:
+            meaning = self.read[asked] = self._looked_up(*asked)
+        return meaning
+
     def words(self, table: RoleTable, codings: Iterable[Coded]) -> frozenset[RoleWord]:
         """Collect the role words of all rows of the table that any of the codings matches (F4)."""
-        return self._meaning(table, codings).words
-
-    def ours(self, table: RoleTable, codings: tuple[AnyCoded, ...]) -> frozenset[AnyCoded]:
-        """Keep the codings that match a row of the table (F4)."""
-        known = self._meaning(table, codings).codings
-        return frozenset([coding for coding in codings if coding in known])
+        return self.meaning(table, codings).words
 
     def means(self, table: RoleTable, codings: Iterable[Coded], word: RoleWord) -> bool:
         """Say whether any of the codings has this role word in the table (F4)."""
@@ -138,11 +142,11 @@ class Tables:
 
     def analytes(self, codings: Iterable[Coded]) -> frozenset[Analyte]:
         """Collect what the codings of an Observation are about; more than one thing is a conflict (F4)."""
-        return self._meaning("observations", codings).analytes
+        return self.meaning("observations", codings).analytes
 
     def ingredients(self, codings: Iterable[Coded]) -> frozenset[str]:
         """Collect the ingredients of a medicine; of one product, more than one is a conflict (F4)."""
-        return self._meaning("medications", codings).ingredients
+        return self.meaning("medications", codings).ingredients
 
     def by_name(self, ingredients: Iterable[str]) -> frozenset[str]:
         """Leave out what names no more than its class where another of the class is there: "statin" by atorvastatin."""
@@ -178,23 +182,17 @@ class Tables:
         changed = {table: self.tables[table].with_rows(new) for table, new in by_table.items()}
         return replace(self, tables={**self.tables, **changed})
 
-    def _meaning(self, table: CodeTableName, codings: Iterable[Coded]) -> _Meaning:
-        asked = table, tuple(codings)
-        if self.read is None:
-            return self._looked_up(*asked)
-        if (meaning := self.read.get(asked)) is None:
-            meaning = self.read[asked] = self._looked_up(*asked)
-        return meaning
-
-    def _looked_up(self, table: CodeTableName, codings: tuple[Coded, ...]) -> _Meaning:
+    def _looked_up(self, table: CodeTableName, codings: tuple[Coded, ...]) -> Meaning:
         rows_of = self.tables[table].rows_of
         found = {coding: rows for coding in codings if (rows := rows_of(coding.system, coding.code))}
+        if not found:
+            return _NOTHING
         roles = {row.role for rows in found.values() for row in rows}
         if table == "medications":
-            return _Meaning(frozenset(found), ingredients=self.by_name(roles))
+            return Meaning(frozenset(found), ingredients=self.by_name(roles))
         words = frozenset[RoleWord]().union(*map(words_in, roles))
         about = frozenset(map(analyte_in, roles)) if table == "observations" else frozenset[Analyte]()
-        return _Meaning(frozenset(found), words, about)
+        return Meaning(frozenset(found), words, about)
 
 
 def load_tables(folder: Path = PACKAGED) -> Tables:

@@ -4,8 +4,10 @@ from typing import TypeVar
 
 Answer = TypeVar("Answer")
 
-MOST_KEPT = 4096  # several times the spellings of one hospital; with the length below less than 2 MB
-LONGEST_KEPT = 200  # characters: no code and no unit is longer
+MOST_KEPT = (
+    2048  # several times what the charts of one hospital spell; with the length below 2 MB at the very most
+)
+LONGEST_KEPT = 120  # characters: hardly a code or a unit is longer with its system
 
 
 class Memory(dict[tuple[str, ...], Answer]):

@@ -1,5 +1,6 @@
 """What is looked up once: the answers are those of a first look, and nothing of a chart but units and codes stays."""
 
+import json
 import re
 import unicodedata
 from dataclasses import replace
@@ -98,6 +99,32 @@ def test_no_text_of_a_chart_outlives_its_record(record, observation, condition, 
     assert all(kept[:2])
     assert "Doe" not in repr(kept)
     assert tables.read is tables.vocabulary.read is None
+
+
+def test_equal_limits_keep_the_digits_that_each_is_written_with(record, patient, observation):
+    """Found once for the same ranges beside the same unit; all that they follow from is part of "the same"."""
+    written = ["200", "200.0", "2E+2", "200", "-0", "0"]
+    ranges = [{"high": {"value": number, "unit": unit}} for number in written for unit in ("U/L", "ukat/L")]
+    results = [
+        observation(f"o{day}", effectiveDateTime=f"2026-01-{day}", referenceRange=[part])
+        for day, part in enumerate(ranges, start=10)
+    ]
+    raw = [re.sub(rb'"value": "(.*?)"', rb'"value": \1', json.dumps(one).encode()) for one in results]
+    whole = {one.resource: repr(one.limits) for one in record(patient(), *raw).results}
+    alone = {one.resource: repr(one.limits) for each in raw for one in record(patient(), each).results}
+    assert whole == alone
+    assert len(set(whole.values())) == 7  # of 0 and -0 there is none: ours
+
+
+def test_an_age_is_that_of_the_day_of_each_result(record, patient, observation):
+    age = {"high": {"value": 55, "system": UCUM, "code": "a"}}
+    ranges = [{"high": {"value": 300}, "age": age}, {"high": {"value": 250}}]
+    days = ("2026-01-01", "2025-01-01")  # at 55 and at 54 years, born on 1 May 1970
+    found = record(
+        patient(birthDate="1969-05-01"),
+        *(observation(f"o{n}", effectiveDateTime=day, referenceRange=ranges) for n, day in enumerate(days)),
+    )
+    assert {one.id: one.limits.high for one in found.results} == {"o0": 250, "o1": 300}
 
 
 def slowly(text):
