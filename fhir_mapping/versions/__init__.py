@@ -33,7 +33,7 @@ class Version(Protocol):
         ...
 
     def fits(self, entry: Entry) -> tuple[str, str, int] | None:
-        """Read an entry, to be kept with it, if it fits: its type, its id ("": none) and how many values it can hold."""
+        """Read an entry, to be kept with it, if it fits: its type, its id ("": none) and how deep it can nest."""
         ...
 
     def other_version(self, gathered: Gathered) -> str:
@@ -61,5 +61,8 @@ def found_version(gathered: Gathered) -> str:
 
 
 def fits(entry: Entry) -> tuple[str, str, int] | None:
-    """Read an entry for the first time, if it fits a version: its type, its id ("": none), how many values it can hold."""
-    return next(filter(None, (version(name).fits(entry) for name in MODULES)), None)
+    """Read an entry for the first time, if it fits a version: its type, its id ("": none), how deep it can nest."""
+    for name in MODULES:
+        if found := version(name).fits(entry):
+            return found
+    return None

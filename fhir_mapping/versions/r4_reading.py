@@ -14,7 +14,7 @@ from fhir_mapping.record import Entry
 from fhir_mapping.versions.r4_resources import R4_STRUCTS, R4AnyResource, R4Observation, R4Period
 from fhir_mapping.versions.references import address_of, id_of
 from fhir_mapping.versions.salvage import salvaged
-from fhir_mapping.versions.untyped import BROKEN, how_many, untyped
+from fhir_mapping.versions.untyped import BROKEN, untyped, values_and_openings
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
@@ -27,6 +27,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     id: str
     address: str  # of its `fullUrl`, comparable
     values: int  # that its JSON can hold
+    openings: int  # of these, objects and lists
     resource: R4AnyResource | None
     lost: Mapping[str, bytes] = {}
     other: Mapping[str, Any] = {}
@@ -56,12 +57,12 @@ def reading_of(entry: Entry) -> Reading:
 
 
 def fits(entry: Entry) -> tuple[str, str, int] | None:
-    """Read an entry, to be kept with it, if it fits: its type, its id ("": none) and how many values it can hold."""
+    """Read an entry, to be kept with it, if it fits: its type, its id ("": none) and how deep it can nest."""
     read = _fitting(entry)
     if read is None or read.resource is None:
         return None
     _keep(entry, read)
-    return read.type, read.resource.id or "", read.values
+    return read.type, read.resource.id or "", read.openings
 
 
 def _keep(entry: Entry, read: Reading) -> None:
@@ -80,7 +81,7 @@ def _fitting(entry: Entry) -> Reading | None:
 def _typed(entry: Entry, resource: R4AnyResource, lost: Mapping[str, bytes]) -> Reading:
     id_ = id_of(resource.id, entry.full_url)
     address = address_of(entry.full_url)
-    return Reading(_TYPES[type(resource)], id_, address, how_many(entry.json), resource, lost)
+    return Reading(_TYPES[type(resource)], id_, address, *values_and_openings(entry.json), resource, lost)
 
 
 def _read_broken(entry: Entry) -> Reading:
@@ -120,4 +121,4 @@ def _read_other(entry: Entry) -> Reading:
     type_ = other.get("resourceType")
     id_ = id_of(written if isinstance(written, str) else None, entry.full_url)
     kind = type_ if isinstance(type_, str) else "Resource"
-    return Reading(kind, id_, address_of(entry.full_url), how_many(entry.json), None, other=other)
+    return Reading(kind, id_, address_of(entry.full_url), *values_and_openings(entry.json), None, other=other)
