@@ -97,6 +97,7 @@ class Page:
     """
 
     bundle_type: str = ""
+    values: int = 0  # that its text can hold at most
     entries: list[Entry] = field(default_factory=list)
     matches: set[str] = field(default_factory=set)  # names of what answers the search
     others: set[str] = field(default_factory=set)  # names of what was sent along
@@ -167,7 +168,7 @@ def read_page(text: bytes, resource_type: str, depth: int) -> Page:
     bundle = _bundle(text)
     if bundle.resource_type != "Bundle":
         raise UnreadableError("the answer is not a Bundle")
-    page = Page(bundle.type, total=_total(bundle.total))
+    page = Page(bundle.type, len(text), total=_total(bundle.total))
     foreign = False
     for entry in _entries(bundle):
         if entry is None:
@@ -245,7 +246,8 @@ def _total(number: msgspec.Raw) -> int | None:
 def _take(page: Page, entry: _Entry, wanted: str, depth: int) -> bool:
     """Take in an entry; says whether it answers the search with another type of resource."""
     made = Entry(bytes(entry.resource), entry.full_url or "")
-    kind, id_, deepest = fits(made) or _head(made)
+    kind, id_, values, deepest = fits(made) or _head(made)
+    page.values -= len(made.json) - values
     if not _TYPE.fullmatch(kind):
         page.fails("an entry cannot be read")
         return False
@@ -268,13 +270,13 @@ def _take(page: Page, entry: _Entry, wanted: str, depth: int) -> bool:
     return not is_wanted and mode != "include"
 
 
-def _head(entry: Entry) -> tuple[str, str, float]:
-    """The type and the id of what does not fit, and that nobody knows how deep it nests."""
+def _head(entry: Entry) -> tuple[str, str, int, float]:
+    """The type and the id of what does not fit; nobody counted what it holds."""
     try:
         resource = _object(entry.json, _Resource)
     except UnreadableError:
         resource = _Resource()
-    return resource.resource_type, resource.id, inf
+    return resource.resource_type, resource.id, len(entry.json), inf
 
 
 def _remark(page: Page, text: msgspec.Raw) -> None:

@@ -56,13 +56,13 @@ def reading_of(entry: Entry) -> Reading:
     return cast("Reading", entry.reading)
 
 
-def fits(entry: Entry) -> tuple[str, str, int] | None:
-    """Read an entry, to be kept with it, if it fits: its type, its id ("": none) and how deep it can nest."""
+def fits(entry: Entry) -> tuple[str, str, int, int] | None:
+    """Read an entry, to be kept with it, if it fits: its type, its id ("": none), its values and openings."""
     read = _fitting(entry)
     if read is None or read.resource is None:
         return None
     _keep(entry, read)
-    return read.type, read.resource.id or "", read.openings
+    return read.type, read.resource.id or "", read.values, read.openings
 
 
 def _keep(entry: Entry, read: Reading) -> None:
