@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import Analyte, RoleWord
@@ -45,7 +45,7 @@ class Entry:
 
     json: bytes
     full_url: str = ""
-    reading: object = field(default=None, init=False, compare=False, repr=False)  # of its version; made once
+    reading: Any = field(default=None, init=False, compare=False, repr=False)  # of its version; made once
 
 
 @dataclass(frozen=True, slots=True)

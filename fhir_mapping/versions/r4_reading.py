@@ -6,7 +6,7 @@ object at all stays an empty one.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -51,31 +51,26 @@ _IN_PLACE: Mapping[Any, Callable[[], Any]] = {  # written, but no time (F3)
 
 def reading_of(entry: Entry) -> Reading:
     """Read an entry, or give what was read of it before."""
-    if not isinstance(entry.reading, Reading):
-        _keep(entry, _fitting(entry) or _read_broken(entry))
-    return cast("Reading", entry.reading)
+    if entry.reading is None and not fits(entry):
+        _keep(entry, _read_broken(entry))
+    read: Reading = entry.reading
+    return read
 
 
 def fits(entry: Entry) -> tuple[str, str, int, int] | None:
     """Read an entry, to be kept with it, if it fits: its type, its id ("": none), its values and openings."""
-    read = _fitting(entry)
-    if read is None or read.resource is None:
+    try:
+        resource = _RESOURCE.decode(entry.json)
+    except BROKEN:
         return None
+    read = _typed(entry, resource, {})
     _keep(entry, read)
-    return read.type, read.resource.id or "", read.values, read.openings
+    return read.type, resource.id or "", read.values, read.openings
 
 
 def _keep(entry: Entry, read: Reading) -> None:
     """Leave what depends on an entry alone with it, which is frozen otherwise."""
     object.__setattr__(entry, "reading", read)
-
-
-def _fitting(entry: Entry) -> Reading | None:
-    try:
-        resource = _RESOURCE.decode(entry.json)
-    except BROKEN:
-        return None
-    return _typed(entry, resource, {})
 
 
 def _typed(entry: Entry, resource: R4AnyResource, lost: Mapping[str, bytes]) -> Reading:
