@@ -49,7 +49,7 @@ class Entry:
 
     json: bytes
     full_url: str = ""
-    reading: object = field(default=None, init=False, compare=False, repr=False)  # of its version; made once
+    reading: Any = field(default=None, init=False, compare=False, repr=False)  # of its version; made once
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,7 @@ class Page:
     """
 
     bundle_type: str = ""
+    values: int = 0  # that its text can hold at most
     entries: list[Entry] = field(default_factory=list)
     matches: set[str] = field(default_factory=set)  # names of what answers the search
     others: set[str] = field(default_factory=set)  # names of what was sent along
@@ -167,12 +168,12 @@ def read_page(text: bytes, resource_type: str, depth: int) -> Page:
     bundle = _bundle(text)
     if bundle.resource_type != "Bundle":
         raise UnreadableError("the answer is not a Bundle")
-    page = Page(bundle.type, total=_total(bundle.total))
+    page = Page(bundle.type, len(text), total=_total(bundle.total))
     foreign = False
     for entry in _entries(bundle):
         if entry is None:
             page.fails("an entry cannot be read")
-        elif bytes(entry.resource) != b"null" or resource_type != ANY_TYPE:
+        elif resource_type != ANY_TYPE or bytes(entry.resource) != b"null":
             foreign |= _take(page, entry, resource_type, depth)
     if foreign and not page.entries:
         raise UnreadableError("the answer holds other resources")
@@ -245,7 +246,8 @@ def _total(number: msgspec.Raw) -> int | None:
 def _take(page: Page, entry: _Entry, wanted: str, depth: int) -> bool:
     """Take in an entry; says whether it answers the search with another type of resource."""
     made = Entry(bytes(entry.resource), entry.full_url or "")
-    kind, id_, values = fits(made) or _head(made)
+    kind, id_, values, deepest = fits(made) or _head(made)
+    page.values -= len(made.json) - values
     if not _TYPE.fullmatch(kind):
         page.fails("an entry cannot be read")
         return False
@@ -264,17 +266,17 @@ def _take(page: Page, entry: _Entry, wanted: str, depth: int) -> bool:
     name = f"{kind}/{id_}" if id_ else str(made.json, "utf-8")
     (page.matches if is_wanted and mode != "include" else page.others).add(name)
     if is_wanted or kind == "Medication":
-        page.entries.append(made if values <= depth else _shallow(made, depth))
+        page.entries.append(made if deepest <= depth else _shallow(made, depth))
     return not is_wanted and mode != "include"
 
 
-def _head(entry: Entry) -> tuple[str, str, float]:
-    """The type and the id of what does not fit, and that nobody knows how many values it holds."""
+def _head(entry: Entry) -> tuple[str, str, int, float]:
+    """The type and the id of what does not fit; nobody counted what it holds."""
     try:
         resource = _object(entry.json, _Resource)
     except UnreadableError:
         resource = _Resource()
-    return resource.resource_type, resource.id, inf
+    return resource.resource_type, resource.id, len(entry.json), inf
 
 
 def _remark(page: Page, text: msgspec.Raw) -> None:

@@ -135,12 +135,21 @@ def _read_in_parts(body: bytes, hook: str, limits: Limits) -> HookRequest:
     """Read the envelope first, then its prefetch, and say what is wrong with them."""
     call = msgspec.json.decode(body, type=_Call)
     raw = bytes(call.prefetch)
-    _check_envelope(body.replace(raw, b"null", 1) if raw[:1] == b"{" else body, limits)
+    _check_envelope(_cut(raw, body) if raw[:1] == b"{" else body, limits)
     try:
         prefetch = msgspec.json.decode(raw, type=_Prefetch | None)
     except (msgspec.DecodeError, RecursionError):
         raise InvalidRequestError("prefetch has the wrong type") from None
     return _request(call, hook, _given(prefetch), limits)
+
+
+def _cut(raw: bytes, body: bytes) -> bytes:
+    """Cut prefetch out where it stands behind its name; a search for all of it costs more than reading it."""
+    begun = _PREFETCH.search(body)
+    at = begun.end() - 1 if begun else 0
+    if begun and body.startswith(raw, at):
+        return body[:at] + b"null" + body[at + len(raw) :]
+    return body.replace(raw, b"null", 1)
 
 
 def _given(prefetch: object) -> dict[str, msgspec.Raw]:

@@ -32,8 +32,8 @@ class Version(Protocol):
         """Count what the rules will read: values, characters of laboratory texts, products each time they are named."""
         ...
 
-    def fits(self, entry: Entry) -> tuple[str, str, int] | None:
-        """Read an entry, to be kept with it, if it fits: its type, its id ("": none) and how many values it can hold."""
+    def fits(self, entry: Entry) -> tuple[str, str, int, int] | None:
+        """Read an entry, to be kept with it, if it fits: its type, its id ("": none), its values and openings."""
         ...
 
     def other_version(self, gathered: Gathered) -> str:
@@ -60,6 +60,9 @@ def found_version(gathered: Gathered) -> str:
     return version(gathered.mapping.fhir_version).other_version(gathered)
 
 
-def fits(entry: Entry) -> tuple[str, str, int] | None:
-    """Read an entry for the first time, if it fits a version: its type, its id ("": none), how many values it can hold."""
-    return next(filter(None, (version(name).fits(entry) for name in MODULES)), None)
+def fits(entry: Entry) -> tuple[str, str, int, int] | None:
+    """Read an entry for the first time, if it fits a version: its type, its id ("": none), its values and openings."""
+    for name in MODULES:
+        if found := version(name).fits(entry):
+            return found
+    return None

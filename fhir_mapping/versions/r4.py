@@ -182,7 +182,9 @@ def _resource(
     if resource is None:
         return _other_resource(entry, one, elements)
     found = led_to(resource, linked)
-    concepts = (*what_it_is(resource, elements, found), *_guessed(one, found, elements))
+    concepts = what_it_is(resource, elements, found)
+    if one.lost or found.unread:
+        concepts = (*concepts, *_guessed(one, found, elements))
     lost = frozenset(one.lost) or _given_twice(resource)
     if found.unread:
         lost |= {"participant" if one.type == "Encounter" else "medicationReference"}
@@ -222,8 +224,9 @@ def _given_twice(resource: R4AnyResource) -> frozenset[str]:
     if not isinstance(resource, R4Observation):
         return frozenset()
     for part in (resource, *(resource.component or ())):
-        given = [written for written, value in zip(_VALUES, _values(part), strict=True) if value is not None]
-        if len(given) > 1:
+        values = _values(part)
+        if values.count(None) < len(values) - 1:
+            given = (written for written, value in zip(_VALUES, values, strict=True) if value is not None)
             return frozenset(given) if part is resource else frozenset({"component"})
     return frozenset()
 

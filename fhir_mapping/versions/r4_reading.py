@@ -6,7 +6,7 @@ object at all stays an empty one.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -14,7 +14,7 @@ from fhir_mapping.record import Entry
 from fhir_mapping.versions.r4_resources import R4_STRUCTS, R4AnyResource, R4Observation, R4Period
 from fhir_mapping.versions.references import address_of, id_of
 from fhir_mapping.versions.salvage import salvaged
-from fhir_mapping.versions.untyped import BROKEN, how_many, untyped
+from fhir_mapping.versions.untyped import BROKEN, untyped, values_and_openings
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
@@ -27,6 +27,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     id: str
     address: str  # of its `fullUrl`, comparable
     values: int  # that its JSON can hold
+    openings: int  # of these, objects and lists
     resource: R4AnyResource | None
     lost: Mapping[str, bytes] = {}
     other: Mapping[str, Any] = {}
@@ -50,18 +51,21 @@ _IN_PLACE: Mapping[Any, Callable[[], Any]] = {  # written, but no time (F3)
 
 def reading_of(entry: Entry) -> Reading:
     """Read an entry, or give what was read of it before."""
-    if not isinstance(entry.reading, Reading):
-        _keep(entry, _fitting(entry) or _read_broken(entry))
-    return cast("Reading", entry.reading)
+    if entry.reading is None and not fits(entry):
+        _keep(entry, _read_broken(entry))
+    read: Reading = entry.reading
+    return read
 
 
-def fits(entry: Entry) -> tuple[str, str, int] | None:
-    """Read an entry, to be kept with it, if it fits: its type, its id ("": none) and how many values it can hold."""
-    read = _fitting(entry)
-    if read is None or read.resource is None:
+def fits(entry: Entry) -> tuple[str, str, int, int] | None:
+    """Read an entry, to be kept with it, if it fits: its type, its id ("": none), its values and openings."""
+    try:
+        resource = _RESOURCE.decode(entry.json)
+    except BROKEN:
         return None
+    read = _typed(entry, resource, {})
     _keep(entry, read)
-    return read.type, read.resource.id or "", read.values
+    return read.type, resource.id or "", read.values, read.openings
 
 
 def _keep(entry: Entry, read: Reading) -> None:
@@ -69,18 +73,10 @@ def _keep(entry: Entry, read: Reading) -> None:
     object.__setattr__(entry, "reading", read)
 
 
-def _fitting(entry: Entry) -> Reading | None:
-    try:
-        resource = _RESOURCE.decode(entry.json)
-    except BROKEN:
-        return None
-    return _typed(entry, resource, {})
-
-
 def _typed(entry: Entry, resource: R4AnyResource, lost: Mapping[str, bytes]) -> Reading:
     id_ = id_of(resource.id, entry.full_url)
     address = address_of(entry.full_url)
-    return Reading(_TYPES[type(resource)], id_, address, how_many(entry.json), resource, lost)
+    return Reading(_TYPES[type(resource)], id_, address, *values_and_openings(entry.json), resource, lost)
 
 
 def _read_broken(entry: Entry) -> Reading:
@@ -120,4 +116,4 @@ def _read_other(entry: Entry) -> Reading:
     type_ = other.get("resourceType")
     id_ = id_of(written if isinstance(written, str) else None, entry.full_url)
     kind = type_ if isinstance(type_, str) else "Resource"
-    return Reading(kind, id_, address_of(entry.full_url), how_many(entry.json), None, other=other)
+    return Reading(kind, id_, address_of(entry.full_url), *values_and_openings(entry.json), None, other=other)

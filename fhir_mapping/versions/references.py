@@ -12,6 +12,9 @@ _VERSION = "/_history/"
 _RELATIVE = re.compile(
     r"[A-Za-z]+/[A-Za-z0-9.\-]+"
 )  # what nearly all references look like: nothing to normalise
+_COMPARABLE = re.compile(  # what nearly all addresses look like: but for the scheme as they are compared
+    r"https?:(//[a-z0-9.\-]+(?::(?!(?:80|443)/)[0-9]+)?(?:/[A-Za-z0-9._~\-]+)+)|(urn:[a-z0-9:\-]+)"
+)
 _WEB = re.compile(r"https?://([^/]*)(.*)", re.IGNORECASE | re.DOTALL)
 _DEFAULT_PORT = re.compile(r":(?:80|443)?$")
 _LONGEST_ADDRESS = 2000  # characters; proxies cut at so many, and a longer one leads nowhere
@@ -60,6 +63,8 @@ def comparable(address: str) -> str:
     """Write an address so that two that mean the same are equal: `//host/path`, `urn:…`, or `Type/id`."""
     if len(address) > _LONGEST_ADDRESS:
         return address
+    if known := _COMPARABLE.fullmatch(address):
+        return known[1] or known[2]
     address = _ENCODED.sub(_decoded, address.strip())
     if web := _WEB.fullmatch(address):
         host, path = _DEFAULT_PORT.sub("", web[1].lower()), _SLASHES.sub("/", web[2])

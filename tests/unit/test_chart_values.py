@@ -121,6 +121,20 @@ class TestOfOneChart:
         assert (source.state == "failed", len(source.entries)) == (failed, 0 if failed else 9)
 
     @pytest.mark.parametrize(("more", "failed"), [(1, False), (0, False), (-1, True)])
+    @pytest.mark.parametrize("kind", ["Bundle", "List"])
+    def test_one_key_of_prefetch_that_holds_little_else(self, kind: str, more: int, failed: bool):
+        text = json.dumps({"resourceType": kind, "entry": [{}] * 99}, separators=(",", ":")).encode()
+        read = sources_of({"ana": text}, chart_values=how_many(text) + more).gathered().sources
+        detail = (
+            f"prefetch: more than {how_many(text) + more} values"
+            if failed
+            else "prefetch: an entry cannot be read"
+        )
+        assert {source.detail for source in read.values()} == (
+            {detail} if failed or kind == "Bundle" else set()
+        )
+
+    @pytest.mark.parametrize(("more", "failed"), [(1, False), (0, False), (-1, True)])
     async def test_products_that_many_name(self, more: int, failed: bool):
         chart = whole("medications_of_one_product", 60)
         size = counted(*(one for one in chart if one["resourceType"].startswith("Medication")))
