@@ -24,6 +24,8 @@ COPY --from=build /opt/venv /opt/venv
 # A new volume takes over the owner of the folder that it is mounted on.
 COPY --from=build --chown=10001:10001 /data /data
 ENV PATH="/opt/venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+# What a large chart took goes back to the system (docs/operations.md); `docker run -e GLIBC_TUNABLES=` switches it off.
+ENV GLIBC_TUNABLES=glibc.malloc.arena_max=1:glibc.malloc.mmap_threshold=1048576:glibc.malloc.trim_threshold=1048576
 USER 10001:10001
 EXPOSE 8080
 STOPSIGNAL SIGTERM

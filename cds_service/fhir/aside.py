@@ -2,8 +2,8 @@
 
 A few threads share the interpreter with the loop, which waits for each of them in turn (5 ms). So they are few, and what
 finds none of them free waits. Small charts, nearly all, are worked on at once: no other can be as late as a thread is.
-The collector of cycles stops everybody while it looks at every object, which is half a second for a large chart: it rests
-until no large chart is in work. What a chart is made of has no cycles and is gone without it.
+The collector of cycles stops everybody while it looks at what a large chart is made of, 40 ms at a time and a tenth of the
+work in all, and finds next to nothing: it rests until no large chart is in work.
 """
 
 import asyncio

@@ -12,9 +12,11 @@ import time
 from contextlib import contextmanager
 
 import httpx
+import psutil
 import pytest
 import trustme
 
+from cds_service.web.ingress.forked import Forked, Lifeline
 from cds_service.web.serving import Address, _bound
 from tests.support.charts import imnm_chart
 from tests.support.nightly import count
@@ -266,6 +268,79 @@ class TestALostProcess:
             )
             with served(config, workers, port) as again:
                 assert len(cards(again)) == 1
+
+
+class TestTheProcesses:
+    """The workers are forked, which is safe and saves memory under conditions that these tests hold."""
+
+    def test_the_supervisor_has_one_thread_and_no_file_of_the_store_at_any_fork(self, config, tmp_path):
+        port = free_port()
+        config.write_text(f'metrics_port = {port}\nstore = "kept.sqlite"\n{OPEN}')
+        (tmp_path / "kept.sqlite").touch()
+        with served(config) as service:
+            supervisor = psutil.Process(service.pid)
+            assert supervisor.num_threads() == 1
+            assert not [file.path for file in supervisor.open_files() if "kept.sqlite" in file.path]
+            _, worker = service.workers()  # the first one sums the metrics
+            assert [file.path for file in worker.open_files() if file.path.endswith("kept.sqlite")]
+            reload(service, config, config.read_text() + "quiet_low = false\n")
+            eventually(lambda: service.events("stopped"), "the worker is replaced")
+            assert supervisor.num_threads() == 1
+            assert not [file.path for file in supervisor.open_files() if "kept.sqlite" in file.path]
+
+    def test_a_process_with_several_threads_is_not_forked(self):
+        over = threading.Event()
+        thread = threading.Thread(target=over.wait)
+        thread.start()
+        try:
+            with pytest.raises(AssertionError, match="several threads"):
+                Forked(Lifeline(), print).start()
+        finally:
+            over.set()
+            thread.join()
+
+    def test_one_worker_and_its_supervisor_have_110_mib_at_most(self, config):
+        with served(config) as service:
+            cards(service)
+            processes = [psutil.Process(service.pid), *service.workers()]
+            assert sum(process.memory_full_info().pss for process in processes) <= 110 * 2**20
+
+    def test_the_collector_passes_over_what_was_there_at_the_start(self):
+        """Of the supervisor, or each worker would copy it; and of the worker, where it would be looked at again and again."""
+        script = (
+            "import gc; from cds_service.settings.client import Client; from cds_service.settings.service import Settings\n"
+            "from cds_service.web.app import check; from cds_service.web.serving import application\n"
+            "checked = check(Settings(client=(Client(name='open'),)))\n"
+            "app = application(checked)\n"
+            "print(gc.isenabled(), gc.get_freeze_count() > 50_000, gc.collect())"
+        )
+        said = subprocess.run(
+            [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        assert said.stdout.split() == ["True", "True", "0"]
+
+    @pytest.mark.parametrize("later", [0, 0.002, 0.01, 0.05])
+    def test_sigterm_while_a_worker_is_being_forked_ends_both(self, config, later):
+        """A signal must not get lost between the handlers of the supervisor and those of the worker."""
+        service = start(config, free_port())
+        try:
+            eventually(service.workers, "there is a worker")
+            time.sleep(later)
+            begun = time.monotonic()
+            service.process.terminate()
+            assert service.process.wait(20) in {0, -signal.SIGTERM}
+            assert time.monotonic() - begun < 5
+            assert service.complaints() == []
+        finally:
+            service.kill()
+
+    @pytest.mark.parametrize("workers", [1, 2])
+    def test_ctrl_c_reaches_them_all_and_nobody_complains(self, config, workers):
+        with served(config, workers) as service:
+            os.killpg(service.pid, signal.SIGINT)
+            assert service.process.wait(10) == 0
+            assert len(service.events("stopped")) == workers
+            assert service.complaints() == []
 
 
 class TestMetrics:

@@ -44,7 +44,7 @@ class Served:
         return self.err.read_text().splitlines()
 
     def workers(self) -> list[psutil.Process]:
-        """The processes that answer, of a service without a port of metrics, which is one more."""
+        """The processes that answer; with a port of metrics the first one sums these."""
         with suppress(psutil.NoSuchProcess):
             return psutil.Process(self.pid).children()
         return []

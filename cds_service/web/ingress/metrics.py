@@ -85,7 +85,7 @@ def _listening(host: str, port: int, folder: str) -> BaseServer:
     from prometheus_client.exposition import ThreadingWSGIServer
     from prometheus_client.multiprocess import MultiProcessCollector
 
-    class Server(ThreadingWSGIServer):
+    class SummingServer(ThreadingWSGIServer):
         address_family = AF_INET6 if ":" in host else AF_INET
 
     class Quiet(WSGIRequestHandler):
@@ -95,6 +95,6 @@ def _listening(host: str, port: int, folder: str) -> BaseServer:
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]
     try:
-        return make_server(host, port, make_wsgi_app(registry), Server, Quiet)
+        return make_server(host, port, make_wsgi_app(registry), SummingServer, Quiet)
     except OSError as error:
         raise SettingsError(f"metrics_port: cannot listen on {host}:{port}: {error.strerror}") from None
