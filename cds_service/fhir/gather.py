@@ -32,7 +32,8 @@ from cds_service.fhir.queries import BY_KEY, PHASE_1, QUERIES, Parameters, Query
 from cds_service.security.clients import Caller
 from cds_service.settings.limits import Limits
 from fhir_mapping.checks import judge, with_states
-from fhir_mapping.record import NEVER_OFF, Entry, Gathered, PatientRecord, Source, SourceKey
+from fhir_mapping.patient_record import PatientRecord
+from fhir_mapping.record import NEVER_OFF, Entry, Gathered, Source, SourceKey
 from fhir_mapping.rules.eligibility import BIOPSIES
 from fhir_mapping.rules.signs import Signs, read_signs, signs_in_doubt
 from fhir_mapping.versions import found_version, version

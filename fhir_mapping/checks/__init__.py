@@ -58,6 +58,7 @@ from fhir_mapping.checks.observations import ACCEPTED, NO_VALUE, judge_observati
 from fhir_mapping.checks.people import read_person
 from fhir_mapping.checks.statuses import MEDICATIONS
 from fhir_mapping.checks.unsaid import may_be
+from fhir_mapping.patient_record import PatientRecord
 from fhir_mapping.record import (
     Diagnosis,
     Done,
@@ -66,7 +67,6 @@ from fhir_mapping.record import (
     Gathered,
     MappingSettings,
     Patient,
-    PatientRecord,
     Planned,
     Refused,
     Result,

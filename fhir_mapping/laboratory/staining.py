@@ -19,7 +19,8 @@ from fhir_mapping.laboratory.phrases import (
     words,
 )
 from fhir_mapping.laboratory.titres import Titre, titres_of
-from fhir_mapping.record import PatientRecord, Result
+from fhir_mapping.patient_record import PatientRecord
+from fhir_mapping.record import Result
 from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import RoleWord
 from fhir_mapping.terms.words import Vocabulary

@@ -8,7 +8,8 @@ from decimal import Decimal
 from itertools import takewhile
 
 from fhir_mapping.laboratory.bounds import amount_of, is_raised, is_within
-from fhir_mapping.record import PatientRecord, Result
+from fhir_mapping.patient_record import PatientRecord
+from fhir_mapping.record import Result
 from fhir_mapping.rules.exposures import GLUCOCORTICOID, Episode, administrations, episodes
 from fhir_mapping.terms.roles import AgentClass
 

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.laboratory.bounds import above, amount_of
-from fhir_mapping.record import Doubt, PatientRecord, Result, asked_once
+from fhir_mapping.patient_record import PatientRecord, asked_once
+from fhir_mapping.record import Doubt, Result
 from fhir_mapping.rules.exposures import NO_AGENTS
 from fhir_mapping.rules.predictors.course import TreatmentCourse, second_agents, years_of_glucocorticoid
 

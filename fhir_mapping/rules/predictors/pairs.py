@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from itertools import count, pairwise
 
-from fhir_mapping.record import Moment, PatientRecord, Result
+from fhir_mapping.patient_record import PatientRecord
+from fhir_mapping.record import Moment, Result
 from fhir_mapping.rules.predictors.nearest import (
     Keys,
     Token,

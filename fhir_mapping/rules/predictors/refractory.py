@@ -8,7 +8,8 @@ from datetime import datetime
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.evidence import Evidence, Feature, Note
 from fhir_mapping.laboratory.results import latest, recent
-from fhir_mapping.record import PatientRecord, Result, SourceKey, local_day
+from fhir_mapping.patient_record import PatientRecord
+from fhir_mapping.record import Result, SourceKey, local_day
 from fhir_mapping.rules.citation import cite, cite_with_limit
 from fhir_mapping.rules.doubted import doubted
 from fhir_mapping.rules.exposures import DailyDoses, Episode, Exposure, glucocorticoid_dose, time_treated
