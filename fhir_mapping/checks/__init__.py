@@ -5,12 +5,14 @@ in this order, and the first reason to refuse a resource is the one that is kept
 
 1. Read every entry in neutral terms (`versions/`), leniently: what is of a wrong type is left out and named.
 2. Of the versions of a resource the last goes on; the others are `superseded` (F7).
-3. Read who the patient is (E5), which reports of this patient list which result (D1), what other Observations are
-   about (U1), and which Conditions are the patient's own (F1). Nothing is refused.
+3. Ask of each once whose it is (F1) and what it is by our tables (F4); then who the patient is (E5), which reports of
+   this patient list which result (D1), what other Observations are about (U1), and which Conditions are the patient's
+   own (F1). Nothing is refused.
 4. Judge each resource by itself:
 
    a. what it is (F4): one of no code of our tables is left out in silence, unless it is another patient's (F1) or
-      `unreadable`, as what does not say what it is is too (`unsaid`); Patient, Appointment and Encounter need no code, and a medicine that says nothing may be any (T1);
+      `unreadable`, as what does not say what it is is too (`unsaid`); Patient, Appointment and Encounter need no code,
+      and a medicine that says nothing may be any (T1);
    b. whether what the rules ask of it could be read: `unreadable`;
    c. whose it is (F1): `other patient`, `subject elsewhere`, `no subject`;
    d. what the module of its type asks, in this order:
@@ -27,17 +29,19 @@ in this order, and the first reason to refuse a resource is the one that is kept
    e. what it leaves in doubt (`doubts`, U1 to U3): refused for a reason that says nothing about what it would have
       said, or named by its words alone; and what was done all the same (V1). Nothing of another patient's.
 
-5. Of facts that say the same the one with the lowest id stays (F7), and what remains is sorted.
+5. A panel is no doubt where a member of it was read (U1). Of facts that say the same the one with the lowest id stays
+   (F7), and what remains is sorted.
 6. Say which sources failed and which are not offered (F9).
 
-A resource of no code of our tables is never listed as superseded either.
+A resource of no code of our tables is never listed as superseded either. A CK takes this way to its card: `Entry`,
+`neutral.Resource`, `neutral.Observation`, `Result`, `PatientRecord`; then `Measured` in the `Findings`, `Assessment`.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 
 from fhir_mapping.checks.conditions import judge_condition
 from fhir_mapping.checks.doubts import done_all_the_same, doubts_of
@@ -132,8 +136,7 @@ def with_states(record: PatientRecord, gathered: Gathered) -> PatientRecord:
     return replace(record, failed=failed, not_offered=not_offered)
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
+class _Candidate(NamedTuple):
     """A resource that may be a fact: whose it is (F1: nothing, or the reason) and what it is by our tables (F4)."""
 
     resource: neutral.Resource
@@ -145,17 +148,12 @@ def _candidate(resource: neutral.Resource, patient_id: str, tables: Tables) -> _
     return _Candidate(resource, _subject_problem(resource, patient_id), _roles(resource, tables))
 
 
-def _unanswered(doubts: Sequence[Doubt], facts: Iterable[Fact]) -> Sequence[Doubt]:
+def _unanswered(doubts: Iterable[Doubt], facts: Iterable[Fact]) -> Iterator[Doubt]:
     """U1: a panel without a value of its own is no doubt where a member of it was read."""
-    panels = [doubt for doubt in doubts if doubt.reason == NO_VALUE]
-    if not panels:
-        return doubts
     read = {fact.resource for fact in facts if isinstance(fact, Result)}
-    return [doubt for doubt in doubts if not _members_answer(doubt, read)]
-
-
-def _members_answer(doubt: Doubt, read: AbstractSet[str]) -> bool:
-    return doubt.reason == NO_VALUE and doubt.result is not None and not read.isdisjoint(doubt.result.members)
+    for doubt in doubts:
+        if doubt.reason != NO_VALUE or doubt.result is None or read.isdisjoint(doubt.result.members):
+            yield doubt
 
 
 def _case(gathered: Gathered, candidates: Sequence[_Candidate], as_of: datetime) -> Case:
