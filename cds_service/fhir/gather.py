@@ -12,6 +12,7 @@ comes first, and only a patient for whom there may be something to say is read i
    a biopsy is missing that the client has a code for, procedures and reports are (E2b).
 4. Without a sign of the disease the chart ends here: whatever else prefetch held is dropped.
 5. **Phase 2** reads the rest in parallel, then the Medications that prescriptions refer to (T1).
+6. The record is that by which the chart ended, else all that was read is judged.
 
 A source ends as `read` (everything), `failed` (incomplete, with what there is and why) or `not-offered` (the server has
 no such thing, F9; never Patient and Conditions). Nothing is left out in silence. All of it ends at one deadline.
