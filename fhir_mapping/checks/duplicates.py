@@ -7,6 +7,8 @@ from itertools import chain
 
 from fhir_mapping.record import Dosage, Moment, Period, Result, Treatment
 
+_UNBOUNDED = Period()
+
 
 def distinct_results(found: Iterable[Result]) -> tuple[Result, ...]:
     """Count results with the same of our codes, time, value and specimen once; what stays is in the reports of all.
@@ -54,7 +56,7 @@ def _value(result: Result) -> Hashable:
 
 def _period_of(treatment: Treatment) -> Hashable:
     """Tell what start and end follow from (T3): what is written where it is written, else the supply or the status."""
-    bounds = [dosage.bounds for dosage in treatment.dosages if dosage.bounds != Period()]
+    bounds = [dosage.bounds for dosage in treatment.dosages if dosage.bounds != _UNBOUNDED]
     starts = [bound.start.first for bound in bounds if bound.start]
     begun = (
         treatment.validity.start or treatment.authored or treatment.handed_over or treatment.effective.start
@@ -70,7 +72,8 @@ def _period_of(treatment: Treatment) -> Hashable:
 
 
 def _dosage(dosage: Dosage) -> Hashable:
-    return replace(dosage, bounds=Period()), _span(dosage.bounds)
+    unbounded = dosage if dosage.bounds == _UNBOUNDED else replace(dosage, bounds=_UNBOUNDED)
+    return unbounded, _span(dosage.bounds)
 
 
 def _span(period: Period) -> Hashable:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from fhir_mapping.record import Fact, MappingSettings, Moment, Patient
 from fhir_mapping.terms import Tables
@@ -32,11 +32,13 @@ class Case:
     # What was asked once is remembered: what is not understood of a product, and what the words of the record name.
     products: dict[bytes, str] = field(default_factory=dict)
     named: dict[tuple[NamedIn, str], frozenset[str]] = field(default_factory=dict)
+    tables: Tables = field(init=False)  # the client's
+    tolerance: timedelta = field(init=False)  # how far in the future something may lie (F3)
 
-    @property
-    def tables(self) -> Tables:
-        """The client's tables."""
-        return self.mapping.tables
+    def __post_init__(self) -> None:
+        """Look up once what every check asks."""
+        object.__setattr__(self, "tables", self.mapping.tables)
+        object.__setattr__(self, "tolerance", self.tables.rules.days("facts.future_tolerance"))
 
     def names(self, kind: NamedIn, text: str) -> frozenset[str]:
         """Collect what a text names (U3)."""
@@ -53,7 +55,7 @@ class Case:
 
     def is_future(self, when: Moment) -> bool:
         """Say whether the first possible instant lies after `as_of` by more than the tolerance (F3)."""
-        return when.first - self.as_of > self.tables.rules.days("facts.future_tolerance")
+        return when.first - self.as_of > self.tolerance
 
     def at(self, when: Moment) -> Moment:
         """Cut a moment at `as_of` (F3)."""
