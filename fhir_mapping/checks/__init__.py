@@ -41,7 +41,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fhir_mapping.checks.conditions import judge_condition
 from fhir_mapping.checks.doubts import done_all_the_same, doubts_of
@@ -106,7 +106,8 @@ def judge(gathered: Gathered, as_of: datetime) -> PatientRecord:
     tables = replace(tables, vocabulary=tables.vocabulary.for_one_record())
     gathered = replace(gathered, mapping=replace(gathered.mapping, tables=tables))
     current, superseded = last_versions(version(gathered.mapping.fhir_version).read(gathered))
-    candidates = [_candidate(resource, gathered.patient_id, tables) for resource in current]
+    own = f"Patient/{gathered.patient_id}"
+    candidates = [_Candidate(one, _subject_problem(one, own), _roles(one, tables)) for one in current]
     case = _case(gathered, candidates, as_of)
     facts: list[Fact] = []
     refused = {
@@ -144,13 +145,9 @@ class _Candidate(NamedTuple):
     roles: frozenset[str]
 
 
-def _candidate(resource: neutral.Resource, patient_id: str, tables: Tables) -> _Candidate:
-    return _Candidate(resource, _subject_problem(resource, patient_id), _roles(resource, tables))
-
-
-def _unanswered(doubts: Iterable[Doubt], facts: Iterable[Fact]) -> Iterator[Doubt]:
+def _unanswered(doubts: Sequence[Doubt], facts: Iterable[Fact]) -> Iterator[Doubt]:
     """U1: a panel without a value of its own is no doubt where a member of it was read."""
-    read = {fact.resource for fact in facts if isinstance(fact, Result)}
+    read = {fact.resource for fact in facts if isinstance(fact, Result)} if doubts else set()
     for doubt in doubts:
         if doubt.reason != NO_VALUE or doubt.result is None or read.isdisjoint(doubt.result.members):
             yield doubt
@@ -202,7 +199,7 @@ def _reports(candidates: Iterable[_Candidate], case: Case) -> Mapping[str, froze
 def _verdict(one: _Candidate, case: Case) -> Verdict:
     """Judge one resource: its facts, or the first reason why it does not count."""
     resource = one.resource
-    if not _is_judged(one, case):
+    if not (one.roles or _needs_no_role(resource, case)):
         is_read = resource.readable and not may_be(resource, case)
         return one.problem if one.problem == _OTHER_PATIENT else () if is_read else "unreadable"
     if not resource.readable:
@@ -210,10 +207,9 @@ def _verdict(one: _Candidate, case: Case) -> Verdict:
     return one.problem or (_judged(resource, resource.content(), case) if resource.content else ())
 
 
-def _is_judged(one: _Candidate, case: Case) -> bool:
-    """F1: only what some rule may read: by its code, as a type that needs none, or a medicine that may be any (T1)."""
-    resource = one.resource
-    if one.roles or resource.type in _NEED_NO_CODE:
+def _needs_no_role(resource: neutral.Resource, case: Case) -> bool:
+    """F1: whether some rule may read it without a code of ours: by its type, or as a medicine that may be any (T1)."""
+    if resource.type in _NEED_NO_CODE:
         return True
     if resource.type not in MEDICATIONS or resource.content is None:
         return False
@@ -221,17 +217,16 @@ def _is_judged(one: _Candidate, case: Case) -> bool:
     return isinstance(content, neutral.Medication) and says_nothing(resource, content, case)
 
 
-def _subject_problem(resource: neutral.Resource, patient_id: str) -> str:
+def _subject_problem(resource: neutral.Resource, own: str) -> str:
     """F1: the subject must be the patient of the chart; of an Appointment, one of its Patient actors.
 
     An absolute reference that is not our server's may still mean this patient: the same id on another base, or a
     `urn:` of nothing that was gathered.
     """
-    own = f"Patient/{patient_id}"
     if resource.type == "Patient":
         has_no_name = not resource.id and "id" in resource.lost
         return "" if resource.name == own or has_no_name else _OTHER_PATIENT
-    if resource.subjects is None:
+    if resource.subjects is None or resource.subjects == (own,):
         return ""
     others = [subject for subject in resource.subjects if subject not in {own, ""}]
     if own in resource.subjects and (not others or resource.type == "Appointment"):
@@ -278,18 +273,20 @@ def _record(
     doubts: Iterable[Doubt],
     candidates: Iterable[_Candidate],
 ) -> PatientRecord:
-    results = [fact for fact in facts if isinstance(fact, Result)]
-    treatments = [fact for fact in facts if isinstance(fact, Treatment)]
+    kept: defaultdict[type[Fact], list[Any]] = defaultdict(list)
+    for fact in facts:
+        kept[type(fact)].append(fact)
+    results, treatments = distinct_results(kept[Result]), distinct_treatments(kept[Treatment])
     return PatientRecord(
         as_of=case.as_of,
         mapping=case.mapping,
         patient=case.patient,
         patient_id=gathered.patient_id,
-        results=tuple(sorted(distinct_results(results), key=lambda r: (r.when.last, r.when.first, r.id))),
-        diagnoses=tuple(fact for fact in facts if isinstance(fact, Diagnosis)),
-        treatments=tuple(sorted(distinct_treatments(treatments), key=lambda t: (t.resource, t.ingredient))),
-        done=tuple(fact for fact in facts if isinstance(fact, Done)),
-        planned=tuple(fact for fact in facts if isinstance(fact, Planned)),
+        results=tuple(sorted(results, key=lambda r: (r.when.last, r.when.first, r.resource))),
+        diagnoses=tuple(kept[Diagnosis]),
+        treatments=tuple(sorted(treatments, key=lambda t: (t.resource, t.ingredient))),
+        done=tuple(kept[Done]),
+        planned=tuple(kept[Planned]),
         refused=tuple(sorted(refused, key=lambda r: (r.resource, r.reason, sorted(r.roles)))),
         doubts=tuple(sorted(doubts, key=lambda doubt: (doubt.resource, doubt.role, doubt.by))),
         losses=tuple(sorted(_losses(candidates))),

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable
 from dataclasses import replace
 from itertools import chain
+from operator import attrgetter
 
 from fhir_mapping.record import Dosage, Moment, Period, Result, Treatment
 
@@ -16,7 +17,7 @@ def distinct_results(found: Iterable[Result]) -> tuple[Result, ...]:
     Results without a magnitude must agree in everything that could be their answer.
     """
     same: defaultdict[Hashable, list[Result]] = defaultdict(list)
-    for result in sorted(found, key=lambda result: result.id):
+    for result in sorted(found, key=attrgetter("resource")):
         key = (result.analyte, result.codes, _instants(result.when), result.specimen, _value(result))
         same[key].append(result)
     return tuple(
