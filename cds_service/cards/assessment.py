@@ -68,7 +68,8 @@ class Assessment:
 def assess(record: PatientRecord, model: Model, *, explained: bool = False) -> Assessment:
     """Map, score, advise. Pure: the same record gives the same answer, as of the moment at which it was judged.
 
-    What no card says of somebody without the disease is found only where it is to be `explained`. Raises nothing that depends on the patient's data.
+    What no card says of somebody without the disease is found only where it is to be `explained`. Raises nothing that
+    depends on the patient's data.
     """
     findings = find(record, explained=explained)
     outcome = _outcome(findings, model)
