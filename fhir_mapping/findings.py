@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from fhir_mapping.evidence import Eligibility, Feature, Findings, Note, RefusedFact
-from fhir_mapping.record import PatientRecord, SourceKey, local_day
+from fhir_mapping.patient_record import PatientRecord
+from fhir_mapping.record import SourceKey, local_day
 from fhir_mapping.rules.activity import activity
 from fhir_mapping.rules.barring import Predictor, barring
 from fhir_mapping.rules.context import context, srp_refractory

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from fhir_mapping.evidence import Findings
 from fhir_mapping.findings import find
-from fhir_mapping.record import PatientRecord
+from fhir_mapping.patient_record import PatientRecord
 from fhir_mapping.rules.eligibility import in_words
 from models.advice import Advice, advise, ask
 from models.inputs import Predictor
@@ -65,10 +65,11 @@ class Assessment:
                 return "not-shown"
 
 
-def assess(record: PatientRecord, model: Model, *, explained: bool = True) -> Assessment:
+def assess(record: PatientRecord, model: Model, *, explained: bool = False) -> Assessment:
     """Map, score, advise. Pure: the same record gives the same answer, as of the moment at which it was judged.
 
-    What no card says of somebody without the disease is found only where it is to be `explained`. Raises nothing that depends on the patient's data.
+    What no card says of somebody without the disease is found only where it is to be `explained`. Raises nothing that
+    depends on the patient's data.
     """
     findings = find(record, explained=explained)
     outcome = _outcome(findings, model)

@@ -12,6 +12,7 @@ comes first, and only a patient for whom there may be something to say is read i
    a biopsy is missing that the client has a code for, procedures and reports are (E2b).
 4. Without a sign of the disease the chart ends here: whatever else prefetch held is not looked at.
 5. **Phase 2** reads the rest in parallel, then the Medications that prescriptions refer to (T1).
+6. The record is that by which the chart ended, else all that was read is judged.
 
 A source ends as `read` (everything), `failed` (incomplete, with what there is and why) or `not-offered` (the server has
 no such thing, F9; never Patient and Conditions). Nothing is left out in silence. All of it ends at one deadline.
@@ -34,7 +35,8 @@ from cds_service.fhir.queries import BY_KEY, PHASE_1, QUERIES, Parameters, Query
 from cds_service.security.clients import Caller
 from cds_service.settings.limits import Limits
 from fhir_mapping.checks import judge, with_states
-from fhir_mapping.record import NEVER_OFF, Entry, Gathered, PatientRecord, Source, SourceKey
+from fhir_mapping.patient_record import PatientRecord
+from fhir_mapping.record import NEVER_OFF, Entry, Gathered, Source, SourceKey
 from fhir_mapping.rules.eligibility import BIOPSIES
 from fhir_mapping.rules.signs import Signs, read_signs, signs_in_doubt
 from fhir_mapping.versions import found_version, version

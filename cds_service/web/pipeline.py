@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import AsyncIterable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from cds_service.cards.assessment import Assessment, EligibilityUnknown, assess
@@ -86,8 +85,7 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
                 deadline=call.begun + connection.limits.gather_seconds,
             )
         call.audit.update(token=token_use(request, gathering.fhir_requests))
-        assessed = partial(assess, gathering.record, parts.model, explained=False)
-        assessment = await aside(gathering.is_large, assessed)
+        assessment = await aside(gathering.is_large, assess, gathering.record, parts.model)
         call.audit.update(audited(gathering, assessment, caller.cards))
         refusal = _refusal(gathering, assessment, caller)
         if refusal and is_shown:

@@ -5,12 +5,14 @@ in this order, and the first reason to refuse a resource is the one that is kept
 
 1. Read every entry in neutral terms (`versions/`), leniently: what is of a wrong type is left out and named.
 2. Of the versions of a resource the last goes on; the others are `superseded` (F7).
-3. Read who the patient is (E5), which reports of this patient list which result (D1), what other Observations are
-   about (U1), and which Conditions are the patient's own (F1). Nothing is refused.
+3. Ask of each once whose it is (F1) and what it is by our tables (F4); then who the patient is (E5), which reports of
+   this patient list which result (D1), what other Observations are about (U1), and which Conditions are the patient's
+   own (F1). Nothing is refused.
 4. Judge each resource by itself:
 
    a. what it is (F4): one of no code of our tables is left out in silence, unless it is another patient's (F1) or
-      `unreadable`, as what does not say what it is is too (`unsaid`); Patient, Appointment and Encounter need no code, and a medicine that says nothing may be any (T1);
+      `unreadable`, as what does not say what it is is too (`unsaid`); Patient, Appointment and Encounter need no code,
+      and a medicine that says nothing may be any (T1);
    b. whether what the rules ask of it could be read: `unreadable`;
    c. whose it is (F1): `other patient`, `subject elsewhere`, `no subject`;
    d. what the module of its type asks, in this order:
@@ -27,17 +29,19 @@ in this order, and the first reason to refuse a resource is the one that is kept
    e. what it leaves in doubt (`doubts`, U1 to U3): refused for a reason that says nothing about what it would have
       said, or named by its words alone; and what was done all the same (V1). Nothing of another patient's.
 
-5. Of facts that say the same the one with the lowest id stays (F7), and what remains is sorted.
+5. A panel is no doubt where a member of it was read (U1). Of facts that say the same the one with the lowest id stays
+   (F7), and what remains is sorted.
 6. Say which sources failed and which are not offered (F9).
 
-A resource of no code of our tables is never listed as superseded either.
+A resource of no code of our tables is never listed as superseded either. A CK takes this way to its card: `Entry`,
+`neutral.Resource`, `neutral.Observation`, `Result`, `PatientRecord`; then `Measured` in the `Findings`, `Assessment`.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
+from typing import Any, NamedTuple
 
 from fhir_mapping.checks.conditions import judge_condition
 from fhir_mapping.checks.doubts import done_all_the_same, doubts_of
@@ -58,6 +62,7 @@ from fhir_mapping.checks.observations import ACCEPTED, NO_VALUE, judge_observati
 from fhir_mapping.checks.people import read_person
 from fhir_mapping.checks.statuses import MEDICATIONS
 from fhir_mapping.checks.unsaid import may_be
+from fhir_mapping.patient_record import PatientRecord
 from fhir_mapping.record import (
     Diagnosis,
     Done,
@@ -66,7 +71,6 @@ from fhir_mapping.record import (
     Gathered,
     MappingSettings,
     Patient,
-    PatientRecord,
     Planned,
     Refused,
     Result,
@@ -101,7 +105,8 @@ def judge(gathered: Gathered, as_of: datetime) -> PatientRecord:
     tables = gathered.mapping.tables.for_one_record()
     gathered = replace(gathered, mapping=replace(gathered.mapping, tables=tables))
     current, superseded = last_versions(version(gathered.mapping.fhir_version).read(gathered))
-    candidates = [_candidate(resource, gathered.patient_id, tables) for resource in current]
+    own = f"Patient/{gathered.patient_id}"
+    candidates = [_Candidate(one, _subject_problem(one, own), _roles(one, tables)) for one in current]
     case = _case(gathered, candidates, as_of)
     facts: list[Fact] = []
     refused = {
@@ -131,8 +136,7 @@ def with_states(record: PatientRecord, gathered: Gathered) -> PatientRecord:
     return replace(record, failed=failed, not_offered=not_offered)
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
+class _Candidate(NamedTuple):
     """A resource that may be a fact: whose it is (F1: nothing, or the reason) and what it is by our tables (F4)."""
 
     resource: neutral.Resource
@@ -140,21 +144,12 @@ class _Candidate:
     roles: frozenset[str]
 
 
-def _candidate(resource: neutral.Resource, patient_id: str, tables: Tables) -> _Candidate:
-    return _Candidate(resource, _subject_problem(resource, patient_id), _roles(resource, tables))
-
-
-def _unanswered(doubts: Sequence[Doubt], facts: Iterable[Fact]) -> Sequence[Doubt]:
+def _unanswered(doubts: Sequence[Doubt], facts: Iterable[Fact]) -> Iterator[Doubt]:
     """U1: a panel without a value of its own is no doubt where a member of it was read."""
-    panels = [doubt for doubt in doubts if doubt.reason == NO_VALUE]
-    if not panels:
-        return doubts
-    read = {fact.resource for fact in facts if isinstance(fact, Result)}
-    return [doubt for doubt in doubts if not _members_answer(doubt, read)]
-
-
-def _members_answer(doubt: Doubt, read: AbstractSet[str]) -> bool:
-    return doubt.reason == NO_VALUE and doubt.result is not None and not read.isdisjoint(doubt.result.members)
+    read = {fact.resource for fact in facts if isinstance(fact, Result)} if doubts else set()
+    for doubt in doubts:
+        if doubt.reason != NO_VALUE or doubt.result is None or read.isdisjoint(doubt.result.members):
+            yield doubt
 
 
 def _case(gathered: Gathered, candidates: Sequence[_Candidate], as_of: datetime) -> Case:
@@ -203,7 +198,7 @@ def _reports(candidates: Iterable[_Candidate], case: Case) -> Mapping[str, froze
 def _verdict(one: _Candidate, case: Case) -> Verdict:
     """Judge one resource: its facts, or the first reason why it does not count."""
     resource = one.resource
-    if not _is_judged(one, case):
+    if not (one.roles or _needs_no_role(resource, case)):
         is_read = resource.readable and not may_be(resource, case)
         return one.problem if one.problem == _OTHER_PATIENT else () if is_read else "unreadable"
     if not resource.readable:
@@ -211,10 +206,9 @@ def _verdict(one: _Candidate, case: Case) -> Verdict:
     return one.problem or (_judged(resource, resource.content(), case) if resource.content else ())
 
 
-def _is_judged(one: _Candidate, case: Case) -> bool:
-    """F1: only what some rule may read: by its code, as a type that needs none, or a medicine that may be any (T1)."""
-    resource = one.resource
-    if one.roles or resource.type in _NEED_NO_CODE:
+def _needs_no_role(resource: neutral.Resource, case: Case) -> bool:
+    """F1: whether some rule may read it without a code of ours: by its type, or as a medicine that may be any (T1)."""
+    if resource.type in _NEED_NO_CODE:
         return True
     if resource.type not in MEDICATIONS or resource.content is None:
         return False
@@ -222,17 +216,16 @@ def _is_judged(one: _Candidate, case: Case) -> bool:
     return isinstance(content, neutral.Medication) and says_nothing(resource, content, case)
 
 
-def _subject_problem(resource: neutral.Resource, patient_id: str) -> str:
+def _subject_problem(resource: neutral.Resource, own: str) -> str:
     """F1: the subject must be the patient of the chart; of an Appointment, one of its Patient actors.
 
     An absolute reference that is not our server's may still mean this patient: the same id on another base, or a
     `urn:` of nothing that was gathered.
     """
-    own = f"Patient/{patient_id}"
     if resource.type == "Patient":
         has_no_name = not resource.id and "id" in resource.lost
         return "" if resource.name == own or has_no_name else _OTHER_PATIENT
-    if resource.subjects is None:
+    if resource.subjects is None or resource.subjects == (own,):
         return ""
     others = [subject for subject in resource.subjects if subject not in {own, ""}]
     if own in resource.subjects and (not others or resource.type == "Appointment"):
@@ -279,18 +272,20 @@ def _record(
     doubts: Iterable[Doubt],
     candidates: Iterable[_Candidate],
 ) -> PatientRecord:
-    results = [fact for fact in facts if isinstance(fact, Result)]
-    treatments = [fact for fact in facts if isinstance(fact, Treatment)]
+    kept: defaultdict[type[Fact], list[Any]] = defaultdict(list)
+    for fact in facts:
+        kept[type(fact)].append(fact)
+    results, treatments = distinct_results(kept[Result]), distinct_treatments(kept[Treatment])
     return PatientRecord(
         as_of=case.as_of,
         mapping=case.mapping,
         patient=case.patient,
         patient_id=gathered.patient_id,
-        results=tuple(sorted(distinct_results(results), key=lambda r: (r.when.last, r.when.first, r.id))),
-        diagnoses=tuple(fact for fact in facts if isinstance(fact, Diagnosis)),
-        treatments=tuple(sorted(distinct_treatments(treatments), key=lambda t: (t.resource, t.ingredient))),
-        done=tuple(fact for fact in facts if isinstance(fact, Done)),
-        planned=tuple(fact for fact in facts if isinstance(fact, Planned)),
+        results=tuple(sorted(results, key=lambda r: (r.when.last, r.when.first, r.resource))),
+        diagnoses=tuple(kept[Diagnosis]),
+        treatments=tuple(sorted(treatments, key=lambda t: (t.resource, t.ingredient))),
+        done=tuple(kept[Done]),
+        planned=tuple(kept[Planned]),
         refused=tuple(sorted(refused, key=lambda r: (r.resource, r.reason, sorted(r.roles)))),
         doubts=tuple(sorted(doubts, key=lambda doubt: (doubt.resource, doubt.role, doubt.by))),
         losses=tuple(sorted(_losses(candidates))),

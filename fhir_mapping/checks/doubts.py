@@ -148,7 +148,9 @@ def _roles_by_word(resource: neutral.Resource, content: _Doubtable, case: Case) 
     kind = _KINDS.get(resource.type)
     if kind is None:
         return frozenset()
-    named = frozenset[str]().union(*[_named(concept, kind, case) for concept in resource.concepts])
+    named = frozenset[str]()
+    for concept in resource.concepts:
+        named |= _named(concept, kind, case)
     if kind == "medication":  # a class alone says nothing beside an ingredient of it, by code or by words
         return named & case.tables.by_name(named | case.tables.ingredients(resource.codings))
     if not named or not isinstance(content, neutral.Observation):

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Hashable, Iterable
 from itertools import chain
+from operator import attrgetter
 
 from msgspec.structs import replace
 
@@ -15,7 +16,7 @@ def distinct_results(found: Iterable[Result]) -> tuple[Result, ...]:
     Results without a magnitude must agree in everything that could be their answer.
     """
     same: defaultdict[Hashable, list[Result]] = defaultdict(list)
-    for result in sorted(found, key=lambda result: result.id):
+    for result in sorted(found, key=attrgetter("resource")):
         key = (result.analyte, result.codes, _instants(result.when), result.specimen, _value(result))
         same[key].append(result)
     return tuple(
@@ -71,7 +72,8 @@ def _period_of(treatment: Treatment) -> Hashable:
 
 
 def _dosage(dosage: Dosage) -> Hashable:
-    return replace(dosage, bounds=NO_PERIOD), _span(dosage.bounds)
+    unbounded = dosage if dosage.bounds == NO_PERIOD else replace(dosage, bounds=NO_PERIOD)
+    return unbounded, _span(dosage.bounds)
 
 
 def _span(period: Period) -> Hashable:

@@ -116,5 +116,7 @@ def judge_order(resource: neutral.Resource, found: neutral.Order, case: Case) ->
 
 def roles_in(names: tuple[RoleTable, ...], resource: neutral.Resource, tables: Tables) -> frozenset[RoleWord]:
     """Collect the role words of a resource from several tables."""
-    words = [tables.words(name, resource.codings) for name in names]
-    return words[0].union(*words[1:]) if words else frozenset()
+    words = frozenset[RoleWord]()
+    for name in names:
+        words |= tables.words(name, resource.codings)
+    return words

@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from fhir_mapping.record import Fact, MappingSettings, Moment, Patient, ReferenceLimits
 from fhir_mapping.terms import Tables
@@ -31,11 +31,13 @@ class Case:
     # What was found once is remembered: what is not understood of a product, and limits by all that they follow from.
     products: dict[bytes, str] = field(default_factory=dict)
     limits: dict[Hashable, ReferenceLimits] = field(default_factory=dict)
+    tables: Tables = field(init=False)  # the client's
+    tolerance: timedelta = field(init=False)  # how far in the future something may lie (F3)
 
-    @property
-    def tables(self) -> Tables:
-        """The client's tables."""
-        return self.mapping.tables
+    def __post_init__(self) -> None:
+        """Look up once what every check asks."""
+        object.__setattr__(self, "tables", self.mapping.tables)
+        object.__setattr__(self, "tolerance", self.tables.rules.days("facts.future_tolerance"))
 
     def time_problem(self, when: Moment | None) -> str:
         """Give the reason of F3: `undated`, `future`, or nothing."""
@@ -45,7 +47,7 @@ class Case:
 
     def is_future(self, when: Moment) -> bool:
         """Say whether the first possible instant lies after `as_of` by more than the tolerance (F3)."""
-        return when.first - self.as_of > self.tables.rules.days("facts.future_tolerance")
+        return when.first - self.as_of > self.tolerance
 
     def at(self, when: Moment) -> Moment:
         """Cut a moment at `as_of` (F3)."""

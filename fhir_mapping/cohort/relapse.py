@@ -14,7 +14,8 @@ from typing import Literal
 
 from fhir_mapping.checks import judge
 from fhir_mapping.laboratory.bounds import is_raised
-from fhir_mapping.record import Gathered, PatientRecord, local_day
+from fhir_mapping.patient_record import PatientRecord
+from fhir_mapping.record import Gathered, local_day
 from fhir_mapping.rules.activity import coded_relapses
 from fhir_mapping.rules.exposures import (
     GLUCOCORTICOID,

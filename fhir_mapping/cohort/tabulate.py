@@ -18,7 +18,8 @@ from fhir_mapping.findings import find
 from fhir_mapping.laboratory.antibody import ANTIBODIES
 from fhir_mapping.laboratory.bounds import is_raised
 from fhir_mapping.laboratory.numbers import COMPARATOR, TO
-from fhir_mapping.record import Gathered, PatientRecord
+from fhir_mapping.patient_record import PatientRecord
+from fhir_mapping.record import Gathered
 from fhir_mapping.rules.eligibility import eligibility
 from fhir_mapping.rules.exposures import episodes, exposures
 from fhir_mapping.rules.signs import read_signs

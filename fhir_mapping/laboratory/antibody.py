@@ -11,16 +11,8 @@ from fhir_mapping.laboratory.bounds import above, agreed, at_least
 from fhir_mapping.laboratory.numbers import number_of, text_of
 from fhir_mapping.laboratory.phrases import plain, sounds_weak, verdict, without_reference
 from fhir_mapping.laboratory.titres import titres_of
-from fhir_mapping.record import (
-    Coding,
-    Component,
-    Doubt,
-    PatientRecord,
-    ReferenceLimits,
-    Result,
-    Value,
-    asked_once,
-)
+from fhir_mapping.patient_record import PatientRecord, asked_once
+from fhir_mapping.record import Coding, Component, Doubt, ReferenceLimits, Result, Value
 from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import RoleWord
 from fhir_mapping.terms.words import Vocabulary, fold

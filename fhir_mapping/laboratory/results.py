@@ -9,8 +9,10 @@ from fhir_mapping.record import Result
 
 def latest(results: Iterable[Result]) -> Result | None:
     """The latest result that has a magnitude; of several at one time the highest, then the lowest id."""
-    by_id = sorted((r for r in results if r.amount), key=lambda r: r.id)
-    return max(by_id, key=lambda r: (r.when.last, size(amount_of(r))), default=None)
+    measured = [r for r in results if r.amount]
+    newest = max((r.when.last for r in measured), default=None)
+    by_id = sorted((r for r in measured if r.when.last == newest), key=lambda r: r.id)
+    return max(by_id, key=lambda r: size(amount_of(r)), default=None)
 
 
 def recent(results: Iterable[Result], as_of: datetime, at_most: timedelta) -> tuple[Result, ...]:

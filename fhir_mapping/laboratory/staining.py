@@ -21,7 +21,8 @@ from fhir_mapping.laboratory.phrases import (
     words,
 )
 from fhir_mapping.laboratory.titres import Titre, titres_of
-from fhir_mapping.record import PatientRecord, Result
+from fhir_mapping.patient_record import PatientRecord
+from fhir_mapping.record import Result
 from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import RoleWord
 from fhir_mapping.terms.words import Vocabulary
@@ -126,12 +127,13 @@ def _pieces(result: Result, tables: Tables) -> Iterator[Result]:
 
 
 def _piece_patterns(piece: Result, tables: Tables) -> frozenset[RoleWord]:
-    answer, text = _answer(piece, tables), text_of(piece.value)
+    text = text_of(piece.value)
     if piece.has("cytoplasmic"):
+        answer = _answer(piece, tables)
         shows_staining = answer != "negative" and bool(answer or text)
         return _CYTOPLASMIC if shows_staining else _NONE
     named = _named_patterns(piece, tables.vocabulary)
-    is_unknown_pattern = piece.has("pattern") and not named and not answer and bool(text)
+    is_unknown_pattern = piece.has("pattern") and not named and bool(text) and not _answer(piece, tables)
     return named | (piece.roles & _NUCLEAR) | (_NUCLEAR if is_unknown_pattern else _NONE)
 
 

@@ -9,7 +9,8 @@ from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.evidence import Activity, Evidence, Measured
 from fhir_mapping.laboratory.antibody import read_serology
 from fhir_mapping.laboratory.bounds import above, amount_of, at_least, is_within
-from fhir_mapping.record import Diagnosis, Doubt, PatientRecord, Result
+from fhir_mapping.patient_record import PatientRecord
+from fhir_mapping.record import Diagnosis, Doubt, Result
 from fhir_mapping.rules.citation import cite_diagnosis, cite_with_limit
 from fhir_mapping.rules.eligibility import is_myopathy
 from fhir_mapping.rules.predictors.course_doubts import newer_ck_doubts

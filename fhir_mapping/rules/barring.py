@@ -6,7 +6,8 @@ from typing import Literal, get_args
 
 from fhir_mapping.evidence import Activity, Bar, Barring, Eligibility, Feature
 from fhir_mapping.laboratory.antibody import read_serology
-from fhir_mapping.record import Doubt, PatientRecord
+from fhir_mapping.patient_record import PatientRecord
+from fhir_mapping.record import Doubt
 from fhir_mapping.rules.predictors.course_doubts import newer_ck_doubts
 from fhir_mapping.rules.statins import statin_doubts, statin_row
 

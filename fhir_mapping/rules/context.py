@@ -6,7 +6,8 @@ from datetime import datetime
 from fhir_mapping.evidence import ContextFinding, Eligibility, Evidence, FactorState, SrpRefractory
 from fhir_mapping.laboratory.bounds import amount_of, at_least
 from fhir_mapping.laboratory.results import latest
-from fhir_mapping.record import PatientRecord, Result
+from fhir_mapping.patient_record import PatientRecord
+from fhir_mapping.record import Result
 from fhir_mapping.rules.citation import cite, cite_diagnosis
 from fhir_mapping.rules.exposures import exposures
 from fhir_mapping.rules.falls import Fall, fvc_fall, lvef_fall

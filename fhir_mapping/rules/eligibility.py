@@ -6,7 +6,8 @@ from datetime import datetime
 
 from fhir_mapping.evidence import Eligibility, EligibilityState, Evidence, Note
 from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, LabAnswer, Serology
-from fhir_mapping.record import Diagnosis, Doubt, Moment, PatientRecord, SourceKey
+from fhir_mapping.patient_record import PatientRecord
+from fhir_mapping.record import Diagnosis, Doubt, Moment, SourceKey
 from fhir_mapping.rules.citation import cite, cite_diagnosis, cite_with_limit
 from fhir_mapping.rules.signs import BROAD, Signs, is_broad, read_signs, signs_in_doubt
 from fhir_mapping.terms.roles import RoleWord

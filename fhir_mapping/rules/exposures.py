@@ -9,7 +9,8 @@ from decimal import Decimal
 from itertools import accumulate
 from typing import Final, NamedTuple
 
-from fhir_mapping.record import Dosage, Moment, PatientRecord, Period, Treatment, asked_once, local_day
+from fhir_mapping.patient_record import PatientRecord, asked_once
+from fhir_mapping.record import Dosage, Moment, Period, Treatment, local_day
 from fhir_mapping.terms.roles import AgentClass
 from fhir_mapping.terms.units import sane
 

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from fhir_mapping.laboratory.bounds import amount_of, size
 from fhir_mapping.laboratory.numbers import as_written, number_of, read_number, text_of
-from fhir_mapping.record import Amount, Coding, PatientRecord, Result, asked_once
+from fhir_mapping.patient_record import PatientRecord, asked_once
+from fhir_mapping.record import Amount, Coding, Result
 from fhir_mapping.terms.units import UCUM, sane, spelled
 
 

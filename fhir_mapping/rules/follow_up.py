@@ -7,7 +7,8 @@ from typing import Literal
 
 from fhir_mapping.laboratory.answers import says_no_result
 from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, Serology, read_serology
-from fhir_mapping.record import Done, Moment, PatientRecord, Result, SourceKey, asked_once, local_day
+from fhir_mapping.patient_record import PatientRecord, asked_once
+from fhir_mapping.record import Done, Moment, Result, SourceKey, local_day
 from fhir_mapping.rules.context import pregnant
 from fhir_mapping.rules.falls import fvc_fell
 from fhir_mapping.rules.statins import statin_row

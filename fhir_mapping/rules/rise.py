@@ -22,7 +22,8 @@ from fhir_mapping.laboratory.bounds import (
     rank,
     size,
 )
-from fhir_mapping.record import PatientRecord, Result, asked_once
+from fhir_mapping.patient_record import PatientRecord, asked_once
+from fhir_mapping.record import Result
 from fhir_mapping.rules.tristate import NO, YES, Standings, Tristate, both, either, left_to
 from fhir_mapping.terms.rules import Rules
 

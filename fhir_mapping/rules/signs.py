@@ -7,7 +7,8 @@ from typing import Literal, cast
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, Serology, read_answer, read_serology
 from fhir_mapping.laboratory.bounds import amount_of, is_raised, is_within, size
-from fhir_mapping.record import Diagnosis, Doubt, PatientRecord, Result, asked_once
+from fhir_mapping.patient_record import PatientRecord, asked_once
+from fhir_mapping.record import Diagnosis, Doubt, Result
 from fhir_mapping.terms.roles import RoleWord
 
 SignsState = Literal["definite", "probable", "possible", "none"]

@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime
 from fhir_mapping.checks.judging import completed_years
 from fhir_mapping.evidence import ContextFinding
 from fhir_mapping.laboratory.antibody import read_serology
-from fhir_mapping.record import Diagnosis, Moment, PatientRecord, local_day
+from fhir_mapping.patient_record import PatientRecord
+from fhir_mapping.record import Diagnosis, Moment, local_day
 from fhir_mapping.rules.citation import cite_diagnosis
 from fhir_mapping.rules.eligibility import onsets
 

@@ -1,7 +1,8 @@
 """The statin row of the follow-up table (V): a lipid-lowering statin where anti-HMGCR is positive or was never tested."""
 
 from fhir_mapping.laboratory.antibody import Serology
-from fhir_mapping.record import Doubt, PatientRecord
+from fhir_mapping.patient_record import PatientRecord
+from fhir_mapping.record import Doubt
 from fhir_mapping.rules.exposures import exposures
 from models.inputs import Statin
 

@@ -111,7 +111,7 @@ def opened(chart: Chart, keys: dict[str, list[str]]) -> Seen:
         gathered = loop.run_until_complete(gathering)
     sources = gathered.gathered.sources
     whole = all(source.state == "read" for source in sources.values())
-    return seen(assessment.assess(gathered.record, model()), whole=whole and "ana" in sources)
+    return seen(assessment.assess(gathered.record, model(), explained=True), whole=whole and "ana" in sources)
 
 
 def bundle_of(resources: list[dict]) -> dict:

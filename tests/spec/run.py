@@ -73,7 +73,7 @@ def answer(record: Record, tables: Tables | None = None, model: Model | None = N
     """What `explain --json` says of this record; other tables or another model may be put in their place."""
     gathered = gathered_from(record, tables)
     cards = CardSettings(**{key: record.settings[key] for key in _OF_CARDS & record.settings.keys()})
-    said = as_json(assess(judge(gathered, AS_OF), model or packaged_model()), cards)
+    said = as_json(assess(judge(gathered, AS_OF), model or packaged_model(), explained=True), cards)
     if tables is None and model is None:
         seen = Seen()
         seen.read(gathered)

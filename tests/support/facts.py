@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 
+from fhir_mapping.patient_record import PatientRecord
 from fhir_mapping.record import (
     Amount,
     Coding,
@@ -13,7 +14,6 @@ from fhir_mapping.record import (
     MappingSettings,
     Moment,
     Patient,
-    PatientRecord,
     Period,
     Planned,
     ReferenceLimits,

@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from fhir_mapping.record import Coding, Component, Concept, Number, PatientRecord, ReferenceLimits, Value
+from fhir_mapping.patient_record import PatientRecord
+from fhir_mapping.record import Coding, Component, Concept, Number, ReferenceLimits, Value
 from fhir_mapping.rules.predictors.ana import high_ana
 from tests.support.facts import record, result, tables
 

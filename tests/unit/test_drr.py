@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from fhir_mapping.record import Doubt, PatientRecord, ReferenceLimits
+from fhir_mapping.patient_record import PatientRecord
+from fhir_mapping.record import Doubt, ReferenceLimits
 from fhir_mapping.rules.predictors.drr import high_drr
 from fhir_mapping.rules.predictors.pairs import pair_up
 from tests.support.facts import ago, diagnosis, record, result

@@ -12,6 +12,7 @@ ROOMS = (  # each may import from those after it
     "versions",
     "laboratory",
     "evidence",
+    "patient_record",
     "record",
     "terms",
 )

@@ -336,3 +336,20 @@ def test_the_known_pattern_is_kept_for_the_reader():
     assert scored("1~01").pattern == "1?01"
     assert scored("1~01").unknown == ("high_ana",)
     assert scored("1~01").present == 2
+
+
+def test_what_was_computed_of_a_pattern_is_kept_up_to_a_bound(monkeypatch):
+    monkeypatch.setattr(risk, "_COMPUTED_AT_MOST", 2)
+    fresh = replace(model())
+    assert fresh.computed == {}
+    kept, also, beyond = (
+        risk.estimate(fresh, pattern, risk.DECISION_HORIZON) for pattern in ("1111", "1?11", "0000")
+    )
+    assert len(fresh.computed) == 2
+    assert [risk.estimate(fresh, p, risk.DECISION_HORIZON) for p in ("1111", "1?11", "0000")] == [
+        kept,
+        also,
+        beyond,
+    ]
+    assert risk.estimate(fresh, "1111", risk.DECISION_HORIZON) is kept
+    assert risk.estimate(fresh, "0000", risk.DECISION_HORIZON) is not beyond

@@ -90,7 +90,7 @@ def from_bytes(data: bytes, caller: Caller, as_of: datetime, model: Model | None
     gathered = read_bundle(data, caller.mapping)
     absent = {key: Source("not-offered") for key in caller.not_offered}
     gathered = replace(gathered, sources={**gathered.sources, **absent})
-    return assess(judge(gathered, as_of), model or load_model(default_folder()))
+    return assess(judge(gathered, as_of), model or load_model(default_folder()), explained=True)
 
 
 def from_server(
@@ -110,4 +110,4 @@ async def _from_server(patient_id: str, caller: Caller, as_of: datetime, model: 
         gathering = await gather(
             caller, patient_id, "", {}, as_of=as_of, connection=connection, limits=limits, deadline=deadline
         )
-    return assess(gathering.record, model)
+    return assess(gathering.record, model, explained=True)

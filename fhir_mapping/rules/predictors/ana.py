@@ -8,7 +8,8 @@ from fhir_mapping.evidence import Feature, Note
 from fhir_mapping.laboratory.bounds import at_least
 from fhir_mapping.laboratory.staining import Staining, belongs_to, read_ana
 from fhir_mapping.laboratory.titres import Titre
-from fhir_mapping.record import Doubt, PatientRecord, Result
+from fhir_mapping.patient_record import PatientRecord
+from fhir_mapping.record import Doubt, Result
 from fhir_mapping.rules.citation import cite
 from fhir_mapping.rules.doubted import doubted
 from fhir_mapping.terms.rules import Rules

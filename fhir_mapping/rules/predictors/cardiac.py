@@ -8,7 +8,8 @@ from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.evidence import Evidence, Feature, Note
 from fhir_mapping.laboratory.bounds import above, amount_of, at_least, is_raised, is_within, size
 from fhir_mapping.laboratory.results import latest
-from fhir_mapping.record import Diagnosis, Doubt, PatientRecord, Result
+from fhir_mapping.patient_record import PatientRecord
+from fhir_mapping.record import Diagnosis, Doubt, Result
 from fhir_mapping.rules.citation import cite, cite_diagnosis
 from fhir_mapping.rules.doubted import doubted
 from fhir_mapping.terms.roles import Analyte, RoleWord

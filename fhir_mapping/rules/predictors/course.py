@@ -5,17 +5,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from itertools import takewhile
 
 from fhir_mapping.laboratory.bounds import amount_of, is_raised, is_within
-from fhir_mapping.record import PatientRecord, Result
+from fhir_mapping.patient_record import PatientRecord
+from fhir_mapping.record import Result
 from fhir_mapping.rules.exposures import GLUCOCORTICOID, Episode, administrations, episodes
 from fhir_mapping.terms.roles import AgentClass
 
 _BY_COURSE: frozenset[AgentClass] = frozenset({"rituximab", "cyclophosphamide"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what qualifies as an agent is asked three times
 class TreatmentCourse:
     """The course of treatment: episodes in order of their start, and every CK in order of time."""
 
@@ -29,6 +31,23 @@ class TreatmentCourse:
     def treated(self) -> tuple[Episode, ...]:
         """The episodes of every systemic agent."""
         return (*self.glucocorticoid, *self.agents)
+
+    @cached_property
+    def tolerated(self) -> Sequence[Episode]:
+        """The episodes of agents that were never stopped for intolerance (T6)."""
+        tables = self.record.mapping.tables
+        stopped = {
+            exposure.agent
+            for episode in self.agents
+            for exposure in episode.exposures
+            if tables.means("qualifiers", exposure.treatment.status_reasons, "intolerance")
+        }
+        return [episode for episode in self.agents if episode.agent not in stopped]
+
+    @cached_property
+    def second_agents(self) -> Sequence[tuple[tuple[Episode, ...], Episode]]:
+        """T6 but for its activity: each second agent, with those begun well before it."""
+        return tuple(_second_agents(self))
 
     def days(self, name: str) -> timedelta:
         """A window of the section `refractory` of rules.toml."""
@@ -60,18 +79,6 @@ def course_of(record: PatientRecord) -> TreatmentCourse:
 
 def _times(record: PatientRecord) -> Decimal:
     return record.mapping.tables.rules.number("refractory.ck_times_uln")
-
-
-def tolerated(course: TreatmentCourse) -> list[Episode]:
-    """The episodes of agents that were never stopped for intolerance (T6)."""
-    tables = course.record.mapping.tables
-    stopped = {
-        exposure.agent
-        for episode in course.agents
-        for exposure in episode.exposures
-        if tables.means("qualifiers", exposure.treatment.status_reasons, "intolerance")
-    }
-    return [episode for episode in course.agents if episode.agent not in stopped]
 
 
 def was_long_enough(course: TreatmentCourse, episode: Episode) -> bool:
@@ -109,9 +116,8 @@ def taken(cks: Sequence[Result], start: datetime, low: timedelta, high: timedelt
     return cks[first : bisect_right(cks, high, key=lambda ck: ck.when.last - start)]
 
 
-def second_agents(course: TreatmentCourse) -> Iterator[tuple[tuple[Episode, ...], Episode]]:
-    """T6 but for its activity: each second agent, with those begun well before it."""
-    qualified = [episode for episode in tolerated(course) if was_long_enough(course, episode)]
+def _second_agents(course: TreatmentCourse) -> Iterator[tuple[tuple[Episode, ...], Episode]]:
+    qualified = [episode for episode in course.tolerated if was_long_enough(course, episode)]
     earliest = {episode.agent: episode for episode in reversed(qualified)}
     after = course.days("second_after_days")
     for second in qualified:

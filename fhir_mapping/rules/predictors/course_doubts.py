@@ -6,9 +6,10 @@ from datetime import datetime
 
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.laboratory.bounds import above, amount_of
-from fhir_mapping.record import Doubt, PatientRecord, Result, asked_once
+from fhir_mapping.patient_record import PatientRecord, asked_once
+from fhir_mapping.record import Doubt, Result
 from fhir_mapping.rules.exposures import NO_AGENTS
-from fhir_mapping.rules.predictors.course import TreatmentCourse, second_agents, years_of_glucocorticoid
+from fhir_mapping.rules.predictors.course import TreatmentCourse, years_of_glucocorticoid
 
 NO_AGENT = "an agent could not be read"
 
@@ -88,7 +89,7 @@ def _may_be_raised(course: TreatmentCourse, doubt: Doubt) -> bool:
 
 
 def _windows(course: TreatmentCourse) -> Iterator[tuple[datetime, datetime]]:
-    for _, second in second_agents(course):
+    for _, second in course.second_agents:
         yield second.start + course.days("ck_from_days"), second.start + course.days("ck_to_days")
     enough, at_first = course.days("glucocorticoid_days"), course.days("peak_within_days")
     for episode, early, late in years_of_glucocorticoid(course):
@@ -102,7 +103,7 @@ def _left_open(course: TreatmentCourse) -> Iterator[Result]:
     """F5: what was read, and leaves T6 or T7 open."""
     windows = _Windows(
         (second.start + course.days("ck_from_days"), second.start + course.days("ck_to_days"))
-        for _, second in second_agents(course)
+        for _, second in course.second_agents
     )
     for ck in course.ck:
         if ck.when.last in windows and not course.is_high(ck) and not course.is_low(ck):

@@ -9,7 +9,8 @@ from fractions import Fraction
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.evidence import Evidence, Feature, Note
 from fhir_mapping.laboratory.bounds import above, is_raised
-from fhir_mapping.record import Diagnosis, PatientRecord, Result, local_day
+from fhir_mapping.patient_record import PatientRecord
+from fhir_mapping.record import Diagnosis, Result, local_day
 from fhir_mapping.rules.citation import cite_diagnosis, cite_with_limit
 from fhir_mapping.rules.doubted import doubted
 from fhir_mapping.rules.predictors.nearest import apart

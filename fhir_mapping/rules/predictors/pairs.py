@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from itertools import count, pairwise
 
-from fhir_mapping.record import Moment, PatientRecord, Result
+from fhir_mapping.patient_record import PatientRecord
+from fhir_mapping.record import Moment, Result
 from fhir_mapping.rules.predictors.nearest import (
     Keys,
     Token,
@@ -54,6 +55,8 @@ def pair_up(record: PatientRecord) -> tuple[Pair, ...]:
 
 def _greedy(asts: Results, alts: Results, search: Keys, file: Keys, at_most: timedelta) -> Step:
     """The closest in time first, then the lower AST id, then the lower ALT id."""
+    if {key for ast in asts for key in search(ast)}.isdisjoint(key for alt in alts for key in file(alt)):
+        return [], asts, alts
     looking, known = ({(one.id, number): one for number, one in enumerate(some)} for some in (asts, alts))
     shelf = _Places(looking, known, at_most)
     for token, ast in looking.items():

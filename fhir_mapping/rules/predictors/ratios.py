@@ -9,7 +9,8 @@ from fractions import Fraction
 from typing import Literal
 
 from fhir_mapping.laboratory.bounds import amount_of, at_least, is_raised, is_within, size
-from fhir_mapping.record import Moment, PatientRecord, Result
+from fhir_mapping.patient_record import PatientRecord
+from fhir_mapping.record import Moment, Result
 from fhir_mapping.rules.predictors.nearest import Neighbours, Shelf
 from fhir_mapping.rules.predictors.pairs import Pair, pair_up
 from fhir_mapping.terms.rules import Rules

@@ -8,16 +8,15 @@ from datetime import datetime
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.evidence import Evidence, Feature, Note
 from fhir_mapping.laboratory.results import latest, recent
-from fhir_mapping.record import PatientRecord, Result, SourceKey, local_day
+from fhir_mapping.patient_record import PatientRecord
+from fhir_mapping.record import Result, SourceKey, local_day
 from fhir_mapping.rules.citation import cite, cite_with_limit
 from fhir_mapping.rules.doubted import doubted
 from fhir_mapping.rules.exposures import DailyDoses, Episode, Exposure, glucocorticoid_dose, time_treated
 from fhir_mapping.rules.predictors.course import (
     TreatmentCourse,
     course_of,
-    second_agents,
     taken,
-    tolerated,
     years_of_glucocorticoid,
 )
 from fhir_mapping.rules.predictors.course_doubts import NO_AGENT, agent_doubts, stayed_raised, why_doubted
@@ -77,9 +76,9 @@ def _stated(record: PatientRecord) -> Feature | None:
 
 def _second_agent_failed(course: TreatmentCourse) -> Feature | None:
     """T6: a second agent, begun well after the first and with glucocorticoid, and still active disease."""
-    begun = _next_agents(tolerated(course))
+    begun = _next_agents(course.tolerated)
     doses = DailyDoses(course.record, course.glucocorticoid)
-    for firsts, second in second_agents(course):
+    for firsts, second in course.second_agents:
         if activity := _raised_ck_after(course, second) or _dose_still_needed(course, second, doses):
             return _ever(course, "T6", activity, (min(firsts, key=lambda e: e.start), second))
         for first in firsts:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from fhir_mapping.checks import judge
-from fhir_mapping.record import Entry, Gathered, MappingSettings, PatientRecord, Source
+from fhir_mapping.patient_record import PatientRecord
+from fhir_mapping.record import Entry, Gathered, MappingSettings, Source
 from fhir_mapping.terms.words import LONGEST_TEXT
 from fhir_mapping.versions.r4_elements import Elements
 from tests.support.charts import AS_OF, condition, observation, patient

@@ -1,6 +1,7 @@
 """F1: whose a resource is. F2: elements that change its meaning. What cannot be read is refused by name."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -374,3 +375,18 @@ def test_what_could_not_be_read_stays_known(gathered, as_of, observation):
     assert found.failed == {"enzymes": "page 2 failed", "ana": "failed"}
     assert found.not_offered == {"orders"}
     assert len(found.results) == 1
+
+
+def test_where_the_states_of_sources_alone_have_changed_the_facts_stay_as_they_were(
+    gathered, as_of, observation
+):
+    from fhir_mapping.checks import judge, with_states
+    from fhir_mapping.record import Entry, Source
+
+    read = Source("read", (Entry(json.dumps(observation()).encode()),))
+    before = gathered(sources={"enzymes": read})
+    failed = gathered(sources={"enzymes": replace(read, state="failed"), "ana": Source("not-offered")})
+    record = judge(before, as_of)
+    assert with_states(record, before) is record
+    assert with_states(record, failed) == judge(failed, as_of)
+    assert with_states(record, failed).failed == {"enzymes": "failed"}

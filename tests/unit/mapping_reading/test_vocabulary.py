@@ -76,7 +76,8 @@ LINES = {
 def test_a_typo_is_an_error_of_the_type_checker(tmp_path):
     code = tmp_path / "typos.py"
     head = [
-        "from fhir_mapping.record import Fact, PatientRecord",
+        "from fhir_mapping.patient_record import PatientRecord",
+        "from fhir_mapping.record import Fact",
         "from fhir_mapping.terms import Tables",
         "def f(fact: Fact, record: PatientRecord, tables: Tables) -> None:",
     ]

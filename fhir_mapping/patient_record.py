@@ -1,0 +1,93 @@
+"""`PatientRecord`: what counts of one patient's record as of one moment, and what was asked of it already."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property, wraps
+from typing import Any, TypeVar
+
+from fhir_mapping.record import (
+    Diagnosis,
+    Done,
+    Doubt,
+    MappingSettings,
+    Patient,
+    Planned,
+    Refused,
+    Result,
+    SourceKey,
+    Treatment,
+)
+from fhir_mapping.terms.roles import Analyte
+
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True)  # no slots: what is asked for again and again is kept beside the fields
+class PatientRecord:
+    """The facts that count, as of one moment. Order of the input never changes it: every tuple is sorted."""
+
+    as_of: datetime
+    mapping: MappingSettings
+    patient: Patient | None
+    results: tuple[Result, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
+    treatments: tuple[Treatment, ...] = ()
+    done: tuple[Done, ...] = ()
+    planned: tuple[Planned, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+    losses: tuple[tuple[str, str], ...] = ()  # resource, element that no rule reads: it was left out (F3)
+    failed: Mapping[SourceKey, str] = field(default_factory=dict)  # what happened (F9)
+    not_offered: frozenset[SourceKey] = frozenset()  # what the server does not offer
+    patient_id: str = ""  # of the context, also where the Patient could not be read
+
+    def of(self, analyte: Analyte) -> tuple[Result, ...]:
+        """All results of one analyte, earliest first."""
+        return self._by_analyte.get(analyte, ())
+
+    def has_failed(self, source: SourceKey) -> bool:
+        """Whether something could not be read (F9)."""
+        return source in self.failed
+
+    def offers(self, source: SourceKey) -> bool:
+        """Whether the server offers this query at all (F9)."""
+        return source not in self.not_offered
+
+    def doubts_in(self, *roles: str) -> tuple[Doubt, ...]:
+        """Everything that is there in these roles and could not be used (U1)."""
+        places = sorted(place for role in set(roles) for place in self._doubts_by_role.get(role, ()))
+        return tuple(self.doubts[place] for place in places)
+
+    @cached_property
+    def answers(self) -> dict[Callable[["PatientRecord"], object], Any]:
+        """What was asked of this record with `asked_once`: an answer for each question."""
+        return {}
+
+    @cached_property
+    def _by_analyte(self) -> Mapping[Analyte, tuple[Result, ...]]:
+        of: dict[Analyte, list[Result]] = {}
+        for result in self.results:
+            of.setdefault(result.analyte, []).append(result)
+        return {analyte: tuple(results) for analyte, results in of.items()}
+
+    @cached_property
+    def _doubts_by_role(self) -> Mapping[str, list[int]]:
+        """The places of the doubts, by role: those of several roles stay in their order."""
+        places: dict[str, list[int]] = {}
+        for place, doubt in enumerate(self.doubts):
+            places.setdefault(doubt.role, []).append(place)
+        return places
+
+
+def asked_once(question: Callable[[PatientRecord], _Answer]) -> Callable[[PatientRecord], _Answer]:
+    """Answer a question about a record once: several rules ask it, and no fact of a record ever changes."""
+
+    @wraps(question)
+    def answer(record: PatientRecord) -> _Answer:
+        if question not in record.answers:
+            record.answers[question] = question(record)
+        found: _Answer = record.answers[question]
+        return found
+
+    return answer
