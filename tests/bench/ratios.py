@@ -32,8 +32,8 @@ UNREADABLE_GOAL = 3.0
 @contextmanager
 def naturally() -> Iterator[Service]:
     """The natural pipeline, called as ours is."""
-    with asyncio.Runner() as loop:
-        yield Service(natural.create_app(AS_OF), loop)
+    with asyncio.Runner() as runner:
+        yield Service(natural.create_app(AS_OF), runner.get_loop())
 
 
 def with_one_unreadable(data: bytes) -> bytes:
