@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 
 from tests.bench.charts import body
+from tests.bench.goals import verdict
 from tests.bench.over_http import CONFIG
-from tests.bench.ratios import verdict
 from tests.bench.timing import family, pss, status
 from tests.support.serving import Served, eventually, free_port, served, start
 
