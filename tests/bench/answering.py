@@ -26,13 +26,15 @@ _AT_ONCE = Limits(
 class Service:
     """Answers hook calls, one after the other; every check, the audit and doubts are on, authentication is not."""
 
-    def __init__(self, app: ASGIApp, loop: asyncio.Runner) -> None:
+    def __init__(self, app: ASGIApp, loop: asyncio.AbstractEventLoop) -> None:
         self._app = app
         self._loop = loop
 
     def answer(self, body: bytes) -> bytes:
         """Answer one call of the hook; fails where it is not answered with 200."""
-        return self._loop.run(self._answered(body))
+        return self._loop.run_until_complete(
+            self._answered(body)
+        )  # Runner.run would handle SIGINT anew each time
 
     async def _answered(self, body: bytes) -> bytes:
         sent: list[Message] = []
@@ -55,15 +57,23 @@ class Service:
         return b"".join(message.get("body", b"") for message in sent[1:])
 
 
+async def _alone() -> None:
+    """End what runs beside calls: how often the watch of the load wakes in one of them depends on the machine."""
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+
+
 @contextmanager
 def service() -> Iterator[Service]:
     """Run the service until the block ends."""
     settings = Settings(client=(Client(name="bench", accept_unknown_status=True, **ACCEPTED),))
     app = create_app(settings, clock=clock, write=lambda _: None, limits=_AT_ONCE)
-    with asyncio.Runner() as loop:
+    with asyncio.Runner() as runner:
+        loop = runner.get_loop()
         started = app.router.lifespan_context(app)
-        loop.run(started.__aenter__())
+        loop.run_until_complete(started.__aenter__())
+        loop.run_until_complete(_alone())
         try:
             yield Service(app, loop)
         finally:
-            loop.run(started.__aexit__(None, None, None))
+            loop.run_until_complete(started.__aexit__(None, None, None))

@@ -35,7 +35,7 @@ ACTIVE = frozenset({"active", "completed", "stopped", "on-hold", "in-progress"})
 NOT_UNDERSTOOD = (b"modifierExtension", b"implicitRules", b"\\u")  # F2
 _WHOLE = msgspec.json.Decoder(Whole)
 _CUT = msgspec.json.Decoder(Cut)
-_READ_OF_ALL = {
+_READ_OF_ALL: Mapping[str, msgspec.json.Decoder[Any]] = {
     "patient": msgspec.json.Decoder(Patient),
     "conditions": msgspec.json.Decoder(Bundle[Condition]),
     "antibodies": msgspec.json.Decoder(Bundle[Observation]),

@@ -16,6 +16,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from tests.bench.goals import verdict
 from tests.bench.steps import ANSWER, BETWEEN, CASES, ELSEWHERE, FLOOR, MARK, STEPS
 
 STORED = Path(__file__).with_suffix(".toml")
@@ -93,7 +94,7 @@ def table(found: Mapping[str, Counts]) -> list[str]:
     for name, counts in found.items():
         ratio, goal = ratios(counts), CASES[name].goal
         cells = [f"{counts[FLOOR] / 1e6:.2f}", f"{counts[ANSWER] / 1e6:.2f}", f"{ratio[ANSWER]:.2f}"]
-        cells += ["" if goal is None else f"{goal:.1f}", *(f"{ratio[step]:.2f}" for step in steps)]
+        cells += [verdict(ratio[ANSWER], goal), *(f"{ratio[step]:.2f}" for step in steps)]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
 

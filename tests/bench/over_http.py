@@ -14,7 +14,8 @@ from pathlib import Path
 import httpx
 
 from tests.bench.charts import body
-from tests.bench.ratios import SIZES, verdict
+from tests.bench.goals import verdict
+from tests.bench.ratios import SIZES
 from tests.bench.timing import ROUNDS, spent_by
 from tests.support.serving import OPEN, ROOT, eventually, free_port, served
 

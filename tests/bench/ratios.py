@@ -12,6 +12,7 @@ import orjson
 from tests.bench import natural
 from tests.bench.answering import Service, service
 from tests.bench.charts import body
+from tests.bench.goals import verdict
 from tests.bench.timing import in_turn
 from tests.support.charts import AS_OF
 
@@ -32,22 +33,14 @@ UNREADABLE_GOAL = 3.0
 @contextmanager
 def naturally() -> Iterator[Service]:
     """The natural pipeline, called as ours is."""
-    with asyncio.Runner() as loop:
-        yield Service(natural.create_app(AS_OF), loop)
+    with asyncio.Runner() as runner:
+        yield Service(natural.create_app(AS_OF), runner.get_loop())
 
 
 def with_one_unreadable(data: bytes) -> bytes:
     """The same body, with an enzyme whose status is no text."""
     before, key, rest = data.partition(b'"enzymes":')
     return before + key + rest.replace(b'"status":"final"', b'"status":7', 1)
-
-
-def verdict(value: float, goal: float | None, *, at_least: bool = False) -> str:
-    """A goal, and whether it is met."""
-    if goal is None:
-        return ""
-    met = value >= goal if at_least else value <= goal
-    return f"{'≥' if at_least else '≤'} {goal:g}, {'met' if met else '**missed**'}"
 
 
 def lines() -> Iterator[str]:

@@ -1,5 +1,6 @@
 """CPU time of processes, and of works that are done in turn: on a shared machine only ratios of one run count."""
 
+import gc
 import statistics
 import time
 from collections.abc import Callable
@@ -8,26 +9,30 @@ from pathlib import Path
 import psutil
 
 ROUNDS = 7
-_SHORTEST_S = 0.02  # a round lasts so long at least: shorter ones are done several times in it
+_SHORTEST_S = 0.1  # of a round
 
 
 def in_turn(*works: Callable[[], object], rounds: int = ROUNDS) -> list[float]:
-    """Seconds of CPU of each work, the median of rounds in the order A B A B; each is done once before."""
-    for work in works:
-        work()
-    times = [max(1, round(_SHORTEST_S / max(_cpu(work, 1), 1e-6))) for work in works]
+    """Seconds of CPU of each work, in the order A B A B: the median of rounds.
+
+    Small works are done several times in a round, still in turn: so none finds the caches warmer than the others do.
+    """
+    alone = [_cpu(work) for work in works for _ in range(2)]
+    often = max(1, round(_SHORTEST_S / sum(alone)))
+    gc.collect()
+    gc.freeze()  # what one of them has imported is no cost of the others
     taken: list[list[float]] = [[] for _ in works]
     for _ in range(rounds):
-        for work, often, spent in zip(works, times, taken, strict=True):
-            spent.append(_cpu(work, often))
+        times = [[_cpu(work) for work in works] for _ in range(often)]
+        for spent, each in zip(taken, zip(*times, strict=True), strict=True):
+            spent.append(sum(each) / often)
     return list(map(statistics.median, taken))
 
 
-def _cpu(work: Callable[[], object], often: int) -> float:
+def _cpu(work: Callable[[], object]) -> float:
     begun = time.process_time()
-    for _ in range(often):
-        work()
-    return (time.process_time() - begun) / often
+    work()
+    return time.process_time() - begun
 
 
 def family(pid: int) -> list[psutil.Process]:
