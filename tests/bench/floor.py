@@ -72,7 +72,7 @@ def compiled(tables: Tables, as_of: datetime) -> Compiled:
     """Compile the tables, once."""
     factors: dict[str, dict[Key, Decimal]] = {}
     for row in tables.units.rows:
-        factor = Decimal(row.factor.numerator) / row.factor.denominator
+        factor = row.factor.top / row.factor.bottom
         factors.setdefault(row.dimension, {})[row.unit, row.unit] = factor
     rules = tables.rules
 
