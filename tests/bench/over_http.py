@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -60,7 +61,10 @@ def lines() -> Iterator[str]:
             servers = {own.pid: f"{own.base}/cds-services/imnm-recurrence", other: address}
             for kind, imnm in (("IMNM", True), ("not IMNM", False)):
                 for size in SIZES:
-                    ours, theirs = _in_turn(http, servers, body(size, imnm=imnm), CALLS[size])
+                    data = body(size, imnm=imnm)
+                    assert bool(_post(http, servers[own.pid], data)["cards"]) == imnm
+                    assert _post(http, address, data)["cards"]
+                    ours, theirs = _in_turn(http, servers, data, CALLS[size])
                     ratio = ours / theirs
                     yield (
                         f"| {kind} | {size} | {ours * 1000:.2f} | {theirs * 1000:.2f} | {ratio:.2f} | "
@@ -75,7 +79,12 @@ def _in_turn(http: httpx.Client, servers: dict[int, str], data: bytes, calls: in
         for pid, address in servers.items():
             before = spent_by(pid)
             for _ in range(calls):
-                answer = http.post(address, content=data, headers={"content-type": "application/json"})
-                assert answer.status_code == 200, answer.text
+                _post(http, address, data)
             taken[pid].append((spent_by(pid) - before) / calls)
     return [statistics.median(spent[1:]) for spent in taken.values()]  # the first round only warms up
+
+
+def _post(http: httpx.Client, address: str, data: bytes) -> Any:
+    answer = http.post(address, content=data, headers={"content-type": "application/json"})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
