@@ -305,7 +305,7 @@ KEPT = {
     "fhir_mapping/terms/systems.py": ["Memory"],  # codes
     "fhir_mapping/terms/units.py": ["Memory"],  # units
     "fhir_mapping/versions/salvage.py": ["_fields", "_decoder"],  # by type
-    "fhir_mapping/versions/r4.py": ["cache"],  # of one resource, and gone with it
+    "fhir_mapping/versions/__init__.py": ["version"],  # its module
     "fhir_mapping/cohort/relapse.py": ["cache"],  # of one record, outside the service
 }
 
