@@ -78,9 +78,9 @@ def test_there_are_more_shapes_than_fourteen():
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_twice_as_much_costs_twice_as_much(shape):
-    once, twice = (answered(shape, n) for n in (size_of(shape), 2 * size_of(shape)))
-    once()  # expressions that a shape is the first to need are compiled once a process
-    assert calls(twice) <= MOST * calls(once)
+    once = size_of(shape)
+    answered(shape, 2 * once)()  # what a process learns once (expressions, codes, units) is learnt before
+    assert calls(answered(shape, 2 * once)) <= MOST * calls(answered(shape, once))
 
 
 @pytest.mark.parametrize("shape", TEXTS)
