@@ -49,9 +49,14 @@ def drop(call, path, random):
     del at(call, path[:-1])[path[-1]]
 
 
+def json_type(value):
+    return float if type(value) is int else type(value)
+
+
 def retype(call, path, random):
+    """Another JSON type; another number in place of one would be read, and rightly."""
     parent, key = at(call, path[:-1]), path[-1]
-    others = [other for kind, other in OTHER.items() if not isinstance(parent[key], kind)]
+    others = [other for other in OTHER.values() if json_type(other) is not json_type(parent[key])]
     parent[key] = random.choice([*others, None if parent[key] is not None else 0, {"x": parent[key]}])
 
 
