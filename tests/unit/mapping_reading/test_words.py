@@ -129,8 +129,8 @@ def test_laboratories_words_are_asked_for_by_their_role(vocabulary):
 def test_a_text_is_read_in_linear_time(vocabulary, word):
     def seconds(length):
         text = word * length
-        start = time.perf_counter()
+        start = time.thread_time()
         vocabulary.roles(text)
-        return time.perf_counter() - start
+        return time.thread_time() - start
 
     assert min(seconds(20_000) for _ in range(3)) < 16 * max(min(seconds(5_000) for _ in range(3)), 0.001)
