@@ -13,7 +13,7 @@ import pytest
 from cds_service.fhir import gather as gathering
 from cds_service.fhir.aside import aside
 from cds_service.fhir.client import Chart, connect
-from cds_service.fhir.gather import ChartSources, gather
+from cds_service.fhir.gather import ChartSources, Gathering, gather
 from cds_service.fhir.queries import BY_KEY, PHASE_1, supplied
 from cds_service.security.clients import Caller, callers
 from cds_service.settings.client import Client
@@ -50,6 +50,16 @@ def sources_of(prefetch: Mapping[str, bytes], **limits: int) -> ChartSources:
     sources.hold(prefetch)
     sources.take_in(key for key in BY_KEY if key in prefetch)
     return sources
+
+
+async def gathering_of(
+    asker: Caller, prefetch: Mapping[str, bytes], ehr: EhrSimulator, **limits: int
+) -> Gathering:
+    within, until = Limits(**limits), asyncio.get_running_loop().time() + 5
+    async with connect(within, ehr) as connection:
+        return await gather(
+            asker, "p1", "", prefetch, as_of=AS_OF, connection=connection, limits=within, deadline=until
+        )
 
 
 def written(chart: list[dict]) -> dict[str, bytes]:
@@ -138,14 +148,9 @@ class TestOfOneChart:
     async def test_products_that_many_name(self, more: int, failed: bool):
         chart = whole("medications_of_one_product", 60)
         size = counted(*(one for one in chart if one["resourceType"].startswith("Medication")))
-        limits = Limits(chart_values=size + more)
         asker = callers([Client(name="open", fhir_base=BASE)], TABLES, b"secret")[BASE]
-        until = asyncio.get_running_loop().time() + 5
-        async with connect(limits, EhrSimulator(chart)) as connection:
-            gathering = await gather(
-                asker, "p1", "", {}, as_of=AS_OF, connection=connection, limits=limits, deadline=until
-            )
-        sources = gathering.gathered.sources
+        found = await gathering_of(asker, {}, EhrSimulator(chart), chart_values=size + more)
+        sources = found.gathered.sources
         assert {key for key, source in sources.items() if source.state == "failed"} == (
             MEDICINES if failed else set()
         )
@@ -197,36 +202,14 @@ class TestPrefetchIsLookedAt:
 
         monkeypatch.setattr(gathering, "supplied", seeing)
         prefetch = {key: value for key, value in written(chart).items() if key != missing}
-        until = asyncio.get_running_loop().time() + 5
-        async with connect(Limits(), EhrSimulator(chart)) as connection:
-            await gather(
-                caller(),
-                "p1",
-                "",
-                prefetch,
-                as_of=AS_OF,
-                connection=connection,
-                limits=Limits(),
-                deadline=until,
-            )
+        await gathering_of(caller(), prefetch, EhrSimulator(chart))
         assert seen == list(looked_at)
 
     async def test_in_whole_where_it_is_of_another_version(self):
         prefetch = written(healthy_chart("p1")) | written(
             [patient(), *(condition(BROAD, f"c{i}") | {"verificationStatus": "confirmed"} for i in range(3))]
         )
-        until = asyncio.get_running_loop().time() + 5
-        async with connect(Limits(), EhrSimulator()) as connection:
-            found = await gather(
-                caller(),
-                "p1",
-                "",
-                prefetch,
-                as_of=AS_OF,
-                connection=connection,
-                limits=Limits(),
-                deadline=until,
-            )
+        found = await gathering_of(caller(), prefetch, EhrSimulator())
         assert found.other_version == "STU3"
         assert found.gathered.sources.keys() == prefetch.keys()
 
