@@ -90,6 +90,10 @@ class Running:
         return [event for event in events if event["event"] == "hook-call"]
 
 
+NEVER_LATE = Limits(lag_seconds=86_400, start_seconds=86_400)
+"""A service in the event loop of a test: how late that is, is the doing of the test and of what runs beside it."""
+
+
 @asynccontextmanager
 async def running(
     ehr: EhrSimulator | None = None,
@@ -102,7 +106,11 @@ async def running(
     lines: list[str] = []
     with patch.multiple("cds_service.web.app", load_tables=lambda: TABLES, load_model=_model):
         app = create_app(
-            configured or settings(), clock=now, transport=ehr, write=lines.append, limits=limits
+            configured or settings(),
+            clock=now,
+            transport=ehr,
+            write=lines.append,
+            limits=limits or NEVER_LATE,
         )
     base = (configured and configured.public_url) or "http://cds.example"
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=base)
