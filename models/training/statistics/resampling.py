@@ -63,14 +63,16 @@ def refit(data: SurvivalData, resamples: int, seed: int, progress: Progress = qu
     return refit_in(data, draw_resamples(len(data.time), resamples, seed), progress)
 
 
-def refit_in(data: SurvivalData, counts: Counts, progress: Progress = quiet) -> Refits:
+def refit_in(
+    data: SurvivalData, counts: Counts, progress: Progress = quiet, start: Floats | None = None
+) -> Refits:
     """Fit the model to each resample (B, n) by maximum likelihood; those without a finite fit are left out and counted.
 
-    Raises TrainingError where all are.
+    `start` (p,) are coefficients of the whole data, where they are known. Raises TrainingError where all are.
     """
     fits = []
     for begin in range(0, len(counts), _AT_ONCE):
-        fits.append(fit_many(data.x, data.time, data.event, counts[begin : begin + _AT_ONCE]))
+        fits.append(fit_many(data.x, data.time, data.event, counts[begin : begin + _AT_ONCE], start))
         progress("models of resamples", min(begin + _AT_ONCE, len(counts)), len(counts))
     coef = np.concatenate(fits)
     finite = np.isfinite(coef).all(axis=1)
