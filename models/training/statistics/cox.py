@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.training.errors import TrainingError
-from models.training.statistics.arrays import Counts, Events, Floats
+from models.training.statistics.arrays import Counts, Events, Floats, require_people
 from models.training.statistics.partial_likelihood import (
     Design,
     Terms,
@@ -93,6 +93,7 @@ def fit_each(columns: Floats, time: Floats, event: Events) -> Floats:
 
     The search begins where the first column has the coefficient 1 and the others have none.
     """
+    require_people(len(time))
     coef: Floats = np.empty(columns.shape[::2])
     for rows in chunks(len(columns), (columns.shape[2] + 1) * len(time)):
         design = Design(columns[rows], time, event)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.training.errors import TrainingError
-from models.training.statistics.arrays import Counts, Events, Floats
+from models.training.statistics.arrays import Counts, Events, Floats, require_people
 from models.training.statistics.cox import fit_many, fit_slopes
 from models.training.statistics.discrimination import Pairs
 from models.training.statistics.progress import Progress, quiet
@@ -53,7 +53,11 @@ class FourFigures:
 
 
 def draw_resamples(n: int, resamples: int, seed: int | Sequence[int]) -> Counts:
-    """Resamples of n people with replacement, as multiplicities (B, n); a seed may have several numbers."""
+    """Resamples of n people with replacement, as multiplicities (B, n); a seed may have several numbers.
+
+    Raises TrainingError where there is nobody.
+    """
+    require_people(n)
     drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
     return np.asarray(drawn, dtype=np.int64)
 

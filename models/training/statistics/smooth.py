@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.training.statistics.arrays import Counts, Events, Floats
+from models.training.statistics.arrays import Counts, Events, Floats, require_people
 from models.training.statistics.baseline import Baseline, baseline
 from models.training.statistics.calibration import KNOTS, restricted_cubic
 from models.training.statistics.cox import fit_cox, fit_each, fit_many
@@ -40,6 +40,7 @@ class Smoother:
 
 def smoother(u: Floats, time: Floats, event: Events) -> Smoother:
     """Fit the curve of u (n,). Raises TrainingError where these data allow none."""
+    require_people(len(u))
     knots = np.quantile(u, KNOTS)
     columns = restricted_cubic(u, knots)
     coef = fit_each(columns[None], time, event)[0]
@@ -51,6 +52,7 @@ def smoother(u: Floats, time: Floats, event: Events) -> Smoother:
 
 def in_resamples(u: Floats, time: Floats, event: Events, counts: Counts) -> list[Smoother]:
     """The curve in each resample (B, n), knots as in the whole; resamples without a finite fit are left out."""
+    require_people(len(u))
     knots = np.quantile(u, KNOTS)
     columns = restricted_cubic(u, knots)
     curves = []
