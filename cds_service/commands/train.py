@@ -17,7 +17,8 @@ from models.policy import load_policy
 from models.registry import default_folder, load_model
 from models.training.errors import TrainingError
 from models.training.fitting.fit_record import Labels, require_text
-from models.training.fitting.train import Options, Trained, Updated, train, update
+from models.training.fitting.train import Options, Trained, train
+from models.training.fitting.update import Updated, update
 from models.training.fitting.write_model import require_free, write_model
 from models.training.report.write import report_on
 from models.training.statistics.limits import hazard_ratio, with_limits

@@ -20,7 +20,8 @@ from models.training.fitting import write_model as writing
 from models.training.fitting.fit_record import Labels
 from models.training.fitting.model_card import model_card
 from models.training.fitting.served import FEWEST_IN_A_CELL, at_horizons, joint_table
-from models.training.fitting.train import Options, train, update
+from models.training.fitting.train import Options, train
+from models.training.fitting.update import update
 from models.training.fitting.write_model import require_free, write_model
 from models.training.statistics.baseline import baseline
 from tests.statistics.r_only import survival_at

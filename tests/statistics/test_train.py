@@ -16,7 +16,8 @@ from models.training.fitting.death import absolute_risk
 from models.training.fitting.sample_size import sample_size
 from models.training.fitting.selection import eliminate, select
 from models.training.fitting.shrinkage import uniform_shrinkage
-from models.training.fitting.train import Options, _sample_size, train, update
+from models.training.fitting.train import Options, _sample_size, train
+from models.training.fitting.update import update
 from models.training.statistics import by_lifelines
 from models.training.statistics.baseline import baseline
 from models.training.statistics.by_lifelines import AGREEMENT, fit_by_lifelines

@@ -13,7 +13,8 @@ from models.registry import SCHEMA, checksum, default_folder
 from models.training.cohort.cohort import Cohort
 from models.training.fitting.fit_record import Labels, fit_record, require_text
 from models.training.fitting.served import HORIZONS, YEARS, at_horizons, joint_table
-from models.training.fitting.train import Trained, Updated
+from models.training.fitting.train import Trained
+from models.training.fitting.update import Updated
 
 
 def document_of(result: Trained | Updated, labels: Labels) -> dict[str, Any]:

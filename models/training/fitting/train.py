@@ -10,7 +10,6 @@ from typing import Literal
 
 import numpy as np
 
-from models.artefact import Model
 from models.risk import DECISION_HORIZON
 from models.training.cohort.cohort import PREDICTORS, Cohort
 from models.training.errors import TrainingError
@@ -25,7 +24,7 @@ from models.training.fitting.adequacy import (
 from models.training.fitting.death import CompetingDeath, competing_death
 from models.training.fitting.sample_size import SampleSize, sample_size
 from models.training.fitting.selection import Selection, select
-from models.training.fitting.served import HORIZONS, YEARS
+from models.training.fitting.served import YEARS
 from models.training.fitting.shrinkage import WEAK, Shrinkage, uniform_shrinkage
 from models.training.fitting.univariable import Univariable, univariable_table
 from models.training.statistics.arrays import Floats
@@ -98,23 +97,6 @@ class Trained:
         return PREDICTORS
 
 
-@dataclass(frozen=True, slots=True)
-class Updated:
-    """A given model whose baseline hazard was estimated anew; its log hazard ratios and their covariance stay.
-
-    `ratio` is observed over expected recurrences under the given model, to the last horizon.
-    """
-
-    cohort: Cohort
-    missing: Mapping[str, int]
-    options: Options
-    parent: Model
-    base: Baseline
-    ratio: float
-    death: CompetingDeath | None = None
-    warnings: tuple[str, ...] = ()
-
-
 def train(cohort: Cohort, options: Options, progress: Progress = quiet) -> Trained:
     """Fit the model. Raises TrainingError where the cohort is too small, or leaves no finite hazard ratio."""
     if options.ridge > 0 and options.firth:
@@ -166,34 +148,6 @@ def _train(cohort: Cohort, complete: Cohort, options: Options, progress: Progres
     return replace(trained, warnings=_warnings(trained))
 
 
-def update(cohort: Cohort, parent: Model, options: Options) -> Updated:
-    """Estimate a model's baseline hazard anew under its own linear predictor. Raises TrainingError as `train` does.
-
-    The covariance of the log hazard ratios stays the given one: it is independent of this cohort.
-    """
-    if set(parent.names) != set(PREDICTORS):
-        raise TrainingError(f"{parent.id} has other predictors: {', '.join(parent.names)}")
-    if set(parent.horizons) != set(HORIZONS):
-        raise TrainingError(f"{parent.id} has other horizons: {', '.join(parent.horizons)}")
-    complete = cohort.complete(parent.names)
-    require_recurrences(complete, parameters=1)
-    require_horizons(complete)
-    data = _survival_data(complete, parent.names)
-    p = len(parent.names)
-    covariance = np.array(parent.covariance)[:p, :p]
-    base = _baseline(data, np.array(parent.log_hazard_ratios), covariance, options)
-    return Updated(
-        complete,
-        _missing(cohort),
-        options,
-        parent,
-        base,
-        _observed_over_expected(data, parent),
-        _death(complete, parent.names, base),
-        tuple(warnings_on_size(complete, parameters=1)),
-    )
-
-
 def _survival_data(complete: Cohort, names: Sequence[str]) -> SurvivalData:
     return SurvivalData(complete.matrix(names), complete.time, complete.event)
 
@@ -239,14 +193,6 @@ def _selection(cohort: Cohort, options: Options, progress: Progress) -> Selectio
 
 def _missing(cohort: Cohort) -> dict[str, int]:
     return {name: int(np.isnan(cohort.column(name)).sum()) for name in PREDICTORS}
-
-
-def _observed_over_expected(data: SurvivalData, parent: Model) -> float:
-    """Recurrences over what the given model expects, its hazard taken as linear between the horizons."""
-    years = np.array([0.0, *(horizon.years for horizon in parent.horizons)])
-    hazard = np.interp(data.time, years, [0.0, *parent.baseline_hazard.values()])
-    expected = hazard * np.exp(data.x @ np.array(parent.log_hazard_ratios))
-    return float((data.event & (data.time <= years[-1])).sum() / expected.sum())
 
 
 def _warnings(trained: Trained) -> tuple[str, ...]:
