@@ -106,4 +106,6 @@ def _of_fit(result: Trained) -> dict[str, Any]:
         "proportionality": result.proportionality,
         "sample_size": result.size,
         "selection": result.selection,
+        "missingness": result.missingness,
+        "forms": result.forms,
     }
