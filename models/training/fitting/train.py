@@ -34,6 +34,7 @@ from models.training.fitting.sample_size import SampleSize, sample_size
 from models.training.fitting.selection import Selection, select
 from models.training.fitting.served import YEARS, AtHorizons, mean_baseline, pooled_at_horizons
 from models.training.fitting.shrinkage import WEAK, Shrinkage, uniform_shrinkage
+from models.training.fitting.steps import Steps
 from models.training.fitting.univariable import Univariable, univariable_table
 from models.training.statistics.arrays import Floats, plain_numbers
 from models.training.statistics.baseline import Baseline, baseline
@@ -77,6 +78,11 @@ class Options:
     def shrinks(self) -> bool:
         """Whether log hazard ratios are shrunk after the fit."""
         return self.shrinkage == "bootstrap" or (self.shrinkage is None and not self.penalised)
+
+    @property
+    def steps(self) -> Steps:
+        """What is done to complete data, here and in each resample of the internal validation."""
+        return Steps(self.shrinks, self.ridge, self.firth, self.baseline)
 
 
 @dataclass(frozen=True, slots=True)
