@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from models.inputs import Horizon
+from models.policy import load_policy
 from models.registry import default_folder, load_model
 from models.training.cohort.schema import DEATH
 from models.training.errors import TrainingError
@@ -147,9 +148,12 @@ def test_the_model_card_leaves_out_what_could_not_be_estimated(tmp_path):
     assert " |  |\n" in card
 
 
+POLICY = load_policy(default_folder() / "policy.toml")
+
+
 def test_resamples_without_a_finite_fit_are_among_the_warnings():
     trained = fitted()
-    warned = _warnings(replace(trained, shrinkage=replace(trained.shrinkage, without_fit=3)))
+    warned = _warnings(replace(trained, shrinkage=replace(trained.shrinkage, without_fit=3)), POLICY)
     assert "3 resamples had no finite fit and do not count" in warned
 
 

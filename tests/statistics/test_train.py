@@ -16,7 +16,8 @@ from models.training.fitting.death import absolute_risk
 from models.training.fitting.sample_size import sample_size
 from models.training.fitting.selection import eliminate, select
 from models.training.fitting.shrinkage import uniform_shrinkage
-from models.training.fitting.train import Options, _sample_size, train, update
+from models.training.fitting.train import Options, _sample_size, train
+from models.training.fitting.update import update
 from models.training.statistics import by_lifelines
 from models.training.statistics.baseline import baseline
 from models.training.statistics.by_lifelines import AGREEMENT, fit_by_lifelines
@@ -65,8 +66,8 @@ def test_lifelines_without_convergence_is_one_sentence(monkeypatch):
         fit_by_lifelines(PREDICTORS, data.x, data.time, data.event)
 
 
-def test_only_complete_cases_are_fitted_and_the_flow_says_so():
-    found = fitted(GAPS)
+def test_complete_cases_alone_are_fitted_on_request_and_the_flow_says_so():
+    found = fitted(GAPS, imputations=0)
     whole = ~np.isnan(cohort(GAPS).matrix(PREDICTORS)).any(axis=1)
     assert len(found.cohort) == whole.sum() < 200
     assert found.cohort.flow[-1].left == len(found.cohort)
