@@ -9,8 +9,11 @@ from rich.text import Text
 from cds_service.commands.cohort import CohortSource
 from cds_service.commands.progress import progress_bars
 from models.registry import load_model
+from models.training.cohort.cohort import PREDICTORS
+from models.training.cohort.same_patients import coincidence
 from models.training.report.words import written
 from models.training.report.write import report_on
+from models.training.validation.validate import fit_record_of
 from models.training.validation.validation import Measure, Validation
 
 
@@ -32,6 +35,11 @@ def run_validate(
             model, cohort, out, seed=seed, resamples=bootstrap, date=date, progress=progress
         )
     show(console, validation, page)
+    complete = cohort.complete(PREDICTORS)
+    if not validation.same_cohort and (
+        alike := coincidence(fit_record_of(model), complete.time, int(complete.event.sum()))
+    ):
+        console.print(Text(f"Warning: {alike}.", style="yellow"))
 
 
 def show(console: Console, validation: Validation, page: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from models.training.cohort.read import MAX_BYTES, MAX_COLUMNS, MAX_ROWS
+from models.training.cohort.table import MAX_BYTES, MAX_COLUMNS, MAX_ROWS
 from models.training.cohort.schema import COLUMNS, CohortRow, Cutoff, extra
 
 _HEAD = f"""# Data dictionary of a cohort
