@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -35,11 +36,10 @@ def run_validate(
             model, cohort, out, seed=seed, resamples=bootstrap, date=date, progress=progress
         )
     show(console, validation, page)
-    complete = cohort.complete(PREDICTORS)
-    if not validation.same_cohort and (
-        alike := coincidence(fit_record_of(model), complete.time, int(complete.event.sum()))
-    ):
-        console.print(Text(f"Warning: {alike}.", style="yellow"))
+    complete = cohort.where(np.asarray(~np.isnan(cohort.matrix(PREDICTORS)).any(axis=1)))
+    alike = (coincidence(fit_record_of(model), c.time, int(c.event.sum())) for c in (cohort, complete))
+    if not validation.same_cohort and (warning := next(filter(None, alike), "")):
+        console.print(Text(f"Warning: {warning}.", style="yellow"))
 
 
 def show(console: Console, validation: Validation, page: Path) -> None:

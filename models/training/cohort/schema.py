@@ -11,7 +11,7 @@ from decimal import Decimal
 from math import isfinite
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from models.training.cohort.table import column_key
@@ -266,6 +266,15 @@ def extra(name: str) -> Mapping[str, Any]:
     more = CohortRow.model_fields[name].json_schema_extra
     assert isinstance(more, dict)
     return more
+
+
+def can_read(name: str, cell: str) -> bool:
+    """Whether the schema can read a cell as it stands in one of its columns."""
+    try:
+        CohortRow.model_validate({"id": "x", name: cell})
+    except ValidationError:
+        return False
+    return True
 
 
 COLUMNS = tuple(CohortRow.model_fields)
