@@ -15,7 +15,6 @@ from typing import Any, Literal
 
 from models.training.cohort.column_map import ColumnMap
 from tests.spec.language import read
-from tests.statistics.excel import workbook
 
 SECRET = "Doe-1970"  # the id of patients: no sentence may hold it
 TIME_ZERO = "180 days after the start of treatment"

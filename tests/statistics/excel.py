@@ -31,7 +31,11 @@ def workbook(sheets: Mapping[str, Sequence[Sequence[Any]]], merged: str = "") ->
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in _parts(sheets, merged).items():
-            archive.writestr(zipfile.ZipInfo(name), f'<?xml version="1.0" encoding="UTF-8"?>{text}')
+            archive.writestr(
+                zipfile.ZipInfo(name),
+                compress_type=zipfile.ZIP_DEFLATED,
+                data=f'<?xml version="1.0" encoding="UTF-8"?>{text}',
+            )
     return out.getvalue()
 
 

@@ -11,12 +11,13 @@ from cds_service.commands.cohort import DICTIONARY, load_cohort
 from fhir_mapping.cohort.tabulate import IMPROVED, Landmark, cutoffs
 from fhir_mapping.record import MappingSettings
 from fhir_mapping.terms import load_tables
-from models.training.cohort import read, workbook
+from models.training.cohort import read
 from models.training.cohort.cohort import PREDICTORS, Cohort, FlowStep, read_cohort
 from models.training.cohort.column_map import ColumnMap
 from models.training.cohort.dictionary import page
 from models.training.cohort.schema import COLUMNS, RAW, CohortRow
 from models.training.errors import TrainingError
+from tests.spec.run import packaged_tables
 from tests.statistics.bad_cohorts import (
     PLAIN,
     TIME_ZERO,
@@ -40,7 +41,8 @@ LANDMARK = Landmark("eligible", 180)
 
 
 def cohort(content, tmp_path, **options) -> Cohort:
-    return load_cohort(text(content)(tmp_path), **{"time_zero": TIME_ZERO} | options)
+    asked = {"time_zero": TIME_ZERO, "mapping": MappingSettings(packaged_tables())} | options
+    return load_cohort(text(content)(tmp_path), **asked)
 
 
 def mapped(**columns: str) -> ColumnMap:

@@ -10,8 +10,8 @@ from models.training.cohort.table import Table
 _LINES, _VALUES, _KINDS = 5, 5, 10  # at most so many are named
 _LONGEST = 24  # a longer text is a remark, and may be about somebody
 _NUMBER = re.compile(r"[-+]?[\d.,]{1,6}", re.ASCII)
-_DIGITS = 4  # more digits in a text may be a date of birth or a number of a patient
-_OFTEN = 2  # a text that stands in one row only may be a name
+_DIGITS = 3  # more digits in a text may be a date of birth or a number of a patient
+_OFTEN = 3  # a text that stands in fewer rows may be a name
 _NEVER = frozenset({"id", "time_zero", "end_date", "death_date"})
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from models.training.cohort.schema import DAYS_PER_YEAR
 from models.training.statistics.arrays import Floats, Statuses
 
-_EDGE = 1 / 90  # of a day: no time that is written in decimals lies on the edge between two days
+_EDGE = 1 / 90_000  # of a day, a second: half a day is rounded up, and no time in decimals lies on the edge
 _ALIKE = 0.005  # person-years that differ by less are those of the same people, written in another unit
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Literal
 
 MAX_ROWS = 20_000  # four times the largest myositis register; 1,000 resamples of so many take 160 MB
 MAX_COLUMNS = 500  # a cohort has four predictors and some candidates: more is another kind of file
@@ -30,6 +31,7 @@ class Table:
     written: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     places: tuple[int, ...]
+    decimal: Literal["", "."] = ""  # the sign before decimals where the form of the file leaves no other
 
     def cells(self, column: str) -> tuple[str, ...]:
         """The cells of a column, by its name in lower case."""
@@ -47,11 +49,16 @@ def as_table(
     """Rows that were read elsewhere, all with the same columns."""
     columns = tuple(rows[0]) if rows else ()
     cells = tuple(tuple(row[column] for column in columns) for row in rows)
-    return Table(name, unit, digest, tuple(map(column_key, columns)), columns, cells, tuple(places))
+    return Table(name, unit, digest, tuple(map(column_key, columns)), columns, cells, tuple(places), ".")
 
 
 def make_table(
-    name: str, unit: str, data: bytes, header: Sequence[str], rows: Iterable[tuple[int, Sequence[str]]]
+    name: str,
+    unit: str,
+    data: bytes,
+    header: Sequence[str],
+    rows: Iterable[tuple[int, Sequence[str]]],
+    decimal: Literal["", "."] = "",
 ) -> Table:
     """A table of a header and its rows, each with its place; what is empty at the right and in between is left out.
 
@@ -73,6 +80,7 @@ def make_table(
         tuple(names[:width]),
         tuple(rest),
         tuple(place for place, _ in kept),
+        decimal,
     )
 
 

@@ -20,7 +20,8 @@ def read_text_file(name: str, data: bytes, form: FileForm, max_rows: int) -> Tab
     text = _text(data, form)
     separator = form.separator or _separator(text)
     (_, header), *lines = _records(text, separator, max_rows) or [(1, [])]
-    return make_table(name, "line", data, header, lines)
+    # A decimal comma among commas would be in quotes everywhere: nobody writes so
+    return make_table(name, "line", data, header, lines, "." if separator == "," else "")
 
 
 def _text(data: bytes, form: FileForm) -> str:

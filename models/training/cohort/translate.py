@@ -17,7 +17,7 @@ from models.training.cohort.written_numbers import (
     with_decimal_point,
 )
 
-TWO_READINGS = "as 1.280 it may be 1.28 or 1280: say the decimal sign of the file in a map"
+TWO_READINGS = "as 1.280 it may be 1.28 or 1280: say the file's `decimal` in a map"
 NO_TITRE = "neither a titre like 1:320, nor a word for negative, nor empty"
 
 
@@ -63,7 +63,7 @@ def translate(
     numeric = [name for name in own_names if _kind(name) == "number" and name != "ana_titre"]
     numeric += [name for name in candidates if _is_numeric(said[name])]
     signs = {name: _one(decimal_signs(said[name])) for name in numeric}
-    of_file = column_map.file.decimal or _one(frozenset(sign for sign in signs.values() if sign))
+    of_file = _one(frozenset(sign for sign in signs.values() if sign)) or table.decimal
     problems: list[Problem] = []
 
     def column(name: str) -> Sequence[str]:
