@@ -8,13 +8,13 @@ import pytest
 
 from models.training.fitting.steps import Steps, take
 from models.training.statistics.arrays import Counts
-from models.training.statistics.cox import fit_cox, fit_slopes
-from models.training.statistics.resampling import SurvivalData, draw_resamples
+from models.training.statistics.cox import fit_cox, fit_many, fit_slopes
+from models.training.statistics.resampling import SurvivalData, draw_resamples, draw_rows, refit_in
 from models.training.validation.internal import Nested, drawn, nested, unstable
 from models.training.validation.performance import Performance, Scales, performance
 from tests.statistics.datasets import DEFAULT, read
 from tests.statistics.nested_slopes import OUTER as SIMULATED
-from tests.statistics.nested_slopes import compared
+from tests.statistics.nested_slopes import compared, slope_differences
 from tests.statistics.rms import multiplicities
 from tests.support.nightly import NIGHTLY, count
 
@@ -80,8 +80,29 @@ def test_every_step_in_every_resample_is_that_of_r(name):
             apparent = number(own, row)
             given = [apparent, *(number(part, row) for part in (found.inside, found.outside))]
             given.append(apparent - number(found.optimism, row))
-            of_r = [float(row[key]) for key in ("apparent", "inside", "outside", "corrected")]
-            assert given == pytest.approx(of_r, abs=1e-6), row
+            of_r = [float(row[key] or "nan") for key in ("apparent", "inside", "outside", "corrected")]
+            assert given == pytest.approx(of_r, abs=1e-6, nan_ok=True), row
+
+
+def test_the_simulation_takes_the_slopes_of_the_nested_bootstrap():
+    data, counts = data_of("demo200"), draw_resamples(200, 3, 5)
+    whole = nested(Steps(), [data], [data.resample(count) for count in counts], SCALES, drawn(1))
+    assert slope_differences(data, counts, drawn(1)) == pytest.approx(whole.slopes, abs=1e-7)
+
+
+def test_equal_rows_are_fitted_as_one():
+    data, counts = data_of("demo200"), draw_resamples(200, 4, 5)
+    again = data.resample(counts[0])
+    assert refit_in(again, counts).coef == pytest.approx(
+        fit_many(again.x, again.time, again.event, counts), abs=1e-9
+    )
+
+
+def test_resamples_drawn_row_by_row_are_resamples():
+    counts = draw_rows(50, 400, (1, 2))
+    assert (counts.sum(axis=1) == 50).all()
+    assert counts.mean(axis=0) == pytest.approx(np.ones(50), abs=0.3)
+    assert counts.var() == pytest.approx(1 - 1 / 50, abs=0.05)
 
 
 def test_the_model_itself_as_its_only_resample_has_no_optimism():

@@ -78,6 +78,12 @@ performance <- function(d, x, model, times) {
   out
 }
 
+mean_of_enough <- function(rows) { # NA where fewer than four in five resamples have a value
+  means <- colMeans(rows, na.rm = TRUE)
+  means[colMeans(!is.na(rows)) < 0.8] <- NA
+  means
+}
+
 validated <- function(name, d, x) {
   times <- 1:3
   outer_rows <- as.matrix(read.csv(file.path(FOLDER, "data/boot_idx_syn200.csv"), header = FALSE))[seq_len(OUTER), ] + 1
@@ -92,13 +98,13 @@ validated <- function(name, d, x) {
     inside <- rbind(inside, performance(d[rows, ], x[rows, ], model, times))
     outside <- rbind(outside, performance(d, x, model, times))
   }
-  optimism <- colMeans(inside - outside)
+  optimism <- mean_of_enough(inside - outside)
   parts <- do.call(rbind, strsplit(names(apparent), "|", fixed = TRUE))
   rbind(
     data.frame(dataset = name, quantity = c("factor", "mean_factor"), time = "", at = "", apparent = c(served$factor, mean(factors)),
                inside = NA, outside = NA, corrected = NA),
-    data.frame(dataset = name, quantity = parts[, 1], time = parts[, 2], at = parts[, 3], apparent = apparent, inside = colMeans(inside),
-               outside = colMeans(outside), corrected = apparent - optimism)
+    data.frame(dataset = name, quantity = parts[, 1], time = parts[, 2], at = parts[, 3], apparent = apparent, inside = mean_of_enough(inside),
+               outside = mean_of_enough(outside), corrected = apparent - optimism)
   )
 }
 
