@@ -71,11 +71,10 @@ def _card(result: Trained | Updated, labels: Labels) -> dict[str, str]:
         }
     demonstration = " A demonstration, not for decisions." if labels.synthetic else ""
     kind = "Fit" if labels.synthetic else "Local fit"
-    validated = "Not validated" if result.options.penalised else "Validated only internally"
     return {
-        "limits": f"{kind}: {of}. {validated}, not in other patients.{demonstration}",
-        "range": f"The plausible range covers estimation from these {len(cohort)} patients only, not differences "
-        "between hospitals, treatments or definitions.",
+        "limits": f"{kind}: {of}. Validated only internally, not in other patients.{demonstration}",
+        "range": f"The plausible range (5 % and 95 % points) covers estimation from these {len(cohort)} patients only, "
+        "not differences between hospitals, treatments or definitions.",
         "time_zero": f"Risk is counted from today; the model was fitted from {cohort.time_zero}.",
     }
 

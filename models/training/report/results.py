@@ -9,7 +9,7 @@ from models.training.report.figures.missing import missing_figure
 from models.training.report.figures.stability import stability_figure
 from models.training.report.figures.survival import survival_figure
 from models.training.report.report import Report
-from models.training.validation.groups import in_words
+from models.training.validation.groups import LEAST_AT_RISK, SHARE_AT_RISK, in_words
 from models.training.validation.validation import AtHorizon, Grouping, Internal, Measure
 
 _SHOWN_THRESHOLDS = 0.05  # the table shows every fifth threshold
@@ -37,7 +37,8 @@ def _log_rank(grouping: Grouping) -> str:
     test = grouping.log_rank
     died = ", died" if any(curve.deaths for curve in grouping.curves) else ""
     text = (
-        "Kaplan-Meier; shaded: 95 % limits (log-log). Below the axis: at risk at that time; "
+        f"Kaplan-Meier; shaded: 95 % limits (log-log); thin, without limits: fewer than {LEAST_AT_RISK}, or than "
+        f"{m.number(SHARE_AT_RISK, 0, percent=True)} %, of the group are at risk. Below the axis: at risk at that time; "
         f"censored{died} and recurred before it. "
     )
     if test.chi_square is None:
