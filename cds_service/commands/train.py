@@ -2,7 +2,7 @@
 
 import re
 from datetime import date
-from math import exp
+from math import exp, inf
 from pathlib import Path
 
 import numpy as np
@@ -99,10 +99,12 @@ def show(console: Console, result: Trained | Updated, model: Model, out: Path) -
 def _show_fit(console: Console, result: Trained, model: Model) -> None:
     table = Table("predictor", "hazard ratio (95 %)", "served")
     errors = np.sqrt(result.fit.covariance.diagonal())
-    for name, log_ratio, se, served in zip(
-        model.names, result.fit.coef, errors, model.log_hazard_ratios, strict=True
+    pooled = result.missingness.degrees if result.missingness else ()
+    degrees = pooled or [inf] * len(errors)
+    for name, log_ratio, se, served, of in zip(
+        model.names, result.fit.coef, errors, model.log_hazard_ratios, degrees, strict=True
     ):
-        table.add_row(name, with_limits(*hazard_ratio(log_ratio, se)), f"{exp(served):.2f}")
+        table.add_row(name, with_limits(*hazard_ratio(log_ratio, se, of)), f"{exp(served):.2f}")
     console.print(table)
     if result.shrinkage:
         console.print(

@@ -1,7 +1,7 @@
 """MODEL_CARD.md of a fitted model, from its document and the served arithmetic: every number in it is in model.json."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import exp
+from math import exp, inf
 from typing import Any
 
 from models.advice import band_of
@@ -11,6 +11,11 @@ from models.training.fitting.served import HORIZONS
 from models.training.statistics.limits import hazard_ratio, with_limits
 
 _LIMITS = {
+    "pooled": (
+        "The limits are log hazard ratio ± t standard errors by Rubin's rules, with the degrees of freedom of Barnard and "
+        "Rubin, of the fit before any shrinkage; those of a served hazard ratio are multiplied by the same factor on the "
+        "log scale, and how uncertain the factor is, is not in them."
+    ),
     "as fitted": "The limits are log hazard ratio ± 1.96 standard errors (Wald).",
     "penalised": (
         "The limits are log hazard ratio ± 1.96 standard errors (Wald), of the penalised fit: they do not allow for the "
@@ -108,7 +113,15 @@ def _missingness(fit: Mapping[str, Any]) -> str:
 
 
 def _fitted(fit: Mapping[str, Any], model: Model) -> list[str]:
-    kind = "shrunk" if fit["shrinkage"] else "penalised" if fit["ridge"] or fit["firth"] else "as fitted"
+    kind = (
+        "pooled"
+        if _degrees(fit)
+        else "shrunk"
+        if fit["shrinkage"]
+        else "penalised"
+        if fit["ridge"] or fit["firth"]
+        else "as fitted"
+    )
     return [
         f"{fit['method']}. Ties: {fit['ties']}; baseline hazard: {fit['baseline_ties']}. {_shrinkage(fit)}",
         _hazard_ratios(fit, model),
@@ -118,6 +131,13 @@ def _fitted(fit: Mapping[str, Any], model: Model) -> list[str]:
         _performance(fit),
         _selection(fit),
     ]
+
+
+def _degrees(fit: Mapping[str, Any]) -> Sequence[float]:
+    """Degrees of freedom of pooled hazard ratios; empty where nothing was imputed."""
+    missing = fit.get("missingness")
+    degrees: Sequence[float] = missing["degrees"] if missing else ()
+    return degrees
 
 
 def _update(fit: Mapping[str, Any]) -> str:
@@ -149,11 +169,12 @@ def _hazard_ratios(fit: Mapping[str, Any], model: Model) -> str:
         fit["unshrunk_standard_errors"],
         model.log_hazard_ratios,
         fit["proportionality"]["p"],
+        _degrees(fit) or [inf] * len(model.names),
         strict=True,
     )
     rows = [
-        (_code(name), with_limits(*hazard_ratio(log_ratio, se)), f"{exp(served):.2f}", _p(p))
-        for name, log_ratio, se, served, p in numbers
+        (_code(name), with_limits(*hazard_ratio(log_ratio, se, degrees)), f"{exp(served):.2f}", _p(p))
+        for name, log_ratio, se, served, p, degrees in numbers
     ]
     return _table(("predictor", "hazard ratio as fitted (95 %)", "served", "p of proportional hazards"), rows)
 
