@@ -64,7 +64,7 @@ def test_the_number_of_sets_is_that_asked_for(asked):
 
 
 def test_one_set_is_refused_and_so_is_a_predictor_that_is_known_of_too_few():
-    with pytest.raises(TrainingError, match="imputations: 0 .* or at least 2$"):
+    with pytest.raises(TrainingError, match=r"imputations: 0 .* or at least 2$"):
         analysed(cohort(GAPS), 1, 1)
     with pytest.raises(TrainingError, match="high_ana is known of 9 of 200 patients"):
         analysed(sparse(191 / 200), None, 1)
