@@ -92,7 +92,7 @@ def test_resamples_without_a_curve_have_a_slope_but_no_optimism_of_it(monkeypatc
     assert np.isfinite(found.optimism.slope)
     assert np.isnan(found.optimism.curve).all()
     assert np.isnan(found.optimism.ici).all()
-    assert found.risks.shape == (3, len(time), 1)
+    assert found.risks(x, 0).shape == (3, len(time))
 
 
 def test_a_cohort_most_of_whose_resamples_give_no_model_has_no_internal_validation(monkeypatch):

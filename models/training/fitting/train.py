@@ -33,11 +33,11 @@ from models.training.fitting.missing import Analysed, Estimates, Missingness, an
 from models.training.fitting.sample_size import SampleSize, sample_size
 from models.training.fitting.selection import Selection, select
 from models.training.fitting.served import YEARS, AtHorizons, mean_baseline, pooled_at_horizons
-from models.training.fitting.shrinkage import WEAK, Shrinkage, uniform_shrinkage
-from models.training.fitting.steps import Steps
+from models.training.fitting.shrinkage import WEAK, Shrinkage
+from models.training.fitting.steps import Steps, after_fit
 from models.training.fitting.univariable import Univariable, univariable_table
 from models.training.statistics.arrays import Floats, plain_numbers
-from models.training.statistics.baseline import Baseline, baseline
+from models.training.statistics.baseline import Baseline
 from models.training.statistics.by_lifelines import fit_by_lifelines
 from models.training.statistics.cox import CoxFit, fit_cox
 from models.training.statistics.imputation.pooling import Pooled, pool
@@ -166,8 +166,8 @@ def _train(cohort: Cohort, among: Analysed, options: Options, policy: Policy, pr
     fits = _fits(data, options, progress)
     pooled = _pooled(fits, among.cohort) if among.imputed else None
     refits = _refits(data, options, progress)
-    shrinkage = _shrinkage(data, refits) if options.shrinks else None
-    bases = _bases(data, fits, shrinkage, options)
+    stepped = after_fit(options.steps, data, fits, refits)
+    bases = stepped.bases
     base = mean_baseline(bases) if among.imputed else bases[0]
     fit = _fit_of(fits, pooled)
     trained = Trained(
@@ -181,7 +181,7 @@ def _train(cohort: Cohort, among: Analysed, options: Options, policy: Policy, pr
         base=base,
         bases=bases,
         proportionality=_proportionality(data, fits),
-        shrinkage=shrinkage,
+        shrinkage=stepped.shrinkage,
         # shrinkage does not change the order of risks: the C is that of the fit
         figures=_figures(data, fits, refits),
         size=_sample_size(among.cohort, fit),
@@ -256,31 +256,6 @@ def _refits(data: Sequence[SurvivalData], options: Options, progress: Progress) 
     return refits
 
 
-def _shrinkage(data: Sequence[SurvivalData], refits: Sequence[Refits]) -> Shrinkage:
-    """One factor for all sets, by their mean slope: factors of their own would count as differences between sets."""
-    of = [uniform_shrinkage(*pair) for pair in zip(data, refits, strict=True)]
-    slope = float(np.mean([each.mean_slope for each in of]))
-    return Shrinkage(
-        min(1.0, slope),
-        slope,
-        float(np.sqrt(np.sum([each.standard_error**2 for each in of]))) / len(of),
-        sum(each.resamples for each in of),
-        sum(each.without_fit for each in of),
-    )
-
-
-def _bases(
-    data: Sequence[SurvivalData], fits: Sequence[CoxFit], shrinkage: Shrinkage | None, options: Options
-) -> tuple[Baseline, ...]:
-    factor = shrinkage.factor if shrinkage else 1.0
-    return tuple(
-        baseline(
-            factor * fit.coef, factor**2 * fit.covariance, of.x, of.time, of.event, ties=options.baseline
-        )
-        for of, fit in zip(data, fits, strict=True)
-    )
-
-
 def _proportionality(data: Sequence[SurvivalData], fits: Sequence[CoxFit]) -> ScoreTest:
     """The score test; of several sets the median of each statistic (Eekhout et al. 2017)."""
     tests = [score_test(of.x, of.time, of.event, fit) for of, fit in zip(data, fits, strict=True)]
@@ -329,8 +304,8 @@ def _alone(cohort: Cohort, options: Options) -> Estimates | None:
         among = analysed(cohort, 0, options.seed)
         _require(among.cohort, options)
         fits = _fits(among.data, options, quiet)
-        shrinkage = _shrinkage(among.data, _refits(among.data, options, quiet)) if options.shrinks else None
-        return _served(fits[0], _bases(among.data, fits, shrinkage, options))
+        refits = _refits(among.data, options, quiet) if options.shrinks else []
+        return _served(fits[0], after_fit(options.steps, among.data, fits, refits).bases)
     except TrainingError:
         return None
 
