@@ -7,7 +7,6 @@ from models.training.report.figures.canvas import BLACK, BLUE, GREY, SMALL, Axes
 from models.training.report.words import written
 
 _RATIOS = (0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-_MOST_TICKS = 7
 
 
 def form_figure(form: Form, label: str) -> Canvas:
@@ -50,6 +49,10 @@ def _range(form: Form) -> tuple[float, float]:
 
 
 def _ticks(form: Form) -> list[float]:
-    """Equal steps on the log scale."""
-    first, last = log(form.at[0]), log(form.at[-1])
-    return [exp(first + (last - first) * k / (_MOST_TICKS - 1)) for k in range(_MOST_TICKS)]
+    """Dilutions of a titre, else 1, 2 and 5 of each power of ten; the ends where these are too few."""
+    if form.scale == "log2":
+        usual = [10.0 * 2**k for k in range(20)]
+    else:
+        usual = [float(f"{digit}e{power}") for power in range(-6, 7) for digit in (1, 2, 5)]
+    inside = [tick for tick in usual if form.at[0] <= tick <= form.at[-1]]
+    return inside if len(inside) > 1 else [form.at[0], form.at[-1]]
