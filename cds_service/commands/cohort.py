@@ -7,7 +7,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +17,9 @@ from cds_service.commands.folder import Folder, PlacedRecord, open_folder
 from fhir_mapping.cohort.tabulate import IMPROVED, Landmark, LeftOut, TabulatedPatient, cutoffs, tabulate
 from fhir_mapping.record import MappingSettings
 from fhir_mapping.terms import load_tables
+from models.artefact import TimeZero
+from models.inputs import Anchor
+from models.registry import LATEST_OFFSET
 from models.training.cohort.cohort import MAX_ROWS, Cohort, FlowStep, from_rows, read_cohort
 from models.training.cohort.dictionary import page
 from models.training.errors import TrainingError
@@ -25,6 +28,7 @@ from models.training.statistics.progress import Progress
 DICTIONARY = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
 
 _LANDMARK = re.compile(r"(eligible|treated)\+(\d{1,4})", re.ASCII)
+_ANCHOR = re.compile(r"(onset|first-agent)\+(\d{1,4})", re.ASCII)
 _LEFT = MappingProxyType(
     {
         LeftOut.NOT_IMNM: "definite or probable IMNM",
@@ -54,6 +58,7 @@ class CohortSource:
     landmark: str = ""  # "treated+180"
     until: str = ""
     max_rows: int | None = None  # as many as a cohort may have
+    anchor: str = ""  # "onset+180"; of a folder it follows from the landmark
 
     def read(self, progress: Progress) -> Cohort:
         """Read it. Raises TrainingError."""
@@ -68,7 +73,16 @@ class CohortSource:
             max_rows=self.max_rows or MAX_ROWS,
         )
         progress("reading the cohort", 1, 1)
-        return cohort
+        return replace(cohort, anchored=self._anchored())
+
+    def _anchored(self) -> TimeZero | None:
+        """Where time zero lies in a record (S11). Of records it is known: the first treatment is the anchor."""
+        if not self.landmark:
+            return _anchor(self.anchor) if self.anchor else None
+        if self.anchor:
+            raise TrainingError("--anchor is for tables: of a folder of records the landmark says it")
+        landmark = _landmark(self.landmark)
+        return TimeZero("first-agent", landmark.days) if landmark.after == "treated" else None
 
 
 def _columns(texts: Sequence[str]) -> dict[str, str]:
@@ -89,6 +103,15 @@ def _landmark(text: str) -> Landmark:
     if not match:
         raise TrainingError("--landmark: give a start and days, like treated+180 or eligible+180")
     return Landmark(cast(Literal["eligible", "treated"], match[1]), int(match[2]))
+
+
+def _anchor(text: str) -> TimeZero:
+    match = _ANCHOR.fullmatch(text)
+    if not match or int(match[2]) > LATEST_OFFSET:
+        raise TrainingError(
+            f"--anchor: give an anchor and 0 to {LATEST_OFFSET} days, like onset+180 or first-agent+180"
+        )
+    return TimeZero(cast(Anchor, match[1]), int(match[2]))
 
 
 def _until(text: str) -> datetime:

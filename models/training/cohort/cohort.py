@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from models.artefact import TimeZero
 from models.training.cohort.read import MAX_ROWS, Table, as_table, read_table
 from models.training.cohort.rows import read_patients, status, years
 from models.training.cohort.schema import PREDICTORS, RECURRENCE, Cutoff
@@ -49,6 +50,7 @@ class Cohort:
     flow: tuple[FlowStep, ...]
     sha256: str
     unused: tuple[str, ...] = ()
+    anchored: TimeZero | None = None  # where time zero lies in a record, if it can be read from one (S11)
 
     def __len__(self) -> int:
         """How many patients."""
