@@ -261,8 +261,14 @@ def train(
         bool, typer.Option("--select", help="Also select among predictors and candidates, for information.")
     ] = False,
     update: Annotated[
-        Path | None, typer.Option(help="A model folder: estimate only its baseline hazard anew.")
+        Path | None, typer.Option(help="A model folder: change it as far as the cohort asks for, no more.")
     ] = None,
+    anchor: Annotated[
+        str,
+        typer.Option(
+            help="For a table: where time zero lies in a record, like onset+180 or first-agent+180 (days)."
+        ),
+    ] = "",
     policy: Annotated[Path | None, typer.Option(help="A policy.toml to go with the model.")] = None,
     centre: Annotated[str, typer.Option(help="Whose cohort it is, as cards will say.")] = "",
     synthetic: Annotated[bool, typer.Option("--synthetic", help="The patients are not real.")] = False,
@@ -276,7 +282,9 @@ def train(
     from models.training.fitting.fit_record import Labels
     from models.training.fitting.train import Options
 
-    source = CohortSource(cohort, time_zero, columns or (), candidates or (), landmark, until, max_rows)
+    source = CohortSource(
+        cohort, time_zero, columns or (), candidates or (), landmark, until, max_rows, anchor
+    )
     options = Options(shrinkage, ridge, firth, baseline, bootstrap, seed, select)
     day = day_of(date) if date else datetime.now(UTC).date()
     labels = Labels(centre or default_centre(cohort), day, synthetic)

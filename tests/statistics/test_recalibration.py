@@ -9,13 +9,12 @@ from scipy.stats import chi2
 
 from models.training.statistics.baseline import baseline
 from models.training.statistics.cox import fit_cox, score_and_information
-from models.training.statistics.recalibration import Recalibration, recalibration
+from models.training.statistics.recalibration import STEPS, Recalibration, recalibration
 from tests.statistics.datasets import DEFAULT
 from tests.statistics.test_landmarks import columns, syn200
 from tests.support.nightly import count
 
 TOLERANCE = 1e-6
-STEPS = ("nothing", "in the large", "intercept and slope", "refit")
 YEARS = np.array([1.0, 2.0, 3.0])
 FIVE = ("size_20_50", "size_gt50", "nodes2", "nodes3", "grade3")
 FOUR = ("cardiac", "ana_high", "refractory", "drr_high")
@@ -43,9 +42,10 @@ def given(old):
     return fit.coef, baseline(fit.coef, fit.covariance, x, time, event).cumulative(YEARS)
 
 
-def compared(coef, hazard, x, time, event) -> Recalibration:
+def compared(coef, hazard, x, time, event, allowed=STEPS) -> Recalibration:
     expected = np.interp(time, [0, *YEARS], [0, *hazard]) * np.exp(x @ coef)
-    return recalibration(x, coef, time, event, int((event & (time <= 3)).sum()), float(expected.sum()))
+    observed = int((event & (time <= 3)).sum())
+    return recalibration(x, coef, time, event, observed, float(expected.sum()), allowed)
 
 
 @cache
@@ -82,7 +82,7 @@ def ours(row):
 
 
 def of_step(of, step):
-    return next(test for test in of.tests(STEPS) if test.step == step)
+    return next(test for test in of.tests if test.step == step)
 
 
 def served(of, step, coef, x, time, event):
@@ -112,6 +112,7 @@ def test_the_degrees_of_freedom_are_those_of_r():
 
 
 def fake(**log_likelihoods):
+    """n, l, s, r: the log-likelihoods of the steps."""
     names = dict(zip(("n", "l", "s", "r"), STEPS, strict=True))
     of = {names[key]: value for key, value in log_likelihoods.items()}
     return Recalibration(50, 50.0, of, dict(zip(STEPS, (0, 1, 2, 5), strict=True)), None)
@@ -121,20 +122,27 @@ AT_LIMIT = {degrees: chi2.isf(0.05, degrees) / 2 for degrees in (1, 3, 4, 5)}
 
 
 @pytest.mark.parametrize(
-    ("of", "allowed", "step"),
+    ("of", "step"),
     [
-        (fake(n=-AT_LIMIT[5] + 1e-9, l=-9, s=-9, r=0), STEPS, "nothing"),
-        (fake(n=-AT_LIMIT[5] - 1e-9, l=-AT_LIMIT[4] + 1e-9, s=0, r=0), STEPS, "in the large"),
-        (fake(n=-9, l=-AT_LIMIT[4] - 1e-9, s=-AT_LIMIT[3] + 1e-9, r=0), STEPS, "intercept and slope"),
-        (fake(n=-9, l=-9, s=-AT_LIMIT[3] - 1e-9, r=0), STEPS, "refit"),
-        (fake(n=-AT_LIMIT[1] + 1e-9, l=0, s=99, r=99), STEPS[:2], "nothing"),
-        (fake(n=-AT_LIMIT[1] - 1e-9, l=0, s=99, r=99), STEPS[:2], "in the large"),
-        (fake(n=-9, l=-AT_LIMIT[1] - 1e-9, s=0, r=99), STEPS[:3], "intercept and slope"),
-        (fake(n=-9, l=0), STEPS, "in the large"),
+        (fake(n=-AT_LIMIT[5] + 1e-9, l=-9, s=-9, r=0), "nothing"),
+        (fake(n=-AT_LIMIT[5] - 1e-9, l=-AT_LIMIT[4] + 1e-9, s=0, r=0), "in the large"),
+        (fake(n=-9, l=-AT_LIMIT[4] - 1e-9, s=-AT_LIMIT[3] + 1e-9, r=0), "intercept and slope"),
+        (fake(n=-9, l=-9, s=-AT_LIMIT[3] - 1e-9, r=0), "refit"),
+        (fake(n=-AT_LIMIT[1] + 1e-9, l=0), "nothing"),
+        (fake(n=-AT_LIMIT[1] - 1e-9, l=0), "in the large"),
+        (fake(n=-9, l=-AT_LIMIT[1] - 1e-9, s=0), "intercept and slope"),
     ],
 )
-def test_the_smallest_step_that_is_not_rejected_at_five_percent_is_kept(of, allowed, step):
-    assert of.closed_test(allowed) == step
+def test_the_smallest_step_that_is_not_rejected_at_five_percent_is_kept(of, step):
+    assert of.step == step
+
+
+def test_only_steps_that_are_allowed_are_tested_and_the_slope_is_known_all_the_same():
+    (coef, hazard), data = given("demo200"), DATA["syn200"]()
+    few = compared(coef, hazard, *data, allowed=STEPS[:2])
+    assert (few.largest, [test.step for test in few.tests]) == ("in the large", ["nothing"])
+    assert few.tests[0].chi_square == pytest.approx(3.394469002916651, abs=1e-6)
+    assert few.slope == found("demo200", "syn200").slope
 
 
 def test_the_closed_test_keeps_a_right_model_in_ninety_five_of_a_hundred_cohorts():
@@ -145,10 +153,7 @@ def test_the_closed_test_keeps_a_right_model_in_ninety_five_of_a_hundred_cohorts
         x = (rng.random((400, 4)) < 0.35).astype(float)
         until = rng.uniform(1.0, 5.0, 400)
         drawn = -np.log(rng.random(400)) / (0.06 * np.exp(x @ coef))
-        kept += (
-            compared(coef, hazard, x, np.minimum(drawn, until), drawn <= until).closed_test(STEPS)
-            == "nothing"
-        )
+        kept += compared(coef, hazard, x, np.minimum(drawn, until), drawn <= until).step == "nothing"
     spread = 3 * np.sqrt(0.05 * 0.95 / steps)
     assert abs(kept / steps - 0.95) < spread
 
@@ -164,16 +169,13 @@ def test_what_is_wrong_is_what_is_changed(ratio, spread, step):
         x = (rng.random((600, 4)) < 0.35).astype(float)
         until = rng.uniform(1.0, 5.0, 600)
         drawn = -np.log(rng.random(600)) / (0.06 * ratio * np.exp(spread * (x @ coef)))
-        steps.append(compared(coef, hazard, x, np.minimum(drawn, until), drawn <= until).closed_test(STEPS))
+        steps.append(compared(coef, hazard, x, np.minimum(drawn, until), drawn <= until).step)
     assert steps.count(step) >= 16
 
 
 def test_other_effects_ask_for_a_refit():
     x, time, event = DATA["syn200"]()
-    assert (
-        compared(np.array([0.0, 0.0, 0.0, 0.9]), np.array([0.1, 0.2, 0.3]), x, time, event).closed_test(STEPS)
-        == "refit"
-    )
+    assert compared(np.array([0.0, 0.0, 0.0, 0.9]), np.array([0.1, 0.2, 0.3]), x, time, event).step == "refit"
 
 
 # Its numbers

@@ -5,6 +5,7 @@ It holds no row of a patient and no count of a group by predictors; what cannot 
 
 import platform
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
@@ -12,7 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from models.artefact import Model
 from models.training.errors import TrainingError
+from models.training.fitting.landmarks import FittedLandmark
+from models.training.fitting.recalibration_text import recorded
 from models.training.fitting.train import Trained
 from models.training.fitting.update import Updated
 from models.training.plain_json import as_json
@@ -47,11 +51,16 @@ def require_text(what: str, text: str) -> None:
         )
 
 
-def fit_record(result: Trained | Updated, labels: Labels) -> dict[str, Any]:
-    """The record as JSON: objects, arrays, text, finite numbers."""
+_KINDS = {"nothing": "no update", "in the large": "baseline update", "intercept and slope": "recalibration"}
+
+
+def fit_record(
+    result: Trained | Updated, labels: Labels, later: Sequence[FittedLandmark] = ()
+) -> dict[str, Any]:
+    """The record as JSON: objects, arrays, text, finite numbers. `later` are the landmarks, given or not."""
     cohort, death = result.cohort, result.death
     common = {
-        "kind": "baseline update" if isinstance(result, Updated) else "fit",
+        "kind": _KINDS[result.step] if isinstance(result, Updated) else "fit",
         "centre": labels.centre,
         "day": labels.day.isoformat(),
         "synthetic": labels.synthetic,
@@ -66,6 +75,10 @@ def fit_record(result: Trained | Updated, labels: Labels) -> dict[str, Any]:
         "missing": result.missing,
         "baseline_ties": result.options.baseline,
         "competing_death": death,
+        "landmarks": [
+            {"days": of.days, "at_risk": of.at_risk, "recurrences": of.recurrences, "reason": of.reason}
+            for of in later
+        ],
         "warnings": result.warnings,
         "libraries": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
     }
@@ -75,7 +88,13 @@ def fit_record(result: Trained | Updated, labels: Labels) -> dict[str, Any]:
 
 
 def _of_update(result: Updated) -> dict[str, Any]:
-    parent = result.parent
+    return _of_parent(result.parent) | {
+        "observed_over_expected": result.recalibration.ratio,
+        "recalibration": recorded(result.recalibration),
+    }
+
+
+def _of_parent(parent: Model) -> dict[str, Any]:
     return {
         "parent": {
             "id": parent.id,
@@ -84,13 +103,15 @@ def _of_update(result: Updated) -> dict[str, Any]:
             "sha256": parent.sha256,
         },
         "parent_baseline_cumulative_hazard": parent.baseline_hazard,
-        "observed_over_expected": result.ratio,
     }
 
 
 def _of_fit(result: Trained) -> dict[str, Any]:
     options, fit = result.options, result.fit
-    return {
+    updated: dict[str, Any] = {}
+    if result.updated_from and result.recalibration:
+        updated = _of_parent(result.updated_from) | {"recalibration": recorded(result.recalibration)}
+    return updated | {
         "method": result.method,
         "ties": fit.ties,
         "ridge": options.ridge,

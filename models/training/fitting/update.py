@@ -50,7 +50,6 @@ class Updated:
     missing: Mapping[str, int]
     options: Options
     parent: Model
-    step: Step
     recalibration: Recalibration
     coef: Floats
     served: AtHorizons
@@ -58,6 +57,11 @@ class Updated:
     is_local: bool
     death: CompetingDeath | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def step(self) -> Step:
+        """How much was changed."""
+        return self.recalibration.step
 
     @property
     def is_scaled(self) -> bool:
@@ -78,19 +82,16 @@ def update(cohort: Cohort, parent: Model, options: Options, progress: Progress =
     require_recurrences(complete, parameters=1)
     require_horizons(complete)
     data = SurvivalData(complete.matrix(parent.names), complete.time, complete.event)
-    found = recalibration(
-        data.x, np.array(parent.log_hazard_ratios), data.time, data.event, *_counted(data, parent)
-    )
-    allowed = _allowed(complete)
-    step = found.closed_test(allowed)
-    if step == "refit":
+    allowed, coef = _allowed(complete), np.array(parent.log_hazard_ratios)
+    found = recalibration(data.x, coef, data.time, data.event, *_counted(data, parent), allowed)
+    if found.step == "refit":
         return replace(train(cohort, options, progress), recalibration=found, updated_from=parent)
     names = parent.names
-    coef, served, base, is_local = _served(step, data, parent, found, options, scaled=allowed == _FEW)
+    coef, served, base, is_local = _served(data, parent, found, options, scaled=allowed == _FEW)
     death = competing_death(complete, names, base, YEARS, fewest_deaths=LEAST_PER_PARAMETER * len(names))
     missing = {name: int(np.isnan(cohort.column(name)).sum()) for name in PREDICTORS}
     updated = Updated(
-        complete, missing, options, parent, step, found, coef, served, base, is_local=is_local, death=death
+        complete, missing, options, parent, found, coef, served, base, is_local=is_local, death=death
     )
     return replace(updated, warnings=tuple(_warnings(updated, allowed)))
 
@@ -122,12 +123,13 @@ def _hazard(parent: Model, time: Floats) -> Floats:
 
 
 def _served(
-    step: Step, data: SurvivalData, parent: Model, found: Recalibration, options: Options, *, scaled: bool
+    data: SurvivalData, parent: Model, found: Recalibration, options: Options, *, scaled: bool
 ) -> tuple[Floats, AtHorizons, Baseline, bool]:
     """The log hazard ratios, baseline and covariance after a step; the baseline as steps, and whether it is local."""
     coef, covariance = np.array(parent.log_hazard_ratios), np.array(parent.covariance)
     p = len(coef)
     given = AtHorizons(np.array(list(parent.baseline_hazard.values())), covariance)
+    step = found.step
     if step == "nothing":
         return coef, given, _between_horizons(data, parent, 1.0), False
     if step == "in the large" and scaled:
@@ -206,5 +208,7 @@ def _warnings(updated: Updated, allowed: tuple[Step, ...]) -> Iterator[str]:
         far = "far apart" if limits[1] < 1 else "close together"
         text = with_limits(updated.recalibration.slope or 0.0, *limits)
         yield f"the calibration slope is {text}: the risks of the given model lie too {far} for these patients"
-    if updated.parent.landmarks and updated.step != "nothing" and not updated.cohort.anchored:
-        yield f"the baselines that {updated.parent.id} has from landmarks are lost: give --anchor to estimate them"
+    kept = updated.step == "nothing" or (updated.is_local and cohort.anchored)
+    if updated.parent.landmarks and not kept:
+        why = "a factor says nothing of them" if updated.is_scaled else "give --anchor to estimate them"
+        yield f"the baselines that {updated.parent.id} has from landmarks are lost: {why}"

@@ -12,7 +12,7 @@ likelihood ratios add up, with their degrees of freedom.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from scipy.stats import chi2
@@ -23,6 +23,7 @@ from models.training.statistics.cox import CoxFit, fit_cox, log_likelihoods
 from models.training.statistics.limits import LEVEL, Z
 
 Step = Literal["nothing", "in the large", "intercept and slope", "refit"]
+STEPS: tuple[Step, ...] = get_args(Step)
 REJECTED_BELOW = 0.05  # p: Vergouwe et al. 2017
 _SAME = 1e-9  # linear predictors that differ by less do not differ
 
@@ -41,9 +42,9 @@ class LikelihoodRatio:
 class Recalibration:
     """What new patients say of a given model.
 
-    `observed` and `expected` recurrences are those up to its last horizon, `log_likelihoods` of the steps that can be
-    estimated, smallest first, `degrees` how many numbers each estimates. `slope` is the calibration slope with its
-    standard error; None: it has no finite estimate. `of_slope` is the fit behind it.
+    `observed` and `expected` recurrences are those up to its last horizon, `log_likelihoods` of the steps that are
+    allowed and can be estimated, smallest first, `degrees` how many numbers each estimates. `of_slope` is the fit of the
+    calibration slope, whether that step is allowed or not; None: it has no finite estimate.
     """
 
     observed: int
@@ -78,30 +79,40 @@ class Recalibration:
         slope, se = float(self.of_slope.coef[0]), float(np.sqrt(self.of_slope.covariance[0, 0]))
         return slope - Z * se, slope + Z * se
 
-    def tests(self, allowed: Sequence[Step]) -> tuple[LikelihoodRatio, ...]:
-        """Each of the steps that are allowed and can be estimated, against the largest of them."""
-        steps = [step for step in self.log_likelihoods if step in allowed]
-        largest = steps[-1]
-        return tuple(self._test(step, largest) for step in steps[:-1])
+    @property
+    def largest(self) -> Step:
+        """The step against which the smaller ones are tested."""
+        return list(self.log_likelihoods)[-1]
 
-    def closed_test(self, allowed: Sequence[Step]) -> Step:
-        """The smallest step that is not rejected against the largest that is allowed (Vergouwe et al. 2017).
+    @property
+    def tests(self) -> tuple[LikelihoodRatio, ...]:
+        """Each smaller step against the largest."""
+        return tuple(self._test(step) for step in self.log_likelihoods if step != self.largest)
+
+    @property
+    def step(self) -> Step:
+        """The smallest step that is not rejected against the largest (Vergouwe et al. 2017).
 
         The test is closed: a step is tried only after the smaller ones were rejected, each at 5 %.
         """
-        kept = (test.step for test in self.tests(allowed) if test.p >= REJECTED_BELOW)
-        return next(kept, [step for step in self.log_likelihoods if step in allowed][-1])
+        return next((test.step for test in self.tests if test.p >= REJECTED_BELOW), self.largest)
 
-    def _test(self, step: Step, largest: Step) -> LikelihoodRatio:
-        chi_square = max(0.0, 2 * (self.log_likelihoods[largest] - self.log_likelihoods[step]))
-        degrees = self.degrees[largest] - self.degrees[step]
+    def _test(self, step: Step) -> LikelihoodRatio:
+        gained = self.log_likelihoods[self.largest] - self.log_likelihoods[step]
+        chi_square, degrees = max(0.0, 2 * gained), self.degrees[self.largest] - self.degrees[step]
         return LikelihoodRatio(step, chi_square, degrees, float(chi2.sf(chi_square, degrees)))
 
 
 def recalibration(
-    x: Floats, coef: Floats, time: Floats, event: Events, observed: int, expected: float
+    x: Floats,
+    coef: Floats,
+    time: Floats,
+    event: Events,
+    observed: int,
+    expected: float,
+    allowed: Sequence[Step] = STEPS,
 ) -> Recalibration:
-    """Compare the steps in x (n, p), time (n,), event (n,) of new patients, under a model's coef (p,).
+    """Compare the allowed steps in x (n, p), time (n,), event (n,) of new patients, under a model's coef (p,).
 
     `observed` and `expected` recurrences are counted up to the model's last horizon. Ties by Efron.
     """
@@ -118,7 +129,8 @@ def recalibration(
         found["intercept and slope"], degrees["intercept and slope"] = slope.log_likelihood + level, 2
     if slope and whole:
         found["refit"], degrees["refit"] = whole.log_likelihood + level, 1 + len(coef)
-    return Recalibration(observed, expected, found, degrees, slope)
+    can_be = {step: value for step, value in found.items() if step in allowed}
+    return Recalibration(observed, expected, can_be, degrees, slope)
 
 
 def _fit(x: Floats, time: Floats, event: Events) -> CoxFit | None:

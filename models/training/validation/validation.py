@@ -292,8 +292,9 @@ class Internal:
 class Validation:
     """How one model does in one cohort.
 
-    `same_cohort` is "" for another cohort than the model's, "fit" for the one that it was fitted to, "baseline update"
-    for the one that its baseline hazard comes from. `internal` is given for "fit" alone.
+    `same_cohort` is "" for another cohort than the model's, "fit" for the one that it was fitted to, "baseline update" or
+    "recalibration" for the one that its baseline hazard, or that and the slope, comes from, "no update" for one that
+    asked for no change. `internal` is given for "fit" alone.
     """
 
     model_id: str
