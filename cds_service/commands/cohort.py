@@ -62,6 +62,7 @@ class CohortSource:
 
     def read(self, progress: Progress) -> Cohort:
         """Read it. Raises TrainingError."""
+        anchored = self.anchored
         progress("reading the cohort", 0, 1)
         cohort = load_cohort(
             self.path,
@@ -73,10 +74,11 @@ class CohortSource:
             max_rows=self.max_rows or MAX_ROWS,
         )
         progress("reading the cohort", 1, 1)
-        return replace(cohort, anchored=self._anchored())
+        return replace(cohort, anchored=anchored)
 
-    def _anchored(self) -> TimeZero | None:
-        """Where time zero lies in a record (S11). Of records it is known: the first treatment is the anchor."""
+    @property
+    def anchored(self) -> TimeZero | None:
+        """Where time zero lies in a record (S11); of records with the landmark `treated` it follows. Raises TrainingError."""
         if not self.landmark:
             return _anchor(self.anchor) if self.anchor else None
         if self.anchor:

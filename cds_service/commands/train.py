@@ -17,9 +17,9 @@ from models.policy import load_policy
 from models.registry import default_folder, load_model
 from models.training.errors import TrainingError
 from models.training.fitting.fit_record import Labels, require_text
-from models.training.fitting.recalibration_text import in_words, recorded
 from models.training.fitting.train import Options, Trained, train
-from models.training.fitting.update import Updated, update
+from models.training.fitting.updating.in_words import in_words, recorded
+from models.training.fitting.updating.update import Updated, update
 from models.training.fitting.write_model import require_free, write_model
 from models.training.plain_json import as_json
 from models.training.report.write import report_on
@@ -88,11 +88,11 @@ def day_of(text: str) -> date:
 def show(console: Console, result: Trained | Updated, model: Model, out: Path) -> None:
     """Print the hazard ratios, what was done to them, the warnings, and what to do next."""
     console.print(Text(model.limits, style="bold"))
-    if result.recalibration:
+    if isinstance(result, Updated):
         for sentence in in_words(as_json(recorded(result.recalibration), not_finite_as_null=True)):
             console.print(Text(sentence), soft_wrap=True)
-    if isinstance(result, Trained):
-        _show_fit(console, result, model)
+    if fit := result.refit if isinstance(result, Updated) else result:
+        _show_fit(console, fit, model)
     if model.time_zero:
         given = ", ".join(str(days) for days in (0, *(of.days for of in model.landmarks)))
         console.print(f"Baselines from landmarks {given} days after time zero.")

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
+from models.training.fitting.updating.recalibration import STEPS, Recalibration, recalibration
 from models.training.statistics.baseline import baseline
 from models.training.statistics.cox import fit_cox, score_and_information
-from models.training.statistics.recalibration import STEPS, Recalibration, recalibration
 from tests.statistics.datasets import DEFAULT
 from tests.statistics.test_landmarks import columns, syn200
 from tests.support.nightly import count

@@ -1,6 +1,7 @@
 """`train --update`: as much of a given model is changed as a cohort asks for, and it is said, recorded and served."""
 
 import json
+import re
 from dataclasses import replace
 from functools import cache
 
@@ -14,12 +15,12 @@ from models.risk import estimate
 from models.training.errors import TrainingError
 from models.training.fitting.fit_record import Labels
 from models.training.fitting.served import YEARS
-from models.training.fitting.train import Options, Trained
-from models.training.fitting.update import _scaled, _with_slope, update
+from models.training.fitting.train import Options
+from models.training.fitting.updating.recalibration import recalibration
+from models.training.fitting.updating.update import _scaled, _with_slope, update
 from models.training.fitting.write_model import write_model
 from models.training.statistics.baseline import baseline
 from models.training.statistics.cox import fit_cox
-from models.training.statistics.recalibration import recalibration
 from models.training.statistics.resampling import SurvivalData
 from tests.statistics.trained import LABELS, cohort, made
 from tests.support.landmarks import with_landmarks
@@ -76,8 +77,8 @@ def document(folder):
 def test_what_the_cohort_asks_for_is_changed_and_no_more(step):
     found = updated(step)
     assert found.recalibration.step == step
-    assert isinstance(found, Trained) == (step == "refit")
-    coef = found.base.coef if step == "refit" else found.coef
+    assert (found.refit is not None) == (step == "refit")
+    coef = found.coef
     given = np.array(EQUAL)
     if step in {"nothing", "in the large"}:
         np.testing.assert_array_equal(coef, given)
@@ -299,6 +300,8 @@ def test_nothing_keeps_the_landmarks_and_a_factor_or_another_time_zero_loses_the
     )
     kept = write_model(tmp_path / "kept", update(COHORTS["nothing"](), given, Options()), LABELS)
     assert (kept.time_zero, kept.landmarks) == (given.time_zero, given.landmarks)
+    card = (tmp_path / "kept" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert re.search(r"\| 1095 \|  \|  \| \d+ % \(", card)
     lost = update(COHORTS["in the large"](), given, Options())
     assert any("from landmarks are lost: give --anchor" in warning for warning in lost.warnings)
     assert write_model(tmp_path / "lost", lost, LABELS).landmarks == ()
@@ -325,4 +328,4 @@ def test_the_card_lists_every_landmark_with_its_size_and_why_one_is_not_given(tm
     risk = estimate(model.from_landmark(365), "0000", "2y").estimate
     assert f"| 365 | {(short.time > 365 / 365.25).sum()} |" in card
     assert f"| {round(100 * risk)} % (" in card
-    assert "nobody was followed for 3 years after it" in card
+    assert "not given: nobody was followed for 3 years after it" in card

@@ -16,11 +16,12 @@ from models.training.fitting.fit_record import Labels, fit_record, require_text
 from models.training.fitting.landmarks import FittedLandmark, fitted_landmarks
 from models.training.fitting.served import HORIZONS, YEARS, AtHorizons, at_horizons, joint_table
 from models.training.fitting.train import Trained
-from models.training.fitting.update import Updated
+from models.training.fitting.updating.update import Updated
 
 
-def document_of(result: Trained | Updated, labels: Labels) -> dict[str, Any]:
-    """The whole of `model.json`, with its checksum."""
+def document_of(made: Trained | Updated, labels: Labels) -> dict[str, Any]:
+    """The whole of `model.json`, with its checksum. A refit is a fit, and says which model it takes the place of."""
+    result = made.refit or made if isinstance(made, Updated) else made
     require_text("time zero", result.cohort.time_zero)
     template = json.loads((default_folder() / "model.json").read_text(encoding="utf-8"))
     parent = result.parent if isinstance(result, Updated) else None
@@ -32,13 +33,13 @@ def document_of(result: Trained | Updated, labels: Labels) -> dict[str, Any]:
         "version": f"{labels.day.year}.{labels.day.month}.{labels.day.day}",
         "rules": parent.rules if parent else template["rules"],
         "evidence": parent.evidence if parent and not labels.synthetic else labels.evidence,
-        "card": _card(result, labels),
+        "card": _card(result, labels, made.parent if isinstance(made, Updated) else None),
         "description": _description(result, labels, template["description"]),
         "predictors": [asdict(spec) for spec in parent.predictors] if parent else template["predictors"],
         **_numbers(result),
         **timed,
         "interval": list(parent.interval) if parent else template["interval"],
-        "fit": fit_record(result, labels, later),
+        "fit": fit_record(made, labels, later),
         "provenance": _provenance(result, labels, template["provenance"], timed),
     }
     return document | {"sha256": checksum(document)}
@@ -98,8 +99,8 @@ def _counted(cohort: Cohort) -> str:
     return f"{len(cohort)} patients with {int(cohort.event.sum())} recurrences"
 
 
-def _card(result: Trained | Updated, labels: Labels) -> dict[str, str]:
-    """The lines that every card carries."""
+def _card(result: Trained | Updated, labels: Labels, parent: Model | None) -> dict[str, str]:
+    """The lines that every card carries; of a refit also which model did not fit."""
     cohort, synthetic = result.cohort, "synthetic " if labels.synthetic else ""
     patients = f"{len(cohort)} {synthetic}patients with {int(cohort.event.sum())} recurrences"
     of = f"{patients}, {labels.centre}, {labels.day.isoformat()}"
@@ -108,9 +109,7 @@ def _card(result: Trained | Updated, labels: Labels) -> dict[str, str]:
     demonstration = " A demonstration, not for decisions." if labels.synthetic else ""
     kind = "Fit" if labels.synthetic else "Local fit"
     validated = "Not validated" if result.options.penalised else "Validated only internally"
-    rejected = ""
-    if result.updated_from:
-        rejected = f" Refitted, for {result.updated_from.id} {result.updated_from.version} did not fit here."
+    rejected = f" Refitted, for {parent.id} {parent.version} did not fit here." if parent else ""
     return {
         "limits": f"{kind}: {of}. {validated}, not in other patients.{rejected}{demonstration}",
         "range": f"The plausible range covers estimation from these {len(cohort)} patients only, not differences "

@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from models.artefact import Model
 from models.training.errors import TrainingError
 from models.training.fitting.landmarks import FittedLandmark
-from models.training.fitting.recalibration_text import recorded
 from models.training.fitting.train import Trained
-from models.training.fitting.update import Updated
+from models.training.fitting.updating.in_words import recorded
+from models.training.fitting.updating.update import Updated
 from models.training.plain_json import as_json
 
 _LIBRARIES = ("lifelines", "numpy", "pandas", "scipy")
@@ -60,7 +59,7 @@ def fit_record(
     """The record as JSON: objects, arrays, text, finite numbers. `later` are the landmarks, given or not."""
     cohort, death = result.cohort, result.death
     common = {
-        "kind": _KINDS[result.step] if isinstance(result, Updated) else "fit",
+        "kind": _KINDS.get(result.step, "fit") if isinstance(result, Updated) else "fit",
         "centre": labels.centre,
         "day": labels.day.isoformat(),
         "synthetic": labels.synthetic,
@@ -82,19 +81,17 @@ def fit_record(
         "warnings": result.warnings,
         "libraries": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
     }
-    own = _of_update(result) if isinstance(result, Updated) else _of_fit(result)
+    own: dict[str, Any] = {}
+    if isinstance(result, Updated):
+        own = _of_update(result)
+    if fit := result.refit if isinstance(result, Updated) else result:
+        own |= _of_fit(fit)
     record: dict[str, Any] = as_json(common | own, not_finite_as_null=True)
     return record
 
 
 def _of_update(result: Updated) -> dict[str, Any]:
-    return _of_parent(result.parent) | {
-        "observed_over_expected": result.recalibration.ratio,
-        "recalibration": recorded(result.recalibration),
-    }
-
-
-def _of_parent(parent: Model) -> dict[str, Any]:
+    parent = result.parent
     return {
         "parent": {
             "id": parent.id,
@@ -103,15 +100,14 @@ def _of_parent(parent: Model) -> dict[str, Any]:
             "sha256": parent.sha256,
         },
         "parent_baseline_cumulative_hazard": parent.baseline_hazard,
+        "observed_over_expected": result.recalibration.ratio,
+        "recalibration": recorded(result.recalibration),
     }
 
 
 def _of_fit(result: Trained) -> dict[str, Any]:
     options, fit = result.options, result.fit
-    updated: dict[str, Any] = {}
-    if result.updated_from and result.recalibration:
-        updated = _of_parent(result.updated_from) | {"recalibration": recorded(result.recalibration)}
-    return updated | {
+    return {
         "method": result.method,
         "ties": fit.ties,
         "ridge": options.ridge,

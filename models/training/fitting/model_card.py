@@ -6,10 +6,9 @@ from typing import Any
 
 from models.advice import band_of
 from models.artefact import Model
-from models.inputs import Horizon
 from models.risk import DECISION_HORIZON, Scored, estimate, percent
-from models.training.fitting.recalibration_text import in_words
 from models.training.fitting.served import HORIZONS
+from models.training.fitting.updating.in_words import in_words
 from models.training.statistics.limits import hazard_ratio, with_limits
 
 _LIMITS = {
@@ -221,31 +220,20 @@ def _landmarks(fit: Mapping[str, Any], model: Model) -> str:
         "from time zero. A later one is the conditional survival of the same fit: it is of patients without a recurrence "
         "since time zero."
     )
-    two, none = DECISION_HORIZON, "0" * len(model.names)
-    rows = [("0", str(fit["patients"]), "", _two_years(model, none, two), "")]
-    rows += [
-        (
-            str(row["days"]),
-            str(row["at_risk"]),
-            str(row["recurrences"]),
-            "" if row["reason"] else _two_years(model.from_landmark(row["days"]), none, two),
-            row["reason"],
-        )
-        for row in fit["landmarks"]
-    ]
-    heads = (
-        "landmark, days",
-        "at risk",
-        "recurrences in 3 years",
-        f"{two} risk, no predictor present",
-        "not given",
-    )
+    counted = {row["days"]: row for row in fit["landmarks"]}
+    days = sorted({0, *counted, *(later.days for later in model.landmarks)})
+    rows = [_landmark(at, counted.get(at, {}), model) for at in days]
+    heads = ("landmark, days", "at risk", "recurrences in 3 years", "2-year risk, no predictor present")
     return f"{text}\n\n{_table(heads, rows)}"
 
 
-def _two_years(model: Model, cell: str, horizon: Horizon) -> str:
-    risk = estimate(model, cell, horizon)
-    return f"{percent(risk.estimate)} ({percent(risk.low)} to {percent(risk.high)})"
+def _landmark(days: int, counted: Mapping[str, Any], model: Model) -> tuple[str, ...]:
+    """One row; of a baseline that was kept from another model it is not known here who it was estimated from."""
+    sizes = (str(counted.get("at_risk", "")), str(counted.get("recurrences", "")))
+    if counted.get("reason"):
+        return (str(days), *sizes, f"not given: {counted['reason']}")
+    risk = estimate(model.from_landmark(days), "0" * len(model.names), DECISION_HORIZON)
+    return (str(days), *sizes, f"{percent(risk.estimate)} ({percent(risk.low)} to {percent(risk.high)})")
 
 
 def _death(fit: Mapping[str, Any]) -> str:

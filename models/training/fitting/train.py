@@ -10,7 +10,6 @@ from typing import Literal
 
 import numpy as np
 
-from models.artefact import Model
 from models.risk import DECISION_HORIZON
 from models.training.cohort.cohort import PREDICTORS, Cohort
 from models.training.errors import TrainingError
@@ -35,7 +34,6 @@ from models.training.statistics.cox import CoxFit, fit_cox
 from models.training.statistics.partial_likelihood import Ties
 from models.training.statistics.progress import Progress, quiet
 from models.training.statistics.proportionality import ScoreTest, score_test
-from models.training.statistics.recalibration import Recalibration
 from models.training.statistics.resampling import FourFigures, SurvivalData, four_figures, refit
 
 NOT_PROPORTIONAL = 0.05  # p of the global test below which a warning is given
@@ -92,8 +90,6 @@ class Trained:
     death: CompetingDeath | None = None
     selection: Selection | None = None
     warnings: tuple[str, ...] = ()
-    recalibration: Recalibration | None = None  # of `updated_from`, which these patients rejected
-    updated_from: Model | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

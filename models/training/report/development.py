@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from models.training.fitting.recalibration_text import in_words
+from models.training.fitting.updating.in_words import in_words
 from models.training.report import markup as m
 from models.training.report.report import (
     FitRecord,

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from models.training.fitting.updating.recalibration import REJECTED_BELOW, Recalibration, Step
 from models.training.statistics.limits import with_limits
-from models.training.statistics.recalibration import REJECTED_BELOW, Recalibration, Step
 
 _CHANGED: Mapping[Step, str] = {
     "nothing": "nothing is changed: the given model is served as it is",

@@ -23,12 +23,12 @@ from models.training.fitting.adequacy import (
 from models.training.fitting.death import CompetingDeath, competing_death
 from models.training.fitting.served import HORIZONS, YEARS, AtHorizons, at_horizons
 from models.training.fitting.train import Options, Trained, train
+from models.training.fitting.updating.recalibration import Recalibration, Step, recalibration
 from models.training.statistics.arrays import Floats
 from models.training.statistics.baseline import Baseline, baseline
 from models.training.statistics.cox import score_and_information
 from models.training.statistics.limits import with_limits
 from models.training.statistics.progress import Progress, quiet
-from models.training.statistics.recalibration import Recalibration, Step, recalibration
 from models.training.statistics.resampling import SurvivalData
 
 FEWEST_FOR_SLOPE = (
@@ -43,7 +43,7 @@ class Updated:
 
     `coef` (p,) are the served log hazard ratios, `served` baseline and covariance. `base` is the baseline as a step
     function, as far as it is used beside: `is_local` where it was estimated in this cohort, else the given one,
-    taken as linear between the horizons, times a factor.
+    taken as linear between the horizons, times a factor. `refit` is the model that takes the given one's place.
     """
 
     cohort: Cohort
@@ -57,6 +57,7 @@ class Updated:
     is_local: bool
     death: CompetingDeath | None = None
     warnings: tuple[str, ...] = ()
+    refit: Trained | None = None
 
     @property
     def step(self) -> Step:
@@ -69,7 +70,7 @@ class Updated:
         return self.step == "in the large" and not self.is_local
 
 
-def update(cohort: Cohort, parent: Model, options: Options, progress: Progress = quiet) -> Updated | Trained:
+def update(cohort: Cohort, parent: Model, options: Options, progress: Progress = quiet) -> Updated:
     """Change a model by the smallest step that is not rejected. Raises TrainingError as `train` does.
 
     With fewer than 50 recurrences only a factor of the baseline hazard is allowed. A refit is `train`'s.
@@ -85,7 +86,7 @@ def update(cohort: Cohort, parent: Model, options: Options, progress: Progress =
     allowed, coef = _allowed(complete), np.array(parent.log_hazard_ratios)
     found = recalibration(data.x, coef, data.time, data.event, *_counted(data, parent), allowed)
     if found.step == "refit":
-        return replace(train(cohort, options, progress), recalibration=found, updated_from=parent)
+        return _refitted(train(cohort, options, progress), parent, found)
     names = parent.names
     coef, served, base, is_local = _served(data, parent, found, options, scaled=allowed == _FEW)
     death = competing_death(complete, names, base, YEARS, fewest_deaths=LEAST_PER_PARAMETER * len(names))
@@ -94,6 +95,24 @@ def update(cohort: Cohort, parent: Model, options: Options, progress: Progress =
         complete, missing, options, parent, found, coef, served, base, is_local=is_local, death=death
     )
     return replace(updated, warnings=tuple(_warnings(updated, allowed)))
+
+
+def _refitted(new: Trained, parent: Model, found: Recalibration) -> Updated:
+    served = at_horizons(new.base, YEARS)
+    return Updated(
+        new.cohort,
+        new.missing,
+        new.options,
+        parent,
+        found,
+        new.base.coef,
+        served,
+        new.base,
+        is_local=True,
+        death=new.death,
+        warnings=new.warnings,
+        refit=new,
+    )
 
 
 def _allowed(complete: Cohort) -> tuple[Step, ...]:
