@@ -1,6 +1,6 @@
 """`imnm-cds train --update`: as much of a given model is changed as the patients of one cohort ask for, and no more.
 
-Complete cases only. Which step is taken is decided by a closed test (`statistics/recalibration.py`): nothing, a new
+Complete cases only. Which step is taken is decided by a closed test (`updating/recalibration.py`): nothing, a new
 baseline, a new baseline and a factor of all log hazard ratios, or a fit of its own as `train` makes it.
 """
 
