@@ -1,8 +1,9 @@
 """What `imnm-cds train` does: a cohort becomes a folder that the service serves."""
 
+import json
 import re
 from datetime import date
-from math import exp
+from math import exp, inf
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,9 @@ from models.training.plain_json import as_json
 from models.training.report.write import report_on
 from models.training.statistics.limits import hazard_ratio, with_limits
 
+SETTINGS = "serve.toml"
+"""The file in a model's folder that serves it: a configuration names its model relative to itself."""
+
 
 def run_train(
     source: CohortSource,
@@ -36,7 +40,7 @@ def run_train(
     parent: Path | None = None,
     policy: Path | None = None,
 ) -> None:
-    """Fit, write the folder `out` with a report in it, and show the result.
+    """Fit, write the folder `out` with a report and a configuration in it, and show the result.
 
     `parent` is a model that is changed as far as the cohort asks for. Raises TrainingError or ModelError; then nothing is
     written.
@@ -44,20 +48,26 @@ def run_train(
     require_free(out)
     if words := source.time_zero.strip():
         require_text("time zero", words)
-    if parent and (options.penalised or options.select or options.shrinkage):
+    how_to_fit = options.penalised or options.select or options.shrinkage or options.imputations is not None
+    if parent and how_to_fit:
         raise TrainingError(
             "--update finds out how much of the given model is to be changed: leave out what says how to fit"
         )
     given = load_model(parent) if parent else None
     policy = policy or (parent or default_folder()) / "policy.toml"
-    load_policy(policy)  # refuses here, before a long fit
+    bands = load_policy(policy)  # refuses here, before a long fit
     with progress_bars() as progress:
         cohort = source.read(progress)
         if "synthetic" in cohort.unused and not labels.synthetic:
             raise TrainingError(f"{cohort.name} says that its patients are synthetic: give --synthetic")
-        result = update(cohort, given, options, progress) if given else train(cohort, options, progress)
+        result = (
+            update(cohort, given, options, progress, policy=bands)
+            if given
+            else train(cohort, options, progress, policy=bands)
+        )
 
         def add_report(folder: Path) -> None:
+            (folder / SETTINGS).write_text(_settings("."), encoding="utf-8")
             report_on(
                 folder,
                 cohort,
@@ -96,20 +106,36 @@ def show(console: Console, result: Trained | Updated, model: Model, out: Path) -
     if model.time_zero:
         given = ", ".join(str(days) for days in (0, *(of.days for of in model.landmarks)))
         console.print(f"Baselines from landmarks {given} days after time zero.")
+    for name, words in result.cohort.categories.items():
+        console.print(Text(f"{name} is compared with {words.reference}."))
     for warning in result.warnings:
         console.print(Text(f"Warning: {warning}.", style="yellow"))
     console.print(Text(f"Written: {out}. Read MODEL_CARD.md and report/report.html there."), soft_wrap=True)
-    console.print("To serve it, set in the configuration:")
-    console.print(Text(f'model = "{out.resolve()}"'), soft_wrap=True)
+    settings = out.resolve() / SETTINGS
+    console.print(Text(f"To serve it: imnm-cds serve --config {settings}, which says:"), soft_wrap=True)
+    console.print(Text(_settings(str(out.resolve()))), soft_wrap=True)
+
+
+def _settings(model: str) -> str:
+    """A configuration that serves a model as it stands, to callers of this machine."""
+    return (
+        f"model = {json.dumps(model, ensure_ascii=False)}\n"
+        'prefetch = "full"  # as the client below has no FHIR server, a call brings all that is needed\n\n'
+        "[[client]]  # an EHR that calls; docs/configuration.md says how it proves who it is\n"
+        'name = "this-machine"\n'
+        '# fhir_base = "https://fhir.hospital.example/r4"  # with its FHIR server, prefetch may be "lean"\n'
+    )
 
 
 def _show_fit(console: Console, result: Trained, model: Model) -> None:
     table = Table("predictor", "hazard ratio (95 %)", "served")
     errors = np.sqrt(result.fit.covariance.diagonal())
-    for name, log_ratio, se, served in zip(
-        model.names, result.fit.coef, errors, model.log_hazard_ratios, strict=True
+    pooled = result.missingness.degrees if result.missingness else ()
+    degrees = pooled or [inf] * len(errors)
+    for name, log_ratio, se, served, of in zip(
+        model.names, result.fit.coef, errors, model.log_hazard_ratios, degrees, strict=True
     ):
-        table.add_row(name, with_limits(*hazard_ratio(log_ratio, se)), f"{exp(served):.2f}")
+        table.add_row(name, with_limits(*hazard_ratio(log_ratio, se, of)), f"{exp(served):.2f}")
     console.print(table)
     if result.shrinkage:
         console.print(

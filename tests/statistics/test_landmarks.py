@@ -59,7 +59,7 @@ def ours(row):
             r["term"] for r in numbers() if r["quantity"] == "coef" and r["dataset"] == row["dataset"]
         )
         return base.coef[list(names).index(row["term"])]
-    found = next(f for f in fitted_landmarks(base, time, event) if f.days == int(row["days"]))
+    found = next(f for f in fitted_landmarks((base,), time, event) if f.days == int(row["days"]))
     if row["quantity"] in {"at_risk", "recurrences"}:
         return getattr(found, row["quantity"])
     cell, year = np.array([float(mark) for mark in row["term"]]), int(row["at"]) - 1
@@ -91,7 +91,7 @@ def test_a_later_baseline_is_that_of_a_new_estimate_after_the_landmark():
 
 def test_the_log_hazard_ratios_keep_their_covariance_at_every_landmark():
     base, time, event = fitted("syn200", "as fitted")
-    for found in fitted_landmarks(base, time, event):
+    for found in fitted_landmarks((base,), time, event):
         if found.served:
             np.testing.assert_array_equal(
                 found.served.covariance[:4, :4], at_horizons(base, YEARS).covariance[:4, :4]
@@ -102,6 +102,10 @@ def made(times, events):
     time, event = np.array(times, dtype=float), np.array(events, dtype=bool)
     x = np.tile([[0.0], [1.0]], (len(time), 1))[: len(time)]
     return baseline(np.array([0.5]), np.eye(1), x, time, event), time, event
+
+
+def of_made(base, time, event):
+    return fitted_landmarks((base,), time, event)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +122,7 @@ def test_a_landmark_needs_twenty_at_risk_and_five_recurrences_one_in_each_year(
 ):
     times = [*events, *[5.0] * (late - len(events)), *[365 / 365.25] * 30]
     flags = [True] * len(events) + [False] * (late - len(events)) + [True] * 30
-    found = fitted_landmarks(*made(times, flags))[0]
+    found = of_made(*made(times, flags))[0]
     assert (found.days, found.at_risk, found.recurrences) == (365, at_risk, recurrences)
     assert found.reason == reason
     assert (found.served is None) == bool(reason)
@@ -126,9 +130,9 @@ def test_a_landmark_needs_twenty_at_risk_and_five_recurrences_one_in_each_year(
 
 def test_a_landmark_is_not_given_beyond_the_follow_up():
     times = [*np.linspace(0.1, 3.9, 40), 3.99]
-    found = fitted_landmarks(*made(times, [True] * 40 + [False]))
+    found = of_made(*made(times, [True] * 40 + [False]))
     assert [f.reason for f in found[:1]] == ["nobody was followed for 3 years after it"]
-    longer = fitted_landmarks(*made([*times, 4.0], [True] * 40 + [False, False]))
+    longer = of_made(*made([*times, 4.0], [True] * 40 + [False, False]))
     assert longer[0].served is not None
     assert longer[1].reason == "nobody was followed for 3 years after it"
 
@@ -144,7 +148,7 @@ def test_a_recurrence_on_the_day_of_the_landmark_lies_before_it():
         at_horizons(base, YEARS, since).hazard,
         at_horizons(replace(base, times=np.sort(moved.times)), YEARS, since).hazard,
     )
-    assert fitted_landmarks(base, np.where(time > since, time, since), event)[0].at_risk == int(
+    assert fitted_landmarks((base,), np.where(time > since, time, since), event)[0].at_risk == int(
         (time > since).sum()
     )
 

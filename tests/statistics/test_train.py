@@ -63,8 +63,8 @@ def test_lifelines_without_convergence_is_one_sentence(monkeypatch):
         fit_by_lifelines(PREDICTORS, data.x, data.time, data.event)
 
 
-def test_only_complete_cases_are_fitted_and_the_flow_says_so():
-    found = fitted(GAPS)
+def test_complete_cases_alone_are_fitted_on_request_and_the_flow_says_so():
+    found = fitted(GAPS, imputations=0)
     whole = ~np.isnan(cohort(GAPS).matrix(PREDICTORS)).any(axis=1)
     assert len(found.cohort) == whole.sum() < 200
     assert found.cohort.flow[-1].left == len(found.cohort)

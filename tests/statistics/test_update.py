@@ -14,15 +14,15 @@ from models.registry import default_folder, load_model
 from models.risk import estimate
 from models.training.errors import TrainingError
 from models.training.fitting.fit_record import Labels
-from models.training.fitting.served import YEARS
-from models.training.fitting.train import Options
+from models.training.fitting.served import YEARS, at_horizons
+from models.training.fitting.train import Options, train
 from models.training.fitting.updating.recalibration import recalibration
 from models.training.fitting.updating.update import _scaled, _with_slope, update
 from models.training.fitting.write_model import write_model
 from models.training.statistics.baseline import baseline
 from models.training.statistics.cox import fit_cox
 from models.training.statistics.resampling import SurvivalData
-from tests.statistics.trained import LABELS, cohort, made
+from tests.statistics.trained import GAPS, LABELS, cohort, made
 from tests.support.landmarks import with_landmarks
 
 EQUAL = (0.9194,) * 4
@@ -329,3 +329,17 @@ def test_the_card_lists_every_landmark_with_its_size_and_why_one_is_not_given(tm
     assert f"| 365 | {(short.time > 365 / 365.25).sum()} |" in card
     assert f"| {round(100 * risk)} % (" in card
     assert "not given: nobody was followed for 3 years after it" in card
+
+
+def test_landmarks_of_an_imputed_fit_are_pooled_as_its_baseline_from_time_zero_is(tmp_path):
+    of = replace(cohort(GAPS), anchored=ANCHORED)
+    found = train(of, Options(bootstrap=20, imputations=3))
+    assert len(found.bases) == 3
+    model = write_model(tmp_path / "m", found, LABELS)
+    later = model.from_landmark(365)
+    hazards = [at_horizons(base, YEARS, 365 / 365.25).hazard for base in found.bases]
+    np.testing.assert_allclose(
+        list(later.baseline_hazard.values()), np.exp(np.mean(np.log(hazards), axis=0)), rtol=1e-12
+    )
+    within = np.mean([at_horizons(base, YEARS, 365 / 365.25).covariance for base in found.bases], axis=0)
+    assert np.all(np.diag(np.array(later.covariance)) > np.diag(within))

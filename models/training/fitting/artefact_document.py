@@ -14,7 +14,7 @@ from models.registry import SCHEMA, SCHEMA_WITH_TIME_ZERO, checksum, default_fol
 from models.training.cohort.cohort import Cohort
 from models.training.fitting.fit_record import Labels, fit_record, require_text
 from models.training.fitting.landmarks import FittedLandmark, fitted_landmarks
-from models.training.fitting.served import HORIZONS, YEARS, AtHorizons, at_horizons, joint_table
+from models.training.fitting.served import HORIZONS, YEARS, AtHorizons, joint_table
 from models.training.fitting.train import Trained
 from models.training.fitting.updating.update import Updated
 
@@ -50,8 +50,7 @@ def _numbers(result: Trained | Updated) -> dict[str, Any]:
     if isinstance(result, Updated):
         coef, served, joint = result.coef, result.served, result.parent.joint
     else:
-        coef, served = result.base.coef, at_horizons(result.base, YEARS)
-        joint = joint_table(result.cohort.matrix(result.names))
+        coef, served, joint = result.base.coef, result.at(YEARS), joint_table(result.sets)
     return {"log_hazard_ratios": coef.tolist(), **_baseline(served), "joint": dict(joint)}
 
 
@@ -67,7 +66,8 @@ def landmarks_of(result: Trained | Updated) -> tuple[FittedLandmark, ...]:
     is_local = result.is_local if isinstance(result, Updated) else True
     if not (result.cohort.anchored and is_local):
         return ()
-    return fitted_landmarks(result.base, result.cohort.time, result.cohort.event)
+    bases = (result.base,) if isinstance(result, Updated) else result.bases
+    return fitted_landmarks(bases, result.cohort.time, result.cohort.event)
 
 
 def _time_zero(result: Trained | Updated, later: Sequence[FittedLandmark]) -> dict[str, Any]:
@@ -149,8 +149,10 @@ def _description(result: Trained | Updated, labels: Labels, template: Mapping[st
     base = dict(result.parent.description) if isinstance(result, Updated) else dict(template)
     if isinstance(result, Updated) and result.step == "nothing":
         return base
+    imputed = isinstance(result, Trained) and len(result.sets) > 1
+    known = "unknown predictors imputed" if imputed else "of whom all predictors were known"
     local = {
-        "population": f"{_counted(cohort)}, of whom all predictors were known, of {labels.centre}.",
+        "population": f"{_counted(cohort)}, {known}, of {labels.centre}.",
         "time_zero": f"The moment of the question (as_of). The cohort was followed from {cohort.time_zero}.",
         "outcome": f"First recurrence as the cohort of {labels.centre} defines it. {death}",
     }
@@ -186,15 +188,20 @@ def _provenance(
     coded = "What came coded was coded by the centre, by definitions that this file does not know. "
     bedside = f"At the bedside: {template['predictors']['source']}"
     shrunk = f", times {result.shrinkage.factor:.4f} (bootstrap shrinkage)" if result.shrinkage else ""
+    sets = len(result.sets)
+    pooled = f" Pooled over {sets} imputed sets by Rubin's rules." if sets > 1 else ""
+    counts = f"Mean counts of patterns in {sets} imputed sets" if sets > 1 else "Counts of patterns"
+    if sets > 1:
+        baseline["source"] += f" Mean logarithms of {sets} imputed sets."
     return {
         "log_hazard_ratios": _derived(f"{result.method}{shrunk}; {of}."),
         "baseline_cumulative_hazard": baseline,
         "covariance": _derived(
             "Delta method: log hazard ratios (the shrinkage factor held fixed) in the order of the predictors, then "
-            f"log cumulative baseline hazard at 1, 2 and 3 years; {of}."
+            f"log cumulative baseline hazard at 1, 2 and 3 years; {of}.{pooled}"
         ),
         "joint": _derived(
-            "Counts of patterns, smoothed; cells with fewer than 5 patients pooled and shared out as if the predictors "
+            f"{counts}, smoothed; cells with fewer than 5 patients pooled and shared out as if the predictors "
             f"were independent; {of}."
         ),
         "interval": dict(template["interval"]) | {"source": "5 % and 95 % points, as for the shipped model."},

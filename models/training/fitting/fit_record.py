@@ -65,6 +65,7 @@ def fit_record(
         "synthetic": labels.synthetic,
         "cohort": cohort.name,
         "cohort_sha256": cohort.sha256,
+        "patients_sha256": cohort.patients_sha256,
         "time_zero": cohort.time_zero,
         "flow": cohort.flow,
         "patients": len(cohort),
@@ -123,4 +124,6 @@ def _of_fit(result: Trained) -> dict[str, Any]:
         "proportionality": result.proportionality,
         "sample_size": result.size,
         "selection": result.selection,
+        "missingness": result.missingness,
+        "forms": result.forms,
     }

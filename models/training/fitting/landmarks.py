@@ -1,11 +1,12 @@
 """Baselines of a fit from landmarks after time zero (S11): conditional survival, for those without a recurrence so far."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.registry import LANDMARKS
 from models.training.cohort.schema import DAYS_PER_YEAR
 from models.training.errors import TrainingError
-from models.training.fitting.served import YEARS, AtHorizons, at_horizons
+from models.training.fitting.served import YEARS, AtHorizons, pooled_at_horizons
 from models.training.statistics.arrays import Events, Floats
 from models.training.statistics.baseline import Baseline
 
@@ -27,12 +28,15 @@ class FittedLandmark:
     reason: str = ""
 
 
-def fitted_landmarks(base: Baseline, time: Floats, event: Events) -> tuple[FittedLandmark, ...]:
-    """The baselines from each landmark of S11, under the fit of `base`; time (n,) in years and event (n,) of its cohort."""
-    return tuple(_landmark(base, time, event, days) for days in LANDMARKS)
+def fitted_landmarks(bases: Sequence[Baseline], time: Floats, event: Events) -> tuple[FittedLandmark, ...]:
+    """The baselines from each landmark of S11; time (n,) in years and event (n,) of their cohort.
+
+    `bases` are the fit's, one for each completed set, pooled as those from time zero are.
+    """
+    return tuple(_landmark(bases, time, event, days) for days in LANDMARKS)
 
 
-def _landmark(base: Baseline, time: Floats, event: Events, days: int) -> FittedLandmark:
+def _landmark(bases: Sequence[Baseline], time: Floats, event: Events, days: int) -> FittedLandmark:
     since = days / DAYS_PER_YEAR
     until = since + YEARS[-1]
     at_risk = int((time > since).sum())
@@ -43,10 +47,10 @@ def _landmark(base: Baseline, time: Floats, event: Events, days: int) -> FittedL
     if recurrences < FEWEST_RECURRENCES_AFTER:
         least = f"at least {FEWEST_RECURRENCES_AFTER} are needed"
         return _without(counted, f"{recurrences} recurrences in the {YEARS[-1]:g} years after it, {least}")
-    if base.last < until:
+    if bases[0].last < until:
         return _without(counted, f"nobody was followed for {YEARS[-1]:g} years after it")
     try:
-        served = at_horizons(base, YEARS, since)
+        served = pooled_at_horizons(bases, YEARS, since)
     except TrainingError:
         return _without(counted, "no recurrence in one of the years after it")
     return FittedLandmark(days, at_risk, recurrences, served)

@@ -1,7 +1,7 @@
 """MODEL_CARD.md of a fitted model, from its document and the served arithmetic: every number in it is in model.json."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import exp
+from math import exp, inf
 from typing import Any
 
 from models.advice import band_of
@@ -12,6 +12,11 @@ from models.training.fitting.updating.in_words import in_words
 from models.training.statistics.limits import hazard_ratio, with_limits
 
 _LIMITS = {
+    "pooled": (
+        "The limits are log hazard ratio ± t standard errors by Rubin's rules, with the degrees of freedom of Barnard and "
+        "Rubin, of the fit before any shrinkage; those of a served hazard ratio are multiplied by the same factor on the "
+        "log scale, and how uncertain the factor is, is not in them."
+    ),
     "as fitted": "The limits are log hazard ratio ± 1.96 standard errors (Wald).",
     "penalised": (
         "The limits are log hazard ratio ± 1.96 standard errors (Wald), of the penalised fit: they do not allow for the "
@@ -84,12 +89,43 @@ def _cohort(fit: Mapping[str, Any]) -> str:
         f"before a recurrence, {fit['person_years']:.0f} person-years. Time zero: {fit['time_zero']}. File: "
         f"{_code(fit['cohort'])}, SHA-256 `{fit['cohort_sha256']}`."
     )
-    lacking = f"Not known before the last step: {unknown}. The fit uses complete cases only."
+    lacking = f"Not known before the last step: {unknown}. {_missingness(fit)}"
     return "\n\n".join([size, _table(("step", "left", "taken out", "reason"), steps), lacking])
 
 
+def _missingness(fit: Mapping[str, Any]) -> str:
+    """How unknown predictors were met, and what complete cases alone would give."""
+    missing = fit.get("missingness")
+    if not missing or not missing["imputations"]:
+        return "The fit uses complete cases only."
+    auxiliaries = ", ".join(map(_code, missing["auxiliaries"])) or "none"
+    sentence = (
+        f"Unknown predictors were imputed {missing['imputations']} times by chained equations, from the other predictors, "
+        "the event and the cumulative hazard at the end of follow-up, and further columns: "
+        f"{auxiliaries}. The results were pooled by Rubin's rules."
+    )
+    alone = missing["alone"]
+    if not alone:
+        return f"{sentence} Complete cases alone are too few for a fit."
+    return (
+        f"{sentence} Sensitivity analysis: {missing['complete']} complete cases with "
+        f"{missing['complete_recurrences']} recurrences, {missing['others']} others with "
+        f"{missing['others_recurrences']}; the 2-year risk with no predictor present is "
+        f"{100 * missing['served']['baseline_risk']:.1f} %, from complete cases alone "
+        f"{100 * alone['baseline_risk']:.1f} %."
+    )
+
+
 def _fitted(fit: Mapping[str, Any], model: Model) -> list[str]:
-    kind = "shrunk" if fit["shrinkage"] else "penalised" if fit["ridge"] or fit["firth"] else "as fitted"
+    kind = (
+        "pooled"
+        if _degrees(fit)
+        else "shrunk"
+        if fit["shrinkage"]
+        else "penalised"
+        if fit["ridge"] or fit["firth"]
+        else "as fitted"
+    )
     return [
         f"{fit['method']}. Ties: {fit['ties']}; baseline hazard: {fit['baseline_ties']}. {_shrinkage(fit)}",
         _hazard_ratios(fit, model),
@@ -99,6 +135,13 @@ def _fitted(fit: Mapping[str, Any], model: Model) -> list[str]:
         _performance(fit),
         _selection(fit),
     ]
+
+
+def _degrees(fit: Mapping[str, Any]) -> Sequence[float]:
+    """Degrees of freedom of pooled hazard ratios; empty where nothing was imputed."""
+    missing = fit.get("missingness")
+    degrees: Sequence[float] = missing["degrees"] if missing else ()
+    return degrees
 
 
 def _update(fit: Mapping[str, Any]) -> str:
@@ -144,11 +187,12 @@ def _hazard_ratios(fit: Mapping[str, Any], model: Model) -> str:
         fit["unshrunk_standard_errors"],
         model.log_hazard_ratios,
         fit["proportionality"]["p"],
+        _degrees(fit) or [inf] * len(model.names),
         strict=True,
     )
     rows = [
-        (_code(name), with_limits(*hazard_ratio(log_ratio, se)), f"{exp(served):.2f}", _p(p))
-        for name, log_ratio, se, served, p in numbers
+        (_code(name), with_limits(*hazard_ratio(log_ratio, se, degrees)), f"{exp(served):.2f}", _p(p))
+        for name, log_ratio, se, served, p, degrees in numbers
     ]
     return _table(("predictor", "hazard ratio as fitted (95 %)", "served", "p of proportional hazards"), rows)
 

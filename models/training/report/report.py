@@ -12,6 +12,8 @@ import msgspec
 from models.artefact import Provenance
 from models.training.cohort.describe import TableOne
 from models.training.errors import TrainingError
+from models.training.fitting.form import Form
+from models.training.fitting.missing import Missingness
 from models.training.fitting.sample_size import SampleSize
 from models.training.fitting.shrinkage import Shrinkage
 from models.training.fitting.univariable import Univariable
@@ -190,6 +192,8 @@ class FitRecord:
     univariable: tuple[Univariable, ...] = ()
     proportionality: Proportionality | None = None
     sample_size: SampleSize | None = None
+    missingness: Missingness | None = None
+    forms: tuple[Form, ...] = ()
     recalibration: Mapping[str, Any] | None = None
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.training.statistics.arrays import Events, Floats
+from models.training.statistics.arrays import Events, Floats, require_people, standard_error
 from models.training.statistics.survival import censoring, censoring_influence, kaplan_meier
 
 
@@ -21,15 +21,14 @@ class Brier:
 def brier_at(time: Floats, event: Events, risk: Floats, t: float) -> Brier:
     """The Brier score of risks (n,) at horizon t: cases are weighted by 1 / G(T-), who is free of it by 1 / G(t).
 
-    All is nan where everybody who was left had been censored by t: nobody stands for those who are free of it.
+    All is nan where everybody who was left had been censored by t: nobody stands for those who are free of it. Raises TrainingError where there is nobody.
     """
+    require_people(len(time))
     same = np.full(len(time), 1.0 - float(kaplan_meier(time, event).at(np.array([t]))[0]))
     losses, null = _losses(time, event, risk, t), float(_losses(time, event, same, t).mean())
     value = float(losses.mean())
     influence = losses - value + censoring_influence(time, event, losses, t)
-    return Brier(
-        value, float(influence.std(ddof=1) / np.sqrt(len(time))), null, 1 - value / null if null else np.nan
-    )
+    return Brier(value, standard_error(influence), null, 1 - value / null if null else np.nan)
 
 
 def _losses(time: Floats, event: Events, risk: Floats, t: float) -> Floats:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models.artefact import Model
+from models.artefact import Model, Policy
 from models.training.cohort.cohort import PREDICTORS, Cohort
 from models.training.errors import TrainingError
 from models.training.fitting.adequacy import (
@@ -70,7 +70,14 @@ class Updated:
         return self.step == "in the large" and not self.is_local
 
 
-def update(cohort: Cohort, parent: Model, options: Options, progress: Progress = quiet) -> Updated:
+def update(
+    cohort: Cohort,
+    parent: Model,
+    options: Options,
+    progress: Progress = quiet,
+    *,
+    policy: Policy | None = None,
+) -> Updated:
     """Change a model by the smallest step that is not rejected. Raises TrainingError as `train` does.
 
     With fewer than 50 recurrences only a factor of the baseline hazard is allowed. A refit is `train`'s.
@@ -86,7 +93,7 @@ def update(cohort: Cohort, parent: Model, options: Options, progress: Progress =
     allowed, coef = _allowed(complete), np.array(parent.log_hazard_ratios)
     found = recalibration(data.x, coef, data.time, data.event, *_counted(data, parent), allowed)
     if found.step == "refit":
-        return _refitted(train(cohort, options, progress), parent, found)
+        return _refitted(train(cohort, options, progress, policy=policy), parent, found)
     names = parent.names
     coef, served, base, is_local = _served(data, parent, found, options, scaled=allowed == _FEW)
     death = competing_death(complete, names, base, YEARS, fewest_deaths=LEAST_PER_PARAMETER * len(names))
@@ -98,7 +105,7 @@ def update(cohort: Cohort, parent: Model, options: Options, progress: Progress =
 
 
 def _refitted(new: Trained, parent: Model, found: Recalibration) -> Updated:
-    served = at_horizons(new.base, YEARS)
+    served = new.at(YEARS)
     return Updated(
         new.cohort,
         new.missing,
