@@ -33,6 +33,10 @@ StartOfFollowUp = Annotated[
     str, typer.Option(help="For a folder: time zero, like treated+180 or eligible+180 (days).")
 ]
 Until = Annotated[str, typer.Option(help="For a folder: the date of the extract.")]
+TimeZeroInRecords = Annotated[
+    str,
+    typer.Option(help="For a table: where that is in a record, like onset+180 or first-agent+180 (days)."),
+]
 MaxRows = Annotated[int | None, typer.Option(min=1, help="Most patients that a cohort may have.")]
 
 
@@ -287,12 +291,7 @@ def train(
     update: Annotated[
         Path | None, typer.Option(help="A model folder: change it as far as the cohort asks for, no more.")
     ] = None,
-    anchor: Annotated[
-        str,
-        typer.Option(
-            help="For a table: where time zero lies in a record, like onset+180 or first-agent+180 (days)."
-        ),
-    ] = "",
+    anchor: TimeZeroInRecords = "",
     policy: Annotated[Path | None, typer.Option(help="A policy.toml to go with the model.")] = None,
     centre: Annotated[str, typer.Option(help="Whose cohort it is, as cards will say.")] = "",
     synthetic: Annotated[bool, typer.Option("--synthetic", help="The patients are not real.")] = False,
