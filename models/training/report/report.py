@@ -174,7 +174,7 @@ class Proportionality:
 class FitRecord:
     """Of the record that `train` leaves in model.json, what the report shows.
 
-    `observed_over_expected` belongs to an update of the baseline, all that has no value there to a fit.
+    `recalibration` belongs to an update, all that has no value there to a fit.
     """
 
     kind: str
@@ -194,7 +194,7 @@ class FitRecord:
     sample_size: SampleSize | None = None
     missingness: Missingness | None = None
     forms: tuple[Form, ...] = ()
-    observed_over_expected: float | None = None
+    recalibration: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
