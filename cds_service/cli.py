@@ -33,6 +33,10 @@ StartOfFollowUp = Annotated[
     str, typer.Option(help="For a folder: time zero, like treated+180 or eligible+180 (days).")
 ]
 Until = Annotated[str, typer.Option(help="For a folder: the date of the extract.")]
+TimeZeroInRecords = Annotated[
+    str,
+    typer.Option(help="For a table: where that is in a record, like onset+180 or first-agent+180 (days)."),
+]
 MaxRows = Annotated[int | None, typer.Option(min=1, help="Most patients that a cohort may have.")]
 
 
@@ -285,8 +289,9 @@ def train(
         ),
     ] = None,
     update: Annotated[
-        Path | None, typer.Option(help="A model folder: estimate only its baseline hazard anew.")
+        Path | None, typer.Option(help="A model folder: change it as far as the cohort asks for, no more.")
     ] = None,
+    anchor: TimeZeroInRecords = "",
     policy: Annotated[Path | None, typer.Option(help="A policy.toml to go with the model.")] = None,
     centre: Annotated[str, typer.Option(help="Whose cohort it is, as cards will say.")] = "",
     synthetic: Annotated[bool, typer.Option("--synthetic", help="The patients are not real.")] = False,
@@ -300,7 +305,9 @@ def train(
     from models.training.fitting.fit_record import Labels
     from models.training.fitting.train import Options
 
-    source = CohortSource(cohort, time_zero, columns or (), candidates or (), landmark, until, max_rows, map)
+    source = CohortSource(
+        cohort, time_zero, columns or (), candidates or (), landmark, until, max_rows, map, anchor
+    )
     options = Options(shrinkage, ridge, firth, baseline, bootstrap, seed, select, imputations)
     day = day_of(date) if date else datetime.now(UTC).date()
     labels = Labels(centre or default_centre(cohort), day, synthetic)

@@ -8,6 +8,8 @@ from models.training.report import results
 from models.training.report.development import development
 from models.training.report.figures.gallery import Gallery
 from models.training.report.first_page import characteristics, first_page, flow
+from models.training.report.form import form
+from models.training.report.imputed import imputed
 from models.training.report.model import model
 from models.training.report.report import Checklist, FigureNumbers, Report
 
@@ -21,6 +23,8 @@ _PARTS = (
     ("benefit", "Net benefit"),
     ("model", "The model"),
     ("development", "How the model was fitted"),
+    ("imputed", "Unknown predictors in the fit"),
+    ("form", "Form of measured values"),
     ("stability", "Stability of single risks"),
     ("subgroups", "Subgroups"),
     ("missing", "Missing predictors"),
@@ -43,6 +47,8 @@ def page(report: Report) -> tuple[str, Mapping[str, FigureNumbers]]:
         results.benefit(report, gallery),
         model(report, gallery),
         development(report),
+        imputed(report),
+        form(report, gallery),
         results.stability(report, gallery),
         results.subgroups(report),
         results.missingness(report, gallery),
@@ -63,7 +69,10 @@ def page(report: Report) -> tuple[str, Mapping[str, FigureNumbers]]:
 
 def _contents(report: Report) -> str:
     absent = set() if report.validation.internal else {"stability"}
-    absent |= set() if report.fit else {"development"}
+    record = report.fit_record
+    absent |= set() if record else {"development"}
+    absent |= set() if record and record.missingness else {"imputed"}
+    absent |= set() if record and record.forms else {"form"}
     there = [(name, title) for name, title in _PARTS if name not in absent]
     items = m.listed([f'<a href="#{name}">{m.words(title)}</a>' for name, title in there])
     return f'<nav aria-label="Contents">{items}</nav>'

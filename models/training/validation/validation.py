@@ -295,9 +295,10 @@ class Internal:
 class Validation:
     """How one model does in one cohort.
 
-    `same_cohort` is "" for another cohort than the model's, "fit" for the one that it was fitted to, "baseline update"
-    for the one that its baseline hazard comes from. `internal` is given for "fit" alone. `imputations` is the number of
-    completed sets over which figures are pooled, 0 where nothing was imputed.
+    `same_cohort` is "" for another cohort than the model's, "fit" for the one that it was fitted to, "baseline update" or
+    "recalibration" for the one that its baseline hazard, or that and the slope, comes from, "no update" for one that
+    asked for no change. `internal` is given for "fit" alone. `imputations` is the number of completed sets over which
+    figures are pooled, 0 where nothing was imputed.
     """
 
     model_id: str
