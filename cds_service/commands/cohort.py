@@ -54,6 +54,7 @@ class CohortSource:
     landmark: str = ""  # "treated+180"
     until: str = ""
     max_rows: int | None = None  # as many as a cohort may have
+    groups: Sequence[str] = ()  # further columns by which patients are grouped
 
     def read(self, progress: Progress) -> Cohort:
         """Read it. Raises TrainingError."""
@@ -66,6 +67,7 @@ class CohortSource:
             landmark=_landmark(self.landmark) if self.landmark else None,
             until=_until(self.until) if self.until else None,
             max_rows=self.max_rows or MAX_ROWS,
+            groups=self.groups,
         )
         progress("reading the cohort", 1, 1)
         return cohort
@@ -104,6 +106,7 @@ def load_cohort(
     time_zero: str = "",
     columns: Mapping[str, str] | None = None,
     candidates: Sequence[str] = (),
+    groups: Sequence[str] = (),
     max_rows: int = MAX_ROWS,
     landmark: Landmark | None = None,
     until: datetime | None = None,
@@ -126,6 +129,8 @@ def load_cohort(
             raise TrainingError(
                 f"{path.name} is a folder of records: time zero and columns follow from the landmark"
             )
+        if groups:
+            raise TrainingError(f"{path.name} is a folder of records: it has no column to group patients by")
         return _from_folder(open_folder(path), landmark, until, mapping, candidates, track, max_rows)
     if landmark or until:
         raise TrainingError(
@@ -136,6 +141,7 @@ def load_cohort(
         time_zero=time_zero,
         columns=columns,
         candidates=candidates,
+        groups=groups,
         cutoffs=cutoffs(mapping.tables),
         max_rows=max_rows,
     )

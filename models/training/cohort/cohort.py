@@ -4,7 +4,7 @@ Everything that cannot be used is refused by row and column; nothing is left out
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import compress
 from pathlib import Path
 
@@ -34,7 +34,9 @@ class Cohort:
     """n patients in the order of the file. `time` (n,) years since time zero, > 0; `status` (n,) 0, 1 or 2.
 
     `predictors`, `raw` and `candidates` are by name, each (n,), nan: missing; predictors are 0 or 1. `subtype` is
-    anti-SRP, anti-HMGCR, seronegative, or empty where it is not known. `unused` names columns that were not read.
+    anti-SRP, anti-HMGCR, seronegative, or empty where it is not known. `age` (n,) is in years, empty where there is no
+    such column; `groups` are centre, sex and the further columns that were asked for, as words by name, each (n), empty:
+    not known. `unused` names columns that were not read.
     """
 
     name: str
@@ -49,6 +51,8 @@ class Cohort:
     flow: tuple[FlowStep, ...]
     sha256: str
     unused: tuple[str, ...] = ()
+    age: Floats = field(default_factory=lambda: np.empty(0))
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """How many patients."""
@@ -98,6 +102,8 @@ class Cohort:
             raw=of(self.raw),
             subtype=tuple(compress(self.subtype, kept)),
             candidates=of(self.candidates),
+            age=self.age[kept] if len(self.age) else self.age,
+            groups={name: tuple(compress(words, kept)) for name, words in self.groups.items()},
         )
 
 
@@ -107,16 +113,18 @@ def read_cohort(
     time_zero: str,
     columns: Mapping[str, str] | None = None,
     candidates: Sequence[str] = (),
+    groups: Sequence[str] = (),
     cutoffs: Sequence[Cutoff] = (),
     max_rows: int = MAX_ROWS,
 ) -> Cohort:
     """Read a cohort from a CSV or Parquet file; `docs/data-dictionary.md` says what may stand in it.
 
     `time_zero` says in words what time zero is. `columns` gives, by our name, the file's own name of a column;
-    `candidates` are further columns of the file. `cutoffs` code raw values where the coded ones are not given.
+    `candidates` and `groups` are further columns of the file. `cutoffs` code raw values where the coded ones are not given.
     Raises TrainingError: one sentence that names the first row and column that cannot be used, and how many more.
     """
-    return _cohort(read_table(path, max_rows=max_rows), time_zero, columns or {}, candidates, cutoffs, ())
+    table = read_table(path, max_rows=max_rows)
+    return _cohort(table, time_zero, columns or {}, candidates, cutoffs, (), groups)
 
 
 def from_rows(
@@ -145,12 +153,13 @@ def _cohort(
     candidates: Sequence[str],
     cutoffs: Sequence[Cutoff],
     flow: Sequence[FlowStep],
+    groups: Sequence[str] = (),
 ) -> Cohort:
     if not time_zero.strip():
         raise TrainingError("say in words what time zero is, for instance: 180 days after diagnosis")
     if not table.rows:
         raise TrainingError(_nobody(table, flow))
-    checked = read_patients(table, columns, candidates, cutoffs)
+    checked = read_patients(table, columns, candidates, cutoffs, groups)
     patients = checked.patients
     cohort = Cohort(
         name=table.name,
@@ -165,6 +174,8 @@ def _cohort(
         flow=tuple(flow) or (FlowStep("in the file", len(patients)),),
         sha256=table.sha256,
         unused=checked.unused,
+        age=_floats(patient.age for patient in patients) if "age" in checked.named else np.empty(0),
+        groups=checked.groups,
     )
     return _followed(cohort)
 

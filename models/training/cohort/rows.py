@@ -1,9 +1,10 @@
 """The rows of a cohort, checked: the columns known by name, every cell read, the cells of a row held against each other."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
+from typing import TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
@@ -13,6 +14,7 @@ from models.training.cohort.schema import (
     COLUMNS,
     DAYS_PER_YEAR,
     DEATH,
+    GROUPS,
     LONGEST_FOLLOW_UP_YEARS,
     MONTHS_PER_YEAR,
     NAMES,
@@ -23,26 +25,35 @@ from models.training.cohort.schema import (
     Cutoff,
     Problem,
     read_candidate,
+    read_group,
 )
 from models.training.errors import TrainingError
 
 PER_YEAR = MappingProxyType({"time_years": 1.0, "time_months": MONTHS_PER_YEAR, "time_days": DAYS_PER_YEAR})
 DATES = ("time_zero", "end_date")
+_Value = TypeVar("_Value")
+OLDEST = 120  # years
 _ENDS = MappingProxyType({RECURRENCE: "a recurrence", DEATH: "a death"})
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedPatients:
-    """Checked patients in the order of the table; `candidates` are by name, None: missing."""
+    """Checked patients in the order of the table; `candidates` are by name, None: missing, `groups` too, empty: missing."""
 
     patients: tuple[CohortRow, ...]
     candidates: Mapping[str, tuple[float | None, ...]]
-    raw: tuple[str, ...]  # the raw columns that are there
+    groups: Mapping[str, tuple[str, ...]]
+    named: frozenset[str]  # the columns of the schema that are there
+    raw: tuple[str, ...]  # of these the raw ones
     unused: tuple[str, ...]  # the columns that nobody read
 
 
 def read_patients(
-    table: Table, columns: Mapping[str, str], candidates: Sequence[str], cutoffs: Sequence[Cutoff]
+    table: Table,
+    columns: Mapping[str, str],
+    candidates: Sequence[str],
+    cutoffs: Sequence[Cutoff],
+    groups: Sequence[str] = (),
 ) -> CheckedPatients:
     """Check every row; raises TrainingError, which names the first problem and says how many more there are."""
     own_names = _find_columns(table, columns)
@@ -61,12 +72,21 @@ def read_patients(
         problems.extend(_row_problems(patient, place, own_names, cutoffs))
         patients.append(_coded(patient, cutoffs))
     problems.extend(_duplicates(table, own_names))
-    values = {name: _candidate(table, name, problems) for name in further}
+    values: dict[str, tuple[float | None, ...]]
+    values = {name: _further(table, name, read_candidate, problems) for name in further}
+    if "age" in candidates and "age" in own_names:
+        values["age"] = tuple(patient.age for patient in patients)
+    named = {
+        name: tuple(getattr(patient, name) for patient in patients) for name in GROUPS if name in own_names
+    }
+    others = _find_groups(table, own_names, groups)
+    named |= {name: _further(table, name, read_group, problems) for name in others}
     if problems:
         raise TrainingError(_sentence(table, own_names, problems))
     raw = tuple(name for name in RAW if name in own_names)
-    used = {*own_names.values(), *further}
-    return CheckedPatients(tuple(patients), values, raw, tuple(c for c in table.columns if c not in used))
+    used = {*own_names.values(), *further, *others}
+    unused = tuple(c for c in table.columns if c not in used)
+    return CheckedPatients(tuple(patients), values, named, frozenset(own_names), raw, unused)
 
 
 def years(row: CohortRow) -> float:
@@ -136,7 +156,7 @@ def _find_candidates(
 ) -> tuple[str, ...]:
     """The further columns to read: those asked for that are not predictors or raw values already."""
     for name in candidates:
-        if name in own_names and name not in {*PREDICTORS, *RAW}:
+        if name in own_names and name not in {*PREDICTORS, *RAW, "age"}:
             raise TrainingError(f"{table.name}: {name} cannot be a candidate")
         if name not in own_names and name.lower() not in table.columns:
             raise TrainingError(
@@ -145,12 +165,25 @@ def _find_candidates(
     return tuple(dict.fromkeys(name.lower() for name in candidates if name not in own_names))
 
 
-def _candidate(table: Table, name: str, problems: list[Problem]) -> tuple[float | None, ...]:
+def _find_groups(table: Table, own_names: Mapping[str, str], groups: Sequence[str]) -> tuple[str, ...]:
+    """The columns by which patients are to be grouped, beside those that are read anyway."""
+    for name in groups:
+        if name in own_names and name not in {*GROUPS, "subtype"}:
+            raise TrainingError(f"{table.name}: patients cannot be grouped by {name}; name a column of words")
+        if name not in own_names and name.lower() not in table.columns:
+            raise TrainingError(f"{table.name}: there is no column {name} to group patients by")
+    return tuple(dict.fromkeys(name.lower() for name in groups if name not in own_names))
+
+
+def _further(
+    table: Table, name: str, read: Callable[[str], _Value], problems: list[Problem]
+) -> tuple[_Value, ...]:
+    """A column that the schema does not know."""
     index = table.columns.index(name)
-    values: list[float | None] = []
+    values: list[_Value] = []
     for cells, place in zip(table.rows, table.places, strict=True):
         try:
-            values.append(read_candidate(cells[index]))
+            values.append(read(cells[index]))
         except PydanticCustomError as error:
             problems.append(Problem(place, name, error.message()))
     return tuple(values)
@@ -175,6 +208,8 @@ def _row_problems(
         )
     else:
         yield from _time_problems(row, place, own_names)
+    if row.age is not None and not 0 <= row.age <= OLDEST:
+        yield Problem(place, "age", f"not between 0 and {OLDEST} years")
     for cutoff in cutoffs:
         yield from _raw_problems(row, place, cutoff)
 

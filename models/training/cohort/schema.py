@@ -17,6 +17,8 @@ from pydantic_core import PydanticCustomError
 PREDICTORS = ("cardiac_involvement", "high_ana", "treatment_refractory", "high_drr")
 """The predictors under the model's names, in the order of the model."""
 SUBTYPES = ("anti-SRP", "anti-HMGCR", "seronegative")
+SEXES = {"female": "female", "f": "female", "male": "male", "m": "male", "other": "other"}
+LONGEST_GROUP = 60  # letters of the name of a centre or of another group
 DAYS_PER_YEAR = 365.25
 MONTHS_PER_YEAR = 12.0
 LONGEST_FOLLOW_UP_YEARS = 100.0  # nobody is followed for longer: a larger number is in another unit
@@ -137,6 +139,23 @@ def _subtype(value: Any) -> str:
     return named[text.lower()]
 
 
+def _sex(value: Any) -> str:
+    text = str(value).strip().lower()
+    if text not in {*_MISSING, *SEXES}:
+        raise _refuse("not one of female (f), male (m), other; leave it empty where it is unknown")
+    return SEXES.get(text, "")
+
+
+def read_group(value: Any) -> str:
+    """The name of the group that a patient belongs to; empty: not known. Raises PydanticCustomError."""
+    text = str(value).strip()
+    if text.lower() in _MISSING:
+        return ""
+    if len(text) > LONGEST_GROUP or not text.isprintable():
+        raise _refuse(f"not the name of a group: write at most {LONGEST_GROUP} letters on one line")
+    return text
+
+
 def _titre(value: Any) -> float | None:
     """`320` or `1:320`."""
     return read_number(str(value).strip().removeprefix("1:"))
@@ -170,6 +189,8 @@ Presence = Annotated[bool | None, BeforeValidator(read_presence)]
 Day = Annotated[date | None, BeforeValidator(_day)]
 Status = Annotated[Literal[0, 1, 2] | None, BeforeValidator(_status)]
 Subtype = Annotated[str, BeforeValidator(_subtype)]
+Sex = Annotated[str, BeforeValidator(_sex)]
+GroupName = Annotated[str, BeforeValidator(read_group)]
 Identifier = Annotated[str, BeforeValidator(_identifier)]
 
 _A_TIME = "exactly one of time_years, time_months, time_days, or time_zero with end_date"
@@ -257,6 +278,19 @@ class CohortRow(BaseModel):
     subtype: Subtype = _column(
         "word", "Antibody subtype", "", f"{', '.join(SUBTYPES)}; empty: not known, or both", "optional"
     )
+    centre: GroupName = _column(
+        "text",
+        "The hospital that treated the patient; internal-external validation leaves out one after the other",
+        "",
+        f"a name of at most {LONGEST_GROUP} letters; empty: not known",
+        "optional",
+        "center",
+        "hospital",
+    )
+    sex: Sex = _column(
+        "word", "Sex", "", "female or f, male or m, other; empty: not known", "optional", "gender"
+    )
+    age: Number = _column("number", "Age at time zero", "years", "a number; may be missing", "optional")
 
 
 def extra(name: str) -> Mapping[str, Any]:
@@ -267,6 +301,8 @@ def extra(name: str) -> Mapping[str, Any]:
 
 
 COLUMNS = tuple(CohortRow.model_fields)
+GROUPS = ("centre", "sex")
+"""The columns that say which group a patient belongs to, beside the subtype."""
 RAW = tuple(name for name in COLUMNS if extra(name)["raw"])
 NAMES = {other: name for name in COLUMNS for other in (name, *extra(name)["names"])}
 """Every name under which a column is accepted → its name in the schema."""
