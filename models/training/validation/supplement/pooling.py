@@ -5,7 +5,7 @@ Hartung and Knapp's, the prediction interval takes t with k - 2 degrees of freed
 I² is that of metafor: the share of the spread that is more than chance, at a typical variance of a centre.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,48 +38,53 @@ class Pooled:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The scale on which values are pooled, and the way back."""
+    """The scale on which values are pooled, the way back, and how steep it is: for standard errors."""
 
     to: Callable[[float], float]
     back: Callable[[float], float]
-    slope: Callable[[float], float]  # of `to`, for standard errors
+    steepness: Callable[[float], float]
 
 
 LOGIT = Scale(
     lambda p: float(np.log(p / (1 - p))), lambda u: float(1 / (1 + np.exp(-u))), lambda p: 1 / (p * (1 - p))
 )
 LOG = Scale(lambda x: float(np.log(x)), lambda u: float(np.exp(u)), lambda x: 1 / x)
-PLAIN = Scale(lambda x: x, lambda u: u, lambda x: 1.0)
+PLAIN = Scale(lambda x: x, lambda u: u, lambda _: 1.0)
 
 
-def pooled(values: list[Measure], scale: Scale) -> Pooled:
-    """Pool what has a value and a standard error and lies inside the scale."""
-    on_scale = [
-        (scale.to(one.value), (scale.slope(one.value) * one.se) ** 2)
-        for one in values
-        if one.value is not None and one.se and np.isfinite(_slope(scale, one.value))
-    ]
-    if len(on_scale) < FEWEST_TO_POOL:
+def pooled(values: Sequence[Measure], scale: Scale) -> Pooled:
+    """Pool what has a value and a standard error, and is finite on the scale."""
+    pairs = [pair for one in values if (pair := _on_scale(one, scale))]
+    if len(pairs) < FEWEST_TO_POOL:
         none = missing("fewer than two centres have an estimate")
-        return Pooled(len(on_scale), none, none)
-    y, v = (np.array(column) for column in zip(*on_scale, strict=True))
-    effects = random_effects(y, v)
-    value, k = scale.back(effects.mean), len(y)
-    low, high = (scale.back(end) for end in effects.limits)
-    predicted = missing("fewer than three centres have an estimate")
-    if k >= FEWEST_TO_PREDICT:
-        ends = effects.prediction
-        predicted = measure(value, limits=(scale.back(ends[0]), scale.back(ends[1])))
+        return Pooled(len(pairs), none, none)
+    y, v = (np.array(column) for column in zip(*pairs, strict=True))
+    effects, predicted = random_effects(y, v), missing("fewer than three centres have an estimate")
+    value = scale.back(effects.mean)
+    low, high = map(scale.back, effects.limits)
+    if len(y) >= FEWEST_TO_PREDICT:
+        least, most = map(scale.back, effects.prediction)
+        predicted = measure(value, limits=(least, most))
     return Pooled(
-        k, measure(value, limits=(low, high)), predicted, effects.tau_squared, effects.i_squared, effects.p
+        len(y),
+        measure(value, limits=(low, high)),
+        predicted,
+        effects.tau_squared,
+        effects.i_squared,
+        effects.p,
     )
 
 
-def _slope(scale: Scale, value: float) -> float:
+def _on_scale(one: Measure, scale: Scale) -> tuple[float, float] | None:
+    """A value and its variance on the scale; None where they are not finite there, as a C of 1 is not."""
+    if one.value is None or not one.se:
+        return None
     try:
-        return scale.slope(value) if np.isfinite(scale.to(value)) else np.nan
+        with np.errstate(divide="ignore"):
+            value, se = scale.to(one.value), scale.steepness(one.value) * one.se
     except ZeroDivisionError:
-        return np.nan
+        return None
+    return (value, se**2) if np.isfinite(value) and np.isfinite(se) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,113 @@
+"""A validated model against another one: who can be scored by both, and what is optimism in the difference."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import isclose
+from typing import Any
+
+import numpy as np
+
+from models.artefact import Model
+from models.risk import DECISION_HORIZON
+from models.training.cohort.cohort import Cohort
+from models.training.errors import TrainingError
+from models.training.statistics.progress import Progress, quiet
+from models.training.validation.supplement.comparison import Compared, ModelComparison, compare
+from models.training.validation.validate import scorable, score_all
+from models.training.validation.validation import AtHorizon, Measure, Validation, measure, missing
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """Another model to compare with, and the record of its fit."""
+
+    model: Model
+    record: Mapping[str, Any]
+
+
+def against(
+    model: Model,
+    rival: Rival,
+    cohort: Cohort,
+    validation: Validation,
+    resamples: int,
+    progress: Progress = quiet,
+) -> ModelComparison:
+    """A model against another one in the patients of a cohort whom both can score."""
+    other = rival.model
+    here = {"model": validation.same_cohort == "fit", "other": _fitted_to(rival.record, cohort)}
+    fitted = "both" if all(here.values()) else next((name for name, is_so in here.items() if is_so), "")
+    empty = ModelComparison(other.id, other.version, other.sha256, other.evidence, fitted)
+    common = [horizon for horizon in model.horizons if horizon in other.horizons]
+    try:
+        both = scorable(other, scorable(model, cohort))
+    except TrainingError as error:
+        return replace(empty, reason=str(error))
+    if DECISION_HORIZON not in common:
+        return replace(empty, reason=f"{other.id} gives no risk at {DECISION_HORIZON.years:g} years")
+    risks = [
+        score_all(of, both.matrix(of.names)).risks[:, [of.horizons.index(h) for h in common]]
+        for of in (model, other)
+    ]
+    rows = compare(
+        both,
+        risks[0],
+        risks[1],
+        common,
+        np.array([model.policy.low_below, model.policy.high_from]),
+        resamples=resamples,
+        seed=validation.seed,
+        decisive=common.index(DECISION_HORIZON),
+        progress=progress,
+    )
+    corrected = tuple(_corrected(row, fitted, validation, len(both)) for row in rows)
+    return replace(empty, n=len(both), events=int(both.event.sum()), resamples=resamples, rows=corrected)
+
+
+def _fitted_to(record: Mapping[str, Any], cohort: Cohort) -> bool:
+    same = bool(cohort.sha256) and record.get("cohort_sha256") == cohort.sha256
+    return same and record.get("kind") == "fit"
+
+
+def _corrected(row: Compared, fitted: str, validation: Validation, n: int) -> Compared:
+    """The row with its difference less the optimism of the model, where that is what is known."""
+    if fitted in {"other", "both"}:
+        return replace(row, corrected=missing("the other model's optimism in these patients is not known"))
+    if fitted != "model":
+        return row
+    off = _optimism(row, validation) if n == validation.n else None
+    if off is None or row.difference.value is None:
+        return replace(row, corrected=missing("the optimism is not known"))
+    low, high = row.difference.low, row.difference.high
+    limits = None if low is None or high is None else (low - off, high - off)
+    return replace(row, corrected=measure(row.difference.value - off, limits=limits))
+
+
+def _optimism(row: Compared, validation: Validation) -> float | None:
+    """By how much the model's own figure owes its looks to chance."""
+    if row.at is None:
+        figures = validation.internal.concordance if validation.internal else None
+        return figures.optimism if figures else None
+    at = next(at for at in validation.horizons if at.years == row.at)
+    if row.figure == "AUC":
+        return _less(at.auc, at.auc_corrected)
+    if row.figure == "Brier":
+        gained = _less(at.ipa, at.ipa_corrected)
+        return None if gained is None or at.brier_null.value is None else -gained * at.brier_null.value
+    return _of_benefit(at, row.threshold)
+
+
+def _less(apparent: Measure, corrected: Measure) -> float | None:
+    if apparent.value is None or corrected.value is None:
+        return None
+    return apparent.value - corrected.value
+
+
+def _of_benefit(at: AtHorizon, threshold: float | None) -> float | None:
+    """Of net benefit, where the curve has a point at the threshold."""
+    decision = at.decision
+    near = [k for k, cut in enumerate(decision.thresholds) if isclose(cut, threshold or 0)]
+    if not near or not decision.corrected:
+        return None
+    own, corrected = decision.model[near[0]], decision.corrected[near[0]]
+    return None if own is None or corrected is None else own - corrected
