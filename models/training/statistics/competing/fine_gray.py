@@ -15,6 +15,8 @@ from models.training.statistics.cox import MOST_STEPS
 from models.training.statistics.survival import kaplan_meier, step_at
 
 _SMALL_STEP = 1e-11
+_HALVINGS = 20
+_MOST = 300.0  # of a linear predictor on the way: beyond, sums overflow
 _LARGEST = 25.0  # a log hazard ratio of a standardised column beyond this is a sign of separation
 
 
@@ -45,21 +47,28 @@ def fine_gray(x: Floats, time: Floats, status: Statuses) -> FineGray:
     if (scale <= 1e-12 * (1 + np.abs(centre))).any():
         raise TrainingError(f"column {int(np.argmin(scale)) + 1} is constant: leave it out")
     sets = _RiskSets((x - centre) / scale, time, status)
-    coef = np.zeros(x.shape[1])
+    at = _maximum(sets)
+    bread, influence = np.linalg.inv(at.information), sets.influence(at)
+    covariance = bread @ (influence.T @ influence) @ bread / np.outer(scale, scale)
+    coef = at.coef / scale
+    return FineGray(coef, covariance, sets.times, at.hazard * np.exp(-centre @ coef), float(time.max()))
+
+
+def _maximum(sets: "_RiskSets") -> "_Moments":
+    """Newton's method with step halving, on standardised columns."""
+    at = sets.moments(np.zeros(sets.z.shape[1]))
     for _ in range(MOST_STEPS):
-        moments = sets.moments(coef)
-        step = _solved(moments.information, moments.gradient)
-        coef = coef + step
-        if not np.abs(coef).max() < _LARGEST:
-            break
+        step = _solved(at.information, at.gradient)
         if np.abs(step).max() < _SMALL_STEP:
-            moments = sets.moments(coef)
-            bread = np.linalg.inv(moments.information)
-            influence = sets.influence(moments)
-            covariance = bread @ (influence.T @ influence) @ bread / np.outer(scale, scale)
-            coef = coef / scale
-            jumps = moments.hazard * np.exp(-centre @ coef)
-            return FineGray(coef, covariance, sets.times, jumps, float(time.max()))
+            return at
+        for _ in range(_HALVINGS):
+            after = sets.moments(at.coef + step)
+            if after.log_likelihood >= at.log_likelihood - 1e-9 * (1 + abs(at.log_likelihood)):
+                break
+            step = step / 2
+        at = after
+        if not np.abs(at.coef).max() < _LARGEST:
+            break
     raise TrainingError(
         "the Fine-Gray fit did not converge: predictors may be collinear or separate the events"
     )
@@ -77,6 +86,8 @@ def _solved(information: Floats, gradient: Floats) -> Floats:
 class _Moments:
     """At one coefficient: each patient's weight exp(lp) (n,), the hazard's jumps (K,) and weighted means (K, p)."""
 
+    coef: Floats
+    log_likelihood: float
     weight: Floats
     hazard: Floats
     means: Floats
@@ -109,14 +120,15 @@ class _RiskSets:
     def moments(self, coef: Floats) -> _Moments:
         """Gradient and information at a coefficient (p,)."""
         z, p = self.z, self.z.shape[1]
-        weight = np.exp(z @ coef)
+        weight = np.exp(np.minimum(z @ coef, _MOST))
         products = (z[:, :, None] * z[:, None]).reshape(len(z), -1)
         sums = self._at_events(np.column_stack([np.ones(len(z)), z, products]) * weight[:, None])
         means = sums[:, 1 : p + 1] / sums[:, :1]
         squares = (sums[:, p + 1 :] / sums[:, :1]).reshape(-1, p, p)
         information = np.einsum("k,kij->ij", self.deaths, squares - means[:, :, None] * means[:, None])
         gradient = z[self.event].sum(axis=0) - self.deaths @ means
-        return _Moments(weight, self.deaths / sums[:, 0], means, gradient, information)
+        value = float((z[self.event] @ coef).sum() - self.deaths @ np.log(sums[:, 0]))
+        return _Moments(coef, value, weight, self.deaths / sums[:, 0], means, gradient, information)
 
     def _at_events(self, rows: Floats) -> Floats:
         """Sum rows (n, f) over the weighted risk set of each event time: (K, f)."""
