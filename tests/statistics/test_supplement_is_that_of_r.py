@@ -11,6 +11,7 @@ from models.training.statistics.baseline import baseline
 from models.training.statistics.competing.calibration import competing_curve
 from models.training.statistics.competing.fine_gray import fine_gray
 from models.training.statistics.cox import fit_cox
+from models.training.statistics.limits import Z
 from models.training.statistics.proportionality import scaled_residuals, smoothed
 from models.training.validation.supplement.centres import internal_external
 from models.training.validation.supplement.competing import accuracy
@@ -186,7 +187,8 @@ def test_hazard_ratios_by_period_are_those_of_one_model_with_periods(name):
     data = datasets()[name]
     value, error = {}, {}
     for p, period in enumerate(by_period(data.x, data.time, data.event), start=1):
-        for column, ratio in zip(data.names, period.log_hazard_ratios, strict=True):
-            value[column, float(p)], error[column, float(p)] = ratio.value, ratio.se
+        for column, ratio in zip(data.names, period.hazard_ratios, strict=True):
+            value[column, float(p)] = np.log(ratio.value)
+            error[column, float(p)] = np.log(ratio.high / ratio.low) / (2 * Z)
     agrees(name, "period", value)
     agrees(name, "period_se", error)

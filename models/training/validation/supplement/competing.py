@@ -21,7 +21,7 @@ from models.training.statistics.arrays import Floats, Members, Statuses, plain_n
 from models.training.statistics.competing.calibration import competing_curve
 from models.training.statistics.competing.fine_gray import fine_gray
 from models.training.statistics.cox import fit_cox
-from models.training.statistics.limits import Z
+from models.training.statistics.limits import Z, hazard_ratio
 from models.training.statistics.survival import CumulativeIncidence, aalen_johansen
 from models.training.validation.groups import FEWEST_AT_RISK, aalen_johansen_risk
 from models.training.validation.subgroups import decided
@@ -75,7 +75,7 @@ class CompetingAccuracy:
 
 @dataclass(frozen=True, slots=True)
 class CompetingRatio:
-    """A predictor's log hazard ratio in these patients, of the cause-specific hazard and of Fine and Gray's."""
+    """A predictor's hazard ratio in these patients, of the cause-specific hazard and of Fine and Gray's."""
 
     name: str
     label: str
@@ -240,6 +240,12 @@ def _smooth(
     return (grid, at_grid, own), ""
 
 
+def ratio_of(log_ratio: float, se: float) -> Measure:
+    """A hazard ratio with its limits."""
+    value, low, high = hazard_ratio(log_ratio, se)
+    return measure(value, limits=(low, high))
+
+
 def _ratios(model: Model, cohort: Cohort) -> tuple[CompetingRatio, ...]:
     """Both models on the complete rows, by maximum likelihood, unshrunk."""
     try:
@@ -253,7 +259,7 @@ def _ratios(model: Model, cohort: Cohort) -> tuple[CompetingRatio, ...]:
             for spec in model.predictors
         )
     both = [
-        (measure(float(fit.coef[k]), float(np.sqrt(fit.covariance[k, k]))) for fit in (cox, gray))
+        (ratio_of(float(fit.coef[k]), float(np.sqrt(fit.covariance[k, k]))) for fit in (cox, gray))
         for k in range(p)
     ]
     return tuple(

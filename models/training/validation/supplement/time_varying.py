@@ -20,7 +20,8 @@ from models.training.statistics.proportionality import (
     smoothed,
 )
 from models.training.validation.subgroups import FEWEST_EVENTS
-from models.training.validation.validation import Measure, measure, missing
+from models.training.validation.supplement.competing import ratio_of
+from models.training.validation.validation import Measure, missing
 
 NOT_PROPORTIONAL = 0.05  # p of the global test below which hazard ratios are given by period
 PERIODS = ((0.0, 1.0), (1.0, 2.0), (2.0, np.inf))  # years
@@ -42,13 +43,13 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Log hazard ratios (p) of one period, from `begin` to `end` years, None: to the end of follow-up."""
+    """Hazard ratios (p) of one period, from `begin` to `end` years, None: to the end of follow-up."""
 
     begin: float
     end: float | None
     n: int
     events: int
-    log_hazard_ratios: tuple[Measure, ...]
+    hazard_ratios: tuple[Measure, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def _period(x: Floats, time: Floats, event: Events, begin: float, end: float) ->
     try:
         fit = fit_cox(x[there], until, happened)
         errors = np.sqrt(fit.covariance.diagonal())
-        ratios = tuple(measure(float(b), float(se)) for b, se in zip(fit.coef, errors, strict=True))
+        ratios = tuple(ratio_of(float(b), float(se)) for b, se in zip(fit.coef, errors, strict=True))
     except (TrainingError, np.linalg.LinAlgError) as error:
         ratios = (missing(str(error)),) * x.shape[1]
     return Period(begin, end if np.isfinite(end) else None, n, events, ratios)
