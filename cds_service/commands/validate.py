@@ -46,11 +46,9 @@ def show(console: Console, validation: Validation, page: Path) -> None:
         if step.taken_out:
             console.print(Text(f"Taken out: {step.taken_out}, {step.reason}."))
     corrected = ""
-    if internal := validation.internal:
-        of = f"{internal.n} complete patients, " if internal.n < validation.n else ""
+    if (internal := validation.internal) and internal.shifted.value is not None:
         corrected = (
-            f"; {written(internal.concordance.corrected, 3)} corrected for optimism "
-            f"({of}{internal.resamples} resamples)"
+            f"; {written(internal.shifted.value, 3)} corrected for optimism ({internal.resamples} resamples)"
         )
     console.print(Text(f"Harrell's C: {said(validation.harrell)}{corrected}"))
     console.print(Text(f"Calibration slope: {said(validation.slope)}"))

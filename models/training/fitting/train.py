@@ -26,7 +26,8 @@ from models.training.fitting.death import CompetingDeath, competing_death
 from models.training.fitting.sample_size import SampleSize, sample_size
 from models.training.fitting.selection import Selection, select
 from models.training.fitting.served import HORIZONS, YEARS
-from models.training.fitting.shrinkage import WEAK, Shrinkage, uniform_shrinkage
+from models.training.fitting.shrinkage import WEAK, Shrinkage
+from models.training.fitting.steps import Steps, after_fit
 from models.training.fitting.univariable import Univariable, univariable_table
 from models.training.statistics.arrays import Floats
 from models.training.statistics.baseline import Baseline, baseline
@@ -67,6 +68,11 @@ class Options:
     def shrinks(self) -> bool:
         """Whether log hazard ratios are shrunk after the fit."""
         return self.shrinkage == "bootstrap" or (self.shrinkage is None and not self.penalised)
+
+    @property
+    def steps(self) -> Steps:
+        """What is done to complete data, here and in each resample of the internal validation."""
+        return Steps(self.shrinks, self.ridge, self.firth, self.baseline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +150,7 @@ def _train(cohort: Cohort, complete: Cohort, options: Options, progress: Progres
     fit, method = _fit(data, options)
     progress("the Cox model", 1, 1)
     refits = None if options.penalised else refit(data, options.bootstrap, options.seed, progress)
-    shrinkage = uniform_shrinkage(data, refits) if refits and options.shrinks else None
-    factor = shrinkage.factor if shrinkage else 1.0
-    base = _baseline(data, factor * fit.coef, factor**2 * fit.covariance, options)
+    stepped = after_fit(options.steps, data, fit, refits)
     trained = Trained(
         cohort=complete,
         missing=_missing(cohort),
@@ -154,14 +158,14 @@ def _train(cohort: Cohort, complete: Cohort, options: Options, progress: Progres
         method=method,
         univariable=univariable_table(cohort, (*PREDICTORS, *cohort.candidates)),
         fit=fit,
-        base=base,
+        base=stepped.base,
         proportionality=score_test(data.x, data.time, data.event, fit),
-        shrinkage=shrinkage,
+        shrinkage=stepped.shrinkage,
         # shrinkage does not change the order of risks: the C is that of the fit
         figures=four_figures(data, data.x @ fit.coef, refits) if refits else None,
         size=_sample_size(complete, fit),
         selection=_selection(cohort, options, progress) if options.select else None,
-        death=_death(complete, PREDICTORS, base),
+        death=_death(complete, PREDICTORS, stepped.base),
     )
     return replace(trained, warnings=_warnings(trained))
 

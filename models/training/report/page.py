@@ -93,7 +93,8 @@ def _methods(report: Report) -> str:
         "AUC(t): cases have T ≤ t; weights 1/G(T\N{MINUS SIGN}) for cases and 1/G(t) for controls (as riskRegression). Uno’s C: 1/G²(T\N{MINUS SIGN}).",
         "Observed risk: Kaplan-Meier with log-log limits. Competing death: Aalen-Johansen.",
         "Calibration curve: Cox model on a restricted cubic spline with three knots of log(\N{MINUS SIGN}log(1 \N{MINUS SIGN} risk)); its band from bootstrap resamples of the patients.",
-        "Optimism: mean over resamples of performance in the resample less performance in the whole cohort, models refitted by maximum likelihood (Efron ties).",
+        "Optimism: mean over resamples of performance in the resample less performance in the whole cohort, of a model for which every step was taken anew: fit, shrinkage factor, baseline.",
+        "Corrected net benefit: the optimism is that beyond acting for all; where everybody, or nobody, is above the threshold, there is none.",
         "Net benefit: positive is a risk of at least the threshold; true positives by Kaplan-Meier among the positive.",
     ]
     rows = [

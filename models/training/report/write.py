@@ -15,7 +15,7 @@ from models.training.report.compose import compose
 from models.training.report.page import page
 from models.training.report.report import as_document
 from models.training.statistics.progress import Progress, quiet
-from models.training.validation.validate import RESAMPLES, fit_record_of, validate
+from models.training.validation.validate import RESAMPLES, analysed, fit_record_of, validate
 from models.training.validation.validation import Validation
 
 __all__ = ["HTML_NAME", "JSON_NAME", "render", "report_on", "write_report"]
@@ -86,5 +86,6 @@ def report_on(
     """
     model, record = load_model(model_folder), fit_record_of(model_folder)
     validation = validate(model, cohort, record=record, seed=seed, resamples=resamples, progress=progress)
-    html, _ = write_report(validation, table_one(cohort), model, folder, date, record=record)
+    described = table_one(analysed(model, cohort, record))
+    html, _ = write_report(validation, described, model, folder, date, record=record)
     return validation, html

@@ -173,9 +173,8 @@ class _Objective:
         value = self.log_likelihood(coef) - float(self.penalty @ coef**2) / 2
         return value + (float(np.linalg.slogdet(self.information(coef)[1])[1]) / 2 if self.firth else 0.0)
 
-    def step(self, coef: Floats) -> Floats:
+    def step(self, coef: Floats, gradient: Floats, information: Floats) -> Floats:
         """Newton's step; Jeffreys' penalty adds half the trace of the inverse information times its slope."""
-        gradient, information = self.information(coef)
         inverse = _inverse(information + np.diag(self.penalty))
         if self.firth:
             slopes = third_moments(self.design, coef, self.ties)
@@ -187,15 +186,16 @@ def _maximise(objective: _Objective) -> tuple[Floats, Floats]:
     """Newton's method with step halving; returns coefficients and information on the standardised scale."""
     coef = np.zeros(objective.design.p)
     best = objective.value(coef)
+    gradient, information = objective.information(coef)
     for _ in range(MOST_STEPS):
-        step = objective.step(coef)
+        step = objective.step(coef, gradient, information)
         for _ in range(_HALVINGS):
             value = objective.value(coef + step)
             if value >= best - 1e-9 * (1 + abs(best)):
                 break
             step = step / 2
         coef, best = coef + step, value
-        information = objective.information(coef)[1]
+        gradient, information = objective.information(coef)
         flat = (information.diagonal() + objective.penalty < _LEAST_INFORMATION).any()
         if flat or np.abs(coef).max() > _LARGEST:
             raise TrainingError(

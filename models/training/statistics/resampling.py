@@ -4,6 +4,7 @@ A model fitted to a resample looks better there than in the whole cohort; the me
 much a model of the whole cohort owes its looks to chance.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,11 @@ class SurvivalData:
     time: Floats
     event: Events
 
+    def resample(self, count: Counts) -> "SurvivalData":
+        """These rows as often as `count` (n,) says."""
+        rows = np.repeat(np.arange(len(count)), count)
+        return SurvivalData(self.x[rows], self.time[rows], self.event[rows])
+
 
 @dataclass(frozen=True, slots=True)
 class Refits:
@@ -37,7 +43,7 @@ class Refits:
 
 @dataclass(frozen=True, slots=True)
 class FourFigures:
-    """The four figures that papers call "bootstrap C". Only `corrected` is optimism-corrected."""
+    """What a bootstrap gives of one measure, of C four figures by one name. Only `corrected` is optimism-corrected."""
 
     apparent: float
     mean_in_resamples: float
@@ -46,18 +52,26 @@ class FourFigures:
     optimism: float
 
 
-def draw_resamples(n: int, resamples: int, seed: int) -> Counts:
-    """Resamples of n people with replacement, as multiplicities (B, n)."""
+def draw_resamples(n: int, resamples: int, seed: int | Sequence[int]) -> Counts:
+    """Resamples of n people with replacement, as multiplicities (B, n); a seed may have several numbers."""
     drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
     return np.asarray(drawn, dtype=np.int64)
 
 
 def refit(data: SurvivalData, resamples: int, seed: int, progress: Progress = quiet) -> Refits:
-    """Fit the model to each resample by maximum likelihood; those without a finite fit are left out and counted."""
-    counts, fits = draw_resamples(len(data.time), resamples, seed), []
-    for begin in range(0, resamples, _AT_ONCE):
+    """Draw resamples, and fit the model to each as `refit_in` does."""
+    return refit_in(data, draw_resamples(len(data.time), resamples, seed), progress)
+
+
+def refit_in(data: SurvivalData, counts: Counts, progress: Progress = quiet) -> Refits:
+    """Fit the model to each resample (B, n) by maximum likelihood; those without a finite fit are left out and counted.
+
+    Raises TrainingError where all are.
+    """
+    fits = []
+    for begin in range(0, len(counts), _AT_ONCE):
         fits.append(fit_many(data.x, data.time, data.event, counts[begin : begin + _AT_ONCE]))
-        progress("models of resamples", min(begin + _AT_ONCE, resamples), resamples)
+        progress("models of resamples", min(begin + _AT_ONCE, len(counts)), len(counts))
     coef = np.concatenate(fits)
     finite = np.isfinite(coef).all(axis=1)
     if not finite.any():

@@ -19,29 +19,18 @@ from models.risk import DECISION_HORIZON, mean_risk
 from models.training.cohort.cohort import Cohort, FlowStep
 from models.training.cohort.schema import CENSORED
 from models.training.errors import TrainingError
+from models.training.fitting.steps import Steps, steps_of
 from models.training.statistics.arrays import Counts, Floats
 from models.training.statistics.calibration import calibration_slope
 from models.training.statistics.discrimination import PointEstimate, auc_at, harrell_c, uno_c
 from models.training.statistics.progress import Progress, quiet
-from models.training.statistics.resampling import (
-    Refits,
-    SurvivalData,
-    draw_resamples,
-    four_figures,
-    refit,
-    slopes_on_original,
-)
+from models.training.statistics.resampling import SurvivalData, draw_resamples
 from models.training.statistics.smooth import cloglog
 from models.training.statistics.survival import kaplan_meier
 from models.training.validation.at_horizon import PredictedRisks, at_horizon, grid_of, with_correction
 from models.training.validation.groups import in_words
-from models.training.validation.internal import (
-    Grids,
-    ResampledBenefit,
-    ResampledRisks,
-    optimism_by_horizon,
-    stability,
-)
+from models.training.validation.internal import drawn, internal, nested
+from models.training.validation.performance import Scales
 from models.training.validation.subgroups import (
     decided,
     groupings,
@@ -53,7 +42,6 @@ from models.training.validation.subgroups import (
 from models.training.validation.validation import (
     AtHorizon,
     AucPoint,
-    Internal,
     Measure,
     Validation,
     estimable,
@@ -110,6 +98,21 @@ def scorable(model: Model, cohort: Cohort) -> Cohort:
     return replace(cohort.where(kept), flow=(*cohort.flow, step))
 
 
+def analysed(model: Model, cohort: Cohort, record: Mapping[str, Any]) -> Cohort:
+    """The patients that a validation is about, the same in all of its parts, with a step of the flow.
+
+    In the cohort of the model's own fit or update those that were fitted; in any other those who get a score at the
+    bedside. Raises TrainingError.
+    """
+    return cohort.complete(model.names) if _same(cohort, record) else scorable(model, cohort)
+
+
+def _same(cohort: Cohort, record: Mapping[str, Any]) -> str:
+    """What was done with this very cohort: "fit", "baseline update", or nothing."""
+    same = bool(cohort.sha256) and record.get("cohort_sha256") == cohort.sha256
+    return str(record.get("kind", "")) if same else ""
+
+
 def validate(
     model: Model,
     cohort: Cohort,
@@ -126,33 +129,19 @@ def validate(
     how many. What these data do not allow says why in its `reason`. Raises TrainingError where nobody can be scored.
     """
     record = record or {}
-    scored = scorable(model, cohort)
-    scores = score_all(model, scored.matrix(model.names))
-    band = draw_resamples(len(scored), min(BAND_RESAMPLES, resamples), seed)
-    same = bool(cohort.sha256) and record.get("cohort_sha256") == cohort.sha256
+    part = analysed(model, cohort, record)
+    scores = score_all(model, part.matrix(model.names))
+    band = draw_resamples(len(part), min(BAND_RESAMPLES, resamples), seed)
     validation = replace(
-        _external(model, cohort, scored, scores, band, progress),
-        seed=seed,
-        same_cohort=str(record.get("kind", "")) if same else "",
+        _external(model, part, scores, band, progress), seed=seed, same_cohort=_same(cohort, record)
     )
     if validation.same_cohort != "fit":
         return validation
-    if record.get("ridge") or record.get("firth"):
-        return replace(
-            validation, not_internal="the model was fitted with a penalty, the resamples would be without"
-        )
-    return _with_internal(validation, model, scored, scores, resamples, progress)
+    return _with_internal(validation, model, part, scores, steps_of(record), resamples, progress)
 
 
-def _external(
-    model: Model,
-    cohort: Cohort,
-    scored: Cohort,
-    scores: Scores,
-    band: Counts,
-    progress: Progress,
-) -> Validation:
-    """All but internal validation, in the `scored` patients of a cohort; `band` (B, n) are resamples for bands."""
+def _external(model: Model, scored: Cohort, scores: Scores, band: Counts, progress: Progress) -> Validation:
+    """All but internal validation; `band` (B, n) are resamples for bands."""
     time, status, event = scored.time, scored.status, scored.event
     score = decided(model, cloglog(scores.risks))
     median = kaplan_meier(time, status == CENSORED).time_of(1 / 2)  # of follow-up, by reverse Kaplan-Meier
@@ -161,9 +150,9 @@ def _external(
         model_version=model.version,
         model_sha256=model.sha256,
         evidence=model.evidence,
-        cohort=cohort.name,
-        cohort_sha256=cohort.sha256,
-        time_zero=cohort.time_zero,
+        cohort=scored.name,
+        cohort_sha256=scored.sha256,
+        time_zero=scored.time_zero,
         same_cohort="",
         seed=0,
         screened=scored.flow[0].left,
@@ -228,47 +217,41 @@ def _auc_over_time(cohort: Cohort, score: Floats, last: float) -> tuple[AucPoint
 
 
 def _with_internal(
-    validation: Validation, model: Model, cohort: Cohort, scores: Scores, resamples: int, progress: Progress
+    validation: Validation,
+    model: Model,
+    analysed: Cohort,
+    scores: Scores,
+    steps: Steps,
+    resamples: int,
+    progress: Progress,
 ) -> Validation:
-    """The same with internal validation in those of whom all predictors are known."""
-    complete = np.asarray(~np.isnan(cohort.matrix(model.names)).any(axis=1))
-    part = cohort.where(complete)
-    data = SurvivalData(part.matrix(model.names), part.time, part.event)
+    """The same with internal validation: the steps of the fit taken anew in each resample."""
+    data = SurvivalData(analysed.matrix(model.names), analysed.time, analysed.event)
+    scales = Scales(
+        np.array([horizon.years for horizon in model.horizons]),
+        np.array([grid_of(risk) for risk in scores.risks.T]),
+        THRESHOLDS,
+    )
+    counts = draw_resamples(len(analysed), resamples, validation.seed)
     try:
-        refits = refit(data, resamples, validation.seed, progress)
-    except (TrainingError, np.linalg.LinAlgError) as error:
+        found = nested(
+            steps,
+            [data],
+            [data.resample(count) for count in counts],
+            scales,
+            drawn(validation.seed),
+            progress,
+        )
+    except TrainingError as error:
         return replace(validation, not_internal=str(error))
-    grids = Grids(
-        {h.years: grid_of(scores.risks[:, k]) for k, h in enumerate(model.horizons)},
-        {h.years: ResampledBenefit(data, h.years, THRESHOLDS) for h in model.horizons},
-    )
-    resampled = optimism_by_horizon(data, refits, grids, progress)
     horizons = tuple(
-        with_correction(at, resampled.optimism[at.years], scores.risks[:, k])
-        if at.years in resampled.optimism
-        else at
-        for k, at in enumerate(validation.horizons)
+        with_correction(at, found.optimism, k, scores.risks[:, k]) for k, at in enumerate(validation.horizons)
     )
-    internal = _internal(data, refits, resampled, decided(model, scores.risks[complete]))
-    return replace(validation, horizons=horizons, internal=internal, not_internal="")
-
-
-def _internal(data: SurvivalData, refits: Refits, resampled: ResampledRisks, risk: Floats) -> Internal:
-    """Internal validation of the risks (n,) at the decision's horizon."""
-    score = cloglog(risk)
-    figures = four_figures(data, score, refits)
-    refits_slope = float(np.nanmean(slopes_on_original(data, refits)))
-    slope = calibration_slope(data.time, data.event, score)
-    apparent = harrell_c(data.time, data.event, score)
-    return Internal(
-        n=len(data.time),
-        events=int(data.event.sum()),
-        resamples=len(refits.coef),
-        failed=refits.failed,
-        curve_resamples=len(next(iter(resampled.risks.values()))),
-        concordance=figures,
-        shifted=measure(figures.corrected, apparent.se),
-        refits_slope=refits_slope,
-        slope=measure(slope.value - (1 - refits_slope), slope.se),
-        stability=stability(risk, resampled.risks[DECISION_HORIZON.years], DECISION_HORIZON),
+    return replace(
+        validation,
+        horizons=horizons,
+        internal=internal(
+            found, validation, decided(model, scores.risks), model.horizons.index(DECISION_HORIZON)
+        ),
+        not_internal="",
     )

@@ -270,20 +270,19 @@ class Stability:
 
 @dataclass(frozen=True, slots=True)
 class Internal:
-    """Internal validation by bootstrap: the fit is repeated in each resample and tried on the whole cohort.
+    """Internal validation by a nested bootstrap: every step is taken anew in each resample and tried on the whole cohort.
 
-    `shifted` are the limits of the apparent C, moved by the optimism (Noma et al. 2021). `refits_slope` is the mean
-    slope of the resamples' models in the whole cohort; what it lacks to 1 is taken off the served slope: `slope`.
+    Each resample's own shrinkage factor comes from `inner_resamples`; `failed` resamples gave no model. `shifted` and
+    `slope` are C and calibration slope, corrected; their limits are the apparent ones, moved by the optimism (Noma et
+    al. 2021). The slope has a reason instead of a number where it is unstable.
     """
 
-    n: int
-    events: int
     resamples: int
+    inner_resamples: int
     failed: int
-    curve_resamples: int
-    concordance: FourFigures
+    concordance: FourFigures | None
     shifted: Measure
-    refits_slope: float
+    slope_figures: FourFigures | None
     slope: Measure
     stability: Stability
 
