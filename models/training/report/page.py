@@ -10,6 +10,7 @@ from models.training.report.figures.gallery import Gallery
 from models.training.report.first_page import characteristics, first_page, flow
 from models.training.report.model import model
 from models.training.report.report import Checklist, FigureNumbers, Report
+from models.training.report.sections.further import absent_sections, further
 
 _STYLE = Path(__file__).with_name("style.css")
 _PARTS = (
@@ -23,6 +24,11 @@ _PARTS = (
     ("development", "How the model was fitted"),
     ("stability", "Stability of single risks"),
     ("subgroups", "Subgroups"),
+    ("fairness", "Groups of patients"),
+    ("centres", "Centres"),
+    ("competing", "Death as a competing event"),
+    ("effects", "Effects over time"),
+    ("comparison", "Against other models"),
     ("missing", "Missing predictors"),
     ("tripod", "TRIPOD+AI checklist"),
     ("hti", "HTI-1 source attributes"),
@@ -45,6 +51,7 @@ def page(report: Report) -> tuple[str, Mapping[str, FigureNumbers]]:
         development(report),
         results.stability(report, gallery),
         results.subgroups(report),
+        *further(report, gallery),
         results.missingness(report, gallery),
         _checklist("tripod", "TRIPOD+AI checklist", report.checklists.tripod_ai),
         _checklist("hti", "HTI-1 source attributes", report.checklists.hti_1),
@@ -64,6 +71,7 @@ def page(report: Report) -> tuple[str, Mapping[str, FigureNumbers]]:
 def _contents(report: Report) -> str:
     absent = set() if report.validation.internal else {"stability"}
     absent |= set() if report.fit else {"development"}
+    absent |= absent_sections(report)
     there = [(name, title) for name, title in _PARTS if name not in absent]
     items = m.listed([f'<a href="#{name}">{m.words(title)}</a>' for name, title in there])
     return f'<nav aria-label="Contents">{items}</nav>'

@@ -83,7 +83,8 @@ def _in_words(of: GroupsOf) -> str:
         text = "no difference is larger than chance allows, which is no proof that there is none"
     notes = [f"{of.unknown} not known"] if of.unknown else []
     notes += [f"groups with fewer than five patients not shown: {of.small}"] if of.small else []
-    return m.words(f"{of.label}: {text}{f' ({"; ".join(notes)})' if notes else ''}.")
+    aside = f" ({'; '.join(notes)})" if notes else ""
+    return m.words(f"{of.label}: {text}{aside}.")
 
 
 def _excludes(difference: Measure, nothing: float) -> bool:

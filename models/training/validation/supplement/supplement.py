@@ -8,12 +8,12 @@ from models.artefact import Model
 from models.risk import DECISION_HORIZON
 from models.training.cohort.cohort import Cohort
 from models.training.errors import TrainingError
-from models.training.fitting.shrinkage import uniform_shrinkage
+from models.training.fitting.steps import steps_of, take
 from models.training.statistics.arrays import Floats
-from models.training.statistics.baseline import Baseline, baseline
-from models.training.statistics.cox import fit_cox
+from models.training.statistics.baseline import Baseline
 from models.training.statistics.progress import Progress, quiet
-from models.training.statistics.resampling import SurvivalData, refit
+from models.training.statistics.resampling import SurvivalData, draw_resamples
+from models.training.validation.internal import INNER_RESAMPLES
 from models.training.validation.subgroups import decided
 from models.training.validation.supplement.against import Rival, against
 from models.training.validation.supplement.centres import Centres, Develop, at_centres, internal_external
@@ -21,10 +21,8 @@ from models.training.validation.supplement.comparison import ModelComparison
 from models.training.validation.supplement.competing import CompetingEvents, competing_events
 from models.training.validation.supplement.fairness import AGES, GroupsOf, fairness
 from models.training.validation.supplement.time_varying import TimeVarying, time_varying
-from models.training.validation.validate import RESAMPLES, scorable, score_all
+from models.training.validation.validate import RESAMPLES, analysed, score_all
 from models.training.validation.validation import Validation
-
-_INNER = 200  # resamples of the shrinkage factor, where the model is made without a centre
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +35,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Supplement:
-    """Beside a validation, on the same patients. `centres` is None where fewer than two are named."""
+    """Beside a validation, on the same patients. `centres` is None where `not_by_centre` says why."""
 
     centres: Centres | None
+    not_by_centre: str
     fairness: tuple[GroupsOf, ...]
     competing: CompetingEvents
     time_varying: TimeVarying
@@ -57,12 +56,14 @@ def supplement(
     progress: Progress = quiet,
 ) -> Supplement:
     """Everything for a model whose `validation` in this cohort is given. Raises TrainingError as that does."""
-    scored = scorable(model, cohort)
+    scored = analysed(model, cohort, record)
     scores = score_all(model, scored.matrix(model.names))
     risk = decided(model, scores.risks)
     absolute = (record.get("competing_death") or {}).get("absolute") or {}
+    centres, why_not = _centres(model, scored, risk, validation, record, progress)
     return Supplement(
-        _centres(model, scored, risk, validation, record, progress),
+        centres,
+        why_not,
         fairness(scored, risk, DECISION_HORIZON, asked.ages),
         competing_events(
             model, scored, scores.patterns, scores.risks, absolute if validation.same_cohort else {}
@@ -79,26 +80,23 @@ def _centres(
     validation: Validation,
     record: Mapping[str, Any],
     progress: Progress,
-) -> Centres | None:
+) -> tuple[Centres | None, str]:
     """Without each centre where the model was fitted to this cohort, else the model as it is at each."""
     try:
         if validation.same_cohort != "fit":
-            return at_centres(scored, risk, DECISION_HORIZON)
+            return at_centres(scored, risk, DECISION_HORIZON), ""
         complete = scored.complete(model.names)
-        return internal_external(
-            complete, model.names, _steps(record, validation.seed), DECISION_HORIZON, progress
-        )
-    except TrainingError:
-        return None
+        develop = _develop(record, validation.seed)
+        return internal_external(complete, model.names, develop, DECISION_HORIZON, progress), ""
+    except TrainingError as error:
+        return None, str(error)
 
 
-def _steps(record: Mapping[str, Any], seed: int) -> Develop:
+def _develop(record: Mapping[str, Any], seed: int) -> Develop:
+    """The steps by which the model was made, for other patients."""
+    steps = steps_of(record)
+
     def develop(data: SurvivalData) -> Baseline:
-        fit = fit_cox(
-            data.x, data.time, data.event, ridge=record.get("ridge") or 0, firth=bool(record.get("firth"))
-        )
-        shrinks = record.get("shrinkage") is not None
-        factor = uniform_shrinkage(data, refit(data, _INNER, seed)).factor if shrinks else 1.0
-        return baseline(factor * fit.coef, factor**2 * fit.covariance, data.x, data.time, data.event)
+        return take(steps, data, draw_resamples(len(data.time), INNER_RESAMPLES, seed)).base
 
     return develop
