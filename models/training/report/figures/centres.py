@@ -20,9 +20,9 @@ from models.training.validation.supplement.pooling import Pooled
 from models.training.validation.validation import Measure
 
 _ROW = 24.0
-_WIDE, _NUMBERS = 190.0, 150.0  # px of a panel, and of the numbers at its right
+_WIDE, _NUMBERS = 150.0, 136.0  # px of a panel, and of the numbers at its right
 _RATIOS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
-_LONGEST = 34  # letters of a name
+_LONGEST = 22  # letters of a name
 _NOT_SHOWN = "too few"
 
 _Pick = Callable[[Centre], Measure]
@@ -31,11 +31,11 @@ _Pick = Callable[[Centre], Measure]
 def centres_figure(centres: Centres) -> Canvas:
     """Two panels beside one another, one row a centre; below them mean and prediction interval."""
     names = [_name(of) for of in centres.centres]
-    left = max(width_of(text, SMALL) for text in [*names, "Another centre (95 % prediction)"]) + 14
+    left = max(width_of(text, SMALL) for text in [*names, "Another centre"]) + 14
     high = _ROW * (len(names) + 2)
     panel = _WIDE + _NUMBERS
     canvas = Canvas("centres", "Performance by centre", _about(centres), left + 2 * panel, 40 + high + 46)
-    for k, name in enumerate([*names, "Mean of the centres", "Another centre (95 % prediction)"]):
+    for k, name in enumerate([*names, "Mean of the centres", "Another centre"]):
         canvas.word(4, 40 + _ROW * (k + 0.5) + 4, name, size=SMALL, bold=k >= len(names))
     each = [of.performance for of in centres.centres]
     concordances, ratios = [of.concordance for of in each], [of.observed_over_expected for of in each]

@@ -14,7 +14,7 @@ def effect_figure(effect: Effect, number: int, last: float) -> Canvas:
     """One predictor; years below, the hazard ratio beside, on a log scale."""
     about = (
         f"The hazard ratio of {effect.label} as it moves with time, with a band of two standard errors; "
-        f"dashed: the one hazard ratio of the model, {written(exp(effect.log_hazard_ratio))}."
+        f"dashed: one hazard ratio for all years, {written(exp(effect.log_hazard_ratio))}."
     )
     canvas = Canvas(f"effect-{number}", f"Effect over time: {effect.label}", about, 374, 300)
     low = max(_LEAST, min(effect.low, default=0.0))
@@ -37,7 +37,9 @@ def effect_figure(effect: Effect, number: int, last: float) -> Canvas:
     shown = [(axes.x(t), axes.y(v)) for t, v, _, _ in inside if axes.y_range[0] <= v <= axes.y_range[1]]
     canvas.line(shown, BLUE, thick=2.2)
     canvas.key(
-        58, 18, [("over time", BLUE, "", ""), ("band", BLUE, "", "area"), ("in the model", BLACK, "7 3", "")]
+        58,
+        18,
+        [("over time", BLUE, "", ""), ("band", BLUE, "", "area"), ("one for all years", BLACK, "7 3", "")],
     )
     return canvas
 

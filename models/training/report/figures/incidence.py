@@ -102,6 +102,6 @@ def competing_calibration_figure(accuracies: Sequence[CompetingAccuracy]) -> Can
     for k, of in enumerate(accuracies):
         dash = _DEATH if k else ""
         canvas.line(axes.points(of.predicted, of.smoothed), COLOURS[k], dash=dash, thick=2.2)
-        entries.append((f"{of.risk} risk", COLOURS[k], dash, ""))
+        entries.append((of.risk, COLOURS[k], dash, ""))
     canvas.key(58, 18, [*entries, ("perfect", GREY, "2 3", "")])
     return canvas

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from models.training.report import markup as m
 from models.training.validation.groups import in_words
 from models.training.validation.supplement.comparison import Compared, ModelComparison
-from models.training.validation.validation import Measure
 
 _NAMES = {"C": "Harrell’s C", "AUC": "AUC", "Brier": "Brier score", "net benefit": "Net benefit"}
 _FITTED = {
@@ -16,7 +15,7 @@ _FITTED = {
 }
 
 
-def comparisons(found: Sequence[ModelComparison], model_id: str) -> str:
+def comparisons(found: Sequence[ModelComparison], model_id: str, years: float) -> str:
     """The section; nothing where there is nothing to compare with."""
     if not found:
         return ""
@@ -27,43 +26,38 @@ def comparisons(found: Sequence[ModelComparison], model_id: str) -> str:
         if one.reason:
             parts.append(f"<p>Not compared: {m.words(one.reason)}.</p>")
             continue
-        parts.append(f"<p>{_in_words(one)} {_FITTED[one.fitted_here]}</p>")
+        parts.append(f"<p>{_in_words(one, years)} {_FITTED[one.fitted_here]}</p>")
         parts.append(_table(one))
     return m.section("comparison", "Against other models", *parts)
 
 
-def _best(row: Compared) -> Measure:
-    """The difference that may be read: the corrected one where there is one."""
-    return row.corrected if row.corrected.given else row.difference
-
-
-def _in_words(one: ModelComparison) -> str:
-    """One sentence on discrimination and accuracy."""
-    rows = [row for row in one.rows if row.figure in {"C", "Brier"}]
-    better = [row for row in rows if _sign(row) > 0]
-    worse = [row for row in rows if _sign(row) < 0]
-    patients = f"{m.number(one.n)} patients, {m.number(one.events)} recurrences"
-    if better and worse:
-        verdict = f"better in {_listed(better)}, but worse in {_listed(worse)}, beyond chance"
-    elif better:
-        verdict = f"better in {_listed(better)} beyond chance"
-    elif worse:
-        verdict = f"worse in {_listed(worse)} beyond chance"
-    else:
-        verdict = "neither better nor worse in C or Brier score than chance allows"
-    return f"In {patients}, this model is {verdict}."
+def _in_words(one: ModelComparison, years: float) -> str:
+    """One sentence on C, and on the Brier score at the horizon of decisions."""
+    patients = f"In {m.number(one.n)} patients, {m.number(one.events)} recurrences"
+    rows = [row for row in one.rows if row.figure == "C" or (row.figure == "Brier" and row.at == years)]
+    if all(row.corrected.given for row in rows):
+        said = " and ".join(f"{m.number(row.corrected.value, 3)} in {_name(row)}" for row in rows)
+        return (
+            f"{patients}: less its optimism, this model differs from the other by {said} (of which less is better). Whether "
+            "that is more than chance, other patients must tell."
+        )
+    if one.fitted_here:
+        return f"{patients}: which of the two is better cannot be told here."
+    better = [_name(row) for row in rows if _sign(row) > 0]
+    worse = [_name(row) for row in rows if _sign(row) < 0]
+    verdict = [f"better in {', '.join(better)}"] if better else []
+    verdict += [f"worse in {', '.join(worse)}"] if worse else []
+    if not verdict:
+        return f"{patients}: this model is neither better nor worse in C or Brier score than chance allows."
+    return f"{patients}: this model is {', but '.join(verdict)}, beyond chance."
 
 
 def _sign(row: Compared) -> int:
     """1: this model is better, -1: worse, 0: it cannot be told. A low Brier score is a good one."""
-    best = _best(row)
-    if best.low is None or best.high is None or best.low <= 0 <= best.high:
+    low, high = row.difference.low, row.difference.high
+    if low is None or high is None or low <= 0 <= high:
         return 0
-    return (1 if best.low > 0 else -1) * (-1 if row.figure == "Brier" else 1)
-
-
-def _listed(rows: Sequence[Compared]) -> str:
-    return ", ".join(_name(row) for row in rows)
+    return (1 if low > 0 else -1) * (-1 if row.figure == "Brier" else 1)
 
 
 def _name(row: Compared) -> str:
@@ -71,7 +65,7 @@ def _name(row: Compared) -> str:
     if row.at is not None:
         text += f" at {in_words(row.at)}"
     if row.threshold is not None:
-        text += f", acting from {row.threshold * 100:g} %"
+        text += f", acting from {row.threshold * 100:g}\N{NO-BREAK SPACE}%"
     return text
 
 
@@ -94,5 +88,5 @@ def _table(one: ModelComparison) -> str:
         "Higher is better, but of the Brier score lower. Net benefit per patient."
     )
     if corrected:
-        note += " The correction moves difference and limits by this model’s optimism."
+        note += " Corrected: less this model’s optimism; resamples of the patients give no limits for that."
     return m.table("On the same patients (95 % limits)", heads, rows, note=note)

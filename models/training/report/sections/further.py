@@ -20,7 +20,7 @@ def further(report: Report, gallery: Gallery) -> list[str]:
         centres(more.centres, years, gallery),
         competing(more.competing, years, gallery),
         time_varying(more.time_varying, last, gallery),
-        comparisons(more.comparisons, report.model.id),
+        comparisons(more.comparisons, report.model.id, years),
     ]
 
 

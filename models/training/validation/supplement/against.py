@@ -78,9 +78,7 @@ def _corrected(row: Compared, fitted: str, validation: Validation, n: int) -> Co
     off = _optimism(row, validation) if n == validation.n else None
     if off is None or row.difference.value is None:
         return replace(row, corrected=missing("the optimism is not known"))
-    low, high = row.difference.low, row.difference.high
-    limits = None if low is None or high is None else (low - off, high - off)
-    return replace(row, corrected=measure(row.difference.value - off, limits=limits))
+    return replace(row, corrected=measure(row.difference.value - off))
 
 
 def _optimism(row: Compared, validation: Validation) -> float | None:

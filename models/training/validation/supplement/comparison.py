@@ -2,7 +2,8 @@
 
 Both models are scored in each resample of the patients (paired), so what the patients have in common cancels out. The
 limits are the 2.5 and 97.5 % points of the differences. A model that was fitted to these patients looks better than it
-is: its advantage is shown as it appears and less its optimism, where internal validation gives that.
+is: its advantage is shown as it appears and less its optimism, where internal validation gives that; without limits, as
+resamples of the patients do not show what another fit would have been.
 """
 
 from collections.abc import Sequence

@@ -250,7 +250,7 @@ def _ratios(model: Model, cohort: Cohort) -> tuple[CompetingRatio, ...]:
     """Both models on the complete rows, by maximum likelihood, unshrunk."""
     try:
         whole = cohort.complete(model.names)
-        x, p = whole.matrix(model.names), len(model.names)
+        x = whole.matrix(model.names)
         cox = fit_cox(x, whole.time, whole.event)
         gray = fine_gray(x, whole.time, whole.status)
     except (TrainingError, np.linalg.LinAlgError) as error:
@@ -258,11 +258,13 @@ def _ratios(model: Model, cohort: Cohort) -> tuple[CompetingRatio, ...]:
             CompetingRatio(spec.name, spec.label, missing(str(error)), missing(str(error)))
             for spec in model.predictors
         )
-    both = [
-        (ratio_of(float(fit.coef[k]), float(np.sqrt(fit.covariance[k, k]))) for fit in (cox, gray))
-        for k in range(p)
-    ]
+    errors = [np.sqrt(fit.covariance.diagonal()) for fit in (cox, gray)]
     return tuple(
-        CompetingRatio(spec.name, spec.label, *pair)
-        for spec, pair in zip(model.predictors, both, strict=True)
+        CompetingRatio(
+            spec.name,
+            spec.label,
+            ratio_of(float(cox.coef[k]), float(errors[0][k])),
+            ratio_of(float(gray.coef[k]), float(errors[1][k])),
+        )
+        for k, spec in enumerate(model.predictors)
     )

@@ -58,8 +58,7 @@ def fairness(
     """The performance of the risks (n,) at a horizon by every known grouping of the cohort but centre."""
     found = []
     for name, words in _groupings(cohort, ages):
-        label = {"sex": "Sex", "age": "Age"}.get(name, name)
-        found.append(_groups_of(name, label, np.array(words), cohort, risk, horizon))
+        found.append(_groups_of(name, np.array(words), cohort, risk, horizon))
     return tuple(found)
 
 
@@ -82,21 +81,18 @@ def age_groups(age: Floats, cuts: Sequence[float]) -> tuple[str, ...]:
     return tuple("" if np.isnan(a) else names[k] for a, k in zip(age, number, strict=True))
 
 
-def _groups_of(
-    name: str, label: str, words: Members, cohort: Cohort, risk: Floats, horizon: Horizon
-) -> GroupsOf:
-    labels, counts = np.unique(words[words != ""], return_counts=True)
+def _groups_of(name: str, words: Members, cohort: Cohort, risk: Floats, horizon: Horizon) -> GroupsOf:
+    label = f"{name[:1].upper()}{name[1:]}"
+    labels = np.unique(words[words != ""])
     unknown = int((words == "").sum())
     if len(labels) > MOST_GROUPS:
         reason = f"more than {MOST_GROUPS} different values"
         return GroupsOf(name, label, horizon, (), "", 0, unknown, reason)
-    parts = {
-        str(word): part_performance(
-            cohort.time[words == word], cohort.status[words == word], risk[words == word], horizon
-        )
-        for word, count in zip(labels, counts, strict=True)
-        if count >= FEWEST_SHOWN
-    }
+    parts = {}
+    for word in sorted(map(str, labels), key=lambda text: (not text.startswith("under "), text)):
+        rows = words == word
+        if rows.sum() >= FEWEST_SHOWN:
+            parts[word] = part_performance(cohort.time[rows], cohort.status[rows], risk[rows], horizon)
     able = [word for word, part in parts.items() if part.concordance.given]
     reference = max(able, key=lambda word: parts[word].n, default="")
     groups = tuple(_compared(word, part, parts.get(reference)) for word, part in parts.items())
