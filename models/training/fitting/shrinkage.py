@@ -4,6 +4,7 @@ The factor is the mean, over resamples, of the calibration slope of the resample
 Houwelingen and le Cessie 1990; Harrell, Regression Modeling Strategies, 5.3).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,3 +45,19 @@ def uniform_shrinkage(data: SurvivalData, refits: Refits) -> Shrinkage:
         )
     spread = float(slopes.std(ddof=1) / np.sqrt(len(slopes))) if len(slopes) > 1 else 0.0
     return Shrinkage(min(1.0, mean), mean, spread, resamples, lacking)
+
+
+def common_shrinkage(data: Sequence[SurvivalData], refits: Sequence[Refits]) -> Shrinkage:
+    """One factor for all completed sets, by their mean slope: own factors would count as differences between sets.
+
+    Raises TrainingError as `uniform_shrinkage` does.
+    """
+    of = [uniform_shrinkage(*pair) for pair in zip(data, refits, strict=True)]
+    slope = float(np.mean([each.mean_slope for each in of]))
+    return Shrinkage(
+        min(1.0, slope),
+        slope,
+        float(np.sqrt(np.sum([each.standard_error**2 for each in of]))) / len(of),
+        sum(each.resamples for each in of),
+        sum(each.without_fit for each in of),
+    )

@@ -4,12 +4,12 @@
 it is repeated (Harrell, Regression Modeling Strategies, 5.3.5; TRIPOD+AI 12c).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.training.fitting.shrinkage import Shrinkage, uniform_shrinkage
-from models.training.statistics.arrays import Counts, Floats
+from models.training.fitting.shrinkage import Shrinkage, common_shrinkage
+from models.training.statistics.arrays import Counts
 from models.training.statistics.baseline import Baseline, baseline
 from models.training.statistics.cox import CoxFit, fit_cox
 from models.training.statistics.partial_likelihood import Ties
@@ -28,31 +28,34 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """What came of it: the fit before shrinkage, the factor where there is one, the baseline with what is served."""
+    """What came of it: one factor, where there is one, and by completed set a baseline with what is served."""
 
-    fit: CoxFit
     shrinkage: Shrinkage | None
-    base: Baseline
-
-    @property
-    def coef(self) -> Floats:
-        """The log hazard ratios as served (p,)."""
-        return self.base.coef
+    bases: tuple[Baseline, ...]
 
 
 def take(steps: Steps, data: SurvivalData, resamples: Counts) -> Stepped:
     """Take the steps; the factor comes from these `resamples` (B, n) of the data. Raises TrainingError without a model."""
     fit = fit_cox(data.x, data.time, data.event, ridge=steps.ridge, firth=steps.firth)
-    return after_fit(steps, data, fit, refit_in(data, resamples) if steps.shrinks else None)
+    return after_fit(
+        steps, [data], [fit], [refit_in(data, resamples, start=fit.coef)] if steps.shrinks else []
+    )
 
 
-def after_fit(steps: Steps, data: SurvivalData, fit: CoxFit, refits: Refits | None) -> Stepped:
-    """The steps after the fit; `refits` are needed to shrink. Raises TrainingError as `uniform_shrinkage` does."""
-    shrinkage = uniform_shrinkage(data, refits) if refits and steps.shrinks else None
+def after_fit(
+    steps: Steps, data: Sequence[SurvivalData], fits: Sequence[CoxFit], refits: Sequence[Refits]
+) -> Stepped:
+    """The steps after the fit to each completed set; `refits` of each are needed to shrink.
+
+    Raises TrainingError as `uniform_shrinkage` does.
+    """
+    shrinkage = common_shrinkage(data, refits) if steps.shrinks else None
     factor = shrinkage.factor if shrinkage else 1.0
-    covariance = factor**2 * fit.covariance
-    base = baseline(factor * fit.coef, covariance, data.x, data.time, data.event, ties=steps.ties)
-    return Stepped(fit, shrinkage, base)
+    bases = (
+        baseline(factor * fit.coef, factor**2 * fit.covariance, of.x, of.time, of.event, ties=steps.ties)
+        for of, fit in zip(data, fits, strict=True)
+    )
+    return Stepped(shrinkage, tuple(bases))
 
 
 def steps_of(record: Mapping[str, Any]) -> Steps:

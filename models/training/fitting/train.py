@@ -150,7 +150,8 @@ def _train(cohort: Cohort, complete: Cohort, options: Options, progress: Progres
     fit, method = _fit(data, options)
     progress("the Cox model", 1, 1)
     refits = None if options.penalised else refit(data, options.bootstrap, options.seed, progress)
-    stepped = after_fit(options.steps, data, fit, refits)
+    stepped = after_fit(options.steps, [data], [fit], [refits] if refits else [])
+    base = stepped.bases[0]
     trained = Trained(
         cohort=complete,
         missing=_missing(cohort),
@@ -158,14 +159,14 @@ def _train(cohort: Cohort, complete: Cohort, options: Options, progress: Progres
         method=method,
         univariable=univariable_table(cohort, (*PREDICTORS, *cohort.candidates)),
         fit=fit,
-        base=stepped.base,
+        base=base,
         proportionality=score_test(data.x, data.time, data.event, fit),
         shrinkage=stepped.shrinkage,
         # shrinkage does not change the order of risks: the C is that of the fit
         figures=four_figures(data, data.x @ fit.coef, refits) if refits else None,
         size=_sample_size(complete, fit),
         selection=_selection(cohort, options, progress) if options.select else None,
-        death=_death(complete, PREDICTORS, stepped.base),
+        death=_death(complete, PREDICTORS, base),
     )
     return replace(trained, warnings=_warnings(trained))
 

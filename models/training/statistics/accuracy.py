@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.training.statistics.arrays import Events, Floats, Statuses
+from models.training.statistics.arrays import Events, Floats, Statuses, require_people, standard_error
 from models.training.statistics.survival import (
     aalen_johansen,
     censoring,
@@ -28,17 +28,16 @@ def brier_at(time: Floats, status: Statuses | Events, risk: Floats, t: float) ->
 
     `status` is 0 for censored, 1 for the event, more for competing events: after one of those the event can no longer
     come, and the cohort's own risk is Aalen-Johansen's (else Kaplan-Meier's). All is nan where everybody who was left
-    had been censored by t: nobody stands for those who are free of it.
+    had been censored by t: nobody stands for those who are free of it. Raises TrainingError where there is nobody.
     """
+    require_people(len(time))
     cause = np.asarray(status, dtype=np.int64)
     ended = cause != 0
     same = np.full(len(time), _own_risk(time, cause, t))
     losses, null = _losses(time, cause, risk, t), float(_losses(time, cause, same, t).mean())
     value = float(losses.mean())
     influence = losses - value + censoring_influence(time, ended, losses, t)
-    return Brier(
-        value, float(influence.std(ddof=1) / np.sqrt(len(time))), null, 1 - value / null if null else np.nan
-    )
+    return Brier(value, standard_error(influence), null, 1 - value / null if null else np.nan)
 
 
 def _own_risk(time: Floats, cause: Statuses, t: float) -> float:

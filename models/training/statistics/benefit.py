@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.training.statistics.arrays import Events, Floats, Members
+from models.training.statistics.arrays import Events, Floats, Members, require_people
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,11 @@ class NetBenefit:
 
 
 def net_benefit(time: Floats, event: Events, risk: Floats, t: float, thresholds: Floats) -> NetBenefit:
-    """Positive is a risk (n,) of at least the threshold; true positives come from Kaplan-Meier among the positive."""
+    """Positive is a risk (n,) of at least the threshold; true positives come from Kaplan-Meier among the positive.
+
+    Raises TrainingError where there is nobody.
+    """
+    require_people(len(time))
     odds = thresholds / (1 - thresholds)
     # thresholds with the same patients above them share one curve; the first row is everybody
     above = np.append(-np.inf, np.sort(risk))[(risk < thresholds[:, None]).sum(axis=1)]

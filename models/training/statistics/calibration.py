@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.training.statistics.arrays import Events, Floats
+from models.training.statistics.arrays import Events, Floats, require_people
 from models.training.statistics.baseline import baseline
 from models.training.statistics.cox import fit_cox
 from models.training.statistics.discrimination import PointEstimate
@@ -34,6 +34,7 @@ def calibration_at(
 
     The cumulative hazards (n,) by t come beside the risks: a risk that rounds to 1 does not tell its own.
     """
+    require_people(len(time))
     scale = np.log(cumulative_hazard)
     spline = restricted_cubic(scale, np.quantile(scale, KNOTS))
     fit = fit_cox(spline, time, event)

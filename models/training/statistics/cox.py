@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.training.errors import TrainingError
-from models.training.statistics.arrays import Counts, Events, Floats
+from models.training.statistics.arrays import Counts, Events, Floats, require_people
 from models.training.statistics.partial_likelihood import (
     Design,
     Terms,
@@ -63,15 +63,19 @@ def fit_cox(
     return CoxFit(coef / scale, covariance, best, null, ties)
 
 
-def fit_many(x: Floats, time: Floats, event: Events, counts: Counts) -> Floats:
-    """Fit a model to each resample: counts (B, n) → coefficients (B, p), nan where a resample has no finite fit."""
+def fit_many(x: Floats, time: Floats, event: Events, counts: Counts, start: Floats | None = None) -> Floats:
+    """Fit a model to each resample: counts (B, n) → coefficients (B, p), nan where a resample has no finite fit.
+
+    `start` (p,) are coefficients of the whole data, where they are known; else they are fitted first.
+    """
     design = Design(x, time, event)
-    everybody = np.ones((1, len(time)))
-    whole, _ = _maximise(_Objective(design, everybody, "efron", np.zeros(design.p), firth=False))
+    if start is None:
+        objective = _Objective(design, np.ones((1, len(time))), "efron", np.zeros(design.p), firth=False)
+        start = _maximise(objective)[0] / design.scale[0]
     coef: Floats = np.empty((len(counts), design.p))
     for rows in chunks(len(counts), x.size + len(x)):
         often = counts[rows][:, design.order].astype(np.float64)
-        coef[rows] = _newton_many(design, often, np.tile(whole, (len(often), 1)))
+        coef[rows] = _newton_many(design, often, np.tile(start * design.scale[0], (len(often), 1)))
     coef /= design.scale[0]
     for row in np.flatnonzero(np.isnan(coef).any(axis=1)):
         again = np.repeat(np.arange(len(x)), counts[row])
@@ -81,14 +85,25 @@ def fit_many(x: Floats, time: Floats, event: Events, counts: Counts) -> Floats:
 
 def fit_slopes(scores: Floats, time: Floats, event: Events) -> Floats:
     """The calibration slope of each row of scores (B, n): a Cox model with it as the one column; nan without a fit."""
-    slopes: Floats = np.empty(len(scores))
-    for rows in chunks(len(scores), 2 * len(time)):
-        design = Design(scores[rows][..., None], time, event)
-        slope = _newton_many(design, np.ones(design.z.shape[::2]), design.scale.copy())
-        for row in np.flatnonzero(np.isnan(slope[:, 0])):
-            slope[row] = _with_care(scores[rows][row][:, None], time, event) * design.scale[row]
-        slopes[rows] = (slope / design.scale)[:, 0]
-    return slopes
+    return fit_each(scores[..., None], time, event)[:, 0]
+
+
+def fit_each(columns: Floats, time: Floats, event: Events) -> Floats:
+    """Fit a model to each row's own columns (B, n, p) → coefficients (B, p), nan where there is no finite fit.
+
+    The search begins where the first column has the coefficient 1 and the others have none.
+    """
+    require_people(len(time))
+    coef: Floats = np.empty(columns.shape[::2])
+    for rows in chunks(len(columns), (columns.shape[2] + 1) * len(time)):
+        design = Design(columns[rows], time, event)
+        start = np.zeros(design.scale.shape)
+        start[:, 0] = design.scale[:, 0]
+        found = _newton_many(design, np.ones(design.z.shape[::2]), start) / design.scale
+        for row in np.flatnonzero(np.isnan(found).any(axis=1)):
+            found[row] = _with_care(columns[rows][row], time, event)
+        coef[rows] = found
+    return coef
 
 
 def log_likelihoods(

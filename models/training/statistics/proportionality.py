@@ -55,7 +55,7 @@ _BAND = 2.0  # standard errors, as plot.cox.zph
 
 
 def score_test(x: Floats, time: Floats, event: Events, fit: CoxFit) -> ScoreTest:
-    """Test a fit on the data (n, p) that it came from."""
+    """Test a fit on the data (n, p) that it came from; nan where all events are at one time, or nearly so."""
     design = Design(x, time, event)
     z, p = design.z[0].T, design.p
     features = np.hstack([z, (z[:, :, None] * z[:, None]).reshape(len(z), -1)])
@@ -67,9 +67,13 @@ def score_test(x: Floats, time: Floats, event: Events, fit: CoxFit) -> ScoreTest
     score = g @ (z[design.event] - m)
     # the information of the partners, of partners with columns, and of columns
     own, mixed = np.einsum("t,tij->ij", g**2, variance), np.einsum("t,tij->ij", g, variance)
-    given_fit = np.linalg.solve(variance.sum(axis=0), mixed)
-    each = score**2 / (own.diagonal() - np.einsum("ij,ji->i", mixed, given_fit))
-    together = float(score @ np.linalg.solve(own - mixed @ given_fit, score))
+    try:
+        given_fit = np.linalg.solve(variance.sum(axis=0), mixed)
+        with np.errstate(all="ignore"):
+            each = score**2 / (own.diagonal() - np.einsum("ij,ji->i", mixed, given_fit))
+        together = float(score @ np.linalg.solve(own - mixed @ given_fit, score))
+    except np.linalg.LinAlgError:
+        each, together = np.full(p, np.nan), np.nan
     return ScoreTest(each, chi2.sf(each, 1), together, float(chi2.sf(together, len(score))))
 
 

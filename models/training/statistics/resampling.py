@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.training.errors import TrainingError
-from models.training.statistics.arrays import Counts, Events, Floats
+from models.training.statistics.arrays import Counts, Events, Floats, require_people
 from models.training.statistics.cox import fit_many, fit_slopes
 from models.training.statistics.discrimination import Pairs
 from models.training.statistics.progress import Progress, quiet
@@ -53,7 +53,11 @@ class FourFigures:
 
 
 def draw_resamples(n: int, resamples: int, seed: int | Sequence[int]) -> Counts:
-    """Resamples of n people with replacement, as multiplicities (B, n); a seed may have several numbers."""
+    """Resamples of n people with replacement, as multiplicities (B, n); a seed may have several numbers.
+
+    Raises TrainingError where there is nobody.
+    """
+    require_people(n)
     drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
     return np.asarray(drawn, dtype=np.int64)
 
@@ -63,14 +67,16 @@ def refit(data: SurvivalData, resamples: int, seed: int, progress: Progress = qu
     return refit_in(data, draw_resamples(len(data.time), resamples, seed), progress)
 
 
-def refit_in(data: SurvivalData, counts: Counts, progress: Progress = quiet) -> Refits:
+def refit_in(
+    data: SurvivalData, counts: Counts, progress: Progress = quiet, start: Floats | None = None
+) -> Refits:
     """Fit the model to each resample (B, n) by maximum likelihood; those without a finite fit are left out and counted.
 
-    Raises TrainingError where all are.
+    `start` (p,) are coefficients of the whole data, where they are known. Raises TrainingError where all are.
     """
     fits = []
     for begin in range(0, len(counts), _AT_ONCE):
-        fits.append(fit_many(data.x, data.time, data.event, counts[begin : begin + _AT_ONCE]))
+        fits.append(fit_many(data.x, data.time, data.event, counts[begin : begin + _AT_ONCE], start))
         progress("models of resamples", min(begin + _AT_ONCE, len(counts)), len(counts))
     coef = np.concatenate(fits)
     finite = np.isfinite(coef).all(axis=1)

@@ -7,6 +7,7 @@ from math import floor
 import numpy as np
 
 from models.inputs import Horizon
+from models.training.errors import TrainingError
 from models.training.statistics.arrays import Floats, Members, Statuses, plain_numbers
 from models.training.statistics.limits import Z
 from models.training.statistics.survival import aalen_johansen, kaplan_meier, log_rank
@@ -88,8 +89,8 @@ def _compare(members: Sequence[Members], time: Floats, status: Statuses) -> Comp
         return Comparison(reason="nobody had a recurrence")
     try:
         test = log_rank(time[inside], status[inside] == 1, group[inside])
-    except np.linalg.LinAlgError:
-        return Comparison(reason="a group was never at risk when one of another had a recurrence")
+    except TrainingError as error:
+        return Comparison(reason=str(error))
     return Comparison(test.chi_square, test.degrees, test.p)
 
 

@@ -38,10 +38,12 @@ from models.training.validation.validation import (
     missing,
 )
 
-WIDEST_SPREAD = 1.0
-"""Of the optimism of the slope, over resamples, as a standard deviation. A slope of 1 is perfect and one of 0 worthless:
-where resamples differ by that much, their mean does not tell the two apart. Such cohorts have factors near 0, by which
-the slope is divided."""
+WIDEST_HALF = 1.0
+"""Of the optimism of the slope: what the middle half of the resamples may span. A slope of 1 is perfect and one of 0
+worthless; where resamples differ by that much, their mean does not tell the two apart."""
+LARGEST_ERROR = 0.05
+"""Monte Carlo's standard error of the corrected slope: with more, another seed gives another number. The slope is divided
+by each resample's factor, so that a few factors near 0 can outweigh all others."""
 INNER_RESAMPLES = (
     100  # for the shrinkage factor of each resample's model: Monte Carlo's error of it is below 0.01
 )
@@ -55,14 +57,14 @@ Draw = Callable[[int, int], Counts]
 class Nested:
     """What the models of the resamples show: means in their resample and in the whole cohort, and the optimism.
 
-    `slope_spread` is the standard deviation over the resamples of the difference of the two slopes. `risks` are those
-    in the whole cohort (B, n, k); `failed` resamples gave no model.
+    `slopes` (B,) are the differences of the two slopes. `risks` are those in the whole cohort (B, n, k); `failed`
+    resamples gave no model.
     """
 
     inside: Performance
     outside: Performance
     optimism: Performance
-    slope_spread: float
+    slopes: Floats
     risks: Floats
     failed: int
 
@@ -90,28 +92,35 @@ def nested(
         data = whole[b % len(whole)]
         progress("every step in resamples", b + 1, len(resamples))
         try:
-            model = take(steps, again, inner(b, len(again.time)))
+            (base,) = take(steps, again, inner(b, len(again.time))).bases
         except (TrainingError, np.linalg.LinAlgError):
             continue
-        hazard = model.base.cumulative(scales.years)
-        inside.append(performance(again, model.coef, hazard, scales))
-        outside.append(performance(data, model.coef, hazard, scales))
-        risks.append(-np.expm1(-hazard * np.exp(data.x @ model.coef)[:, None]))
+        hazard = base.cumulative(scales.years)
+        inside.append(performance(again, base.coef, hazard, scales))
+        outside.append(performance(data, base.coef, hazard, scales))
+        risks.append(-np.expm1(-hazard * np.exp(data.x @ base.coef)[:, None]))
     failed = len(resamples) - len(inside)
     if failed > MOST_WITHOUT_FIT * len(resamples):
         raise TrainingError(
             f"{failed} of {len(resamples)} resamples gave no model: no finite fit, or a shrinkage factor of 0 or less"
         )
     gains = [difference(*both) for both in zip(inside, outside, strict=True)]
-    slopes = np.array([gain.slope for gain in gains if np.isfinite(gain.slope)])
-    return Nested(
-        mean_of(inside),
-        mean_of(outside),
-        mean_of(gains),
-        float(slopes.std()) if len(slopes) else np.nan,
-        np.array(risks),
-        failed,
-    )
+    slopes = np.array([gain.slope for gain in gains])
+    return Nested(mean_of(inside), mean_of(outside), mean_of(gains), slopes, np.array(risks), failed)
+
+
+def unstable(slopes: Floats) -> str:
+    """Why no corrected slope is given, by its differences (B,) in the resamples; empty where one is."""
+    slopes = slopes[np.isfinite(slopes)]
+    if len(slopes) < 2:  # noqa: PLR2004
+        return TOO_FEW_SHOW
+    low, high = np.quantile(slopes, (0.25, 0.75))
+    if high - low > WIDEST_HALF:
+        return f"unstable: its optimism lies between {low:.1f} and {high:.1f} in the middle half of the resamples"
+    error = float(slopes.std(ddof=1) / np.sqrt(len(slopes)))
+    if error > LARGEST_ERROR:
+        return f"unstable: other resamples would give another number (Monte Carlo standard error {error:.2f})"
+    return ""
 
 
 def internal(found: Nested, validation: Validation, risk: Floats, decision: int) -> Internal:
@@ -125,7 +134,7 @@ def internal(found: Nested, validation: Validation, risk: Floats, decision: int)
         concordance=concordance,
         shifted=_shifted(validation.harrell, concordance),
         slope_figures=slope,
-        slope=_unless_unstable(_shifted(validation.slope, slope), found.slope_spread),
+        slope=missing(why) if (why := unstable(found.slopes)) else _shifted(validation.slope, slope),
         stability=stability(risk, found.risks[:, :, decision], DECISION_HORIZON),
     )
 
@@ -143,14 +152,6 @@ def _shifted(apparent: Measure, figures: FourFigures | None) -> Measure:
     if figures is None:
         return missing(apparent.reason or TOO_FEW_SHOW)
     return measure(figures.corrected, apparent.se)
-
-
-def _unless_unstable(slope: Measure, spread: float) -> Measure:
-    if slope.given and spread > WIDEST_SPREAD:
-        return missing(
-            f"unstable: what resamples take off it differs between them by a standard deviation of {spread:.1f}"
-        )
-    return slope
 
 
 def stability(own: Floats, risks: Floats, horizon: Horizon) -> Stability:

@@ -10,7 +10,7 @@ from models.training.statistics.accuracy import brier_at
 from models.training.statistics.arrays import Floats
 from models.training.statistics.benefit import net_benefit
 from models.training.statistics.cox import fit_slopes
-from models.training.statistics.discrimination import auc_at, harrell_c
+from models.training.statistics.discrimination import DECIMALS, auc_at, harrell_c
 from models.training.statistics.resampling import SurvivalData
 from models.training.statistics.smooth import Smoother, cloglog, smoother
 
@@ -43,7 +43,7 @@ class Performance:
 
 def performance(data: SurvivalData, coef: Floats, hazard: Floats, scales: Scales) -> Performance:
     """How log hazard ratios (p,) with baseline hazards (k,) do in these patients."""
-    lp = data.x @ coef
+    lp = np.round(data.x @ coef, DECIMALS)  # so that equal patients are equal to the last digit
     curve = _smoother(data, lp)
     by_horizon = [
         _at(data, lp, float(hazard[k]), scales, k, curve) for k in range(len(scales.years))
