@@ -45,6 +45,8 @@ def _not_shown(found: Centres) -> str:
     text = ""
     if found.small:
         text += f" {m.number(found.small)} centres with fewer than five patients each are not shown."
+    if found.incomplete:
+        text += f" {m.number(found.incomplete)} patients of whom a predictor is unknown are left aside."
     if found.unknown:
         text += f" {m.number(found.unknown)} patients without a centre are left aside."
     return text

@@ -5,7 +5,7 @@ Steyerberg and Harrell 2016). The estimates of the centres are pooled with rando
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,7 +47,7 @@ class Centres:
     """Every centre that may be shown, the largest first.
 
     `left_out`: the model was made anew without each centre; else one given model was tried at each. `unknown` patients have no centre and are in no fit here. `small` centres have fewer than five patients each: they
-    are among the others of every fit, but are not shown.
+    are among the others of every fit, but are not shown. `incomplete` patients lack a predictor, and a fit takes none of them.
     """
 
     left_out: bool
@@ -55,6 +55,7 @@ class Centres:
     centres: tuple[Centre, ...]
     small: int
     unknown: int
+    incomplete: int
     concordance: Pooled
     observed_over_expected: Pooled
     slope: Pooled
@@ -63,7 +64,9 @@ class Centres:
 def internal_external(
     cohort: Cohort, names: tuple[str, ...], develop: Develop, horizon: Horizon, progress: Progress = quiet
 ) -> Centres:
-    """Leave out each centre of a cohort with complete predictors. Raises TrainingError where that cannot be done."""
+    """Leave out each centre of a cohort, complete rows only. Raises TrainingError where that cannot be done."""
+    whole = cohort.complete(names)
+    lacking, cohort = len(cohort) - len(whole), whole
     data = SurvivalData(cohort.matrix(names), cohort.time, cohort.event)
 
     def without(others: Members, here: Members) -> Floats:
@@ -73,7 +76,8 @@ def internal_external(
             raise TrainingError(f"nobody there was followed for {in_words(horizon.years)}")
         return risk
 
-    return _centres(cohort, without, horizon, progress, left_out=True)
+    found = _centres(cohort, without, horizon, progress, left_out=True)
+    return replace(found, incomplete=lacking)
 
 
 def at_centres(cohort: Cohort, risk: Floats, horizon: Horizon) -> Centres:
@@ -105,6 +109,7 @@ def _centres(
         tuple(found),
         len(labels) - len(shown),
         int((centre == "").sum()),
+        0,
         pooled([of.concordance for of in each], LOGIT),
         pooled([of.observed_over_expected for of in each], LOG),
         pooled([of.slope for of in each], PLAIN),

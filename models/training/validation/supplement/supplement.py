@@ -85,9 +85,8 @@ def _centres(
     try:
         if validation.same_cohort != "fit":
             return at_centres(scored, risk, DECISION_HORIZON), ""
-        complete = scored.complete(model.names)
         develop = _develop(record, validation.seed)
-        return internal_external(complete, model.names, develop, DECISION_HORIZON, progress), ""
+        return internal_external(scored, model.names, develop, DECISION_HORIZON, progress), ""
     except TrainingError as error:
         return None, str(error)
 
@@ -97,6 +96,6 @@ def _develop(record: Mapping[str, Any], seed: int) -> Develop:
     steps = steps_of(record)
 
     def develop(data: SurvivalData) -> Baseline:
-        return take(steps, data, draw_resamples(len(data.time), INNER_RESAMPLES, seed)).base
+        return take(steps, data, draw_resamples(len(data.time), INNER_RESAMPLES, seed)).bases[0]
 
     return develop
