@@ -92,7 +92,7 @@ docs: .venv/all  ## write the generated pages and pictures
 lock:  ## resolve the lock files anew (needs uv)
 	@uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate -q -o all.lock
-	@printf "%s; python_version < '3'\n" lifelines numpy pandas pyarrow scipy | uv pip compile pyproject.toml \
+	@printf "%s; python_version < '3'\n" lifelines numpy pandas pyarrow python-calamine scipy | uv pip compile pyproject.toml \
 	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q \
 	  -c all.lock --overrides /dev/stdin -o serve.lock
 	@uv pip compile --group build --universal --python-version 3.11 --generate-hashes \

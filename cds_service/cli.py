@@ -16,10 +16,18 @@ app = typer.Typer(
 Config = Annotated[Path | None, typer.Option(help="Configuration in TOML; see docs/configuration.md.")]
 
 # How a cohort is named and read: the same for every command that takes one.
-CohortPath = Annotated[Path, typer.Argument(help="CSV, Parquet, or a folder of FHIR Bundles or NDJSON.")]
+CohortPath = Annotated[
+    Path, typer.Argument(help="CSV, Excel, Parquet, or a folder of FHIR Bundles or NDJSON.")
+]
 TimeZero = Annotated[str, typer.Option(help="What time zero is, in words; required for a table.")]
 Columns = Annotated[
     list[str] | None, typer.Option(help="NAME=COLUMN: our name, the file's name; repeatable.")
+]
+Map = Annotated[
+    Path | None,
+    typer.Option(
+        help="How a table is written and what its columns are, as `describe --draft-map` drafts it."
+    ),
 ]
 StartOfFollowUp = Annotated[
     str, typer.Option(help="For a folder: time zero, like treated+180 or eligible+180 (days).")
@@ -216,6 +224,7 @@ def describe(
     cohort: CohortPath,
     time_zero: TimeZero = "",
     columns: Columns = None,
+    map: Map = None,  # noqa: A002
     candidates: Annotated[
         list[str] | None, typer.Option(help="A further column of the file to describe; repeatable.")
     ] = None,
@@ -223,14 +232,21 @@ def describe(
     until: Until = "",
     max_rows: MaxRows = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    draft_map: Annotated[
+        Path | None,
+        typer.Option(help="Only write a draft of the map of its columns, for --map, to this file."),
+    ] = None,
 ) -> None:
     """Describe a cohort: Table 1 by antibody subtype and by recurrence, follow-up, missing values."""
     from cds_service.commands.cohort import CohortSource
-    from cds_service.commands.describe import run_describe
+    from cds_service.commands.describe import run_describe, run_draft
     from cds_service.terminal import open_console
 
-    source = CohortSource(cohort, time_zero, columns or (), candidates or (), landmark, until, max_rows)
-    run_describe(source, open_console(), as_json_object=as_json)
+    source = CohortSource(cohort, time_zero, columns or (), candidates or (), landmark, until, max_rows, map)
+    if draft_map:
+        run_draft(source, draft_map, open_console())
+    else:
+        run_describe(source, open_console(), as_json_object=as_json)
 
 
 @app.command()
@@ -239,6 +255,7 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder to write the model to; it must not be there yet.")],
     time_zero: TimeZero = "",
     columns: Columns = None,
+    map: Map = None,  # noqa: A002
     candidates: Annotated[
         list[str] | None, typer.Option(help="A further column of the file to look at; repeatable.")
     ] = None,
@@ -276,7 +293,7 @@ def train(
     from models.training.fitting.fit_record import Labels
     from models.training.fitting.train import Options
 
-    source = CohortSource(cohort, time_zero, columns or (), candidates or (), landmark, until, max_rows)
+    source = CohortSource(cohort, time_zero, columns or (), candidates or (), landmark, until, max_rows, map)
     options = Options(shrinkage, ridge, firth, baseline, bootstrap, seed, select)
     day = day_of(date) if date else datetime.now(UTC).date()
     labels = Labels(centre or default_centre(cohort), day, synthetic)
@@ -290,6 +307,7 @@ def validate(
     out: Annotated[Path, typer.Option(help="Folder for report.html and report.json.")],
     time_zero: TimeZero = "",
     columns: Columns = None,
+    map: Map = None,  # noqa: A002
     landmark: StartOfFollowUp = "",
     until: Until = "",
     bootstrap: Annotated[int, typer.Option(min=20, help="Bootstrap resamples.")] = 1000,
@@ -302,7 +320,7 @@ def validate(
     from cds_service.commands.validate import run_validate
     from cds_service.terminal import open_console
 
-    source = CohortSource(cohort, time_zero, columns or (), (), landmark, until, max_rows)
+    source = CohortSource(cohort, time_zero, columns or (), (), landmark, until, max_rows, map)
     run_validate(model, source, out, open_console(), bootstrap=bootstrap, seed=seed, date=date)
 
 

@@ -6,7 +6,7 @@
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -15,10 +15,13 @@ from typing import Literal, cast
 
 from cds_service.commands.folder import Folder, PlacedRecord, open_folder
 from fhir_mapping.cohort.tabulate import IMPROVED, Landmark, LeftOut, TabulatedPatient, cutoffs, tabulate
+from fhir_mapping.cohort.titre_text import titre_reader
 from fhir_mapping.record import MappingSettings
 from fhir_mapping.terms import load_tables
-from models.training.cohort.cohort import MAX_ROWS, Cohort, FlowStep, from_rows, read_cohort
+from models.training.cohort.cohort import Cohort, FlowStep, from_rows, read_cohort
+from models.training.cohort.column_map import ColumnMap, read_map
 from models.training.cohort.dictionary import page
+from models.training.cohort.table import MAX_ROWS
 from models.training.errors import TrainingError
 from models.training.statistics.progress import Progress
 
@@ -54,6 +57,7 @@ class CohortSource:
     landmark: str = ""  # "treated+180"
     until: str = ""
     max_rows: int | None = None  # as many as a cohort may have
+    map: Path | None = None  # how a table is written; `columns` are further lines of it
     groups: Sequence[str] = ()  # further columns by which patients are grouped
 
     def read(self, progress: Progress) -> Cohort:
@@ -62,7 +66,7 @@ class CohortSource:
         cohort = load_cohort(
             self.path,
             time_zero=self.time_zero,
-            columns=_columns(self.columns),
+            column_map=self.column_map(),
             candidates=self.candidates,
             landmark=_landmark(self.landmark) if self.landmark else None,
             until=_until(self.until) if self.until else None,
@@ -71,6 +75,12 @@ class CohortSource:
         )
         progress("reading the cohort", 1, 1)
         return cohort
+
+    def column_map(self) -> ColumnMap | None:
+        """How a table is written, where anything is said of it. Raises TrainingError."""
+        if not (self.map or self.columns):
+            return None
+        return (read_map(self.map) if self.map else ColumnMap()).with_columns(_columns(self.columns))
 
 
 def _columns(texts: Sequence[str]) -> dict[str, str]:
@@ -104,7 +114,7 @@ def load_cohort(
     path: Path,
     *,
     time_zero: str = "",
-    columns: Mapping[str, str] | None = None,
+    column_map: ColumnMap | None = None,
     candidates: Sequence[str] = (),
     groups: Sequence[str] = (),
     max_rows: int = MAX_ROWS,
@@ -113,9 +123,9 @@ def load_cohort(
     mapping: MappingSettings | None = None,
     track: Track = iter,
 ) -> Cohort:
-    """Read a cohort from a CSV or Parquet file, or from a folder of FHIR Bundles or NDJSON.
+    """Read a cohort from a text, Excel or Parquet file, or from a folder of FHIR Bundles or NDJSON.
 
-    A file needs `time_zero`, in words. A folder needs `landmark`, which is its time zero, and `until`, the moment of
+    A file needs `time_zero`, in words, and may have a `column_map`. A folder needs `landmark`, which is its time zero, and `until`, the moment of
     the extract with its zone; `mapping` says how its records are read (none: the packaged tables, UTC). `track` may
     show progress over the patients of a folder. Raises TrainingError in one sentence.
     """
@@ -125,7 +135,7 @@ def load_cohort(
             raise TrainingError(
                 f"{path.name} is a folder of records: give a landmark and the date of the extract"
             )
-        if time_zero or columns:
+        if time_zero or column_map:
             raise TrainingError(
                 f"{path.name} is a folder of records: time zero and columns follow from the landmark"
             )
@@ -139,10 +149,11 @@ def load_cohort(
     return read_cohort(
         path,
         time_zero=time_zero,
-        columns=columns,
+        column_map=column_map,
         candidates=candidates,
         groups=groups,
         cutoffs=cutoffs(mapping.tables),
+        read_titre=titre_reader(mapping.tables),
         max_rows=max_rows,
     )
 

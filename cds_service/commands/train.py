@@ -1,5 +1,6 @@
 """What `imnm-cds train` does: a cohort becomes a folder that the service serves."""
 
+import json
 import re
 from datetime import date
 from math import exp
@@ -22,6 +23,9 @@ from models.training.fitting.write_model import require_free, write_model
 from models.training.report.write import report_on
 from models.training.statistics.limits import hazard_ratio, with_limits
 
+SETTINGS = "serve.toml"
+"""The file in a model's folder that serves it: a configuration names its model relative to itself."""
+
 
 def run_train(
     source: CohortSource,
@@ -33,7 +37,7 @@ def run_train(
     parent: Path | None = None,
     policy: Path | None = None,
 ) -> None:
-    """Fit, write the folder `out` with a report in it, and show the result.
+    """Fit, write the folder `out` with a report and a configuration in it, and show the result.
 
     `parent` is a model of which only the baseline hazard is estimated anew. Raises TrainingError or ModelError; then
     nothing is written.
@@ -53,6 +57,7 @@ def run_train(
         result = update(cohort, given, options) if given else train(cohort, options, progress)
 
         def add_report(folder: Path) -> None:
+            (folder / SETTINGS).write_text(_settings("."), encoding="utf-8")
             report_on(
                 folder,
                 cohort,
@@ -87,11 +92,25 @@ def show(console: Console, result: Trained | Updated, model: Model, out: Path) -
         console.print(f"Observed over expected recurrences under {result.parent.id}: {result.ratio:.2f}")
     else:
         _show_fit(console, result, model)
+    for name, words in result.cohort.categories.items():
+        console.print(Text(f"{name} is compared with {words.reference}."))
     for warning in result.warnings:
         console.print(Text(f"Warning: {warning}.", style="yellow"))
     console.print(Text(f"Written: {out}. Read MODEL_CARD.md and report/report.html there."), soft_wrap=True)
-    console.print("To serve it, set in the configuration:")
-    console.print(Text(f'model = "{out.resolve()}"'), soft_wrap=True)
+    settings = out.resolve() / SETTINGS
+    console.print(Text(f"To serve it: imnm-cds serve --config {settings}, which says:"), soft_wrap=True)
+    console.print(Text(_settings(str(out.resolve()))), soft_wrap=True)
+
+
+def _settings(model: str) -> str:
+    """A configuration that serves a model as it stands, to callers of this machine."""
+    return (
+        f"model = {json.dumps(model, ensure_ascii=False)}\n"
+        'prefetch = "full"  # as the client below has no FHIR server, a call brings all that is needed\n\n'
+        "[[client]]  # an EHR that calls; docs/configuration.md says how it proves who it is\n"
+        'name = "this-machine"\n'
+        '# fhir_base = "https://fhir.hospital.example/r4"  # with its FHIR server, prefetch may be "lean"\n'
+    )
 
 
 def _show_fit(console: Console, result: Trained, model: Model) -> None:

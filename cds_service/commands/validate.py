@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -9,8 +10,11 @@ from rich.text import Text
 from cds_service.commands.cohort import CohortSource
 from cds_service.commands.progress import progress_bars
 from models.registry import load_model
+from models.training.cohort.cohort import PREDICTORS
+from models.training.cohort.same_patients import coincidence
 from models.training.report.words import written
 from models.training.report.write import report_on
+from models.training.validation.validate import fit_record_of
 from models.training.validation.validation import Measure, Validation
 
 
@@ -32,6 +36,10 @@ def run_validate(
             model, cohort, out, seed=seed, resamples=bootstrap, date=date, progress=progress
         )
     show(console, validation, page)
+    complete = cohort.where(np.asarray(~np.isnan(cohort.matrix(PREDICTORS)).any(axis=1)))
+    alike = (coincidence(fit_record_of(model), c.time, int(c.event.sum())) for c in (cohort, complete))
+    if not validation.same_cohort and (warning := next(filter(None, alike), "")):
+        console.print(Text(f"Warning: {warning}.", style="yellow"))
 
 
 def show(console: Console, validation: Validation, page: Path) -> None:

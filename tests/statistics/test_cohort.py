@@ -13,9 +13,11 @@ from fhir_mapping.record import MappingSettings
 from fhir_mapping.terms import load_tables
 from models.training.cohort import read
 from models.training.cohort.cohort import PREDICTORS, Cohort, FlowStep, read_cohort
+from models.training.cohort.column_map import ColumnMap
 from models.training.cohort.dictionary import page
 from models.training.cohort.schema import COLUMNS, RAW, CohortRow
 from models.training.errors import TrainingError
+from tests.spec.run import packaged_tables
 from tests.statistics.bad_cohorts import (
     PLAIN,
     TIME_ZERO,
@@ -39,7 +41,12 @@ LANDMARK = Landmark("eligible", 180)
 
 
 def cohort(content, tmp_path, **options) -> Cohort:
-    return load_cohort(text(content)(tmp_path), **{"time_zero": TIME_ZERO} | options)
+    asked = {"time_zero": TIME_ZERO, "mapping": MappingSettings(packaged_tables())} | options
+    return load_cohort(text(content)(tmp_path), **asked)
+
+
+def mapped(**columns: str) -> ColumnMap:
+    return ColumnMap().with_columns(columns)
 
 
 def same(first: Cohort, second: Cohort) -> bool:
@@ -144,8 +151,8 @@ def test_candidates_are_numbers_or_words_and_what_nobody_reads_is_named(tmp_path
         LVEF=lambda n: "" if n else "55.5", statin=lambda n: "yes", ck=lambda n: "x", drr=lambda n: ""
     )
     found = cohort(rows, tmp_path, candidates=("lvef", "statin", "de_ritis_ratio"))
-    assert found.candidates["lvef"][0] == 55.5
-    assert np.isnan(found.candidates["lvef"][1:]).all()
+    assert found.candidates["LVEF"][0] == 55.5
+    assert np.isnan(found.candidates["LVEF"][1:]).all()
     assert found.matrix(["statin", "high_ana"])[1].tolist() == [1, 0]
     assert np.isnan(found.column("de_ritis_ratio")).all()
     assert found.unused == ("ck",)
@@ -158,10 +165,10 @@ def test_a_column_that_is_no_number_cannot_be_a_candidate(tmp_path):
 
 def test_another_name_of_a_column_is_told(tmp_path):
     rows = renamed(time_years="Follow_Up", status="cardiac_x")
-    found = cohort(rows, tmp_path, columns={"time_years": "follow_up", "status": "cardiac_x"})
+    found = cohort(rows, tmp_path, column_map=mapped(time_years="follow_up", status="cardiac_x"))
     assert same(found, cohort(good_rows(), tmp_path))
     with pytest.raises(TrainingError, match="outcome is no column of the data dictionary"):
-        cohort(rows, tmp_path, columns={"outcome": "cardiac_x"})
+        cohort(rows, tmp_path, column_map=mapped(outcome="cardiac_x"))
 
 
 def test_who_was_never_followed_is_taken_out_and_counted(tmp_path):
@@ -436,7 +443,7 @@ def test_age_may_be_a_candidate_too(tmp_path):
 )
 def test_a_group_that_cannot_be_read_is_refused(column, cell, sentence, tmp_path):
     with pytest.raises(TrainingError, match=sentence):
-        cohort(with_columns(**{column: lambda n: cell}), tmp_path)
+        cohort(with_columns(**{column: lambda n: "" if n else cell}), tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from models.training.cohort.read import MAX_ROWS, Table, as_table, read_table
+from models.training.cohort.categories import Category
+from models.training.cohort.column_map import ColumnMap
+from models.training.cohort.read import read_table
 from models.training.cohort.rows import read_patients, status, years
+from models.training.cohort.same_patients import digest
 from models.training.cohort.schema import PREDICTORS, RECURRENCE, Cutoff
+from models.training.cohort.table import MAX_ROWS, Table, as_table
+from models.training.cohort.translate import TitreReader, plain_titre
 from models.training.errors import TrainingError
 from models.training.statistics.arrays import Events, Floats, Members, Statuses
 
@@ -37,6 +42,8 @@ class Cohort:
     anti-SRP, anti-HMGCR, seronegative, or empty where it is not known. `age` (n,) is in years, empty where there is no
     such column; `groups` are centre, sex and the further columns that were asked for, as words by name, each (n), empty:
     not known. `unused` names columns that were not read.
+    `categories` are the words behind those candidates that are indicators; `units` are of candidates, by name.
+    `sha256` is of the file, `patients_sha256` of all that were followed, however they are written.
     """
 
     name: str
@@ -51,6 +58,9 @@ class Cohort:
     flow: tuple[FlowStep, ...]
     sha256: str
     unused: tuple[str, ...] = ()
+    categories: Mapping[str, Category] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    patients_sha256: str = ""
     age: Floats = field(default_factory=lambda: np.empty(0))
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -102,6 +112,9 @@ class Cohort:
             raw=of(self.raw),
             subtype=tuple(compress(self.subtype, kept)),
             candidates=of(self.candidates),
+            categories={
+                name: replace(words, values=words.values[kept]) for name, words in self.categories.items()
+            },
             age=self.age[kept] if len(self.age) else self.age,
             groups={name: tuple(compress(words, kept)) for name, words in self.groups.items()},
         )
@@ -111,20 +124,22 @@ def read_cohort(
     path: Path,
     *,
     time_zero: str,
-    columns: Mapping[str, str] | None = None,
+    column_map: ColumnMap | None = None,
     candidates: Sequence[str] = (),
     groups: Sequence[str] = (),
     cutoffs: Sequence[Cutoff] = (),
+    read_titre: TitreReader = plain_titre,
     max_rows: int = MAX_ROWS,
 ) -> Cohort:
-    """Read a cohort from a CSV or Parquet file; `docs/data-dictionary.md` says what may stand in it.
+    """Read a cohort from a text, Excel or Parquet file; `docs/data-dictionary.md` says what may stand in it.
 
-    `time_zero` says in words what time zero is. `columns` gives, by our name, the file's own name of a column;
-    `candidates` and `groups` are further columns of the file. `cutoffs` code raw values where the coded ones are not given.
-    Raises TrainingError: one sentence that names the first row and column that cannot be used, and how many more.
+    `time_zero` says in words what time zero is. `column_map` says how the file is written; `candidates` and `groups` are
+    further columns of it. `cutoffs` code raw values where the coded ones are not given, `read_titre` reads the text of a
+    titre. Raises TrainingError: one sentence that names every column that cannot be used, where and why.
     """
-    table = read_table(path, max_rows=max_rows)
-    return _cohort(table, time_zero, columns or {}, candidates, cutoffs, (), groups)
+    column_map = column_map or ColumnMap()
+    table = read_table(path, column_map.file, max_rows=max_rows)
+    return _cohort(table, time_zero, column_map, candidates, cutoffs, (), read_titre, groups)
 
 
 def from_rows(
@@ -134,6 +149,7 @@ def from_rows(
     unit: str,
     places: Sequence[int],
     time_zero: str,
+    column_map: ColumnMap | None = None,
     candidates: Sequence[str] = (),
     cutoffs: Sequence[Cutoff] = (),
     flow: Sequence[FlowStep] = (),
@@ -143,24 +159,34 @@ def from_rows(
 
     `unit` and `places` say where each row comes from ("file", 3); `flow` is what happened before. Raises TrainingError.
     """
-    return _cohort(as_table(name, unit, rows, places, sha256), time_zero, {}, candidates, cutoffs, flow)
+    table = as_table(name, unit, rows, places, sha256)
+    return _cohort(table, time_zero, column_map or ColumnMap(), candidates, cutoffs, flow, plain_titre)
 
 
 def _cohort(
     table: Table,
     time_zero: str,
-    columns: Mapping[str, str],
+    column_map: ColumnMap,
     candidates: Sequence[str],
     cutoffs: Sequence[Cutoff],
     flow: Sequence[FlowStep],
+    read_titre: TitreReader,
     groups: Sequence[str] = (),
 ) -> Cohort:
     if not time_zero.strip():
         raise TrainingError("say in words what time zero is, for instance: 180 days after diagnosis")
     if not table.rows:
         raise TrainingError(_nobody(table, flow))
-    checked = read_patients(table, columns, candidates, cutoffs, groups)
+    checked = read_patients(table, column_map, candidates, cutoffs, read_titre, groups)
     patients = checked.patients
+    categories = {name: c for name, c in checked.candidates.items() if isinstance(c, Category)}
+    columns: dict[str, Floats] = {}
+    for column, values in checked.candidates.items():
+        columns |= values.indicators(column) if isinstance(values, Category) else {column: values}
+    steps = tuple(flow) or (FlowStep("in the file", len(patients)),)
+    if checked.deaths_by_date:
+        what = f"of these {checked.deaths_by_date} died at the end of follow-up by the date of death alone"
+        steps = (*steps, FlowStep(what, len(patients)))
     cohort = Cohort(
         name=table.name,
         ids=tuple(patient.id for patient in patients),
@@ -169,15 +195,20 @@ def _cohort(
         predictors={name: _floats(getattr(patient, name) for patient in patients) for name in PREDICTORS},
         raw={name: _floats(getattr(patient, name) for patient in patients) for name in checked.raw},
         subtype=tuple(patient.subtype or "" for patient in patients),
-        candidates={name: _floats(values) for name, values in checked.candidates.items()},
+        candidates=columns,
         time_zero=time_zero.strip(),
-        flow=tuple(flow) or (FlowStep("in the file", len(patients)),),
+        flow=steps,
         sha256=table.sha256,
         unused=checked.unused,
         age=_floats(patient.age for patient in patients) if "age" in checked.named else np.empty(0),
         groups=checked.groups,
+        categories=categories,
+        units={name: rule.unit for name, rule in column_map.candidates.items() if rule.unit},
     )
-    return _followed(cohort)
+    followed = _followed(cohort)
+    return replace(
+        followed, patients_sha256=digest(followed.time, followed.status, followed.matrix(PREDICTORS))
+    )
 
 
 def _nobody(table: Table, flow: Sequence[FlowStep]) -> str:

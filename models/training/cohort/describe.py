@@ -200,11 +200,18 @@ def _columns(cohort: Cohort) -> list[_Column]:
         numbers = {name: float(number) for number, name in enumerate(SUBTYPES)}
         values = np.array([numbers.get(name, np.nan) for name in cohort.subtype])
         columns.append(_Column("subtype", _label("subtype"), "word", "", SUBTYPES, values))
+    indicators = {name for own, words in cohort.categories.items() for name in words.indicators(own)}
+    columns += [
+        _Column(name, name, "word", "", words.levels, words.values)
+        for name, words in cohort.categories.items()
+    ]
     for name, values in cohort.candidates.items():
+        if name in indicators:
+            continue
         if np.isin(values[~np.isnan(values)], (0.0, 1.0)).all():
             columns.append(_Column(name, name, "yes or no", "", _YES_OR_NO, values))
         else:
-            columns.append(_Column(name, name, "number", "", (), values))
+            columns.append(_Column(name, name, "number", cohort.units.get(name, ""), (), values))
     return columns
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from models.training.cohort.read import MAX_BYTES, MAX_COLUMNS, MAX_ROWS
 from models.training.cohort.schema import COLUMNS, CohortRow, Cutoff, extra
+from models.training.cohort.table import MAX_BYTES, MAX_COLUMNS, MAX_ROWS
 
 _HEAD = f"""# Data dictionary of a cohort
 

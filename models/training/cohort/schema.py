@@ -11,32 +11,37 @@ from decimal import Decimal
 from math import isfinite
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
+
+from models.training.cohort.table import column_key
+from models.training.cohort.words import words_by_meaning
 
 PREDICTORS = ("cardiac_involvement", "high_ana", "treatment_refractory", "high_drr")
 """The predictors under the model's names, in the order of the model."""
 SUBTYPES = ("anti-SRP", "anti-HMGCR", "seronegative")
-SEXES = {"female": "female", "f": "female", "male": "male", "m": "male", "other": "other"}
+SEXES = ("female", "male", "other")
 LONGEST_GROUP = 60  # letters of the name of a centre or of another group
 DAYS_PER_YEAR = 365.25
 MONTHS_PER_YEAR = 12.0
 LONGEST_FOLLOW_UP_YEARS = 100.0  # nobody is followed for longer: a larger number is in another unit
 CENSORED, RECURRENCE, DEATH = 0, 1, 2
 
-_MISSING = frozenset({"", "na", "nan"})
-_YES = frozenset({"1", "1.0", "true", "yes", "present"})  # 1.0: how pandas writes 1 in a column with gaps
-_NO = frozenset({"0", "0.0", "false", "no", "absent"})
-_STATUS = {"0": 0, "1": 1, "2": 2, "0.0": 0, "1.0": 1, "2.0": 2}
+_WORDS = words_by_meaning()
+_MISSING = frozenset({"", *_WORDS["missing"]})
+_YES, _NO = _WORDS["present"], _WORDS["absent"]
+_STATUS = {
+    word: number
+    for number, meaning in enumerate(("censored", "recurrence", "death"))
+    for word in _WORDS[meaning]
+}
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
-_COMMA = re.compile(r"[-+]?\d+,\d+", re.ASCII)
-_DATE = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ]00:00:00)?", re.ASCII)
-_SHOWN = 8  # a longer number may be somebody's: it is not shown
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong in one cell, or in the row where `column` is empty; the sentence shows no more than it must."""
+    """What is wrong in one cell, or in the row where `column` is empty; the sentence shows nothing of the cell."""
 
     place: int
     column: str
@@ -68,18 +73,16 @@ def _refuse(sentence: str) -> PydanticCustomError:
     return PydanticCustomError("cohort", "{sentence}", {"sentence": sentence})
 
 
-def _shown(text: str) -> str:
-    """A short number as it stands; anything else may be personal and is not repeated."""
-    return f"{text} is" if len(text) <= _SHOWN and _NUMBER.fullmatch(text) else "this is"
+def is_missing(text: str) -> bool:
+    """Whether a cell says that nothing is known."""
+    return column_key(text) in _MISSING
 
 
 def read_number(value: Any) -> float | None:
     """A finite number with a decimal point; None: missing. Raises PydanticCustomError."""
     text = str(value).strip()
-    if text.lower() in _MISSING:
+    if is_missing(text):
         return None
-    if _COMMA.fullmatch(text):
-        raise _refuse("a decimal comma: write a decimal point")
     if text.lower().lstrip("+-") in {"inf", "infinity"}:
         raise _refuse("infinite: give a finite number")
     if not _NUMBER.fullmatch(text):
@@ -91,79 +94,82 @@ def read_number(value: Any) -> float | None:
 
 def read_presence(value: Any) -> bool | None:
     """Present or absent; None: missing. Raises PydanticCustomError."""
-    text = str(value).strip().lower()
+    text = column_key(str(value))
     if text in _MISSING:
         return None
     if text not in _YES | _NO:
-        raise _refuse(f"{_shown(text)} not one of 0/1, false/true, no/yes, absent/present, or empty")
+        raise _refuse("not one of 0/1, false/true, no/yes, absent/present, or empty")
     return text in _YES
+
+
+def presence(text: str) -> bool | None:
+    """Present or absent by one of the words for it; None: anything else."""
+    said = column_key(text)
+    return said in _YES if said in _YES | _NO else None
 
 
 def read_candidate(value: Any) -> float | None:
     """A further column: a number, or a word for present or absent as 1 or 0. Raises PydanticCustomError."""
-    text = str(value).strip().lower()
+    text = column_key(str(value))
     return float(text in _YES) if text in _YES | _NO else read_number(value)
 
 
 def _status(value: Any) -> int | None:
-    text = str(value).strip()
-    if text.lower() in _MISSING:
+    text = column_key(str(value))
+    if text in _MISSING:
         return None
     if text not in _STATUS:
-        raise _refuse(f"{_shown(text)} not one of 0 (censored), 1 (recurrence), 2 (death)")
+        raise _refuse("not one of 0 (censored), 1 (recurrence), 2 (death)")
     return _STATUS[text]
 
 
 def _day(value: Any) -> date | None:
     text = str(value).strip()
-    if text.lower() in _MISSING:
+    if is_missing(text):
         return None
-    written = _DATE.fullmatch(text)
     try:
-        return date.fromisoformat(written[1]) if written else _no_date()
+        return date.fromisoformat(text) if _DATE.fullmatch(text) else _no_date()
     except ValueError:
         return _no_date()
 
 
 def _no_date() -> date:
-    raise _refuse("not a date like 2024-03-31")
+    raise _refuse("not a date like 2024-03-31 or 31.03.2024")
 
 
 def _subtype(value: Any) -> str:
-    text = str(value).strip()
-    if text.lower() in _MISSING:
+    text = column_key(str(value))
+    if text in _MISSING:
         return ""
-    named = {name.lower(): name for name in SUBTYPES}
-    if text.lower() not in named:
+    named = {word: name for name in SUBTYPES for word in _WORDS[name]}
+    if text not in named:
         raise _refuse(f"not one of {', '.join(SUBTYPES)}; leave it empty where it is unknown or both")
-    return named[text.lower()]
+    return named[text]
 
 
 def _sex(value: Any) -> str:
-    text = str(value).strip().lower()
-    if text not in {*_MISSING, *SEXES}:
+    text = column_key(str(value))
+    if text in _MISSING:
+        return ""
+    named = {word: sex for sex in SEXES for word in _WORDS[sex]}
+    if text not in named:
         raise _refuse("not one of female (f), male (m), other; leave it empty where it is unknown")
-    return SEXES.get(text, "")
+    return named[text]
 
 
 def read_group(value: Any) -> str:
     """The name of the group that a patient belongs to; empty: not known. Raises PydanticCustomError."""
     text = str(value).strip()
-    if text.lower() in _MISSING:
+    if is_missing(text):
         return ""
     if len(text) > LONGEST_GROUP or not text.isprintable():
         raise _refuse(f"not the name of a group: write at most {LONGEST_GROUP} letters on one line")
     return text
 
 
-def _titre(value: Any) -> float | None:
-    """`320` or `1:320`."""
-    return read_number(str(value).strip().removeprefix("1:"))
-
-
 def _identifier(value: Any) -> str:
     text = str(value).strip()
-    if text.lower() in _MISSING:
+    if is_missing(text):
         raise _refuse("empty: every patient needs an id of its own")
     return text
 
@@ -184,7 +190,6 @@ def _column(
 
 
 Number = Annotated[float | None, BeforeValidator(read_number)]
-Titre = Annotated[float | None, BeforeValidator(_titre)]
 Presence = Annotated[bool | None, BeforeValidator(read_presence)]
 Day = Annotated[date | None, BeforeValidator(_day)]
 Status = Annotated[Literal[0, 1, 2] | None, BeforeValidator(_status)]
@@ -195,7 +200,7 @@ Identifier = Annotated[str, BeforeValidator(_identifier)]
 
 _A_TIME = "exactly one of time_years, time_months, time_days, or time_zero with end_date"
 _PRESENCE = "0/1, false/true, no/yes, absent/present; empty, NA or NaN: missing"
-_DATE_VALUES = "a date like 2024-03-31"
+_DATE_VALUES = "a date like 2024-03-31 or 31.03.2024; 31/03/2024 where the column says which comes first"
 _CODED = "required, values may be missing"
 
 
@@ -258,7 +263,7 @@ class CohortRow(BaseModel):
         f"{_CODED}; or de_ritis_ratio",
         "drr_high",
     )
-    ana_titre: Titre = _column(
+    ana_titre: Number = _column(
         "number",
         "ANA titre at time zero",
         "reciprocal titre",
@@ -298,6 +303,15 @@ def extra(name: str) -> Mapping[str, Any]:
     more = CohortRow.model_fields[name].json_schema_extra
     assert isinstance(more, dict)
     return more
+
+
+def can_read(name: str, cell: str) -> bool:
+    """Whether the schema can read a cell as it stands in one of its columns."""
+    try:
+        CohortRow.model_validate({"id": "x", name: cell})
+    except ValidationError:
+        return False
+    return True
 
 
 COLUMNS = tuple(CohortRow.model_fields)

@@ -56,6 +56,7 @@ def fit_record(result: Trained | Updated, labels: Labels) -> dict[str, Any]:
         "synthetic": labels.synthetic,
         "cohort": cohort.name,
         "cohort_sha256": cohort.sha256,
+        "patients_sha256": cohort.patients_sha256,
         "time_zero": cohort.time_zero,
         "flow": cohort.flow,
         "patients": len(cohort),

@@ -17,6 +17,7 @@ from models.artefact import Model
 from models.inputs import Horizon
 from models.risk import DECISION_HORIZON, mean_risk
 from models.training.cohort.cohort import Cohort, FlowStep
+from models.training.cohort.same_patients import are_the_same
 from models.training.cohort.schema import CENSORED
 from models.training.errors import TrainingError
 from models.training.fitting.steps import Steps, steps_of
@@ -109,7 +110,7 @@ def analysed(model: Model, cohort: Cohort, record: Mapping[str, Any]) -> Cohort:
 
 def _same(cohort: Cohort, record: Mapping[str, Any]) -> str:
     """What was done with this very cohort: "fit", "baseline update", or nothing."""
-    same = bool(cohort.sha256) and record.get("cohort_sha256") == cohort.sha256
+    same = are_the_same(record, cohort.sha256, cohort.patients_sha256)
     return str(record.get("kind", "")) if same else ""
 
 
@@ -124,7 +125,7 @@ def validate(
 ) -> Validation:
     """Validate an artefact in a cohort; internally too where the cohort is the one it was fitted to.
 
-    `record` says how it was fitted (`fit_record_of`): by the checksum of its cohort the same cohort is known.
+    `record` says how it was fitted (`fit_record_of`): by its cohort's checksums the same patients are known.
     `resamples` is the number of bootstrap resamples, drawn from `seed`; `progress` is told what is done, how many of
     how many. What these data do not allow says why in its `reason`. Raises TrainingError where nobody can be scored.
     """
