@@ -193,8 +193,12 @@ def _columns(cohort: Cohort) -> list[_Column]:
         _Column(name, _label(name), "yes or no", "", _YES_OR_NO, cohort.predictors[name])
         for name in PREDICTORS
     ]
-    for name, values in cohort.raw.items():
-        unit = str(extra(name)["unit"])
+    for name, values in {**cohort.raw, **cohort.beside}.items():
+        declared = extra(name)
+        if declared["type"] == "yes or no":
+            columns.append(_Column(name, _label(name), "yes or no", "", _YES_OR_NO, values))
+            continue
+        unit = str(declared["unit"])
         columns.append(_Column(name, _label(name), "number", "" if unit == "1" else unit, (), values))
     if any(cohort.subtype):
         numbers = {name: float(number) for number, name in enumerate(SUBTYPES)}
@@ -206,7 +210,7 @@ def _columns(cohort: Cohort) -> list[_Column]:
         for name, words in cohort.categories.items()
     ]
     for name, values in cohort.candidates.items():
-        if name in indicators:
+        if name in indicators or name in cohort.beside:
             continue
         if np.isin(values[~np.isnan(values)], (0.0, 1.0)).all():
             columns.append(_Column(name, name, "yes or no", "", _YES_OR_NO, values))

@@ -153,7 +153,14 @@ def _identifier(value: Any) -> str:
 
 
 def _column(
-    kind: str, meaning: str, unit: str, values: str, needed: str, *names: str, raw: bool = False
+    kind: str,
+    meaning: str,
+    unit: str,
+    values: str,
+    needed: str,
+    *names: str,
+    raw: bool = False,
+    beside: bool = False,
 ) -> Any:
     """Declare a column: its type, what it means, its unit, what may stand in it, whether it must be there, its other names."""
     more: dict[str, Any] = {
@@ -162,6 +169,7 @@ def _column(
         "needed": needed,
         "names": list(names),
         "raw": raw,
+        "beside": beside,
         "type": kind,
     }
     return Field(None, description=meaning, json_schema_extra=more)
@@ -256,13 +264,39 @@ class CohortRow(BaseModel):
         "drr",
         raw=True,
     )
+    myalgia: Presence = _column(
+        "yes or no", "Myalgia at time zero", "", _PRESENCE, "optional", "muscle_pain", beside=True
+    )
+    dysphagia: Presence = _column(
+        "yes or no", "Dysphagia at time zero", "", _PRESENCE, "optional", beside=True
+    )
+    ild: Presence = _column(
+        "yes or no", "Interstitial lung disease at time zero", "", _PRESENCE, "optional", beside=True
+    )
+    ldh: Number = _column(
+        "number", "LDH at time zero", "U/L", "a number; may be missing", "optional", beside=True
+    )
+    hbdh: Number = _column(
+        "number", "HBDH at time zero", "U/L", "a number; may be missing", "optional", beside=True
+    )
+    nlr: Number = _column(
+        "number",
+        "Neutrophil to lymphocyte ratio, both of one sample, at time zero",
+        "1",
+        "a number; may be missing",
+        "optional",
+        beside=True,
+    )
+    lymphocytes: Number = _column(
+        "number", "Lymphocytes at time zero", "10*9/L", "a number; may be missing", "optional", beside=True
+    )
     subtype: Subtype = _column(
         "word", "Antibody subtype", "", f"{', '.join(SUBTYPES)}; empty: not known, or both", "optional"
     )
 
 
 def extra(name: str) -> Mapping[str, Any]:
-    """What is declared of a column beside its meaning: unit, values, needed, names, raw."""
+    """What is declared of a column beside its meaning: unit, values, needed, names, raw, beside."""
     more = CohortRow.model_fields[name].json_schema_extra
     assert isinstance(more, dict)
     return more
@@ -279,5 +313,8 @@ def can_read(name: str, cell: str) -> bool:
 
 COLUMNS = tuple(CohortRow.model_fields)
 RAW = tuple(name for name in COLUMNS if extra(name)["raw"])
+"""The measured values that predictors are coded from."""
+BESIDE = tuple(name for name in COLUMNS if extra(name)["beside"])
+"""What is described beside the predictors."""
 NAMES = {other: name for name in COLUMNS for other in (name, *extra(name)["names"])}
 """Every name under which a column is accepted → its name in the schema."""

@@ -115,7 +115,9 @@ def _errors(part: bytes) -> dict[tuple[int, int], str]:
     for attributes, text in _ERROR.findall(part):
         place = _PLACE.search(attributes)
         if place is None:
-            raise UnusableFileError(f"a cell holds the error {text.decode()}, and the file does not say which one")
+            raise UnusableFileError(
+                f"a cell holds the error {text.decode()}, and the file does not say which one"
+            )
         found[int(place[2]) - 1, _column(place[1].decode())] = text.decode()
     return found
 
