@@ -416,20 +416,20 @@ def test_centre_sex_age_and_a_named_group_reach_the_cohort(tmp_path):
         "sex": ("female", "male", ""),
         "insurance": ("public", "private", "public"),
     }
-    assert np.array_equal(found.age[:3], [np.nan, 40, 71.5], equal_nan=True)
+    assert np.array_equal(found.beside["age"][:3], [np.nan, 40, 71.5], equal_nan=True)
     assert found.unused == ()
     part = found.where(found.time > 1)
-    assert {len(words) for words in part.groups.values()} == {len(part), len(part.age)}
+    assert {len(words) for words in part.groups.values()} == {len(part), len(part.beside["age"])}
 
 
 def test_a_cohort_without_these_columns_has_none_of_them(tmp_path):
     found = cohort(good_rows(), tmp_path)
-    assert (found.groups, len(found.age), len(found.where(found.time > 1).age)) == ({}, 0, 0)
+    assert (found.groups, "age" in found.beside) == ({}, False)
 
 
 def test_age_may_be_a_candidate_too(tmp_path):
     found = cohort(with_columns(**GROUPED), tmp_path, candidates=["age"])
-    assert np.array_equal(found.candidates["age"], found.age, equal_nan=True)
+    assert np.array_equal(found.candidates["age"], found.beside["age"], equal_nan=True)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 Everything that cannot be used is refused by row and column; nothing is left out without a step of the flow table.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 from models.training.cohort.categories import Category
 from models.training.cohort.column_map import ColumnMap
 from models.training.cohort.read import read_table
-from models.training.cohort.rows import read_patients, status, years
+from models.training.cohort.rows import numbers_of, read_patients, status, years
 from models.training.cohort.same_patients import digest
 from models.training.cohort.schema import PREDICTORS, RECURRENCE, Cutoff
 from models.training.cohort.table import MAX_ROWS, Table, as_table
@@ -38,10 +38,9 @@ class FlowStep:
 class Cohort:
     """n patients in the order of the file. `time` (n,) years since time zero, > 0; `status` (n,) 0, 1 or 2.
 
-    `predictors`, `raw` and `candidates` are by name, each (n,), nan: missing; predictors are 0 or 1. `subtype` is
-    anti-SRP, anti-HMGCR, seronegative, or empty where it is not known. `age` (n,) is in years, empty where there is no
-    such column; `groups` are centre, sex and the further columns that were asked for, as words by name, each (n), empty:
-    not known. `unused` names columns that were not read.
+    `predictors`, `raw`, `beside` and `candidates` are by name, each (n,), nan: missing; predictors are 0 or 1. `subtype` is
+    anti-SRP, anti-HMGCR, seronegative, or empty where it is not known. `groups` are centre, sex and the further columns
+    that were asked for, as words by name, each (n), empty: not known. `unused` names columns that were not read.
     `categories` are the words behind those candidates that are indicators; `units` are of candidates, by name.
     `sha256` is of the file, `patients_sha256` of all that were followed, however they are written.
     """
@@ -58,10 +57,10 @@ class Cohort:
     flow: tuple[FlowStep, ...]
     sha256: str
     unused: tuple[str, ...] = ()
+    beside: Mapping[str, Floats] = field(default_factory=dict)
     categories: Mapping[str, Category] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     patients_sha256: str = ""
-    age: Floats = field(default_factory=lambda: np.empty(0))
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -75,7 +74,7 @@ class Cohort:
 
     def column(self, name: str) -> Floats:
         """One predictor, candidate or raw value (n,). Raises TrainingError for any other name."""
-        for among in (self.predictors, self.candidates, self.raw):
+        for among in (self.predictors, self.candidates, self.raw, self.beside):
             if name in among:
                 return among[name]
         raise TrainingError(f"{self.name}: there is no column {name} in this cohort")
@@ -110,12 +109,12 @@ class Cohort:
             status=self.status[kept],
             predictors=of(self.predictors),
             raw=of(self.raw),
+            beside=of(self.beside),
             subtype=tuple(compress(self.subtype, kept)),
             candidates=of(self.candidates),
             categories={
                 name: replace(words, values=words.values[kept]) for name, words in self.categories.items()
             },
-            age=self.age[kept] if len(self.age) else self.age,
             groups={name: tuple(compress(words, kept)) for name, words in self.groups.items()},
         )
 
@@ -192,15 +191,15 @@ def _cohort(
         ids=tuple(patient.id for patient in patients),
         time=np.array([years(patient) for patient in patients]),
         status=np.array([status(patient) for patient in patients], dtype=np.int64),
-        predictors={name: _floats(getattr(patient, name) for patient in patients) for name in PREDICTORS},
-        raw={name: _floats(getattr(patient, name) for patient in patients) for name in checked.raw},
+        predictors={name: numbers_of(patients, name) for name in PREDICTORS},
+        raw={name: numbers_of(patients, name) for name in checked.raw},
+        beside={name: numbers_of(patients, name) for name in checked.beside},
         subtype=tuple(patient.subtype or "" for patient in patients),
         candidates=columns,
         time_zero=time_zero.strip(),
         flow=steps,
         sha256=table.sha256,
         unused=checked.unused,
-        age=_floats(patient.age for patient in patients) if "age" in checked.named else np.empty(0),
         groups=checked.groups,
         categories=categories,
         units={name: rule.unit for name, rule in column_map.candidates.items() if rule.unit},
@@ -217,10 +216,6 @@ def _nobody(table: Table, flow: Sequence[FlowStep]) -> str:
         return f"{table.name}: there are no patients in it"
     most = max(taken, key=lambda step: step.taken_out)
     return f"{table.name}: nobody is left; {most.taken_out} of {flow[0].left} were taken out: {most.reason}"
-
-
-def _floats(values: Iterable[float | None]) -> Floats:
-    return np.array([np.nan if value is None else float(value) for value in values])
 
 
 def _followed(cohort: Cohort) -> Cohort:

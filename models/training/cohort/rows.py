@@ -1,6 +1,6 @@
 """The rows of a cohort, checked: the columns known by name, every cell read, the cells of a row held against each other."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
@@ -13,6 +13,7 @@ from models.training.cohort.categories import Category, category
 from models.training.cohort.column_map import ColumnMap
 from models.training.cohort.problems import sentence
 from models.training.cohort.schema import (
+    BESIDE,
     CENSORED,
     COLUMNS,
     DAYS_PER_YEAR,
@@ -51,8 +52,8 @@ class CheckedPatients:
     patients: tuple[CohortRow, ...]
     candidates: Mapping[str, Floats | Category]
     groups: Mapping[str, tuple[str, ...]]
-    named: frozenset[str]  # the columns of the schema that are there
-    raw: tuple[str, ...]  # of these the raw ones
+    raw: tuple[str, ...]  # the raw columns that are there
+    beside: tuple[str, ...]  # of those that are described beside the predictors
     unused: tuple[str, ...]  # the columns that nobody read
     deaths_by_date: int  # of how many a date of death alone said how follow-up ended
 
@@ -84,7 +85,7 @@ def read_patients(
         deaths += died_by_date(patient)
         patients.append(_coded(patient, cutoffs))
     problems.extend(_duplicates(table, own_names))
-    columns = {
+    columns: dict[str, Floats | Category] = {
         name: read_further(table, further[name], cells, column_map.rule(name).reference, problems)
         for name, cells in translated.candidates.items()
     }
@@ -92,7 +93,7 @@ def read_patients(
         table.as_written(own_names[name]): read_further(
             table, own_names[name], translated.columns[name], "", problems
         )
-        for name in (*GROUPS, "age")
+        for name in GROUPS
         if name in candidates and name in own_names
     }
     named = {
@@ -102,10 +103,18 @@ def read_patients(
     named |= {name: _group(table, own, problems) for name, own in others.items()}
     if problems:
         raise TrainingError(sentence(table, own_names, problems))
-    raw = tuple(name for name in RAW if name in own_names)
+    raw, beside = (tuple(name for name in names if name in own_names) for names in (RAW, BESIDE))
+    asked = {NAMES.get(column_key(name), name) for name in candidates}
+    columns |= {name: numbers_of(patients, name) for name in beside if name in asked}
     used = {*own_names.values(), *further.values(), *others.values()}
     unused = tuple(w for w, c in zip(table.written, table.columns, strict=True) if c not in used)
-    return CheckedPatients(tuple(patients), columns, named, frozenset(own_names), raw, unused, deaths)
+    return CheckedPatients(tuple(patients), columns, named, raw, beside, unused, deaths)
+
+
+def numbers_of(patients: Iterable[CohortRow], name: str) -> Floats:
+    """One column of the schema as numbers (n,), nan: missing."""
+    values = (getattr(patient, name) for patient in patients)
+    return np.array([np.nan if value is None else float(value) for value in values])
 
 
 def years(row: CohortRow) -> float:
@@ -186,9 +195,9 @@ def _find_candidates(
     What is a predictor or a raw value is read already.
     """
     found = {name: column_key(rule.column or name) for name, rule in column_map.candidates.items()}
-    for name in asked:
+    for name in (NAMES.get(column_key(name), name) for name in asked):
         if name in own_names or name in found:
-            if name in own_names and name not in {*PREDICTORS, *RAW, *GROUPS, "age"}:
+            if name in own_names and name not in {*PREDICTORS, *RAW, *BESIDE, *GROUPS}:
                 raise TrainingError(f"{table.name}: {name} cannot be a candidate")
         elif column_key(name) not in found.values():
             known = column_key(name) in table.columns

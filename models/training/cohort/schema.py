@@ -175,7 +175,14 @@ def _identifier(value: Any) -> str:
 
 
 def _column(
-    kind: str, meaning: str, unit: str, values: str, needed: str, *names: str, raw: bool = False
+    kind: str,
+    meaning: str,
+    unit: str,
+    values: str,
+    needed: str,
+    *names: str,
+    raw: bool = False,
+    beside: bool = False,
 ) -> Any:
     """Declare a column: its type, what it means, its unit, what may stand in it, whether it must be there, its other names."""
     more: dict[str, Any] = {
@@ -184,6 +191,7 @@ def _column(
         "needed": needed,
         "names": list(names),
         "raw": raw,
+        "beside": beside,
         "type": kind,
     }
     return Field(None, description=meaning, json_schema_extra=more)
@@ -280,6 +288,32 @@ class CohortRow(BaseModel):
         "drr",
         raw=True,
     )
+    myalgia: Presence = _column(
+        "yes or no", "Myalgia at time zero", "", _PRESENCE, "optional", "muscle_pain", beside=True
+    )
+    dysphagia: Presence = _column(
+        "yes or no", "Dysphagia at time zero", "", _PRESENCE, "optional", beside=True
+    )
+    ild: Presence = _column(
+        "yes or no", "Interstitial lung disease at time zero", "", _PRESENCE, "optional", beside=True
+    )
+    ldh: Number = _column(
+        "number", "LDH at time zero", "U/L", "a number; may be missing", "optional", beside=True
+    )
+    hbdh: Number = _column(
+        "number", "HBDH at time zero", "U/L", "a number; may be missing", "optional", beside=True
+    )
+    nlr: Number = _column(
+        "number",
+        "Neutrophil to lymphocyte ratio, both of one sample, at time zero",
+        "1",
+        "a number; may be missing",
+        "optional",
+        beside=True,
+    )
+    lymphocytes: Number = _column(
+        "number", "Lymphocytes at time zero", "10*9/L", "a number; may be missing", "optional", beside=True
+    )
     subtype: Subtype = _column(
         "word", "Antibody subtype", "", f"{', '.join(SUBTYPES)}; empty: not known, or both", "optional"
     )
@@ -295,11 +329,13 @@ class CohortRow(BaseModel):
     sex: Sex = _column(
         "word", "Sex", "", "female or f, male or m, other; empty: not known", "optional", "gender"
     )
-    age: Number = _column("number", "Age at time zero", "years", "a number; may be missing", "optional")
+    age: Number = _column(
+        "number", "Age at time zero", "years", "a number; may be missing", "optional", beside=True
+    )
 
 
 def extra(name: str) -> Mapping[str, Any]:
-    """What is declared of a column beside its meaning: unit, values, needed, names, raw."""
+    """What is declared of a column beside its meaning: unit, values, needed, names, raw, beside."""
     more = CohortRow.model_fields[name].json_schema_extra
     assert isinstance(more, dict)
     return more
@@ -318,5 +354,8 @@ COLUMNS = tuple(CohortRow.model_fields)
 GROUPS = ("centre", "sex")
 """The columns that say which group a patient belongs to, beside the subtype."""
 RAW = tuple(name for name in COLUMNS if extra(name)["raw"])
+"""The measured values that predictors are coded from."""
+BESIDE = tuple(name for name in COLUMNS if extra(name)["beside"])
+"""What is described beside the predictors."""
 NAMES = {other: name for name in COLUMNS for other in (name, *extra(name)["names"])}
 """Every name under which a column is accepted → its name in the schema."""

@@ -65,8 +65,9 @@ def fairness(
 def _groupings(cohort: Cohort, ages: Sequence[float]) -> list[tuple[str, tuple[str, ...]]]:
     """The column's name, and each patient's group; empty: not known."""
     named = [(name, words) for name, words in cohort.groups.items() if name != "centre" and any(words)]
-    if np.isfinite(cohort.age).any():
-        named.insert(int(bool(named) and named[0][0] == "sex"), ("age", age_groups(cohort.age, ages)))
+    age = cohort.beside.get("age", np.empty(0))
+    if np.isfinite(age).any():
+        named.insert(int(bool(named) and named[0][0] == "sex"), ("age", age_groups(age, ages)))
     return named
 
 
