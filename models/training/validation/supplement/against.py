@@ -3,17 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import isclose
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from models.artefact import Model
+from models.registry import load_model
 from models.risk import DECISION_HORIZON
 from models.training.cohort.cohort import Cohort
+from models.training.cohort.same_patients import are_the_same
 from models.training.errors import TrainingError
 from models.training.statistics.progress import Progress, quiet
 from models.training.validation.supplement.comparison import Compared, ModelComparison, compare
-from models.training.validation.validate import scorable, score_all
+from models.training.validation.validate import fit_record_of, scorable, score_all
 from models.training.validation.validation import AtHorizon, Measure, Validation, measure, missing
 
 
@@ -23,6 +26,11 @@ class Rival:
 
     model: Model
     record: Mapping[str, Any]
+
+
+def rival(folder: Path) -> Rival:
+    """The model of a folder. Raises ModelError."""
+    return Rival(load_model(folder), fit_record_of(folder))
 
 
 def against(
@@ -65,8 +73,7 @@ def against(
 
 
 def _fitted_to(record: Mapping[str, Any], cohort: Cohort) -> bool:
-    same = bool(cohort.sha256) and record.get("cohort_sha256") == cohort.sha256
-    return same and record.get("kind") == "fit"
+    return record.get("kind") == "fit" and are_the_same(record, cohort.sha256, cohort.patients_sha256)
 
 
 def _corrected(row: Compared, fitted: str, validation: Validation, n: int) -> Compared:

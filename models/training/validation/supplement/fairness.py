@@ -13,6 +13,7 @@ import numpy as np
 
 from models.inputs import Horizon
 from models.training.cohort.cohort import Cohort
+from models.training.errors import TrainingError
 from models.training.statistics.arrays import Floats, Members
 from models.training.statistics.limits import Z
 from models.training.validation.supplement.parts import FEWEST_SHOWN, PartPerformance, part_performance
@@ -21,6 +22,7 @@ from models.training.validation.validation import Measure, measure, missing
 AGES = (50.0, 65.0)
 """From 65 on: the older patients of ICH E7. From 50 on: the age by which Mammen et al. 2011 (Arthritis Care Res 63:
 1108) divide patients with anti-HMGCR antibodies, most of whom had taken statins above it."""
+OLDEST = 120.0
 MOST_GROUPS = 12  # of one column; more are no groups
 
 
@@ -69,6 +71,20 @@ def _groupings(cohort: Cohort, ages: Sequence[float]) -> list[tuple[str, tuple[s
     if np.isfinite(age).any():
         named.insert(int(bool(named) and named[0][0] == "sex"), ("age", age_groups(age, ages)))
     return named
+
+
+def age_limits(text: str) -> tuple[float, ...]:
+    """The limits of age groups as a user writes them, "50,65"; empty: ours. Raises TrainingError."""
+    if not text.strip():
+        return AGES
+    try:
+        limits = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        limits = ()
+    rising = all(low < high for low, high in pairwise((0.0, *limits, OLDEST)))
+    if not (limits and rising and len(limits) < MOST_GROUPS):
+        raise TrainingError(f"age groups: give rising limits in years, like 50,65, at most {MOST_GROUPS - 1}")
+    return limits
 
 
 def age_groups(age: Floats, cuts: Sequence[float]) -> tuple[str, ...]:
