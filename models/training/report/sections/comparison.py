@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from models.training.report import markup as m
 from models.training.validation.groups import in_words
-from models.training.validation.supplement.comparison import Compared, ModelComparison
+from models.training.validation.supplement.comparison import FigureDifference, ModelComparison
 
 _NAMES = {"C": "Harrell’s C", "AUC": "AUC", "Brier": "Brier score", "net benefit": "Net benefit"}
 _FITTED = {
@@ -52,7 +52,7 @@ def _in_words(one: ModelComparison, years: float) -> str:
     return f"{patients}: this model is {', but '.join(verdict)}, beyond chance."
 
 
-def _sign(row: Compared) -> int:
+def _sign(row: FigureDifference) -> int:
     """1: this model is better, -1: worse, 0: it cannot be told. A low Brier score is a good one."""
     low, high = row.difference.low, row.difference.high
     if low is None or high is None or low <= 0 <= high:
@@ -60,7 +60,7 @@ def _sign(row: Compared) -> int:
     return (1 if low > 0 else -1) * (-1 if row.figure == "Brier" else 1)
 
 
-def _name(row: Compared) -> str:
+def _name(row: FigureDifference) -> str:
     text = _NAMES[row.figure]
     if row.at is not None:
         text += f" at {in_words(row.at)}"

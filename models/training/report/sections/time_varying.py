@@ -4,7 +4,7 @@ from models.training.report import markup as m
 from models.training.report.figures.effects import effect_figure
 from models.training.report.figures.gallery import Gallery
 from models.training.report.words import written
-from models.training.validation.supplement.time_varying import Period, TimeVarying
+from models.training.validation.supplement.time_varying import PeriodRatios, TimeVarying
 
 
 def time_varying(found: TimeVarying, last: float, gallery: Gallery) -> str:
@@ -43,7 +43,7 @@ def _in_words(found: TimeVarying) -> str:
 
 
 def _by_period(found: TimeVarying) -> str:
-    heads = ["Period", "Followed", "Recurrences", *(m.words(effect.label) for effect in found.effects)]
+    heads = ["PeriodRatios", "Followed", "Recurrences", *(m.words(effect.label) for effect in found.effects)]
     rows = [
         [
             _name(period),
@@ -56,6 +56,6 @@ def _by_period(found: TimeVarying) -> str:
     return m.table("Hazard ratios by period (95 % limits)", heads, rows)
 
 
-def _name(period: Period) -> str:
+def _name(period: PeriodRatios) -> str:
     begin = written(period.begin, 0)
     return f"from {begin} years" if period.end is None else f"{begin} to {written(period.end, 0)} years"

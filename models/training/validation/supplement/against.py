@@ -15,7 +15,7 @@ from models.training.cohort.cohort import Cohort
 from models.training.cohort.same_patients import are_the_same
 from models.training.errors import TrainingError
 from models.training.statistics.progress import Progress, quiet
-from models.training.validation.supplement.comparison import Compared, ModelComparison, compare
+from models.training.validation.supplement.comparison import FigureDifference, ModelComparison, compare
 from models.training.validation.validate import fit_record_of, scorable, score_all
 from models.training.validation.validation import AtHorizon, Measure, Validation, measure, missing
 
@@ -76,7 +76,7 @@ def _fitted_to(record: Mapping[str, Any], cohort: Cohort) -> bool:
     return record.get("kind") == "fit" and are_the_same(record, cohort.sha256, cohort.patients_sha256)
 
 
-def _corrected(row: Compared, fitted: str, validation: Validation, n: int) -> Compared:
+def _corrected(row: FigureDifference, fitted: str, validation: Validation, n: int) -> FigureDifference:
     """The row with its difference less the optimism of the model, where that is what is known."""
     if fitted in {"other", "both"}:
         return replace(row, corrected=missing("the other model's optimism in these patients is not known"))
@@ -88,7 +88,7 @@ def _corrected(row: Compared, fitted: str, validation: Validation, n: int) -> Co
     return replace(row, corrected=measure(row.difference.value - off))
 
 
-def _optimism(row: Compared, validation: Validation) -> float | None:
+def _optimism(row: FigureDifference, validation: Validation) -> float | None:
     """By how much the model's own figure owes its looks to chance."""
     if row.at is None:
         figures = validation.internal.concordance if validation.internal else None

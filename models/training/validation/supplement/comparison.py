@@ -26,7 +26,7 @@ _BAND = (0.025, 0.975)
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class FigureDifference:
     """One model's figure less the other's, both as they are; `corrected` is the difference less the model's optimism.
 
     `at` is the horizon in years, None: for all of follow-up; `threshold` is that of net benefit.
@@ -56,7 +56,7 @@ class ModelComparison:
     n: int = 0
     events: int = 0
     resamples: int = 0
-    rows: tuple[Compared, ...] = ()
+    rows: tuple[FigureDifference, ...] = ()
     reason: str = ""
 
 
@@ -70,7 +70,7 @@ class Figures:
     benefit: Floats
 
 
-class Scored:
+class RankedRisks:
     """What one model says about patients: risks (n, k); equal risks share a place, and places lie in order of risk."""
 
     def __init__(self, risks: Floats) -> None:
@@ -87,7 +87,7 @@ class Sample:
         self.time, self.event, self.years, self.thresholds = cohort.time, cohort.event, years, thresholds
         self.times, self.place = np.unique(cohort.time, return_inverse=True)
 
-    def figures(self, scored: Scored, count: Counts, concordance: float) -> Figures:
+    def figures(self, scored: RankedRisks, count: Counts, concordance: float) -> Figures:
         """Of one model in one resample."""
         often = count.astype(np.float64)
         before, after = self._uncensored(often)
@@ -149,13 +149,13 @@ def compare(
     seed: int,
     decisive: int,
     progress: Progress = quiet,
-) -> tuple[Compared, ...]:
+) -> tuple[FigureDifference, ...]:
     """The rows of a comparison of risks (n, k) of two models in the same patients; `decisive` is the horizon of C."""
     years = np.array([horizon.years for horizon in horizons])
     here, pairs = Sample(sample, years, thresholds), Pairs(sample.time, sample.event)
     everybody = np.ones((1, len(sample)), dtype=np.int64)
     counts = np.vstack([everybody, draw_resamples(len(sample), resamples, seed)])
-    models = [Scored(first), Scored(second)]
+    models = [RankedRisks(first), RankedRisks(second)]
     concordance = [
         pairs.concordance(np.broadcast_to(cloglog(of.risks[:, decisive]), counts.shape), counts)
         for of in models
@@ -172,7 +172,7 @@ def _flat(figures: Figures) -> Floats:
     return np.concatenate([[figures.concordance], figures.auc, figures.brier, figures.benefit.ravel()])
 
 
-def _rows(figures: Floats, years: Floats, thresholds: Floats) -> list[Compared]:
+def _rows(figures: Floats, years: Floats, thresholds: Floats) -> list[FigureDifference]:
     """One row a figure, of (1 + B, 2, f): the first are of all patients, the others of the resamples."""
     names: list[tuple[str, float | None, float | None]] = [("C", None, None)]
     names += [("AUC", float(t), None) for t in years] + [("Brier", float(t), None) for t in years]
@@ -180,7 +180,7 @@ def _rows(figures: Floats, years: Floats, thresholds: Floats) -> list[Compared]:
     none = missing("neither model was fitted to these patients")
     differences = figures[:, 0] - figures[:, 1]
     return [
-        Compared(figure, at, threshold, _given(one), _given(other), _with_band(column), none)
+        FigureDifference(figure, at, threshold, _given(one), _given(other), _with_band(column), none)
         for (figure, at, threshold), one, other, column in zip(names, *figures[0], differences.T, strict=True)
     ]
 

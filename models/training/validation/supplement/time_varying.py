@@ -42,7 +42,7 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
+class PeriodRatios:
     """Hazard ratios (p) of one period, from `begin` to `end` years, None: to the end of follow-up."""
 
     begin: float
@@ -63,7 +63,7 @@ class TimeVarying:
     n: int = 0
     events: int = 0
     effects: tuple[Effect, ...] = ()
-    periods: tuple[Period, ...] = ()
+    periods: tuple[PeriodRatios, ...] = ()
     reason: str = ""
 
 
@@ -91,18 +91,18 @@ def _effect(name: str, label: str, column: int, coef: float, p: float, residuals
     return Effect(name, label, coef, p, *map(plain_numbers, (times, curve.value, curve.low, curve.high)))
 
 
-def by_period(x: Floats, time: Floats, event: Events) -> tuple[Period, ...]:
+def by_period(x: Floats, time: Floats, event: Events) -> tuple[PeriodRatios, ...]:
     """Hazard ratios of x (n, p) in each period; the reason where one has too few recurrences."""
     return tuple(_period(x, time, event, begin, end) for begin, end in PERIODS)
 
 
-def _period(x: Floats, time: Floats, event: Events, begin: float, end: float) -> Period:
+def _period(x: Floats, time: Floats, event: Events, begin: float, end: float) -> PeriodRatios:
     there = time > begin
     until, happened = np.minimum(time, end)[there], (event & (time <= end))[there]
     n, events = int(there.sum()), int(happened.sum())
     if events < FEWEST_EVENTS:
         few = (missing(f"fewer than {FEWEST_EVENTS} recurrences"),) * x.shape[1]
-        return Period(begin, end if np.isfinite(end) else None, n, events, few)
+        return PeriodRatios(begin, end if np.isfinite(end) else None, n, events, few)
     ratios: tuple[Measure, ...]
     try:
         fit = fit_cox(x[there], until, happened)
@@ -110,4 +110,4 @@ def _period(x: Floats, time: Floats, event: Events, begin: float, end: float) ->
         ratios = tuple(ratio_of(float(b), float(se)) for b, se in zip(fit.coef, errors, strict=True))
     except (TrainingError, np.linalg.LinAlgError) as error:
         ratios = (missing(str(error)),) * x.shape[1]
-    return Period(begin, end if np.isfinite(end) else None, n, events, ratios)
+    return PeriodRatios(begin, end if np.isfinite(end) else None, n, events, ratios)
