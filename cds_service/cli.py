@@ -284,6 +284,13 @@ def train(
     select: Annotated[
         bool, typer.Option("--select", help="Also select among predictors and candidates, for information.")
     ] = False,
+    imputations: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Completed sets where predictors are unknown, 0: complete cases alone; 20 where these are below 95 %.",
+        ),
+    ] = None,
     update: Annotated[
         Path | None, typer.Option(help="A model folder: estimate only its baseline hazard anew.")
     ] = None,
@@ -305,7 +312,7 @@ def train(
     source = CohortSource(
         cohort, time_zero, columns or (), candidates or (), landmark, until, max_rows, map, group or ()
     )
-    options = Options(shrinkage, ridge, firth, baseline, bootstrap, seed, select)
+    options = Options(shrinkage, ridge, firth, baseline, bootstrap, seed, select, imputations)
     day = day_of(date) if date else datetime.now(UTC).date()
     labels = Labels(centre or default_centre(cohort), day, synthetic)
     run_train(

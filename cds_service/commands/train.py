@@ -18,7 +18,8 @@ from models.policy import load_policy
 from models.registry import default_folder, load_model
 from models.training.errors import TrainingError
 from models.training.fitting.fit_record import Labels, require_text
-from models.training.fitting.train import Options, Trained, Updated, train, update
+from models.training.fitting.train import Options, Trained, train
+from models.training.fitting.update import Updated, update
 from models.training.fitting.write_model import require_free, write_model
 from models.training.report.write import report_on
 from models.training.statistics.limits import hazard_ratio, with_limits
@@ -50,17 +51,18 @@ def run_train(
     require_free(out)
     if words := source.time_zero.strip():
         require_text("time zero", words)
-    if parent and (options.penalised or options.select or options.shrinkage):
+    how_to_fit = options.penalised or options.select or options.shrinkage or options.imputations is not None
+    if parent and how_to_fit:
         raise TrainingError("--update estimates the baseline alone: leave out what says how to fit")
     given = load_model(parent) if parent else None
     asked = Asked(age_limits(age_groups), (rival(default_folder()),))
     policy = policy or (parent or default_folder()) / "policy.toml"
-    load_policy(policy)  # refuses here, before a long fit
+    bands = load_policy(policy)  # refuses here, before a long fit
     with progress_bars() as progress:
         cohort = source.read(progress)
         if "synthetic" in cohort.unused and not labels.synthetic:
             raise TrainingError(f"{cohort.name} says that its patients are synthetic: give --synthetic")
-        result = update(cohort, given, options) if given else train(cohort, options, progress)
+        result = update(cohort, given, options) if given else train(cohort, options, progress, policy=bands)
 
         def add_report(folder: Path) -> None:
             (folder / SETTINGS).write_text(_settings("."), encoding="utf-8")

@@ -20,7 +20,8 @@ from models.training.fitting import write_model as writing
 from models.training.fitting.fit_record import Labels
 from models.training.fitting.model_card import model_card
 from models.training.fitting.served import FEWEST_IN_A_CELL, at_horizons, joint_table
-from models.training.fitting.train import Options, train, update
+from models.training.fitting.train import Options, train
+from models.training.fitting.update import update
 from models.training.fitting.write_model import require_free, write_model
 from models.training.statistics.baseline import baseline
 from tests.statistics.r_only import survival_at
@@ -48,7 +49,7 @@ def read(folder, name="model.json"):
 
 @pytest.mark.parametrize("path", [DEMO, DEATHS, GAPS], ids=lambda p: p.stem)
 def test_without_shrinkage_the_served_model_is_lifelines_own(path, tmp_path):
-    found = fitted(path, shrinkage="none", baseline="breslow")
+    found = fitted(path, shrinkage="none", baseline="breslow", imputations=0)
     model = write_model(tmp_path / "m", found, LABELS)
     table = pd.DataFrame(found.cohort.matrix(PREDICTORS), columns=list(PREDICTORS))
     table = table.assign(time=found.cohort.time, event=found.cohort.event)

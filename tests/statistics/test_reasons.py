@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from models.inputs import Horizon
+from models.policy import load_policy
 from models.registry import default_folder, load_model
 from models.training.cohort.schema import DEATH
 from models.training.errors import TrainingError
@@ -91,7 +92,7 @@ def test_resamples_without_a_curve_have_a_slope_but_no_optimism_of_it(monkeypatc
     assert np.isfinite(found.optimism.slope)
     assert np.isnan(found.optimism.curve).all()
     assert np.isnan(found.optimism.ici).all()
-    assert found.risks.shape == (3, len(time), 1)
+    assert found.risks(x, 0).shape == (3, len(time))
 
 
 def test_a_cohort_most_of_whose_resamples_give_no_model_has_no_internal_validation(monkeypatch):
@@ -147,9 +148,12 @@ def test_the_model_card_leaves_out_what_could_not_be_estimated(tmp_path):
     assert " |  |\n" in card
 
 
+POLICY = load_policy(default_folder() / "policy.toml")
+
+
 def test_resamples_without_a_finite_fit_are_among_the_warnings():
     trained = fitted()
-    warned = _warnings(replace(trained, shrinkage=replace(trained.shrinkage, without_fit=3)))
+    warned = _warnings(replace(trained, shrinkage=replace(trained.shrinkage, without_fit=3)), POLICY)
     assert "3 resamples had no finite fit and do not count" in warned
 
 

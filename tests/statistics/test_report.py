@@ -14,7 +14,8 @@ from models.artefact import Model
 from models.registry import load_model
 from models.training.cohort.describe import table_one
 from models.training.errors import TrainingError
-from models.training.fitting.train import Options, update
+from models.training.fitting.train import Options
+from models.training.fitting.update import update
 from models.training.fitting.write_model import write_model
 from models.training.plain_json import as_json
 from models.training.report.checklist import AUTHOR

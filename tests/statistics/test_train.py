@@ -16,7 +16,8 @@ from models.training.fitting.death import absolute_risk
 from models.training.fitting.sample_size import sample_size
 from models.training.fitting.selection import eliminate, select
 from models.training.fitting.shrinkage import uniform_shrinkage
-from models.training.fitting.train import Options, _sample_size, train, update
+from models.training.fitting.train import Options, _sample_size, train
+from models.training.fitting.update import update
 from models.training.statistics import by_lifelines
 from models.training.statistics.baseline import baseline
 from models.training.statistics.by_lifelines import AGREEMENT, fit_by_lifelines
@@ -65,8 +66,8 @@ def test_lifelines_without_convergence_is_one_sentence(monkeypatch):
         fit_by_lifelines(PREDICTORS, data.x, data.time, data.event)
 
 
-def test_only_complete_cases_are_fitted_and_the_flow_says_so():
-    found = fitted(GAPS)
+def test_complete_cases_alone_are_fitted_on_request_and_the_flow_says_so():
+    found = fitted(GAPS, imputations=0)
     whole = ~np.isnan(cohort(GAPS).matrix(PREDICTORS)).any(axis=1)
     assert len(found.cohort) == whole.sum() < 200
     assert found.cohort.flow[-1].left == len(found.cohort)
@@ -122,12 +123,19 @@ def test_the_baseline_is_estimated_under_the_shrunken_predictor():
     assert (found.base.cumulative(t) > fitted(shrinkage="none").base.cumulative(t)).all()
 
 
-def test_shrinkage_can_be_off_and_then_there_is_a_warning():
+def test_shrinkage_can_be_off():
     found = fitted(shrinkage="none")
     assert found.shrinkage is None
     assert (found.base.coef == found.fit.coef).all()
     assert found.figures is not None
-    assert any("not shrunk" in warning for warning in found.warnings)
+
+
+def test_without_shrinkage_overfitting_is_warned_of_where_it_was_measured_and_nowhere_else():
+    assert fitted(shrinkage="none").mean_slope > 0.9
+    assert not any("too extreme" in warning for warning in fitted(shrinkage="none").warnings)
+    weak = train(made(120, events=60, seed=WEAK_SEED), replace(FEW, shrinkage="none"))
+    said = f"in resamples is {weak.mean_slope:.2f}: overfitting, and the hazard ratios are not shrunk"
+    assert any(said in warning for warning in weak.warnings)
 
 
 def test_a_mean_slope_above_one_does_not_steepen(monkeypatch):

@@ -19,10 +19,15 @@ from models.training.errors import TrainingError
 from models.training.plain_json import as_json
 from models.training.statistics.benefit import net_benefit
 from models.training.statistics.calibration import calibration_at
+from models.training.statistics.discrimination import harrell_c
 from models.training.statistics.smooth import cloglog, smoother
 from models.training.statistics.survival import aalen_johansen, kaplan_meier
+from models.training.validation.analysis_set import analysis_set, score_all
+from models.training.validation.at_horizon import PredictedRisks, at_horizon, with_correction
 from models.training.validation.groups import aalen_johansen_risk, kaplan_meier_risk
-from models.training.validation.validate import THRESHOLDS, score_all, validate
+from models.training.validation.performance import Performance
+from models.training.validation.pooled import pooled
+from models.training.validation.validate import THRESHOLDS, validate
 from models.training.validation.validation import Measure, Validation
 
 from .trained import DATA, DEATHS, GAPS, LABELS, cohort, fitted, made
@@ -340,7 +345,7 @@ def test_progress_is_told_to_its_end():
         seen[what] = (done, of)
 
     validate(unshrunk(), cohort(), record=record(), resamples=20, progress=note)
-    assert {"every step in resamples", "horizons"} <= set(seen)
+    assert {"every step in resamples", "discrimination and calibration"} <= set(seen)
     assert all(done == of for done, of in seen.values())
 
 
@@ -348,3 +353,78 @@ def test_a_number_that_is_not_finite_never_becomes_json():
     with pytest.raises(ValueError, match="no place in JSON"):
         as_json(Measure(float("nan")))
     assert as_json({"day": LABELS.centre, "n": np.int64(3)}) == {"day": "West Hospital", "n": 3}
+
+
+@cache
+def imputed() -> Validation:
+    """The cohort with gaps under a model that was fitted to it, its gaps imputed four times."""
+    known = record(GAPS) | {"seed": 1, "missingness": {"imputations": 4}}
+    return validate(unshrunk(), cohort(GAPS), record=known, resamples=20)
+
+
+def test_where_the_fit_imputes_everybody_is_analysed_and_a_step_of_the_flow_says_so():
+    found = imputed()
+    assert (found.n, found.events, found.imputations) == (200, 99, 4)
+    assert found.flow[-1].left == 200
+    assert "imputed" in found.flow[-1].step
+    assert found.internal.failed == 0
+    assert found.horizons[1].ipa_corrected.given
+
+
+def test_figures_of_completed_sets_are_pooled_by_rubins_rules():
+    people = cohort(GAPS)
+    among = analysis_set(unshrunk(), people, record(GAPS) | {"seed": 1, "missingness": {"imputations": 4}})
+    scores = [score_all(unshrunk(), x).risks[:, 1] for x in among.sets]
+    each = [harrell_c(people.time, people.event, cloglog(risk)) for risk in scores]
+    values = [one.value for one in each]
+    spread = np.mean([one.se**2 for one in each]) + 1.25 * np.var(values, ddof=1)
+    assert imputed().harrell.value == pytest.approx(np.mean(values))
+    assert imputed().harrell.se == pytest.approx(np.sqrt(spread))
+
+
+def test_what_one_completed_set_does_not_show_is_not_given():
+    assert pooled([Measure(1.0), Measure(None, reason="nobody")]).reason == "nobody"
+    assert pooled([(1, 2.0, "a", None), (2, 3.0, "b", 1.0)]) == (2, 2.5, "a", None)
+    assert pooled([(1.0,), (1.0, 2.0)]) == (1.0,)
+
+
+def test_complete_cases_are_analysed_where_they_were_fitted():
+    found = validate(unshrunk(), cohort(GAPS), record=record(GAPS) | {"seed": 1}, resamples=20)
+    whole = cohort(GAPS).complete(unshrunk().names)
+    assert (found.n, found.events) == (len(whole), int(whole.event.sum()))
+    assert found.flow == whole.flow
+    assert sum(row.n for row in found.internal.stability.rows) == found.n
+
+
+def test_where_the_model_acts_for_all_its_corrected_benefit_is_that_of_acting_for_all():
+    equal = 0
+    for at in (*own().horizons, *imputed().horizons):
+        for apparent, corrected, everybody in zip(
+            at.decision.model, at.decision.corrected, at.decision.treat_all, strict=True
+        ):
+            if apparent == pytest.approx(everybody, abs=1e-12):
+                equal += 1
+                assert corrected == pytest.approx(everybody, abs=1e-12)
+    assert equal
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=30, deadline=None)
+def test_no_optimism_moves_the_benefit_of_acting_for_all_or_for_nobody(seed):
+    chance = np.random.default_rng(seed)
+    n = int(chance.integers(30, 80))
+    risk = np.round(chance.uniform(0.1, 0.5, n), 2)
+    time, event = chance.exponential(3, n), chance.random(n) < 0.6
+    at = at_horizon(
+        PredictedRisks(time, event.astype(np.int64), risk, Horizon("2y")),
+        THRESHOLDS,
+        np.ones((1, n), dtype=int),
+    )
+    one, grid = np.zeros(1), np.zeros((1, 41))
+    optimism = Performance(one[0], one[0], one, one, one, grid, chance.normal(size=(1, len(THRESHOLDS))))
+    found = with_correction(at, optimism, 0, risk).decision
+    for k, threshold in enumerate(found.thresholds):
+        if threshold <= risk.min():
+            assert found.corrected[k] == found.model[k] == pytest.approx(found.treat_all[k], abs=1e-12)
+        if threshold > risk.max():
+            assert found.corrected[k] == 0

@@ -13,7 +13,8 @@ from models.registry import SCHEMA, checksum, default_folder
 from models.training.cohort.cohort import Cohort
 from models.training.fitting.fit_record import Labels, fit_record, require_text
 from models.training.fitting.served import HORIZONS, YEARS, at_horizons, joint_table
-from models.training.fitting.train import Trained, Updated
+from models.training.fitting.train import Trained
+from models.training.fitting.update import Updated
 
 
 def document_of(result: Trained | Updated, labels: Labels) -> dict[str, Any]:
@@ -40,12 +41,10 @@ def document_of(result: Trained | Updated, labels: Labels) -> dict[str, Any]:
 
 def _numbers(result: Trained | Updated) -> dict[str, Any]:
     """What is served. An updated model keeps its joint table: only the baseline is local."""
-    served = at_horizons(result.base, YEARS)
-    joint = (
-        result.parent.joint
-        if isinstance(result, Updated)
-        else joint_table(result.cohort.matrix(result.names))
-    )
+    if isinstance(result, Updated):
+        served, joint = at_horizons(result.base, YEARS), result.parent.joint
+    else:
+        served, joint = result.at(YEARS), joint_table(result.sets)
     return {
         "log_hazard_ratios": result.base.coef.tolist(),
         "baseline_cumulative_hazard": dict(zip(HORIZONS, served.hazard.tolist(), strict=True)),
@@ -87,8 +86,10 @@ def _description(result: Trained | Updated, labels: Labels, template: Mapping[st
         "Death before a recurrence was treated as the end of observation: the risk is that if nobody died."
     )
     base = dict(result.parent.description) if isinstance(result, Updated) else dict(template)
+    imputed = isinstance(result, Trained) and len(result.sets) > 1
+    known = "unknown predictors imputed" if imputed else "of whom all predictors were known"
     local = {
-        "population": f"{_counted(cohort)}, of whom all predictors were known, of {labels.centre}.",
+        "population": f"{_counted(cohort)}, {known}, of {labels.centre}.",
         "time_zero": f"The moment of the question (as_of). The cohort was followed from {cohort.time_zero}.",
         "outcome": f"First recurrence as the cohort of {labels.centre} defines it. {death}",
     }
@@ -126,15 +127,20 @@ def _provenance(
     coded = "What came coded was coded by the centre, by definitions that this file does not know. "
     bedside = f"At the bedside: {template['predictors']['source']}"
     shrunk = f", times {result.shrinkage.factor:.4f} (bootstrap shrinkage)" if result.shrinkage else ""
+    sets = len(result.sets)
+    pooled = f" Pooled over {sets} imputed sets by Rubin's rules." if sets > 1 else ""
+    counts = f"Mean counts of patterns in {sets} imputed sets" if sets > 1 else "Counts of patterns"
+    if sets > 1:
+        baseline["source"] += f" Mean logarithms of {sets} imputed sets."
     return {
         "log_hazard_ratios": _derived(f"{result.method}{shrunk}; {of}."),
         "baseline_cumulative_hazard": baseline,
         "covariance": _derived(
             "Delta method: log hazard ratios (the shrinkage factor held fixed) in the order of the predictors, then "
-            f"log cumulative baseline hazard at 1, 2 and 3 years; {of}."
+            f"log cumulative baseline hazard at 1, 2 and 3 years; {of}.{pooled}"
         ),
         "joint": _derived(
-            "Counts of patterns, smoothed; cells with fewer than 5 patients pooled and shared out as if the predictors "
+            f"{counts}, smoothed; cells with fewer than 5 patients pooled and shared out as if the predictors "
             f"were independent; {of}."
         ),
         "interval": dict(template["interval"]) | {"source": "5 % and 95 % points, as for the shipped model."},

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from models.training.errors import TrainingError
-from models.training.fitting.train import Trained, Updated
+from models.training.fitting.train import Trained
+from models.training.fitting.update import Updated
 from models.training.plain_json import as_json
 
 _LIBRARIES = ("lifelines", "numpy", "pandas", "scipy")
@@ -106,4 +107,6 @@ def _of_fit(result: Trained) -> dict[str, Any]:
         "proportionality": result.proportionality,
         "sample_size": result.size,
         "selection": result.selection,
+        "missingness": result.missingness,
+        "forms": result.forms,
     }

@@ -80,8 +80,31 @@ def _cohort(fit: Mapping[str, Any]) -> str:
         f"before a recurrence, {fit['person_years']:.0f} person-years. Time zero: {fit['time_zero']}. File: "
         f"{_code(fit['cohort'])}, SHA-256 `{fit['cohort_sha256']}`."
     )
-    lacking = f"Not known before the last step: {unknown}. The fit uses complete cases only."
+    lacking = f"Not known before the last step: {unknown}. {_missingness(fit)}"
     return "\n\n".join([size, _table(("step", "left", "taken out", "reason"), steps), lacking])
+
+
+def _missingness(fit: Mapping[str, Any]) -> str:
+    """How unknown predictors were met, and what complete cases alone would give."""
+    missing = fit.get("missingness")
+    if not missing or not missing["imputations"]:
+        return "The fit uses complete cases only."
+    auxiliaries = ", ".join(map(_code, missing["auxiliaries"])) or "none"
+    sentence = (
+        f"Unknown predictors were imputed {missing['imputations']} times by chained equations, from the other predictors, "
+        "the event and the cumulative hazard at the end of follow-up, and further columns: "
+        f"{auxiliaries}. The results were pooled by Rubin's rules."
+    )
+    alone = missing["alone"]
+    if not alone:
+        return f"{sentence} Complete cases alone are too few for a fit."
+    return (
+        f"{sentence} Sensitivity analysis: {missing['complete']} complete cases with "
+        f"{missing['complete_recurrences']} recurrences, {missing['others']} others with "
+        f"{missing['others_recurrences']}; the 2-year risk with no predictor present is "
+        f"{100 * missing['served']['baseline_risk']:.1f} %, from complete cases alone "
+        f"{100 * alone['baseline_risk']:.1f} %."
+    )
 
 
 def _fitted(fit: Mapping[str, Any], model: Model) -> list[str]:

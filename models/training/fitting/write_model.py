@@ -20,7 +20,8 @@ from models.training.errors import TrainingError
 from models.training.fitting.artefact_document import document_of
 from models.training.fitting.fit_record import Labels
 from models.training.fitting.model_card import model_card
-from models.training.fitting.train import Trained, Updated
+from models.training.fitting.train import Trained
+from models.training.fitting.update import Updated
 from models.training.statistics.arrays import patterns
 
 _READABLE = 0o755  # the service may run as another user

@@ -15,8 +15,9 @@ from models.training.report.compose import compose
 from models.training.report.page import page
 from models.training.report.report import as_document
 from models.training.statistics.progress import Progress, quiet
+from models.training.validation.analysis_set import analysis_set
 from models.training.validation.supplement.supplement import Asked, Supplement, supplement
-from models.training.validation.validate import RESAMPLES, analysed, fit_record_of, validate
+from models.training.validation.validate import RESAMPLES, fit_record_of, validate
 from models.training.validation.validation import Validation
 
 __all__ = ["HTML_NAME", "JSON_NAME", "render", "report_on", "write_report"]
@@ -90,7 +91,7 @@ def report_on(
     """
     model, record = load_model(model_folder), fit_record_of(model_folder)
     validation = validate(model, cohort, record=record, seed=seed, resamples=resamples, progress=progress)
-    described = table_one(analysed(model, cohort, record))
+    described = table_one(analysis_set(model, cohort, record).cohort)
     more = supplement(
         model, cohort, validation, record, asked or Asked(), resamples=resamples, progress=progress
     )

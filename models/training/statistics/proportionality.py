@@ -49,6 +49,7 @@ class Smoothed:
     high: Floats
 
 
+NOT_PROPORTIONAL = 0.05  # p of the global test below which hazards are called not proportional
 SPLINE_COLUMNS = 4  # of the smooth, as plot.cox.zph
 _POINTS = 40  # evenly spread points that count with the residuals where knots are placed, as plot.cox.zph
 _BAND = 2.0  # standard errors, as plot.cox.zph

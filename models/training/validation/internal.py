@@ -13,7 +13,6 @@ from math import isfinite
 import numpy as np
 
 from models.inputs import Horizon
-from models.risk import DECISION_HORIZON
 from models.training.errors import TrainingError
 from models.training.fitting.shrinkage import MOST_WITHOUT_FIT
 from models.training.fitting.steps import Steps, take
@@ -57,16 +56,21 @@ Draw = Callable[[int, int], Counts]
 class Nested:
     """What the models of the resamples show: means in their resample and in the whole cohort, and the optimism.
 
-    `slopes` (B,) are the differences of the two slopes. `risks` are those in the whole cohort (B, n, k); `failed`
-    resamples gave no model.
+    `slopes` (B,) are the differences of the two slopes. `coef` (B, p) and `hazard` (B, k) are the models; `failed`
+    resamples gave none.
     """
 
     inside: Performance
     outside: Performance
     optimism: Performance
     slopes: Floats
-    risks: Floats
+    coef: Floats
+    hazard: Floats
     failed: int
+
+    def risks(self, x: Floats, k: int) -> Floats:
+        """The risks of patients (n, p) by each model at the k-th horizon: (B, n)."""
+        return np.asarray(-np.expm1(-self.hazard[:, [k]] * np.exp(self.coef @ x.T)))
 
 
 def drawn(seed: int) -> Draw:
@@ -87,7 +91,7 @@ def nested(
     `whole` is the cohort, in as many completed versions as there are; the resamples take turns with them. Raises
     TrainingError where more than a fifth of the resamples give no model.
     """
-    inside, outside, risks = [], [], []
+    inside, outside, models = [], [], []
     for b, again in enumerate(resamples):
         data = whole[b % len(whole)]
         progress("every step in resamples", b + 1, len(resamples))
@@ -98,7 +102,7 @@ def nested(
         hazard = base.cumulative(scales.years)
         inside.append(performance(again, base.coef, hazard, scales))
         outside.append(performance(data, base.coef, hazard, scales))
-        risks.append(-np.expm1(-hazard * np.exp(data.x @ base.coef)[:, None]))
+        models.append((base.coef, hazard))
     failed = len(resamples) - len(inside)
     if failed > MOST_WITHOUT_FIT * len(resamples):
         raise TrainingError(
@@ -106,7 +110,8 @@ def nested(
         )
     gains = [difference(*both) for both in zip(inside, outside, strict=True)]
     slopes = np.array([gain.slope for gain in gains])
-    return Nested(mean_of(inside), mean_of(outside), mean_of(gains), slopes, np.array(risks), failed)
+    coef, hazards = (np.array(numbers) for numbers in zip(*models, strict=True))
+    return Nested(mean_of(inside), mean_of(outside), mean_of(gains), slopes, coef, hazards, failed)
 
 
 def unstable(slopes: Floats) -> str:
@@ -123,19 +128,19 @@ def unstable(slopes: Floats) -> str:
     return ""
 
 
-def internal(found: Nested, validation: Validation, risk: Floats, decision: int) -> Internal:
-    """What is reported beside the apparent figures of a `validation`: for its risks (n,) at the decision's horizon."""
+def internal(found: Nested, validation: Validation, scatter: Stability) -> Internal:
+    """What is reported beside the apparent figures of a `validation`."""
     concordance = _figures(validation.harrell, found, "concordance")
     slope = _figures(validation.slope, found, "slope")
     return Internal(
-        resamples=len(found.risks) + found.failed,
+        resamples=len(found.coef) + found.failed,
         inner_resamples=INNER_RESAMPLES,
         failed=found.failed,
         concordance=concordance,
         shifted=_shifted(validation.harrell, concordance),
         slope_figures=slope,
         slope=missing(why) if (why := unstable(found.slopes)) else _shifted(validation.slope, slope),
-        stability=stability(risk, found.risks[:, :, decision], DECISION_HORIZON),
+        stability=scatter,
     )
 
 

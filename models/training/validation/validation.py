@@ -292,7 +292,8 @@ class Validation:
     """How one model does in one cohort.
 
     `same_cohort` is "" for another cohort than the model's, "fit" for the one that it was fitted to, "baseline update"
-    for the one that its baseline hazard comes from. `internal` is given for "fit" alone.
+    for the one that its baseline hazard comes from. `internal` is given for "fit" alone. `imputations` is the number of
+    completed sets over which figures are pooled, 0 where nothing was imputed.
     """
 
     model_id: str
@@ -322,5 +323,6 @@ class Validation:
     hazard_ratios: tuple[HazardRatio, ...]
     missing: tuple[Missing, ...]
     patterns: tuple[PatternCount, ...]
+    imputations: int
     internal: Internal | None
     not_internal: str  # why there is no internal validation

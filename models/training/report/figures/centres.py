@@ -16,7 +16,7 @@ from models.training.report.figures.canvas import (
 )
 from models.training.report.words import written
 from models.training.validation.supplement.centres import Centre, Centres
-from models.training.validation.supplement.pooling import Pooled
+from models.training.validation.supplement.pooling import AcrossCentres
 from models.training.validation.validation import Measure
 
 _ROW = 24.0
@@ -78,18 +78,20 @@ def _said(given: Measure) -> str:
     return "not estimable" if given.value is None else written(given.value)
 
 
-def _ends(values: Sequence[Measure], all_of_them: Pooled) -> list[float]:
+def _ends(values: Sequence[Measure], all_of_them: AcrossCentres) -> list[float]:
     shown = [*values, all_of_them.mean, all_of_them.predicted]
     return [1.0, *(end for one in shown for end in (one.value, one.low, one.high) if end is not None)]
 
 
-def _range(values: Sequence[Measure], all_of_them: Pooled) -> tuple[float, float]:
+def _range(values: Sequence[Measure], all_of_them: AcrossCentres) -> tuple[float, float]:
     ends = _ends(values, all_of_them)
     low = max((tick for tick in _RATIOS if tick <= min(0.9, *ends)), default=_RATIOS[0])
     return low, min((tick for tick in _RATIOS if tick >= max(1.1, *ends)), default=_RATIOS[-1])
 
 
-def _panel(axes: Axes, title: str, values: Sequence[Measure], all_of_them: Pooled, reference: float) -> None:
+def _panel(
+    axes: Axes, title: str, values: Sequence[Measure], all_of_them: AcrossCentres, reference: float
+) -> None:
     canvas = axes.on
     canvas.word(axes.left, axes.top - 14, f"{title} (95 %)", bold=True)
     canvas.line([(axes.x(reference), axes.top), (axes.x(reference), axes.bottom)], GREY, dash="2 3")

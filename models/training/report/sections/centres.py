@@ -5,7 +5,7 @@ from models.training.report.figures.centres import centres_figure
 from models.training.report.figures.gallery import Gallery
 from models.training.validation.groups import in_words
 from models.training.validation.supplement.centres import Centres
-from models.training.validation.supplement.pooling import Pooled
+from models.training.validation.supplement.pooling import AcrossCentres
 
 FEW = 5  # centres: the spread between fewer is hardly known
 
@@ -52,7 +52,7 @@ def _not_shown(found: Centres) -> str:
     return text
 
 
-def _in_words(name: str, pooled: Pooled) -> list[str]:
+def _in_words(name: str, pooled: AcrossCentres) -> list[str]:
     """What the spread between centres means."""
     if pooled.mean.value is None or pooled.i_squared is None:
         return [f"{name}: {m.words(pooled.mean.reason)}."]

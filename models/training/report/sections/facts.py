@@ -3,7 +3,7 @@
 from models.training.report.words import written
 from models.training.validation.supplement.centres import Centres
 from models.training.validation.supplement.fairness import GroupsOf
-from models.training.validation.supplement.pooling import Pooled
+from models.training.validation.supplement.pooling import AcrossCentres
 from models.training.validation.supplement.supplement import Supplement
 from models.training.validation.validation import Measure
 
@@ -37,7 +37,7 @@ def _found(centres: Centres) -> str:
     return f"C {_pooled(centres.concordance)}; observed over expected {_pooled(centres.observed_over_expected)}; slope {_pooled(centres.slope)}."
 
 
-def _pooled(of: Pooled) -> str:
+def _pooled(of: AcrossCentres) -> str:
     if of.mean.value is None or of.i_squared is None:
         return f"not pooled ({of.mean.reason})"
     text = f"{_said(of.mean)}, I² {written(of.i_squared, 0, percent=True)} %"

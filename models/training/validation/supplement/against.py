@@ -14,9 +14,11 @@ from models.risk import DECISION_HORIZON
 from models.training.cohort.cohort import Cohort
 from models.training.cohort.same_patients import are_the_same
 from models.training.errors import TrainingError
+from models.training.statistics.arrays import Floats
 from models.training.statistics.progress import Progress, quiet
+from models.training.validation.analysis_set import AnalysisSet, scorable, score_all
 from models.training.validation.supplement.comparison import FigureDifference, ModelComparison, compare
-from models.training.validation.validate import fit_record_of, scorable, score_all
+from models.training.validation.validate import fit_record_of
 from models.training.validation.validation import AtHorizon, Measure, Validation, measure, missing
 
 
@@ -36,31 +38,31 @@ def rival(folder: Path) -> Rival:
 def against(
     model: Model,
     rival: Rival,
-    cohort: Cohort,
+    among: AnalysisSet,
     validation: Validation,
     resamples: int,
     progress: Progress = quiet,
 ) -> ModelComparison:
-    """A model against another one in the patients of a cohort whom both can score."""
+    """A model against another one in those of the analysed patients whom both can score."""
     other = rival.model
-    here = {"model": validation.same_cohort == "fit", "other": _fitted_to(rival.record, cohort)}
+    here = {"model": validation.same_cohort == "fit", "other": _fitted_to(rival.record, among.cohort)}
     fitted = "both" if all(here.values()) else next((name for name, is_so in here.items() if is_so), "")
     empty = ModelComparison(other.id, other.version, other.sha256, other.evidence, fitted)
     common = [horizon for horizon in model.horizons if horizon in other.horizons]
-    try:
-        both = scorable(other, scorable(model, cohort))
-    except TrainingError as error:
-        return replace(empty, reason=str(error))
     if DECISION_HORIZON not in common:
         return replace(empty, reason=f"{other.id} gives no risk at {DECISION_HORIZON.years:g} years")
-    risks = [
-        score_all(of, both.matrix(of.names)).risks[:, [of.horizons.index(h) for h in common]]
-        for of in (model, other)
-    ]
+    try:
+        both, risks = _scored(model, other, among)
+    except TrainingError as error:
+        return replace(empty, reason=str(error))
+    first, second = (
+        of_all[:, [of.horizons.index(horizon) for horizon in common]]
+        for of, of_all in zip((model, other), risks, strict=True)
+    )
     rows = compare(
         both,
-        risks[0],
-        risks[1],
+        first,
+        second,
         common,
         np.array([model.policy.low_below, model.policy.high_from]),
         resamples=resamples,
@@ -70,6 +72,17 @@ def against(
     )
     corrected = tuple(_corrected(row, fitted, validation, len(both)) for row in rows)
     return replace(empty, n=len(both), events=int(both.event.sum()), resamples=resamples, rows=corrected)
+
+
+def _scored(model: Model, other: Model, among: AnalysisSet) -> tuple[Cohort, tuple[Floats, Floats]]:
+    """Who is scored by both models, and their risks (n, k); what is imputed for one is imputed for the other."""
+    if among.imputed and set(other.names) <= set(model.names):
+        places = [model.names.index(name) for name in other.names]
+        sets = [score_all(other, x[:, places]).risks for x in among.sets]
+        return among.cohort, (among.scores(model).risks, np.mean(sets, axis=0))
+    both = scorable(other, scorable(model, among.cohort))
+    own, others = (score_all(of, both.matrix(of.names)).risks for of in (model, other))
+    return both, (own, others)
 
 
 def _fitted_to(record: Mapping[str, Any], cohort: Cohort) -> bool:

@@ -23,7 +23,7 @@ from models.training.validation.supplement.parts import (
     part_performance,
     without_estimate,
 )
-from models.training.validation.supplement.pooling import LOG, LOGIT, PLAIN, Pooled, pooled
+from models.training.validation.supplement.pooling import LOG, LOGIT, PLAIN, AcrossCentres, pooled
 
 MOST_CENTRES = 50  # more are no hospitals, and each needs a fit of its own
 
@@ -56,9 +56,9 @@ class Centres:
     small: int
     unknown: int
     incomplete: int
-    concordance: Pooled
-    observed_over_expected: Pooled
-    slope: Pooled
+    concordance: AcrossCentres
+    observed_over_expected: AcrossCentres
+    slope: AcrossCentres
 
 
 def internal_external(

@@ -21,7 +21,7 @@ FEWEST_TO_PREDICT = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Pooled:
+class AcrossCentres:
     """The mean over centres with its limits, and the prediction interval: where another centre would lie.
 
     `tau_squared` is on the scale of pooling (logit of C, log of observed over expected, slope itself), `i_squared` a
@@ -52,12 +52,12 @@ LOG = Scale(lambda x: float(np.log(x)), lambda u: float(np.exp(u)), lambda x: 1 
 PLAIN = Scale(lambda x: x, lambda u: u, lambda _: 1.0)
 
 
-def pooled(values: Sequence[Measure], scale: Scale) -> Pooled:
+def pooled(values: Sequence[Measure], scale: Scale) -> AcrossCentres:
     """Pool what has a value and a standard error, and is finite on the scale."""
     pairs = [pair for one in values if (pair := _on_scale(one, scale))]
     if len(pairs) < FEWEST_TO_POOL:
         none = missing("fewer than two centres have an estimate")
-        return Pooled(len(pairs), none, none)
+        return AcrossCentres(len(pairs), none, none)
     y, v = (np.array(column) for column in zip(*pairs, strict=True))
     effects, predicted = random_effects(y, v), missing("fewer than three centres have an estimate")
     value = scale.back(effects.mean)
@@ -65,7 +65,7 @@ def pooled(values: Sequence[Measure], scale: Scale) -> Pooled:
     if len(y) >= FEWEST_TO_PREDICT:
         least, most = map(scale.back, effects.prediction)
         predicted = measure(value, limits=(least, most))
-    return Pooled(
+    return AcrossCentres(
         len(y),
         measure(value, limits=(low, high)),
         predicted,

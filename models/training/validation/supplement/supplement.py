@@ -13,6 +13,7 @@ from models.training.statistics.arrays import Floats
 from models.training.statistics.baseline import Baseline
 from models.training.statistics.progress import Progress, quiet
 from models.training.statistics.resampling import SurvivalData, draw_resamples
+from models.training.validation.analysis_set import analysis_set
 from models.training.validation.internal import INNER_RESAMPLES
 from models.training.validation.subgroups import decided
 from models.training.validation.supplement.against import Rival, against
@@ -21,7 +22,7 @@ from models.training.validation.supplement.comparison import ModelComparison
 from models.training.validation.supplement.competing import CompetingEvents, competing_events
 from models.training.validation.supplement.fairness import AGES, GroupsOf, fairness
 from models.training.validation.supplement.time_varying import TimeVarying, time_varying
-from models.training.validation.validate import RESAMPLES, analysed, score_all
+from models.training.validation.validate import RESAMPLES
 from models.training.validation.validation import Validation
 
 
@@ -56,8 +57,8 @@ def supplement(
     progress: Progress = quiet,
 ) -> Supplement:
     """Everything for a model whose `validation` in this cohort is given. Raises TrainingError as that does."""
-    scored = analysed(model, cohort, record)
-    scores = score_all(model, scored.matrix(model.names))
+    among = analysis_set(model, cohort, record)
+    scored, scores = among.cohort, among.scores(model)
     risk = decided(model, scores.risks)
     absolute = (record.get("competing_death") or {}).get("absolute") or {}
     centres, why_not = _centres(model, scored, risk, validation, record, progress)
@@ -69,7 +70,7 @@ def supplement(
             model, scored, scores.patterns, scores.risks, absolute if validation.same_cohort else {}
         ),
         time_varying(model, scored),
-        tuple(against(model, rival, cohort, validation, resamples, progress) for rival in asked.rivals),
+        tuple(against(model, rival, among, validation, resamples, progress) for rival in asked.rivals),
     )
 
 

@@ -14,6 +14,7 @@ from models.training.errors import TrainingError
 from models.training.statistics.arrays import Events, Floats, plain_numbers
 from models.training.statistics.cox import fit_cox
 from models.training.statistics.proportionality import (
+    NOT_PROPORTIONAL,
     ScaledResiduals,
     scaled_residuals,
     score_test,
@@ -23,7 +24,6 @@ from models.training.validation.subgroups import FEWEST_EVENTS
 from models.training.validation.supplement.competing import ratio_of
 from models.training.validation.validation import Measure, missing
 
-NOT_PROPORTIONAL = 0.05  # p of the global test below which hazard ratios are given by period
 PERIODS = ((0.0, 1.0), (1.0, 2.0), (2.0, np.inf))  # years
 
 
