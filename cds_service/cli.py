@@ -33,13 +33,8 @@ StartOfFollowUp = Annotated[
     str, typer.Option(help="For a folder: time zero, like treated+180 or eligible+180 (days).")
 ]
 Until = Annotated[str, typer.Option(help="For a folder: the date of the extract.")]
-Groups = Annotated[
-    list[str] | None,
-    typer.Option("--group", help="A column by whose words patients are compared in the report; repeatable."),
-]
-AgeGroups = Annotated[
-    str, typer.Option(help="Limits of the report's age groups in years; 50,65 if left out.")
-]
+Groups = Annotated[list[str] | None, typer.Option("--group", help="A column to compare patients by.")]
+AgeGroups = Annotated[str, typer.Option(help="Limits of age groups in years; 50,65 if left out.")]
 MaxRows = Annotated[int | None, typer.Option(min=1, help="Most patients that a cohort may have.")]
 
 
@@ -333,10 +328,7 @@ def validate(
     bootstrap: Annotated[int, typer.Option(min=20, help="Bootstrap resamples.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 1,
     date: Annotated[str, typer.Option(help="What the report calls its date; none if left out.")] = "",
-    against: Annotated[
-        list[Path] | None,
-        typer.Option(help="A model folder to compare with on the same patients; repeatable."),
-    ] = None,
+    against: Annotated[list[Path] | None, typer.Option(help="A model folder to compare with.")] = None,
     group: Groups = None,
     age_groups: AgeGroups = "",
     max_rows: MaxRows = None,
