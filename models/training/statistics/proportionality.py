@@ -100,9 +100,12 @@ def smoothed(residuals: ScaledResiduals, column: int, g: Floats) -> Smoothed:
     """One column's residuals smoothed, at points (m,) of g. Raises TrainingError where there are too few event times."""
     inside = np.linspace(residuals.g.min(), residuals.g.max(), _POINTS)
     knots = np.quantile(np.concatenate([inside, residuals.g]), np.linspace(0, 1, SPLINE_COLUMNS))
+    too_few = "too few different times of recurrence to smooth over"
+    if not (np.diff(knots) > 0).all():
+        raise TrainingError(too_few)
     basis, wanted = _natural(residuals.g, knots), _natural(g, knots)
     if np.linalg.matrix_rank(basis) < SPLINE_COLUMNS:
-        raise TrainingError("too few different times of recurrence to smooth over")
+        raise TrainingError(too_few)
     q, r = np.linalg.qr(basis)
     value = wanted @ np.linalg.solve(r, q.T @ residuals.values[:, column])
     leverage = (np.linalg.solve(r.T, wanted.T) ** 2).sum(axis=0)

@@ -84,7 +84,7 @@ def _table(one: ModelComparison) -> str:
     heads = ["Figure", "This model", "The other", "Difference"]
     heads += ["Difference, corrected for optimism"] if corrected else []
     note = (
-        f"Limits: 2.5 and 97.5 % points of {m.number(one.resamples)} resamples of the patients, both models scored in each. "
+        f"Limits: the middle 95 % of {m.number(one.resamples)} resamples of the patients, both models scored in each. "
         "Higher is better, but of the Brier score lower. Net benefit per patient."
     )
     if corrected:

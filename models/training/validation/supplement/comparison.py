@@ -96,7 +96,10 @@ class Sample:
             case = self.event & (self.time <= years)
             left = float(after[np.searchsorted(self.times, years, side="right")])
             free = (self.time > years) & (left > 0)
-            weight = often * np.where(case, 1 / np.where(case, before, 1), np.where(free, 1 / (left or 1), 0))
+            own = np.where(
+                case & (before > 0), before, 1
+            )  # who is not in the resample may come after all of it
+            weight = often * np.where(case, 1 / own, np.where(free, 1 / (left or 1), 0))
             risk, seen = scored.risks[:, k], left > 0
             auc.append(_auc(weight * case, weight * free, scored.places[k]) if seen else np.nan)
             loss = np.where(case, (1 - risk) ** 2, risk**2)
