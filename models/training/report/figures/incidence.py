@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from models.training.report.figures.canvas import (
     COLOURS,
+    DASHES,
     GREY,
     Axes,
     Canvas,
@@ -20,12 +21,11 @@ from models.training.validation.supplement.competing import (
     Incidence,
 )
 
-_DEATH = "7 3"
 _SIDE = 300.0
 
 
 def incidence_figure(competing: CompetingEvents) -> Canvas:
-    """By risk group: solid the recurrences, with limits, dashed the deaths without one."""
+    """By risk group: thick the recurrences, with limits, thin the deaths without one."""
     names = [f"{kind}, {curves.label}" for curves in competing.curves for kind in ("recurrence", "death")]
     canvas = Canvas(
         "incidence",
@@ -40,9 +40,9 @@ def incidence_figure(competing: CompetingEvents) -> Canvas:
     ends = []
     for k, curves in enumerate(competing.curves):
         _band(axes, curves.recurrence, curves.last, COLOURS[k])
-        for of, dash in ((curves.recurrence, ""), (curves.death, _DEATH)):
+        for of, thick in ((curves.recurrence, 2.2), (curves.death, 1.1)):
             xs, ys = _steps(of.times, of.values, curves.last)
-            canvas.line(axes.points(xs, ys), COLOURS[k], dash=dash, thick=2.2 if not dash else 1.6)
+            canvas.line(axes.points(xs, ys), COLOURS[k], dash=DASHES[k], thick=thick)
             ends.append(axes.y(ys[-1]))
     places = spread(ends, 15, axes.top + 5, axes.bottom)
     for k, (name, y) in enumerate(zip(names, places, strict=True)):
@@ -54,7 +54,7 @@ def incidence_figure(competing: CompetingEvents) -> Canvas:
 
 def _about(groups: Sequence[CompetingCurves]) -> str:
     parts = [f"{c.label}: {c.n} patients, {c.events} recurrences, {c.deaths} deaths" for c in groups]
-    return f"Aalen-Johansen estimates; solid: recurrence with 95 % limits, dashed: death before it. {'; '.join(parts)}."
+    return f"Aalen-Johansen estimates; thick: recurrence with 95 % limits, thin: death before it. {'; '.join(parts)}."
 
 
 def _steps(times: Sequence[float], values: Sequence[float], last: float) -> tuple[list[float], list[float]]:
@@ -100,7 +100,7 @@ def competing_calibration_figure(accuracies: Sequence[CompetingAccuracy]) -> Can
     canvas.line([(axes.x(0), axes.y(0)), (axes.x(1), axes.y(1))], GREY, dash="2 3")
     entries = []
     for k, of in enumerate(accuracies):
-        dash = _DEATH if k else ""
+        dash = DASHES[k]
         canvas.line(axes.points(of.predicted, of.smoothed), COLOURS[k], dash=dash, thick=2.2)
         entries.append((of.risk, COLOURS[k], dash, ""))
     canvas.key(58, 18, [*entries, ("perfect", GREY, "2 3", "")])

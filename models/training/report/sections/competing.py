@@ -6,7 +6,7 @@ from models.training.report.figures.incidence import competing_calibration_figur
 from models.training.validation.groups import in_words
 from models.training.validation.supplement.competing import CompetingEvents
 
-_CAPTION = "Aalen-Johansen; shaded: 95 % limits of recurrence. Dashed: death without a recurrence."
+_CAPTION = "Aalen-Johansen. Thick: recurrence, shaded its 95 % limits; thin: death without a recurrence."
 _MEANING = (
     "The served risk is that if nobody died. With death counted fewer can recur, so observed over expected lies lower than "
     "elsewhere in this report: that is what death takes, and no miscalibration of the served risk."
