@@ -78,7 +78,7 @@ def _in_words(of: GroupsOf) -> str:
     elif not compared:
         text = "no two groups have enough recurrences to be compared"
     elif apart:
-        text = f"differs from {of.reference} beyond chance: {'; '.join(apart)}"
+        text = f"against {of.reference}, different beyond chance: {'; '.join(apart)}"
     else:
         text = "no difference is larger than chance allows, which is no proof that there is none"
     notes = [f"{of.unknown} not known"] if of.unknown else []
