@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from models.inputs import Horizon
+from models.registry import default_folder
 from models.training.errors import TrainingError
 from models.training.report.write import render
 from models.training.statistics.accuracy import brier_at
@@ -35,12 +36,14 @@ from .trained import DEATHS, DEMO, GAPS, TIME_ZERO, cohort, command, made
 TWO = Horizon("2y")
 
 
-@cache
-def of(path=DEATHS, **asked):
+def made_of(path=DEATHS, *rivals):
     """The supplement of the shipped model in another cohort than its own."""
     people = in_groups(cohort(path))
-    found = validate(shipped(), people, resamples=20)
-    return supplement(shipped(), people, found, {}, Asked(**asked), resamples=20)
+    found, asked = validate(shipped(), people, resamples=20), Asked(rivals=rivals)
+    return supplement(shipped(), people, found, {}, asked, resamples=20)
+
+
+of = cache(made_of)
 
 
 @cache
@@ -105,17 +108,8 @@ def test_without_centres_to_leave_out_the_reason_is_kept(centre, words):
     more = supplement(shipped(), people, found, {}, Asked(), resamples=20)
     assert more.centres is None
     assert words in more.not_by_centre
-    assert (
-        words
-        in json.loads(render(found, shipped(), more=more)[1])["checklists"]["tripod_ai"]["items"][
-            [
-                item["id"]
-                for item in json.loads(render(found, shipped(), more=more)[1])["checklists"]["tripod_ai"][
-                    "items"
-                ]
-            ].index("12d")
-        ]["answer"]
-    )
+    items = json.loads(render(found, shipped(), more=more)[1])["checklists"]["tripod_ai"]["items"]
+    assert words in next(item["answer"] for item in items if item["id"] == "12d")
 
 
 def test_alike_centres_have_no_spread_and_unlike_ones_a_wide_prediction():
@@ -325,7 +319,7 @@ def test_limits_of_a_difference_come_from_resamples_with_both_models_in_each():
 
 
 def test_a_model_against_itself_differs_in_nothing():
-    (found,) = of(rivals=(Rival(shipped(), {}),)).comparisons
+    (found,) = made_of(DEATHS, Rival(shipped(), {})).comparisons
     assert found.fitted_here == ""
     assert all(row.difference.value in {0.0, None} for row in found.rows)
     assert all(row.difference.low in {0.0, None} for row in found.rows)
@@ -357,7 +351,7 @@ def test_a_model_that_nobody_can_be_scored_by_is_not_compared():
         shipped(),
         predictors=(replace(shipped().predictors[0], name="unheard_of"), *shipped().predictors[1:]),
     )
-    (found,) = of(path=GAPS, rivals=(Rival(strange, {}),)).comparisons
+    (found,) = made_of(GAPS, Rival(strange, {})).comparisons
     assert "unheard_of" in found.reason
     assert found.rows == ()
 
@@ -370,7 +364,7 @@ def test_validate_compares_with_a_folder_and_groups_by_a_column(tmp_path):
     table = tmp_path / "cohort.csv"
     more = [f"{line},{'ab'[n % 2]},{40 + n % 40}" for n, line in enumerate(lines[1:])]
     table.write_text("\n".join([f"{lines[0]},ward,age", *more]), encoding="utf-8")
-    folder, out = str(shipped_folder()), tmp_path / "out"
+    folder, out = str(default_folder()), tmp_path / "out"
     ended = command(
         *("validate", folder, table, "--out", out, "--time-zero", TIME_ZERO, "--bootstrap", "20"),
         *("--against", folder, "--group", "ward", "--age-groups", "60"),
@@ -382,15 +376,9 @@ def test_validate_compares_with_a_folder_and_groups_by_a_column(tmp_path):
     assert len(found["comparisons"]) == 1
 
 
-def shipped_folder():
-    from models.registry import default_folder
-
-    return default_folder()
-
-
 def test_a_wrong_age_limit_ends_before_anything_is_read(tmp_path):
     ended = command(
-        *("validate", shipped_folder(), tmp_path / "none.csv", "--out", tmp_path / "out"),
+        *("validate", default_folder(), tmp_path / "none.csv", "--out", tmp_path / "out"),
         *("--time-zero", TIME_ZERO, "--age-groups", "sixty"),
     )
     assert ended.status == 2
