@@ -20,8 +20,7 @@ from models.training.validation.supplement.parts import FEWEST_SHOWN, PartPerfor
 from models.training.validation.validation import Measure, measure, missing
 
 AGES = (50.0, 65.0)
-"""From 65 on: the older patients of ICH E7. From 50 on: the age by which Mammen et al. 2011 (Arthritis Care Res 63:
-1108) divide patients with anti-HMGCR antibodies, most of whom had taken statins above it."""
+"""From 65 on: the older patients of ICH E7. 50 is assumed, so that the younger ones make two groups."""
 OLDEST = 120.0
 MOST_GROUPS = 12  # of one column; more are no groups
 
