@@ -432,3 +432,62 @@ def test_every_column_is_in_the_data_dictionary_with_a_meaning():
     text = page(cutoffs(load_tables()))
     assert all(f"| `{name}` |" in text and CohortRow.model_fields[name].description for name in COLUMNS)
     assert set(PREDICTORS) | set(RAW) <= set(COLUMNS)
+
+
+# who belongs to which group
+
+GROUPED = {
+    "hospital": lambda n: ("North", "South", "")[n % 3],
+    "sex": lambda n: ("F", "male", "NA")[n % 3],
+    "age": lambda n: ("", "40", "71.5")[n % 3],
+    "insurance": lambda n: ("public", "private")[n % 2],
+}
+
+
+def test_centre_sex_age_and_a_named_group_reach_the_cohort(tmp_path):
+    found = cohort(with_columns(**GROUPED), tmp_path, groups=["Insurance", "sex"])
+    assert {name: words[:3] for name, words in found.groups.items()} == {
+        "centre": ("North", "South", ""),
+        "sex": ("female", "male", ""),
+        "insurance": ("public", "private", "public"),
+    }
+    assert np.array_equal(found.beside["age"][:3], [np.nan, 40, 71.5], equal_nan=True)
+    assert found.unused == ()
+    part = found.where(found.time > 1)
+    assert {len(words) for words in part.groups.values()} == {len(part), len(part.beside["age"])}
+
+
+def test_a_cohort_without_these_columns_has_none_of_them(tmp_path):
+    found = cohort(good_rows(), tmp_path)
+    assert (found.groups, "age" in found.beside) == ({}, False)
+
+
+def test_age_may_be_a_candidate_too(tmp_path):
+    found = cohort(with_columns(**GROUPED), tmp_path, candidates=["age"])
+    assert np.array_equal(found.candidates["age"], found.beside["age"], equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "sentence"),
+    [
+        ("sex", "woman?", "line 2, column sex: not one of female"),
+        ("age", "-3", "line 2, column age: not between 0 and 120 years"),
+        ("age", "1980", "line 2, column age: not between 0 and 120 years"),
+        ("centre", "x" * 61, "line 2, column centre: not the name of a group"),
+    ],
+)
+def test_a_group_that_cannot_be_read_is_refused(column, cell, sentence, tmp_path):
+    with pytest.raises(TrainingError, match=sentence):
+        cohort(with_columns(**{column: lambda n: "" if n else cell}), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("nowhere", "no column nowhere to group patients by"),
+        ("time_years", "cannot be grouped by time_years"),
+    ],
+)
+def test_patients_are_grouped_only_by_a_column_of_words(name, sentence, tmp_path):
+    with pytest.raises(TrainingError, match=sentence):
+        cohort(good_rows(), tmp_path, groups=[name])

@@ -330,7 +330,7 @@ def test_every_word_of_the_table_says_what_it_means(meaning, state):
 def test_no_word_has_two_meanings_where_it_is_read():
     words = words_by_meaning()
     groups = (("present", "absent", "missing"), ("censored", "recurrence", "death", "missing"))
-    groups += (("anti-SRP", "anti-HMGCR", "seronegative", "missing"),)
+    groups += (("anti-SRP", "anti-HMGCR", "seronegative", "missing"), ("female", "male", "other", "missing"))
     for group in groups:
         every = [word for meaning in group for word in words[meaning]]
         assert len(every) == len(set(every))

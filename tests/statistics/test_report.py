@@ -27,10 +27,13 @@ from models.training.report.report import Report, as_document, fit_record_in
 from models.training.report.results import slope_in_words
 from models.training.report.words import written, written_p
 from models.training.report.write import HTML_NAME, JSON_NAME, render, report_on, write_report
+from models.training.validation.supplement.against import Rival
+from models.training.validation.supplement.supplement import Asked, supplement
 from models.training.validation.validate import fit_record_of, validate
 from models.training.validation.validation import Measure
 from tests.statistics.example import NUMBERS, PAGE, example
 
+from .supplemented import in_groups
 from .test_validate import SMALL, elsewhere, imputed, own, record, shipped, unshrunk
 from .trained import DEATHS, DEMO, GAPS, LABELS, TIME_ZERO, cohort, command, fitted
 
@@ -59,13 +62,19 @@ def trained_report(tmp_path_factory) -> tuple[str, dict]:
 @cache
 def plain(kind: str) -> tuple[str, dict]:
     """Reports without a record: the own cohort, one with deaths, one with gaps, and cohorts that allow little."""
-    found = {
-        "own": own,
-        "deaths": lambda: elsewhere(DEATHS),
-        "gaps": elsewhere,
-        **{name: lambda make=make: validate(shipped(), make(), resamples=20) for name, make in SMALL.items()},
+    found, people = {
+        "own": lambda: (own(), cohort()),
+        "deaths": lambda: (elsewhere(DEATHS), in_groups(cohort(DEATHS))),
+        "gaps": lambda: (elsewhere(), in_groups(cohort(GAPS))),
+        **{
+            name: lambda make=make: (validate(shipped(), make(), resamples=20), in_groups(make()))
+            for name, make in SMALL.items()
+        },
     }[kind]()
-    html, text = render(found, unshrunk() if kind == "own" else shipped())
+    model, fit = (unshrunk(), record()) if kind == "own" else (shipped(), {})
+    asked = Asked(rivals=(Rival(shipped(), {}),))
+    more = supplement(model, people, found, fit, asked, resamples=20)
+    html, text = render(found, model, more=more)
     return html, json.loads(text)
 
 

@@ -43,7 +43,7 @@ from models.training.statistics.cox import CoxFit, fit_cox
 from models.training.statistics.imputation.pooling import Pooled, pool
 from models.training.statistics.partial_likelihood import Ties
 from models.training.statistics.progress import Progress, quiet
-from models.training.statistics.proportionality import ScoreTest, score_test
+from models.training.statistics.proportionality import NOT_PROPORTIONAL, ScoreTest, score_test
 from models.training.statistics.resampling import (
     FourFigures,
     Refits,
@@ -52,8 +52,6 @@ from models.training.statistics.resampling import (
     refit,
     slopes_on_original,
 )
-
-NOT_PROPORTIONAL = 0.05  # p of the global test below which a warning is given
 
 ShrinkageName = Literal["bootstrap", "none"]
 
