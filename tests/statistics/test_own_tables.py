@@ -1,6 +1,7 @@
 """A hospital's own table: every writing of the same patients gives the same cohort; what has two readings is refused."""
 
 import io
+import itertools
 import random
 import zipfile
 from datetime import date, datetime
@@ -11,13 +12,14 @@ import pytest
 from cds_service.commands.cohort import load_cohort
 from fhir_mapping.record import MappingSettings
 from models.training.cohort import table as tables
-from models.training.cohort.column_map import ColumnMap, FileForm, MappedColumn, read_map
+from models.training.cohort.column_map import ColumnMap, MappedColumn, read_map
+from models.training.cohort.forms.file_form import FileForm
+from models.training.cohort.forms.written_dates import iso_dates
+from models.training.cohort.forms.written_numbers import decimal_signs, with_decimal_point
 from models.training.cohort.problems import showable
 from models.training.cohort.same_patients import coincidence
 from models.training.cohort.schema import CohortRow, presence
 from models.training.cohort.words import words_by_meaning
-from models.training.cohort.written_dates import iso_dates
-from models.training.cohort.written_numbers import decimal_signs, with_decimal_point
 from models.training.errors import TrainingError
 from tests.spec.run import packaged_tables
 from tests.statistics.bad_cohorts import (
@@ -97,6 +99,7 @@ GERMAN = as_csv([row | {"time_years": row["time_years"].replace(".", ",")} for r
         workbook({"Daten": typed(GOOD)}),
         workbook({"leer": [], "Daten": [[], [], *typed(GOOD), [], []]}),
     ],
+    ids=itertools.count(),
 )
 def test_every_form_of_a_file_holds_the_same_patients(data, tmp_path):
     found, plain = read(data, tmp_path), read(GOOD, tmp_path, "plain.csv")
@@ -193,6 +196,7 @@ def test_of_several_sheets_one_is_named(tmp_path):
         (b"PK\x03\x04" + bytes(500), "no Excel workbook"),
         (b"\xd0\xcf\x11\xe0" + bytes(500), "an old Excel workbook"),
     ],
+    ids=itertools.count(),
 )
 def test_a_workbook_that_cannot_be_read_is_one_sentence(book, says, tmp_path):
     with pytest.raises(TrainingError, match=says) as refused:
@@ -201,7 +205,7 @@ def test_a_workbook_that_cannot_be_read_is_one_sentence(book, says, tmp_path):
 
 
 def test_a_workbook_that_unpacks_to_too_much_is_not_read(tmp_path, monkeypatch):
-    from models.training.cohort import workbook as reader
+    from models.training.cohort.forms import workbook as reader
 
     book = workbook({"S": [["id"], ["x" * 200_000]]})
     monkeypatch.setattr(reader, "MAX_BYTES", 100_000)
