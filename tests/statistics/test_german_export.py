@@ -3,11 +3,14 @@
 import json
 import re
 import tomllib
+from functools import cache
 
 import pytest
 
 from cds_service.demo.patients import chart, samples
 from models.registry import load_model
+from models.training.cohort.schema import PREDICTORS
+from tests.statistics.bad_cohorts import as_csv
 from tests.statistics.german_export import DEATHS, HEADER, N, as_excel, as_text, patients
 from tests.statistics.trained import command
 
@@ -26,12 +29,22 @@ def answered(draft: str) -> str:
     return draft
 
 
-@pytest.fixture(scope="module", params=FORMS)
-def walk(request, tmp_path_factory):
-    """The five commands, one after the other, as docs/statistics.md has them; how each ended."""
-    place = tmp_path_factory.mktemp("hospital")
-    table, columns, model = place / request.param, place / "columns.toml", place / "model"
-    table.write_bytes(FORMS[request.param]())
+@pytest.fixture(params=FORMS)
+def walk(request, walked):
+    """A folder after the five commands, and how each ended."""
+    return walked(request.param)
+
+
+@pytest.fixture(scope="session")
+def walked(tmp_path_factory):
+    """Walks once with each form of the export."""
+    return cache(lambda form: walk_through(form, tmp_path_factory.mktemp("hospital")))
+
+
+def walk_through(form, place):
+    """The five commands, one after the other, as docs/statistics.md has them."""
+    table, columns, model = place / form, place / "columns.toml", place / "model"
+    table.write_bytes(FORMS[form]())
     (place / "patient.json").write_text(json.dumps(chart("high-overdue")), encoding="utf-8")
     ended = [command("describe", table, "--draft-map", columns)]
     columns.write_text(answered(columns.read_text(encoding="utf-8")), encoding="utf-8")
@@ -129,6 +142,27 @@ def test_the_other_form_of_the_table_is_known_as_the_same_patients(walk, tmp_pat
     assert (validated.status, validated.error) == (0, "")
     report = json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"))
     assert report["validation"]["same_cohort"] == "fit"
+
+
+def test_as_many_patients_and_recurrences_in_as_many_years_are_warned_of(walk, tmp_path):
+    """Times in months with one decimal are other days: the digest differs, the sums do not."""
+    place, _ = walk
+    rows = [
+        {
+            "id": str(number),
+            "time_months": f"{(p.end - p.begin).days / 365.25 * 12:.1f}",
+            "status": str(p.status),
+            **{n: "" if v is None else str(v) for n, v in zip(PREDICTORS, p.predictors, strict=True)},
+        }
+        for number, p in enumerate(patients())
+    ]
+    (tmp_path / "months.csv").write_text(as_csv(rows), encoding="utf-8")
+    validated = command(
+        *("validate", place / "model", tmp_path / "months.csv", "--out", tmp_path / "report"),
+        *("--bootstrap", "20", "--time-zero", TIME_ZERO),
+    )
+    assert (validated.status, validated.error) == (0, "")
+    assert "Warning: the model was fitted to as many patients" in " ".join(validated.out.split())
 
 
 def test_unanswered_questions_are_refused_by_name(walk, tmp_path):
