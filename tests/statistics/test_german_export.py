@@ -3,6 +3,7 @@
 import json
 import re
 import tomllib
+from datetime import UTC, datetime
 from functools import cache
 
 import pytest
@@ -11,8 +12,11 @@ from cds_service.demo.patients import chart, samples
 from models.registry import load_model
 from models.training.cohort.schema import PREDICTORS
 from tests.statistics.bad_cohorts import as_csv
+from tests.statistics.excel import workbook
 from tests.statistics.german_export import DEATHS, HEADER, N, as_excel, as_text, patients
 from tests.statistics.trained import command
+from tests.support.service import call_body, prefetch_of
+from tests.support.serving import served
 
 TIME_ZERO = "180 days after the start of treatment"
 ANSWERS = {"ja (Echo)": "present", "nein (MRT)": "absent"}
@@ -114,6 +118,19 @@ def test_the_local_model_gives_the_card(walk):
     assert re.search(r"[0-9]+ %", card["summary"])
 
 
+def test_the_served_model_answers_a_hook_call_with_its_card(walked):
+    place, _ = walked("export.csv")
+    shift = datetime.now(UTC).date() - samples().base_day
+    record = [entry["resource"] for entry in chart("high-overdue", shift)["entry"]]
+    patient = next(resource["id"] for resource in record if resource["resourceType"] == "Patient")
+    with served(place / "model" / "serve.toml") as service:
+        body = call_body(patient, fhirServer=None, prefetch=prefetch_of(record))
+        answered = service.post("/cds-services/imnm-recurrence", body)
+    (card,) = answered.json()["cards"]
+    assert card["source"]["label"] == "imnm-cds: local-fit model"
+    assert "Jena" in card["detail"]
+
+
 def test_the_configuration_that_train_prints_works_as_it_stands(walk, tmp_path):
     place, (_, _, trained, *_) = walk
     printed = trained.out.partition("which says:\n")[2]
@@ -171,9 +188,35 @@ def test_unanswered_questions_are_refused_by_name(walk, tmp_path):
     command("describe", table, "--draft-map", tmp_path / "draft.toml")
     ended = command("describe", table, "--map", tmp_path / "draft.toml", "--time-zero", TIME_ZERO)
     assert ended.status == 2
-    assert (
-        "draft.toml, columns.cardiac_involvement: put the value in place of the question mark" in ended.error
+    assert "draft.toml: question marks are left in columns.cardiac_involvement" in ended.error
+
+
+def test_a_draft_asks_for_what_it_cannot_guess_and_never_writes_over_a_file(tmp_path):
+    table, draft = tmp_path / "odd.csv", tmp_path / "odd.toml"
+    table.write_text(
+        "Name;Ereignis;Monate;GOT/GPT;Größe\nA;1;12,5;1,2;44\nB;0;3,5;2,2;71\n", encoding="utf-8"
     )
+    assert command("describe", table, "--draft-map", draft).status == 0
+    content = draft.read_text(encoding="utf-8")
+    columns = {name: column["column"] for name, column in tomllib.loads(content)["columns"].items()}
+    assert columns == {
+        "id": "?", "time_months": "Monate", "event": "Ereignis", "cardiac_involvement": "?", "high_ana": "?",
+        "treatment_refractory": "?", "de_ritis_ratio": "GOT/GPT",
+    }  # fmt: skip
+    assert '# [candidates."Name"]  # 2 different words, 0 missing' in content
+    again = command("describe", table, "--draft-map", draft)
+    assert (again.status, draft.read_text(encoding="utf-8")) == (2, content)
+    assert "is there already" in again.error
+    assert "a map is for a table" in command("describe", tmp_path, "--draft-map", tmp_path / "x.toml").error
+
+
+def test_a_draft_keeps_what_was_said_of_the_file(tmp_path):
+    table, first, draft = tmp_path / "t.xlsx", tmp_path / "first.toml", tmp_path / "draft.toml"
+    table.write_bytes(workbook({"Legende": [["x"]], "Daten": [["id", "Rezidiv"], ["a", "ja"]]}))
+    first.write_text('[file]\nsheet = "Daten"\n', encoding="utf-8")
+    assert "name one as `sheet`" in command("describe", table, "--draft-map", draft).error
+    assert command("describe", table, "--map", first, "--draft-map", draft).status == 0
+    assert tomllib.loads(draft.read_text(encoding="utf-8"))["file"] == {"sheet": "Daten"}
 
 
 def test_the_files_are_as_messy_as_they_say():

@@ -79,13 +79,17 @@ def read_map(path: Path) -> ColumnMap:
             )
         if not column.column:
             raise TrainingError(f"{path.name}, columns.{name}: say which `column` of the file it is")
-    for kind, columns in (("columns", found.columns), ("candidates", found.candidates)):
-        for name, column in columns.items():
-            if column.column == UNKNOWN or UNKNOWN in column.values.values():
-                what = "column" if column.column == UNKNOWN else "value"
-                raise TrainingError(
-                    f"{path.name}, {kind}.{name}: put the {what} in place of the question mark"
-                )
+    unanswered = [
+        f"{kind}.{name}"
+        for kind, columns in (("columns", found.columns), ("candidates", found.candidates))
+        for name, column in columns.items()
+        if UNKNOWN in {column.column, *column.values.values()}
+    ]
+    if unanswered:
+        raise TrainingError(
+            f"{path.name}: question marks are left in {', '.join(unanswered)}: put the file's column, or what a value"
+            " means, in their place"
+        )
     return found
 
 

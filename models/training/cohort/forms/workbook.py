@@ -1,6 +1,7 @@
 """An Excel workbook (.xlsx) → the cells of one of its sheets, by python-calamine: values alone, no formula is computed.
 
-calamine gives a cell with an error as empty. An error is no missing value, so these cells are looked up in the sheet.
+Of the readers calamine is the one that is kept up, needs no further package and reads in memory-safe code; openpyxl had its last
+release in June 2024. calamine gives a cell with an error as empty. An error is no missing value, so these cells are looked up in the sheet.
 """
 
 import io
