@@ -23,9 +23,6 @@ TimeZero = Annotated[str, typer.Option(help="What time zero is, in words; requir
 Columns = Annotated[
     list[str] | None, typer.Option(help="NAME=COLUMN: our name, the file's name; repeatable.")
 ]
-Candidates = Annotated[
-    list[str] | None, typer.Option(help="A further column of the file to look at; repeatable.")
-]
 Map = Annotated[
     Path | None,
     typer.Option(
@@ -228,7 +225,9 @@ def describe(
     time_zero: TimeZero = "",
     columns: Columns = None,
     map: Map = None,  # noqa: A002
-    candidates: Candidates = None,
+    candidates: Annotated[
+        list[str] | None, typer.Option(help="A further column of the file to describe; repeatable.")
+    ] = None,
     landmark: StartOfFollowUp = "",
     until: Until = "",
     max_rows: MaxRows = None,
@@ -257,7 +256,9 @@ def train(
     time_zero: TimeZero = "",
     columns: Columns = None,
     map: Map = None,  # noqa: A002
-    candidates: Candidates = None,
+    candidates: Annotated[
+        list[str] | None, typer.Option(help="A further column of the file to look at; repeatable.")
+    ] = None,
     landmark: StartOfFollowUp = "",
     until: Until = "",
     shrinkage: Annotated[
