@@ -293,18 +293,8 @@ def train(
     from models.training.fitting.fit_record import Labels
     from models.training.fitting.train import Options
 
-    source = CohortSource(
-        cohort,
-        time_zero,
-        columns or (),
-        candidates or (),
-        landmark,
-        until,
-        max_rows,
-        map,
-        anchor,
-        group or (),
-    )
+    read = (landmark, until, max_rows, map, anchor, group or ())
+    source = CohortSource(cohort, time_zero, columns or (), candidates or (), *read)
     options = Options(shrinkage, ridge, firth, baseline, bootstrap, seed, select, imputations)
     day = day_of(date) if date else datetime.now(UTC).date()
     labels = Labels(centre or default_centre(cohort), day, synthetic)
