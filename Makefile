@@ -79,7 +79,7 @@ audit: .venv/all .venv/audit/all  ## known weaknesses of every locked package; A
 	@$(BIN)/python -m tests.supply.audit $(ARGS)
 
 nightly: .venv/all .venv/audit/all  ## the large counts, every removal, conformance, audit, 30 minutes of fuzz, load; hours
-	@IMNM_NIGHTLY=1 $(PYTEST) -n auto tests/unit tests/contract tests/hostile
+	@IMNM_NIGHTLY=1 $(PYTEST) -n auto tests/unit tests/contract tests/hostile tests/statistics
 	@$(MAKE) --no-print-directory removals conformance semgrep sbom audit
 	@$(MAKE) --no-print-directory fuzz ARGS="--seconds 1800"
 	@$(BIN)/python -m tests.load $(ARGS)
@@ -92,7 +92,7 @@ docs: .venv/all  ## write the generated pages and pictures
 lock:  ## resolve the lock files anew (needs uv)
 	@uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate -q -o all.lock
-	@printf "%s; python_version < '3'\n" lifelines numpy pandas pyarrow scipy | uv pip compile pyproject.toml \
+	@printf "%s; python_version < '3'\n" lifelines numpy pandas pyarrow python-calamine scipy | uv pip compile pyproject.toml \
 	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q \
 	  -c all.lock --overrides /dev/stdin -o serve.lock
 	@uv pip compile --group build --universal --python-version 3.11 --generate-hashes \

@@ -9,26 +9,24 @@ from typing import Annotated, Literal
 
 import typer
 
+from cds_service.commands.cohort_options import (
+    AgeGroups,
+    CohortPath,
+    Columns,
+    Groups,
+    Map,
+    MaxRows,
+    StartOfFollowUp,
+    TimeZero,
+    TimeZeroInRecords,
+    Until,
+)
+
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
 
 Config = Annotated[Path | None, typer.Option(help="Configuration in TOML; see docs/configuration.md.")]
-
-# How a cohort is named and read: the same for every command that takes one.
-CohortPath = Annotated[Path, typer.Argument(help="CSV, Parquet, or a folder of FHIR Bundles or NDJSON.")]
-TimeZero = Annotated[str, typer.Option(help="What time zero is, in words; required for a table.")]
-Columns = Annotated[
-    list[str] | None, typer.Option(help="NAME=COLUMN: our name, the file's name; repeatable.")
-]
-StartOfFollowUp = Annotated[
-    str, typer.Option(help="For a folder: time zero, like treated+180 or eligible+180 (days).")
-]
-Until = Annotated[str, typer.Option(help="For a folder: the date of the extract.")]
-MaxRows = Annotated[int | None, typer.Option(min=1, help="Most patients that a cohort may have.")]
-
-
-_OURS = {"cds_service", "fhir_mapping", "models"}
 
 
 def main() -> None:
@@ -42,7 +40,7 @@ def main() -> None:
         typer.echo(f"imnm-cds: {' '.join(str(error).split())}", err=True)
         sys.exit(2)
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] in _OURS:
+        if (error.name or "").partition(".")[0] in {"cds_service", "fhir_mapping", "models"}:
             raise
         typer.echo(
             f"imnm-cds: {error.name} is not installed here: this command needs the packages of all.lock"
@@ -216,6 +214,7 @@ def describe(
     cohort: CohortPath,
     time_zero: TimeZero = "",
     columns: Columns = None,
+    map: Map = None,  # noqa: A002
     candidates: Annotated[
         list[str] | None, typer.Option(help="A further column of the file to describe; repeatable.")
     ] = None,
@@ -223,14 +222,21 @@ def describe(
     until: Until = "",
     max_rows: MaxRows = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    draft_map: Annotated[
+        Path | None,
+        typer.Option(help="Only write a draft of the map of its columns, for --map, to this file."),
+    ] = None,
 ) -> None:
     """Describe a cohort: Table 1 by antibody subtype and by recurrence, follow-up, missing values."""
     from cds_service.commands.cohort import CohortSource
-    from cds_service.commands.describe import run_describe
+    from cds_service.commands.describe import run_describe, run_draft
     from cds_service.terminal import open_console
 
-    source = CohortSource(cohort, time_zero, columns or (), candidates or (), landmark, until, max_rows)
-    run_describe(source, open_console(), as_json_object=as_json)
+    source = CohortSource(cohort, time_zero, columns or (), candidates or (), landmark, until, max_rows, map)
+    if draft_map:
+        run_draft(source, draft_map, open_console())
+    else:
+        run_describe(source, open_console(), as_json_object=as_json)
 
 
 @app.command()
@@ -239,6 +245,7 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder to write the model to; it must not be there yet.")],
     time_zero: TimeZero = "",
     columns: Columns = None,
+    map: Map = None,  # noqa: A002
     candidates: Annotated[
         list[str] | None, typer.Option(help="A further column of the file to look at; repeatable.")
     ] = None,
@@ -260,12 +267,22 @@ def train(
     select: Annotated[
         bool, typer.Option("--select", help="Also select among predictors and candidates, for information.")
     ] = False,
-    update: Annotated[
-        Path | None, typer.Option(help="A model folder: estimate only its baseline hazard anew.")
+    imputations: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Completed sets where predictors are unknown, 0: complete cases alone; 20 where these are below 95 %.",
+        ),
     ] = None,
+    update: Annotated[
+        Path | None, typer.Option(help="A model folder: change it as far as the cohort asks for, no more.")
+    ] = None,
+    anchor: TimeZeroInRecords = "",
     policy: Annotated[Path | None, typer.Option(help="A policy.toml to go with the model.")] = None,
     centre: Annotated[str, typer.Option(help="Whose cohort it is, as cards will say.")] = "",
     synthetic: Annotated[bool, typer.Option("--synthetic", help="The patients are not real.")] = False,
+    group: Groups = None,
+    age_groups: AgeGroups = "",
     max_rows: MaxRows = None,
     date: Annotated[str, typer.Option(help="Day of the fit, as cards will say; today if left out.")] = "",
 ) -> None:
@@ -276,11 +293,14 @@ def train(
     from models.training.fitting.fit_record import Labels
     from models.training.fitting.train import Options
 
-    source = CohortSource(cohort, time_zero, columns or (), candidates or (), landmark, until, max_rows)
-    options = Options(shrinkage, ridge, firth, baseline, bootstrap, seed, select)
+    read = (landmark, until, max_rows, map, anchor, group or ())
+    source = CohortSource(cohort, time_zero, columns or (), candidates or (), *read)
+    options = Options(shrinkage, ridge, firth, baseline, bootstrap, seed, select, imputations)
     day = day_of(date) if date else datetime.now(UTC).date()
     labels = Labels(centre or default_centre(cohort), day, synthetic)
-    run_train(source, out, options, labels, open_console(), parent=update, policy=policy)
+    run_train(
+        source, out, options, labels, open_console(), parent=update, policy=policy, age_groups=age_groups
+    )
 
 
 @app.command()
@@ -290,11 +310,15 @@ def validate(
     out: Annotated[Path, typer.Option(help="Folder for report.html and report.json.")],
     time_zero: TimeZero = "",
     columns: Columns = None,
+    map: Map = None,  # noqa: A002
     landmark: StartOfFollowUp = "",
     until: Until = "",
     bootstrap: Annotated[int, typer.Option(min=20, help="Bootstrap resamples.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 1,
     date: Annotated[str, typer.Option(help="What the report calls its date; none if left out.")] = "",
+    against: Annotated[list[Path] | None, typer.Option(help="A model folder to compare with.")] = None,
+    group: Groups = None,
+    age_groups: AgeGroups = "",
     max_rows: MaxRows = None,
 ) -> None:
     """Validate a model in a cohort, and write a report: one page of HTML, and every number of it as JSON."""
@@ -302,8 +326,20 @@ def validate(
     from cds_service.commands.validate import run_validate
     from cds_service.terminal import open_console
 
-    source = CohortSource(cohort, time_zero, columns or (), (), landmark, until, max_rows)
-    run_validate(model, source, out, open_console(), bootstrap=bootstrap, seed=seed, date=date)
+    source = CohortSource(
+        cohort, time_zero, columns or (), (), landmark, until, max_rows, map, groups=group or ()
+    )
+    run_validate(
+        model,
+        source,
+        out,
+        open_console(),
+        bootstrap=bootstrap,
+        seed=seed,
+        date=date,
+        against=against or (),
+        age_groups=age_groups,
+    )
 
 
 @app.command()

@@ -6,8 +6,8 @@
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from types import MappingProxyType
@@ -15,16 +15,23 @@ from typing import Literal, cast
 
 from cds_service.commands.folder import Folder, PlacedRecord, open_folder
 from fhir_mapping.cohort.tabulate import IMPROVED, Landmark, LeftOut, TabulatedPatient, cutoffs, tabulate
+from fhir_mapping.cohort.titre_text import titre_reader
 from fhir_mapping.record import MappingSettings
 from fhir_mapping.terms import load_tables
-from models.training.cohort.cohort import MAX_ROWS, Cohort, FlowStep, from_rows, read_cohort
+from models.artefact import TimeZero
+from models.inputs import Anchor
+from models.registry import LATEST_OFFSET
+from models.training.cohort.cohort import Cohort, FlowStep, from_rows, read_cohort
+from models.training.cohort.column_map import ColumnMap, read_map
 from models.training.cohort.dictionary import page
+from models.training.cohort.table import MAX_ROWS
 from models.training.errors import TrainingError
 from models.training.statistics.progress import Progress
 
 DICTIONARY = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
 
 _LANDMARK = re.compile(r"(eligible|treated)\+(\d{1,4})", re.ASCII)
+_ANCHOR = re.compile(r"(onset|first-agent)\+(\d{1,4})", re.ASCII)
 _LEFT = MappingProxyType(
     {
         LeftOut.NOT_IMNM: "definite or probable IMNM",
@@ -54,21 +61,42 @@ class CohortSource:
     landmark: str = ""  # "treated+180"
     until: str = ""
     max_rows: int | None = None  # as many as a cohort may have
+    map: Path | None = None  # how a table is written; `columns` are further lines of it
+    anchor: str = ""  # "onset+180"; of a folder it follows from the landmark
+    groups: Sequence[str] = ()  # further columns by which patients are grouped
 
     def read(self, progress: Progress) -> Cohort:
         """Read it. Raises TrainingError."""
+        anchored = self.anchored
         progress("reading the cohort", 0, 1)
         cohort = load_cohort(
             self.path,
             time_zero=self.time_zero,
-            columns=_columns(self.columns),
+            column_map=self.column_map(),
             candidates=self.candidates,
             landmark=_landmark(self.landmark) if self.landmark else None,
             until=_until(self.until) if self.until else None,
             max_rows=self.max_rows or MAX_ROWS,
+            groups=self.groups,
         )
         progress("reading the cohort", 1, 1)
-        return cohort
+        return replace(cohort, anchored=anchored)
+
+    @property
+    def anchored(self) -> TimeZero | None:
+        """Where time zero lies in a record (S11); of records with the landmark `treated` it follows. Raises TrainingError."""
+        if not self.landmark:
+            return _anchor(self.anchor) if self.anchor else None
+        if self.anchor:
+            raise TrainingError("--anchor is for tables: of a folder of records the landmark says it")
+        landmark = _landmark(self.landmark)
+        return TimeZero("first-agent", landmark.days) if landmark.after == "treated" else None
+
+    def column_map(self) -> ColumnMap | None:
+        """How a table is written, where anything is said of it. Raises TrainingError."""
+        if not (self.map or self.columns):
+            return None
+        return (read_map(self.map) if self.map else ColumnMap()).with_columns(_columns(self.columns))
 
 
 def _columns(texts: Sequence[str]) -> dict[str, str]:
@@ -91,6 +119,15 @@ def _landmark(text: str) -> Landmark:
     return Landmark(cast(Literal["eligible", "treated"], match[1]), int(match[2]))
 
 
+def _anchor(text: str) -> TimeZero:
+    match = _ANCHOR.fullmatch(text)
+    if not match or int(match[2]) > LATEST_OFFSET:
+        raise TrainingError(
+            f"--anchor: give an anchor and 0 to {LATEST_OFFSET} days, like onset+180 or first-agent+180"
+        )
+    return TimeZero(cast(Anchor, match[1]), int(match[2]))
+
+
 def _until(text: str) -> datetime:
     try:
         return datetime.combine(date.fromisoformat(text), time.max, UTC)
@@ -102,17 +139,18 @@ def load_cohort(
     path: Path,
     *,
     time_zero: str = "",
-    columns: Mapping[str, str] | None = None,
+    column_map: ColumnMap | None = None,
     candidates: Sequence[str] = (),
+    groups: Sequence[str] = (),
     max_rows: int = MAX_ROWS,
     landmark: Landmark | None = None,
     until: datetime | None = None,
     mapping: MappingSettings | None = None,
     track: Track = iter,
 ) -> Cohort:
-    """Read a cohort from a CSV or Parquet file, or from a folder of FHIR Bundles or NDJSON.
+    """Read a cohort from a text, Excel or Parquet file, or from a folder of FHIR Bundles or NDJSON.
 
-    A file needs `time_zero`, in words. A folder needs `landmark`, which is its time zero, and `until`, the moment of
+    A file needs `time_zero`, in words, and may have a `column_map`. A folder needs `landmark`, which is its time zero, and `until`, the moment of
     the extract with its zone; `mapping` says how its records are read (none: the packaged tables, UTC). `track` may
     show progress over the patients of a folder. Raises TrainingError in one sentence.
     """
@@ -122,10 +160,12 @@ def load_cohort(
             raise TrainingError(
                 f"{path.name} is a folder of records: give a landmark and the date of the extract"
             )
-        if time_zero or columns:
+        if time_zero or column_map:
             raise TrainingError(
                 f"{path.name} is a folder of records: time zero and columns follow from the landmark"
             )
+        if groups:
+            raise TrainingError(f"{path.name} is a folder of records: it has no column to group patients by")
         return _from_folder(open_folder(path), landmark, until, mapping, candidates, track, max_rows)
     if landmark or until:
         raise TrainingError(
@@ -134,9 +174,11 @@ def load_cohort(
     return read_cohort(
         path,
         time_zero=time_zero,
-        columns=columns,
+        column_map=column_map,
         candidates=candidates,
+        groups=groups,
         cutoffs=cutoffs(mapping.tables),
+        read_titre=titre_reader(mapping.tables),
         max_rows=max_rows,
     )
 

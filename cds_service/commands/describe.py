@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -11,7 +12,14 @@ from rich.text import Text
 
 from cds_service.commands.cohort import CohortSource
 from cds_service.commands.progress import progress_bars
+from fhir_mapping.cohort.titre_text import titre_reader
+from fhir_mapping.terms import load_tables
+from models.training.cohort.column_map import UNKNOWN, ColumnMap
 from models.training.cohort.describe import TableOne, table_one
+from models.training.cohort.draft import draft_map
+from models.training.cohort.read import read_table
+from models.training.cohort.table import MAX_ROWS
+from models.training.errors import TrainingError
 from models.training.plain_json import as_json
 from models.training.report.describe_text import TextTable, tables
 
@@ -28,6 +36,26 @@ def run_describe(source: CohortSource, console: Console, *, as_json_object: bool
         sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
     else:
         show(console, described)
+
+
+def run_draft(source: CohortSource, out: Path, console: Console) -> None:
+    """Write a draft of the map of a table's columns to a new file. Raises TrainingError; then nothing is written."""
+    if source.path.is_dir():
+        raise TrainingError(f"{source.path.name} is a folder: a map is for a table")
+    if out.exists():
+        raise TrainingError(f"{out} is there already: name another file")
+    given = source.column_map() or ColumnMap()
+    table = read_table(source.path, given.file, max_rows=source.max_rows or MAX_ROWS)
+    text = draft_map(table, given.file, titre_reader(load_tables()))
+    try:
+        out.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise TrainingError(f"{out} cannot be written ({error.strerror}); name another file") from None
+    open_questions = text.count(f'= "{UNKNOWN}"')
+    console.print(
+        Text(f"Written: {out}. {open_questions} question marks are to be answered; then: --map {out}"),
+        soft_wrap=True,
+    )
 
 
 def show(console: Console, described: TableOne) -> None:

@@ -1,7 +1,9 @@
 """What `imnm-cds validate` does: a model and a cohort become a report, and its main numbers are printed."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -9,8 +11,14 @@ from rich.text import Text
 from cds_service.commands.cohort import CohortSource
 from cds_service.commands.progress import progress_bars
 from models.registry import load_model
+from models.training.cohort.cohort import PREDICTORS
+from models.training.cohort.same_patients import coincidence
 from models.training.report.words import written
 from models.training.report.write import report_on
+from models.training.validation.supplement.against import rival
+from models.training.validation.supplement.fairness import age_limits
+from models.training.validation.supplement.supplement import Asked
+from models.training.validation.validate import fit_record_of
 from models.training.validation.validation import Measure, Validation
 
 
@@ -23,15 +31,25 @@ def run_validate(
     bootstrap: int,
     seed: int,
     date: str = "",
+    against: Sequence[Path] = (),
+    age_groups: str = "",
 ) -> None:
-    """Validate, write the report into `out`, show the main numbers. Raises TrainingError or ModelError."""
+    """Validate, write the report into `out`, show the main numbers. Raises TrainingError or ModelError.
+
+    The report compares with the models of the folders `against`, and patients by age between the limits `age_groups`.
+    """
     load_model(model)  # a model that cannot be served is refused before anything is read
+    asked = Asked(age_limits(age_groups), tuple(rival(folder) for folder in against))
     with progress_bars() as progress:
         cohort = source.read(progress)
         validation, page = report_on(
-            model, cohort, out, seed=seed, resamples=bootstrap, date=date, progress=progress
+            model, cohort, out, seed=seed, resamples=bootstrap, date=date, asked=asked, progress=progress
         )
     show(console, validation, page)
+    complete = cohort.where(np.asarray(~np.isnan(cohort.matrix(PREDICTORS)).any(axis=1)))
+    alike = (coincidence(fit_record_of(model), c.time, int(c.event.sum())) for c in (cohort, complete))
+    if not validation.same_cohort and (warning := next(filter(None, alike), "")):
+        console.print(Text(f"Warning: {warning}.", style="yellow"))
 
 
 def show(console: Console, validation: Validation, page: Path) -> None:
@@ -46,11 +64,9 @@ def show(console: Console, validation: Validation, page: Path) -> None:
         if step.taken_out:
             console.print(Text(f"Taken out: {step.taken_out}, {step.reason}."))
     corrected = ""
-    if internal := validation.internal:
-        of = f"{internal.n} complete patients, " if internal.n < validation.n else ""
+    if (internal := validation.internal) and internal.shifted.value is not None:
         corrected = (
-            f"; {written(internal.concordance.corrected, 3)} corrected for optimism "
-            f"({of}{internal.resamples} resamples)"
+            f"; {written(internal.shifted.value, 3)} corrected for optimism ({internal.resamples} resamples)"
         )
     console.print(Text(f"Harrell's C: {said(validation.harrell)}{corrected}"))
     console.print(Text(f"Calibration slope: {said(validation.slope)}"))

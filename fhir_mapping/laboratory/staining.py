@@ -56,6 +56,11 @@ def read_ana(record: PatientRecord) -> list[Staining]:
     return [_read(result, beside, tables) for result in results]
 
 
+def read_ana_result(result: Result, tables: Tables) -> Staining:
+    """One ANA result by itself (A1, A4)."""
+    return _read(result, {}, tables)
+
+
 def belongs_to(result: Result) -> Iterator[Hashable]:
     """What a titre shares with the pattern results beside it: specimen, report or collection time (A4)."""
     if result.specimen:

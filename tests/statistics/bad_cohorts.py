@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from models.training.cohort.column_map import ColumnMap
 from tests.spec.language import read
 
 SECRET = "Doe-1970"  # the id of patients: no sentence may hold it
@@ -159,7 +160,6 @@ RELAPSED_DEAD = (
     " request azathioprine from=-110d"
 )
 HEADER_LINE = ",".join(HEADER) + "\n"
-LATIN = as_csv(changed(9, subtype="")).replace("subtype", "größe").encode("latin-1")
 
 READ = [
     Bad("no file", lambda folder: folder / "nowhere.csv", "cannot be read: No such file"),
@@ -222,34 +222,33 @@ READ = [
         text(with_columns(time_years=lambda n: "0", status=lambda n: "0")),
         "nobody was fol",
     ),
-    Bad("status 3", text(changed(7, status="3")), "line 7, column status: 3 is not one of 0"),
-    Bad("status in words", text(changed(7, status="relapse")), "line 7, column status: this is not one of 0"),
+    Bad("status 3", text(changed(7, status="3")), "line 7, column status: not one of 0 .*; there stands 3$"),
+    Bad("status in words", text(changed(7, status="worse")), r"column status: not one of 0 .*\(death\)$"),
     Bad("no status", text(changed(7, status="")), "line 7, column status: empty"),
     Bad(
         "status and event differ",
         text(with_columns(event=lambda n: str(n % 2 if n else 1))),
         "line 2, column event",
     ),
-    Bad("a predictor of 2", text(changed(7, cardiac="2")), "line 7, column cardiac: 2 is not one of 0/1"),
+    Bad(
+        "a predictor of 2",
+        text(changed(7, cardiac="2")),
+        "line 7, column cardiac: not one of 0/1.*; there stands 2$",
+    ),
     Bad(
         "a predictor of one half",
         text(changed(7, drr_high="0.5")),
-        "line 7, column drr_high: 0.5 is not one of",
+        "line 7, column drr_high: not one of .*; there stands 0.5$",
     ),
     Bad(
         "a predictor in other words",
         text(changed(7, refractory="perhaps")),
-        "line 7, column refractory: this is not",
-    ),
-    Bad(
-        "a predictor that is unknown",
-        text(changed(7, ana_high="unknown")),
-        "line 7, column ana_high: this is not",
+        "line 7, column refractory: not one of .*empty$",
     ),
     Bad(
         "several problems",
         text(changed(7, cardiac="2", status="9")),
-        "line 7, column status: .*; and 1 more$",
+        "line 7, column status: .*9; line 7, column cardiac: .*2$",
     ),
     Bad(
         "an implausible ratio",
@@ -266,7 +265,7 @@ READ = [
         text(changed(2, drr="2.5")),
         "line 2, column drr_high: de_ritis_ratio says otherwise",
     ),
-    Bad("a titre in words", text(changed(7, ana_titre="high")), "line 7, column ana_titre: not a number"),
+    Bad("a titre in words", text(changed(7, ana_titre="high")), "line 7, column ana_titre: neither a titre"),
     Bad(
         "another subtype",
         text(changed(7, subtype="anti-Jo-1")),
@@ -276,13 +275,13 @@ READ = [
     Bad("no id", text(changed(7, id="")), "line 7, column id: empty"),
     Bad(
         "dates written otherwise",
-        text(dated(end_date=lambda n: "31.12.2021")),
-        "line 2, column end_date: not a date",
+        text(dated(end_date=lambda n: "31 Dec 2021")),
+        r"60 lines \(2, 3, 4, 5, 6, …\), column end_date: not a date",
     ),
     Bad(
         "a date that is none",
-        text(dated(end_date=lambda n: "2021-02-30")),
-        "line 2, column end_date: not a date",
+        text(dated(end_date=lambda n: "2021-02-30" if n == 5 else "2021-02-03")),
+        "line 7, column end_date: not a date",
     ),
     Bad(
         "an end before time zero",
@@ -292,7 +291,7 @@ READ = [
     Bad(
         "an event after death",
         text(dated(death_date=lambda n: "2020-06-01")),
-        "line 2, column end_date: .* after death",
+        r"30 lines \(2, 4, 6, 8, 10, …\), column end_date: follow-up after death",
     ),
     Bad(
         "death on another day",
@@ -313,14 +312,14 @@ READ = [
     Bad(
         "a candidate in words",
         text(changed(7, lvef="low")),
-        "column lvef: not a",
+        "column lvef: one word alone",
         options=(("candidates", ("lvef",)),),
     ),
     Bad(
         "a renamed column not there",
         text(good_rows()),
         "no column out",
-        options=(("columns", {"status": "out"}),),
+        options=(("column_map", ColumnMap().with_columns({"status": "out"})),),
     ),
     Bad("more than max_rows", text(good_rows()), "more than 59 rows", options=(("max_rows", 59),)),
     Bad(
@@ -332,10 +331,7 @@ READ = [
         text(as_csv(good_rows()).replace(",1,0,", ",1,", 1)),
         "line 3 has 6 cells under a header of 7",
     ),
-    Bad("a decimal comma", text(changed(7, time_years="0,75")), "line 7, column time_years: a decimal comma"),
     Bad("a bare decimal comma", text(as_csv(good_rows()).replace("0.75", "0,75")), "line 7 has 8 cells"),
-    Bad("semicolons", text(as_csv(good_rows(), delimiter=";")), "separated by semicolons"),
-    Bad("tabs", text(as_csv(good_rows(), delimiter="\t")), "separated by tabs"),
     Bad(
         "a line break in a cell, then a bad one",
         text(changed(7, note="a\nb", cardiac="2")),
@@ -347,9 +343,7 @@ READ = [
         "line 62 is not CSV",
     ),
     Bad("a NUL byte", text(as_csv(good_rows()).replace("0.75", "0\x0075")), "line 7 holds a NUL byte"),
-    Bad("Latin-1", text(LATIN), "line 1 is not UTF-8"),
-    Bad("UTF-16", text(as_csv(good_rows()).encode("utf-16")), "is in UTF-16"),
-    Bad("an Excel workbook", text(b"PK\x03\x04" + bytes(30)), "is an Excel workbook"),
+    Bad("an Excel workbook that is none", text(b"PK\x03\x04" + bytes(30)), "no Excel workbook"),
     Bad("a compressed file", text(b"\x1f\x8b" + bytes(30)), "is compressed"),
     Bad("a Parquet file that is none", text(as_csv(good_rows()), "cohort.parquet"), "no Parquet file"),
     Bad("a Parquet file cut short", text(b"PAR1" + bytes(90), "cohort.parquet"), "no Parquet file"),
@@ -367,7 +361,7 @@ READ = [
     Bad(
         "Parquet with lists",
         parquet(as_parquet(good_rows(), cardiac=[[1]] * 60)),
-        "row 1, column cardiac: this is",
+        r"60 rows \(1, .*\), column cardiac: not one of",
     ),
     Bad("folder without records", files(readme__txt="nothing"), "neither FHIR Bundles"),
     Bad("folder of both kinds", files(a__json=bundle(resources(PLAIN)), b__ndjson="{}"), "keep one kind"),

@@ -6,7 +6,9 @@ import pytest
 
 from cds_service.commands.cohort import load_cohort
 from fhir_mapping.cohort.tabulate import Landmark
+from fhir_mapping.record import MappingSettings
 from models.training.errors import TrainingError
+from tests.spec.run import packaged_tables
 from tests.statistics.bad_cohorts import (
     ALL,
     FIT,
@@ -24,8 +26,10 @@ from tests.statistics.bad_cohorts import (
 def load(bad: Bad, folder):
     path = bad.write(folder)
     asked = (
-        {"landmark": Landmark(*LANDMARK), "until": UNTIL} if bad.is_folder else {"time_zero": TIME_ZERO}
-    ) | dict(bad.options)
+        ({"landmark": Landmark(*LANDMARK), "until": UNTIL} if bad.is_folder else {"time_zero": TIME_ZERO})
+        | {"mapping": MappingSettings(packaged_tables())}
+        | dict(bad.options)
+    )
     return load_cohort(path, **asked)
 
 

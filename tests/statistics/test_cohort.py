@@ -7,15 +7,18 @@ import numpy as np
 import pytest
 
 from cds_service.commands import folder as folders
-from cds_service.commands.cohort import DICTIONARY, load_cohort
+from cds_service.commands.cohort import DICTIONARY, CohortSource, load_cohort
 from fhir_mapping.cohort.tabulate import IMPROVED, Landmark, cutoffs
 from fhir_mapping.record import MappingSettings
 from fhir_mapping.terms import load_tables
+from models.artefact import TimeZero
 from models.training.cohort import read
 from models.training.cohort.cohort import PREDICTORS, Cohort, FlowStep, read_cohort
+from models.training.cohort.column_map import ColumnMap
 from models.training.cohort.dictionary import page
 from models.training.cohort.schema import COLUMNS, RAW, CohortRow
 from models.training.errors import TrainingError
+from tests.spec.run import packaged_tables
 from tests.statistics.bad_cohorts import (
     PLAIN,
     TIME_ZERO,
@@ -34,12 +37,18 @@ from tests.statistics.bad_cohorts import (
     text,
     with_columns,
 )
+from tests.statistics.trained import DEMO, command
 
 LANDMARK = Landmark("eligible", 180)
 
 
 def cohort(content, tmp_path, **options) -> Cohort:
-    return load_cohort(text(content)(tmp_path), **{"time_zero": TIME_ZERO} | options)
+    asked = {"time_zero": TIME_ZERO, "mapping": MappingSettings(packaged_tables())} | options
+    return load_cohort(text(content)(tmp_path), **asked)
+
+
+def mapped(**columns: str) -> ColumnMap:
+    return ColumnMap().with_columns(columns)
 
 
 def same(first: Cohort, second: Cohort) -> bool:
@@ -144,8 +153,8 @@ def test_candidates_are_numbers_or_words_and_what_nobody_reads_is_named(tmp_path
         LVEF=lambda n: "" if n else "55.5", statin=lambda n: "yes", ck=lambda n: "x", drr=lambda n: ""
     )
     found = cohort(rows, tmp_path, candidates=("lvef", "statin", "de_ritis_ratio"))
-    assert found.candidates["lvef"][0] == 55.5
-    assert np.isnan(found.candidates["lvef"][1:]).all()
+    assert found.candidates["LVEF"][0] == 55.5
+    assert np.isnan(found.candidates["LVEF"][1:]).all()
     assert found.matrix(["statin", "high_ana"])[1].tolist() == [1, 0]
     assert np.isnan(found.column("de_ritis_ratio")).all()
     assert found.unused == ("ck",)
@@ -158,10 +167,10 @@ def test_a_column_that_is_no_number_cannot_be_a_candidate(tmp_path):
 
 def test_another_name_of_a_column_is_told(tmp_path):
     rows = renamed(time_years="Follow_Up", status="cardiac_x")
-    found = cohort(rows, tmp_path, columns={"time_years": "follow_up", "status": "cardiac_x"})
+    found = cohort(rows, tmp_path, column_map=mapped(time_years="follow_up", status="cardiac_x"))
     assert same(found, cohort(good_rows(), tmp_path))
     with pytest.raises(TrainingError, match="outcome is no column of the data dictionary"):
-        cohort(rows, tmp_path, columns={"outcome": "cardiac_x"})
+        cohort(rows, tmp_path, column_map=mapped(outcome="cardiac_x"))
 
 
 def test_who_was_never_followed_is_taken_out_and_counted(tmp_path):
@@ -302,6 +311,30 @@ def test_a_folder_of_records_is_read_as_at_the_bedside(form, tmp_path):
     )
 
 
+def test_a_folder_is_described_by_every_column_of_the_sources_table_1(tmp_path):
+    facts = "condition myalgia @-900d; ldh 700 @-830d; lymphocytes 2 @-830d; neutrophils 5 @-830d; hbdh 560 @-830d"
+    files(
+        a__json=bundle(resources(f"{PLAIN}; {facts}; ana 1:640 @-830d; ast 200 @-830d; alt 100 @-830d", "p1"))
+    )(tmp_path)
+    ended = command(
+        *("describe", tmp_path / "records", "--landmark", "eligible+180", "--until", UNTIL.date(), "--json")
+    )
+    assert (ended.status, ended.error) == (0, "")
+    rows = {row["name"]: row for row in json.loads(ended.out)["contrasts"][0]["rows"]}
+    assert [rows[name]["all"]["counts"] for name in ("myalgia", "dysphagia", "ild")] == [
+        [0, 1],
+        [1, 0],
+        [1, 0],
+    ]
+    values = {
+        name: row["all"]["quartiles"]["median"] for name, row in rows.items() if row["kind"] == "number"
+    }
+    assert values == {
+        "ana_titre": 640, "de_ritis_ratio": 2, "ldh": 700, "hbdh": 560, "nlr": 2.5, "lymphocytes": 2
+    }  # fmt: skip
+    assert [rows[name]["unit"] for name in ("ldh", "lymphocytes", "nlr")] == ["U/L", "10*9/L", ""]
+
+
 def test_an_export_with_absolute_references_is_read_too(tmp_path):
     found = json.loads(
         json.dumps(PEOPLE["p1"]).replace('"Patient/p1"', '"https://ehr.example/fhir/Patient/p1"')
@@ -372,6 +405,39 @@ def test_another_version_of_fhir_is_refused(form, tmp_path):
         folder(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("options", "anchored"),
+    [
+        ({}, None),
+        ({"anchor": "onset+0"}, TimeZero("onset", 0)),
+        ({"anchor": "first-agent+3653"}, TimeZero("first-agent", 3653)),
+        ({"landmark": "treated+180", "until": "2026-03-01"}, TimeZero("first-agent", 180)),
+        ({"landmark": "eligible+180", "until": "2026-03-01"}, None),
+    ],
+)
+def test_where_time_zero_lies_in_a_record_is_said_or_follows_from_treatment(options, anchored):
+    assert CohortSource(DEMO, **options).anchored == anchored
+
+
+@pytest.mark.parametrize(
+    "anchor", ["onset", "onset+", "diagnosis+180", "onset+3654", "onset-1", " onset+1", "onset+1.5"]
+)
+def test_an_anchor_that_cannot_be_read_is_one_sentence(anchor):
+    with pytest.raises(TrainingError, match="--anchor: give an anchor and 0 to 3653 days, like onset"):
+        _ = CohortSource(DEMO, anchor=anchor).anchored
+
+
+def test_a_folder_of_records_takes_no_anchor():
+    source = CohortSource(DEMO, landmark="treated+180", until="2026-03-01", anchor="onset+180")
+    with pytest.raises(TrainingError, match="of a folder of records the landmark says it"):
+        _ = source.anchored
+
+
+def test_the_anchor_goes_with_the_cohort_and_its_complete_cases():
+    read = CohortSource(DEMO, time_zero="then", anchor="onset+180").read(lambda *_: None)
+    assert read.complete(PREDICTORS).anchored == TimeZero("onset", 180)
+
+
 def test_a_table_takes_no_landmark_and_a_folder_is_no_table(tmp_path):
     with pytest.raises(TrainingError, match="a landmark is for folders"):
         cohort(good_rows(), tmp_path, landmark=LANDMARK)
@@ -390,3 +456,62 @@ def test_every_column_is_in_the_data_dictionary_with_a_meaning():
     text = page(cutoffs(load_tables()))
     assert all(f"| `{name}` |" in text and CohortRow.model_fields[name].description for name in COLUMNS)
     assert set(PREDICTORS) | set(RAW) <= set(COLUMNS)
+
+
+# who belongs to which group
+
+GROUPED = {
+    "hospital": lambda n: ("North", "South", "")[n % 3],
+    "sex": lambda n: ("F", "male", "NA")[n % 3],
+    "age": lambda n: ("", "40", "71.5")[n % 3],
+    "insurance": lambda n: ("public", "private")[n % 2],
+}
+
+
+def test_centre_sex_age_and_a_named_group_reach_the_cohort(tmp_path):
+    found = cohort(with_columns(**GROUPED), tmp_path, groups=["Insurance", "sex"])
+    assert {name: words[:3] for name, words in found.groups.items()} == {
+        "centre": ("North", "South", ""),
+        "sex": ("female", "male", ""),
+        "insurance": ("public", "private", "public"),
+    }
+    assert np.array_equal(found.beside["age"][:3], [np.nan, 40, 71.5], equal_nan=True)
+    assert found.unused == ()
+    part = found.where(found.time > 1)
+    assert {len(words) for words in part.groups.values()} == {len(part), len(part.beside["age"])}
+
+
+def test_a_cohort_without_these_columns_has_none_of_them(tmp_path):
+    found = cohort(good_rows(), tmp_path)
+    assert (found.groups, "age" in found.beside) == ({}, False)
+
+
+def test_age_may_be_a_candidate_too(tmp_path):
+    found = cohort(with_columns(**GROUPED), tmp_path, candidates=["age"])
+    assert np.array_equal(found.candidates["age"], found.beside["age"], equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "sentence"),
+    [
+        ("sex", "woman?", "line 2, column sex: not one of female"),
+        ("age", "-3", "line 2, column age: not between 0 and 120 years"),
+        ("age", "1980", "line 2, column age: not between 0 and 120 years"),
+        ("centre", "x" * 61, "line 2, column centre: not the name of a group"),
+    ],
+)
+def test_a_group_that_cannot_be_read_is_refused(column, cell, sentence, tmp_path):
+    with pytest.raises(TrainingError, match=sentence):
+        cohort(with_columns(**{column: lambda n: "" if n else cell}), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("nowhere", "no column nowhere to group patients by"),
+        ("time_years", "cannot be grouped by time_years"),
+    ],
+)
+def test_patients_are_grouped_only_by_a_column_of_words(name, sentence, tmp_path):
+    with pytest.raises(TrainingError, match=sentence):
+        cohort(good_rows(), tmp_path, groups=[name])

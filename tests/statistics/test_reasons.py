@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from models.inputs import Horizon
+from models.policy import load_policy
 from models.registry import default_folder, load_model
 from models.training.cohort.schema import DEATH
 from models.training.errors import TrainingError
 from models.training.fitting.model_card import model_card
+from models.training.fitting.steps import Steps
 from models.training.fitting.train import _warnings
 from models.training.fitting.write_model import write_model
 from models.training.plain_json import as_json
@@ -20,9 +22,10 @@ from models.training.statistics import cox
 from models.training.statistics.arrays import Counts
 from models.training.statistics.resampling import SurvivalData, draw_resamples, refit
 from models.training.validation import internal
-from models.training.validation import validate as validating
+from models.training.validation import performance as performing
 from models.training.validation.at_horizon import PredictedRisks, at_horizon, with_correction
-from models.training.validation.internal import Grids, Optimism, ResampledBenefit, optimism_by_horizon
+from models.training.validation.internal import drawn, nested
+from models.training.validation.performance import Performance, Scales
 from models.training.validation.validate import THRESHOLDS, validate
 from models.training.validation.validation import estimable
 from tests.statistics.bad_cohorts import TIME_ZERO, dated, text
@@ -49,40 +52,58 @@ def test_a_curve_that_separation_does_not_allow_has_the_reason_instead():
     assert measures.auc.given
 
 
+def nothing_off() -> Performance:
+    """An optimism of 0 for one horizon."""
+    one = np.zeros(1)
+    return Performance(one[0], one[0], one, one, one, np.zeros((1, 41)), np.zeros((1, len(THRESHOLDS))))
+
+
 def test_without_a_curve_or_a_decision_there_is_nothing_to_correct():
-    optimism = Optimism(0.1, 0.1, np.zeros(41), np.zeros(len(THRESHOLDS)))
-    measures = with_correction(at_horizon(separated(), THRESHOLDS, once(60)), optimism, separated().risk)
+    measures = with_correction(
+        at_horizon(separated(), THRESHOLDS, once(60)), nothing_off(), 0, separated().risk
+    )
     assert measures.curve.corrected == ()
-    assert measures.ici_corrected.value is None
+    assert measures.ici_corrected.reason == measures.ici.reason
     assert len(measures.decision.corrected) == len(THRESHOLDS)
     beyond = replace(separated(), horizon=Horizon("9y"))
-    measures = with_correction(at_horizon(beyond, THRESHOLDS, once(60)), optimism, beyond.risk)
+    measures = with_correction(at_horizon(beyond, THRESHOLDS, once(60)), nothing_off(), 0, beyond.risk)
     assert measures.decision.corrected == ()
     assert measures.auc_corrected.reason == "nobody was followed for 9 years"
 
 
-def test_resamples_without_a_curve_have_risks_but_no_optimism(monkeypatch):
+def test_what_too_few_resamples_show_is_not_corrected():
+    unseen = replace(nothing_off(), auc=np.array([np.nan]), curve=np.full((1, 41), np.nan))
+    measures = with_correction(at_horizon(separated(), THRESHOLDS, once(60)), unseen, 0, separated().risk)
+    assert measures.auc_corrected.reason == "fewer than four in five resamples show it"
+    assert measures.curve.corrected == ()
+
+
+def test_resamples_without_a_curve_have_a_slope_but_no_optimism_of_it(monkeypatch):
     def no_curve(*_):
         raise TrainingError("no curve")
 
-    monkeypatch.setattr(internal, "smoother", no_curve)
+    monkeypatch.setattr(performing, "smoother", no_curve)
     x, time, event = people(1, ties=False)
     data, t = SurvivalData(x, time, event), 8.0
-    grids = Grids({t: np.linspace(0.1, 0.9, 5)}, {t: ResampledBenefit(data, t, THRESHOLDS)})
-    resampled = optimism_by_horizon(data, refit(data, 3, 1), grids)
-    assert resampled.optimism == {}
-    assert resampled.risks[t].shape == (3, len(time))
+    scales = Scales(np.array([t]), np.linspace(0.1, 0.9, 5)[None], THRESHOLDS)
+    found = nested(
+        Steps(), [data], [data.resample(c) for c in draw_resamples(len(time), 3, 1)], scales, drawn(1)
+    )
+    assert np.isfinite(found.optimism.slope)
+    assert np.isnan(found.optimism.curve).all()
+    assert np.isnan(found.optimism.ici).all()
+    assert found.risks(x, 0).shape == (3, len(time))
 
 
-def test_a_cohort_whose_resamples_cannot_be_fitted_has_no_internal_validation(monkeypatch):
+def test_a_cohort_most_of_whose_resamples_give_no_model_has_no_internal_validation(monkeypatch):
     def no_fit(*_):
-        raise TrainingError("no resample has a finite fit")
+        raise TrainingError("no finite fit")
 
-    monkeypatch.setattr(validating, "refit", no_fit)
+    monkeypatch.setattr(internal, "take", no_fit)
     record = {"kind": "fit", "cohort_sha256": cohort().sha256}
     validation = validate(load_model(default_folder()), cohort(), record=record, resamples=20)
     assert validation.internal is None
-    assert validation.not_internal == "no resample has a finite fit"
+    assert validation.not_internal.startswith("20 of 20 resamples gave no model")
 
 
 def test_resamples_of_which_none_has_a_finite_fit_are_refused():
@@ -127,9 +148,12 @@ def test_the_model_card_leaves_out_what_could_not_be_estimated(tmp_path):
     assert " |  |\n" in card
 
 
+POLICY = load_policy(default_folder() / "policy.toml")
+
+
 def test_resamples_without_a_finite_fit_are_among_the_warnings():
     trained = fitted()
-    warned = _warnings(replace(trained, shrinkage=replace(trained.shrinkage, without_fit=3)))
+    warned = _warnings(replace(trained, shrinkage=replace(trained.shrinkage, without_fit=3)), POLICY)
     assert "3 resamples had no finite fit and do not count" in warned
 
 

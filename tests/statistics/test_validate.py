@@ -7,6 +7,8 @@ from functools import cache
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from models.artefact import Model
 from models.inputs import Horizon, Predictor, State
@@ -17,12 +19,15 @@ from models.training.errors import TrainingError
 from models.training.plain_json import as_json
 from models.training.statistics.benefit import net_benefit
 from models.training.statistics.calibration import calibration_at
-from models.training.statistics.resampling import SurvivalData, draw_resamples
+from models.training.statistics.discrimination import harrell_c
 from models.training.statistics.smooth import cloglog, smoother
-from models.training.statistics.survival import aalen_johansen
-from models.training.validation.groups import aalen_johansen_risk, kaplan_meier_risk
-from models.training.validation.internal import ResampledBenefit
-from models.training.validation.validate import THRESHOLDS, score_all, validate
+from models.training.statistics.survival import aalen_johansen, kaplan_meier
+from models.training.validation.analysis_set import analysis_set, score_all
+from models.training.validation.at_horizon import PredictedRisks, at_horizon, with_correction
+from models.training.validation.groups import aalen_johansen_risk, kaplan_meier_risk, sure_until
+from models.training.validation.performance import Performance
+from models.training.validation.pooled import pooled
+from models.training.validation.validate import THRESHOLDS, validate
 from models.training.validation.validation import Measure, Validation
 
 from .trained import DATA, DEATHS, GAPS, LABELS, cohort, fitted, made
@@ -106,28 +111,37 @@ def test_the_demonstration_cohort_shows_the_abstracts_three_aucs():
     assert [f"{at.auc.value:.2f}" for at in own().horizons] == ["0.77", "0.84", "0.74"]
 
 
+def one_by_one(time, event, risk, t) -> list[float]:
+    """Net benefit at each threshold from Kaplan-Meier among those above it; nan where nobody of them was followed."""
+    found = []
+    for threshold in THRESHOLDS:
+        above = risk >= threshold
+        if not above.any():
+            found.append(0.0)
+            continue
+        happened = 1 - kaplan_meier(time[above], event[above]).at(np.array([t]))[0]
+        found.append(above.mean() * (happened - (1 - happened) * threshold / (1 - threshold)))
+    return found
+
+
 def test_net_benefit_is_that_of_the_one_by_one_formula():
     risk = score_all(unshrunk(), cohort().matrix(unshrunk().names)).risks[:, 1]
-    expected = net_benefit(cohort().time, cohort().event, risk, 2.0, THRESHOLDS)
     found = own().horizons[1].decision
-    there = [k for k, value in enumerate(found.model) if value is not None]
-    assert np.array_equal(np.array(found.model)[there], expected.model[there])
-    assert np.array_equal(found.treat_all, expected.treat_all)
-    assert all(expected.unfollowed[k] for k in range(len(THRESHOLDS)) if k not in there)
+    expected = one_by_one(cohort().time, cohort().event, risk, 2.0)
+    assert [value is None for value in found.model] == list(np.isnan(expected))
+    assert np.allclose([b for b in found.model if b is not None], np.array(expected)[~np.isnan(expected)])
 
 
-def test_net_benefit_in_resamples_is_that_of_repeated_rows():
-    people = cohort()
-    risk = score_all(unshrunk(), people.matrix(unshrunk().names)).risks[:, 2]
-    data = SurvivalData(people.matrix(unshrunk().names), people.time, people.event)
-    benefit = ResampledBenefit(data, 3.0, THRESHOLDS)
-    for count in draw_resamples(len(people), 8, 3):
-        again = np.repeat(np.arange(len(people)), count)
-        found = benefit.at_thresholds(risk, count)
-        expected = net_benefit(people.time[again], people.event[again], risk[again], 3.0, THRESHOLDS)
-        followed = np.isfinite(found)
-        assert followed.any()
-        assert np.allclose(found[followed], expected.model[followed], rtol=0, atol=1e-12)
+@given(st.integers(0, 10_000))
+@settings(max_examples=40, deadline=None)
+def test_net_benefit_of_any_cohort_is_that_of_the_one_by_one_formula(seed):
+    chance = np.random.default_rng(seed)
+    n = int(chance.integers(1, 60))
+    time, event = np.ceil(chance.exponential(3, n) * 2) / 2, chance.random(n) < 0.5
+    risk = np.round(chance.random(n), int(chance.integers(1, 4)))
+    found = net_benefit(time, event, risk, 2.0, THRESHOLDS)
+    model = np.where(found.unfollowed & ~found.nobody, np.nan, found.model)
+    np.testing.assert_allclose(model, one_by_one(time, event, risk, 2.0), atol=1e-12)
 
 
 def test_the_curve_goes_through_the_observed_risks_of_its_indices():
@@ -196,7 +210,7 @@ def test_correction_takes_something_off_everything():
         assert at.ipa_corrected.value < at.ipa.value
         assert at.ici_corrected.value > at.ici.value
         assert at.curve.corrected != at.curve.observed
-    assert own().internal.slope.value < 1
+    assert own().internal.slope.value < own().slope.value
 
 
 def test_correction_is_said_to_be_impossible_elsewhere():
@@ -331,7 +345,7 @@ def test_progress_is_told_to_its_end():
         seen[what] = (done, of)
 
     validate(unshrunk(), cohort(), record=record(), resamples=20, progress=note)
-    assert {"models of resamples", "optimism of curves", "horizons"} <= set(seen)
+    assert {"every step in resamples", "discrimination and calibration"} <= set(seen)
     assert all(done == of for done, of in seen.values())
 
 
@@ -339,3 +353,90 @@ def test_a_number_that_is_not_finite_never_becomes_json():
     with pytest.raises(ValueError, match="no place in JSON"):
         as_json(Measure(float("nan")))
     assert as_json({"day": LABELS.centre, "n": np.int64(3)}) == {"day": "West Hospital", "n": 3}
+
+
+@cache
+def imputed() -> Validation:
+    """The cohort with gaps under a model that was fitted to it, its gaps imputed four times."""
+    known = record(GAPS) | {"seed": 1, "missingness": {"imputations": 4}}
+    return validate(unshrunk(), cohort(GAPS), record=known, resamples=20)
+
+
+def test_where_the_fit_imputes_everybody_is_analysed_and_a_step_of_the_flow_says_so():
+    found = imputed()
+    assert (found.n, found.events, found.imputations) == (200, 99, 4)
+    assert found.flow[-1].left == 200
+    assert "imputed" in found.flow[-1].step
+    assert found.internal.failed == 0
+    assert found.horizons[1].ipa_corrected.given
+
+
+def test_figures_of_completed_sets_are_pooled_by_rubins_rules():
+    people = cohort(GAPS)
+    among = analysis_set(unshrunk(), people, record(GAPS) | {"seed": 1, "missingness": {"imputations": 4}})
+    scores = [score_all(unshrunk(), x).risks[:, 1] for x in among.sets]
+    each = [harrell_c(people.time, people.event, cloglog(risk)) for risk in scores]
+    values = [one.value for one in each]
+    spread = np.mean([one.se**2 for one in each]) + 1.25 * np.var(values, ddof=1)
+    assert imputed().harrell.value == pytest.approx(np.mean(values))
+    assert imputed().harrell.se == pytest.approx(np.sqrt(spread))
+
+
+def test_what_one_completed_set_does_not_show_is_not_given():
+    assert pooled([Measure(1.0), Measure(None, reason="nobody")]).reason == "nobody"
+    assert pooled([(1, 2.0, "a", None), (2, 3.0, "b", 1.0)]) == (2, 2.5, "a", None)
+    assert pooled([(1.0,), (1.0, 2.0)]) == (1.0,)
+
+
+def test_complete_cases_are_analysed_where_they_were_fitted():
+    found = validate(unshrunk(), cohort(GAPS), record=record(GAPS) | {"seed": 1}, resamples=20)
+    whole = cohort(GAPS).complete(unshrunk().names)
+    assert (found.n, found.events) == (len(whole), int(whole.event.sum()))
+    assert found.flow == whole.flow
+    assert sum(row.n for row in found.internal.stability.rows) == found.n
+
+
+def test_where_the_model_acts_for_all_its_corrected_benefit_is_that_of_acting_for_all():
+    equal = 0
+    for at in (*own().horizons, *imputed().horizons):
+        for apparent, corrected, everybody in zip(
+            at.decision.model, at.decision.corrected, at.decision.treat_all, strict=True
+        ):
+            if apparent == pytest.approx(everybody, abs=1e-12):
+                equal += 1
+                assert corrected == pytest.approx(everybody, abs=1e-12)
+    assert equal
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=30, deadline=None)
+def test_no_optimism_moves_the_benefit_of_acting_for_all_or_for_nobody(seed):
+    chance = np.random.default_rng(seed)
+    n = int(chance.integers(30, 80))
+    risk = np.round(chance.uniform(0.1, 0.5, n), 2)
+    time, event = chance.exponential(3, n), chance.random(n) < 0.6
+    at = at_horizon(
+        PredictedRisks(time, event.astype(np.int64), risk, Horizon("2y")),
+        THRESHOLDS,
+        np.ones((1, n), dtype=int),
+    )
+    one, grid = np.zeros(1), np.zeros((1, 41))
+    optimism = Performance(one[0], one[0], one, one, one, grid, chance.normal(size=(1, len(THRESHOLDS))))
+    found = with_correction(at, optimism, 0, risk).decision
+    for k, threshold in enumerate(found.thresholds):
+        if threshold <= risk.min():
+            assert found.corrected[k] == found.model[k] == pytest.approx(found.treat_all[k], abs=1e-12)
+        if threshold > risk.max():
+            assert found.corrected[k] == 0
+
+
+@given(st.integers(0, 10_000), st.integers(1, 120))
+@settings(max_examples=50, deadline=None)
+def test_a_curve_is_drawn_in_full_while_a_tenth_of_its_group_and_five_are_at_risk(seed, n):
+    time = np.random.default_rng(seed).exponential(2, n)
+    until, needed = sure_until(time), max(5, 0.1 * n)
+    if n < 5:
+        assert until == 0
+    else:
+        assert (time >= until).sum() >= needed
+        assert (time > until).sum() < needed

@@ -40,7 +40,7 @@ def _read(record: PatientRecord, results: Sequence[Result]) -> Feature:
     if not results:
         reason = "no ANA result" if record.offers("ana") else "not offered by the server"
         return Feature(State.MISSING, "A3", reason)
-    decision = _decision(read_ana(record), record.mapping.tables.rules)
+    decision = decide(read_ana(record), record.mapping.tables.rules)
     stale_after = record.mapping.tables.rules.days("high_ana.stale_after_days")
     stale = record.as_of - max(result.when.last for result in results) > stale_after
     if decision is None:
@@ -76,8 +76,8 @@ def _feature(decision: Decision, stale: bool) -> Feature:
     )
 
 
-def _decision(stainings: Iterable[Staining], rules: Rules) -> Decision | None:
-    """A3, in its order."""
+def decide(stainings: Iterable[Staining], rules: Rules) -> Decision | None:
+    """A3, in its order; None: no result says anything."""
     by_time = sorted(
         sorted(stainings, key=lambda s: s.result.id), key=lambda s: s.result.when.last, reverse=True
     )

@@ -1,18 +1,25 @@
 """The rows of a cohort, checked: the columns known by name, every cell read, the cells of a row held against each other."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
 
+import numpy as np
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from models.training.cohort.read import Table
+from models.training.cohort.categories import Category, category
+from models.training.cohort.column_map import ColumnMap
+from models.training.cohort.forms.written_numbers import looks_like_number
+from models.training.cohort.problems import sentence
 from models.training.cohort.schema import (
+    BESIDE,
+    CENSORED,
     COLUMNS,
     DAYS_PER_YEAR,
     DEATH,
+    GROUPS,
     LONGEST_FOLLOW_UP_YEARS,
     MONTHS_PER_YEAR,
     NAMES,
@@ -22,51 +29,92 @@ from models.training.cohort.schema import (
     CohortRow,
     Cutoff,
     Problem,
-    read_candidate,
+    is_missing,
+    presence,
+    read_group,
+    read_number,
 )
+from models.training.cohort.table import Table, column_key
+from models.training.cohort.translate import TitreReader, translate
 from models.training.errors import TrainingError
+from models.training.statistics.arrays import Floats
 
 PER_YEAR = MappingProxyType({"time_years": 1.0, "time_months": MONTHS_PER_YEAR, "time_days": DAYS_PER_YEAR})
 DATES = ("time_zero", "end_date")
+OLDEST = 120  # years
 _ENDS = MappingProxyType({RECURRENCE: "a recurrence", DEATH: "a death"})
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedPatients:
-    """Checked patients in the order of the table; `candidates` are by name, None: missing."""
+    """Checked patients in the order of the table. `candidates` are by name: numbers (nan: missing), or words; `groups` too, empty: missing."""
 
     patients: tuple[CohortRow, ...]
-    candidates: Mapping[str, tuple[float | None, ...]]
+    candidates: Mapping[str, Floats | Category]
+    groups: Mapping[str, tuple[str, ...]]
     raw: tuple[str, ...]  # the raw columns that are there
+    beside: tuple[str, ...]  # of those that are described beside the predictors
     unused: tuple[str, ...]  # the columns that nobody read
+    deaths_by_date: int  # of how many a date of death alone said how follow-up ended
 
 
 def read_patients(
-    table: Table, columns: Mapping[str, str], candidates: Sequence[str], cutoffs: Sequence[Cutoff]
+    table: Table,
+    column_map: ColumnMap,
+    candidates: Sequence[str],
+    cutoffs: Sequence[Cutoff],
+    read_titre: TitreReader,
+    groups: Sequence[str] = (),
 ) -> CheckedPatients:
-    """Check every row; raises TrainingError, which names the first problem and says how many more there are."""
-    own_names = _find_columns(table, columns)
+    """Check every row; raises TrainingError, which names every column that cannot be used, where and why."""
+    own_names = _find_columns(table, column_map)
     _check_columns(table, own_names, cutoffs)
-    further = _find_candidates(table, own_names, candidates)
-    problems: list[Problem] = []
-    patients: list[CohortRow] = []
-    for cells, place in zip(table.rows, table.places, strict=True):
-        by_column = dict(zip(table.columns, cells, strict=True))
+    further = _find_candidates(table, own_names, column_map, candidates)
+    translated = translate(table, own_names, further, column_map, read_titre)
+    problems = list(translated.problems)
+    patients, deaths = list[CohortRow](), 0
+    for row, place in enumerate(table.places):
+        cells = {name: column[row] for name, column in translated.columns.items()}
         try:
-            patient = CohortRow.model_validate({name: by_column[own] for name, own in own_names.items()})
+            patient = CohortRow.model_validate(cells)
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False)
             problems.extend(Problem(place, str(each["loc"][0]), str(each["msg"])) for each in details)
             continue
         problems.extend(_row_problems(patient, place, own_names, cutoffs))
+        deaths += died_by_date(patient)
         patients.append(_coded(patient, cutoffs))
     problems.extend(_duplicates(table, own_names))
-    values = {name: _candidate(table, name, problems) for name in further}
+    columns: dict[str, Floats | Category] = {
+        name: read_further(table, further[name], cells, column_map.rule(name).reference, problems)
+        for name, cells in translated.candidates.items()
+    }
+    columns |= {
+        table.as_written(own_names[name]): read_further(
+            table, own_names[name], translated.columns[name], "", problems
+        )
+        for name in GROUPS
+        if name in candidates and name in own_names
+    }
+    named = {
+        name: tuple(getattr(patient, name) for patient in patients) for name in GROUPS if name in own_names
+    }
+    others = _find_groups(table, own_names, groups)
+    named |= {name: _group(table, own, problems) for name, own in others.items()}
     if problems:
-        raise TrainingError(_sentence(table, own_names, problems))
-    raw = tuple(name for name in RAW if name in own_names)
-    used = {*own_names.values(), *further}
-    return CheckedPatients(tuple(patients), values, raw, tuple(c for c in table.columns if c not in used))
+        raise TrainingError(sentence(table, own_names, problems))
+    raw, beside = (tuple(name for name in names if name in own_names) for names in (RAW, BESIDE))
+    asked = {NAMES.get(column_key(name), name) for name in candidates}
+    columns |= {name: numbers_of(patients, name) for name in beside if name in asked}
+    used = {*own_names.values(), *further.values(), *others.values()}
+    unused = tuple(w for w, c in zip(table.written, table.columns, strict=True) if c not in used)
+    return CheckedPatients(tuple(patients), columns, named, raw, beside, unused, deaths)
+
+
+def numbers_of(patients: Iterable[CohortRow], name: str) -> Floats:
+    """One column of the schema as numbers (n,), nan: missing."""
+    values = (getattr(patient, name) for patient in patients)
+    return np.array([np.nan if value is None else float(value) for value in values])
 
 
 def years(row: CohortRow) -> float:
@@ -78,29 +126,37 @@ def years(row: CohortRow) -> float:
 
 
 def status(row: CohortRow) -> int:
-    """How follow-up ended: 0, 1 or 2."""
-    return row.status if row.status is not None else int(bool(row.event))
+    """How follow-up ended: 0, 1 or 2. Who had no recurrence and died on the day of its end, died."""
+    said = row.status if row.status is not None else int(bool(row.event))
+    return DEATH if died_by_date(row) else said
 
 
-def _find_columns(table: Table, columns: Mapping[str, str]) -> dict[str, str]:
+def died_by_date(row: CohortRow) -> bool:
+    """Whether the date of death alone says that follow-up ended with it: the columns know of no recurrence and no death."""
+    alive = row.status == CENSORED if row.status is not None else not row.event
+    return alive and row.death_date is not None and row.death_date == row.end_date
+
+
+def _find_columns(table: Table, column_map: ColumnMap) -> dict[str, str]:
     """Our names of the columns → the file's own, in lower case."""
-    for name, own in columns.items():
+    given = {name: column_key(rule.column) for name, rule in column_map.columns.items()}
+    for name, own in given.items():
         if name not in COLUMNS:
             raise TrainingError(
                 f"{name} is no column of the data dictionary; these are: {', '.join(COLUMNS)}"
             )
-        if NAMES.get(own.lower(), name) != name:
+        if NAMES.get(own, name) != name:
             raise TrainingError(
                 f"{table.name}: {own} is the name of another column, it is not read as {name}"
             )
-        if own.lower() not in table.columns:
+        if own not in table.columns:
             raise TrainingError(f"{table.name}: there is no column {own} to read as {name}")
-    own_names = {name: own.lower() for name, own in columns.items()}
-    if len(set(own_names.values())) < len(own_names):
+    if len(set(given.values())) < len(given):
         raise TrainingError(f"{table.name}: one column is to be read as two of ours")
+    own_names = dict(given)
     for own in table.columns:
         name = NAMES.get(own, "")
-        if not name or name in columns or own in own_names.values():
+        if not name or name in given or own in own_names.values():
             continue
         if name in own_names:
             raise TrainingError(f"{table.name}: {own_names[name]} and {own} are both {name}: keep one")
@@ -127,33 +183,76 @@ def _check_columns(table: Table, own_names: Mapping[str, str], cutoffs: Sequence
         near = get_close_matches(missing[0].split(" ")[0], set(table.columns) - set(own_names.values()), 1)
         hint = f"; is it the column {near[0]}?" if near else ""
         raise TrainingError(f"{table.name}: columns are missing: {', '.join(missing)}{hint}")
-    if "death_date" in own_names and not dates:
+    if "death_date" in own_names and len(dates) < len(DATES):
         raise TrainingError(f"{table.name}: the column death_date needs time_zero and end_date beside it")
 
 
 def _find_candidates(
-    table: Table, own_names: Mapping[str, str], candidates: Sequence[str]
-) -> tuple[str, ...]:
-    """The further columns to read: those asked for that are not predictors or raw values already."""
-    for name in candidates:
-        if name in own_names and name not in {*PREDICTORS, *RAW}:
-            raise TrainingError(f"{table.name}: {name} cannot be a candidate")
-        if name not in own_names and name.lower() not in table.columns:
-            raise TrainingError(
-                f"{table.name}: there is no column {name}, which was asked for as a candidate"
-            )
-    return tuple(dict.fromkeys(name.lower() for name in candidates if name not in own_names))
+    table: Table, own_names: Mapping[str, str], column_map: ColumnMap, asked: Sequence[str]
+) -> dict[str, str]:
+    """The further columns to read, those of the map and those asked for: the names they get → the file's own.
+
+    What is a predictor or a raw value is read already.
+    """
+    found = {name: column_key(rule.column or name) for name, rule in column_map.candidates.items()}
+    for name in (NAMES.get(column_key(name), name) for name in asked):
+        if name in own_names or name in found:
+            if name in own_names and name not in {*PREDICTORS, *RAW, *BESIDE, *GROUPS}:
+                raise TrainingError(f"{table.name}: {name} cannot be a candidate")
+        elif column_key(name) not in found.values():
+            known = column_key(name) in table.columns
+            found[table.as_written(column_key(name)) if known else name] = column_key(name)
+    for name, own in found.items():
+        if own not in table.columns:
+            raise TrainingError(f"{table.name}: there is no column {own}, which was asked for as a candidate")
+        if own in own_names.values() or name in {*COLUMNS, *NAMES}:
+            raise TrainingError(f"{table.name}: {name} cannot be a candidate: it is read as another column")
+    return found
 
 
-def _candidate(table: Table, name: str, problems: list[Problem]) -> tuple[float | None, ...]:
-    index = table.columns.index(name)
-    values: list[float | None] = []
-    for cells, place in zip(table.rows, table.places, strict=True):
+def _find_groups(table: Table, own_names: Mapping[str, str], groups: Sequence[str]) -> dict[str, str]:
+    """The columns by which patients are to be grouped, beside those that are read anyway: as written → the file's own."""
+    found = {}
+    for name in groups:
+        own = column_key(name)
+        if name in own_names and name not in {*GROUPS, "subtype"}:
+            raise TrainingError(f"{table.name}: patients cannot be grouped by {name}; name a column of words")
+        if name not in own_names and own not in table.columns:
+            raise TrainingError(f"{table.name}: there is no column {name} to group patients by")
+        if name not in own_names and own not in own_names.values():
+            found[table.as_written(own)] = own
+    return found
+
+
+def _group(table: Table, own: str, problems: list[Problem]) -> tuple[str, ...]:
+    """The words of a column that the schema does not know."""
+    words = []
+    for cell, place in zip(table.cells(own), table.places, strict=True):
         try:
-            values.append(read_candidate(cells[index]))
+            words.append(read_group(cell))
         except PydanticCustomError as error:
-            problems.append(Problem(place, name, error.message()))
-    return tuple(values)
+            problems.append(Problem(place, own, error.message()))
+    return tuple(words)
+
+
+def read_further(
+    table: Table, own: str, cells: Sequence[str], reference: str, problems: list[Problem]
+) -> Floats | Category:
+    """A column that the schema does not know: numbers, or words for present and absent as 1 and 0, or other words."""
+    known = [cell for cell in cells if not is_missing(cell)]
+    numbers = [presence(cell) is not None or looks_like_number(cell) for cell in known]
+    if 2 * sum(numbers) < len(known):
+        return category(table, own, cells, reference, problems)
+    values = np.full(len(cells), np.nan)
+    for row, (cell, place) in enumerate(zip(cells, table.places, strict=True)):
+        said = presence(cell)
+        try:
+            number = float(said) if said is not None else read_number(cell)
+        except PydanticCustomError as error:
+            problems.append(Problem(place, own, error.message()))
+            continue
+        values[row] = np.nan if number is None else number
+    return values
 
 
 def _duplicates(table: Table, own_names: Mapping[str, str]) -> Iterator[Problem]:
@@ -175,6 +274,8 @@ def _row_problems(
         )
     else:
         yield from _time_problems(row, place, own_names)
+    if row.age is not None and not 0 <= row.age <= OLDEST:
+        yield Problem(place, "age", f"not between 0 and {OLDEST} years")
     for cutoff in cutoffs:
         yield from _raw_problems(row, place, cutoff)
 
@@ -218,12 +319,3 @@ def _coded(row: CohortRow, cutoffs: Sequence[Cutoff]) -> CohortRow:
         if getattr(row, cutoff.predictor) is None and (value := getattr(row, cutoff.raw)) is not None
     }
     return row.model_copy(update=coded) if coded else row
-
-
-def _sentence(table: Table, own_names: Mapping[str, str], problems: Sequence[Problem]) -> str:
-    """The first problem in the order of the file, and how many more there are."""
-    order = {own: number for number, own in enumerate(table.columns)}
-    first = min(problems, key=lambda p: (p.place, order.get(own_names.get(p.column, p.column), 0)))
-    more = f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
-    column = own_names.get(first.column, first.column)
-    return f"{table.name}, {table.unit} {first.place}, column {column}: {first.sentence}{more}"

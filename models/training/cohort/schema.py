@@ -11,30 +11,37 @@ from decimal import Decimal
 from math import isfinite
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
+
+from models.training.cohort.table import column_key
+from models.training.cohort.words import words_by_meaning
 
 PREDICTORS = ("cardiac_involvement", "high_ana", "treatment_refractory", "high_drr")
 """The predictors under the model's names, in the order of the model."""
 SUBTYPES = ("anti-SRP", "anti-HMGCR", "seronegative")
+SEXES = ("female", "male", "other")
+LONGEST_GROUP = 60  # letters of the name of a centre or of another group
 DAYS_PER_YEAR = 365.25
 MONTHS_PER_YEAR = 12.0
 LONGEST_FOLLOW_UP_YEARS = 100.0  # nobody is followed for longer: a larger number is in another unit
 CENSORED, RECURRENCE, DEATH = 0, 1, 2
 
-_MISSING = frozenset({"", "na", "nan"})
-_YES = frozenset({"1", "1.0", "true", "yes", "present"})  # 1.0: how pandas writes 1 in a column with gaps
-_NO = frozenset({"0", "0.0", "false", "no", "absent"})
-_STATUS = {"0": 0, "1": 1, "2": 2, "0.0": 0, "1.0": 1, "2.0": 2}
+_WORDS = words_by_meaning()
+_MISSING = frozenset({"", *_WORDS["missing"]})
+_YES, _NO = _WORDS["present"], _WORDS["absent"]
+_STATUS = {
+    word: number
+    for number, meaning in enumerate(("censored", "recurrence", "death"))
+    for word in _WORDS[meaning]
+}
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
-_COMMA = re.compile(r"[-+]?\d+,\d+", re.ASCII)
-_DATE = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ]00:00:00)?", re.ASCII)
-_SHOWN = 8  # a longer number may be somebody's: it is not shown
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong in one cell, or in the row where `column` is empty; the sentence shows no more than it must."""
+    """What is wrong in one cell, or in the row where `column` is empty; the sentence shows nothing of the cell."""
 
     place: int
     column: str
@@ -66,18 +73,16 @@ def _refuse(sentence: str) -> PydanticCustomError:
     return PydanticCustomError("cohort", "{sentence}", {"sentence": sentence})
 
 
-def _shown(text: str) -> str:
-    """A short number as it stands; anything else may be personal and is not repeated."""
-    return f"{text} is" if len(text) <= _SHOWN and _NUMBER.fullmatch(text) else "this is"
+def is_missing(text: str) -> bool:
+    """Whether a cell says that nothing is known."""
+    return column_key(text) in _MISSING
 
 
 def read_number(value: Any) -> float | None:
     """A finite number with a decimal point; None: missing. Raises PydanticCustomError."""
     text = str(value).strip()
-    if text.lower() in _MISSING:
+    if is_missing(text):
         return None
-    if _COMMA.fullmatch(text):
-        raise _refuse("a decimal comma: write a decimal point")
     if text.lower().lstrip("+-") in {"inf", "infinity"}:
         raise _refuse("infinite: give a finite number")
     if not _NUMBER.fullmatch(text):
@@ -89,68 +94,95 @@ def read_number(value: Any) -> float | None:
 
 def read_presence(value: Any) -> bool | None:
     """Present or absent; None: missing. Raises PydanticCustomError."""
-    text = str(value).strip().lower()
+    text = column_key(str(value))
     if text in _MISSING:
         return None
     if text not in _YES | _NO:
-        raise _refuse(f"{_shown(text)} not one of 0/1, false/true, no/yes, absent/present, or empty")
+        raise _refuse("not one of 0/1, false/true, no/yes, absent/present, or empty")
     return text in _YES
+
+
+def presence(text: str) -> bool | None:
+    """Present or absent by one of the words for it; None: anything else."""
+    said = column_key(text)
+    return said in _YES if said in _YES | _NO else None
 
 
 def read_candidate(value: Any) -> float | None:
     """A further column: a number, or a word for present or absent as 1 or 0. Raises PydanticCustomError."""
-    text = str(value).strip().lower()
+    text = column_key(str(value))
     return float(text in _YES) if text in _YES | _NO else read_number(value)
 
 
 def _status(value: Any) -> int | None:
-    text = str(value).strip()
-    if text.lower() in _MISSING:
+    text = column_key(str(value))
+    if text in _MISSING:
         return None
     if text not in _STATUS:
-        raise _refuse(f"{_shown(text)} not one of 0 (censored), 1 (recurrence), 2 (death)")
+        raise _refuse("not one of 0 (censored), 1 (recurrence), 2 (death)")
     return _STATUS[text]
 
 
 def _day(value: Any) -> date | None:
     text = str(value).strip()
-    if text.lower() in _MISSING:
+    if is_missing(text):
         return None
-    written = _DATE.fullmatch(text)
     try:
-        return date.fromisoformat(written[1]) if written else _no_date()
+        return date.fromisoformat(text) if _DATE.fullmatch(text) else _no_date()
     except ValueError:
         return _no_date()
 
 
 def _no_date() -> date:
-    raise _refuse("not a date like 2024-03-31")
+    raise _refuse("not a date like 2024-03-31 or 31.03.2024")
 
 
 def _subtype(value: Any) -> str:
-    text = str(value).strip()
-    if text.lower() in _MISSING:
+    text = column_key(str(value))
+    if text in _MISSING:
         return ""
-    named = {name.lower(): name for name in SUBTYPES}
-    if text.lower() not in named:
+    named = {word: name for name in SUBTYPES for word in _WORDS[name]}
+    if text not in named:
         raise _refuse(f"not one of {', '.join(SUBTYPES)}; leave it empty where it is unknown or both")
-    return named[text.lower()]
+    return named[text]
 
 
-def _titre(value: Any) -> float | None:
-    """`320` or `1:320`."""
-    return read_number(str(value).strip().removeprefix("1:"))
+def _sex(value: Any) -> str:
+    text = column_key(str(value))
+    if text in _MISSING:
+        return ""
+    named = {word: sex for sex in SEXES for word in _WORDS[sex]}
+    if text not in named:
+        raise _refuse("not one of female (f), male (m), other; leave it empty where it is unknown")
+    return named[text]
+
+
+def read_group(value: Any) -> str:
+    """The name of the group that a patient belongs to; empty: not known. Raises PydanticCustomError."""
+    text = str(value).strip()
+    if is_missing(text):
+        return ""
+    if len(text) > LONGEST_GROUP or not text.isprintable():
+        raise _refuse(f"not the name of a group: write at most {LONGEST_GROUP} letters on one line")
+    return text
 
 
 def _identifier(value: Any) -> str:
     text = str(value).strip()
-    if text.lower() in _MISSING:
+    if is_missing(text):
         raise _refuse("empty: every patient needs an id of its own")
     return text
 
 
 def _column(
-    kind: str, meaning: str, unit: str, values: str, needed: str, *names: str, raw: bool = False
+    kind: str,
+    meaning: str,
+    unit: str,
+    values: str,
+    needed: str,
+    *names: str,
+    raw: bool = False,
+    beside: bool = False,
 ) -> Any:
     """Declare a column: its type, what it means, its unit, what may stand in it, whether it must be there, its other names."""
     more: dict[str, Any] = {
@@ -159,22 +191,24 @@ def _column(
         "needed": needed,
         "names": list(names),
         "raw": raw,
+        "beside": beside,
         "type": kind,
     }
     return Field(None, description=meaning, json_schema_extra=more)
 
 
 Number = Annotated[float | None, BeforeValidator(read_number)]
-Titre = Annotated[float | None, BeforeValidator(_titre)]
 Presence = Annotated[bool | None, BeforeValidator(read_presence)]
 Day = Annotated[date | None, BeforeValidator(_day)]
 Status = Annotated[Literal[0, 1, 2] | None, BeforeValidator(_status)]
 Subtype = Annotated[str, BeforeValidator(_subtype)]
+Sex = Annotated[str, BeforeValidator(_sex)]
+GroupName = Annotated[str, BeforeValidator(read_group)]
 Identifier = Annotated[str, BeforeValidator(_identifier)]
 
 _A_TIME = "exactly one of time_years, time_months, time_days, or time_zero with end_date"
-_PRESENCE = "0/1, false/true, no/yes, absent/present; empty, NA or NaN: missing"
-_DATE_VALUES = "a date like 2024-03-31"
+_PRESENCE = "0/1, or a word for absent and present; empty or a word for missing"
+_DATE_VALUES = "a date like 2024-03-31 or 31.03.2024; 31/03/2024 where the column says which comes first"
 _CODED = "required, values may be missing"
 
 
@@ -204,20 +238,24 @@ class CohortRow(BaseModel):
         _A_TIME,
     )
     death_date: Day = _column(
-        "date", "The date of death, to check the others", "", _DATE_VALUES, "optional, only with dates"
+        "date",
+        "The date of death: who had no recurrence and died on end_date, died; it also checks the others",
+        "",
+        _DATE_VALUES,
+        "optional, only with dates",
     )
     status: Status = _column(
         "whole number",
         "How follow-up ended",
         "",
-        "0 censored, 1 recurrence, 2 death",
+        "0 censored, 1 recurrence, 2 death; or a word for it",
         "required, or else event",
     )
     event: Presence = _column(
         "yes or no",
         "Whether follow-up ended with a recurrence; status says the same and knows of death",
         "",
-        "0/1, false/true, no/yes",
+        "0/1, or a word for absent and present",
         "required where there is no status",
     )
     cardiac_involvement: Presence = _column(
@@ -237,11 +275,11 @@ class CohortRow(BaseModel):
         f"{_CODED}; or de_ritis_ratio",
         "drr_high",
     )
-    ana_titre: Titre = _column(
+    ana_titre: Number = _column(
         "number",
         "ANA titre at time zero",
         "reciprocal titre",
-        "320 or 1:320; may be missing",
+        "320, 1:320, or as the laboratory writes it: <1:80, negative; may be missing",
         "optional",
         raw=True,
     )
@@ -254,19 +292,74 @@ class CohortRow(BaseModel):
         "drr",
         raw=True,
     )
+    myalgia: Presence = _column(
+        "yes or no", "Myalgia at time zero", "", _PRESENCE, "optional", "muscle_pain", beside=True
+    )
+    dysphagia: Presence = _column(
+        "yes or no", "Dysphagia at time zero", "", _PRESENCE, "optional", beside=True
+    )
+    ild: Presence = _column(
+        "yes or no", "Interstitial lung disease at time zero", "", _PRESENCE, "optional", beside=True
+    )
+    ldh: Number = _column(
+        "number", "LDH at time zero", "U/L", "a number; may be missing", "optional", beside=True
+    )
+    hbdh: Number = _column(
+        "number", "HBDH at time zero", "U/L", "a number; may be missing", "optional", beside=True
+    )
+    nlr: Number = _column(
+        "number",
+        "Neutrophil to lymphocyte ratio, both of one sample, at time zero",
+        "1",
+        "a number; may be missing",
+        "optional",
+        beside=True,
+    )
+    lymphocytes: Number = _column(
+        "number", "Lymphocytes at time zero", "10*9/L", "a number; may be missing", "optional", beside=True
+    )
     subtype: Subtype = _column(
         "word", "Antibody subtype", "", f"{', '.join(SUBTYPES)}; empty: not known, or both", "optional"
+    )
+    centre: GroupName = _column(
+        "text",
+        "The hospital that treated the patient; internal-external validation leaves out one after the other",
+        "",
+        f"a name of at most {LONGEST_GROUP} letters; empty: not known",
+        "optional",
+        "center",
+        "hospital",
+    )
+    sex: Sex = _column(
+        "word", "Sex", "", "female or f, male or m, other; empty: not known", "optional", "gender"
+    )
+    age: Number = _column(
+        "number", "Age at time zero", "years", "a number; may be missing", "optional", beside=True
     )
 
 
 def extra(name: str) -> Mapping[str, Any]:
-    """What is declared of a column beside its meaning: unit, values, needed, names, raw."""
+    """What is declared of a column beside its meaning: unit, values, needed, names, raw, beside."""
     more = CohortRow.model_fields[name].json_schema_extra
     assert isinstance(more, dict)
     return more
 
 
+def can_read(name: str, cell: str) -> bool:
+    """Whether the schema can read a cell as it stands in one of its columns."""
+    try:
+        CohortRow.model_validate({"id": "x", name: cell})
+    except ValidationError:
+        return False
+    return True
+
+
 COLUMNS = tuple(CohortRow.model_fields)
+GROUPS = ("centre", "sex")
+"""The columns that say which group a patient belongs to, beside the subtype."""
 RAW = tuple(name for name in COLUMNS if extra(name)["raw"])
+"""The measured values that predictors are coded from."""
+BESIDE = tuple(name for name in COLUMNS if extra(name)["beside"])
+"""What is described beside the predictors."""
 NAMES = {other: name for name in COLUMNS for other in (name, *extra(name)["names"])}
 """Every name under which a column is accepted → its name in the schema."""

@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from itertools import combinations
 
+import numpy as np
+
+from models.artefact import Policy
 from models.training.cohort.cohort import Cohort
 from models.training.cohort.schema import DEATH
 from models.training.errors import TrainingError
 from models.training.fitting.served import YEARS
+from models.training.statistics.arrays import Floats
 
 # With few events hazard ratios are too large and unstable: Peduzzi et al. 1995 (10 for each parameter), Vittinghoff and
 # McCulloch 2007 (5 to 9 are bearable). In simulated cohorts with 19 recurrences the risk of one person was 14 points off.
@@ -22,7 +26,7 @@ def require_recurrences(cohort: Cohort, parameters: int) -> None:
     events, needed = int(cohort.event.sum()), max(LEAST_RECURRENCES, LEAST_PER_PARAMETER * parameters)
     if events < needed:
         raise TrainingError(
-            f"{cohort.name}: {events} recurrences in {len(cohort)} patients of whom all predictors are known; at "
+            f"{cohort.name}: {events} recurrences in {len(cohort)} patients analysed; at "
             f"least {needed} are needed ({LEAST_RECURRENCES}, and {LEAST_PER_PARAMETER} for each parameter)"
         )
 
@@ -50,7 +54,7 @@ def require_contrast(cohort: Cohort, names: Sequence[str], *, separation: bool =
         if present.all() or not present.any():
             raise TrainingError(
                 f"{cohort.name}: {name} is {'present' if present.any() else 'absent'} in all {len(cohort)} patients "
-                "of whom all predictors are known; it cannot be a predictor here"
+                "analysed of whom it is known; it cannot be a predictor here"
             )
         for group, word in ((present, "with"), (~present, "without")):
             if not (separation or cohort.event[group].any()):
@@ -90,3 +94,15 @@ def warnings_on_size(cohort: Cohort, parameters: int) -> list[str]:
             f"{deaths} of {n} patients died before a recurrence; the served risk is that if nobody died"
         )
     return warnings
+
+
+def warnings_on_bands(policy: Policy, coef: Floats, hazard: float) -> list[str]:
+    """What is to be said where no pattern of predictors has a risk in the low band: nobody could be followed less.
+
+    `coef` (p,) are log hazard ratios, `hazard` is the cumulative baseline hazard at the decision horizon.
+    """
+    lowest = float(-np.expm1(-hazard * np.exp(np.minimum(coef, 0).sum())))
+    if lowest < policy.low_below:
+        return []
+    risk, below = f"{100 * lowest:.1f} %", f"{100 * policy.low_below:g} %"
+    return [f"no pattern of predictors is low: the lowest 2-year risk is {risk}, and low is below {below}"]

@@ -13,6 +13,7 @@ import numpy as np
 from models.training.cohort.cohort import Cohort
 from models.training.cohort.schema import DEATH, RECURRENCE
 from models.training.errors import TrainingError
+from models.training.fitting.served import mean_baseline
 from models.training.statistics.arrays import Floats, cells, patterns, plain_numbers
 from models.training.statistics.baseline import Baseline, baseline
 from models.training.statistics.cox import fit_cox
@@ -35,18 +36,25 @@ class CompetingDeath:
 
 
 def competing_death(
-    cohort: Cohort, names: Sequence[str], base: Baseline, years: Floats, *, fewest_deaths: int
+    cohort: Cohort,
+    names: Sequence[str],
+    base: Baseline,
+    years: Floats,
+    *,
+    fewest_deaths: int,
+    sets: Floats | None = None,
 ) -> CompetingDeath | None:
     """The absolute risks that go with a served baseline; None where nobody died. Complete rows only.
 
-    With fewer than `fewest_deaths`, or where no model of death can be fitted, its hazard has no covariates.
+    `sets` (m, n, p) are the predictors where they were imputed: then the hazard of death is the mean over them. With
+    fewer than `fewest_deaths`, or where no model of death can be fitted, its hazard has no covariates.
     """
     deaths = int((cohort.status == DEATH).sum())
     if deaths == 0:
         return None
-    x = cohort.matrix(names)
-    of_death, how = _hazard_of_death(cohort, x, alone=deaths < fewest_deaths)
-    every, names_of_patterns = cells(x.shape[1]), patterns(x.shape[1])
+    sets = cohort.matrix(names)[None] if sets is None else sets
+    of_death, how = _hazard_of_death(cohort, sets, alone=deaths < fewest_deaths)
+    every, names_of_patterns = cells(len(names)), patterns(len(names))
     served = 1 - np.exp(-np.outer(np.exp(every @ base.coef), base.cumulative(years)))
     absolute = absolute_risk(base, of_death, every, years)
     return CompetingDeath(
@@ -70,14 +78,19 @@ def absolute_risk(recurrence: Baseline, death: Baseline, x: Floats, years: Float
     return np.hstack([np.zeros((len(x), 1)), risk])[:, reached]
 
 
-def _hazard_of_death(cohort: Cohort, x: Floats, *, alone: bool) -> tuple[Baseline, str]:
-    """The hazard of death, by the predictors where that can be fitted, and what was done."""
-    died, p = cohort.status == DEATH, x.shape[1]
-    coef, covariance, how = np.zeros(p), np.zeros((p, p)), "one hazard for all"
+def _hazard_of_death(cohort: Cohort, sets: Floats, *, alone: bool) -> tuple[Baseline, str]:
+    """The hazard of death, by the predictors where that can be fitted to every set, and what was done."""
+    died, p = cohort.status == DEATH, sets.shape[2]
+    nothing, how = (np.zeros(p), np.zeros((p, p))), "one hazard for all"
+    of_sets = [nothing]
     if not alone:
         try:
-            fit = fit_cox(x, cohort.time, died)
-            coef, covariance, how = fit.coef, fit.covariance, "a Cox model on the same predictors"
+            fits = [fit_cox(x, cohort.time, died) for x in sets]
+            of_sets, how = (
+                [(fit.coef, fit.covariance) for fit in fits],
+                "a Cox model on the same predictors",
+            )
         except TrainingError:
             pass  # no finite model of death: one hazard for all is what these data give
-    return baseline(coef, covariance, x, cohort.time, died), how
+    bases = [baseline(*of, x, cohort.time, died) for of, x in zip(of_sets, sets, strict=False)]
+    return bases[0] if len(bases) == 1 else mean_baseline(bases), how

@@ -4,6 +4,8 @@
 known to within 0.05. As pmsampsize, whose answer rests on 1 and 2: for 3 it reports what that number gives.
 """
 
+from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, exp, log, sqrt
 
@@ -33,21 +35,26 @@ def sample_size(
 ) -> SampleSize:
     """Apply the criteria to an expected Cox-Snell R², an event rate, a horizon and a mean follow-up in one unit of time.
 
-    Raises TrainingError for an R² outside what this rate allows.
+    Raises TrainingError without events or follow-up, and for an R² outside what this rate allows.
     """
+    if not (rate > 0 and follow_up > 0 and horizon > 0):
+        raise TrainingError("a sample size needs an event rate, a follow-up and a horizon above 0")
     largest = _largest_r_squared(rate, follow_up)
     if not 0 < r_squared < min(largest, SHRINKAGE):
         raise TrainingError(f"Cox-Snell's R² must lie between 0 and {largest:.2f} at this event rate")
     first = _for_shrinkage(SHRINKAGE, r_squared, parameters)
     second = _for_shrinkage(r_squared / (r_squared + OPTIMISM * largest), r_squared, parameters)
     n = max(first, second)
-    third = 1
-    while _margin(third * follow_up, rate, horizon) > MARGIN:
-        third += 1
+    third = _least(lambda people: _margin(people * follow_up, rate, horizon) <= MARGIN)
     events = n * follow_up * rate
     return SampleSize(
         first, second, third, n, events, events / parameters, _margin(n * follow_up, rate, horizon)
     )
+
+
+def _least(enough: Callable[[int], bool]) -> int:
+    """The smallest number from 1 that is enough, if every larger one is as well; at most 2^62."""
+    return bisect_left(range(1, 2**62), x=True, key=enough) + 1
 
 
 def _for_shrinkage(shrinkage: float, r_squared: float, parameters: int) -> int:

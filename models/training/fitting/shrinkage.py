@@ -4,11 +4,13 @@ The factor is the mean, over resamples, of the calibration slope of the resample
 Houwelingen and le Cessie 1990; Harrell, Regression Modeling Strategies, 5.3).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from models.training.errors import TrainingError
+from models.training.statistics.arrays import Floats
 from models.training.statistics.resampling import Refits, SurvivalData, slopes_on_original
 
 MOST_WITHOUT_FIT = 0.2  # of the resamples: beyond, the slopes are those of a selection
@@ -31,8 +33,11 @@ class Shrinkage:
 
 def uniform_shrinkage(data: SurvivalData, refits: Refits) -> Shrinkage:
     """The factor for a model of these data. Raises TrainingError where resamples give none that can be used."""
-    resamples = len(refits.coef) + refits.failed
-    slopes = slopes_on_original(data, refits)
+    return factor_of(slopes_on_original(data, refits), len(refits.coef) + refits.failed)
+
+
+def factor_of(slopes: Floats, resamples: int) -> Shrinkage:
+    """The factor from calibration slopes in resamples, nan: none. Raises TrainingError as `uniform_shrinkage` does."""
     slopes = slopes[np.isfinite(slopes)]
     lacking = resamples - len(slopes)
     if lacking > MOST_WITHOUT_FIT * resamples:
@@ -44,3 +49,12 @@ def uniform_shrinkage(data: SurvivalData, refits: Refits) -> Shrinkage:
         )
     spread = float(slopes.std(ddof=1) / np.sqrt(len(slopes))) if len(slopes) > 1 else 0.0
     return Shrinkage(min(1.0, mean), mean, spread, resamples, lacking)
+
+
+def common_shrinkage(data: Sequence[SurvivalData], refits: Sequence[Refits]) -> Shrinkage:
+    """One factor for all completed sets, by their mean slope: own factors would count as differences between sets.
+
+    Raises TrainingError as `uniform_shrinkage` does.
+    """
+    slopes = [slopes_on_original(*pair) for pair in zip(data, refits, strict=True)]
+    return factor_of(np.concatenate(slopes), sum(len(of.coef) + of.failed for of in refits))

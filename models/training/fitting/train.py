@@ -1,16 +1,20 @@
 """`imnm-cds train`: the pre-specified four-predictor Cox model of one cohort, shrunk, with all that belongs to it.
 
-Complete cases only. Efron ties for the hazard ratios; the baseline is estimated under the shrunken linear predictor.
+Unknown predictors are imputed (`missing.py`): the model is fitted to each completed set, and the results are pooled.
+Efron ties for the hazard ratios; the baseline is estimated under the shrunken linear predictor.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from importlib.metadata import version
+from itertools import combinations
 from typing import Literal
 
 import numpy as np
 
-from models.artefact import Model
+from models.artefact import Policy
+from models.policy import load_policy
+from models.registry import default_folder
 from models.risk import DECISION_HORIZON
 from models.training.cohort.cohort import PREDICTORS, Cohort
 from models.training.errors import TrainingError
@@ -20,24 +24,34 @@ from models.training.fitting.adequacy import (
     require_difference,
     require_horizons,
     require_recurrences,
+    warnings_on_bands,
     warnings_on_size,
 )
 from models.training.fitting.death import CompetingDeath, competing_death
+from models.training.fitting.form import Form, forms
+from models.training.fitting.missing import Analysed, Estimates, Missingness, analysed, risk_of
 from models.training.fitting.sample_size import SampleSize, sample_size
 from models.training.fitting.selection import Selection, select
-from models.training.fitting.served import HORIZONS, YEARS
-from models.training.fitting.shrinkage import WEAK, Shrinkage, uniform_shrinkage
+from models.training.fitting.served import YEARS, AtHorizons, mean_baseline, pooled_at_horizons
+from models.training.fitting.shrinkage import WEAK, Shrinkage
+from models.training.fitting.steps import Steps, after_fit
 from models.training.fitting.univariable import Univariable, univariable_table
-from models.training.statistics.arrays import Floats
-from models.training.statistics.baseline import Baseline, baseline
+from models.training.statistics.arrays import Floats, plain_numbers
+from models.training.statistics.baseline import Baseline
 from models.training.statistics.by_lifelines import fit_by_lifelines
 from models.training.statistics.cox import CoxFit, fit_cox
+from models.training.statistics.imputation.pooling import Pooled, pool
 from models.training.statistics.partial_likelihood import Ties
 from models.training.statistics.progress import Progress, quiet
-from models.training.statistics.proportionality import ScoreTest, score_test
-from models.training.statistics.resampling import FourFigures, SurvivalData, four_figures, refit
-
-NOT_PROPORTIONAL = 0.05  # p of the global test below which a warning is given
+from models.training.statistics.proportionality import NOT_PROPORTIONAL, ScoreTest, score_test
+from models.training.statistics.resampling import (
+    FourFigures,
+    Refits,
+    SurvivalData,
+    four_figures,
+    refit,
+    slopes_on_original,
+)
 
 ShrinkageName = Literal["bootstrap", "none"]
 
@@ -48,6 +62,7 @@ class Options:
 
     `ridge` is theta of theta/2 · sum(b²): a normal prior of variance 1/theta on each log hazard ratio. `baseline` says
     how ties count in the baseline hazard. `select` also selects among predictors and candidates, for information.
+    `imputations` is the number of completed sets, 0: complete cases alone, None: imputed where many are not complete.
     """
 
     shrinkage: ShrinkageName | None = None
@@ -57,6 +72,7 @@ class Options:
     bootstrap: int = 1000
     seed: int = 1
     select: bool = False
+    imputations: int | None = None
 
     @property
     def penalised(self) -> bool:
@@ -68,28 +84,41 @@ class Options:
         """Whether log hazard ratios are shrunk after the fit."""
         return self.shrinkage == "bootstrap" or (self.shrinkage is None and not self.penalised)
 
+    @property
+    def steps(self) -> Steps:
+        """What is done to complete data, here and in each resample of the internal validation."""
+        return Steps(self.shrinks, self.ridge, self.firth, self.baseline)
+
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A fitted model. `cohort` holds the complete cases, `missing` what was not known before, by predictor.
+    """A fitted model. `cohort` holds who was analysed, `missing` what was not known of all, by predictor.
 
-    `fit` is unshrunk; `base` has the shrunken log hazard ratios with their covariance and is what is served. `figures`
-    (C) and `shrinkage` are None where there was no bootstrap, `death` where nobody died, `size` without its answer.
+    `sets` (m, n, p) are the predictors that it was fitted to: completed, or a single set of complete cases. `fit` is
+    unshrunk; `bases` have the shrunken log hazard ratios with their covariance, one for each set, and are what is
+    served; `base` is their mean. Of several sets `fit` is pooled, with mean log likelihoods. Without a bootstrap there is
+    no `shrinkage`, `figures` (C), or `mean_slope`, of the resamples' models in all patients. `death` is None where nobody
+    died, `size` without its answer, `missingness` where everything was known.
     """
 
     cohort: Cohort
+    sets: Floats
     missing: Mapping[str, int]
     options: Options
     method: str
     univariable: tuple[Univariable, ...]
     fit: CoxFit
     base: Baseline
+    bases: tuple[Baseline, ...]
     proportionality: ScoreTest
     shrinkage: Shrinkage | None = None
+    mean_slope: float | None = None
     figures: FourFigures | None = None
     size: SampleSize | None = None
     death: CompetingDeath | None = None
     selection: Selection | None = None
+    missingness: Missingness | None = None
+    forms: tuple[Form, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
@@ -97,124 +126,203 @@ class Trained:
         """The predictors, in the order of the numbers."""
         return PREDICTORS
 
+    def at(self, years: Floats) -> AtHorizons:
+        """What is served at these times (k,), pooled over the sets. Raises TrainingError as `at_horizons` does."""
+        return pooled_at_horizons(self.bases, years)
 
-@dataclass(frozen=True, slots=True)
-class Updated:
-    """A given model whose baseline hazard was estimated anew; its log hazard ratios and their covariance stay.
 
-    `ratio` is observed over expected recurrences under the given model, to the last horizon.
+def train(
+    cohort: Cohort, options: Options, progress: Progress = quiet, *, policy: Policy | None = None
+) -> Trained:
+    """Fit the model. `policy` (the shipped one by default) has the bands that its risks are held against.
+
+    Raises TrainingError where the cohort is too small, or leaves no finite hazard ratio.
     """
-
-    cohort: Cohort
-    missing: Mapping[str, int]
-    options: Options
-    parent: Model
-    base: Baseline
-    ratio: float
-    death: CompetingDeath | None = None
-    warnings: tuple[str, ...] = ()
-
-
-def train(cohort: Cohort, options: Options, progress: Progress = quiet) -> Trained:
-    """Fit the model. Raises TrainingError where the cohort is too small, or leaves no finite hazard ratio."""
     if options.ridge > 0 and options.firth:
         raise TrainingError("ridge and firth are two penalties: give one of them")
     if options.penalised and options.shrinkage == "bootstrap":
         raise TrainingError(
             "a penalised fit is not shrunk by bootstrap as well: give ridge or firth, or shrinkage"
         )
-    complete = cohort.complete(PREDICTORS)
-    require_recurrences(complete, len(PREDICTORS))
+    among = analysed(cohort, options.imputations, options.seed)
     if options.select:
         names = (*PREDICTORS, *cohort.candidates)
         require_recurrences(cohort.complete(names), len(names))
-    require_horizons(complete)
-    require_contrast(complete, PREDICTORS, separation=options.firth)
-    require_difference(complete, PREDICTORS)
+    _require(among.cohort, options)
+    policy = policy or load_policy(default_folder() / "policy.toml")
     try:
-        return _train(cohort, complete, options, progress)
+        return _train(cohort, among, options, policy, progress)
     except TrainingError as error:
         raise TrainingError(f"{cohort.name}: {error}") from None
 
 
-def _train(cohort: Cohort, complete: Cohort, options: Options, progress: Progress) -> Trained:
-    """Fit to the complete cases of a cohort that may be fitted to."""
-    data = _survival_data(complete, PREDICTORS)
-    progress("the Cox model", 0, 1)
-    fit, method = _fit(data, options)
-    progress("the Cox model", 1, 1)
-    refits = None if options.penalised else refit(data, options.bootstrap, options.seed, progress)
-    shrinkage = uniform_shrinkage(data, refits) if refits and options.shrinks else None
-    factor = shrinkage.factor if shrinkage else 1.0
-    base = _baseline(data, factor * fit.coef, factor**2 * fit.covariance, options)
+def _require(cohort: Cohort, options: Options) -> None:
+    """Refuse what cannot be fitted to; what is known of a predictor must suffice without what is imputed."""
+    require_recurrences(cohort, len(PREDICTORS))
+    require_horizons(cohort)
+    for name in PREDICTORS:
+        require_contrast(cohort.complete((name,)), (name,), separation=options.firth)
+    for pair in combinations(PREDICTORS, 2):
+        require_difference(cohort.complete(pair), pair)
+
+
+def _train(cohort: Cohort, among: Analysed, options: Options, policy: Policy, progress: Progress) -> Trained:
+    """Fit to the patients of a cohort that may be fitted to."""
+    data = among.data
+    fits = _fits(data, options, progress)
+    pooled = _pooled(fits, among.cohort) if among.imputed else None
+    refits = _refits(data, options, progress)
+    stepped = after_fit(options.steps, data, fits, refits)
+    bases = stepped.bases
+    base = mean_baseline(bases) if among.imputed else bases[0]
+    fit = _fit_of(fits, pooled)
     trained = Trained(
-        cohort=complete,
+        cohort=among.cohort,
+        sets=among.sets,
         missing=_missing(cohort),
         options=options,
-        method=method,
+        method=_method(options, len(fits)),
         univariable=univariable_table(cohort, (*PREDICTORS, *cohort.candidates)),
         fit=fit,
         base=base,
-        proportionality=score_test(data.x, data.time, data.event, fit),
-        shrinkage=shrinkage,
+        bases=bases,
+        proportionality=_proportionality(data, fits),
+        shrinkage=stepped.shrinkage,
+        mean_slope=float(
+            np.mean([np.nanmean(slopes_on_original(*pair)) for pair in zip(data, refits, strict=True)])
+        )
+        if refits
+        else None,
         # shrinkage does not change the order of risks: the C is that of the fit
-        figures=four_figures(data, data.x @ fit.coef, refits) if refits else None,
-        size=_sample_size(complete, fit),
+        figures=_figures(data, fits, refits),
+        size=_sample_size(among.cohort, fit),
         selection=_selection(cohort, options, progress) if options.select else None,
-        death=_death(complete, PREDICTORS, base),
+        death=competing_death(
+            among.cohort,
+            PREDICTORS,
+            base,
+            YEARS,
+            fewest_deaths=LEAST_PER_PARAMETER * len(PREDICTORS),
+            sets=among.sets,
+        ),
     )
-    return replace(trained, warnings=_warnings(trained))
+    trained = replace(trained, forms=forms(cohort), missingness=_missingness(cohort, among, trained, pooled))
+    return replace(trained, warnings=_warnings(trained, policy))
 
 
-def update(cohort: Cohort, parent: Model, options: Options) -> Updated:
-    """Estimate a model's baseline hazard anew under its own linear predictor. Raises TrainingError as `train` does.
+def _fits(data: Sequence[SurvivalData], options: Options, progress: Progress) -> list[CoxFit]:
+    """The fit to each set before any shrinkage."""
+    fits = []
+    for number, of in enumerate(data):
+        progress("the Cox model", number, len(data))
+        if options.penalised:
+            fits.append(fit_cox(of.x, of.time, of.event, ridge=options.ridge, firth=options.firth))
+        else:
+            fits.append(fit_by_lifelines(PREDICTORS, of.x, of.time, of.event))
+    progress("the Cox model", len(data), len(data))
+    return fits
 
-    The covariance of the log hazard ratios stays the given one: it is independent of this cohort.
-    """
-    if set(parent.names) != set(PREDICTORS):
-        raise TrainingError(f"{parent.id} has other predictors: {', '.join(parent.names)}")
-    if set(parent.horizons) != set(HORIZONS):
-        raise TrainingError(f"{parent.id} has other horizons: {', '.join(parent.horizons)}")
-    complete = cohort.complete(parent.names)
-    require_recurrences(complete, parameters=1)
-    require_horizons(complete)
-    data = _survival_data(complete, parent.names)
-    p = len(parent.names)
-    covariance = np.array(parent.covariance)[:p, :p]
-    base = _baseline(data, np.array(parent.log_hazard_ratios), covariance, options)
-    return Updated(
-        complete,
-        _missing(cohort),
-        options,
-        parent,
-        base,
-        _observed_over_expected(data, parent),
-        _death(complete, parent.names, base),
-        tuple(warnings_on_size(complete, parameters=1)),
+
+def _method(options: Options, sets: int) -> str:
+    """How the fit was made, in words."""
+    if options.firth:
+        method = "Firth's penalised partial likelihood"
+    elif options.ridge:
+        method = f"ridge penalty theta/2 · sum(b²), theta = {options.ridge:g}"
+    else:
+        method = f"CoxPHFitter of lifelines {version('lifelines')}, compared with this software's own fit"
+    return method if sets == 1 else f"{method}; in each of {sets} imputed sets, pooled by Rubin's rules"
+
+
+def _pooled(fits: Sequence[CoxFit], cohort: Cohort) -> Pooled:
+    """The fits as one; with nothing missing a Cox model has its recurrences, less its coefficients, to learn from."""
+    degrees = float(cohort.event.sum()) - len(PREDICTORS)
+    return pool(np.array([fit.coef for fit in fits]), np.array([fit.covariance for fit in fits]), degrees)
+
+
+def _fit_of(fits: Sequence[CoxFit], pooled: Pooled | None) -> CoxFit:
+    if pooled is None:
+        return fits[0]
+    return CoxFit(
+        pooled.estimate,
+        pooled.covariance,
+        float(np.mean([fit.log_likelihood for fit in fits])),
+        fits[0].log_likelihood_null,
+        fits[0].ties,
     )
+
+
+def _refits(data: Sequence[SurvivalData], options: Options, progress: Progress) -> list[Refits]:
+    """Resamples, shared out among the sets; none of a penalised fit."""
+    if options.penalised:
+        return []
+    each = -(-options.bootstrap // len(data))
+    refits = []
+    for number, of in enumerate(data):
+
+        def told(what: str, done: int, _: int, before: int = number * each) -> None:
+            progress(what, before + done, each * len(data))
+
+        refits.append(refit(of, each, options.seed + number, told))
+    return refits
+
+
+def _proportionality(data: Sequence[SurvivalData], fits: Sequence[CoxFit]) -> ScoreTest:
+    """The score test; of several sets the median of each statistic (Eekhout et al. 2017)."""
+    tests = [score_test(of.x, of.time, of.event, fit) for of, fit in zip(data, fits, strict=True)]
+    return ScoreTest(*(np.median([astuple(t)[k] for t in tests], axis=0) for k in range(4)))
+
+
+def _figures(
+    data: Sequence[SurvivalData], fits: Sequence[CoxFit], refits: Sequence[Refits]
+) -> FourFigures | None:
+    """The C of the fit; of several sets the mean of each figure."""
+    if not refits:
+        return None
+    of = [four_figures(d, d.x @ fit.coef, again) for d, fit, again in zip(data, fits, refits, strict=True)]
+    return FourFigures(*map(float, np.mean([astuple(each) for each in of], axis=0)))
+
+
+def _missingness(
+    cohort: Cohort, among: Analysed, trained: Trained, pooled: Pooled | None
+) -> Missingness | None:
+    whole = ~np.isnan(cohort.matrix(PREDICTORS)).any(axis=1)
+    if whole.all():
+        return None
+    return Missingness(
+        complete=int(whole.sum()),
+        complete_recurrences=int(cohort.event[whole].sum()),
+        others=int((~whole).sum()),
+        others_recurrences=int(cohort.event[~whole].sum()),
+        imputations=len(among.sets) if among.imputed else 0,
+        auxiliaries=among.auxiliaries,
+        missing_information=plain_numbers(pooled.missing_information) if pooled else (),
+        degrees=plain_numbers(pooled.degrees) if pooled else (),
+        served=_served(trained.fit, trained.bases),
+        alone=_alone(cohort, trained.options) if pooled else None,
+    )
+
+
+def _served(fit: CoxFit, bases: Sequence[Baseline]) -> Estimates:
+    hazard = pooled_at_horizons(bases, np.array([DECISION_HORIZON.years])).hazard[0]
+    errors = plain_numbers(np.sqrt(fit.covariance.diagonal()))
+    return Estimates(plain_numbers(fit.coef), errors, risk_of(float(hazard)))
+
+
+def _alone(cohort: Cohort, options: Options) -> Estimates | None:
+    """What complete cases give by the same steps; None where they are too few for them."""
+    try:
+        among = analysed(cohort, 0, options.seed)
+        _require(among.cohort, options)
+        fits = _fits(among.data, options, quiet)
+        refits = _refits(among.data, options, quiet) if options.shrinks else []
+        return _served(fits[0], after_fit(options.steps, among.data, fits, refits).bases)
+    except TrainingError:
+        return None
 
 
 def _survival_data(complete: Cohort, names: Sequence[str]) -> SurvivalData:
     return SurvivalData(complete.matrix(names), complete.time, complete.event)
-
-
-def _fit(data: SurvivalData, options: Options) -> tuple[CoxFit, str]:
-    """The fit before any shrinkage, and how it was made, in words."""
-    if not options.penalised:
-        method = f"CoxPHFitter of lifelines {version('lifelines')}, compared with this software's own fit"
-        return fit_by_lifelines(PREDICTORS, data.x, data.time, data.event), method
-    fit = fit_cox(data.x, data.time, data.event, ridge=options.ridge, firth=options.firth)
-    if options.firth:
-        return fit, "Firth's penalised partial likelihood"
-    return fit, f"ridge penalty theta/2 · sum(b²), theta = {options.ridge:g}"
-
-
-def _baseline(data: SurvivalData, coef: Floats, covariance: Floats, options: Options) -> Baseline:
-    return baseline(coef, covariance, data.x, data.time, data.event, ties=options.baseline)
-
-
-def _death(complete: Cohort, names: Sequence[str], base: Baseline) -> CompetingDeath | None:
-    return competing_death(complete, names, base, YEARS, fewest_deaths=LEAST_PER_PARAMETER * len(names))
 
 
 def _sample_size(cohort: Cohort, fit: CoxFit) -> SampleSize | None:
@@ -241,23 +349,19 @@ def _missing(cohort: Cohort) -> dict[str, int]:
     return {name: int(np.isnan(cohort.column(name)).sum()) for name in PREDICTORS}
 
 
-def _observed_over_expected(data: SurvivalData, parent: Model) -> float:
-    """Recurrences over what the given model expects, its hazard taken as linear between the horizons."""
-    years = np.array([0.0, *(horizon.years for horizon in parent.horizons)])
-    hazard = np.interp(data.time, years, [0.0, *parent.baseline_hazard.values()])
-    expected = hazard * np.exp(data.x @ np.array(parent.log_hazard_ratios))
-    return float((data.event & (data.time <= years[-1])).sum() / expected.sum())
-
-
-def _warnings(trained: Trained) -> tuple[str, ...]:
-    n, options, shrinkage = len(trained.cohort), trained.options, trained.shrinkage
+def _warnings(trained: Trained, policy: Policy) -> tuple[str, ...]:
+    n, shrinkage = len(trained.cohort), trained.shrinkage
     warnings = warnings_on_size(trained.cohort, len(PREDICTORS))
-    if shrinkage and shrinkage.mean_slope < WEAK:
-        warnings.append(f"the mean calibration slope in resamples is {shrinkage.mean_slope:.2f}: overfitting")
+    hazard = trained.at(np.array([DECISION_HORIZON.years])).hazard[0]
+    warnings += warnings_on_bands(policy, trained.base.coef, float(hazard))
+    if trained.missingness:
+        warnings.append(trained.missingness.sentence)
+    if trained.mean_slope is not None and trained.mean_slope < WEAK:
+        text = f"the mean calibration slope in resamples is {trained.mean_slope:.2f}: overfitting"
+        unshrunk = ", and the hazard ratios are not shrunk: risks will be too extreme in new patients"
+        warnings.append(text if shrinkage else text + unshrunk)
     if shrinkage and shrinkage.without_fit:
         warnings.append(f"{shrinkage.without_fit} resamples had no finite fit and do not count")
-    if not (options.penalised or options.shrinks):
-        warnings.append("the hazard ratios are not shrunk: risks will be too extreme in new patients")
     if trained.size and trained.size.n > n:
         warnings.append(f"{trained.size.n} patients would be needed (Riley's criteria), {n} were analysed")
     if trained.proportionality.p_global < NOT_PROPORTIONAL:

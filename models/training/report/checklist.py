@@ -6,16 +6,22 @@ from pathlib import Path
 
 from models.risk import DECISION_HORIZON
 from models.training.report.report import Checklist, ChecklistItem, Checklists, FitRecord, ReportedModel
+from models.training.report.sections.facts import supplement_facts
 from models.training.report.words import written
+from models.training.validation.supplement.supplement import Supplement
 from models.training.validation.validation import Internal, Measure, Validation
 
 AUTHOR = "To be filled by the author."
 _FILE = Path(__file__).with_name("checklist.toml")
-_MAY_BE_EMPTY = {"c_corrected", "internal_numbers", "sample_size", "shrinkage", "fitting"}
+_MAY_BE_EMPTY = {"c_corrected", "sample_size", "shrinkage", "fitting"}
 
 
 def checklists(
-    model: ReportedModel, validation: Validation, record: FitRecord | None, cannot_tell: Sequence[str]
+    model: ReportedModel,
+    validation: Validation,
+    record: FitRecord | None,
+    cannot_tell: Sequence[str],
+    supplement: Supplement | None = None,
 ) -> Checklists:
     """Both lists; a fact that the data do not give leaves its item to the author."""
     facts = {
@@ -23,6 +29,7 @@ def checklists(
         **_of_cohort(validation, len(model.predictors)),
         **_of_fit(record),
         **_of_performance(validation),
+        **supplement_facts(supplement),
         "cannot_tell": " ".join(cannot_tell),
     }
     given = {name: text for name, text in facts.items() if text or name in _MAY_BE_EMPTY}
@@ -95,9 +102,6 @@ def _of_cohort(validation: Validation, parameters: int) -> dict[str, str]:
         if same
         else "The whole cohort for evaluation.",
         "internal_method": _internal_method(internal, validation.not_internal),
-        "internal_numbers": f" Refits: {internal.n} patients, {internal.events} recurrences."
-        if internal
-        else "",
         "differences": "Does not apply: one cohort." if same else "",
         "external_cohort": "None yet" if same else f"{validation.cohort}, {validation.n} patients",
         "external_process": "None yet" if same else "This report",
@@ -123,8 +127,8 @@ def _internal_method(internal: Internal | None, why_not: str) -> str:
     if not internal:
         return f"No internal validation: {why_not}"
     return (
-        f"Internal validation: {internal.resamples} bootstrap resamples, the predictors refitted in each by maximum "
-        f"likelihood; curves from {internal.curve_resamples}"
+        f"Internal validation: {internal.resamples} bootstrap resamples, every step (fit, shrinkage factor by "
+        f"{internal.inner_resamples} resamples, baseline) taken anew in each"
     )
 
 
@@ -132,9 +136,8 @@ def _of_performance(validation: Validation) -> dict[str, str]:
     internal = validation.internal
     at = next(at for at in validation.horizons if at.horizon == DECISION_HORIZON)
     corrected = ""
-    if internal:
-        of = f" in {internal.n} complete patients" if internal.n < validation.n else ""
-        corrected = f", {written(internal.concordance.corrected)} corrected for optimism{of}"
+    if internal and internal.shifted.value is not None:
+        corrected = f", {written(internal.shifted.value)} corrected for optimism"
     c, oe = _said(validation.harrell), _said(at.observed_over_expected)
     aucs = "; ".join(f"{row.years:g} y {_said(row.auc)}" for row in validation.horizons)
     summary = f"C {c}{corrected}; AUC {aucs}"

@@ -21,6 +21,7 @@ from models.training.report.report import (
 )
 from models.training.statistics.limits import LEVEL
 from models.training.validation.internal import STABILITY_QUANTILES
+from models.training.validation.supplement.supplement import Supplement
 from models.training.validation.validation import Measure, Validation
 
 SCHEMA = "imnm-cds-report/1"
@@ -34,6 +35,8 @@ _KINDS = {
     "": "Validation",
     "fit": "Development and internal validation",
     "baseline update": "Baseline update and its check in the same cohort",
+    "recalibration": "Recalibration and its check in the same cohort",
+    "no update": "Validation: no update was needed",
 }
 _SAME = {
     "": "Whether it holds elsewhere: this is one cohort.",
@@ -45,6 +48,11 @@ _SAME = {
         "Whether its risks are right on average: its baseline hazard comes from this very cohort, so observed over "
         "expected is near one by construction."
     ),
+    "recalibration": (
+        "Whether its risks are right: its baseline hazard and slope come from this very cohort, so observed over expected "
+        "and the calibration slope are near one by construction."
+    ),
+    "no update": "Whether it holds elsewhere: this is one cohort.",
 }
 
 
@@ -54,10 +62,12 @@ def compose(
     described: TableOne | None = None,
     date: str = "",
     record: Mapping[str, Any] | None = None,
+    supplement: Supplement | None = None,
 ) -> Report:
     """The report, before its page is drawn. Raises TrainingError where the record of the fit cannot be read.
 
-    `described` are the cohort's characteristics, `record` how the model was fitted, as its file holds it.
+    `described` are the cohort's characteristics, `record` how the model was fitted, as its file holds it, `supplement`
+    what else is known of the model in these patients.
     """
     record, reported = record or {}, _reported(model)
     without = validation.same_cohort == "fit" and validation.internal is None
@@ -81,7 +91,8 @@ def compose(
         fit=record,
         cannot_tell=limits,
         nomogram=nomogram(reported),
-        checklists=checklists(reported, validation, fit_record_in(record), limits),
+        checklists=checklists(reported, validation, fit_record_in(record), limits, supplement),
+        supplement=supplement,
     )
 
 

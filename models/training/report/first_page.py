@@ -2,6 +2,7 @@
 
 from models.risk import DECISION_HORIZON
 from models.training.report import markup as m
+from models.training.report.in_short import in_short
 from models.training.report.report import Report
 from models.training.validation.validation import AtHorizon, Measure, Validation
 
@@ -17,7 +18,7 @@ def first_page(report: Report) -> str:
         f'<header>\n<p class="evidence">Evidence: {m.words(report.evidence)}</p>\n'
         f"<h1>{m.words(report.title)}</h1>\n"
         f'<p class="sub">Model {m.words(model.id)} {m.words(model.version)}; cohort {m.words(validation.cohort)}{date}</p>\n'
-        f'</header>\n<dl class="cards">\n{_cards(validation)}\n</dl>\n{notes}\n'
+        f'</header>\n<dl class="cards">\n{_cards(validation)}\n</dl>\n{in_short(report)}\n{notes}\n'
         f'<div class="warning"><h2>What this cannot tell</h2>\n{limits}\n</div>'
     )
 
@@ -46,36 +47,34 @@ def _concordance(validation: Validation) -> tuple[str, str, str]:
     internal = validation.internal
     if not internal:
         return "Harrell’s C in this cohort", "", _with_limits(validation.harrell)
-    shifted, figures = internal.shifted, internal.concordance
-    text = (
-        f"{m.number(figures.corrected)}<small>{m.number(shifted.low)} to {m.number(shifted.high)}; "
-        f"before correction {m.number(figures.apparent)}</small>"
-    )
+    before = f"before correction {m.number(validation.harrell.value)}"
+    text = _with_limits(internal.shifted, before)
     return "Harrell’s C, corrected for optimism", "", text
 
 
 def _slope(validation: Validation) -> str:
-    internal = validation.internal
-    if internal and internal.slope.value is not None:
-        before = m.number(validation.slope.value)
-        return f"{m.number(internal.slope.value)}<small>corrected; before {before}; 1 is perfect</small>"
-    return _with_limits(validation.slope)
+    if not validation.internal:
+        return _with_limits(validation.slope, "1 is perfect")
+    return _with_limits(validation.internal.slope, "corrected for optimism; 1 is perfect")
 
 
 def _ici(at: AtHorizon) -> str:
     if at.ici_corrected.value is None:
         return _with_limits(at.ici, percent=True)
-    corrected, before = (m.number(ici.value, 1, percent=True) for ici in (at.ici_corrected, at.ici))
-    return f"{corrected} points<small>corrected; before {before}</small>"
+    before = f"corrected for optimism; before {m.number(at.ici.value, 1, percent=True)}"
+    return _with_limits(at.ici_corrected, before, percent=True)
 
 
-def _with_limits(measure: Measure, *, percent: bool = False) -> str:
+def _with_limits(measure: Measure, note: str = "", *, percent: bool = False) -> str:
+    """A number, small below it its 95 % limits and a note; or why there is none."""
     if measure.value is None:
-        return f"<small>not estimable: {m.words(measure.reason)}</small>"
+        return f"<small>not given: {m.words(measure.reason)}</small>"
     text = m.number(measure.value, 1 if percent else 2, percent=percent) + (" points" if percent else "")
-    if measure.low is None or measure.high is None:
-        return text
-    return f"{text}<small>{m.number(measure.low)} to {m.number(measure.high)}</small>"
+    limits = ""
+    if measure.low is not None and measure.high is not None:
+        limits = f"95 % limits {m.number(measure.low)} to {m.number(measure.high)}"
+    small = "; ".join(part for part in (limits, note) if part)
+    return f"{text}<small>{small}</small>" if small else text
 
 
 def flow(report: Report) -> str:

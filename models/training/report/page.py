@@ -8,8 +8,11 @@ from models.training.report import results
 from models.training.report.development import development
 from models.training.report.figures.gallery import Gallery
 from models.training.report.first_page import characteristics, first_page, flow
+from models.training.report.form import form
+from models.training.report.imputed import imputed
 from models.training.report.model import model
 from models.training.report.report import Checklist, FigureNumbers, Report
+from models.training.report.sections.further import absent_sections, further
 
 _STYLE = Path(__file__).with_name("style.css")
 _PARTS = (
@@ -21,8 +24,15 @@ _PARTS = (
     ("benefit", "Net benefit"),
     ("model", "The model"),
     ("development", "How the model was fitted"),
+    ("imputed", "Unknown predictors in the fit"),
+    ("form", "Form of measured values"),
     ("stability", "Stability of single risks"),
     ("subgroups", "Subgroups"),
+    ("fairness", "Groups of patients"),
+    ("centres", "Centres"),
+    ("competing", "Death as a competing event"),
+    ("effects", "Effects over time"),
+    ("comparison", "Against other models"),
     ("missing", "Missing predictors"),
     ("tripod", "TRIPOD+AI checklist"),
     ("hti", "HTI-1 source attributes"),
@@ -43,8 +53,11 @@ def page(report: Report) -> tuple[str, Mapping[str, FigureNumbers]]:
         results.benefit(report, gallery),
         model(report, gallery),
         development(report),
+        imputed(report),
+        form(report, gallery),
         results.stability(report, gallery),
         results.subgroups(report),
+        *further(report, gallery),
         results.missingness(report, gallery),
         _checklist("tripod", "TRIPOD+AI checklist", report.checklists.tripod_ai),
         _checklist("hti", "HTI-1 source attributes", report.checklists.hti_1),
@@ -63,7 +76,11 @@ def page(report: Report) -> tuple[str, Mapping[str, FigureNumbers]]:
 
 def _contents(report: Report) -> str:
     absent = set() if report.validation.internal else {"stability"}
-    absent |= set() if report.fit else {"development"}
+    record = report.fit_record
+    absent |= set() if record else {"development"}
+    absent |= set() if record and record.missingness else {"imputed"}
+    absent |= set() if record and record.forms else {"form"}
+    absent |= absent_sections(report)
     there = [(name, title) for name, title in _PARTS if name not in absent]
     items = m.listed([f'<a href="#{name}">{m.words(title)}</a>' for name, title in there])
     return f'<nav aria-label="Contents">{items}</nav>'
@@ -93,7 +110,8 @@ def _methods(report: Report) -> str:
         "AUC(t): cases have T ≤ t; weights 1/G(T\N{MINUS SIGN}) for cases and 1/G(t) for controls (as riskRegression). Uno’s C: 1/G²(T\N{MINUS SIGN}).",
         "Observed risk: Kaplan-Meier with log-log limits. Competing death: Aalen-Johansen.",
         "Calibration curve: Cox model on a restricted cubic spline with three knots of log(\N{MINUS SIGN}log(1 \N{MINUS SIGN} risk)); its band from bootstrap resamples of the patients.",
-        "Optimism: mean over resamples of performance in the resample less performance in the whole cohort, models refitted by maximum likelihood (Efron ties).",
+        "Optimism: mean over resamples of performance in the resample less performance in the whole cohort, of a model for which every step was taken anew: fit, shrinkage factor, baseline.",
+        "Corrected net benefit: the optimism is that beyond acting for all; where everybody, or nobody, is above the threshold, there is none.",
         "Net benefit: positive is a risk of at least the threshold; true positives by Kaplan-Meier among the positive.",
     ]
     rows = [

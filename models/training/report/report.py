@@ -12,11 +12,14 @@ import msgspec
 from models.artefact import Provenance
 from models.training.cohort.describe import TableOne
 from models.training.errors import TrainingError
+from models.training.fitting.form import Form
+from models.training.fitting.missing import Missingness
 from models.training.fitting.sample_size import SampleSize
 from models.training.fitting.shrinkage import Shrinkage
 from models.training.fitting.univariable import Univariable
 from models.training.plain_json import as_json
 from models.training.report.describe_text import TextTable
+from models.training.validation.supplement.supplement import Supplement
 from models.training.validation.validation import Validation
 
 
@@ -172,7 +175,7 @@ class Proportionality:
 class FitRecord:
     """Of the record that `train` leaves in model.json, what the report shows.
 
-    `observed_over_expected` belongs to an update of the baseline, all that has no value there to a fit.
+    `recalibration` belongs to an update, all that has no value there to a fit.
     """
 
     kind: str
@@ -190,7 +193,9 @@ class FitRecord:
     univariable: tuple[Univariable, ...] = ()
     proportionality: Proportionality | None = None
     sample_size: SampleSize | None = None
-    observed_over_expected: float | None = None
+    missingness: Missingness | None = None
+    forms: tuple[Form, ...] = ()
+    recalibration: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +203,7 @@ class Report:
     """The report of a validation.
 
     `table_one` and `tables` are the cohort's characteristics, `fit` is the record of the model's fit as its file holds
-    it; both are empty where they were not given. `figures` are known once the page is drawn.
+    it; both are empty where they were not given, and so is `supplement`. `figures` are known once the page is drawn.
     """
 
     schema: str
@@ -216,6 +221,7 @@ class Report:
     cannot_tell: tuple[str, ...]
     nomogram: Nomogram
     checklists: Checklists
+    supplement: Supplement | None = None
     figures: Mapping[str, FigureNumbers] = field(default_factory=dict)
 
     @property

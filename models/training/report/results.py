@@ -9,8 +9,9 @@ from models.training.report.figures.missing import missing_figure
 from models.training.report.figures.stability import stability_figure
 from models.training.report.figures.survival import survival_figure
 from models.training.report.report import Report
-from models.training.validation.groups import in_words
-from models.training.validation.validation import AtHorizon, Grouping, Internal
+from models.training.report.words import written
+from models.training.validation.groups import LEAST_AT_RISK, SHARE_AT_RISK, in_words
+from models.training.validation.validation import AtHorizon, Grouping, Internal, Measure
 
 _SHOWN_THRESHOLDS = 0.05  # the table shows every fifth threshold
 
@@ -37,7 +38,8 @@ def _log_rank(grouping: Grouping) -> str:
     test = grouping.log_rank
     died = ", died" if any(curve.deaths for curve in grouping.curves) else ""
     text = (
-        "Kaplan-Meier; shaded: 95 % limits (log-log). Below the axis: at risk at that time; "
+        f"Kaplan-Meier; shaded: 95 % limits (log-log); thin, without limits: fewer than {LEAST_AT_RISK}, or than "
+        f"{written(SHARE_AT_RISK, 0, percent=True)} %, of the group are at risk. Below the axis: at risk at that time; "
         f"censored{died} and recurred before it. "
     )
     if test.chi_square is None:
@@ -120,6 +122,8 @@ def discrimination(report: Report, gallery: Gallery) -> str:
 
 def _four_figures(internal: Internal) -> str:
     figures = internal.concordance
+    if figures is None:
+        return f"<p>No C corrected for optimism: {m.words(internal.shifted.reason)}.</p>"
     rows = [
         ["Apparent: the model in its own cohort", m.number(figures.apparent, 4)],
         ["Mean of resamples’ models in their own resample", m.number(figures.mean_in_resamples, 4)],
@@ -129,10 +133,9 @@ def _four_figures(internal: Internal) -> str:
             f"<strong>{m.number(figures.corrected, 4)}</strong>",
         ],
     ]
-    failed = f" {m.number(internal.failed)} resamples had no finite fit." if internal.failed else ""
+    failed = f" {m.number(internal.failed)} resamples gave no model." if internal.failed else ""
     note = (
-        f"{m.number(internal.resamples)} resamples; {m.number(internal.n)} complete patients, "
-        f"{m.number(internal.events)} recurrences.{failed} Papers call each of the four “bootstrap C”; only the last "
+        f"{m.number(internal.resamples)} resamples.{failed} Papers call each of the four “bootstrap C”; only the last "
         f"allows for optimism ({m.number(figures.optimism, 4)})."
     )
     return m.table("Harrell’s C by bootstrap: four figures", ["Figure", "C"], rows, note=note)
@@ -167,17 +170,38 @@ def calibration(report: Report, gallery: Gallery) -> str:
                 *(m.measure(at.ici_corrected, 1, percent=True) for at in horizons),
             ]
         )
-    slope = f"<p>Calibration slope: {m.measure(validation.slope)} in these data"
-    if validation.internal:
-        refits = m.number(validation.internal.refits_slope, 3)
-        slope += (
-            f"; corrected for optimism: {m.measure(validation.internal.slope)} (mean of refits: {refits})"
-        )
-    slope += ". Below 1, risks are too extreme; above 1, not extreme enough.</p>"
     figures = [gallery.show(calibration_figure(at), _calibration_caption(at)) for at in horizons]
     table = m.table("Calibration by horizon (95 % limits)", heads, rows)
     return m.section(
-        "calibration", "Calibration", slope, table, f'<div class="three">{"".join(figures)}</div>'
+        "calibration", "Calibration", _slope(report), table, f'<div class="three">{"".join(figures)}</div>'
+    )
+
+
+def _slope(report: Report) -> str:
+    """The slope, corrected where it can be, and what it means here."""
+    validation, shrinkage = report.validation, report.fit_record and report.fit_record.shrinkage
+    text, meant = f"Calibration slope: {m.measure(validation.slope)} in these data", validation.slope
+    if internal := validation.internal:
+        if shrinkage and shrinkage.factor < 1:
+            factor = m.number(shrinkage.factor, 3)
+            text += f" (about 1 / {factor} by construction: the fit has a slope of 1 here, and was shrunk by that factor)"
+        meant = internal.slope
+        if meant.value is None:
+            return f"<p>{text}. No corrected slope is given: {m.words(meant.reason)}.</p>"
+        text += f"; corrected for optimism: {m.measure(meant)}"
+    return f"<p>{text}. {slope_in_words(meant)}</p>"
+
+
+def slope_in_words(slope: Measure) -> str:
+    """What a slope says of the risks: only what its limits bear out."""
+    if slope.value is None or slope.low is None or slope.high is None:
+        return "Below 1, risks are too extreme; above 1, not extreme enough."
+    if slope.high < 1:
+        return "It is below 1: the risks are too extreme, which is overfitting."
+    if slope.low > 1:
+        return "It is above 1: the risks are not extreme enough."
+    return (
+        "Its 95 % limits hold 1: these data show neither too extreme risks (overfitting) nor too flat ones."
     )
 
 
@@ -231,7 +255,7 @@ def stability(report: Report, gallery: Gallery) -> str:
     if not internal:
         return ""
     caption = (
-        f"Models of {m.number(internal.curve_resamples)} resamples. A patient’s risk differs between them by "
+        f"Models of {internal.resamples - internal.failed} resamples. A patient’s risk differs between them by "
         f"{m.number(internal.stability.mape, 1, percent=True)} percentage points on average (MAPE)."
     )
     figure = gallery.show(stability_figure(internal.stability), caption)

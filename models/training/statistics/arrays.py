@@ -5,6 +5,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from models.training.errors import TrainingError
+
 Floats = NDArray[np.float64]
 Events = NDArray[np.bool_]
 """Who had the event, (n,)."""
@@ -14,6 +16,17 @@ Counts = NDArray[np.int64]
 """How often each patient is in each resample, (B, n); how many are in each cell of a table."""
 Statuses = NDArray[np.int64]
 """How follow-up ended, (n,): 0 censored, 1 recurrence, 2 death."""
+
+
+def require_people(n: int) -> None:
+    """Refuse an empty group: no statistic is defined of nobody. Raises TrainingError."""
+    if not n:
+        raise TrainingError("there is nobody to follow")
+
+
+def standard_error(influence: Floats) -> float:
+    """The standard error of a mean by its influence function (n,); nan of one person."""
+    return float(influence.std(ddof=1) / np.sqrt(len(influence))) if len(influence) > 1 else float("nan")
 
 
 def plain_numbers(values: Floats) -> tuple[float, ...]:

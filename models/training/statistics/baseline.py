@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.statistics.arrays import Events, Floats
+from models.training.statistics.arrays import Events, Floats, require_people
 from models.training.statistics.partial_likelihood import Ties
 from models.training.statistics.survival import step_at
 
@@ -48,7 +48,11 @@ def baseline(
     *,
     ties: Ties = "efron",
 ) -> Baseline:
-    """Estimate the baseline hazard under given coefficients (for an offset: one column with coefficient 1)."""
+    """Estimate the baseline hazard under given coefficients (for an offset: one column with coefficient 1).
+
+    Raises TrainingError where there is nobody.
+    """
+    require_people(len(time))
     centre = x.mean(axis=0)
     z = x - centre
     weight = np.exp(z @ coef)
@@ -84,7 +88,7 @@ def _increments(
         total = risk[:, 0]
         return deaths / total, deaths / total**2, deaths[:, None] * risk[:, 1:] / total[:, None] ** 2
     hazard, variance, means = np.zeros(len(risk)), np.zeros(len(risk)), np.zeros_like(risk[:, 1:])
-    for used in range(int(deaths.max())):
+    for used in range(int(deaths.max(initial=0))):
         rows = np.flatnonzero(deaths > used)
         left = risk[rows] - (used / deaths[rows])[:, None] * tied[rows]
         hazard[rows] += 1 / left[:, 0]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.training.statistics.arrays import Events, Floats
+from models.training.statistics.arrays import Events, Floats, require_people
 from models.training.statistics.baseline import baseline
 from models.training.statistics.cox import fit_cox
 from models.training.statistics.discrimination import PointEstimate
@@ -34,6 +34,7 @@ def calibration_at(
 
     The cumulative hazards (n,) by t come beside the risks: a risk that rounds to 1 does not tell its own.
     """
+    require_people(len(time))
     scale = np.log(cumulative_hazard)
     spline = restricted_cubic(scale, np.quantile(scale, KNOTS))
     fit = fit_cox(spline, time, event)
@@ -45,17 +46,21 @@ def calibration_at(
 
 
 def restricted_cubic(x: Floats, knots: Floats) -> Floats:
-    """Columns of a restricted cubic spline of x (n,) with three knots, scaled as in rms; x alone where knots coincide."""
-    first, middle, last = knots
-    if not first < middle < last:
+    """Columns (n, k - 1) of a restricted cubic spline of x (n,) with k >= 3 knots, scaled as in rms; x alone where knots coincide."""
+    if not (np.diff(knots) > 0).all():
         return x[:, None]
+    beyond, last = knots[-2:]
 
     def cubed(knot: float) -> Floats:
         return np.asarray(np.maximum(x - knot, 0) ** 3)
 
-    curved = cubed(first) - cubed(middle) * (last - first) / (last - middle)
-    curved += cubed(last) * (middle - first) / (last - middle)
-    return np.column_stack([x, curved / (last - first) ** 2])
+    curved = [
+        cubed(knot)
+        - cubed(beyond) * (last - knot) / (last - beyond)
+        + cubed(last) * (beyond - knot) / (last - beyond)
+        for knot in knots[:-2]
+    ]
+    return np.column_stack([x, *(column / (last - knots[0]) ** 2 for column in curved)])
 
 
 def calibration_slope(time: Floats, event: Events, linear_predictor: Floats) -> PointEstimate:

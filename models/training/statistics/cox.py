@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.training.errors import TrainingError
-from models.training.statistics.arrays import Counts, Events, Floats
+from models.training.statistics.arrays import Counts, Events, Floats, require_people
 from models.training.statistics.partial_likelihood import (
     Design,
     Terms,
@@ -63,15 +63,19 @@ def fit_cox(
     return CoxFit(coef / scale, covariance, best, null, ties)
 
 
-def fit_many(x: Floats, time: Floats, event: Events, counts: Counts) -> Floats:
-    """Fit a model to each resample: counts (B, n) → coefficients (B, p), nan where a resample has no finite fit."""
+def fit_many(x: Floats, time: Floats, event: Events, counts: Counts, start: Floats | None = None) -> Floats:
+    """Fit a model to each resample: counts (B, n) → coefficients (B, p), nan where a resample has no finite fit.
+
+    `start` (p,) are coefficients of the whole data, where they are known; else they are fitted first.
+    """
     design = Design(x, time, event)
-    everybody = np.ones((1, len(time)))
-    whole, _ = _maximise(_Objective(design, everybody, "efron", np.zeros(design.p), firth=False))
+    if start is None:
+        objective = _Objective(design, np.ones((1, len(time))), "efron", np.zeros(design.p), firth=False)
+        start = _maximise(objective)[0] / design.scale[0]
     coef: Floats = np.empty((len(counts), design.p))
     for rows in chunks(len(counts), x.size + len(x)):
         often = counts[rows][:, design.order].astype(np.float64)
-        coef[rows] = _newton_many(design, often, np.tile(whole, (len(often), 1)))
+        coef[rows] = _newton_many(design, often, np.tile(start * design.scale[0], (len(often), 1)))
     coef /= design.scale[0]
     for row in np.flatnonzero(np.isnan(coef).any(axis=1)):
         again = np.repeat(np.arange(len(x)), counts[row])
@@ -81,14 +85,25 @@ def fit_many(x: Floats, time: Floats, event: Events, counts: Counts) -> Floats:
 
 def fit_slopes(scores: Floats, time: Floats, event: Events) -> Floats:
     """The calibration slope of each row of scores (B, n): a Cox model with it as the one column; nan without a fit."""
-    slopes: Floats = np.empty(len(scores))
-    for rows in chunks(len(scores), 2 * len(time)):
-        design = Design(scores[rows][..., None], time, event)
-        slope = _newton_many(design, np.ones(design.z.shape[::2]), design.scale.copy())
-        for row in np.flatnonzero(np.isnan(slope[:, 0])):
-            slope[row] = _with_care(scores[rows][row][:, None], time, event) * design.scale[row]
-        slopes[rows] = (slope / design.scale)[:, 0]
-    return slopes
+    return fit_each(scores[..., None], time, event)[:, 0]
+
+
+def fit_each(columns: Floats, time: Floats, event: Events) -> Floats:
+    """Fit a model to each row's own columns (B, n, p) → coefficients (B, p), nan where there is no finite fit.
+
+    The search begins where the first column has the coefficient 1 and the others have none.
+    """
+    require_people(len(time))
+    coef: Floats = np.empty(columns.shape[::2])
+    for rows in chunks(len(columns), (columns.shape[2] + 1) * len(time)):
+        design = Design(columns[rows], time, event)
+        start = np.zeros(design.scale.shape)
+        start[:, 0] = design.scale[:, 0]
+        found = _newton_many(design, np.ones(design.z.shape[::2]), start) / design.scale
+        for row in np.flatnonzero(np.isnan(found).any(axis=1)):
+            found[row] = _with_care(columns[rows][row], time, event)
+        coef[rows] = found
+    return coef
 
 
 def log_likelihoods(
@@ -107,6 +122,21 @@ def log_likelihoods(
         fitted[rows] = log_likelihood(design, coef[rows] * design.scale, often, terms)
         null[rows] = log_likelihood(design, np.zeros_like(coef[rows]), often, terms)
     return fitted, null
+
+
+def score_and_information(x: Floats, time: Floats, event: Events, coef: Floats) -> tuple[Floats, Floats]:
+    """Gradient (p,) and information (p, p) of the log partial likelihood of x (n, p) at coef (p,); ties by Efron.
+
+    A column that does not vary has 0 in both.
+    """
+    varies = np.ptp(x, axis=0) > 0
+    design = Design(x[:, varies], time, event)
+    often, scale = np.ones((1, len(time))), design.scale[0]
+    found = derivatives(design, (coef[varies] * scale)[None], often, terms_of(design, often, "efron"))
+    gradient, information = np.zeros(len(coef)), np.zeros((len(coef), len(coef)))
+    gradient[varies] = found[0][0] * scale
+    information[np.ix_(varies, varies)] = found[1][0] * np.outer(scale, scale)
+    return gradient, information
 
 
 def chunks(resamples: int, numbers: int) -> list[slice]:
@@ -173,9 +203,8 @@ class _Objective:
         value = self.log_likelihood(coef) - float(self.penalty @ coef**2) / 2
         return value + (float(np.linalg.slogdet(self.information(coef)[1])[1]) / 2 if self.firth else 0.0)
 
-    def step(self, coef: Floats) -> Floats:
+    def step(self, coef: Floats, gradient: Floats, information: Floats) -> Floats:
         """Newton's step; Jeffreys' penalty adds half the trace of the inverse information times its slope."""
-        gradient, information = self.information(coef)
         inverse = _inverse(information + np.diag(self.penalty))
         if self.firth:
             slopes = third_moments(self.design, coef, self.ties)
@@ -187,15 +216,16 @@ def _maximise(objective: _Objective) -> tuple[Floats, Floats]:
     """Newton's method with step halving; returns coefficients and information on the standardised scale."""
     coef = np.zeros(objective.design.p)
     best = objective.value(coef)
+    gradient, information = objective.information(coef)
     for _ in range(MOST_STEPS):
-        step = objective.step(coef)
+        step = objective.step(coef, gradient, information)
         for _ in range(_HALVINGS):
             value = objective.value(coef + step)
             if value >= best - 1e-9 * (1 + abs(best)):
                 break
             step = step / 2
         coef, best = coef + step, value
-        information = objective.information(coef)[1]
+        gradient, information = objective.information(coef)
         flat = (information.diagonal() + objective.penalty < _LEAST_INFORMATION).any()
         if flat or np.abs(coef).max() > _LARGEST:
             raise TrainingError(

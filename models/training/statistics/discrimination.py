@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.statistics.arrays import Counts, Events, Floats, Statuses
+from models.training.statistics.arrays import Counts, Events, Floats, Statuses, standard_error
 from models.training.statistics.survival import censoring, censoring_influence
 
 DECIMALS = 10  # of a score, before two are compared
@@ -137,7 +137,7 @@ def auc_at(
         controls = controls + np.where(inside & (cause > 1), weight, 0.0)
     value, influence = _weighted_auc(cases, controls, np.round(score, DECIMALS))
     influence = influence + censoring_influence(time, happened, influence, t)
-    return PointEstimate(value, float(influence.std(ddof=1) / np.sqrt(len(time))))
+    return PointEstimate(value, standard_error(influence))
 
 
 def _weighted_auc(w: Floats, v: Floats, score: Floats) -> tuple[float, Floats]:

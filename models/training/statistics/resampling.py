@@ -4,12 +4,13 @@ A model fitted to a resample looks better there than in the whole cohort; the me
 much a model of the whole cohort owes its looks to chance.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from models.training.errors import TrainingError
-from models.training.statistics.arrays import Counts, Events, Floats
+from models.training.statistics.arrays import Counts, Events, Floats, require_people
 from models.training.statistics.cox import fit_many, fit_slopes
 from models.training.statistics.discrimination import Pairs
 from models.training.statistics.progress import Progress, quiet
@@ -25,6 +26,11 @@ class SurvivalData:
     time: Floats
     event: Events
 
+    def resample(self, count: Counts) -> "SurvivalData":
+        """These rows as often as `count` (n,) says."""
+        rows = np.repeat(np.arange(len(count)), count)
+        return SurvivalData(self.x[rows], self.time[rows], self.event[rows])
+
 
 @dataclass(frozen=True, slots=True)
 class Refits:
@@ -37,7 +43,7 @@ class Refits:
 
 @dataclass(frozen=True, slots=True)
 class FourFigures:
-    """The four figures that papers call "bootstrap C". Only `corrected` is optimism-corrected."""
+    """What a bootstrap gives of one measure, of C four figures by one name. Only `corrected` is optimism-corrected."""
 
     apparent: float
     mean_in_resamples: float
@@ -46,23 +52,56 @@ class FourFigures:
     optimism: float
 
 
-def draw_resamples(n: int, resamples: int, seed: int) -> Counts:
-    """Resamples of n people with replacement, as multiplicities (B, n)."""
+def draw_rows(n: int, resamples: int, seed: Sequence[int]) -> Counts:
+    """As `draw_resamples` by drawing row by row, which for many small draws is ten times as fast."""
+    rows = np.random.default_rng(seed).integers(0, n, (resamples, n)) + n * np.arange(resamples)[:, None]
+    return np.bincount(rows.ravel(), minlength=resamples * n).reshape(resamples, n).astype(np.int64)
+
+
+def draw_resamples(n: int, resamples: int, seed: int | Sequence[int]) -> Counts:
+    """Resamples of n people with replacement, as multiplicities (B, n); a seed may have several numbers.
+
+    Raises TrainingError where there is nobody.
+    """
+    require_people(n)
     drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
     return np.asarray(drawn, dtype=np.int64)
 
 
 def refit(data: SurvivalData, resamples: int, seed: int, progress: Progress = quiet) -> Refits:
-    """Fit the model to each resample by maximum likelihood; those without a finite fit are left out and counted."""
-    counts, fits = draw_resamples(len(data.time), resamples, seed), []
-    for begin in range(0, resamples, _AT_ONCE):
-        fits.append(fit_many(data.x, data.time, data.event, counts[begin : begin + _AT_ONCE]))
-        progress("models of resamples", min(begin + _AT_ONCE, resamples), resamples)
+    """Draw resamples, and fit the model to each as `refit_in` does."""
+    return refit_in(data, draw_resamples(len(data.time), resamples, seed), progress)
+
+
+def refit_in(
+    data: SurvivalData, counts: Counts, progress: Progress = quiet, start: Floats | None = None
+) -> Refits:
+    """Fit the model to each resample (B, n) by maximum likelihood; those without a finite fit are left out and counted.
+
+    `start` (p,) are coefficients of the whole data, where they are known. Raises TrainingError where all are.
+    """
+    fits, (rows, often) = [], _distinct(data, counts)
+    for begin in range(0, len(counts), _AT_ONCE):
+        fits.append(fit_many(rows.x, rows.time, rows.event, often[begin : begin + _AT_ONCE], start))
+        progress("models of resamples", min(begin + _AT_ONCE, len(counts)), len(counts))
     coef = np.concatenate(fits)
     finite = np.isfinite(coef).all(axis=1)
     if not finite.any():
         raise TrainingError("no resample has a finite fit; the cohort is too small for internal validation")
     return Refits(coef[finite], counts[finite], int((~finite).sum()))
+
+
+def _distinct(data: SurvivalData, counts: Counts) -> tuple[SurvivalData, Counts]:
+    """The same with equal rows as one: a resample, of which resamples are drawn, has a third fewer rows than patients."""
+    table = np.column_stack([data.x, data.time, data.event])
+    _, first, which = np.unique(table, axis=0, return_index=True, return_inverse=True)
+    if len(first) == len(table):
+        return data, counts
+    order = np.argsort(which.ravel(), kind="stable")
+    begin = np.flatnonzero(np.diff(which.ravel()[order], prepend=-1))
+    return SurvivalData(data.x[first], data.time[first], data.event[first]), np.add.reduceat(
+        counts[:, order], begin, axis=1
+    )
 
 
 def four_figures(data: SurvivalData, score: Floats, refits: Refits) -> FourFigures:

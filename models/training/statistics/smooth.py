@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.training.statistics.arrays import Counts, Events, Floats
+from models.training.statistics.arrays import Counts, Events, Floats, require_people
 from models.training.statistics.baseline import Baseline, baseline
 from models.training.statistics.calibration import KNOTS, restricted_cubic
-from models.training.statistics.cox import fit_cox, fit_many
+from models.training.statistics.cox import fit_cox, fit_each, fit_many
 
 _SAFE = 1e-12  # risks of exactly 0 or 1 have no log(-log(1 - risk))
 
@@ -40,14 +40,19 @@ class Smoother:
 
 def smoother(u: Floats, time: Floats, event: Events) -> Smoother:
     """Fit the curve of u (n,). Raises TrainingError where these data allow none."""
+    require_people(len(u))
     knots = np.quantile(u, KNOTS)
     columns = restricted_cubic(u, knots)
-    fit = fit_cox(columns, time, event)
-    return Smoother(knots, fit.coef, baseline(fit.coef, fit.covariance, columns, time, event))
+    coef = fit_each(columns[None], time, event)[0]
+    if np.isnan(coef).any():
+        coef = fit_cox(columns, time, event).coef  # which says why there is none
+    nothing = np.zeros((len(coef), len(coef)))
+    return Smoother(knots, coef, baseline(coef, nothing, columns, time, event))
 
 
 def in_resamples(u: Floats, time: Floats, event: Events, counts: Counts) -> list[Smoother]:
     """The curve in each resample (B, n), knots as in the whole; resamples without a finite fit are left out."""
+    require_people(len(u))
     knots = np.quantile(u, KNOTS)
     columns = restricted_cubic(u, knots)
     curves = []

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from models.training.errors import TrainingError
-from models.training.statistics.arrays import Events, Floats, Statuses
+from models.training.statistics.arrays import Events, Floats, Statuses, require_people
 from models.training.statistics.limits import Z
 
 
@@ -100,8 +100,7 @@ def _total(index: NDArray[np.intp], values: NDArray[Any], length: int) -> Floats
 
 def kaplan_meier(time: Floats, event: Events) -> KaplanMeier:
     """Estimate the survival of time (n,), event (n,); raises TrainingError where there is nobody."""
-    if not len(time):
-        raise TrainingError("there is nobody to follow")
+    require_people(len(time))
     times, index = np.unique(time, return_inverse=True)
     deaths = _total(index, event, len(times))
     left = _total(index, ~event, len(times))
@@ -140,7 +139,10 @@ def censoring_influence(time: Floats, event: Events, losses: Floats, t: float) -
 
 
 def log_rank(time: Floats, event: Events, group: NDArray[np.int64]) -> LogRank:
-    """Compare the groups of `group` (n,); raises TrainingError for fewer than two."""
+    """Compare the groups of `group` (n,).
+
+    Raises TrainingError for fewer than two, or where they are never at risk together when somebody has the event.
+    """
     labels, member = np.unique(group, return_inverse=True)
     if len(labels) < 2:  # noqa: PLR2004
         raise TrainingError("a comparison needs at least two groups")
@@ -154,7 +156,12 @@ def log_rank(time: Floats, event: Events, group: NDArray[np.int64]) -> LogRank:
     spread = np.divide(d * (n - d), n - 1, out=np.zeros(len(times)), where=n > 1)
     share = at_risk / n
     variance = np.diag((share * spread).sum(axis=1)) - (share * spread) @ share.T
-    value = float(excess[:-1] @ np.linalg.solve(variance[:-1, :-1], excess[:-1]))
+    if not event.any():
+        raise TrainingError("there is no event, so nothing can be compared")
+    try:
+        value = float(excess[:-1] @ np.linalg.solve(variance[:-1, :-1], excess[:-1]))
+    except np.linalg.LinAlgError:
+        raise TrainingError("a group was never at risk when one of another had the event") from None
     return LogRank(value, len(labels) - 1, float(chi2.sf(value, len(labels) - 1)))
 
 

@@ -14,7 +14,7 @@ from models.training.statistics.calibration import calibration_at
 from models.training.statistics.discrimination import auc_at
 from models.training.statistics.smooth import cloglog, in_resamples, smoother
 from models.training.validation.groups import aalen_johansen_risk, in_words, kaplan_meier_risk
-from models.training.validation.internal import Optimism
+from models.training.validation.performance import TOO_FEW_SHOW, Performance
 from models.training.validation.validation import (
     AtHorizon,
     Bin,
@@ -203,36 +203,41 @@ def _decision(predicted: PredictedRisks, thresholds: Floats, reason: str) -> Dec
     if reason:
         return DecisionCurve((), (), (), reason=reason)
     benefit = net_benefit(predicted.time, predicted.event, predicted.risk, predicted.years, thresholds)
-    nobody = benefit.unfollowed & np.array(
-        [bool((predicted.risk >= threshold).any()) for threshold in thresholds]
-    )
-    model = tuple(None if lost else float(value) for lost, value in zip(nobody, benefit.model, strict=True))
+    lost = benefit.unfollowed & ~benefit.nobody
+    model = tuple(None if there else float(value) for there, value in zip(lost, benefit.model, strict=True))
     return DecisionCurve(plain_numbers(thresholds), model, plain_numbers(benefit.treat_all))
 
 
-def with_correction(apparent: AtHorizon, optimism: Optimism, risk: Floats) -> AtHorizon:
-    """The measures at a horizon less their optimism; `risk` (n,) are the predicted risks."""
-    curve, decision = apparent.curve, apparent.decision
-    ici = apparent.ici_corrected
-    if curve.predicted and np.isfinite(optimism.curve).all():
-        corrected = np.clip(np.array(curve.observed) - optimism.curve, 0, 1)
-        ici = measure(float(np.abs(np.interp(risk, curve.predicted, corrected) - risk).mean()))
+def with_correction(apparent: AtHorizon, optimism: Performance, k: int, risk: Floats) -> AtHorizon:
+    """The measures at the k-th horizon less their optimism; `risk` (n,) are the predicted risks."""
+    curve = apparent.curve
+    if curve.predicted and np.isfinite(optimism.curve[k]).all():
+        corrected = np.clip(np.array(curve.observed) - optimism.curve[k], 0, 1)
         curve = replace(curve, corrected=plain_numbers(corrected))
-    if decision.thresholds:
-        pairs = zip(decision.model, optimism.benefit, strict=True)
-        decision = replace(
-            decision,
-            corrected=tuple(None if b is None or np.isnan(off) else float(b - off) for b, off in pairs),
-        )
+    ici = _less(apparent.ici, optimism.ici[k])
     return replace(
         apparent,
-        auc_corrected=_less(apparent.auc, optimism.auc),
-        ipa_corrected=_less(apparent.ipa, optimism.ipa),
-        ici_corrected=ici,
+        auc_corrected=_less(apparent.auc, optimism.auc[k]),
+        ipa_corrected=_less(apparent.ipa, optimism.ipa[k]),
+        ici_corrected=ici if ici.value is None else measure(max(0.0, ici.value)),
         curve=curve,
-        decision=decision,
+        decision=_corrected(apparent.decision, optimism.benefit[k], risk),
     )
 
 
+def _corrected(decision: DecisionCurve, optimism: Floats, risk: Floats) -> DecisionCurve:
+    """Net benefit less its optimism. To act for all, or for nobody, is no model: it has none."""
+    thresholds = np.array(decision.thresholds)
+    equal = (risk.min() >= thresholds) | (risk.max() < thresholds)
+    off = np.where(equal, 0.0, optimism[: len(thresholds)])
+    corrected = tuple(
+        None if b is None or np.isnan(less) else float(b - less)
+        for b, less in zip(decision.model, off, strict=True)
+    )
+    return replace(decision, corrected=corrected)
+
+
 def _less(apparent: Measure, optimism: float) -> Measure:
-    return missing(apparent.reason) if apparent.value is None else measure(apparent.value - optimism)
+    if apparent.value is None:
+        return missing(apparent.reason)
+    return measure(apparent.value - optimism) if np.isfinite(optimism) else missing(TOO_FEW_SHOW)

@@ -1,159 +1,162 @@
-"""Internal validation of what varies by horizon: how much of it the model of this cohort owes to chance.
+"""Internal validation by a nested bootstrap: how much of what the model of this cohort shows it owes to chance.
 
-Each resample's model is tried in its resample and in the whole cohort. The mean difference, the optimism, is taken off
-what the whole cohort shows.
+Every step that made the model is taken anew in each resample, its own shrinkage factor and baseline included, and what
+comes of it is tried in the resample and in the whole cohort. The mean difference, the optimism, is taken off what the
+model shows in the whole cohort (Harrell, Regression Modeling Strategies, 5.3.5; Steyerberg, Clinical Prediction Models,
+17.6).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 
 from models.inputs import Horizon
 from models.training.errors import TrainingError
-from models.training.statistics.accuracy import brier_at
+from models.training.fitting.shrinkage import MOST_WITHOUT_FIT
+from models.training.fitting.steps import Steps, take
 from models.training.statistics.arrays import Counts, Floats
-from models.training.statistics.baseline import baseline
-from models.training.statistics.discrimination import auc_at
 from models.training.statistics.progress import Progress, quiet
-from models.training.statistics.resampling import Refits, SurvivalData
-from models.training.statistics.smooth import cloglog, smoother
-from models.training.validation.validation import Stability, StabilityRow
+from models.training.statistics.resampling import FourFigures, SurvivalData, draw_rows
+from models.training.validation.performance import (
+    TOO_FEW_SHOW,
+    Performance,
+    Scales,
+    difference,
+    mean_of,
+    performance,
+)
+from models.training.validation.validation import (
+    Internal,
+    Measure,
+    Stability,
+    StabilityRow,
+    Validation,
+    measure,
+    missing,
+)
 
-CURVE_RESAMPLES = (
-    200  # curves and net benefit settle long before the C does, and each costs a hundred times as much
+WIDEST_HALF = 1.0
+"""Of the optimism of the slope: what the middle half of the resamples may span. A slope of 1 is perfect and one of 0
+worthless; where resamples differ by that much, their mean does not tell the two apart."""
+LARGEST_ERROR = 0.05
+"""Monte Carlo's standard error of the corrected slope: with more, another seed gives another number. The slope is divided
+by each resample's factor, so that a few factors near 0 can outweigh all others."""
+INNER_RESAMPLES = (
+    100  # for the shrinkage factor of each resample's model: Monte Carlo's error of it is below 0.01
 )
 STABILITY_QUANTILES = (0.025, 0.25, 0.5, 0.75, 0.975)
 
-
-@dataclass(frozen=True, slots=True)
-class Optimism:
-    """What is to be taken off at one horizon: of AUC and IPA, of the curve on its grid, of net benefit by threshold."""
-
-    auc: float
-    ipa: float
-    curve: Floats
-    benefit: Floats
+Draw = Callable[[int, int], Counts]
+"""The inner resamples (B, n) of the b-th resample, by its number b and its size n."""
 
 
 @dataclass(frozen=True, slots=True)
-class Grids:
-    """Where curves are wanted, by horizon in years: predicted risks, and net benefit at thresholds."""
+class Nested:
+    """What the models of the resamples show: means in their resample and in the whole cohort, and the optimism.
 
-    predicted: Mapping[float, Floats]
-    benefits: Mapping[float, "ResampledBenefit"]
-
-
-@dataclass(frozen=True, slots=True)
-class ResampledRisks:
-    """The optimism by horizon in years, and each resample's model's risks in the whole cohort, (B, n) by horizon."""
-
-    optimism: Mapping[float, Optimism]
-    risks: Mapping[float, Floats]
-
-
-def optimism_by_horizon(
-    data: SurvivalData, refits: Refits, grids: Grids, progress: Progress = quiet
-) -> ResampledRisks:
-    """The optimism of what varies by horizon, from the first CURVE_RESAMPLES resamples."""
-    number = min(CURVE_RESAMPLES, len(refits.coef))
-    gains: dict[float, list[Optimism]] = {t: [] for t in grids.predicted}
-    risks: dict[float, list[Floats]] = {t: [] for t in grids.predicted}
-    for b in range(number):
-        for t, risk, gain in _resample(data, refits.coef[b], refits.counts[b], grids):
-            risks[t].append(risk)
-            if gain is not None:
-                gains[t].append(gain)
-        progress("optimism of curves", b + 1, number)
-    return ResampledRisks(
-        {t: _mean(each) for t, each in gains.items() if each},
-        {t: np.array(each) for t, each in risks.items()},
-    )
-
-
-def _mean(gains: list[Optimism]) -> Optimism:
-    return Optimism(
-        float(_mean_of_enough([gain.auc for gain in gains])),
-        float(_mean_of_enough([gain.ipa for gain in gains])),
-        _mean_of_enough([gain.curve for gain in gains]),
-        _mean_of_enough([gain.benefit for gain in gains]),
-    )
-
-
-def _mean_of_enough(gains: list[float] | list[Floats]) -> Floats:
-    """The mean over the resamples (B, ...), nan where fewer than half of them have a value."""
-    rows = np.array(gains)
-    there = np.isfinite(rows).sum(axis=0)
-    total = np.nansum(rows, axis=0)
-    empty = np.full(np.shape(total), np.nan)
-    return np.asarray(np.divide(total, there, out=empty, where=2 * there >= len(rows)))
-
-
-def _resample(
-    data: SurvivalData, coef: Floats, count: Counts, grids: Grids
-) -> Iterator[tuple[float, Floats, Optimism | None]]:
-    """One resample's model at each horizon: its risks in the whole cohort, and resample minus whole."""
-    rows = np.repeat(np.arange(len(count)), count)
-    again = SurvivalData(data.x[rows], data.time[rows], data.event[rows])
-    base = baseline(coef, np.zeros((len(coef), len(coef))), again.x, again.time, again.event)
-    lp = data.x @ coef
-    try:
-        curves = smoother(lp[rows], again.time, again.event), smoother(lp, data.time, data.event)
-    except (TrainingError, np.linalg.LinAlgError):
-        curves = None
-    for t, grid in grids.predicted.items():
-        hazard = float(base.cumulative(np.array([t]))[0])
-        risk = np.asarray(-np.expm1(-hazard * np.exp(lp)))
-        if curves is None or not np.isfinite(hazard) or not hazard > 0:
-            yield t, risk, None
-            continue
-        u, benefit = cloglog(grid) - np.log(hazard), grids.benefits[t]
-        auc_within, ipa_within = _auc_and_ipa(again, risk[rows], t)
-        auc_whole, ipa_whole = _auc_and_ipa(data, risk, t)
-        yield (
-            t,
-            risk,
-            Optimism(
-                auc_within - auc_whole,
-                ipa_within - ipa_whole,
-                curves[0].at(u, t) - curves[1].at(u, t),
-                benefit.at_thresholds(risk, count) - benefit.at_thresholds(risk, np.ones_like(count)),
-            ),
-        )
-
-
-def _auc_and_ipa(data: SurvivalData, risk: Floats, t: float) -> tuple[float, float]:
-    return auc_at(data.time, data.event, risk, t).value, brier_at(data.time, data.event, risk, t).ipa
-
-
-class ResampledBenefit:
-    """Net benefit at one horizon in many resamples: Kaplan-Meier of all the positive at once, from one table.
-
-    The same as `benefit.net_benefit` for multiplicities instead of repeated rows, but nan where nobody above a
-    threshold was followed: the mean over resamples leaves those out.
+    `slopes` (B,) are the differences of the two slopes. `coef` (B, p) and `hazard` (B, k) are the models; `failed`
+    resamples gave none.
     """
 
-    def __init__(self, data: SurvivalData, t: float, thresholds: Floats) -> None:
-        moments = np.unique(data.time[data.event & (data.time <= t)])
-        self.under_risk = (data.time[:, None] >= moments).astype(np.float64)
-        self.happens = ((data.time[:, None] == moments) & data.event[:, None]).astype(np.float64)
-        self.followed = data.time >= t
-        self.thresholds = thresholds
+    inside: Performance
+    outside: Performance
+    optimism: Performance
+    slopes: Floats
+    coef: Floats
+    hazard: Floats
+    failed: int
 
-    def at_thresholds(self, risk: Floats, count: Counts) -> Floats:
-        """Net benefit (k,) at the thresholds; 0 where nobody is above one, nan where none of them was followed."""
-        cuts = np.unique(risk)[::-1]
-        positive = (risk >= cuts[:, None]) * count.astype(np.float64)
-        at_risk, happened = positive @ self.under_risk, positive @ self.happens
-        hazard = np.divide(happened, at_risk, out=np.zeros_like(happened), where=at_risk > 0)
-        share, died = positive.sum(axis=1) / count.sum(), 1 - np.prod(1 - hazard, axis=1)
-        followed = (positive @ self.followed) > 0
-        which = (
-            np.searchsorted(-cuts, -self.thresholds, side="right") - 1
-        )  # the largest group that is all above
-        odds = self.thresholds / (1 - self.thresholds)
-        gained = share[which] * (died[which] - (1 - died[which]) * odds)
-        return np.where(which < 0, 0.0, np.where(followed[which], gained, np.nan))
+    def risks(self, x: Floats, k: int) -> Floats:
+        """The risks of patients (n, p) by each model at the k-th horizon: (B, n)."""
+        return np.asarray(-np.expm1(-self.hazard[:, [k]] * np.exp(self.coef @ x.T)))
+
+
+def drawn(seed: int) -> Draw:
+    """Inner resamples of chance: those of one resample do not depend on how many there are."""
+    return lambda b, n: draw_rows(n, INNER_RESAMPLES, (seed, b))
+
+
+def nested(
+    steps: Steps,
+    whole: Sequence[SurvivalData],
+    resamples: Sequence[SurvivalData],
+    scales: Scales,
+    inner: Draw,
+    progress: Progress = quiet,
+) -> Nested:
+    """Take the steps in each resample and try what comes of them.
+
+    `whole` is the cohort, in as many completed versions as there are; the resamples take turns with them. Raises
+    TrainingError where more than a fifth of the resamples give no model.
+    """
+    inside, outside, models = [], [], []
+    for b, again in enumerate(resamples):
+        data = whole[b % len(whole)]
+        progress("every step in resamples", b + 1, len(resamples))
+        try:
+            (base,) = take(steps, again, inner(b, len(again.time))).bases
+        except (TrainingError, np.linalg.LinAlgError):
+            continue
+        hazard = base.cumulative(scales.years)
+        inside.append(performance(again, base.coef, hazard, scales))
+        outside.append(performance(data, base.coef, hazard, scales))
+        models.append((base.coef, hazard))
+    failed = len(resamples) - len(inside)
+    if failed > MOST_WITHOUT_FIT * len(resamples):
+        raise TrainingError(
+            f"{failed} of {len(resamples)} resamples gave no model: no finite fit, or a shrinkage factor of 0 or less"
+        )
+    gains = [difference(*both) for both in zip(inside, outside, strict=True)]
+    slopes = np.array([gain.slope for gain in gains])
+    coef, hazards = (np.array(numbers) for numbers in zip(*models, strict=True))
+    return Nested(mean_of(inside), mean_of(outside), mean_of(gains), slopes, coef, hazards, failed)
+
+
+def unstable(slopes: Floats) -> str:
+    """Why no corrected slope is given, by its differences (B,) in the resamples; empty where one is."""
+    slopes = slopes[np.isfinite(slopes)]
+    if len(slopes) < 2:  # noqa: PLR2004
+        return TOO_FEW_SHOW
+    low, high = np.quantile(slopes, (0.25, 0.75))
+    if high - low > WIDEST_HALF:
+        return f"unstable: its optimism lies between {low:.1f} and {high:.1f} in the middle half of the resamples"
+    error = float(slopes.std(ddof=1) / np.sqrt(len(slopes)))
+    if error > LARGEST_ERROR:
+        return f"unstable: other resamples would give another number (Monte Carlo standard error {error:.2f})"
+    return ""
+
+
+def internal(found: Nested, validation: Validation, scatter: Stability) -> Internal:
+    """What is reported beside the apparent figures of a `validation`."""
+    concordance = _figures(validation.harrell, found, "concordance")
+    slope = _figures(validation.slope, found, "slope")
+    return Internal(
+        resamples=len(found.coef) + found.failed,
+        inner_resamples=INNER_RESAMPLES,
+        failed=found.failed,
+        concordance=concordance,
+        shifted=_shifted(validation.harrell, concordance),
+        slope_figures=slope,
+        slope=missing(why) if (why := unstable(found.slopes)) else _shifted(validation.slope, slope),
+        stability=scatter,
+    )
+
+
+def _figures(apparent: Measure, found: Nested, name: str) -> FourFigures | None:
+    inside, outside = float(getattr(found.inside, name)), float(getattr(found.outside, name))
+    optimism = float(getattr(found.optimism, name))
+    if apparent.value is None or not isfinite(inside + outside + optimism):
+        return None
+    return FourFigures(apparent.value, inside, outside, apparent.value - optimism, optimism)
+
+
+def _shifted(apparent: Measure, figures: FourFigures | None) -> Measure:
+    """The corrected value, with the limits of the apparent one moved by the optimism."""
+    if figures is None:
+        return missing(apparent.reason or TOO_FEW_SHOW)
+    return measure(figures.corrected, apparent.se)
 
 
 def stability(own: Floats, risks: Floats, horizon: Horizon) -> Stability:

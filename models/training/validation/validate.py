@@ -15,33 +15,24 @@ import numpy as np
 
 from models.artefact import Model
 from models.inputs import Horizon
-from models.risk import DECISION_HORIZON, mean_risk
-from models.training.cohort.cohort import Cohort, FlowStep
+from models.risk import DECISION_HORIZON
+from models.training.cohort.cohort import Cohort
 from models.training.cohort.schema import CENSORED
 from models.training.errors import TrainingError
+from models.training.fitting.steps import Steps, steps_of
 from models.training.statistics.arrays import Counts, Floats
 from models.training.statistics.calibration import calibration_slope
 from models.training.statistics.discrimination import PointEstimate, auc_at, harrell_c, uno_c
 from models.training.statistics.progress import Progress, quiet
-from models.training.statistics.resampling import (
-    Refits,
-    SurvivalData,
-    draw_resamples,
-    four_figures,
-    refit,
-    slopes_on_original,
-)
+from models.training.statistics.resampling import draw_resamples
 from models.training.statistics.smooth import cloglog
 from models.training.statistics.survival import kaplan_meier
+from models.training.validation.analysis_set import AnalysisSet, analysis_set, score_all
 from models.training.validation.at_horizon import PredictedRisks, at_horizon, grid_of, with_correction
 from models.training.validation.groups import in_words
-from models.training.validation.internal import (
-    Grids,
-    ResampledBenefit,
-    ResampledRisks,
-    optimism_by_horizon,
-    stability,
-)
+from models.training.validation.internal import drawn, internal, nested, stability
+from models.training.validation.performance import Scales
+from models.training.validation.pooled import pooled
 from models.training.validation.subgroups import (
     decided,
     groupings,
@@ -53,7 +44,6 @@ from models.training.validation.subgroups import (
 from models.training.validation.validation import (
     AtHorizon,
     AucPoint,
-    Internal,
     Measure,
     Validation,
     estimable,
@@ -63,7 +53,7 @@ from models.training.validation.validation import (
 )
 
 RESAMPLES = 1000
-BAND_RESAMPLES = 200  # at most, for the band of a calibration curve
+BAND_RESAMPLES, LEAST_FOR_A_BAND = 200, 40  # at most, for the band of a calibration curve
 BETWEEN_AUCS = 0.25  # years
 FEWEST_CASES = 5  # an AUC before so many recurrences, or after all but so many have left, says nothing
 THRESHOLDS = np.round(
@@ -71,43 +61,10 @@ THRESHOLDS = np.round(
 )  # round the policy's bands; nobody would act on less or more
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """What the artefact says about each patient: the pattern (n), and the risk by horizon (n, k)."""
-
-    patterns: tuple[str, ...]
-    risks: Floats
-
-
-def score_all(model: Model, matrix: Floats) -> Scores:
-    """The artefact's risks of each row (n, p) of predictors, marginalised over the unknown (nan) as at the bedside."""
-    marks = np.where(np.isnan(matrix), "?", np.where(matrix > 0, "1", "0"))
-    patterns = tuple("".join(row) for row in marks)
-    of = {p: [mean_risk(model, p, horizon) for horizon in model.horizons] for p in sorted(set(patterns))}
-    return Scores(patterns, np.array([of[p] for p in patterns], dtype=np.float64))
-
-
 def fit_record_of(folder: Path) -> dict[str, Any]:
     """How the model in a folder was fitted, as `train` recorded it; empty where there is no record."""
     record = json.loads((folder / "model.json").read_text(encoding="utf-8")).get("fit", {})
     return record if isinstance(record, dict) else {}
-
-
-def scorable(model: Model, cohort: Cohort) -> Cohort:
-    """Only who has enough predictors known for a score (S5), with a step of the flow. Raises TrainingError."""
-    least = model.policy.known_at_least
-    known = (~np.isnan(cohort.matrix(model.names))).sum(axis=1)
-    kept = known >= least
-    if not kept.any():
-        raise TrainingError(f"{cohort.name}: nobody has {least} of the model's predictors known")
-    out = int((~kept).sum())
-    reason = (
-        f"fewer than {least} of {len(model.names)} predictors known: no score, as at the bedside"
-        if out
-        else ""
-    )
-    step = FlowStep("enough predictors known for a score", int(kept.sum()), out, reason)
-    return replace(cohort.where(kept), flow=(*cohort.flow, step))
 
 
 def validate(
@@ -121,54 +78,37 @@ def validate(
 ) -> Validation:
     """Validate an artefact in a cohort; internally too where the cohort is the one it was fitted to.
 
-    `record` says how it was fitted (`fit_record_of`): by the checksum of its cohort the same cohort is known.
+    `record` says how it was fitted (`fit_record_of`): by its cohort's checksums the same patients are known.
     `resamples` is the number of bootstrap resamples, drawn from `seed`; `progress` is told what is done, how many of
     how many. What these data do not allow says why in its `reason`. Raises TrainingError where nobody can be scored.
     """
     record = record or {}
-    scored = scorable(model, cohort)
-    scores = score_all(model, scored.matrix(model.names))
-    band = draw_resamples(len(scored), min(BAND_RESAMPLES, resamples), seed)
-    same = bool(cohort.sha256) and record.get("cohort_sha256") == cohort.sha256
-    validation = replace(
-        _external(model, cohort, scored, scores, band, progress),
-        seed=seed,
-        same_cohort=str(record.get("kind", "")) if same else "",
-    )
+    among = analysis_set(model, cohort, record)
+    validation = replace(_external(model, among, resamples, seed, progress), seed=seed)
     if validation.same_cohort != "fit":
         return validation
-    if record.get("ridge") or record.get("firth"):
-        return replace(
-            validation, not_internal="the model was fitted with a penalty, the resamples would be without"
-        )
-    return _with_internal(validation, model, scored, scores, resamples, progress)
+    return _with_internal(validation, model, among, steps_of(record), resamples, progress)
 
 
-def _external(
-    model: Model,
-    cohort: Cohort,
-    scored: Cohort,
-    scores: Scores,
-    band: Counts,
-    progress: Progress,
-) -> Validation:
-    """All but internal validation, in the `scored` patients of a cohort; `band` (B, n) are resamples for bands."""
-    time, status, event = scored.time, scored.status, scored.event
-    score = decided(model, cloglog(scores.risks))
+def _external(model: Model, among: AnalysisSet, resamples: int, seed: int, progress: Progress) -> Validation:
+    """All but internal validation."""
+    scored, scores = among.cohort, among.scores(model)
+    time, status = scored.time, scored.status
     median = kaplan_meier(time, status == CENSORED).time_of(1 / 2)  # of follow-up, by reverse Kaplan-Meier
+    ranks = _performed(model, among, resamples, seed, progress)
     return Validation(
         model_id=model.id,
         model_version=model.version,
         model_sha256=model.sha256,
         evidence=model.evidence,
-        cohort=cohort.name,
-        cohort_sha256=cohort.sha256,
-        time_zero=cohort.time_zero,
-        same_cohort="",
+        cohort=scored.name,
+        cohort_sha256=scored.sha256,
+        time_zero=scored.time_zero,
+        same_cohort=among.same_cohort,
         seed=0,
         screened=scored.flow[0].left,
         n=len(scored),
-        events=int(event.sum()),
+        events=int(scored.event.sum()),
         deaths=int((status > 1).sum()),
         censored=int((status == 0).sum()),
         person_years=float(time.sum()),
@@ -176,19 +116,52 @@ def _external(
         if median is None
         else measure(median),
         flow=scored.flow,
-        harrell=_of(partial(harrell_c, time, event, score)),
-        uno=_uno(scored, score, model.horizons),
-        slope=_of(partial(calibration_slope, time, event, score)),
-        horizons=_horizons(model, scored, scores, band, progress),
-        auc_over_time=_auc_over_time(scored, score, model.horizons[-1].years),
+        harrell=ranks.harrell,
+        uno=ranks.uno,
+        slope=ranks.slope,
+        horizons=ranks.horizons,
+        auc_over_time=ranks.auc_over_time,
         groupings=groupings(model, scored, decided(model, scores.risks)),
         subgroups=subgroups(scored, scores.patterns, decided(model, scores.risks)),
         hazard_ratios=hazard_ratios(model, scored),
         missing=missing_counts(model, scored),
         patterns=pattern_counts(scores.patterns),
+        imputations=len(among.sets) if among.imputed else 0,
         internal=None,
         not_internal="the model was not fitted to this cohort",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Performed:
+    """What is said of the risks of one completed set."""
+
+    harrell: Measure
+    uno: tuple[AucPoint, ...]
+    slope: Measure
+    horizons: tuple[AtHorizon, ...]
+    auc_over_time: tuple[AucPoint, ...]
+
+
+def _performed(model: Model, among: AnalysisSet, resamples: int, seed: int, progress: Progress) -> _Performed:
+    """The same of all sets, pooled; their resamples, for the band of a calibration curve, are shared out among them."""
+    cohort, each = among.cohort, max(LEAST_FOR_A_BAND, BAND_RESAMPLES // len(among.sets))
+    band = draw_resamples(len(cohort), min(each, resamples), seed)
+    found = []
+    for number, x in enumerate(among.sets):
+        risks = score_all(model, x).risks
+        score = decided(model, cloglog(risks))
+        found.append(
+            _Performed(
+                _of(partial(harrell_c, cohort.time, cohort.event, score)),
+                _uno(cohort, score, model.horizons),
+                _of(partial(calibration_slope, cohort.time, cohort.event, score)),
+                _horizons(model, cohort, risks, band),
+                _auc_over_time(cohort, score, model.horizons[-1].years),
+            )
+        )
+        progress("discrimination and calibration", number + 1, len(among.sets))
+    return pooled(found)
 
 
 def _uno(cohort: Cohort, score: Floats, horizons: Sequence[Horizon]) -> tuple[AucPoint, ...]:
@@ -206,15 +179,11 @@ def _of(compute: Callable[[], PointEstimate]) -> Measure:
     return estimable(lambda: estimated(compute()))
 
 
-def _horizons(
-    model: Model, cohort: Cohort, scores: Scores, band: Counts, progress: Progress
-) -> tuple[AtHorizon, ...]:
-    measures = []
-    for index, horizon in enumerate(model.horizons):
-        predicted = PredictedRisks(cohort.time, cohort.status, scores.risks[:, index], horizon)
-        measures.append(at_horizon(predicted, THRESHOLDS, band))
-        progress("horizons", index + 1, len(model.horizons))
-    return tuple(measures)
+def _horizons(model: Model, cohort: Cohort, risks: Floats, band: Counts) -> tuple[AtHorizon, ...]:
+    return tuple(
+        at_horizon(PredictedRisks(cohort.time, cohort.status, risks[:, k], horizon), THRESHOLDS, band)
+        for k, horizon in enumerate(model.horizons)
+    )
 
 
 def _auc_over_time(cohort: Cohort, score: Floats, last: float) -> tuple[AucPoint, ...]:
@@ -228,47 +197,31 @@ def _auc_over_time(cohort: Cohort, score: Floats, last: float) -> tuple[AucPoint
 
 
 def _with_internal(
-    validation: Validation, model: Model, cohort: Cohort, scores: Scores, resamples: int, progress: Progress
+    validation: Validation,
+    model: Model,
+    among: AnalysisSet,
+    steps: Steps,
+    resamples: int,
+    progress: Progress,
 ) -> Validation:
-    """The same with internal validation in those of whom all predictors are known."""
-    complete = np.asarray(~np.isnan(cohort.matrix(model.names)).any(axis=1))
-    part = cohort.where(complete)
-    data = SurvivalData(part.matrix(model.names), part.time, part.event)
+    """The same with internal validation: the steps of the fit, imputation included, taken anew in each resample."""
+    risks = np.array([score_all(model, x).risks for x in among.sets])
+    scales = Scales(
+        np.array([horizon.years for horizon in model.horizons]),
+        np.array([at.curve.predicted or grid_of(risks[..., k]) for k, at in enumerate(validation.horizons)]),
+        THRESHOLDS,
+    )
+    counts = draw_resamples(validation.n, resamples, validation.seed)
     try:
-        refits = refit(data, resamples, validation.seed, progress)
-    except (TrainingError, np.linalg.LinAlgError) as error:
+        again = among.resamples(model, counts, validation.seed + 1, progress)
+        found = nested(steps, among.data, again, scales, drawn(validation.seed), progress)
+    except TrainingError as error:
         return replace(validation, not_internal=str(error))
-    grids = Grids(
-        {h.years: grid_of(scores.risks[:, k]) for k, h in enumerate(model.horizons)},
-        {h.years: ResampledBenefit(data, h.years, THRESHOLDS) for h in model.horizons},
-    )
-    resampled = optimism_by_horizon(data, refits, grids, progress)
     horizons = tuple(
-        with_correction(at, resampled.optimism[at.years], scores.risks[:, k])
-        if at.years in resampled.optimism
-        else at
-        for k, at in enumerate(validation.horizons)
+        with_correction(at, found.optimism, k, risks[..., k]) for k, at in enumerate(validation.horizons)
     )
-    internal = _internal(data, refits, resampled, decided(model, scores.risks[complete]))
-    return replace(validation, horizons=horizons, internal=internal, not_internal="")
-
-
-def _internal(data: SurvivalData, refits: Refits, resampled: ResampledRisks, risk: Floats) -> Internal:
-    """Internal validation of the risks (n,) at the decision's horizon."""
-    score = cloglog(risk)
-    figures = four_figures(data, score, refits)
-    refits_slope = float(np.nanmean(slopes_on_original(data, refits)))
-    slope = calibration_slope(data.time, data.event, score)
-    apparent = harrell_c(data.time, data.event, score)
-    return Internal(
-        n=len(data.time),
-        events=int(data.event.sum()),
-        resamples=len(refits.coef),
-        failed=refits.failed,
-        curve_resamples=len(next(iter(resampled.risks.values()))),
-        concordance=figures,
-        shifted=measure(figures.corrected, apparent.se),
-        refits_slope=refits_slope,
-        slope=measure(slope.value - (1 - refits_slope), slope.se),
-        stability=stability(risk, resampled.risks[DECISION_HORIZON.years], DECISION_HORIZON),
+    decision = model.horizons.index(DECISION_HORIZON)
+    scatter = stability(risks[0, :, decision], found.risks(among.sets[0], decision), DECISION_HORIZON)
+    return replace(
+        validation, horizons=horizons, internal=internal(found, validation, scatter), not_internal=""
     )

@@ -169,13 +169,17 @@ class GroupRisk:
 
 @dataclass(frozen=True, slots=True)
 class GroupCurve:
-    """One group's share free of recurrence as steps: `survival` from each time on, with log-log limits, to `last`."""
+    """One group's share free of recurrence as steps: `survival` from each time on, with log-log limits, to `last`.
+
+    Beyond `sure` too few of the group are at risk for it to be drawn in full.
+    """
 
     label: str
     n: int
     events: int
     deaths: int
     last: float
+    sure: float
     times: tuple[float, ...]
     survival: tuple[float, ...]
     low: tuple[float | None, ...]
@@ -270,20 +274,19 @@ class Stability:
 
 @dataclass(frozen=True, slots=True)
 class Internal:
-    """Internal validation by bootstrap: the fit is repeated in each resample and tried on the whole cohort.
+    """Internal validation by a nested bootstrap: every step is taken anew in each resample and tried on the whole cohort.
 
-    `shifted` are the limits of the apparent C, moved by the optimism (Noma et al. 2021). `refits_slope` is the mean
-    slope of the resamples' models in the whole cohort; what it lacks to 1 is taken off the served slope: `slope`.
+    Each resample's own shrinkage factor comes from `inner_resamples`; `failed` resamples gave no model. `shifted` and
+    `slope` are C and calibration slope, corrected; their limits are the apparent ones, moved by the optimism (Noma et
+    al. 2021). The slope has a reason instead of a number where it is unstable.
     """
 
-    n: int
-    events: int
     resamples: int
+    inner_resamples: int
     failed: int
-    curve_resamples: int
-    concordance: FourFigures
+    concordance: FourFigures | None
     shifted: Measure
-    refits_slope: float
+    slope_figures: FourFigures | None
     slope: Measure
     stability: Stability
 
@@ -292,8 +295,10 @@ class Internal:
 class Validation:
     """How one model does in one cohort.
 
-    `same_cohort` is "" for another cohort than the model's, "fit" for the one that it was fitted to, "baseline update"
-    for the one that its baseline hazard comes from. `internal` is given for "fit" alone.
+    `same_cohort` is "" for another cohort than the model's, "fit" for the one that it was fitted to, "baseline update" or
+    "recalibration" for the one that its baseline hazard, or that and the slope, comes from, "no update" for one that
+    asked for no change. `internal` is given for "fit" alone. `imputations` is the number of completed sets over which
+    figures are pooled, 0 where nothing was imputed.
     """
 
     model_id: str
@@ -323,5 +328,6 @@ class Validation:
     hazard_ratios: tuple[HazardRatio, ...]
     missing: tuple[Missing, ...]
     patterns: tuple[PatternCount, ...]
+    imputations: int
     internal: Internal | None
     not_internal: str  # why there is no internal validation

@@ -1,0 +1,162 @@
+"""A draft of a column map: guesses by the names of columns and by what stands in them, to be read and mended by hand."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from msgspec.structs import asdict
+
+from models.training.cohort.categories import MOST_LEVELS
+from models.training.cohort.column_map import UNKNOWN, cell_key
+from models.training.cohort.forms.file_form import FileForm
+from models.training.cohort.forms.written_dates import iso_dates
+from models.training.cohort.forms.written_numbers import looks_like_number
+from models.training.cohort.problems import showable
+from models.training.cohort.schema import COLUMNS, NAMES, CohortRow, can_read, extra, is_missing, presence
+from models.training.cohort.table import Table
+from models.training.cohort.translate import TitreReader
+from models.training.cohort.words import words_by_meaning
+
+_ENOUGH = 0.5  # of what is known in a column must be readable, or the name misleads
+_MOST_VALUES = 20
+_HEAD = """\
+# Which column of {name} is which of ours: a draft, guessed by names and contents. Read every line.
+# Put the file's column, or a value, where a question mark stands; delete what is not there.
+# Take the # from a candidate that is to be described. docs/data-dictionary.md says what each column means.
+"""
+_COULD_BE = {"time": ("time_years", "time_months", "time_days"), "dates": ("time_zero", "end_date")}
+
+
+@dataclass(frozen=True, slots=True)
+class _Guess:
+    """How well a column of the file fits one of ours: by its name (3 ours, 2 a word for it, 1 such a word is in it)."""
+
+    name: str
+    own: str
+    by_name: int
+    readable: float
+
+
+def draft_map(table: Table, form: FileForm, read_titre: TitreReader) -> str:
+    """The draft as TOML: every column of ours that is needed or was found, then the others as candidates.
+
+    `form` says how the file is written, as far as somebody had to say so.
+    """
+    found = _assign(table, read_titre)
+    lines = [_HEAD.format(name=table.name)]
+    if said := [(key, text) for key, text in asdict(form).items() if text]:
+        lines += ["[file]", *(f"{key} = {_quoted(text)}" for key, text in said), ""]
+    for name in _wanted(found):
+        lines += _column(table, name, found.get(name), read_titre)
+    for own, written in zip(table.columns, table.written, strict=True):
+        if own not in found.values():
+            lines += _candidate(table, own, written)
+    return "\n".join(lines) + "\n"
+
+
+def _assign(table: Table, read_titre: TitreReader) -> dict[str, str]:
+    """Our names → the file's columns, the best guesses first; each once. Dates win over a time beside them."""
+    guesses = sorted(
+        _guesses(table, read_titre),
+        key=lambda guess: (-guess.by_name, -guess.readable, COLUMNS.index(guess.name)),
+    )
+    found: dict[str, str] = {}
+    for guess in guesses:
+        if guess.name not in found and guess.own not in found.values():
+            found[guess.name] = guess.own
+    if all(name in found for name in _COULD_BE["dates"]):
+        unwanted = set(_COULD_BE["time"])
+    else:
+        unwanted = {*_COULD_BE["dates"], "death_date"}
+        unwanted |= set([name for name in _COULD_BE["time"] if name in found][1:])
+    return {name: own for name, own in found.items() if name not in unwanted}
+
+
+def _guesses(table: Table, read_titre: TitreReader) -> Iterator[_Guess]:
+    headers = words_by_meaning("headers.csv", "column")
+    for own in table.columns:
+        said = f" {cell_key(_letters(own))} "
+        for name in COLUMNS:
+            words = headers.get(name, frozenset())
+            by_name = 3 if NAMES.get(own) == name else 2 if said.strip() in words else 0
+            by_name = by_name or int(any(f" {word} " in said for word in words))
+            if by_name and (readable := _readable(name, table.cells(own), read_titre)) >= _ENOUGH:
+                yield _Guess(name, own, by_name, readable)
+
+
+def _letters(name: str) -> str:
+    """A name with blanks in place of signs, but for a slash: "Pat.-Nr." is "Pat Nr"."""
+    return "".join(sign if sign.isalnum() or sign == "/" else " " for sign in name)
+
+
+def _readable(name: str, cells: Sequence[str], read_titre: TitreReader) -> float:
+    """The share of what is known in a column that could be read as one of ours; of an empty one all."""
+    known = [cell for cell in cells if not is_missing(cell)]
+    read = _reader(name, read_titre)
+    return sum(map(read, known)) / len(known) if known else 1.0
+
+
+def _reader(name: str, read_titre: TitreReader) -> Callable[[str], bool]:
+    if name == "ana_titre":
+        return lambda cell: presence(cell) is None and read_titre(cell) is not None
+    match str(extra(name)["type"]):
+        case "number":
+            return looks_like_number
+        case "date":
+            return lambda cell: iso_dates([cell])[0] != cell or can_read(name, cell)
+        case _:
+            return lambda cell: can_read(name, cell)
+
+
+def _wanted(found: Mapping[str, str]) -> list[str]:
+    """Our columns in their order: those that were found, and those that are needed and were not."""
+    alternatives = [("id",), ("status", "event"), ("cardiac_involvement",), ("high_ana", "ana_titre")]
+    alternatives += [("treatment_refractory",), ("high_drr", "de_ritis_ratio")]
+    needed = {names[0] for names in alternatives if not any(name in found for name in names)}
+    if not any(name in found for names in _COULD_BE.values() for name in names):
+        needed |= {"time_years"}
+    return [name for name in COLUMNS if name in found or name in needed]
+
+
+def _column(table: Table, name: str, own: str | None, read_titre: TitreReader) -> list[str]:
+    """A block of the map: the column, and what in it cannot be read."""
+    meaning = CohortRow.model_fields[name].description
+    written = UNKNOWN if own is None else table.as_written(own)
+    lines = [f"[columns.{name}]  # {meaning}", f"column = {_quoted(written)}"]
+    if own is not None and str(extra(name)["type"]) not in {"text", "date", "number"}:
+        lines += _values([cell for cell in table.cells(own) if not can_read(name, cell)])
+    elif name == "ana_titre" and own is not None:
+        unread = [c for c in table.cells(own) if not is_missing(c) and read_titre(c) is None]
+        lines += _values(unread)
+    return [*lines, ""]
+
+
+def _values(unread: Sequence[str]) -> list[str]:
+    """The words that somebody must translate; what may be about a person is counted alone."""
+    shown = showable(unread)[:_MOST_VALUES]
+    lines = [f"values.{_quoted(cell)} = {_quoted(UNKNOWN)}" for cell in shown]
+    if hidden := sum(cell not in shown for cell in unread):
+        lines.append(f"# {hidden} more cells cannot be read; they are not shown here, look into the file")
+    return lines
+
+
+def _candidate(table: Table, own: str, written: str) -> list[str]:
+    """A block that is switched off: a column that may be described beside ours."""
+    known = [cell for cell in table.cells(own) if not is_missing(cell)]
+    different = len({cell_key(cell) for cell in known})
+    if not known:
+        what = "empty"
+    elif all(presence(cell) is not None for cell in known):
+        what = "yes or no"
+    elif 2 * sum(map(looks_like_number, known)) >= len(known):
+        what = "numbers"
+    elif different <= MOST_LEVELS:
+        what = f"{different} different words"
+    else:
+        what = "text"
+    return [f"# [candidates.{_quoted(written)}]  # {what}, {len(table.rows) - len(known)} missing"]
+
+
+def _quoted(text: str) -> str:
+    """A text as a string of TOML."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,114 @@
+"""The cells of a cohort file as text, with the place of every row; its limits, and what its header may be."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Literal
+
+MAX_ROWS = 20_000  # four times the largest myositis register; 1,000 resamples of so many take 160 MB
+MAX_COLUMNS = 500  # a cohort has four predictors and some candidates: more is another kind of file
+MAX_BYTES = 64 * 1024 * 1024  # MAX_ROWS rows of 3 kB
+
+_NUMBER = re.compile(r"[-+]?[0-9.]+")
+
+
+class UnusableFileError(ValueError):
+    """The rest of a sentence that begins with the name of the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The cells of a file as text. `places` is the number of each row's `unit`: the line of a CSV file, from 1.
+
+    `columns` are the names in lower case, by which columns are found; `written` are the same as the file writes them.
+    """
+
+    name: str
+    unit: str  # "line", "row", "file"
+    sha256: str
+    columns: tuple[str, ...]
+    written: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    places: tuple[int, ...]
+    decimal: Literal["", "."] = ""  # the sign before decimals where the form of the file leaves no other
+
+    def cells(self, column: str) -> tuple[str, ...]:
+        """The cells of a column, by its name in lower case."""
+        index = self.columns.index(column)
+        return tuple(row[index] for row in self.rows)
+
+    def as_written(self, column: str) -> str:
+        """The name of a column as the file writes it."""
+        return self.written[self.columns.index(column)]
+
+
+def as_table(
+    name: str, unit: str, rows: Sequence[Mapping[str, str]], places: Sequence[int], digest: str
+) -> Table:
+    """Rows that were read elsewhere, all with the same columns."""
+    columns = tuple(rows[0]) if rows else ()
+    cells = tuple(tuple(row[column] for column in columns) for row in rows)
+    return Table(name, unit, digest, tuple(map(column_key, columns)), columns, cells, tuple(places), ".")
+
+
+def make_table(
+    name: str,
+    unit: str,
+    data: bytes,
+    header: Sequence[str],
+    rows: Iterable[tuple[int, Sequence[str]]],
+    decimal: Literal["", "."] = "",
+) -> Table:
+    """A table of a header and its rows, each with its place; what is empty at the right and in between is left out.
+
+    Raises UnusableFileError for a header that does not name every column once, or a row of another length.
+    """
+    names = [" ".join(cell.split()) for cell in header]
+    kept = [(place, [cell.strip() for cell in cells]) for place, cells in rows]
+    kept = [(place, cells) for place, cells in kept if any(cells)]
+    width = len(names)
+    while width and not names[width - 1] and not any(any(cells[width - 1 : width]) for _, cells in kept):
+        width -= 1
+    columns = _columns(names[:width])
+    rest = (_of_width(place, cells, width, len(names)) for place, cells in kept)
+    return Table(
+        name,
+        unit,
+        sha256(data).hexdigest(),
+        columns,
+        tuple(names[:width]),
+        tuple(rest),
+        tuple(place for place, _ in kept),
+        decimal,
+    )
+
+
+def column_key(name: str) -> str:
+    """The name of a column as it is looked for: in lower case, every run of blanks one blank."""
+    return " ".join(name.split()).lower()
+
+
+def _of_width(place: int, cells: Sequence[str], width: int, header: int) -> tuple[str, ...]:
+    if len(cells) < width or any(cells[header:]):
+        raise UnusableFileError(
+            f"line {place} has {len(cells)} cells under a header of {header}; put a cell that holds the separator in"
+            " quotes"
+        )
+    return tuple(cells[:width])
+
+
+def _columns(names: Sequence[str]) -> tuple[str, ...]:
+    """The names of the columns in lower case, each once."""
+    columns = tuple(map(column_key, names))
+    if len(columns) > MAX_COLUMNS:
+        raise UnusableFileError(f"{len(columns)} columns; at most {MAX_COLUMNS} are read")
+    if "" in columns:
+        raise UnusableFileError(
+            f"column {columns.index('') + 1} has no name: name it in the header or take it out"
+        )
+    if any(_NUMBER.fullmatch(name) for name in columns):
+        raise UnusableFileError("the first line holds numbers: it must name the columns")
+    if twice := [name for name in columns if columns.count(name) > 1]:
+        raise UnusableFileError(f"two columns are called {twice[0]}: take one out")
+    return columns
