@@ -64,10 +64,14 @@ def _range(form: Form) -> tuple[float, float]:
 
 
 def _ticks(form: Form) -> list[float]:
-    """Dilutions of a titre, else 1, 2 and 5 of each power of ten; the ends where these are too few."""
+    """Dilutions of a titre, else round numbers; the ends where these are too few."""
     if form.scale == "log2":
         usual = [10.0 * 2**k for k in range(20)]
     else:
-        usual = [float(f"{digit}e{power}") for power in range(-6, 7) for digit in (1, 2, 5)]
-    inside = [tick for tick in usual if form.at[0] <= tick <= form.at[-1]]
+        usual = [float(f"{digit}e{power}") for power in range(-6, 7) for digit in (1, 1.5, 2, 3, 5, 7)]
+    first, last = (
+        form.at[0] * (1 - 1e-9),
+        form.at[-1] * (1 + 1e-9),
+    )  # a dilution may be an end, but for rounding
+    inside = [tick for tick in usual if first <= tick <= last]
     return inside if len(inside) > 1 else [form.at[0], form.at[-1]]
