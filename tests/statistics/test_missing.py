@@ -12,14 +12,13 @@ from models.registry import default_folder, load_model
 from models.training.cohort.cohort import PREDICTORS
 from models.training.errors import TrainingError
 from models.training.fitting.adequacy import warnings_on_bands
-from models.training.fitting.missing import IMPUTATIONS, analysed, completed_resamples, incomplete
+from models.training.fitting.missing import IMPUTATIONS, analysed, incomplete
 from models.training.fitting.served import YEARS, at_horizons, joint_table
 from models.training.fitting.train import Options, _warnings, train
 from models.training.fitting.write_model import write_model
 from models.training.report.compose import compose
 from models.training.report.page import page
 from models.training.statistics.arrays import patterns
-from models.training.statistics.resampling import draw_resamples
 from models.training.validation.validate import fit_record_of, validate
 from tests.statistics import imputed_cohorts
 from tests.statistics.trained import DEATHS, GAPS, LABELS, cohort, command, fitted
@@ -110,17 +109,6 @@ def test_measured_values_and_candidates_inform_but_a_value_not_its_own_predictor
     assert start.coded_from == {3: 4}
     np.testing.assert_array_equal(start.columns[:, 4], np.log2(of.raw["de_ritis_ratio"]))
     assert start.columns.shape == (SHARE, 6)
-
-
-def test_each_resample_is_completed_with_its_own_follow_up():
-    of = cohort(GAPS)
-    counts = draw_resamples(SHARE, 3, 5)
-    for data, times in zip(completed_resamples(of, counts, 1), counts, strict=True):
-        rows = np.repeat(np.arange(SHARE), times)
-        assert data.x.shape == (SHARE, 4)
-        assert np.isin(data.x, (0, 1)).all()
-        np.testing.assert_array_equal(data.time, of.time[rows])
-        np.testing.assert_array_equal(data.event, of.event[rows])
 
 
 # What is said

@@ -17,7 +17,7 @@ def imputed(report: Report) -> str:
     return m.section(
         "imputed",
         "Unknown predictors in the fit",
-        f"<p>{m.words(missing.sentence)}.</p>",
+        f"<p>{m.words(missing.sentence[0].upper() + missing.sentence[1:])}.</p>",
         _groups(missing),
         _estimates(missing, report.model.predictors) if missing.imputations else "",
         _how(missing) if missing.imputations else "",
