@@ -37,6 +37,8 @@ TimeZeroInRecords = Annotated[
     str,
     typer.Option(help="For a table: where that is in a record, like onset+180 or first-agent+180 (days)."),
 ]
+Groups = Annotated[list[str] | None, typer.Option("--group", help="A column to compare patients by.")]
+AgeGroups = Annotated[str, typer.Option(help="Limits of age groups in years; 50,65 if left out.")]
 MaxRows = Annotated[int | None, typer.Option(min=1, help="Most patients that a cohort may have.")]
 
 
@@ -295,6 +297,8 @@ def train(
     policy: Annotated[Path | None, typer.Option(help="A policy.toml to go with the model.")] = None,
     centre: Annotated[str, typer.Option(help="Whose cohort it is, as cards will say.")] = "",
     synthetic: Annotated[bool, typer.Option("--synthetic", help="The patients are not real.")] = False,
+    group: Groups = None,
+    age_groups: AgeGroups = "",
     max_rows: MaxRows = None,
     date: Annotated[str, typer.Option(help="Day of the fit, as cards will say; today if left out.")] = "",
 ) -> None:
@@ -306,12 +310,23 @@ def train(
     from models.training.fitting.train import Options
 
     source = CohortSource(
-        cohort, time_zero, columns or (), candidates or (), landmark, until, max_rows, map, anchor
+        cohort,
+        time_zero,
+        columns or (),
+        candidates or (),
+        landmark,
+        until,
+        max_rows,
+        map,
+        anchor,
+        group or (),
     )
     options = Options(shrinkage, ridge, firth, baseline, bootstrap, seed, select, imputations)
     day = day_of(date) if date else datetime.now(UTC).date()
     labels = Labels(centre or default_centre(cohort), day, synthetic)
-    run_train(source, out, options, labels, open_console(), parent=update, policy=policy)
+    run_train(
+        source, out, options, labels, open_console(), parent=update, policy=policy, age_groups=age_groups
+    )
 
 
 @app.command()
@@ -327,6 +342,9 @@ def validate(
     bootstrap: Annotated[int, typer.Option(min=20, help="Bootstrap resamples.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 1,
     date: Annotated[str, typer.Option(help="What the report calls its date; none if left out.")] = "",
+    against: Annotated[list[Path] | None, typer.Option(help="A model folder to compare with.")] = None,
+    group: Groups = None,
+    age_groups: AgeGroups = "",
     max_rows: MaxRows = None,
 ) -> None:
     """Validate a model in a cohort, and write a report: one page of HTML, and every number of it as JSON."""
@@ -334,8 +352,20 @@ def validate(
     from cds_service.commands.validate import run_validate
     from cds_service.terminal import open_console
 
-    source = CohortSource(cohort, time_zero, columns or (), (), landmark, until, max_rows, map)
-    run_validate(model, source, out, open_console(), bootstrap=bootstrap, seed=seed, date=date)
+    source = CohortSource(
+        cohort, time_zero, columns or (), (), landmark, until, max_rows, map, groups=group or ()
+    )
+    run_validate(
+        model,
+        source,
+        out,
+        open_console(),
+        bootstrap=bootstrap,
+        seed=seed,
+        date=date,
+        against=against or (),
+        age_groups=age_groups,
+    )
 
 
 @app.command()

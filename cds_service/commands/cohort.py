@@ -63,6 +63,7 @@ class CohortSource:
     max_rows: int | None = None  # as many as a cohort may have
     map: Path | None = None  # how a table is written; `columns` are further lines of it
     anchor: str = ""  # "onset+180"; of a folder it follows from the landmark
+    groups: Sequence[str] = ()  # further columns by which patients are grouped
 
     def read(self, progress: Progress) -> Cohort:
         """Read it. Raises TrainingError."""
@@ -76,6 +77,7 @@ class CohortSource:
             landmark=_landmark(self.landmark) if self.landmark else None,
             until=_until(self.until) if self.until else None,
             max_rows=self.max_rows or MAX_ROWS,
+            groups=self.groups,
         )
         progress("reading the cohort", 1, 1)
         return replace(cohort, anchored=anchored)
@@ -139,6 +141,7 @@ def load_cohort(
     time_zero: str = "",
     column_map: ColumnMap | None = None,
     candidates: Sequence[str] = (),
+    groups: Sequence[str] = (),
     max_rows: int = MAX_ROWS,
     landmark: Landmark | None = None,
     until: datetime | None = None,
@@ -161,6 +164,8 @@ def load_cohort(
             raise TrainingError(
                 f"{path.name} is a folder of records: time zero and columns follow from the landmark"
             )
+        if groups:
+            raise TrainingError(f"{path.name} is a folder of records: it has no column to group patients by")
         return _from_folder(open_folder(path), landmark, until, mapping, candidates, track, max_rows)
     if landmark or until:
         raise TrainingError(
@@ -171,6 +176,7 @@ def load_cohort(
         time_zero=time_zero,
         column_map=column_map,
         candidates=candidates,
+        groups=groups,
         cutoffs=cutoffs(mapping.tables),
         read_titre=titre_reader(mapping.tables),
         max_rows=max_rows,

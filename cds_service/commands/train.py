@@ -25,6 +25,9 @@ from models.training.fitting.write_model import require_free, write_model
 from models.training.plain_json import as_json
 from models.training.report.write import report_on
 from models.training.statistics.limits import hazard_ratio, with_limits
+from models.training.validation.supplement.against import rival
+from models.training.validation.supplement.fairness import age_limits
+from models.training.validation.supplement.supplement import Asked
 
 SETTINGS = "serve.toml"
 """The file in a model's folder that serves it: a configuration names its model relative to itself."""
@@ -39,11 +42,12 @@ def run_train(
     *,
     parent: Path | None = None,
     policy: Path | None = None,
+    age_groups: str = "",
 ) -> None:
     """Fit, write the folder `out` with a report and a configuration in it, and show the result.
 
-    `parent` is a model that is changed as far as the cohort asks for. Raises TrainingError or ModelError; then nothing is
-    written.
+    `parent` is a model that is changed as far as the cohort asks for. The report compares with the shipped model, and
+    patients by age between the limits `age_groups`. Raises TrainingError or ModelError; then nothing is written.
     """
     require_free(out)
     if words := source.time_zero.strip():
@@ -54,6 +58,7 @@ def run_train(
             "--update finds out how much of the given model is to be changed: leave out what says how to fit"
         )
     given = load_model(parent) if parent else None
+    asked = Asked(age_limits(age_groups), (rival(default_folder()),))
     policy = policy or (parent or default_folder()) / "policy.toml"
     bands = load_policy(policy)  # refuses here, before a long fit
     with progress_bars() as progress:
@@ -75,6 +80,7 @@ def run_train(
                 date=labels.day.isoformat(),
                 seed=options.seed,
                 resamples=options.bootstrap,
+                asked=asked,
                 progress=progress,
             )
 

@@ -1,5 +1,6 @@
 """What `imnm-cds validate` does: a model and a cohort become a report, and its main numbers are printed."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,9 @@ from models.training.cohort.cohort import PREDICTORS
 from models.training.cohort.same_patients import coincidence
 from models.training.report.words import written
 from models.training.report.write import report_on
+from models.training.validation.supplement.against import rival
+from models.training.validation.supplement.fairness import age_limits
+from models.training.validation.supplement.supplement import Asked
 from models.training.validation.validate import fit_record_of
 from models.training.validation.validation import Measure, Validation
 
@@ -27,13 +31,19 @@ def run_validate(
     bootstrap: int,
     seed: int,
     date: str = "",
+    against: Sequence[Path] = (),
+    age_groups: str = "",
 ) -> None:
-    """Validate, write the report into `out`, show the main numbers. Raises TrainingError or ModelError."""
+    """Validate, write the report into `out`, show the main numbers. Raises TrainingError or ModelError.
+
+    The report compares with the models of the folders `against`, and patients by age between the limits `age_groups`.
+    """
     load_model(model)  # a model that cannot be served is refused before anything is read
+    asked = Asked(age_limits(age_groups), tuple(rival(folder) for folder in against))
     with progress_bars() as progress:
         cohort = source.read(progress)
         validation, page = report_on(
-            model, cohort, out, seed=seed, resamples=bootstrap, date=date, progress=progress
+            model, cohort, out, seed=seed, resamples=bootstrap, date=date, asked=asked, progress=progress
         )
     show(console, validation, page)
     complete = cohort.where(np.asarray(~np.isnan(cohort.matrix(PREDICTORS)).any(axis=1)))

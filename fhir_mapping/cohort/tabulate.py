@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Literal
 
 from fhir_mapping.checks import judge
+from fhir_mapping.cohort.characteristics import beside_predictors
 from fhir_mapping.cohort.relapse import Change, Course, relapses
 from fhir_mapping.evidence import Feature, Findings
 from fhir_mapping.findings import find
@@ -80,8 +81,8 @@ class TabulatedPatient:
     """One patient: follow-up in days since the landmark, how it ended (0, 1, 2), what was known at the landmark.
 
     A predictor that is missing or indeterminate is None. `raw` holds the measured values behind high_ana (reciprocal
-    titre) and high_drr (ratio) where they are no bounds. `biochemical`: no relapse, but CK alone
-    said so in follow-up.
+    titre) and high_drr (ratio) where they are no bounds, `beside` the further columns of Table 1. `biochemical`: no
+    relapse, but CK alone said so in follow-up.
     """
 
     patient_id: str
@@ -89,6 +90,7 @@ class TabulatedPatient:
     status: int
     predictors: Mapping[str, bool | None]
     raw: Mapping[str, Decimal]
+    beside: Mapping[str, bool | Decimal | None]
     subtype: str
     improved: bool
     biochemical: bool
@@ -96,12 +98,17 @@ class TabulatedPatient:
     def cells(self) -> dict[str, str]:
         """The row under the names of the cohort's schema, as text."""
         known = {True: "1", False: "0", None: ""}
+        beside = {
+            name: f"{value:f}" if isinstance(value, Decimal) else known[value]
+            for name, value in self.beside.items()
+        }
         return {
             "id": self.patient_id,
             "time_days": repr(self.days),
             "status": str(self.status),
             **{name: known[value] for name, value in self.predictors.items()},
             **{name: f"{self.raw[name]:f}" if name in self.raw else "" for name in _RAW},
+            **beside,
             "subtype": self.subtype,
             IMPROVED: known[self.improved],
         }
@@ -129,11 +136,12 @@ def tabulate(gathered: Gathered, landmark: Landmark, until: datetime) -> Tabulat
     end = min(_last_seen(record), died) if isinstance(died, datetime) else _last_seen(record)
     if reason := _not_followed(zero, end, died):
         return reason
-    findings, course = find(judge(gathered, zero)), relapses(gathered, until, record)
+    at_zero = judge(gathered, zero)
+    findings, course = find(at_zero), relapses(gathered, until, record)
     if reason := _not_at_risk(findings, course, zero):
         return reason
     relapse = course.relapses[0] if course.relapses else None
-    return _row(findings, course, gathered.mapping.tables, zero, *_outcome(relapse, end, died))
+    return _row(findings, course, at_zero, zero, *_outcome(relapse, end, died))
 
 
 def _cutoff(tables: Tables, raw: str, predictor: str, plausible: str, *, inclusive: bool) -> Cutoff:
@@ -232,8 +240,9 @@ def _outcome(relapse: Change | None, end: datetime, died: datetime | str) -> tup
 
 
 def _row(
-    findings: Findings, course: Course, tables: Tables, zero: datetime, end: datetime, status: int
+    findings: Findings, course: Course, at_zero: PatientRecord, zero: datetime, end: datetime, status: int
 ) -> TabulatedPatient:
+    tables = at_zero.mapping.tables
     features, subtype = findings.features, findings.eligibility.subtype
     measured = {cut.raw: _measured(features[cut.predictor], cut, tables) for cut in cutoffs(tables)}
     return TabulatedPatient(
@@ -242,6 +251,7 @@ def _row(
         status=status,
         predictors={n: f.state is State.PRESENT if f.state.known else None for n, f in features.items()},
         raw={raw: value for raw, value in measured.items() if value is not None},
+        beside=beside_predictors(at_zero),
         subtype=subtype if subtype in SUBTYPES else "",
         improved=course.improved is not None and course.improved <= zero,
         biochemical=status != RECURRENCE and any(zero < moment <= end for moment in course.biochemical),

@@ -95,7 +95,16 @@ def _last(record: PatientRecord, analyte: Analyte) -> tuple[Evidence, ...]:
 
 
 def _neutrophils_to_lymphocytes(record: PatientRecord) -> tuple[Evidence, ...]:
-    """The latest ratio of two counts of one specimen, else of one time; of several the lowest ids."""
+    counts = neutrophils_and_lymphocytes(record)
+    if counts is None:
+        return ()
+    last, partner = counts
+    ratio = amount_of(last).value / amount_of(partner).value
+    return (Evidence(last.resource, "nlr", ratio, "1", date=last.when.day_text), cite(last), cite(partner))
+
+
+def neutrophils_and_lymphocytes(record: PatientRecord) -> tuple[Result, Result] | None:
+    """The latest two counts of one specimen, else of one time; of several the lowest ids. Lymphocytes are above 0."""
     partners: dict[Hashable, Result] = {}
     for count in _exact(record, "lymphocytes"):
         for drawn in _drawn(count):
@@ -106,11 +115,7 @@ def _neutrophils_to_lymphocytes(record: PatientRecord) -> tuple[Evidence, ...]:
         for count in _exact(record, "neutrophils")
         if any(drawn in partners for drawn in _drawn(count))
     ]
-    if not pairs:
-        return ()
-    last, partner = max(pairs, key=lambda pair: max(count.when.last for count in pair))
-    ratio = amount_of(last).value / amount_of(partner).value
-    return (Evidence(last.resource, "nlr", ratio, "1", date=last.when.day_text), cite(last), cite(partner))
+    return max(pairs, key=lambda pair: max(count.when.last for count in pair), default=None)
 
 
 def _exact(record: PatientRecord, analyte: Analyte) -> list[Result]:

@@ -62,6 +62,7 @@ RoleWord = Literal[
     "liver-disease",
     "ild",
     "dysphagia",
+    "myalgia",
     "malignancy",
     "alcohol-disorder",
     "haemolysis",

@@ -1,4 +1,4 @@
-"""Competing events, for the comparison with R alone: cause-specific Cox models with the absolute risk that follows from them, and Fine and Gray's model.
+"""Competing events, for the comparison with R alone: cause-specific Cox models with the absolute risk that follows from them.
 
 `status` is 0 for censored, else the number of the cause. The absolute risk is riskRegression's (CSC, product limit):
 F(t|x) = Σ S(u-) dΛ1(u|x) over event times u, S being the product of 1 - Σ dΛ over all causes.
@@ -9,15 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.training.errors import TrainingError
-from models.training.statistics.arrays import Floats, Members, Statuses
+from models.training.statistics.arrays import Floats, Statuses
 from models.training.statistics.baseline import Baseline, baseline
-from models.training.statistics.cox import MOST_STEPS, fit_cox
+from models.training.statistics.cox import fit_cox
 from models.training.statistics.partial_likelihood import Ties
-from models.training.statistics.survival import kaplan_meier, step_at
-
-_SMALL_STEP = 1e-10
-_LARGEST = 25.0
+from models.training.statistics.survival import step_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,56 +63,3 @@ def cause_specific(
             coef, covariance = fit.coef, fit.covariance
         causes[cause] = baseline(coef, covariance, x, time, event, ties=ties)
     return CauseSpecific(causes, np.unique(time[status != 0]), float(time.max()))
-
-
-def fine_gray(x: Floats, time: Floats, status: Statuses, cause: int = 1) -> Floats:
-    """Log subdistribution hazard ratios (p,) by weighted risk sets (Breslow's ties, as cmprsk's crr).
-
-    Whoever had a competing event stays at risk with weight G(t-) / G(T-). G is the Kaplan-Meier estimate of the
-    censoring in its plain form, in which whose event falls on a censoring time is still at risk of it.
-    """
-    event = status == cause
-    if not event.any():
-        raise TrainingError(f"there is no event of cause {cause}, so nothing can be fitted")
-    centre, scale = x.mean(axis=0), x.std(axis=0)
-    if (scale == 0).any():
-        raise TrainingError(f"column {np.flatnonzero(scale == 0)[0] + 1} is constant: leave it out")
-    z, weights = (x - centre) / scale, _subdistribution_weights(time, status, cause)
-    deaths = np.array([(event & (time == u)).sum() for u in np.unique(time[event])])
-    coef = np.zeros(x.shape[1])
-    for _ in range(MOST_STEPS):
-        step = _step(z, event, weights * np.exp(z @ coef)[:, None], deaths)
-        coef = coef + step
-        if not np.abs(coef).max() < _LARGEST:
-            break
-        if np.abs(step).max() < _SMALL_STEP:
-            return np.asarray(coef / scale)
-    raise TrainingError(
-        "the Fine-Gray fit did not converge: predictors may be collinear or separate the events"
-    )
-
-
-def _step(z: Floats, event: Members, weights: Floats, deaths: Statuses) -> Floats:
-    """One step of Newton's method; nan where the information is singular."""
-    share = weights / weights.sum(axis=0)
-    means = share.T @ z  # (K, p)
-    gradient = z[event].sum(axis=0) - deaths @ means
-    information = (z * (share @ deaths)[:, None]).T @ z - (means * deaths[:, None]).T @ means
-    try:
-        return np.asarray(np.linalg.solve(information, gradient))
-    except np.linalg.LinAlgError:
-        return np.full_like(gradient, np.nan)
-
-
-def _subdistribution_weights(time: Floats, status: Statuses, cause: int) -> Floats:
-    """The weight (n, K) of each person in the risk set of each event time of the cause."""
-    times = np.unique(time[status == cause])
-    lost = kaplan_meier(time, status == 0)
-
-    def before(t: Floats) -> Floats:
-        return np.concatenate([[1.0], lost.survival])[np.searchsorted(lost.times, t)]
-
-    own = np.where(before(time) > 0, before(time), 1.0)
-    at_risk = time[:, None] >= times
-    stays = ((status != 0) & (status != cause))[:, None] & ~at_risk
-    return np.where(at_risk, 1.0, np.where(stays, before(times) / own[:, None], 0.0))

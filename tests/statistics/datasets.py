@@ -17,7 +17,7 @@ DEFAULT = Path(__file__).parents[1] / "data" / "reference"
 
 @dataclass(frozen=True)
 class Row:
-    """One number of R."""
+    """One number of R; `value` is nan where R has none."""
 
     dataset: str
     model: str
@@ -86,13 +86,19 @@ def read(folder: Path = DEFAULT) -> Folder:
         return Folder(tuple(_row(line) for line in csv.DictReader(lines)), datasets, excused)
 
 
+NO_VALUE = {"", "NA", "NaN"}
+
+
 def _row(line: dict[str, str]) -> Row:
     def number(field: str) -> float | None:
-        return float(line[field]) if line[field] else None
+        return None if line[field] in NO_VALUE else float(line[field])
 
+    value = number("value")
     return Row(
         *(line[field] for field in ("dataset", "model", "quantity", "term")),
-        *(number(field) for field in ("time", "at", "value", "se", "tolerance", "se_tolerance")),
+        *(number(field) for field in ("time", "at")),
+        value=float("nan") if value is None else value,
+        **{field: number(field) for field in ("se", "tolerance", "se_tolerance")},
     )
 
 

@@ -11,12 +11,13 @@ from models.training.statistics.accuracy import brier_at
 from models.training.statistics.baseline import baseline
 from models.training.statistics.benefit import net_benefit
 from models.training.statistics.calibration import calibration_at, calibration_slope
+from models.training.statistics.competing.fine_gray import fine_gray
 from models.training.statistics.cox import CoxFit, fit_cox
 from models.training.statistics.discrimination import auc_at, harrell_c, uno_c
 from models.training.statistics.proportionality import score_test
 from models.training.statistics.resampling import draw_resamples
 from models.training.statistics.survival import aalen_johansen, kaplan_meier, log_rank
-from tests.statistics.competing import cause_specific, fine_gray
+from tests.statistics.competing import cause_specific
 from tests.statistics.datasets import Dataset, Row
 from tests.statistics.logistic import fit_logistic, flic, logistic_accuracy
 from tests.statistics.r_only import (
@@ -213,7 +214,7 @@ def competing(data: Dataset, row: Row) -> float:
 def subdistribution(data: Dataset, row: Row) -> float:
     """Fine and Gray."""
     make = partial(fine_gray, data.x, data.time, data.status)
-    return Cached.get(data, ("fine-gray",), make)[data.names.index(row.term)]
+    return Cached.get(data, ("fine-gray",), make).coef[data.names.index(row.term)]
 
 
 def recalibrated(data: Dataset, row: Row) -> float:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.training.errors import TrainingError
 from tests.statistics.datasets import DEFAULT, Folder, Row, read
 from tests.statistics.quantities import answer
 
@@ -32,8 +33,13 @@ class Outcome:
 
     @property
     def met(self) -> bool:
-        """Value and standard error within tolerance; an SE without a tolerance of its own has the value's."""
+        """Value and standard error within tolerance; an SE without a tolerance of its own has the value's.
+
+        Where R has no value there must be none here either: nan, or a sentence that says why.
+        """
         row = self.row
+        if math.isnan(row.value):
+            return not self.failed
         if self.failed or row.tolerance is None or not self.difference <= row.tolerance:
             return False
         return self.se_difference is None or self.se_difference <= _se_tolerance(row)
@@ -54,8 +60,12 @@ def compare(folder: Folder, row: Row) -> Outcome:
         return Outcome(row, reason=reason)
     try:
         value, se = answer(folder.datasets[row.dataset], row)
+    except TrainingError as error:
+        return Outcome(row, failed="" if math.isnan(row.value) else f"TrainingError: {error}")
     except (KeyError, ValueError) as error:
         return Outcome(row, failed=f"{type(error).__name__}: {error}")
+    if math.isnan(row.value):
+        return Outcome(row, failed="" if math.isnan(value) else f"R has no value, and here it is {value:.6g}")
     of_se = None if se is None or row.se is None else abs(se - row.se)
     return Outcome(row, abs(value - row.value), of_se)
 
@@ -79,7 +89,7 @@ def _line(model: str, quantity: str, group: list[Outcome]) -> tuple[str, ...]:
         model,
         quantity,
         str(len(compared)),
-        number(max(o.difference for o in compared)),
+        number(max((o.difference for o in compared if not math.isnan(o.difference)), default=math.nan)),
         _tolerance({o.row.tolerance for o in compared}),
         number(max(errors)) if errors else "-",
         _tolerance({_se_tolerance(o.row) for o in compared}) if errors else "-",
@@ -89,6 +99,8 @@ def _line(model: str, quantity: str, group: list[Outcome]) -> tuple[str, ...]:
 
 def number(difference: float) -> str:
     """Two digits, or that it is rounding."""
+    if math.isnan(difference):
+        return "no value"
     return "0" if difference == 0 else f"< {ROUNDING:.0e}" if difference < ROUNDING else f"{difference:.1e}"
 
 

@@ -37,7 +37,7 @@ from tests.statistics.bad_cohorts import (
     text,
     with_columns,
 )
-from tests.statistics.trained import DEMO
+from tests.statistics.trained import DEMO, command
 
 LANDMARK = Landmark("eligible", 180)
 
@@ -311,6 +311,30 @@ def test_a_folder_of_records_is_read_as_at_the_bedside(form, tmp_path):
     )
 
 
+def test_a_folder_is_described_by_every_column_of_the_sources_table_1(tmp_path):
+    facts = "condition myalgia @-900d; ldh 700 @-830d; lymphocytes 2 @-830d; neutrophils 5 @-830d; hbdh 560 @-830d"
+    files(
+        a__json=bundle(resources(f"{PLAIN}; {facts}; ana 1:640 @-830d; ast 200 @-830d; alt 100 @-830d", "p1"))
+    )(tmp_path)
+    ended = command(
+        *("describe", tmp_path / "records", "--landmark", "eligible+180", "--until", UNTIL.date(), "--json")
+    )
+    assert (ended.status, ended.error) == (0, "")
+    rows = {row["name"]: row for row in json.loads(ended.out)["contrasts"][0]["rows"]}
+    assert [rows[name]["all"]["counts"] for name in ("myalgia", "dysphagia", "ild")] == [
+        [0, 1],
+        [1, 0],
+        [1, 0],
+    ]
+    values = {
+        name: row["all"]["quartiles"]["median"] for name, row in rows.items() if row["kind"] == "number"
+    }
+    assert values == {
+        "ana_titre": 640, "de_ritis_ratio": 2, "ldh": 700, "hbdh": 560, "nlr": 2.5, "lymphocytes": 2
+    }  # fmt: skip
+    assert [rows[name]["unit"] for name in ("ldh", "lymphocytes", "nlr")] == ["U/L", "10*9/L", ""]
+
+
 def test_an_export_with_absolute_references_is_read_too(tmp_path):
     found = json.loads(
         json.dumps(PEOPLE["p1"]).replace('"Patient/p1"', '"https://ehr.example/fhir/Patient/p1"')
@@ -432,3 +456,62 @@ def test_every_column_is_in_the_data_dictionary_with_a_meaning():
     text = page(cutoffs(load_tables()))
     assert all(f"| `{name}` |" in text and CohortRow.model_fields[name].description for name in COLUMNS)
     assert set(PREDICTORS) | set(RAW) <= set(COLUMNS)
+
+
+# who belongs to which group
+
+GROUPED = {
+    "hospital": lambda n: ("North", "South", "")[n % 3],
+    "sex": lambda n: ("F", "male", "NA")[n % 3],
+    "age": lambda n: ("", "40", "71.5")[n % 3],
+    "insurance": lambda n: ("public", "private")[n % 2],
+}
+
+
+def test_centre_sex_age_and_a_named_group_reach_the_cohort(tmp_path):
+    found = cohort(with_columns(**GROUPED), tmp_path, groups=["Insurance", "sex"])
+    assert {name: words[:3] for name, words in found.groups.items()} == {
+        "centre": ("North", "South", ""),
+        "sex": ("female", "male", ""),
+        "insurance": ("public", "private", "public"),
+    }
+    assert np.array_equal(found.beside["age"][:3], [np.nan, 40, 71.5], equal_nan=True)
+    assert found.unused == ()
+    part = found.where(found.time > 1)
+    assert {len(words) for words in part.groups.values()} == {len(part), len(part.beside["age"])}
+
+
+def test_a_cohort_without_these_columns_has_none_of_them(tmp_path):
+    found = cohort(good_rows(), tmp_path)
+    assert (found.groups, "age" in found.beside) == ({}, False)
+
+
+def test_age_may_be_a_candidate_too(tmp_path):
+    found = cohort(with_columns(**GROUPED), tmp_path, candidates=["age"])
+    assert np.array_equal(found.candidates["age"], found.beside["age"], equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "sentence"),
+    [
+        ("sex", "woman?", "line 2, column sex: not one of female"),
+        ("age", "-3", "line 2, column age: not between 0 and 120 years"),
+        ("age", "1980", "line 2, column age: not between 0 and 120 years"),
+        ("centre", "x" * 61, "line 2, column centre: not the name of a group"),
+    ],
+)
+def test_a_group_that_cannot_be_read_is_refused(column, cell, sentence, tmp_path):
+    with pytest.raises(TrainingError, match=sentence):
+        cohort(with_columns(**{column: lambda n: "" if n else cell}), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("nowhere", "no column nowhere to group patients by"),
+        ("time_years", "cannot be grouped by time_years"),
+    ],
+)
+def test_patients_are_grouped_only_by_a_column_of_words(name, sentence, tmp_path):
+    with pytest.raises(TrainingError, match=sentence):
+        cohort(good_rows(), tmp_path, groups=[name])

@@ -72,6 +72,19 @@ def test_a_number_outside_its_tolerance_ends_with_status_1_and_is_named(tmp_path
     assert "OUTSIDE" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("years", "of_r", "status"), [("9", "NA", 0), ("9", "", 0), ("2", "NA", 1), ("9", "0.5", 1)]
+)
+def test_where_r_has_no_value_there_must_be_none_here_and_where_it_has_one_there_must_be_one(
+    tmp_path, capsys, years, of_r, status
+):
+    folder = small_folder(tmp_path, of_r)
+    numbers = folder / "reference_numbers.csv"
+    numbers.write_text(numbers.read_text().replace("surv,,2,", f"surv,,{years},"))
+    assert main([str(folder)]) == status
+    assert "Error" not in capsys.readouterr().out
+
+
 def test_an_unknown_quantity_counts_as_outside(tmp_path, capsys):
     folder = small_folder(tmp_path, "0.5")
     numbers = folder / "reference_numbers.csv"

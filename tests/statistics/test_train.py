@@ -120,12 +120,19 @@ def test_the_baseline_is_estimated_under_the_shrunken_predictor():
     assert (found.base.cumulative(t) > fitted(shrinkage="none").base.cumulative(t)).all()
 
 
-def test_shrinkage_can_be_off_and_then_there_is_a_warning():
+def test_shrinkage_can_be_off():
     found = fitted(shrinkage="none")
     assert found.shrinkage is None
     assert (found.base.coef == found.fit.coef).all()
     assert found.figures is not None
-    assert any("not shrunk" in warning for warning in found.warnings)
+
+
+def test_without_shrinkage_overfitting_is_warned_of_where_it_was_measured_and_nowhere_else():
+    assert fitted(shrinkage="none").mean_slope > 0.9
+    assert not any("too extreme" in warning for warning in fitted(shrinkage="none").warnings)
+    weak = train(made(120, events=60, seed=WEAK_SEED), replace(FEW, shrinkage="none"))
+    said = f"in resamples is {weak.mean_slope:.2f}: overfitting, and the hazard ratios are not shrunk"
+    assert any(said in warning for warning in weak.warnings)
 
 
 def test_a_mean_slope_above_one_does_not_steepen(monkeypatch):

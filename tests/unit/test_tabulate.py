@@ -6,9 +6,12 @@ from decimal import Decimal
 
 import pytest
 
+from fhir_mapping.checks import judge
+from fhir_mapping.cohort.characteristics import beside_predictors
 from fhir_mapping.cohort.tabulate import IMPROVED, Landmark, LeftOut, TabulatedPatient, cutoffs, tabulate
+from models.training.cohort.schema import BESIDE
 from models.training.errors import TrainingError
-from tests.spec.language import AS_OF, read
+from tests.spec.language import AS_OF, alternatives, read
 from tests.spec.run import gathered_from, packaged_tables
 
 HALF_A_YEAR = Landmark("eligible", 180)
@@ -128,6 +131,52 @@ def test_the_subtype_is_that_of_the_landmark(facts, subtype):
     assert row(f"imnm; {facts}; {LAST}").subtype == subtype
 
 
+BLOOD = "lymphocytes 2 @-830d; neutrophils 5 @-830d"
+
+
+@pytest.mark.parametrize(
+    ("facts", "known"),
+    [
+        ("condition myalgia @-900d", {"myalgia": True}),
+        ("condition snomed:68962001 @-900d", {"myalgia": True}),
+        ("condition {icd10cm:M79.10,icd10cm:M79.18,icd10:M79.1} @-900d", {"myalgia": True}),
+        ("condition icd10cm:M79.7 @-900d", {}),  # fibromyalgia
+        ("condition myalgia @-900d verification=refuted", {}),
+        ("condition myalgia @-300d", {}),  # after time zero
+        ("condition dysphagia @-900d; condition ild @-900d", {"dysphagia": True, "ild": True}),
+        ("condition dysphagia @-900d clinical=resolved", {"dysphagia": True}),
+        ("ldh 700 @-830d; ldh 400 @-300d", {"ldh": 700}),
+        ("ldh 700 @-830d; ldh 400 @-825d", {"ldh": 400}),
+        ('ldh "12 ukat/L" @-830d', {"ldh": 720}),
+        ("ldh >700 @-830d", {}),
+        ("ldh 700 @-1185d", {"ldh": 700}),  # 365 days before time zero
+        ("ldh 700 @-1186d", {}),
+        ("hbdh 560 @-830d", {"hbdh": 560}),
+        (BLOOD, {"lymphocytes": 2, "nlr": Decimal("2.5")}),
+        (BLOOD.replace("830", "1186"), {}),
+        ("lymphocytes 2 @-830d; neutrophils 5 @-829d", {"lymphocytes": 2}),
+        ("lymphocytes <0.1 @-830d; neutrophils 5 @-830d", {}),
+    ],
+)
+def test_what_table_1_has_beside_the_predictors_is_that_of_time_zero(facts, known):
+    absent = dict.fromkeys(("myalgia", "dysphagia", "ild"), False)
+    unknown = dict.fromkeys(("ldh", "hbdh", "lymphocytes", "nlr"))
+    for case in alternatives(facts):
+        assert row(f"imnm; {case}; {LAST}").beside == absent | unknown | known, case
+
+
+def test_a_diagnosis_is_not_known_to_be_absent_where_conditions_could_not_be_read():
+    at_zero = judge(gathered_from(read("imnm; failed conditions")), AS_OF)
+    assert {name: beside_predictors(at_zero)[name] for name in ("myalgia", "ild")} == {
+        "myalgia": None,
+        "ild": None,
+    }
+
+
+def test_the_columns_beside_the_predictors_are_those_of_the_cohort():
+    assert set(row(f"imnm; {LAST}").beside) == set(BESIDE)
+
+
 @pytest.mark.parametrize(("day", "improved"), [(821, True), (819, False)])
 def test_whether_ck_had_improved_by_time_zero(day, improved):
     assert row(f"imnm; ck 5000 @-900d; ck 200 @-{day}d; {LAST}").improved is improved
@@ -219,6 +268,13 @@ def test_a_row_speaks_the_language_of_the_cohort():
         "high_drr": "",
         "ana_titre": "640",
         "de_ritis_ratio": "",
+        "myalgia": "0",
+        "dysphagia": "0",
+        "ild": "0",
+        "ldh": "",
+        "hbdh": "",
+        "lymphocytes": "",
+        "nlr": "",
         "subtype": "anti-SRP",
         IMPROVED: "0",
     }

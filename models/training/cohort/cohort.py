@@ -3,7 +3,7 @@
 Everything that cannot be used is refused by row and column; nothing is left out without a step of the flow table.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
 from pathlib import Path
@@ -14,7 +14,7 @@ from models.artefact import TimeZero
 from models.training.cohort.categories import Category
 from models.training.cohort.column_map import ColumnMap
 from models.training.cohort.read import read_table
-from models.training.cohort.rows import read_patients, status, years
+from models.training.cohort.rows import numbers_of, read_patients, status, years
 from models.training.cohort.same_patients import digest
 from models.training.cohort.schema import PREDICTORS, RECURRENCE, Cutoff
 from models.training.cohort.table import MAX_ROWS, Table, as_table
@@ -39,8 +39,9 @@ class FlowStep:
 class Cohort:
     """n patients in the order of the file. `time` (n,) years since time zero, > 0; `status` (n,) 0, 1 or 2.
 
-    `predictors`, `raw` and `candidates` are by name, each (n,), nan: missing; predictors are 0 or 1. `subtype` is
-    anti-SRP, anti-HMGCR, seronegative, or empty where it is not known. `unused` names columns that were not read.
+    `predictors`, `raw`, `beside` and `candidates` are by name, each (n,), nan: missing; predictors are 0 or 1. `subtype` is
+    anti-SRP, anti-HMGCR, seronegative, or empty where it is not known. `groups` are centre, sex and the further columns
+    that were asked for, as words by name, each (n), empty: not known. `unused` names columns that were not read.
     `categories` are the words behind those candidates that are indicators; `units` are of candidates, by name.
     `sha256` is of the file, `patients_sha256` of all that were followed, however they are written.
     """
@@ -57,10 +58,12 @@ class Cohort:
     flow: tuple[FlowStep, ...]
     sha256: str
     unused: tuple[str, ...] = ()
+    beside: Mapping[str, Floats] = field(default_factory=dict)
     categories: Mapping[str, Category] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     patients_sha256: str = ""
     anchored: TimeZero | None = None  # where time zero lies in a record, if it can be read from one (S11)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """How many patients."""
@@ -73,7 +76,7 @@ class Cohort:
 
     def column(self, name: str) -> Floats:
         """One predictor, candidate or raw value (n,). Raises TrainingError for any other name."""
-        for among in (self.predictors, self.candidates, self.raw):
+        for among in (self.predictors, self.candidates, self.raw, self.beside):
             if name in among:
                 return among[name]
         raise TrainingError(f"{self.name}: there is no column {name} in this cohort")
@@ -108,11 +111,13 @@ class Cohort:
             status=self.status[kept],
             predictors=of(self.predictors),
             raw=of(self.raw),
+            beside=of(self.beside),
             subtype=tuple(compress(self.subtype, kept)),
             candidates=of(self.candidates),
             categories={
                 name: replace(words, values=words.values[kept]) for name, words in self.categories.items()
             },
+            groups={name: tuple(compress(words, kept)) for name, words in self.groups.items()},
         )
 
 
@@ -122,19 +127,20 @@ def read_cohort(
     time_zero: str,
     column_map: ColumnMap | None = None,
     candidates: Sequence[str] = (),
+    groups: Sequence[str] = (),
     cutoffs: Sequence[Cutoff] = (),
     read_titre: TitreReader = plain_titre,
     max_rows: int = MAX_ROWS,
 ) -> Cohort:
     """Read a cohort from a text, Excel or Parquet file; `docs/data-dictionary.md` says what may stand in it.
 
-    `time_zero` says in words what time zero is. `column_map` says how the file is written; `candidates` are further
-    columns of it. `cutoffs` code raw values where the coded ones are not given, `read_titre` reads the text of a titre.
-    Raises TrainingError: one sentence that names every column that cannot be used, where and why.
+    `time_zero` says in words what time zero is. `column_map` says how the file is written; `candidates` and `groups` are
+    further columns of it. `cutoffs` code raw values where the coded ones are not given, `read_titre` reads the text of a
+    titre. Raises TrainingError: one sentence that names every column that cannot be used, where and why.
     """
     column_map = column_map or ColumnMap()
     table = read_table(path, column_map.file, max_rows=max_rows)
-    return _cohort(table, time_zero, column_map, candidates, cutoffs, (), read_titre)
+    return _cohort(table, time_zero, column_map, candidates, cutoffs, (), read_titre, groups)
 
 
 def from_rows(
@@ -166,12 +172,13 @@ def _cohort(
     cutoffs: Sequence[Cutoff],
     flow: Sequence[FlowStep],
     read_titre: TitreReader,
+    groups: Sequence[str] = (),
 ) -> Cohort:
     if not time_zero.strip():
         raise TrainingError("say in words what time zero is, for instance: 180 days after diagnosis")
     if not table.rows:
         raise TrainingError(_nobody(table, flow))
-    checked = read_patients(table, column_map, candidates, cutoffs, read_titre)
+    checked = read_patients(table, column_map, candidates, cutoffs, read_titre, groups)
     patients = checked.patients
     categories = {name: c for name, c in checked.candidates.items() if isinstance(c, Category)}
     columns: dict[str, Floats] = {}
@@ -186,14 +193,16 @@ def _cohort(
         ids=tuple(patient.id for patient in patients),
         time=np.array([years(patient) for patient in patients]),
         status=np.array([status(patient) for patient in patients], dtype=np.int64),
-        predictors={name: _floats(getattr(patient, name) for patient in patients) for name in PREDICTORS},
-        raw={name: _floats(getattr(patient, name) for patient in patients) for name in checked.raw},
+        predictors={name: numbers_of(patients, name) for name in PREDICTORS},
+        raw={name: numbers_of(patients, name) for name in checked.raw},
+        beside={name: numbers_of(patients, name) for name in checked.beside},
         subtype=tuple(patient.subtype or "" for patient in patients),
         candidates=columns,
         time_zero=time_zero.strip(),
         flow=steps,
         sha256=table.sha256,
         unused=checked.unused,
+        groups=checked.groups,
         categories=categories,
         units={name: rule.unit for name, rule in column_map.candidates.items() if rule.unit},
     )
@@ -209,10 +218,6 @@ def _nobody(table: Table, flow: Sequence[FlowStep]) -> str:
         return f"{table.name}: there are no patients in it"
     most = max(taken, key=lambda step: step.taken_out)
     return f"{table.name}: nobody is left; {most.taken_out} of {flow[0].left} were taken out: {most.reason}"
-
-
-def _floats(values: Iterable[float | None]) -> Floats:
-    return np.array([np.nan if value is None else float(value) for value in values])
 
 
 def _followed(cohort: Cohort) -> Cohort:

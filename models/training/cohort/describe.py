@@ -193,26 +193,38 @@ def _columns(cohort: Cohort) -> list[_Column]:
         _Column(name, _label(name), "yes or no", "", _YES_OR_NO, cohort.predictors[name])
         for name in PREDICTORS
     ]
-    for name, values in cohort.raw.items():
-        unit = str(extra(name)["unit"])
+    for name, values in {**cohort.raw, **cohort.beside}.items():
+        declared = extra(name)
+        if declared["type"] == "yes or no":
+            columns.append(_Column(name, _label(name), "yes or no", "", _YES_OR_NO, values))
+            continue
+        unit = str(declared["unit"])
         columns.append(_Column(name, _label(name), "number", "" if unit == "1" else unit, (), values))
     if any(cohort.subtype):
         numbers = {name: float(number) for number, name in enumerate(SUBTYPES)}
         values = np.array([numbers.get(name, np.nan) for name in cohort.subtype])
         columns.append(_Column("subtype", _label("subtype"), "word", "", SUBTYPES, values))
+    columns += [_words(name, words) for name, words in cohort.groups.items() if any(words)]
     indicators = {name for own, words in cohort.categories.items() for name in words.indicators(own)}
     columns += [
         _Column(name, name, "word", "", words.levels, words.values)
         for name, words in cohort.categories.items()
     ]
     for name, values in cohort.candidates.items():
-        if name in indicators:
+        if name in indicators or name in cohort.beside:
             continue
         if np.isin(values[~np.isnan(values)], (0.0, 1.0)).all():
             columns.append(_Column(name, name, "yes or no", "", _YES_OR_NO, values))
         else:
             columns.append(_Column(name, name, "number", cohort.units.get(name, ""), (), values))
     return columns
+
+
+def _words(name: str, words: Sequence[str]) -> _Column:
+    """Which group each patient belongs to, as the number of its word."""
+    levels = tuple(sorted(set(filter(None, words))))
+    values = np.array([levels.index(word) if word else np.nan for word in words])
+    return _Column(name, _label(name), "word", "", levels, values)
 
 
 def _label(name: str) -> str:

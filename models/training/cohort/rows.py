@@ -1,6 +1,6 @@
 """The rows of a cohort, checked: the columns known by name, every cell read, the cells of a row held against each other."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
@@ -11,12 +11,15 @@ from pydantic_core import PydanticCustomError
 
 from models.training.cohort.categories import Category, category
 from models.training.cohort.column_map import ColumnMap
+from models.training.cohort.forms.written_numbers import looks_like_number
 from models.training.cohort.problems import sentence
 from models.training.cohort.schema import (
+    BESIDE,
     CENSORED,
     COLUMNS,
     DAYS_PER_YEAR,
     DEATH,
+    GROUPS,
     LONGEST_FOLLOW_UP_YEARS,
     MONTHS_PER_YEAR,
     NAMES,
@@ -28,26 +31,29 @@ from models.training.cohort.schema import (
     Problem,
     is_missing,
     presence,
+    read_group,
     read_number,
 )
 from models.training.cohort.table import Table, column_key
 from models.training.cohort.translate import TitreReader, translate
-from models.training.cohort.written_numbers import looks_like_number
 from models.training.errors import TrainingError
 from models.training.statistics.arrays import Floats
 
 PER_YEAR = MappingProxyType({"time_years": 1.0, "time_months": MONTHS_PER_YEAR, "time_days": DAYS_PER_YEAR})
 DATES = ("time_zero", "end_date")
+OLDEST = 120  # years
 _ENDS = MappingProxyType({RECURRENCE: "a recurrence", DEATH: "a death"})
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedPatients:
-    """Checked patients in the order of the table. `candidates` are by name: numbers (nan: missing), or words."""
+    """Checked patients in the order of the table. `candidates` are by name: numbers (nan: missing), or words; `groups` too, empty: missing."""
 
     patients: tuple[CohortRow, ...]
     candidates: Mapping[str, Floats | Category]
+    groups: Mapping[str, tuple[str, ...]]
     raw: tuple[str, ...]  # the raw columns that are there
+    beside: tuple[str, ...]  # of those that are described beside the predictors
     unused: tuple[str, ...]  # the columns that nobody read
     deaths_by_date: int  # of how many a date of death alone said how follow-up ended
 
@@ -58,6 +64,7 @@ def read_patients(
     candidates: Sequence[str],
     cutoffs: Sequence[Cutoff],
     read_titre: TitreReader,
+    groups: Sequence[str] = (),
 ) -> CheckedPatients:
     """Check every row; raises TrainingError, which names every column that cannot be used, where and why."""
     own_names = _find_columns(table, column_map)
@@ -78,16 +85,36 @@ def read_patients(
         deaths += died_by_date(patient)
         patients.append(_coded(patient, cutoffs))
     problems.extend(_duplicates(table, own_names))
-    columns = {
+    columns: dict[str, Floats | Category] = {
         name: read_further(table, further[name], cells, column_map.rule(name).reference, problems)
         for name, cells in translated.candidates.items()
     }
+    columns |= {
+        table.as_written(own_names[name]): read_further(
+            table, own_names[name], translated.columns[name], "", problems
+        )
+        for name in GROUPS
+        if name in candidates and name in own_names
+    }
+    named = {
+        name: tuple(getattr(patient, name) for patient in patients) for name in GROUPS if name in own_names
+    }
+    others = _find_groups(table, own_names, groups)
+    named |= {name: _group(table, own, problems) for name, own in others.items()}
     if problems:
         raise TrainingError(sentence(table, own_names, problems))
-    raw = tuple(name for name in RAW if name in own_names)
-    used = {*own_names.values(), *further.values()}
+    raw, beside = (tuple(name for name in names if name in own_names) for names in (RAW, BESIDE))
+    asked = {NAMES.get(column_key(name), name) for name in candidates}
+    columns |= {name: numbers_of(patients, name) for name in beside if name in asked}
+    used = {*own_names.values(), *further.values(), *others.values()}
     unused = tuple(w for w, c in zip(table.written, table.columns, strict=True) if c not in used)
-    return CheckedPatients(tuple(patients), columns, raw, unused, deaths)
+    return CheckedPatients(tuple(patients), columns, named, raw, beside, unused, deaths)
+
+
+def numbers_of(patients: Iterable[CohortRow], name: str) -> Floats:
+    """One column of the schema as numbers (n,), nan: missing."""
+    values = (getattr(patient, name) for patient in patients)
+    return np.array([np.nan if value is None else float(value) for value in values])
 
 
 def years(row: CohortRow) -> float:
@@ -168,9 +195,9 @@ def _find_candidates(
     What is a predictor or a raw value is read already.
     """
     found = {name: column_key(rule.column or name) for name, rule in column_map.candidates.items()}
-    for name in asked:
+    for name in (NAMES.get(column_key(name), name) for name in asked):
         if name in own_names or name in found:
-            if name in own_names and name not in {*PREDICTORS, *RAW}:
+            if name in own_names and name not in {*PREDICTORS, *RAW, *BESIDE, *GROUPS}:
                 raise TrainingError(f"{table.name}: {name} cannot be a candidate")
         elif column_key(name) not in found.values():
             known = column_key(name) in table.columns
@@ -181,6 +208,31 @@ def _find_candidates(
         if own in own_names.values() or name in {*COLUMNS, *NAMES}:
             raise TrainingError(f"{table.name}: {name} cannot be a candidate: it is read as another column")
     return found
+
+
+def _find_groups(table: Table, own_names: Mapping[str, str], groups: Sequence[str]) -> dict[str, str]:
+    """The columns by which patients are to be grouped, beside those that are read anyway: as written → the file's own."""
+    found = {}
+    for name in groups:
+        own = column_key(name)
+        if name in own_names and name not in {*GROUPS, "subtype"}:
+            raise TrainingError(f"{table.name}: patients cannot be grouped by {name}; name a column of words")
+        if name not in own_names and own not in table.columns:
+            raise TrainingError(f"{table.name}: there is no column {name} to group patients by")
+        if name not in own_names and own not in own_names.values():
+            found[table.as_written(own)] = own
+    return found
+
+
+def _group(table: Table, own: str, problems: list[Problem]) -> tuple[str, ...]:
+    """The words of a column that the schema does not know."""
+    words = []
+    for cell, place in zip(table.cells(own), table.places, strict=True):
+        try:
+            words.append(read_group(cell))
+        except PydanticCustomError as error:
+            problems.append(Problem(place, own, error.message()))
+    return tuple(words)
 
 
 def read_further(
@@ -222,6 +274,8 @@ def _row_problems(
         )
     else:
         yield from _time_problems(row, place, own_names)
+    if row.age is not None and not 0 <= row.age <= OLDEST:
+        yield Problem(place, "age", f"not between 0 and {OLDEST} years")
     for cutoff in cutoffs:
         yield from _raw_problems(row, place, cutoff)
 

@@ -20,6 +20,8 @@ from models.training.cohort.words import words_by_meaning
 PREDICTORS = ("cardiac_involvement", "high_ana", "treatment_refractory", "high_drr")
 """The predictors under the model's names, in the order of the model."""
 SUBTYPES = ("anti-SRP", "anti-HMGCR", "seronegative")
+SEXES = ("female", "male", "other")
+LONGEST_GROUP = 60  # letters of the name of a centre or of another group
 DAYS_PER_YEAR = 365.25
 MONTHS_PER_YEAR = 12.0
 LONGEST_FOLLOW_UP_YEARS = 100.0  # nobody is followed for longer: a larger number is in another unit
@@ -145,6 +147,26 @@ def _subtype(value: Any) -> str:
     return named[text]
 
 
+def _sex(value: Any) -> str:
+    text = column_key(str(value))
+    if text in _MISSING:
+        return ""
+    named = {word: sex for sex in SEXES for word in _WORDS[sex]}
+    if text not in named:
+        raise _refuse("not one of female (f), male (m), other; leave it empty where it is unknown")
+    return named[text]
+
+
+def read_group(value: Any) -> str:
+    """The name of the group that a patient belongs to; empty: not known. Raises PydanticCustomError."""
+    text = str(value).strip()
+    if is_missing(text):
+        return ""
+    if len(text) > LONGEST_GROUP or not text.isprintable():
+        raise _refuse(f"not the name of a group: write at most {LONGEST_GROUP} letters on one line")
+    return text
+
+
 def _identifier(value: Any) -> str:
     text = str(value).strip()
     if is_missing(text):
@@ -153,7 +175,14 @@ def _identifier(value: Any) -> str:
 
 
 def _column(
-    kind: str, meaning: str, unit: str, values: str, needed: str, *names: str, raw: bool = False
+    kind: str,
+    meaning: str,
+    unit: str,
+    values: str,
+    needed: str,
+    *names: str,
+    raw: bool = False,
+    beside: bool = False,
 ) -> Any:
     """Declare a column: its type, what it means, its unit, what may stand in it, whether it must be there, its other names."""
     more: dict[str, Any] = {
@@ -162,6 +191,7 @@ def _column(
         "needed": needed,
         "names": list(names),
         "raw": raw,
+        "beside": beside,
         "type": kind,
     }
     return Field(None, description=meaning, json_schema_extra=more)
@@ -172,10 +202,12 @@ Presence = Annotated[bool | None, BeforeValidator(read_presence)]
 Day = Annotated[date | None, BeforeValidator(_day)]
 Status = Annotated[Literal[0, 1, 2] | None, BeforeValidator(_status)]
 Subtype = Annotated[str, BeforeValidator(_subtype)]
+Sex = Annotated[str, BeforeValidator(_sex)]
+GroupName = Annotated[str, BeforeValidator(read_group)]
 Identifier = Annotated[str, BeforeValidator(_identifier)]
 
 _A_TIME = "exactly one of time_years, time_months, time_days, or time_zero with end_date"
-_PRESENCE = "0/1, false/true, no/yes, absent/present; empty, NA or NaN: missing"
+_PRESENCE = "0/1, or a word for absent and present; empty or a word for missing"
 _DATE_VALUES = "a date like 2024-03-31 or 31.03.2024; 31/03/2024 where the column says which comes first"
 _CODED = "required, values may be missing"
 
@@ -206,20 +238,24 @@ class CohortRow(BaseModel):
         _A_TIME,
     )
     death_date: Day = _column(
-        "date", "The date of death, to check the others", "", _DATE_VALUES, "optional, only with dates"
+        "date",
+        "The date of death: who had no recurrence and died on end_date, died; it also checks the others",
+        "",
+        _DATE_VALUES,
+        "optional, only with dates",
     )
     status: Status = _column(
         "whole number",
         "How follow-up ended",
         "",
-        "0 censored, 1 recurrence, 2 death",
+        "0 censored, 1 recurrence, 2 death; or a word for it",
         "required, or else event",
     )
     event: Presence = _column(
         "yes or no",
         "Whether follow-up ended with a recurrence; status says the same and knows of death",
         "",
-        "0/1, false/true, no/yes",
+        "0/1, or a word for absent and present",
         "required where there is no status",
     )
     cardiac_involvement: Presence = _column(
@@ -243,7 +279,7 @@ class CohortRow(BaseModel):
         "number",
         "ANA titre at time zero",
         "reciprocal titre",
-        "320 or 1:320; may be missing",
+        "320, 1:320, or as the laboratory writes it: <1:80, negative; may be missing",
         "optional",
         raw=True,
     )
@@ -256,13 +292,54 @@ class CohortRow(BaseModel):
         "drr",
         raw=True,
     )
+    myalgia: Presence = _column(
+        "yes or no", "Myalgia at time zero", "", _PRESENCE, "optional", "muscle_pain", beside=True
+    )
+    dysphagia: Presence = _column(
+        "yes or no", "Dysphagia at time zero", "", _PRESENCE, "optional", beside=True
+    )
+    ild: Presence = _column(
+        "yes or no", "Interstitial lung disease at time zero", "", _PRESENCE, "optional", beside=True
+    )
+    ldh: Number = _column(
+        "number", "LDH at time zero", "U/L", "a number; may be missing", "optional", beside=True
+    )
+    hbdh: Number = _column(
+        "number", "HBDH at time zero", "U/L", "a number; may be missing", "optional", beside=True
+    )
+    nlr: Number = _column(
+        "number",
+        "Neutrophil to lymphocyte ratio, both of one sample, at time zero",
+        "1",
+        "a number; may be missing",
+        "optional",
+        beside=True,
+    )
+    lymphocytes: Number = _column(
+        "number", "Lymphocytes at time zero", "10*9/L", "a number; may be missing", "optional", beside=True
+    )
     subtype: Subtype = _column(
         "word", "Antibody subtype", "", f"{', '.join(SUBTYPES)}; empty: not known, or both", "optional"
+    )
+    centre: GroupName = _column(
+        "text",
+        "The hospital that treated the patient; internal-external validation leaves out one after the other",
+        "",
+        f"a name of at most {LONGEST_GROUP} letters; empty: not known",
+        "optional",
+        "center",
+        "hospital",
+    )
+    sex: Sex = _column(
+        "word", "Sex", "", "female or f, male or m, other; empty: not known", "optional", "gender"
+    )
+    age: Number = _column(
+        "number", "Age at time zero", "years", "a number; may be missing", "optional", beside=True
     )
 
 
 def extra(name: str) -> Mapping[str, Any]:
-    """What is declared of a column beside its meaning: unit, values, needed, names, raw."""
+    """What is declared of a column beside its meaning: unit, values, needed, names, raw, beside."""
     more = CohortRow.model_fields[name].json_schema_extra
     assert isinstance(more, dict)
     return more
@@ -278,6 +355,11 @@ def can_read(name: str, cell: str) -> bool:
 
 
 COLUMNS = tuple(CohortRow.model_fields)
+GROUPS = ("centre", "sex")
+"""The columns that say which group a patient belongs to, beside the subtype."""
 RAW = tuple(name for name in COLUMNS if extra(name)["raw"])
+"""The measured values that predictors are coded from."""
+BESIDE = tuple(name for name in COLUMNS if extra(name)["beside"])
+"""What is described beside the predictors."""
 NAMES = {other: name for name in COLUMNS for other in (name, *extra(name)["names"])}
 """Every name under which a column is accepted → its name in the schema."""

@@ -108,12 +108,11 @@ def _card(result: Trained | Updated, labels: Labels, parent: Model | None) -> di
         return _card_of_update(result, of, labels.centre)
     demonstration = " A demonstration, not for decisions." if labels.synthetic else ""
     kind = "Fit" if labels.synthetic else "Local fit"
-    validated = "Not validated" if result.options.penalised else "Validated only internally"
     rejected = f" Refitted, for {parent.id} {parent.version} did not fit here." if parent else ""
     return {
-        "limits": f"{kind}: {of}. {validated}, not in other patients.{rejected}{demonstration}",
-        "range": f"The plausible range covers estimation from these {len(cohort)} patients only, not differences "
-        "between hospitals, treatments or definitions.",
+        "limits": f"{kind}: {of}. Validated only internally, not in other patients.{rejected}{demonstration}",
+        "range": f"The plausible range (5 % and 95 % points) covers estimation from these {len(cohort)} patients only, "
+        "not differences between hospitals, treatments or definitions.",
         "time_zero": f"Risk is counted from today; the model was fitted from {cohort.time_zero}.",
     }
 

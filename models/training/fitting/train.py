@@ -43,10 +43,15 @@ from models.training.statistics.cox import CoxFit, fit_cox
 from models.training.statistics.imputation.pooling import Pooled, pool
 from models.training.statistics.partial_likelihood import Ties
 from models.training.statistics.progress import Progress, quiet
-from models.training.statistics.proportionality import ScoreTest, score_test
-from models.training.statistics.resampling import FourFigures, Refits, SurvivalData, four_figures, refit
-
-NOT_PROPORTIONAL = 0.05  # p of the global test below which a warning is given
+from models.training.statistics.proportionality import NOT_PROPORTIONAL, ScoreTest, score_test
+from models.training.statistics.resampling import (
+    FourFigures,
+    Refits,
+    SurvivalData,
+    four_figures,
+    refit,
+    slopes_on_original,
+)
 
 ShrinkageName = Literal["bootstrap", "none"]
 
@@ -91,9 +96,9 @@ class Trained:
 
     `sets` (m, n, p) are the predictors that it was fitted to: completed, or a single set of complete cases. `fit` is
     unshrunk; `bases` have the shrunken log hazard ratios with their covariance, one for each set, and are what is
-    served; `base` is their mean. Of several sets `fit` is pooled, with mean log likelihoods. `figures` (C) and
-    `shrinkage` are None where there was no bootstrap, `death` where nobody died, `size` without its answer,
-    `missingness` where everything was known.
+    served; `base` is their mean. Of several sets `fit` is pooled, with mean log likelihoods. Without a bootstrap there is
+    no `shrinkage`, `figures` (C), or `mean_slope`, of the resamples' models in all patients. `death` is None where nobody
+    died, `size` without its answer, `missingness` where everything was known.
     """
 
     cohort: Cohort
@@ -107,6 +112,7 @@ class Trained:
     bases: tuple[Baseline, ...]
     proportionality: ScoreTest
     shrinkage: Shrinkage | None = None
+    mean_slope: float | None = None
     figures: FourFigures | None = None
     size: SampleSize | None = None
     death: CompetingDeath | None = None
@@ -182,6 +188,11 @@ def _train(cohort: Cohort, among: Analysed, options: Options, policy: Policy, pr
         bases=bases,
         proportionality=_proportionality(data, fits),
         shrinkage=stepped.shrinkage,
+        mean_slope=float(
+            np.mean([np.nanmean(slopes_on_original(*pair)) for pair in zip(data, refits, strict=True)])
+        )
+        if refits
+        else None,
         # shrinkage does not change the order of risks: the C is that of the fit
         figures=_figures(data, fits, refits),
         size=_sample_size(among.cohort, fit),
@@ -339,18 +350,18 @@ def _missing(cohort: Cohort) -> dict[str, int]:
 
 
 def _warnings(trained: Trained, policy: Policy) -> tuple[str, ...]:
-    n, options, shrinkage = len(trained.cohort), trained.options, trained.shrinkage
+    n, shrinkage = len(trained.cohort), trained.shrinkage
     warnings = warnings_on_size(trained.cohort, len(PREDICTORS))
     hazard = trained.at(np.array([DECISION_HORIZON.years])).hazard[0]
     warnings += warnings_on_bands(policy, trained.base.coef, float(hazard))
     if trained.missingness:
         warnings.append(trained.missingness.sentence)
-    if shrinkage and shrinkage.mean_slope < WEAK:
-        warnings.append(f"the mean calibration slope in resamples is {shrinkage.mean_slope:.2f}: overfitting")
+    if trained.mean_slope is not None and trained.mean_slope < WEAK:
+        text = f"the mean calibration slope in resamples is {trained.mean_slope:.2f}: overfitting"
+        unshrunk = ", and the hazard ratios are not shrunk: risks will be too extreme in new patients"
+        warnings.append(text if shrinkage else text + unshrunk)
     if shrinkage and shrinkage.without_fit:
         warnings.append(f"{shrinkage.without_fit} resamples had no finite fit and do not count")
-    if not (options.penalised or options.shrinks):
-        warnings.append("the hazard ratios are not shrunk: risks will be too extreme in new patients")
     if trained.size and trained.size.n > n:
         warnings.append(f"{trained.size.n} patients would be needed (Riley's criteria), {n} were analysed")
     if trained.proportionality.p_global < NOT_PROPORTIONAL:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from models.risk import DECISION_HORIZON
 from models.training.report.report import Checklist, ChecklistItem, Checklists, FitRecord, ReportedModel
+from models.training.report.sections.facts import supplement_facts
 from models.training.report.words import written
+from models.training.validation.supplement.supplement import Supplement
 from models.training.validation.validation import Internal, Measure, Validation
 
 AUTHOR = "To be filled by the author."
@@ -15,7 +17,11 @@ _MAY_BE_EMPTY = {"c_corrected", "sample_size", "shrinkage", "fitting"}
 
 
 def checklists(
-    model: ReportedModel, validation: Validation, record: FitRecord | None, cannot_tell: Sequence[str]
+    model: ReportedModel,
+    validation: Validation,
+    record: FitRecord | None,
+    cannot_tell: Sequence[str],
+    supplement: Supplement | None = None,
 ) -> Checklists:
     """Both lists; a fact that the data do not give leaves its item to the author."""
     facts = {
@@ -23,6 +29,7 @@ def checklists(
         **_of_cohort(validation, len(model.predictors)),
         **_of_fit(record),
         **_of_performance(validation),
+        **supplement_facts(supplement),
         "cannot_tell": " ".join(cannot_tell),
     }
     given = {name: text for name, text in facts.items() if text or name in _MAY_BE_EMPTY}

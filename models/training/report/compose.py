@@ -21,6 +21,7 @@ from models.training.report.report import (
 )
 from models.training.statistics.limits import LEVEL
 from models.training.validation.internal import STABILITY_QUANTILES
+from models.training.validation.supplement.supplement import Supplement
 from models.training.validation.validation import Measure, Validation
 
 SCHEMA = "imnm-cds-report/1"
@@ -61,10 +62,12 @@ def compose(
     described: TableOne | None = None,
     date: str = "",
     record: Mapping[str, Any] | None = None,
+    supplement: Supplement | None = None,
 ) -> Report:
     """The report, before its page is drawn. Raises TrainingError where the record of the fit cannot be read.
 
-    `described` are the cohort's characteristics, `record` how the model was fitted, as its file holds it.
+    `described` are the cohort's characteristics, `record` how the model was fitted, as its file holds it, `supplement`
+    what else is known of the model in these patients.
     """
     record, reported = record or {}, _reported(model)
     without = validation.same_cohort == "fit" and validation.internal is None
@@ -88,7 +91,8 @@ def compose(
         fit=record,
         cannot_tell=limits,
         nomogram=nomogram(reported),
-        checklists=checklists(reported, validation, fit_record_in(record), limits),
+        checklists=checklists(reported, validation, fit_record_in(record), limits, supplement),
+        supplement=supplement,
     )
 
 

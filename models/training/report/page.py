@@ -12,6 +12,7 @@ from models.training.report.form import form
 from models.training.report.imputed import imputed
 from models.training.report.model import model
 from models.training.report.report import Checklist, FigureNumbers, Report
+from models.training.report.sections.further import absent_sections, further
 
 _STYLE = Path(__file__).with_name("style.css")
 _PARTS = (
@@ -27,6 +28,11 @@ _PARTS = (
     ("form", "Form of measured values"),
     ("stability", "Stability of single risks"),
     ("subgroups", "Subgroups"),
+    ("fairness", "Groups of patients"),
+    ("centres", "Centres"),
+    ("competing", "Death as a competing event"),
+    ("effects", "Effects over time"),
+    ("comparison", "Against other models"),
     ("missing", "Missing predictors"),
     ("tripod", "TRIPOD+AI checklist"),
     ("hti", "HTI-1 source attributes"),
@@ -51,6 +57,7 @@ def page(report: Report) -> tuple[str, Mapping[str, FigureNumbers]]:
         form(report, gallery),
         results.stability(report, gallery),
         results.subgroups(report),
+        *further(report, gallery),
         results.missingness(report, gallery),
         _checklist("tripod", "TRIPOD+AI checklist", report.checklists.tripod_ai),
         _checklist("hti", "HTI-1 source attributes", report.checklists.hti_1),
@@ -73,6 +80,7 @@ def _contents(report: Report) -> str:
     absent |= set() if record else {"development"}
     absent |= set() if record and record.missingness else {"imputed"}
     absent |= set() if record and record.forms else {"form"}
+    absent |= absent_sections(report)
     there = [(name, title) for name, title in _PARTS if name not in absent]
     items = m.listed([f'<a href="#{name}">{m.words(title)}</a>' for name, title in there])
     return f'<nav aria-label="Contents">{items}</nav>'

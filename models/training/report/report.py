@@ -19,6 +19,7 @@ from models.training.fitting.shrinkage import Shrinkage
 from models.training.fitting.univariable import Univariable
 from models.training.plain_json import as_json
 from models.training.report.describe_text import TextTable
+from models.training.validation.supplement.supplement import Supplement
 from models.training.validation.validation import Validation
 
 
@@ -202,7 +203,7 @@ class Report:
     """The report of a validation.
 
     `table_one` and `tables` are the cohort's characteristics, `fit` is the record of the model's fit as its file holds
-    it; both are empty where they were not given. `figures` are known once the page is drawn.
+    it; both are empty where they were not given, and so is `supplement`. `figures` are known once the page is drawn.
     """
 
     schema: str
@@ -220,6 +221,7 @@ class Report:
     cannot_tell: tuple[str, ...]
     nomogram: Nomogram
     checklists: Checklists
+    supplement: Supplement | None = None
     figures: Mapping[str, FigureNumbers] = field(default_factory=dict)
 
     @property

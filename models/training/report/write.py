@@ -16,6 +16,7 @@ from models.training.report.page import page
 from models.training.report.report import as_document
 from models.training.statistics.progress import Progress, quiet
 from models.training.validation.analysis_set import analysis_set
+from models.training.validation.supplement.supplement import Asked, Supplement, supplement
 from models.training.validation.validate import RESAMPLES, fit_record_of, validate
 from models.training.validation.validation import Validation
 
@@ -30,9 +31,10 @@ def render(
     described: TableOne | None = None,
     date: str = "",
     record: Mapping[str, Any] | None = None,
+    more: Supplement | None = None,
 ) -> tuple[str, str]:
     """The report as HTML and as JSON text; the same input gives the same bytes. Raises TrainingError as `compose`."""
-    report = compose(validation, model, described, date, record)
+    report = compose(validation, model, described, date, record, more)
     html, figures = page(report)
     document = as_document(replace(report, figures=figures))
     return html, json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
@@ -46,13 +48,14 @@ def write_report(
     date: str = "",
     *,
     record: Mapping[str, Any] | None = None,
+    more: Supplement | None = None,
 ) -> tuple[Path, Path]:
     """Write both files into `folder`, both or neither; returns their paths.
 
     `described` are the cohort's characteristics (None: the predictors alone), `date` what the page calls its date,
-    `record` how the model was fitted. Raises TrainingError.
+    `record` how the model was fitted, `more` what else is known of it in these patients. Raises TrainingError.
     """
-    texts = render(validation, model, described, date, record)
+    texts = render(validation, model, described, date, record, more)
     paths = (folder / HTML_NAME, folder / JSON_NAME)
     parts = [path.with_suffix(f"{path.suffix}.part") for path in paths]
     try:
@@ -79,6 +82,7 @@ def report_on(
     date: str = "",
     seed: int = 1,
     resamples: int = RESAMPLES,
+    asked: Asked | None = None,
     progress: Progress = quiet,
 ) -> tuple[Validation, Path]:
     """Validate the model of a folder in a cohort and write the report; returns the validation and the page's path.
@@ -88,5 +92,8 @@ def report_on(
     model, record = load_model(model_folder), fit_record_of(model_folder)
     validation = validate(model, cohort, record=record, seed=seed, resamples=resamples, progress=progress)
     described = table_one(analysis_set(model, cohort, record).cohort)
-    html, _ = write_report(validation, described, model, folder, date, record=record)
+    more = supplement(
+        model, cohort, validation, record, asked or Asked(), resamples=resamples, progress=progress
+    )
+    html, _ = write_report(validation, described, model, folder, date, record=record, more=more)
     return validation, html

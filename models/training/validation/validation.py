@@ -169,13 +169,17 @@ class GroupRisk:
 
 @dataclass(frozen=True, slots=True)
 class GroupCurve:
-    """One group's share free of recurrence as steps: `survival` from each time on, with log-log limits, to `last`."""
+    """One group's share free of recurrence as steps: `survival` from each time on, with log-log limits, to `last`.
+
+    Beyond `sure` too few of the group are at risk for it to be drawn in full.
+    """
 
     label: str
     n: int
     events: int
     deaths: int
     last: float
+    sure: float
     times: tuple[float, ...]
     survival: tuple[float, ...]
     low: tuple[float | None, ...]

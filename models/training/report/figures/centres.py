@@ -1,0 +1,116 @@
+"""The centres as a forest: C and observed over expected of each, their mean, and where another centre would lie."""
+
+from collections.abc import Callable, Sequence
+
+from models.training.report.figures.canvas import (
+    BLACK,
+    BLUE,
+    GREY,
+    SMALL,
+    VERMILLION,
+    Axes,
+    Canvas,
+    Label,
+    even,
+    width_of,
+)
+from models.training.report.words import written
+from models.training.validation.supplement.centres import Centre, Centres
+from models.training.validation.supplement.pooling import AcrossCentres
+from models.training.validation.validation import Measure
+
+_ROW = 24.0
+_WIDE, _NUMBERS = 150.0, 136.0  # px of a panel, and of the numbers at its right
+_RATIOS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+_LONGEST = 22  # letters of a name
+_NOT_SHOWN = "too few"
+
+_Pick = Callable[[Centre], Measure]
+
+
+def centres_figure(centres: Centres) -> Canvas:
+    """Two panels beside one another, one row a centre; below them mean and prediction interval."""
+    names = [_name(of) for of in centres.centres]
+    left = max(width_of(text, SMALL) for text in [*names, "Another centre"]) + 14
+    high = _ROW * (len(names) + 2)
+    panel = _WIDE + _NUMBERS
+    canvas = Canvas("centres", "Performance by centre", _about(centres), left + 2 * panel, 40 + high + 46)
+    for k, name in enumerate([*names, "Mean of the centres", "Another centre"]):
+        canvas.word(4, 40 + _ROW * (k + 0.5) + 4, name, size=SMALL, bold=k >= len(names))
+    each = [of.performance for of in centres.centres]
+    concordances, ratios = [of.concordance for of in each], [of.observed_over_expected for of in each]
+    low = 0.0 if min(_ends(concordances, centres.concordance)) < 0.4 else 0.4  # noqa: PLR2004
+    axes = Axes(canvas, left, 40, _WIDE, high, (low, 1.0), (0.0, 1.0))
+    _panel(axes, "Harrell’s C", concordances, centres.concordance, 0.5)
+    axes.below(even(low, 1, 0.2), "C", decimals=1)
+    axes = Axes(
+        canvas,
+        left + panel,
+        40,
+        _WIDE,
+        high,
+        _range(ratios, centres.observed_over_expected),
+        (0.0, 1.0),
+        log_x=True,
+    )
+    _panel(axes, "Observed over expected", ratios, centres.observed_over_expected, 1.0)
+    least, most = axes.x_range
+    axes.below([tick for tick in _RATIOS if least <= tick <= most], "Observed over expected", decimals=2)
+    return canvas
+
+
+def _name(centre: Centre) -> str:
+    label = centre.label if len(centre.label) <= _LONGEST else f"{centre.label[: _LONGEST - 1]}…"
+    return f"{label}: {centre.performance.n} ({centre.performance.events})"
+
+
+def _about(centres: Centres) -> str:
+    said = "; ".join(
+        f"{of.label}: C {_said(of.performance.concordance)}, observed over expected {_said(of.performance.observed_over_expected)}"
+        for of in centres.centres
+    )
+    return (
+        f"Each centre with its patients (recurrences), C and observed over expected with 95 % limits. {said}."
+    )
+
+
+def _said(given: Measure) -> str:
+    return "not estimable" if given.value is None else written(given.value)
+
+
+def _ends(values: Sequence[Measure], all_of_them: AcrossCentres) -> list[float]:
+    shown = [*values, all_of_them.mean, all_of_them.predicted]
+    return [1.0, *(end for one in shown for end in (one.value, one.low, one.high) if end is not None)]
+
+
+def _range(values: Sequence[Measure], all_of_them: AcrossCentres) -> tuple[float, float]:
+    ends = _ends(values, all_of_them)
+    low = max((tick for tick in _RATIOS if tick <= min(0.9, *ends)), default=_RATIOS[0])
+    return low, min((tick for tick in _RATIOS if tick >= max(1.1, *ends)), default=_RATIOS[-1])
+
+
+def _panel(
+    axes: Axes, title: str, values: Sequence[Measure], all_of_them: AcrossCentres, reference: float
+) -> None:
+    canvas = axes.on
+    canvas.word(axes.left, axes.top - 14, f"{title} (95 %)", bold=True)
+    canvas.line([(axes.x(reference), axes.top), (axes.x(reference), axes.bottom)], GREY, dash="2 3")
+    rows = [(one, BLUE, "square") for one in values]
+    rows += [(all_of_them.mean, BLACK, "diamond"), (all_of_them.predicted, VERMILLION, "")]
+    for k, (one, colour, shape) in enumerate(rows):
+        _row(axes, one, colour, shape, axes.top + _ROW * (k + 0.5))
+
+
+def _row(axes: Axes, one: Measure, colour: str, shape: str, y: float) -> None:
+    text_x = axes.right + 12
+    if one.value is None or one.low is None or one.high is None:
+        axes.on.word(text_x, y + 4, _NOT_SHOWN, size=SMALL, colour=GREY)
+        return
+    low, high = axes.x_range
+    inside = [axes.x(min(max(end, low), high)) for end in (one.low, one.high)]
+    axes.on.line([(x, y) for x in inside], colour, thick=1.6, dash="" if shape else "5 3")
+    if shape and low <= one.value <= high:
+        axes.on.mark(axes.x(one.value), y, shape, colour, size=4.5)
+    lower, upper = Label(one.low, written(one.low)), Label(one.high, written(one.high))
+    value: list[str | Label] = [Label(one.value, written(one.value)), " ("] if shape else ["("]
+    axes.on.mixed(text_x, y + 4, [*value, lower, " to ", upper, ")"])

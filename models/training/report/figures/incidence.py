@@ -1,0 +1,107 @@
+"""Recurrence and death as competing events: their cumulative incidence by risk group, and calibration against it."""
+
+from collections.abc import Sequence
+
+from models.training.report.figures.canvas import (
+    COLOURS,
+    DASHES,
+    GREY,
+    Axes,
+    Canvas,
+    even,
+    spread,
+    width_of,
+)
+from models.training.report.words import written
+from models.training.validation.groups import in_words
+from models.training.validation.supplement.competing import (
+    CompetingAccuracy,
+    CompetingCurves,
+    CompetingEvents,
+    Incidence,
+)
+
+_SIDE = 300.0
+
+
+def incidence_figure(competing: CompetingEvents) -> Canvas:
+    """By risk group: thick the recurrences, with limits, thin the deaths without one."""
+    names = [f"{kind}, {curves.label}" for curves in competing.curves for kind in ("recurrence", "death")]
+    canvas = Canvas(
+        "incidence",
+        "Recurrence and death by risk group",
+        _about(competing.curves),
+        64 + 430 + max(width_of(name) for name in names) + 24,
+        350,
+    )
+    axes = Axes(canvas, 64, 14, 430, 280, (0.0, competing.end), (0.0, 1.0))
+    axes.beside(even(0, 1, 0.2), "Cumulative incidence (%)", percent=True)
+    axes.below(even(0, competing.end, 1), "Years since time zero")
+    ends = []
+    for k, curves in enumerate(competing.curves):
+        _band(axes, curves.recurrence, curves.last, COLOURS[k])
+        for of, thick in ((curves.recurrence, 2.2), (curves.death, 1.1)):
+            xs, ys = _steps(of.times, of.values, curves.last)
+            canvas.line(axes.points(xs, ys), COLOURS[k], dash=DASHES[k], thick=thick)
+            ends.append(axes.y(ys[-1]))
+    places = spread(ends, 15, axes.top + 5, axes.bottom)
+    for k, (name, y) in enumerate(zip(names, places, strict=True)):
+        x = axes.x(competing.curves[k // 2].last)
+        canvas.line([(x + 2, ends[k]), (axes.right + 9, y)], GREY, thick=0.6)
+        canvas.word(axes.right + 12, y + 4, name, colour=COLOURS[k // 2])
+    return canvas
+
+
+def _about(groups: Sequence[CompetingCurves]) -> str:
+    parts = [f"{c.label}: {c.n} patients, {c.events} recurrences, {c.deaths} deaths" for c in groups]
+    return f"Aalen-Johansen estimates; thick: recurrence with 95 % limits, thin: death before it. {'; '.join(parts)}."
+
+
+def _steps(times: Sequence[float], values: Sequence[float], last: float) -> tuple[list[float], list[float]]:
+    """The corners of a rising step function from 0 to `last`."""
+    xs, ys = [0.0], [0.0]
+    for time, value in zip(times, values, strict=True):
+        xs += [time, time]
+        ys += [ys[-1], value]
+    return [*xs, last], [*ys, ys[-1]]
+
+
+def _band(axes: Axes, of: Incidence, last: float, colour: str) -> None:
+    known = [
+        (time, low, high)
+        for time, low, high in zip(of.times, of.low, of.high, strict=True)
+        if low is not None and high is not None
+    ]
+    lower: list[tuple[float, float]] = []
+    upper: list[tuple[float, float]] = []
+    for k, (time, low, high) in enumerate(known):
+        until = known[k + 1][0] if k + 1 < len(known) else last
+        lower += [(axes.x(time), axes.y(low)), (axes.x(until), axes.y(low))]
+        upper += [(axes.x(time), axes.y(high)), (axes.x(until), axes.y(high))]
+    axes.on.area([*lower, *reversed(upper)], colour, 0.12)
+
+
+def competing_calibration_figure(accuracies: Sequence[CompetingAccuracy]) -> Canvas:
+    """Of one horizon: the smoothed observed risk against the served risk, and against the absolute one if given."""
+    years = accuracies[0].years
+    about = "Smoothed by Fine and Gray’s model; the dotted diagonal is perfect. " + "; ".join(
+        f"{of.risk} risk: mean {written(of.expected, 1, percent=True)} %" for of in accuracies
+    )
+    canvas = Canvas(
+        f"competing-{accuracies[0].horizon}",
+        f"Calibration at {in_words(years)}, death competing",
+        about,
+        374,
+        _SIDE + 84,
+    )
+    axes = Axes(canvas, 58, 34, _SIDE, _SIDE, (0.0, 1.0), (0.0, 1.0))
+    axes.beside(even(0, 1, 0.2), "Observed risk, death competing (%)", percent=True)
+    axes.below(even(0, 1, 0.2), "Predicted risk (%)", percent=True)
+    canvas.line([(axes.x(0), axes.y(0)), (axes.x(1), axes.y(1))], GREY, dash="2 3")
+    entries = []
+    for k, of in enumerate(accuracies):
+        dash = DASHES[k]
+        canvas.line(axes.points(of.predicted, of.smoothed), COLOURS[k], dash=dash, thick=2.2)
+        entries.append((of.risk, COLOURS[k], dash, ""))
+    canvas.key(58, 18, [*entries, ("perfect", GREY, "2 3", "")])
+    return canvas

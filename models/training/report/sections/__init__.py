@@ -1,0 +1,1 @@
+"""Parts of the page beyond a validation, one a module."""

@@ -1,0 +1,90 @@
+"""Performance by centre, and how much centres differ."""
+
+from models.training.report import markup as m
+from models.training.report.figures.centres import centres_figure
+from models.training.report.figures.gallery import Gallery
+from models.training.validation.groups import in_words
+from models.training.validation.supplement.centres import Centres
+from models.training.validation.supplement.pooling import AcrossCentres
+
+FEW = 5  # centres: the spread between fewer is hardly known
+
+
+def centres(found: Centres | None, years: float, gallery: Gallery) -> str:
+    """The section; nothing where fewer than two centres are named."""
+    if found is None:
+        return ""
+    how = (
+        "The model was made anew without each centre, by the same steps, and tried there (internal-external validation)."
+        if found.left_out
+        else "The model as it is, at each centre."
+    )
+    return m.section(
+        "centres",
+        "Centres",
+        f"<p>{how} Observed over expected: at {in_words(years)}.{_not_shown(found)}</p>",
+        gallery.show(centres_figure(found), _CAPTION),
+        m.listed(
+            [
+                *_in_words("Harrell’s C", found.concordance),
+                *_in_words("Observed over expected", found.observed_over_expected),
+                *_in_words("The calibration slope", found.slope),
+            ]
+        ),
+        _table(found),
+    )
+
+
+_CAPTION = (
+    "Patients (recurrences) of each centre. Diamond: mean of the centres by random effects (REML; limits by Hartung and "
+    "Knapp). Dashed: where another centre like these would lie (95 % prediction interval)."
+)
+
+
+def _not_shown(found: Centres) -> str:
+    text = ""
+    if found.small:
+        text += f" {m.number(found.small)} centres with fewer than five patients each are not shown."
+    if found.incomplete:
+        text += f" {m.number(found.incomplete)} patients of whom a predictor is unknown are left aside."
+    if found.unknown:
+        text += f" {m.number(found.unknown)} patients without a centre are left aside."
+    return text
+
+
+def _in_words(name: str, pooled: AcrossCentres) -> list[str]:
+    """What the spread between centres means."""
+    if pooled.mean.value is None or pooled.i_squared is None:
+        return [f"{name}: {m.words(pooled.mean.reason)}."]
+    spread = (
+        "centres differ no more than by chance"
+        if not pooled.tau_squared
+        else f"{m.number(pooled.i_squared, 0, percent=True)} % of the spread between centres is more than chance (I²)"
+    )
+    text = f"{name}: {m.measure(pooled.mean)} on average; {spread} (τ² {m.number(pooled.tau_squared, 3)}, p {m.p_value(pooled.p)})."
+    if pooled.predicted.value is not None:
+        low, high = m.number(pooled.predicted.low), m.number(pooled.predicted.high)
+        text += f" At another centre like these it would lie between {low} and {high}."
+    if pooled.centres < FEW:
+        text += f" {m.number(pooled.centres)} centres are too few to know how far centres differ."
+    return [text]
+
+
+def _table(found: Centres) -> str:
+    rows = [
+        [
+            m.words(of.label),
+            m.number(of.performance.n),
+            m.number(of.performance.events),
+            *([m.number(of.others)] if found.left_out else []),
+            m.measure(of.performance.concordance),
+            m.number(of.performance.expected, 0, percent=True),
+            m.measure(of.performance.observed, 0, percent=True),
+            m.measure(of.performance.observed_over_expected),
+            m.measure(of.performance.slope),
+        ]
+        for of in found.centres
+    ]
+    heads = ["Centre", "Patients", "Recurrences", *(["Fitted to others"] if found.left_out else [])]
+    heads += ["Harrell’s C", "Predicted, %", "Observed, %", "Observed over expected", "Calibration slope"]
+    return m.table("By centre (95 % limits)", heads, rows)

@@ -1,0 +1,82 @@
+"""Death as a competing event: curves, accuracy and calibration with death counted, Fine and Gray's model beside."""
+
+from models.training.report import markup as m
+from models.training.report.figures.gallery import Gallery
+from models.training.report.figures.incidence import competing_calibration_figure, incidence_figure
+from models.training.validation.groups import in_words
+from models.training.validation.supplement.competing import CompetingEvents
+
+_CAPTION = "Aalen-Johansen. Thick: recurrence, shaded its 95 % limits; thin: death without a recurrence."
+_MEANING = (
+    "The served risk is that if nobody died. With death counted fewer can recur, so observed over expected lies lower than "
+    "elsewhere in this report: that is what death takes, and no miscalibration of the served risk."
+)
+_ABSOLUTE = " The absolute risk counts death: it comes from this fit and a model of death, and is not served."
+_GRAY = (
+    "Refitted in these patients without shrinkage. Cause-specific: among those who are alive and free of recurrence. "
+    "Fine and Gray: of ever being seen to recur, the dead kept at risk; limits by its sandwich variance."
+)
+
+
+def competing(found: CompetingEvents, decisive: float, gallery: Gallery) -> str:
+    """The section; one sentence where few died, nothing where nobody did."""
+    if not found.deaths:
+        return ""
+    died = f"{m.number(found.deaths)} died without a recurrence ({m.number(found.share, 1, percent=True)} %)"
+    if found.reason:
+        return m.section(
+            "competing",
+            "Death as a competing event",
+            f"<p>{died}: {m.words(found.reason)}, so no more is shown.</p>",
+        )
+    absolute = any(of.risk == "absolute" for of in found.accuracy)
+    figures = [gallery.show(incidence_figure(found), _CAPTION)]
+    drawn = [of for of in found.accuracy if of.years == decisive and of.predicted]
+    if drawn:
+        caption = f"Risk within {in_words(decisive)}, smoothed by Fine and Gray’s model on a restricted cubic spline."
+        shown = gallery.show(competing_calibration_figure(drawn), caption)
+        figures.append(f'<div class="half">{shown}</div>')
+    return m.section(
+        "competing",
+        "Death as a competing event",
+        f"<p>{died}. {_MEANING}{_ABSOLUTE if absolute else ''}</p>",
+        *figures,
+        _accuracy(found),
+        _ratios(found),
+    )
+
+
+def _accuracy(found: CompetingEvents) -> str:
+    rows = [
+        [
+            f"{in_words(of.years)}, {m.words(of.risk)} risk",
+            m.number(of.expected, 1, percent=True),
+            m.measure(of.observed, 1, percent=True),
+            m.measure(of.observed_over_expected),
+            m.measure(of.brier, 3),
+            m.measure(of.brier_null, 3),
+            m.measure(of.ipa),
+            m.measure(of.ici, 1, percent=True),
+        ]
+        for of in found.accuracy
+    ]
+    heads = [
+        "Horizon",
+        "Predicted, %",
+        "Observed (Aalen-Johansen), %",
+        "Observed over expected",
+        "Brier score",
+        "Brier of the mean",
+        "IPA",
+        "ICI, points",
+    ]
+    return m.table("With death competing (95 % limits)", heads, rows)
+
+
+def _ratios(found: CompetingEvents) -> str:
+    rows = [
+        [m.words(of.label), m.measure(of.cause_specific), m.measure(of.subdistribution)]
+        for of in found.ratios
+    ]
+    heads = ["Predictor", "Cause-specific (Cox)", "Subdistribution (Fine and Gray)"]
+    return m.table("Hazard ratios, death competing (95 % limits)", heads, rows, note=_GRAY)
