@@ -89,7 +89,7 @@ def assess(record: PatientRecord, model: Model, *, explained: bool = False) -> A
     depends on the patient's data.
     """
     findings = find(record, explained=explained)
-    landmark = _landmark(record, findings, model) if model.time_zero else None
+    landmark = landmark_of(record, findings, model) if model.time_zero else None
     outcome = _outcome(findings, model.from_landmark(landmark.days) if landmark else model)
     return Assessment(record.as_of, findings, outcome, _advice(findings, outcome, model), model, landmark)
 
@@ -100,7 +100,7 @@ def _advice(findings: Findings, outcome: Outcome, model: Model) -> Advice | None
     return ask(model.policy, findings.follow_up) if findings.eligibility.state == "possible" else None
 
 
-def _landmark(record: PatientRecord, findings: Findings, model: Model) -> AtLandmark | None:
+def landmark_of(record: PatientRecord, findings: Findings, model: Model) -> AtLandmark | None:
     """The latest landmark that is not after the patient's time since time zero (S11)."""
     zero, who = model.time_zero, findings.eligibility
     if zero is None or who.state not in _SCORED:

@@ -79,6 +79,11 @@ def test_the_forms_are_held_against_each_other_beside_the_other_predictors():
     assert min(form.knots) > 0.2
     middle = np.interp(form.reference, form.at, form.curve)
     assert middle == pytest.approx(0, abs=0.02)
+    values, drr = of.predictors["high_drr"] > 0, of.raw["de_ritis_ratio"]
+    assert drr[~values].max() < form.cut < drr[values].min()
+    assert form.levels[1] - form.levels[0] == pytest.approx(served.coef[3])
+    curve = np.interp(np.log(drr), np.log(form.at), form.curve)  # beyond its ends flat: only about the mean
+    assert np.where(values, form.levels[1], form.levels[0]).mean() == pytest.approx(curve.mean(), abs=0.1)
     assert all(low <= mid <= high for low, mid, high in zip(form.low, form.curve, form.high, strict=True))
 
 

@@ -6,12 +6,13 @@ from fractions import Fraction
 from functools import cache
 from zoneinfo import ZoneInfo
 
-from cds_service.cards.assessment import assess
-from fhir_mapping import checks
+from cds_service.cards.assessment import landmark_of
+from fhir_mapping import checks, findings
 from fhir_mapping.record import Entry, Gathered, MappingSettings, Source
 from fhir_mapping.terms import CodeRow, Tables, load_tables
 from models import advice as advising
 from models import risk
+from models.inputs import Predictor
 from models.registry import Model, default_folder, load_model, model_of
 from tests.support import reference
 from tests.support.records import Record
@@ -99,8 +100,7 @@ def product_answer(record: Record, model: dict | None = None) -> dict:
     """States, reasons and numbers as the product finds them; `model`: an artefact with landmarks."""
     served = model_of(model, packaged()[1].policy) if model else packaged()[1]
     judged = checks.judge(gathered(record), datetime.fromisoformat(record.as_of))
-    assessed = assess(judged, served, explained=True)
-    found = assessed.findings
+    found = findings.find(judged)
     state = found.eligibility.state
     answer: dict = {
         "eligibility": {"state": state, "subtype": found.eligibility.subtype},
@@ -116,7 +116,9 @@ def product_answer(record: Record, model: dict | None = None) -> dict:
     if state == "possible":
         answer["suggestions"] = product_suggestions(advising.ask(packaged()[1].policy, found.follow_up))
     if state in ("definite", "probable"):
-        answer.update(product_score(assessed))
+        used = landmark_of(judged, found, served)
+        answer.update(product_score(found, served.from_landmark(used.days) if used else served))
+        answer.update({"landmark": (used.days, used.since)} if used else {})
     else:
         answer["outcome"] = "eligibility-unknown" if state == "unknown" else "not-eligible"
     return answer
@@ -149,16 +151,16 @@ def product_srp(srp) -> dict | None:
     return srp and {"male": srp.male, "severe_weakness": srp.severe_weakness, "ild": srp.ild}
 
 
-def product_score(assessed) -> dict:
-    found, outcome, advice = assessed.findings, assessed.outcome, assessed.advice
+def product_score(found, model: Model) -> dict:
+    predictors = {name: Predictor(one.state, one.reason) for name, one in found.features.items()}
+    outcome = risk.score(model, predictors, found.unread)
+    advice = advising.advise(model.policy, outcome, found.follow_up, found.phase)
     answer: dict = {
         "follow_up": {item.item: product_item(item) for item in advice.follow_up},
         "suggestions": product_suggestions(advice),
         "indicator": advice.indicator,
         "silent": advice.quiet and not found.failed and not found.doubts,
     }
-    if assessed.landmark:
-        answer["landmark"] = assessed.landmark.days, assessed.landmark.since
     test = outcome.next_best_test
     answer["next_best_test"] = test.predictor if test else None
     if isinstance(outcome, risk.Abstained):

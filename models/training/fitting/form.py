@@ -47,6 +47,7 @@ class Form:
 
     `value` is the column, `scale` its logarithm. `not_linear` is p of the spline against the straight line. The curve
     gives log hazard ratios with 95 % limits at `at` (in the unit of the value), against the `reference`, its median.
+    `levels` are those of the dichotomy below and above its `cut`, with the curve's mean over the patients.
     """
 
     predictor: str
@@ -62,6 +63,8 @@ class Form:
     curve: tuple[float, ...] = ()
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
+    cut: float | None = None
+    levels: tuple[float, ...] = ()
     reason: str = ""
 
 
@@ -99,7 +102,11 @@ def _fitted(among: Cohort, head: tuple[str, str, str, int, int], u: Floats) -> F
     without = fit_cox(others, among.time, among.event).log_likelihood
     fits = tuple(_fit_of(form, fit_of[form], without, x.shape[1]) for form, x in columns.items())
     line, spline = fits[1:]
-    logs, curve, error = _curve(u, knots, list(fit_of.values())[-1])
+    dichotomy, _, smooth = fit_of.values()
+    logs, curve, error = _curve(u, knots, smooth)
+    present, step = among.column(predictor) > 0, float(dichotomy.coef[0])
+    middle = float((_from_median(u, u, knots) @ smooth.coef[: spline.df]).mean())
+    absent = middle - step * float(present.mean())
     back = np.exp2 if head[2] == "log2" else np.exp
     return Form(
         *head,
@@ -111,6 +118,8 @@ def _fitted(among: Cohort, head: tuple[str, str, str, int, int], u: Floats) -> F
         curve=plain_numbers(curve),
         low=plain_numbers(curve - Z * error),
         high=plain_numbers(curve + Z * error),
+        cut=float(back((u[~present].max() + u[present].min()) / 2)),
+        levels=(absent, absent + step),
     )
 
 
@@ -132,7 +141,12 @@ def _curve(u: Floats, knots: Floats, fit: CoxFit) -> tuple[Floats, Floats, Float
     """The curve on a grid: where, log hazard ratio against the median, and its standard error."""
     first, last = np.quantile(u, _SHOWN)
     grid = np.linspace(first, last, _GRID)
-    from_median = restricted_cubic(grid, knots) - restricted_cubic(np.array([np.median(u)]), knots)
+    from_median = _from_median(grid, u, knots)
     q = from_median.shape[1]
     variance = np.einsum("gi,ij,gj->g", from_median, fit.covariance[:q, :q], from_median)
     return grid, from_median @ fit.coef[:q], np.sqrt(variance)
+
+
+def _from_median(at: Floats, u: Floats, knots: Floats) -> Floats:
+    """The columns of the spline at `at`, less those at the median of u."""
+    return restricted_cubic(at, knots) - restricted_cubic(np.array([np.median(u)]), knots)

@@ -89,7 +89,7 @@ def _cohort(fit: Mapping[str, Any]) -> str:
         f"before a recurrence, {fit['person_years']:.0f} person-years. Time zero: {fit['time_zero']}. File: "
         f"{_code(fit['cohort'])}, SHA-256 `{fit['cohort_sha256']}`."
     )
-    lacking = f"Not known before the last step: {unknown}. {_missingness(fit)}"
+    lacking = f"Not known: {unknown}. {_missingness(fit)}"
     return "\n\n".join([size, _table(("step", "left", "taken out", "reason"), steps), lacking])
 
 

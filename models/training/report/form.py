@@ -50,7 +50,7 @@ def _of(of: Form, label: str, gallery: Gallery) -> list[str]:
     )
     figure = gallery.show(
         form_figure(of, label),
-        f"Restricted cubic spline of the {m.words(of.scale)}, beside the other predictors, with a 95 % band. Knots at "
-        f"{', '.join(m.number(knot) for knot in of.knots)}.",
+        f"Restricted cubic spline of the {m.words(of.scale)}, beside the other predictors, with a 95 % band, and the dichotomy "
+        f"at the same mean over the patients, both unshrunk. Knots at {', '.join(m.number(knot) for knot in of.knots)}.",
     )
     return [title, table, figure]

@@ -3,7 +3,7 @@
 from math import exp, log
 
 from models.training.fitting.form import Form
-from models.training.report.figures.canvas import BLACK, BLUE, GREY, SMALL, Axes, Canvas
+from models.training.report.figures.canvas import BLACK, BLUE, GREY, SMALL, VERMILLION, Axes, Canvas
 from models.training.report.words import written
 
 _RATIOS = (0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
@@ -13,12 +13,18 @@ def form_figure(form: Form, label: str) -> Canvas:
     """The figure of one value."""
     about = (
         f"Hazard ratio of {form.value} against its median, {written(form.reference or 0)}, with a 95 % band; at the "
-        f"left end {_said(form, 0)}, at the right end {_said(form, -1)}. Dotted: a ratio of one."
+        f"left end {_said(form, 0)}, at the right end {_said(form, -1)}. Dashed: the dichotomy that is served, "
+        f"{written(exp(form.levels[1] - form.levels[0]))} above against below. Dotted: a ratio of one."
     )
     canvas = Canvas(f"form-{form.predictor.replace('_', '-')}", f"Form of {label}", about, 474, 360)
     low, high = _range(form)
     axes = Axes(canvas, 66, 36, 380, 260, (form.at[0], form.at[-1]), (log(low), log(high)), log_x=True)
-    canvas.key(66, 16, [("spline", BLUE, "", ""), ("95 % band", BLUE, "", "area")])
+    entries = [
+        ("spline", BLUE, "", ""),
+        ("95 % band", BLUE, "", "area"),
+        ("dichotomy", VERMILLION, "7 3", ""),
+    ]
+    canvas.key(66, 16, entries)
     for ratio in (tick for tick in _RATIOS if low <= tick <= high):
         y = axes.y(log(ratio))
         canvas.line([(axes.left, y), (axes.right, y)], "#e6e6e6")
@@ -29,6 +35,14 @@ def form_figure(form: Form, label: str) -> Canvas:
     clipped = [[min(max(value, log(low)), log(high)) for value in end] for end in (form.low, form.high)]
     canvas.area([*axes.points(form.at, clipped[0]), *reversed(axes.points(form.at, clipped[1]))], BLUE)
     canvas.line(axes.points(form.at, form.curve), BLUE, thick=2.2)
+    cut = min(max(form.cut or form.at[0], form.at[0]), form.at[-1])
+    below, above = form.levels
+    canvas.line(
+        axes.points((form.at[0], cut, cut, form.at[-1]), (below, below, above, above)),
+        VERMILLION,
+        dash="7 3",
+        thick=2.2,
+    )
     ticks = _ticks(form)
     axes.below(ticks, f"{form.value.replace('_', ' ')} (log scale)", decimals=0 if ticks[0] >= 10 else 2)  # noqa: PLR2004
     return canvas
@@ -41,18 +55,23 @@ def _said(form: Form, place: int) -> str:
 
 def _range(form: Form) -> tuple[float, float]:
     """The ratios between which the axis reaches: as far as the curve does, and the band where it is not too wide."""
-    lowest = max(min(form.low), min(form.curve) - log(4))
-    highest = min(max(form.high), max(form.curve) + log(4))
+    drawn = (*form.curve, *form.levels)
+    lowest = max(min(*form.low, *form.levels), min(drawn) - log(4))
+    highest = min(max(*form.high, *form.levels), max(drawn) + log(4))
     low = max((ratio for ratio in _RATIOS if log(ratio) <= lowest), default=exp(lowest))
     high = min((ratio for ratio in _RATIOS if log(ratio) >= highest), default=exp(highest))
     return min(low, 0.5), max(high, 2.0)
 
 
 def _ticks(form: Form) -> list[float]:
-    """Dilutions of a titre, else 1, 2 and 5 of each power of ten; the ends where these are too few."""
+    """Dilutions of a titre, else round numbers; the ends where these are too few."""
     if form.scale == "log2":
         usual = [10.0 * 2**k for k in range(20)]
     else:
-        usual = [float(f"{digit}e{power}") for power in range(-6, 7) for digit in (1, 2, 5)]
-    inside = [tick for tick in usual if form.at[0] <= tick <= form.at[-1]]
+        usual = [float(f"{digit}e{power}") for power in range(-6, 7) for digit in (1, 1.5, 2, 3, 5, 7)]
+    first, last = (
+        form.at[0] * (1 - 1e-9),
+        form.at[-1] * (1 + 1e-9),
+    )  # a dilution may be an end, but for rounding
+    inside = [tick for tick in usual if first <= tick <= last]
     return inside if len(inside) > 1 else [form.at[0], form.at[-1]]
