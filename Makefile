@@ -79,7 +79,7 @@ audit: .venv/all .venv/audit/all  ## known weaknesses of every locked package; A
 	@$(BIN)/python -m tests.supply.audit $(ARGS)
 
 nightly: .venv/all .venv/audit/all  ## the large counts, every removal, conformance, audit, 30 minutes of fuzz, load; hours
-	@IMNM_NIGHTLY=1 $(PYTEST) -n auto tests/unit tests/contract tests/hostile
+	@IMNM_NIGHTLY=1 $(PYTEST) -n auto tests/unit tests/contract tests/hostile tests/statistics
 	@$(MAKE) --no-print-directory removals conformance semgrep sbom audit
 	@$(MAKE) --no-print-directory fuzz ARGS="--seconds 1800"
 	@$(BIN)/python -m tests.load $(ARGS)

@@ -9,34 +9,23 @@ from typing import Annotated, Literal
 
 import typer
 
+from cds_service.commands.options import (
+    AgeGroups,
+    CohortPath,
+    Columns,
+    Config,
+    Groups,
+    Map,
+    MaxRows,
+    StartOfFollowUp,
+    TimeZero,
+    TimeZeroInRecords,
+    Until,
+)
+
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
-
-Config = Annotated[Path | None, typer.Option(help="Configuration in TOML; see docs/configuration.md.")]
-
-# How a cohort is named and read: the same for every command that takes one.
-CohortPath = Annotated[
-    Path, typer.Argument(help="CSV, Excel, Parquet, or a folder of FHIR Bundles or NDJSON.")
-]
-TimeZero = Annotated[str, typer.Option(help="What time zero is, in words; required for a table.")]
-Columns = Annotated[
-    list[str] | None, typer.Option(help="NAME=COLUMN: our name, the file's name; repeatable.")
-]
-Map = Annotated[
-    Path | None,
-    typer.Option(
-        help="How a table is written and what its columns are, as `describe --draft-map` drafts it."
-    ),
-]
-StartOfFollowUp = Annotated[
-    str, typer.Option(help="For a folder: time zero, like treated+180 or eligible+180 (days).")
-]
-Until = Annotated[str, typer.Option(help="For a folder: the date of the extract.")]
-Groups = Annotated[list[str] | None, typer.Option("--group", help="A column to compare patients by.")]
-AgeGroups = Annotated[str, typer.Option(help="Limits of age groups in years; 50,65 if left out.")]
-MaxRows = Annotated[int | None, typer.Option(min=1, help="Most patients that a cohort may have.")]
-
 
 _OURS = {"cds_service", "fhir_mapping", "models"}
 
@@ -287,8 +276,9 @@ def train(
         ),
     ] = None,
     update: Annotated[
-        Path | None, typer.Option(help="A model folder: estimate only its baseline hazard anew.")
+        Path | None, typer.Option(help="A model folder: change it as far as the cohort asks for, no more.")
     ] = None,
+    anchor: TimeZeroInRecords = "",
     policy: Annotated[Path | None, typer.Option(help="A policy.toml to go with the model.")] = None,
     centre: Annotated[str, typer.Option(help="Whose cohort it is, as cards will say.")] = "",
     synthetic: Annotated[bool, typer.Option("--synthetic", help="The patients are not real.")] = False,
@@ -305,7 +295,16 @@ def train(
     from models.training.fitting.train import Options
 
     source = CohortSource(
-        cohort, time_zero, columns or (), candidates or (), landmark, until, max_rows, map, group or ()
+        cohort,
+        time_zero,
+        columns or (),
+        candidates or (),
+        landmark,
+        until,
+        max_rows,
+        map,
+        anchor,
+        group or (),
     )
     options = Options(shrinkage, ridge, firth, baseline, bootstrap, seed, select, imputations)
     day = day_of(date) if date else datetime.now(UTC).date()
@@ -338,7 +337,9 @@ def validate(
     from cds_service.commands.validate import run_validate
     from cds_service.terminal import open_console
 
-    source = CohortSource(cohort, time_zero, columns or (), (), landmark, until, max_rows, map, group or ())
+    source = CohortSource(
+        cohort, time_zero, columns or (), (), landmark, until, max_rows, map, "", group or ()
+    )
     run_validate(
         model,
         source,

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Literal
 
-from models.inputs import NOT_READ, Horizon, PartName
+from models.inputs import NOT_READ, Anchor, Horizon, PartName
 
 Mark = Literal["published", "derived", "assumed"]
 BandName = Literal["low", "intermediate", "high"]
@@ -145,12 +145,33 @@ class PredictorSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeZero:
+    """The moment from which a model's cohort was followed: so many days after an anchor (S11)."""
+
+    anchor: Anchor
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class LandmarkBaseline:
+    """A model's baseline from a landmark: of those still followed without a recurrence so many days after time zero.
+
+    `baseline_hazard` is cumulative from the landmark on; `covariance` is of all parameters, as that of the model.
+    """
+
+    days: int
+    baseline_hazard: Mapping[Horizon, float]
+    covariance: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """A proportional-hazards model at fixed horizons, with the uncertainty of its parameters (S1, S2, S4).
 
     The order of `predictors` is that of patterns such as "10?1", of `log_hazard_ratios`, and of the first rows of
     `covariance`; the log cumulative baseline hazards at `horizons` follow there. `joint` gives the probability of
-    each known pattern in the population. `interval` holds the two probabilities of the plausible range.
+    each known pattern in the population. `interval` holds the two probabilities of the plausible range. The baseline
+    is that from time zero, landmark 0; where `time_zero` is known `landmarks` has those from later ones, earliest first.
     """
 
     id: str
@@ -171,6 +192,8 @@ class Model:
     provenance: Mapping[str, Provenance]
     policy: Policy
     srp_factors: PublishedFactors  # Z1
+    time_zero: TimeZero | None = None  # S11; None: it was not published, or cannot be read from a record
+    landmarks: tuple[LandmarkBaseline, ...] = ()
     # What `risk` computed of a pattern, which is all of a patient that it sees: of four predictors there are 81.
     computed: dict[tuple[object, ...], Any] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -185,3 +208,21 @@ class Model:
     def horizons(self) -> tuple[Horizon, ...]:
         """The horizons of the model, earliest first."""
         return tuple(self.baseline_hazard)
+
+    def landmark_at(self, since_time_zero: int | None) -> int:
+        """The latest landmark, in days, that is not after so many days since time zero (S11); None: not known."""
+        known = -1 if since_time_zero is None else since_time_zero
+        return max((later.days for later in self.landmarks if later.days <= known), default=0)
+
+    def from_landmark(self, days: int) -> "Model":
+        """The same model with its baseline from a landmark; raises StopIteration where it has none there."""
+        if days == 0:
+            return self
+        key = ("landmark", days)
+        if key not in self.computed:
+            later = next(later for later in self.landmarks if later.days == days)
+            self.computed[key] = replace(
+                self, baseline_hazard=later.baseline_hazard, covariance=later.covariance, landmarks=()
+            )
+        model: Model = self.computed[key]
+        return model

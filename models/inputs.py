@@ -52,6 +52,9 @@ class Predictor:
     reason: str = ""
 
 
+Anchor = Literal["onset", "first-agent"]
+"""From what a model's time zero is counted (S11): myositis onset (E9), or the first day of any agent of T1."""
+
 Phase = Literal["relapse", "rising", "active", "improving", "controlled", "unknown"]
 """The disease now (R4), the first that holds."""
 PRESSING: frozenset[Phase] = frozenset({"relapse", "rising", "active"})

@@ -4,13 +4,14 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from itertools import pairwise
+from itertools import chain, pairwise
 from math import fsum, isfinite
 from pathlib import Path
 from typing import Any, get_args
 
 from models.artefact import (
     Factor,
+    LandmarkBaseline,
     Mark,
     Model,
     ModelError,
@@ -18,20 +19,27 @@ from models.artefact import (
     PredictorSpec,
     Provenance,
     PublishedFactors,
+    TimeZero,
 )
-from models.inputs import Horizon
+from models.inputs import Anchor, Horizon
 from models.policy import load_policy
 from models.risk import DECISION_HORIZON, estimate, extremes
 
 __all__ = ["Model", "ModelError", "checksum", "default_folder", "load_factors", "load_model", "model_of"]
 
 SCHEMA = "imnm-cds-model/1"
+SCHEMA_WITH_TIME_ZERO = "imnm-cds-model/2"
+"""Of a model with landmarks: who does not know them would serve another risk than was validated (docs/adr/0022)."""
+LANDMARKS = (365, 730, 1095)
+"""Days after time zero from which a model may have further baselines (S11)."""
+LATEST_OFFSET = 3653  # days: ten years after the anchor hardly anybody is left to follow
 GOLDEN_SCHEMA = "imnm-cds-golden/1"
 FACTORS_SCHEMA = "imnm-cds-factors/1"
 
 _EVIDENCE = {"literature-reconstructed", "local-fit", "synthetic"}
 _JOINT_TOLERANCE = 1e-9
 _GOLDEN_TOLERANCE = 1e-9
+_SAME_TOLERANCE = 1e-12  # of a covariance that was computed twice
 _REMEDY = "restore the folder from its release, or write it again with `imnm-cds train`"
 
 
@@ -45,13 +53,15 @@ def load_model(folder: Path) -> Model:
     document, golden = _read(folder / "model.json"), _read(folder / "golden.json")
     policy = load_policy(folder / "policy.toml")
     try:
-        _require(document["schema"] == SCHEMA, f"the schema of model.json must be {SCHEMA!r}")
+        schema = SCHEMA_WITH_TIME_ZERO if "time_zero" in document else SCHEMA
+        _require(document["schema"] == schema, f"the schema of model.json must be {schema!r}")
         _require(
             document["sha256"] == checksum(document), "the checksum of model.json does not match its content"
         )
         model = model_of(document, policy)
         _verify_shape(model)
         _verify_numbers(document, model)
+        _verify_landmarks(model)
         _verify_golden(golden, model)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         reason = (
@@ -122,14 +132,27 @@ def model_of(document: Mapping[str, Any], policy: Policy) -> Model:
         description=document["description"],
         predictors=tuple(PredictorSpec(**row) for row in document["predictors"]),
         log_hazard_ratios=tuple(document["log_hazard_ratios"]),
-        baseline_hazard={Horizon(h): v for h, v in document["baseline_cumulative_hazard"].items()},
-        covariance=tuple(tuple(row) for row in document["covariance"]),
+        baseline_hazard=_hazard(document),
+        covariance=_covariance(document),
         joint=dict(sorted(document["joint"].items())),
         interval=(document["interval"][0], document["interval"][1]),
         provenance={name: Provenance(**row) for name, row in document["provenance"].items()},
         policy=policy,
         srp_factors=load_factors(),
+        time_zero=TimeZero(**document["time_zero"]) if "time_zero" in document else None,
+        landmarks=tuple(
+            LandmarkBaseline(row["days"], _hazard(row), _covariance(row))
+            for row in document.get("landmarks", ())
+        ),
     )
+
+
+def _hazard(numbers: Mapping[str, Any]) -> dict[Horizon, float]:
+    return {Horizon(h): v for h, v in numbers["baseline_cumulative_hazard"].items()}
+
+
+def _covariance(numbers: Mapping[str, Any]) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(row) for row in numbers["covariance"])
 
 
 def _require(holds: bool, sentence: str) -> None:
@@ -166,6 +189,41 @@ def _verify_numbers(document: Mapping[str, Any], model: Model) -> None:
     _require(not lacking, f"a provenance with mark and source is needed for {', '.join(lacking)}")
 
 
+def _verify_landmarks(model: Model) -> None:
+    """Time zero can be read from a record, and every later baseline belongs to the same fit; raises ValueError."""
+    zero = model.time_zero
+    if zero is None:
+        _require(not model.landmarks, "landmarks need a time_zero")
+        return
+    anchors = get_args(Anchor)
+    _require(zero.anchor in anchors, f"the anchor of time_zero must be one of {', '.join(anchors)}")
+    whole = isinstance(zero.offset, int) and not isinstance(zero.offset, bool)
+    in_range = whole and 0 <= zero.offset <= LATEST_OFFSET
+    _require(in_range, f"the offset of time_zero must be 0 to {LATEST_OFFSET} whole days")
+    days = [later.days for later in model.landmarks]
+    may_be = ", ".join(map(str, LANDMARKS))
+    _require(
+        days == [d for d in LANDMARKS if d in days], f"landmarks must be some of {may_be} days, in order"
+    )
+    count = len(model.predictors)
+    of_ratios = [row[:count] for row in model.covariance[:count]]
+    for later in model.landmarks:
+        at = f"of landmark {later.days}"
+        _require(
+            tuple(later.baseline_hazard) == model.horizons, f"the horizons {at} must be those of the model"
+        )
+        hazards = later.baseline_hazard.values()
+        _require(_rises([0.0, *hazards]), f"the cumulative baseline hazard {at} must rise from above 0")
+        rows = [len(row) for row in later.covariance]
+        _require(
+            rows == [len(model.covariance)] * len(model.covariance), f"the covariance {at} has another size"
+        )
+        _require(_positive_definite(later.covariance), f"the covariance {at} must be positive definite")
+        pairs = zip(chain(*of_ratios), chain(*(row[:count] for row in later.covariance[:count])), strict=True)
+        same = all(abs(a - b) <= _SAME_TOLERANCE for a, b in pairs)
+        _require(same, f"the covariance {at} must have the log hazard ratios' of the model")
+
+
 def _has_number(value: Any) -> bool:
     if isinstance(value, Mapping):
         return any(_has_number(child) for child in value.values())
@@ -194,11 +252,17 @@ def _positive_definite(matrix: Sequence[Sequence[float]]) -> bool:
 
 
 def _verify_golden(golden: Mapping[str, Any], model: Model) -> None:
-    """The served arithmetic gives the stored answers, for every known pattern and more; raises ValueError."""
+    """The served arithmetic gives the stored answers, for every landmark and known pattern; raises ValueError."""
     _require(golden["schema"] == GOLDEN_SCHEMA, f"golden.json must have the schema {GOLDEN_SCHEMA!r}")
-    patterns = {pair["pattern"] for pair in golden["pairs"]}
+    _verify_pairs(golden["pairs"], model)
+    for later in model.landmarks:
+        _verify_pairs(golden["landmarks"][str(later.days)], model.from_landmark(later.days))
+
+
+def _verify_pairs(pairs: Sequence[Mapping[str, Any]], model: Model) -> None:
+    patterns = {pair["pattern"] for pair in pairs}
     _require(patterns >= set(model.joint), "golden.json must hold every known pattern")
-    for pair in golden["pairs"]:
+    for pair in pairs:
         pattern, over = pair["pattern"], pair.get("range_over_unknowns", {})
         for horizon in model.horizons:
             got, want = estimate(model, pattern, horizon), pair["risk"][horizon]

@@ -1,16 +1,19 @@
 """`assess`: one pure function from a patient's record to what we have to say. Everything that answers calls it."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from fhir_mapping.evidence import Findings
 from fhir_mapping.findings import find
 from fhir_mapping.patient_record import PatientRecord
 from fhir_mapping.rules.eligibility import in_words
+from fhir_mapping.rules.time_zero import anchor_day
 from models.advice import Advice, advise, ask
 from models.inputs import Predictor
 from models.registry import Model
 from models.risk import Abstained, Scored, score
+
+_SCORED = frozenset({"definite", "probable"})  # whom the model is asked about
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,19 @@ Outcome = Scored | Abstained | NotEligible | EligibilityUnknown | NotShown
 
 
 @dataclass(frozen=True, slots=True)
+class AtLandmark:
+    """Of which landmark the baseline is that was used, in days since the model's time zero (S11).
+
+    `since` is how long ago time zero was, negative before it; None: not known, and `note` says why. `note` also says
+    where time zero is still to come.
+    """
+
+    days: int
+    since: int | None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Assessment:
     """One patient at one moment: findings, outcome and advice, each with the ids it was made from."""
 
@@ -48,6 +64,7 @@ class Assessment:
     outcome: Outcome
     advice: Advice | None  # None: not an IMNM patient whom the model is for, and nothing to ask (E3)
     model: Model
+    landmark: AtLandmark | None = None  # None: the model has none, or was not asked
 
     @property
     def outcome_name(self) -> str:
@@ -72,8 +89,9 @@ def assess(record: PatientRecord, model: Model, *, explained: bool = False) -> A
     depends on the patient's data.
     """
     findings = find(record, explained=explained)
-    outcome = _outcome(findings, model)
-    return Assessment(record.as_of, findings, outcome, _advice(findings, outcome, model), model)
+    landmark = _landmark(record, findings, model) if model.time_zero else None
+    outcome = _outcome(findings, model.from_landmark(landmark.days) if landmark else model)
+    return Assessment(record.as_of, findings, outcome, _advice(findings, outcome, model), model, landmark)
 
 
 def _advice(findings: Findings, outcome: Outcome, model: Model) -> Advice | None:
@@ -82,9 +100,24 @@ def _advice(findings: Findings, outcome: Outcome, model: Model) -> Advice | None
     return ask(model.policy, findings.follow_up) if findings.eligibility.state == "possible" else None
 
 
+def _landmark(record: PatientRecord, findings: Findings, model: Model) -> AtLandmark | None:
+    """The latest landmark that is not after the patient's time since time zero (S11)."""
+    zero, who = model.time_zero, findings.eligibility
+    if zero is None or who.state not in _SCORED:
+        return None
+    anchor = anchor_day(record, who, zero.anchor)
+    if not isinstance(anchor, date):
+        what = "myositis onset" if zero.anchor == "onset" else "the first day of treatment"
+        why = f"{anchor.resource} may be earlier and could not be used" if anchor else "it is not on record"
+        return AtLandmark(0, None, f"time since time zero is not known, for {what} is not: {why}")
+    since = (findings.today - anchor).days - zero.offset
+    note = f"time zero of the model is in {-since} days" if since < 0 else ""
+    return AtLandmark(model.landmark_at(since), since, note)
+
+
 def _outcome(findings: Findings, model: Model) -> Outcome:
     state = findings.eligibility.state
-    if state in {"definite", "probable"}:
+    if state in _SCORED:
         predictors = {name: Predictor(f.state, f.reason) for name, f in findings.features.items()}
         return score(model, predictors, findings.unread)
     if state == "unknown":

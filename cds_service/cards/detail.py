@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from cds_service.cards.assessment import Assessment, EligibilityUnknown, NotShown
 from cds_service.cards.figures import (
+    DAYS_OF_A_YEAR,
     age_of,
     amount,
     capital,
@@ -203,14 +204,26 @@ def _estimate(assessment: Assessment) -> str:
     if not isinstance(outcome, Scored) or phase == "relapse":
         return ""
     if phase == "active":
-        return _after_improvement(outcome)
+        return _after_improvement(outcome) + _landmark(assessment)
     horizons = outcome.risk
-    return say(
+    estimate = say(
         "estimate.open" if outcome.unknown else "estimate.known",
         years=listed([f"{horizon.years:g}" for horizon in horizons]),
         risks=listed([whole(e.estimate) for e in horizons.values()]),
         ranges=", ".join(span(e.low, e.high) for e in horizons.values()),
     )
+    return estimate + _landmark(assessment)
+
+
+def _landmark(assessment: Assessment) -> str:
+    """Whose baseline it is, where the model has several (S11)."""
+    used = assessment.landmark
+    if used is None:
+        return ""
+    if used.days:
+        years = used.days // DAYS_OF_A_YEAR  # landmarks are whole years (S11)
+        return " " + say("estimate.landmark_one" if years == 1 else "estimate.landmark", years=years)
+    return " " + say("estimate.landmark_unknown" if used.since is None else "estimate.landmark_start")
 
 
 def _after_improvement(outcome: Scored) -> str:

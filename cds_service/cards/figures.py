@@ -12,7 +12,7 @@ from models.risk import percent
 _COMPARATORS = {"<": "under ", "<=": "at most ", ">": "over ", ">=": "at least "}
 _MARKS = re.compile(r"[|\-*>]")
 _TITRE = "{titer}"
-_DAYS_OF_A_YEAR = 365
+DAYS_OF_A_YEAR = 365
 _DAYS_OF_A_MONTH = 30
 
 
@@ -85,7 +85,7 @@ def listed(words: Sequence[str]) -> str:
 
 def age(days: int) -> str:
     """How old something is: "3 years", "7 months", "20 days"."""
-    for unit, length in (("year", _DAYS_OF_A_YEAR), ("month", _DAYS_OF_A_MONTH), ("day", 1)):
+    for unit, length in (("year", DAYS_OF_A_YEAR), ("month", _DAYS_OF_A_MONTH), ("day", 1)):
         count = days // length
         if count > 1 or (count == 1 and unit != "month"):
             return f"{count} {unit}{'' if count == 1 else 's'}"

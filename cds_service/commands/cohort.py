@@ -7,7 +7,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +18,9 @@ from fhir_mapping.cohort.tabulate import IMPROVED, Landmark, LeftOut, TabulatedP
 from fhir_mapping.cohort.titre_text import titre_reader
 from fhir_mapping.record import MappingSettings
 from fhir_mapping.terms import load_tables
+from models.artefact import TimeZero
+from models.inputs import Anchor
+from models.registry import LATEST_OFFSET
 from models.training.cohort.cohort import Cohort, FlowStep, from_rows, read_cohort
 from models.training.cohort.column_map import ColumnMap, read_map
 from models.training.cohort.dictionary import page
@@ -28,6 +31,7 @@ from models.training.statistics.progress import Progress
 DICTIONARY = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
 
 _LANDMARK = re.compile(r"(eligible|treated)\+(\d{1,4})", re.ASCII)
+_ANCHOR = re.compile(r"(onset|first-agent)\+(\d{1,4})", re.ASCII)
 _LEFT = MappingProxyType(
     {
         LeftOut.NOT_IMNM: "definite or probable IMNM",
@@ -58,10 +62,12 @@ class CohortSource:
     until: str = ""
     max_rows: int | None = None  # as many as a cohort may have
     map: Path | None = None  # how a table is written; `columns` are further lines of it
+    anchor: str = ""  # "onset+180"; of a folder it follows from the landmark
     groups: Sequence[str] = ()  # further columns by which patients are grouped
 
     def read(self, progress: Progress) -> Cohort:
         """Read it. Raises TrainingError."""
+        anchored = self.anchored
         progress("reading the cohort", 0, 1)
         cohort = load_cohort(
             self.path,
@@ -74,7 +80,17 @@ class CohortSource:
             groups=self.groups,
         )
         progress("reading the cohort", 1, 1)
-        return cohort
+        return replace(cohort, anchored=anchored)
+
+    @property
+    def anchored(self) -> TimeZero | None:
+        """Where time zero lies in a record (S11); of records with the landmark `treated` it follows. Raises TrainingError."""
+        if not self.landmark:
+            return _anchor(self.anchor) if self.anchor else None
+        if self.anchor:
+            raise TrainingError("--anchor is for tables: of a folder of records the landmark says it")
+        landmark = _landmark(self.landmark)
+        return TimeZero("first-agent", landmark.days) if landmark.after == "treated" else None
 
     def column_map(self) -> ColumnMap | None:
         """How a table is written, where anything is said of it. Raises TrainingError."""
@@ -101,6 +117,15 @@ def _landmark(text: str) -> Landmark:
     if not match:
         raise TrainingError("--landmark: give a start and days, like treated+180 or eligible+180")
     return Landmark(cast(Literal["eligible", "treated"], match[1]), int(match[2]))
+
+
+def _anchor(text: str) -> TimeZero:
+    match = _ANCHOR.fullmatch(text)
+    if not match or int(match[2]) > LATEST_OFFSET:
+        raise TrainingError(
+            f"--anchor: give an anchor and 0 to {LATEST_OFFSET} days, like onset+180 or first-agent+180"
+        )
+    return TimeZero(cast(Anchor, match[1]), int(match[2]))
 
 
 def _until(text: str) -> datetime:

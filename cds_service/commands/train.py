@@ -3,7 +3,7 @@
 import json
 import re
 from datetime import date
-from math import exp
+from math import exp, inf
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,10 @@ from models.registry import default_folder, load_model
 from models.training.errors import TrainingError
 from models.training.fitting.fit_record import Labels, require_text
 from models.training.fitting.train import Options, Trained, train
-from models.training.fitting.update import Updated, update
+from models.training.fitting.updating.in_words import in_words, recorded
+from models.training.fitting.updating.update import Updated, update
 from models.training.fitting.write_model import require_free, write_model
+from models.training.plain_json import as_json
 from models.training.report.write import report_on
 from models.training.statistics.limits import hazard_ratio, with_limits
 from models.training.validation.supplement.against import rival
@@ -44,16 +46,17 @@ def run_train(
 ) -> None:
     """Fit, write the folder `out` with a report and a configuration in it, and show the result.
 
-    `parent` is a model of which only the baseline hazard is estimated anew. The report compares with the shipped model,
-    and patients by age between the limits `age_groups`. Raises TrainingError or ModelError; then
-    nothing is written.
+    `parent` is a model that is changed as far as the cohort asks for. The report compares with the shipped model, and
+    patients by age between the limits `age_groups`. Raises TrainingError or ModelError; then nothing is written.
     """
     require_free(out)
     if words := source.time_zero.strip():
         require_text("time zero", words)
     how_to_fit = options.penalised or options.select or options.shrinkage or options.imputations is not None
     if parent and how_to_fit:
-        raise TrainingError("--update estimates the baseline alone: leave out what says how to fit")
+        raise TrainingError(
+            "--update finds out how much of the given model is to be changed: leave out what says how to fit"
+        )
     given = load_model(parent) if parent else None
     asked = Asked(age_limits(age_groups), (rival(default_folder()),))
     policy = policy or (parent or default_folder()) / "policy.toml"
@@ -62,7 +65,11 @@ def run_train(
         cohort = source.read(progress)
         if "synthetic" in cohort.unused and not labels.synthetic:
             raise TrainingError(f"{cohort.name} says that its patients are synthetic: give --synthetic")
-        result = update(cohort, given, options) if given else train(cohort, options, progress, policy=bands)
+        result = (
+            update(cohort, given, options, progress, policy=bands)
+            if given
+            else train(cohort, options, progress, policy=bands)
+        )
 
         def add_report(folder: Path) -> None:
             (folder / SETTINGS).write_text(_settings("."), encoding="utf-8")
@@ -98,9 +105,13 @@ def show(console: Console, result: Trained | Updated, model: Model, out: Path) -
     """Print the hazard ratios, what was done to them, the warnings, and what to do next."""
     console.print(Text(model.limits, style="bold"))
     if isinstance(result, Updated):
-        console.print(f"Observed over expected recurrences under {result.parent.id}: {result.ratio:.2f}")
-    else:
-        _show_fit(console, result, model)
+        for sentence in in_words(as_json(recorded(result.recalibration), not_finite_as_null=True)):
+            console.print(Text(sentence), soft_wrap=True)
+    if fit := result.refit if isinstance(result, Updated) else result:
+        _show_fit(console, fit, model)
+    if model.time_zero:
+        given = ", ".join(str(days) for days in (0, *(of.days for of in model.landmarks)))
+        console.print(f"Baselines from landmarks {given} days after time zero.")
     for name, words in result.cohort.categories.items():
         console.print(Text(f"{name} is compared with {words.reference}."))
     for warning in result.warnings:
@@ -125,10 +136,12 @@ def _settings(model: str) -> str:
 def _show_fit(console: Console, result: Trained, model: Model) -> None:
     table = Table("predictor", "hazard ratio (95 %)", "served")
     errors = np.sqrt(result.fit.covariance.diagonal())
-    for name, log_ratio, se, served in zip(
-        model.names, result.fit.coef, errors, model.log_hazard_ratios, strict=True
+    pooled = result.missingness.degrees if result.missingness else ()
+    degrees = pooled or [inf] * len(errors)
+    for name, log_ratio, se, served, of in zip(
+        model.names, result.fit.coef, errors, model.log_hazard_ratios, degrees, strict=True
     ):
-        table.add_row(name, with_limits(*hazard_ratio(log_ratio, se)), f"{exp(served):.2f}")
+        table.add_row(name, with_limits(*hazard_ratio(log_ratio, se, of)), f"{exp(served):.2f}")
     console.print(table)
     if result.shrinkage:
         console.print(

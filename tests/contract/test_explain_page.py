@@ -10,11 +10,15 @@ from typing import Any, get_args
 
 import pytest
 
-from cds_service.commands.explain import explain
+from cds_service.commands.explain import caller_for, explain, from_bytes
+from cds_service.commands.explain.format import as_json
 from cds_service.demo.patients import chart, samples
+from cds_service.settings.client import Client
 from fhir_mapping.evidence import Bar, EligibilityState, FactorState, FindingName, Subtype
 from models.advice import Band, ItemState
 from models.inputs import FOLLOW_UP_PARTS, Phase, State
+from models.registry import default_folder, load_model
+from tests.support.landmarks import with_landmarks
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "explain.md").read_text(encoding="utf-8")
@@ -61,11 +65,27 @@ NAMED = table("## Words")
 
 @cache
 def answers() -> list[dict[str, Any]]:
-    """Every sample patient, and every chart of the cases."""
+    """Every sample patient, one by a model with landmarks, and every chart of the cases."""
     found = [explain(chart(sample.name), as_of=AS_OF) for sample in samples().patients]
+    found.append(by_landmark(chart("high-overdue")))
     for file in sorted((ROOT / "tests" / "data" / "cases" / "clinical").glob("*.json")):
         found.append(explain(json.loads(file.read_text(encoding="utf-8")), as_of=AS_OF))
     return found
+
+
+def by_landmark(bundle: dict[str, Any]) -> dict[str, Any]:
+    """The answer of a model with landmarks."""
+    model = with_landmarks(load_model(default_folder()))
+    caller = caller_for(Client(name="explain"))
+    return as_json(from_bytes(json.dumps(bundle).encode(), caller, AS_OF, model))
+
+
+def test_the_landmark_stands_between_the_risk_and_its_range_and_the_order_of_members_stays():
+    with_it, without = by_landmark(chart("high-overdue")), explain(chart("high-overdue"), as_of=AS_OF)
+    assert with_it["landmark"]["days"] in (0, 365, 730, 1095)
+    names = list(with_it)
+    assert names[names.index("risk") + 1] == "landmark"
+    assert [name for name in names if name != "landmark"] == list(without)
 
 
 def members(value: Any, place: str = "") -> Iterator[str]:

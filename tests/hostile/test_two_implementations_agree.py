@@ -1,15 +1,18 @@
 """The product and a second reading of the same rules, written by someone else, say the same of every record."""
 
+from collections import Counter
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from random import Random
 
 import pytest
 
 from tests.support.imnm_charts import drawn_record
+from tests.support.landmarks import document
 from tests.support.nightly import count
 from tests.support.records import Record, drawn
-from tests.support.two_readings import compare, differences, product_answer
+from tests.support.two_readings import compare, differences, product_answer, reference_answer
 
 RECORDS = 250  # per seed; eight seeds make 2,000
 
@@ -85,3 +88,16 @@ def test_two_readings_say_the_same_of_what_does_not_say_what_it_is(seed):
                 resource["code"] = random.choice(CODES)(resource["code"])
         changed = with_entries(record, entries)
         assert not compare(changed), in_words(changed, compare)
+
+
+@pytest.mark.parametrize("anchor", ["onset", "first-agent"])
+def test_two_readings_find_the_same_landmark_and_the_same_risk_from_it(anchor):
+    random = Random(20261130)
+    used = Counter()
+    for _ in range(count(100, 1000)):
+        record, offset = drawn_record(random), random.choice([0, 180, 365])
+        zero = document(anchor, offset)
+        compared = partial(compare, model=zero)
+        assert not compared(record), in_words(record, compared)
+        used[reference_answer(record, zero).get("landmark", (None,))[0]] += 1
+    assert min(used[days] for days in (0, 365, 730)) > 5, used

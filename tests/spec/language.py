@@ -35,6 +35,7 @@ class Record:
     settings: dict[str, Any] = field(default_factory=dict)
     base: str = ""  # the client's FHIR base
     full_urls: dict[int, str] = field(default_factory=dict)  # place in `resources` → fullUrl in the Bundle
+    time_zero: str = ""  # of the model, which then has landmarks: "onset+180"
 
 
 def alternatives(row: str) -> list[str]:
@@ -87,6 +88,8 @@ def _phrase(record: Record, words: list[str], number: str) -> None:
             record.site_map.append((SYSTEMS["local"], plain[0], " ".join(plain[1:])))
         case "setting":
             record.settings |= {name.replace("-", "_"): _setting(options[name]) for name in options}
+        case "time-zero":
+            record.time_zero = plain[0]
         case "json":
             record.resources.append(json.loads(plain[0]))
         case _:

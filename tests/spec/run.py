@@ -14,6 +14,7 @@ from fhir_mapping.record import Entry, Gathered, MappingSettings, Source
 from fhir_mapping.terms import CodeRow, Tables, load_tables
 from models.registry import Model, default_folder, load_model
 from tests.spec.language import AS_OF, Record
+from tests.support.landmarks import with_landmarks
 from tests.support.walker import Seen, order_flaws
 
 _OF_CARDS = {"quiet_low", "order_codes", "one_action", "visit_as", "show_possible"}
@@ -73,7 +74,11 @@ def answer(record: Record, tables: Tables | None = None, model: Model | None = N
     """What `explain --json` says of this record; other tables or another model may be put in their place."""
     gathered = gathered_from(record, tables)
     cards = CardSettings(**{key: record.settings[key] for key in _OF_CARDS & record.settings.keys()})
-    said = as_json(assess(judge(gathered, AS_OF), model or packaged_model(), explained=True), cards)
+    served = model or packaged_model()
+    if record.time_zero:
+        anchor, _, days = record.time_zero.partition("+")
+        served = with_landmarks(served, anchor, int(days))
+    said = as_json(assess(judge(gathered, AS_OF), served, explained=True), cards)
     if tables is None and model is None:
         seen = Seen()
         seen.read(gathered)

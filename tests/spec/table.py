@@ -292,6 +292,16 @@ def _label(answer: Any, cell: str) -> tuple[bool, Any]:
     return answer.relapse_label == f"{kind} {(when(time) or '')[:10]}".strip(), answer.relapse_label
 
 
+def _landmark(answer: dict[str, Any], cell: str) -> tuple[bool, Any]:
+    """`365 after 512`: the landmark and the days since time zero; `0 unknown`; `none`: the model has none."""
+    got = answer.get("landmark", {})
+    days, _, since = cell.partition(" ")
+    want = {} if cell == "none" else {"days": int(days)}
+    if since.startswith("after "):
+        want["since_time_zero"] = int(since.removeprefix("after "))
+    return got == want, got
+
+
 _CHECKS = {
     "label": _label,
     **{p: lambda a, c, p=p: _feature(p, a, c) for p in PREDICTORS},
@@ -310,6 +320,7 @@ _CHECKS = {
     "follow-up": _follow_up,
     "parts": _parts,
     "risk": _risk,
+    "landmark": _landmark,
     "contributions": _contributions,
     "next test": _next_test,
     "srp refractory": lambda a, c: _words({f"{k} {v}" for k, v in a.get("srp_refractory", {}).items()}, c),

@@ -7,6 +7,7 @@ FILE of lines keeps each cohort, and what is in it is not computed again. The ol
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -14,18 +15,18 @@ from pathlib import Path
 import numpy as np
 
 from models.training.errors import TrainingError
+from models.training.fitting.shrinkage import MOST_WITHOUT_FIT
 from models.training.fitting.steps import Steps, take
+from models.training.statistics.arrays import Counts, Floats
 from models.training.statistics.cox import fit_slopes
 from models.training.statistics.resampling import SurvivalData, draw_resamples
-from models.training.validation.internal import drawn, nested, unstable
-from models.training.validation.performance import Scales
+from models.training.validation.internal import Draw, drawn, unstable
 
 PATIENTS, NEW_PATIENTS = 130, 100_000
 LOG_RATIOS = np.log([1.5, 1.3, 1.4, 1.2])  # weak
 PREVALENCES = (0.25, 0.35, 0.3, 0.4)
 RATE, LAST = 0.16, 5.0  # recurrences a year without any predictor; years of recruitment
-OUTER, FOR_FACTOR = 200, 500
-SCALES = Scales(np.array([2.0]), np.array([[0.2, 0.4]]), np.array([0.2]))
+OUTER, FOR_FACTOR = 100, 500
 
 
 @dataclass(frozen=True)
@@ -62,14 +63,22 @@ def compared(number: int, outer: int = OUTER) -> Compared | None:
         return None
     factor, slope = model.shrinkage.factor, model.shrinkage.mean_slope
     truth = float(fit_slopes((new.x @ model.bases[0].coef)[None], new.time, new.event)[0])
-    counts = draw_resamples(PATIENTS, outer, (3, number))
-    try:
-        found = nested(Steps(), [data], [data.resample(count) for count in counts], SCALES, drawn(number))
-    except TrainingError:
-        corrected = np.nan
-    else:
-        corrected = np.nan if unstable(found.slopes) else 1 / factor - float(found.optimism.slope)
+    optimism = slope_differences(data, draw_resamples(PATIENTS, outer, (3, number)), drawn(number))
+    few = len(optimism) < (1 - MOST_WITHOUT_FIT) * outer
+    corrected = np.nan if few or unstable(optimism) else 1 / factor - float(optimism.mean())
     return Compared(int(data.event.sum()), factor, corrected, 1 / factor - (1 - slope), truth)
+
+
+def slope_differences(data: SurvivalData, counts: Counts, inner: Draw) -> Floats:
+    """Of `nested` the slopes alone: in the resample less in the whole cohort."""
+    found = []
+    for b, count in enumerate(counts):
+        again = data.resample(count)
+        with suppress(TrainingError):
+            base = take(Steps(), again, inner(b, len(again.time))).bases[0]
+            slopes = [fit_slopes((one.x @ base.coef)[None], one.time, one.event)[0] for one in (again, data)]
+            found.append(slopes[0] - slopes[1])
+    return np.array(found)
 
 
 def described(results: list[Compared | None]) -> Iterator[str]:

@@ -21,7 +21,6 @@ from models.training.fitting.fit_record import Labels
 from models.training.fitting.model_card import model_card
 from models.training.fitting.served import FEWEST_IN_A_CELL, at_horizons, joint_table
 from models.training.fitting.train import Options, train
-from models.training.fitting.update import update
 from models.training.fitting.write_model import require_free, write_model
 from models.training.statistics.baseline import baseline
 from tests.statistics.r_only import survival_at
@@ -345,25 +344,6 @@ def test_an_own_policy_goes_with_the_model(tmp_path):
     own = tmp_path / "own.toml"
     own.write_text(text.replace("low_below = { value = 0.20", "low_below = { value = 0.15"), encoding="utf-8")
     assert write_model(tmp_path / "m", fitted(), LABELS, own).policy.low_below == 0.15
-
-
-# An updated model
-
-
-def test_an_updated_model_keeps_its_evidence_and_names_its_parent(tmp_path):
-    parent = load_model(default_folder())
-    model = write_model(tmp_path / "m", update(cohort(), parent, Options()), LABELS)
-    assert (model.id, model.evidence) == ("imnm-recurrence-updated", "literature-reconstructed")
-    assert model.log_hazard_ratios == parent.log_hazard_ratios
-    assert model.joint == parent.joint
-    assert model.baseline_hazard != parent.baseline_hazard
-    assert "West Hospital, 2026-03-01; hazard ratios from imnm-recurrence 1.0.1" in model.limits
-    assert model.provenance["log_hazard_ratios"] == parent.provenance["log_hazard_ratios"]
-    fit = read(tmp_path / "m")["fit"]
-    assert (fit["kind"], fit["parent"]["sha256"]) == ("baseline update", parent.sha256)
-    again = write_model(tmp_path / "n", update(cohort(), model, Options()), LABELS)
-    assert again.id == "imnm-recurrence-updated"
-    assert again.baseline_hazard == model.baseline_hazard
 
 
 # Whole or not there

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from cds_service.commands import folder as folders
-from cds_service.commands.cohort import DICTIONARY, load_cohort
+from cds_service.commands.cohort import DICTIONARY, CohortSource, load_cohort
 from fhir_mapping.cohort.tabulate import IMPROVED, Landmark, cutoffs
 from fhir_mapping.record import MappingSettings
 from fhir_mapping.terms import load_tables
+from models.artefact import TimeZero
 from models.training.cohort import read
 from models.training.cohort.cohort import PREDICTORS, Cohort, FlowStep, read_cohort
 from models.training.cohort.column_map import ColumnMap
@@ -36,6 +37,7 @@ from tests.statistics.bad_cohorts import (
     text,
     with_columns,
 )
+from tests.statistics.trained import DEMO
 
 LANDMARK = Landmark("eligible", 180)
 
@@ -377,6 +379,39 @@ def test_another_version_of_fhir_is_refused(form, tmp_path):
     files(**{form: bundle(found) if form == "a__json" else ndjson(found)})(tmp_path)
     with pytest.raises(TrainingError, match="FHIR R5; only R4 is read"):
         folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "anchored"),
+    [
+        ({}, None),
+        ({"anchor": "onset+0"}, TimeZero("onset", 0)),
+        ({"anchor": "first-agent+3653"}, TimeZero("first-agent", 3653)),
+        ({"landmark": "treated+180", "until": "2026-03-01"}, TimeZero("first-agent", 180)),
+        ({"landmark": "eligible+180", "until": "2026-03-01"}, None),
+    ],
+)
+def test_where_time_zero_lies_in_a_record_is_said_or_follows_from_treatment(options, anchored):
+    assert CohortSource(DEMO, **options).anchored == anchored
+
+
+@pytest.mark.parametrize(
+    "anchor", ["onset", "onset+", "diagnosis+180", "onset+3654", "onset-1", " onset+1", "onset+1.5"]
+)
+def test_an_anchor_that_cannot_be_read_is_one_sentence(anchor):
+    with pytest.raises(TrainingError, match="--anchor: give an anchor and 0 to 3653 days, like onset"):
+        _ = CohortSource(DEMO, anchor=anchor).anchored
+
+
+def test_a_folder_of_records_takes_no_anchor():
+    source = CohortSource(DEMO, landmark="treated+180", until="2026-03-01", anchor="onset+180")
+    with pytest.raises(TrainingError, match="of a folder of records the landmark says it"):
+        _ = source.anchored
+
+
+def test_the_anchor_goes_with_the_cohort_and_its_complete_cases():
+    read = CohortSource(DEMO, time_zero="then", anchor="onset+180").read(lambda *_: None)
+    assert read.complete(PREDICTORS).anchored == TimeZero("onset", 180)
 
 
 def test_a_table_takes_no_landmark_and_a_folder_is_no_table(tmp_path):

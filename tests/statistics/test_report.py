@@ -15,7 +15,7 @@ from models.registry import load_model
 from models.training.cohort.describe import table_one
 from models.training.errors import TrainingError
 from models.training.fitting.train import Options
-from models.training.fitting.update import update
+from models.training.fitting.updating.update import update
 from models.training.fitting.write_model import write_model
 from models.training.plain_json import as_json
 from models.training.report.checklist import AUTHOR
@@ -423,7 +423,7 @@ def test_the_limits_of_shrunk_hazard_ratios_are_those_of_the_unshrunk_fit_times_
 
 def test_the_limits_of_a_model_of_which_only_the_baseline_is_local_are_those_of_its_parent(tmp_path):
     write_model(tmp_path / "model", update(cohort(), shipped(), Options()), LABELS)
-    assert "those of the model whose baseline was updated" in limits_note(
+    assert "those of the given model; neither its log hazard ratios nor their covariance" in limits_note(
         fit_record_in(fit_record_of(tmp_path / "model"))
     )
     assert "by the covariance of the model file" in plain("gaps")[0]

@@ -149,19 +149,55 @@ def test_a_folder_that_is_not_there_is_refused(copy):
 # Options of the command
 
 
-def test_a_baseline_is_updated_and_the_policy_of_the_given_model_kept(place, tmp_path):
+def test_an_update_says_what_it_found_and_keeps_the_policy_of_the_given_model(place, tmp_path):
     parent = Path(shutil.copytree(place / "local", tmp_path / "parent"))
     policy = (parent / "policy.toml").read_text(encoding="utf-8").replace("value = 0.45", "value = 0.5")
     (parent / "policy.toml").write_text(policy, encoding="utf-8")
     ended = command("train", GAPS, "--out", tmp_path / "new", "--time-zero", TIME_ZERO, "--update", parent)
     assert (ended.status, ended.error) == (0, "")
-    assert "Observed over expected recurrences under imnm-recurrence-local" in ended.out
+    said = " ".join(ended.out.split())
+    assert "Under the given model: observed over expected recurrences 1." in said
+    assert "calibration slope 1." in said
+    assert "Likelihood ratio against refit: nothing χ² " in said
+    assert "Taken: nothing, the smallest step that is not rejected at 5 %" in said
     new, old = load_model(tmp_path / "new"), load_model(parent)
     assert new.id == "imnm-recurrence-local-updated"
     assert new.log_hazard_ratios == old.log_hazard_ratios
-    assert new.baseline_hazard != old.baseline_hazard
+    assert new.baseline_hazard == old.baseline_hazard
+    assert "No update needed in 127 patients with 64 recurrences" in new.limits
+    assert (tmp_path / "new" / "report" / "report.html").is_file()
     assert new.policy.high_from == 0.5
     assert "imnm missing" not in new.limits
+
+
+def test_a_fit_whose_time_zero_can_be_read_in_a_record_is_served_from_its_landmarks(place, tmp_path):
+    ended = command(
+        *("train", DEMO, "--out", tmp_path / "local", "--time-zero", TIME_ZERO, "--anchor", "onset+180"),
+        *("--centre", "West Hospital", "--bootstrap", "40", "--date", "2026-03-01"),
+    )
+    assert (ended.status, ended.error) == (0, "")
+    assert "Baselines from landmarks 0, 365, 730" in ended.out
+    shutil.copyfile(place / "imnm.toml", tmp_path / "imnm.toml")
+    shutil.copyfile(place / "patient.json", tmp_path / "patient.json")
+    assert check(tmp_path).status == 0
+    model, without = load_model(tmp_path / "local"), load_model(place / "local")
+    assert model.baseline_hazard == without.baseline_hazard
+    seen = {}
+    for as_of in ("2024-06-01", "2025-06-01", "2026-03-01"):
+        file, config = tmp_path / "patient.json", tmp_path / "imnm.toml"
+        ended = command("explain", file, "--as-of", as_of, "--json", "--config", config)
+        answer = json.loads(ended.out)
+        used = answer["landmark"]
+        assert used["days"] == model.landmark_at(used["since_time_zero"])
+        if answer["outcome"] == "scored":
+            later = model.from_landmark(used["days"])
+            pattern = pattern_of(answer, model.names)
+            assert answer["risk"]["2y"]["estimate"] == estimate(later, pattern, "2y").estimate
+        seen[used["days"]] = answer
+    assert len(seen) >= 2
+    assert "into follow-up" in seen[max(seen)]["cards"][0]["detail"]
+    words = command("explain", tmp_path / "patient.json", *AS_OF, "--config", tmp_path / "imnm.toml").out
+    assert "Baseline: from landmark" in words
 
 
 def test_candidates_and_other_names_of_columns(tmp_path):

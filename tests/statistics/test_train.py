@@ -6,8 +6,6 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from models.inputs import Horizon
-from models.registry import default_folder, load_model
 from models.training.cohort.cohort import PREDICTORS
 from models.training.errors import TrainingError
 from models.training.fitting import shrinkage
@@ -17,7 +15,6 @@ from models.training.fitting.sample_size import sample_size
 from models.training.fitting.selection import eliminate, select
 from models.training.fitting.shrinkage import uniform_shrinkage
 from models.training.fitting.train import Options, _sample_size, train
-from models.training.fitting.update import update
 from models.training.statistics import by_lifelines
 from models.training.statistics.baseline import baseline
 from models.training.statistics.by_lifelines import AGREEMENT, fit_by_lifelines
@@ -410,37 +407,6 @@ def test_columns_that_cannot_be_fitted_together_are_refused():
     x = np.column_stack([data.x, data.x[:, 0]])
     with pytest.raises(TrainingError):
         select((*PREDICTORS, "again"), replace(data, x=x), 20, 1)
-
-
-# Updating
-
-
-def test_an_update_keeps_the_hazard_ratios_and_estimates_the_baseline():
-    parent = load_model(default_folder())
-    found = update(cohort(), parent, Options())
-    assert tuple(found.base.coef) == parent.log_hazard_ratios
-    np.testing.assert_array_equal(found.base.covariance, np.array(parent.covariance)[:4, :4])
-    data = data_of(cohort())
-    lp = (data.x @ np.array(parent.log_hazard_ratios))[:, None]
-    offset = baseline(np.ones(1), np.zeros((1, 1)), lp, data.time, data.event)
-    t = np.array([1.0, 2.0, 3.0])
-    np.testing.assert_allclose(found.base.cumulative(t), offset.cumulative(t), rtol=1e-12)
-    assert 0.8 < found.ratio < 1.2
-
-
-def test_an_update_needs_twenty_recurrences_too():
-    with pytest.raises(TrainingError, match="19 recurrences"):
-        update(made(events=19), load_model(default_folder()), Options())
-
-
-def test_an_update_of_a_model_with_other_predictors_is_refused():
-    parent = load_model(default_folder())
-    other = replace(parent, predictors=parent.predictors[:3])
-    with pytest.raises(TrainingError, match="imnm-recurrence has other predictors"):
-        update(cohort(), other, Options())
-    later = replace(parent, baseline_hazard={Horizon("2y"): 0.1, Horizon("5y"): 0.3})
-    with pytest.raises(TrainingError, match="imnm-recurrence has other horizons: 2y, 5y"):
-        update(cohort(), later, Options())
 
 
 # Progress, repetition

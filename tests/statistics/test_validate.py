@@ -24,7 +24,7 @@ from models.training.statistics.smooth import cloglog, smoother
 from models.training.statistics.survival import aalen_johansen, kaplan_meier
 from models.training.validation.analysis_set import analysis_set, score_all
 from models.training.validation.at_horizon import PredictedRisks, at_horizon, with_correction
-from models.training.validation.groups import aalen_johansen_risk, kaplan_meier_risk
+from models.training.validation.groups import aalen_johansen_risk, kaplan_meier_risk, sure_until
 from models.training.validation.performance import Performance
 from models.training.validation.pooled import pooled
 from models.training.validation.validate import THRESHOLDS, validate
@@ -428,3 +428,15 @@ def test_no_optimism_moves_the_benefit_of_acting_for_all_or_for_nobody(seed):
             assert found.corrected[k] == found.model[k] == pytest.approx(found.treat_all[k], abs=1e-12)
         if threshold > risk.max():
             assert found.corrected[k] == 0
+
+
+@given(st.integers(0, 10_000), st.integers(1, 120))
+@settings(max_examples=50, deadline=None)
+def test_a_curve_is_drawn_in_full_while_a_tenth_of_its_group_and_five_are_at_risk(seed, n):
+    time = np.random.default_rng(seed).exponential(2, n)
+    until, needed = sure_until(time), max(5, 0.1 * n)
+    if n < 5:
+        assert until == 0
+    else:
+        assert (time >= until).sum() >= needed
+        assert (time > until).sum() < needed

@@ -6,13 +6,13 @@ from fractions import Fraction
 from functools import cache
 from zoneinfo import ZoneInfo
 
-from fhir_mapping import checks, findings
+from cds_service.cards.assessment import assess
+from fhir_mapping import checks
 from fhir_mapping.record import Entry, Gathered, MappingSettings, Source
 from fhir_mapping.terms import CodeRow, Tables, load_tables
 from models import advice as advising
 from models import risk
-from models.inputs import Predictor
-from models.registry import Model, default_folder, load_model
+from models.registry import Model, default_folder, load_model, model_of
 from tests.support import reference
 from tests.support.records import Record
 
@@ -95,9 +95,12 @@ def gathered(record: Record) -> Gathered:
     return Gathered("p1", base, sources, settings)
 
 
-def product_answer(record: Record) -> dict:
-    """States, reasons and numbers as the product finds them."""
-    found = findings.find(checks.judge(gathered(record), datetime.fromisoformat(record.as_of)))
+def product_answer(record: Record, model: dict | None = None) -> dict:
+    """States, reasons and numbers as the product finds them; `model`: an artefact with landmarks."""
+    served = model_of(model, packaged()[1].policy) if model else packaged()[1]
+    judged = checks.judge(gathered(record), datetime.fromisoformat(record.as_of))
+    assessed = assess(judged, served, explained=True)
+    found = assessed.findings
     state = found.eligibility.state
     answer: dict = {
         "eligibility": {"state": state, "subtype": found.eligibility.subtype},
@@ -113,7 +116,7 @@ def product_answer(record: Record) -> dict:
     if state == "possible":
         answer["suggestions"] = product_suggestions(advising.ask(packaged()[1].policy, found.follow_up))
     if state in ("definite", "probable"):
-        answer.update(product_score(found))
+        answer.update(product_score(assessed))
     else:
         answer["outcome"] = "eligibility-unknown" if state == "unknown" else "not-eligible"
     return answer
@@ -146,17 +149,16 @@ def product_srp(srp) -> dict | None:
     return srp and {"male": srp.male, "severe_weakness": srp.severe_weakness, "ild": srp.ild}
 
 
-def product_score(found) -> dict:
-    model = packaged()[1]
-    predictors = {name: Predictor(one.state, one.reason) for name, one in found.features.items()}
-    outcome = risk.score(model, predictors, found.unread)
-    advice = advising.advise(model.policy, outcome, found.follow_up, found.phase)
+def product_score(assessed) -> dict:
+    found, outcome, advice = assessed.findings, assessed.outcome, assessed.advice
     answer: dict = {
         "follow_up": {item.item: product_item(item) for item in advice.follow_up},
         "suggestions": product_suggestions(advice),
         "indicator": advice.indicator,
         "silent": advice.quiet and not found.failed and not found.doubts,
     }
+    if assessed.landmark:
+        answer["landmark"] = assessed.landmark.days, assessed.landmark.since
     test = outcome.next_best_test
     answer["next_best_test"] = test.predictor if test else None
     if isinstance(outcome, risk.Abstained):
@@ -185,7 +187,7 @@ def product_item(item) -> tuple:
     return item.state, last, due, item.overdue_days or 0, parts
 
 
-def reference_answer(record: Record) -> dict:
+def reference_answer(record: Record, model: dict | None = None) -> dict:
     """The same from the independent reading."""
     found = reference.assess_bundle(
         record.bundle,
@@ -197,6 +199,7 @@ def reference_answer(record: Record) -> dict:
         site_map=record.site_map,
         failed=record.failed,
         not_offered=set(record.not_offered) - set(record.failed),
+        model=model,
     )
     eligibility = {name: found["eligibility"][name] for name in ("state", "subtype")}
     if eligibility["state"] == "excluded":
@@ -215,6 +218,8 @@ def reference_answer(record: Record) -> dict:
         answer["suggestions"] = tuple((one["item"], tuple(one["parts"])) for one in found["suggestions"])
     if found["outcome"] in ("not-eligible", "eligibility-unknown"):
         return answer
+    if "landmark" in found:
+        answer["landmark"] = found["landmark"]["days"], found["landmark"].get("since_time_zero")
     answer["follow_up"] = {row["item"]: reference_item(row) for row in found["follow_up"]}
     answer |= {name: found[name] for name in ("indicator", "silent")}
     answer["next_best_test"] = found.get("next_best_test")
@@ -283,6 +288,6 @@ def differences(product, independent, path: str = "") -> list[tuple[str, object,
     return [] if product == independent else [(path, product, independent)]
 
 
-def compare(record: Record) -> list[tuple[str, object, object]]:
-    """Where the two readings of one record differ."""
-    return differences(product_answer(record), reference_answer(record))
+def compare(record: Record, model: dict | None = None) -> list[tuple[str, object, object]]:
+    """Where the two readings of one record differ, by the shipped model or one with landmarks."""
+    return differences(product_answer(record, model), reference_answer(record, model))

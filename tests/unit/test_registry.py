@@ -4,11 +4,15 @@ import ast
 import json
 import shutil
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from models.registry import Model, ModelError, checksum, default_folder, load_factors, load_model
+from models.policy import load_policy
+from models.registry import Model, ModelError, checksum, default_folder, load_factors, load_model, model_of
+from models.risk import estimate
+from tests.support.landmarks import document as made
 
 
 @pytest.fixture
@@ -235,3 +239,118 @@ def test_factors_that_cannot_be_used_are_refused_in_one_sentence(tmp_path, text)
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ModelError, match=r"factors\.toml cannot be used .*; restore it from the release"):
         load_factors(path)
+
+
+# Landmarks
+
+
+@pytest.fixture
+def with_landmarks(tmp_path) -> Path:
+    folder = Path(shutil.copytree(default_folder(), tmp_path / "model"))
+    landmarks(folder, made())
+    return folder
+
+
+def landmarks(folder, changed):
+    """A model with landmarks, with a checksum and golden pairs that fit."""
+    signed(folder, changed)
+    golden = document(folder, "golden.json")
+    model = model_of(changed, load_policy(folder / "policy.toml"))
+    golden["landmarks"] = {
+        str(later.days): [
+            {
+                "pattern": cell,
+                "risk": {
+                    h: asdict(estimate(model.from_landmark(later.days), cell, h)) for h in model.horizons
+                },
+            }
+            for cell in model.joint
+        ]
+        for later in model.landmarks
+    }
+    write(folder, golden, "golden.json")
+
+
+def test_a_model_with_landmarks_gives_the_baseline_of_the_latest_that_was_reached(with_landmarks):
+    model = load_model(with_landmarks)
+    assert (model.time_zero.anchor, model.time_zero.offset) == ("onset", 180)
+    reached = {-5: 0, 0: 0, 364: 0, 365: 365, 729: 365, 730: 730, 1094: 730, 1095: 1095, 9999: 1095, None: 0}
+    assert {since: model.landmark_at(since) for since in reached} == reached
+    assert model.from_landmark(0) is model
+    later = model.from_landmark(730)
+    assert later.baseline_hazard["2y"] == model.baseline_hazard["2y"] / 4
+    assert (later.log_hazard_ratios, later.policy) == (model.log_hazard_ratios, model.policy)
+
+
+def test_what_was_computed_from_one_landmark_is_not_given_for_another(with_landmarks):
+    model = load_model(with_landmarks)
+    risks = [estimate(model.from_landmark(days), "1001", "2y").estimate for days in (0, 365, 730, 1095)]
+    assert risks == sorted(risks, reverse=True)
+    assert len(set(risks)) == 4
+    again = [estimate(model.from_landmark(days), "1001", "2y").estimate for days in (0, 365, 730, 1095)]
+    assert again == risks
+    assert model.from_landmark(365) is model.from_landmark(365)
+
+
+def test_the_shipped_model_has_no_time_zero_and_no_landmarks():
+    model = load_model(default_folder())
+    assert (model.time_zero, model.landmarks) == (None, ())
+    assert model.landmark_at(4000) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: m.update(schema="imnm-cds-model/1"), "must be 'imnm-cds-model/2'"),
+        (lambda m: m.pop("time_zero"), "must be 'imnm-cds-model/1'"),
+        (lambda m: m.update(time_zero={"anchor": "diagnosis", "offset": 1}), "one of onset, first-agent"),
+        (lambda m: m["time_zero"].update(offset=-1), "the offset of time_zero must be 0 to 3653 whole days"),
+        (
+            lambda m: m["time_zero"].update(offset=3654),
+            "the offset of time_zero must be 0 to 3653 whole days",
+        ),
+        (lambda m: m["time_zero"].update(offset=1.5), "the offset of time_zero must be 0 to 3653 whole days"),
+        (
+            lambda m: m["time_zero"].update(offset=True),
+            "the offset of time_zero must be 0 to 3653 whole days",
+        ),
+        (lambda m: m["time_zero"].pop("offset"), "missing 1 required positional argument: 'offset'"),
+        (lambda m: m["landmarks"].reverse(), "landmarks must be some of 365, 730, 1095 days, in order"),
+        (lambda m: m["landmarks"][0].update(days=0), "landmarks must be some of 365, 730, 1095 days"),
+        (lambda m: m["landmarks"].append(m["landmarks"][2]), "landmarks must be some of 365, 730, 1095"),
+        (
+            lambda m: m["landmarks"][1].update(baseline_cumulative_hazard={"1y": 0.1, "2y": 0.2}),
+            "the horizons of landmark 730 must be those of the model",
+        ),
+        (
+            lambda m: m["landmarks"][1].update(baseline_cumulative_hazard={"1y": 0.2, "2y": 0.1, "3y": 0.3}),
+            "the cumulative baseline hazard of landmark 730 must rise from above 0",
+        ),
+        (lambda m: m["landmarks"][2]["covariance"].pop(), "the covariance of landmark 1095 has another size"),
+        (
+            lambda m: m["landmarks"][2]["covariance"][6].__setitem__(6, 0.01),
+            "the covariance of landmark 1095 must be positive definite",
+        ),
+        (
+            lambda m: m["landmarks"][0]["covariance"][0].__setitem__(0, 0.5),
+            "the covariance of landmark 365 must have the log hazard ratios' of the model",
+        ),
+        (lambda m: m["provenance"].pop("landmarks"), "is needed for landmarks"),
+        (lambda m: m["provenance"].pop("time_zero"), "is needed for time_zero"),
+    ],
+)
+def test_a_model_with_landmarks_that_do_not_fit_is_refused(with_landmarks, change, message):
+    changed = document(with_landmarks)
+    change(changed)
+    signed(with_landmarks, changed)
+    assert message in refusal(with_landmarks)
+
+
+def test_golden_pairs_are_checked_at_every_landmark(with_landmarks):
+    golden = document(with_landmarks, "golden.json")
+    golden["landmarks"]["730"][3]["risk"]["2y"]["low"] += 1e-8
+    write(with_landmarks, golden, "golden.json")
+    assert "is not met" in refusal(with_landmarks)
+    golden["landmarks"].pop("730")
+    write(with_landmarks, golden, "golden.json")
+    assert "'730' is missing in model.json or golden.json" in refusal(with_landmarks)

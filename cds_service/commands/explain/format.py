@@ -6,10 +6,10 @@ from datetime import UTC, date
 from decimal import Decimal
 from typing import Any
 
-from cds_service.cards.assessment import Assessment, EligibilityUnknown
+from cds_service.cards.assessment import Assessment, AtLandmark, EligibilityUnknown
 from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.render import render
-from fhir_mapping.evidence import Activity, Barring, Evidence, Feature, Measured
+from fhir_mapping.evidence import Activity, Barring, Evidence, Feature, Measured, Note
 from fhir_mapping.rules import VERSION
 from models.advice import FollowUpItem
 from models.artefact import Orderable
@@ -35,7 +35,7 @@ def as_json(assessment: Assessment, settings: CardSettings | None = None) -> dic
         "outcome": assessment.outcome_name,
         "refused": [{"resource": r.resource, "reason": r.reason} for r in findings.refused],
         "doubts": [_doubt(barring) for barring in findings.doubts],
-        "notes": [{"rule": n.rule, "text": n.text} for n in findings.notes],
+        "notes": [{"rule": n.rule, "text": n.text} for n in (*findings.notes, *_landmark_notes(assessment))],
         "model": _model(assessment),
         # Whether an unknown eligibility is a card or a 412 is the client's setting.
         "cards": []
@@ -52,6 +52,8 @@ def as_json(assessment: Assessment, settings: CardSettings | None = None) -> dic
         answer["srp_refractory"] = {
             f.name: getattr(findings.srp_refractory, f.name) for f in fields(findings.srp_refractory)
         }
+    if assessment.landmark is not None:
+        answer["landmark"] = _landmark(assessment.landmark)
     if isinstance(outcome, Scored):
         answer |= _scored(outcome)
     if isinstance(outcome, Abstained):
@@ -65,7 +67,7 @@ def as_json(assessment: Assessment, settings: CardSettings | None = None) -> dic
 
 _ORDER = (
     *("format", "as_of", "patient", "eligibility", "activity", "features", "outcome", "abstention", "risk"),
-    *("range_over_unknowns", "band", "contributions", "next_best_test", "follow_up", "context"),
+    *("landmark", "range_over_unknowns", "band", "contributions", "next_best_test", "follow_up", "context"),
     *("srp_refractory", "refused", "doubts", "notes", "model", "cards"),
 )
 
@@ -135,6 +137,15 @@ def _activity(activity: Activity) -> dict[str, Any]:
         "phase": activity.phase,
         **_filled(reason=activity.reason),
     }
+
+
+def _landmark(used: AtLandmark) -> dict[str, int]:
+    return {"days": used.days} | ({} if used.since is None else {"since_time_zero": used.since})
+
+
+def _landmark_notes(assessment: Assessment) -> tuple[Note, ...]:
+    used = assessment.landmark
+    return (Note("S11", used.note),) if used and used.note else ()
 
 
 def _scored(outcome: Scored) -> dict[str, Any]:

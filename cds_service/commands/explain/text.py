@@ -38,6 +38,11 @@ def _head(answer: Answer) -> Iterator[str]:
         yield f"Abstained: {answer['abstention']['reason']}"
     for horizon, risk in answer.get("risk", {}).items():
         yield f"Risk {horizon}: {risk['estimate']:.4f} ({risk['low']:.4f} to {risk['high']:.4f})"
+    if used := answer.get("landmark"):
+        since = (
+            f"{used['since_time_zero']} days since time zero" if "since_time_zero" in used else "not known"
+        )
+        yield f"Baseline: from landmark {used['days']} ({since})"
 
 
 def _features(features: Mapping[str, Answer]) -> Table:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from models.artefact import TimeZero
 from models.training.cohort.categories import Category
 from models.training.cohort.column_map import ColumnMap
 from models.training.cohort.read import read_table
@@ -61,6 +62,7 @@ class Cohort:
     categories: Mapping[str, Category] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     patients_sha256: str = ""
+    anchored: TimeZero | None = None  # where time zero lies in a record, if it can be read from one (S11)
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:

@@ -26,7 +26,7 @@ def require_recurrences(cohort: Cohort, parameters: int) -> None:
     events, needed = int(cohort.event.sum()), max(LEAST_RECURRENCES, LEAST_PER_PARAMETER * parameters)
     if events < needed:
         raise TrainingError(
-            f"{cohort.name}: {events} recurrences in {len(cohort)} patients of whom all predictors are known; at "
+            f"{cohort.name}: {events} recurrences in {len(cohort)} patients analysed; at "
             f"least {needed} are needed ({LEAST_RECURRENCES}, and {LEAST_PER_PARAMETER} for each parameter)"
         )
 
@@ -54,7 +54,7 @@ def require_contrast(cohort: Cohort, names: Sequence[str], *, separation: bool =
         if present.all() or not present.any():
             raise TrainingError(
                 f"{cohort.name}: {name} is {'present' if present.any() else 'absent'} in all {len(cohort)} patients "
-                "of whom all predictors are known; it cannot be a predictor here"
+                "analysed of whom it is known; it cannot be a predictor here"
             )
         for group, word in ((present, "with"), (~present, "without")):
             if not (separation or cohort.event[group].any()):

@@ -1,55 +1,97 @@
 """The document of a served model, `model.json`, from a fit: numbers, texts of the card, provenance.
 
-The schema is the registry's. The field `fit` is beyond what is served: readers of `imnm-cds-model/1` ignore it, but it
-is under the checksum and has its provenance.
+The schema is the registry's. The field `fit` is beyond what is served: readers ignore it, but it is under the checksum
+and has its provenance.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from models.registry import SCHEMA, checksum, default_folder
+from models.artefact import LandmarkBaseline, Model
+from models.registry import SCHEMA, SCHEMA_WITH_TIME_ZERO, checksum, default_folder
 from models.training.cohort.cohort import Cohort
 from models.training.fitting.fit_record import Labels, fit_record, require_text
-from models.training.fitting.served import HORIZONS, YEARS, at_horizons, joint_table
+from models.training.fitting.landmarks import FittedLandmark, fitted_landmarks
+from models.training.fitting.served import HORIZONS, YEARS, AtHorizons, joint_table
 from models.training.fitting.train import Trained
-from models.training.fitting.update import Updated
+from models.training.fitting.updating.update import Updated
 
 
-def document_of(result: Trained | Updated, labels: Labels) -> dict[str, Any]:
-    """The whole of `model.json`, with its checksum."""
+def document_of(made: Trained | Updated, labels: Labels) -> dict[str, Any]:
+    """The whole of `model.json`, with its checksum. A refit is a fit, and says which model it takes the place of."""
+    result = made.refit or made if isinstance(made, Updated) else made
     require_text("time zero", result.cohort.time_zero)
     template = json.loads((default_folder() / "model.json").read_text(encoding="utf-8"))
     parent = result.parent if isinstance(result, Updated) else None
+    later = landmarks_of(result)
+    timed = _time_zero(result, later)
     document = {
-        "schema": SCHEMA,
+        "schema": SCHEMA_WITH_TIME_ZERO if timed else SCHEMA,
         "id": f"{parent.id.removesuffix('-updated')}-updated" if parent else "imnm-recurrence-local",
         "version": f"{labels.day.year}.{labels.day.month}.{labels.day.day}",
         "rules": parent.rules if parent else template["rules"],
         "evidence": parent.evidence if parent and not labels.synthetic else labels.evidence,
-        "card": _card(result, labels),
+        "card": _card(result, labels, made.parent if isinstance(made, Updated) else None),
         "description": _description(result, labels, template["description"]),
         "predictors": [asdict(spec) for spec in parent.predictors] if parent else template["predictors"],
         **_numbers(result),
+        **timed,
         "interval": list(parent.interval) if parent else template["interval"],
-        "fit": fit_record(result, labels),
-        "provenance": _provenance(result, labels, template["provenance"]),
+        "fit": fit_record(made, labels, later),
+        "provenance": _provenance(result, labels, template["provenance"], timed),
     }
     return document | {"sha256": checksum(document)}
 
 
 def _numbers(result: Trained | Updated) -> dict[str, Any]:
-    """What is served. An updated model keeps its joint table: only the baseline is local."""
+    """What is served. An updated model keeps its joint table."""
     if isinstance(result, Updated):
-        served, joint = at_horizons(result.base, YEARS), result.parent.joint
+        coef, served, joint = result.coef, result.served, result.parent.joint
     else:
-        served, joint = result.at(YEARS), joint_table(result.sets)
+        coef, served, joint = result.base.coef, result.at(YEARS), joint_table(result.sets)
+    return {"log_hazard_ratios": coef.tolist(), **_baseline(served), "joint": dict(joint)}
+
+
+def _baseline(served: AtHorizons) -> dict[str, Any]:
     return {
-        "log_hazard_ratios": result.base.coef.tolist(),
         "baseline_cumulative_hazard": dict(zip(HORIZONS, served.hazard.tolist(), strict=True)),
         "covariance": served.covariance.tolist(),
-        "joint": dict(joint),
+    }
+
+
+def landmarks_of(result: Trained | Updated) -> tuple[FittedLandmark, ...]:
+    """The baselines from landmarks (S11): of a cohort whose time zero can be read from a record, where it has a baseline."""
+    is_local = result.is_local if isinstance(result, Updated) else True
+    if not (result.cohort.anchored and is_local):
+        return ()
+    bases = (result.base,) if isinstance(result, Updated) else result.bases
+    return fitted_landmarks(bases, result.cohort.time, result.cohort.event)
+
+
+def _time_zero(result: Trained | Updated, later: Sequence[FittedLandmark]) -> dict[str, Any]:
+    """Where time zero lies and the later baselines; those of the parent where that is served unchanged."""
+    if isinstance(result, Updated) and result.step == "nothing":
+        return _time_zero_of(result.parent)
+    anchored = result.cohort.anchored
+    if not later or anchored is None:
+        return {}
+    given = [{"days": of.days, **_baseline(of.served)} for of in later if of.served]
+    return {"time_zero": asdict(anchored), "landmarks": given}
+
+
+def _time_zero_of(parent: Model) -> dict[str, Any]:
+    if parent.time_zero is None:
+        return {}
+    return {"time_zero": asdict(parent.time_zero), "landmarks": [_as_given(of) for of in parent.landmarks]}
+
+
+def _as_given(of: LandmarkBaseline) -> dict[str, Any]:
+    return {
+        "days": of.days,
+        "baseline_cumulative_hazard": dict(of.baseline_hazard),
+        "covariance": [list(row) for row in of.covariance],
     }
 
 
@@ -57,26 +99,44 @@ def _counted(cohort: Cohort) -> str:
     return f"{len(cohort)} patients with {int(cohort.event.sum())} recurrences"
 
 
-def _card(result: Trained | Updated, labels: Labels) -> dict[str, str]:
-    """The lines that every card carries."""
+def _card(result: Trained | Updated, labels: Labels, parent: Model | None) -> dict[str, str]:
+    """The lines that every card carries; of a refit also which model did not fit."""
     cohort, synthetic = result.cohort, "synthetic " if labels.synthetic else ""
     patients = f"{len(cohort)} {synthetic}patients with {int(cohort.event.sum())} recurrences"
     of = f"{patients}, {labels.centre}, {labels.day.isoformat()}"
     if isinstance(result, Updated):
-        return {
-            "limits": f"Baseline risk estimated on {of}; hazard ratios from {result.parent.id} "
-            f"{result.parent.version} ({result.parent.evidence}). {result.parent.limits}",
-            "range": f"{result.parent.range_note} The baseline is that of {labels.centre}.",
-            "time_zero": f"Risk is counted from today; the baseline was estimated from {cohort.time_zero}.",
-        }
+        return _card_of_update(result, of, labels.centre)
     demonstration = " A demonstration, not for decisions." if labels.synthetic else ""
     kind = "Fit" if labels.synthetic else "Local fit"
-    validated = "Not validated" if result.options.penalised else "Validated only internally"
+    rejected = f" Refitted, for {parent.id} {parent.version} did not fit here." if parent else ""
     return {
-        "limits": f"{kind}: {of}. {validated}, not in other patients.{demonstration}",
-        "range": f"The plausible range covers estimation from these {len(cohort)} patients only, not differences "
-        "between hospitals, treatments or definitions.",
+        "limits": f"{kind}: {of}. Validated only internally, not in other patients.{rejected}{demonstration}",
+        "range": f"The plausible range (5 % and 95 % points) covers estimation from these {len(cohort)} patients only, "
+        "not differences between hospitals, treatments or definitions.",
         "time_zero": f"Risk is counted from today; the model was fitted from {cohort.time_zero}.",
+    }
+
+
+def _card_of_update(result: Updated, of: str, centre: str) -> dict[str, str]:
+    """The lines of an updated model: which step was taken, on whom, and the parent's own limits."""
+    parent, slope = result.parent, result.recalibration.slope
+    from_parent = f"hazard ratios from {parent.id} {parent.version} ({parent.evidence})"
+    taken = {
+        "nothing": f"No update needed in {of}: {parent.id} {parent.version} ({parent.evidence}) as it is",
+        "in the large": f"Baseline risk estimated on {of}; {from_parent}",
+        "intercept and slope": f"Baseline risk and slope ({slope or 1:.2f}) estimated on {of}; {from_parent}",
+    }
+    if result.is_scaled:
+        taken["in the large"] = (
+            f"Baseline risk times {result.recalibration.ratio:.2f}, estimated on {of}; {from_parent}"
+        )
+    same = result.step == "nothing"
+    return {
+        "limits": f"{taken[result.step]}. {parent.limits}",
+        "range": parent.range_note if same else f"{parent.range_note} The baseline is that of {centre}.",
+        "time_zero": parent.time_zero_note
+        if same
+        else f"Risk is counted from today; the baseline was estimated from {result.cohort.time_zero}.",
     }
 
 
@@ -86,6 +146,8 @@ def _description(result: Trained | Updated, labels: Labels, template: Mapping[st
         "Death before a recurrence was treated as the end of observation: the risk is that if nobody died."
     )
     base = dict(result.parent.description) if isinstance(result, Updated) else dict(template)
+    if isinstance(result, Updated) and result.step == "nothing":
+        return base
     imputed = isinstance(result, Trained) and len(result.sets) > 1
     known = "unknown predictors imputed" if imputed else "of whom all predictors were known"
     local = {
@@ -104,21 +166,19 @@ def _description(result: Trained | Updated, labels: Labels, template: Mapping[st
 
 
 def _provenance(
-    result: Trained | Updated, labels: Labels, template: Mapping[str, Mapping[str, str]]
+    result: Trained | Updated,
+    labels: Labels,
+    template: Mapping[str, Mapping[str, str]],
+    timed: Mapping[str, Any],
 ) -> dict[str, dict[str, str]]:
     """Where each group of numbers comes from."""
     of = f"{_counted(result.cohort)} of {labels.centre}, {labels.day.isoformat()}"
     baseline = _derived(
         f"Cumulative baseline hazard at covariates 0, {result.options.baseline} estimate; {of}."
     )
-    fit = _derived(f"How the model was fitted, by `imnm-cds train`; {of}.")
+    fit = {"fit": _derived(f"How the model was fitted, by `imnm-cds train`; {of}.")}
     if isinstance(result, Updated):
-        kept = {name: asdict(source) for name, source in result.parent.provenance.items()}
-        parent = f"{result.parent.id} {result.parent.version}"
-        covariance = _derived(
-            f"Log hazard ratios: as in {parent}. Log baseline hazards: delta method, estimated given those; {of}."
-        )
-        return kept | {"baseline_cumulative_hazard": baseline, "covariance": covariance, "fit": fit}
+        return _provenance_of_update(result, of, baseline) | fit | _provenance_of_time(result, of, timed)
     raw = (
         f"Measured values were in the cohort for {', '.join(result.cohort.raw)}. "
         if result.cohort.raw
@@ -145,7 +205,54 @@ def _provenance(
         ),
         "interval": dict(template["interval"]) | {"source": "5 % and 95 % points, as for the shipped model."},
         "predictors": {"mark": "assumed", "source": f"{raw}{coded}{bedside}"},
-        "fit": fit,
+        **fit,
+        **_provenance_of_time(result, of, timed),
+    }
+
+
+def _provenance_of_update(result: Updated, of: str, baseline: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The parent's sources, and those of what was changed."""
+    kept = {name: asdict(source) for name, source in result.parent.provenance.items()}
+    kept = {name: source for name, source in kept.items() if name not in {"time_zero", "landmarks"}}
+    if result.step == "nothing":
+        return kept
+    parent = f"{result.parent.id} {result.parent.version}"
+    changed = {
+        "baseline_cumulative_hazard": dict(baseline),
+        "covariance": _derived(
+            f"Log hazard ratios: as in {parent}. Log baseline hazards: delta method, estimated given those; {of}."
+        ),
+    }
+    if result.is_scaled:
+        changed["baseline_cumulative_hazard"] = _derived(
+            f"That of {parent} times observed over expected recurrences; {of}."
+        )
+    if result.step == "intercept and slope":
+        ratios = f"Log hazard ratios of {parent} times the calibration slope"
+        changed["log_hazard_ratios"] = _derived(f"{ratios}; {of}.")
+        changed["covariance"] = _derived(
+            f"{ratios}: delta method, from their covariance there and the slope's error. Log baseline hazards: delta "
+            f"method; {of}."
+        )
+    return kept | changed
+
+
+def _provenance_of_time(
+    result: Trained | Updated, of: str, timed: Mapping[str, Any]
+) -> dict[str, dict[str, str]]:
+    """Of time zero and of the later baselines, where the document has them."""
+    if not timed:
+        return {}
+    if isinstance(result, Updated) and result.step == "nothing":
+        return {name: asdict(result.parent.provenance[name]) for name in ("time_zero", "landmarks")}
+    return {
+        "time_zero": _derived(
+            f"Where the cohort's time zero lies in a record, as whoever made it says; {of}."
+        ),
+        "landmarks": _derived(
+            "Cumulative baseline hazard from each landmark on, H(L + t) - H(L) of the same fit, with the delta method's "
+            f"covariance; {of}."
+        ),
     }
 
 

@@ -5,6 +5,7 @@ It holds no row of a patient and no count of a group by predictors; what cannot 
 
 import platform
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
@@ -13,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from models.training.errors import TrainingError
+from models.training.fitting.landmarks import FittedLandmark
 from models.training.fitting.train import Trained
-from models.training.fitting.update import Updated
+from models.training.fitting.updating.in_words import recorded
+from models.training.fitting.updating.update import Updated
 from models.training.plain_json import as_json
 
 _LIBRARIES = ("lifelines", "numpy", "pandas", "scipy")
@@ -47,11 +50,16 @@ def require_text(what: str, text: str) -> None:
         )
 
 
-def fit_record(result: Trained | Updated, labels: Labels) -> dict[str, Any]:
-    """The record as JSON: objects, arrays, text, finite numbers."""
+_KINDS = {"nothing": "no update", "in the large": "baseline update", "intercept and slope": "recalibration"}
+
+
+def fit_record(
+    result: Trained | Updated, labels: Labels, later: Sequence[FittedLandmark] = ()
+) -> dict[str, Any]:
+    """The record as JSON: objects, arrays, text, finite numbers. `later` are the landmarks, given or not."""
     cohort, death = result.cohort, result.death
     common = {
-        "kind": "baseline update" if isinstance(result, Updated) else "fit",
+        "kind": _KINDS.get(result.step, "fit") if isinstance(result, Updated) else "fit",
         "centre": labels.centre,
         "day": labels.day.isoformat(),
         "synthetic": labels.synthetic,
@@ -67,10 +75,18 @@ def fit_record(result: Trained | Updated, labels: Labels) -> dict[str, Any]:
         "missing": result.missing,
         "baseline_ties": result.options.baseline,
         "competing_death": death,
+        "landmarks": [
+            {"days": of.days, "at_risk": of.at_risk, "recurrences": of.recurrences, "reason": of.reason}
+            for of in later
+        ],
         "warnings": result.warnings,
         "libraries": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
     }
-    own = _of_update(result) if isinstance(result, Updated) else _of_fit(result)
+    own: dict[str, Any] = {}
+    if isinstance(result, Updated):
+        own = _of_update(result)
+    if fit := result.refit if isinstance(result, Updated) else result:
+        own |= _of_fit(fit)
     record: dict[str, Any] = as_json(common | own, not_finite_as_null=True)
     return record
 
@@ -85,7 +101,8 @@ def _of_update(result: Updated) -> dict[str, Any]:
             "sha256": parent.sha256,
         },
         "parent_baseline_cumulative_hazard": parent.baseline_hazard,
-        "observed_over_expected": result.ratio,
+        "observed_over_expected": result.recalibration.ratio,
+        "recalibration": recorded(result.recalibration),
     }
 
 

@@ -13,9 +13,8 @@ import numpy as np
 
 from models.training.cohort.cohort import PREDICTORS, Cohort, FlowStep
 from models.training.errors import TrainingError
-from models.training.statistics.arrays import Counts, Floats
-from models.training.statistics.imputation.chained import FEWEST_KNOWN, impute, impute_many
-from models.training.statistics.progress import Progress, quiet
+from models.training.statistics.arrays import Floats
+from models.training.statistics.imputation.chained import FEWEST_KNOWN, impute
 from models.training.statistics.resampling import SurvivalData
 
 IMPUTATIONS = 20  # van Buuren 2018, 2.8: so many leave standard errors as good as settled
@@ -166,18 +165,3 @@ def _percent(part: int, whole: int) -> str:
 def risk_of(cumulative_hazard: float) -> float:
     """The risk that goes with a cumulative hazard."""
     return -expm1(-cumulative_hazard)
-
-
-def completed_resamples(
-    cohort: Cohort, counts: Counts, seed: int, progress: Progress = quiet
-) -> list[SurvivalData]:
-    """Each resample (B, n) of a cohort with its unknown predictors imputed once, from its own patients alone."""
-    start = incomplete(cohort)
-    completed = impute_many(
-        start.columns, cohort.time, cohort.event, counts, seed, coded_from=start.coded_from, progress=progress
-    )
-    rows = [np.repeat(np.arange(len(cohort)), count) for count in counts]
-    return [
-        SurvivalData(values[:, : len(PREDICTORS)], cohort.time[of], cohort.event[of])
-        for values, of in zip(completed, rows, strict=True)
-    ]

@@ -1,16 +1,22 @@
 """MODEL_CARD.md of a fitted model, from its document and the served arithmetic: every number in it is in model.json."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import exp
+from math import exp, inf
 from typing import Any
 
 from models.advice import band_of
 from models.artefact import Model
-from models.risk import Scored, estimate, percent
+from models.risk import DECISION_HORIZON, Scored, estimate, percent
 from models.training.fitting.served import HORIZONS
+from models.training.fitting.updating.in_words import in_words
 from models.training.statistics.limits import hazard_ratio, with_limits
 
 _LIMITS = {
+    "pooled": (
+        "The limits are log hazard ratio ± t standard errors by Rubin's rules, with the degrees of freedom of Barnard and "
+        "Rubin, of the fit before any shrinkage; those of a served hazard ratio are multiplied by the same factor on the "
+        "log scale, and how uncertain the factor is, is not in them."
+    ),
     "as fitted": "The limits are log hazard ratio ± 1.96 standard errors (Wald).",
     "penalised": (
         "The limits are log hazard ratio ± 1.96 standard errors (Wald), of the penalised fit: they do not allow for the "
@@ -32,7 +38,7 @@ _HOW_SERVED = (
 def model_card(document: Mapping[str, Any], model: Model) -> str:
     """The card as Markdown."""
     fit = document["fit"]
-    own = [_update(fit)] if fit["kind"] == "baseline update" else _fitted(fit, model)
+    own = _fitted(fit, model) if fit["kind"] == "fit" else [_update(fit)]
     parts = [
         f"# Model card: {model.id} {model.version}",
         f"> {model.limits}",
@@ -42,8 +48,11 @@ def model_card(document: Mapping[str, Any], model: Model) -> str:
         _cohort(fit),
         "## How it was fitted",
         *own,
+        *_steps(fit),
         "## What is served",
         _served(model),
+        "## From which time on",
+        _landmarks(fit, model),
         "## Death",
         _death(fit),
         "## Limits",
@@ -108,7 +117,15 @@ def _missingness(fit: Mapping[str, Any]) -> str:
 
 
 def _fitted(fit: Mapping[str, Any], model: Model) -> list[str]:
-    kind = "shrunk" if fit["shrinkage"] else "penalised" if fit["ridge"] or fit["firth"] else "as fitted"
+    kind = (
+        "pooled"
+        if _degrees(fit)
+        else "shrunk"
+        if fit["shrinkage"]
+        else "penalised"
+        if fit["ridge"] or fit["firth"]
+        else "as fitted"
+    )
     return [
         f"{fit['method']}. Ties: {fit['ties']}; baseline hazard: {fit['baseline_ties']}. {_shrinkage(fit)}",
         _hazard_ratios(fit, model),
@@ -120,14 +137,35 @@ def _fitted(fit: Mapping[str, Any], model: Model) -> list[str]:
     ]
 
 
+def _degrees(fit: Mapping[str, Any]) -> Sequence[float]:
+    """Degrees of freedom of pooled hazard ratios; empty where nothing was imputed."""
+    missing = fit.get("missingness")
+    degrees: Sequence[float] = missing["degrees"] if missing else ()
+    return degrees
+
+
 def _update(fit: Mapping[str, Any]) -> str:
-    parent = fit["parent"]
-    return (
-        f"The hazard ratios, their covariance and the joint table are those of {parent['id']} {parent['version']} "
-        f"(`{parent['evidence']}`, checksum `{parent['sha256']}`). The baseline hazard was estimated in this cohort "
-        f"under that model's linear predictor ({fit['baseline_ties']}). Observed over expected recurrences under the "
-        f"given model: {fit['observed_over_expected']:.2f}."
-    )
+    parent, step = fit["parent"], fit["recalibration"]["step"]
+    given = f"{parent['id']} {parent['version']} (`{parent['evidence']}`, checksum `{parent['sha256']}`)"
+    if step == "nothing":
+        return f"No update was needed: every number that is served is that of {given}."
+    if step == "in the large" and "intercept and slope" not in fit["recalibration"]["log_likelihoods"]:
+        how = "The baseline hazard is the given one times observed over expected recurrences in this cohort."
+    else:
+        how = (
+            "The baseline hazard was estimated in this cohort under the linear predictor that is served "
+            f"({fit['baseline_ties']})."
+        )
+    ratios = "The hazard ratios, their covariance"
+    if step == "intercept and slope":
+        ratios = f"The log hazard ratios are multiplied by {fit['recalibration']['slope']:.4f}. They"
+    return f"{ratios} and the joint table are those of {given}. {how}"
+
+
+def _steps(fit: Mapping[str, Any]) -> list[str]:
+    """What the steps of recalibration found, where a model was given."""
+    found = fit.get("recalibration")
+    return [" ".join(in_words(found))] if found else []
 
 
 def _shrinkage(fit: Mapping[str, Any]) -> str:
@@ -149,11 +187,12 @@ def _hazard_ratios(fit: Mapping[str, Any], model: Model) -> str:
         fit["unshrunk_standard_errors"],
         model.log_hazard_ratios,
         fit["proportionality"]["p"],
+        _degrees(fit) or [inf] * len(model.names),
         strict=True,
     )
     rows = [
-        (_code(name), with_limits(*hazard_ratio(log_ratio, se)), f"{exp(served):.2f}", _p(p))
-        for name, log_ratio, se, served, p in numbers
+        (_code(name), with_limits(*hazard_ratio(log_ratio, se, degrees)), f"{exp(served):.2f}", _p(p))
+        for name, log_ratio, se, served, p, degrees in numbers
     ]
     return _table(("predictor", "hazard ratio as fitted (95 %)", "served", "p of proportional hazards"), rows)
 
@@ -208,6 +247,37 @@ def _served(model: Model) -> str:
         f"Risk of recurrence from today by pattern (1: present; in the order {names}), with the plausible range. "
         f"{model.range_note}\n\n" + _table(("pattern", *model.horizons, "band"), rows)
     )
+
+
+def _landmarks(fit: Mapping[str, Any], model: Model) -> str:
+    """From which anchor time zero is counted in a record, and which baselines there are (S11)."""
+    zero = model.time_zero
+    if zero is None:
+        return (
+            "Where the cohort's time zero lies in a record was not said, so there is one baseline for everybody: the risk "
+            f"of all is that from time zero ({fit['time_zero']}), however long ago that was."
+        )
+    anchor = {"onset": "the onset of myositis (E9)", "first-agent": "the first day of any agent (T1)"}
+    text = (
+        f"In a record time zero is {zero.offset} days after {anchor[zero.anchor]}, in calendar days. The baseline is that "
+        "of the latest landmark that the patient has reached (S11); before time zero, or where it is not known, that "
+        "from time zero. A later one is the conditional survival of the same fit: it is of patients without a recurrence "
+        "since time zero."
+    )
+    counted = {row["days"]: row for row in fit["landmarks"]}
+    days = sorted({0, *counted, *(later.days for later in model.landmarks)})
+    rows = [_landmark(at, counted.get(at, {}), model) for at in days]
+    heads = ("landmark, days", "at risk", "recurrences in 3 years", "2-year risk, no predictor present")
+    return f"{text}\n\n{_table(heads, rows)}"
+
+
+def _landmark(days: int, counted: Mapping[str, Any], model: Model) -> tuple[str, ...]:
+    """One row; of a baseline that was kept from another model it is not known here who it was estimated from."""
+    sizes = (str(counted.get("at_risk", "")), str(counted.get("recurrences", "")))
+    if counted.get("reason"):
+        return (str(days), *sizes, f"not given: {counted['reason']}")
+    risk = estimate(model.from_landmark(days), "0" * len(model.names), DECISION_HORIZON)
+    return (str(days), *sizes, f"{percent(risk.estimate)} ({percent(risk.low)} to {percent(risk.high)})")
 
 
 def _death(fit: Mapping[str, Any]) -> str:

@@ -30,30 +30,40 @@ class AtHorizons:
     covariance: Floats
 
 
-def at_horizons(base: Baseline, years: Floats) -> AtHorizons:
-    """The served parameters at these times (k,). Raises TrainingError unless the hazard rises from one to the next."""
-    index = np.searchsorted(base.times, years, side="right")
-    if (years > base.last).any() or (np.diff(index, prepend=0) == 0).any():
+def at_horizons(base: Baseline, years: Floats, since: float = 0.0) -> AtHorizons:
+    """The served parameters at these times (k,), counted from a landmark so many years after time zero.
+
+    From a landmark L the hazard is H(L + t) - H(L), and so are a and m: the survival of those who reached it. Raises
+    TrainingError unless the hazard rises from one time to the next.
+    """
+    first = int(np.searchsorted(base.times, since, side="right"))
+    index = np.searchsorted(base.times, since + years, side="right")
+    if (since + years > base.last).any() or (np.diff(index, prepend=first) == 0).any():
         raise TrainingError(
             "the baseline hazard needs a recurrence before each horizon and follow-up to the last"
         )
     relative = float(np.exp(base.centre @ base.coef))
-    hazard = base.hazard[index - 1] / relative
-    variance = base.variance[index - 1] / relative**2
-    means = base.means[index - 1] / relative + hazard[:, None] * base.centre
+    hazard = _after(base.hazard, first, index) / relative
+    variance = _after(base.variance, first, index) / relative**2
+    means = _after(base.means, first, index) / relative + hazard[:, None] * base.centre
     with_ratios = -base.covariance @ means.T / hazard
-    first = np.minimum.outer(np.arange(len(years)), np.arange(len(years)))
-    of_hazards = (variance[first] + means @ base.covariance @ means.T) / np.outer(hazard, hazard)
+    earlier = np.minimum.outer(np.arange(len(years)), np.arange(len(years)))
+    of_hazards = (variance[earlier] + means @ base.covariance @ means.T) / np.outer(hazard, hazard)
     covariance = np.block([[base.covariance, with_ratios], [with_ratios.T, of_hazards]])
     return AtHorizons(hazard, (covariance + covariance.T) / 2)
 
 
-def pooled_at_horizons(bases: Sequence[Baseline], years: Floats) -> AtHorizons:
+def _after(steps: Floats, first: int, index: Counts) -> Floats:
+    """What a cumulated sum grew by after its first so many steps, up to each of `index` (k,)."""
+    return np.asarray(steps[index - 1] - steps[first - 1] if first else steps[index - 1], dtype=np.float64)
+
+
+def pooled_at_horizons(bases: Sequence[Baseline], years: Floats, since: float = 0.0) -> AtHorizons:
     """The served parameters at these times (k,) of the baselines of completed sets, pooled by Rubin's rules.
 
-    Hazards are pooled as logarithms. A single baseline gives its own. Raises TrainingError as `at_horizons` does.
+    `since` as of `at_horizons`. Hazards are pooled as logarithms. A single baseline gives its own. Raises TrainingError as `at_horizons` does.
     """
-    each = [at_horizons(base, years) for base in bases]
+    each = [at_horizons(base, years, since) for base in bases]
     if len(each) == 1:
         return each[0]
     p = len(bases[0].coef)

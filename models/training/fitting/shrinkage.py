@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.training.errors import TrainingError
+from models.training.statistics.arrays import Floats
 from models.training.statistics.resampling import Refits, SurvivalData, slopes_on_original
 
 MOST_WITHOUT_FIT = 0.2  # of the resamples: beyond, the slopes are those of a selection
@@ -32,8 +33,11 @@ class Shrinkage:
 
 def uniform_shrinkage(data: SurvivalData, refits: Refits) -> Shrinkage:
     """The factor for a model of these data. Raises TrainingError where resamples give none that can be used."""
-    resamples = len(refits.coef) + refits.failed
-    slopes = slopes_on_original(data, refits)
+    return factor_of(slopes_on_original(data, refits), len(refits.coef) + refits.failed)
+
+
+def factor_of(slopes: Floats, resamples: int) -> Shrinkage:
+    """The factor from calibration slopes in resamples, nan: none. Raises TrainingError as `uniform_shrinkage` does."""
     slopes = slopes[np.isfinite(slopes)]
     lacking = resamples - len(slopes)
     if lacking > MOST_WITHOUT_FIT * resamples:
@@ -52,12 +56,5 @@ def common_shrinkage(data: Sequence[SurvivalData], refits: Sequence[Refits]) -> 
 
     Raises TrainingError as `uniform_shrinkage` does.
     """
-    of = [uniform_shrinkage(*pair) for pair in zip(data, refits, strict=True)]
-    slope = float(np.mean([each.mean_slope for each in of]))
-    return Shrinkage(
-        min(1.0, slope),
-        slope,
-        float(np.sqrt(np.sum([each.standard_error**2 for each in of]))) / len(of),
-        sum(each.resamples for each in of),
-        sum(each.without_fit for each in of),
-    )
+    slopes = [slopes_on_original(*pair) for pair in zip(data, refits, strict=True)]
+    return factor_of(np.concatenate(slopes), sum(len(of.coef) + of.failed for of in refits))

@@ -21,7 +21,7 @@ from models.training.fitting.artefact_document import document_of
 from models.training.fitting.fit_record import Labels
 from models.training.fitting.model_card import model_card
 from models.training.fitting.train import Trained
-from models.training.fitting.update import Updated
+from models.training.fitting.updating.update import Updated
 from models.training.statistics.arrays import patterns
 
 _READABLE = 0o755  # the service may run as another user
@@ -84,10 +84,17 @@ def _fill(folder: Path, document: Mapping[str, Any], policy: Path) -> None:
 
 
 def golden(model: Model) -> dict[str, Any]:
-    """The served answers of every known pattern, and of some with one or two unknown predictors.
+    """The served answers of every known pattern, and of some with one or two unknown predictors, at every landmark.
 
     They keep a later change of the arithmetic, or of the machine, from changing risks unnoticed.
     """
+    source = "the served arithmetic when this folder was written"
+    pairs = {"schema": GOLDEN_SCHEMA, "source": source, "pairs": _pairs(model)}
+    later = {str(of.days): _pairs(model.from_landmark(of.days)) for of in model.landmarks}
+    return pairs | ({"landmarks": later} if later else {})
+
+
+def _pairs(model: Model) -> list[dict[str, Any]]:
     pairs, p = [], len(model.names)
     for pattern in (*patterns(p), *_some_unknown(p)):
         pair: dict[str, Any] = {"pattern": pattern}
@@ -96,8 +103,7 @@ def golden(model: Model) -> dict[str, Any]:
             ends = {horizon: asdict(extremes(model, pattern, horizon)) for horizon in model.horizons}
             pair["range_over_unknowns"] = ends
         pairs.append(pair)
-    source = "the served arithmetic when this folder was written"
-    return {"schema": GOLDEN_SCHEMA, "source": source, "pairs": pairs}
+    return pairs
 
 
 def _some_unknown(p: int) -> list[str]:

@@ -35,6 +35,8 @@ _KINDS = {
     "": "Validation",
     "fit": "Development and internal validation",
     "baseline update": "Baseline update and its check in the same cohort",
+    "recalibration": "Recalibration and its check in the same cohort",
+    "no update": "Validation: no update was needed",
 }
 _SAME = {
     "": "Whether it holds elsewhere: this is one cohort.",
@@ -46,6 +48,11 @@ _SAME = {
         "Whether its risks are right on average: its baseline hazard comes from this very cohort, so observed over "
         "expected is near one by construction."
     ),
+    "recalibration": (
+        "Whether its risks are right: its baseline hazard and slope come from this very cohort, so observed over expected "
+        "and the calibration slope are near one by construction."
+    ),
+    "no update": "Whether it holds elsewhere: this is one cohort.",
 }
 
 

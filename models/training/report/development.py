@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from models.training.fitting.updating.in_words import in_words
 from models.training.report import markup as m
 from models.training.report.report import (
     FitRecord,
@@ -30,9 +31,9 @@ def development(report: Report) -> str:
 
 def _summary(record: FitRecord) -> str:
     same = f"{m.number(record.patients)} patients with {m.number(record.recurrences)} recurrences of {m.words(record.centre)}"
-    lines = [
-        f"{m.words(record.kind[0].upper() + record.kind[1:])} to {same}; time zero: {m.words(record.time_zero)}."
-    ]
+    did = record.kind[0].upper() + record.kind[1:]
+    did = f"{did} needed in" if record.kind == "no update" else f"{did} to"
+    lines = [f"{m.words(did)} {same}; time zero: {m.words(record.time_zero)}."]
     if record.method:
         lines.append(f"Method: {m.words(record.method)}; ties: {m.words(record.ties)}.")
     if record.shrinkage:
@@ -45,8 +46,8 @@ def _summary(record: FitRecord) -> str:
             f"Sample size by Riley’s criteria at what was found: {m.number(record.sample_size.n)} patients; there were "
             f"{m.number(record.patients)}."
         )
-    if record.observed_over_expected is not None:
-        lines.append(f"Observed over expected before: {m.number(record.observed_over_expected)}.")
+    if record.recalibration:
+        lines += map(m.words, in_words(record.recalibration))
     return m.listed(lines)
 
 

@@ -2,6 +2,7 @@
 
 from models.risk import DECISION_HORIZON
 from models.training.report import markup as m
+from models.training.report.in_short import in_short
 from models.training.report.report import Report
 from models.training.validation.validation import AtHorizon, Measure, Validation
 
@@ -17,7 +18,7 @@ def first_page(report: Report) -> str:
         f'<header>\n<p class="evidence">Evidence: {m.words(report.evidence)}</p>\n'
         f"<h1>{m.words(report.title)}</h1>\n"
         f'<p class="sub">Model {m.words(model.id)} {m.words(model.version)}; cohort {m.words(validation.cohort)}{date}</p>\n'
-        f'</header>\n<dl class="cards">\n{_cards(validation)}\n</dl>\n{notes}\n'
+        f'</header>\n<dl class="cards">\n{_cards(validation)}\n</dl>\n{in_short(report)}\n{notes}\n'
         f'<div class="warning"><h2>What this cannot tell</h2>\n{limits}\n</div>'
     )
 

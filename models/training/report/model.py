@@ -87,9 +87,10 @@ def _as_served(record: FitRecord | None) -> str:
             "Wald, round Firth’s estimate, by the inverse of the information of the unpenalised partial likelihood "
             "there; not from the profile of the penalised likelihood"
         )
-    if record.kind == "baseline update":
+    if record.kind in {"baseline update", "no update"}:
         return (
-            "those of the model whose baseline was updated; neither its log hazard ratios nor their covariance "
-            "were estimated anew"
+            "those of the given model; neither its log hazard ratios nor their covariance were estimated anew"
         )
+    if record.kind == "recalibration":
+        return "those of the given model times the calibration slope, by the delta method"
     return "Wald, of the fit by maximum likelihood, not shrunk"

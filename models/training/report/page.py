@@ -8,6 +8,8 @@ from models.training.report import results
 from models.training.report.development import development
 from models.training.report.figures.gallery import Gallery
 from models.training.report.first_page import characteristics, first_page, flow
+from models.training.report.form import form
+from models.training.report.imputed import imputed
 from models.training.report.model import model
 from models.training.report.report import Checklist, FigureNumbers, Report
 from models.training.report.sections.further import absent_sections, further
@@ -22,6 +24,8 @@ _PARTS = (
     ("benefit", "Net benefit"),
     ("model", "The model"),
     ("development", "How the model was fitted"),
+    ("imputed", "Unknown predictors in the fit"),
+    ("form", "Form of measured values"),
     ("stability", "Stability of single risks"),
     ("subgroups", "Subgroups"),
     ("fairness", "Groups of patients"),
@@ -49,6 +53,8 @@ def page(report: Report) -> tuple[str, Mapping[str, FigureNumbers]]:
         results.benefit(report, gallery),
         model(report, gallery),
         development(report),
+        imputed(report),
+        form(report, gallery),
         results.stability(report, gallery),
         results.subgroups(report),
         *further(report, gallery),
@@ -70,7 +76,10 @@ def page(report: Report) -> tuple[str, Mapping[str, FigureNumbers]]:
 
 def _contents(report: Report) -> str:
     absent = set() if report.validation.internal else {"stability"}
-    absent |= set() if report.fit else {"development"}
+    record = report.fit_record
+    absent |= set() if record else {"development"}
+    absent |= set() if record and record.missingness else {"imputed"}
+    absent |= set() if record and record.forms else {"form"}
     absent |= absent_sections(report)
     there = [(name, title) for name, title in _PARTS if name not in absent]
     items = m.listed([f'<a href="#{name}">{m.words(title)}</a>' for name, title in there])

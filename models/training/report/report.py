@@ -12,6 +12,8 @@ import msgspec
 from models.artefact import Provenance
 from models.training.cohort.describe import TableOne
 from models.training.errors import TrainingError
+from models.training.fitting.form import Form
+from models.training.fitting.missing import Missingness
 from models.training.fitting.sample_size import SampleSize
 from models.training.fitting.shrinkage import Shrinkage
 from models.training.fitting.univariable import Univariable
@@ -173,7 +175,7 @@ class Proportionality:
 class FitRecord:
     """Of the record that `train` leaves in model.json, what the report shows.
 
-    `observed_over_expected` belongs to an update of the baseline, all that has no value there to a fit.
+    `recalibration` belongs to an update, all that has no value there to a fit.
     """
 
     kind: str
@@ -191,7 +193,9 @@ class FitRecord:
     univariable: tuple[Univariable, ...] = ()
     proportionality: Proportionality | None = None
     sample_size: SampleSize | None = None
-    observed_over_expected: float | None = None
+    missingness: Missingness | None = None
+    forms: tuple[Form, ...] = ()
+    recalibration: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

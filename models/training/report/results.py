@@ -9,7 +9,7 @@ from models.training.report.figures.missing import missing_figure
 from models.training.report.figures.stability import stability_figure
 from models.training.report.figures.survival import survival_figure
 from models.training.report.report import Report
-from models.training.validation.groups import in_words
+from models.training.validation.groups import LEAST_AT_RISK, SHARE_AT_RISK, in_words
 from models.training.validation.validation import AtHorizon, Grouping, Internal, Measure
 
 _SHOWN_THRESHOLDS = 0.05  # the table shows every fifth threshold
@@ -37,7 +37,8 @@ def _log_rank(grouping: Grouping) -> str:
     test = grouping.log_rank
     died = ", died" if any(curve.deaths for curve in grouping.curves) else ""
     text = (
-        "Kaplan-Meier; shaded: 95 % limits (log-log). Below the axis: at risk at that time; "
+        f"Kaplan-Meier; shaded: 95 % limits (log-log); thin, without limits: fewer than {LEAST_AT_RISK}, or than "
+        f"{m.number(SHARE_AT_RISK, 0, percent=True)} %, of the group are at risk. Below the axis: at risk at that time; "
         f"censored{died} and recurred before it. "
     )
     if test.chi_square is None:
@@ -182,23 +183,25 @@ def _slope(report: Report) -> str:
     if internal := validation.internal:
         if shrinkage and shrinkage.factor < 1:
             factor = m.number(shrinkage.factor, 3)
-            text += f" (1 / {factor} by construction: the fit has a slope of 1 here, and was shrunk by that factor)"
+            text += f" (about 1 / {factor} by construction: the fit has a slope of 1 here, and was shrunk by that factor)"
         meant = internal.slope
         if meant.value is None:
             return f"<p>{text}. No corrected slope is given: {m.words(meant.reason)}.</p>"
         text += f"; corrected for optimism: {m.measure(meant)}"
-    return f"<p>{text}. {_in_words(meant)}</p>"
+    return f"<p>{text}. {slope_in_words(meant)}</p>"
 
 
-def _in_words(slope: Measure) -> str:
+def slope_in_words(slope: Measure) -> str:
     """What a slope says of the risks: only what its limits bear out."""
-    if slope.low is None or slope.high is None:
+    if slope.value is None or slope.low is None or slope.high is None:
         return "Below 1, risks are too extreme; above 1, not extreme enough."
     if slope.high < 1:
-        return "It is below 1: the risks are too extreme."
+        return "It is below 1: the risks are too extreme, which is overfitting."
     if slope.low > 1:
         return "It is above 1: the risks are not extreme enough."
-    return "Its limits hold 1: these data do not show that the risks are too extreme, nor that they are not extreme enough."
+    return (
+        "Its 95 % limits hold 1: these data show neither too extreme risks (overfitting) nor too flat ones."
+    )
 
 
 def _calibration_caption(at: AtHorizon) -> str:

@@ -124,6 +124,21 @@ def log_likelihoods(
     return fitted, null
 
 
+def score_and_information(x: Floats, time: Floats, event: Events, coef: Floats) -> tuple[Floats, Floats]:
+    """Gradient (p,) and information (p, p) of the log partial likelihood of x (n, p) at coef (p,); ties by Efron.
+
+    A column that does not vary has 0 in both.
+    """
+    varies = np.ptp(x, axis=0) > 0
+    design = Design(x[:, varies], time, event)
+    often, scale = np.ones((1, len(time))), design.scale[0]
+    found = derivatives(design, (coef[varies] * scale)[None], often, terms_of(design, often, "efron"))
+    gradient, information = np.zeros(len(coef)), np.zeros((len(coef), len(coef)))
+    gradient[varies] = found[0][0] * scale
+    information[np.ix_(varies, varies)] = found[1][0] * np.outer(scale, scale)
+    return gradient, information
+
+
 def chunks(resamples: int, numbers: int) -> list[slice]:
     """How to cut resamples of so many numbers each, so that the numbers of one piece stay in the processor's cache."""
     size = max(1, _NUMBERS_AT_ONCE // numbers)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from math import floor
+from math import ceil, floor
 
 import numpy as np
 
@@ -24,6 +24,17 @@ from models.training.validation.validation import (
 )
 
 FEWEST_AT_RISK = 10  # curves end at the last whole year with so many of all still at risk
+
+
+SHARE_AT_RISK, LEAST_AT_RISK = 0.1, 5
+"""Of a group: while so many are at risk, its curve is sure enough to be drawn in full (Pocock, Clayton and Altman 2002:
+10 to 20 %); beyond, one event moves it by 20 points or more."""
+
+
+def sure_until(time: Floats) -> float:
+    """Until when a curve of these patients (n,) is drawn in full; 0 where they are too few from the beginning."""
+    needed = max(LEAST_AT_RISK, ceil(SHARE_AT_RISK * len(time)))
+    return float(np.sort(time)[-needed]) if len(time) >= needed else 0.0
 
 
 def in_words(years: float) -> str:
@@ -104,6 +115,7 @@ def _curve(label: str, time: Floats, status: Statuses, end: float, horizons: Seq
         events=int((status == 1).sum()),
         deaths=int((status > 1).sum()),
         last=min(float(time.max()), end),
+        sure=min(sure_until(time), end),
         times=plain_numbers(steps),
         survival=plain_numbers(curve.at(steps)),
         low=_or_none(low),

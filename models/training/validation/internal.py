@@ -18,7 +18,7 @@ from models.training.fitting.shrinkage import MOST_WITHOUT_FIT
 from models.training.fitting.steps import Steps, take
 from models.training.statistics.arrays import Counts, Floats
 from models.training.statistics.progress import Progress, quiet
-from models.training.statistics.resampling import FourFigures, SurvivalData, draw_resamples
+from models.training.statistics.resampling import FourFigures, SurvivalData, draw_rows
 from models.training.validation.performance import (
     TOO_FEW_SHOW,
     Performance,
@@ -75,7 +75,7 @@ class Nested:
 
 def drawn(seed: int) -> Draw:
     """Inner resamples of chance: those of one resample do not depend on how many there are."""
-    return lambda b, n: draw_resamples(n, INNER_RESAMPLES, (seed, b))
+    return lambda b, n: draw_rows(n, INNER_RESAMPLES, (seed, b))
 
 
 def nested(

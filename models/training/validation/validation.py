@@ -169,13 +169,17 @@ class GroupRisk:
 
 @dataclass(frozen=True, slots=True)
 class GroupCurve:
-    """One group's share free of recurrence as steps: `survival` from each time on, with log-log limits, to `last`."""
+    """One group's share free of recurrence as steps: `survival` from each time on, with log-log limits, to `last`.
+
+    Beyond `sure` too few of the group are at risk for it to be drawn in full.
+    """
 
     label: str
     n: int
     events: int
     deaths: int
     last: float
+    sure: float
     times: tuple[float, ...]
     survival: tuple[float, ...]
     low: tuple[float | None, ...]
@@ -291,9 +295,10 @@ class Internal:
 class Validation:
     """How one model does in one cohort.
 
-    `same_cohort` is "" for another cohort than the model's, "fit" for the one that it was fitted to, "baseline update"
-    for the one that its baseline hazard comes from. `internal` is given for "fit" alone. `imputations` is the number of
-    completed sets over which figures are pooled, 0 where nothing was imputed.
+    `same_cohort` is "" for another cohort than the model's, "fit" for the one that it was fitted to, "baseline update" or
+    "recalibration" for the one that its baseline hazard, or that and the slope, comes from, "no update" for one that
+    asked for no change. `internal` is given for "fit" alone. `imputations` is the number of completed sets over which
+    figures are pooled, 0 where nothing was imputed.
     """
 
     model_id: str

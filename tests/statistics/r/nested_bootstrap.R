@@ -3,12 +3,12 @@
 #   Rscript tests/statistics/r/nested_bootstrap.R
 # R 4.2.2, survival 3.5-3, rms 6.5-0, riskRegression 2022.11.28; 2026-11-30.
 #
-# Outer resamples: the first OUTER lines of data/boot_idx_syn200.csv (row numbers from 0). Inner resamples, for the factor
+# Outer resamples: the first lines of data/boot_idx_syn200.csv (row numbers from 0). Inner resamples, for the factor
 # of resample b (b = 0: the cohort itself): s = 1 + 7919 b, then s <- 16807 s mod (2^31 - 1) for every number; a number is
 # floor(n s / (2^31 - 1)), n of them are one inner resample, INNER inner resamples follow each other.
 
 suppressMessages({library(survival); library(rms); library(riskRegression)})
-OUTER <- 50; INNER <- 40
+OUTER <- c(10, 25); INNER <- 40 # the first 10 outer resamples, and all 25
 FOLDER <- "tests/data/reference"
 EXACT <- coxph.control(eps = 1e-13, toler.chol = 1e-14, iter.max = 60)
 THRESHOLDS <- c(0.1, 0.2, 0.3, 0.45)
@@ -78,28 +78,36 @@ performance <- function(d, x, model, times) {
   out
 }
 
+mean_of_enough <- function(rows) { # NA where fewer than four in five resamples have a value
+  means <- colMeans(rows, na.rm = TRUE)
+  means[colMeans(!is.na(rows)) < 0.8] <- NA
+  means
+}
+
 validated <- function(name, d, x) {
   times <- 1:3
-  outer_rows <- as.matrix(read.csv(file.path(FOLDER, "data/boot_idx_syn200.csv"), header = FALSE))[seq_len(OUTER), ] + 1
+  most <- max(OUTER)
+  outer_rows <- as.matrix(read.csv(file.path(FOLDER, "data/boot_idx_syn200.csv"), header = FALSE))[seq_len(most), ] + 1
   outer_rows <- outer_rows[, seq_len(nrow(d))]
   served <- steps(d, x, 0, times)
   apparent <- performance(d, x, served, times)
-  factors <- numeric(OUTER); inside <- outside <- NULL
-  for (b in seq_len(OUTER)) {
+  inside <- outside <- NULL
+  for (b in seq_len(most)) {
     rows <- sort(outer_rows[b, ])
     model <- steps(d[rows, ], x[rows, ], b, times)
-    factors[b] <- model$factor
     inside <- rbind(inside, performance(d[rows, ], x[rows, ], model, times))
     outside <- rbind(outside, performance(d, x, model, times))
   }
-  optimism <- colMeans(inside - outside)
   parts <- do.call(rbind, strsplit(names(apparent), "|", fixed = TRUE))
-  rbind(
-    data.frame(dataset = name, quantity = c("factor", "mean_factor"), time = "", at = "", apparent = c(served$factor, mean(factors)),
-               inside = NA, outside = NA, corrected = NA),
-    data.frame(dataset = name, quantity = parts[, 1], time = parts[, 2], at = parts[, 3], apparent = apparent, inside = colMeans(inside),
-               outside = colMeans(outside), corrected = apparent - optimism)
-  )
+  by_number <- lapply(OUTER, function(number) {
+    first <- seq_len(number)
+    data.frame(dataset = name, outer = number, quantity = parts[, 1], time = parts[, 2], at = parts[, 3], apparent = apparent,
+               inside = mean_of_enough(inside[first, ]), outside = mean_of_enough(outside[first, ]),
+               corrected = apparent - mean_of_enough((inside - outside)[first, ]))
+  })
+  factor <- data.frame(dataset = name, outer = "", quantity = "factor", time = "", at = "", apparent = served$factor,
+                       inside = NA, outside = NA, corrected = NA)
+  rbind(factor, do.call(rbind, by_number))
 }
 
 demo <- read.csv(file.path(FOLDER, "data/demo_reconstructed_200.csv"))

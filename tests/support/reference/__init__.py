@@ -12,6 +12,7 @@ from .bundles import read
 from .context import rule_X1_context, rule_Z1_srp_refractory
 from .eligibility import read_answers, rule_E_eligibility
 from .followup import rule_V_follow_up
+from .landmark import rule_S11_baseline, rule_S11_landmark
 from .phase import rule_R_activity
 from .score import rule_S_score
 from .times import parse_time
@@ -33,9 +34,10 @@ def assess_bundle(
     patient_id="",
     failed=(),
     not_offered=(),
+    model=None,
     tables_dir: Path = tables.TABLES_DIR,
 ) -> dict:
-    """The machine-readable answer of one patient's record, without cards."""
+    """The machine-readable answer of one patient's record, without cards; `model`: an artefact with landmarks."""
     zone = UTC if time_zone == "UTC" else ZoneInfo(time_zone)
     options = {
         "accept_unknown_status": accept_unknown_status,
@@ -57,7 +59,10 @@ def assess_bundle(
     if state == "unknown":
         answer["outcome"] = "eligibility-unknown"
     elif state in ("definite", "probable"):
-        answer.update(rule_S_score(features, incomplete=incomplete(record)))
+        if model is not None:
+            answer["landmark"] = rule_S11_landmark(record, model)
+            model = rule_S11_baseline(model, answer["landmark"]["days"])
+        answer.update(rule_S_score(features, incomplete=incomplete(record), model=model))
     else:
         answer["outcome"] = "not-eligible"
     if state not in ("none", "unknown"):

@@ -120,9 +120,10 @@ def rule_S5_needs(policy: dict, features: dict) -> list[str]:
     return [policy["next_best_test"][name]["name"] for name in competing]
 
 
-def rule_S_score(features: dict, *, incomplete: bool) -> dict:
+def rule_S_score(features: dict, *, incomplete: bool, model: dict | None = None) -> dict:
     """Outcome, risk, band, contributions and next best test of an eligible patient."""
-    model, policy = load_model()
+    shipped, policy = load_model()
+    model = model or shipped
     pattern = pattern_of(features)
     scored: dict = {}
     unknown = "?" in pattern

@@ -73,17 +73,27 @@ def _sample(canvas: Canvas, x: float, y: float, k: int) -> None:
 
 
 def _curve(axes: Axes, curve: GroupCurve, k: int) -> tuple[float, float]:
-    """Draw one curve; returns where it ends, in px."""
-    last = curve.last
+    """Draw one curve, thin and without limits where few are at risk; returns where it ends, in px."""
+    last, colour = curve.last, COLOURS[k % 4]
     xs, survival = _steps(curve.times, curve.survival, last, 1.0)
-    _, low = _steps(curve.times, curve.low, last, None)
-    _, high = _steps(curve.times, curve.high, last, None)
-    band = [(x, a, b) for x, a, b in zip(xs, low, high, strict=True) if a is not None and b is not None]
-    lower = [(axes.x(x), axes.y(a)) for x, a, _ in band]
-    upper = [(axes.x(x), axes.y(b)) for x, _, b in band]
-    axes.on.area([*lower, *reversed(upper)], COLOURS[k % 4], 0.12)
-    axes.on.line(axes.points(xs, survival), COLOURS[k % 4], dash=DASHES[k % 4], thick=2.2)
+    before = sum(x <= curve.sure for x in xs)
+    corner = (axes.x(curve.sure), axes.y(survival[before - 1]))
+    points = axes.points(xs, survival)
+    axes.on.area(_band(axes, curve), colour, 0.12)
+    axes.on.line([*points[:before], corner], colour, dash=DASHES[k % 4], thick=2.2)
+    axes.on.line([corner, *points[before:]], colour, dash=DASHES[k % 4], thick=0.8)
     return axes.x(last), axes.y(survival[-1])
+
+
+def _band(axes: Axes, curve: GroupCurve) -> list[tuple[float, float]]:
+    """The corners of the limits, as far as the curve is drawn in full."""
+    inside = [k for k, time in enumerate(curve.times) if time <= curve.sure]
+    times = [curve.times[k] for k in inside]
+    xs, low = _steps(times, [curve.low[k] for k in inside], curve.sure, None)
+    _, high = _steps(times, [curve.high[k] for k in inside], curve.sure, None)
+    band = [(x, a, b) for x, a, b in zip(xs, low, high, strict=True) if a is not None and b is not None]
+    upper = [(axes.x(x), axes.y(b)) for x, _, b in band]
+    return [*((axes.x(x), axes.y(a)) for x, a, _ in band), *reversed(upper)]
 
 
 def _steps(

@@ -1,0 +1,34 @@
+"""Options that several commands share, each said once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Config = Annotated[Path | None, typer.Option(help="Configuration in TOML; see docs/configuration.md.")]
+
+# How a cohort is named and read: the same for every command that takes one.
+CohortPath = Annotated[
+    Path, typer.Argument(help="CSV, Excel, Parquet, or a folder of FHIR Bundles or NDJSON.")
+]
+TimeZero = Annotated[str, typer.Option(help="What time zero is, in words; required for a table.")]
+Columns = Annotated[
+    list[str] | None, typer.Option(help="NAME=COLUMN: our name, the file's name; repeatable.")
+]
+Map = Annotated[
+    Path | None,
+    typer.Option(
+        help="How a table is written and what its columns are, as `describe --draft-map` drafts it."
+    ),
+]
+StartOfFollowUp = Annotated[
+    str, typer.Option(help="For a folder: time zero, like treated+180 or eligible+180 (days).")
+]
+Until = Annotated[str, typer.Option(help="For a folder: the date of the extract.")]
+TimeZeroInRecords = Annotated[
+    str,
+    typer.Option(help="For a table: where that is in a record, like onset+180 or first-agent+180 (days)."),
+]
+Groups = Annotated[list[str] | None, typer.Option("--group", help="A column to compare patients by.")]
+AgeGroups = Annotated[str, typer.Option(help="Limits of age groups in years; 50,65 if left out.")]
+MaxRows = Annotated[int | None, typer.Option(min=1, help="Most patients that a cohort may have.")]

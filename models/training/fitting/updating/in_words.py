@@ -1,0 +1,58 @@
+"""What the recalibration steps found, in sentences: for the terminal, the model card and the report."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from models.training.fitting.updating.recalibration import REJECTED_BELOW, Recalibration, Step
+from models.training.statistics.limits import with_limits
+
+_CHANGED: Mapping[Step, str] = {
+    "nothing": "nothing is changed: the given model is served as it is",
+    "in the large": "the baseline hazard is changed, the hazard ratios stay",
+    "intercept and slope": "the baseline hazard is changed, and all log hazard ratios by one factor",
+    "refit": "the given model is replaced by a fit to these patients",
+}
+
+
+def recorded(found: Recalibration) -> dict[str, Any]:
+    """The steps as the record of the fit keeps them."""
+    return {
+        "step": found.step,
+        "largest": found.largest,
+        "observed": found.observed,
+        "expected": found.expected,
+        "ratio": found.ratio,
+        "ratio_limits": found.ratio_limits,
+        "slope": found.slope,
+        "slope_limits": found.slope_limits,
+        "log_likelihoods": found.log_likelihoods,
+        "tests": found.tests,
+        "rejected_below": REJECTED_BELOW,
+    }
+
+
+def in_words(record: Mapping[str, Any]) -> list[str]:
+    """How the given model fits and what was changed, a sentence each, from the record."""
+    ratio = with_limits(record["ratio"], *record["ratio_limits"])
+    slope = "no finite estimate"
+    if record["slope"] is not None:
+        slope = with_limits(record["slope"], *record["slope_limits"])
+    tests = "; ".join(
+        f"{test['step']} χ² {test['chi_square']:.2f} on {test['degrees']}, p {_p(test['p'])}"
+        for test in record["tests"]
+    )
+    return [
+        (
+            f"Under the given model: observed over expected recurrences {ratio}, calibration slope {slope} "
+            "(in brackets 95 % limits)."
+        ),
+        f"Likelihood ratio against {record['largest']}: {tests}.",
+        (
+            f"Taken: {record['step']}, the smallest step that is not rejected at {100 * record['rejected_below']:g} %; "
+            f"{_CHANGED[record['step']]}."
+        ),
+    ]
+
+
+def _p(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}"  # noqa: PLR2004 - as a table shows it
