@@ -5,18 +5,23 @@ import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from cds_service.commands.options import (
     AgeGroups,
+    BaselineTies,
+    Candidates,
     CohortPath,
     Columns,
     Config,
     Groups,
+    Imputations,
     Map,
     MaxRows,
+    Ridge,
+    ShrinkageOption,
     StartOfFollowUp,
     TimeZero,
     TimeZeroInRecords,
@@ -247,34 +252,19 @@ def train(
     time_zero: TimeZero = "",
     columns: Columns = None,
     map: Map = None,  # noqa: A002
-    candidates: Annotated[
-        list[str] | None, typer.Option(help="A further column of the file to look at; repeatable.")
-    ] = None,
+    candidates: Candidates = None,
     landmark: StartOfFollowUp = "",
     until: Until = "",
-    shrinkage: Annotated[
-        Literal["bootstrap", "none"] | None,
-        typer.Option(help="Of the log hazard ratios; bootstrap unless a penalty is given."),
-    ] = None,
-    ridge: Annotated[
-        float, typer.Option(min=0, help="Ridge penalty THETA/2 · sum of squares; 0: none.")
-    ] = 0.0,
+    shrinkage: ShrinkageOption = None,
+    ridge: Ridge = 0.0,
     firth: Annotated[bool, typer.Option("--firth", help="Firth's penalty, against separation.")] = False,
-    baseline: Annotated[
-        Literal["efron", "breslow"], typer.Option(help="Estimate of the baseline hazard.")
-    ] = "efron",
+    baseline: BaselineTies = "efron",
     bootstrap: Annotated[int, typer.Option(min=20, help="Bootstrap resamples.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 1,
     select: Annotated[
         bool, typer.Option("--select", help="Also select among predictors and candidates, for information.")
     ] = False,
-    imputations: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="Completed sets where predictors are unknown, 0: complete cases alone; 20 where these are below 95 %.",
-        ),
-    ] = None,
+    imputations: Imputations = None,
     update: Annotated[
         Path | None, typer.Option(help="A model folder: change it as far as the cohort asks for, no more.")
     ] = None,
@@ -338,7 +328,7 @@ def validate(
     from cds_service.terminal import open_console
 
     source = CohortSource(
-        cohort, time_zero, columns or (), (), landmark, until, max_rows, map, "", group or ()
+        cohort, time_zero, columns or (), (), landmark, until, max_rows, map, groups=group or ()
     )
     run_validate(
         model,

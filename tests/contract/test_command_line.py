@@ -257,7 +257,7 @@ WITHOUT_STATISTICS = """
 import sys
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"numpy", "pandas", "lifelines", "scipy", "matplotlib", "pyarrow"}:
+        if name.partition(".")[0] in {"numpy", "pandas", "lifelines", "scipy", "matplotlib", "pyarrow", "python_calamine"}:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Absent())
 from cds_service.cli import main

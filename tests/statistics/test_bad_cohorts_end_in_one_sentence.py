@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from models.training.cohort.column_map import ColumnMap
 from tests.statistics.bad_cohorts import ALL, LANDMARK, SECRET, TIME_ZERO, UNTIL, Bad
 from tests.statistics.trained import command
 
@@ -15,8 +16,8 @@ def options(bad: Bad) -> list[str]:
         found = ["--landmark", f"{LANDMARK[0]}+{LANDMARK[1]}", "--until", UNTIL.date().isoformat()]
     else:
         found = ["--time-zero", given.pop("time_zero", TIME_ZERO)]
-    for name, column in given.pop("columns", {}).items():
-        found += ["--columns", f"{name}={column}"]
+    for name, rule in given.pop("column_map", ColumnMap()).columns.items():
+        found += ["--columns", f"{name}={rule.column}"]
     for name in given.pop("candidates", ()):
         found += ["--candidates", name]
     if rows := given.pop("max_rows", None):

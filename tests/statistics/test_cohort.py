@@ -37,7 +37,7 @@ from tests.statistics.bad_cohorts import (
     text,
     with_columns,
 )
-from tests.statistics.trained import DEMO
+from tests.statistics.trained import DEMO, command
 
 LANDMARK = Landmark("eligible", 180)
 
@@ -309,6 +309,30 @@ def test_a_folder_of_records_is_read_as_at_the_bedside(form, tmp_path):
         FlowStep("patients in the folder", 4),
         FlowStep("definite or probable IMNM", 3, 1, "never definite or probable IMNM"),
     )
+
+
+def test_a_folder_is_described_by_every_column_of_the_sources_table_1(tmp_path):
+    facts = "condition myalgia @-900d; ldh 700 @-830d; lymphocytes 2 @-830d; neutrophils 5 @-830d; hbdh 560 @-830d"
+    files(
+        a__json=bundle(resources(f"{PLAIN}; {facts}; ana 1:640 @-830d; ast 200 @-830d; alt 100 @-830d", "p1"))
+    )(tmp_path)
+    ended = command(
+        *("describe", tmp_path / "records", "--landmark", "eligible+180", "--until", UNTIL.date(), "--json")
+    )
+    assert (ended.status, ended.error) == (0, "")
+    rows = {row["name"]: row for row in json.loads(ended.out)["contrasts"][0]["rows"]}
+    assert [rows[name]["all"]["counts"] for name in ("myalgia", "dysphagia", "ild")] == [
+        [0, 1],
+        [1, 0],
+        [1, 0],
+    ]
+    values = {
+        name: row["all"]["quartiles"]["median"] for name, row in rows.items() if row["kind"] == "number"
+    }
+    assert values == {
+        "ana_titre": 640, "de_ritis_ratio": 2, "ldh": 700, "hbdh": 560, "nlr": 2.5, "lymphocytes": 2
+    }  # fmt: skip
+    assert [rows[name]["unit"] for name in ("ldh", "lymphocytes", "nlr")] == ["U/L", "10*9/L", ""]
 
 
 def test_an_export_with_absolute_references_is_read_too(tmp_path):

@@ -3,13 +3,20 @@
 import json
 import re
 import tomllib
+from datetime import UTC, datetime
+from functools import cache
 
 import pytest
 
 from cds_service.demo.patients import chart, samples
 from models.registry import load_model
+from models.training.cohort.schema import PREDICTORS
+from tests.statistics.bad_cohorts import as_csv
+from tests.statistics.excel import workbook
 from tests.statistics.german_export import DEATHS, HEADER, N, as_excel, as_text, patients
 from tests.statistics.trained import command
+from tests.support.service import call_body, prefetch_of
+from tests.support.serving import served
 
 TIME_ZERO = "180 days after the start of treatment"
 ANSWERS = {"ja (Echo)": "present", "nein (MRT)": "absent"}
@@ -26,12 +33,22 @@ def answered(draft: str) -> str:
     return draft
 
 
-@pytest.fixture(scope="module", params=FORMS)
-def walk(request, tmp_path_factory):
-    """The five commands, one after the other, as docs/statistics.md has them; how each ended."""
-    place = tmp_path_factory.mktemp("hospital")
-    table, columns, model = place / request.param, place / "columns.toml", place / "model"
-    table.write_bytes(FORMS[request.param]())
+@pytest.fixture(params=FORMS)
+def walk(request, walked):
+    """A folder after the five commands, and how each ended."""
+    return walked(request.param)
+
+
+@pytest.fixture(scope="session")
+def walked(tmp_path_factory):
+    """Walks once with each form of the export."""
+    return cache(lambda form: walk_through(form, tmp_path_factory.mktemp("hospital")))
+
+
+def walk_through(form, place):
+    """The five commands, one after the other, as docs/statistics.md has them."""
+    table, columns, model = place / form, place / "columns.toml", place / "model"
+    table.write_bytes(FORMS[form]())
     (place / "patient.json").write_text(json.dumps(chart("high-overdue")), encoding="utf-8")
     ended = [command("describe", table, "--draft-map", columns)]
     columns.write_text(answered(columns.read_text(encoding="utf-8")), encoding="utf-8")
@@ -106,6 +123,19 @@ def test_the_local_model_gives_the_card(walk):
     assert re.search(r"[0-9]+ %", card["summary"])
 
 
+def test_the_served_model_answers_a_hook_call_with_its_card(walked):
+    place, _ = walked("export.csv")
+    shift = datetime.now(UTC).date() - samples().base_day
+    record = [entry["resource"] for entry in chart("high-overdue", shift)["entry"]]
+    patient = next(resource["id"] for resource in record if resource["resourceType"] == "Patient")
+    with served(place / "model" / "serve.toml") as service:
+        body = call_body(patient, fhirServer=None, prefetch=prefetch_of(record))
+        answered = service.post("/cds-services/imnm-recurrence", body)
+    (card,) = answered.json()["cards"]
+    assert card["source"]["label"] == "imnm-cds: local-fit model"
+    assert "Jena" in card["detail"]
+
+
 def test_the_configuration_that_train_prints_works_as_it_stands(walk, tmp_path):
     place, (_, _, trained, *_) = walk
     printed = trained.out.partition("which says:\n")[2]
@@ -136,15 +166,62 @@ def test_the_other_form_of_the_table_is_known_as_the_same_patients(walk, tmp_pat
     assert report["validation"]["same_cohort"] == "fit"
 
 
+def test_as_many_patients_and_recurrences_in_as_many_years_are_warned_of(walk, tmp_path):
+    """Times in months with one decimal are other days: the digest differs, the sums do not."""
+    place, _ = walk
+    rows = [
+        {
+            "id": str(number),
+            "time_months": f"{(p.end - p.begin).days / 365.25 * 12:.1f}",
+            "status": str(p.status),
+            **{n: "" if v is None else str(v) for n, v in zip(PREDICTORS, p.predictors, strict=True)},
+        }
+        for number, p in enumerate(patients())
+    ]
+    (tmp_path / "months.csv").write_text(as_csv(rows), encoding="utf-8")
+    validated = command(
+        *("validate", place / "model", tmp_path / "months.csv", "--out", tmp_path / "report"),
+        *("--bootstrap", "20", "--time-zero", TIME_ZERO),
+    )
+    assert (validated.status, validated.error) == (0, "")
+    assert "Warning: the model was fitted to as many patients" in " ".join(validated.out.split())
+
+
 def test_unanswered_questions_are_refused_by_name(walk, tmp_path):
     place, _ = walk
     table = next(place / name for name in FORMS if (place / name).exists())
     command("describe", table, "--draft-map", tmp_path / "draft.toml")
     ended = command("describe", table, "--map", tmp_path / "draft.toml", "--time-zero", TIME_ZERO)
     assert ended.status == 2
-    assert (
-        "draft.toml, columns.cardiac_involvement: put the value in place of the question mark" in ended.error
+    assert "draft.toml: question marks are left in columns.cardiac_involvement" in ended.error
+
+
+def test_a_draft_asks_for_what_it_cannot_guess_and_never_writes_over_a_file(tmp_path):
+    table, draft = tmp_path / "odd.csv", tmp_path / "odd.toml"
+    table.write_text(
+        "Name;Ereignis;Monate;GOT/GPT;Größe\nA;1;12,5;1,2;44\nB;0;3,5;2,2;71\n", encoding="utf-8"
     )
+    assert command("describe", table, "--draft-map", draft).status == 0
+    content = draft.read_text(encoding="utf-8")
+    columns = {name: column["column"] for name, column in tomllib.loads(content)["columns"].items()}
+    assert columns == {
+        "id": "?", "time_months": "Monate", "event": "Ereignis", "cardiac_involvement": "?", "high_ana": "?",
+        "treatment_refractory": "?", "de_ritis_ratio": "GOT/GPT",
+    }  # fmt: skip
+    assert '# [candidates."Name"]  # 2 different words, 0 missing' in content
+    again = command("describe", table, "--draft-map", draft)
+    assert (again.status, draft.read_text(encoding="utf-8")) == (2, content)
+    assert "is there already" in again.error
+    assert "a map is for a table" in command("describe", tmp_path, "--draft-map", tmp_path / "x.toml").error
+
+
+def test_a_draft_keeps_what_was_said_of_the_file(tmp_path):
+    table, first, draft = tmp_path / "t.xlsx", tmp_path / "first.toml", tmp_path / "draft.toml"
+    table.write_bytes(workbook({"Legende": [["x"]], "Daten": [["id", "Rezidiv"], ["a", "ja"]]}))
+    first.write_text('[file]\nsheet = "Daten"\n', encoding="utf-8")
+    assert "name one as `sheet`" in command("describe", table, "--draft-map", draft).error
+    assert command("describe", table, "--map", first, "--draft-map", draft).status == 0
+    assert tomllib.loads(draft.read_text(encoding="utf-8"))["file"] == {"sheet": "Daten"}
 
 
 def test_the_files_are_as_messy_as_they_say():

@@ -1,23 +1,27 @@
 """A hospital's own table: every writing of the same patients gives the same cohort; what has two readings is refused."""
 
 import io
+import itertools
 import random
 import zipfile
 from datetime import date, datetime
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cds_service.commands.cohort import load_cohort
 from fhir_mapping.record import MappingSettings
 from models.training.cohort import table as tables
-from models.training.cohort.column_map import ColumnMap, FileForm, MappedColumn, read_map
+from models.training.cohort.column_map import ColumnMap, MappedColumn, read_map
+from models.training.cohort.forms.file_form import FileForm
+from models.training.cohort.forms.written_dates import iso_dates
+from models.training.cohort.forms.written_numbers import decimal_signs, with_decimal_point
 from models.training.cohort.problems import showable
 from models.training.cohort.same_patients import coincidence
 from models.training.cohort.schema import CohortRow, presence
 from models.training.cohort.words import words_by_meaning
-from models.training.cohort.written_dates import iso_dates
-from models.training.cohort.written_numbers import decimal_signs, with_decimal_point
 from models.training.errors import TrainingError
 from tests.spec.run import packaged_tables
 from tests.statistics.bad_cohorts import (
@@ -74,6 +78,7 @@ def changed_sheet(book: bytes, old: str, new: str) -> bytes:
     return out.getvalue()
 
 
+FORMATS = ("%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y")
 GOOD = good_rows()
 GERMAN = as_csv([row | {"time_years": row["time_years"].replace(".", ",")} for row in GOOD], delimiter=";")
 
@@ -97,6 +102,7 @@ GERMAN = as_csv([row | {"time_years": row["time_years"].replace(".", ",")} for r
         workbook({"Daten": typed(GOOD)}),
         workbook({"leer": [], "Daten": [[], [], *typed(GOOD), [], []]}),
     ],
+    ids=itertools.count(),
 )
 def test_every_form_of_a_file_holds_the_same_patients(data, tmp_path):
     found, plain = read(data, tmp_path), read(GOOD, tmp_path, "plain.csv")
@@ -193,6 +199,7 @@ def test_of_several_sheets_one_is_named(tmp_path):
         (b"PK\x03\x04" + bytes(500), "no Excel workbook"),
         (b"\xd0\xcf\x11\xe0" + bytes(500), "an old Excel workbook"),
     ],
+    ids=itertools.count(),
 )
 def test_a_workbook_that_cannot_be_read_is_one_sentence(book, says, tmp_path):
     with pytest.raises(TrainingError, match=says) as refused:
@@ -201,7 +208,7 @@ def test_a_workbook_that_cannot_be_read_is_one_sentence(book, says, tmp_path):
 
 
 def test_a_workbook_that_unpacks_to_too_much_is_not_read(tmp_path, monkeypatch):
-    from models.training.cohort import workbook as reader
+    from models.training.cohort.forms import workbook as reader
 
     book = workbook({"S": [["id"], ["x" * 200_000]]})
     monkeypatch.setattr(reader, "MAX_BYTES", 100_000)
@@ -278,7 +285,34 @@ def test_a_column_of_numbers_with_two_readings_is_refused_unless_the_map_decides
     assert set(read(rows, tmp_path, candidates=["ck"], column_map=decided).candidates["ck"]) == {1280.0}
 
 
+@given(
+    st.lists(st.floats(-1e7, 1e7).map(lambda value: round(value, 2)), min_size=1, max_size=20),
+    st.sampled_from([(".", ","), (",", "."), ("\u202f", ","), ("'", "."), ("", ","), ("", ".")]),
+    st.integers(0, 2),
+)
+def test_a_column_of_numbers_is_read_as_it_was_written_or_asked_about(values, signs, decimals):
+    thousands, point = signs
+    plain = [f"{value:,.{decimals}f}" for value in values]
+    written = [text.replace(",", "#").replace(".", point).replace("#", thousands) for text in plain]
+    found = decimal_signs(written)
+    sign = next(iter(found)) if len(found) == 1 else ""
+    for cell, said in zip(written, plain, strict=True):
+        number = with_decimal_point(cell, sign)
+        assert number is None or float(number) == float(said.replace(",", ""))
+    assert not (decimals == 2 and None in [with_decimal_point(cell, sign) for cell in written])
+
+
 # Dates
+
+
+@given(
+    st.lists(st.dates(date(1900, 1, 1), date(2100, 1, 1)), min_size=1, max_size=20), st.sampled_from(FORMATS)
+)
+def test_a_column_of_dates_is_read_as_it_was_written_or_asked_about(days, form):
+    found = iso_dates([day.strftime(form) for day in days])
+    assert all(iso in {None, day.isoformat()} for iso, day in zip(found, days, strict=True))
+    if any(day.day > 12 for day in days) or form in {"%Y-%m-%d", "%d.%m.%Y"}:
+        assert None not in found
 
 
 @pytest.mark.parametrize(
@@ -472,8 +506,8 @@ def test_showable_cells_are_short_numbers_and_short_words_that_repeat():
         ("[colums]", "unknown field `colums`"),
         ("[columns.status]", "say which `column` of the file it is"),
         ("[columns.outcome]\ncolumn = 'x'", "outcome is no column of the data dictionary"),
-        ("[columns.status]\ncolumn = '?'", "put the column in place of the question mark"),
-        ("[candidates.x]\nvalues = { a = '?' }", "put the value in place of the question mark"),
+        ("[columns.status]\ncolumn = '?'\n[columns.id]\ncolumn = '?'", "left in columns.status, columns.id"),
+        ("[candidates.x]\nvalues = { a = '?' }", "question marks are left in candidates.x"),
         ("[file]\nseparator = ':'", "Invalid enum value ':'"),
         ("[columns.end_date]\ncolumn = 'x'\ndate_format = 'yy'", "Invalid enum value 'yy'"),
         ("no toml", "is no map of columns"),

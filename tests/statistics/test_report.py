@@ -24,15 +24,17 @@ from models.training.report.figures.nomogram import nomogram
 from models.training.report.model import limits_note
 from models.training.report.page import page
 from models.training.report.report import Report, as_document, fit_record_in
+from models.training.report.results import slope_in_words
 from models.training.report.words import written, written_p
 from models.training.report.write import HTML_NAME, JSON_NAME, render, report_on, write_report
 from models.training.validation.supplement.against import Rival
 from models.training.validation.supplement.supplement import Asked, supplement
 from models.training.validation.validate import fit_record_of, validate
+from models.training.validation.validation import Measure
 from tests.statistics.example import NUMBERS, PAGE, example
 
 from .supplemented import in_groups
-from .test_validate import SMALL, elsewhere, own, record, shipped, unshrunk
+from .test_validate import SMALL, elsewhere, imputed, own, record, shipped, unshrunk
 from .trained import DEATHS, DEMO, GAPS, LABELS, TIME_ZERO, cohort, command, fitted
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -580,3 +582,57 @@ def test_the_example_shows_the_numbers_of_a_fit_today():
     aucs = [f"{at['auc']['value']:.2f}" for at in stored["validation"]["horizons"]]
     assert aucs == ["0.77", "0.84", "0.74"]
     assert stored["validation"]["internal"]["resamples"] == 1000
+
+
+def answers(html: str) -> dict[str, str]:
+    """The table of the first page: questions and answers as words."""
+    table = html.partition("<caption>In short</caption>")[2].partition("</table>")[0]
+    rows = re.findall(r'<th scope="row">(.*?)</th><td>(.*?)</td>', table)
+    return {question: re.sub("<[^>]+>", "", answer) for question, answer in rows}
+
+
+def test_the_first_page_answers_what_a_reader_asks_first(trained_report):
+    html, numbers = trained_report
+    found, factor = answers(html), numbers["fit"]["shrinkage"]["factor"]
+    assert found["Who was analysed"] == (
+        "200 of 200 patients; 73 had a recurrence (18.2 for each of 4 predictors), 0 died before"
+    )
+    assert found["Who was left out"] == "nobody"
+    assert found["What was not known of them"] == "every predictor was known"
+    assert found["What is predicted"] == f"a recurrence within 1, 2, 3 years, counted from: {TIME_ZERO}"
+    assert f"was multiplied by {factor:.2f}" in found["Is it overfitted?"]
+    assert "95 % limits hold 1" in found["Is it overfitted?"]
+    assert "40 resamples" in found["In whom it was tried"]
+    assert "children" in found["What it must not be used for"]
+
+
+def test_who_was_left_out_and_what_was_not_known_stand_on_the_first_page():
+    complete = validate(unshrunk(), cohort(GAPS), record=record(GAPS) | {"seed": 1}, resamples=20)
+    left_out = answers(render(complete, unshrunk())[0])["Who was left out"]
+    assert left_out == "73: missing: cardiac_involvement 29, high_ana 30, high_drr 25"
+    found = answers(render(imputed(), unshrunk())[0])
+    assert found["Who was left out"] == "nobody"
+    assert found["What was not known of them"] == (
+        "one or more predictors of 73 patients; they were imputed 4 times"
+    )
+    assert "averaged" in answers(plain("gaps")[0])["What was not known of them"]
+
+
+@pytest.mark.parametrize(
+    ("slope", "said"),
+    [
+        (Measure(0.7, 0.1, 0.5, 0.9), "too extreme"),
+        (Measure(1.3, 0.1, 1.1, 1.5), "not extreme enough"),
+        (Measure(1.1, 0.1, 0.9, 1.3), "neither"),
+        (Measure(0.7), "Below 1, risks are too extreme"),
+    ],
+)
+def test_a_slope_is_put_into_words_only_as_far_as_its_limits_bear_out(slope, said):
+    assert said in slope_in_words(slope)
+
+
+def test_an_unstable_slope_is_said_to_be_so_and_has_no_number():
+    internal = replace(own().internal, slope=Measure(None, reason="unstable: it jumps"))
+    html, _ = render(replace(own(), internal=internal), unshrunk())
+    assert "no slope can be given: unstable: it jumps" in answers(html)["Is it overfitted?"]
+    assert "No corrected slope is given: unstable: it jumps" in html

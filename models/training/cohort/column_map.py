@@ -13,33 +13,19 @@ values = { "ja (Echo)" = "present" }
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
 
+from models.training.cohort.forms.file_form import FileForm
+from models.training.cohort.forms.written_dates import DateFormat
 from models.training.cohort.schema import COLUMNS
 from models.training.cohort.table import column_key
 from models.training.errors import TrainingError
 
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 UNKNOWN = "?"
 """What a draft holds in place of what somebody must say."""
 _MAX_BYTES = 1024 * 1024  # MAX_COLUMNS columns of 2 kB
-
-DateFormat = Literal["", "yyyy-mm-dd", "dd.mm.yyyy", "dd/mm/yyyy", "mm/dd/yyyy", "dd-mm-yyyy", "mm-dd-yyyy"]
-Encoding = Literal[
-    "", "utf-8", "utf-16", "windows-1252", "windows-1250", "iso-8859-15", "mac-roman", "gb18030", "shift-jis"
-]
-
-
-class FileForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a file is written; empty: as it is found. `decimal` is the sign before the decimals of its numbers."""
-
-    separator: Literal["", ",", ";", "\t", "|"] = ""
-    encoding: Encoding = ""
-    sheet: str = ""
-    decimal: Literal["", ".", ","] = ""
 
 
 class MappedColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,13 +79,17 @@ def read_map(path: Path) -> ColumnMap:
             )
         if not column.column:
             raise TrainingError(f"{path.name}, columns.{name}: say which `column` of the file it is")
-    for kind, columns in (("columns", found.columns), ("candidates", found.candidates)):
-        for name, column in columns.items():
-            if column.column == UNKNOWN or UNKNOWN in column.values.values():
-                what = "column" if column.column == UNKNOWN else "value"
-                raise TrainingError(
-                    f"{path.name}, {kind}.{name}: put the {what} in place of the question mark"
-                )
+    unanswered = [
+        f"{kind}.{name}"
+        for kind, columns in (("columns", found.columns), ("candidates", found.candidates))
+        for name, column in columns.items()
+        if UNKNOWN in {column.column, *column.values.values()}
+    ]
+    if unanswered:
+        raise TrainingError(
+            f"{path.name}: question marks are left in {', '.join(unanswered)}: put the file's column, or what a value"
+            " means, in their place"
+        )
     return found
 
 

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from msgspec.structs import asdict
 
 from models.training.cohort.categories import MOST_LEVELS
-from models.training.cohort.column_map import UNKNOWN, FileForm, cell_key
+from models.training.cohort.column_map import UNKNOWN, cell_key
+from models.training.cohort.forms.file_form import FileForm
+from models.training.cohort.forms.written_dates import iso_dates
+from models.training.cohort.forms.written_numbers import looks_like_number
 from models.training.cohort.problems import showable
 from models.training.cohort.schema import COLUMNS, NAMES, CohortRow, can_read, extra, is_missing, presence
 from models.training.cohort.table import Table
 from models.training.cohort.translate import TitreReader
 from models.training.cohort.words import words_by_meaning
-from models.training.cohort.written_dates import iso_dates
-from models.training.cohort.written_numbers import looks_like_number
 
 _ENOUGH = 0.5  # of what is known in a column must be readable, or the name misleads
 _MOST_VALUES = 20

@@ -3,11 +3,11 @@
 import io
 from pathlib import Path
 
-from models.training.cohort.column_map import FileForm
+from models.training.cohort.forms.file_form import FileForm
+from models.training.cohort.forms.text_file import read_text_file
+from models.training.cohort.forms.typed_cells import as_text
+from models.training.cohort.forms.workbook import is_workbook, read_workbook
 from models.training.cohort.table import MAX_BYTES, MAX_ROWS, Table, UnusableFileError, make_table
-from models.training.cohort.text_file import read_text_file
-from models.training.cohort.typed_cells import as_text
-from models.training.cohort.workbook import is_workbook, read_workbook
 from models.training.errors import TrainingError
 
 _PARQUET = frozenset({".parquet", ".pq"})

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from models.training.cohort.categories import Category, category
 from models.training.cohort.column_map import ColumnMap
+from models.training.cohort.forms.written_numbers import looks_like_number
 from models.training.cohort.problems import sentence
 from models.training.cohort.schema import (
     BESIDE,
@@ -35,7 +36,6 @@ from models.training.cohort.schema import (
 )
 from models.training.cohort.table import Table, column_key
 from models.training.cohort.translate import TitreReader, translate
-from models.training.cohort.written_numbers import looks_like_number
 from models.training.errors import TrainingError
 from models.training.statistics.arrays import Floats
 

@@ -207,7 +207,7 @@ GroupName = Annotated[str, BeforeValidator(read_group)]
 Identifier = Annotated[str, BeforeValidator(_identifier)]
 
 _A_TIME = "exactly one of time_years, time_months, time_days, or time_zero with end_date"
-_PRESENCE = "0/1, false/true, no/yes, absent/present; empty, NA or NaN: missing"
+_PRESENCE = "0/1, or a word for absent and present; empty or a word for missing"
 _DATE_VALUES = "a date like 2024-03-31 or 31.03.2024; 31/03/2024 where the column says which comes first"
 _CODED = "required, values may be missing"
 
@@ -238,20 +238,24 @@ class CohortRow(BaseModel):
         _A_TIME,
     )
     death_date: Day = _column(
-        "date", "The date of death, to check the others", "", _DATE_VALUES, "optional, only with dates"
+        "date",
+        "The date of death: who had no recurrence and died on end_date, died; it also checks the others",
+        "",
+        _DATE_VALUES,
+        "optional, only with dates",
     )
     status: Status = _column(
         "whole number",
         "How follow-up ended",
         "",
-        "0 censored, 1 recurrence, 2 death",
+        "0 censored, 1 recurrence, 2 death; or a word for it",
         "required, or else event",
     )
     event: Presence = _column(
         "yes or no",
         "Whether follow-up ended with a recurrence; status says the same and knows of death",
         "",
-        "0/1, false/true, no/yes",
+        "0/1, or a word for absent and present",
         "required where there is no status",
     )
     cardiac_involvement: Presence = _column(
@@ -275,7 +279,7 @@ class CohortRow(BaseModel):
         "number",
         "ANA titre at time zero",
         "reciprocal titre",
-        "320 or 1:320; may be missing",
+        "320, 1:320, or as the laboratory writes it: <1:80, negative; may be missing",
         "optional",
         raw=True,
     )

@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from models.training.cohort.column_map import ColumnMap, MappedColumn, cell_key
-from models.training.cohort.schema import Problem, extra, is_missing, presence
-from models.training.cohort.table import Table
-from models.training.cohort.written_dates import AMBIGUOUS, iso_dates
-from models.training.cohort.written_numbers import (
+from models.training.cohort.forms.written_dates import AMBIGUOUS, iso_dates
+from models.training.cohort.forms.written_numbers import (
     DecimalSign,
     decimal_signs,
     looks_like_number,
     with_decimal_point,
 )
+from models.training.cohort.schema import Problem, extra, is_missing, presence
+from models.training.cohort.table import Table
 
 TWO_READINGS = "as 1.280 it may be 1.28 or 1280: say the file's `decimal` in a map"
 NO_TITRE = "neither a titre like 1:320, nor a word for negative, nor empty"

@@ -1,4 +1,4 @@
-"""The words of hospitals' tables: what a cell says (`words.csv`), and what a column may be called (`headers.csv`)."""
+"""The words of hospitals' tables: what a cell says (`cell_words.csv`), and what a column may be called (`headers.csv`)."""
 
 import csv
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from pathlib import Path
 _FOLDER = Path(__file__).parent
 
 
-def words_by_meaning(file: str = "words.csv", meaning: str = "meaning") -> Mapping[str, frozenset[str]]:
+def words_by_meaning(file: str = "cell_words.csv", meaning: str = "meaning") -> Mapping[str, frozenset[str]]:
     """Every meaning of a packaged table with its words, in lower case with single blanks."""
     found: dict[str, set[str]] = {}
     with (_FOLDER / file).open(encoding="utf-8", newline="") as lines:

@@ -3,6 +3,7 @@
 from models.training.report import markup as m
 from models.training.report.report import Report
 from models.training.report.results import slope_in_words
+from models.training.report.words import written
 from models.training.validation.validation import Validation
 
 
@@ -28,10 +29,10 @@ def in_short(report: Report) -> str:
 
 def _analysed(report: Report) -> str:
     validation, parameters = report.validation, len(report.model.predictors)
-    each = m.number(validation.events / parameters, 1)
+    each = written(validation.events / parameters, 1)
     return (
         f"{m.number(validation.n)} of {m.number(validation.screened)} patients; {m.number(validation.events)} had a "
-        f"recurrence ({each} for each of {m.number(parameters)} predictors), {m.number(validation.deaths)} died before"
+        f"recurrence ({each} for each of {parameters} predictors), {m.number(validation.deaths)} died before"
     )
 
 
@@ -45,7 +46,7 @@ def _unknown(report: Report) -> str:
     lacking = validation.n - sum(row.n for row in validation.patterns if "?" not in row.pattern)
     if not lacking:
         return "every predictor was known"
-    of = f"one or more predictors of {m.number(lacking)} patients; "
+    of = f"one or more predictors of {lacking} patients; "
     if validation.imputations:
         return f"{of}they were imputed {m.number(validation.imputations)} times"
     return f"{of}the risk is averaged over them, as at the bedside"

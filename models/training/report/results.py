@@ -9,6 +9,7 @@ from models.training.report.figures.missing import missing_figure
 from models.training.report.figures.stability import stability_figure
 from models.training.report.figures.survival import survival_figure
 from models.training.report.report import Report
+from models.training.report.words import written
 from models.training.validation.groups import LEAST_AT_RISK, SHARE_AT_RISK, in_words
 from models.training.validation.validation import AtHorizon, Grouping, Internal, Measure
 
@@ -38,7 +39,7 @@ def _log_rank(grouping: Grouping) -> str:
     died = ", died" if any(curve.deaths for curve in grouping.curves) else ""
     text = (
         f"Kaplan-Meier; shaded: 95 % limits (log-log); thin, without limits: fewer than {LEAST_AT_RISK}, or than "
-        f"{m.number(SHARE_AT_RISK, 0, percent=True)} %, of the group are at risk. Below the axis: at risk at that time; "
+        f"{written(SHARE_AT_RISK, 0, percent=True)} %, of the group are at risk. Below the axis: at risk at that time; "
         f"censored{died} and recurred before it. "
     )
     if test.chi_square is None:
@@ -254,7 +255,7 @@ def stability(report: Report, gallery: Gallery) -> str:
     if not internal:
         return ""
     caption = (
-        f"Models of {m.number(internal.resamples - internal.failed)} resamples. A patient’s risk differs between them by "
+        f"Models of {internal.resamples - internal.failed} resamples. A patient’s risk differs between them by "
         f"{m.number(internal.stability.mape, 1, percent=True)} percentage points on average (MAPE)."
     )
     figure = gallery.show(stability_figure(internal.stability), caption)

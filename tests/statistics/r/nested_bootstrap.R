@@ -8,7 +8,7 @@
 # floor(n s / (2^31 - 1)), n of them are one inner resample, INNER inner resamples follow each other.
 
 suppressMessages({library(survival); library(rms); library(riskRegression)})
-OUTER <- c(10, 25); INNER <- 40 # the first 10 outer resamples, and all 25
+OUTER <- c(5, 25); INNER <- 40 # the first 5 outer resamples, and all 25
 FOLDER <- "tests/data/reference"
 EXACT <- coxph.control(eps = 1e-13, toler.chol = 1e-14, iter.max = 60)
 THRESHOLDS <- c(0.1, 0.2, 0.3, 0.45)

@@ -23,7 +23,7 @@ from models.training.statistics.competing.fine_gray import fine_gray
 from models.training.statistics.cox import fit_cox
 from models.training.statistics.limits import Z, hazard_ratio
 from models.training.statistics.survival import CumulativeIncidence, aalen_johansen
-from models.training.validation.groups import FEWEST_AT_RISK, aalen_johansen_risk
+from models.training.validation.groups import FEWEST_AT_RISK, aalen_johansen_risk, sure_until
 from models.training.validation.subgroups import decided
 from models.training.validation.validation import Measure, estimable, measure, missing
 
@@ -44,7 +44,7 @@ class Incidence:
 
 @dataclass(frozen=True, slots=True)
 class CompetingCurves:
-    """A risk group's curves of recurrence and of death without one, to `last` years."""
+    """A risk group's curves of recurrence and of death without one, to `last` years: while enough of it are at risk."""
 
     label: str
     n: int
@@ -136,14 +136,15 @@ def _end(time: Floats, horizons: Sequence[Horizon]) -> float:
 
 def _curves(label: str, cohort: Cohort, rows: Members, end: float) -> CompetingCurves:
     time, status = cohort.time[rows], cohort.status[rows]
+    last = min(sure_until(time), end)
     return CompetingCurves(
         label,
         len(time),
         int((status == RECURRENCE).sum()),
         int((status == DEATH).sum()),
-        min(float(time.max()), end),
-        _incidence(time, status, RECURRENCE, end),
-        _incidence(time, status, DEATH, end),
+        last,
+        _incidence(time, status, RECURRENCE, last),
+        _incidence(time, status, DEATH, last),
     )
 
 

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Sequence
 from datetime import date
+from typing import Literal
 
-from models.training.cohort.column_map import DateFormat
+DateFormat = Literal["", "yyyy-mm-dd", "dd.mm.yyyy", "dd/mm/yyyy", "mm/dd/yyyy", "dd-mm-yyyy", "mm-dd-yyyy"]
 
 _TIME = r"(?:[T ]+\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?)?"  # the time of day says nothing here
 _YEAR_FIRST = re.compile(rf"(\d{{4}})([-/.])(\d{{1,2}})\2(\d{{1,2}}){_TIME}", re.ASCII)

@@ -1,6 +1,7 @@
 """An Excel workbook (.xlsx) → the cells of one of its sheets, by python-calamine: values alone, no formula is computed.
 
-calamine gives a cell with an error as empty. An error is no missing value, so these cells are looked up in the sheet.
+Of the readers calamine is the one that is kept up, needs no further package and reads in memory-safe code; openpyxl had its last
+release in June 2024. calamine gives a cell with an error as empty. An error is no missing value, so these cells are looked up in the sheet.
 """
 
 import io
@@ -9,9 +10,9 @@ import zlib
 from collections.abc import Sequence
 from zipfile import BadZipFile, ZipFile
 
-from models.training.cohort.column_map import FileForm
+from models.training.cohort.forms.file_form import FileForm
+from models.training.cohort.forms.typed_cells import as_text
 from models.training.cohort.table import MAX_BYTES, MAX_COLUMNS, Table, UnusableFileError, make_table
-from models.training.cohort.typed_cells import as_text
 
 _AROUND = 1000  # rows above, below and between those of patients that may be empty
 _MEMBERS = 10_000  # files in the archive; a workbook has some dozens

@@ -4,7 +4,7 @@ import csv
 import io
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 
-from models.training.cohort.column_map import SEPARATORS, FileForm
+from models.training.cohort.forms.file_form import SEPARATORS, FileForm
 from models.training.cohort.table import Table, UnusableFileError, make_table
 
 _FOREIGN = {
