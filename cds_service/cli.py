@@ -5,17 +5,23 @@ import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from cds_service.commands.cohort_options import (
+from cds_service.commands.options import (
     AgeGroups,
+    BaselineTies,
+    Candidates,
     CohortPath,
     Columns,
+    Config,
     Groups,
+    Imputations,
     Map,
     MaxRows,
+    Ridge,
+    ShrinkageOption,
     StartOfFollowUp,
     TimeZero,
     TimeZeroInRecords,
@@ -26,7 +32,7 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
 
-Config = Annotated[Path | None, typer.Option(help="Configuration in TOML; see docs/configuration.md.")]
+_OURS = {"cds_service", "fhir_mapping", "models"}
 
 
 def main() -> None:
@@ -40,7 +46,7 @@ def main() -> None:
         typer.echo(f"imnm-cds: {' '.join(str(error).split())}", err=True)
         sys.exit(2)
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] in {"cds_service", "fhir_mapping", "models"}:
+        if (error.name or "").partition(".")[0] in _OURS:
             raise
         typer.echo(
             f"imnm-cds: {error.name} is not installed here: this command needs the packages of all.lock"
@@ -246,34 +252,19 @@ def train(
     time_zero: TimeZero = "",
     columns: Columns = None,
     map: Map = None,  # noqa: A002
-    candidates: Annotated[
-        list[str] | None, typer.Option(help="A further column of the file to look at; repeatable.")
-    ] = None,
+    candidates: Candidates = None,
     landmark: StartOfFollowUp = "",
     until: Until = "",
-    shrinkage: Annotated[
-        Literal["bootstrap", "none"] | None,
-        typer.Option(help="Of the log hazard ratios; bootstrap unless a penalty is given."),
-    ] = None,
-    ridge: Annotated[
-        float, typer.Option(min=0, help="Ridge penalty THETA/2 · sum of squares; 0: none.")
-    ] = 0.0,
+    shrinkage: ShrinkageOption = None,
+    ridge: Ridge = 0.0,
     firth: Annotated[bool, typer.Option("--firth", help="Firth's penalty, against separation.")] = False,
-    baseline: Annotated[
-        Literal["efron", "breslow"], typer.Option(help="Estimate of the baseline hazard.")
-    ] = "efron",
+    baseline: BaselineTies = "efron",
     bootstrap: Annotated[int, typer.Option(min=20, help="Bootstrap resamples.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 1,
     select: Annotated[
         bool, typer.Option("--select", help="Also select among predictors and candidates, for information.")
     ] = False,
-    imputations: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="Completed sets where predictors are unknown, 0: complete cases alone; 20 where these are below 95 %.",
-        ),
-    ] = None,
+    imputations: Imputations = None,
     update: Annotated[
         Path | None, typer.Option(help="A model folder: change it as far as the cohort asks for, no more.")
     ] = None,
@@ -293,8 +284,18 @@ def train(
     from models.training.fitting.fit_record import Labels
     from models.training.fitting.train import Options
 
-    read = (landmark, until, max_rows, map, anchor, group or ())
-    source = CohortSource(cohort, time_zero, columns or (), candidates or (), *read)
+    source = CohortSource(
+        cohort,
+        time_zero,
+        columns or (),
+        candidates or (),
+        landmark,
+        until,
+        max_rows,
+        map,
+        anchor,
+        group or (),
+    )
     options = Options(shrinkage, ridge, firth, baseline, bootstrap, seed, select, imputations)
     day = day_of(date) if date else datetime.now(UTC).date()
     labels = Labels(centre or default_centre(cohort), day, synthetic)

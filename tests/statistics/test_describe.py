@@ -352,3 +352,17 @@ def test_the_command_refuses_a_cohort_without_time_zero_in_one_sentence():
     ended = command("describe", DEMO)
     assert (ended.status, ended.out) == (2, "")
     assert len(ended.error.splitlines()) == 1
+
+
+def test_a_column_of_many_groups_is_counted_and_not_tested_by_looking_through_every_table():
+    centres = tuple(f"centre {n % 40}" for n in range(200))
+    found = table_one(replace(cohort(), groups={"centre": centres}))
+    row = next(row for row in found.contrasts[-1].rows if row.name == "centre")
+    assert row.test.reason == "expected counts below 5, and too many groups for an exact test"
+    assert sum(row.all.counts) == 200
+
+
+def test_free_text_is_no_column_of_the_table():
+    remarks = tuple(f"remark {n}" for n in range(200))
+    found = table_one(replace(cohort(), groups={"centre": remarks}))
+    assert "centre" not in {row.name for row in found.contrasts[-1].rows}

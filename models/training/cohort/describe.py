@@ -27,6 +27,7 @@ from models.training.statistics.limits import LEVEL
 from models.training.statistics.survival import kaplan_meier
 
 FEWEST_IN_A_CELL = 5  # smaller cells are named, because persons might be recognised in them
+MOST_WORDS = 50  # of a column of centres or other groups; more are free text
 PER = 100.0  # person-years of a rate
 ADJUSTMENT = "Holm"
 _YES_OR_NO = ("absent", "present")
@@ -204,7 +205,11 @@ def _columns(cohort: Cohort) -> list[_Column]:
         numbers = {name: float(number) for number, name in enumerate(SUBTYPES)}
         values = np.array([numbers.get(name, np.nan) for name in cohort.subtype])
         columns.append(_Column("subtype", _label("subtype"), "word", "", SUBTYPES, values))
-    columns += [_words(name, words) for name, words in cohort.groups.items() if any(words)]
+    columns += [
+        _words(name, words)
+        for name, words in cohort.groups.items()
+        if any(words) and len(set(words)) <= MOST_WORDS
+    ]
     indicators = {name for own, words in cohort.categories.items() for name in words.indicators(own)}
     columns += [
         _Column(name, name, "word", "", words.levels, words.values)

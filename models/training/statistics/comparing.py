@@ -20,6 +20,7 @@ SMALLEST_EXPECTED = 5.0
 _EXACT_BELOW = 50  # R's wilcox.test
 _AS_LIKELY = 1 + 1e-7  # tables this much more likely than the observed one count as equally likely, as in R
 _A_PAIR = 2
+_MOST_TABLES = 1_000_000  # of an exact test: some hundred MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,16 @@ def compare_counts(table: Counts) -> Tested:
         return Tested("chi-square", float(chi2_contingency(table, correction=False).pvalue))
     if _A_PAIR not in table.shape:
         return Tested(reason="expected counts below 5, and no exact test for a table of this shape")
-    return Tested("Fisher's exact", fisher_exact(table if table.shape[1] == _A_PAIR else table.T))
+    table = table if table.shape[1] == _A_PAIR else table.T
+    if _tables(table) > _MOST_TABLES:
+        return Tested(reason="expected counts below 5, and too many groups for an exact test")
+    return Tested("Fisher's exact", fisher_exact(table))
+
+
+def _tables(table: Counts) -> float:
+    """How many tables an exact test of a (k, 2) table looks through at most."""
+    drawn = table.sum(axis=0).min()
+    return float(np.prod(np.minimum(np.sort(table.sum(axis=1))[:-1], drawn) + 1.0))
 
 
 def _not_comparable(groups: Sequence[Floats]) -> str:

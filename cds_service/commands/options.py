@@ -1,10 +1,13 @@
-"""How a cohort is named and read on the command line: the same for every command that takes one."""
+"""Options that several commands share, each said once."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+Config = Annotated[Path | None, typer.Option(help="Configuration in TOML; see docs/configuration.md.")]
+
+# How a cohort is named and read: the same for every command that takes one.
 CohortPath = Annotated[
     Path, typer.Argument(help="CSV, Excel, Parquet, or a folder of FHIR Bundles or NDJSON.")
 ]
@@ -29,3 +32,21 @@ TimeZeroInRecords = Annotated[
 Groups = Annotated[list[str] | None, typer.Option("--group", help="A column to compare patients by.")]
 AgeGroups = Annotated[str, typer.Option(help="Limits of age groups in years; 50,65 if left out.")]
 MaxRows = Annotated[int | None, typer.Option(min=1, help="Most patients that a cohort may have.")]
+
+# How a model is fitted.
+Candidates = Annotated[
+    list[str] | None, typer.Option(help="A further column of the file to look at; repeatable.")
+]
+ShrinkageOption = Annotated[
+    Literal["bootstrap", "none"] | None,
+    typer.Option(help="Of the log hazard ratios; bootstrap unless a penalty is given."),
+]
+Ridge = Annotated[float, typer.Option(min=0, help="Ridge penalty THETA/2 · sum of squares; 0: none.")]
+Imputations = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Completed sets where predictors are unknown, 0: complete cases alone; 20 where these are below 95 %.",
+    ),
+]
+BaselineTies = Annotated[Literal["efron", "breslow"], typer.Option(help="Estimate of the baseline hazard.")]
