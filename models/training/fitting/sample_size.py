@@ -17,7 +17,10 @@ _Z = 1.96  # rounded as pmsampsize has it, so that answers agree
 
 @dataclass(frozen=True, slots=True)
 class SampleSize:
-    """Patients for each criterion; `n` is pmsampsize's answer, `margin` how exactly n gives the overall risk."""
+    """Patients for each criterion; `n` is pmsampsize's answer, `margin` how exactly n gives the overall risk.
+
+    `factor_of_optimism` is the shrinkage that criterion 2 asks for, `largest_r_squared` what Cox and Snell's R² can be.
+    """
 
     shrinkage: int
     optimism: int
@@ -26,6 +29,8 @@ class SampleSize:
     events: float
     events_per_parameter: float
     margin: float
+    factor_of_optimism: float
+    largest_r_squared: float
 
 
 def sample_size(
@@ -38,16 +43,16 @@ def sample_size(
     largest = _largest_r_squared(rate, follow_up)
     if not 0 < r_squared < min(largest, SHRINKAGE):
         raise TrainingError(f"Cox-Snell's R² must lie between 0 and {largest:.2f} at this event rate")
+    factor = r_squared / (r_squared + OPTIMISM * largest)
     first = _for_shrinkage(SHRINKAGE, r_squared, parameters)
-    second = _for_shrinkage(r_squared / (r_squared + OPTIMISM * largest), r_squared, parameters)
+    second = _for_shrinkage(factor, r_squared, parameters)
     n = max(first, second)
     third = 1
     while _margin(third * follow_up, rate, horizon) > MARGIN:
         third += 1
     events = n * follow_up * rate
-    return SampleSize(
-        first, second, third, n, events, events / parameters, _margin(n * follow_up, rate, horizon)
-    )
+    margin = _margin(n * follow_up, rate, horizon)
+    return SampleSize(first, second, third, n, events, events / parameters, margin, factor, largest)
 
 
 def _for_shrinkage(shrinkage: float, r_squared: float, parameters: int) -> int:
