@@ -7,11 +7,14 @@ known to within 0.05. As pmsampsize, whose answer rests on 1 and 2: for 3 it rep
 from dataclasses import dataclass
 from math import ceil, exp, log, sqrt
 
+from scipy.optimize import brentq
+
 from models.training.errors import TrainingError
 
 SHRINKAGE = 0.9
 OPTIMISM = 0.05
 MARGIN = 0.05
+_CLOSE = 1e-12  # to the ends between which a shrinkage can lie
 _Z = 1.96  # rounded as pmsampsize has it, so that answers agree
 
 
@@ -53,6 +56,15 @@ def sample_size(
     events = n * follow_up * rate
     margin = _margin(n * follow_up, rate, horizon)
     return SampleSize(first, second, third, n, events, events / parameters, margin, factor, largest)
+
+
+def expected_shrinkage(n: int, r_squared: float, parameters: int) -> float:
+    """The shrinkage that a model from n patients can be expected to need: criterion 1 read the other way."""
+
+    def too_many(shrinkage: float) -> float:
+        return parameters / ((shrinkage - 1) * log(1 - r_squared / shrinkage)) - n
+
+    return float(brentq(too_many, r_squared * (1 + _CLOSE), 1 - _CLOSE))
 
 
 def _for_shrinkage(shrinkage: float, r_squared: float, parameters: int) -> int:
