@@ -20,10 +20,7 @@ _Z = 1.96  # rounded as pmsampsize has it, so that answers agree
 
 @dataclass(frozen=True, slots=True)
 class SampleSize:
-    """Patients for each criterion; `n` is pmsampsize's answer, `margin` how exactly n gives the overall risk.
-
-    `factor_of_optimism` is the shrinkage that criterion 2 asks for, `largest_r_squared` what Cox and Snell's R² can be.
-    """
+    """Patients for each criterion; `n` is pmsampsize's answer, `margin` how exactly n gives the overall risk."""
 
     shrinkage: int
     optimism: int
@@ -32,8 +29,6 @@ class SampleSize:
     events: float
     events_per_parameter: float
     margin: float
-    factor_of_optimism: float
-    largest_r_squared: float
 
 
 def sample_size(
@@ -43,10 +38,10 @@ def sample_size(
 
     Raises TrainingError for an R² outside what this rate allows.
     """
-    largest = _largest_r_squared(rate, follow_up)
+    largest = largest_r_squared(rate, follow_up)
     if not 0 < r_squared < min(largest, SHRINKAGE):
         raise TrainingError(f"Cox-Snell's R² must lie between 0 and {largest:.2f} at this event rate")
-    factor = r_squared / (r_squared + OPTIMISM * largest)
+    factor = factor_of_optimism(r_squared, largest)
     first = _for_shrinkage(SHRINKAGE, r_squared, parameters)
     second = _for_shrinkage(factor, r_squared, parameters)
     n = max(first, second)
@@ -55,7 +50,7 @@ def sample_size(
         third += 1
     events = n * follow_up * rate
     margin = _margin(n * follow_up, rate, horizon)
-    return SampleSize(first, second, third, n, events, events / parameters, margin, factor, largest)
+    return SampleSize(first, second, third, n, events, events / parameters, margin)
 
 
 def expected_shrinkage(n: int, r_squared: float, parameters: int) -> float:
@@ -71,7 +66,12 @@ def _for_shrinkage(shrinkage: float, r_squared: float, parameters: int) -> int:
     return ceil(parameters / ((shrinkage - 1) * log(1 - r_squared / shrinkage)))
 
 
-def _largest_r_squared(rate: float, follow_up: float) -> float:
+def factor_of_optimism(r_squared: float, largest: float) -> float:
+    """The shrinkage that criterion 2 asks for."""
+    return r_squared / (r_squared + OPTIMISM * largest)
+
+
+def largest_r_squared(rate: float, follow_up: float) -> float:
     """Cox-Snell's R² of a model without error, as pmsampsize has it: events are counted against people."""
     people = 10_000  # as many as pmsampsize takes, so that rounding agrees
     events = ceil(rate * (follow_up * people)) / people
