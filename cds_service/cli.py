@@ -222,6 +222,7 @@ def describe(
     landmark: StartOfFollowUp = "",
     until: Until = "",
     max_rows: MaxRows = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the tables into this folder, as CSV.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Describe a cohort: Table 1 by antibody subtype and by recurrence, follow-up, missing values."""
@@ -230,7 +231,7 @@ def describe(
     from cds_service.terminal import open_console
 
     source = CohortSource(cohort, time_zero, columns or (), candidates or (), landmark, until, max_rows)
-    run_describe(source, open_console(), as_json_object=as_json)
+    run_describe(source, open_console(), as_json_object=as_json, out=out)
 
 
 @app.command()
@@ -287,7 +288,7 @@ def train(
 def validate(
     model: Annotated[Path, typer.Argument(help="A model folder, as `train` writes it.")],
     cohort: CohortPath,
-    out: Annotated[Path, typer.Option(help="Folder for report.html and report.json.")],
+    out: Annotated[Path, typer.Option(help="Folder for report.html, report.json, tables and figures.")],
     time_zero: TimeZero = "",
     columns: Columns = None,
     landmark: StartOfFollowUp = "",

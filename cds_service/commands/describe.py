@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -14,15 +15,20 @@ from cds_service.commands.progress import progress_bars
 from models.training.cohort.describe import TableOne, table_one
 from models.training.plain_json import as_json
 from models.training.report.describe_text import TextTable, tables
+from models.training.report.export import table_files, write_files
 
 SCHEMA = "imnm-cds-table-one/1"
 _WIDEST_WORD = 12  # "Seronegative"; a longer name of a column is broken
 
 
-def run_describe(source: CohortSource, console: Console, *, as_json_object: bool = False) -> None:
-    """Read a cohort and print what it is like. Raises TrainingError."""
+def run_describe(
+    source: CohortSource, console: Console, *, as_json_object: bool = False, out: Path | None = None
+) -> None:
+    """Read a cohort and print what it is like, and write its tables into a folder if one is named. Raises TrainingError."""
     with progress_bars() as progress:
         described = table_one(source.read(progress))
+    if out:
+        write_files(out, table_files(described))
     if as_json_object:
         document = {"schema": SCHEMA, **as_json(described)}
         sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
