@@ -83,7 +83,7 @@ def _of_text(table: TextTable) -> str:
 
 def _alone(svg: str) -> str:
     box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
-    size = f' width="{box[1]}" height="{box[2]}"' if box else ""
+    size = f' width="{box[1]}" height="{box[2]}" style="background:#ffffff"' if box else ""
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{svg.replace("<svg ", f"""<svg font-family="{_FONT}"{size} """, 1)}\n'
 
 
