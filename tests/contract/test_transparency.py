@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -27,11 +28,20 @@ from tests.support.service import TABLES, running
 from tests.support.transparency import PAGE, shipped_page
 
 MODEL = load_model(default_folder())
+CHECKLIST = Path(__file__).parents[2] / "models" / "training" / "report" / "checklist.toml"
 SHIPPED = transparency(MODEL, default_folder())
 
 
 def items(shown):
     return [item for name in TITLES for item in getattr(shown, name).items]
+
+
+def test_the_checklists_of_a_report_ask_the_same():
+    for name, of_report in tomllib.loads(CHECKLIST.read_text(encoding="utf-8")).items():
+        listed = asked()[name]
+        assert listed.source == of_report["source"]
+        asks = [(item["id"], item["section"], item["topic"]) for item in of_report["items"]]
+        assert [(item.id, item.section, item.topic) for item in listed.items] == asks
 
 
 def test_there_are_31_attributes_and_52_rows_of_tripod():

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from cds_service.cli import app
 from models.registry import default_folder, load_model
 from models.training.errors import TrainingError
-from models.training.fitting.sample_size import expected_shrinkage, sample_size
-from models.training.simulation.planning import Widths, Wishes, concordance_by_cell, plan
+from models.training.fitting.sample_size import sample_size
+from models.training.simulation.planning import Widths, Wishes, concordance_by_cell, expected_shrinkage, plan
 from models.training.simulation.simulate import recipe_of_model
 from models.training.simulation.synthetic import draw
 from models.training.statistics.arrays import cells

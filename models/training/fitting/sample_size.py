@@ -7,14 +7,11 @@ known to within 0.05. As pmsampsize, whose answer rests on 1 and 2: for 3 it rep
 from dataclasses import dataclass
 from math import ceil, exp, log, sqrt
 
-from scipy.optimize import brentq
-
 from models.training.errors import TrainingError
 
 SHRINKAGE = 0.9
 OPTIMISM = 0.05
 MARGIN = 0.05
-_CLOSE = 1e-12  # to the ends between which a shrinkage can lie
 _Z = 1.96  # rounded as pmsampsize has it, so that answers agree
 
 
@@ -38,40 +35,26 @@ def sample_size(
 
     Raises TrainingError for an R² outside what this rate allows.
     """
-    largest = largest_r_squared(rate, follow_up)
+    largest = _largest_r_squared(rate, follow_up)
     if not 0 < r_squared < min(largest, SHRINKAGE):
         raise TrainingError(f"Cox-Snell's R² must lie between 0 and {largest:.2f} at this event rate")
-    factor = factor_of_optimism(r_squared, largest)
     first = _for_shrinkage(SHRINKAGE, r_squared, parameters)
-    second = _for_shrinkage(factor, r_squared, parameters)
+    second = _for_shrinkage(r_squared / (r_squared + OPTIMISM * largest), r_squared, parameters)
     n = max(first, second)
     third = 1
     while _margin(third * follow_up, rate, horizon) > MARGIN:
         third += 1
     events = n * follow_up * rate
-    margin = _margin(n * follow_up, rate, horizon)
-    return SampleSize(first, second, third, n, events, events / parameters, margin)
-
-
-def expected_shrinkage(n: int, r_squared: float, parameters: int) -> float:
-    """The shrinkage that a model from n patients can be expected to need: criterion 1 read the other way."""
-
-    def too_many(shrinkage: float) -> float:
-        return parameters / ((shrinkage - 1) * log(1 - r_squared / shrinkage)) - n
-
-    return float(brentq(too_many, r_squared * (1 + _CLOSE), 1 - _CLOSE))
+    return SampleSize(
+        first, second, third, n, events, events / parameters, _margin(n * follow_up, rate, horizon)
+    )
 
 
 def _for_shrinkage(shrinkage: float, r_squared: float, parameters: int) -> int:
     return ceil(parameters / ((shrinkage - 1) * log(1 - r_squared / shrinkage)))
 
 
-def factor_of_optimism(r_squared: float, largest: float) -> float:
-    """The shrinkage that criterion 2 asks for."""
-    return r_squared / (r_squared + OPTIMISM * largest)
-
-
-def largest_r_squared(rate: float, follow_up: float) -> float:
+def _largest_r_squared(rate: float, follow_up: float) -> float:
     """Cox-Snell's R² of a model without error, as pmsampsize has it: events are counted against people."""
     people = 10_000  # as many as pmsampsize takes, so that rounding agrees
     events = ceil(rate * (follow_up * people)) / people

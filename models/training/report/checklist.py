@@ -8,7 +8,6 @@ from models.risk import DECISION_HORIZON
 from models.training.report.report import Checklist, ChecklistItem, Checklists, FitRecord, ReportedModel
 from models.training.report.words import written
 from models.training.validation.validation import Internal, Measure, Validation
-from models.transparency import AskedItem, asked
 
 AUTHOR = "To be filled by the author."
 _FILE = Path(__file__).with_name("checklist.toml")
@@ -27,21 +26,21 @@ def checklists(
         "cannot_tell": " ".join(cannot_tell),
     }
     given = {name: text for name, text in facts.items() if text or name in _MAY_BE_EMPTY}
-    fills = tomllib.loads(_FILE.read_text(encoding="utf-8"))
+    lists = tomllib.loads(_FILE.read_text(encoding="utf-8"))
     return Checklists(
         **{
-            name: Checklist(listed.source, tuple(_item(item, fills[name], given) for item in listed.items))
-            for name, listed in asked().items()
+            name: Checklist(content["source"], tuple(_item(item, given) for item in content["items"]))
+            for name, content in lists.items()
         }
     )
 
 
-def _item(item: AskedItem, fills: Mapping[str, str], facts: Mapping[str, str]) -> ChecklistItem:
+def _item(item: Mapping[str, str], facts: Mapping[str, str]) -> ChecklistItem:
     try:
-        answer = fills[item.id].format_map(facts)
+        answer = item["fill"].format_map(facts)
     except KeyError:
         answer = AUTHOR
-    return ChecklistItem(item.id, item.section, item.topic, answer, filled=answer != AUTHOR)
+    return ChecklistItem(item["id"], item["section"], item["topic"], answer, filled=answer != AUTHOR)
 
 
 def _of_model(model: ReportedModel) -> dict[str, str]:

@@ -16,7 +16,7 @@ from scipy.stats import norm
 
 from models.training.cohort.schema import RECURRENCE
 from models.training.errors import TrainingError
-from models.training.fitting.sample_size import SampleSize, expected_shrinkage, sample_size
+from models.training.fitting.sample_size import SampleSize, sample_size
 from models.training.simulation.synthetic import Hazard, Patterns, Recipe, draw, hazard_for_risk
 from models.training.statistics.arrays import Events, Floats, cells
 from models.training.statistics.calibration import calibration_slope
@@ -29,6 +29,7 @@ SEED = 1
 SIZES = (50, 100, 150, 200, 300, 500, 1000)
 _Z = float(norm.ppf(0.975))
 _MOST_FOLD = 30.0  # by which effects or recruitment may have to be scaled
+_CLOSE = 1e-12  # to the ends between which a shrinkage can lie
 _PASSES = 2  # C depends on the follow-up, and the follow-up on the effects
 
 
@@ -184,6 +185,15 @@ def _risk(recipe: Recipe, horizon: float) -> float:
     base = float(recipe.hazard.at(np.array([horizon]))[0])
     passed = base * np.exp(_scores(recipe))
     return -float((recipe.joint * np.expm1(-passed)).sum())
+
+
+def expected_shrinkage(n: int, r_squared: float, parameters: int) -> float:
+    """The shrinkage that a model from n patients can be expected to need: Riley's first criterion read the other way."""
+
+    def too_many(shrinkage: float) -> float:
+        return parameters / ((shrinkage - 1) * log(1 - r_squared / shrinkage)) - n
+
+    return float(brentq(too_many, r_squared * (1 + _CLOSE), 1 - _CLOSE))
 
 
 def concordance_by_cell(cell: Patterns, time: Floats, event: Events, score: Floats) -> PointEstimate:

@@ -9,7 +9,7 @@ from math import exp, sqrt
 import numpy as np
 from scipy.stats import chi2, norm
 
-from models.training.fitting.sample_size import factor_of_optimism, largest_r_squared, sample_size
+from models.training.fitting.sample_size import OPTIMISM, _largest_r_squared, sample_size
 from models.training.statistics.arrays import Floats
 from models.training.statistics.benefit import net_benefit
 from models.training.statistics.cox import CoxFit
@@ -177,7 +177,7 @@ def planned(_: Dataset, row: Row) -> float:
     parameters = int(plan.pop("parameters"))
     r_squared = plan.pop("r_squared")
     size = sample_size(r_squared, parameters, **plan)
-    largest = largest_r_squared(plan["rate"], plan["follow_up"])
+    largest = _largest_r_squared(plan["rate"], plan["follow_up"])
     per_parameter = plan["rate"] * plan["follow_up"] / parameters
     return {
         "n": size.n,
@@ -186,7 +186,7 @@ def planned(_: Dataset, row: Row) -> float:
         "epp": size.events_per_parameter,
         "epp_shrinkage": size.shrinkage * per_parameter,
         "epp_optimism": size.optimism * per_parameter,
-        "factor_optimism": factor_of_optimism(r_squared, largest),
+        "factor_optimism": r_squared / (r_squared + OPTIMISM * largest),
         "r_squared_largest": largest,
         "nagelkerke": r_squared / largest,
     }[row.quantity]
