@@ -87,7 +87,7 @@ nightly: .venv/all .venv/audit/all  ## the large counts, every removal, conforma
 docs: .venv/all  ## write the generated pages and pictures
 	@$(BIN)/python -m tests.spec --write && $(BIN)/imnm-cds check --write
 	@IMNM_WRITE_PICTURE=1 $(PYTEST) -n 0 -rs tests/system/browser/test_picture.py
-	@$(BIN)/python -m tests.statistics.reference --write && $(BIN)/python -m tests.statistics.example --write && $(BIN)/python -m cds_service.commands.cohort --write
+	@$(BIN)/python -m tests.statistics.reference --write && $(BIN)/python -m tests.statistics.example --write && $(BIN)/python -m tests.support.transparency --write && $(BIN)/python -m cds_service.commands.cohort --write
 
 lock:  ## resolve the lock files anew (needs uv)
 	@uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \

@@ -227,6 +227,7 @@ def describe(
     landmark: StartOfFollowUp = "",
     until: Until = "",
     max_rows: MaxRows = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the tables into this folder, as CSV.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     draft_map: Annotated[
         Path | None,
@@ -242,7 +243,7 @@ def describe(
     if draft_map:
         run_draft(source, draft_map, open_console())
     else:
-        run_describe(source, open_console(), as_json_object=as_json)
+        run_describe(source, open_console(), as_json_object=as_json, out=out)
 
 
 @app.command()
@@ -308,7 +309,7 @@ def train(
 def validate(
     model: Annotated[Path, typer.Argument(help="A model folder, as `train` writes it.")],
     cohort: CohortPath,
-    out: Annotated[Path, typer.Option(help="Folder for report.html and report.json.")],
+    out: Annotated[Path, typer.Option(help="Folder for report.html, report.json, tables and figures.")],
     time_zero: TimeZero = "",
     columns: Columns = None,
     map: Map = None,  # noqa: A002
@@ -387,3 +388,32 @@ def simulate(
         command.run_resemblance(recipe, n, resemblance, seed, open_console(), as_json_object=as_json)
     else:
         command.run_cohort(recipe, n, seed, out)
+
+
+@app.command()
+def plan(
+    horizon: Annotated[float, typer.Option(help="Years for which the risk is given.")] = 2.0,
+    parameters: Annotated[int, typer.Option(min=1, help="Parameters of the model.")] = 4,
+    concordance: Annotated[float | None, typer.Option("--c", help="Expected C.")] = None,
+    r_squared: Annotated[
+        float | None, typer.Option(help="Expected Cox-Snell R²; from C if left out.")
+    ] = None,
+    risk: Annotated[float | None, typer.Option(help="Recurrence by the horizon, as 0.37.")] = None,
+    follow_up: Annotated[float | None, typer.Option(help="Mean years until recurrence or censoring.")] = None,
+    slope_width: Annotated[float, typer.Option(help="Widest interval of the calibration slope.")] = 0.2,
+    oe_width: Annotated[float, typer.Option(help="Widest interval of observed/expected.")] = 0.2,
+    c_width: Annotated[float, typer.Option(help="Widest interval of C.")] = 0.1,
+    n: Annotated[list[int] | None, typer.Option(help="A number of patients to look at; repeatable.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Whose patients; the shipped model's if left out.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Plan a study before there are data: how many patients development and validation need."""
+    from cds_service.commands.plan import run_plan
+    from cds_service.terminal import open_console
+    from models.training.simulation.planning import SIZES, Widths, Wishes
+
+    wishes = Wishes(horizon, parameters, concordance, r_squared, risk, follow_up)
+    widths = Widths(slope_width, oe_width, c_width)
+    run_plan(model, wishes, widths, tuple(n or SIZES), open_console(), as_json_object=as_json)

@@ -20,6 +20,7 @@ class CardSettings:
     show_possible: bool = True  # E3: the card that asks "is this IMNM?"
     quiet_low: bool = True  # V6
     accepted: bool = True  # the client's block says who accepted a model that is no local fit
+    about_model: str = ""  # address of the page about the served model, where others can reach it
     use_instead: str = ""  # FHIR base to name where this one cannot be read
     order_codes: Mapping[str, Mapping[str, str]] = field(
         default_factory=dict

@@ -44,6 +44,8 @@ def _card(assessment: Assessment, settings: CardSettings) -> Card:
         },
         "overrideReasons": override_reasons(assessment),
     }
+    if settings.about_model:
+        card["links"] = [{"label": say("card.about"), "url": settings.about_model, "type": "absolute"}]
     if offered := suggestions(state, assessment, settings):
         card["suggestions"] = offered
         card["selectionBehavior"] = "any"

@@ -22,15 +22,20 @@ from models.training.cohort.table import MAX_ROWS
 from models.training.errors import TrainingError
 from models.training.plain_json import as_json
 from models.training.report.describe_text import TextTable, tables
+from models.training.report.export import table_files, write_files
 
 SCHEMA = "imnm-cds-table-one/1"
 _WIDEST_WORD = 12  # "Seronegative"; a longer name of a column is broken
 
 
-def run_describe(source: CohortSource, console: Console, *, as_json_object: bool = False) -> None:
-    """Read a cohort and print what it is like. Raises TrainingError."""
+def run_describe(
+    source: CohortSource, console: Console, *, as_json_object: bool = False, out: Path | None = None
+) -> None:
+    """Read a cohort and print what it is like, and write its tables into a folder if one is named. Raises TrainingError."""
     with progress_bars() as progress:
         described = table_one(source.read(progress))
+    if out:
+        write_files(out, table_files(described))
     if as_json_object:
         document = {"schema": SCHEMA, **as_json(described)}
         sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n")

@@ -40,12 +40,12 @@ Callers = Mapping[str, Caller]
 """What a call may speak for: the FHIR bases of its client, or of all open clients where nobody proved who it is."""
 
 
-def callers(clients: Iterable[Client], tables: Tables, secret: bytes) -> Callers:
+def callers(clients: Iterable[Client], tables: Tables, secret: bytes, about_model: str = "") -> Callers:
     """Prepare every configured client, by FHIR base. `secret` is behind the identity of cards.
 
     Raises SettingsError for a site map that cannot be used, or for a prefetch key that is none.
     """
-    each = (_caller(client, tables, secret) for client in clients)
+    each = (_caller(client, tables, secret, about_model) for client in clients)
     return {base: replace(caller, base=base) for caller in each for base in caller.client.fhir_base or ("",)}
 
 
@@ -172,7 +172,7 @@ def authorise(callers: Callers, fhir_server: str) -> Caller:
     return caller
 
 
-def _caller(client: Client, tables: Tables, secret: bytes) -> Caller:
+def _caller(client: Client, tables: Tables, secret: bytes, about_model: str) -> Caller:
     if wrong := sorted(client.not_offered - _MAY_LACK):
         raise SettingsError(
             f"client {client.name}: not_offered: {wrong[0]} is no prefetch key that a server may lack"
@@ -191,6 +191,7 @@ def _caller(client: Client, tables: Tables, secret: bytes) -> Caller:
         show_possible=client.show_possible,
         quiet_low=client.quiet_low,
         accepted=client.accepted_by is not None,
+        about_model=about_model,
         use_instead=client.use_instead or "",
         order_codes={part: code.model_dump() for part, code in client.order_codes.items()},
         one_action=client.one_action,

@@ -127,6 +127,11 @@ class Settings(BaseSettings):
         return (f"[{name}]" if ":" in name else name, *_THIS_MACHINE)
 
     @property
+    def about_model(self) -> str:
+        """The address of the page about the served model from outside; empty where nobody outside can be told one."""
+        return f"{self.public_url.rstrip('/')}/model" if self.public_url else ""
+
+    @property
     def longest_answer_seconds(self) -> float:
         """The longest that an answer may take: a worker that ends must wait for it."""
         usual = Limits().answer_seconds

@@ -37,6 +37,7 @@ from cds_service.web.ingress.door import Door
 from cds_service.web.ingress.event_queue import EventQueue
 from cds_service.web.ingress.load import Load
 from cds_service.web.ingress.receiving import Receiving
+from cds_service.web.pages import model as about_model
 from cds_service.web.pipeline import Call, Parts, cards_of
 from cds_service.web.store import Keeping, Store
 from fhir_mapping.rules import VERSION
@@ -44,6 +45,7 @@ from fhir_mapping.terms import load_tables
 from fhir_mapping.versions import version
 from models.artefact import Model
 from models.registry import load_model
+from models.transparency import Transparency, as_document, transparency
 
 _FLUSH_S = 1.0  # for the last events, if their reader is slow
 
@@ -64,6 +66,7 @@ class Checked:
     limits: Limits
     discovery: Mapping[str, Any]
     model: Model
+    shown: Transparency
     registered: Registered
     connections: Mapping[str, Connection]
 
@@ -105,7 +108,8 @@ def check(
     secret = (
         settings.card_secret.get_secret_value().encode() if settings.card_secret else secrets.token_bytes()
     )
-    known = callers(settings.client, tables, secret)
+    shown = transparency(model, settings.model)
+    known = callers(settings.client, tables, secret, settings.about_model)
     for caller in known.values():
         check_suggestions(model, caller.cards)
         version(caller.mapping.fhir_version)  # is imported here, or the first patient would wait for it
@@ -116,7 +120,7 @@ def check(
     fetches = {name: partial(fetch, connection) for name, connection in connections.items()}
     services = [service["id"] for service in discovery["services"]]
     who = registered(settings, known, services, fetches, timer, limits, secret)
-    return Checked(settings, limits, discovery, model, who, connections)
+    return Checked(settings, limits, discovery, model, shown, who, connections)
 
 
 def open_store(settings: Settings, limits: Limits, clock: Callable[[], datetime] = utc_now) -> Store | None:
@@ -144,7 +148,7 @@ def build(
     load, door = Load(limits), Door(limits, parts.events, settings.trusted_proxies)
     app = _application(
         parts,
-        checked.discovery,
+        checked,
         lambda chunks: load.paced(receiving.through(chunks)),
         _lifespan(parts, (len(settings.client), len(checked.discovery["services"])), load, door, queue),
     )
@@ -206,7 +210,7 @@ def _lifespan(
 
 def _application(
     parts: Parts,
-    discovery: Mapping[str, Any],
+    checked: Checked,
     received: Received,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, object]]],
 ) -> FastAPI:
@@ -215,11 +219,11 @@ def _application(
             return _json({"status": "ready"})
         return as_response(BusyError("not started yet"))
 
-    services = {service["id"]: HOOKS[service["hook"]] for service in discovery["services"]}
+    services = {service["id"]: HOOKS[service["hook"]] for service in checked.discovery["services"]}
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan, redirect_slashes=False)
     app.state.ready = False
     app.router.routes += [
-        Route("/cds-services", _fixed(discovery), methods=["GET"]),
+        Route("/cds-services", _fixed(checked.discovery), methods=["GET"]),
         Route(
             "/cds-services/{service}",
             _called(cards_of, Event.HOOK_CALL, parts, services, received),
@@ -232,6 +236,8 @@ def _application(
         ),
         Route("/health", _fixed({"status": "ok"}), methods=["GET"]),
         Route("/ready", is_ready, methods=["GET"]),
+        Route(about_model.DOCUMENT, _fixed(as_document(checked.shown)), methods=["GET"]),
+        Route(about_model.PAGE, _page(about_model.model_page(checked.shown)), methods=["GET"]),
     ]
     app.add_exception_handler(HTTPException, refuse)
     return app
@@ -266,6 +272,13 @@ def _fixed(content: object) -> Endpoint:
         return Response(response_body, media_type="application/json")
 
     return fixed
+
+
+def _page(document: bytes) -> Endpoint:
+    async def page(_: Request) -> Response:
+        return Response(document, 200, about_model.PAGE_HEADERS, "text/html; charset=utf-8")
+
+    return page
 
 
 def _json(content: object) -> Response:

@@ -39,6 +39,7 @@ _TARGETS = (
     (re.compile("/cds-services"), "discovery"),
     (re.compile("/cds-services/[^/]+"), "service"),
     (re.compile("/cds-services/[^/]+/feedback"), "feedback"),
+    (re.compile(r"/model(\.json)?"), "model"),
 )
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 

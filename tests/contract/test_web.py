@@ -167,6 +167,8 @@ class TestMethods:
             ("GET", SERVICE, {"POST"}),
             ("PUT", SERVICE, {"POST"}),
             ("DELETE", "/health", {"GET", "HEAD"}),
+            ("POST", "/model", {"GET", "HEAD"}),
+            ("PUT", "/model.json", {"GET", "HEAD"}),
             ("OPTIONS", SERVICE, {"POST"}),
             ("TRACE", SERVICE, {"POST"}),
         ],
@@ -176,7 +178,7 @@ class TestMethods:
         is_outcome(response, 405, "not-supported")
         assert set(response.headers["allow"].split(", ")) == allowed
 
-    @pytest.mark.parametrize("path", ["/cds-services", "/health", "/ready"])
+    @pytest.mark.parametrize("path", ["/cds-services", "/health", "/ready", "/model", "/model.json"])
     async def test_head_is_as_good_as_get(self, path):
         assert (await asked("HEAD", path)).status_code == 200
 

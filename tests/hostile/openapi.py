@@ -45,6 +45,7 @@ CARD = thing(
         "overrideReasons": many(CODING),
         "suggestions": many(SUGGESTION),
         "selectionBehavior": {"enum": ["at-most-one", "any"]},
+        "links": many(thing({"label": TEXT, "url": TEXT, "type": {"const": "absolute"}})),
     },
 )
 SERVICE = thing(
@@ -114,10 +115,25 @@ def _answers(good: Schema, *errors: int) -> Schema:
     return {"200": of(good)} | {str(status): of(OUTCOME) for status in errors}
 
 
+def _page() -> Schema:
+    return {"200": {"description": "x", "content": {"text/html; charset=utf-8": {"schema": TEXT}}}}
+
+
 def _posted(content: Schema) -> Schema:
     return {"required": True, "content": {"application/json": {"schema": content}}}
 
 
+_ASKED = thing({"id": TEXT, "section": TEXT, "topic": TEXT, "answer": TEXT, "known": {"type": "boolean"}})
+_LIST = thing({"title": TEXT, "source": TEXT, "read": TEXT, "items": many(_ASKED)})
+TRANSPARENCY = thing(
+    {
+        "schema": {"const": "imnm-cds-transparency/1"},
+        "title": TEXT,
+        "model": {"type": "object", "additionalProperties": TEXT},
+        "hti_1": _LIST,
+        "tripod_ai": _LIST,
+    }
+)
 NAME = {"name": "service", "in": "path", "required": True, "schema": {"enum": ["imnm-recurrence"]}}
 OPENAPI: Schema = {
     "openapi": "3.1.0",
@@ -139,6 +155,8 @@ OPENAPI: Schema = {
             }
         },
         "/health": {"get": {"responses": _answers(thing({"status": {"const": "ok"}}))}},
+        "/model": {"get": {"responses": _page()}},
+        "/model.json": {"get": {"responses": _answers(TRANSPARENCY)}},
         "/ready": {"get": {"responses": _answers(thing({"status": {"const": "ready"}}))}},
     },
 }

@@ -81,7 +81,7 @@ def read(folder: Path = DEFAULT) -> Folder:
     seed = settings.pop("bootstrap", {}).get("seed", 1)
     datasets: dict[str, Dataset] = {}
     for name in sorted(settings, key=lambda n: "developed_on" in settings[n]):
-        datasets[name] = _dataset(folder, name, settings[name], datasets, seed)
+        datasets[name] = read_dataset(folder, name, settings[name], datasets, seed)
     with (folder / "reference_numbers.csv").open(encoding="utf-8", newline="") as lines:
         return Folder(tuple(_row(line) for line in csv.DictReader(lines)), datasets, excused)
 
@@ -102,7 +102,8 @@ def _row(line: dict[str, str]) -> Row:
     )
 
 
-def _dataset(folder: Path, name: str, settings: dict, earlier: dict[str, Dataset], seed: int) -> Dataset:
+def read_dataset(folder: Path, name: str, settings: dict, earlier: dict[str, Dataset], seed: int) -> Dataset:
+    """Read one data set of a folder as its part of datasets.toml says, after those it was developed on."""
     predictors = settings.get("predictors", {})
     if not predictors:
         return Dataset(name, settings, (), np.empty((0, 0)), {}, None, None, seed)

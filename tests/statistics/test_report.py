@@ -26,7 +26,7 @@ from models.training.report.page import page
 from models.training.report.report import Report, as_document, fit_record_in
 from models.training.report.results import slope_in_words
 from models.training.report.words import written, written_p
-from models.training.report.write import HTML_NAME, JSON_NAME, render, report_on, write_report
+from models.training.report.write import HTML_NAME, JSON_NAME, files_of, render, report_on, write_report
 from models.training.validation.supplement.against import Rival
 from models.training.validation.supplement.supplement import Asked, supplement
 from models.training.validation.validate import fit_record_of, validate
@@ -466,7 +466,7 @@ def test_both_files_are_written_whole(tmp_path):
     assert (html.read_text(encoding="utf-8"), numbers.read_text(encoding="utf-8")) == render(
         own(), unshrunk()
     )
-    assert sorted(p.name for p in html.parent.iterdir()) == [HTML_NAME, JSON_NAME]
+    assert {p.name for p in html.parent.iterdir()} == files_of(own(), unshrunk()).keys()
 
 
 def test_a_folder_that_is_a_file_is_one_sentence(tmp_path):

@@ -1,4 +1,4 @@
-"""Writes the report of a validation: one HTML file and one JSON file with every number of it."""
+"""Writes the report of a validation: one page, one JSON file with every number of it, tables and figures for a paper."""
 
 import json
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from models.artefact import Model
 from models.registry import load_model
 from models.training.cohort.cohort import Cohort
 from models.training.cohort.describe import TableOne, table_one
-from models.training.errors import TrainingError
 from models.training.report.compose import compose
+from models.training.report.export import OURS, figure_files, model_files, table_files, write_files
 from models.training.report.page import page
 from models.training.report.report import as_document
 from models.training.statistics.progress import Progress, quiet
@@ -34,10 +34,29 @@ def render(
     more: Supplement | None = None,
 ) -> tuple[str, str]:
     """The report as HTML and as JSON text; the same input gives the same bytes. Raises TrainingError as `compose`."""
+    texts = files_of(validation, model, described, date, record, more)
+    return texts[HTML_NAME], texts[JSON_NAME]
+
+
+def files_of(
+    validation: Validation,
+    model: Model,
+    described: TableOne | None = None,
+    date: str = "",
+    record: Mapping[str, Any] | None = None,
+    more: Supplement | None = None,
+) -> dict[str, str]:
+    """Every file of the report by name: page, numbers, tables, figures. Raises TrainingError as `compose`."""
     report = compose(validation, model, described, date, record, more)
     html, figures = page(report)
     document = as_document(replace(report, figures=figures))
-    return html, json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    return {
+        HTML_NAME: html,
+        JSON_NAME: json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n",
+        **table_files(described),
+        **model_files(report),
+        **figure_files(html),
+    }
 
 
 def write_report(
@@ -50,28 +69,13 @@ def write_report(
     record: Mapping[str, Any] | None = None,
     more: Supplement | None = None,
 ) -> tuple[Path, Path]:
-    """Write both files into `folder`, both or neither; returns their paths.
+    """Write all files into `folder`, all or none; returns the paths of page and numbers.
 
     `described` are the cohort's characteristics (None: the predictors alone), `date` what the page calls its date,
     `record` how the model was fitted, `more` what else is known of it in these patients. Raises TrainingError.
     """
-    texts = render(validation, model, described, date, record, more)
-    paths = (folder / HTML_NAME, folder / JSON_NAME)
-    parts = [path.with_suffix(f"{path.suffix}.part") for path in paths]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for part, text in zip(parts, texts, strict=True):
-            part.write_text(text, encoding="utf-8", newline="\n")
-        for part, path in zip(parts, paths, strict=True):
-            part.replace(path)
-    except OSError as error:
-        for part in parts:
-            if part.is_file():
-                part.unlink()
-        raise TrainingError(
-            f"{folder}: the report cannot be written ({error.strerror}); name another folder"
-        ) from error
-    return paths
+    write_files(folder, files_of(validation, model, described, date, record, more), instead_of=OURS)
+    return folder / HTML_NAME, folder / JSON_NAME
 
 
 def report_on(

@@ -1,0 +1,1 @@
+"""Numbers that others have printed, beside ours: `python -m tests.statistics.published`."""
