@@ -158,7 +158,7 @@ def _roles_by_word(resource: neutral.Resource, content: _Doubtable, case: Case) 
     if content.own.value.absent and not _is_withheld(content.own.value, case):
         return frozenset()
     parts = {word for part in content.components for word in case.tables.analytes(part.code.codings)}
-    parts |= {word for member in content.members for word in case.analytes_of.get(member, ())}
+    parts |= {word for member in content.members for word in case.analytes_of(member)}
     return named - parts
 
 

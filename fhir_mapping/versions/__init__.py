@@ -4,17 +4,21 @@ To add a version, write its module (what `Version` asks for) and its line in `MO
 record of its version is first read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from typing import Protocol, cast
 
 from fhir_mapping.record import Entry, Gathered
-from fhir_mapping.versions.neutral import Resource
+from fhir_mapping.versions.neutral import Plain, Resource
 
 MODULES: Mapping[str, str] = {
     "R4": "fhir_mapping.versions.r4",
 }
+
+
+Fitting = tuple[str, str, int, int]
+"""Of an entry that fits: its type, its name ("": it has no id), its values and, of these, openings."""
 
 
 class Version(Protocol):
@@ -22,6 +26,10 @@ class Version(Protocol):
 
     def read(self, gathered: Gathered) -> tuple[Resource, ...]:
         """Read every entry of every source."""
+        ...
+
+    def read_apart(self, gathered: Gathered) -> tuple[tuple[Plain, ...], tuple[Resource, ...]]:
+        """Read every entry of every source, the plain Observations apart."""
         ...
 
     def unresolved_medications(self, gathered: Gathered) -> tuple[str, ...]:
@@ -32,8 +40,8 @@ class Version(Protocol):
         """Count what the rules will read: values, characters of laboratory texts, products each time they are named."""
         ...
 
-    def fits(self, entry: Entry) -> tuple[str, str, int, int] | None:
-        """Read an entry, to be kept with it, if it fits: its type, its id ("": none), its values and openings."""
+    def reader(self) -> Callable[[Entry], Fitting | None]:
+        """Make what reads the entries of one page: each is read if it fits, and that is kept with it."""
         ...
 
     def other_version(self, gathered: Gathered) -> str:
@@ -60,9 +68,11 @@ def found_version(gathered: Gathered) -> str:
     return version(gathered.mapping.fhir_version).other_version(gathered)
 
 
-def fits(entry: Entry) -> tuple[str, str, int, int] | None:
-    """Read an entry for the first time, if it fits a version: its type, its id ("": none), its values and openings."""
-    for name in MODULES:
-        if found := version(name).fits(entry):
-            return found
-    return None
+def reader() -> Callable[[Entry], Fitting | None]:
+    """Make what reads the entries of one page for the first time, those that fit a version."""
+    readers = [version(name).reader() for name in MODULES]
+
+    def fits(entry: Entry) -> Fitting | None:
+        return next((found for read in readers if (found := read(entry))), None)
+
+    return fits

@@ -23,9 +23,16 @@ def how_many(json: bytes) -> int:
 
 
 def values_and_openings(json: bytes) -> tuple[int, int]:
-    """Count the values as `how_many` does, and of these the objects and lists: no JSON nests deeper than it has of them."""
-    kept = json.translate(None, _NO_VALUE)
-    return len(kept), len(kept) - kept.count(b",")
+    """Count the values as `how_many` does, and of these the objects and lists: no JSON nests deeper than it has of them.
+
+    Of a short text, where it is quicker than `how_many`: what is cut out is looked for a word at a time.
+    """
+    openings = _count(json, b"{") + _count(json, b"[")
+    return openings + _count(json, b","), openings
+
+
+def _count(json: bytes, sign: bytes) -> int:
+    return len(json) - len(json.replace(sign, b""))
 
 
 def untyped(json: bytes) -> Any:
