@@ -98,7 +98,6 @@ class Page:
     """
 
     bundle_type: str = ""
-    values: int = 0  # that its text can hold at most
     entries: list[Entry] = field(default_factory=list)
     matches: set[str] = field(default_factory=set)  # names of what answers the search
     others: set[str] = field(default_factory=set)  # names of what was sent along
@@ -169,7 +168,7 @@ def read_page(text: bytes, resource_type: str, depth: int) -> Page:
     bundle = _bundle(text)
     if bundle.resource_type != "Bundle":
         raise UnreadableError("the answer is not a Bundle")
-    page = Page(bundle.type, len(text), total=_total(bundle.total))
+    page = Page(bundle.type, total=_total(bundle.total))
     foreign, fits, unchanged = False, reader(), not may_change_a_meaning(text)
     for entry in _entries(bundle):
         if entry is None:
@@ -247,8 +246,7 @@ def _total(number: msgspec.Raw) -> int | None:
 
 def _take(page: Page, made: Entry, fit: Fitting | None, mode: str, wanted: str, depth: int) -> bool:
     """Take in an entry; says whether it answers the search with another type of resource."""
-    kind, name, values, deepest = fit or _head(made)
-    page.values -= len(made.json) - values
+    kind, name, deepest = fit or _head(made)
     if not (fit or _TYPE.fullmatch(kind)):
         page.fails("an entry cannot be read")
         return False
@@ -270,14 +268,14 @@ def _take(page: Page, made: Entry, fit: Fitting | None, mode: str, wanted: str, 
     return not is_wanted and mode != "include"
 
 
-def _head(entry: Entry) -> tuple[str, str, int, float]:
-    """The type and the name of what does not fit; nobody counted what it holds."""
+def _head(entry: Entry) -> tuple[str, str, float]:
+    """The type and the name of what does not fit; nobody counted how deep it may nest."""
     try:
         resource = _object(entry.json, _Resource)
     except UnreadableError:
         resource = _Resource()
     name = f"{resource.resource_type}/{resource.id}" if resource.id else ""
-    return resource.resource_type, name, len(entry.json), inf
+    return resource.resource_type, name, inf
 
 
 def _remark(page: Page, text: bytes) -> None:

@@ -17,8 +17,8 @@ MODULES: Mapping[str, str] = {
 }
 
 
-Fitting = tuple[str, str, int, int]
-"""Of an entry that fits: its type, its name ("": it has no id), its values and, of these, openings."""
+Fitting = tuple[str, str, int]
+"""Of an entry that fits: its type, its name ("": it has no id), and how many objects and lists it can hold."""
 
 
 class Version(Protocol):
@@ -36,8 +36,15 @@ class Version(Protocol):
         """Name the Medication resources that are referred to and were not gathered."""
         ...
 
-    def work(self, gathered: Gathered) -> int:
-        """Count what the rules will read: values, characters of laboratory texts, products each time they are named."""
+    def work(self, gathered: Gathered, values: int | None = None) -> int:
+        """Count what the rules will read: values, characters of laboratory texts, products each time they are named.
+
+        `values`: as many as there are at most, where somebody knows without counting them.
+        """
+        ...
+
+    def products(self, gathered: Gathered) -> int:
+        """Count the values of products alone, each time they are named."""
         ...
 
     def reader(self) -> Callable[[Entry], Fitting | None]:

@@ -47,9 +47,9 @@ from fhir_mapping.versions.r4_resources import R4AnyResource, R4Measured, R4Medi
 from fhir_mapping.versions.r4_shape import other_version
 from fhir_mapping.versions.references import References, references
 from fhir_mapping.versions.superseded import last_versions
-from fhir_mapping.versions.untyped import untyped
+from fhir_mapping.versions.untyped import how_many, untyped
 
-__all__ = ["other_version", "read", "read_apart", "reader", "unresolved_medications", "work"]
+__all__ = ["other_version", "products", "read", "read_apart", "reader", "unresolved_medications", "work"]
 
 
 _SAYS_WHAT_IT_IS = (
@@ -85,7 +85,7 @@ class _Once:
         return self._content
 
 
-def reader() -> Callable[[Entry], tuple[str, str, int, int] | None]:
+def reader() -> Callable[[Entry], tuple[str, str, int] | None]:
     """Make what reads the entries of one page: each is read if it fits, and that is kept with it."""
     return Reader().fits
 
@@ -173,17 +173,24 @@ def unresolved_medications(gathered: Gathered) -> tuple[str, ...]:
     return tuple(sorted(name for name in names if _MEDICATION.fullmatch(name)))
 
 
-def work(gathered: Gathered) -> int:
-    """Count what the rules will read: values, characters of laboratory texts, products each time they are named."""
+def work(gathered: Gathered, values: int | None = None) -> int:
+    """Count what the rules will read: values, characters of laboratory texts, products each time they are named.
+
+    `values`: as many as there are at most, where somebody knows without counting them.
+    """
     every = _read_all(gathered)
-    total = 0
+    total = sum(how_many(entry.json) for entry, _ in every) if values is None else values
     for _, one in every:
-        total += one.values
         if one.plain:
             total += one.plain.beside.characters
         elif isinstance(one.resource, R4Observation):
             total += sum(min(len(text), LONGEST_TEXT) for text in texts_of(one.resource))
     return total + sum(product.values for product in _products(gathered, every))
+
+
+def products(gathered: Gathered) -> int:
+    """Count the values of products alone, each time they are named."""
+    return sum(product.values for product in _products(gathered, _read_all(gathered)))
 
 
 def _products(gathered: Gathered, every: Sequence[_Read]) -> Iterator[links.Named]:

@@ -36,7 +36,7 @@ from fhir_mapping.versions.r4_resources import (
 )
 from fhir_mapping.versions.references import id_of
 from fhir_mapping.versions.salvage import salvaged
-from fhir_mapping.versions.untyped import BROKEN, untyped, values_and_openings
+from fhir_mapping.versions.untyped import BROKEN, openings, untyped
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
@@ -48,8 +48,6 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     type: str
     id: str
     name: str  # `Type/id`
-    values: int  # that its JSON can hold
-    openings: int  # of these, objects and lists
     resource: R4AnyResource | None = None
     plain: Plain | None = None
     lost: Mapping[str, bytes] = {}
@@ -86,14 +84,14 @@ class Reader:
         read: Reading = entry.reading
         return read
 
-    def fits(self, entry: Entry) -> tuple[str, str, int, int] | None:
-        """Read an entry, to be kept with it, if it fits: its type, its name ("": it has no id), its values and openings."""
+    def fits(self, entry: Entry) -> tuple[str, str, int] | None:
+        """Read an entry, to be kept with it, if it fits: its type, its name ("": it has no id), its objects and lists."""
         read = self._plain(entry) or whole(entry)
         if read is None:
             return None
         _keep(entry, read)
         name = read.name if read.plain or (read.resource and read.resource.id) else ""
-        return read.type, name, read.values, read.openings
+        return read.type, name, openings(entry.json)
 
     def _plain(self, entry: Entry) -> Reading | None:
         """Read what is plain, or no Observation."""
@@ -107,7 +105,7 @@ class Reader:
         if plain is None:
             return None
         name = f"Observation/{own.id}"
-        return Reading("Observation", own.id, name, *values_and_openings(entry.json), plain=plain)
+        return Reading("Observation", own.id, name, plain=plain)
 
 
 def whole(entry: Entry) -> Reading | None:
@@ -125,7 +123,7 @@ def _keep(entry: Entry, read: Reading) -> None:
 
 def _typed(entry: Entry, resource: R4AnyResource, lost: Mapping[str, bytes]) -> Reading:
     kind, id_ = _TYPES[type(resource)], id_of(resource.id, entry.full_url)
-    return Reading(kind, id_, f"{kind}/{id_}", *values_and_openings(entry.json), resource, lost=lost)
+    return Reading(kind, id_, f"{kind}/{id_}", resource, lost=lost)
 
 
 def _read_broken(entry: Entry) -> Reading:
@@ -165,7 +163,7 @@ def _read_other(entry: Entry) -> Reading:
     type_ = other.get("resourceType")
     id_ = id_of(written if isinstance(written, str) else None, entry.full_url)
     kind = type_ if isinstance(type_, str) else "Resource"
-    return Reading(kind, id_, f"{kind}/{id_}", *values_and_openings(entry.json), other=other)
+    return Reading(kind, id_, f"{kind}/{id_}", other=other)
 
 
 def asked_for(resource: R4AnyResource) -> frozenset[str]:
