@@ -308,7 +308,7 @@ def _record(
         mapping=case.mapping,
         patient=case.patient,
         patient_id=gathered.patient_id,
-        results=tuple(sorted(results, key=lambda r: (r.when.last, r.when.first, r.resource))),
+        results=results,
         diagnoses=tuple(kept[Diagnosis]),
         treatments=tuple(sorted(treatments, key=lambda t: (t.resource, t.ingredient))),
         done=tuple(kept[Done]),

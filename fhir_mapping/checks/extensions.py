@@ -31,13 +31,13 @@ def not_understood_in(json: bytes) -> str:
 def may_change_a_meaning(json: bytes) -> bool:
     """Whether a name, or the escape that may write one, is anywhere in the bytes of a resource, or of a page of them.
 
-    A lone backslash is the quickest to rule out. A page is searched for a long name in a tenth of the time that its
-    resources take.
+    The names are ASCII, so their escapes begin with `\\u00`. A page is searched for a long name in a tenth of the time
+    that its resources take.
     """
     return (
         json.find(b"modifierExtension") >= 0
         or json.find(b"implicitRules") >= 0
-        or (json.find(b"\\") >= 0 and json.find(b"\\u") >= 0)
+        or (json.find(b"\\") >= 0 and json.find(b"\\u00") >= 0)
     )
 
 

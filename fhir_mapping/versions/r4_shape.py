@@ -1,6 +1,6 @@
 """What contradicts R4: elements and types of resources that only other FHIR versions have."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -53,24 +53,29 @@ def other_version(gathered: Gathered) -> str:
 
     It counts where most resources of one type say so; a few odd ones among others are just broken.
     """
-    of_type: Counter[str] = Counter()
+    of_type: defaultdict[str, int] = defaultdict(int)
     told: defaultdict[str, list[str]] = defaultdict(list)
     reading_of = Reader().reading_of
-    for entry in (entry for source in gathered.sources.values() for entry in source.entries):
-        read = reading_of(entry)
-        kind = read.type
-        if read.plain or (read.resource is not None and not read.lost):
-            says = _OF_WHAT_FITS.get(kind)
-            version = says(read.resource) if says else ""
-        elif (shape := _shape(entry, read)) is not None:
-            kind, version = str(shape.resource_type), _version(shape)
-        else:
-            continue
-        of_type[kind] += 1
-        if version:
-            told[kind].append(version)
+    for source in gathered.sources.values():
+        for entry in source.entries:
+            kind, version = _told(entry, entry.reading or reading_of(entry))
+            if kind:
+                of_type[kind] += 1
+            if version:
+                told[kind].append(version)
     found = {version for kind, some in told.items() if 2 * len(some) > of_type[kind] for version in some}
     return next((version for version in _OLDEST_FIRST if version in found), "")
+
+
+def _told(entry: Entry, read: Reading) -> tuple[str, str]:
+    """Give the type of a resource and the version that it tells; without a type it does not count."""
+    if read.resource is not None and not read.lost:
+        says = _OF_WHAT_FITS.get(read.type)
+        return read.type, says(read.resource) if says else ""
+    if read.plain:
+        return read.type, ""
+    shape = _shape(entry, read)
+    return (str(shape.resource_type), _version(shape)) if shape is not None else ("", "")
 
 
 def _of_visit(resource: R4Encounter) -> str:
