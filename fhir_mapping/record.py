@@ -124,7 +124,7 @@ class Period(Struct, frozen=True, gc=False):
 NO_PERIOD = Period()
 
 
-class Coding(Struct, frozen=True, gc=False):
+class Coding(Struct, frozen=True, gc=False, cache_hash=True):
     """A code in a coding system; `system` is canonical (aliases are resolved), `code` is as the system compares it."""
 
     system: str

@@ -137,6 +137,7 @@ class ChartSources:
         self._chart = chart
         self._limits = limits
         self._held: dict[SourceKey, bytes | Raw] = {}  # of prefetch, not yet taken in
+        self._is_counted = True
         self._partial: dict[SourceKey, Source] = {}
         self._sources: dict[SourceKey, Source] = {}
         self._version = version(caller.mapping.fhir_version)
@@ -157,6 +158,8 @@ class ChartSources:
     def hold(self, prefetch: Mapping[str, bytes | Raw]) -> None:
         """Keep what prefetch has until it is asked for."""
         self._held = {query.key: prefetch[query.key] for query in QUERIES if query.key in prefetch}
+        # No text holds more values than it has bytes; most charts need not be counted
+        self._is_counted = sum(map(len, self._held.values())) > self._limits.chart_values // 2
 
     def take_in(self, keys: Iterable[SourceKey]) -> None:
         """Take in what prefetch has of these keys, whole (`read`) or not (`failed`)."""
@@ -297,7 +300,7 @@ class ChartSources:
         most, gathered = self._limits.chart_values, self._as_gathered({"record": source})
         if text:
             beside = self._version.work(gathered, values=0)
-            values = len(text) if self._work + beside + len(text) <= most else how_many(text)
+            values = how_many(text) if self._is_counted else len(text)
             if self._work + beside + values <= most:
                 self._work += beside + values
                 self._uncounted.append((source, beside + values))

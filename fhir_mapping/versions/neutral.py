@@ -196,6 +196,7 @@ class Resource(Struct, frozen=True):
 
     type: str
     id: str
+    name: str  # `Type/id`
     json: bytes
     subjects: tuple[str, ...] | None
     status: str
@@ -216,11 +217,6 @@ class Resource(Struct, frozen=True):
     def is_coded(self) -> bool:
         """Whether a code with its system could be read (F4)."""
         return any(coding.system and coding.code for coding in self.codings)
-
-    @property
-    def name(self) -> str:
-        """`Type/id`."""
-        return f"{self.type}/{self.id}"
 
 
 class Codes(Struct, frozen=True, gc=False, eq=False):

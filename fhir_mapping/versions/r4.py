@@ -260,6 +260,7 @@ class _Whole:
         return Resource(
             type=one.type,
             id=one.id,
+            name=one.name,
             json=entry.json,
             subjects=subjects(resource, elements),
             status=getattr(resource, "status", None) or "",
@@ -270,7 +271,7 @@ class _Whole:
             updated=_instant(meta.last_updated, elements) if meta else None,
             version=_number(meta.version_id) if meta else None,
             readable=not (lost and lost & asked_for(resource)),
-            content=_Once(partial(content, resource, elements, linked)),
+            content=_Once(partial(content, resource, elements, found, concepts)),
             lost=lost,
             concepts=concepts,
             unsure="code" in one.lost and not _all_coded(untyped(one.lost["code"])),
@@ -316,6 +317,7 @@ def _other_resource(entry: Entry, one: Reading, elements: Elements) -> Resource:
     return Resource(
         type=one.type,
         id=one.id,
+        name=one.name,
         json=entry.json,
         subjects=_other_subjects(one, elements.references),
         status="",

@@ -85,8 +85,10 @@ def texts_of(resource: R4Observation) -> Iterator[str]:
         yield from texts_beside(part.interpretation or (), part.reference_range or ())
 
 
-def content(resource: R4AnyResource, read: Elements, linked: Linked) -> neutral.Content:
-    """Read the rest of a resource."""
+def content(
+    resource: R4AnyResource, read: Elements, found: Named, concepts: tuple[Concept, ...]
+) -> neutral.Content:
+    """Read the rest of a resource, of which is known what it is `led_to` and `what_it_is`."""
     match resource:
         case R4Observation():
             return _observation(resource, read)
@@ -98,7 +100,7 @@ def content(resource: R4AnyResource, read: Elements, linked: Linked) -> neutral.
         case R4DiagnosticReport():
             return _report(resource, read)
         case R4Encounter():
-            service = _service(resource, read, led_to(resource, linked))
+            service = _service(resource, read, found)
             return neutral.Contact(read.period(resource.period), service, _kinds(resource, read))
         case R4Appointment():
             return _booking(resource, read)
@@ -108,7 +110,7 @@ def content(resource: R4AnyResource, read: Elements, linked: Linked) -> neutral.
         case R4Patient():
             return _person(resource, read)
         case _:
-            return medication(resource, read, linked)
+            return medication(resource, read, found, concepts[: len(found.concepts)])
 
 
 def _observation(resource: R4Observation, read: Elements) -> neutral.Observation:

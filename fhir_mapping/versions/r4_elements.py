@@ -16,6 +16,7 @@ from fhir_mapping.versions.r4_resources import (
     R4Quantity,
     R4Range,
     R4Reference,
+    decimal,
 )
 from fhir_mapping.versions.references import References
 from fhir_mapping.versions.times import moment
@@ -128,7 +129,7 @@ class Elements:
 
     def number(self, written: R4Quantity | None) -> Number | None:
         """Read a Quantity; None where it has no value."""
-        if written is None or (value := written.decimal()) is None:
+        if written is None or (value := decimal(written.value)) is None:
             return None
         system = self.systems.canonical(written.system or "")
         return Number(value, written.comparator or "", written.unit or "", written.code or "", system)

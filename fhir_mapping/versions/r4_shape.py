@@ -10,6 +10,7 @@ from msgspec import Raw
 from fhir_mapping.record import Entry, Gathered
 from fhir_mapping.versions.r4_reading import Reader, Reading
 from fhir_mapping.versions.r4_resources import (
+    ABSENT,
     NOT_THERE,
     R4_STRUCTS,
     R4Encounter,
@@ -108,14 +109,16 @@ _OF_WHAT_FITS: Mapping[str, Callable[[Any], str]] = {
 
 
 def _is_there(json: Raw) -> bool:
-    return not _starts(json, b"null")
+    return json is not ABSENT and bytes(json) != b"null"
 
 
 def _starts(json: Raw, with_: bytes) -> bool:
-    return bytes(json).startswith(with_)
+    return json is not ABSENT and bytes(json).startswith(with_)
 
 
 def _has_agent(requester: Raw) -> bool:
+    if requester is ABSENT:
+        return False
     json = bytes(requester)
     if b"agent" not in json and b"\\u" not in json:
         return False
