@@ -289,12 +289,14 @@ class Plainly:
     def observation(self, entry: Entry, plain: Plain, name: str) -> neutral.Plain | None:
         """Read one; None where its codes have no system, its ranges are for some ages, or its time is none."""
         own, read = plain.own, self._read
-        concept, beside = id(plain.concept), id(plain.beside)
-        if concept not in self._codes:
-            self._codes[concept] = self._codes_of(plain.concept)
-        if beside not in self._beside:
-            self._beside[beside] = self._beside_of(plain.beside)
-        codes, flags_and_ranges = self._codes[concept], self._beside[beside]
+        try:
+            codes = self._codes[id(plain.concept)]
+        except KeyError:
+            codes = self._codes[id(plain.concept)] = self._codes_of(plain.concept)
+        try:
+            flags_and_ranges = self._beside[id(plain.beside)]
+        except KeyError:
+            flags_and_ranges = self._beside[id(plain.beside)] = self._beside_of(plain.beside)
         when = read.time(own.effective_date_time)
         if codes is None or flags_and_ranges is None or when is None:
             return None
@@ -319,20 +321,27 @@ class Plainly:
 
     def _codes_of(self, concept: R4Concept) -> neutral.Codes | None:
         """Look codes up; those of systems in which our table has no row are passed over."""
-        written = [part for part in concept.coding or () if part.code]
-        if not written or not all(
-            part.code.strip() and (part.system or "").strip("/ ") for part in written if part.code
-        ):
+        known: list[R4Coding] = []
+        texts = [concept.text] if concept.text else []
+        is_coded = False
+        for part in concept.coding or ():
+            if part.display and isinstance(part.display, str):
+                texts.append(part.display)
+            if part.code:
+                is_coded, system = True, part.system or ""
+                if not (part.code.strip() and system.strip("/ ")):
+                    return None
+                if self._is_known(system):
+                    known.append(part)
+        if not is_coded:
             return None
-        known = [part for part in written if self._is_known(part.system or "")]
-        meaning = self._tables.meaning("observations", self._read.codings(R4Concept(known)))
-        said = [concept.text, *(part.display for part in concept.coding or ())]
-        return neutral.Codes(meaning, tuple([text for text in said if text and isinstance(text, str)]))
+        meaning = self._tables.meaning("observations", self._read.codings(R4Concept(known)) if known else ())
+        return neutral.Codes(meaning, tuple(texts))
 
     def _is_known(self, system: str) -> bool:
-        if system not in self._has_rows:
-            self._has_rows[system] = self._tables.tables["observations"].has_rows_in(system)
-        return self._has_rows[system]
+        if (known := self._has_rows.get(system)) is None:
+            known = self._has_rows[system] = self._tables.tables["observations"].has_rows_in(system)
+        return known
 
     def _beside_of(self, beside: Beside) -> neutral.Beside | None:
         if any(part.age for part in beside.ranges):

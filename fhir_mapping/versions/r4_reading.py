@@ -90,8 +90,8 @@ class Reader:
         if read is None:
             return None
         _keep(entry, read)
-        name = read.name if read.plain or (read.resource and read.resource.id) else ""
-        return read.type, name, openings(entry.json)
+        has_id = read.plain is not None or (read.resource is not None and read.resource.id)
+        return read.type, read.name if has_id else "", openings(entry.json)
 
     def _plain(self, entry: Entry) -> Reading | None:
         """Read what is plain, or no Observation."""

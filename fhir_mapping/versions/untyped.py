@@ -18,16 +18,15 @@ BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 def how_many(json: bytes) -> int:
     """Count the values that a JSON text can hold: its commas and openings, those inside of texts too."""
-    return openings(json) + _count(json, b",")
+    return openings(json) + len(json) - len(json.replace(b",", b""))
 
 
 def openings(json: bytes) -> int:
-    """Count the objects and lists that a JSON text can hold: it nests no deeper."""
-    return _count(json, b"{") + _count(json, b"[")
+    """Count the objects and lists that a JSON text can hold: it nests no deeper.
 
-
-def _count(json: bytes, sign: bytes) -> int:
-    return len(json) - len(json.replace(sign, b""))  # five times as quick as `bytes.count` of one sign
+    To cut one sign out of a text is four times as quick as `bytes.count`.
+    """
+    return 2 * len(json) - len(json.replace(b"{", b"")) - len(json.replace(b"[", b""))
 
 
 def untyped(json: bytes) -> Any:
