@@ -50,7 +50,7 @@ class PlainJudge:
         self._case, self._own = case, f"Patient/{case.patient_id}"
         self._is_final: dict[str, bool] = {}
         self._quiet: set[str] = set()  # texts that name nothing
-        self._scales: dict[tuple[frozenset[Analyte], neutral.Unit], _Scale | None] = {}
+        self._scales: dict[tuple[frozenset[Analyte], neutral.WrittenUnit], _Scale | None] = {}
         self._limits: dict[tuple[_Scale, neutral.Beside], ReferenceLimits] = {}
 
     def results(self, plain: Iterable[neutral.Plain]) -> tuple[list[Result], list[neutral.Plain]]:
@@ -119,7 +119,7 @@ class PlainJudge:
         self._is_final[one.status], self._scales[analytes, one.unit] = is_final, scale
         return is_final, scale
 
-    def _scale(self, analyte: Analyte, unit: neutral.Unit) -> _Scale | None:
+    def _scale(self, analyte: Analyte, unit: neutral.WrittenUnit) -> _Scale | None:
         """Look up what one unit of an analyte means; None where it is no magnitude, or the unit is none of its own."""
         tables = self._case.tables
         role, written = tables.roles[analyte], Number(Decimal(0), "", unit.text, unit.code, unit.system)

@@ -226,7 +226,7 @@ class Codes(Struct, frozen=True, gc=False, eq=False):
     texts: tuple[str, ...]
 
 
-class Unit(Struct, frozen=True, gc=False, eq=False):
+class WrittenUnit(Struct, frozen=True, gc=False, eq=False):
     """The unit of a number as several Observations write it (`record.Number`)."""
 
     text: str
@@ -257,6 +257,6 @@ class Plain(Struct, frozen=True, gc=False):
     codes: Codes
     when: Moment
     number: str  # digits and perhaps a point
-    unit: Unit
+    unit: WrittenUnit
     beside: Beside
     specimen: str

@@ -93,7 +93,7 @@ def reader() -> Callable[[Entry], tuple[str, str, int] | None]:
 def read(gathered: Gathered) -> tuple[Resource, ...]:
     """Read every entry of every source, in any order; copies and versions are still all there (F7)."""
     every = _read_all(gathered)
-    whole = _Whole(gathered, every)
+    whole = _InFull(gathered, every)
     return _as_asked(
         [
             (source, [], [whole.resource(*one) for one in here])
@@ -106,7 +106,7 @@ def read(gathered: Gathered) -> tuple[Resource, ...]:
 def read_apart(gathered: Gathered) -> tuple[tuple[Plain, ...], tuple[Resource, ...]]:
     """Do the same, with the plain Observations apart from the rest."""
     every = _read_all(gathered)
-    whole = _Whole(gathered, every)
+    whole = _InFull(gathered, every)
     plainly = Plainly(whole.elements, gathered.mapping.tables, whole.of)
     parted: list[_Parted] = []
     for source, here in _by_source(gathered, every):
@@ -230,7 +230,7 @@ def _linked(every: Iterable[_Read], elements: Elements) -> links.Linked:
     return links.Linked({resource.name: resource.json for resource in current}, elements.references)
 
 
-class _Whole:
+class _InFull:
     """Reads entries of one record in neutral terms, each with all that it may have."""
 
     def __init__(self, gathered: Gathered, every: Sequence[_Read]) -> None:

@@ -8,7 +8,7 @@ from fhir_mapping.versions import neutral
 from fhir_mapping.versions.linked import Linked, Named
 from fhir_mapping.versions.r4_elements import Elements
 from fhir_mapping.versions.r4_medication import medication, named, what_is_taken
-from fhir_mapping.versions.r4_plain import Beside, Plain, texts_beside
+from fhir_mapping.versions.r4_plain import FlagsAndRanges, PlainReading, texts_beside
 from fhir_mapping.versions.r4_resources import (
     R4AnyResource,
     R4Appointment,
@@ -283,10 +283,10 @@ class Plainly:
         # What is shared, by its identity: the entries hold it as long as their record is read
         self._codes: dict[int, neutral.Codes | None] = {}
         self._beside: dict[int, neutral.Beside | None] = {}
-        self._units: dict[tuple[str | None, str | None, str | None], neutral.Unit] = {}
+        self._units: dict[tuple[str | None, str | None, str | None], neutral.WrittenUnit] = {}
         self._has_rows: dict[str, bool] = {}  # by system as it is written
 
-    def observation(self, entry: Entry, plain: Plain, name: str) -> neutral.Plain | None:
+    def observation(self, entry: Entry, plain: PlainReading, name: str) -> neutral.Plain | None:
         """Read one; None where its codes have no system, its ranges are for some ages, or its time is none."""
         own, read = plain.own, self._read
         try:
@@ -304,7 +304,9 @@ class Plainly:
         written = quantity.unit, quantity.code, quantity.system
         if (unit := self._units.get(written)) is None:
             system = read.systems.canonical(quantity.system or "")
-            unit = self._units[written] = neutral.Unit(quantity.unit or "", quantity.code or "", system)
+            unit = self._units[written] = neutral.WrittenUnit(
+                quantity.unit or "", quantity.code or "", system
+            )
         return neutral.Plain(
             name,
             entry,
@@ -343,7 +345,7 @@ class Plainly:
             known = self._has_rows[system] = self._tables.tables["observations"].has_rows_in(system)
         return known
 
-    def _beside_of(self, beside: Beside) -> neutral.Beside | None:
+    def _beside_of(self, beside: FlagsAndRanges) -> neutral.Beside | None:
         if any(part.age for part in beside.ranges):
             return None
         interpretation = _interpretation(beside.said, self._read)

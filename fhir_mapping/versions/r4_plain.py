@@ -68,7 +68,7 @@ _SAID = msgspec.json.Decoder(tuple[R4Concept, ...] | None)
 _RANGES = msgspec.json.Decoder(tuple[R4ReferenceRange, ...] | None)
 
 
-class Beside(Struct, frozen=True, gc=False, eq=False):
+class FlagsAndRanges(Struct, frozen=True, gc=False, eq=False):
     """Flags and reference ranges, as many Observations of a page have them; `characters` are those of their texts."""
 
     said: tuple[R4Concept, ...] = ()
@@ -76,13 +76,13 @@ class Beside(Struct, frozen=True, gc=False, eq=False):
     characters: int = 0
 
 
-class Plain(Struct, frozen=True, gc=False):
+class PlainReading(Struct, frozen=True, gc=False):
     """A plain Observation: what is its own, its number as written, and what it shares with others of its page."""
 
     own: Any  # an `R4Plain`
     number: str
     concept: R4Concept
-    beside: Beside
+    beside: FlagsAndRanges
 
 
 class Shared:
@@ -90,9 +90,9 @@ class Shared:
 
     def __init__(self) -> None:
         self._concepts: dict[bytes, R4Concept] = {}
-        self._beside: dict[tuple[bytes, bytes], Beside] = {}
+        self._beside: dict[tuple[bytes, bytes], FlagsAndRanges] = {}
 
-    def plain(self, own: Any) -> Plain | None:
+    def plain(self, own: Any) -> PlainReading | None:
         """Complete what was decoded as `R4Plain`; None where it is not plain after all, or does not fit."""
         number = bytes(own.value_quantity.value)
         if len(number) > _LONGEST_NUMBER or not (number.isdigit() or number.replace(b".", b"", 1).isdigit()):
@@ -103,16 +103,16 @@ class Shared:
             beside = self._beside.get(flags_and_ranges) or self._read(flags_and_ranges)
         except BROKEN:
             return None
-        return Plain(own, number.decode(), concept, beside) if own.id else None
+        return PlainReading(own, number.decode(), concept, beside) if own.id else None
 
     def _concept(self, json: bytes) -> R4Concept:
         self._concepts[json] = concept = _CONCEPT.decode(json)
         return concept
 
-    def _read(self, json: tuple[bytes, bytes]) -> Beside:
+    def _read(self, json: tuple[bytes, bytes]) -> FlagsAndRanges:
         said, ranges = _SAID.decode(json[0]) or (), _RANGES.decode(json[1]) or ()
         characters = sum(min(len(text), LONGEST_TEXT) for text in texts_beside(said, ranges))
-        self._beside[json] = beside = Beside(said, ranges, characters)
+        self._beside[json] = beside = FlagsAndRanges(said, ranges, characters)
         return beside
 
 

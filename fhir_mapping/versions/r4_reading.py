@@ -24,7 +24,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from fhir_mapping.record import Entry
-from fhir_mapping.versions.r4_plain import ANY_RESOURCE, Plain, R4Plain, Shared
+from fhir_mapping.versions.r4_plain import ANY_RESOURCE, PlainReading, R4Plain, Shared
 from fhir_mapping.versions.r4_resources import (
     R4_STRUCTS,
     R4AnyResource,
@@ -49,7 +49,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     id: str
     name: str  # `Type/id`
     resource: R4AnyResource | None = None
-    plain: Plain | None = None
+    plain: PlainReading | None = None
     lost: Mapping[str, bytes] = {}
     other: Mapping[str, Any] = {}
 
