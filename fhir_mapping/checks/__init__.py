@@ -8,7 +8,8 @@ in this order, and the first reason to refuse a resource is the one that is kept
 3. Ask of each once whose it is (F1) and what it is by our tables (F4); then who the patient is (E5), which reports of
    this patient list which result (D1), what other Observations are about (U1), and which Conditions are the patient's
    own (F1). Nothing is refused.
-4. Judge each resource by itself:
+4. Of plain Observations, nearly all there are, make results at a glance (`plain`): the same that the next steps would.
+   What is not as plain as it looked goes on with the rest. Judge each resource of the rest by itself:
 
    a. what it is (F4): one of no code of our tables is left out in silence, unless it is another patient's (F1) or
       `unreadable`, as what does not say what it is is too (`unsaid`); Patient, Appointment and Encounter need no code,
@@ -34,7 +35,8 @@ in this order, and the first reason to refuse a resource is the one that is kept
 6. Say which sources failed and which are not offered (F9).
 
 A resource of no code of our tables is never listed as superseded either. A CK takes this way to its card: `Entry`,
-`neutral.Resource`, `neutral.Observation`, `Result`, `PatientRecord`; then `Measured` in the `Findings`, `Assessment`.
+`neutral.Plain` (else `neutral.Resource` and `neutral.Observation`), `Result`, `PatientRecord`; then `Measured` in the
+`Findings`, `Assessment`.
 """
 
 from collections import defaultdict

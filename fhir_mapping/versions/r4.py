@@ -11,6 +11,9 @@ others. `read` takes these steps in this order, each for all entries before the 
 4. Say whose each resource is (F1), what it is (F4), its status and its version (F7). The rest, `content`, is read when a
    check asks for it; plain JSON has none. A resource that lost an element which a rule asks for is not `readable`:
    `checks/` refuses it, and by what can still be read of it, it is a doubt (U1).
+
+`read_apart` does the same, but of a plain Observation (`r4_plain.py`) that no other resource shares its name with it makes
+a `Plain`.
 """
 
 import re
