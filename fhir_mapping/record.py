@@ -5,7 +5,7 @@ facts, `checks/` judges them (rules F1 to F9), and the result is a `PatientRecor
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from typing import Any, Literal
@@ -41,13 +41,16 @@ SourceState = Literal["read", "failed", "not-offered"]
 Precision = Literal["year", "month", "day", "time"]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One resource as it arrived: its JSON bytes and, inside a Bundle, its `fullUrl`."""
+class Entry(Struct, frozen=True, eq=False):
+    """One resource as it arrived: its JSON bytes and, inside a Bundle, its `fullUrl`.
+
+    `unchanged`: all of its page holds nothing that could change what it means (F2), so that nobody looks for it there.
+    """
 
     json: bytes
     full_url: str = ""
-    reading: Any = field(default=None, init=False, compare=False, repr=False)  # of its version; made once
+    unchanged: bool = False
+    reading: Any = None  # of its version; made once
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ class Period(Struct, frozen=True, gc=False):
 NO_PERIOD = Period()
 
 
-class Coding(Struct, frozen=True, gc=False):
+class Coding(Struct, frozen=True, gc=False, cache_hash=True):
     """A code in a coding system; `system` is canonical (aliases are resolved), `code` is as the system compares it."""
 
     system: str

@@ -6,7 +6,7 @@ answer that only looks whole would be read as "not there".
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
@@ -15,8 +15,9 @@ from typing import TypeVar
 import msgspec
 
 from cds_service.json_text import items, leniently, too_deep
+from fhir_mapping.checks.extensions import may_change_a_meaning
 from fhir_mapping.record import Entry
-from fhir_mapping.versions import fits
+from fhir_mapping.versions import Fitting, reader
 
 _FAILURES = frozenset({"error", "fatal"})
 _WITHHELD = frozenset({"forbidden", "security", "suppressed", "incomplete", "timeout", "too-costly"})
@@ -97,7 +98,6 @@ class Page:
     """
 
     bundle_type: str = ""
-    values: int = 0  # that its text can hold at most
     entries: list[Entry] = field(default_factory=list)
     matches: set[str] = field(default_factory=set)  # names of what answers the search
     others: set[str] = field(default_factory=set)  # names of what was sent along
@@ -168,13 +168,14 @@ def read_page(text: bytes, resource_type: str, depth: int) -> Page:
     bundle = _bundle(text)
     if bundle.resource_type != "Bundle":
         raise UnreadableError("the answer is not a Bundle")
-    page = Page(bundle.type, len(text), total=_total(bundle.total))
-    foreign = False
+    page = Page(bundle.type, total=_total(bundle.total))
+    foreign, fits, unchanged = False, reader(), not may_change_a_meaning(text)
     for entry in _entries(bundle):
         if entry is None:
             page.fails("an entry cannot be read")
-        elif resource_type != ANY_TYPE or bytes(entry.resource) != b"null":
-            foreign |= _take(page, entry, resource_type, depth)
+        elif (json := bytes(entry.resource)) != b"null" or resource_type != ANY_TYPE:
+            made, mode = Entry(json, entry.full_url or "", unchanged), entry.search and entry.search.mode
+            foreign |= _take(page, made, fits(made), mode or "", resource_type, depth)
     if foreign and not page.entries:
         raise UnreadableError("the answer holds other resources")
     _follow(page, bundle.link)
@@ -208,16 +209,16 @@ def _bundle(text: bytes) -> _Bundle | _Whole:
         return _object(text, _Bundle)
 
 
-def _entries(bundle: _Bundle | _Whole) -> Iterator[_Entry | None]:
+def _entries(bundle: _Bundle | _Whole) -> Iterable[_Entry | None]:
     """The entries, one by one where the frame does not fit; None for one that cannot be read."""
-    if isinstance(bundle, _Whole):
-        yield from bundle.entry or ()
-        return
-    for item in _items(bundle.entry):
-        try:
-            yield _object(item, _Entry)
-        except UnreadableError:
-            yield None
+    return bundle.entry or () if isinstance(bundle, _Whole) else map(_entry, _items(bundle.entry))
+
+
+def _entry(item: msgspec.Raw) -> _Entry | None:
+    try:
+        return _object(item, _Entry)
+    except UnreadableError:
+        return None
 
 
 def _object(text: bytes | msgspec.Raw, shape: type[_Shape]) -> _Shape:
@@ -243,15 +244,12 @@ def _total(number: msgspec.Raw) -> int | None:
     return total if total >= 0 else None
 
 
-def _take(page: Page, entry: _Entry, wanted: str, depth: int) -> bool:
+def _take(page: Page, made: Entry, fit: Fitting | None, mode: str, wanted: str, depth: int) -> bool:
     """Take in an entry; says whether it answers the search with another type of resource."""
-    made = Entry(bytes(entry.resource), entry.full_url or "")
-    kind, id_, values, deepest = fits(made) or _head(made)
-    page.values -= len(made.json) - values
-    if not _TYPE.fullmatch(kind):
+    kind, name, deepest = fit or _head(made)
+    if not (fit or _TYPE.fullmatch(kind)):
         page.fails("an entry cannot be read")
         return False
-    mode = (entry.search and entry.search.mode) or ""
     if mode not in _MODES or (mode == "outcome" and kind != "OperationOutcome"):
         page.fails(
             "an entry has an unknown search mode"
@@ -260,26 +258,27 @@ def _take(page: Page, entry: _Entry, wanted: str, depth: int) -> bool:
         named = _FULL_URL_TYPE.search(made.full_url)
         if mode == "match" or (named and named[1] != kind):
             page.fails("the server withheld a match")
-        _remark(page, entry.resource)
+        _remark(page, made.json)
         return False
-    is_wanted = wanted in {kind, ANY_TYPE}
-    name = f"{kind}/{id_}" if id_ else str(made.json, "utf-8")
+    is_wanted = wanted in (kind, ANY_TYPE)
+    name = name or str(made.json, "utf-8")
     (page.matches if is_wanted and mode != "include" else page.others).add(name)
     if is_wanted or kind == "Medication":
         page.entries.append(made if deepest <= depth else _shallow(made, depth))
     return not is_wanted and mode != "include"
 
 
-def _head(entry: Entry) -> tuple[str, str, int, float]:
-    """The type and the id of what does not fit; nobody counted what it holds."""
+def _head(entry: Entry) -> tuple[str, str, float]:
+    """The type and the name of what does not fit; nobody counted how deep it may nest."""
     try:
         resource = _object(entry.json, _Resource)
     except UnreadableError:
         resource = _Resource()
-    return resource.resource_type, resource.id, len(entry.json), inf
+    name = f"{resource.resource_type}/{resource.id}" if resource.id else ""
+    return resource.resource_type, name, inf
 
 
-def _remark(page: Page, text: msgspec.Raw) -> None:
+def _remark(page: Page, text: bytes) -> None:
     """Read an OperationOutcome beside the matches: some say that the matches are not all there are (F9)."""
     page.remarks.add(str(text, "utf-8"))
     for issue in _issues(_object(text, _Outcome)):

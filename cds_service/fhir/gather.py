@@ -40,6 +40,7 @@ from fhir_mapping.record import NEVER_OFF, Entry, Gathered, Source, SourceKey
 from fhir_mapping.rules.eligibility import BIOPSIES
 from fhir_mapping.rules.signs import Signs, read_signs, signs_in_doubt
 from fhir_mapping.versions import found_version, version
+from fhir_mapping.versions.untyped import how_many
 
 VERSIONS = {  # by the start of fhirVersion
     "1.0": "DSTU2",
@@ -136,21 +137,29 @@ class ChartSources:
         self._chart = chart
         self._limits = limits
         self._held: dict[SourceKey, bytes | Raw] = {}  # of prefetch, not yet taken in
+        self._is_counted = True
         self._partial: dict[SourceKey, Source] = {}
         self._sources: dict[SourceKey, Source] = {}
         self._version = version(caller.mapping.fhir_version)
-        self._work = 0  # values that were taken in, as `Version.work` counts them
+        self._work = 0  # of what was taken in, as `Version.work` counts it, at most
+        self._uncounted: list[tuple[Source, int]] = []  # with the most that each may be of it
         self._bytes = 0  # of their resources
         self.warnings = 0
 
     @property
     def is_large(self) -> bool:
         """Whether so much was taken in that it is not to be worked on at once."""
-        return self._work > self._limits.inline_values or self._bytes > self._limits.inline_bytes
+        if self._bytes > self._limits.inline_bytes:
+            return True
+        if self._work > self._limits.inline_values:
+            self._count()
+        return self._work > self._limits.inline_values
 
     def hold(self, prefetch: Mapping[str, bytes | Raw]) -> None:
         """Keep what prefetch has until it is asked for."""
         self._held = {query.key: prefetch[query.key] for query in QUERIES if query.key in prefetch}
+        # No text holds more values than it has bytes; most charts need not be counted
+        self._is_counted = sum(map(len, self._held.values())) > self._limits.chart_values // 2
 
     def take_in(self, keys: Iterable[SourceKey]) -> None:
         """Take in what prefetch has of these keys, whole (`read`) or not (`failed`)."""
@@ -158,7 +167,7 @@ class ChartSources:
             value = bytes(self._held.pop(key))
             if source := supplied(BY_KEY[key], value, self._patient_id, self._limits):
                 self._bytes += len(value)
-                source = self._within(source)
+                source = self._within(source, value)
                 (self._sources if source.state == "read" else self._partial)[key] = source
 
     def gathered(self, keys: Collection[SourceKey] = (*BY_KEY, "medications")) -> Gathered:
@@ -283,21 +292,39 @@ class ChartSources:
     async def _unresolved(self, gathered: Gathered) -> tuple[str, ...]:
         return await self._aside(self._version.unresolved_medications, gathered)
 
-    def _within(self, source: Source) -> Source:
-        """Take in a source; one with more than may be read of the whole chart has failed, and nothing of it is read."""
-        work = self._version.work(self._as_gathered({"record": source}))
-        if self._work + work > self._limits.chart_values:
-            return Source("failed", (), str(TooMuchError(self._limits.chart_values)))
+    def _within(self, source: Source, text: bytes = b"") -> Source:
+        """Take in a source; one with more than may be read of the whole chart has failed, and nothing of it is read.
+
+        `text`: all that it was read from. Its values are counted one by one only where that decides.
+        """
+        most, gathered = self._limits.chart_values, self._as_gathered({"record": source})
+        if text:
+            beside = self._version.work(gathered, values=0)
+            values = how_many(text) if self._is_counted else len(text)
+            if self._work + beside + values <= most:
+                self._work += beside + values
+                self._uncounted.append((source, beside + values))
+                return source
+        self._count()
+        work = self._version.work(gathered)
+        if self._work + work > most:
+            return Source("failed", (), str(TooMuchError(most)))
         self._work += work
         return source
+
+    def _count(self) -> None:
+        """Count what was taken in for less than it may be."""
+        for source, at_most in self._uncounted:
+            self._work -= at_most - self._version.work(self._as_gathered({"record": source}))
+        self._uncounted = []
 
     def _count_products(self) -> None:
         """Fail the medicines if their products, each read as often as it is named, are more than may be read."""
         keys = [key for key in (*MEDICATION_KEYS, "medications") if key in self._sources]
         sources = {key: self._sources[key] for key in keys}
-        if self._version.work(self._as_gathered(sources)) > self._limits.chart_values:
-            failed = Source("failed", (), str(TooMuchError(self._limits.chart_values)))
-            self._sources |= dict.fromkeys(keys, failed)
+        gathered, most = self._as_gathered(sources), self._limits.chart_values
+        if self._version.products(gathered) and self._version.work(gathered) > most:
+            self._sources |= dict.fromkeys(keys, Source("failed", (), str(TooMuchError(most))))
 
     def _first_other_version(self) -> str:
         return next(filter(None, map(self._other_version, PHASE_1)), "")

@@ -21,7 +21,6 @@ Parameters = tuple[tuple[str, str], ...]
 PAGE_SIZE = ("_count", "100")
 PATIENT = "{{context.patientId}}"
 _LABORATORY = ("laboratory",)
-_DENSEST = 2  # bytes a value: what has fewer values by that is read before they are counted
 _ANY_TEST = ("laboratory", "imaging", "procedure", "exam")
 
 
@@ -114,27 +113,14 @@ def supplied(query: Query, value: bytes, patient_id: str, limits: Limits) -> Sou
     """
     if value == b"null":
         return None if query.key == "patient" else Source("read")
-    too_much = Source("failed", (), f"prefetch: {TooMuchError(limits.chart_values)}")
-    if _holds_too_much(value, len(value) // _DENSEST, limits):
-        return too_much
-    source, at_most = _read(query, value, patient_id, limits.json_depth)
-    return too_much if _holds_too_much(value, at_most, limits) else source
-
-
-def _holds_too_much(value: bytes, at_most: int, limits: Limits) -> bool:
-    """Whether there are too many values; they are counted unless there are `at_most` as many as may be."""
-    return at_most > limits.chart_values and how_many(value) > limits.chart_values
-
-
-def _read(query: Query, value: bytes, patient_id: str, depth: int) -> tuple[Source | None, int]:
-    """Read a prefetch value, if it is what was asked for, and say how many values it holds at most."""
+    if len(value) > limits.chart_values and how_many(value) > limits.chart_values:
+        return Source("failed", (), f"prefetch: {TooMuchError(limits.chart_values)}")
     try:
         if query.key == "patient":
-            return Source("read", (read_resource(value, "Patient", patient_id, depth),)), len(value)
-        page = read_page(value, query.resource_type, depth)
+            return Source("read", (read_resource(value, "Patient", patient_id, limits.json_depth),))
+        return _answer(read_page(value, query.resource_type, limits.json_depth), query)
     except UnreadableError:
-        return None, len(value)
-    return _answer(page, query), page.values
+        return None
 
 
 def _answer(page: Page, query: Query) -> Source:

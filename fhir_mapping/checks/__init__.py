@@ -8,7 +8,8 @@ in this order, and the first reason to refuse a resource is the one that is kept
 3. Ask of each once whose it is (F1) and what it is by our tables (F4); then who the patient is (E5), which reports of
    this patient list which result (D1), what other Observations are about (U1), and which Conditions are the patient's
    own (F1). Nothing is refused.
-4. Judge each resource by itself:
+4. Of plain Observations, nearly all there are, make results at a glance (`plain`): the same that the next steps would.
+   What is not as plain as it looked goes on with the rest. Judge each resource of the rest by itself:
 
    a. what it is (F4): one of no code of our tables is left out in silence, unless it is another patient's (F1) or
       `unreadable`, as what does not say what it is is too (`unsaid`); Patient, Appointment and Encounter need no code,
@@ -34,13 +35,15 @@ in this order, and the first reason to refuse a resource is the one that is kept
 6. Say which sources failed and which are not offered (F9).
 
 A resource of no code of our tables is never listed as superseded either. A CK takes this way to its card: `Entry`,
-`neutral.Resource`, `neutral.Observation`, `Result`, `PatientRecord`; then `Measured` in the `Findings`, `Assessment`.
+`neutral.Plain` (else `neutral.Resource` and `neutral.Observation`), `Result`, `PatientRecord`; then `Measured` in the
+`Findings`, `Assessment`.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from fhir_mapping.checks.conditions import judge_condition
@@ -60,6 +63,7 @@ from fhir_mapping.checks.judging import Case, Verdict
 from fhir_mapping.checks.medicines import judge_medication, says_nothing
 from fhir_mapping.checks.observations import ACCEPTED, NO_VALUE, judge_observation
 from fhir_mapping.checks.people import read_person
+from fhir_mapping.checks.plain import PlainJudge
 from fhir_mapping.checks.statuses import MEDICATIONS
 from fhir_mapping.checks.unsaid import may_be
 from fhir_mapping.patient_record import PatientRecord
@@ -78,7 +82,7 @@ from fhir_mapping.record import (
     Treatment,
 )
 from fhir_mapping.terms import Tables
-from fhir_mapping.terms.roles import RoleTable
+from fhir_mapping.terms.roles import Analyte, RoleTable
 from fhir_mapping.versions import neutral, version
 from fhir_mapping.versions.superseded import last_versions
 
@@ -104,11 +108,15 @@ def judge(gathered: Gathered, as_of: datetime) -> PatientRecord:
     """
     tables = gathered.mapping.tables.for_one_record()
     gathered = replace(gathered, mapping=replace(gathered.mapping, tables=tables))
-    current, superseded = last_versions(version(gathered.mapping.fhir_version).read(gathered))
-    own = f"Patient/{gathered.patient_id}"
-    candidates = [_Candidate(one, _subject_problem(one, own), _roles(one, tables)) for one in current]
-    case = _case(gathered, candidates, as_of)
-    facts: list[Fact] = []
+    plain, others = version(gathered.mapping.fhir_version).read_apart(gathered)
+    current, superseded = last_versions(others)
+    candidates = [_candidate(one, gathered) for one in current]
+    case = _case(gathered, candidates, plain, as_of)
+    results, left = PlainJudge(case).results(plain)
+    if left:
+        candidates += [_candidate(one.whole(one.entry), gathered) for one in left]
+        candidates.sort(key=lambda one: one.resource.name)
+    facts: list[Fact] = [*results]
     refused = {
         Refused(resource.name, "superseded", roles)
         for resource in superseded
@@ -144,6 +152,11 @@ class _Candidate(NamedTuple):
     roles: frozenset[str]
 
 
+def _candidate(resource: neutral.Resource, gathered: Gathered) -> _Candidate:
+    problem = _subject_problem(resource, f"Patient/{gathered.patient_id}")
+    return _Candidate(resource, problem, _roles(resource, gathered.mapping.tables))
+
+
 def _unanswered(doubts: Sequence[Doubt], facts: Iterable[Fact]) -> Iterator[Doubt]:
     """U1: a panel without a value of its own is no doubt where a member of it was read."""
     read = {fact.resource for fact in facts if isinstance(fact, Result)} if doubts else set()
@@ -152,7 +165,9 @@ def _unanswered(doubts: Sequence[Doubt], facts: Iterable[Fact]) -> Iterator[Doub
             yield doubt
 
 
-def _case(gathered: Gathered, candidates: Sequence[_Candidate], as_of: datetime) -> Case:
+def _case(
+    gathered: Gathered, candidates: Sequence[_Candidate], plain: Sequence[neutral.Plain], as_of: datetime
+) -> Case:
     of_type: defaultdict[str, list[_Candidate]] = defaultdict(list)
     for one in candidates:
         of_type[one.resource.type].append(one)
@@ -162,13 +177,27 @@ def _case(gathered: Gathered, candidates: Sequence[_Candidate], as_of: datetime)
     return replace(
         case,
         reports=_reports(of_type["DiagnosticReport"], case),
-        analytes_of={
-            one.resource.name: case.tables.analytes(one.resource.codings)
-            for one in of_type["Observation"]
-            if one.roles
-        },
+        analytes_of=_Analytes(of_type["Observation"], plain, case.tables),
         own_conditions=frozenset(one.resource.name for one in of_type["Condition"] if not one.problem),
     )
+
+
+class _Analytes:
+    """What the Observations of a record are about, by name; hardly any record asks."""
+
+    def __init__(
+        self, candidates: Iterable[_Candidate], plain: Iterable[neutral.Plain], tables: Tables
+    ) -> None:
+        self._candidates, self._plain, self._tables = candidates, plain, tables
+
+    def __call__(self, name: str) -> frozenset[Analyte]:
+        return self._by_name.get(name, frozenset())
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, frozenset[Analyte]]:
+        coded = [(one.resource.name, one.resource.codings) for one in self._candidates]
+        of_plain = {one.name: one.codes.meaning.analytes for one in self._plain}
+        return of_plain | {name: self._tables.analytes(codings) for name, codings in coded}
 
 
 def _patient(
@@ -189,7 +218,7 @@ def _reports(candidates: Iterable[_Candidate], case: Case) -> Mapping[str, froze
         if resource.content is None or not resource.readable:
             continue
         found = resource.content()
-        problem = not_understood(resource.json) or report_problem(resource, case)
+        problem = not_understood(resource) or report_problem(resource, case)
         for result in found.results if isinstance(found, neutral.Performed) and not problem else ():
             listed.setdefault(result, set()).add(resource.name)
     return {result: frozenset(names) for result, names in listed.items()}
@@ -281,7 +310,7 @@ def _record(
         mapping=case.mapping,
         patient=case.patient,
         patient_id=gathered.patient_id,
-        results=tuple(sorted(results, key=lambda r: (r.when.last, r.when.first, r.resource))),
+        results=results,
         diagnoses=tuple(kept[Diagnosis]),
         treatments=tuple(sorted(treatments, key=lambda t: (t.resource, t.ingredient))),
         done=tuple(kept[Done]),

@@ -26,7 +26,7 @@ def judge_condition(resource: neutral.Resource, found: neutral.Condition, case: 
     """Judge one Condition that has a code of our tables; an undated one counts (F3)."""
     clinical, verification = _statuses(found, case)
     reason = (
-        not_understood(resource.json)
+        not_understood(resource)
         or (verification if verification in REFUTED else "")
         or (UNKNOWN if UNKNOWN in {clinical, verification} else "")
         or (case.time_problem(found.onset) if found.onset else "")

@@ -151,14 +151,16 @@ def _roles_by_word(resource: neutral.Resource, content: _Doubtable, case: Case) 
     named = frozenset[str]()
     for concept in resource.concepts:
         named |= _named(concept, kind, case)
+    if not named:
+        return named
     if kind == "medication":  # a class alone says nothing beside an ingredient of it, by code or by words
         return named & case.tables.by_name(named | case.tables.ingredients(resource.codings))
-    if not named or not isinstance(content, neutral.Observation):
+    if not isinstance(content, neutral.Observation):
         return named
     if content.own.value.absent and not _is_withheld(content.own.value, case):
         return frozenset()
     parts = {word for part in content.components for word in case.tables.analytes(part.code.codings)}
-    parts |= {word for member in content.members for word in case.analytes_of.get(member, ())}
+    parts |= {word for member in content.members for word in case.analytes_of(member)}
     return named - parts
 
 

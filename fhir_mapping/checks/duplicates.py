@@ -1,30 +1,38 @@
 """The same fact in two resources counts once, under the lower id (F7)."""
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable
-from itertools import chain
+from collections.abc import Hashable, Iterable, Iterator
+from itertools import chain, groupby
 from operator import attrgetter
 
 from msgspec.structs import replace
 
 from fhir_mapping.record import NO_PERIOD, Dosage, Moment, Period, Result, Treatment
 
+_LAST = attrgetter("when.last")
+
 
 def distinct_results(found: Iterable[Result]) -> tuple[Result, ...]:
     """Count results with the same of our codes, time, value and specimen once; what stays is in the reports of all.
 
-    Results without a magnitude must agree in everything that could be their answer.
+    They come in order of time, those of one time by name. Results without a magnitude must agree in everything that
+    could be their answer.
     """
+    distinct: list[Result] = []
+    for _, at_once in groupby(sorted(found, key=_LAST), key=_LAST):
+        together = list(at_once)
+        distinct += together if len(together) == 1 else _distinct(together)
+    return tuple(distinct)
+
+
+def _distinct(together: Iterable[Result]) -> Iterator[Result]:
     same: defaultdict[Hashable, list[Result]] = defaultdict(list)
-    for result in sorted(found, key=attrgetter("resource")):
-        key = (result.analyte, result.codes, _instants(result.when), result.specimen, _value(result))
+    for result in sorted(together, key=lambda result: (result.when.first, result.resource)):
+        key = (result.analyte, result.codes, result.when.first, result.specimen, _value(result))
         same[key].append(result)
-    return tuple(
-        replace(first, reports=first.reports.union(*(result.reports for result in others)))
-        if others
-        else first
-        for first, *others in same.values()
-    )
+    for first, *others in same.values():
+        reports = first.reports.union(*(result.reports for result in others))
+        yield replace(first, reports=reports) if others else first
 
 
 def distinct_treatments(found: Iterable[Treatment]) -> tuple[Treatment, ...]:

@@ -21,7 +21,7 @@ TABLES: tuple[RoleTable, ...] = (
 def judge_performed(resource: neutral.Resource, found: neutral.Performed, case: Case) -> Verdict:
     """Judge one Procedure or DiagnosticReport that has a code of our tables; an infusion is a treatment too (T1)."""
     is_report = resource.type == "DiagnosticReport"
-    reason = not_understood(resource.json) or report_problem(resource, case) or case.time_problem(found.when)
+    reason = not_understood(resource) or report_problem(resource, case) or case.time_problem(found.when)
     given = frozenset() if is_report else case.tables.ingredients(resource.codings)
     reason = reason or ("conflicting codes" if len(given) > 1 else "")
     if reason or found.when is None:
@@ -52,7 +52,7 @@ def report_problem(resource: neutral.Resource, case: Case) -> str:
 
 def judge_contact(resource: neutral.Resource, found: neutral.Contact, case: Case) -> Verdict:
     """Judge one Encounter (V4); one of which its status says that it is neither finished nor in progress is left out."""
-    if reason := not_understood(resource.json):
+    if reason := not_understood(resource):
         return reason
     in_progress = resource.status == "in-progress"
     if resource.status in NO_CONTACT:
@@ -81,7 +81,7 @@ def judge_contact(resource: neutral.Resource, found: neutral.Contact, case: Case
 
 def judge_booking(resource: neutral.Resource, found: neutral.Booking, case: Case) -> Verdict:
     """Judge one Appointment (V3); only a booked one is a plan, and it must have been made by `as_of` (F3)."""
-    if reason := not_understood(resource.json):
+    if reason := not_understood(resource):
         return reason
     if resource.status != "booked":
         return ()
@@ -103,7 +103,7 @@ def judge_booking(resource: neutral.Resource, found: neutral.Booking, case: Case
 
 def judge_order(resource: neutral.Resource, found: neutral.Order, case: Case) -> Verdict:
     """Judge one ServiceRequest (V3); only an active one that orders something is a plan."""
-    if reason := not_understood(resource.json):
+    if reason := not_understood(resource):
         return reason
     if resource.status != "active" or found.intent in NO_ORDER or found.do_not_perform:
         return ()

@@ -2,18 +2,24 @@
 
 from typing import Any
 
+from fhir_mapping.versions.neutral import Resource
 from fhir_mapping.versions.untyped import untyped
 
 _NAMES = (("modifierExtension", "modifier extension"), ("implicitRules", "implicit rules"))
 
 
-def not_understood(json: bytes) -> str:
-    """Give the reason of F2 for a resource that has such an element anywhere inside; empty where it has none.
+def not_understood(resource: Resource) -> str:
+    """Give the reason of F2 for a resource that has such an element anywhere inside; empty where it has none."""
+    return "" if resource.unchanged else not_understood_in(resource.json)
+
+
+def not_understood_in(json: bytes) -> str:
+    """Give the same for JSON.
 
     The whole is decoded only where the bytes can hold one of the names, be it by an escape; what cannot be decoded
     then is `unreadable`.
     """
-    if not _may_hold_a_name(json):
+    if not may_change_a_meaning(json):
         return ""
     whole = untyped(json)
     if whole is None:
@@ -22,15 +28,15 @@ def not_understood(json: bytes) -> str:
     return next((reason for name, reason in _NAMES if name in found), "")
 
 
-def _may_hold_a_name(json: bytes) -> bool:
-    """Whether a name, or the escape that may write one, is anywhere in the bytes.
+def may_change_a_meaning(json: bytes) -> bool:
+    """Whether a name, or the escape that may write one, is anywhere in the bytes of a resource, or of a page of them.
 
-    A lone backslash is the quickest to rule out; from the end a long name is found in a third of the time.
+    An escape of ASCII has two zeros. A page is searched for a long name in a tenth of the time that its resources take.
     """
     return (
-        json.rfind(b"modifierExtension") >= 0
-        or json.rfind(b"implicitRules") >= 0
-        or (b"\\" in json and b"\\u" in json)
+        json.find(b"modifierExtension") >= 0
+        or json.find(b"implicitRules") >= 0
+        or (json.find(b"\\") >= 0 and json.find(b"\\u00") >= 0)
     )
 
 

@@ -1,6 +1,6 @@
 """What every check needs to know beside the resource itself."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -11,6 +11,10 @@ from fhir_mapping.versions.times import clamped
 
 # The facts that a resource gives (none: it is left out without a word), or the reason why it is refused.
 Verdict = tuple[Fact, ...] | str
+
+
+def _nothing(_observation: str) -> frozenset[Analyte]:
+    return frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,7 @@ class Case:
     patient: Patient | None
     patient_id: str
     reports: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    analytes_of: Mapping[str, frozenset[Analyte]] = field(default_factory=dict)
+    analytes_of: Callable[[str], frozenset[Analyte]] = _nothing
     own_conditions: frozenset[str] = frozenset()
     # What was found once is remembered: what is not understood of a product, and limits by all that they follow from.
     products: dict[bytes, str] = field(default_factory=dict)

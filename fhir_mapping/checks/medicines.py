@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from fhir_mapping.checks.extensions import not_understood
+from fhir_mapping.checks.extensions import not_understood, not_understood_in
 from fhir_mapping.checks.judging import Case, Verdict
 from fhir_mapping.checks.statuses import INTENTS, PROPOSALS, status_problem
 from fhir_mapping.record import Dosage, Moment, Number, Period, Treatment
@@ -22,7 +22,7 @@ def judge_medication(resource: neutral.Resource, found: neutral.Medication, case
     instructions = _systemic(found, case.tables)
     ingredients = case.tables.ingredients(resource.codings)
     reason = (
-        not_understood(resource.json)
+        not_understood(resource)
         or next(filter(None, (_of_product(json, case) for json in found.resolved_from)), "")
         or status_problem(found.kind, resource.status)
         or _intent_problem(found)
@@ -71,7 +71,7 @@ def is_listed(resource: neutral.Resource) -> bool:
 def _of_product(json: bytes, case: Case) -> str:
     """F2 of a product, which thousands of resources may name."""
     if json not in case.products:
-        case.products[json] = not_understood(json)
+        case.products[json] = not_understood_in(json)
     return case.products[json]
 
 

@@ -23,7 +23,7 @@ _ANSWERS = frozenset({"ana", "anti-srp", "anti-hmgcr", "other-msa"})  # told by 
 _IN_FULL = _ANSWERS - {
     "other-msa"
 }  # a text of these that was read in part is a doubt; of others the part counts
-_OWN_LIMIT_ALONE = frozenset({"troponin-i", "troponin-t", "nt-probnp"})  # no default limit stands in (F8)
+OWN_LIMIT_ALONE = frozenset({"troponin-i", "troponin-t", "nt-probnp"})  # no default limit stands in (F8)
 NO_VALUE = "no value"  # an Observation that says nothing
 INTERVAL = "interval"  # one whose bound leaves its question open (F5)
 ACCEPTED = frozenset({NO_VALUE, INTERVAL})  # it is no fact, and not refused either (U1)
@@ -33,7 +33,7 @@ def judge_observation(resource: neutral.Resource, found: neutral.Observation, ca
     """Judge one Observation that has a code of our tables; what is `ACCEPTED` is not refused, but a doubt."""
     reason = (
         ("other subject" if is_of_another(found, case) else "")
-        or not_understood(resource.json)
+        or not_understood(resource)
         or status_problem("Observation", resource.status, accept_unknown=case.mapping.accept_unknown_status)
         or case.time_problem(found.when)
     )
@@ -125,7 +125,7 @@ def _is_plausible(magnitude: Decimal, role: Role, tables: Tables) -> bool:
 
 def _limit_problem(result: Result) -> str:
     """F8: several limits that decide otherwise than each other, where none of ours stands in."""
-    if result.analyte not in _OWN_LIMIT_ALONE or not (result.limits.several and result.amount):
+    if result.analyte not in OWN_LIMIT_ALONE or not (result.limits.several and result.amount):
         return ""
     return "" if is_raised(result) or is_within(result) else "several reference ranges"
 

@@ -32,6 +32,7 @@ from fhir_mapping.terms.words import Vocabulary, load_vocabulary
 __all__ = [
     "Agent",
     "CodeRow",
+    "Meaning",
     "Role",
     "Rules",
     "TableError",

@@ -57,6 +57,11 @@ class CodeTable:
     )  # of ingredients: a wider row may name the class alone
     longest_stem: int = 0  # characters; a code may have any number of them
     _known: Memory[tuple[CodeRow, ...]] = field(init=False, default_factory=Memory, compare=False)
+    _addresses: frozenset[str] = field(init=False, compare=False)  # the systems of the rows
+
+    def __post_init__(self) -> None:
+        """Note in which systems there are rows at all."""
+        object.__setattr__(self, "_addresses", frozenset(system for system, _ in (*self.exact, *self.stems)))
 
     def rows_of(self, system: str, code: str) -> tuple[CodeRow, ...]:
         """Give the rows for a code as it is written, those of the other systems of its family too (F4)."""
@@ -66,6 +71,10 @@ class CodeTable:
         address, code = self.systems.normal(system, code)
         members = self.systems.family(address)
         return self._known.keep(written, tuple(row for each in members for row in self.match(each, code)))
+
+    def has_rows_in(self, system: str) -> bool:
+        """Say whether any row may be that of a code in this system, as it is written (F4)."""
+        return not self._addresses.isdisjoint(self.systems.family(self.systems.canonical(system)))
 
     def match(self, system: str, code: str) -> Iterator[CodeRow]:
         """Yield the rows for a code, system and code both as `CodeSystems.normal` gives them."""

@@ -4,17 +4,21 @@ To add a version, write its module (what `Version` asks for) and its line in `MO
 record of its version is first read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from typing import Protocol, cast
 
 from fhir_mapping.record import Entry, Gathered
-from fhir_mapping.versions.neutral import Resource
+from fhir_mapping.versions.neutral import Plain, Resource
 
 MODULES: Mapping[str, str] = {
     "R4": "fhir_mapping.versions.r4",
 }
+
+
+Fitting = tuple[str, str, int]
+"""Of an entry that fits: its type, its name ("": it has no id), and how many objects and lists it can hold."""
 
 
 class Version(Protocol):
@@ -24,16 +28,27 @@ class Version(Protocol):
         """Read every entry of every source."""
         ...
 
+    def read_apart(self, gathered: Gathered) -> tuple[tuple[Plain, ...], tuple[Resource, ...]]:
+        """Read every entry of every source, the plain Observations apart."""
+        ...
+
     def unresolved_medications(self, gathered: Gathered) -> tuple[str, ...]:
         """Name the Medication resources that are referred to and were not gathered."""
         ...
 
-    def work(self, gathered: Gathered) -> int:
-        """Count what the rules will read: values, characters of laboratory texts, products each time they are named."""
+    def work(self, gathered: Gathered, values: int | None = None) -> int:
+        """Count what the rules will read: values, characters of laboratory texts, products each time they are named.
+
+        `values`: as many as there are at most, where somebody knows without counting them.
+        """
         ...
 
-    def fits(self, entry: Entry) -> tuple[str, str, int, int] | None:
-        """Read an entry, to be kept with it, if it fits: its type, its id ("": none), its values and openings."""
+    def products(self, gathered: Gathered) -> int:
+        """Count the values of products alone, each time they are named."""
+        ...
+
+    def reader(self) -> Callable[[Entry], Fitting | None]:
+        """Make what reads the entries of one page: each is read if it fits, and that is kept with it."""
         ...
 
     def other_version(self, gathered: Gathered) -> str:
@@ -60,9 +75,11 @@ def found_version(gathered: Gathered) -> str:
     return version(gathered.mapping.fhir_version).other_version(gathered)
 
 
-def fits(entry: Entry) -> tuple[str, str, int, int] | None:
-    """Read an entry for the first time, if it fits a version: its type, its id ("": none), its values and openings."""
-    for name in MODULES:
-        if found := version(name).fits(entry):
-            return found
-    return None
+def reader() -> Callable[[Entry], Fitting | None]:
+    """Make what reads the entries of one page for the first time, those that fit a version."""
+    readers = [version(name).reader() for name in MODULES]
+
+    def fits(entry: Entry) -> Fitting | None:
+        return next((found for read in readers if (found := read(entry))), None)
+
+    return fits

@@ -61,6 +61,9 @@ class Named:
     values: int = 0  # how many their JSON holds
 
 
+NOTHING = Named()
+
+
 @dataclass(frozen=True, slots=True)
 class Linked:
     """The entries of the types above, by `Type/id`."""
@@ -96,8 +99,11 @@ class Linked:
 
     def specialties(self, references: Iterable[R4Reference | None], contained: Sequence[Raw] | None) -> Named:
         """Follow references to the roles of practitioners: their specialties (V4)."""
+        named = _each_once(references)
+        if not (self.entries or contained or any(reference.startswith("#") for reference in named)):
+            return NOTHING
         inside = _by_id(contained)
-        return _together([self._role(reference, inside) for reference in _each_once(references)])
+        return _together([self._role(reference, inside) for reference in named])
 
     def _role(self, reference: str, inside: Mapping[str, bytes]) -> Named:
         name, json = self._found(reference, inside)

@@ -10,7 +10,18 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from fhir_mapping.record import NO_PERIOD, Coding, Concept, MedicationKind, Moment, Number, Period, Value
+from fhir_mapping.record import (
+    NO_PERIOD,
+    Coding,
+    Concept,
+    Entry,
+    MedicationKind,
+    Moment,
+    Number,
+    Period,
+    Value,
+)
+from fhir_mapping.terms import Meaning
 from fhir_mapping.terms.roles import RoleWord
 
 
@@ -180,11 +191,12 @@ class Resource(Struct, frozen=True):
     it is None for types that no rule reads. `lost` names the elements that were left out, wholly or in part, being of
     a wrong JSON type. It is not `readable` where a rule asks for one of these. It is `unsure` where one of these may
     have been a coding that says what it is; `asked` are the roles of which it must have one, because a server found it
-    by their codes (of one that says what it is: empty).
+    by their codes (of one that says what it is: empty). `unchanged` is that of its entry (F2).
     """
 
     type: str
     id: str
+    name: str  # `Type/id`
     json: bytes
     subjects: tuple[str, ...] | None
     status: str
@@ -199,13 +211,52 @@ class Resource(Struct, frozen=True):
     concepts: tuple[Concept, ...] = ()  # what says what it is, with its words (U3)
     unsure: bool = False
     asked: frozenset[RoleWord] = frozenset()
+    unchanged: bool = False
 
     @property
     def is_coded(self) -> bool:
         """Whether a code with its system could be read (F4)."""
         return any(coding.system and coding.code for coding in self.codings)
 
-    @property
-    def name(self) -> str:
-        """`Type/id`."""
-        return f"{self.type}/{self.id}"
+
+class Codes(Struct, frozen=True, gc=False, eq=False):
+    """Codes that several Observations have alike: what they mean by our table (F4), and the words beside them (U3)."""
+
+    meaning: Meaning
+    texts: tuple[str, ...]
+
+
+class WrittenUnit(Struct, frozen=True, gc=False, eq=False):
+    """The unit of a number as several Observations write it (`record.Number`)."""
+
+    text: str
+    code: str
+    system: str
+
+
+class Beside(Struct, frozen=True, gc=False, eq=False):
+    """Flags and reference ranges that several Observations have alike; none for some ages, groups or of a type."""
+
+    interpretation: tuple[Coding, ...]
+    interpretation_text: str
+    ranges: tuple[Range, ...]
+
+
+class Plain(Struct, frozen=True, gc=False):
+    """An Observation that is no more than one number at a time, under codes with their systems: as nearly all are.
+
+    It has an id that no other resource has, a time, and nothing of what else a rule reads. `whole` reads it as any other
+    resource is read, from its entry.
+    """
+
+    name: str
+    entry: Entry
+    whole: Callable[[Entry], Resource]
+    subject: str
+    status: str
+    codes: Codes
+    when: Moment
+    number: str  # digits and perhaps a point
+    unit: WrittenUnit
+    beside: Beside
+    specimen: str

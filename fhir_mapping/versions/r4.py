@@ -11,28 +11,31 @@ others. `read` takes these steps in this order, each for all entries before the 
 4. Say whose each resource is (F1), what it is (F4), its status and its version (F7). The rest, `content`, is read when a
    check asks for it; plain JSON has none. A resource that lost an element which a rule asks for is not `readable`:
    `checks/` refuses it, and by what can still be read of it, it is a doubt (U1).
+
+`read_apart` does the same, but of a plain Observation (`r4_plain.py`) that no other resource shares its name with it makes
+a `Plain`.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from operator import attrgetter
 from typing import Any
 
 from msgspec.structs import replace
 
-from fhir_mapping.record import Coding, Concept, Entry, Gathered
+from fhir_mapping.record import Coding, Concept, Entry, Gathered, Source
 from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import RoleWord
 from fhir_mapping.terms.words import LONGEST_TEXT
 from fhir_mapping.versions import linked as links
-from fhir_mapping.versions.neutral import Content, Resource
-from fhir_mapping.versions.r4_asked import asked_for
+from fhir_mapping.versions.neutral import Content, Plain, Resource
 from fhir_mapping.versions.r4_content import (
+    Plainly,
     content,
     kinds_of_contact,
     led_to,
@@ -42,14 +45,14 @@ from fhir_mapping.versions.r4_content import (
 )
 from fhir_mapping.versions.r4_elements import Elements
 from fhir_mapping.versions.r4_medication import named
-from fhir_mapping.versions.r4_reading import Reading, fits, reading_of
+from fhir_mapping.versions.r4_reading import Reader, Reading, asked_for, whole
 from fhir_mapping.versions.r4_resources import R4AnyResource, R4Measured, R4Medicated, R4Observation
 from fhir_mapping.versions.r4_shape import other_version
 from fhir_mapping.versions.references import References, references
 from fhir_mapping.versions.superseded import last_versions
-from fhir_mapping.versions.untyped import untyped
+from fhir_mapping.versions.untyped import how_many, untyped
 
-__all__ = ["fits", "other_version", "read", "unresolved_medications", "work"]
+__all__ = ["other_version", "products", "read", "read_apart", "reader", "unresolved_medications", "work"]
 
 
 _SAYS_WHAT_IT_IS = (
@@ -65,6 +68,9 @@ _VALUES = tuple(name for name in R4Measured.__struct_encode_fields__ if name.sta
 _values = attrgetter(*(name for name in R4Measured.__struct_fields__ if name.startswith("value")))
 _MEDICATION = re.compile(r"Medication/[A-Za-z0-9.\-]{1,64}")
 _Read = tuple[Entry, Reading]
+_Parted = tuple[
+    Source, list[Plain], list[Resource]
+]  # what one source holds: the plain Observations, the rest
 
 
 class _Once:
@@ -82,42 +88,86 @@ class _Once:
         return self._content
 
 
+def reader() -> Callable[[Entry], tuple[str, str, int] | None]:
+    """Make what reads the entries of one page: each is read if it fits, and that is kept with it."""
+    return Reader().fits
+
+
 def read(gathered: Gathered) -> tuple[Resource, ...]:
     """Read every entry of every source, in any order; copies and versions are still all there (F7)."""
     every = _read_all(gathered)
-    elements = _elements(gathered, every)
-    linked = _linked(every, elements)
-    several = _with_several_versions(every)
-    return _as_asked([_resource(*one, elements, linked, several) for one in every], gathered)
+    whole = _InFull(gathered, every)
+    return _as_asked(
+        [
+            (source, [], [whole.resource(*one) for one in here])
+            for source, here in _by_source(gathered, every)
+        ],
+        gathered,
+    )
 
 
-def _with_several_versions(every: Iterable[_Read]) -> set[tuple[str, str]]:
-    """Find the resources, by type and id, of which the last version counts (F7): of others nobody asks which it is."""
-    seen: set[tuple[str, str]] = set()
-    several: set[tuple[str, str]] = set()
-    for _, one in every:
-        name = (one.type, one.id)
-        (several if name in seen else seen).add(name)
-    return several
+def read_apart(gathered: Gathered) -> tuple[tuple[Plain, ...], tuple[Resource, ...]]:
+    """Do the same, with the plain Observations apart from the rest."""
+    every = _read_all(gathered)
+    whole = _InFull(gathered, every)
+    plainly = Plainly(whole.elements, gathered.mapping.tables, whole.of)
+    parted: list[_Parted] = []
+    for source, here in _by_source(gathered, every):
+        plain: list[Plain] = []
+        others: list[Resource] = []
+        for entry, one in here:
+            known = (
+                one.plain
+                and one.name not in whole.several
+                and plainly.observation(entry, one.plain, one.name)
+            )
+            if known:
+                plain.append(known)
+            else:
+                others.append(whole.resource(entry, one))
+        parted.append((source, plain, others))
+    return tuple(chain.from_iterable(plain for _, plain, _ in parted)), _as_asked(parted, gathered)
 
 
-def _as_asked(resources: list[Resource], gathered: Gathered) -> tuple[Resource, ...]:
+def _by_source(gathered: Gathered, every: Iterable[_Read]) -> Iterator[tuple[Source, list[_Read]]]:
+    rest = iter(every)
+    for source in gathered.sources.values():
+        yield source, list(islice(rest, len(source.entries)))
+
+
+def _with_several_versions(every: Iterable[_Read]) -> set[str]:
+    """Find the resources of which the last version counts (F7): of others nobody asks which it is."""
+    names = [one.name for _, one in every]
+    once = set(names)
+    return (
+        {name for name, number in Counter(names).items() if number > 1} if len(once) < len(names) else set()
+    )
+
+
+def _as_asked(parted: Iterable[_Parted], gathered: Gathered) -> tuple[Resource, ...]:
     """Note what a resource that does not say what it is was found by, in every source that holds it (U1)."""
     asked: dict[str, frozenset[RoleWord]] = {}
-    rest = iter(resources)
-    for source in gathered.sources.values():
-        here = list(islice(rest, len(source.entries)))
-        unsaid = {one.name for one in here if one.unsure or not one.is_coded} if source.asked else set()
-        if unsaid and _kept_to_codes(here, source.asked, gathered.mapping.tables):
+    resources: list[Resource] = []
+    for source, plain, others in parted:
+        resources += others
+        unsaid = {one.name for one in others if one.unsure or not one.is_coded} if source.asked else set()
+        if unsaid and _kept_to_codes(plain, others, source.asked, gathered.mapping.tables):
             asked |= {name: asked.get(name, frozenset()) | source.asked for name in unsaid}
-    return tuple(replace(one, asked=asked[one.name]) if one.name in asked else one for one in resources)
+    return tuple(
+        [replace(one, asked=asked[one.name]) if one.name in asked else one for one in resources]
+        if asked
+        else resources
+    )
 
 
-def _kept_to_codes(resources: Iterable[Resource], asked: frozenset[RoleWord], tables: Tables) -> bool:
+def _kept_to_codes(
+    plain: Sequence[Plain], resources: Iterable[Resource], asked: frozenset[RoleWord], tables: Tables
+) -> bool:
     """Whether a server sent what it was asked for by code, and not all that it has."""
     coded = [one for one in resources if one.is_coded and not one.unsure]
-    others = [one for one in coded if asked.isdisjoint(tables.words("observations", one.codings))]
-    return 2 * len(others) <= len(coded)
+    words = [one.codes.meaning.words for one in plain]
+    words += [tables.words("observations", one.codings) for one in coded]
+    return 2 * sum(map(asked.isdisjoint, words)) <= len(words)
 
 
 def unresolved_medications(gathered: Gathered) -> tuple[str, ...]:
@@ -126,17 +176,24 @@ def unresolved_medications(gathered: Gathered) -> tuple[str, ...]:
     return tuple(sorted(name for name in names if _MEDICATION.fullmatch(name)))
 
 
-def work(gathered: Gathered) -> int:
-    """Count what the rules will read: values, characters of laboratory texts, products each time they are named."""
+def work(gathered: Gathered, values: int | None = None) -> int:
+    """Count what the rules will read: values, characters of laboratory texts, products each time they are named.
+
+    `values`: as many as there are at most, where somebody knows without counting them.
+    """
     every = _read_all(gathered)
-    texts = (
-        text for _, one in every if isinstance(one.resource, R4Observation) for text in texts_of(one.resource)
-    )
-    return (
-        sum(one.values for _, one in every)
-        + sum(min(len(text), LONGEST_TEXT) for text in texts)
-        + sum(product.values for product in _products(gathered, every))
-    )
+    total = sum(how_many(entry.json) for entry, _ in every) if values is None else values
+    for _, one in every:
+        if one.plain:
+            total += one.plain.beside.characters
+        elif isinstance(one.resource, R4Observation):
+            total += sum(min(len(text), LONGEST_TEXT) for text in texts_of(one.resource))
+    return total + sum(product.values for product in _products(gathered, every))
+
+
+def products(gathered: Gathered) -> int:
+    """Count the values of products alone, each time they are named."""
+    return sum(product.values for product in _products(gathered, _read_all(gathered)))
 
 
 def _products(gathered: Gathered, every: Sequence[_Read]) -> Iterator[links.Named]:
@@ -154,13 +211,18 @@ def _products(gathered: Gathered, every: Sequence[_Read]) -> Iterator[links.Name
 
 
 def _read_all(gathered: Gathered) -> list[_Read]:
-    return [(entry, reading_of(entry)) for source in gathered.sources.values() for entry in source.entries]
+    reading_of = Reader().reading_of
+    return [
+        (entry, entry.reading or reading_of(entry))
+        for source in gathered.sources.values()
+        for entry in source.entries
+    ]
 
 
 def _elements(gathered: Gathered, every: Iterable[_Read]) -> Elements:
     mapping = gathered.mapping
-    addresses = ((one.address, f"{one.type}/{one.id}") for _, one in every if one.address)
-    known = references(gathered.base, mapping.also_known_as, addresses)
+    claims = ((entry.full_url, one.name) for entry, one in every if entry.full_url)
+    known = references(gathered.base, mapping.also_known_as, claims)
     return Elements(mapping.tables.systems, mapping.time_zone, known)
 
 
@@ -171,42 +233,53 @@ def _linked(every: Iterable[_Read], elements: Elements) -> links.Linked:
     return links.Linked({resource.name: resource.json for resource in current}, elements.references)
 
 
-def _resource(
-    entry: Entry,
-    one: Reading,
-    elements: Elements,
-    linked: links.Linked,
-    several: AbstractSet[tuple[str, str]],
-) -> Resource:
-    resource = one.resource
-    if resource is None:
-        return _other_resource(entry, one, elements)
-    found = led_to(resource, linked)
-    concepts = what_it_is(resource, elements, found)
-    if one.lost or found.unread:
-        concepts = (*concepts, *_guessed(one, found, elements))
-    lost = frozenset(one.lost) or _given_twice(resource)
-    if found.unread:
-        lost |= {"participant" if one.type == "Encounter" else "medicationReference"}
-    meta = resource.meta if (one.type, one.id) in several else None
-    return Resource(
-        type=one.type,
-        id=one.id,
-        json=entry.json,
-        subjects=subjects(resource, elements),
-        status=getattr(resource, "status", None) or "",
-        codings=(
-            *kinds_of_contact(resource, elements, found),
-            *(coding for concept in concepts for coding in concept.codings),
-        ),
-        updated=_instant(meta.last_updated, elements) if meta else None,
-        version=_number(meta.version_id) if meta else None,
-        readable=not (lost and lost & asked_for(resource)),
-        content=_Once(partial(content, resource, elements, linked)),
-        lost=lost,
-        concepts=concepts,
-        unsure="code" in one.lost and not _all_coded(untyped(one.lost["code"])),
-    )
+class _InFull:
+    """Reads entries of one record in neutral terms, each with all that it may have."""
+
+    def __init__(self, gathered: Gathered, every: Sequence[_Read]) -> None:
+        self.elements = _elements(gathered, every)
+        self.several = _with_several_versions(every)
+        self._linked = _linked(every, self.elements)
+
+    def of(self, entry: Entry) -> Resource:
+        """Read an entry that was found to be plain."""
+        return self.resource(entry, entry.reading)
+
+    def resource(self, entry: Entry, one: Reading) -> Resource:
+        """Read an entry."""
+        elements, linked = self.elements, self._linked
+        one = (one.plain and whole(entry)) or one
+        resource = one.resource
+        if resource is None:
+            return _other_resource(entry, one, elements)
+        found = led_to(resource, linked)
+        concepts = what_it_is(resource, elements, found)
+        if one.lost or found.unread:
+            concepts = (*concepts, *_guessed(one, found, elements))
+        lost = frozenset(one.lost) or _given_twice(resource)
+        if found.unread:
+            lost |= {"participant" if one.type == "Encounter" else "medicationReference"}
+        meta = resource.meta if one.name in self.several else None
+        return Resource(
+            type=one.type,
+            id=one.id,
+            name=one.name,
+            json=entry.json,
+            subjects=subjects(resource, elements),
+            status=getattr(resource, "status", None) or "",
+            codings=(
+                *kinds_of_contact(resource, elements, found),
+                *(coding for concept in concepts for coding in concept.codings),
+            ),
+            updated=_instant(meta.last_updated, elements) if meta else None,
+            version=_number(meta.version_id) if meta else None,
+            readable=not (lost and lost & asked_for(resource)),
+            content=_Once(partial(content, resource, elements, found, concepts)),
+            lost=lost,
+            concepts=concepts,
+            unsure="code" in one.lost and not _all_coded(untyped(one.lost["code"])),
+            unchanged=entry.unchanged,
+        )
 
 
 def _all_coded(concept: Any) -> bool:
@@ -247,6 +320,7 @@ def _other_resource(entry: Entry, one: Reading, elements: Elements) -> Resource:
     return Resource(
         type=one.type,
         id=one.id,
+        name=one.name,
         json=entry.json,
         subjects=_other_subjects(one, elements.references),
         status="",

@@ -1,12 +1,14 @@
 """Whose a resource of R4 is, what it is, and the rest of it in the neutral terms of `neutral.py`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-from fhir_mapping.record import Coding, Concept, Number, Value
+from fhir_mapping.record import Coding, Concept, Entry, Number, Value
+from fhir_mapping.terms import Tables
 from fhir_mapping.versions import neutral
 from fhir_mapping.versions.linked import Linked, Named
 from fhir_mapping.versions.r4_elements import Elements
 from fhir_mapping.versions.r4_medication import medication, named, what_is_taken
+from fhir_mapping.versions.r4_plain import FlagsAndRanges, PlainReading, texts_beside
 from fhir_mapping.versions.r4_resources import (
     R4AnyResource,
     R4Appointment,
@@ -78,14 +80,15 @@ def kinds_of_contact(resource: R4AnyResource, read: Elements, found: Named) -> t
 def texts_of(resource: R4Observation) -> Iterator[str]:
     """Every text of an Observation that a laboratory's words are looked for in."""
     for part in (resource, *(resource.component or ())):
-        value, ranges = part.value_codeable_concept or R4Concept(), part.reference_range or ()
-        said = (*(part.interpretation or ()), *(of.type for of in ranges if of.type))
-        texts = (part.value_string, value.text, *(one.text for one in said), *(of.text for of in ranges))
-        yield from filter(None, texts)
+        value = part.value_codeable_concept
+        yield from filter(None, (part.value_string, value and value.text))
+        yield from texts_beside(part.interpretation or (), part.reference_range or ())
 
 
-def content(resource: R4AnyResource, read: Elements, linked: Linked) -> neutral.Content:
-    """Read the rest of a resource."""
+def content(
+    resource: R4AnyResource, read: Elements, found: Named, concepts: tuple[Concept, ...]
+) -> neutral.Content:
+    """Read the rest of a resource, of which is known what it is `led_to` and `what_it_is`."""
     match resource:
         case R4Observation():
             return _observation(resource, read)
@@ -97,7 +100,7 @@ def content(resource: R4AnyResource, read: Elements, linked: Linked) -> neutral.
         case R4DiagnosticReport():
             return _report(resource, read)
         case R4Encounter():
-            service = _service(resource, read, led_to(resource, linked))
+            service = _service(resource, read, found)
             return neutral.Contact(read.period(resource.period), service, _kinds(resource, read))
         case R4Appointment():
             return _booking(resource, read)
@@ -107,7 +110,7 @@ def content(resource: R4AnyResource, read: Elements, linked: Linked) -> neutral.
         case R4Patient():
             return _person(resource, read)
         case _:
-            return medication(resource, read, linked)
+            return medication(resource, read, found, concepts[: len(found.concepts)])
 
 
 def _observation(resource: R4Observation, read: Elements) -> neutral.Observation:
@@ -135,11 +138,15 @@ def _measured(
     written: R4Measured, read: Elements
 ) -> tuple[Value, tuple[Coding, ...], str, tuple[neutral.Range, ...]]:
     """Read what a `neutral.Measurement` holds, in its order."""
-    said, words = written.interpretation or (), ""
-    if said:
-        words = read.text("; ".join([concept.text for concept in said if concept.text]))
-    ranges = tuple([_range(part, read) for part in written.reference_range or ()])
-    return _value(written, read), read.codings(*said), words, ranges
+    ranges = tuple([reference_range(part, read) for part in written.reference_range or ()])
+    return _value(written, read), *_interpretation(written.interpretation or (), read), ranges
+
+
+def _interpretation(said: Sequence[R4Concept], read: Elements) -> tuple[tuple[Coding, ...], str]:
+    """Read the codes of flags, and the words beside them."""
+    if not said:
+        return (), ""
+    return read.codings(*said), read.text("; ".join([concept.text for concept in said if concept.text]))
 
 
 def _value(written: R4Measured, read: Elements) -> Value:
@@ -172,7 +179,8 @@ def _ratio(written: R4Ratio | None, read: Elements) -> tuple[Number, Number] | N
     return (numerator, denominator) if numerator and denominator else None
 
 
-def _range(written: R4ReferenceRange, read: Elements) -> neutral.Range:
+def reference_range(written: R4ReferenceRange, read: Elements) -> neutral.Range:
+    """Read a reference range as it is written."""
     kind, age = written.type, written.age
     return neutral.Range(
         low=read.number(written.low),
@@ -265,3 +273,81 @@ def _person(resource: R4Patient, read: Elements) -> neutral.Person:
         died=bool(resource.deceased_boolean or resource.deceased_date_time),
         death=read.time(resource.deceased_date_time),
     )
+
+
+class Plainly:
+    """Reads the plain Observations of one record in neutral terms; what several of them share is read once."""
+
+    def __init__(self, read: Elements, tables: Tables, whole: Callable[[Entry], neutral.Resource]) -> None:
+        self._read, self._tables, self._whole = read, tables, whole
+        # What is shared, by its identity: the entries hold it as long as their record is read
+        self._codes: dict[int, neutral.Codes | None] = {}
+        self._beside: dict[int, neutral.Beside | None] = {}
+        self._units: dict[tuple[str | None, str | None, str | None], neutral.WrittenUnit] = {}
+        self._has_rows: dict[str, bool] = {}  # by system as it is written
+
+    def observation(self, entry: Entry, plain: PlainReading, name: str) -> neutral.Plain | None:
+        """Read one; None where its codes have no system, its ranges are for some ages, or its time is none."""
+        own, read = plain.own, self._read
+        try:
+            codes = self._codes[id(plain.concept)]
+        except KeyError:
+            codes = self._codes[id(plain.concept)] = self._codes_of(plain.concept)
+        try:
+            flags_and_ranges = self._beside[id(plain.beside)]
+        except KeyError:
+            flags_and_ranges = self._beside[id(plain.beside)] = self._beside_of(plain.beside)
+        when = read.time(own.effective_date_time)
+        if codes is None or flags_and_ranges is None or when is None:
+            return None
+        quantity = own.value_quantity
+        written = quantity.unit, quantity.code, quantity.system
+        if (unit := self._units.get(written)) is None:
+            system = read.systems.canonical(quantity.system or "")
+            unit = self._units[written] = neutral.WrittenUnit(
+                quantity.unit or "", quantity.code or "", system
+            )
+        return neutral.Plain(
+            name,
+            entry,
+            self._whole,
+            read.refers(own.subject),
+            own.status or "",
+            codes,
+            when,
+            plain.number,
+            unit,
+            flags_and_ranges,
+            read.refers(own.specimen),
+        )
+
+    def _codes_of(self, concept: R4Concept) -> neutral.Codes | None:
+        """Look codes up; those of systems in which our table has no row are passed over."""
+        known: list[R4Coding] = []
+        texts = [concept.text] if concept.text else []
+        is_coded = False
+        for part in concept.coding or ():
+            if part.display and isinstance(part.display, str):
+                texts.append(part.display)
+            if part.code:
+                is_coded, system = True, part.system or ""
+                if not (part.code.strip() and system.strip("/ ")):
+                    return None
+                if self._is_known(system):
+                    known.append(part)
+        if not is_coded:
+            return None
+        meaning = self._tables.meaning("observations", self._read.codings(R4Concept(known)) if known else ())
+        return neutral.Codes(meaning, tuple(texts))
+
+    def _is_known(self, system: str) -> bool:
+        if (known := self._has_rows.get(system)) is None:
+            known = self._has_rows[system] = self._tables.tables["observations"].has_rows_in(system)
+        return known
+
+    def _beside_of(self, beside: FlagsAndRanges) -> neutral.Beside | None:
+        if any(part.age for part in beside.ranges):
+            return None
+        interpretation = _interpretation(beside.said, self._read)
+        ranges = tuple([reference_range(part, self._read) for part in beside.ranges])
+        return neutral.Beside(*interpretation, ranges)

@@ -16,6 +16,7 @@ from fhir_mapping.versions.r4_resources import (
     R4Quantity,
     R4Range,
     R4Reference,
+    decimal,
 )
 from fhir_mapping.versions.references import References
 from fhir_mapping.versions.times import moment
@@ -31,7 +32,10 @@ class Elements:
     systems: CodeSystems
     zone: tzinfo
     references: References
-    _times: dict[str, Moment | None] = field(default_factory=dict)  # by their texts
+    # What is written again and again, by its text
+    _times: dict[str, Moment | None] = field(default_factory=dict)
+    _codings: dict[tuple[str, str], Coding] = field(default_factory=dict)
+    _resolved: dict[str, str] = field(default_factory=dict)
 
     def coding(self, system: str, code: str) -> Coding:
         """Write a coding in canonical terms (F4)."""
@@ -39,16 +43,18 @@ class Elements:
 
     def codings(self, *concepts: R4Concept | None) -> tuple[Coding, ...]:
         """Collect the codings of concepts; one without a code says nothing."""
-        normal = self.systems.normal
-        return tuple(
-            [
-                Coding(*normal(part.system or "", part.code))
-                for concept in concepts
-                if concept and concept.coding
-                for part in concept.coding
-                if part.code
-            ]
-        )
+        found: list[Coding] = []
+        for concept in concepts:
+            if concept is not None and concept.coding:
+                found += [self._coding(part.system or "", part.code) for part in concept.coding if part.code]
+        return tuple(found)
+
+    def _coding(self, system: str, code: str) -> Coding:
+        """Write a coding that many resources may have."""
+        written = system, code
+        if (known := self._codings.get(written)) is None:
+            known = self._codings[written] = Coding(*self.systems.normal(system, code))
+        return known
 
     @staticmethod
     def text(written: str | None) -> str:
@@ -59,11 +65,11 @@ class Elements:
         """Read a CodeableConcept; a display that is no text says nothing."""
         if written is None:
             return Concept()
-        displays = [part.display for part in written.coding or ()]
+        text, displays = written.text, [part.display for part in written.coding or () if part.display]
         return Concept(
             self.codings(written),
-            self.text(written.text),
-            tuple([self.text(said) for said in displays if said and isinstance(said, str)]),
+            self.text(text) if text else "",
+            tuple([self.text(said) for said in displays if isinstance(said, str)]) if displays else (),
         )
 
     def certainties(self, extensions: Raw) -> Iterator[Coding]:
@@ -84,9 +90,11 @@ class Elements:
         """Read a date or a time; None also where it is no date."""
         if not text:
             return None
-        if text not in self._times:
-            self._times[text] = moment(text, self.zone)
-        return self._times[text]
+        try:
+            return self._times[text]
+        except KeyError:
+            self._times[text] = when = moment(text, self.zone)
+            return when
 
     def period(self, written: R4Period | None) -> Period:
         """Read a Period; one with an end that cannot be read is none (F3: an open end would stand in for it)."""
@@ -113,11 +121,15 @@ class Elements:
 
     def refers(self, reference: R4Reference | None) -> str:
         """Resolve a reference to `Type/id`; empty where there is no address."""
-        return self.references.resolve(reference.reference or "") if reference else ""
+        if reference is None or not (address := reference.reference):
+            return ""
+        if (known := self._resolved.get(address)) is None:
+            known = self._resolved[address] = self.references.resolve(address)
+        return known
 
     def number(self, written: R4Quantity | None) -> Number | None:
         """Read a Quantity; None where it has no value."""
-        if written is None or (value := written.decimal()) is None:
+        if written is None or (value := decimal(written.value)) is None:
             return None
         system = self.systems.canonical(written.system or "")
         return Number(value, written.comparator or "", written.unit or "", written.code or "", system)

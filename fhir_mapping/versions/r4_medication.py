@@ -22,8 +22,10 @@ from fhir_mapping.versions.r4_resources import (
     R4MedicationStatement,
     R4Period,
     R4Repeat,
+    decimal,
 )
 
+_NO_REPEAT = R4Repeat()
 _Make = partial[Medication]  # what the four kinds have in common is already there
 
 
@@ -45,10 +47,10 @@ def _beside(resource: R4Medicated, read: Elements) -> tuple[Concept, ...]:
     return (Concept(displays=(read.text(display),)),) if isinstance(display, str) and display else ()
 
 
-def medication(resource: R4AnyMedicated, read: Elements, linked: Linked) -> Medication:
-    """Read a medication resource of any kind."""
-    found = named(resource, linked)
-    concepts = tuple(map(read.concept, found.concepts))
+def medication(
+    resource: R4AnyMedicated, read: Elements, found: Named, concepts: tuple[Concept, ...]
+) -> Medication:
+    """Read a medication resource of any kind, with the concepts that it `named`."""
     said = (*concepts, *_beside(resource, read))
     make = partial(
         Medication,
@@ -131,14 +133,14 @@ def _administered(dosage: R4AdministeredDosage | None, read: Elements) -> tuple[
 
 
 def _repeat(dosage: R4Dosage) -> R4Repeat:
-    return (dosage.timing.repeat if dosage.timing else None) or R4Repeat()
+    return (dosage.timing.repeat if dosage.timing else None) or _NO_REPEAT
 
 
 def _instruction(dosage: R4Dosage, read: Elements, *, has_bounds: bool) -> Instruction:
     """Read an instruction; without its bounds where the resource has no time (F3)."""
     repeat = _repeat(dosage)
     is_range = repeat.frequency_max is not None or repeat.period_max is not None
-    length = None if is_range else repeat.length()
+    length = None if is_range else decimal(repeat.period)
     return Instruction(
         bounds=read.period(repeat.bounds_period) if has_bounds else NO_PERIOD,
         dose=_dose(dosage.dose_and_rate or (), read),

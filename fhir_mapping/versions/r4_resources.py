@@ -1,6 +1,6 @@
 """The elements of FHIR R4 that a rule reads, and no others.
 
-An element of a wrong JSON type is left out (`salvage.py`); `r4_asked.py` says where that matters.
+An element of a wrong JSON type is left out (`salvage.py`); `r4_reading.py` says where that matters.
 """
 
 from collections.abc import Mapping
@@ -15,6 +15,27 @@ from fhir_mapping.versions.salvage import Salvageable
 ABSENT = Raw(b"null")
 NOT_THERE = Raw(b"")  # unlike null
 _NUMBER_START = frozenset(b"-0123456789")
+
+
+def _check_number(json: Raw) -> None:
+    """Raise ValueError for anything but a number that can be read, or null."""
+    if json is not ABSENT:
+        written = bytes(json)
+        if not (written.isdigit() or written.replace(b".", b"", 1).lstrip(b"-").isdigit()):
+            decimal(json)
+
+
+def decimal(json: Raw) -> Decimal | None:
+    """Read a number with its digits as written, None for null; raises ValueError for anything else."""
+    written = bytes(json)
+    if written == b"null":
+        return None
+    if written[0] not in _NUMBER_START:
+        raise ValueError("value is no number")
+    try:
+        return Decimal(written.decode("ascii"))
+    except InvalidOperation as error:
+        raise ValueError("value is beyond every number") from error
 
 
 class R4Element(Salvageable, rename="camel", gc=False):
@@ -61,20 +82,7 @@ class R4Quantity(R4Element):
     code: str | None = None
 
     def __post_init__(self) -> None:
-        if not bytes(self.value).replace(b".", b"", 1).lstrip(b"-").isdigit():
-            self.decimal()
-
-    def decimal(self) -> Decimal | None:
-        """Give the value; raises ValueError if it is no JSON number."""
-        written = bytes(self.value)
-        if written == b"null":
-            return None
-        if written[0] not in _NUMBER_START:
-            raise ValueError("value is no number")
-        try:
-            return Decimal(written.decode("ascii"))
-        except InvalidOperation as error:
-            raise ValueError("value is beyond every number") from error
+        _check_number(self.value)
 
 
 class R4Ratio(R4Element):
@@ -184,11 +192,7 @@ class R4Repeat(R4Element):
     period_unit: str | None = None
 
     def __post_init__(self) -> None:
-        R4Quantity(self.period)
-
-    def length(self) -> Decimal | None:
-        """Give the period, in `period_unit`."""
-        return R4Quantity(self.period).decimal()
+        _check_number(self.period)
 
 
 class R4Timing(R4Element):

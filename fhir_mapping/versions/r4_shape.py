@@ -1,17 +1,18 @@
 """What contradicts R4: elements and types of resources that only other FHIR versions have."""
 
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 from msgspec import Raw
 
 from fhir_mapping.record import Entry, Gathered
-from fhir_mapping.versions.r4_reading import Reading, reading_of
+from fhir_mapping.versions.r4_reading import Reader, Reading
 from fhir_mapping.versions.r4_resources import (
+    ABSENT,
     NOT_THERE,
     R4_STRUCTS,
-    R4AnyResource,
     R4Encounter,
     R4Medicated,
     R4Procedure,
@@ -53,36 +54,41 @@ def other_version(gathered: Gathered) -> str:
 
     It counts where most resources of one type say so; a few odd ones among others are just broken.
     """
-    of_type: defaultdict[str, list[str]] = defaultdict(list)
-    for entry in (entry for source in gathered.sources.values() for entry in source.entries):
-        read = reading_of(entry)
-        if read.resource is not None and not read.lost:
-            of_type[read.type].append(_of_what_fits(read.resource))
-        elif (shape := _shape(entry, read)) is not None:
-            of_type[str(shape.resource_type)].append(_version(shape))
-    told = [[version for version in versions if version] for versions in of_type.values()]
-    found = {
-        v
-        for some, every in zip(told, of_type.values(), strict=True)
-        if 2 * len(some) > len(every)
-        for v in some
-    }
+    of_type: defaultdict[str, int] = defaultdict(int)
+    told: defaultdict[str, list[str]] = defaultdict(list)
+    reading_of = Reader().reading_of
+    for source in gathered.sources.values():
+        for entry in source.entries:
+            kind, version = _told(entry, entry.reading or reading_of(entry))
+            if kind:
+                of_type[kind] += 1
+            if version:
+                told[kind].append(version)
+    found = {version for kind, some in told.items() if 2 * len(some) > of_type[kind] for version in some}
     return next((version for version in _OLDEST_FIRST if version in found), "")
 
 
-def _of_what_fits(resource: R4AnyResource) -> str:
-    """See what stands beside the elements of R4; where one of these has the shape of another version it does not fit."""
-    match resource:
-        case R4Medicated():
-            return _of_medication(resource)
-        case R4Encounter():
-            return "R5" if isinstance(resource.class_, list) or _is_there(resource.actual_period) else ""
-        case R4Procedure():
-            return "STU3" if _is_there(resource.not_done) else ""
-        case R4ServiceRequest():
-            return "R5" if resource.code and resource.code.concept != NOT_THERE else ""
-        case _:
-            return ""
+def _told(entry: Entry, read: Reading) -> tuple[str, str]:
+    """Give the type of a resource and the version that it tells; without a type it does not count."""
+    if read.resource is not None and not read.lost:
+        says = _OF_WHAT_FITS.get(read.type)
+        return read.type, says(read.resource) if says else ""
+    if read.plain:
+        return read.type, ""
+    shape = _shape(entry, read)
+    return (str(shape.resource_type), _version(shape)) if shape is not None else ("", "")
+
+
+def _of_visit(resource: R4Encounter) -> str:
+    return "R5" if isinstance(resource.class_, list) or _is_there(resource.actual_period) else ""
+
+
+def _of_procedure(resource: R4Procedure) -> str:
+    return "STU3" if _is_there(resource.not_done) else ""
+
+
+def _of_order(resource: R4ServiceRequest) -> str:
+    return "R5" if resource.code and resource.code.concept != NOT_THERE else ""
 
 
 def _of_medication(resource: R4Medicated) -> str:
@@ -93,15 +99,26 @@ def _of_medication(resource: R4Medicated) -> str:
     return "R5" if _starts(resource.medication, b"{") else ""
 
 
+# What stands beside the elements of R4; where one of these has the shape of another version it does not fit.
+_OF_WHAT_FITS: Mapping[str, Callable[[Any], str]] = {
+    **{name: _of_medication for name, struct in R4_STRUCTS.items() if issubclass(struct, R4Medicated)},
+    "Encounter": _of_visit,
+    "Procedure": _of_procedure,
+    "ServiceRequest": _of_order,
+}
+
+
 def _is_there(json: Raw) -> bool:
-    return not _starts(json, b"null")
+    return json is not ABSENT and bytes(json) != b"null"
 
 
 def _starts(json: Raw, with_: bytes) -> bool:
-    return bytes(json).startswith(with_)
+    return json is not ABSENT and bytes(json).startswith(with_)
 
 
 def _has_agent(requester: Raw) -> bool:
+    if requester is ABSENT:
+        return False
     json = bytes(requester)
     if b"agent" not in json and b"\\u" not in json:
         return False

@@ -6,7 +6,8 @@ ports is written: a server behind a proxy often does not know by which it is ask
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 _VERSION = "/_history/"
 _RELATIVE = re.compile(
@@ -23,19 +24,22 @@ _ENCODED = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: the index is kept beside the fields
 class References:
-    """Resolves a reference to `Type/id`; one that leads nowhere stays an address, without its version."""
+    """Resolves a reference to `Type/id`; one that leads nowhere stays an address, without its version.
+
+    `claims` are pairs (`fullUrl`, `Type/id`). Nearly every chart refers by `Type/id`, and nobody asks for their index.
+    """
 
     bases: tuple[str, ...]  # comparable, with a slash at the end; the longest first
-    full_urls: dict[str, str] = field(default_factory=dict)
+    claims: Iterable[tuple[str, str]] = ()
 
     def resolve(self, reference: str) -> str:
         """Resolve one reference; an empty one stays empty, one into `contained` stays as it is."""
-        if reference.startswith("#") or _RELATIVE.fullmatch(reference):
+        if reference.startswith("#") or is_relative(reference):
             return reference
         address = comparable(reference).partition(_VERSION)[0]
-        if known := self.full_urls.get(address):
+        if known := self._claimed.get(address):
             return known
         for base in self.bases:
             path = base.split("/", 3)[3] if reference.startswith("/") else base
@@ -43,15 +47,25 @@ class References:
                 return address.removeprefix(path)
         return address
 
+    @cached_property
+    def _claimed(self) -> dict[str, str]:
+        """The names by comparable address. One that two resources claim leads nowhere."""
+        known: dict[str, str] = {}
+        for full_url, name in self.claims:
+            if (address := address_of(full_url)) and known.setdefault(address, name) != name:
+                known[address] = ""
+        return known
 
-def references(base: str, also_known_as: Iterable[str], entries: Iterable[tuple[str, str]]) -> References:
-    """Index (address, `Type/id`) pairs. An address that two resources claim leads nowhere."""
-    known: dict[str, str] = {}
-    for address, name in entries:
-        if known.setdefault(address, name) != name:
-            known[address] = ""
+
+def references(base: str, also_known_as: Iterable[str], claims: Iterable[tuple[str, str]]) -> References:
+    """Resolve references in a record: its own bases, and who claims which `fullUrl`."""
     bases = {f"{comparable(own)}/" for own in (base, *also_known_as) if own}
-    return References(tuple(sorted(bases, key=len, reverse=True)), known)
+    return References(tuple(sorted(bases, key=len, reverse=True)), claims)
+
+
+def is_relative(reference: str) -> bool:
+    """Whether it is a plain `Type/id`, as nearly every reference is."""
+    return _RELATIVE.fullmatch(reference) is not None
 
 
 def address_of(full_url: str) -> str:

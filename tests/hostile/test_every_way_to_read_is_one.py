@@ -17,7 +17,8 @@ from cds_service.settings.client import Client
 from cds_service.settings.limits import Limits
 from cds_service.web import body
 from fhir_mapping.versions import r4_reading
-from tests.support.charts import imnm_chart
+from tests.support.bends import results
+from tests.support.charts import AS_OF, ago, imnm_chart
 from tests.support.imnm_charts import drawn_record
 from tests.support.nightly import count
 from tests.support.records import drawn
@@ -39,12 +40,20 @@ def explained(text: bytes, as_of: datetime) -> str:
 
 
 def each_way(text: bytes, as_of: datetime) -> Iterator[str]:
-    """At once; the frame of the Bundle taken apart; each resource too."""
-    for frame_fits, resources_fit in ((True, True), (False, True), (False, False)):
+    """At once; plain Observations as any other; the frame of the Bundle taken apart; each resource too."""
+    for frame_fits, resources_fit, plainly in (
+        (True, True, True),
+        (True, True, False),
+        (False, True, True),
+        (False, False, False),
+    ):
         with pytest.MonkeyPatch.context() as patch:
             if not frame_fits:
                 patch.setattr(bundle, "_WHOLE", NOTHING_FITS)
+            if not plainly:
+                patch.setattr(r4_reading, "_ANY", r4_reading._RESOURCE)
             if not resources_fit:
+                patch.setattr(r4_reading, "_ANY", NOTHING_FITS)
                 patch.setattr(r4_reading, "_RESOURCE", NOTHING_FITS)
             yield explained(text, as_of)
 
@@ -61,6 +70,26 @@ def test_drawn_records(seed: int):
     for record in (*drawn(seed, chosen), *(drawn_record(random) for _ in range(chosen))):
         text, as_of = record.text().encode(), datetime.fromisoformat(record.as_of)
         assert len(set(each_way(text, as_of))) == 1, record.text()
+
+
+@pytest.mark.parametrize("seed", range(count(10, 400)))
+def test_results_that_are_plain_or_nearly_so(seed: int):
+    random = Random(seed)
+    reports = [report("r1", listed="o1"), report("r2", listed="o2")]
+    chart = [*imnm_chart(), *results(random, 30), *reports]
+    text = json.dumps({"resourceType": "Bundle", "entry": [{"resource": one} for one in chart]}).encode()
+    assert len(set(each_way(text, AS_OF))) == 1
+
+
+def report(number: str, listed: str) -> dict:
+    return {
+        "resourceType": "DiagnosticReport",
+        "id": number,
+        "status": "final",
+        "subject": {"reference": "Patient/p1"},
+        "effectiveDateTime": ago(30),
+        "result": [{"reference": f"Observation/{listed}"}],
+    }
 
 
 def reading(text: bytes) -> object:

@@ -67,7 +67,15 @@ def test_the_oldest_contradiction_is_named_whatever_the_order(gathered):
 @pytest.mark.parametrize("name", MODULES)
 def test_the_module_of_a_version_offers_what_is_asked_of_one(name):
     asked = {method for method in vars(Version) if not method.startswith("_")}
-    assert asked == {"fits", "other_version", "read", "unresolved_medications", "work"}
+    assert asked == {
+        "other_version",
+        "products",
+        "read",
+        "read_apart",
+        "reader",
+        "unresolved_medications",
+        "work",
+    }
     assert [method for method in asked if not callable(getattr(version(name), method, None))] == []
 
 

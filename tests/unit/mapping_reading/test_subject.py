@@ -271,9 +271,9 @@ def test_what_only_a_full_reading_finds_broken_is_unreadable(reasons, observatio
     deep = b"[" * 400 + b"]" * 400
     json_text = json.dumps(observation(note="NOTE")).encode()
     assert "Observation/o1" not in reasons(json_text.replace(b'"NOTE"', deep))
-    from fhir_mapping.checks.extensions import not_understood
+    from fhir_mapping.checks.extensions import not_understood_in
 
-    assert not_understood(b'{"modifierExtension": [') == "unreadable"
+    assert not_understood_in(b'{"modifierExtension": [') == "unreadable"
 
 
 # What cannot be read

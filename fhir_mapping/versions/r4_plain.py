@@ -1,0 +1,122 @@
+"""Observations as nearly all of them are: one number under codes, decoded without what such a one does not have.
+
+What laboratories write alike again and again, codes, flags and reference ranges, is decoded once for all entries of a
+page, by its text. An Observation is plain if
+
+- it has an id, a subject, `effectiveDateTime`, codes, and a number of 15 characters at most, without comparator, sign and
+  exponent;
+- of what else a rule reads it has no more than status, specimen, flags and reference ranges.
+
+Any other does not fit `R4Plain`, and is decoded as `R4Observation`. Of a plain one that reads the same.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Union
+
+import msgspec
+from msgspec import Raw, Struct
+
+from fhir_mapping.terms.words import LONGEST_TEXT
+from fhir_mapping.versions.r4_resources import (
+    ABSENT,
+    R4AnyResource,
+    R4Concept,
+    R4Element,
+    R4Meta,
+    R4Observation,
+    R4Reference,
+    R4ReferenceRange,
+)
+from fhir_mapping.versions.untyped import BROKEN
+
+_LONGEST_NUMBER = 15  # far below where arithmetic or its writing would round
+
+
+class _Quantity(R4Element):
+    value: Raw
+    comparator: None = None
+    unit: str | None = None
+    system: str | None = None
+    code: str | None = None
+
+
+class _Parts(R4Element):
+    id: str
+    subject: R4Reference
+    effective_date_time: str
+    value_quantity: _Quantity
+    code: Raw
+    status: str | None = None
+    specimen: R4Reference | None = None
+    interpretation: Raw = ABSENT
+    reference_range: Raw = ABSENT
+    meta: R4Meta | None = None
+    issued: str | None = None
+
+
+_REST = [name for name in R4Observation.__struct_fields__ if name not in _Parts.__struct_fields__]
+R4Plain: Any = msgspec.defstruct(
+    "R4Plain",
+    [(name, None, None) for name in _REST],
+    bases=(_Parts,),
+    tag_field="resourceType",
+    tag="Observation",
+)
+ANY_RESOURCE: Any = Union[(R4Plain, *(of for of in R4AnyResource.__args__ if of is not R4Observation))]
+_CONCEPT = msgspec.json.Decoder(R4Concept)
+_SAID = msgspec.json.Decoder(tuple[R4Concept, ...] | None)
+_RANGES = msgspec.json.Decoder(tuple[R4ReferenceRange, ...] | None)
+
+
+class FlagsAndRanges(Struct, frozen=True, gc=False, eq=False):
+    """Flags and reference ranges, as many Observations of a page have them; `characters` are those of their texts."""
+
+    said: tuple[R4Concept, ...] = ()
+    ranges: tuple[R4ReferenceRange, ...] = ()
+    characters: int = 0
+
+
+class PlainReading(Struct, frozen=True, gc=False):
+    """A plain Observation: what is its own, its number as written, and what it shares with others of its page."""
+
+    own: Any  # an `R4Plain`
+    number: str
+    concept: R4Concept
+    beside: FlagsAndRanges
+
+
+class Shared:
+    """What the plain Observations of one page write alike, by its text."""
+
+    def __init__(self) -> None:
+        self._concepts: dict[bytes, R4Concept] = {}
+        self._beside: dict[tuple[bytes, bytes], FlagsAndRanges] = {}
+
+    def plain(self, own: Any) -> PlainReading | None:
+        """Complete what was decoded as `R4Plain`; None where it is not plain after all, or does not fit."""
+        number = bytes(own.value_quantity.value)
+        if len(number) > _LONGEST_NUMBER or not (number.isdigit() or number.replace(b".", b"", 1).isdigit()):
+            return None
+        code, flags_and_ranges = bytes(own.code), (bytes(own.interpretation), bytes(own.reference_range))
+        try:
+            concept = self._concepts.get(code) or self._concept(code)
+            beside = self._beside.get(flags_and_ranges) or self._read(flags_and_ranges)
+        except BROKEN:
+            return None
+        return PlainReading(own, number.decode(), concept, beside) if own.id else None
+
+    def _concept(self, json: bytes) -> R4Concept:
+        self._concepts[json] = concept = _CONCEPT.decode(json)
+        return concept
+
+    def _read(self, json: tuple[bytes, bytes]) -> FlagsAndRanges:
+        said, ranges = _SAID.decode(json[0]) or (), _RANGES.decode(json[1]) or ()
+        characters = sum(min(len(text), LONGEST_TEXT) for text in texts_beside(said, ranges))
+        self._beside[json] = beside = FlagsAndRanges(said, ranges, characters)
+        return beside
+
+
+def texts_beside(said: Iterable[R4Concept], ranges: Sequence[R4ReferenceRange]) -> Iterator[str]:
+    """Every text beside a value that a laboratory's words are looked for in."""
+    concepts = (*said, *(part.type for part in ranges if part.type))
+    return filter(None, (*(one.text for one in concepts), *(part.text for part in ranges)))
