@@ -285,24 +285,13 @@ def train(
     from models.training.fitting.fit_record import Labels
     from models.training.fitting.train import Options
 
-    source = CohortSource(
-        cohort,
-        time_zero,
-        columns or (),
-        candidates or (),
-        landmark,
-        until,
-        max_rows,
-        map,
-        anchor,
-        group or (),
-    )
+    read = (candidates or (), landmark, until, max_rows, map, anchor, group or ())
+    source = CohortSource(cohort, time_zero, columns or (), *read)
     options = Options(shrinkage, ridge, firth, baseline, bootstrap, seed, select, imputations)
     day = day_of(date) if date else datetime.now(UTC).date()
     labels = Labels(centre or default_centre(cohort), day, synthetic)
-    run_train(
-        source, out, options, labels, open_console(), parent=update, policy=policy, age_groups=age_groups
-    )
+    console = open_console()
+    run_train(source, out, options, labels, console, parent=update, policy=policy, age_groups=age_groups)
 
 
 @app.command()

@@ -18,10 +18,7 @@ from tests.statistics.nested_slopes import compared, slope_differences
 from tests.statistics.rms import multiplicities
 from tests.support.nightly import NIGHTLY, count
 
-OUTER, INNER = (
-    count(10, 50),
-    40,
-)  # as in tests/statistics/r/nested_bootstrap.R, which says how the inner ones are made
+OUTER, INNER = count(5, 25), 40  # of tests/statistics/r/nested_bootstrap.R, which says how they are made
 SCALES = Scales(
     np.array([1.0, 2.0, 3.0]), np.tile(np.linspace(0.05, 0.8, 5), (3, 1)), np.array([0.1, 0.2, 0.3, 0.45])
 )
