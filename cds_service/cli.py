@@ -16,6 +16,7 @@ from cds_service.commands.options import (
     CohortPath,
     Columns,
     Config,
+    DraftMap,
     Groups,
     Imputations,
     Map,
@@ -221,18 +222,13 @@ def describe(
     time_zero: TimeZero = "",
     columns: Columns = None,
     map: Map = None,  # noqa: A002
-    candidates: Annotated[
-        list[str] | None, typer.Option(help="A further column of the file to describe; repeatable.")
-    ] = None,
+    candidates: Candidates = None,
     landmark: StartOfFollowUp = "",
     until: Until = "",
     max_rows: MaxRows = None,
     out: Annotated[Path | None, typer.Option(help="Also write the tables into this folder, as CSV.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    draft_map: Annotated[
-        Path | None,
-        typer.Option(help="Only write a draft of the map of its columns, for --map, to this file."),
-    ] = None,
+    draft_map: DraftMap = None,
 ) -> None:
     """Describe a cohort: Table 1 by antibody subtype and by recurrence, follow-up, missing values."""
     from cds_service.commands.cohort import CohortSource
@@ -384,18 +380,14 @@ def plan(
     horizon: Annotated[float, typer.Option(help="Years for which the risk is given.")] = 2.0,
     parameters: Annotated[int, typer.Option(min=1, help="Parameters of the model.")] = 4,
     concordance: Annotated[float | None, typer.Option("--c", help="Expected C.")] = None,
-    r_squared: Annotated[
-        float | None, typer.Option(help="Expected Cox-Snell R²; from C if left out.")
-    ] = None,
+    r_squared: Annotated[float | None, typer.Option(help="Expected Cox-Snell R²; else from C.")] = None,
     risk: Annotated[float | None, typer.Option(help="Recurrence by the horizon, as 0.37.")] = None,
     follow_up: Annotated[float | None, typer.Option(help="Mean years until recurrence or censoring.")] = None,
     slope_width: Annotated[float, typer.Option(help="Widest interval of the calibration slope.")] = 0.2,
     oe_width: Annotated[float, typer.Option(help="Widest interval of observed/expected.")] = 0.2,
     c_width: Annotated[float, typer.Option(help="Widest interval of C.")] = 0.1,
     n: Annotated[list[int] | None, typer.Option(help="A number of patients to look at; repeatable.")] = None,
-    model: Annotated[
-        Path | None, typer.Option(help="Whose patients; the shipped model's if left out.")
-    ] = None,
+    model: Annotated[Path | None, typer.Option(help="Whose patients; else the shipped model's.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Plan a study before there are data: how many patients development and validation need."""

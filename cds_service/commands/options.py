@@ -21,6 +21,9 @@ Map = Annotated[
         help="How a table is written and what its columns are, as `describe --draft-map` drafts it."
     ),
 ]
+DraftMap = Annotated[
+    Path | None, typer.Option(help="Only write a draft of the map of its columns, for --map, to this file.")
+]
 StartOfFollowUp = Annotated[
     str, typer.Option(help="For a folder: time zero, like treated+180 or eligible+180 (days).")
 ]
