@@ -1,4 +1,4 @@
-"""What the source's Table 1 has beside the predictors, as of time zero: symptoms, interstitial lung disease, blood.
+"""What the source's Table 1 has beside the predictors, as of time zero: age, symptoms, interstitial lung disease, blood.
 
 Each under the name of its column in the cohort's schema. No card and no risk is made of it.
 """
@@ -10,7 +10,7 @@ from types import MappingProxyType
 from fhir_mapping.laboratory.bounds import amount_of
 from fhir_mapping.laboratory.results import latest, recent
 from fhir_mapping.patient_record import PatientRecord
-from fhir_mapping.record import Result
+from fhir_mapping.record import Patient, Result
 from fhir_mapping.rules.context import neutrophils_and_lymphocytes
 from fhir_mapping.terms.roles import Analyte, RoleWord
 
@@ -33,7 +33,13 @@ def beside_predictors(record: PatientRecord) -> Mapping[str, bool | Decimal | No
         **{name: _diagnosed(record, role) if read else None for name, role in _DIAGNOSED.items()},
         **{name: _value(latest(_recent(record, record.of(analyte)))) for name, analyte in _MEASURED.items()},
         "nlr": _ratio(record),
+        "age": _age(record.patient),
     }
+
+
+def _age(patient: Patient | None) -> Decimal | None:
+    """Completed years."""
+    return Decimal(patient.age) if patient and patient.age is not None else None
 
 
 def _diagnosed(record: PatientRecord, role: RoleWord) -> bool:

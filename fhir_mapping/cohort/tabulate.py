@@ -29,7 +29,7 @@ from fhir_mapping.terms.roles import RoleWord
 from fhir_mapping.versions import neutral, version
 from fhir_mapping.versions.superseded import last_versions
 from models.inputs import State
-from models.training.cohort.schema import CENSORED, DEATH, RECURRENCE, SUBTYPES, Cutoff
+from models.training.cohort.schema import CENSORED, DEATH, RECURRENCE, SEXES, SUBTYPES, Cutoff
 from models.training.errors import TrainingError
 
 _ESTABLISHED = frozenset({"definite", "probable"})
@@ -92,6 +92,7 @@ class TabulatedPatient:
     raw: Mapping[str, Decimal]
     beside: Mapping[str, bool | Decimal | None]
     subtype: str
+    sex: str
     improved: bool
     biochemical: bool
 
@@ -110,6 +111,7 @@ class TabulatedPatient:
             **{name: f"{self.raw[name]:f}" if name in self.raw else "" for name in _RAW},
             **beside,
             "subtype": self.subtype,
+            "sex": self.sex,
             IMPROVED: known[self.improved],
         }
 
@@ -253,6 +255,7 @@ def _row(
         raw={raw: value for raw, value in measured.items() if value is not None},
         beside=beside_predictors(at_zero),
         subtype=subtype if subtype in SUBTYPES else "",
+        sex=at_zero.patient.sex if at_zero.patient and at_zero.patient.sex in SEXES else "",
         improved=course.improved is not None and course.improved <= zero,
         biochemical=status != RECURRENCE and any(zero < moment <= end for moment in course.biochemical),
     )

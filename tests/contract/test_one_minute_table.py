@@ -153,6 +153,7 @@ from dataclasses import replace
 
 import msgspec
 
+from fhir_mapping.record import Entry
 from fhir_mapping.versions import r4
 
 
@@ -160,8 +161,20 @@ def read(gathered):
     return r4.read(_as_r4(gathered))
 
 
-def work(gathered):
-    return r4.work(_as_r4(gathered))
+def reader():
+    return lambda entry: None  # none is read before all are
+
+
+def read_apart(gathered):
+    return r4.read_apart(_as_r4(gathered))
+
+
+def work(gathered, values=None):
+    return r4.work(_as_r4(gathered), values)
+
+
+def products(gathered):
+    return r4.products(_as_r4(gathered))
 
 
 def unresolved_medications(gathered):
@@ -179,7 +192,7 @@ def _resources(gathered):
 
 def _as_r4(gathered):
     def changed(source):
-        entries = (replace(e, json=msgspec.json.encode(_down(msgspec.json.decode(e.json)))) for e in source.entries)
+        entries = (Entry(msgspec.json.encode(_down(msgspec.json.decode(e.json))), e.full_url) for e in source.entries)
         return replace(source, entries=tuple(entries))
 
     return replace(gathered, sources={key: changed(source) for key, source in gathered.sources.items()})

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from fhir_mapping import checks, findings
 from fhir_mapping.laboratory.antibody import read_serology
-from fhir_mapping.record import Moment, ReferenceLimits
+from fhir_mapping.record import Entry, Moment, ReferenceLimits
 from fhir_mapping.rules import barring, eligibility, signs
 from fhir_mapping.rules.predictors.cardiac import cardiac_involvement
 from fhir_mapping.terms.units import UnitFactor, Units
@@ -151,7 +151,7 @@ def ck_limit_ignored(patch):
 def subject_ignored(patch):
     def all_ours(gathered):
         def ours(entry):
-            return replace(entry, json=entry.json.replace(b'"Patient/p2"', b'"Patient/p1"'))
+            return Entry(entry.json.replace(b'"Patient/p2"', b'"Patient/p1"'), entry.full_url)
 
         sources = {
             key: replace(one, entries=tuple(ours(entry) for entry in one.entries))

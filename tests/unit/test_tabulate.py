@@ -160,7 +160,7 @@ BLOOD = "lymphocytes 2 @-830d; neutrophils 5 @-830d"
 )
 def test_what_table_1_has_beside_the_predictors_is_that_of_time_zero(facts, known):
     absent = dict.fromkeys(("myalgia", "dysphagia", "ild"), False)
-    unknown = dict.fromkeys(("ldh", "hbdh", "lymphocytes", "nlr"))
+    unknown = dict.fromkeys(("ldh", "hbdh", "lymphocytes", "nlr")) | {"age": 53}
     for case in alternatives(facts):
         assert row(f"imnm; {case}; {LAST}").beside == absent | unknown | known, case
 
@@ -171,6 +171,18 @@ def test_a_diagnosis_is_not_known_to_be_absent_where_conditions_could_not_be_rea
         "myalgia": None,
         "ild": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("patient", "age", "sex"),
+    [
+        ("patient born=1970-12-31 sex=male", 52, "male"),
+        ("patient sex=unknown", 53, ""),
+    ],
+)
+def test_age_is_that_of_time_zero_and_an_unknown_sex_is_none(patient, age, sex):
+    of = row(f"imnm; {patient}; {LAST}")
+    assert (of.beside["age"], of.sex) == (age, sex)
 
 
 def test_the_columns_beside_the_predictors_are_those_of_the_cohort():
@@ -275,7 +287,9 @@ def test_a_row_speaks_the_language_of_the_cohort():
         "hbdh": "",
         "lymphocytes": "",
         "nlr": "",
+        "age": "53",
         "subtype": "anti-SRP",
+        "sex": "female",
         IMPROVED: "0",
     }
 
