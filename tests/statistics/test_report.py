@@ -234,6 +234,13 @@ def test_lines_of_a_figure_differ_in_more_than_colour(any_report):
         assert all(len(colours) == 1 for colours in dashes.values())
 
 
+def test_words_of_a_figure_are_dark_enough_to_be_read(any_report):
+    html, _ = any_report
+    for text in re.findall(r"<svg .*?</svg>", html, re.DOTALL):
+        inks = {e.get("fill", "#000000") for e in ET.fromstring(text).iter(f"{SVG}text")}
+        assert inks <= {"#000000", "#707070"}
+
+
 def test_headings_are_in_order_ids_are_unique_and_links_lead_somewhere(any_report):
     page = Reader(any_report[0])
     assert page.headings[0] == 1
