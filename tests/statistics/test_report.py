@@ -21,6 +21,7 @@ from models.training.plain_json import as_json
 from models.training.report.checklist import AUTHOR
 from models.training.report.figures.canvas import even, spread, width_of
 from models.training.report.figures.nomogram import nomogram
+from models.training.report.in_short import level_in_words
 from models.training.report.model import limits_note
 from models.training.report.page import page
 from models.training.report.report import Report, as_document, fit_record_in
@@ -233,6 +234,13 @@ def test_lines_of_a_figure_differ_in_more_than_colour(any_report):
         assert all(len(colours) == 1 for colours in dashes.values())
 
 
+def test_words_of_a_figure_are_dark_enough_to_be_read(any_report):
+    html, _ = any_report
+    for text in re.findall(r"<svg .*?</svg>", html, re.DOTALL):
+        inks = {e.get("fill", "#000000") for e in ET.fromstring(text).iter(f"{SVG}text")}
+        assert inks <= {"#000000", "#707070"}
+
+
 def test_headings_are_in_order_ids_are_unique_and_links_lead_somewhere(any_report):
     page = Reader(any_report[0])
     assert page.headings[0] == 1
@@ -278,6 +286,30 @@ def test_no_label_of_a_figure_lies_on_another_or_outside(any_report):
             for other, left2, right2, top2, bottom2 in boxes[i + 1 :]:
                 apart = right <= left2 or right2 <= left or bottom <= top2 or bottom2 <= top
                 assert apart, (svg.get("id"), name, other)
+
+
+def test_no_name_of_a_line_lies_on_the_limit_of_a_band():
+    """Everybody's line leaves the decision curve near the limit of the high band, here."""
+    html, _ = render(imputed(), unshrunk())
+    (text,) = re.findall(r'<svg [^>]*id="figure-decision-2y".*?</svg>', html, re.DOTALL)
+    svg = ET.fromstring(text)
+    (named,) = (box for box in _boxes(svg) if box[0] == "act for all")
+    paths = [p.get("d") for p in svg.iter(f"{SVG}path") if p.get("stroke-dasharray") == "2 3"]
+    upright = [
+        float(x)
+        for path in paths
+        for x, again in re.findall(r"^M([\d.]+) [\d.]+ ?L([\d.]+)", path)
+        if x == again
+    ]
+    assert len(upright) == 2
+    assert not any(named[1] < x < named[2] for x in upright)
+
+
+def test_the_bars_of_what_is_known_carry_every_number_that_they_have_room_for():
+    html, _ = render(imputed(), unshrunk())
+    (text,) = re.findall(r'<svg [^>]*id="figure-missing".*?</svg>', html, re.DOTALL)
+    shown = {"".join(e.itertext()) for e in ET.fromstring(text).iter(f"{SVG}text")}
+    assert {"29", "30", "25"} <= shown
 
 
 def test_the_first_page_says_what_matters(trained_report):
@@ -602,6 +634,11 @@ def test_the_first_page_answers_what_a_reader_asks_first(trained_report):
     assert found["What is predicted"] == f"a recurrence within 1, 2, 3 years, counted from: {TIME_ZERO}"
     assert f"was multiplied by {factor:.2f}" in found["Is it overfitted?"]
     assert "95 % limits hold 1" in found["Is it overfitted?"]
+    assert found["From when a card counts"].startswith("The moment of the question")
+    assert found["What death does"] == "nobody died before a recurrence"
+    assert "95 % limits hold 1" in found["Is the level of risk right?"]
+    assert "near 1 by construction" in found["Is the level of risk right?"]
+    assert "plausible range" in found["What the limits are"]
     assert "40 resamples" in found["In whom it was tried"]
     assert "children" in found["What it must not be used for"]
 
@@ -629,6 +666,60 @@ def test_who_was_left_out_and_what_was_not_known_stand_on_the_first_page():
 )
 def test_a_slope_is_put_into_words_only_as_far_as_its_limits_bear_out(slope, said):
     assert said in slope_in_words(slope)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "said"),
+    [
+        (Measure(0.7, 0.1, 0.5, 0.9), "too high on average."),
+        (Measure(1.3, 0.1, 1.1, 1.5), "too low on average."),
+        (Measure(1.1, 0.1, 0.9, 1.3), "neither"),
+        (Measure(0.7), "Below 1, risks are too high"),
+    ],
+)
+def test_the_level_of_risk_is_put_into_words_only_as_far_as_its_limits_bear_out(ratio, said):
+    assert said in level_in_words(ratio)
+
+
+def test_where_the_level_of_risk_cannot_be_judged_the_first_page_says_why():
+    validation = own()
+    at = tuple(
+        replace(at, observed_over_expected=Measure(None, reason="too few")) for at in validation.horizons
+    )
+    html, _ = render(replace(validation, horizons=at), unshrunk())
+    assert answers(html)["Is the level of risk right?"] == "That cannot be said: too few."
+
+
+def test_in_other_patients_the_level_of_risk_is_not_excused_by_construction():
+    html, _ = render(replace(own(), same_cohort="", internal=None), unshrunk())
+    assert "construction" not in answers(html)["Is the level of risk right?"]
+
+
+def test_who_died_and_what_that_does_stand_on_the_first_page():
+    html, _ = render(replace(own(), deaths=8), unshrunk())
+    assert answers(html)["What death does"].startswith(
+        "8 died before a recurrence; they count as followed until then"
+    )
+
+
+@pytest.mark.parametrize(("evidence", "refused"), [("synthetic", True), ("local-fit", False)])
+def test_a_model_of_made_up_data_is_for_no_real_patient(evidence, refused):
+    html, _ = render(own(), replace(unshrunk(), evidence=evidence))
+    answer = answers(html)["What it must not be used for"]
+    assert answer.startswith("Any real patient") is refused
+    assert "children" in answer
+
+
+@pytest.mark.parametrize(
+    ("same", "start"),
+    [("fit", "Warning: few"), ("", "Warning, of the patients that the model was fitted to: few")],
+)
+def test_a_warning_says_of_which_patients_it_is(same, start, tmp_path):
+    model, fit = local(tmp_path)
+    html, _ = render(
+        replace(own(), same_cohort=same, internal=None), model, record=fit | {"warnings": ["few"]}
+    )
+    assert f"<li>{start}.</li>" in html
 
 
 def test_an_unstable_slope_is_said_to_be_so_and_has_no_number():

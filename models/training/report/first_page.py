@@ -6,12 +6,15 @@ from models.training.report.in_short import in_short
 from models.training.report.report import Report
 from models.training.validation.validation import AtHorizon, Measure, Validation
 
+_SCALE_OF_C = "0.5 is chance, 1 is perfect"
+
 
 def first_page(report: Report) -> str:
     """Title, evidence, main numbers, limits."""
     model, validation, record = report.model, report.validation, report.fit_record
     date = f", {m.words(report.date)}" if report.date else ""
-    warnings = [f"Warning: {m.words(text)}." for text in (record.warnings if record else ())]
+    of = "" if validation.same_cohort else ", of the patients that the model was fitted to"
+    warnings = [f"Warning{of}: {m.words(text)}." for text in (record.warnings if record else ())]
     notes = m.listed(warnings) if warnings else ""
     limits = m.listed([m.words(sentence) for sentence in report.cannot_tell])
     return (
@@ -36,7 +39,11 @@ def _cards(validation: Validation) -> str:
         ("Patients", "", patients),
         ("Time zero", ' class="text"', m.words(validation.time_zero)),
         _concordance(validation),
-        ("Observed over expected, 2 years", "", _with_limits(at.observed_over_expected)),
+        (
+            "Observed over expected, 2 years",
+            "",
+            _with_limits(at.observed_over_expected, "1 is right on average"),
+        ),
         ("Calibration slope", "", _slope(validation)),
         ("Mean distance from calibration (ICI), 2 years", "", _ici(at)),
     ]
@@ -46,8 +53,8 @@ def _cards(validation: Validation) -> str:
 def _concordance(validation: Validation) -> tuple[str, str, str]:
     internal = validation.internal
     if not internal:
-        return "Harrell’s C in this cohort", "", _with_limits(validation.harrell)
-    before = f"before correction {m.number(validation.harrell.value)}"
+        return "Harrell’s C in this cohort", "", _with_limits(validation.harrell, _SCALE_OF_C)
+    before = f"before correction {m.number(validation.harrell.value)}; {_SCALE_OF_C}"
     text = _with_limits(internal.shifted, before)
     return "Harrell’s C, corrected for optimism", "", text
 

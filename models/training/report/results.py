@@ -46,7 +46,7 @@ def _log_rank(grouping: Grouping) -> str:
         text += f"Log-rank test not done: {m.words(test.reason)}."
     else:
         chi, degrees = m.number(test.chi_square, 1), m.number(test.degrees)
-        text += f"Log-rank test: χ² {chi}, {degrees} df, p {m.p_value(test.p)}."
+        text += f"Log-rank test: χ²\N{NO-BREAK SPACE}{chi}, {degrees} df, p {m.p_value(test.p)}."
     if grouping.left_out:
         text += f" {m.number(grouping.left_out)} patients in no group."
     return text

@@ -15,6 +15,7 @@ from models.training.report.figures.canvas import (
     Label,
     even,
     spread,
+    width_of,
 )
 from models.training.report.report import ReportedPolicy
 from models.training.report.words import written
@@ -23,7 +24,6 @@ from models.training.validation.validation import AtHorizon, DecisionCurve
 
 _LOWEST = -0.05
 _TALL = 0.4  # net benefit beyond which ticks are at every 0.1
-_LEAVES_EARLY = 0.44  # a line that reaches the lower edge before has room for its name there
 _End = tuple[str, float, float, str, str]  # name, threshold, net benefit, colour, dash
 ODDS = ((0.1, 9), (0.2, 4), (1 / 3, 2), (0.5, 1))  # threshold, and how many benefits outweigh one harm: 1:9 …
 
@@ -39,9 +39,10 @@ def decision_figure(at: AtHorizon, policy: ReportedPolicy) -> Canvas:
     axes.beside(even(_LOWEST, axes.y_range[1], step), "Net benefit per patient", decimals=2)
     axes.below(even(0, 0.6, 0.1), "Threshold: the risk from which one would act (%)", percent=True)
     _odds(axes)
-    if at.horizon == DECISION_HORIZON:
+    upright = (policy.low_below, policy.high_from) if at.horizon == DECISION_HORIZON else ()
+    if upright:
         _bands(axes, policy)
-    _lines(axes, curve)
+    _lines(axes, curve, upright)
     return canvas
 
 
@@ -79,7 +80,8 @@ def _bands(axes: Axes, policy: ReportedPolicy) -> None:
         )
 
 
-def _lines(axes: Axes, curve: DecisionCurve) -> None:
+def _lines(axes: Axes, curve: DecisionCurve, upright: Sequence[float]) -> None:
+    """The lines with their names; `upright` are the thresholds of lines that cross them."""
     xs = curve.thresholds
     ends: list[_End] = [("act for none", 0.6, 0.0, BLACK, "2 3")]
     axes.on.line(axes.points([0.0, 0.6], [0.0, 0.0]), BLACK, dash="2 3", thick=1.6)
@@ -93,18 +95,20 @@ def _lines(axes: Axes, curve: DecisionCurve) -> None:
             continue
         axes.on.line([(axes.x(x), axes.y(v)) for x, v in shown], colour, dash=dash, thick=thick)
         if text == "act for all" and shown[-1][0] < xs[-1]:
-            _name_at_the_edge(axes, text, *shown[-1])
+            _name_at_the_edge(axes, text, shown[-1][0], upright)
         else:
             ends.append((text, *shown[-1], colour, dash))
     _names(axes, ends)
 
 
-def _name_at_the_edge(axes: Axes, text: str, threshold: float, value: float) -> None:
-    """The name of a line that leaves at the lower edge: right of it, or left where it leaves late."""
-    if threshold < _LEAVES_EARLY:
-        axes.on.word(axes.x(threshold) + 6, axes.y(value) - 3, text, size=SMALL)
+def _name_at_the_edge(axes: Axes, text: str, threshold: float, upright: Sequence[float]) -> None:
+    """The name of a line that leaves at the lower edge: right of it, or left where an upright line or the end is in the way."""
+    start, wide = axes.x(threshold) + 6, width_of(text, SMALL)
+    stops = [axes.right, *(x for x in map(axes.x, upright) if x > start)]
+    if start + wide < min(stops):
+        axes.on.word(start, axes.bottom - 3, text, size=SMALL)
     else:
-        axes.on.word(axes.x(threshold) - 12, axes.bottom - 3, text, anchor="end", size=SMALL)
+        axes.on.word(start - 18, axes.bottom - 3, text, anchor="end", size=SMALL)
 
 
 def _names(axes: Axes, ends: Sequence[_End]) -> None:

@@ -31,7 +31,7 @@ def incidence_figure(competing: CompetingEvents) -> Canvas:
         "incidence",
         "Recurrence and death by risk group",
         _about(competing.curves),
-        64 + 430 + max(width_of(name) for name in names) + 24,
+        64 + 430 + max(width_of(name) for name in names) + 48,
         350,
     )
     axes = Axes(canvas, 64, 14, 430, 280, (0.0, competing.end), (0.0, 1.0))
@@ -46,9 +46,13 @@ def incidence_figure(competing: CompetingEvents) -> Canvas:
             ends.append(axes.y(ys[-1]))
     places = spread(ends, 15, axes.top + 5, axes.bottom)
     for k, (name, y) in enumerate(zip(names, places, strict=True)):
-        x = axes.x(competing.curves[k // 2].last)
+        group, thick = k // 2, 1.1 if k % 2 else 2.2
+        x = axes.x(competing.curves[group].last)
         canvas.line([(x + 2, ends[k]), (axes.right + 9, y)], GREY, thick=0.6)
-        canvas.word(axes.right + 12, y + 4, name, colour=COLOURS[k // 2])
+        canvas.line(
+            [(axes.right + 11, y), (axes.right + 31, y)], COLOURS[group], dash=DASHES[group], thick=thick
+        )
+        canvas.word(axes.right + 36, y + 4, name)
     return canvas
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from models.training.report.figures.canvas import BLACK, GREEN, SMALL, Canvas, width_of
 from models.training.validation.validation import Missing
 
-_ABSENT = "#cccccc"
+_ABSENT, _PAPER = "#cccccc", "#ffffff"
 
 
 def missing_figure(predictors: Sequence[Missing], n: int) -> Canvas:
@@ -32,10 +32,10 @@ def missing_figure(predictors: Sequence[Missing], n: int) -> Canvas:
 
 
 def _bars(canvas: Canvas, x: float, y: float, known: Missing, unit: float) -> None:
-    for n, colour, ink in (
-        (known.present, GREEN, "#ffffff"),
-        (known.absent, _ABSENT, BLACK),
-        (known.unknown, "", BLACK),
+    for n, colour in (
+        (known.present, GREEN),
+        (known.absent, _ABSENT),
+        (known.unknown, ""),
     ):
         wide = n * unit
         if not n:
@@ -44,8 +44,13 @@ def _bars(canvas: Canvas, x: float, y: float, known: Missing, unit: float) -> No
             canvas.box(x, y, wide, 22, colour)
         else:
             _hatched(canvas, x, y, wide, 22)
-        if colour and wide > width_of(str(n)) + 4:
-            canvas.word(x + wide / 2, y + 15, str(n), anchor="middle", colour=ink, value=n)
+        room = width_of(str(n)) + 4
+        if wide > room:
+            if not colour:
+                canvas.box(
+                    x + (wide - room) / 2, y + 3, room, 16, _PAPER
+                )  # the hatching would cross the number
+            canvas.word(x + wide / 2, y + 15, str(n), anchor="middle", value=n)
         x += wide
 
 
