@@ -217,6 +217,8 @@ def called(config, mode: str, *bodies: dict) -> list[dict]:
             }
             stored = running_service.post(f"{SERVICE}/feedback", {"feedback": [item, item]})
             assert stored.json() == {"stored": 1}
+        running_service.process.terminate()  # which writes every event; a kill may come before the last one
+        assert running_service.process.wait(10) == 0
     return answers
 
 

@@ -330,7 +330,7 @@ def test_a_folder_is_described_by_every_column_of_the_sources_table_1(tmp_path):
         name: row["all"]["quartiles"]["median"] for name, row in rows.items() if row["kind"] == "number"
     }
     assert values == {
-        "ana_titre": 640, "de_ritis_ratio": 2, "ldh": 700, "hbdh": 560, "nlr": 2.5, "lymphocytes": 2
+        "ana_titre": 640, "de_ritis_ratio": 2, "ldh": 700, "hbdh": 560, "nlr": 2.5, "lymphocytes": 2, "age": 53
     }  # fmt: skip
     assert [rows[name]["unit"] for name in ("ldh", "lymphocytes", "nlr")] == ["U/L", "10*9/L", ""]
 
