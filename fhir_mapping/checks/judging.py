@@ -13,10 +13,6 @@ from fhir_mapping.versions.times import clamped
 Verdict = tuple[Fact, ...] | str
 
 
-def _nothing(_observation: str) -> frozenset[Analyte]:
-    return frozenset()
-
-
 @dataclass(frozen=True, slots=True)
 class Case:
     """One record as of one moment.
@@ -30,7 +26,7 @@ class Case:
     patient: Patient | None
     patient_id: str
     reports: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    analytes_of: Callable[[str], frozenset[Analyte]] = _nothing
+    analytes_of: Callable[[str], frozenset[Analyte]] = lambda _observation: frozenset()
     own_conditions: frozenset[str] = frozenset()
     # What was found once is remembered: what is not understood of a product, and limits by all that they follow from.
     products: dict[bytes, str] = field(default_factory=dict)

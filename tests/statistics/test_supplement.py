@@ -1,6 +1,7 @@
 """Centres, groups, death, effects over time and other models: what is said, and what is not."""
 
 import json
+import re
 from dataclasses import replace
 from functools import cache
 
@@ -10,6 +11,9 @@ import pytest
 from models.inputs import Horizon
 from models.registry import default_folder
 from models.training.errors import TrainingError
+from models.training.report.figures.gallery import Gallery
+from models.training.report.sections.comparison import comparisons
+from models.training.report.sections.time_varying import time_varying as effects_section
 from models.training.report.write import render
 from models.training.statistics.accuracy import brier_at
 from models.training.statistics.benefit import net_benefit
@@ -20,12 +24,12 @@ from models.training.statistics.smooth import cloglog
 from models.training.validation.analysis_set import score_all
 from models.training.validation.supplement.against import Rival
 from models.training.validation.supplement.centres import at_centres
-from models.training.validation.supplement.comparison import compare
+from models.training.validation.supplement.comparison import FigureDifference, ModelComparison, compare
 from models.training.validation.supplement.competing import competing_events
 from models.training.validation.supplement.fairness import AGES, age_groups, age_limits, fairness
 from models.training.validation.supplement.pooling import LOG, LOGIT, pooled, random_effects
 from models.training.validation.supplement.supplement import Asked, supplement
-from models.training.validation.supplement.time_varying import time_varying
+from models.training.validation.supplement.time_varying import Effect, PeriodRatios, TimeVarying, time_varying
 from models.training.validation.validate import validate
 from models.training.validation.validation import measure, missing
 
@@ -383,3 +387,48 @@ def test_a_wrong_age_limit_ends_before_anything_is_read(tmp_path):
     )
     assert ended.status == 2
     assert "rising limits in years" in ended.error
+
+
+# what the page says of it
+
+RATIO = measure(2.0, limits=(1.5, 2.7))
+
+
+def test_hazard_ratios_by_period_stand_in_a_table_with_the_years_of_each():
+    effects = (
+        Effect("high_ana", "High ANA titre", 0.7, 0.01, (0.1, 1, 3), (0, 1, 1), (-1, 0, 0), (1, 2, 2)),
+    )
+    periods = (PeriodRatios(0, 1, 100, 30, (RATIO,)), PeriodRatios(2, None, 40, 3, (missing("too few"),)))
+    html = effects_section(TimeVarying(0.01, 100, 33, effects, periods), 3, Gallery())
+    heads = re.findall(r"<th[^>]*>([^<]*)</th>", html)
+    assert {"Period", "Followed", "Recurrences", "High ANA titre"} <= set(heads)
+    assert "0 to 1 years" in html
+    assert "from 2 years" in html
+    assert "The hazard ratios change with time" in html
+    assert "No sign" in effects_section(TimeVarying(0.6, 100, 33, effects), 3, Gallery())
+
+
+@pytest.mark.parametrize(
+    ("c", "brier", "said"),
+    [
+        ((0.01, 0.05), (-0.02, -0.01), "better in"),
+        ((-0.05, -0.01), (0.01, 0.02), "worse in"),
+        ((-0.01, 0.05), (-0.02, 0.01), "neither better nor worse"),
+        ((0.01, 0.05), (0.01, 0.02), "but worse in"),
+    ],
+)
+def test_a_difference_is_called_better_or_worse_only_beyond_chance(c, brier, said):
+    rows = tuple(
+        FigureDifference(
+            figure, at, None, 0.7, 0.7, measure(sum(limits) / 2, limits=limits), missing("not fitted here")
+        )
+        for figure, at, limits in (("C", None, c), ("Brier", 2.0, brier))
+    )
+    html = comparisons([ModelComparison("other", "1", "", "local-fit", "", 100, 40, 20, rows)], "ours", 2.0)
+    assert said in html
+
+
+def test_a_comparison_that_was_not_made_says_why():
+    found = ModelComparison("other", "1", "", "local-fit", "", reason="nobody can be scored")
+    assert "Not compared: nobody can be scored." in comparisons([found], "ours", 2.0)
+    assert comparisons([], "ours", 2.0) == ""

@@ -5,10 +5,13 @@ from decimal import Decimal
 
 import pytest
 
+from fhir_mapping.cohort.titre_text import titre_reader
 from fhir_mapping.laboratory.phrases import opened, plain, without_reference
 from fhir_mapping.laboratory.titres import titres_of
 from fhir_mapping.record import Concept, Number, Value
 from fhir_mapping.terms.units import UCUM
+from fhir_mapping.terms.words import LONGEST_TEXT
+from models.training.cohort.translate import WrittenTitre
 from tests.support.facts import tables
 
 
@@ -293,3 +296,18 @@ def test_reading_costs_as_much_time_as_the_text_is_long(piece):
     assert cost(40_000) < 40 * max(
         cost(4_000), 0.02
     )  # ten times the text; quadratic time takes a hundred times
+
+
+@pytest.mark.parametrize(
+    ("cell", "known"),
+    [
+        ("1:640 fein gesprenkelt", WrittenTitre(640.0, high=True)),
+        ("negativ", WrittenTitre(None, high=False)),
+        ("<1:80", WrittenTitre(None, high=False)),
+        ("pending", WrittenTitre(None)),
+        ("see comment", None),
+        (f"1:640{' ' * LONGEST_TEXT}x", None),
+    ],
+)
+def test_a_cell_of_a_hospitals_table_is_read_as_at_the_bedside(cell, known):
+    assert titre_reader(tables())(cell) == known

@@ -43,7 +43,7 @@ def _in_words(found: TimeVarying) -> str:
 
 
 def _by_period(found: TimeVarying) -> str:
-    heads = ["PeriodRatios", "Followed", "Recurrences", *(m.words(effect.label) for effect in found.effects)]
+    heads = ["Period", "Followed", "Recurrences", *(m.words(effect.label) for effect in found.effects)]
     rows = [
         [
             _name(period),
