@@ -244,3 +244,25 @@ def test_the_files_are_as_messy_as_they_say():
     assert HEADER[-2:] == ("", "")
     assert as_excel().startswith(b"PK")
     assert (as_text(), as_excel()) == (as_text(), as_excel())
+
+
+def test_a_draft_says_of_a_further_column_what_it_holds_and_shows_no_remark(tmp_path):
+    table, draft = tmp_path / "more.csv", tmp_path / "more.toml"
+    remarks = [f"seen on the ward by somebody else on day {row}" for row in range(30)]
+    rows = [
+        f"p{row},{200 + row},0,maybe {row},,yes,1.5,{remarks[row]},{'a' if row % 2 else 'b'}"
+        for row in range(30)
+    ]
+    header = "id,time_days,status,cardiac_involvement,blank,coded,weight,remark,ward"
+    table.write_text("\n".join([header, *rows]), encoding="utf-8")
+    assert command("describe", table, "--draft-map", draft).status == 0
+    content = draft.read_text(encoding="utf-8")
+    for name, what in (
+        ("blank", "empty, 30 missing"),
+        ("coded", "yes or no, 0 missing"),
+        ("weight", "numbers, 0 missing"),
+        ("remark", "text, 0 missing"),
+        ("ward", "2 different words, 0 missing"),
+    ):
+        assert f'# [candidates."{name}"]  # {what}' in content
+    assert not any(word in content for word in ("somebody else", "maybe 7"))
