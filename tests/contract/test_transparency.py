@@ -28,7 +28,9 @@ from tests.support.service import TABLES, running
 from tests.support.transparency import PAGE, shipped_page
 
 MODEL = load_model(default_folder())
-CHECKLIST = Path(__file__).parents[2] / "models" / "training" / "report" / "checklist.toml"
+ROOT = Path(__file__).parents[2]
+FILLS = ROOT / "models" / "training" / "report" / "checklist.toml"
+REPORT = ROOT / "docs" / "example-report.json"
 SHIPPED = transparency(MODEL, default_folder())
 
 
@@ -37,11 +39,18 @@ def items(shown):
 
 
 def test_the_checklists_of_a_report_ask_the_same():
-    for name, of_report in tomllib.loads(CHECKLIST.read_text(encoding="utf-8")).items():
+    for name, of_report in json.loads(REPORT.read_text(encoding="utf-8"))["checklists"].items():
         listed = asked()[name]
         assert listed.source == of_report["source"]
         asks = [(item["id"], item["section"], item["topic"]) for item in of_report["items"]]
         assert [(item.id, item.section, item.topic) for item in listed.items] == asks
+
+
+def test_a_report_fills_only_what_is_asked():
+    fills = tomllib.loads(FILLS.read_text(encoding="utf-8"))
+    assert set(fills) == set(TITLES)
+    for name, of_report in fills.items():
+        assert set(of_report) <= {item.id for item in asked()[name].items}
 
 
 def test_there_are_31_attributes_and_52_rows_of_tripod():

@@ -28,6 +28,7 @@ from models.training.report.report import Report, as_document, fit_record_in
 from models.training.report.results import slope_in_words
 from models.training.report.words import written, written_p
 from models.training.report.write import HTML_NAME, JSON_NAME, files_of, render, report_on, write_report
+from models.training.validation.analysis_set import analysis_set
 from models.training.validation.supplement.against import Rival
 from models.training.validation.supplement.supplement import Asked, supplement
 from models.training.validation.validate import fit_record_of, validate
@@ -74,7 +75,7 @@ def plain(kind: str) -> tuple[str, dict]:
     }[kind]()
     model, fit = (unshrunk(), record()) if kind == "own" else (shipped(), {})
     asked = Asked(rivals=(Rival(shipped(), {}),))
-    more = supplement(model, people, found, fit, asked, resamples=20)
+    more = supplement(model, analysis_set(model, people, fit), found, fit, asked, resamples=20)
     html, text = render(found, model, more=more)
     return html, json.loads(text)
 

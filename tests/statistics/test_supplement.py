@@ -21,7 +21,7 @@ from models.training.statistics.competing.fine_gray import fine_gray
 from models.training.statistics.discrimination import auc_at, harrell_c
 from models.training.statistics.resampling import draw_resamples
 from models.training.statistics.smooth import cloglog
-from models.training.validation.analysis_set import score_all
+from models.training.validation.analysis_set import analysis_set, score_all
 from models.training.validation.supplement.against import Rival
 from models.training.validation.supplement.centres import at_centres
 from models.training.validation.supplement.comparison import FigureDifference, ModelComparison, compare
@@ -44,7 +44,7 @@ def made_of(path=DEATHS, *rivals):
     """The supplement of the shipped model in another cohort than its own."""
     people = in_groups(cohort(path))
     found, asked = validate(shipped(), people, resamples=20), Asked(rivals=rivals)
-    return supplement(shipped(), people, found, {}, asked, resamples=20)
+    return supplement(shipped(), analysis_set(shipped(), people, {}), found, {}, asked, resamples=20)
 
 
 of = cache(made_of)
@@ -54,7 +54,9 @@ of = cache(made_of)
 def of_own():
     """The supplement of a model in the cohort that it was fitted to."""
     asked = Asked(rivals=(Rival(shipped(), {}),))
-    return supplement(unshrunk(), in_groups(cohort()), own(), record() | {"kind": "fit"}, asked, resamples=40)
+    fit = record() | {"kind": "fit"}
+    among = analysis_set(unshrunk(), in_groups(cohort()), fit)
+    return supplement(unshrunk(), among, own(), fit, asked, resamples=40)
 
 
 def risks(people, model=None):
@@ -82,8 +84,8 @@ def test_a_left_out_centre_has_no_part_in_the_fit_that_is_tried_there():
     north = np.array(people.groups["centre"]) == "North"
     turned = replace(people, time=np.where(north, people.time[::-1], people.time))
     first, second = (
-        supplement(unshrunk(), of, own(), record(), Asked(), resamples=20).centres.centres[0].performance
-        for of in (people, turned)
+        supplement(unshrunk(), among, own(), record(), Asked(), resamples=20).centres.centres[0].performance
+        for among in (analysis_set(unshrunk(), of, record()) for of in (people, turned))
     )
     assert first.expected == second.expected
     assert first.concordance != second.concordance
@@ -109,7 +111,8 @@ def test_without_centres_to_leave_out_the_reason_is_kept(centre, words):
     with pytest.raises(TrainingError, match=words):
         at_centres(people, risks(people)[:, 1], TWO)
     found = validate(shipped(), people, resamples=20)
-    more = supplement(shipped(), people, found, {}, Asked(), resamples=20)
+    among = analysis_set(shipped(), people, {})
+    more = supplement(shipped(), among, found, {}, Asked(), resamples=20)
     assert more.centres is None
     assert words in more.not_by_centre
     items = json.loads(render(found, shipped(), more=more)[1])["checklists"]["tripod_ai"]["items"]
@@ -345,7 +348,8 @@ def test_the_other_model_is_known_where_it_was_fitted_to_these_patients():
     people = in_groups(cohort())
     found = validate(shipped(), people, resamples=20)
     asked = Asked(rivals=(Rival(unshrunk(), record() | {"kind": "fit"}),))
-    (compared,) = supplement(shipped(), people, found, {}, asked, resamples=20).comparisons
+    among = analysis_set(shipped(), people, {})
+    (compared,) = supplement(shipped(), among, found, {}, asked, resamples=20).comparisons
     assert compared.fitted_here == "other"
     assert not any(row.corrected.given for row in compared.rows)
 

@@ -71,10 +71,10 @@ class Analysed:
         """The sets, each with follow-up."""
         return [SurvivalData(x, self.cohort.time, self.cohort.event) for x in self.sets]
 
-    def completed(self, number: int) -> Cohort:
-        """The cohort with the predictors of one set."""
-        columns = dict(zip(PREDICTORS, self.sets[number].T, strict=True))
-        return replace(self.cohort, predictors=columns)
+
+def unknown_of(cohort: Cohort) -> dict[str, int]:
+    """Of how many patients each predictor is not known."""
+    return {name: int(np.isnan(cohort.column(name)).sum()) for name in PREDICTORS}
 
 
 def analysed(cohort: Cohort, imputations: int | None, seed: int) -> Analysed:

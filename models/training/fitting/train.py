@@ -29,7 +29,7 @@ from models.training.fitting.adequacy import (
 )
 from models.training.fitting.death import CompetingDeath, competing_death
 from models.training.fitting.form import Form, forms
-from models.training.fitting.missing import Analysed, Estimates, Missingness, analysed, risk_of
+from models.training.fitting.missing import Analysed, Estimates, Missingness, analysed, risk_of, unknown_of
 from models.training.fitting.sample_size import SampleSize, sample_size
 from models.training.fitting.selection import Selection, select
 from models.training.fitting.served import YEARS, AtHorizons, mean_baseline, pooled_at_horizons
@@ -179,7 +179,7 @@ def _train(cohort: Cohort, among: Analysed, options: Options, policy: Policy, pr
     trained = Trained(
         cohort=among.cohort,
         sets=among.sets,
-        missing=_missing(cohort),
+        missing=unknown_of(cohort),
         options=options,
         method=_method(options, len(fits)),
         univariable=univariable_table(cohort, (*PREDICTORS, *cohort.candidates)),
@@ -188,11 +188,7 @@ def _train(cohort: Cohort, among: Analysed, options: Options, policy: Policy, pr
         bases=bases,
         proportionality=_proportionality(data, fits),
         shrinkage=stepped.shrinkage,
-        mean_slope=float(
-            np.mean([np.nanmean(slopes_on_original(*pair)) for pair in zip(data, refits, strict=True)])
-        )
-        if refits
-        else None,
+        mean_slope=stepped.shrinkage.mean_slope if stepped.shrinkage else _mean_slope(data, refits),
         # shrinkage does not change the order of risks: the C is that of the fit
         figures=_figures(data, fits, refits),
         size=_sample_size(among.cohort, fit),
@@ -273,6 +269,14 @@ def _proportionality(data: Sequence[SurvivalData], fits: Sequence[CoxFit]) -> Sc
     return ScoreTest(*(np.median([astuple(t)[k] for t in tests], axis=0) for k in range(4)))
 
 
+def _mean_slope(data: Sequence[SurvivalData], refits: Sequence[Refits]) -> float | None:
+    """What `Shrinkage.mean_slope` is, of a fit that is not shrunk."""
+    if not refits:
+        return None
+    slopes = [slopes_on_original(*pair) for pair in zip(data, refits, strict=True)]
+    return float(np.nanmean(np.concatenate(slopes)))
+
+
 def _figures(
     data: Sequence[SurvivalData], fits: Sequence[CoxFit], refits: Sequence[Refits]
 ) -> FourFigures | None:
@@ -321,10 +325,6 @@ def _alone(cohort: Cohort, options: Options) -> Estimates | None:
         return None
 
 
-def _survival_data(complete: Cohort, names: Sequence[str]) -> SurvivalData:
-    return SurvivalData(complete.matrix(names), complete.time, complete.event)
-
-
 def _sample_size(cohort: Cohort, fit: CoxFit) -> SampleSize | None:
     """Riley's criteria for what this cohort shows: Cox-Snell's R², event rate, mean follow-up."""
     n, events = len(cohort), float(cohort.event.sum())
@@ -341,12 +341,9 @@ def _sample_size(cohort: Cohort, fit: CoxFit) -> SampleSize | None:
 
 def _selection(cohort: Cohort, options: Options, progress: Progress) -> Selection:
     names = (*PREDICTORS, *cohort.candidates)
-    data = _survival_data(cohort.complete(names), names)
+    complete = cohort.complete(names)
+    data = SurvivalData(complete.matrix(names), complete.time, complete.event)
     return select(names, data, options.bootstrap, options.seed, progress)
-
-
-def _missing(cohort: Cohort) -> dict[str, int]:
-    return {name: int(np.isnan(cohort.column(name)).sum()) for name in PREDICTORS}
 
 
 def _warnings(trained: Trained, policy: Policy) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from models.training.report.sections.facts import supplement_facts
 from models.training.report.words import written
 from models.training.validation.supplement.supplement import Supplement
 from models.training.validation.validation import Internal, Measure, Validation
+from models.transparency import AskedItem, asked
 
 AUTHOR = "To be filled by the author."
 _FILE = Path(__file__).with_name("checklist.toml")
@@ -33,21 +34,21 @@ def checklists(
         "cannot_tell": " ".join(cannot_tell),
     }
     given = {name: text for name, text in facts.items() if text or name in _MAY_BE_EMPTY}
-    lists = tomllib.loads(_FILE.read_text(encoding="utf-8"))
+    fills = tomllib.loads(_FILE.read_text(encoding="utf-8"))
     return Checklists(
         **{
-            name: Checklist(content["source"], tuple(_item(item, given) for item in content["items"]))
-            for name, content in lists.items()
+            name: Checklist(each.source, tuple(_item(item, fills[name], given) for item in each.items))
+            for name, each in asked().items()
         }
     )
 
 
-def _item(item: Mapping[str, str], facts: Mapping[str, str]) -> ChecklistItem:
+def _item(item: AskedItem, fills: Mapping[str, str], facts: Mapping[str, str]) -> ChecklistItem:
     try:
-        answer = item["fill"].format_map(facts)
+        answer = fills[item.id].format_map(facts)
     except KeyError:
         answer = AUTHOR
-    return ChecklistItem(item["id"], item["section"], item["topic"], answer, filled=answer != AUTHOR)
+    return ChecklistItem(item.id, item.section, item.topic, answer, filled=answer != AUTHOR)
 
 
 def _of_model(model: ReportedModel) -> dict[str, str]:

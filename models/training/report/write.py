@@ -95,9 +95,9 @@ def report_on(
     """
     model, record = load_model(model_folder), fit_record_of(model_folder)
     validation = validate(model, cohort, record=record, seed=seed, resamples=resamples, progress=progress)
-    described = table_one(analysis_set(model, cohort, record).cohort)
+    among = analysis_set(model, cohort, record)
     more = supplement(
-        model, cohort, validation, record, asked or Asked(), resamples=resamples, progress=progress
+        model, among, validation, record, asked or Asked(), resamples=resamples, progress=progress
     )
-    html, _ = write_report(validation, described, model, folder, date, record=record, more=more)
+    html, _ = write_report(validation, table_one(among.cohort), model, folder, date, record=record, more=more)
     return validation, html

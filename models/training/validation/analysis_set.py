@@ -32,25 +32,13 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
-class AnalysisSet:
+class AnalysisSet(missing.Analysed):
     """The patients, and the model's predictors (m, n, p) that risks are computed from: completed sets, or one.
 
     In the `cohort` nothing is imputed. `same_cohort` is as in a validation.
     """
 
-    cohort: Cohort
-    sets: Floats
     same_cohort: str = ""
-
-    @property
-    def imputed(self) -> bool:
-        """Whether unknown predictors were imputed."""
-        return len(self.sets) > 1
-
-    @property
-    def data(self) -> list[SurvivalData]:
-        """The sets, each with follow-up."""
-        return [SurvivalData(x, self.cohort.time, self.cohort.event) for x in self.sets]
 
     def scores(self, model: Model) -> Scores:
         """Patterns of what is known, and each patient's mean risk over the sets."""
@@ -86,9 +74,9 @@ def analysis_set(model: Model, cohort: Cohort, record: Mapping[str, Any]) -> Ana
     imputations = int((record.get("missingness") or {}).get("imputations") or 0)
     if kind == "fit" and imputations:
         among = missing.analysed(cohort, imputations, int(record["seed"]))
-        return AnalysisSet(among.cohort, among.sets[..., _columns(model)], kind)
+        return AnalysisSet(among.cohort, among.sets[..., _columns(model)], among.auxiliaries, kind)
     complete = cohort.complete(model.names)
-    return AnalysisSet(complete, complete.matrix(model.names)[None], kind)
+    return AnalysisSet(complete, complete.matrix(model.names)[None], same_cohort=kind)
 
 
 def _columns(model: Model) -> list[int]:

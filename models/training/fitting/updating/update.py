@@ -21,6 +21,7 @@ from models.training.fitting.adequacy import (
     warnings_on_size,
 )
 from models.training.fitting.death import CompetingDeath, competing_death
+from models.training.fitting.missing import unknown_of
 from models.training.fitting.served import HORIZONS, YEARS, AtHorizons, at_horizons
 from models.training.fitting.train import Options, Trained, train
 from models.training.fitting.updating.recalibration import Recalibration, Step, recalibration
@@ -97,9 +98,17 @@ def update(
     names = parent.names
     coef, served, base, is_local = _served(data, parent, found, options, scaled=allowed == _FEW)
     death = competing_death(complete, names, base, YEARS, fewest_deaths=LEAST_PER_PARAMETER * len(names))
-    missing = {name: int(np.isnan(cohort.column(name)).sum()) for name in PREDICTORS}
     updated = Updated(
-        complete, missing, options, parent, found, coef, served, base, is_local=is_local, death=death
+        complete,
+        unknown_of(cohort),
+        options,
+        parent,
+        found,
+        coef,
+        served,
+        base,
+        is_local=is_local,
+        death=death,
     )
     return replace(updated, warnings=tuple(_warnings(updated, allowed)))
 

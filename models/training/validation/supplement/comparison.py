@@ -19,9 +19,9 @@ from models.training.statistics.discrimination import DECIMALS, Pairs
 from models.training.statistics.progress import Progress, quiet
 from models.training.statistics.resampling import draw_resamples
 from models.training.statistics.smooth import cloglog
+from models.training.validation.performance import ENOUGH
 from models.training.validation.validation import Measure, measure, missing
 
-ENOUGH = 0.8  # of the resamples must show a difference for it to have limits
 _BAND = (0.025, 0.975)
 
 

@@ -13,7 +13,7 @@ from models.training.statistics.arrays import Floats
 from models.training.statistics.baseline import Baseline
 from models.training.statistics.progress import Progress, quiet
 from models.training.statistics.resampling import SurvivalData, draw_resamples
-from models.training.validation.analysis_set import analysis_set
+from models.training.validation.analysis_set import AnalysisSet
 from models.training.validation.internal import INNER_RESAMPLES
 from models.training.validation.subgroups import decided
 from models.training.validation.supplement.against import Rival, against
@@ -48,7 +48,7 @@ class Supplement:
 
 def supplement(
     model: Model,
-    cohort: Cohort,
+    among: AnalysisSet,
     validation: Validation,
     record: Mapping[str, Any],
     asked: Asked,
@@ -56,8 +56,7 @@ def supplement(
     resamples: int = RESAMPLES,
     progress: Progress = quiet,
 ) -> Supplement:
-    """Everything for a model whose `validation` in this cohort is given. Raises TrainingError as that does."""
-    among = analysis_set(model, cohort, record)
+    """Everything for a model whose `validation` in these patients is given."""
     scored, scores = among.cohort, among.scores(model)
     risk = decided(model, scores.risks)
     absolute = (record.get("competing_death") or {}).get("absolute") or {}
