@@ -4,7 +4,7 @@
 facts, `checks/` judges them (rules F1 to F9), and the result is a `PatientRecord`: only facts that count.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
@@ -44,13 +44,20 @@ Precision = Literal["year", "month", "day", "time"]
 class Entry(Struct, frozen=True, eq=False):
     """One resource as it arrived: its JSON bytes and, inside a Bundle, its `fullUrl`.
 
+    `text` is the JSON, or finds it by the `number` of the entry in its Bundle: hardly any is asked for once it is read.
     `unchanged`: all of its page holds nothing that could change what it means (F2), so that nobody looks for it there.
     """
 
-    json: bytes
+    text: bytes | Callable[[int], bytes]
     full_url: str = ""
     unchanged: bool = False
     reading: Any = None  # of its version; made once
+    number: int = 0
+
+    @property
+    def json(self) -> bytes:
+        """The JSON bytes of the resource."""
+        return self.text if isinstance(self.text, bytes) else self.text(self.number)
 
 
 @dataclass(frozen=True, slots=True)

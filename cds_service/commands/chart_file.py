@@ -13,7 +13,6 @@ from cds_service.errors import UnusableInput
 from cds_service.fhir.bundle import ANY_TYPE, Page, SearchSet, UnreadableError, read_page
 from cds_service.fhir.queries import BY_KEY
 from cds_service.json_text import leniently
-from cds_service.settings.limits import Limits
 from fhir_mapping.record import Entry, Gathered, MappingSettings, Source, SourceKey
 from fhir_mapping.versions import found_version
 
@@ -96,7 +95,7 @@ def _take(content: _Content, entry: Entry, keys: tuple[SourceKey, ...]) -> None:
 
 def _open(content: _Content, bundle: bytes, keys: tuple[SourceKey, ...]) -> None:
     """Take in a Bundle, which answers the queries of `keys`."""
-    page = read_page(bundle, ANY_TYPE, Limits().json_depth)
+    page = read_page(bundle, ANY_TYPE)
     for entry in page.entries:
         _take(content, entry, keys)
     if failure := _failure(page):

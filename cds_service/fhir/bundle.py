@@ -6,22 +6,23 @@ answer that only looks whole would be read as "not there".
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from math import inf
 from typing import TypeVar
 
 import msgspec
 
-from cds_service.json_text import items, leniently, too_deep
+from cds_service.json_text import items, leniently
 from fhir_mapping.checks.extensions import may_change_a_meaning
 from fhir_mapping.record import Entry
-from fhir_mapping.versions import Fitting, reader
+from fhir_mapping.versions import AnyReader
+from fhir_mapping.versions.frame import RAW_BUNDLE, Fitting, Frame, Framed, FramedEntry, RawBundle
 
 _FAILURES = frozenset({"error", "fatal"})
 _WITHHELD = frozenset({"forbidden", "security", "suppressed", "incomplete", "timeout", "too-costly"})
 _MODES = frozenset({"", "match", "include", "outcome"})
+_A_MATCH = frozenset({"", "match"})
 _SOME_TEXT = re.compile('"[^"]')
 _TYPE = re.compile("[A-Z][A-Za-z]+")
 _FULL_URL_TYPE = re.compile(r"/([A-Z][A-Za-z]+)/[^/?#]+(?:/_history/[^/?#]+)?$")
@@ -55,39 +56,13 @@ class _Resource(msgspec.Struct, gc=False, rename="camel"):
     id: str = ""
 
 
-class _Search(msgspec.Struct, gc=False):
-    mode: str | None = None
-
-
-class _Entry(msgspec.Struct, gc=False, rename="camel"):
-    resource: msgspec.Raw = msgspec.Raw(b"null")
-    full_url: str | None = None
-    search: _Search | None = None
-
-
 class _Link(msgspec.Struct, gc=False):
     relation: str = ""
     url: str = ""
 
 
-class _Frame(msgspec.Struct, gc=False, rename="camel"):
-    resource_type: str = ""
-    type: str = ""
-    total: msgspec.Raw = msgspec.Raw(b"null")
-    link: msgspec.Raw = msgspec.Raw(b"null")
-
-
-class _Whole(_Frame):
-    """A Bundle in whose frame everything fits."""
-
-    entry: list[_Entry] | None = None
-
-
-class _Bundle(_Frame):
+class _Bundle(Frame):
     entry: msgspec.Raw = msgspec.Raw(b"null")
-
-
-_WHOLE = msgspec.json.Decoder(_Whole)
 
 
 @dataclass(slots=True)
@@ -163,33 +138,34 @@ class SearchSet:
         self.failure = self.failure or self._doubt
 
 
-def read_page(text: bytes, resource_type: str, depth: int) -> Page:
+def read_page(text: bytes, resource_type: str) -> Page:
     """Read a Bundle of a search for `resource_type` (or of `ANY_TYPE`); raises UnreadableError if it is none."""
-    bundle = _bundle(text)
-    if bundle.resource_type != "Bundle":
+    reader, unchanged = AnyReader(), not may_change_a_meaning(text)
+    frame, entries = reader.bundle(text, unchanged=unchanged) or _one_by_one(
+        text, reader, resource_type, unchanged
+    )
+    if frame.resource_type != "Bundle":
         raise UnreadableError("the answer is not a Bundle")
-    page = Page(bundle.type, total=_total(bundle.total))
-    foreign, fits, unchanged = False, reader(), not may_change_a_meaning(text)
-    for entry in _entries(bundle):
-        if entry is None:
+    page, foreign = Page(frame.type, total=_total(frame.total)), False
+    for framed in entries:
+        if framed is None:
             page.fails("an entry cannot be read")
-        elif (json := bytes(entry.resource)) != b"null" or resource_type != ANY_TYPE:
-            made, mode = Entry(json, entry.full_url or "", unchanged), entry.search and entry.search.mode
-            foreign |= _take(page, made, fits(made), mode or "", resource_type, depth)
+        else:
+            foreign |= _take(page, *framed, resource_type)
     if foreign and not page.entries:
         raise UnreadableError("the answer holds other resources")
-    _follow(page, bundle.link)
+    _follow(page, frame.link)
     return page
 
 
-def read_resource(text: bytes, resource_type: str, resource_id: str, depth: int, full_url: str = "") -> Entry:
+def read_resource(text: bytes, resource_type: str, resource_id: str, full_url: str = "") -> Entry:
     """Read a single resource; raises UnreadableError if it is of another type or has another id."""
     resource = _object(text, _Resource)
     if resource.resource_type != resource_type:
         raise UnreadableError(f"the answer is not a {resource_type}")
     if resource.id != resource_id:
         raise UnreadableError(f"the answer is another {resource_type}")
-    return _shallow(Entry(text, full_url), depth)
+    return Entry(text, full_url)
 
 
 def issue_codes(text: bytes) -> frozenset[str]:
@@ -202,21 +178,34 @@ def issue_codes(text: bytes) -> frozenset[str]:
     return frozenset(issue.code for issue in issues)
 
 
-def _bundle(text: bytes) -> _Bundle | _Whole:
+def _one_by_one(
+    text: bytes, reader: AnyReader, wanted: str, unchanged: bool
+) -> tuple[Frame, Iterator[Framed | None]]:
+    """Read a Bundle entry by entry; None for one that cannot be read."""
+    bundle = _bundle(text)
+    each = bundle.entry or () if isinstance(bundle, RawBundle) else map(_entry, _items(bundle.entry))
+    return bundle, (
+        None if framed is None else _read(framed, reader, unchanged)
+        for framed in each
+        if framed is None or wanted != ANY_TYPE or bytes(framed.resource) != b"null"
+    )
+
+
+def _bundle(text: bytes) -> _Bundle | RawBundle:
     try:
-        return _WHOLE.decode(text)
+        return RAW_BUNDLE.decode(text)
     except (msgspec.DecodeError, RecursionError):
         return _object(text, _Bundle)
 
 
-def _entries(bundle: _Bundle | _Whole) -> Iterable[_Entry | None]:
-    """The entries, one by one where the frame does not fit; None for one that cannot be read."""
-    return bundle.entry or () if isinstance(bundle, _Whole) else map(_entry, _items(bundle.entry))
+def _read(framed: FramedEntry, reader: AnyReader, unchanged: bool) -> Framed:
+    entry = Entry(bytes(framed.resource), framed.full_url or "", unchanged)
+    return entry, (framed.search and framed.search.mode) or "", reader.fits(entry)
 
 
-def _entry(item: msgspec.Raw) -> _Entry | None:
+def _entry(item: msgspec.Raw) -> FramedEntry | None:
     try:
-        return _object(item, _Entry)
+        return _object(item, FramedEntry)
     except UnreadableError:
         return None
 
@@ -244,9 +233,13 @@ def _total(number: msgspec.Raw) -> int | None:
     return total if total >= 0 else None
 
 
-def _take(page: Page, made: Entry, fit: Fitting | None, mode: str, wanted: str, depth: int) -> bool:
+def _take(page: Page, entry: Entry, mode: str, fit: Fitting | None, wanted: str) -> bool:
     """Take in an entry; says whether it answers the search with another type of resource."""
-    kind, name, deepest = fit or _head(made)
+    kind, name = fit or _head(entry)
+    if fit and name and kind == wanted and mode in _A_MATCH:
+        page.matches.add(name)
+        page.entries.append(entry)
+        return False
     if not (fit or _TYPE.fullmatch(kind)):
         page.fails("an entry cannot be read")
         return False
@@ -255,27 +248,26 @@ def _take(page: Page, made: Entry, fit: Fitting | None, mode: str, wanted: str, 
             "an entry has an unknown search mode"
         )  # a match or not: nobody can say whether one is missing
     if kind == "OperationOutcome":
-        named = _FULL_URL_TYPE.search(made.full_url)
+        named = _FULL_URL_TYPE.search(entry.full_url)
         if mode == "match" or (named and named[1] != kind):
             page.fails("the server withheld a match")
-        _remark(page, made.json)
+        _remark(page, entry.json)
         return False
     is_wanted = wanted in (kind, ANY_TYPE)
-    name = name or str(made.json, "utf-8")
-    (page.matches if is_wanted and mode != "include" else page.others).add(name)
+    (page.matches if is_wanted and mode != "include" else page.others).add(name or str(entry.json, "utf-8"))
     if is_wanted or kind == "Medication":
-        page.entries.append(made if deepest <= depth else _shallow(made, depth))
+        page.entries.append(entry)
     return not is_wanted and mode != "include"
 
 
-def _head(entry: Entry) -> tuple[str, str, float]:
-    """The type and the name of what does not fit; nobody counted how deep it may nest."""
+def _head(entry: Entry) -> Fitting:
+    """The type and the name of what does not fit."""
     try:
         resource = _object(entry.json, _Resource)
     except UnreadableError:
         resource = _Resource()
     name = f"{resource.resource_type}/{resource.id}" if resource.id else ""
-    return resource.resource_type, name, inf
+    return resource.resource_type, name
 
 
 def _remark(page: Page, text: bytes) -> None:
@@ -318,9 +310,3 @@ def _link(link: msgspec.Raw) -> _Link:
     except (msgspec.DecodeError, RecursionError):
         text = str(link, "utf-8")
         return _Link(url=text if _SOME_TEXT.search(text) else "")
-
-
-def _shallow(entry: Entry, depth: int) -> Entry:
-    if too_deep(entry.json, depth):
-        raise UnreadableError("a resource is nested too deeply")
-    return entry

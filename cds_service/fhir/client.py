@@ -176,7 +176,7 @@ class Chart:
         async with _until(self._deadline):
             answer = await self._get(url)
         is_large = len(answer.body) > self._limits.inline_bytes
-        asked = (resource_type, resource_id, self._limits.json_depth, url)
+        asked = (resource_type, resource_id, url)
         return await aside(is_large, read_resource, answer.body, *asked)
 
     async def version(self) -> str:
@@ -217,7 +217,7 @@ class Chart:
         seen = {asked}
         while True:
             is_large = len(answer.body) > self._limits.inline_bytes
-            page = await aside(is_large, read_page, answer.body, resource_type, self._limits.json_depth)
+            page = await aside(is_large, read_page, answer.body, resource_type)
             searched.add(page, partial=answer.status == _PARTIAL)
             if not page.next_link:
                 break

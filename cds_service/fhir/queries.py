@@ -117,8 +117,8 @@ def supplied(query: Query, value: bytes, patient_id: str, limits: Limits) -> Sou
         return Source("failed", (), f"prefetch: {TooMuchError(limits.chart_values)}")
     try:
         if query.key == "patient":
-            return Source("read", (read_resource(value, "Patient", patient_id, limits.json_depth),))
-        return _answer(read_page(value, query.resource_type, limits.json_depth), query)
+            return Source("read", (read_resource(value, "Patient", patient_id),))
+        return _answer(read_page(value, query.resource_type), query)
     except UnreadableError:
         return None
 

@@ -55,55 +55,59 @@ class PlainJudge:
 
     def results(self, plain: Iterable[neutral.Plain]) -> tuple[list[Result], list[neutral.Plain]]:
         """Give the results, and those that are to be judged as any other."""
-        found: list[Result] = []
+        own, quiet, result_of = self._own, self._quiet, self._result
+        results: list[Result] = []
         left: list[neutral.Plain] = []
-        for one in plain:
-            texts, result = one.codes.texts, None
-            if one.subject == self._own and (self._quiet.issuperset(texts) or self._names_nothing(texts)):
-                if not one.codes.meaning.words:
-                    continue
-                result = self._result(one)
-            if result is None:
-                left.append(one)
-            else:
-                found.append(result)
-        return found, left
+        for each in plain:
+            codes = each.codes
+            if each.subject != own or not (quiet.issuperset(codes.texts) or self._names_nothing(codes.texts)):
+                left.append(each)
+            elif codes.meaning.words:
+                result = result_of(each)
+                if result is None:
+                    left.append(each)
+                else:
+                    results.append(result)
+        return results, left
 
-    def _result(self, one: neutral.Plain) -> Result | None:
-        case, meaning, unit, beside = self._case, one.codes.meaning, one.unit, one.beside
+    def _result(self, plain: neutral.Plain) -> Result | None:
+        meaning, unit, beside, when = plain.codes.meaning, plain.unit, plain.beside, plain.when
         try:
-            is_final, scale = self._is_final[one.status], self._scales[meaning.analytes, unit]
+            is_final, scale = self._is_final[plain.status], self._scales[meaning.analytes, unit]
         except KeyError:
-            is_final, scale = self._learn(one)
-        if not is_final or scale is None or one.when.last > case.as_of:
+            is_final, scale = self._learn(plain)
+        case = self._case
+        if not is_final or scale is None or when.last > case.as_of:
             return None
-        value = magnitude = Decimal(one.number)
+        value = magnitude = Decimal(plain.number)
         if scale.factor:
             magnitude = case.tables.units.times(value, scale.factor, scale.role.dimension) or value
         if not scale.lowest <= magnitude <= scale.highest:
             return None
-        if not one.entry.unchanged and not_understood_in(one.entry.json):
+        if not plain.entry.unchanged and not_understood_in(plain.entry.json):
             return None
         whole = Value(Number(value, "", unit.text, unit.code, unit.system))
         if (limits := self._limits.get((scale, beside))) is None:
-            limits = limits_of(beside.ranges, whole, scale.role, one.when, case)
+            limits = limits_of(beside.ranges, whole, scale.role, when, case)
             self._limits[scale, beside] = limits
         if limits.highs and scale.analyte in OWN_LIMIT_ALONE:
             return None
-        name, specimen = one.name, one.specimen
+        name, specimen = plain.name, plain.specimen
         return Result(
             name,
             meaning.words,
             scale.analyte,
-            one.when,
+            when,
             whole,
-            Amount(magnitude, scale.canonical, "", one.number + scale.behind),
+            Amount(magnitude, scale.canonical, "", plain.number + scale.behind),
             limits,
             beside.interpretation,
-            specimen=f"{name}{specimen}" if specimen.startswith("#") else specimen,
-            reports=case.reports.get(name, _NONE),
-            interpretation_text=beside.interpretation_text,
-            codes=meaning.codings,
+            (),
+            (),
+            f"{name}{specimen}" if specimen.startswith("#") else specimen,
+            case.reports.get(name, _NONE),
+            beside.interpretation_text,
+            meaning.codings,
         )
 
     def _names_nothing(self, texts: Iterable[str]) -> bool:
@@ -112,11 +116,11 @@ class PlainJudge:
         self._quiet.update(text for text in texts if not names("Observation", text))
         return self._quiet.issuperset(texts)
 
-    def _learn(self, one: neutral.Plain) -> tuple[bool, _Scale | None]:
-        accept, analytes = self._case.mapping.accept_unknown_status, one.codes.meaning.analytes
-        is_final = not status_problem("Observation", one.status, accept_unknown=accept)
-        scale = self._scale(next(iter(analytes)), one.unit) if len(analytes) == 1 else None
-        self._is_final[one.status], self._scales[analytes, one.unit] = is_final, scale
+    def _learn(self, plain: neutral.Plain) -> tuple[bool, _Scale | None]:
+        accept, analytes = self._case.mapping.accept_unknown_status, plain.codes.meaning.analytes
+        is_final = not status_problem("Observation", plain.status, accept_unknown=accept)
+        scale = self._scale(next(iter(analytes)), plain.unit) if len(analytes) == 1 else None
+        self._is_final[plain.status], self._scales[analytes, plain.unit] = is_final, scale
         return is_final, scale
 
     def _scale(self, analyte: Analyte, unit: neutral.WrittenUnit) -> _Scale | None:

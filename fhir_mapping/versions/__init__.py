@@ -4,12 +4,13 @@ To add a version, write its module (what `Version` asks for) and its line in `MO
 record of its version is first read.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from typing import Protocol, cast
 
 from fhir_mapping.record import Entry, Gathered
+from fhir_mapping.versions.frame import Fitting, Frame, Framed
 from fhir_mapping.versions.neutral import Plain, Resource
 
 MODULES: Mapping[str, str] = {
@@ -17,8 +18,16 @@ MODULES: Mapping[str, str] = {
 }
 
 
-Fitting = tuple[str, str, int]
-"""Of an entry that fits: its type, its name ("": it has no id), and how many objects and lists it can hold."""
+class Reader(Protocol):
+    """Reads the entries of one page for the first time, and keeps with each what was read of it."""
+
+    def bundle(self, text: bytes, *, unchanged: bool) -> tuple[Frame, list[Framed]] | None:
+        """Read a Bundle in one pass; None where something in it does not fit. `unchanged`: that of its entries."""
+        ...
+
+    def fits(self, entry: Entry) -> Fitting | None:
+        """Read an entry by itself, if it fits."""
+        ...
 
 
 class Version(Protocol):
@@ -47,8 +56,8 @@ class Version(Protocol):
         """Count the values of products alone, each time they are named."""
         ...
 
-    def reader(self) -> Callable[[Entry], Fitting | None]:
-        """Make what reads the entries of one page: each is read if it fits, and that is kept with it."""
+    def reader(self) -> Reader:
+        """Make what reads the entries of one page."""
         ...
 
     def other_version(self, gathered: Gathered) -> str:
@@ -75,11 +84,16 @@ def found_version(gathered: Gathered) -> str:
     return version(gathered.mapping.fhir_version).other_version(gathered)
 
 
-def reader() -> Callable[[Entry], Fitting | None]:
-    """Make what reads the entries of one page for the first time, those that fit a version."""
-    readers = [version(name).reader() for name in MODULES]
+class AnyReader:
+    """Reads the entries of one page by whichever version they fit."""
 
-    def fits(entry: Entry) -> Fitting | None:
-        return next((found for read in readers if (found := read(entry))), None)
+    def __init__(self) -> None:
+        self._readers = [version(name).reader() for name in MODULES]
 
-    return fits
+    def bundle(self, text: bytes, *, unchanged: bool) -> tuple[Frame, list[Framed]] | None:
+        """Read a Bundle in one pass; None where something in it fits no version."""
+        return next(filter(None, (read.bundle(text, unchanged=unchanged) for read in self._readers)), None)
+
+    def fits(self, entry: Entry) -> Fitting | None:
+        """Read an entry by itself, if it fits a version."""
+        return next(filter(None, (read.fits(entry) for read in self._readers)), None)

@@ -88,9 +88,9 @@ class _Once:
         return self._content
 
 
-def reader() -> Callable[[Entry], tuple[str, str, int] | None]:
-    """Make what reads the entries of one page: each is read if it fits, and that is kept with it."""
-    return Reader().fits
+def reader() -> Reader:
+    """Make what reads the entries of one page."""
+    return Reader()
 
 
 def read(gathered: Gathered) -> tuple[Resource, ...]:
@@ -110,17 +110,18 @@ def read_apart(gathered: Gathered) -> tuple[tuple[Plain, ...], tuple[Resource, .
     """Do the same, with the plain Observations apart from the rest."""
     every = _read_all(gathered)
     whole = _InFull(gathered, every)
-    plainly = Plainly(whole.elements, gathered.mapping.tables, whole.of)
+    observation, several = (
+        Plainly(whole.elements, gathered.mapping.tables, whole.of).observation,
+        whole.several,
+    )
     parted: list[_Parted] = []
     for source, here in _by_source(gathered, every):
         plain: list[Plain] = []
         others: list[Resource] = []
         for entry, one in here:
-            known = (
-                one.plain
-                and one.name not in whole.several
-                and plainly.observation(entry, one.plain, one.name)
-            )
+            known = None
+            if one.plain and one.name not in several:
+                known = observation(entry, one.plain, one.name)
             if known:
                 plain.append(known)
             else:

@@ -1,9 +1,10 @@
 """Whose a resource of R4 is, what it is, and the rest of it in the neutral terms of `neutral.py`."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from fhir_mapping.record import Coding, Concept, Entry, Number, Value
-from fhir_mapping.terms import Tables
+from fhir_mapping.terms import Meaning, Tables
 from fhir_mapping.versions import neutral
 from fhir_mapping.versions.linked import Linked, Named
 from fhir_mapping.versions.r4_elements import Elements
@@ -26,6 +27,8 @@ from fhir_mapping.versions.r4_resources import (
     R4ReferenceRange,
     R4ServiceRequest,
 )
+
+_UNREAD: Any = object()  # None is an answer
 
 
 def is_patient(reference: str) -> bool:
@@ -284,29 +287,24 @@ class Plainly:
         self._codes: dict[int, neutral.Codes | None] = {}
         self._beside: dict[int, neutral.Beside | None] = {}
         self._units: dict[tuple[str | None, str | None, str | None], neutral.WrittenUnit] = {}
-        self._has_rows: dict[str, bool] = {}  # by system as it is written
+        # By system as it is written: whether our table has rows in it; None: it is no system
+        self._has_rows: dict[str | None, bool | None] = {}
+        self._meanings: dict[tuple[tuple[str, str], ...], Meaning] = {}
 
     def observation(self, entry: Entry, plain: PlainReading, name: str) -> neutral.Plain | None:
         """Read one; None where its codes have no system, its ranges are for some ages, or its time is none."""
-        own, read = plain.own, self._read
-        try:
-            codes = self._codes[id(plain.concept)]
-        except KeyError:
-            codes = self._codes[id(plain.concept)] = self._codes_of(plain.concept)
-        try:
-            flags_and_ranges = self._beside[id(plain.beside)]
-        except KeyError:
-            flags_and_ranges = self._beside[id(plain.beside)] = self._beside_of(plain.beside)
+        own, read, concept, said = plain.own, self._read, plain.concept, plain.beside
+        if (codes := self._codes.get(id(concept), _UNREAD)) is _UNREAD:
+            codes = self._codes[id(concept)] = self._codes_of(concept)
+        if (beside := self._beside.get(id(said), _UNREAD)) is _UNREAD:
+            beside = self._beside[id(said)] = self._beside_of(said)
         when = read.time(own.effective_date_time)
-        if codes is None or flags_and_ranges is None or when is None:
+        if codes is None or beside is None or when is None:
             return None
         quantity = own.value_quantity
         written = quantity.unit, quantity.code, quantity.system
         if (unit := self._units.get(written)) is None:
-            system = read.systems.canonical(quantity.system or "")
-            unit = self._units[written] = neutral.WrittenUnit(
-                quantity.unit or "", quantity.code or "", system
-            )
+            unit = self._units[written] = self._unit(*written)
         return neutral.Plain(
             name,
             entry,
@@ -317,32 +315,38 @@ class Plainly:
             when,
             plain.number,
             unit,
-            flags_and_ranges,
+            beside,
             read.refers(own.specimen),
         )
 
+    def _unit(self, text: str | None, code: str | None, system: str | None) -> neutral.WrittenUnit:
+        return neutral.WrittenUnit(text or "", code or "", self._read.systems.canonical(system or ""))
+
     def _codes_of(self, concept: R4Concept) -> neutral.Codes | None:
         """Look codes up; those of systems in which our table has no row are passed over."""
-        known: list[R4Coding] = []
+        written: list[tuple[str, str]] = []
         texts = [concept.text] if concept.text else []
         is_coded = False
         for part in concept.coding or ():
             if part.display and isinstance(part.display, str):
                 texts.append(part.display)
-            if part.code:
-                is_coded, system = True, part.system or ""
-                if not (part.code.strip() and system.strip("/ ")):
+            if code := part.code:
+                if (has_rows := self._has_rows.get(part.system, _UNREAD)) is _UNREAD:
+                    has_rows = self._has_rows[part.system] = self._look_up(part.system or "")
+                if has_rows is None or code.isspace():
                     return None
-                if self._is_known(system):
-                    known.append(part)
-        if not is_coded:
-            return None
-        meaning = self._tables.meaning("observations", self._read.codings(R4Concept(known)) if known else ())
-        return neutral.Codes(meaning, tuple(texts))
+                is_coded = True
+                if has_rows:
+                    written.append((part.system or "", code))
+        return neutral.Codes(self._meaning(tuple(written)), tuple(texts)) if is_coded else None
 
-    def _is_known(self, system: str) -> bool:
-        if (known := self._has_rows.get(system)) is None:
-            known = self._has_rows[system] = self._tables.tables["observations"].has_rows_in(system)
+    def _look_up(self, system: str) -> bool | None:
+        return self._tables.tables["observations"].has_rows_in(system) if system.strip("/ ") else None
+
+    def _meaning(self, written: tuple[tuple[str, str], ...]) -> Meaning:
+        if (known := self._meanings.get(written)) is None:
+            codings = [self._read.coding(*coding) for coding in written]
+            known = self._meanings[written] = self._tables.meaning("observations", codings)
         return known
 
     def _beside_of(self, beside: FlagsAndRanges) -> neutral.Beside | None:

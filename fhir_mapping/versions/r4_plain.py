@@ -7,10 +7,12 @@ page, by its text. An Observation is plain if
   exponent;
 - of what else a rule reads it has no more than status, specimen, flags and reference ranges.
 
-Any other does not fit `R4Plain`, and is decoded as `R4Observation`. Of a plain one that reads the same.
+`R4Plain` has all other elements as they are written: of one that is not plain the entry is decoded as `R4Observation`. Of
+a plain one that reads the same.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any, Union
 
 import msgspec
@@ -33,19 +35,19 @@ _LONGEST_NUMBER = 15  # far below where arithmetic or its writing would round
 
 
 class _Quantity(R4Element):
-    value: Raw
-    comparator: None = None
+    value: Raw = ABSENT
+    comparator: str | None = None
     unit: str | None = None
     system: str | None = None
     code: str | None = None
 
 
 class _Parts(R4Element):
-    id: str
-    subject: R4Reference
-    effective_date_time: str
-    value_quantity: _Quantity
-    code: Raw
+    id: str | None = None
+    subject: R4Reference | None = None
+    effective_date_time: str | None = None
+    value_quantity: _Quantity | None = None
+    code: Raw = ABSENT
     status: str | None = None
     specimen: R4Reference | None = None
     interpretation: Raw = ABSENT
@@ -57,12 +59,14 @@ class _Parts(R4Element):
 _REST = [name for name in R4Observation.__struct_fields__ if name not in _Parts.__struct_fields__]
 R4Plain: Any = msgspec.defstruct(
     "R4Plain",
-    [(name, None, None) for name in _REST],
+    [(name, Raw, ABSENT) for name in _REST],
     bases=(_Parts,),
     tag_field="resourceType",
     tag="Observation",
 )
 ANY_RESOURCE: Any = Union[(R4Plain, *(of for of in R4AnyResource.__args__ if of is not R4Observation))]
+_rest = attrgetter(*_REST)
+_NO_REST = (ABSENT,) * len(_REST)
 _CONCEPT = msgspec.json.Decoder(R4Concept)
 _SAID = msgspec.json.Decoder(tuple[R4Concept, ...] | None)
 _RANGES = msgspec.json.Decoder(tuple[R4ReferenceRange, ...] | None)
@@ -74,6 +78,9 @@ class FlagsAndRanges(Struct, frozen=True, gc=False, eq=False):
     said: tuple[R4Concept, ...] = ()
     ranges: tuple[R4ReferenceRange, ...] = ()
     characters: int = 0
+
+
+_NOTHING = FlagsAndRanges()
 
 
 class PlainReading(Struct, frozen=True, gc=False):
@@ -93,27 +100,36 @@ class Shared:
         self._beside: dict[tuple[bytes, bytes], FlagsAndRanges] = {}
 
     def plain(self, own: Any) -> PlainReading | None:
-        """Complete what was decoded as `R4Plain`; None where it is not plain after all, or does not fit."""
-        number = bytes(own.value_quantity.value)
+        """Complete what was decoded as `R4Plain`; None where it is not plain, or does not fit."""
+        quantity, code, said, ranges = own.value_quantity, own.code, own.interpretation, own.reference_range
+        if quantity is None or quantity.comparator is not None or _rest(own) != _NO_REST:
+            return None
+        if own.subject is None or own.effective_date_time is None or not own.id or code is ABSENT:
+            return None
+        number = bytes(quantity.value)
         if len(number) > _LONGEST_NUMBER or not (number.isdigit() or number.replace(b".", b"", 1).isdigit()):
             return None
-        code, flags_and_ranges = bytes(own.code), (bytes(own.interpretation), bytes(own.reference_range))
         try:
-            concept = self._concepts.get(code) or self._concept(code)
-            beside = self._beside.get(flags_and_ranges) or self._read(flags_and_ranges)
+            concept = self._concepts.get(written := bytes(code)) or self._concept(written)
+            beside = _NOTHING if said is ABSENT is ranges else self._beside_of(bytes(said), bytes(ranges))
         except BROKEN:
             return None
-        return PlainReading(own, number.decode(), concept, beside) if own.id else None
+        return PlainReading(own, number.decode(), concept, beside)
 
     def _concept(self, json: bytes) -> R4Concept:
         self._concepts[json] = concept = _CONCEPT.decode(json)
         return concept
 
-    def _read(self, json: tuple[bytes, bytes]) -> FlagsAndRanges:
-        said, ranges = _SAID.decode(json[0]) or (), _RANGES.decode(json[1]) or ()
-        characters = sum(min(len(text), LONGEST_TEXT) for text in texts_beside(said, ranges))
-        self._beside[json] = beside = FlagsAndRanges(said, ranges, characters)
-        return beside
+    def _beside_of(self, interpretation: bytes, ranges: bytes) -> FlagsAndRanges:
+        if (known := self._beside.get((interpretation, ranges))) is None:
+            known = self._beside[interpretation, ranges] = _flags_and_ranges(interpretation, ranges)
+        return known
+
+
+def _flags_and_ranges(interpretation: bytes, reference_range: bytes) -> FlagsAndRanges:
+    said, ranges = _SAID.decode(interpretation) or (), _RANGES.decode(reference_range) or ()
+    characters = sum(min(len(text), LONGEST_TEXT) for text in texts_beside(said, ranges))
+    return FlagsAndRanges(said, ranges, characters)
 
 
 def texts_beside(said: Iterable[R4Concept], ranges: Sequence[R4ReferenceRange]) -> Iterator[str]:

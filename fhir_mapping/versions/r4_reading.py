@@ -18,12 +18,14 @@ mouth.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Union
 
 import msgspec
 from msgspec.structs import force_setattr
 
 from fhir_mapping.record import Entry
+from fhir_mapping.versions.frame import Fitting, Frame, Framed, Texts, framing
 from fhir_mapping.versions.r4_plain import ANY_RESOURCE, PlainReading, R4Plain, Shared
 from fhir_mapping.versions.r4_resources import (
     R4_STRUCTS,
@@ -36,7 +38,9 @@ from fhir_mapping.versions.r4_resources import (
 )
 from fhir_mapping.versions.references import id_of
 from fhir_mapping.versions.salvage import salvaged
-from fhir_mapping.versions.untyped import BROKEN, openings, untyped
+from fhir_mapping.versions.untyped import BROKEN, untyped
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
@@ -50,8 +54,8 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     name: str  # `Type/id`
     resource: R4AnyResource | None = None
     plain: PlainReading | None = None
-    lost: Mapping[str, bytes] = {}
-    other: Mapping[str, Any] = {}
+    lost: Mapping[str, bytes] = _NONE
+    other: Mapping[str, Any] = _NONE
 
 
 class _Kind(msgspec.Struct, rename="camel"):
@@ -60,6 +64,12 @@ class _Kind(msgspec.Struct, rename="camel"):
     resource_type: str = ""
 
 
+# What a server sends along with what it was asked for, so that its page is read at once all the same
+_SENT_ALONG = ("Medication", "OperationOutcome", "Practitioner", "PractitionerRole", "Substance")
+_ANY_ENTRY: Any = Union[
+    (ANY_RESOURCE, *(msgspec.defstruct(name, [], tag_field="resourceType", tag=name) for name in _SENT_ALONG))
+]
+_BUNDLE: msgspec.json.Decoder[Any] = msgspec.json.Decoder(framing(_ANY_ENTRY))
 _ANY: msgspec.json.Decoder[Any] = msgspec.json.Decoder(ANY_RESOURCE)
 _RESOURCE = msgspec.json.Decoder(R4AnyResource)
 _KIND = msgspec.json.Decoder(_Kind)
@@ -77,51 +87,68 @@ class Reader:
     def __init__(self) -> None:
         self._shared = Shared()
 
+    def bundle(self, text: bytes, *, unchanged: bool) -> tuple[Frame, list[Framed]] | None:
+        """Read a Bundle in one pass; None where one resource does not fit, or is of a type that is not expected."""
+        try:
+            bundle = _BUNDLE.decode(text)
+        except BROKEN:
+            return None
+        text_of, glance, framed = Texts(text).of, self._glance, []
+        for number, written in enumerate(bundle.entry or ()):
+            reading = glance(written.resource)
+            entry = Entry(text_of, written.full_url or "", unchanged, reading, number)
+            mode = (written.search and written.search.mode) or ""
+            fit = ("Observation", reading.name) if reading else _fit(entry, written.resource)
+            framed.append((entry, mode, fit))
+        return bundle, framed
+
+    def fits(self, entry: Entry) -> Fitting | None:
+        """Read an entry by itself, to be kept with it, if it fits."""
+        try:
+            decoded = _ANY.decode(entry.json)
+        except BROKEN:
+            return None
+        if reading := self._glance(decoded):
+            force_setattr(entry, "reading", reading)
+            return "Observation", reading.name
+        return _fit(entry, decoded)
+
     def reading_of(self, entry: Entry) -> Reading:
         """Read an entry, or give what was read of it before."""
         if entry.reading is None and not self.fits(entry):
-            _keep(entry, _read_broken(entry))
+            force_setattr(entry, "reading", _read_broken(entry))
         read: Reading = entry.reading
         return read
 
-    def fits(self, entry: Entry) -> tuple[str, str, int] | None:
-        """Read an entry, to be kept with it, if it fits: its type, its name ("": it has no id), its objects and lists."""
-        read = self._plain(entry) or whole(entry)
-        if read is None:
-            return None
-        _keep(entry, read)
-        has_id = read.plain is not None or (read.resource is not None and read.resource.id)
-        return read.type, read.name if has_id else "", openings(entry.json)
-
-    def _plain(self, entry: Entry) -> Reading | None:
-        """Read what is plain, or no Observation."""
-        try:
-            own = _ANY.decode(entry.json)
-        except BROKEN:
-            return None
-        if not isinstance(own, R4Plain):
-            return _typed(entry, own, {})
-        plain = self._shared.plain(own)
+    def _glance(self, decoded: Any) -> Reading | None:
+        """Read what was decoded if it is a plain Observation."""
+        plain = self._shared.plain(decoded) if type(decoded) is R4Plain else None
         if plain is None:
             return None
-        name = f"Observation/{own.id}"
-        return Reading("Observation", own.id, name, plain=plain)
+        return Reading("Observation", decoded.id, f"Observation/{decoded.id}", None, plain)
+
+
+def _fit(entry: Entry, decoded: Any) -> Fitting | None:
+    """Keep with an entry what was decoded of it; an Observation that is not plain is decoded with all that it has."""
+    if type(decoded) is R4Plain:
+        read = whole(entry)
+    else:
+        read = _typed(entry, decoded) if type(decoded) in _TYPES else None
+    if read is None or read.resource is None:
+        return None
+    force_setattr(entry, "reading", read)  # it is frozen for all others
+    return read.type, read.name if read.resource.id else ""
 
 
 def whole(entry: Entry) -> Reading | None:
     """Read an entry with nothing left aside; None where it does not fit."""
     try:
-        return _typed(entry, _RESOURCE.decode(entry.json), {})
+        return _typed(entry, _RESOURCE.decode(entry.json))
     except BROKEN:
         return None
 
 
-def _keep(entry: Entry, read: Reading) -> None:
-    """Leave what depends on an entry alone with it, which is frozen otherwise."""
-    force_setattr(entry, "reading", read)
-
-
-def _typed(entry: Entry, resource: R4AnyResource, lost: Mapping[str, bytes]) -> Reading:
+def _typed(entry: Entry, resource: R4AnyResource, lost: Mapping[str, bytes] = _NONE) -> Reading:
     kind, id_ = _TYPES[type(resource)], id_of(resource.id, entry.full_url)
     return Reading(kind, id_, f"{kind}/{id_}", resource, lost=lost)
 

@@ -12,7 +12,10 @@ from fhir_mapping.versions.untyped import untyped
 def canonical(json: bytes) -> bytes:
     """Write JSON in one form only: keys sorted, no white space. What cannot be read stays as it is."""
     whole = untyped(json)
-    return json if whole is None else msgspec.json.encode(whole, order="sorted")
+    try:
+        return json if whole is None else msgspec.json.encode(whole, order="sorted")
+    except RecursionError:  # as deep as can just be read
+        return json
 
 
 def last_versions(resources: Iterable[Resource]) -> tuple[tuple[Resource, ...], tuple[Resource, ...]]:

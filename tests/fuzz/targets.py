@@ -13,7 +13,6 @@ from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
 
 from cds_service.fhir.bundle import ANY_TYPE, SearchSet, UnreadableError, read_page
-from cds_service.settings.limits import Limits
 from fhir_mapping.checks import judge
 from fhir_mapping.checks.judging import Case
 from fhir_mapping.checks.limits import limits_of, plausible_range
@@ -184,7 +183,7 @@ def _page(data: bytes) -> None:
     """A page of a search; what is not UTF-8 is refused where it arrives."""
     data.decode()
     for wanted in ("Observation", ANY_TYPE):
-        page = read_page(data, wanted, Limits().json_depth)
+        page = read_page(data, wanted)
         answer = SearchSet()
         answer.add(page)
         answer.close()

@@ -16,7 +16,7 @@ from cds_service.fhir import bundle
 from cds_service.settings.client import Client
 from cds_service.settings.limits import Limits
 from cds_service.web import body
-from fhir_mapping.versions import r4_reading
+from fhir_mapping.versions import r4_plain, r4_reading
 from tests.support.bends import results
 from tests.support.charts import AS_OF, ago, imnm_chart
 from tests.support.imnm_charts import drawn_record
@@ -40,18 +40,21 @@ def explained(text: bytes, as_of: datetime) -> str:
 
 
 def each_way(text: bytes, as_of: datetime) -> Iterator[str]:
-    """At once; plain Observations as any other; the frame of the Bundle taken apart; each resource too."""
-    for frame_fits, resources_fit, plainly in (
-        (True, True, True),
-        (True, True, False),
-        (False, True, True),
-        (False, False, False),
+    """A Bundle at once; plain Observations as any other; entry by entry; the frame taken apart, and each resource too."""
+    for bundle_fits, frame_fits, resources_fit, plainly in (
+        (True, True, True, True),
+        (True, True, True, False),
+        (False, True, True, True),
+        (False, False, True, True),
+        (False, False, False, False),
     ):
         with pytest.MonkeyPatch.context() as patch:
+            if not bundle_fits:
+                patch.setattr(r4_reading, "_BUNDLE", NOTHING_FITS)
             if not frame_fits:
-                patch.setattr(bundle, "_WHOLE", NOTHING_FITS)
+                patch.setattr(bundle, "RAW_BUNDLE", NOTHING_FITS)
             if not plainly:
-                patch.setattr(r4_reading, "_ANY", r4_reading._RESOURCE)
+                patch.setattr(r4_plain.Shared, "plain", lambda *_: None)
             if not resources_fit:
                 patch.setattr(r4_reading, "_ANY", NOTHING_FITS)
                 patch.setattr(r4_reading, "_RESOURCE", NOTHING_FITS)

@@ -8,7 +8,7 @@ from msgspec.structs import asdict
 from fhir_mapping.checks import judge
 from fhir_mapping.checks.plain import PlainJudge
 from fhir_mapping.record import Entry, Source
-from fhir_mapping.versions import r4_plain, r4_reading
+from fhir_mapping.versions import r4_plain
 from fhir_mapping.versions.r4_resources import R4Observation
 from tests.support.bends import every_bend, plain, quantity
 from tests.support.charts import AS_OF, patient
@@ -33,7 +33,7 @@ def plainly(monkeypatch):
 
 def as_any_other(gathered, as_of):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(r4_reading, "_ANY", r4_reading._RESOURCE)
+        patch.setattr(r4_plain.Shared, "plain", lambda *_: None)
         return judge(gathered, as_of)
 
 
