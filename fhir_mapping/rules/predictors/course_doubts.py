@@ -28,8 +28,8 @@ def why_doubted(course: TreatmentCourse) -> tuple[str, tuple[Doubt, ...]]:
 @asked_once
 def newer_ck_doubts(record: PatientRecord) -> tuple[Doubt, ...]:
     """Doubts in CK later than the latest CK that was read."""
-    newest = max((ck.when.last for ck in record.of("ck")), default=None)
-    return tuple(d for d in record.doubts_in("ck") if newest is None or d.when > newest)
+    cks, doubts = record.of("ck"), record.doubts_in("ck")
+    return tuple(d for d in doubts if d.when > cks[-1].when.last) if cks else doubts
 
 
 def agent_doubts(record: PatientRecord) -> tuple[Doubt, ...]:
