@@ -101,13 +101,14 @@ def _windows(course: TreatmentCourse) -> Iterator[tuple[datetime, datetime]]:
 
 def _left_open(course: TreatmentCourse) -> Iterator[Result]:
     """F5: what was read, and leaves T6 or T7 open."""
-    windows = _Windows(
-        (second.start + course.days("ck_from_days"), second.start + course.days("ck_to_days"))
-        for _, second in course.second_agents
-    )
-    for ck in course.ck:
-        if ck.when.last in windows and not course.is_high(ck) and not course.is_low(ck):
-            yield ck
+    if course.second_agents:
+        windows = _Windows(
+            (second.start + course.days("ck_from_days"), second.start + course.days("ck_to_days"))
+            for _, second in course.second_agents
+        )
+        for ck in course.ck:
+            if ck.when.last in windows and not course.is_high(ck) and not course.is_low(ck):
+                yield ck
     for _, early, late in years_of_glucocorticoid(course):
         if early and late and stayed_raised(course, early, late[0]) is None:
             yield from (ck for ck in (*early, late[0]) if amount_of(ck).comparator or amount_of(ck).upto)
