@@ -1,7 +1,7 @@
 """Results in order of time: which is the latest, which are recent, and in what order those of one time come."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from operator import attrgetter, lt
@@ -10,7 +10,7 @@ from fhir_mapping.laboratory.bounds import amount_of, at_most, rank, size
 from fhir_mapping.record import Result
 
 LAST = attrgetter("when.last")  # the order of a record's results
-_NAME = attrgetter("resource")  # in the order of the ids: all are Observations
+NAME = attrgetter("resource")  # in the order of the ids: all are Observations
 _EARLIEST = attrgetter("when.last", "resource")
 
 
@@ -24,7 +24,7 @@ def lowest_id_last(results: Sequence[Result]) -> Sequence[Result]:
     """Results in order of time, of one time the lowest id last."""
     if at_different_times(results):
         return results
-    return sorted(sorted(results, key=_NAME, reverse=True), key=LAST)
+    return sorted(sorted(results, key=NAME, reverse=True), key=LAST)
 
 
 def latest(results: Sequence[Result]) -> Result | None:
@@ -32,15 +32,21 @@ def latest(results: Sequence[Result]) -> Result | None:
 
     `results` are in order of time, as `PatientRecord.of` gives them.
     """
-    newest: list[Result] = []
+    measured = newest(results, lambda result: result.amount is not None)
+    if len(measured) > 1:
+        return max(sorted(measured, key=NAME), key=lambda r: size(amount_of(r)))
+    return measured[0] if measured else None
+
+
+def newest(results: Sequence[Result], counts: Callable[[Result], bool]) -> Sequence[Result]:
+    """Of results in order of time those that count, at the latest time at which one does."""
+    found: list[Result] = []
     for result in reversed(results):
-        if newest and result.when.last < newest[0].when.last:
+        if found and result.when.last < found[0].when.last:
             break
-        if result.amount:
-            newest.append(result)
-    if len(newest) > 1:
-        return max(sorted(newest, key=_NAME), key=lambda r: size(amount_of(r)))
-    return newest[0] if newest else None
+        if counts(result):
+            found.append(result)
+    return found
 
 
 def highest(results: Sequence[Result]) -> Result | None:
