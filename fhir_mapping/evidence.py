@@ -6,6 +6,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
+from msgspec import Struct
+
 from fhir_mapping.record import Doubt
 from models.inputs import FollowUpFacts, Phase, State
 
@@ -42,8 +44,7 @@ FindingName = Literal[
 """What is shown beside the score (X1 to X4)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True, gc=False):
     """One resource behind a statement; `date` is as written, cut to ten characters."""
 
     resource: str
@@ -54,8 +55,7 @@ class Evidence:
     date: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True, gc=False):
     """Something worth knowing that decides nothing; `rule` is the rule that says "noted"."""
 
     rule: str

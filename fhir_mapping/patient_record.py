@@ -21,6 +21,7 @@ from fhir_mapping.record import (
 from fhir_mapping.terms.roles import Analyte
 
 _Answer = TypeVar("_Answer")
+_NEVER: Any = object()  # asked
 
 
 @dataclass(frozen=True)  # no slots: what is asked for again and again is kept beside the fields
@@ -41,6 +42,10 @@ class PatientRecord:
     failed: Mapping[SourceKey, str] = field(default_factory=dict)  # what happened (F9)
     not_offered: frozenset[SourceKey] = frozenset()  # what the server does not offer
     patient_id: str = ""  # of the context, also where the Patient could not be read
+    # What was asked with `asked_once`: an answer for each question. Another record begins without.
+    answers: dict[Callable[["PatientRecord"], object], Any] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
     def of(self, analyte: Analyte) -> tuple[Result, ...]:
         """All results of one analyte, earliest first."""
@@ -56,13 +61,10 @@ class PatientRecord:
 
     def doubts_in(self, *roles: str) -> tuple[Doubt, ...]:
         """Everything that is there in these roles and could not be used (U1)."""
+        if not self.doubts:
+            return ()
         places = sorted(place for role in set(roles) for place in self._doubts_by_role.get(role, ()))
         return tuple(self.doubts[place] for place in places)
-
-    @cached_property
-    def answers(self) -> dict[Callable[["PatientRecord"], object], Any]:
-        """What was asked of this record with `asked_once`: an answer for each question."""
-        return {}
 
     @cached_property
     def _by_analyte(self) -> Mapping[Analyte, tuple[Result, ...]]:
@@ -85,9 +87,9 @@ def asked_once(question: Callable[[PatientRecord], _Answer]) -> Callable[[Patien
 
     @wraps(question)
     def answer(record: PatientRecord) -> _Answer:
-        if question not in record.answers:
-            record.answers[question] = question(record)
-        found: _Answer = record.answers[question]
+        found: _Answer = record.answers.get(question, _NEVER)
+        if found is _NEVER:
+            found = record.answers[question] = question(record)
         return found
 
     return answer

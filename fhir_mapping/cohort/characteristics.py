@@ -3,12 +3,12 @@
 Each under the name of its column in the cohort's schema. No card and no risk is made of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
 
 from fhir_mapping.laboratory.bounds import amount_of
-from fhir_mapping.laboratory.results import latest, recent
+from fhir_mapping.laboratory.results import LAST, latest, recent
 from fhir_mapping.patient_record import PatientRecord
 from fhir_mapping.record import Patient, Result
 from fhir_mapping.rules.context import neutrophils_and_lymphocytes
@@ -46,7 +46,7 @@ def _diagnosed(record: PatientRecord, role: RoleWord) -> bool:
     return any(diagnosis.confirmed and diagnosis.has(role) for diagnosis in record.diagnoses)
 
 
-def _recent(record: PatientRecord, results: tuple[Result, ...]) -> tuple[Result, ...]:
+def _recent(record: PatientRecord, results: Sequence[Result]) -> Sequence[Result]:
     return recent(results, record.as_of, record.mapping.tables.rules.days("cohort.laboratory_days"))
 
 
@@ -59,7 +59,7 @@ def _value(result: Result | None) -> Decimal | None:
 
 def _ratio(record: PatientRecord) -> Decimal | None:
     counts = neutrophils_and_lymphocytes(record)
-    if counts is None or len(_recent(record, counts)) < len(counts):
+    if counts is None or len(_recent(record, sorted(counts, key=LAST))) < len(counts):
         return None
     neutrophils, lymphocytes = counts
     return amount_of(neutrophils).value / amount_of(lymphocytes).value

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
+
+from msgspec import Struct
 
 from fhir_mapping.evidence import Subtype
 from fhir_mapping.laboratory.bounds import above, agreed, at_least
 from fhir_mapping.laboratory.numbers import number_of, text_of
 from fhir_mapping.laboratory.phrases import plain, sounds_weak, verdict, without_reference
+from fhir_mapping.laboratory.results import lowest_id_last
 from fhir_mapping.laboratory.titres import titres_of
 from fhir_mapping.patient_record import PatientRecord, asked_once
 from fhir_mapping.record import Coding, Component, Doubt, ReferenceLimits, Result, Value
@@ -128,12 +130,19 @@ def _exceeded(
     return (exceeds(value, comparator, high, upto) for high in highs)
 
 
-@dataclass(frozen=True, slots=True)
-class Serology:
+_SUBTYPES: Mapping[tuple[Antibody, ...], Subtype] = {  # by what was ever positive
+    ANTIBODIES: "both",
+    ("anti-srp",): "anti-SRP",
+    ("anti-hmgcr",): "anti-HMGCR",
+}
+
+
+class Serology(Struct, frozen=True):
     """The answers to anti-SRP and anti-HMGCR: for each the latest result of each answer."""
 
     latest: Mapping[tuple[Antibody, LabAnswer], Result]
-    doubts: tuple[Doubt, ...] = ()  # in either, by code or by words
+    positive: tuple[Antibody, ...]  # those that were ever positive (E7)
+    doubts: tuple[Doubt, ...]  # in either, by code or by words
 
     @property
     def all_negative(self) -> bool:
@@ -145,20 +154,10 @@ class Serology:
         return any(asked == antibody for asked, _ in self.latest)
 
     @property
-    def positive(self) -> tuple[Antibody, ...]:
-        """The antibodies that were ever positive (E7)."""
-        return tuple(antibody for antibody in ANTIBODIES if (antibody, "positive") in self.latest)
-
-    @property
     def subtype(self) -> Subtype:
         """The antibody subtype (E8)."""
-        match self.positive:
-            case ("anti-srp", "anti-hmgcr"):
-                return "both"
-            case ("anti-srp",):
-                return "anti-SRP"
-            case ("anti-hmgcr",):
-                return "anti-HMGCR"
+        if self.positive:
+            return _SUBTYPES[self.positive]
         return "seronegative" if self.all_negative and not self.doubts else "unknown"
 
     def is_negative(self, antibody: Antibody) -> bool:
@@ -171,8 +170,8 @@ def read_serology(record: PatientRecord) -> Serology:
     """Every anti-SRP and anti-HMGCR result of a record, read by E7."""
     latest: dict[tuple[Antibody, LabAnswer], Result] = {}
     for antibody in ANTIBODIES:
-        results = sorted(record.of(antibody), key=lambda result: result.id, reverse=True)
-        for result in sorted(results, key=lambda result: result.when.last):
+        for result in lowest_id_last(record.of(antibody)):
             if answer := read_answer(result, record.mapping.tables):
                 latest[antibody, answer] = result
-    return Serology(latest, record.doubts_in(*ANTIBODIES))
+    positive = tuple(antibody for antibody in ANTIBODIES if (antibody, "positive") in latest)
+    return Serology(latest, positive, record.doubts_in(*ANTIBODIES))

@@ -19,15 +19,12 @@ def above(value: Magnitude, comparator: str, limit: Magnitude, upto: Magnitude |
     """
     if upto is not None:
         return agreed(above(end, comparator, limit) for end in (value, upto))
-    match comparator:
-        case "<" | "<=":
-            return False if value <= limit else None
-        case ">":
-            return True if value >= limit else None
-        case ">=":
-            return True if value > limit else None
-        case _:
-            return value > limit
+    if not comparator:
+        return value > limit
+    if comparator.startswith("<"):
+        return False if value <= limit else None
+    exceeds = value >= limit if comparator == ">" else value > limit
+    return True if exceeds else None
 
 
 def at_least(
@@ -36,15 +33,12 @@ def at_least(
     """Whether the measured magnitude is ≥ `limit`; None where comparator or interval leaves it open."""
     if upto is not None:
         return agreed(at_least(end, comparator, limit) for end in (value, upto))
-    match comparator:
-        case "<":
-            return False if value <= limit else None
-        case "<=":
-            return False if value < limit else None
-        case ">" | ">=":
-            return True if value >= limit else None
-        case _:
-            return value >= limit
+    if not comparator:
+        return value >= limit
+    if comparator.startswith(">"):
+        return True if value >= limit else None
+    is_below = value <= limit if comparator == "<" else value < limit
+    return False if is_below else None
 
 
 def agreed(answers: Iterable[bool | None]) -> bool | None:
@@ -69,24 +63,29 @@ def amount_of(result: Result) -> Amount:
     return result.amount
 
 
-def _above_limit(result: Result, times: Decimal | int = 1) -> bool | None:
+def at_most(result: Result) -> Decimal:
+    """Its value, of an interval the upper end."""
+    amount = amount_of(result)
+    return amount.value if amount.upto is None else amount.upto
+
+
+def above_limit(result: Result, times: Decimal | int = 1) -> bool | None:
     """Whether a result exceeds so many times its own upper limit (F8); None: no limit, or the question is left open."""
     amount, limits = amount_of(result), result.limits
-    own = (
-        agreed(above(amount.value, amount.comparator, times * h, amount.upto) for h in limits.highs)
-        if limits.highs
-        else None
-    )
-    if own is not None or limits.high is None:
-        return own
+    if limits.highs:
+        own = agreed(above(amount.value, amount.comparator, times * h, amount.upto) for h in limits.highs)
+        if own is not None:
+            return own
+    if limits.high is None:
+        return None
     return above(amount.value, amount.comparator, times * limits.high, amount.upto)
 
 
 def is_raised(result: Result, times: Decimal | int = 1) -> bool:
     """Whether a result certainly exceeds so many times its own upper limit (F8)."""
-    return _above_limit(result, times) is True
+    return above_limit(result, times) is True
 
 
 def is_within(result: Result, times: Decimal | int = 1) -> bool:
     """Whether a result certainly is at most so many times its own upper limit (F8)."""
-    return _above_limit(result, times) is False
+    return above_limit(result, times) is False

@@ -1,14 +1,17 @@
 """Disease now: the latest CK, its peak and nadir, and the phase of the disease (R1, R2, R4)."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Context, Decimal
 from functools import cached_property
+
+from msgspec.structs import replace
 
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.evidence import Activity, Evidence, Measured
 from fhir_mapping.laboratory.antibody import read_serology
-from fhir_mapping.laboratory.bounds import above, amount_of, at_least, is_within
+from fhir_mapping.laboratory.bounds import above, amount_of, at_least, at_most, is_within
+from fhir_mapping.laboratory.results import highest, lowest
 from fhir_mapping.patient_record import PatientRecord
 from fhir_mapping.record import Diagnosis, Doubt, Result
 from fhir_mapping.rules.citation import cite_diagnosis, cite_with_limit
@@ -17,12 +20,9 @@ from fhir_mapping.rules.predictors.course_doubts import newer_ck_doubts
 from fhir_mapping.rules.rise import (
     Rise,
     at_least_of,
-    at_most,
     bounded,
     confirmed_rise,
-    highest,
     in_order,
-    lowest,
     rising,
     steep_rise,
     times_uln,
@@ -137,7 +137,11 @@ class _Course:
         """R4 active: > 5 × ULN, or > 2 × ULN and never down to half of the peak."""
         if not self.is_recent:
             return NO
-        return either(self.is_above("active"), both(self.is_above("raised"), self._has_fallen().no()))
+        raised = self.is_above("raised")
+        if raised.truth is False:
+            return NO
+        active = self.is_above("active")
+        return active if active.truth else either(active, both(raised, self._has_fallen().no()))
 
     @cached_property
     def older(self) -> tuple[Doubt, ...]:
@@ -166,7 +170,12 @@ class _Course:
         """Whether a CK after the peak is ≤ 50 % of it."""
         assert self.peak is not None
         part = self.record.mapping.tables.rules.number("activity.active_percent_of_peak") / _PER_CENT
-        return either(*(_is_at_most(ck, part, self.peak) for ck in self.after_peak))
+        answers = []
+        for ck in self.after_peak:
+            answers.append(_is_at_most(ck, part, self.peak))
+            if answers[-1].truth:
+                return YES
+        return either(*answers)
 
     @cached_property
     def _asked(self) -> list[Tristate]:

@@ -48,7 +48,7 @@ def srp_refractory(
     if eligibility.subtype not in {"anti-SRP", "both"} or refractory.known:
         return None
     sex = record.patient.sex if record.patient else ""
-    weak = _diagnosed(record, "severe-weakness") or any(r.has("severe-weakness") for r in record.results)
+    weak = _diagnosed(record, "severe-weakness") or any("severe-weakness" in r.roles for r in record.results)
     return SrpRefractory(
         male="present" if sex == "male" else "absent" if sex == "female" else "missing",
         severe_weakness="present" if weak else "missing",
@@ -107,21 +107,24 @@ def neutrophils_and_lymphocytes(record: PatientRecord) -> tuple[Result, Result] 
     """The latest two counts of one specimen, else of one time; of several the lowest ids. Lymphocytes are above 0."""
     partners: dict[Hashable, Result] = {}
     for count in _exact(record, "lymphocytes"):
-        for drawn in _drawn(count):
-            if amount_of(count).value > 0:
-                partners.setdefault(drawn, count)
+        if amount_of(count).value > 0:
+            for drawn in _drawn(count):
+                known = partners.setdefault(drawn, count)
+                if count.resource < known.resource:
+                    partners[drawn] = count
     pairs = [
-        (count, next(partners[drawn] for drawn in _drawn(count) if drawn in partners))
+        (count, partner)
         for count in _exact(record, "neutrophils")
-        if any(drawn in partners for drawn in _drawn(count))
+        if (partner := next(filter(None, map(partners.get, _drawn(count))), None))
     ]
-    return max(pairs, key=lambda pair: max(count.when.last for count in pair), default=None)
+    last = max([max(count.when.last for count in pair) for pair in pairs], default=None)
+    latest_ones = [pair for pair in pairs if last in {count.when.last for count in pair}]
+    return min(latest_ones, key=lambda pair: pair[0].resource, default=None)
 
 
 def _exact(record: PatientRecord, analyte: Analyte) -> list[Result]:
-    """Every count of which more than a bound is known, the lowest id first."""
-    counts = (r for r in record.of(analyte) if r.amount and not (r.amount.comparator or r.amount.upto))
-    return sorted(counts, key=lambda r: r.id)
+    """Every count of which more than a bound is known."""
+    return [r for r in record.of(analyte) if r.amount and not (r.amount.comparator or r.amount.upto)]
 
 
 def _drawn(count: Result) -> list[Hashable]:
@@ -143,6 +146,5 @@ def _ild(record: PatientRecord) -> FactorState:
     """Z1: absent only where a chest CT is on record, and the Conditions were read and name none."""
     if _diagnosed(record, "ild"):
         return "present"
-    scanned = any(r.analyte == "chest-ct" for r in record.results)
-    scanned = scanned or any(d.has("chest-ct") for d in record.done)
+    scanned = bool(record.of("chest-ct")) or any(d.has("chest-ct") for d in record.done)
     return "absent" if scanned and not record.has_failed("conditions") else "missing"

@@ -1,12 +1,13 @@
 """Is this an IMNM patient? Definite, probable, possible, none, excluded, or not known (E, U4)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from fhir_mapping.evidence import Eligibility, EligibilityState, Evidence, Note
-from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, LabAnswer, Serology
-from fhir_mapping.patient_record import PatientRecord
+from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, LabAnswer, Serology, read_serology
+from fhir_mapping.patient_record import PatientRecord, asked_once
 from fhir_mapping.record import Diagnosis, Doubt, Moment, SourceKey
 from fhir_mapping.rules.citation import cite, cite_diagnosis, cite_with_limit
 from fhir_mapping.rules.signs import BROAD, Signs, is_broad, read_signs, signs_in_doubt
@@ -23,9 +24,10 @@ _UNREAD = "it could not be read whether this is an IMNM patient"
 def eligibility(record: PatientRecord) -> Eligibility:
     """Whether this is an IMNM patient, which subtype, since when, and by what evidence (E1 to E9, U4)."""
     signs = read_signs(record)
-    state: EligibilityState = signs.state
+    found = signs.state
+    state: EligibilityState = found
     reason = _reason(record, signs)
-    barring = _barring(record, signs)
+    barring = () if found in {"definite", "probable"} else _barring(record, signs)
     notes: list[Note] = []
     if state == "none" and not (record.patient and record.patient.dead):
         if barring:
@@ -36,7 +38,7 @@ def eligibility(record: PatientRecord) -> Eligibility:
         notes += _competing(record)
         if exclusion := _exclusion(record):
             state, reason = "excluded", exclusion
-    onset = myositis_onset(record, signs.serology)
+    onset = myositis_onset(record)
     if onset is None and state not in {"none", "unknown"}:
         notes.append(Note("E9", "myositis onset is unknown: rules that need it are skipped"))
     return Eligibility(
@@ -64,27 +66,25 @@ def is_myopathy(diagnosis: Diagnosis, serology: Serology) -> bool:
     return diagnosis.has("core") or is_broad(diagnosis, serology.positive)
 
 
-def myositis_onset(record: PatientRecord, serology: Serology) -> datetime | None:
+def myositis_onset(record: PatientRecord) -> datetime | None:
     """The earliest first instant over counted core and broad Conditions (E9); None: unknown."""
-    return min((onset.first for _, onset in onsets(record, serology)), default=None)
+    return min([onset.first for _, onset in onsets(record)], default=None)
 
 
-def onsets(record: PatientRecord, serology: Serology) -> tuple[tuple[Diagnosis, Moment], ...]:
+@asked_once
+def onsets(record: PatientRecord) -> tuple[tuple[Diagnosis, Moment], ...]:
     """Collect the counted core and broad Conditions that have an onset, and it (E9)."""
+    serology = read_serology(record)
     counted = (d for d in record.diagnoses if d.confirmed and is_myopathy(d, serology))
     return tuple((d, d.onset) for d in counted if d.onset)
 
 
 def _barring(record: PatientRecord, signs: Signs) -> tuple[Doubt, ...]:
     """U4: the doubts that alone, or not without which, would make it another state; those by words behind E3."""
-    if signs.state in {"definite", "probable"}:
-        return ()
     named = () if signs.is_possible_by_codes else signs.named
     behind = (*named, *_words_that_keep_open(record, signs)) if signs.state == "possible" else ()
-    if record.patient and record.patient.dead:
-        return behind
     tried = signs_in_doubt(record)
-    if not tried:
+    if not tried or (record.patient and record.patient.dead):
         return behind
     alone, whole = _by_codes(signs), _tried(record, tried)
     if whole == alone:

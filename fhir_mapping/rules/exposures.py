@@ -4,13 +4,15 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from itertools import accumulate
 from typing import Final, NamedTuple
 
+from msgspec import Struct
+
 from fhir_mapping.patient_record import PatientRecord, asked_once
-from fhir_mapping.record import Dosage, Moment, Period, Treatment, local_day
+from fhir_mapping.record import NO_PERIOD, Dosage, Moment, Treatment, local_day
 from fhir_mapping.terms.roles import AgentClass
 from fhir_mapping.terms.units import sane
 
@@ -20,11 +22,11 @@ NO_AGENTS: frozenset[AgentClass] = frozenset(
 )  # T1: they treat something else
 _BY_INFUSION: frozenset[AgentClass] = frozenset({"ivig", "infusion", "fcrn", "complement"})
 _PER_MG = 10**9
-_INSTANT = timedelta.resolution
+_INSTANT, _DAY = timedelta.resolution, timedelta(days=1)
+_NOTHING = Decimal(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Exposure:
+class Exposure(Struct, frozen=True):
     """One medication resource as a stretch of time, cut at `as_of`; its days are those of the client's zone."""
 
     treatment: Treatment
@@ -32,8 +34,18 @@ class Exposure:
     began: Moment
     start: datetime
     end: datetime
-    first_day: date
-    last_day: date
+    covers: datetime  # the last instant of its last day that is known
+    zone: tzinfo
+
+    @property
+    def first_day(self) -> date:
+        """The day on which it began."""
+        return local_day(self.start, self.zone)
+
+    @property
+    def last_day(self) -> date:
+        """The last day that it covers."""
+        return local_day(self.covers, self.zone)
 
     @property
     def agent(self) -> str:
@@ -41,8 +53,7 @@ class Exposure:
         return GLUCOCORTICOID if self.klass == GLUCOCORTICOID else self.treatment.ingredient
 
 
-@dataclass(frozen=True, slots=True)
-class Episode:
+class Episode(Struct, frozen=True):
     """Treatment with one agent, without a gap that counts (T3)."""
 
     agent: str
@@ -77,8 +88,13 @@ class _End(NamedTuple):
 @asked_once
 def exposures(record: PatientRecord) -> tuple[Exposure, ...]:
     """Every medication resource that has begun by `as_of`, in order of time (T3)."""
+    tolerance = record.mapping.tables.rules.days("facts.future_tolerance")
     next_orders = _next_orders(record)
-    begun = [e for t in record.treatments if (e := _exposure(record, t, next_orders.get(t.resource)))]
+    begun = [
+        _exposure(record, treatment, began, next_orders.get(treatment.resource))
+        for treatment in record.treatments
+        if (began := _began(treatment)) and began.first - record.as_of <= tolerance
+    ]
     return tuple(sorted(begun, key=lambda e: (e.start, e.end, e.treatment.resource, e.treatment.ingredient)))
 
 
@@ -161,10 +177,10 @@ def _next_orders(record: PatientRecord) -> Mapping[str, datetime]:
     longest = tables.rules.days("refractory.completed_order_days")
     by_ingredient: defaultdict[str, list[tuple[datetime, Treatment]]] = defaultdict(list)
     for treatment in record.treatments:
-        klass = tables.agent(treatment.ingredient).klass
-        lasts = klass != GLUCOCORTICOID and klass not in NO_AGENTS
-        if treatment.kind == "MedicationRequest" and treatment.authored and lasts:
-            by_ingredient[treatment.ingredient].append((treatment.authored.first, treatment))
+        if treatment.kind == "MedicationRequest" and treatment.authored:
+            klass = tables.agent(treatment.ingredient).klass
+            if klass != GLUCOCORTICOID and klass not in NO_AGENTS:
+                by_ingredient[treatment.ingredient].append((treatment.authored.first, treatment))
     until: dict[str, datetime] = {}
     for orders in by_ingredient.values():
         written = sorted({when for when, _ in orders})
@@ -176,27 +192,24 @@ def _next_orders(record: PatientRecord) -> Mapping[str, datetime]:
 
 
 def _is_known_by_its_day(order: Treatment) -> bool:
-    bounded = any(d.bounds != Period() for d in order.dosages)
-    return order.completed and not bounded and order.validity == Period() and order.supply_days is None
+    if not order.completed or order.validity != NO_PERIOD or order.supply_days is not None:
+        return False
+    return all(d.bounds == NO_PERIOD for d in order.dosages)
 
 
-def _exposure(record: PatientRecord, treatment: Treatment, until: datetime | None) -> Exposure | None:
-    """One resource, if it has begun; within the tolerance of F3 a start after `as_of` counts as at `as_of`."""
-    as_of, zone, tables = record.as_of, record.mapping.time_zone, record.mapping.tables
-    began = _began(treatment)
-    if began is None or began.first - as_of > tables.rules.days("facts.future_tolerance"):
-        return None
+def _exposure(record: PatientRecord, treatment: Treatment, began: Moment, until: datetime | None) -> Exposure:
+    """One resource that has begun; within the tolerance of F3 a start after `as_of` counts as at `as_of`."""
+    as_of = record.as_of
     start = min(began.first, as_of)
     end = _End(until, until) if until else _end(treatment, began.first, as_of)
-    covers = max(start, min(end.covers, as_of))
     return Exposure(
-        treatment=treatment,
-        klass=tables.agent(treatment.ingredient).klass,
-        began=began,
-        start=start,
+        treatment,
+        record.mapping.tables.agent(treatment.ingredient).klass,
+        began,
+        start,
         end=max(start, min(end.at, as_of)),
-        first_day=local_day(start, zone),
-        last_day=local_day(covers, zone),
+        covers=max(start, min(end.covers, as_of)),
+        zone=record.mapping.time_zone,
     )
 
 
@@ -226,7 +239,7 @@ def _end(treatment: Treatment, start: datetime, as_of: datetime) -> _End:
 def _end_of_request(treatment: Treatment, start: datetime, as_of: datetime) -> _End:
     """The latest boundsPeriod; one without an end ends with the request itself."""
     bounds = [d.bounds for d in treatment.dosages if d.bounds.start or d.bounds.end]
-    ends = [end for b in bounds if (end := _written(b.end))]
+    ends = [_End(bound.end.last, bound.end.last) for bound in bounds if bound.end]
     if ends and len(ends) == len(bounds):
         return max(ends)
     itself = _written(treatment.validity.end)
@@ -246,27 +259,30 @@ def _open(treatment: Treatment, start: datetime, as_of: datetime) -> _End:
 
 def _one_day(start: datetime, as_of: datetime) -> _End:
     """The end of what is known to have been given, but not for how long: it covers the day on which it began."""
-    return _used_up(start, Decimal(1), as_of)._replace(covers=start)
+    return _End(start + min(_DAY, as_of - start), start)
 
 
 def _used_up(start: datetime, days: Decimal, as_of: datetime) -> _End:
     """When a supply of so many days is used up; what lies after `as_of` need not be exact."""
     if not sane(days) or days > (as_of - start).days + 1:
         return _End(as_of, as_of)
-    supply = timedelta(days=float(max(days, Decimal(0))))
-    end = start + min(supply, as_of - start)
-    return _End(end, as_of if supply > as_of - start else end - _INSTANT)
+    supply, until_now = timedelta(days=float(max(days, _NOTHING))), as_of - start
+    if supply > until_now:
+        return _End(as_of, as_of)
+    end = start + supply
+    return _End(end, end - _INSTANT)
 
 
 def _gap(record: PatientRecord, taken: Sequence[Exposure]) -> timedelta:
     """The longest gap within an episode, by agent and by every route that is recorded for it (T3)."""
     tables, klass = record.mapping.tables, taken[0].klass
-    recorded = [d.routes for e in taken for d in e.treatment.dosages if d.routes]
-    parenteral = all(tables.means("qualifiers", routes, "parenteral-route") for routes in recorded)
     if klass == "rituximab":
         return tables.rules.days("refractory.rituximab_gap_days")
-    if klass != GLUCOCORTICOID and parenteral and (recorded or klass in _BY_INFUSION):
-        return tables.rules.days("refractory.infusion_gap_days")
+    if klass != GLUCOCORTICOID:
+        recorded = [d.routes for e in taken for d in e.treatment.dosages if d.routes]
+        parenteral = all(tables.means("qualifiers", routes, "parenteral-route") for routes in recorded)
+        if parenteral and (recorded or klass in _BY_INFUSION):
+            return tables.rules.days("refractory.infusion_gap_days")
     return tables.rules.days("refractory.gap_days")
 
 
@@ -293,7 +309,7 @@ def _episode(group: Sequence[Exposure]) -> Episode:
         start=first.start,
         end=max(e.end for e in group),
         first_day=first.first_day,
-        last_day=max(e.last_day for e in group),
+        last_day=local_day(max(e.covers for e in group), first.zone),
     )
 
 

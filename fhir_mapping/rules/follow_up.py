@@ -1,14 +1,17 @@
 """What was done and what is planned, for the follow-up table (rules V1 to V4); `models.advice` says what is due."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from operator import itemgetter
 from typing import Literal
 
 from fhir_mapping.laboratory.answers import says_no_result
 from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, Serology, read_serology
+from fhir_mapping.laboratory.results import newest
 from fhir_mapping.patient_record import PatientRecord, asked_once
-from fhir_mapping.record import Done, Moment, Result, SourceKey, local_day
+from fhir_mapping.record import Done, Moment, Planned, Result, SourceKey, local_day
 from fhir_mapping.rules.context import pregnant
 from fhir_mapping.rules.falls import fvc_fell
 from fhir_mapping.rules.statins import statin_row
@@ -33,11 +36,6 @@ class _Test:
     kinds: frozenset[_Performed] = frozenset({"Procedure", "DiagnosticReport"})
     panels: frozenset[RoleWord] = frozenset()
 
-    @property
-    def orders(self) -> frozenset[RoleWord]:
-        """The role words of an order for it."""
-        return self.results | self.reports | self.panels
-
 
 _REPORT: frozenset[_Performed] = frozenset({"DiagnosticReport"})
 _PANEL: frozenset[RoleWord] = frozenset({"ast-alt-panel"})
@@ -59,6 +57,16 @@ _ITEMS: Mapping[str, tuple[_Test, ...]] = {
 }
 _LUNG_FUNCTION = _Test("lung-function", frozenset({"lungFunction", "reports"}), _LUNG, _LUNG, _REPORT)
 _CHEST_CT = _Test("chest-ct", _PROCEDURES, reports=_CT)
+_ORDERS: Mapping[PartName, frozenset[RoleWord]] = {  # the role words of an order for a part
+    **{
+        test.name: test.results | test.reports | test.panels
+        for test in (_LUNG_FUNCTION, _CHEST_CT, *(test for tests in _ITEMS.values() for test in tests))
+    },
+    "anti-srp": frozenset({"anti-srp"}),
+    "anti-hmgcr": frozenset({"anti-hmgcr"}),
+    "ana": frozenset({"ana"}),
+    "visit": frozenset({"referral"}),
+}
 
 
 def follow_up(record: PatientRecord) -> FollowUpFacts:
@@ -95,19 +103,15 @@ def follow_up(record: PatientRecord) -> FollowUpFacts:
 
 def _part(record: PatientRecord, test: _Test) -> Part:
     """V1: when a part was last done, be it with a result that cannot be used; V3: the orders for it."""
-    done = [
-        (r.when, r.resource)
-        for analyte in test.results
-        for r in record.of(analyte)
-        if not _says_no_result(record, r)
-    ]
+    is_done = partial(_was_done, record)
+    done = [(r.when, r.resource) for analyte in test.results for r in newest(record.of(analyte), is_done)]
     done += [(d.when, d.resource) for d in _tests_done(record) if _shows(d, test)]
     last, evidence = _latest(done)
     return Part(
         name=test.name,
         last=last.day(record.mapping.time_zone) if last else None,
         evidence=evidence,
-        orders=_orders(record, test.orders),
+        orders=_orders(record, test.name),
         readable=_readable(record, test.sources),
         again=test.name == "chest-ct" and last is not None and _fell_since(record, last),
     )
@@ -119,10 +123,11 @@ def _tests_done(record: PatientRecord) -> tuple[Done, ...]:
     return tuple(done for done in record.done if done.kind != "Encounter")
 
 
-def _says_no_result(record: PatientRecord, result: Result) -> bool:
-    """V1, U1: "not performed" as the value of what needs no magnitude (FVC, DLCO, a CT): it was read, and not done."""
-    texts = (result.value.text, result.value.concept.text if result.value.concept else "")
-    return any(text and says_no_result(text, record.mapping.tables) for text in texts)
+def _was_done(record: PatientRecord, result: Result) -> bool:
+    """V1, U1: not with "not performed" as the value of what needs no magnitude (FVC, DLCO, a CT): it was read."""
+    value = result.value
+    texts = (value.text, value.concept.text) if value.concept else (value.text,)
+    return not any(text and says_no_result(text, record.mapping.tables) for text in texts)
 
 
 def _shows(done: Done, test: _Test) -> bool:
@@ -144,7 +149,7 @@ def _antibody(record: PatientRecord, serology: Serology, antibody: Antibody) -> 
         name=antibody,
         last=last.day(record.mapping.time_zone) if last else None,
         evidence=evidence,
-        orders=_orders(record, frozenset({antibody})),
+        orders=_orders(record, antibody),
         readable=_readable(record, frozenset({"antibodies"})),
     )
 
@@ -157,57 +162,58 @@ def _to_ask(record: PatientRecord, serology: Serology) -> tuple[PartName, ...]:
         if antibody not in serology.positive and not serology.is_negative(antibody)
     ]
     within = record.mapping.tables.rules.days("activity.recent_days")
-    recent = any(record.as_of - ck.when.last <= within for ck in record.of("ck"))
+    cks = record.of("ck")
+    recent = bool(cks) and record.as_of - cks[-1].when.last <= within
     asked: list[PartName] = open_ones if _readable(record, frozenset({"antibodies"})) else []
     unread = not _readable(record, frozenset({"enzymes"}))
     return tuple(asked) if recent or unread else (*asked, "ck")
 
 
-def _latest(done: Iterable[tuple[Moment, str]]) -> tuple[Moment | None, str]:
+def _latest(done: Sequence[tuple[Moment, str]]) -> tuple[Moment | None, str]:
     """The latest evidence; of several at one time the lowest id."""
-    by_id = sorted(done, key=lambda evidence: evidence[1])
-    return max(by_id, key=lambda evidence: evidence[0].last, default=(None, ""))
+    last = max([when.last for when, _ in done], default=None)
+    return min([each for each in done if each[0].last == last], key=itemgetter(1), default=(None, ""))
 
 
 def _readable(record: PatientRecord, sources: frozenset[SourceKey]) -> bool:
     return sources.isdisjoint(record.failed) and sources.isdisjoint(record.not_offered)
 
 
-def _orders(record: PatientRecord, roles: frozenset[RoleWord]) -> tuple[datetime, ...]:
+@asked_once
+def _active_orders(record: PatientRecord) -> Sequence[Planned]:
+    """Those that were not written after `as_of`, dated or not."""
+    orders = (plan for plan in record.planned if plan.kind == "ServiceRequest")
+    return [order for order in orders if order.made is None or order.made.first <= record.as_of]
+
+
+def _orders(record: PatientRecord, part: PartName) -> tuple[datetime, ...]:
     """V3: when active orders were written, never after `as_of`; one without a date is none."""
-    made = [p.made for p in record.planned if p.kind == "ServiceRequest" and p.roles & roles]
-    return tuple(sorted(min(m.last, record.as_of) for m in made if m and m.first <= record.as_of))
+    made = [o.made for o in _active_orders(record) if o.made and not o.roles.isdisjoint(_ORDERS[part])]
+    return tuple(sorted([min(moment.last, record.as_of) for moment in made]))
 
 
 def _ordered(record: PatientRecord) -> frozenset[PartName]:
     """V7: the parts for which any order is active, whatever its age, dated or not."""
-    active = [
-        p
-        for p in record.planned
-        if p.kind == "ServiceRequest" and (p.made is None or p.made.first <= record.as_of)
-    ]
-    tests = (_LUNG_FUNCTION, _CHEST_CT, *(test for tests in _ITEMS.values() for test in tests))
-    roles: dict[PartName, frozenset[RoleWord]] = {test.name: test.orders for test in tests}
-    roles |= {"anti-srp": frozenset({"anti-srp"}), "anti-hmgcr": frozenset({"anti-hmgcr"})}
-    roles |= {"ana": frozenset({"ana"}), "visit": frozenset({"referral"})}
-    return frozenset(part for part, words in roles.items() if any(p.roles & words for p in active))
+    ordered = frozenset[RoleWord]().union(*(order.roles for order in _active_orders(record)))
+    return frozenset([part for part, roles in _ORDERS.items() if not ordered.isdisjoint(roles)])
 
 
 def _visit(record: PatientRecord) -> Part:
     """V4: the latest visit. Where it counts only because no specialty is coded, the evidence says so."""
+    contacts = [done for done in record.done if done.kind == "Encounter"]
     visits = [
         (_time_of(record, d), d.resource if d.has("visit") else f"{d.resource} (specialty not coded)")
-        for d in record.done
+        for d in contacts
         if _is_visit(record, d)
     ]
     last, evidence = _latest(visits)
     zone = record.mapping.time_zone
-    unclear, _ = _latest((_time_of(record, d), d.resource) for d in record.done if _may_be_visit(record, d))
+    unclear, _ = _latest([(_time_of(record, d), d.resource) for d in contacts if _may_be_visit(record, d)])
     return Part(
         name="visit",
         last=last.day(zone) if last else None,
         evidence=evidence,
-        orders=_orders(record, frozenset({"referral"})),
+        orders=_orders(record, "visit"),
         readable=_readable(record, frozenset({"encounters"})),
         unclear=unclear.day(zone) if unclear else None,
     )
@@ -215,14 +221,12 @@ def _visit(record: PatientRecord) -> Part:
 
 def _is_visit(record: PatientRecord, done: Done) -> bool:
     """V4: rheumatology or neurology, or, where no specialty is coded and the client allows it, any ambulatory one."""
-    return done.kind == "Encounter" and (
-        done.has("visit") or (_any_counts(record, done) and done.has("ambulatory"))
-    )
+    return done.has("visit") or (_any_counts(record, done) and done.has("ambulatory"))
 
 
 def _may_be_visit(record: PatientRecord, done: Done) -> bool:
     """V4: an Encounter without a coded specialty of which nobody can say whether it is ambulatory."""
-    return done.kind == "Encounter" and done.unclear and _any_counts(record, done)
+    return done.unclear and _any_counts(record, done)
 
 
 def _any_counts(record: PatientRecord, done: Done) -> bool:

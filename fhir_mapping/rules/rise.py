@@ -5,23 +5,27 @@ results that leave it so.
 """
 
 import heapq
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from fhir_mapping.laboratory.bounds import (
     above,
+    above_limit,
     amount_of,
     at_least,
+    at_most,
     is_raised,
-    is_within,
-    rank,
     size,
 )
+from fhir_mapping.laboratory.results import LAST, at_different_times, lowest, lowest_id_last
 from fhir_mapping.patient_record import PatientRecord, asked_once
 from fhir_mapping.record import Result
 from fhir_mapping.rules.tristate import NO, YES, Standings, Tristate, both, either, left_to
@@ -49,8 +53,7 @@ class Rise:
 NO_RISE = Rise()
 
 
-@dataclass(frozen=True, slots=True)
-class Improvement:
+class Improvement(Struct, frozen=True):
     """A result that is an improvement (R2), or may be one: then `answer` is open."""
 
     ck: Result
@@ -60,22 +63,25 @@ class Improvement:
 @asked_once
 def in_order(record: PatientRecord) -> Sequence[Result]:
     """Every CK that has a limit, the latest last; of one time the highest last, of equal ones the lower id."""
-    cks = (ck for ck in record.of("ck") if ck.amount and ck.limits.high)
-    by_id = sorted(cks, key=lambda ck: ck.id, reverse=True)
-    return tuple(sorted(by_id, key=lambda ck: (ck.when.last, size(amount_of(ck)))))
+    cks = [ck for ck in record.of("ck") if ck.amount and ck.limits.high]
+    if at_different_times(cks):
+        return cks
+    return sorted(lowest_id_last(cks), key=lambda ck: (ck.when.last, size(amount_of(ck))))
 
 
 def confirmed_rise(record: PatientRecord) -> Rise:
     """R2 (b): the latest CK of each of the two last days, both high after an improvement."""
-    rules = record.mapping.tables.rules
-    pair_days, recent_days = rules.days("activity.pair_days"), rules.days("activity.recent_days")
-    recent = (ck for ck in in_order(record) if record.as_of - ck.when.last <= pair_days + recent_days)
-    pair = list({ck.when.day(record.mapping.time_zone): ck for ck in recent}.values())[-2:]
-    if len(pair) < 2 or not _is_now(record, pair[1]):  # noqa: PLR2004
+    cks = in_order(record)
+    if not cks or not _is_now(record, cks[-1]):
         return NO_RISE
-    if pair[1].when.last - pair[0].when.last > pair_days:
-        return NO_RISE
-    return _risen(record, pair, pair[0].when.last, "activity.")
+    latest, day = cks[-1], cks[-1].when.day(record.mapping.time_zone)
+    pair_days = record.mapping.tables.rules.days("activity.pair_days")
+    for ck in reversed(cks):
+        if latest.when.last - ck.when.last > pair_days:
+            break
+        if ck.when.day(record.mapping.time_zone) != day:
+            return _risen(record, (ck, latest), "activity.")
+    return NO_RISE
 
 
 def steep_rise(record: PatientRecord) -> Rise:
@@ -92,10 +98,39 @@ def rising(record: PatientRecord) -> Rise:
 def improvements(record: PatientRecord) -> Sequence[Improvement]:
     """R2: results ≤ 2 × ULN or ≤ 50 % of the highest before them, where that highest is > 2 × ULN; those that may be."""
     rules = record.mapping.tables.rules
-    top = _Top(rules.number("activity.improved_times_uln"))
+    times = rules.number("activity.improved_times_uln")
     part = rules.number("activity.improved_percent_of_peak") / _PER_CENT
-    found = []
-    for _, group in groupby(in_order(record), key=lambda ck: ck.when.last):
+    cks = in_order(record)
+    if all(map(_is_certain, cks)):
+        return _certain_improvements(cks, times, part)
+    return _possible_improvements(cks, times, part)
+
+
+def _is_certain(ck: Result) -> bool:
+    """Whether it is one number, with one limit."""
+    return not (ck.limits.highs or is_bounded(ck))
+
+
+def _certain_improvements(cks: Sequence[Result], times: Decimal, part: Decimal) -> Sequence[Improvement]:
+    """Those of single numbers, where nothing is left open: what `_possible_improvements` says of them."""
+    found: list[Improvement] = []
+    highest, is_high = _NOTHING, False
+    for _, group in groupby(cks, key=LAST):
+        numbers = [(amount_of(ck).value, times * (ck.limits.high or _NOTHING), ck) for ck in group]
+        if is_high:
+            enough = part * highest
+            found += [Improvement(ck, YES) for value, low, ck in numbers if value <= low or value <= enough]
+        for value, low, _ in numbers:
+            if value > highest:
+                highest, is_high = value, value > low
+    return found
+
+
+def _possible_improvements(cks: Sequence[Result], times: Decimal, part: Decimal) -> Sequence[Improvement]:
+    """Those of whatever laboratories write, bounds and intervals among it."""
+    top = _Top(times)
+    found: list[Improvement] = []
+    for _, group in groupby(cks, key=LAST):
         together = list(group)
         for ck in together:
             answer = both(top.is_high(), either(times_uln(ck, top.times).no(), top.is_halved_by(ck, part)))
@@ -103,30 +138,12 @@ def improvements(record: PatientRecord) -> Sequence[Improvement]:
                 found.append(Improvement(ck, answer))
         for ck in together:
             top.add(ck)
-    return tuple(found)
-
-
-def lowest(cks: Iterable[Result]) -> Result | None:
-    """The lowest, an interval being as low as its upper end; of several the earliest."""
-    by_time = sorted(cks, key=lambda ck: (ck.when.last, ck.id))
-    return min(by_time, key=lambda ck: (at_most(ck), rank(amount_of(ck).comparator)), default=None)
-
-
-def highest(cks: Iterable[Result]) -> Result | None:
-    """R1: the highest on record, of several the earliest."""
-    by_time = sorted(cks, key=lambda ck: (ck.when.last, ck.id))
-    return max(by_time, key=lambda ck: size(amount_of(ck)), default=None)
-
-
-def at_most(ck: Result) -> Decimal:
-    """Its value, of an interval the upper end."""
-    amount = amount_of(ck)
-    return amount.value if amount.upto is None else amount.upto
+    return found
 
 
 def times_uln(ck: Result, times: Decimal) -> Tristate:
     """Whether a CK exceeds so many times its own limit (F8)."""
-    return left_to(True if is_raised(ck, times) else False if is_within(ck, times) else None, ck)
+    return left_to(above_limit(ck, times), ck)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,28 +258,31 @@ def _latest_alone(record: PatientRecord, height: str) -> Rise:
     cks = in_order(record)
     if not cks or not _is_now(record, cks[-1]):
         return NO_RISE
-    return _risen(record, cks[-1:], cks[-1].when.last, height)
+    return _risen(record, cks[-1:], height)
 
 
 def _is_now(record: PatientRecord, ck: Result) -> bool:
     return record.as_of - ck.when.last <= record.mapping.tables.rules.days("activity.recent_days")
 
 
-def _risen(record: PatientRecord, high: Sequence[Result], since: datetime, name: str) -> Rise:
+def _risen(record: PatientRecord, high: Sequence[Result], name: str) -> Rise:
     """Whether all that is high is so after an improvement before it; `name` is where its height stands in the rules."""
-    better = [each for each in improvements(record) if each.ck.when.last < since]
+    height = _Height.of(record.mapping.tables.rules, name)
+    over_uln = [times_uln(ck, height.times_uln) for ck in high]
+    if NO in over_uln:
+        return NO_RISE
+    better = _before(improvements(record), high[0].when.last)
     if not better:
         return NO_RISE
-    height = _Height.of(record.mapping.tables.rules, name)
     sure = [each.ck for each in better if each.answer.truth]
     nadir = lowest(sure)
-    improved = either(*(each.answer for each in better))
-    answer = both(
-        improved,
-        *(_over_nadir(ck, nadir, [each.ck for each in better], height) for ck in high),
-        *(times_uln(ck, height.times_uln) for ck in high),
-    )
-    return Rise(answer, tuple(high), nadir)
+    improved = YES if sure else either(*(each.answer for each in better))
+    over_nadir = [_over_nadir(ck, nadir, [each.ck for each in better], height) for ck in high]
+    return Rise(both(improved, *over_nadir, *over_uln), tuple(high), nadir)
+
+
+def _before(better: Sequence[Improvement], since: datetime) -> Sequence[Improvement]:
+    return better[: bisect_left(better, since, key=lambda each: each.ck.when.last)]
 
 
 def _over_nadir(ck: Result, nadir: Result | None, better: Sequence[Result], height: _Height) -> Tristate:

@@ -1,12 +1,15 @@
 """What speaks for IMNM and against it (E1 to E3), as it was read, or with doubts tried as signs (U4)."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
 from typing import Literal, cast
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, Serology, read_answer, read_serology
-from fhir_mapping.laboratory.bounds import amount_of, is_raised, is_within, size
+from fhir_mapping.laboratory.bounds import above_limit, is_raised
+from fhir_mapping.laboratory.results import highest
 from fhir_mapping.patient_record import PatientRecord, asked_once
 from fhir_mapping.record import Diagnosis, Doubt, Result
 from fhir_mapping.terms.roles import RoleWord
@@ -16,8 +19,7 @@ _BIOPSY: RoleWord = "necrotizing-biopsy"
 BROAD: frozenset[RoleWord] = frozenset({"broad", "broad-antibody", "broad-hmgcr"})
 
 
-@dataclass(frozen=True, slots=True)
-class Signs:
+class Signs(Struct, frozen=True):
     """Core and broad codes, antibodies, CK, and what E2b and E3 ask beside them. `positive`: those tried included."""
 
     core: tuple[Diagnosis, ...]
@@ -30,8 +32,10 @@ class Signs:
     ck: Result | None  # the highest above 5 × ULN
     high_ck: bool
     recent_high_ck: bool  # of the last 365 days (E3)
-    biopsy: bool | None  # a necrotizing biopsy (E2b); None: no code of the client says so
-    spoken_against: bool  # both antibodies read as negative, or another myositis-specific one positive (E3)
+    # Beside a broad code that needs no antibody: a necrotizing biopsy (E2b; None: no code of the client says so), and
+    # whether both antibodies read as negative, or another myositis-specific one positive (E3)
+    biopsy: bool | None
+    spoken_against: bool
     named: tuple[Doubt, ...]  # `core` by words alone (U4)
 
     @property
@@ -86,23 +90,27 @@ def _as_read(record: PatientRecord) -> Signs:
 
 def _with(record: PatientRecord, tried: tuple[Doubt, ...]) -> Signs:
     serology = read_serology(record)
-    positive = frozenset(serology.positive) | {a for a in ANTIBODIES if any(d.role == a for d in tried)}
-    eligible = sorted((d for d in record.diagnoses if d.eligible), key=lambda d: d.resource)
+    positive = frozenset(serology.positive)
+    if tried:
+        positive |= {a for a in ANTIBODIES if any(d.role == a for d in tried)}
+    eligible = sorted([d for d in record.diagnoses if d.eligible], key=lambda d: d.resource)
     eligible += [_as_diagnosis(doubt) for doubt in tried if doubt.role in {"core", "broad"}]
+    unconditional = any(d.has("broad") if d.confirmed else d.has("core") for d in eligible)
     ck = _high_ck(record)
     beside_antibody = bool(serology.positive) and any(doubt.role == "ck" for doubt in tried)
+    says_more = len(positive) > len(serology.positive)
     return Signs(
-        core=tuple(d for d in eligible if d.confirmed and d.has("core")),
-        broad=tuple(d for d in eligible if stands_for_broad(d, positive)),
-        unconditional=any(d.has("broad") if d.confirmed else d.has("core") for d in eligible),
+        core=tuple([d for d in eligible if d.confirmed and d.has("core")]),
+        broad=tuple([d for d in eligible if stands_for_broad(d, positive)]),
+        unconditional=unconditional,
         positive=positive,
         serology=serology,
         ck=ck,
         high_ck=ck is not None or beside_antibody,
         recent_high_ck=_is_recently_high(record),
-        biopsy=_has_biopsy(record),
-        spoken_against=positive == frozenset(serology.positive) and _is_spoken_against(record, serology),
-        named=tuple(d for d in record.doubts_in("core") if d.by == "word" and d.counts),
+        biopsy=_has_biopsy(record) if unconditional else None,
+        spoken_against=unconditional and not says_more and _is_spoken_against(record, serology),
+        named=tuple([d for d in record.doubts_in("core") if d.by == "word" and d.counts]),
     )
 
 
@@ -110,7 +118,7 @@ def _with(record: PatientRecord, tried: tuple[Doubt, ...]) -> Signs:
 def signs_in_doubt(record: PatientRecord) -> tuple[Doubt, ...]:
     """The doubts that U4 tries: core, broad and antibodies by code; CK, a bound that leaves it open among them."""
     times = record.mapping.tables.rules.number("eligibility.ck_times_uln")
-    left_open = (r for r in record.of("ck") if not is_raised(r, times) and not is_within(r, times))
+    left_open = (ck for ck in record.of("ck") if above_limit(ck, times) is None)
     by_code = (d for d in record.doubts_in("core", "broad", "ck", *ANTIBODIES) if d.by == "code")
     return (*by_code, *map(open_doubt, left_open))
 
@@ -143,20 +151,21 @@ def _as_diagnosis(doubt: Doubt) -> Diagnosis:
 
 
 @asked_once
-def _high_ck(record: PatientRecord) -> Result | None:
-    """The highest CK that certainly exceeds 5 × its own limit; of equal ones the earliest, then the lower id."""
+def _high_cks(record: PatientRecord) -> Sequence[Result]:
+    """Every CK that certainly exceeds 5 × its own limit, in order of time."""
     times = record.mapping.tables.rules.number("eligibility.ck_times_uln")
-    high = sorted(
-        (ck for ck in record.of("ck") if is_raised(ck, times)), key=lambda ck: (ck.when.last, ck.id)
-    )
-    return max(high, key=lambda ck: size(amount_of(ck)), default=None)
+    return [ck for ck in record.of("ck") if is_raised(ck, times)]
 
 
-@asked_once
+def _high_ck(record: PatientRecord) -> Result | None:
+    """The highest of them; of equal ones the earliest, then the lower id."""
+    high = _high_cks(record)
+    return highest(high) if high else None
+
+
 def _is_recently_high(record: PatientRecord) -> bool:
-    rules = record.mapping.tables.rules
-    times, within = rules.number("eligibility.ck_times_uln"), rules.days("eligibility.recent_ck_days")
-    return any(record.as_of - ck.when.last <= within and is_raised(ck, times) for ck in record.of("ck"))
+    within, high = record.mapping.tables.rules.days("eligibility.recent_ck_days"), _high_cks(record)
+    return bool(high) and record.as_of - high[-1].when.last <= within
 
 
 @asked_once

@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime
 
 from fhir_mapping.checks.judging import completed_years
 from fhir_mapping.evidence import ContextFinding
-from fhir_mapping.laboratory.antibody import read_serology
 from fhir_mapping.patient_record import PatientRecord
 from fhir_mapping.record import Diagnosis, Moment, local_day
 from fhir_mapping.rules.citation import cite_diagnosis
@@ -50,7 +49,7 @@ def childhood_onset(record: PatientRecord) -> ContextFinding:
 
 def _earliest(record: PatientRecord, end: Callable[[Moment], datetime]) -> tuple[Diagnosis, Moment] | None:
     """The Condition that began first, by one end of its onset (E9); of several the lowest id."""
-    found = onsets(record, read_serology(record))
+    found = onsets(record)
     return min(found, key=lambda known: (end(known[1]), known[0].id), default=None)
 
 

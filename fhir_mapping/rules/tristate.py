@@ -68,7 +68,7 @@ class Tristate:
 
     def no(self) -> "Tristate":
         """The answer to the opposite question."""
-        return Tristate(None if self.truth is None else not self.truth, self.left_open)
+        return self if self.truth is None else NO if self.truth else YES
 
 
 NO = Tristate(truth=False)
@@ -77,7 +77,7 @@ YES = Tristate(truth=True)
 
 def left_to(truth: bool | None, *results: Result) -> Tristate:
     """An answer that, where it is open, these results leave so."""
-    return Tristate(truth, results if truth is None else ())
+    return Tristate(None, results) if truth is None else YES if truth else NO
 
 
 def both(*answers: Tristate) -> Tristate:

@@ -1,16 +1,16 @@
 """Improvement, nadir and a rise after it, as far as bounds and intervals say (R2, R2b, D6)."""
 
 from decimal import Decimal
+from random import Random
 
 import pytest
 from msgspec.structs import replace
 
+from fhir_mapping.laboratory.results import highest, lowest
 from fhir_mapping.rules.rise import (
     confirmed_rise,
-    highest,
     improvements,
     in_order,
-    lowest,
     rising,
     steep_rise,
     times_uln,
@@ -161,3 +161,18 @@ def test_a_nadir_that_is_a_bound(nadir, truth):
 
 def test_without_a_result_there_is_no_rise():
     assert not any(asked(record()).holds for asked in (confirmed_rise, steep_rise, rising))
+
+
+def test_of_single_numbers_both_ways_find_the_same_improvements(monkeypatch):
+    chance = Random(7)
+    for _ in range(60):
+        days = [chance.randrange(12) for _ in range(chance.randrange(12))]  # some at one time
+        cks = [
+            ck(chance.choice((80, 200, 400, 401, 800, 801, 1600)), day, high=chance.choice((200, 400)),
+               resource=f"Observation/{n}")
+            for n, day in enumerate(days)
+        ]  # fmt: skip
+        at_once = improvements(record(*cks))
+        with monkeypatch.context() as patch:
+            patch.setattr("fhir_mapping.rules.rise._is_certain", lambda _: False)
+            assert improvements(record(*cks)) == at_once

@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import pytest
 
 from fhir_mapping.evidence import Eligibility
-from fhir_mapping.laboratory.antibody import read_serology
 from fhir_mapping.record import Patient
 from fhir_mapping.rules.context import context, pregnant
 from fhir_mapping.rules.eligibility import myositis_onset
@@ -14,7 +13,7 @@ from tests.support.facts import ago, diagnosis, record
 
 def finding(name, *facts, **options):
     chart = record(*facts, **options)
-    onset = myositis_onset(chart, read_serology(chart))
+    onset = myositis_onset(chart)
     found = {f.finding: f for f in context(chart, Eligibility("definite", "", "unknown", onset=onset))}
     return found.get(name)
 

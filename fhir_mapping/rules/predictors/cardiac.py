@@ -1,13 +1,13 @@
 """Cardiac involvement, `cardiac.v1-clinical` (rules C1 to C6, with M1, E9 and F9)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.evidence import Evidence, Feature, Note
-from fhir_mapping.laboratory.bounds import above, amount_of, at_least, is_raised, is_within, size
-from fhir_mapping.laboratory.results import latest
+from fhir_mapping.laboratory.bounds import above, above_limit, amount_of, at_least, is_within, size
+from fhir_mapping.laboratory.results import latest, recent
 from fhir_mapping.patient_record import PatientRecord
 from fhir_mapping.record import Diagnosis, Doubt, Result
 from fhir_mapping.rules.citation import cite, cite_diagnosis
@@ -145,7 +145,7 @@ def _above(record: PatientRecord, result: Result) -> bool | None:
     """C3: above its own limit or, without one, above the doubt limit of the table; None: left open."""
     amount, rules = amount_of(result), record.mapping.tables.rules
     if result.limits.high is not None or result.limits.several:
-        return True if is_raised(result) else False if is_within(result) else None
+        return above_limit(result)
     return above(amount.value, amount.comparator, rules.number(_DOUBT_LIMITS[result.analyte]), amount.upto)
 
 
@@ -159,8 +159,8 @@ def _normal(record: PatientRecord) -> tuple[Result, ...]:
 
 def _searched(record: PatientRecord, normal: tuple[Result, ...], onset: datetime | None) -> Feature:
     """C6: absent after a negative search within 365 days, else missing; indeterminate against a doubt (U5, U5b)."""
-    recent = tuple(r for r in normal if _is_recent(record, r.when.last))
-    newest = max((r.when.last for r in recent), default=None)
+    shown = tuple(r for r in normal if _is_recent(record, r.when.last))
+    newest = max((r.when.last for r in shown), default=None)
     newer = _newer_doubts(record, newest)
     diagnoses = tuple(d for d in record.doubts_in("cardiac") if "cardiac-a" in d.roles)
     older = _older_doubts(record, onset)
@@ -172,8 +172,8 @@ def _searched(record: PatientRecord, normal: tuple[Result, ...], onset: datetime
         else "an older ejection fraction could not be read"
     )
     doubts = tuple(dict.fromkeys((*newer, *diagnoses, *older)))
-    if recent:
-        return doubted(Feature(State.ABSENT, "C6", evidence=_cited((), recent)), "C6", reason, doubts)
+    if shown:
+        return doubted(Feature(State.ABSENT, "C6", evidence=_cited((), shown)), "C6", reason, doubts)
     return doubted(Feature(State.MISSING, "C6", _why_missing(record, normal)), "U5", reason, doubts)
 
 
@@ -188,21 +188,24 @@ def _why_missing(record: PatientRecord, normal: tuple[Result, ...]) -> str:
 
 def _newer_doubts(record: PatientRecord, newest: datetime | None) -> tuple[Doubt, ...]:
     """C6: doubts of the last 365 days in a test of the heart, later than the newest negative search."""
-    doubts = (*record.doubts_in("lvef", *_RAISED), *map(open_doubt, _left_open(record)))
-    return tuple(d for d in doubts if _is_recent(record, d.when) and (newest is None or d.when > newest))
+    within = record.mapping.tables.rules.days("cardiac.search_days")
+    tests = [r for analyte in ("lvef", *_RAISED) for r in recent(record.of(analyte), record.as_of, within)]
+    left_open = (
+        open_doubt(r) for r in tests if newest is None or r.when.last > newest if _is_open(record, r)
+    )
+    doubts = (d for d in record.doubts_in("lvef", *_RAISED) if _is_recent(record, d.when))
+    return (*(d for d in doubts if newest is None or d.when > newest), *left_open)
 
 
-def _left_open(record: PatientRecord) -> Iterator[Result]:
+def _is_open(record: PatientRecord, result: Result) -> bool:
     """F5: what was read, and whose bounds leave the question of C2 or C3 open."""
-    for analyte in ("lvef", *_RAISED):
-        for result in record.of(analyte):
-            if (_is_low(record, result) if analyte == "lvef" else _above(record, result)) is None:
-                yield result
+    return (_is_low(record, result) if result.analyte == "lvef" else _above(record, result)) is None
 
 
 def _older_doubts(record: PatientRecord, onset: datetime | None) -> tuple[Doubt, ...]:
     """U5b: ejection fractions in C2's window whose number could be below 50 %."""
-    doubts = (*record.doubts_in("lvef"), *(open_doubt(r) for r in _left_open(record) if r.analyte == "lvef"))
+    left_open = (open_doubt(lvef) for lvef in record.of("lvef") if _is_open(record, lvef))
+    doubts = (*record.doubts_in("lvef"), *left_open)
     return tuple(
         d
         for d in doubts

@@ -9,9 +9,10 @@ from functools import cached_property
 from itertools import takewhile
 
 from fhir_mapping.laboratory.bounds import amount_of, is_raised, is_within
+from fhir_mapping.laboratory.results import at_different_times
 from fhir_mapping.patient_record import PatientRecord
 from fhir_mapping.record import Result
-from fhir_mapping.rules.exposures import GLUCOCORTICOID, Episode, administrations, episodes
+from fhir_mapping.rules.exposures import GLUCOCORTICOID, Episode, administrations, episodes, time_treated
 from fhir_mapping.terms.roles import AgentClass
 
 _BY_COURSE: frozenset[AgentClass] = frozenset({"rituximab", "cyclophosphamide"})
@@ -24,13 +25,22 @@ class TreatmentCourse:
     record: PatientRecord
     glucocorticoid: tuple[Episode, ...]
     agents: tuple[Episode, ...]  # all other systemic agents
-    ck: tuple[Result, ...]  # of one time the highest first
-    high: tuple[Result, ...]  # every CK that certainly exceeds 2 × ULN
+    ck: Sequence[Result]  # of one time the highest first
 
     @property
     def treated(self) -> tuple[Episode, ...]:
         """The episodes of every systemic agent."""
         return (*self.glucocorticoid, *self.agents)
+
+    @cached_property
+    def time_treated(self) -> timedelta:
+        """How long any systemic agent was given (T3)."""
+        return time_treated(self.record, self.treated)
+
+    @cached_property
+    def high(self) -> Sequence[Result]:
+        """Every CK that certainly exceeds 2 × ULN."""
+        return [ck for ck in self.ck if self.is_high(ck)]
 
     @cached_property
     def tolerated(self) -> Sequence[Episode]:
@@ -40,7 +50,8 @@ class TreatmentCourse:
             exposure.agent
             for episode in self.agents
             for exposure in episode.exposures
-            if tables.means("qualifiers", exposure.treatment.status_reasons, "intolerance")
+            if (reasons := exposure.treatment.status_reasons)
+            and tables.means("qualifiers", reasons, "intolerance")
         }
         return [episode for episode in self.agents if episode.agent not in stopped]
 
@@ -65,15 +76,14 @@ class TreatmentCourse:
 def course_of(record: PatientRecord) -> TreatmentCourse:
     """Put the treatments and the CK results of a record in order."""
     treated = episodes(record)
-    ck = sorted(
-        (r for r in record.of("ck") if r.amount), key=lambda r: (r.when.last, -amount_of(r).value, r.id)
-    )
+    ck = [r for r in record.of("ck") if r.amount]
+    if not at_different_times(ck):
+        ck.sort(key=lambda r: (r.when.last, -amount_of(r).value, r.id))
     return TreatmentCourse(
         record,
         glucocorticoid=tuple(e for e in treated if e.agent == GLUCOCORTICOID),
         agents=tuple(e for e in treated if e.agent != GLUCOCORTICOID),
-        ck=tuple(ck),
-        high=tuple(r for r in ck if is_raised(r, _times(record))),
+        ck=ck,
     )
 
 

@@ -28,8 +28,8 @@ def why_doubted(course: TreatmentCourse) -> tuple[str, tuple[Doubt, ...]]:
 @asked_once
 def newer_ck_doubts(record: PatientRecord) -> tuple[Doubt, ...]:
     """Doubts in CK later than the latest CK that was read."""
-    newest = max((ck.when.last for ck in record.of("ck")), default=None)
-    return tuple(d for d in record.doubts_in("ck") if newest is None or d.when > newest)
+    cks, doubts = record.of("ck"), record.doubts_in("ck")
+    return tuple(d for d in doubts if d.when > cks[-1].when.last) if cks else doubts
 
 
 def agent_doubts(record: PatientRecord) -> tuple[Doubt, ...]:
@@ -101,13 +101,14 @@ def _windows(course: TreatmentCourse) -> Iterator[tuple[datetime, datetime]]:
 
 def _left_open(course: TreatmentCourse) -> Iterator[Result]:
     """F5: what was read, and leaves T6 or T7 open."""
-    windows = _Windows(
-        (second.start + course.days("ck_from_days"), second.start + course.days("ck_to_days"))
-        for _, second in course.second_agents
-    )
-    for ck in course.ck:
-        if ck.when.last in windows and not course.is_high(ck) and not course.is_low(ck):
-            yield ck
+    if course.second_agents:
+        windows = _Windows(
+            (second.start + course.days("ck_from_days"), second.start + course.days("ck_to_days"))
+            for _, second in course.second_agents
+        )
+        for ck in course.ck:
+            if ck.when.last in windows and not course.is_high(ck) and not course.is_low(ck):
+                yield ck
     for _, early, late in years_of_glucocorticoid(course):
         if early and late and stayed_raised(course, early, late[0]) is None:
             yield from (ck for ck in (*early, late[0]) if amount_of(ck).comparator or amount_of(ck).upto)

@@ -1,10 +1,12 @@
 """High De Ritis ratio, AST/ALT: present, absent, indeterminate or missing (D)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta, tzinfo
 from decimal import Context
 from fractions import Fraction
+from itertools import takewhile
+from operator import attrgetter
 
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.evidence import Evidence, Feature, Note
@@ -20,6 +22,7 @@ from fhir_mapping.terms.rules import Rules
 from models.inputs import State
 
 _QUOTIENT = Context(prec=28)
+_LAST = attrgetter("when.last")
 _BY_UNIT = frozenset({"no unit", "unknown unit"})
 _NEWER = "a newer result could not be read"
 _OTHER_SOURCES: Mapping[RoleWord, str] = {  # D8, in the words of the reason
@@ -38,22 +41,31 @@ def high_drr(record: PatientRecord) -> Feature:
     doubts = record.doubts_in("ast", "alt", "drr")
     look_back = record.mapping.tables.rules.days("high_drr.look_back_days")
     recent = [ratio for ratio in ratios.counted if _age(record, ratio) <= look_back]
-    active = [ratio for ratio in recent if ratio.phase == "active"]
-    if active:
+    recent.sort(key=_LAST, reverse=True)
+    if active := _active_of_latest_day(recent, record.mapping.time_zone):
         chosen = _chosen(record, active)
-        feature = _decided(record, chosen, active)
+        feature = _decided(record, chosen, recent)
         newer = tuple(doubt for doubt in doubts if doubt.when > chosen.when.last)
         return _not_from_muscle(record, chosen, feature) or doubted(feature, "D5", _NEWER, newer)
     if unknown := [ratio for ratio in recent if ratio.phase == "unknown"]:
         return _undecided(_chosen(record, unknown), "D2", "activity unknown")
     if recent:
         feature = _undecided(_chosen(record, recent), "D5", "no pair from active disease")
-        newest = max(ratio.when.last for ratio in recent)
-        newer = tuple(doubt for doubt in doubts if doubt.when > newest)
+        newer = tuple(doubt for doubt in doubts if doubt.when > recent[0].when.last)
         return replace(feature, reason=_NEWER, barred_by=newer) if newer else feature
     within = tuple(doubt for doubt in doubts if record.as_of - doubt.when <= look_back)
     reason = "unit" if any(doubt.reason in _BY_UNIT for doubt in within) else _NEWER
     return doubted(Feature(State.MISSING, "D5", _why_missing(record, ratios)), "D5", reason, within)
+
+
+def _active_of_latest_day(recent: Sequence[Ratio], zone: tzinfo) -> list[Ratio]:
+    """D4: from active disease those of the latest day that has any; `recent` has the latest first."""
+    active = (ratio for ratio in recent if ratio.phase == "active")
+    latest = next(active, None)
+    if latest is None:
+        return []
+    day = latest.when.day(zone)
+    return [latest, *takewhile(lambda ratio: ratio.when.day(zone) == day, active)]
 
 
 def _not_from_muscle(record: PatientRecord, ratio: Ratio, feature: Feature) -> Feature | None:
@@ -118,7 +130,7 @@ def _chosen(record: PatientRecord, ratios: Iterable[Ratio]) -> Ratio:
     )
 
 
-def _decided(record: PatientRecord, ratio: Ratio, active: Iterable[Ratio]) -> Feature:
+def _decided(record: PatientRecord, ratio: Ratio, recent: Iterable[Ratio]) -> Feature:
     """D5 and D6: what the chosen ratio says; a bound decides if it can."""
     rules = record.mapping.tables.rules
     high = _is_high(record, ratio)
@@ -134,7 +146,7 @@ def _decided(record: PatientRecord, ratio: Ratio, active: Iterable[Ratio]) -> Fe
         unit="" if high is None or ratio.upto else "1",
         date=ratio.when.day_text,
         evidence=_evidence(ratio),
-        notes=_notes(record, ratio, active),
+        notes=_notes(record, ratio, recent),
     )
 
 
@@ -179,11 +191,11 @@ def _why_missing(record: PatientRecord, ratios: Ratios) -> str:
     return next((reason for reason, holds in reasons if holds), "not the same day")
 
 
-def _notes(record: PatientRecord, ratio: Ratio, active: Iterable[Ratio]) -> tuple[Note, ...]:
+def _notes(record: PatientRecord, ratio: Ratio, recent: Iterable[Ratio]) -> tuple[Note, ...]:
     """D7, and the difference of D2: what to know before trusting the ratio."""
     rules = record.mapping.tables.rules
     notes = list(_difference(ratio))
-    if _is_unstable(record, ratio, active):
+    if _is_unstable(record, ratio, recent):
         threshold, days = rules.number("high_drr.threshold"), rules.number("high_drr.unstable_within_days")
         notes.append(Note("D7", f"unstable: within {days} days AST/ALT lay on both sides of {threshold}"))
     return tuple(notes)
@@ -193,7 +205,7 @@ def _difference(ratio: Ratio) -> tuple[Note, ...]:
     return (Note("D2", "the reported AST/ALT differs from the computed one"),) if ratio.contradicted else ()
 
 
-def _is_unstable(record: PatientRecord, ratio: Ratio, active: Iterable[Ratio]) -> bool:
+def _is_unstable(record: PatientRecord, ratio: Ratio, recent: Iterable[Ratio]) -> bool:
     reach = record.mapping.tables.rules.days("high_drr.unstable_within_days")
-    sides = {_is_high(record, other) for other in active if apart(other.when, ratio.when) <= reach}
-    return sides >= {True, False}
+    near = (other for other in recent if apart(other.when, ratio.when) <= reach)
+    return {_is_high(record, other) for other in near if other.phase == "active"} >= {True, False}

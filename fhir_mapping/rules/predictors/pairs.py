@@ -1,29 +1,31 @@
 """Which AST belongs to which ALT (D1): same specimen, then same report, then nearest in time."""
 
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
-from itertools import count, pairwise
+from itertools import chain, pairwise
 
+from msgspec import Struct
+
+from fhir_mapping.laboratory.results import LAST
 from fhir_mapping.patient_record import PatientRecord
 from fhir_mapping.record import Moment, Result
 from fhir_mapping.rules.predictors.nearest import (
     Keys,
-    Token,
     its_day,
     its_specimen,
     reports_to_file,
     reports_to_search,
 )
 
-Results = tuple[Result, ...]
-Step = tuple[list[tuple[Result, Result]], Results, Results]  # who belong together, which AST and ALT are left
+_AT_ONCE = timedelta()
+Keyed = tuple[Result, Sequence[Hashable]]  # a result, and the keys under which it may meet another
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Struct, frozen=True):
     """An AST and the ALT it is compared with, both in U/L."""
 
     ast: Result
@@ -33,7 +35,8 @@ class Pair:
     @property
     def when(self) -> Moment:
         """The later of the two times."""
-        return max((self.ast.when, self.alt.when), key=lambda moment: moment.last)
+        ast, alt = self.ast.when, self.alt.when
+        return alt if alt.last > ast.last else ast
 
 
 def pair_up(record: PatientRecord) -> tuple[Pair, ...]:
@@ -44,122 +47,149 @@ def pair_up(record: PatientRecord) -> tuple[Pair, ...]:
         (reports_to_search, reports_to_file, rules.days("high_drr.same_report_days")),
         (its_day, its_day, rules.days("high_drr.same_time_days")),
     )
-    asts = tuple(ast for ast in record.of("ast") if ast.amount)
-    alts = tuple(alt for alt in record.of("alt") if alt.amount)
+    asts = sorted([ast for ast in record.of("ast") if ast.amount], key=LAST)
+    alts = sorted([alt for alt in record.of("alt") if alt.amount], key=LAST)
     pairs: list[Pair] = []
     for number, (search, file, at_most) in enumerate(steps):
-        together, asts, alts = _greedy(asts, alts, search, file, at_most)
-        pairs += [Pair(ast, alt, same_specimen=number == 0) for ast, alt in together]
+        together = _greedy(*_who_may_meet(asts, alts, search, file, at_most), at_most)
+        if together:
+            pairs += [Pair(ast, alt, same_specimen=number == 0) for ast, alt in together]
+            paired = {id(one) for pair in together for one in pair}
+            asts, alts = ([one for one in some if id(one) not in paired] for some in (asts, alts))
     return tuple(pairs)
 
 
-def _greedy(asts: Results, alts: Results, search: Keys, file: Keys, at_most: timedelta) -> Step:
+def _who_may_meet(
+    asts: Sequence[Result], alts: Sequence[Result], search: Keys, file: Keys, at_most: timedelta
+) -> tuple[list[Keyed], list[Keyed]]:
+    """Those with a key that one of the others has too, and one of these in reach: in most charts these are few."""
+    keys, others = list(map(search, asts)), list(map(file, alts))
+    shared = set(chain.from_iterable(keys)).intersection(chain.from_iterable(others))
+    if not shared:
+        return [], []
+    looking = [one for one in zip(asts, keys, strict=True) if not shared.isdisjoint(one[1])]
+    known = [one for one in zip(alts, others, strict=True) if not shared.isdisjoint(one[1])]
+    return _within_reach(looking, known, at_most), _within_reach(known, looking, at_most)
+
+
+def _within_reach(some: Sequence[Keyed], others: Sequence[Keyed], at_most: timedelta) -> list[Keyed]:
+    """Those beside which another stands, both in order of time."""
+    times = [other.when.last for other, _ in others]
+    return [one for one in some if _is_within_reach(one[0].when.last, times, at_most)]
+
+
+def _is_within_reach(when: datetime, times: Sequence[datetime], at_most: timedelta) -> bool:
+    after = bisect_left(times, when)
+    if after < len(times) and times[after] - when <= at_most:
+        return True
+    return after > 0 and when - times[after - 1] <= at_most
+
+
+def _greedy(asts: list[Keyed], alts: list[Keyed], at_most: timedelta) -> list[tuple[Result, Result]]:
     """The closest in time first, then the lower AST id, then the lower ALT id."""
-    if {key for ast in asts for key in search(ast)}.isdisjoint(key for alt in alts for key in file(alt)):
-        return [], asts, alts
-    looking, known = ({(one.id, number): one for number, one in enumerate(some)} for some in (asts, alts))
-    shelf = _Places(looking, known, at_most)
-    for token, ast in looking.items():
-        for key in search(ast):
-            shelf.at(key, ast.when.last).asts.append(token)
-    for token, alt in known.items():
-        for key in file(alt):
-            shelf.at(key, alt.when.last).alts.append(token)
-    shelf.arrange()
+    for some in (asts, alts):
+        some.sort(key=lambda one: one[0].resource)
+    places = _Places(asts, alts, at_most)
     together: list[tuple[Result, Result]] = []
-    while found := shelf.closest():
-        ast, alt = looking.pop(found[0]), known.pop(found[1])
-        together.append((ast, alt))
-        shelf.close_gaps(
-            [*((key, ast.when.last) for key in search(ast)), *((key, alt.when.last) for key in file(alt))]
-        )
-    return together, tuple(looking.values()), tuple(known.values())
+    while found := places.closest():
+        places.take(*found)
+        together.append((asts[found[0]][0], alts[found[1]][0]))
+    return together
 
 
 @dataclass(slots=True, eq=False)
 class _Place:
-    """One time under one key: the AST and ALT there, the lowest id last, and the places beside it that hold any."""
+    """One time under one key: the AST and ALT there, the first last, and which places beside it hold any."""
 
     when: datetime
-    asts: list[Token] = field(default_factory=list)
-    alts: list[Token] = field(default_factory=list)
-    before: "_Place | None" = None
-    after: "_Place | None" = None
+    asts: list[int] = field(default_factory=list)
+    alts: list[int] = field(default_factory=list)
+    before: int | None = None
+    after: int | None = None
 
 
 class _Places:
-    """Where AST and ALT stand in time, under each key.
+    """Where AST and ALT stand in time, under each key. Results and places are told by their numbers.
 
-    The closest two of all stand at one place or at two between which nothing is left, and have the lowest ids there:
-    only these are ever compared, which costs as much as sorting does.
+    The closest two of all stand at one place or at two between which nothing is left, and come first there: only these
+    are ever compared, which costs as much as sorting does.
     """
 
-    def __init__(
-        self, looking: Mapping[Token, Result], known: Mapping[Token, Result], at_most: timedelta
-    ) -> None:
-        self._looking, self._known, self._at_most = looking, known, at_most
-        self._places: defaultdict[Hashable, dict[datetime, _Place]] = defaultdict(dict)
-        self._queue: list[tuple[timedelta, Token, Token, int, _Place, _Place]] = []
-        self._number = count()  # so that places are never compared
-
-    def at(self, key: Hashable, when: datetime) -> _Place:
-        """The place of that time under that key."""
-        there = self._places[key]
-        place = there.get(when)
-        if place is None:
-            place = there[when] = _Place(when)
-        return place
-
-    def arrange(self) -> None:
-        """Put the places of each key in order, once all results are there."""
-        for by_time in self._places.values():
+    def __init__(self, asts: Sequence[Keyed], alts: Sequence[Keyed], at_most: timedelta) -> None:
+        self._at_most = at_most
+        self._places: list[_Place] = []
+        self._queue: list[tuple[timedelta, int, int, int, int]] = []  # gap, AST, ALT, and where each stands
+        by_key: defaultdict[Hashable, dict[datetime, int]] = defaultdict(dict)
+        self._asts = self._stand(asts, by_key)  # where those that are left stand
+        self._alts = self._stand(alts, by_key)
+        for number in reversed(self._asts):
+            for place in self._asts[number]:
+                self._places[place].asts.append(number)
+        for number in reversed(self._alts):
+            for place in self._alts[number]:
+                self._places[place].alts.append(number)
+        for by_time in by_key.values():
             in_order = [by_time[when] for when in sorted(by_time)]
             for place in in_order:
-                place.asts.sort(reverse=True)
-                place.alts.sort(reverse=True)
-                self._compare(place, place)
+                self._offer(_AT_ONCE, place, place)
             for before, after in pairwise(in_order):
                 self._join(before, after)
 
-    def closest(self) -> tuple[Token, Token] | None:
+    def closest(self) -> tuple[int, int] | None:
         """The closest AST and ALT that are left."""
         while self._queue:
-            _, ast, alt, _, of_ast, of_alt = self._queue[0]
-            if ast in self._looking and alt in self._known:
+            gap, ast, alt, of_ast, of_alt = self._queue[0]
+            if ast in self._asts and alt in self._alts:
                 return ast, alt
             heappop(self._queue)
-            self._compare(of_ast, of_alt)
+            self._offer(gap, of_ast, of_alt)
         return None
 
-    def close_gaps(self, places: Iterable[tuple[Hashable, datetime]]) -> None:
-        """Pass over those of the places that nothing is left at."""
-        for key, when in places:
-            place = self._places[key].get(when)
-            if place and not (_left(place.asts, self._looking) or _left(place.alts, self._known)):
-                del self._places[key][when]
+    def take(self, ast: int, alt: int) -> None:
+        """Take two out, and pass over the places that nothing is left at."""
+        for number in (*self._asts.pop(ast), *self._alts.pop(alt)):
+            place = self._places[number]
+            if _left(place.asts, self._asts) is None and _left(place.alts, self._alts) is None:
                 before, after = place.before, place.after
-                if before:
-                    before.after = after
-                if after:
-                    after.before = before
-                if before and after:
+                place.before = place.after = None
+                if before is not None:
+                    self._places[before].after = after
+                if after is not None:
+                    self._places[after].before = before
+                if before is not None and after is not None:
                     self._join(before, after)
 
-    def _join(self, before: _Place, after: _Place) -> None:
-        before.after, after.before = after, before
-        self._compare(before, after)
-        self._compare(after, before)
+    def _stand(
+        self, some: Iterable[Keyed], by_key: defaultdict[Hashable, dict[datetime, int]]
+    ) -> dict[int, list[int]]:
+        return {
+            number: [self._at(by_key[key], one.when.last) for key in keys]
+            for number, (one, keys) in enumerate(some)
+        }
 
-    def _compare(self, of_ast: _Place, of_alt: _Place) -> None:
-        """Put the lowest ids of two places into the queue, if they are close enough."""
-        ast, alt = _left(of_ast.asts, self._looking), _left(of_alt.alts, self._known)
-        gap = abs(of_ast.when - of_alt.when)
-        if ast and alt and gap <= self._at_most:
-            heappush(self._queue, (gap, ast, alt, next(self._number), of_ast, of_alt))
+    def _at(self, by_time: dict[datetime, int], when: datetime) -> int:
+        number = by_time.setdefault(when, len(self._places))
+        if number == len(self._places):
+            self._places.append(_Place(when))
+        return number
+
+    def _join(self, before: int, after: int) -> None:
+        self._places[before].after, self._places[after].before = after, before
+        gap = self._places[after].when - self._places[before].when
+        if gap <= self._at_most:
+            self._offer(gap, before, after)
+            self._offer(gap, after, before)
+
+    def _offer(self, gap: timedelta, of_ast: int, of_alt: int) -> None:
+        """Put the first AST of a place and the first ALT of another into the queue."""
+        ast = _left(self._places[of_ast].asts, self._asts)
+        alt = _left(self._places[of_alt].alts, self._alts)
+        if ast is not None and alt is not None:
+            heappush(self._queue, (gap, ast, alt, of_ast, of_alt))
 
 
-def _left(tokens: list[Token], among: Mapping[Token, Result]) -> Token | None:
-    """The lowest token that is left; those that are gone are forgotten."""
-    while tokens and tokens[-1] not in among:
-        tokens.pop()
-    return tokens[-1] if tokens else None
+def _left(numbers: list[int], among: dict[int, list[int]]) -> int | None:
+    """The first that is left; those that are gone are forgotten."""
+    while numbers and numbers[-1] not in among:
+        numbers.pop()
+    return numbers[-1] if numbers else None

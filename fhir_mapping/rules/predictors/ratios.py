@@ -1,17 +1,20 @@
 """AST/ALT ratios, computed and reported, and whether the disease was active when they were taken (D2, D3)."""
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 from typing import Literal
 
 from fhir_mapping.laboratory.bounds import amount_of, at_least, is_raised, is_within, size
+from fhir_mapping.laboratory.results import LAST
 from fhir_mapping.patient_record import PatientRecord
 from fhir_mapping.record import Moment, Result
-from fhir_mapping.rules.predictors.nearest import Neighbours, Shelf
+from fhir_mapping.rules.predictors.nearest import Neighbours
 from fhir_mapping.rules.predictors.pairs import Pair, pair_up
 from fhir_mapping.terms.rules import Rules
 
@@ -23,6 +26,14 @@ _TURNED_OVER = {"": "", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 @dataclass(frozen=True, slots=True)
+class Around:
+    """What a record holds for all of its ratios: every CK, in order of time, and the numbers of the rules."""
+
+    cks: Sequence[Result]
+    rules: Rules
+
+
+@dataclass(frozen=True)  # no slots: of most ratios nobody asks whether the disease was active
 class Ratio:
     """AST/ALT at one time. `comparator` None: the comparators of AST and ALT leave every ratio possible."""
 
@@ -32,16 +43,43 @@ class Ratio:
     when: Moment
     same_specimen: bool
     members: tuple[Result, ...]  # AST and ALT; or the reported ratio, then an enzyme beside it
+    around: Around
     reported: bool = False
-    phase: Phase = "inactive"
-    ck: Result | None = None  # the CK that D3 asks
-    contradicted: bool = False  # a reported ratio beside it differs (D2)
+    beside: Sequence[Result] = ()  # the reported ratios beside a computed one
     upto: Fraction | None = None  # the highest ratio, where AST or ALT is an interval; AST/ALT is the lowest
 
     @property
     def exact(self) -> Fraction:
         """The ratio itself, without rounding."""
         return Fraction(self.ast) / Fraction(self.alt)
+
+    @cached_property
+    def phase(self) -> Phase:
+        """Active where an enzyme is raised, and CK does not say otherwise (D3); unknown of a reported ratio alone (D2)."""
+        if self.ck is not None and is_within(self.ck):
+            return "inactive"
+        return self._phase_of_enzymes
+
+    @cached_property
+    def ck(self) -> Result | None:
+        """The CK that D3 asks: the nearest in time, within 7 days; of equally near ones the highest, then the lower id."""
+        if self._phase_of_enzymes == "unknown":
+            return None
+        near = _nearest(self.around.cks, self.when.last, self.around.rules.days("high_drr.ck_within_days"))
+        by_id = sorted(near, key=lambda ck: ck.id)
+        return max(by_id, key=lambda ck: size(amount_of(ck)), default=None)
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether a reported ratio beside it differs (D2)."""
+        return any(_differs(_as_reported(result, self.around), self) for result in self.beside)
+
+    @property
+    def _phase_of_enzymes(self) -> Phase:
+        enzymes = self.members[1:] if self.reported else self.members
+        if not enzymes:
+            return "unknown"
+        return "active" if any(map(is_raised, enzymes)) else "inactive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +99,10 @@ def read_ratios(record: PatientRecord) -> Ratios:
     for pair in pair_up(record):
         alt = amount_of(pair.alt)
         (refused if at_least(alt.value, alt.comparator, lowest) is False else kept).append(pair)
+    around = Around([ck for ck in record.of("ck") if ck.amount], rules)
     beside, alone = _place_reported(record, kept, refused)
-    computed = [_computed(pair, beside[number], rules) for number, pair in enumerate(kept)]
-    cks = _cks(record)
-    counted = (_asked_ck(ratio, cks, rules) for ratio in (*computed, *_reported(record, alone)))
-    return Ratios(tuple(counted), alt_too_low=bool(refused))
+    computed = [_computed(pair, beside.get(number, ()), around) for number, pair in enumerate(kept)]
+    return Ratios((*computed, *_reported(record, alone, around)), alt_too_low=bool(refused))
 
 
 def _place_reported(
@@ -105,20 +142,18 @@ def _enzymes_by_place(enzymes: Iterable[Result], rules: Rules) -> Neighbours[Res
     return places
 
 
-def _computed(pair: Pair, reported: Sequence[Result], rules: Rules) -> Ratio:
+def _computed(pair: Pair, reported: Sequence[Result], around: Around) -> Ratio:
     ast, alt = amount_of(pair.ast), amount_of(pair.alt)
-    ratio = Ratio(
+    return Ratio(
         ast.value,
         alt.value if alt.upto is None else alt.upto,
         _comparator_of_quotient(ast.comparator, alt.comparator),
         pair.when,
         pair.same_specimen,
-        members=(pair.ast, pair.alt),
-        phase="active" if is_raised(pair.ast) or is_raised(pair.alt) else "inactive",
+        (pair.ast, pair.alt),
+        around,
+        beside=reported,
         upto=_highest(ast.upto or ast.value, alt.value) if ast.upto or alt.upto else None,
-    )
-    return replace(
-        ratio, contradicted=any(_differs(_as_reported(result), ratio, rules) for result in reported)
     )
 
 
@@ -128,39 +163,34 @@ def _highest(ast: Decimal, alt: Decimal) -> Fraction:
 
 def _comparator_of_quotient(ast: str, alt: str) -> str | None:
     """What AST/ALT is written with: "> 7000" over "100" is a ">" (D6); None: the two pull in both directions."""
+    if not (ast or alt):
+        return ""
     pulls = {sign for sign in (ast, _TURNED_OVER[alt]) if sign}
     if len({sign[0] for sign in pulls}) > 1:
         return None
     return min(pulls, key=len, default="")  # a strict bound makes the quotient's bound strict
 
 
-def _differs(reported: Ratio, computed: Ratio, rules: Rules) -> bool:
+def _differs(reported: Ratio, computed: Ratio) -> bool:
     """D2: a difference of more than 10 % of the computed ratio; bounds are not compared."""
     if reported.comparator or computed.comparator != "" or reported.upto or computed.upto:
         return False
     difference = abs(reported.exact - computed.exact)
-    return difference * _PER_CENT > Fraction(rules.number("high_drr.direct_differs_percent")) * computed.exact
+    at_most = computed.around.rules.number("high_drr.direct_differs_percent")
+    return difference * _PER_CENT > Fraction(at_most) * computed.exact
 
 
-def _reported(record: PatientRecord, alone: Sequence[Result]) -> list[Ratio]:
+def _reported(record: PatientRecord, alone: Sequence[Result], around: Around) -> list[Ratio]:
     """Reported ratios without a full pair: active if an enzyme beside them is raised (D2)."""
     if not alone:
         return []
-    rules = record.mapping.tables.rules
     enzymes = [result for result in (*record.of("ast"), *record.of("alt")) if result.amount]
-    raised = _enzymes_by_place(filter(is_raised, enzymes), rules)
-    known = _enzymes_by_place(enzymes, rules)
-    ratios = []
-    for result in alone:
-        ratio, high, beside = _as_reported(result), raised.of(result), known.of(result)
-        if enzyme := high or beside:
-            phase: Phase = "active" if high else "inactive"
-            ratio = replace(ratio, members=(result, enzyme), phase=phase)
-        ratios.append(ratio)
-    return ratios
+    raised = _enzymes_by_place(filter(is_raised, enzymes), around.rules)
+    known = _enzymes_by_place(enzymes, around.rules)
+    return [_as_reported(result, around, raised.of(result) or known.of(result)) for result in alone]
 
 
-def _as_reported(result: Result) -> Ratio:
+def _as_reported(result: Result, around: Around, enzyme: Result | None = None) -> Ratio:
     """A reported ratio; an ALT/AST is turned over, its comparator too (D2). It ranks as one specimen."""
     amount = amount_of(result)
     is_inverse = result.analyte == "alt-ast-ratio"
@@ -170,35 +200,21 @@ def _as_reported(result: Result) -> Ratio:
         comparator=_TURNED_OVER[amount.comparator] if is_inverse else amount.comparator,
         when=result.when,
         same_specimen=True,
-        members=(result,),
+        members=(result, enzyme) if enzyme else (result,),
+        around=around,
         reported=True,
-        phase="unknown",
         upto=_highest(*((_ONE, amount.value) if is_inverse else (amount.upto, _ONE)))
         if amount.upto
         else None,
     )
 
 
-def _cks(record: PatientRecord) -> Shelf[Result]:
-    """The highest CK of each time, of equal ones the lower id."""
-    highest: dict[datetime, Result] = {}
-    for ck in sorted((ck for ck in record.of("ck") if ck.amount), key=lambda ck: ck.id):
-        known = highest.get(ck.when.last)
-        if known is None or size(amount_of(ck)) > size(amount_of(known)):
-            highest[ck.when.last] = ck
-    shelf: Shelf[Result] = Shelf()
-    for when, ck in highest.items():
-        shelf.put(("ck",), when, ck.id, ck)
-    return shelf
-
-
-def _asked_ck(ratio: Ratio, cks: Shelf[Result], rules: Rules) -> Ratio:
-    """D3: no active disease where the CK nearest in time, within 7 days, is within its limit."""
-    reach = rules.days("high_drr.ck_within_days")
-    near = [ck for ck in cks.around(("ck",), ratio.when.last) if ck.gap <= reach]
-    if not near or ratio.phase == "unknown":
-        return ratio
-    closest = min(ck.gap for ck in near)
-    equally_near = sorted((cks[ck.token] for ck in near if ck.gap == closest), key=lambda ck: ck.id)
-    ck = max(equally_near, key=lambda ck: size(amount_of(ck)))
-    return replace(ratio, ck=ck, phase="inactive" if is_within(ck) else ratio.phase)
+def _nearest(cks: Sequence[Result], when: datetime, reach: timedelta) -> Sequence[Result]:
+    """The nearest in time of results in order of time: of one time, or of the two that lie equally far away."""
+    after = bisect_left(cks, when, key=LAST)
+    gap = min([abs(ck.when.last - when) for ck in cks[max(after - 1, 0) : after + 1]], default=None)
+    if gap is None or gap > reach:
+        return ()
+    first = bisect_left(cks, -gap, key=lambda ck: ck.when.last - when)
+    last = bisect_right(cks, gap, key=lambda ck: ck.when.last - when)
+    return [ck for ck in cks[first:last] if abs(ck.when.last - when) == gap]

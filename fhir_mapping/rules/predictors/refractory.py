@@ -12,7 +12,7 @@ from fhir_mapping.patient_record import PatientRecord
 from fhir_mapping.record import Result, SourceKey, local_day
 from fhir_mapping.rules.citation import cite, cite_with_limit
 from fhir_mapping.rules.doubted import doubted
-from fhir_mapping.rules.exposures import DailyDoses, Episode, Exposure, glucocorticoid_dose, time_treated
+from fhir_mapping.rules.exposures import DailyDoses, Episode, Exposure, glucocorticoid_dose
 from fhir_mapping.rules.predictors.course import (
     TreatmentCourse,
     course_of,
@@ -68,14 +68,17 @@ def treatment_refractory(record: PatientRecord) -> Feature:
 
 def _stated(record: PatientRecord) -> Feature | None:
     """T5: a code that the client's site map calls refractory; of Conditions only confirmed ones (M1)."""
-    diagnoses = (d for d in record.diagnoses if d.confirmed)
-    facts = (*record.results, *diagnoses, *record.done)
-    evidence = tuple(Evidence(f.resource, "refractory") for f in facts if f.has("refractory"))
+    told = [r.resource for r in record.results if "refractory" in r.roles]
+    told += [d.resource for d in record.diagnoses if d.confirmed and d.has("refractory")]
+    told += [d.resource for d in record.done if d.has("refractory")]
+    evidence = tuple(Evidence(resource, "refractory") for resource in told)
     return Feature(State.PRESENT, "T5", evidence=evidence) if evidence else None
 
 
 def _second_agent_failed(course: TreatmentCourse) -> Feature | None:
     """T6: a second agent, begun well after the first and with glucocorticoid, and still active disease."""
+    if not course.second_agents:
+        return None
     begun = _next_agents(course.tolerated)
     doses = DailyDoses(course.record, course.glucocorticoid)
     for firsts, second in course.second_agents:
@@ -163,7 +166,7 @@ def _nothing_to_read(course: TreatmentCourse) -> Feature | None:
 
 def _escalated(course: TreatmentCourse) -> Feature | None:
     """T8 (iv): escalated, and no CK since: nobody can say whether it was needed."""
-    last_ck = max((ck.when.last for ck in course.ck), default=None)
+    last_ck = course.ck[-1].when.last if course.ck else None
     after = course.days("escalation_after_days")
     evidence: list[Evidence] = []
     firsts = {e.agent: e for e in reversed(course.agents)}
@@ -189,7 +192,7 @@ def _escalations(course: TreatmentCourse) -> Iterator[tuple[datetime, str, tuple
 
 def _treated_too_short(course: TreatmentCourse) -> Feature | None:
     """T10: less than 90 days of treatment say nothing."""
-    if time_treated(course.record, course.treated) >= course.days("treated_at_least_days"):
+    if course.time_treated >= course.days("treated_at_least_days"):
         return None
     return Feature(State.MISSING, "T10", "treated < 90 days", evidence=_cite_all(course))
 
@@ -208,13 +211,12 @@ def _by_latest_ck(course: TreatmentCourse) -> Feature:
 
 def _why_open(course: TreatmentCourse, last: Result | None) -> str:
     """The first reason of T8 that holds; none of them: the disease was not refractory."""
-    treated, zone = time_treated(course.record, course.treated), course.record.mapping.time_zone
     first_day = min(e.first_day for e in course.treated)
     if last and course.is_high(last):
         return "CK still raised"
-    if treated < course.days("treated_enough_days"):
+    if course.time_treated < course.days("treated_enough_days"):
         return "treated < 180 days"
-    if all(ck.when.day(zone) < first_day for ck in course.ck):
+    if not course.ck or course.ck[-1].when.day(course.record.mapping.time_zone) < first_day:
         return "no CK on treatment"
     if last is None:
         return "latest CK > 180 days old"
