@@ -40,11 +40,13 @@ A resource of no code of our tables is never listed as superseded either. A CK t
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from fhir_mapping.checks.conditions import judge_condition
 from fhir_mapping.checks.doubts import done_all_the_same, doubts_of
@@ -65,9 +67,10 @@ from fhir_mapping.checks.observations import ACCEPTED, NO_VALUE, judge_observati
 from fhir_mapping.checks.people import read_person
 from fhir_mapping.checks.plain import PlainJudge
 from fhir_mapping.checks.statuses import MEDICATIONS
-from fhir_mapping.checks.unsaid import may_be
+from fhir_mapping.checks.unsaid import NEED_NO_CODE, is_beside_the_point, may_be
 from fhir_mapping.patient_record import PatientRecord
 from fhir_mapping.record import (
+    Coding,
     Diagnosis,
     Done,
     Doubt,
@@ -95,9 +98,6 @@ _TABLES: Mapping[str, tuple[RoleTable, ...]] = {
     "Encounter": ("visits", "specialties"),
     "Appointment": ("visits", "specialties"),
 }
-_NEED_NO_CODE = frozenset(
-    {"Patient", "Appointment", "Encounter"}
-)  # the last two may count without one (V3, V4)
 _OTHER_PATIENT = "other patient"
 
 
@@ -110,20 +110,23 @@ def judge(gathered: Gathered, as_of: datetime) -> PatientRecord:
     gathered = replace(gathered, mapping=replace(gathered.mapping, tables=tables))
     plain, others = version(gathered.mapping.fhir_version).read_apart(gathered)
     current, superseded = last_versions(others)
-    candidates = [_candidate(one, gathered) for one in current]
+    candidate = _Candidates(f"Patient/{gathered.patient_id}", tables).of
+    candidates = [candidate(one) for one in current]
     case = _case(gathered, candidates, plain, as_of)
     results, left = PlainJudge(case).results(plain)
     if left:
-        candidates += [_candidate(one.whole(one.entry), gathered) for one in left]
+        candidates += [candidate(one.whole(one.entry)) for one in left]
         candidates.sort(key=lambda one: one.resource.name)
     facts: list[Fact] = [*results]
     refused = {
         Refused(resource.name, "superseded", roles)
         for resource in superseded
-        if (roles := _roles(resource, tables))
+        if (roles := candidate(resource).roles)
     }
     doubts: list[Doubt] = []
     for one in candidates:
+        if not (one.roles or one.problem) and is_beside_the_point(one.resource, case):
+            continue
         verdict = _verdict(one, case)
         reason = verdict if isinstance(verdict, str) else ""
         if not isinstance(verdict, str):
@@ -144,7 +147,7 @@ def with_states(record: PatientRecord, gathered: Gathered) -> PatientRecord:
     return replace(record, failed=failed, not_offered=not_offered)
 
 
-class _Candidate(NamedTuple):
+class _Candidate(Struct, frozen=True, gc=False, eq=False):
     """A resource that may be a fact: whose it is (F1: nothing, or the reason) and what it is by our tables (F4)."""
 
     resource: neutral.Resource
@@ -152,9 +155,19 @@ class _Candidate(NamedTuple):
     roles: frozenset[str]
 
 
-def _candidate(resource: neutral.Resource, gathered: Gathered) -> _Candidate:
-    problem = _subject_problem(resource, f"Patient/{gathered.patient_id}")
-    return _Candidate(resource, problem, _roles(resource, gathered.mapping.tables))
+class _Candidates:
+    """Asks of resources whose they are and what they are; what has the same codes is looked up once."""
+
+    def __init__(self, own: str, tables: Tables) -> None:
+        self._own, self._tables = own, tables
+        self._roles: dict[tuple[str, tuple[Coding, ...]], frozenset[str]] = {}
+
+    def of(self, resource: neutral.Resource) -> _Candidate:
+        """Ask one."""
+        asked = resource.type, resource.codings
+        if (roles := self._roles.get(asked)) is None:
+            roles = self._roles[asked] = _roles(resource, self._tables)
+        return _Candidate(resource, _subject_problem(resource, self._own), roles)
 
 
 def _unanswered(doubts: Sequence[Doubt], facts: Iterable[Fact]) -> Iterator[Doubt]:
@@ -171,14 +184,15 @@ def _case(
     of_type: defaultdict[str, list[_Candidate]] = defaultdict(list)
     for one in candidates:
         of_type[one.resource.type].append(one)
-    patient_id = gathered.patient_id
-    patient = _patient(of_type["Patient"], patient_id, as_of, gathered.mapping)
-    case = Case(as_of, gathered.mapping, patient, patient_id)
-    return replace(
-        case,
-        reports=_reports(of_type["DiagnosticReport"], case),
-        analytes_of=_Analytes(of_type["Observation"], plain, case.tables),
-        own_conditions=frozenset(one.resource.name for one in of_type["Condition"] if not one.problem),
+    patient_id, mapping = gathered.patient_id, gathered.mapping
+    return Case(
+        as_of,
+        mapping,
+        _patient(of_type["Patient"], patient_id, as_of, mapping),
+        patient_id,
+        reports=_reports(of_type["DiagnosticReport"], mapping),
+        analytes_of=_Analytes(of_type["Observation"], plain, mapping.tables),
+        own_conditions=frozenset([one.resource.name for one in of_type["Condition"] if not one.problem]),
     )
 
 
@@ -211,14 +225,14 @@ def _patient(
     return None
 
 
-def _reports(candidates: Iterable[_Candidate], case: Case) -> Mapping[str, frozenset[str]]:
+def _reports(candidates: Iterable[_Candidate], mapping: MappingSettings) -> Mapping[str, frozenset[str]]:
     """List, by Observation, this patient's reports with an accepted status, whatever their code (D1)."""
     listed: dict[str, set[str]] = {}
     for resource in (one.resource for one in candidates if not one.problem):
         if resource.content is None or not resource.readable:
             continue
         found = resource.content()
-        problem = not_understood(resource) or report_problem(resource, case)
+        problem = not_understood(resource) or report_problem(resource, mapping)
         for result in found.results if isinstance(found, neutral.Performed) and not problem else ():
             listed.setdefault(result, set()).add(resource.name)
     return {result: frozenset(names) for result, names in listed.items()}
@@ -232,12 +246,15 @@ def _verdict(one: _Candidate, case: Case) -> Verdict:
         return one.problem if one.problem == _OTHER_PATIENT else () if is_read else "unreadable"
     if not resource.readable:
         return "unreadable"
-    return one.problem or (_judged(resource, resource.content(), case) if resource.content else ())
+    if one.problem or resource.content is None:
+        return one.problem or ()
+    content = resource.content()
+    return _JUDGES[type(content)](resource, content, case)
 
 
 def _needs_no_role(resource: neutral.Resource, case: Case) -> bool:
     """F1: whether some rule may read it without a code of ours: by its type, or as a medicine that may be any (T1)."""
-    if resource.type in _NEED_NO_CODE:
+    if resource.type in NEED_NO_CODE:
         return True
     if resource.type not in MEDICATIONS or resource.content is None:
         return False
@@ -265,24 +282,16 @@ def _subject_problem(resource: neutral.Resource, own: str) -> str:
     return "subject elsewhere" if is_open else _OTHER_PATIENT
 
 
-def _judged(resource: neutral.Resource, content: neutral.Content, case: Case) -> Verdict:
-    match content:
-        case neutral.Observation():
-            return judge_observation(resource, content, case)
-        case neutral.Condition():
-            return judge_condition(resource, content, case)
-        case neutral.Medication():
-            return judge_medication(resource, content, case)
-        case neutral.Performed():
-            return judge_performed(resource, content, case)
-        case neutral.Contact():
-            return judge_contact(resource, content, case)
-        case neutral.Booking():
-            return judge_booking(resource, content, case)
-        case neutral.Order():
-            return judge_order(resource, content, case)
-        case _:  # the Patient: read once, in `_patient`
-            return ()
+_JUDGES: Mapping[type[neutral.Content], Callable[[neutral.Resource, Any, Case], Verdict]] = {
+    neutral.Observation: judge_observation,
+    neutral.Condition: judge_condition,
+    neutral.Medication: judge_medication,
+    neutral.Performed: judge_performed,
+    neutral.Contact: judge_contact,
+    neutral.Booking: judge_booking,
+    neutral.Order: judge_order,
+    neutral.Person: lambda *_: (),  # read once, in `_patient`
+}
 
 
 def _roles(resource: neutral.Resource, tables: Tables) -> frozenset[str]:

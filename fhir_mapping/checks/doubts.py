@@ -12,7 +12,7 @@ from fhir_mapping.checks.judging import Case
 from fhir_mapping.checks.medicines import began, is_excluded, is_listed, is_proposal, says_nothing
 from fhir_mapping.checks.observations import as_far_as_read, has_value, holds_number, is_of_another
 from fhir_mapping.checks.statuses import MEDICATIONS, never_took_place
-from fhir_mapping.checks.unsaid import may_be
+from fhir_mapping.checks.unsaid import KINDS, may_be
 from fhir_mapping.laboratory.answers import says_no_result
 from fhir_mapping.record import Coding, Concept, Done, Doubt, Moment, Result, Value
 from fhir_mapping.terms.roles import ANALYTES, RoleTable, RoleWord
@@ -51,22 +51,20 @@ _NAMES: Mapping[str, str] = {  # a word of the tables → the role in which it i
 _NO_AGENTS = frozenset(
     {"checkpoint-inhibitor"}
 )  # a class that no predictor and no row of the follow-up table reads
-_KINDS: Mapping[str, NamedIn] = {
-    "Condition": "Condition",
-    "Observation": "Observation",
-    **dict.fromkeys(MEDICATIONS, "medication"),
-}
 _Doubtable = neutral.Observation | neutral.Condition | neutral.Medication | neutral.Performed
 _DOUBTABLE = (neutral.Observation, neutral.Condition, neutral.Medication, neutral.Performed)
-_TYPES = frozenset({*_KINDS, "Procedure"})
+_TYPES = frozenset({*KINDS, "Procedure"})
 
 
 def doubts_of(resource: neutral.Resource, reason: str, case: Case) -> Iterable[Doubt]:
     """Give the doubts of one resource that is not another's; `reason`: why it was refused (empty: it was not)."""
-    content = resource.content() if resource.content and resource.type in _TYPES else None
+    named = _named_beside_codes(resource, case)
+    if not (reason or named) or resource.type not in _TYPES:
+        return ()
+    content = resource.content() if resource.content else None
     if not isinstance(content, _DOUBTABLE):
         return ()
-    by_word = _roles_by_word(resource, content, case)
+    by_word = _roles_by_word(resource, content, named, case) if named else named
     return _doubts(resource, content, reason, by_word, case) if reason or by_word else ()
 
 
@@ -87,8 +85,10 @@ def _doubts(
 
 def done_all_the_same(resource: neutral.Resource, reason: str, case: Case) -> Iterator[Done]:
     """Give what was done although its result cannot be used for its value or unit alone (V1); no other doubt is done."""
-    content = resource.content() if resource.content else None
-    if reason not in _OF_THE_VALUE or not isinstance(content, neutral.Observation) or content.when is None:
+    if reason not in _OF_THE_VALUE or resource.type != "Observation" or not resource.content:
+        return
+    content = resource.content()
+    if not isinstance(content, neutral.Observation) or content.when is None:
         return
     withheld = reason != "data absent" or _is_withheld(content.own.value, case)
     if withheld and not _is_settled(resource, content, case):
@@ -143,17 +143,23 @@ def _is_withheld(value: Value, case: Case) -> bool:
     return case.tables.means("qualifiers", [Coding(_ABSENCE, value.absent)], "withheld")
 
 
-def _roles_by_word(resource: neutral.Resource, content: _Doubtable, case: Case) -> frozenset[str]:
-    """U3: what the words of a concept name and none of its codings has."""
-    kind = _KINDS.get(resource.type)
+def _named_beside_codes(resource: neutral.Resource, case: Case) -> frozenset[str]:
+    """U3: what the words of its concepts name and none of the codings beside them has."""
+    kind = KINDS.get(resource.type)
     if kind is None:
         return frozenset()
-    named = frozenset[str]()
-    for concept in resource.concepts:
-        named |= _named(concept, kind, case)
-    if not named:
-        return named
-    if kind == "medication":  # a class alone says nothing beside an ingredient of it, by code or by words
+    asked = kind, resource.concepts
+    if (named := case.named.get(asked)) is None:
+        found = (_named(concept, kind, case) for concept in resource.concepts)
+        named = case.named[asked] = frozenset[str]().union(*found)
+    return named
+
+
+def _roles_by_word(
+    resource: neutral.Resource, content: _Doubtable, named: frozenset[str], case: Case
+) -> frozenset[str]:
+    """U3: what its words name, unless more is known of it: a class by its ingredient, a panel by its parts."""
+    if isinstance(content, neutral.Medication):
         return named & case.tables.by_name(named | case.tables.ingredients(resource.codings))
     if not isinstance(content, neutral.Observation):
         return named
@@ -194,7 +200,7 @@ def _is_settled(resource: neutral.Resource, content: _Doubtable, case: Case) -> 
         case neutral.Condition():
             return is_refuted(content, case)
         case neutral.Medication():
-            return is_proposal(content) or is_excluded(content, case.tables)
+            return is_proposal(content) or is_excluded(content, case)
         case _:
             return False
 

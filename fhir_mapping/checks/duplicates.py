@@ -1,13 +1,13 @@
 """The same fact in two resources counts once, under the lower id (F7)."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator
 from itertools import chain, groupby
 from operator import attrgetter
 
 from msgspec.structs import replace
 
-from fhir_mapping.record import NO_PERIOD, Dosage, Moment, Period, Result, Treatment
+from fhir_mapping.record import NO_PERIOD, Moment, Period, Result, Treatment
 
 _LAST = attrgetter("when.last")
 
@@ -40,11 +40,12 @@ def distinct_treatments(found: Iterable[Treatment]) -> tuple[Treatment, ...]:
 
     What stays was stopped for the reasons of all of them.
     """
+    by_id = sorted(found, key=lambda treatment: treatment.id)
+    begun = [(treatment.kind, treatment.ingredient, _begins(treatment)) for treatment in by_id]
+    several = {key for key, number in Counter(begun).items() if number > 1}
     same: defaultdict[Hashable, list[Treatment]] = defaultdict(list)
-    for treatment in sorted(found, key=lambda treatment: treatment.id):
-        dosages = tuple(_dosage(dosage) for dosage in treatment.dosages)
-        key = (treatment.kind, treatment.ingredient, _period_of(treatment), dosages)
-        same[key].append(treatment)
+    for key, treatment in zip(begun, by_id, strict=True):
+        same[(key, _ends(treatment), _dosages(treatment)) if key in several else key].append(treatment)
     return tuple(
         replace(
             first, status_reasons=tuple(dict.fromkeys(chain(*(t.status_reasons for t in (first, *others)))))
@@ -62,26 +63,33 @@ def _value(result: Result) -> Hashable:
     return result.value, said, result.components, result.members
 
 
-def _period_of(treatment: Treatment) -> Hashable:
-    """Tell what start and end follow from (T3): what is written where it is written, else the supply or the status."""
-    bounds = [dosage.bounds for dosage in treatment.dosages if dosage.bounds != NO_PERIOD]
-    starts = [bound.start.first for bound in bounds if bound.start]
+def _begins(treatment: Treatment) -> Hashable:
+    """Tell what the start follows from (T3)."""
+    starts = [bound.start.first for bound in _bounds(treatment) if bound.start]
     begun = (
         treatment.validity.start or treatment.authored or treatment.handed_over or treatment.effective.start
     )
-    start = min(starts, default=None) or (begun.first if begun else None)
+    return min(starts, default=None) or (begun.first if begun else None)
+
+
+def _ends(treatment: Treatment) -> Hashable:
+    """Tell what the end follows from (T3): what is written where it is written, else the supply or the status."""
+    bounds = _bounds(treatment)
     ends = [bound.end.last for bound in bounds if bound.end]
     if ends and len(ends) == len(bounds):
-        return start, max(ends)
+        return (max(ends),)
     written = treatment.validity.end or treatment.effective.end
     if written:
-        return start, *ends, written.last
-    return start, *ends, treatment.supply_days, treatment.repeats, treatment.active
+        return *ends, written.last
+    return *ends, treatment.supply_days, treatment.repeats, treatment.active
 
 
-def _dosage(dosage: Dosage) -> Hashable:
-    unbounded = dosage if dosage.bounds == NO_PERIOD else replace(dosage, bounds=NO_PERIOD)
-    return unbounded, _span(dosage.bounds)
+def _bounds(treatment: Treatment) -> list[Period]:
+    return [dosage.bounds for dosage in treatment.dosages if dosage.bounds != NO_PERIOD]
+
+
+def _dosages(treatment: Treatment) -> Hashable:
+    return tuple([(replace(dosage, bounds=NO_PERIOD), _span(dosage.bounds)) for dosage in treatment.dosages])
 
 
 def _span(period: Period) -> Hashable:

@@ -3,7 +3,7 @@
 from fhir_mapping.checks.extensions import not_understood
 from fhir_mapping.checks.judging import Case, Verdict
 from fhir_mapping.checks.statuses import status_problem
-from fhir_mapping.record import Done, Moment, Period, Planned, Treatment
+from fhir_mapping.record import Done, MappingSettings, Moment, Period, Planned, Treatment
 from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import RoleTable, RoleWord
 from fhir_mapping.versions import neutral
@@ -21,7 +21,9 @@ TABLES: tuple[RoleTable, ...] = (
 def judge_performed(resource: neutral.Resource, found: neutral.Performed, case: Case) -> Verdict:
     """Judge one Procedure or DiagnosticReport that has a code of our tables; an infusion is a treatment too (T1)."""
     is_report = resource.type == "DiagnosticReport"
-    reason = not_understood(resource) or report_problem(resource, case) or case.time_problem(found.when)
+    reason = (
+        not_understood(resource) or report_problem(resource, case.mapping) or case.time_problem(found.when)
+    )
     given = frozenset() if is_report else case.tables.ingredients(resource.codings)
     reason = reason or ("conflicting codes" if len(given) > 1 else "")
     if reason or found.when is None:
@@ -43,10 +45,10 @@ def _infusion(resource: neutral.Resource, ingredient: str, start: Moment, end: M
     )
 
 
-def report_problem(resource: neutral.Resource, case: Case) -> str:
+def report_problem(resource: neutral.Resource, mapping: MappingSettings) -> str:
     """Give the reason of F3 for the status of a Procedure or DiagnosticReport."""
     is_report = resource.type == "DiagnosticReport"
-    accept = is_report and case.mapping.accept_unknown_status
+    accept = is_report and mapping.accept_unknown_status
     return status_problem(resource.type, resource.status, accept_unknown=accept)
 
 

@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from fhir_mapping.versions.neutral import Resource
+from fhir_mapping.versions.neutral import Plain, Resource
 from fhir_mapping.versions.untyped import untyped
 
 _FEW = 10_000  # backslashes: a page of 1,000 results has as many
 _NAMES = (("modifierExtension", "modifier extension"), ("implicitRules", "implicit rules"))
 
 
-def not_understood(resource: Resource) -> str:
+def not_understood(read: Resource | Plain) -> str:
     """Give the reason of F2 for a resource that has such an element anywhere inside; empty where it has none."""
-    return "" if resource.unchanged else not_understood_in(resource.json)
+    return "" if read.entry.unchanged else not_understood_in(read.entry.json)
 
 
 def not_understood_in(json: bytes) -> str:

@@ -4,9 +4,10 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from fhir_mapping.record import Fact, MappingSettings, Moment, Patient, ReferenceLimits
+from fhir_mapping.record import Dosage, Fact, MappingSettings, Moment, Patient, ReferenceLimits
 from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import Analyte
+from fhir_mapping.versions.neutral import Regimen
 from fhir_mapping.versions.times import clamped
 
 # The facts that a resource gives (none: it is left out without a word), or the reason why it is refused.
@@ -28,9 +29,14 @@ class Case:
     reports: Mapping[str, frozenset[str]] = field(default_factory=dict)
     analytes_of: Callable[[str], frozenset[Analyte]] = lambda _observation: frozenset()
     own_conditions: frozenset[str] = frozenset()
-    # What was found once is remembered: what is not understood of a product, and limits by all that they follow from.
+    # What was found once is remembered: what is not understood of a product, limits by all that they follow from, and of
+    # concepts, with what they stand in, whether they are none of ours and what they name beside their codes. Dosages by
+    # the identity of their regimen, which is kept with them: equal ones may have other digits.
     products: dict[bytes, str] = field(default_factory=dict)
+    dosages: dict[int, tuple[Regimen, Dosage]] = field(default_factory=dict)
     limits: dict[Hashable, ReferenceLimits] = field(default_factory=dict)
+    beside_the_point: dict[Hashable, bool] = field(default_factory=dict)
+    named: dict[Hashable, frozenset[str]] = field(default_factory=dict)
     tables: Tables = field(init=False)  # the client's
     tolerance: timedelta = field(init=False)  # how far in the future something may lie (F3)
 

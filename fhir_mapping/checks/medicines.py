@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from fhir_mapping.checks.extensions import not_understood, not_understood_in
 from fhir_mapping.checks.judging import Case, Verdict
 from fhir_mapping.checks.statuses import INTENTS, PROPOSALS, status_problem
-from fhir_mapping.record import Dosage, Moment, Number, Period, Treatment
+from fhir_mapping.record import NO_PERIOD, Dosage, Moment, Number, Period, Treatment
 from fhir_mapping.terms import Tables
 from fhir_mapping.versions import neutral
 
@@ -19,11 +19,11 @@ _ATC = "http://www.whocc.no/atc"
 
 def judge_medication(resource: neutral.Resource, found: neutral.Medication, case: Case) -> Verdict:
     """Judge one medication resource that has an ingredient of our tables, or says nothing about what it is (T1)."""
-    instructions = _systemic(found, case.tables)
+    instructions = _systemic(found, case)
     ingredients = case.tables.ingredients(resource.codings)
     reason = (
         not_understood(resource)
-        or next(filter(None, (_of_product(json, case) for json in found.resolved_from)), "")
+        or _of_products(found.resolved_from, case)
         or status_problem(found.kind, resource.status)
         or _intent_problem(found)
         or (
@@ -36,8 +36,8 @@ def judge_medication(resource: neutral.Resource, found: neutral.Medication, case
     )
     if reason or instructions is None:
         return reason or ()
-    dosages = tuple(_dosage(part, case) for part in instructions)
-    return tuple(_treatment(resource, found, ingredient, dosages, case) for ingredient in sorted(ingredients))
+    dosages = tuple([_dosage(part, case) for part in instructions])
+    return tuple([_treatment(resource, found, word, dosages, case) for word in sorted(ingredients)])
 
 
 def says_nothing(resource: neutral.Resource, found: neutral.Medication, case: Case) -> bool:
@@ -57,9 +57,9 @@ def is_proposal(found: neutral.Medication) -> bool:
     return found.kind == "MedicationRequest" and (found.intent in PROPOSALS or found.do_not_perform)
 
 
-def is_excluded(found: neutral.Medication, tables: Tables) -> bool:
+def is_excluded(found: neutral.Medication, case: Case) -> bool:
     """Whether it is given by an excluded route, or in such a form (T1)."""
-    return _systemic(found, tables) is None
+    return _systemic(found, case) is None
 
 
 def is_listed(resource: neutral.Resource) -> bool:
@@ -68,11 +68,14 @@ def is_listed(resource: neutral.Resource) -> bool:
     return on_list and resource.status not in {"completed", "stopped", "on-hold"}
 
 
-def _of_product(json: bytes, case: Case) -> str:
-    """F2 of a product, which thousands of resources may name."""
-    if json not in case.products:
-        case.products[json] = not_understood_in(json)
-    return case.products[json]
+def _of_products(written: Iterable[bytes], case: Case) -> str:
+    """F2 of products, each of which thousands of resources may name."""
+    for json in written:
+        if json not in case.products:
+            case.products[json] = not_understood_in(json)
+        if reason := case.products[json]:
+            return reason
+    return ""
 
 
 def _intent_problem(found: neutral.Medication) -> str:
@@ -91,26 +94,33 @@ def _conflict(found: neutral.Medication, tables: Tables) -> str:
 
 def began(found: neutral.Medication, instructions: Iterable[neutral.Instruction]) -> Moment | None:
     """When the treatment by some of its instructions starts (T3)."""
-    bounds = [part.bounds.start for part in instructions if part.bounds.start]
+    if bounds := [part.bounds.start for part in instructions if part.bounds.start]:
+        return min(bounds, key=lambda moment: moment.first)
     effective = found.effective.start or found.effective.end
-    first = min(bounds, key=lambda moment: moment.first, default=None)
-    return first or found.validity.start or found.authored or effective or found.handed_over
+    return found.validity.start or found.authored or effective or found.handed_over
 
 
 def _time_problem(
     resource: neutral.Resource, start: Moment | None, ingredients: frozenset[str], case: Case
 ) -> str:
     """F3, but an active statin needs no time: the warning of the statin row asks only whether it is on the list (V)."""
-    is_statin = bool(ingredients) and all(case.tables.agent(word).klass == "statin" for word in ingredients)
-    return "" if start is None and resource.status == "active" and is_statin else case.time_problem(start)
+    if start is not None or resource.status != "active" or not ingredients:
+        return case.time_problem(start)
+    is_statin = all(case.tables.agent(word).klass == "statin" for word in ingredients)
+    return "" if is_statin else case.time_problem(start)
 
 
-def _systemic(found: neutral.Medication, tables: Tables) -> tuple[neutral.Instruction, ...] | None:
+def _systemic(found: neutral.Medication, case: Case) -> tuple[neutral.Instruction, ...] | None:
     """T1: the instructions that are not by an excluded route; None: the whole resource is by one, or in such a form."""
-    if tables.means("qualifiers", found.forms, "excluded-route"):
+    means = case.tables.means
+    if found.forms and means("qualifiers", found.forms, "excluded-route"):
         return None
     kept = tuple(
-        part for part in found.instructions if not tables.means("qualifiers", part.routes, "excluded-route")
+        [
+            part
+            for part in found.instructions
+            if not (routes := part.regimen.routes) or not means("qualifiers", routes, "excluded-route")
+        ]
     )
     return None if found.instructions and not kept else kept
 
@@ -141,15 +151,22 @@ def _treatment(
 
 
 def _dosage(part: neutral.Instruction, case: Case) -> Dosage:
-    """Read an instruction; a dose with a comparator, or in tablets, is unknown (T4)."""
-    dose = case.tables.units.convert(part.dose, "dose") if part.dose and not part.dose.comparator else None
+    """Read an instruction."""
+    if (known := case.dosages.get(id(part.regimen))) is None:
+        known = case.dosages[id(part.regimen)] = part.regimen, _unbounded(part.regimen, case.tables)
+    _, dosage = known
+    return replace(dosage, bounds=_period(part.bounds, case)) if part.bounds is not NO_PERIOD else dosage
+
+
+def _unbounded(regimen: neutral.Regimen, tables: Tables) -> Dosage:
+    """Read a regimen; a dose with a comparator, or in tablets, is unknown (T4)."""
+    dose, frequency = regimen.dose, regimen.frequency
     return Dosage(
-        bounds=_period(part.bounds, case),
-        dose_mg=dose,
-        frequency=None if part.frequency is None else Decimal(part.frequency),
-        period_days=_days(part.period, case.tables),
-        as_needed=part.as_needed,
-        routes=part.routes,
+        dose_mg=tables.units.convert(dose, "dose") if dose and not dose.comparator else None,
+        frequency=None if frequency is None else Decimal(frequency),
+        period_days=_days(regimen.period, tables),
+        as_needed=regimen.as_needed,
+        routes=regimen.routes,
     )
 
 
@@ -166,6 +183,8 @@ def _days(number: Number | None, tables: Tables) -> Decimal | None:
 
 
 def _period(period: Period, case: Case) -> Period:
+    if period is NO_PERIOD:
+        return period
     return Period(_start(period.start, case), case.at(period.end) if period.end else None)
 
 

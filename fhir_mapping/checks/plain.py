@@ -16,7 +16,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from fhir_mapping.checks.extensions import not_understood_in
+from fhir_mapping.checks.extensions import not_understood
 from fhir_mapping.checks.judging import Case
 from fhir_mapping.checks.limits import limits_of, plausible_range
 from fhir_mapping.checks.observations import INVERSE, OWN_LIMIT_ALONE
@@ -84,7 +84,7 @@ class PlainJudge:
             magnitude = case.tables.units.times(value, scale.factor, scale.role.dimension) or value
         if not scale.lowest <= magnitude <= scale.highest:
             return None
-        if not plain.entry.unchanged and not_understood_in(plain.entry.json):
+        if not_understood(plain):
             return None
         whole = Value(Number(value, "", unit.text, unit.code, unit.system))
         if (limits := self._limits.get((scale, beside))) is None:

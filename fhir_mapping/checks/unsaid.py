@@ -5,16 +5,24 @@ and it is what the words say (U3). So only what no real server sends is unsaid: 
 system, an Observation without a code and without words, and one without a code that was found by its code.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from fhir_mapping.checks.judging import Case
-from fhir_mapping.record import Coding
+from fhir_mapping.checks.statuses import MEDICATIONS
+from fhir_mapping.record import Coding, Concept
 from fhir_mapping.terms.roles import RoleTable, RoleWord
 from fhir_mapping.terms.words import NamedIn
 from fhir_mapping.versions import neutral
 
 _TABLE: Mapping[str, RoleTable] = {"Condition": "conditions", "Observation": "observations"}
-_KINDS: Mapping[str, NamedIn] = {"Condition": "Condition", "Observation": "Observation"}
+KINDS: Mapping[str, NamedIn] = {  # in what the words of a resource name something (U3)
+    "Condition": "Condition",
+    "Observation": "Observation",
+    **dict.fromkeys(MEDICATIONS, "medication"),
+}
+NEED_NO_CODE = frozenset(
+    {"Patient", "Appointment", "Encounter"}
+)  # the last two may count without one (V3, V4)
 _ANYTHING: Mapping[str, frozenset[RoleWord]] = {  # what is a doubt by code, and decides most
     "Condition": frozenset({"core", "cardiac-a"}),
     "Observation": frozenset(
@@ -24,6 +32,29 @@ _ANYTHING: Mapping[str, frozenset[RoleWord]] = {  # what is a doubt by code, and
         }
     ),
 }
+
+
+def is_beside_the_point(resource: neutral.Resource, case: Case) -> bool:
+    """Whether a resource of no code of ours is whole, and says in words what it is, which is none of ours either.
+
+    Of such a one nothing is asked further. What is not as clear at a glance may be all the same.
+    """
+    kind = KINDS.get(resource.type)
+    if kind is None:
+        return resource.readable and resource.type not in NEED_NO_CODE
+    if resource.lost or resource.asked:
+        return False
+    asked = kind, resource.codings, resource.concepts
+    if (known := case.beside_the_point.get(asked)) is None:
+        known = case.beside_the_point[asked] = all(coding.system for coding in resource.codings) and (
+            _name_nothing(resource.concepts, kind, case)
+        )
+    return known
+
+
+def _name_nothing(concepts: Iterable[Concept], kind: NamedIn, case: Case) -> bool:
+    texts = [text for concept in concepts for text in (concept.text, *concept.displays) if text]
+    return bool(texts) and not any(case.tables.vocabulary.names(kind, text) for text in texts)
 
 
 def may_be(resource: neutral.Resource, case: Case) -> frozenset[RoleWord]:
@@ -37,7 +68,7 @@ def may_be(resource: neutral.Resource, case: Case) -> frozenset[RoleWord]:
     has_no_code = resource.type == "Observation" and not resource.codings
     if not (resource.unsure or (has_no_code and (resource.asked or not texts))):
         return frozenset()
-    if any(case.tables.vocabulary.names(_KINDS[resource.type], text) for text in texts):
+    if any(case.tables.vocabulary.names(KINDS[resource.type], text) for text in texts):
         return frozenset()  # its words say which it is (U3)
     found = _ANYTHING[resource.type]
     if not resource.asked:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from fhir_mapping.versions.r4_resources import R4Concept, R4Element, R4Reference
 from fhir_mapping.versions.references import References
@@ -46,8 +46,7 @@ class R4Product(R4Element):
 _IDENTIFIED = msgspec.json.Decoder(R4Identified)
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(Struct, frozen=True, gc=False):
     """The concepts that references lead to: names of a product with its forms, specialties; and their JSON.
 
     `unresolved` are references that lead nowhere, `unread` the elements of what can be read in part only.
@@ -97,11 +96,11 @@ class Linked:
         of_items = (self._product(item, inside)[1] for item in items if item)  # of these the code alone
         return _together([named, Named(written), *of_items])
 
-    def specialties(self, references: Iterable[R4Reference | None], contained: Sequence[Raw] | None) -> Named:
+    def specialties(self, references: Sequence[R4Reference | None], contained: Sequence[Raw] | None) -> Named:
         """Follow references to the roles of practitioners: their specialties (V4)."""
-        named = _each_once(references)
-        if not (self.entries or contained or any(reference.startswith("#") for reference in named)):
+        if not (self.entries or contained or _lead_inside(references)):
             return NOTHING
+        named = _each_once(references)
         inside = _by_id(contained)
         return _together([self._role(reference, inside) for reference in named])
 
@@ -134,6 +133,13 @@ class Linked:
 def _each_once(references: Iterable[R4Reference | None]) -> Iterable[str]:
     """The addresses of references, "" for one that has none: what is named twice is followed once."""
     return dict.fromkeys(reference.reference or "" for reference in references if reference)
+
+
+def _lead_inside(references: Iterable[R4Reference | None]) -> bool:
+    for reference in references:
+        if reference is not None and reference.reference and reference.reference[0] == "#":
+            return True
+    return False
 
 
 def _unread(read: Salvaged[AnyStruct], json: bytes) -> tuple[tuple[str, bytes], ...]:

@@ -94,10 +94,9 @@ class Condition(Struct, frozen=True, gc=False):
     abatement: Moment | None
 
 
-class Instruction(Struct, frozen=True, gc=False):
-    """One dosage instruction (T3, T4). `dose` is as written; it is None for ranges and texts."""
+class Regimen(Struct, frozen=True, gc=False):
+    """How much of a medicine is taken, how often and which way (T4). `dose` is as written; None for ranges and texts."""
 
-    bounds: Period = NO_PERIOD
     dose: Number | None = None
     frequency: int | None = None
     period: Number | None = None
@@ -105,17 +104,25 @@ class Instruction(Struct, frozen=True, gc=False):
     routes: tuple[Coding, ...] = ()
 
 
+class Instruction(Struct, frozen=True, gc=False):
+    """One dosage instruction (T3); those of one record that are written alike share their regimen."""
+
+    regimen: Regimen
+    bounds: Period = NO_PERIOD
+
+
 class Medication(Struct, frozen=True, gc=False):
     """A medication resource of any of the four kinds, with the products or ingredients that it names.
 
     `unresolved` names the Medications that are nowhere ("": a reference without an address), where no coding says what
-    it is; `spoken` are the words beside the codes (T1, U3).
+    it is (T1).
     """
 
     kind: MedicationKind
     concepts: tuple[Concept, ...]
     forms: tuple[Coding, ...]
     resolved_from: tuple[bytes, ...]  # the Medication resources that were read for it
+    unresolved: tuple[str, ...]
     instructions: tuple[Instruction, ...]
     status_reasons: tuple[Coding, ...]
     intent: str = ""
@@ -126,8 +133,6 @@ class Medication(Struct, frozen=True, gc=False):
     repeats: int = 0
     effective: Period = NO_PERIOD
     handed_over: Moment | None = None
-    unresolved: tuple[str, ...] = ()
-    spoken: tuple[str, ...] = ()
 
 
 class Performed(Struct, frozen=True, gc=False):
@@ -191,13 +196,13 @@ class Resource(Struct, frozen=True):
     it is None for types that no rule reads. `lost` names the elements that were left out, wholly or in part, being of
     a wrong JSON type. It is not `readable` where a rule asks for one of these. It is `unsure` where one of these may
     have been a coding that says what it is; `asked` are the roles of which it must have one, because a server found it
-    by their codes (of one that says what it is: empty). `unchanged` is that of its entry (F2).
+    by their codes (of one that says what it is: empty).
     """
 
     type: str
     id: str
     name: str  # `Type/id`
-    json: bytes
+    entry: Entry
     subjects: tuple[str, ...] | None
     status: str
     codings: tuple[Coding, ...]
@@ -211,7 +216,6 @@ class Resource(Struct, frozen=True):
     concepts: tuple[Concept, ...] = ()  # what says what it is, with its words (U3)
     unsure: bool = False
     asked: frozenset[RoleWord] = frozenset()
-    unchanged: bool = False
 
     @property
     def is_coded(self) -> bool:

@@ -18,10 +18,9 @@ a `Plain`.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from functools import partial
 from itertools import chain, islice
 from operator import attrgetter
 from typing import Any
@@ -33,20 +32,16 @@ from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import RoleWord
 from fhir_mapping.terms.words import LONGEST_TEXT
 from fhir_mapping.versions import linked as links
-from fhir_mapping.versions.neutral import Content, Plain, Resource
+from fhir_mapping.versions.neutral import Plain, Resource
 from fhir_mapping.versions.r4_content import (
     Plainly,
-    content,
-    kinds_of_contact,
-    led_to,
-    subjects,
     texts_of,
-    what_it_is,
+    what_it_says,
 )
 from fhir_mapping.versions.r4_elements import Elements
 from fhir_mapping.versions.r4_medication import named
 from fhir_mapping.versions.r4_reading import Reader, Reading, asked_for, whole
-from fhir_mapping.versions.r4_resources import R4AnyResource, R4Measured, R4Medicated, R4Observation
+from fhir_mapping.versions.r4_resources import R4AnyResource, R4Measured, R4Medicated, R4Meta, R4Observation
 from fhir_mapping.versions.r4_shape import other_version
 from fhir_mapping.versions.references import References, references
 from fhir_mapping.versions.superseded import last_versions
@@ -71,21 +66,6 @@ _Read = tuple[Entry, Reading]
 _Parted = tuple[
     Source, list[Plain], list[Resource]
 ]  # what one source holds: the plain Observations, the rest
-
-
-class _Once:
-    """The rest of a resource, read when it is first asked for."""
-
-    __slots__ = ("_content", "_read")
-
-    def __init__(self, read_: Callable[[], Content]) -> None:
-        self._read = read_
-        self._content: Content | None = None
-
-    def __call__(self) -> Content:
-        if self._content is None:
-            self._content = self._read()
-        return self._content
 
 
 def reader() -> Reader:
@@ -231,7 +211,7 @@ def _linked(every: Iterable[_Read], elements: Elements) -> links.Linked:
     current, _ = last_versions(
         _other_resource(*read, elements) for read in every if read[1].type in links.TYPES
     )
-    return links.Linked({resource.name: resource.json for resource in current}, elements.references)
+    return links.Linked({resource.name: resource.entry.json for resource in current}, elements.references)
 
 
 class _InFull:
@@ -248,39 +228,55 @@ class _InFull:
 
     def resource(self, entry: Entry, one: Reading) -> Resource:
         """Read an entry."""
-        elements, linked = self.elements, self._linked
+        elements = self.elements
         one = (one.plain and whole(entry)) or one
         resource = one.resource
         if resource is None:
             return _other_resource(entry, one, elements)
-        found = led_to(resource, linked)
-        concepts = what_it_is(resource, elements, found)
-        if one.lost or found.unread:
-            concepts = (*concepts, *_guessed(one, found, elements))
-        lost = frozenset(one.lost) or _given_twice(resource)
-        if found.unread:
-            lost |= {"participant" if one.type == "Encounter" else "medicationReference"}
-        meta = resource.meta if one.name in self.several else None
-        return Resource(
+        says = what_it_says(resource, elements, self._linked)
+        read = Resource(
             type=one.type,
             id=one.id,
             name=one.name,
-            json=entry.json,
-            subjects=subjects(resource, elements),
+            entry=entry,
+            subjects=says.subjects,
             status=getattr(resource, "status", None) or "",
-            codings=(
-                *kinds_of_contact(resource, elements, found),
-                *(coding for concept in concepts for coding in concept.codings),
-            ),
-            updated=_instant(meta.last_updated, elements) if meta else None,
-            version=_number(meta.version_id) if meta else None,
-            readable=not (lost and lost & asked_for(resource)),
-            content=_Once(partial(content, resource, elements, found, concepts)),
-            lost=lost,
-            concepts=concepts,
-            unsure="code" in one.lost and not _all_coded(untyped(one.lost["code"])),
-            unchanged=entry.unchanged,
+            codings=says.codings,
+            updated=None,
+            version=None,
+            readable=True,
+            content=says.content,
+            concepts=says.concepts,
         )
+        if one.name in self.several and resource.meta:
+            read = _of_version(read, resource.meta, elements)
+        if one.lost or says.found.unread or isinstance(resource, R4Observation):
+            read = _as_far_as_it_fits(read, one, says.found, elements)
+        return read
+
+
+def _of_version(read: Resource, meta: R4Meta, elements: Elements) -> Resource:
+    """Add which of several versions it is (F7): of others nobody asks."""
+    return replace(read, updated=_instant(meta.last_updated, elements), version=_number(meta.version_id))
+
+
+def _as_far_as_it_fits(read: Resource, one: Reading, found: links.Named, elements: Elements) -> Resource:
+    """Add what was lost, and what can still be read of it."""
+    assert one.resource is not None
+    lost = frozenset(one.lost) or _given_twice(one.resource)
+    if found.unread:
+        lost |= {"participant" if one.type == "Encounter" else "medicationReference"}
+    if not lost:
+        return read
+    guessed = (*_guessed(one, found, elements),)
+    return replace(
+        read,
+        concepts=(*read.concepts, *guessed),
+        codings=(*read.codings, *(coding for concept in guessed for coding in concept.codings)),
+        readable=not lost & asked_for(one.resource),
+        lost=lost,
+        unsure="code" in one.lost and not _all_coded(untyped(one.lost["code"])),
+    )
 
 
 def _all_coded(concept: Any) -> bool:
@@ -322,7 +318,7 @@ def _other_resource(entry: Entry, one: Reading, elements: Elements) -> Resource:
         type=one.type,
         id=one.id,
         name=one.name,
-        json=entry.json,
+        entry=entry,
         subjects=_other_subjects(one, elements.references),
         status="",
         codings=tuple(coding for some in concepts for concept in some for coding in concept.codings),

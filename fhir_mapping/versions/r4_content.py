@@ -1,16 +1,20 @@
 """Whose a resource of R4 is, what it is, and the rest of it in the neutral terms of `neutral.py`."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 from fhir_mapping.record import Coding, Concept, Entry, Number, Value
 from fhir_mapping.terms import Meaning, Tables
 from fhir_mapping.versions import neutral
-from fhir_mapping.versions.linked import Linked, Named
+from fhir_mapping.versions.linked import NOTHING, Linked, Named
 from fhir_mapping.versions.r4_elements import Elements
-from fhir_mapping.versions.r4_medication import medication, named, what_is_taken
+from fhir_mapping.versions.r4_medication import beside, medication, named
 from fhir_mapping.versions.r4_plain import FlagsAndRanges, PlainReading, texts_beside
 from fhir_mapping.versions.r4_resources import (
+    R4AnyMedicated,
     R4AnyResource,
     R4Appointment,
     R4Coding,
@@ -19,7 +23,6 @@ from fhir_mapping.versions.r4_resources import (
     R4DiagnosticReport,
     R4Encounter,
     R4Measured,
-    R4Medicated,
     R4Observation,
     R4Patient,
     R4Procedure,
@@ -36,48 +39,25 @@ def is_patient(reference: str) -> bool:
     return f"/{reference}".rpartition("/")[0].endswith("/Patient")
 
 
-def subjects(resource: R4AnyResource, read: Elements) -> tuple[str, ...] | None:
-    """Resolve the references that say whose the resource is (F1); None for a Patient."""
-    if isinstance(resource, R4Patient):
-        return None
-    if isinstance(resource, R4Appointment):
-        actors = [read.refers(part.actor) for part in resource.participant or ()]
-        return tuple(actor for actor in actors if is_patient(actor))
-    return (read.refers(resource.subject),)
+_Says = Callable[[Any, Elements, Linked], "Said"]
 
 
-def led_to(resource: R4AnyResource, linked: Linked) -> Named:
-    """Follow the references by which a medication resource says what it is, an Encounter with whom (T1, V4)."""
-    match resource:
-        case R4Medicated():
-            return named(resource, linked)
-        case R4Encounter():
-            participants = [part.individual for part in resource.participant or ()]
-            return linked.specialties(participants, resource.contained)
-        case _:
-            return Named()
+class Said(Struct, frozen=True, gc=False):
+    """Whose a resource is (F1; None: a Patient), what it says that it is (F4, U3), and how the rest of it is read.
+
+    Every reference is resolved. `found` is where those led that say what it is (T1, V4).
+    """
+
+    subjects: tuple[str, ...] | None
+    codings: tuple[Coding, ...]
+    concepts: tuple[Concept, ...]
+    content: Callable[[], neutral.Content]
+    found: Named = NOTHING
 
 
-def what_it_is(resource: R4AnyResource, read: Elements, found: Named) -> tuple[Concept, ...]:
-    """Collect the concepts that say what the resource is (F4, U3); `found` is what it is `led_to`."""
-    match resource:
-        case R4Patient() | R4Encounter() | R4Appointment():
-            return ()
-        case R4Medicated():
-            return what_is_taken(resource, read, found)
-        case _:
-            return (read.concept(resource.code),) if resource.code else ()
-
-
-def kinds_of_contact(resource: R4AnyResource, read: Elements, found: Named) -> tuple[Coding, ...]:
-    """Collect the codings that say what an Encounter or an Appointment is (V3, V4); of others none."""
-    match resource:
-        case R4Encounter():
-            return (*_service(resource, read, found), *_kinds(resource, read), *_class(resource, read))
-        case R4Appointment():
-            return (*_booked(resource, read), *read.codings(resource.appointment_type))
-        case _:
-            return ()
+def what_it_says(resource: R4AnyResource, read: Elements, linked: Linked) -> Said:
+    """Read what the resource is, and leave the rest to be read when it is asked for."""
+    return _SAID[type(resource)](resource, read, linked)
 
 
 def texts_of(resource: R4Observation) -> Iterator[str]:
@@ -86,34 +66,6 @@ def texts_of(resource: R4Observation) -> Iterator[str]:
         value = part.value_codeable_concept
         yield from filter(None, (part.value_string, value and value.text))
         yield from texts_beside(part.interpretation or (), part.reference_range or ())
-
-
-def content(
-    resource: R4AnyResource, read: Elements, found: Named, concepts: tuple[Concept, ...]
-) -> neutral.Content:
-    """Read the rest of a resource, of which is known what it is `led_to` and `what_it_is`."""
-    match resource:
-        case R4Observation():
-            return _observation(resource, read)
-        case R4Condition():
-            return _condition(resource, read)
-        case R4Procedure():
-            when = read.when(resource.performed_date_time, resource.performed_period)
-            return neutral.Performed(when, start=read.period(resource.performed_period).start)
-        case R4DiagnosticReport():
-            return _report(resource, read)
-        case R4Encounter():
-            service = _service(resource, read, found)
-            return neutral.Contact(read.period(resource.period), service, _kinds(resource, read))
-        case R4Appointment():
-            return _booking(resource, read)
-        case R4ServiceRequest():
-            authored = read.time(resource.authored_on)
-            return neutral.Order(resource.intent or "", resource.do_not_perform is True, authored)
-        case R4Patient():
-            return _person(resource, read)
-        case _:
-            return medication(resource, read, found, concepts[: len(found.concepts)])
 
 
 def _observation(resource: R4Observation, read: Elements) -> neutral.Observation:
@@ -237,36 +189,20 @@ def _report(resource: R4DiagnosticReport, read: Elements) -> neutral.Performed:
     return neutral.Performed(when, tuple(read.refers(result) for result in resource.result or ()))
 
 
-def _class(resource: R4Encounter, read: Elements) -> tuple[Coding, ...]:
-    written = resource.class_
-    if isinstance(written, R4Coding):
-        return read.codings(R4Concept([written]))
-    return read.codings(*(written or ()))
+def _procedure(resource: R4Procedure, read: Elements) -> neutral.Performed:
+    when = read.when(resource.performed_date_time, resource.performed_period)
+    return neutral.Performed(when, start=read.period(resource.performed_period).start)
 
 
-def _service(resource: R4Encounter, read: Elements, found: Named) -> tuple[Coding, ...]:
-    """Collect serviceType and the specialties of the participants (V4)."""
-    written = resource.service_type
-    types = written if isinstance(written, list) else [written]
-    return read.codings(*types, *found.concepts)
+def _order(resource: R4ServiceRequest, read: Elements) -> neutral.Order:
+    authored = read.time(resource.authored_on)
+    return neutral.Order(resource.intent or "", resource.do_not_perform is True, authored)
 
 
-def _kinds(resource: R4Encounter, read: Elements) -> tuple[Coding, ...]:
-    of_participants = [kind for part in resource.participant or () for kind in part.type or ()]
-    return read.codings(*(resource.type or ()), *of_participants)
-
-
-def _booked(resource: R4Appointment, read: Elements) -> tuple[Coding, ...]:
-    return read.codings(*(resource.service_type or ()), *(resource.specialty or ()))
-
-
-def _booking(resource: R4Appointment, read: Elements) -> neutral.Booking:
-    return neutral.Booking(
-        start=read.time(resource.start),
-        created=read.time(resource.created),
-        service=_booked(resource, read),
-        kinds=read.codings(resource.appointment_type),
-    )
+def _booking(
+    resource: R4Appointment, read: Elements, service: tuple[Coding, ...], kinds: tuple[Coding, ...]
+) -> neutral.Booking:
+    return neutral.Booking(read.time(resource.start), read.time(resource.created), service, kinds)
 
 
 def _person(resource: R4Patient, read: Elements) -> neutral.Person:
@@ -276,6 +212,78 @@ def _person(resource: R4Patient, read: Elements) -> neutral.Person:
         died=bool(resource.deceased_boolean or resource.deceased_date_time),
         death=read.time(resource.deceased_date_time),
     )
+
+
+def _by_code(of: Callable[[Any, Elements], neutral.Content]) -> _Says:
+    """Read what says by its code alone what it is."""
+
+    def said(resource: Any, read: Elements, _: Linked) -> Said:
+        subjects, content = (read.refers(resource.subject),), partial(of, resource, read)
+        if resource.code is None:
+            return Said(subjects, (), (), content)
+        concept = read.concept(resource.code)
+        return Said(subjects, concept.codings, (concept,), content)
+
+    return said
+
+
+def _patient(resource: R4Patient, read: Elements, _: Linked) -> Said:
+    return Said(None, (), (), partial(_person, resource, read))
+
+
+def _medicine(resource: R4AnyMedicated, read: Elements, linked: Linked) -> Said:
+    """Collect the product, its ingredients, and the words beside a reference (T1, U3)."""
+    found = named(resource, linked)
+    product = tuple([read.concept(concept) for concept in found.concepts])
+    codings = product[0].codings if len(product) == 1 else [part for one in product for part in one.codings]
+    return Said(
+        (read.refers(resource.subject),),
+        tuple(codings),
+        (*product, *beside(resource, read)),
+        partial(medication, resource, read, found, product),
+        found,
+    )
+
+
+def _contact(resource: R4Encounter, read: Elements, linked: Linked) -> Said:
+    """Collect what an Encounter is, with the specialties of its participants (V4)."""
+    participants = resource.participant or ()
+    found = linked.specialties([part.individual for part in participants], resource.contained)
+    written = resource.service_type
+    service = read.codings(*(written if isinstance(written, list) else (written,)), *found.concepts)
+    kinds = read.codings(*(resource.type or ()), *[kind for part in participants for kind in part.type or ()])
+    class_ = resource.class_
+    classes = [R4Concept([class_])] if isinstance(class_, R4Coding) else class_ or ()
+    codings = (*service, *kinds, *read.codings(*classes))
+    content = partial(_met, resource, read, service, kinds)
+    return Said((read.refers(resource.subject),), codings, (), content, found)
+
+
+def _met(
+    resource: R4Encounter, read: Elements, service: tuple[Coding, ...], kinds: tuple[Coding, ...]
+) -> neutral.Contact:
+    return neutral.Contact(read.period(resource.period), service, kinds)
+
+
+def _appointment(resource: R4Appointment, read: Elements, _: Linked) -> Said:
+    service = read.codings(*(resource.service_type or ()), *(resource.specialty or ()))
+    kinds = read.codings(resource.appointment_type)
+    actors = [read.refers(part.actor) for part in resource.participant or ()]
+    subjects = tuple([actor for actor in actors if is_patient(actor)])
+    return Said(subjects, (*service, *kinds), (), partial(_booking, resource, read, service, kinds))
+
+
+_SAID: Mapping[type[R4AnyResource], _Says] = {
+    R4Observation: _by_code(_observation),
+    R4Condition: _by_code(_condition),
+    R4Procedure: _by_code(_procedure),
+    R4DiagnosticReport: _by_code(_report),
+    R4ServiceRequest: _by_code(_order),
+    R4Patient: _patient,
+    R4Encounter: _contact,
+    R4Appointment: _appointment,
+    **dict.fromkeys(R4AnyMedicated.__args__, _medicine),
+}
 
 
 class Plainly:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from typing import Any
 
 from msgspec import Raw
 from msgspec.structs import replace
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 from fhir_mapping.record import NO_PERIOD, Coding, Concept, Moment, Number, Period
 from fhir_mapping.terms.systems import CodeSystems
 from fhir_mapping.terms.words import LONGEST_TEXT
+from fhir_mapping.versions.neutral import Regimen
 from fhir_mapping.versions.r4_resources import (
     R4Concept,
     R4Period,
@@ -22,6 +24,7 @@ from fhir_mapping.versions.references import References, is_relative
 from fhir_mapping.versions.times import moment
 from fhir_mapping.versions.untyped import untyped
 
+_NO_CONCEPT = Concept()
 CERTAINTY = "http://fhir.de/StructureDefinition/icd-10-gm-diagnosesicherheit"
 
 
@@ -34,8 +37,10 @@ class Elements:
     references: References
     # What is written again and again, by its text
     _times: dict[str, Moment | None] = field(default_factory=dict)
-    _codings: dict[tuple[str, str], Coding] = field(default_factory=dict)
+    _codings: dict[tuple[str | None, str], Coding] = field(default_factory=dict)
     _resolved: dict[str, str] = field(default_factory=dict)
+    _concepts: dict[tuple[Any, ...], Concept] = field(default_factory=dict)
+    regimens: dict[tuple[Any, ...], Regimen] = field(default_factory=dict)
 
     def coding(self, system: str, code: str) -> Coding:
         """Write a coding in canonical terms (F4)."""
@@ -43,18 +48,21 @@ class Elements:
 
     def codings(self, *concepts: R4Concept | None) -> tuple[Coding, ...]:
         """Collect the codings of concepts; one without a code says nothing."""
+        known = self._codings
         found: list[Coding] = []
         for concept in concepts:
             if concept is not None and concept.coding:
-                found += [self._coding(part.system or "", part.code) for part in concept.coding if part.code]
+                found += [
+                    known.get((part.system, part.code)) or self._coding(part.system, part.code)
+                    for part in concept.coding
+                    if part.code
+                ]
         return tuple(found)
 
-    def _coding(self, system: str, code: str) -> Coding:
+    def _coding(self, system: str | None, code: str) -> Coding:
         """Write a coding that many resources may have."""
-        written = system, code
-        if (known := self._codings.get(written)) is None:
-            known = self._codings[written] = Coding(*self.systems.normal(system, code))
-        return known
+        coding = self._codings[system, code] = Coding(*self.systems.normal(system or "", code))
+        return coding
 
     @staticmethod
     def text(written: str | None) -> str:
@@ -62,9 +70,22 @@ class Elements:
         return (written or "")[: LONGEST_TEXT + 1]
 
     def concept(self, written: R4Concept | None) -> Concept:
-        """Read a CodeableConcept; a display that is no text says nothing."""
+        """Read a CodeableConcept; a display that is no text says nothing. Those written alike are one."""
         if written is None:
-            return Concept()
+            return _NO_CONCEPT
+        parts: list[Any] = [written.text]
+        for part in written.coding or ():
+            parts += (part.system, part.code, part.display)
+        alike = tuple(parts)
+        try:
+            return self._concepts[alike]
+        except KeyError:
+            self._concepts[alike] = concept = self._concept(written)
+            return concept
+        except TypeError:  # a display that is a list or an object
+            return self._concept(written)
+
+    def _concept(self, written: R4Concept) -> Concept:
         text, displays = written.text, [part.display for part in written.coding or () if part.display]
         return Concept(
             self.codings(written),
@@ -90,11 +111,9 @@ class Elements:
         """Read a date or a time; None also where it is no date."""
         if not text:
             return None
-        try:
-            return self._times[text]
-        except KeyError:
-            self._times[text] = when = moment(text, self.zone)
-            return when
+        if (when := self._times.get(text)) is None:
+            when = self._times[text] = moment(text, self.zone)
+        return when
 
     def period(self, written: R4Period | None) -> Period:
         """Read a Period; one with an end that cannot be read is none (F3: an open end would stand in for it)."""
@@ -116,8 +135,10 @@ class Elements:
 
     def can_tell(self, *ways: Sequence[str | None]) -> bool:
         """Say whether the first of several ways to write a time that is used is used readably, or none is (F3)."""
-        written = ([text for text in way if text is not None] for way in ways)
-        return all(self.time(text) for text in next(filter(None, written), []))
+        for way in ways:
+            if written := [text for text in way if text is not None]:
+                return None not in map(self.time, written)
+        return True
 
     def refers(self, reference: R4Reference | None) -> str:
         """Resolve a reference to `Type/id`; empty where there is no address."""

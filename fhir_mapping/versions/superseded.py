@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import reduce
+from operator import attrgetter
 
 import msgspec
 
@@ -24,13 +25,16 @@ def last_versions(resources: Iterable[Resource]) -> tuple[tuple[Resource, ...], 
     Identical copies count once. A resource without an id has no versions. Both results are in an order that does
     not depend on that of the resources.
     """
+    resources = sorted(resources, key=attrgetter("name"))
+    if len({resource.name for resource in resources}) == len(resources):
+        return tuple(resources), ()
     by_name: dict[str, list[Resource]] = {}
     for resource in resources:
         by_name.setdefault(resource.name, []).append(resource)
     current: list[Resource] = []
     superseded: list[Resource] = []
-    for name in sorted(by_name):
-        versions = by_name[name] if len(by_name[name]) == 1 else _distinct(by_name[name])
+    for same in by_name.values():
+        versions = same if len(same) == 1 else _distinct(same)
         if not versions[0].id:
             current.extend(versions)
             continue
@@ -43,7 +47,7 @@ def last_versions(resources: Iterable[Resource]) -> tuple[tuple[Resource, ...], 
 def _distinct(copies: Iterable[Resource]) -> list[Resource]:
     first: dict[bytes, Resource] = {}
     for resource in copies:
-        first.setdefault(resource.json, resource)
+        first.setdefault(resource.entry.json, resource)
     if len(first) == 1:
         return list(first.values())
     by_form = {canonical(json): resource for json, resource in sorted(first.items())}
