@@ -22,7 +22,7 @@ from fhir_mapping.checks.limits import limits_of, plausible_range
 from fhir_mapping.checks.observations import INVERSE, OWN_LIMIT_ALONE
 from fhir_mapping.checks.statuses import status_problem
 from fhir_mapping.record import Amount, Number, ReferenceLimits, Result, Value
-from fhir_mapping.terms import Role
+from fhir_mapping.terms import Meaning
 from fhir_mapping.terms.roles import Analyte
 from fhir_mapping.terms.units import UnitFactor
 from fhir_mapping.versions import neutral
@@ -31,16 +31,18 @@ _NONE = frozenset[str]()
 _UNBOUNDED = Decimal("-Infinity"), Decimal("Infinity")
 
 
-class _Scale(Struct, frozen=True, gc=False, eq=False):
-    """An analyte beside one unit as it is written: how a value becomes a magnitude, and which are plausible."""
+class _Kind(Struct, frozen=True, gc=False, eq=False):
+    """What is alike in results of one meaning, unit and status, with the same flags and ranges beside them."""
 
+    meaning: Meaning
     analyte: Analyte
-    role: Role
+    dimension: str
     factor: UnitFactor | None  # None: the value is the magnitude
     canonical: str
     behind: str  # the digits, as the laboratory writes it
     lowest: Decimal
     highest: Decimal
+    limits: ReferenceLimits
 
 
 class PlainJudge:
@@ -48,10 +50,8 @@ class PlainJudge:
 
     def __init__(self, case: Case) -> None:
         self._case, self._own = case, f"Patient/{case.patient_id}"
-        self._is_final: dict[str, bool] = {}
         self._quiet: set[str] = set()  # texts that name nothing
-        self._scales: dict[tuple[frozenset[Analyte], neutral.WrittenUnit], _Scale | None] = {}
-        self._limits: dict[tuple[_Scale, neutral.Beside], ReferenceLimits] = {}
+        self._kinds: dict[tuple[Meaning, neutral.WrittenUnit, neutral.Beside, str], _Kind | None] = {}
 
     def results(self, plain: Iterable[neutral.Plain]) -> tuple[list[Result], list[neutral.Plain]]:
         """Give the results, and those that are to be judged as any other."""
@@ -63,51 +63,42 @@ class PlainJudge:
             if each.subject != own or not (quiet.issuperset(codes.texts) or self._names_nothing(codes.texts)):
                 left.append(each)
             elif codes.meaning.words:
-                result = result_of(each)
-                if result is None:
+                if (result := result_of(each)) is None:
                     left.append(each)
                 else:
                     results.append(result)
         return results, left
 
     def _result(self, plain: neutral.Plain) -> Result | None:
-        meaning, unit, beside, when = plain.codes.meaning, plain.unit, plain.beside, plain.when
+        unit, beside, when, case = plain.unit, plain.beside, plain.when, self._case
+        alike = plain.codes.meaning, unit, beside, plain.status
         try:
-            is_final, scale = self._is_final[plain.status], self._scales[meaning.analytes, unit]
+            kind = self._kinds[alike]
         except KeyError:
-            is_final, scale = self._learn(plain)
-        case = self._case
-        if not is_final or scale is None or when.last > case.as_of:
+            kind = self._kinds[alike] = self._kind(plain)
+        if kind is None or when.last > case.as_of:
             return None
         value = magnitude = Decimal(plain.number)
-        if scale.factor:
-            magnitude = case.tables.units.times(value, scale.factor, scale.role.dimension) or value
-        if not scale.lowest <= magnitude <= scale.highest:
-            return None
-        if not_understood(plain):
-            return None
-        whole = Value(Number(value, "", unit.text, unit.code, unit.system))
-        if (limits := self._limits.get((scale, beside))) is None:
-            limits = limits_of(beside.ranges, whole, scale.role, when, case)
-            self._limits[scale, beside] = limits
-        if limits.highs and scale.analyte in OWN_LIMIT_ALONE:
+        if kind.factor:
+            magnitude = case.tables.units.times(value, kind.factor, kind.dimension) or value
+        if not kind.lowest <= magnitude <= kind.highest or not_understood(plain):
             return None
         name, specimen = plain.name, plain.specimen
         return Result(
             name,
-            meaning.words,
-            scale.analyte,
+            kind.meaning.words,
+            kind.analyte,
             when,
-            whole,
-            Amount(magnitude, scale.canonical, "", plain.number + scale.behind),
-            limits,
+            Value(Number(value, "", unit.text, unit.code, unit.system)),
+            Amount(magnitude, kind.canonical, "", plain.number + kind.behind),
+            kind.limits,
             beside.interpretation,
             (),
             (),
             f"{name}{specimen}" if specimen.startswith("#") else specimen,
             case.reports.get(name, _NONE),
             beside.interpretation_text,
-            meaning.codings,
+            kind.meaning.codings,
         )
 
     def _names_nothing(self, texts: Iterable[str]) -> bool:
@@ -116,30 +107,27 @@ class PlainJudge:
         self._quiet.update(text for text in texts if not names("Observation", text))
         return self._quiet.issuperset(texts)
 
-    def _learn(self, plain: neutral.Plain) -> tuple[bool, _Scale | None]:
-        accept, analytes = self._case.mapping.accept_unknown_status, plain.codes.meaning.analytes
-        is_final = not status_problem("Observation", plain.status, accept_unknown=accept)
-        scale = self._scale(next(iter(analytes)), plain.unit) if len(analytes) == 1 else None
-        self._is_final[plain.status], self._scales[analytes, plain.unit] = is_final, scale
-        return is_final, scale
-
-    def _scale(self, analyte: Analyte, unit: neutral.WrittenUnit) -> _Scale | None:
-        """Look up what one unit of an analyte means; None where it is no magnitude, or the unit is none of its own."""
-        tables = self._case.tables
+    def _kind(self, plain: neutral.Plain) -> _Kind | None:
+        """Learn what is alike; None where it takes more than a glance."""
+        case, analytes, unit = self._case, plain.codes.meaning.analytes, plain.unit
+        accept = case.mapping.accept_unknown_status
+        if len(analytes) != 1 or status_problem("Observation", plain.status, accept_unknown=accept):
+            return None
+        (analyte,), tables = analytes, case.tables
         role, written = tables.roles[analyte], Number(Decimal(0), "", unit.text, unit.code, unit.system)
-        factor = (
-            tables.units.factor(written, role.dimension) if role.dimension and analyte != INVERSE else None
-        )
-        if factor is None:
+        is_scaled = role.dimension and analyte != INVERSE
+        factor = tables.units.factor(written, role.dimension) if is_scaled else None
+        limits = limits_of(plain.beside.ranges, Value(written), role, plain.when, case)
+        if factor is None or (limits.highs and analyte in OWN_LIMIT_ALONE):
             return None
         is_magnitude = factor.top == factor.bottom and role.dimension != "fraction"
-        lowest, highest = plausible_range(role, tables) if role.plausible else _UNBOUNDED
-        return _Scale(
+        return _Kind(
+            plain.codes.meaning,
             analyte,
-            role,
+            role.dimension,
             None if is_magnitude else factor,
             tables.units.canonical[role.dimension],
             f" {unit.text or unit.code}".rstrip(),
-            lowest,
-            highest,
+            *(plausible_range(role, tables) if role.plausible else _UNBOUNDED),
+            limits,
         )

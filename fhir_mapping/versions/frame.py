@@ -1,5 +1,6 @@
 """The frame of a Bundle, which is the same in every FHIR version, and the texts of the resources in it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
 
@@ -71,4 +72,9 @@ class Texts:
 
     @cached_property
     def _all(self) -> list[bytes]:
-        return [bytes(entry.resource) for entry in RAW_BUNDLE.decode(self._bundle).entry or ()]
+        try:
+            bundle = RAW_BUNDLE.decode(self._bundle)
+        except RecursionError:  # who asks may stand deeper than who read the Bundle did; a thread begins anew
+            with ThreadPoolExecutor(1) as thread:
+                bundle = thread.submit(RAW_BUNDLE.decode, self._bundle).result()
+        return [bytes(entry.resource) for entry in bundle.entry or ()]
