@@ -147,7 +147,7 @@ class Serology(Struct, frozen=True):
     @property
     def all_negative(self) -> bool:
         """Whether both have a result read as negative, and neither was ever positive or weak."""
-        return not self.positive and all(map(self.is_negative, ANTIBODIES))
+        return bool(self.latest) and not self.positive and all(map(self.is_negative, ANTIBODIES))
 
     def has(self, antibody: Antibody) -> bool:
         """Whether an antibody has any answer."""
