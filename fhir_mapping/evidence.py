@@ -78,8 +78,7 @@ class Feature:
     barred_by: tuple[Doubt, ...] = ()  # without these it would be something else (U5)
 
 
-@dataclass(frozen=True, slots=True)
-class Eligibility:
+class Eligibility(Struct, frozen=True):
     """Is this an IMNM patient (E)? `onset` is the myositis onset of E9.
 
     `unknown`: what could not be used or read would make the patient one (U4, F9).
@@ -96,8 +95,7 @@ class Eligibility:
     subtype_barred_by: tuple[Doubt, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(Struct, frozen=True, gc=False):
     """A CK value of the activity line."""
 
     value: Decimal
@@ -134,8 +132,7 @@ class Activity:
     barred_by: tuple[Doubt, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ContextFinding:
+class ContextFinding(Struct, frozen=True):
     """Shown beside the score, never scored (X1 to X4); the later value of a fall comes first."""
 
     finding: FindingName
@@ -161,8 +158,7 @@ class Barring:
     bars: tuple[Bar, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RefusedFact:
+class RefusedFact(Struct, frozen=True, gc=False):
     """A resource that carries a code we read (or is another patient's) and does not count."""
 
     resource: str

@@ -29,6 +29,10 @@ SOURCES: Mapping[str, tuple[SourceKey, ...]] = {  # S5: the queries that feed ea
     ),
     "high_drr": ("conditions", "enzymes"),
 }
+_NEEDED: tuple[SourceKey, ...] = tuple(
+    dict.fromkeys((*PHASE_1, *(key for keys in SOURCES.values() for key in keys)))
+)
+_LISTED = frozenset({"other patient", "unresolved"})  # reasons that are told whatever the code is
 _MISSING_RULES: Mapping[Predictor, str] = {
     "cardiac_involvement": "C6",
     "high_ana": "A3",
@@ -71,13 +75,15 @@ def find(record: PatientRecord, *, explained: bool = True) -> Findings:
     )
 
 
-def _features(record: PatientRecord, who: Eligibility) -> Mapping[Predictor, Feature]:
+def _features(record: PatientRecord, who: Eligibility) -> dict[Predictor, Feature]:
     read: dict[Predictor, Feature] = {
         "cardiac_involvement": cardiac_involvement(record, who.onset),
         "high_ana": high_ana(record),
         "treatment_refractory": treatment_refractory(record),
         "high_drr": high_drr(record),
     }
+    if not record.failed:
+        return read
     return {name: _as_far_as_read(record, name, feature) for name, feature in read.items()}
 
 
@@ -90,15 +96,16 @@ def _as_far_as_read(record: PatientRecord, name: Predictor, feature: Feature) ->
 
 def _refused(record: PatientRecord) -> tuple[RefusedFact, ...]:
     """What carries a code of our tables, or is another patient's, and does not count."""
-    listed = {"other patient", "unresolved"}  # whatever their code
-    told = {(r.resource, r.reason) for r in record.refused if r.roles or r.reason in listed}
-    return tuple(RefusedFact(*fact) for fact in sorted(told))
+    told = {(r.resource, r.reason) for r in record.refused if r.roles or r.reason in _LISTED}
+    return tuple([RefusedFact(*fact) for fact in sorted(told)])
 
 
 def _notes(who: Eligibility, features: Iterable[Feature]) -> tuple[Note, ...]:
     """Every note once: those of eligibility, then those of the predictors in their order."""
-    notes = [*who.notes, *(note for feature in features for note in feature.notes)]
-    return tuple(dict.fromkeys(notes))
+    notes = dict.fromkeys(who.notes)
+    for feature in features:
+        notes |= dict.fromkeys(feature.notes)
+    return tuple(notes)
 
 
 def _losses(record: PatientRecord) -> Iterator[Note]:
@@ -109,5 +116,4 @@ def _losses(record: PatientRecord) -> Iterator[Note]:
 
 def _unread(record: PatientRecord) -> Mapping[str, str]:
     """F9, S5: the failed queries that eligibility or a predictor needs."""
-    needed = dict.fromkeys((*PHASE_1, *(key for keys in SOURCES.values() for key in keys)))
-    return {key: record.failed[key] for key in needed if record.has_failed(key)}
+    return {key: record.failed[key] for key in _NEEDED if record.has_failed(key)} if record.failed else {}

@@ -29,6 +29,12 @@ ANTIBODIES: tuple[Antibody, ...] = ("anti-srp", "anti-hmgcr")
 
 def read_answer(result: Result, tables: Tables) -> LabAnswer | None:
     """Positive, weak (which is not positive) or negative, in the order of E7; None where nothing says so."""
+    value, said = result.value, (result.interpretation, result.interpretation_text)
+    of = (result.analyte, result.has("titre"), value, *said, result.limits, result.components)
+    return tables.vocabulary.once(of, lambda: _read_answer(result, tables))
+
+
+def _read_answer(result: Result, tables: Tables) -> LabAnswer | None:
     if _is_weak(result, tables):
         return "weak"
     return (
@@ -147,7 +153,7 @@ class Serology(Struct, frozen=True):
     @property
     def all_negative(self) -> bool:
         """Whether both have a result read as negative, and neither was ever positive or weak."""
-        return not self.positive and all(map(self.is_negative, ANTIBODIES))
+        return bool(self.latest) and not self.positive and all(map(self.is_negative, ANTIBODIES))
 
     def has(self, antibody: Antibody) -> bool:
         """Whether an antibody has any answer."""

@@ -73,7 +73,10 @@ def written_titres(
         return tuple(_from_number(value.number, vocabulary, titre_code))
     if value.integer is not None:
         return (Titre(Decimal(value.integer)),) if titre_code else ()
-    return tuple(_from_text(plain(text_of(value)), vocabulary, about, titre_code))
+    text = text_of(value)
+    return vocabulary.once(
+        (text, about, titre_code), lambda: tuple(_from_text(plain(text), vocabulary, about, titre_code))
+    )
 
 
 def _from_ratio(numerator: Number, denominator: Number) -> Iterator[Titre]:

@@ -38,7 +38,7 @@ def context(record: PatientRecord, eligibility: Eligibility) -> tuple[ContextFin
         ContextFinding("statin", _exposed(record, "statin", onset)),
         ContextFinding("checkpoint-inhibitor", _exposed(record, "checkpoint-inhibitor", onset)),
     )
-    return tuple(finding for finding in findings if finding.evidence)
+    return tuple([finding for finding in findings if finding.evidence])
 
 
 def srp_refractory(

@@ -124,6 +124,8 @@ def _barring_subtype(serology: Serology) -> tuple[Doubt, ...]:
 
 def _is_complete(record: PatientRecord, signs: Signs) -> bool:
     """Whether no more reading could make this an IMNM patient (E1 to E4, F9): CK and a biopsy only where they decide."""
+    if not record.failed:
+        return record.patient is not None
     if record.patient is None or any(map(record.has_failed, PHASE_1)):
         return False
     alone = bool(signs.broad or signs.positive)
@@ -132,12 +134,13 @@ def _is_complete(record: PatientRecord, signs: Signs) -> bool:
 
 
 def _evidence(signs: Signs) -> tuple[Evidence, ...]:
-    return (
-        *(cite_diagnosis(diagnosis) for diagnosis in signs.core or signs.broad),
-        *(Evidence(doubt.resource, "core", date=doubt.date) for doubt in signs.named if not signs.core),
-        *_cite_serology(signs.serology),
-        *(cite_with_limit(signs.ck) if signs.ck and not signs.core else ()),
-    )
+    cited = [cite_diagnosis(diagnosis) for diagnosis in signs.core or signs.broad]
+    if not signs.core:
+        cited += [Evidence(doubt.resource, "core", date=doubt.date) for doubt in signs.named]
+    cited += _cite_serology(signs.serology)
+    if signs.ck and not signs.core:
+        cited += cite_with_limit(signs.ck)
+    return tuple(cited)
 
 
 def _exclusion(record: PatientRecord) -> str:
@@ -178,20 +181,18 @@ def _reason(record: PatientRecord, signs: Signs) -> str:
         return "immune-mediated necrotizing myopathy is coded"
     if signs.state == "possible" and signs.named and not signs.is_possible_by_codes:
         return "immune-mediated necrotizing myopathy is named, not coded"
-    times = record.mapping.tables.rules.number("eligibility.ck_times_uln")
-    signs_in_words = [
-        "a myopathy is coded" if signs.broad else "",
-        " and ".join(_NAMES[antibody] for antibody in signs.serology.positive) + " positive"
-        if signs.serology.positive
-        else "",
-        f"CK was above {times} × ULN" if signs.ck else "",
-    ]
-    return ", ".join(part for part in signs_in_words if part) or "no sign of IMNM"
+    said = ["a myopathy is coded"] if signs.broad else []
+    if signs.serology.positive:
+        said.append(" and ".join(_NAMES[antibody] for antibody in signs.serology.positive) + " positive")
+    if signs.ck:
+        times = record.mapping.tables.rules.number("eligibility.ck_times_uln")
+        said.append(f"CK was above {times} × ULN")
+    return ", ".join(said) or "no sign of IMNM"
 
 
 def _cite_serology(serology: Serology) -> Iterator[Evidence]:
     """For each antibody its latest positive result; where both are negative the latest negative ones (E8)."""
     answer: LabAnswer = "negative" if serology.subtype == "seronegative" else "positive"
-    for antibody in ANTIBODIES:
+    for antibody in ANTIBODIES if serology.latest else ():
         if result := serology.latest.get((antibody, answer)):
             yield cite(result, value=answer)

@@ -6,15 +6,16 @@ A text by itself is never evidence: whatever is named here is a doubt (U1). The 
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from fhir_mapping.terms.roles import WORD_ROLES, WordRole
 from fhir_mapping.terms.table_files import TableRow, read_rows
 
 NamedIn = Literal["Condition", "Observation", "medication"]
+Answer = TypeVar("Answer")
 
 LONGEST_TEXT = 1000  # characters that are read: a name, a number, an answer stand at the beginning of a text
 DASH = r"[-\u00ad\u058a\u05be\u1400\u1806\u2010-\u2015\u2043\u2212\u2e3a\u2e3b\u301c\u3030\u30a0]"
@@ -120,10 +121,21 @@ class Vocabulary:
     compiled: dict[str, re.Pattern[str]] = field(default_factory=dict, compare=False)
     # Texts of one record and their roles, or by what they stand in the names that they hold.
     read: dict[tuple[str, str], frozenset[str]] | None = field(default=None, compare=False)
+    # What values of one record answer, by all that it follows from
+    answers: dict[Hashable, Any] | None = field(default=None, compare=False)
 
     def for_one_record(self) -> "Vocabulary":
         """The same words with a memory of their own: what rules ask again and again is looked up once a record."""
-        return replace(self, read={})
+        return replace(self, read={}, answers={})
+
+    def once(self, asked: Hashable, read: Callable[[], Answer]) -> Answer:
+        """Read what a value of one record says once: whoever judges it asks, and so do the rules."""
+        if self.answers is None:
+            return read()
+        if asked not in self.answers:
+            self.answers[asked] = read()
+        answer: Answer = self.answers[asked]
+        return answer
 
     def pattern(self, template: str) -> re.Pattern[str]:
         """Compile a regular expression, in any case, in which `<<role>>` stands for any word of a role; each once.

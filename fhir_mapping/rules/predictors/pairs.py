@@ -87,6 +87,8 @@ def _is_within_reach(when: datetime, times: Sequence[datetime], at_most: timedel
 
 def _greedy(asts: list[Keyed], alts: list[Keyed], at_most: timedelta) -> list[tuple[Result, Result]]:
     """The closest in time first, then the lower AST id, then the lower ALT id."""
+    if not (asts and alts):
+        return []
     for some in (asts, alts):
         some.sort(key=lambda one: one[0].resource)
     places = _Places(asts, alts, at_most)
