@@ -10,7 +10,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
+from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 Writer = Callable[[str], None]
 Watcher = Callable[[Mapping[str, object]], None]
@@ -18,6 +21,7 @@ _Check = Callable[[Any], Any]
 
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ .:,/()+-]{0,79}")
 _OTHER = "other"
+_count: _Check = int
 # An address that has one reading; whatever holds a further "@" may hide a password where none belongs.
 _ADDRESS = re.compile(
     r"( *(?:[A-Za-z][A-Za-z0-9+.-]*://)?)(?:[^/?#;@\\]*@)?"  # scheme; user
@@ -41,6 +45,7 @@ _REASONS = frozenset({
 # fmt: on
 
 
+@lru_cache(512)  # words of ours: a few hundred, and the same in every event
 def _word(value: str) -> str:
     return value if _WORD.fullmatch(value) else _OTHER
 
@@ -53,6 +58,7 @@ def _digest(value: str) -> str:
     return value if _DIGEST.fullmatch(value) else _OTHER
 
 
+@lru_cache(512)  # a hospital calls from a few proxies
 def _peer(value: str) -> str:
     """The address of a machine; a proxy hands on what it was told, so it is looked at."""
     try:
@@ -69,10 +75,6 @@ def _address(value: str) -> str:
 
 def _addresses(value: Sequence[str]) -> list[str]:
     return [_address(each) for each in value[:_MOST_ADDRESSES]]
-
-
-def _count(value: int) -> int:
-    return int(value)
 
 
 def _milliseconds(value: float) -> float:
@@ -190,10 +192,17 @@ class Events:
             "at": self._clock().isoformat(timespec="milliseconds"),
             "event": event.label,
         }
+        checks = event.fields
         for name, value in fields.items():
-            if name not in event.fields:
+            if name not in checks:
                 raise TypeError(f"{event.label} has no field {name}")
-            line[name] = event.fields[name](value)
+            line[name] = checks[name](value)
         if self._watch:
             self._watch(line)
-        self._write(json.dumps(line))
+        self._write(_in_ascii(line))
+
+
+def _in_ascii(line: Mapping[str, object]) -> str:
+    """Write an event; only the address of a refused server can hold more than ASCII, which json alone escapes."""
+    written = msgspec.json.format(msgspec.json.encode(line), indent=0)
+    return str(written, "ascii") if written.isascii() else json.dumps(line)

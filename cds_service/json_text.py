@@ -11,6 +11,7 @@ from cds_service.errors import InvalidRequestError
 from cds_service.settings.limits import Limits
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # not behind a backslash that is itself escaped
 _Shape = TypeVar("_Shape", bound=msgspec.Struct)
 _NOT_OPENING = bytes(set(range(256)) - set(b"[{"))
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -46,8 +47,10 @@ def strict_json(text: bytes, limits: Limits) -> Any:
         raise InvalidRequestError(what_is_wrong(error)) from None
     if too_deep(text, limits.json_depth):
         raise InvalidRequestError("the body is nested too deeply")
+    if b"\\u0000" in text and _NUL.search(text):
+        raise InvalidRequestError("the body contains the character NUL")
     try:
-        return json.loads(text, object_pairs_hook=_members)
+        return _STRICT.decode(str(text, "utf-8"))
     except InvalidRequestError:
         raise
     except ValueError:
@@ -110,13 +113,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
         raise InvalidRequestError("the body names a member twice")
-    if any("\0" in name or _has_nul(value) for name, value in pairs):
-        raise InvalidRequestError("the body contains the character NUL")
     return members
 
 
-def _has_nul(value: object) -> bool:
-    """Look into strings and lists; objects have been looked at when they were closed."""
-    if isinstance(value, list):
-        return any(_has_nul(item) for item in value)
-    return isinstance(value, str) and "\0" in value
+_STRICT = json.JSONDecoder(object_pairs_hook=_members)

@@ -165,9 +165,10 @@ class ChartSources:
         """Take in what prefetch has of these keys, whole (`read`) or not (`failed`)."""
         for key in keys:
             value = bytes(self._held.pop(key))
-            if source := supplied(BY_KEY[key], value, self._patient_id, self._limits):
+            values = how_many(value) if self._is_counted else len(value)
+            if source := self._supplied(BY_KEY[key], value, values):
                 self._bytes += len(value)
-                source = self._within(source, value)
+                source = self._within(source, values)
                 (self._sources if source.state == "read" else self._partial)[key] = source
 
     def gathered(self, keys: Collection[SourceKey] = (*BY_KEY, "medications")) -> Gathered:
@@ -178,7 +179,7 @@ class ChartSources:
     async def read_what_matters(self, as_of: datetime) -> tuple[PatientRecord, str]:
         """Read phase 1, and phase 2 if it may matter; returns the record, and the FHIR version found if another one."""
         await self.read(PHASE_1)
-        if other := await self._aside(self._first_other_version):
+        if other := await self._aside(found_version, self.gathered(PHASE_1)):
             await self._take_in_up_to(BY_KEY)
             unread = Source("failed", (), self._instead(other))
             self._sources = dict.fromkeys((*PHASE_1, *self._sources), unread)
@@ -202,8 +203,9 @@ class ChartSources:
         """
         keys = tuple(keys)
         await self._take_in_up_to(keys)
-        if not self._sources.keys() >= set(keys):
-            await self._take_in_up_to(BY_KEY)
+        if self._sources.keys() >= set(keys):
+            return
+        await self._take_in_up_to(BY_KEY)
         async with asyncio.TaskGroup() as group:
             tasks = {
                 key: group.create_task(self._source(BY_KEY[key])) for key in keys if key not in self._sources
@@ -292,18 +294,22 @@ class ChartSources:
     async def _unresolved(self, gathered: Gathered) -> tuple[str, ...]:
         return await self._aside(self._version.unresolved_medications, gathered)
 
-    def _within(self, source: Source, text: bytes = b"") -> Source:
+    def _supplied(self, query: Query, value: bytes, values: int) -> Source | None:
+        if values > self._limits.chart_values:
+            return Source("failed", (), f"prefetch: {TooMuchError(self._limits.chart_values)}")
+        return supplied(query, value, self._patient_id, self._limits)
+
+    def _within(self, source: Source, values: int | None = None) -> Source:
         """Take in a source; one with more than may be read of the whole chart has failed, and nothing of it is read.
 
-        `text`: all that it was read from. Its values are counted one by one only where that decides.
+        `values`: as many as it was read from at most. They are counted one by one only where that decides.
         """
         most, gathered = self._limits.chart_values, self._as_gathered({"record": source})
-        if text:
-            beside = self._version.work(gathered, values=0)
-            values = how_many(text) if self._is_counted else len(text)
-            if self._work + beside + values <= most:
-                self._work += beside + values
-                self._uncounted.append((source, beside + values))
+        if values is not None:
+            at_most = self._version.work(gathered, values)
+            if self._work + at_most <= most:
+                self._work += at_most
+                self._uncounted.append((source, at_most))
                 return source
         self._count()
         work = self._version.work(gathered)
@@ -326,17 +332,11 @@ class ChartSources:
         if self._version.products(gathered) and self._version.work(gathered) > most:
             self._sources |= dict.fromkeys(keys, Source("failed", (), str(TooMuchError(most))))
 
-    def _first_other_version(self) -> str:
-        return next(filter(None, map(self._other_version, PHASE_1)), "")
-
     def _fail_other_versions(self) -> None:
-        for key in self._sources.keys() - {"medications"}:
-            if spoken := self._other_version(key):
+        """Fail what was read after phase 1 in another version than the client's."""
+        for key in self._sources.keys() - {*PHASE_1, "medications"}:
+            if spoken := found_version(self._as_gathered({key: self._sources[key]})):
                 self._sources[key] = replace(self._sources[key], state="failed", detail=self._instead(spoken))
-
-    def _other_version(self, key: SourceKey) -> str:
-        """Name the FHIR version that most resources of a key have, if not the client's."""
-        return found_version(self._as_gathered({key: self._sources[key]}))
 
     async def _ask_for_version(self) -> str:
         """Where a server did not understand the first questions, ask whether it speaks another FHIR version."""

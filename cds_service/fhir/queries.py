@@ -9,12 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from cds_service.fhir.bundle import Page, SearchSet, TooMuchError, UnreadableError, read_page, read_resource
+from cds_service.fhir.bundle import Page, SearchSet, UnreadableError, read_page, read_resource
 from cds_service.settings.limits import Limits
 from fhir_mapping.record import Source, SourceKey
 from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import RoleWord
-from fhir_mapping.versions.untyped import how_many
 
 Parameters = tuple[tuple[str, str], ...]
 
@@ -113,8 +112,6 @@ def supplied(query: Query, value: bytes, patient_id: str, limits: Limits) -> Sou
     """
     if value == b"null":
         return None if query.key == "patient" else Source("read")
-    if len(value) > limits.chart_values and how_many(value) > limits.chart_values:
-        return Source("failed", (), f"prefetch: {TooMuchError(limits.chart_values)}")
     try:
         if query.key == "patient":
             return Source("read", (read_resource(value, "Patient", patient_id),))

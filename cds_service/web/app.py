@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 import cds_service.neighbours  # noqa: F401 - refuses a foreign fhir_mapping or models
 from cds_service.cards.orders import check_suggestions
@@ -220,18 +221,30 @@ def _application(
         return as_response(BusyError("not started yet"))
 
     services = {service["id"]: HOOKS[service["hook"]] for service in checked.discovery["services"]}
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan, redirect_slashes=False)
+    app = FastAPI(
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        telemetry={
+            "tracing": False,
+            "metrics": False,
+            "logs": False,
+            "auto_configure": False,
+        },  # our events say all
+    )
     app.state.ready = False
     app.router.routes += [
         Route("/cds-services", _fixed(checked.discovery), methods=["GET"]),
         Route(
             "/cds-services/{service}",
-            _called(cards_of, Event.HOOK_CALL, parts, services, received),
+            _Called(cards_of, Event.HOOK_CALL, parts, services, received),
             methods=["POST"],
         ),
         Route(
             "/cds-services/{service}/feedback",
-            _called(take, Event.FEEDBACK, parts, services, received),
+            _Called(take, Event.FEEDBACK, parts, services, received),
             methods=["POST"],
         ),
         Route("/health", _fixed({"status": "ok"}), methods=["GET"]),
@@ -243,26 +256,34 @@ def _application(
     return app
 
 
-def _called(
-    work: Work, event: Event, parts: Parts, services: Mapping[str, Hook], received: Received
-) -> Endpoint:
-    """Make a raw route of a service, for the hook call or the feedback on it: bytes in, bytes out."""
+@dataclass(frozen=True, slots=True)
+class _Called:
+    """A raw route of the services, for the hook call or the feedback on it: bytes in, bytes out."""
 
-    async def called(request: Request) -> Response:
+    work: Work
+    event: Event
+    parts: Parts
+    services: Mapping[str, Hook]
+    received: Received
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one call (ASGI)."""
+        response = await self._answered(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def _answered(self, request: Request) -> Response:
         begun = asyncio.get_running_loop().time()
         service = request.path_params["service"]
-        if service not in services:
+        if service not in self.services:
             return as_response(NoSuchServiceError("there is no such service"))
         exchange: RequestRecord = request.scope["state"]["exchange"]
-        exchange.event = event
+        exchange.event = self.event
         exchange.audit.update(service=service, outcome="refused")
-        chunks = received(request.stream())
-        call = Call(service, services[service], request.headers, chunks, begun, exchange.audit)
-        result = await answer(work, call, parts)
+        chunks = self.received(request.stream())
+        call = Call(service, self.services[service], request.headers, chunks, begun, exchange.audit)
+        result = await answer(self.work, call, self.parts)
         media_type = "application/json" if result.body else None
         return Response(result.body, result.status, dict(result.headers), media_type)
-
-    return called
 
 
 def _fixed(content: object) -> Endpoint:

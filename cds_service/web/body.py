@@ -32,7 +32,8 @@ class _Call(Envelope):
 
 
 _PREFETCH = re.compile(rb'"prefetch"\s*:\s*\{')
-_NAME = re.compile(rb'[\s,]*"(\w+)"\s*:\s*')
+_KEYS = {key.encode(): key for key in BY_KEY}
+_NAME = re.compile(rb'[\s,]*"([^"]*)"\s*:\s*')
 _END = re.compile(rb"\s*\}")
 _MEDIA_TYPES = frozenset({"application/json", "application/fhir+json"})
 _CHARSETS = frozenset({"utf-8", "utf8"})
@@ -81,7 +82,7 @@ async def receive(chunks: AsyncIterable[bytes], most: int, deadline: float) -> b
     try:
         async with asyncio.timeout_at(deadline):
             async for chunk in chunks:
-                parts.append(chunk)
+                parts += [chunk] if chunk else []  # one chunk alone is not copied
                 size += len(chunk)
                 if size > most:
                     raise _too_large(most)
@@ -119,13 +120,13 @@ def _without(given: Mapping[str, msgspec.Raw], body: bytes) -> bytes | None:
     begun = _PREFETCH.search(body)
     if begun is None:
         return None
-    at, left = begun.end(), dict(given)
+    at, left, next_name = begun.end(), dict(given), _NAME.match
     while left:
-        name = _NAME.match(body, at)
-        value = left.pop(name[1].decode(), None) if name else None
-        if name is None or value is None or not body.startswith(value, name.end()):
+        name = next_name(body, at)
+        value = left.pop(_KEYS.get(name[1], ""), None) if name else None
+        if name is None or value is None or not body.startswith(value, at := name.end()):
             return None
-        at = name.end() + len(value)
+        at += len(value)
     end = _END.match(body, at)
     envelope = end and body[: begun.end() - 1] + b"null" + body[end.end() :]
     return envelope if envelope and envelope.count(b'"prefetch"') == 1 else None
@@ -152,9 +153,9 @@ def _cut(raw: bytes, body: bytes) -> bytes:
     return body.replace(raw, b"null", 1)
 
 
-def _given(prefetch: object) -> dict[str, msgspec.Raw]:
-    given = ((key, getattr(prefetch, key, msgspec.Raw(b""))) for key in BY_KEY)
-    return {key: value for key, value in given if value}
+def _given(prefetch: msgspec.Struct | None) -> dict[str, msgspec.Raw]:
+    members = msgspec.structs.asdict(prefetch) if prefetch else {}
+    return {key: value for key, value in members.items() if value}
 
 
 def _too_large(most: int) -> BodyTooLargeError:
@@ -209,7 +210,7 @@ def _check_id(patient_id: str, limits: Limits) -> None:
         raise InvalidRequestError("context.patientId is empty")
     if "/" in patient_id or "\\" in patient_id or patient_id in {".", ".."}:
         raise InvalidRequestError("context.patientId must be an id without a type")
-    if len(patient_id) > limits.id_characters or any(c.isspace() or not c.isprintable() for c in patient_id):
+    if len(patient_id) > limits.id_characters or " " in patient_id or not patient_id.isprintable():
         raise InvalidRequestError("context.patientId is not an id")
 
 

@@ -6,9 +6,9 @@ and not as a blocked call.
 
 import asyncio
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Mapping
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -33,7 +33,13 @@ _PREFLIGHT = {
     "Access-Control-Allow-Headers": "Authorization, Content-Type",
     "Access-Control-Max-Age": "600",
 }
-_ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_RawHeaders = Mapping[bytes, bytes]
+_ALWAYS: _RawHeaders = {
+    b"cache-control": b"no-store",
+    b"x-content-type-options": b"nosniff",
+    b"vary": b"Origin",
+}
+_SLASHES = re.compile("/{2,}")
 _PROBES = {"/health": "health", "/ready": "ready"}
 _TARGETS = (
     (re.compile("/cds-services"), "discovery"),
@@ -86,30 +92,19 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope, exchange = _tidy(scope), RequestRecord()
-        state = scope["state"] = {**scope.get("state", {}), "exchange": exchange}
+        exchange, headers, state = RequestRecord(), Headers(scope=scope), scope.get("state", {})
         arrival = state.get("arrival") or Arrival(asyncio.get_running_loop().time())
-        receive, send = _counted(receive, send, exchange)
-        send = self._with_headers(send, Headers(scope=scope).get("origin", ""))
+        scope = {**scope, "path": _tidy(scope["path"]), "state": {**state, "exchange": exchange}}
+        receive, send = _watched(receive, send, exchange, self._always(headers.get("origin", "")))
         try:
-            await self._guarded(exchange, scope, receive, send)
+            app = self._refusal(scope, headers, exchange) or self._app
+            await _guarded(app, exchange, scope, receive, send)
         finally:
             self._close(scope, exchange, arrival)
 
-    async def _guarded(self, exchange: RequestRecord, scope: Scope, receive: Receive, send: Send) -> None:
-        """Turn whatever escapes into a 500; once an answer has begun it can only be cut off."""
-        app = self._refusal(scope, exchange) or self._app
-        try:
-            await app(scope, receive, send)
-        except Exception as error:
-            exchange.audit.update(outcome="crashed", **crash(error))
-            if exchange.status:
-                raise
-            await as_response(InternalError("something went wrong in this service"))(scope, receive, send)
-
-    def _refusal(self, scope: Scope, exchange: RequestRecord) -> Response | None:
+    def _refusal(self, scope: Scope, headers: Headers, exchange: RequestRecord) -> Response | None:
         """Answer what does not get as far as the application: another host, a preflight, more than we can do."""
-        headers, call = Headers(scope=scope), scope["method"] == "POST"
+        call = scope["method"] == "POST"
         why, response = "", None
         if self._hosts and scope["path"] not in _PROBES and _host(headers) not in self._hosts:
             why, response = "wrong host", as_response(MisdirectedError("this host is not served here"))
@@ -146,21 +141,29 @@ class Edge:
     def _allowed(self, origin: str) -> bool:
         return bool(origin) and ("*" in self._origins or origin in self._origins)
 
-    def _with_headers(self, send: Send, origin: str) -> Send:
-        extra = dict(_ALWAYS) | {"Vary": "Origin"}
-        if self._allowed(origin):
-            extra["Access-Control-Allow-Origin"] = "*" if "*" in self._origins else origin
-
-        async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                _set(MutableHeaders(scope=message), extra.items())
-            await send(message)
-
-        return sending
+    def _always(self, origin: str) -> _RawHeaders:
+        """The headers that every answer has; a browser's caller is named if it may read the answer."""
+        if not self._allowed(origin):
+            return _ALWAYS
+        allowed = "*" if "*" in self._origins else origin
+        return {**_ALWAYS, b"access-control-allow-origin": allowed.encode("latin-1")}
 
 
-def _counted(receive: Receive, send: Send, exchange: RequestRecord) -> tuple[Receive, Send]:
-    """Take note of the bytes of body and answer, and of the status."""
+async def _guarded(app: ASGIApp, exchange: RequestRecord, scope: Scope, receive: Receive, send: Send) -> None:
+    """Turn whatever escapes into a 500; once an answer has begun it can only be cut off."""
+    try:
+        await app(scope, receive, send)
+    except Exception as error:
+        exchange.audit.update(outcome="crashed", **crash(error))
+        if exchange.status:
+            raise
+        await as_response(InternalError("something went wrong in this service"))(scope, receive, send)
+
+
+def _watched(
+    receive: Receive, send: Send, exchange: RequestRecord, always: _RawHeaders
+) -> tuple[Receive, Send]:
+    """Take note of the bytes of body and answer and of the status, and give the answer its headers."""
 
     async def receiving() -> Message:
         message = await receive()
@@ -170,15 +173,12 @@ def _counted(receive: Receive, send: Send, exchange: RequestRecord) -> tuple[Rec
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             exchange.status = message["status"]
+            own = [header for header in message.get("headers", ()) if header[0].lower() not in always]
+            message["headers"] = own + list(always.items())
         exchange.answer_bytes += len(message.get("body", b""))
         await send(message)
 
     return receiving, sending
-
-
-def _set(headers: MutableHeaders, extra: Iterable[tuple[str, str]]) -> None:
-    for name, value in extra:
-        headers[name] = value
 
 
 def _host(headers: Headers) -> str:
@@ -191,7 +191,6 @@ def _target(path: str) -> str:
     return _PROBES.get(path) or next((name for found, name in _TARGETS if found.fullmatch(path)), "other")
 
 
-def _tidy(scope: Scope) -> Scope:
+def _tidy(path: str) -> str:
     """Read `//` as `/` and leave a trailing slash out: what an address with a slash at its end leads to."""
-    path = re.sub("/{2,}", "/", scope["path"])
-    return {**scope, "path": path.rstrip("/") or "/"}
+    return _SLASHES.sub("/", path).rstrip("/") or "/"

@@ -185,6 +185,17 @@ class TestStrictJson:
         text = json.dumps(VALID)[:-1] + f", {where}}}"
         assert refusal(text.encode()) == "the body contains the character NUL"
 
+    @pytest.mark.parametrize(
+        ("backslashes", "fine"), [(1, False), (2, True), (3, False), (4, True), (5, False)]
+    )
+    def test_what_looks_like_nul_behind_an_escaped_backslash_is_none(self, backslashes, fine):
+        text = json.dumps(VALID)[:-1] + ', "x": "a' + "\\" * backslashes + 'u0000"}'
+        assert ("\0" not in json.loads(text)["x"]) is fine
+        if fine:
+            assert read(text.encode(), "patient-view", LIMITS).patient_id == "p1"
+        else:
+            assert refusal(text.encode()) == "the body contains the character NUL"
+
     @pytest.mark.parametrize(("depth", "fine"), [(63, True), (64, True), (65, False)])
     def test_the_envelope_may_be_64_levels_deep(self, depth, fine):
         text = json.dumps(VALID)[:-1] + ', "x": ' + "[" * (depth - 1) + "]" * (depth - 1) + "}"

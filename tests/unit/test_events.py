@@ -13,6 +13,7 @@ def written(event: Event, **fields: object) -> dict:
     (line,) = lines
     assert "\n" not in line
     assert line.isascii()
+    assert line == json.dumps(json.loads(line))
     return json.loads(line)
 
 
@@ -35,6 +36,11 @@ def test_a_field_that_does_not_belong_to_an_event_is_a_mistake_of_ours():
 @pytest.mark.parametrize("text", ["a\r\nb", "\x1b[31m", '{"a":1}', "Eve Ë", "", "x" * 100, "<b>"])
 def test_text_that_is_no_word_of_ours_is_not_written(text):
     assert written(Event.HOOK_CALL, outcome=text)["outcome"] == "other"
+
+
+@pytest.mark.parametrize("address", ["https://ehr.example/fhir", "https://krankenhäuser.example/ä", 'x/"y"'])
+def test_an_address_is_written_as_json_escapes_it(address):
+    assert written(Event.HOOK_CALL, refused_server=address)["refused_server"] == address
 
 
 def test_reasons_are_counted_and_unknown_ones_are_other():

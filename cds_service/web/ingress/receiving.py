@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cds_service.errors import BusyError, TooSlowError
 from cds_service.settings.limits import Limits
@@ -20,7 +20,8 @@ class _Arriving:
     size: int = 0
     fresh: int = 0  # bytes since then
     ended: bool = False
-    waiting: asyncio.Timeout | None = None
+    waiting: bool = False  # for its next chunk; elsewhere its task must not be disturbed
+    until: asyncio.Timeout = field(default_factory=lambda: asyncio.timeout(None))
 
 
 class Receiving:
@@ -42,29 +43,22 @@ class Receiving:
             await self._make_room(body)
         self._bodies[body] = None
         try:
-            async for chunk in self._next(body, chunks):
-                self._count(body, len(chunk))
-                if self._size > self._most_bytes:
-                    await self._make_room(body)
-                yield chunk
+            async with body.until:
+                body.waiting = True
+                async for chunk in chunks:
+                    body.waiting = False
+                    self._count(body, len(chunk))
+                    if self._size > self._most_bytes:
+                        await self._make_room(body)
+                    yield chunk
+                    if body.ended:
+                        raise TimeoutError  # noqa: TRY301 - ended while it was not waiting
+                    body.waiting = True
+        except TimeoutError:
+            raise TooSlowError("the body came too slowly, and others wait") from None
         finally:
             del self._bodies[body]
             self._size -= body.size
-
-    async def _next(self, body: _Arriving, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        while True:
-            try:
-                async with asyncio.timeout(None) as body.waiting:
-                    if body.ended:
-                        raise TimeoutError  # noqa: TRY301 - ended while it was not waiting
-                    chunk = await anext(chunks)
-            except StopAsyncIteration:
-                return
-            except TimeoutError:
-                raise TooSlowError("the body came too slowly, and others wait") from None
-            finally:
-                body.waiting = None
-            yield chunk
 
     def _count(self, body: _Arriving, size: int) -> None:
         body.size += size
@@ -84,7 +78,7 @@ class Receiving:
             if (grace := slowest.moved + _GRACE_S - loop.time()) <= 0:
                 slowest.ended = True
                 if slowest.waiting:
-                    slowest.waiting.reschedule(loop.time())
+                    slowest.until.reschedule(loop.time())
                 return
             await asyncio.sleep(grace)
         raise BusyError("too many bodies at once")
