@@ -138,7 +138,7 @@ class Coding(Struct, frozen=True, gc=False, cache_hash=True):
     code: str
 
 
-class Concept(Struct, frozen=True, gc=False):
+class Concept(Struct, frozen=True, gc=False, cache_hash=True):
     """A CodeableConcept: any of its codings may match; its text is shown to nobody and never matched as a code."""
 
     codings: tuple[Coding, ...] = ()

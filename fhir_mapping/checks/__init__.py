@@ -107,7 +107,8 @@ def judge(gathered: Gathered, as_of: datetime) -> PatientRecord:
     Raises nothing for what stands in a resource: one that cannot be read is refused by name (`unreadable`).
     """
     tables = gathered.mapping.tables.for_one_record()
-    gathered = replace(gathered, mapping=replace(gathered.mapping, tables=tables))
+    mapping = replace(gathered.mapping, tables=tables)
+    gathered = Gathered(gathered.patient_id, gathered.base, gathered.sources, mapping)
     plain, others = version(gathered.mapping.fhir_version).read_apart(gathered)
     current, superseded = last_versions(others)
     candidate = _Candidates(f"Patient/{gathered.patient_id}", tables).of
@@ -135,7 +136,8 @@ def judge(gathered: Gathered, as_of: datetime) -> PatientRecord:
             refused.add(Refused(one.resource.name, reason, one.roles))
         if one.problem != _OTHER_PATIENT:
             doubts += doubts_of(one.resource, reason, case)
-            facts += done_all_the_same(one.resource, reason, case) if reason else ()
+            if reason:
+                facts += done_all_the_same(one.resource, reason, case)
     return _record(gathered, case, facts, refused, _unanswered(doubts, facts), candidates)
 
 
@@ -159,7 +161,7 @@ class _Candidates:
     """Asks of resources whose they are and what they are; what has the same codes is looked up once."""
 
     def __init__(self, own: str, tables: Tables) -> None:
-        self._own, self._tables = own, tables
+        self._own, self._alone, self._tables = own, (own,), tables
         self._roles: dict[tuple[str, tuple[Coding, ...]], frozenset[str]] = {}
 
     def of(self, resource: neutral.Resource) -> _Candidate:
@@ -167,7 +169,8 @@ class _Candidates:
         asked = resource.type, resource.codings
         if (roles := self._roles.get(asked)) is None:
             roles = self._roles[asked] = _roles(resource, self._tables)
-        return _Candidate(resource, _subject_problem(resource, self._own), roles)
+        problem = "" if resource.subjects == self._alone else _subject_problem(resource, self._own)
+        return _Candidate(resource, problem, roles)
 
 
 def _unanswered(doubts: Sequence[Doubt], facts: Iterable[Fact]) -> Iterator[Doubt]:
@@ -271,7 +274,7 @@ def _subject_problem(resource: neutral.Resource, own: str) -> str:
     if resource.type == "Patient":
         has_no_name = not resource.id and "id" in resource.lost
         return "" if resource.name == own or has_no_name else _OTHER_PATIENT
-    if resource.subjects is None or resource.subjects == (own,):
+    if resource.subjects is None:
         return ""
     others = [subject for subject in resource.subjects if subject not in {own, ""}]
     if own in resource.subjects and (not others or resource.type == "Appointment"):
@@ -345,5 +348,5 @@ def _not_offered(gathered: Gathered) -> frozenset[SourceKey]:
 def _losses(candidates: Iterable[_Candidate]) -> Iterator[tuple[str, str]]:
     """Name what was left out of resources that count all the same (F3)."""
     for one in candidates:
-        if one.resource.readable and one.resource.lost and one.roles:
+        if one.resource.lost and one.resource.readable and one.roles:
             yield from ((one.resource.name, element) for element in one.resource.lost)

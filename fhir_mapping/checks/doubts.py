@@ -53,12 +53,13 @@ _NO_AGENTS = frozenset(
 )  # a class that no predictor and no row of the follow-up table reads
 _Doubtable = neutral.Observation | neutral.Condition | neutral.Medication | neutral.Performed
 _DOUBTABLE = (neutral.Observation, neutral.Condition, neutral.Medication, neutral.Performed)
+_NOTHING = frozenset[str]()
 _TYPES = frozenset({*KINDS, "Procedure"})
 
 
 def doubts_of(resource: neutral.Resource, reason: str, case: Case) -> Iterable[Doubt]:
     """Give the doubts of one resource that is not another's; `reason`: why it was refused (empty: it was not)."""
-    named = _named_beside_codes(resource, case)
+    named = _named_beside_codes(resource, case) if resource.concepts else _NOTHING
     if not (reason or named) or resource.type not in _TYPES:
         return ()
     content = resource.content() if resource.content else None
@@ -151,7 +152,7 @@ def _named_beside_codes(resource: neutral.Resource, case: Case) -> frozenset[str
     asked = kind, resource.concepts
     if (named := case.named.get(asked)) is None:
         found = (_named(concept, kind, case) for concept in resource.concepts)
-        named = case.named[asked] = frozenset[str]().union(*found)
+        named = case.named[asked] = _NOTHING.union(*found)
     return named
 
 

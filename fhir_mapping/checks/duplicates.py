@@ -1,6 +1,6 @@
 """The same fact in two resources counts once, under the lower id (F7)."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator
 from itertools import chain, groupby
 from operator import attrgetter
@@ -40,20 +40,22 @@ def distinct_treatments(found: Iterable[Treatment]) -> tuple[Treatment, ...]:
 
     What stays was stopped for the reasons of all of them.
     """
-    by_id = sorted(found, key=lambda treatment: treatment.id)
-    begun = [(treatment.kind, treatment.ingredient, _begins(treatment)) for treatment in by_id]
-    several = {key for key, number in Counter(begun).items() if number > 1}
+    begun: defaultdict[Hashable, list[Treatment]] = defaultdict(list)
+    for treatment in found:
+        begun[treatment.kind, treatment.ingredient, _begins(treatment)].append(treatment)
+    distinct: list[Treatment] = []
+    for together in begun.values():
+        distinct += together if len(together) == 1 else _distinct_of_one_start(together)
+    return tuple(distinct)
+
+
+def _distinct_of_one_start(together: Iterable[Treatment]) -> Iterator[Treatment]:
     same: defaultdict[Hashable, list[Treatment]] = defaultdict(list)
-    for key, treatment in zip(begun, by_id, strict=True):
-        same[(key, _ends(treatment), _dosages(treatment)) if key in several else key].append(treatment)
-    return tuple(
-        replace(
-            first, status_reasons=tuple(dict.fromkeys(chain(*(t.status_reasons for t in (first, *others)))))
-        )
-        if others
-        else first
-        for first, *others in same.values()
-    )
+    for treatment in sorted(together, key=lambda treatment: treatment.id):
+        same[_ends(treatment), _dosages(treatment)].append(treatment)
+    for first, *others in same.values():
+        reasons = chain(*(treatment.status_reasons for treatment in (first, *others)))
+        yield replace(first, status_reasons=tuple(dict.fromkeys(reasons))) if others else first
 
 
 def _value(result: Result) -> Hashable:
@@ -65,16 +67,17 @@ def _value(result: Result) -> Hashable:
 
 def _begins(treatment: Treatment) -> Hashable:
     """Tell what the start follows from (T3)."""
-    starts = [bound.start.first for bound in _bounds(treatment) if bound.start]
+    if starts := [start.first for dosage in treatment.dosages if (start := dosage.bounds.start)]:
+        return min(starts)
     begun = (
         treatment.validity.start or treatment.authored or treatment.handed_over or treatment.effective.start
     )
-    return min(starts, default=None) or (begun.first if begun else None)
+    return begun.first if begun else None
 
 
 def _ends(treatment: Treatment) -> Hashable:
     """Tell what the end follows from (T3): what is written where it is written, else the supply or the status."""
-    bounds = _bounds(treatment)
+    bounds = [dosage.bounds for dosage in treatment.dosages if dosage.bounds != NO_PERIOD]
     ends = [bound.end.last for bound in bounds if bound.end]
     if ends and len(ends) == len(bounds):
         return (max(ends),)
@@ -82,10 +85,6 @@ def _ends(treatment: Treatment) -> Hashable:
     if written:
         return *ends, written.last
     return *ends, treatment.supply_days, treatment.repeats, treatment.active
-
-
-def _bounds(treatment: Treatment) -> list[Period]:
-    return [dosage.bounds for dosage in treatment.dosages if dosage.bounds != NO_PERIOD]
 
 
 def _dosages(treatment: Treatment) -> Hashable:

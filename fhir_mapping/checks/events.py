@@ -64,7 +64,7 @@ def judge_contact(resource: neutral.Resource, found: neutral.Contact, case: Case
     reason = case.time_problem(when)
     if reason or when is None:
         return reason
-    specialties = case.tables.words("specialties", found.kinds)
+    is_special = found.service or case.tables.words("specialties", found.kinds)
     roles = case.tables.words("visits", resource.codings)
     took_place = in_progress or resource.status == "finished"
     return (
@@ -75,7 +75,7 @@ def judge_contact(resource: neutral.Resource, found: neutral.Contact, case: Case
             case.at(when),
             start=case.at(start) if start else None,
             in_progress=in_progress,
-            specialty_coded=bool(found.service or specialties),
+            specialty_coded=bool(is_special),
             unclear=not roles or ("ambulatory" in roles and not took_place),
         ),
     )
@@ -118,7 +118,7 @@ def judge_order(resource: neutral.Resource, found: neutral.Order, case: Case) ->
 
 def roles_in(names: tuple[RoleTable, ...], resource: neutral.Resource, tables: Tables) -> frozenset[RoleWord]:
     """Collect the role words of a resource from several tables."""
-    words = frozenset[RoleWord]()
+    words: frozenset[RoleWord] = frozenset()
     for name in names:
         words |= tables.words(name, resource.codings)
     return words

@@ -11,9 +11,9 @@ In: the reference ranges beside a value. Out: the lower and the upper limit for 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from fhir_mapping.checks.judging import Case, completed_years
@@ -30,14 +30,12 @@ NO_UNIT = Number(Decimal(0))
 _SEXES: frozenset[RoleWord] = frozenset({"male", "female"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Fitting:
+class _Fitting(Struct, frozen=True, gc=False, eq=False):
     """A range that fits the patient, with its bounds in the unit of the result."""
 
+    written: Range
     low: Decimal | None
     high: Decimal | None
-    title: Title  # what its own text or type answers, read like the words of a result (E7)
-    is_normal: bool  # its own text or type says normal or negative
     specificity: int
     is_below: bool  # its upper limit is written with `<`
 
@@ -71,12 +69,12 @@ def _found(
         for part in ranges
         if _fits_kind(part, role, case.tables) and _fits_sex(part, case) and _fits_age(part, when, case)
     ]
-    lows = _left((part.low, part) for part in fitting)
-    highs = _left((part.high, part) for part in fitting)
-    band = title_of(number, _bands(fitting)) if number and not role.dimension else ""
+    lows = _left([(part.low, part) for part in fitting], role, case.tables)
+    highs = _left([(part.high, part) for part in fitting], role, case.tables)
+    band = title_of(number, _bands(fitting, role, case.tables)) if number and not role.dimension else ""
     if band is None:  # what its bands leave open, no limit decides
         highs = ()
-    below = _left((part.high, part) for part in fitting if part.is_below)
+    below = _left([(part.high, part) for part in fitting if part.is_below], role, case.tables)
     limits = ReferenceLimits(
         low=lows[0] if len(lows) == 1 else None,
         high=highs[0] if len(highs) == 1 else None,
@@ -90,20 +88,25 @@ def _found(
     return limits
 
 
-def _left(bounds: Iterable[tuple[Decimal | None, _Fitting]]) -> tuple[Decimal, ...]:
+def _left(
+    bounds: Iterable[tuple[Decimal | None, _Fitting]], role: Role, tables: Tables
+) -> tuple[Decimal, ...]:
     """The bounds of the most specific ranges; of several that of the one that says normal or negative, else all."""
     known = [(bound, part) for bound, part in bounds if bound is not None]
     most = max((part.specificity for _, part in known), default=0)
     left = [(bound, part) for bound, part in known if part.specificity == most]
-    normal = [(bound, part) for bound, part in left if part.is_normal]
-    return tuple(sorted({bound for bound, _ in (normal if len(normal) == 1 else left)}))
+    if len(left) > 1:
+        normal = [(bound, part) for bound, part in left if _is_normal(part.written, role, tables)]
+        left = normal if len(normal) == 1 else left
+    return tuple(sorted({bound for bound, _ in left}))
 
 
-def _bands(fitting: Iterable[_Fitting]) -> list[Band]:
+def _bands(fitting: Iterable[_Fitting], role: Role, tables: Tables) -> list[Band]:
     """The titled bands of an antibody, the most specific ones."""
-    titled = [part for part in fitting if part.title and (part.low, part.high) != (None, None)]
-    most = max((part.specificity for part in titled), default=0)
-    return [Band(part.low, part.high, part.title) for part in titled if part.specificity == most]
+    bounded = [part for part in fitting if (part.low, part.high) != (None, None)]
+    titled = [(part, title) for part in bounded if (title := _title_of(part.written, role, tables))]
+    most = max((part.specificity for part, _ in titled), default=0)
+    return [Band(part.low, part.high, title) for part, title in titled if part.specificity == most]
 
 
 def plausible_range(role: Role, tables: Tables) -> tuple[Decimal, Decimal]:
@@ -118,16 +121,26 @@ def _fitting(part: Range, number: Number, role: Role, tables: Tables) -> _Fittin
         low, high = _written_limits(part.text, tables)
     is_below = high is not None and high.comparator == "<"
     upper = _bound(high, number, role, tables)
-    texts = [text for text in (part.text, part.kind_text) if text]
     return _Fitting(
+        part,
         low=_bound(low, number, role, tables),
         high=upper if upper is not None and _is_usable(upper, role, tables) else None,
-        title=next((title for text in texts if (title := _title(text, role, tables))), ""),
-        is_normal=tables.means("qualifiers", part.kinds, "normal-range")
-        or any(_says_normal(text, role, tables) for text in texts),
         specificity=bool(part.groups) + part.has_age,
         is_below=is_below,
     )
+
+
+def _title_of(part: Range, role: Role, tables: Tables) -> Title:
+    """What the own text or type of a range answers, read like the words of a result (E7)."""
+    texts = (text for text in (part.text, part.kind_text) if text)
+    return next((title for text in texts if (title := _title(text, role, tables))), "")
+
+
+def _is_normal(part: Range, role: Role, tables: Tables) -> bool:
+    """Whether the own text or type of a range says normal or negative."""
+    texts = (text for text in (part.text, part.kind_text) if text)
+    coded = tables.means("qualifiers", part.kinds, "normal-range")
+    return coded or any(_says_normal(text, role, tables) for text in texts)
 
 
 def _written_limits(text: str, tables: Tables) -> tuple[Number | None, Number | None]:

@@ -118,7 +118,8 @@ class Tables:
 
     def for_one_record(self) -> "Tables":
         """The same tables with a memory of their own: what rules ask again and again is looked up once a record."""
-        return replace(self, vocabulary=self.vocabulary.for_one_record(), read={})
+        vocabulary, known = self.vocabulary.for_one_record(), (self.rules, self.units, self.systems)
+        return Tables(*known, self.roles, self.agents, self.tables, self.statuses, vocabulary, read={})
 
     def system(self, alias: str) -> str:
         """Give the canonical address of a code system (F4); an unknown one stays as it is."""
@@ -127,11 +128,10 @@ class Tables:
     def meaning(self, table: CodeTableName, codings: Iterable[Coded]) -> Meaning:
         """Find what codings mean in a table (F4); of one record each is looked up once."""
         asked = table, tuple(codings)
-        if self.read is None:
+        known = self.read
+        if known is None:
             return self._looked_up(*asked)
-        if (meaning := self.read.get(asked)) is None:
-            meaning = self.read[asked] = self._looked_up(*asked)
-        return meaning
+        return known.get(asked) or known.setdefault(asked, self._looked_up(*asked))
 
     def words(self, table: RoleTable, codings: Iterable[Coded]) -> frozenset[RoleWord]:
         """Collect the role words of all rows of the table that any of the codings matches (F4)."""
@@ -191,9 +191,9 @@ class Tables:
         roles = {row.role for rows in found.values() for row in rows}
         if table == "medications":
             return Meaning(frozenset(found), ingredients=self.by_name(roles))
-        words = frozenset[RoleWord]().union(*map(words_in, roles))
-        about = frozenset(map(analyte_in, roles)) if table == "observations" else frozenset[Analyte]()
-        return Meaning(frozenset(found), words, about)
+        words: frozenset[RoleWord] = frozenset().union(*map(words_in, roles))
+        about = map(analyte_in, roles) if table == "observations" else ()
+        return Meaning(frozenset(found), words, frozenset(about))
 
 
 def load_tables(folder: Path = PACKAGED) -> Tables:

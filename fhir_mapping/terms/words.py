@@ -7,7 +7,7 @@ A text by itself is never evidence: whatever is named here is a doubt (U1). The 
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -24,6 +24,7 @@ UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _DASHES = re.compile(DASH)
 _SEPARATOR = re.compile(r"[,;+]|\band\b")  # A4
 _WORD = re.compile(rf"[^\W_{UNSPACED}]+")  # "SRP" is a whole word among Chinese characters too
+_BETWEEN_WORDS = bytes(sign if chr(sign).isalnum() else ord(" ") for sign in range(128)).ljust(256)
 _BEGINS_UNSPACED = re.compile(f"[{UNSPACED}]")
 _ROLE = re.compile(r"<<([a-z-]+)>>")
 _WITHOUT_BLANKS = frozenset({"zh", "ja"})  # languages that write no blanks between words
@@ -47,6 +48,20 @@ def fold(text: str) -> str:
     if text.isascii():  # which NFKC leaves as it is, and in which a hyphen is the only dash
         return " ".join(text.lower().replace("-", " ").split())
     return " ".join(_DASHES.sub(" ", unicodedata.normalize("NFKC", text).casefold()).split())
+
+
+def words_of(phrase: str) -> list[str]:
+    """The words of a phrase; in ASCII there are none but letters and digits."""
+    if not phrase.isascii():
+        return _WORD.findall(phrase)
+    return phrase.encode().translate(_BETWEEN_WORDS).decode().split()
+
+
+def phrases_of(text: str) -> list[str]:
+    """Part a folded text where it names several things (A4)."""
+    if "and" in text or "," in text or ";" in text or "+" in text:
+        return _SEPARATOR.split(text)
+    return [text]
 
 
 class _Part(NamedTuple):
@@ -76,6 +91,9 @@ class _Part(NamedTuple):
 _Spelling = tuple[_Part, ...]  # all of them in the same phrase
 
 
+_NO_ROLES: frozenset[str] = frozenset()
+
+
 class _Finder:
     """Finds all spellings in a phrase at once: each word of it is looked up, however many spellings there are."""
 
@@ -100,12 +118,17 @@ class _Finder:
         """Collect the roles of which a spelling stands in a folded phrase."""
         anywhere = self._anywhere_in_ascii if phrase.isascii() else self._anywhere
         parts = {part for part in anywhere if part.words[0] in phrase}
-        said = _WORD.findall(phrase)
-        for place, word in enumerate(said):
-            if word in self._by_first:
-                parts.update(part for part in self._by_first[word] if part.stands_at(place, said))
-            if (start := word[: self._shortest_stem]) in self._by_start:
-                parts.update(part for part in self._by_start[start] if word.startswith(part.words[0]))
+        said = words_of(phrase)
+        if not self._by_first.keys().isdisjoint(said):
+            for place, word in enumerate(said):
+                if word in self._by_first:
+                    parts.update([part for part in self._by_first[word] if part.stands_at(place, said)])
+        shortest, by_start = self._shortest_stem, self._by_start
+        for word in said:
+            if word[:shortest] in by_start:
+                parts.update([part for part in by_start[word[:shortest]] if word.startswith(part.words[0])])
+        if not parts:
+            return _NO_ROLES
         return frozenset(
             role for part in parts for spelling, role in self._roles[part] if parts.issuperset(spelling)
         )
@@ -126,7 +149,7 @@ class Vocabulary:
 
     def for_one_record(self) -> "Vocabulary":
         """The same words with a memory of their own: what rules ask again and again is looked up once a record."""
-        return replace(self, read={}, answers={})
+        return Vocabulary(self.by_role, self.names_in, self.finder, self.compiled, read={}, answers={})
 
     def once(self, asked: Hashable, read: Callable[[], Answer]) -> Answer:
         """Read what a value of one record says once: whoever judges it asks, and so do the rules."""
@@ -173,10 +196,10 @@ class Vocabulary:
         return named
 
     def _named(self, kind: NamedIn, text: str) -> frozenset[str]:
-        named = frozenset[str]()
-        for phrase in _SEPARATOR.split(fold(text[:LONGEST_TEXT])):
+        named: frozenset[str] = frozenset()
+        for phrase in phrases_of(fold(text[:LONGEST_TEXT])):
             roles = self.finder.roles(phrase)
-            if roles.isdisjoint(_TAKEN_BACK_BY[kind]):
+            if roles and roles.isdisjoint(_TAKEN_BACK_BY[kind]):
                 named |= roles & self.names_in[kind]
         return named
 

@@ -131,7 +131,9 @@ def _as_asked(parted: Iterable[_Parted], gathered: Gathered) -> tuple[Resource, 
     resources: list[Resource] = []
     for source, plain, others in parted:
         resources += others
-        unsaid = {one.name for one in others if one.unsure or not one.is_coded} if source.asked else set()
+        if not (source.asked and others):
+            continue
+        unsaid = {one.name for one in others if one.unsure or not one.is_coded}
         if unsaid and _kept_to_codes(plain, others, source.asked, gathered.mapping.tables):
             asked |= {name: asked.get(name, frozenset()) | source.asked for name in unsaid}
     return tuple(
@@ -208,9 +210,8 @@ def _elements(gathered: Gathered, every: Iterable[_Read]) -> Elements:
 
 
 def _linked(every: Iterable[_Read], elements: Elements) -> links.Linked:
-    current, _ = last_versions(
-        _other_resource(*read, elements) for read in every if read[1].type in links.TYPES
-    )
+    found = [_other_resource(*read, elements) for read in every if read[1].type in links.TYPES]
+    current, _ = last_versions(found) if found else ((), ())
     return links.Linked({resource.name: resource.entry.json for resource in current}, elements.references)
 
 

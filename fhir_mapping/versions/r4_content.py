@@ -247,15 +247,26 @@ def _medicine(resource: R4AnyMedicated, read: Elements, linked: Linked) -> Said:
 
 def _contact(resource: R4Encounter, read: Elements, linked: Linked) -> Said:
     """Collect what an Encounter is, with the specialties of its participants (V4)."""
-    participants = resource.participant or ()
-    found = linked.specialties([part.individual for part in participants], resource.contained)
-    written = resource.service_type
-    service = read.codings(*(written if isinstance(written, list) else (written,)), *found.concepts)
-    kinds = read.codings(*(resource.type or ()), *[kind for part in participants for kind in part.type or ()])
-    class_ = resource.class_
-    classes = [R4Concept([class_])] if isinstance(class_, R4Coding) else class_ or ()
-    codings = (*service, *kinds, *read.codings(*classes))
-    content = partial(_met, resource, read, service, kinds)
+    kinds, individuals = [*(resource.type or ())], []
+    for part in resource.participant or ():
+        individuals.append(part.individual)
+        kinds += part.type or ()
+    found = linked.specialties(individuals, resource.contained)
+    service = found.concepts
+    if written := resource.service_type:
+        service = (*(written if isinstance(written, list) else (written,)), *service)
+    services, of_kinds, class_ = (
+        read.codings(*service) if service else (),
+        read.codings(*kinds),
+        resource.class_,
+    )
+    classes = (
+        (class_,)
+        if isinstance(class_, R4Coding)
+        else [part for one in class_ or () for part in one.coding or ()]
+    )
+    codings = (*services, *of_kinds, *read.coded(classes))
+    content = partial(_met, resource, read, services, of_kinds)
     return Said((read.refers(resource.subject),), codings, (), content, found)
 
 

@@ -1,6 +1,6 @@
 """The data types of R4 in neutral terms: canonical codings, moments, resolved references, numbers as written."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any
@@ -13,6 +13,7 @@ from fhir_mapping.terms.systems import CodeSystems
 from fhir_mapping.terms.words import LONGEST_TEXT
 from fhir_mapping.versions.neutral import Regimen
 from fhir_mapping.versions.r4_resources import (
+    R4Coding,
     R4Concept,
     R4Period,
     R4Quantity,
@@ -28,7 +29,7 @@ _NO_CONCEPT = Concept()
 CERTAINTY = "http://fhir.de/StructureDefinition/icd-10-gm-diagnosesicherheit"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which takes three times as long to make
 class Elements:
     """Reads the elements of one record; `zone` is that of times without a zone."""
 
@@ -48,16 +49,20 @@ class Elements:
 
     def codings(self, *concepts: R4Concept | None) -> tuple[Coding, ...]:
         """Collect the codings of concepts; one without a code says nothing."""
-        known = self._codings
         found: list[Coding] = []
         for concept in concepts:
             if concept is not None and concept.coding:
-                found += [
-                    known.get((part.system, part.code)) or self._coding(part.system, part.code)
-                    for part in concept.coding
-                    if part.code
-                ]
+                found += self.coded(concept.coding)
         return tuple(found)
+
+    def coded(self, parts: Iterable[R4Coding]) -> list[Coding]:
+        """Read the codings that have a code."""
+        known, found = self._codings, []
+        for part in parts:
+            if code := part.code:
+                coding = known.get((part.system, code)) or self._coding(part.system, code)
+                found.append(coding)  # no comprehension: one or two are a loop, which costs less
+        return found
 
     def _coding(self, system: str | None, code: str) -> Coding:
         """Write a coding that many resources may have."""
@@ -120,8 +125,9 @@ class Elements:
         if written is None:
             return NO_PERIOD
         start, end = self.time(written.start), self.time(written.end)
-        is_broken = (start is None and written.start is not None) or (end is None and written.end is not None)
-        return NO_PERIOD if is_broken else Period(start, end)
+        if (start is None and written.start is not None) or (end is None and written.end is not None):
+            return NO_PERIOD
+        return Period(start, end)
 
     def when(self, instant: str | None, period: R4Period | None, *others: str | None) -> Moment | None:
         """Read the first of the times that is written, the end of a period before its start (F3).
@@ -136,8 +142,14 @@ class Elements:
     def can_tell(self, *ways: Sequence[str | None]) -> bool:
         """Say whether the first of several ways to write a time that is used is used readably, or none is (F3)."""
         for way in ways:
-            if written := [text for text in way if text is not None]:
-                return None not in map(self.time, written)
+            is_used = False
+            for text in way:
+                if text is not None:
+                    is_used = True
+                    if self.time(text) is None:
+                        return False
+            if is_used:
+                break
         return True
 
     def refers(self, reference: R4Reference | None) -> str:

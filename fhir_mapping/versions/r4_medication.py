@@ -1,6 +1,6 @@
 """The four medication resources of R4 (T1 to T4)."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -19,13 +19,12 @@ from fhir_mapping.versions.r4_resources import (
     R4MedicationDispense,
     R4MedicationRequest,
     R4MedicationStatement,
-    R4Period,
     R4Quantity,
     R4Repeat,
     decimal,
 )
 
-_NO_REPEAT, _NO_DISPENSE, _NO_PERIOD = R4Repeat(), R4DispenseRequest(), R4Period()
+_NO_REPEAT, _NO_DISPENSE = R4Repeat(), R4DispenseRequest()
 # The first elements of each `Medication` after its kind
 _Product = tuple[tuple[Concept, ...], tuple[Coding, ...], tuple[bytes, ...], tuple[str, ...]]
 
@@ -56,10 +55,12 @@ def medication(
 def _request(resource: R4MedicationRequest, read: Elements, product: _Product) -> Medication:
     dispense, dosages = resource.dispense_request or _NO_DISPENSE, resource.dosage_instruction or ()
     bounds = [period for part in dosages if (period := _repeat(part).bounds_period)]
-    validity = dispense.validity_period or _NO_PERIOD
-    starts = ([period.start for period in bounds], [validity.start], [resource.authored_on])
-    ends = ([period.end for period in bounds], [validity.end])
-    is_dated = read.can_tell(*starts) and read.can_tell(*ends)
+    validity, authored = dispense.validity_period, resource.authored_on
+    is_dated = True
+    if bounds or validity:
+        first, last = (validity.start, validity.end) if validity else (None, None)
+        is_dated = read.can_tell([period.start for period in bounds], [first], [authored])
+        is_dated = is_dated and read.can_tell([period.end for period in bounds], [last])
     return Medication(
         "MedicationRequest",
         *product,
@@ -67,7 +68,7 @@ def _request(resource: R4MedicationRequest, read: Elements, product: _Product) -
         read.codings(resource.status_reason),
         intent=resource.intent or "",
         do_not_perform=resource.do_not_perform is True,
-        authored=read.time(resource.authored_on) if is_dated else None,
+        authored=read.time(authored) if is_dated else None,
         validity=read.period(validity) if is_dated else NO_PERIOD,
         supply=read.number(dispense.expected_supply_duration),
         repeats=max(0, dispense.number_of_repeats_allowed or 0),
@@ -75,12 +76,12 @@ def _request(resource: R4MedicationRequest, read: Elements, product: _Product) -
 
 
 def _statement(resource: R4MedicationStatement, read: Elements, product: _Product) -> Medication:
-    written, period = resource.effective_date_time, resource.effective_period or _NO_PERIOD
-    is_dated = read.can_tell([written], [period.start, period.end])
+    written, period = resource.effective_date_time, resource.effective_period
+    ends = [period.start, period.end] if period else []
     return Medication(
         "MedicationStatement",
         *product,
-        tuple([_instruction(part, read, has_bounds=is_dated) for part in resource.dosage or ()]),
+        _instructions(resource.dosage or (), read, [written], ends),
         read.codings(*(resource.status_reason or ())),
         effective=Period(read.time(written)) if written is not None else read.period(period),
     )
@@ -99,15 +100,14 @@ def _administration(resource: R4MedicationAdministration, read: Elements, produc
 
 
 def _dispense(resource: R4MedicationDispense, read: Elements, product: _Product) -> Medication:
-    is_dated = read.can_tell([resource.when_handed_over], [resource.when_prepared])
-    dosages = resource.dosage_instruction or ()
+    handed_over, prepared = resource.when_handed_over, resource.when_prepared
     return Medication(
         "MedicationDispense",
         *product,
-        tuple([_instruction(part, read, has_bounds=is_dated) for part in dosages]),
+        _instructions(resource.dosage_instruction or (), read, [handed_over], [prepared]),
         read.codings(resource.status_reason_codeable_concept),
         supply=read.number(resource.days_supply),
-        handed_over=read.when(resource.when_handed_over, None, resource.when_prepared),
+        handed_over=read.when(handed_over, None, prepared),
     )
 
 
@@ -129,8 +129,16 @@ def _repeat(dosage: R4Dosage) -> R4Repeat:
     return (dosage.timing.repeat if dosage.timing else None) or _NO_REPEAT
 
 
+def _instructions(
+    dosages: Sequence[R4Dosage], read: Elements, *ways: Sequence[str | None]
+) -> tuple[Instruction, ...]:
+    """Read instructions; without their bounds where none of the ways to write the time of the resource can be read (F3)."""
+    is_dated = any(_repeat(part).bounds_period for part in dosages) and read.can_tell(*ways)
+    return tuple([_instruction(part, read, has_bounds=is_dated) for part in dosages])
+
+
 def _instruction(dosage: R4Dosage, read: Elements, *, has_bounds: bool) -> Instruction:
-    """Read an instruction; without its bounds where the resource has no time (F3)."""
+    """Read an instruction, with its bounds or without."""
     repeat = _repeat(dosage)
     doses = [part.dose_quantity for part in dosage.dose_and_rate or ()]
     as_needed = bool(dosage.as_needed_boolean or dosage.as_needed_codeable_concept)

@@ -29,9 +29,9 @@ _LATEST = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 
 def moment(text: str, zone: tzinfo) -> Moment | None:
     """Read a date, dateTime or instant; a time without a zone is in `zone`. None: it is not a date."""
+    if (instant := _usual(text)) is not None:
+        return Moment(text, instant, instant, "time")
     try:
-        if (instant := _usual(text)) is not None:
-            return Moment(text, instant, instant, "time")
         written = _WRITTEN.fullmatch(text)
         return Moment(text, *_bounds(written.groupdict(), zone)) if written else None
     except ValueError:  # there is no such day or time
@@ -81,9 +81,12 @@ def _next_month(first: date) -> date:
 def dates(text: str) -> tuple[date, date] | None:
     """Read a date, or the date of a time: its first and last possible day as written; None: it is not a date."""
     written = _WRITTEN.fullmatch(text)
-    if not written or moment(text, UTC) is None:
+    if not written or (written["hour"] and moment(text, UTC) is None):
         return None
-    return date_range(written["year"], written["month"], written["day"])
+    try:
+        return date_range(written["year"], written["month"], written["day"])
+    except ValueError:  # there is no such day
+        return None
 
 
 def _instant(part: dict[str, str | None], zone: tzinfo) -> datetime:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from fhir_mapping.laboratory.numbers import as_written
 from fhir_mapping.laboratory.phrases import plain
 from fhir_mapping.record import Coding, Number
-from fhir_mapping.terms import load_tables
+from fhir_mapping.terms import load_tables, words
 from fhir_mapping.terms.memory import LONGEST_KEPT, MOST_KEPT, Memory
 from fhir_mapping.terms.units import UCUM
 from fhir_mapping.terms.words import DASH, fold
@@ -135,6 +135,12 @@ def test_a_text_in_ascii_is_folded_as_any_other(text):
     assert fold(text) == slowly(text)
     if text.isascii():
         assert plain(text) == plain("\u00e9" + text).removeprefix("\u00e9").strip()
+
+
+@given(st.text(st.sampled_from("aB3_-+,; and.\t\x0b\x1c\x85/\u00e4\u65e5")) | st.text())
+def test_a_phrase_in_ascii_has_the_words_of_any_other_and_most_texts_are_one_phrase(text):
+    assert words.words_of(text) == words._WORD.findall(text)
+    assert words.phrases_of(text) == words._SEPARATOR.split(text)
 
 
 @given(st.decimals() | st.decimals(-1000, 100000, places=2))
