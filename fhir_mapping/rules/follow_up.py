@@ -1,9 +1,11 @@
 """What was done and what is planned, for the follow-up table (rules V1 to V4); `models.advice` says what is due."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import product
 from operator import itemgetter
 from typing import Literal
 
@@ -57,11 +59,14 @@ _ITEMS: Mapping[str, tuple[_Test, ...]] = {
 }
 _LUNG_FUNCTION = _Test("lung-function", frozenset({"lungFunction", "reports"}), _LUNG, _LUNG, _REPORT)
 _CHEST_CT = _Test("chest-ct", _PROCEDURES, reports=_CT)
+_TESTS = (_LUNG_FUNCTION, _CHEST_CT, *(test for tests in _ITEMS.values() for test in tests))
+# What shows that a part was done, but for its results: kind and role. An Observation shows it by its code alone.
+_SHOWN_BY: Mapping[PartName, Sequence[tuple[str, RoleWord]]] = {
+    test.name: (*product(test.kinds, test.reports), *product(["Observation"], test.results))
+    for test in _TESTS
+}
 _ORDERS: Mapping[PartName, frozenset[RoleWord]] = {  # the role words of an order for a part
-    **{
-        test.name: test.results | test.reports | test.panels
-        for test in (_LUNG_FUNCTION, _CHEST_CT, *(test for tests in _ITEMS.values() for test in tests))
-    },
+    **{test.name: test.results | test.reports | test.panels for test in _TESTS},
     "anti-srp": frozenset({"anti-srp"}),
     "anti-hmgcr": frozenset({"anti-hmgcr"}),
     "ana": frozenset({"ana"}),
@@ -105,7 +110,8 @@ def _part(record: PatientRecord, test: _Test) -> Part:
     """V1: when a part was last done, be it with a result that cannot be used; V3: the orders for it."""
     is_done = partial(_was_done, record)
     done = [(r.when, r.resource) for analyte in test.results for r in newest(record.of(analyte), is_done)]
-    done += [(d.when, d.resource) for d in _tests_done(record) if _shows(d, test)]
+    if tests := _tests_done(record):
+        done += [each for shown in _SHOWN_BY[test.name] for each in tests.get(shown, ())]
     last, evidence = _latest(done)
     return Part(
         name=test.name,
@@ -118,9 +124,14 @@ def _part(record: PatientRecord, test: _Test) -> Part:
 
 
 @asked_once
-def _tests_done(record: PatientRecord) -> tuple[Done, ...]:
-    """What was done and is no contact: nearly all that was done is one."""
-    return tuple(done for done in record.done if done.kind != "Encounter")
+def _tests_done(record: PatientRecord) -> Mapping[tuple[str, RoleWord], Sequence[tuple[Moment, str]]]:
+    """What was done and is no contact, by its kind and each of its roles."""
+    found: defaultdict[tuple[str, RoleWord], list[tuple[Moment, str]]] = defaultdict(list)
+    for done in record.done:
+        if done.kind != "Encounter":
+            for role in done.roles:
+                found[done.kind, role].append((done.when, done.resource))
+    return found
 
 
 def _was_done(record: PatientRecord, result: Result) -> bool:
@@ -128,11 +139,6 @@ def _was_done(record: PatientRecord, result: Result) -> bool:
     value = result.value
     texts = (value.text, value.concept.text) if value.concept else (value.text,)
     return not any(text and says_no_result(text, record.mapping.tables) for text in texts)
-
-
-def _shows(done: Done, test: _Test) -> bool:
-    of_its_value = done.kind == "Observation" and not done.roles.isdisjoint(test.results)
-    return of_its_value or (done.kind in test.kinds and not done.roles.isdisjoint(test.reports))
 
 
 def _fell_since(record: PatientRecord, scanned: Moment) -> bool:
@@ -171,8 +177,10 @@ def _to_ask(record: PatientRecord, serology: Serology) -> tuple[PartName, ...]:
 
 def _latest(done: Sequence[tuple[Moment, str]]) -> tuple[Moment | None, str]:
     """The latest evidence; of several at one time the lowest id."""
-    last = max([when.last for when, _ in done], default=None)
-    return min([each for each in done if each[0].last == last], key=itemgetter(1), default=(None, ""))
+    if len(done) <= 1:
+        return done[0] if done else (None, "")
+    last = max([when.last for when, _ in done])
+    return min([each for each in done if each[0].last == last], key=itemgetter(1))
 
 
 def _readable(record: PatientRecord, sources: frozenset[SourceKey]) -> bool:
