@@ -13,7 +13,7 @@ from fhir_mapping.laboratory.answers import says_no_result
 from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, Serology, read_serology
 from fhir_mapping.laboratory.results import newest
 from fhir_mapping.patient_record import PatientRecord, asked_once
-from fhir_mapping.record import Done, Moment, Planned, Result, SourceKey, local_day
+from fhir_mapping.record import Done, Moment, Result, SourceKey, local_day
 from fhir_mapping.rules.context import pregnant
 from fhir_mapping.rules.falls import fvc_fell
 from fhir_mapping.rules.statins import statin_row
@@ -98,7 +98,7 @@ def follow_up(record: PatientRecord) -> FollowUpFacts:
         items={"visit": (_visit(record),), **items},
         appointments=_appointments(record),
         statin=statin_row(record, serology),
-        ordered=_ordered(record),
+        ordered=frozenset(_orders(record)),
         has_ild=bool(lungs),
         ild_since=min(dated, default=None),
         pregnant=pregnant(record),
@@ -117,7 +117,7 @@ def _part(record: PatientRecord, test: _Test) -> Part:
         name=test.name,
         last=last.day(record.mapping.time_zone) if last else None,
         evidence=evidence,
-        orders=_orders(record, test.name),
+        orders=_orders(record).get(test.name, ()),
         readable=_readable(record, test.sources),
         again=test.name == "chest-ct" and last is not None and _fell_since(record, last),
     )
@@ -155,7 +155,7 @@ def _antibody(record: PatientRecord, serology: Serology, antibody: Antibody) -> 
         name=antibody,
         last=last.day(record.mapping.time_zone) if last else None,
         evidence=evidence,
-        orders=_orders(record, antibody),
+        orders=_orders(record).get(antibody, ()),
         readable=_readable(record, frozenset({"antibodies"})),
     )
 
@@ -188,22 +188,18 @@ def _readable(record: PatientRecord, sources: frozenset[SourceKey]) -> bool:
 
 
 @asked_once
-def _active_orders(record: PatientRecord) -> Sequence[Planned]:
-    """Those that were not written after `as_of`, dated or not."""
-    orders = (plan for plan in record.planned if plan.kind == "ServiceRequest")
-    return [order for order in orders if order.made is None or order.made.first <= record.as_of]
+def _orders(record: PatientRecord) -> Mapping[PartName, tuple[datetime, ...]]:
+    """V3, V7: the parts for which any order is active, and when these were written, as far as they have a date.
 
-
-def _orders(record: PatientRecord, part: PartName) -> tuple[datetime, ...]:
-    """V3: when active orders were written, never after `as_of`; one without a date is none."""
-    made = [o.made for o in _active_orders(record) if o.made and not o.roles.isdisjoint(_ORDERS[part])]
-    return tuple(sorted([min(moment.last, record.as_of) for moment in made]))
-
-
-def _ordered(record: PatientRecord) -> frozenset[PartName]:
-    """V7: the parts for which any order is active, whatever its age, dated or not."""
-    ordered = frozenset[RoleWord]().union(*(order.roles for order in _active_orders(record)))
-    return frozenset([part for part, roles in _ORDERS.items() if not ordered.isdisjoint(roles)])
+    None that was written after `as_of` is.
+    """
+    found: dict[PartName, list[datetime]] = {}
+    for order in (plan for plan in record.planned if plan.kind == "ServiceRequest"):
+        if order.made is None or order.made.first <= record.as_of:
+            for part in [part for part, roles in _ORDERS.items() if not order.roles.isdisjoint(roles)]:
+                written = found.setdefault(part, [])
+                written += [min(order.made.last, record.as_of)] if order.made else []
+    return {part: tuple(sorted(written)) for part, written in found.items()}
 
 
 def _visit(record: PatientRecord) -> Part:
@@ -221,7 +217,7 @@ def _visit(record: PatientRecord) -> Part:
         name="visit",
         last=last.day(zone) if last else None,
         evidence=evidence,
-        orders=_orders(record, "visit"),
+        orders=_orders(record).get("visit", ()),
         readable=_readable(record, frozenset({"encounters"})),
         unclear=unclear.day(zone) if unclear else None,
     )
