@@ -62,8 +62,7 @@ class Note(Struct, frozen=True, gc=False):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Feature:
+class Feature(Struct, frozen=True):
     """A predictor as read from the record: its state, and why."""
 
     state: State
@@ -107,8 +106,7 @@ class Measured(Struct, frozen=True, gc=False):
     default_limit: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Activity:
+class Activity(Struct, frozen=True):
     """Disease now (R1) and its phase (R4).
 
     `lowest` and `times_lowest`: in the phases relapse and rising the nadir that the latest CK is compared with, and
@@ -150,8 +148,7 @@ class SrpRefractory:
     ild: FactorState
 
 
-@dataclass(frozen=True, slots=True)
-class Barring:
+class Barring(Struct, frozen=True):
     """A doubt that keeps something from being what it would be without it, and what (U6)."""
 
     doubt: Doubt
@@ -165,8 +162,7 @@ class RefusedFact(Struct, frozen=True, gc=False):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
+class Findings(Struct, frozen=True):
     """Everything the record says, before any model is asked."""
 
     patient_id: str

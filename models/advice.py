@@ -4,7 +4,7 @@ The order of a call of `advise`: band (S6), columns (V5), items (V1 to V4), indi
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal, get_args
 
@@ -310,7 +310,7 @@ class _Suggesting:
             orders = tuple(order for order in suggestion.orders if order.part not in taken)
             taken.update(order.part for order in orders)
             if orders:
-                chosen.append(replace(suggestion, orders=orders))
+                chosen.append(SuggestedOrder(suggestion.item, orders, suggestion.until, suggestion.why))
         return tuple(chosen[: self.policy.suggestions_at_most])
 
     def _planned(self, follow_up: Sequence[FollowUpItem]) -> Iterator[PartName]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import cache
 from typing import Any, Literal
 
 from models.inputs import NOT_READ, Anchor, Horizon, PartName
@@ -45,6 +46,11 @@ class Orderable:
     category: Code
 
 
+@cache  # shapes are those of the policies that are served, and few
+def _expression(shape: str) -> re.Pattern[str]:
+    return re.compile(re.escape(shape).replace("…", ".*"))
+
+
 @dataclass(frozen=True, slots=True)
 class DecidingTest:
     """What would make an unknown predictor known (S8).
@@ -59,7 +65,7 @@ class DecidingTest:
 
     def helps(self, reason: str) -> bool:
         """Whether the test can answer a predictor that is unknown for this reason."""
-        named = any(re.fullmatch(re.escape(shape).replace("…", ".*"), reason) for shape in self.reasons)
+        named = any(_expression(shape).fullmatch(reason) for shape in self.reasons)
         return named or not (self.reasons or reason == NOT_READ)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 
 class Horizon(str):
@@ -77,8 +77,7 @@ PartName = Literal[
 """What can be done and ordered: the parts of the follow-up items, and what decides a predictor beside them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One part of a follow-up item (V1): when it was last done, and the orders for it.
 
     `last` is a calendar day in the client's zone; None: never. `orders` are the moments at which active orders
@@ -117,8 +116,7 @@ class BookedVisit:
     day: date
 
 
-@dataclass(frozen=True, slots=True)
-class FollowUpFacts:
+class FollowUpFacts(NamedTuple):
     """What was done and what is planned, by item of the follow-up table; an item that does not apply is left out."""
 
     as_of: datetime

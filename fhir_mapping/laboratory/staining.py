@@ -3,9 +3,9 @@
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from itertools import pairwise
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from fhir_mapping.laboratory.antibody import LabAnswer, read_answer
@@ -34,8 +34,7 @@ _NONE: frozenset[RoleWord] = frozenset()
 StainingPatterns = AbstractSet[RoleWord]  # which of "cytoplasmic" and "nuclear" are named
 
 
-@dataclass(frozen=True, slots=True)
-class Staining:
+class Staining(Struct, frozen=True):
     """One ANA result: its nuclear titres; without one, whether only cytoplasm was stained, else its answer."""
 
     result: Result

@@ -3,8 +3,9 @@
 import re
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from fhir_mapping.laboratory.bounds import rank
 from fhir_mapping.laboratory.numbers import COMPARATOR, TO, comparator, read_number, text_of
@@ -37,8 +38,7 @@ _LENGTH_BEFORE = 80  # characters before a titre in which its comparator, or the
 _NOT = {"": "<", "<": "<", "<=": "<=", ">": "<=", ">=": "<"}  # in a phrase that is negative
 
 
-@dataclass(frozen=True, slots=True)
-class Titre:
+class Titre(Struct, frozen=True):
     """A reciprocal titre (320 for 1:320) with its comparator; `phrase` is the text that it stands in (A4).
 
     Of an interval, 1:160-1:320, `reciprocal` is the lower end and `upto` the other.

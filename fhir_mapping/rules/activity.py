@@ -1,10 +1,9 @@
 """Disease now: the latest CK, its peak and nadir, and the phase of the disease (R1, R2, R4)."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from decimal import Context, Decimal
-from functools import cached_property
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from fhir_mapping.checks.doubts import open_doubt
@@ -37,10 +36,13 @@ _PER_CENT = 100
 
 def activity(record: PatientRecord) -> Activity:
     """CK now, its peak and nadir in U/L and × ULN (R1), and the phase (R4), the first that holds."""
-    course = _Course(record)
-    phase, reason = course.phase
+    course = _course_of(record)
+    phase, reason = course.phase()
     rise = course.rise_of(phase)
     coded = course.coded if phase == "relapse" else ()
+    cited = [cite_diagnosis(diagnosis) for diagnosis in coded]
+    for ck in _cited(course, phase, rise):
+        cited += cite_with_limit(ck)
     return Activity(
         ck=_measured(course.latest) if course.latest else None,
         peak=_measured(course.peak) if course.peak else None,
@@ -53,60 +55,23 @@ def activity(record: PatientRecord) -> Activity:
         coded=_said_in_code(coded[0]) if coded else None,
         rhabdomyolysis=_rhabdomyolysis(course) if phase == "relapse" else None,
         unread_ck=max(course.newer, key=lambda doubt: (doubt.when, doubt.resource), default=None),
-        evidence=(
-            *(cite_diagnosis(diagnosis) for diagnosis in coded),
-            *(cited for ck in _cited(course, rise) for cited in cite_with_limit(ck)),
-        ),
-        barred_by=course.barred_by,
+        evidence=tuple(cited),
+        barred_by=course.barred_by() if phase == "unknown" else (),
     )
 
 
-@dataclass(frozen=True)
-class _Course:
-    """The CK of a record in order of time, and each question of R4 about it, asked once."""
+class _Course(Struct, frozen=True):
+    """What the CK of a record and its codes say of the disease now, and the questions of R4 about it."""
 
     record: PatientRecord
+    latest: Result | None
+    peak: Result | None
+    after_peak: Sequence[Result]
+    nadir: Result | None
+    coded: tuple[Diagnosis, ...]
+    rises: tuple[Rise, Rise, Rise]  # R2 (b), R2 (c), R2b
+    newer: tuple[Doubt, ...]
 
-    @cached_property
-    def cks(self) -> Sequence[Result]:
-        return in_order(self.record)
-
-    @cached_property
-    def latest(self) -> Result | None:
-        return self.cks[-1] if self.cks else None
-
-    @cached_property
-    def peak(self) -> Result | None:
-        return highest(self.cks)
-
-    @cached_property
-    def after_peak(self) -> list[Result]:
-        return [ck for ck in self.cks if self.peak and ck.when.first > self.peak.when.last]
-
-    @cached_property
-    def nadir(self) -> Result | None:
-        return lowest(self.after_peak)
-
-    @cached_property
-    def coded(self) -> tuple[Diagnosis, ...]:
-        return coded_relapses(self.record)
-
-    @cached_property
-    def rises(self) -> tuple[Rise, Rise, Rise]:
-        """R2 (b), R2 (c), R2b."""
-        return confirmed_rise(self.record), steep_rise(self.record), rising(self.record)
-
-    @cached_property
-    def newer(self) -> tuple[Doubt, ...]:
-        return newer_ck_doubts(self.record)
-
-    @cached_property
-    def open_by(self) -> tuple[Result, ...]:
-        """The results whose bound or interval leaves a question of R4 about a recent CK open."""
-        left = (result for answer in self._asked if answer.truth is None for result in answer.open_by)
-        return tuple({result.resource: result for result in left}.values())
-
-    @cached_property
     def phase(self) -> tuple[Phase, str]:
         """R4 with what says so; of `unknown` the first reason."""
         by_two, by_one, again = self.rises
@@ -114,25 +79,24 @@ class _Course:
             return "relapse", _why_relapse(self.coded, by_two if by_two.holds else by_one)
         if again.holds:
             return "rising", f"CK rising: {_in_words(again)}"
-        if self.is_active.truth:
+        if self.is_active().truth:
             return "active", ""
         if unknown := self._why_unknown():
             return "unknown", unknown
         if self.is_above("raised").truth:
             return "improving", ""
-        return ("unknown", "an older CK could not be read") if self.older else ("controlled", "")
+        return ("unknown", "an older CK could not be read") if self.older() else ("controlled", "")
 
     def rise_of(self, phase: Phase) -> Rise | None:
         """The rise behind a phase."""
         names = {"relapse": self.rises[:2], "rising": self.rises[2:]}
         return next((rise for rise in names.get(phase, ()) if rise.holds), None)
 
-    @cached_property
+    @property
     def is_recent(self) -> bool:
         within = self.record.mapping.tables.rules.days("activity.phase_ck_days")
         return self.latest is not None and self.record.as_of - self.latest.when.last <= within
 
-    @cached_property
     def is_active(self) -> Tristate:
         """R4 active: > 5 × ULN, or > 2 × ULN and never down to half of the peak."""
         if not self.is_recent:
@@ -143,7 +107,6 @@ class _Course:
         active = self.is_above("active")
         return active if active.truth else either(active, both(raised, self._has_fallen().no()))
 
-    @cached_property
     def older(self) -> tuple[Doubt, ...]:
         """U5b: doubts with a number after the peak, where the latest CK may be raised by that nadir."""
         times = self.record.mapping.tables.rules.number("activity.times_uln")
@@ -152,14 +115,14 @@ class _Course:
         since = self.peak.when.last
         return tuple(d for d in self.record.doubts_in("ck") if d.holds_number and d.when > since)
 
-    @cached_property
     def barred_by(self) -> tuple[Doubt, ...]:
-        """What keeps the phase from being another one (U6)."""
-        phase, _ = self.phase
-        if phase != "unknown" or not self.is_recent:
+        """What keeps a phase that is not known from being another one (U6)."""
+        if not self.is_recent:
             return ()
-        older = () if self.is_above("raised").truth else self.older
-        return (*self.newer, *map(open_doubt, self.open_by), *older)
+        answers = [answer for answer in self._asked() if answer.truth is None]
+        left_open = {result.resource: result for answer in answers for result in answer.open_by}
+        older = () if self.is_above("raised").truth else self.older()
+        return (*self.newer, *map(open_doubt, left_open.values()), *older)
 
     def is_above(self, name: str) -> Tristate:
         """Whether the latest CK exceeds that many × ULN."""
@@ -177,10 +140,9 @@ class _Course:
                 return YES
         return either(*answers)
 
-    @cached_property
     def _asked(self) -> list[Tristate]:
         """The answers to all questions of R4 about a recent CK."""
-        return [*(rise.answer for rise in self.rises), self.is_active, self.is_above("raised")]
+        return [*(rise.answer for rise in self.rises), self.is_active(), self.is_above("raised")]
 
     def _why_unknown(self) -> str:
         if self.newer:
@@ -189,7 +151,23 @@ class _Course:
             return "no CK on record"
         if not self.is_recent:
             return "latest CK > 180 days old"
-        return "CK not decided" if any(answer.truth is None for answer in self._asked) else ""
+        return "CK not decided" if any(answer.truth is None for answer in self._asked()) else ""
+
+
+def _course_of(record: PatientRecord) -> _Course:
+    cks = in_order(record)
+    peak = highest(cks)
+    after_peak = [ck for ck in cks if ck.when.first > peak.when.last] if peak else []
+    return _Course(
+        record,
+        cks[-1] if cks else None,
+        peak,
+        after_peak,
+        lowest(after_peak),
+        coded_relapses(record),
+        (confirmed_rise(record), steep_rise(record), rising(record)),
+        newer_ck_doubts(record),
+    )
 
 
 def _is_at_most(ck: Result, part: Decimal, of: Result) -> Tristate:
@@ -262,11 +240,11 @@ def _rhabdomyolysis(course: _Course) -> Evidence | None:
     return cite_diagnosis(first, "rhabdomyolysis") if first else None
 
 
-def _cited(course: _Course, rise: Rise | None) -> Iterable[Result]:
+def _cited(course: _Course, phase: Phase, rise: Rise | None) -> Iterable[Result]:
     """What says the phase: the CK that rose and its nadir, else the latest CK."""
     if rise and rise.nadir:
         return (*rise.high, rise.nadir)
-    return (course.latest,) if course.latest and course.phase[0] in {"active", "improving"} else ()
+    return (course.latest,) if course.latest and phase in {"active", "improving"} else ()
 
 
 def _times(ck: Result, nadir: Result) -> Decimal:

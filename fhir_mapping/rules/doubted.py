@@ -1,7 +1,8 @@
 """What doubts do to an answer (U5): nobody is absent or missing against one, and what is present stays."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from fhir_mapping.evidence import Feature, Note
 from fhir_mapping.record import Doubt

@@ -10,7 +10,7 @@ from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, LabAnswer, Se
 from fhir_mapping.patient_record import PatientRecord, asked_once
 from fhir_mapping.record import Diagnosis, Doubt, Moment, SourceKey
 from fhir_mapping.rules.citation import cite, cite_diagnosis, cite_with_limit
-from fhir_mapping.rules.signs import BROAD, Signs, is_broad, read_signs, signs_in_doubt
+from fhir_mapping.rules.signs import BROAD, Signs, SignsState, is_broad, read_signs, signs_in_doubt
 from fhir_mapping.terms.roles import RoleWord
 
 _NAMES: dict[Antibody, str] = {"anti-srp": "anti-SRP", "anti-hmgcr": "anti-HMGCR"}
@@ -26,8 +26,8 @@ def eligibility(record: PatientRecord) -> Eligibility:
     signs = read_signs(record)
     found = signs.state
     state: EligibilityState = found
-    reason = _reason(record, signs)
-    barring = () if found in {"definite", "probable"} else _barring(record, signs)
+    reason = _reason(record, signs, found)
+    barring = () if found in {"definite", "probable"} else _barring(record, signs, found)
     notes: list[Note] = []
     if state == "none" and not (record.patient and record.patient.dead):
         if barring:
@@ -79,10 +79,12 @@ def onsets(record: PatientRecord) -> tuple[tuple[Diagnosis, Moment], ...]:
     return tuple((d, d.onset) for d in counted if d.onset)
 
 
-def _barring(record: PatientRecord, signs: Signs) -> tuple[Doubt, ...]:
+def _barring(record: PatientRecord, signs: Signs, found: SignsState) -> tuple[Doubt, ...]:
     """U4: the doubts that alone, or not without which, would make it another state; those by words behind E3."""
-    named = () if signs.is_possible_by_codes else signs.named
-    behind = (*named, *_words_that_keep_open(record, signs)) if signs.state == "possible" else ()
+    behind: tuple[Doubt, ...] = ()
+    if found == "possible":
+        named = () if signs.is_possible_by_codes else signs.named
+        behind = (*named, *_words_that_keep_open(record, signs))
     tried = signs_in_doubt(record)
     if not tried or (record.patient and record.patient.dead):
         return behind
@@ -119,7 +121,7 @@ def _words_that_keep_open(record: PatientRecord, signs: Signs) -> tuple[Doubt, .
 
 def _barring_subtype(serology: Serology) -> tuple[Doubt, ...]:
     """E8: what keeps a patient with two negative antibodies from being seronegative."""
-    return serology.doubts if serology.all_negative else ()
+    return serology.doubts if serology.doubts and serology.all_negative else ()
 
 
 def _is_complete(record: PatientRecord, signs: Signs) -> bool:
@@ -137,7 +139,8 @@ def _evidence(signs: Signs) -> tuple[Evidence, ...]:
     cited = [cite_diagnosis(diagnosis) for diagnosis in signs.core or signs.broad]
     if not signs.core:
         cited += [Evidence(doubt.resource, "core", date=doubt.date) for doubt in signs.named]
-    cited += _cite_serology(signs.serology)
+    if signs.serology.latest:
+        cited += _cite_serology(signs.serology)
     if signs.ck and not signs.core:
         cited += cite_with_limit(signs.ck)
     return tuple(cited)
@@ -176,10 +179,10 @@ def _against(record: PatientRecord, serology: Serology) -> Iterator[Evidence]:
         yield from (cite_diagnosis(d, name) for d in coded[:1])
 
 
-def _reason(record: PatientRecord, signs: Signs) -> str:
+def _reason(record: PatientRecord, signs: Signs, found: SignsState) -> str:
     if signs.core:
         return "immune-mediated necrotizing myopathy is coded"
-    if signs.state == "possible" and signs.named and not signs.is_possible_by_codes:
+    if found == "possible" and signs.named and not signs.is_possible_by_codes:
         return "immune-mediated necrotizing myopathy is named, not coded"
     said = ["a myopathy is coded"] if signs.broad else []
     if signs.serology.positive:
@@ -193,6 +196,6 @@ def _reason(record: PatientRecord, signs: Signs) -> str:
 def _cite_serology(serology: Serology) -> Iterator[Evidence]:
     """For each antibody its latest positive result; where both are negative the latest negative ones (E8)."""
     answer: LabAnswer = "negative" if serology.subtype == "seronegative" else "positive"
-    for antibody in ANTIBODIES if serology.latest else ():
+    for antibody in ANTIBODIES:
         if result := serology.latest.get((antibody, answer)):
             yield cite(result, value=answer)

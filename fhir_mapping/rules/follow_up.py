@@ -1,9 +1,11 @@
 """What was done and what is planned, for the follow-up table (rules V1 to V4); `models.advice` says what is due."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import product
 from operator import itemgetter
 from typing import Literal
 
@@ -11,7 +13,7 @@ from fhir_mapping.laboratory.answers import says_no_result
 from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, Serology, read_serology
 from fhir_mapping.laboratory.results import newest
 from fhir_mapping.patient_record import PatientRecord, asked_once
-from fhir_mapping.record import Done, Moment, Planned, Result, SourceKey, local_day
+from fhir_mapping.record import Done, Moment, Result, SourceKey, local_day
 from fhir_mapping.rules.context import pregnant
 from fhir_mapping.rules.falls import fvc_fell
 from fhir_mapping.rules.statins import statin_row
@@ -57,11 +59,14 @@ _ITEMS: Mapping[str, tuple[_Test, ...]] = {
 }
 _LUNG_FUNCTION = _Test("lung-function", frozenset({"lungFunction", "reports"}), _LUNG, _LUNG, _REPORT)
 _CHEST_CT = _Test("chest-ct", _PROCEDURES, reports=_CT)
+_TESTS = (_LUNG_FUNCTION, _CHEST_CT, *(test for tests in _ITEMS.values() for test in tests))
+# What shows that a part was done, but for its results: kind and role. An Observation shows it by its code alone.
+_SHOWN_BY: Mapping[PartName, Sequence[tuple[str, RoleWord]]] = {
+    test.name: (*product(test.kinds, test.reports), *product(["Observation"], test.results))
+    for test in _TESTS
+}
 _ORDERS: Mapping[PartName, frozenset[RoleWord]] = {  # the role words of an order for a part
-    **{
-        test.name: test.results | test.reports | test.panels
-        for test in (_LUNG_FUNCTION, _CHEST_CT, *(test for tests in _ITEMS.values() for test in tests))
-    },
+    **{test.name: test.results | test.reports | test.panels for test in _TESTS},
     "anti-srp": frozenset({"anti-srp"}),
     "anti-hmgcr": frozenset({"anti-hmgcr"}),
     "ana": frozenset({"ana"}),
@@ -93,7 +98,7 @@ def follow_up(record: PatientRecord) -> FollowUpFacts:
         items={"visit": (_visit(record),), **items},
         appointments=_appointments(record),
         statin=statin_row(record, serology),
-        ordered=_ordered(record),
+        ordered=frozenset(_orders(record)),
         has_ild=bool(lungs),
         ild_since=min(dated, default=None),
         pregnant=pregnant(record),
@@ -105,22 +110,28 @@ def _part(record: PatientRecord, test: _Test) -> Part:
     """V1: when a part was last done, be it with a result that cannot be used; V3: the orders for it."""
     is_done = partial(_was_done, record)
     done = [(r.when, r.resource) for analyte in test.results for r in newest(record.of(analyte), is_done)]
-    done += [(d.when, d.resource) for d in _tests_done(record) if _shows(d, test)]
+    if tests := _tests_done(record):
+        done += [each for shown in _SHOWN_BY[test.name] for each in tests.get(shown, ())]
     last, evidence = _latest(done)
     return Part(
         name=test.name,
         last=last.day(record.mapping.time_zone) if last else None,
         evidence=evidence,
-        orders=_orders(record, test.name),
+        orders=_orders(record).get(test.name, ()),
         readable=_readable(record, test.sources),
         again=test.name == "chest-ct" and last is not None and _fell_since(record, last),
     )
 
 
 @asked_once
-def _tests_done(record: PatientRecord) -> tuple[Done, ...]:
-    """What was done and is no contact: nearly all that was done is one."""
-    return tuple(done for done in record.done if done.kind != "Encounter")
+def _tests_done(record: PatientRecord) -> Mapping[tuple[str, RoleWord], Sequence[tuple[Moment, str]]]:
+    """What was done and is no contact, by its kind and each of its roles."""
+    found: defaultdict[tuple[str, RoleWord], list[tuple[Moment, str]]] = defaultdict(list)
+    for done in record.done:
+        if done.kind != "Encounter":
+            for role in done.roles:
+                found[done.kind, role].append((done.when, done.resource))
+    return found
 
 
 def _was_done(record: PatientRecord, result: Result) -> bool:
@@ -128,11 +139,6 @@ def _was_done(record: PatientRecord, result: Result) -> bool:
     value = result.value
     texts = (value.text, value.concept.text) if value.concept else (value.text,)
     return not any(text and says_no_result(text, record.mapping.tables) for text in texts)
-
-
-def _shows(done: Done, test: _Test) -> bool:
-    of_its_value = done.kind == "Observation" and not done.roles.isdisjoint(test.results)
-    return of_its_value or (done.kind in test.kinds and not done.roles.isdisjoint(test.reports))
 
 
 def _fell_since(record: PatientRecord, scanned: Moment) -> bool:
@@ -149,7 +155,7 @@ def _antibody(record: PatientRecord, serology: Serology, antibody: Antibody) -> 
         name=antibody,
         last=last.day(record.mapping.time_zone) if last else None,
         evidence=evidence,
-        orders=_orders(record, antibody),
+        orders=_orders(record).get(antibody, ()),
         readable=_readable(record, frozenset({"antibodies"})),
     )
 
@@ -171,8 +177,10 @@ def _to_ask(record: PatientRecord, serology: Serology) -> tuple[PartName, ...]:
 
 def _latest(done: Sequence[tuple[Moment, str]]) -> tuple[Moment | None, str]:
     """The latest evidence; of several at one time the lowest id."""
-    last = max([when.last for when, _ in done], default=None)
-    return min([each for each in done if each[0].last == last], key=itemgetter(1), default=(None, ""))
+    if len(done) <= 1:
+        return done[0] if done else (None, "")
+    last = max([when.last for when, _ in done])
+    return min([each for each in done if each[0].last == last], key=itemgetter(1))
 
 
 def _readable(record: PatientRecord, sources: frozenset[SourceKey]) -> bool:
@@ -180,22 +188,18 @@ def _readable(record: PatientRecord, sources: frozenset[SourceKey]) -> bool:
 
 
 @asked_once
-def _active_orders(record: PatientRecord) -> Sequence[Planned]:
-    """Those that were not written after `as_of`, dated or not."""
-    orders = (plan for plan in record.planned if plan.kind == "ServiceRequest")
-    return [order for order in orders if order.made is None or order.made.first <= record.as_of]
+def _orders(record: PatientRecord) -> Mapping[PartName, tuple[datetime, ...]]:
+    """V3, V7: the parts for which any order is active, and when these were written, as far as they have a date.
 
-
-def _orders(record: PatientRecord, part: PartName) -> tuple[datetime, ...]:
-    """V3: when active orders were written, never after `as_of`; one without a date is none."""
-    made = [o.made for o in _active_orders(record) if o.made and not o.roles.isdisjoint(_ORDERS[part])]
-    return tuple(sorted([min(moment.last, record.as_of) for moment in made]))
-
-
-def _ordered(record: PatientRecord) -> frozenset[PartName]:
-    """V7: the parts for which any order is active, whatever its age, dated or not."""
-    ordered = frozenset[RoleWord]().union(*(order.roles for order in _active_orders(record)))
-    return frozenset([part for part, roles in _ORDERS.items() if not ordered.isdisjoint(roles)])
+    None that was written after `as_of` is.
+    """
+    found: dict[PartName, list[datetime]] = {}
+    for order in (plan for plan in record.planned if plan.kind == "ServiceRequest"):
+        if order.made is None or order.made.first <= record.as_of:
+            for part in [part for part, roles in _ORDERS.items() if not order.roles.isdisjoint(roles)]:
+                written = found.setdefault(part, [])
+                written += [min(order.made.last, record.as_of)] if order.made else []
+    return {part: tuple(sorted(written)) for part, written in found.items()}
 
 
 def _visit(record: PatientRecord) -> Part:
@@ -213,7 +217,7 @@ def _visit(record: PatientRecord) -> Part:
         name="visit",
         last=last.day(zone) if last else None,
         evidence=evidence,
-        orders=_orders(record, "visit"),
+        orders=_orders(record).get("visit", ()),
         readable=_readable(record, frozenset({"encounters"})),
         unclear=unclear.day(zone) if unclear else None,
     )

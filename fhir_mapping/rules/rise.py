@@ -36,8 +36,7 @@ _NOTHING = Decimal(0)
 _EVERYTHING = Decimal("Infinity")
 
 
-@dataclass(frozen=True, slots=True)
-class Rise:
+class Rise(Struct, frozen=True):
     """The answer to one question of R2 or R2b; where it holds, what is high and the nadir that it is compared with."""
 
     answer: Tristate = NO
@@ -146,8 +145,7 @@ def times_uln(ck: Result, times: Decimal) -> Tristate:
     return left_to(above_limit(ck, times), ck)
 
 
-@dataclass(frozen=True, slots=True)
-class _Height:
+class _Height(Struct, frozen=True):
     """How high a CK must be, against nadir and ULN."""
 
     times_nadir: Decimal

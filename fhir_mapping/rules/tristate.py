@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from fhir_mapping.record import Result
 
 
@@ -48,8 +50,7 @@ class Standing:
     moment: int
 
 
-@dataclass(frozen=True, slots=True)
-class Tristate:
+class Tristate(Struct, frozen=True):
     """Yes, no, or (None) open; and the results whose bounds leave it open, many of them at once where they stand."""
 
     truth: bool | None

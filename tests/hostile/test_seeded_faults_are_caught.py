@@ -1,7 +1,6 @@
 """A fault put into the product is seen as a disagreement of the two readings within 2,000 drawn records."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC
 from decimal import Decimal
 
@@ -18,6 +17,7 @@ from fhir_mapping.terms.words import Vocabulary
 from fhir_mapping.versions.superseded import last_versions
 from models import advice, risk
 from models.inputs import State
+from tests.support.changes import replace
 from tests.support.faults import (
     AT_MOST,
     Fault,

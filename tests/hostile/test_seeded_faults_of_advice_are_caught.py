@@ -1,7 +1,5 @@
 """A fault put into the phase of the disease or into the advice is seen as a disagreement of the two readings."""
 
-from dataclasses import replace
-
 import pytest
 
 from fhir_mapping import findings
@@ -9,6 +7,7 @@ from fhir_mapping.checks import medicines
 from fhir_mapping.rules import activity, barring, context, follow_up, rise, statins, tristate
 from models import advice
 from models.risk import Abstained
+from tests.support.changes import replace
 from tests.support.faults import (
     AT_MOST,
     Faults,

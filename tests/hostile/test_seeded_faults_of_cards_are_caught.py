@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
 
 import pytest
 
@@ -13,6 +12,7 @@ from cds_service.web import memory
 from models import advice
 from tests.support import overridden
 from tests.support.card_words import flaws
+from tests.support.changes import replace
 from tests.support.faults import Fault, Faults, every, of_imnm_charts
 from tests.support.imnm_charts import assessed
 from tests.support.overridden import forgotten, remembering

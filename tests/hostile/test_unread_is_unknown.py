@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from random import Random
 
@@ -29,6 +29,7 @@ from fhir_mapping.record import Entry, Gathered, Source
 from fhir_mapping.rules import eligibility, signs
 from models.registry import default_folder, load_model
 from tests.support import record_damage as damage
+from tests.support.changes import replace
 from tests.support.charts import AS_OF
 from tests.support.ehr_simulator import EhrSimulator
 from tests.support.service import KEYS, TABLES, call_body, running

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -20,6 +19,7 @@ from fhir_mapping.record import Doubt
 from models.advice import FollowUpItem
 from models.inputs import State, Statin
 from tests.support.alert_load import PHASES
+from tests.support.changes import replace
 from tests.support.silence import ALWAYS_SHOWN
 
 REASONS = ("cds-not-applicable", "recipient-disagrees-evidence", "action-completed")

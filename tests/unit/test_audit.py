@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -24,6 +23,7 @@ from fhir_mapping.evidence import Barring
 from fhir_mapping.record import Doubt, Gathered, Source
 from models.registry import default_folder, load_model
 from tests.golden.charts import AS_OF, CLIENT, NAMES
+from tests.support.changes import replace
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 MODEL = load_model(default_folder())

@@ -1,7 +1,6 @@
 """The identity of a card: which of its bits stay the same, as long as what does."""
 
 import json
-from dataclasses import replace
 from random import Random
 from uuid import UUID
 
@@ -26,6 +25,7 @@ from fhir_mapping.evidence import Barring
 from fhir_mapping.record import Doubt
 from models.inputs import State, Statin
 from tests.golden.charts import AS_OF
+from tests.support.changes import replace
 
 ASSESSED = from_bytes(
     json.dumps(chart("high-overdue")).encode(),

@@ -1,7 +1,6 @@
 """V8: whom the store is asked for, and what the audit says of it."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -11,6 +10,7 @@ from cds_service.demo.patients import chart
 from cds_service.settings.client import Client
 from cds_service.web.memory import recall, recalled
 from tests.golden.charts import AS_OF
+from tests.support.changes import replace
 
 ASSESSED = from_bytes(
     json.dumps(chart("high-overdue")).encode(),

@@ -1,11 +1,11 @@
 """Which orders are suggested, in which order, and until when (V7)."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from models.inputs import BookedVisit, Part
+from tests.support.changes import replace
 from tests.unit.test_advice import (
     AS_OF,
     HIGH,

@@ -1,7 +1,8 @@
 """High ANA titre: present, absent, indeterminate or missing (A)."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.evidence import Feature, Note
@@ -18,8 +19,7 @@ from models.inputs import State
 _UNIT = "{titer}"
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """A state, with the result that decides it and the titre in it."""
 
     state: State

@@ -1,8 +1,10 @@
 """Cardiac involvement, `cardiac.v1-clinical` (rules C1 to C6, with M1, E9 and F9)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.evidence import Evidence, Feature, Note
@@ -32,8 +34,7 @@ _SEARCHES: Mapping[Analyte, str] = {  # C6, in the words of its reason
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Heart:
+class _Heart(Struct, frozen=True):
     """What the record says of the heart; the windows around the onset of myositis are already applied."""
 
     tier_a: tuple[Diagnosis, ...]

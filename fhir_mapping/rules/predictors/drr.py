@@ -1,12 +1,13 @@
 """High De Ritis ratio, AST/ALT: present, absent, indeterminate or missing (D)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta, tzinfo
 from decimal import Context
 from fractions import Fraction
 from itertools import takewhile
 from operator import attrgetter
+
+from msgspec.structs import replace
 
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.evidence import Evidence, Feature, Note

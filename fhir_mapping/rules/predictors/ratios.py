@@ -10,6 +10,8 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Literal
 
+from msgspec import Struct
+
 from fhir_mapping.laboratory.bounds import amount_of, at_least, is_raised, is_within, size
 from fhir_mapping.laboratory.results import LAST
 from fhir_mapping.patient_record import PatientRecord
@@ -25,8 +27,7 @@ _PER_CENT = 100
 _TURNED_OVER = {"": "", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
-@dataclass(frozen=True, slots=True)
-class Around:
+class Around(Struct, frozen=True):
     """What a record holds for all of its ratios: every CK, in order of time, and the numbers of the rules."""
 
     cks: Sequence[Result]
@@ -82,8 +83,7 @@ class Ratio:
         return "active" if any(map(is_raised, enzymes)) else "inactive"
 
 
-@dataclass(frozen=True, slots=True)
-class Ratios:
+class Ratios(Struct, frozen=True):
     """All ratios of a record, and whether a pair was refused for its low ALT (D1)."""
 
     counted: tuple[Ratio, ...]

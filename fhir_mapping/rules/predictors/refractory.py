@@ -2,8 +2,9 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.evidence import Evidence, Feature, Note
@@ -36,8 +37,7 @@ _ESCALATIONS: frozenset[AgentClass] = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _ActiveDisease:
+class _ActiveDisease(Struct, frozen=True):
     """A sign that the disease was active under treatment, and when."""
 
     when: datetime
