@@ -5,7 +5,6 @@ address of a FHIR server that was refused. One event is one JSON object on one l
 """
 
 import ipaddress
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -13,7 +12,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-import msgspec
+from cds_service.json_text import in_ascii
 
 Writer = Callable[[str], None]
 Watcher = Callable[[Mapping[str, object]], None]
@@ -199,10 +198,4 @@ class Events:
             line[name] = checks[name](value)
         if self._watch:
             self._watch(line)
-        self._write(_in_ascii(line))
-
-
-def _in_ascii(line: Mapping[str, object]) -> str:
-    """Write an event; only the address of a refused server can hold more than ASCII, which json alone escapes."""
-    written = msgspec.json.format(msgspec.json.encode(line), indent=0)
-    return str(written, "ascii") if written.isascii() else json.dumps(line)
+        self._write(in_ascii(line))

@@ -1,4 +1,4 @@
-"""JSON that came from outside, as text: how deep it nests, whether it has one reading only, what of it can be read."""
+"""JSON as text: how deep it nests, whether it has one reading only, what of it can be read; and how ours is written."""
 
 import json
 import re
@@ -21,6 +21,13 @@ def check_utf_8(text: bytes) -> None:
     """Raise UnicodeDecodeError for anything but UTF-8; plain ASCII costs a glance."""
     if not text.isascii():
         text.decode("utf-8")
+
+
+def in_ascii(value: object) -> str:
+    """Write a value in ASCII, byte for byte as `json.dumps` does: with a quarter of the instructions where it needs none."""
+    written = msgspec.json.format(msgspec.json.encode(value), indent=0)
+    is_plain = written.isascii() and b"\x7f" not in written
+    return str(written, "ascii") if is_plain else json.dumps(value)
 
 
 def too_deep(text: bytes, levels: int) -> bool:

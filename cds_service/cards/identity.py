@@ -12,13 +12,13 @@ What stands before the part of the call is the card of a user (`card_of_user`); 
 
 import hashlib
 import hmac
-import json
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 from cds_service.cards.assessment import Assessment
 from cds_service.cards.card_settings import CardSettings
+from cds_service.json_text import in_ascii
 
 SAID_BITS, USER_BITS, CALL_BITS, CHECK_BITS = 48, 26, 24, 24
 _VERSION, _VARIANT = 8, 0b10  # RFC 9562: four bits after the first 48, two bits after the first 60 of ours
@@ -82,7 +82,7 @@ def _check(parts: int, settings: CardSettings) -> int:
 
 
 def _keyed(settings: CardSettings, width: int, *what: object) -> int:
-    return _bits(hmac.digest(settings.secret, json.dumps(what).encode(), "sha256"), width)
+    return _bits(hmac.digest(settings.secret, in_ascii(what).encode(), "sha256"), width)
 
 
 def _bits(digest: bytes, width: int) -> int:

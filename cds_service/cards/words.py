@@ -14,7 +14,8 @@ def say(key: str, **filled: object) -> str:
 
 def parts_named(parts: Iterable[str]) -> str:
     """The parts of a follow-up item by their names: "CK, AST"."""
-    return ", ".join(say(f"parts.{part}") for part in parts)
+    words = catalogue()
+    return ", ".join([words[f"parts.{part}"] for part in parts])
 
 
 def said(key: str, otherwise: str) -> str:

@@ -157,7 +157,7 @@ class ChartSources:
 
     def hold(self, prefetch: Mapping[str, bytes | Raw]) -> None:
         """Keep what prefetch has until it is asked for."""
-        self._held = {query.key: prefetch[query.key] for query in QUERIES if query.key in prefetch}
+        self._held = {key: prefetch[key] for key in BY_KEY if key in prefetch}
         # No text holds more values than it has bytes; most charts need not be counted
         self._is_counted = sum(map(len, self._held.values())) > self._limits.chart_values // 2
 
@@ -173,8 +173,8 @@ class ChartSources:
 
     def gathered(self, keys: Collection[SourceKey] = (*BY_KEY, "medications")) -> Gathered:
         """Return what was read up to now of these keys; prefetch that is not whole counts as failed."""
-        sources = {key: self._sources.get(key) or self._partial.get(key) for key in keys}
-        return self._as_gathered({key: source for key, source in sources.items() if source})
+        there = self._partial | self._sources
+        return self._as_gathered({key: there[key] for key in keys if key in there})
 
     async def read_what_matters(self, as_of: datetime) -> tuple[PatientRecord, str]:
         """Read phase 1, and phase 2 if it may matter; returns the record, and the FHIR version found if another one."""
@@ -255,9 +255,10 @@ class ChartSources:
     async def _take_in_up_to(self, keys: Collection[SourceKey]) -> None:
         """Take in prefetch in the order of the queries, up to the last of these keys."""
         held = list(self._held)
-        due = held[: 1 + max((place for place, key in enumerate(held) if key in keys), default=-1)]
-        size = self._bytes + sum(len(self._held[key]) for key in due)
-        await aside(size > self._limits.inline_bytes, self.take_in, due)
+        while held and held[-1] not in keys:
+            held.pop()
+        size = self._bytes + sum(len(self._held[key]) for key in held)
+        await aside(size > self._limits.inline_bytes, self.take_in, held)
 
     def _drop_all_but(self, keys: Collection[SourceKey]) -> None:
         """Look at nothing else of a chart that is not this disease: the hook fires on every chart."""
@@ -304,6 +305,8 @@ class ChartSources:
 
         `values`: as many as it was read from at most. They are counted one by one only where that decides.
         """
+        if not source.entries:
+            return source
         most, gathered = self._limits.chart_values, self._as_gathered({"record": source})
         if values is not None:
             at_most = self._version.work(gathered, values)

@@ -128,9 +128,9 @@ async def authenticate(
     Where every client is open, a token is not looked at: the public sandbox sends one everywhere. Where clients prove
     themselves, all do (start-up refuses a mixture), and a call is that of the client that its token proves.
     """
-    given = [value for name, value in headers.items() if name.lower() == "authorization"]
     if not registered.provable:
         return Proof(registered.unproved, audit={"authentication": "none"})
+    given = [value for name, value in headers.items() if name.lower() == "authorization"]
     audit: dict[str, str] = {}
     try:
         claimed = read(_bearer(given))

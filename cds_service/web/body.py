@@ -36,6 +36,7 @@ _KEYS = {key.encode(): key for key in BY_KEY}
 _NAME = re.compile(rb'[\s,]*"([^"]*)"\s*:\s*')
 _END = re.compile(rb"\s*\}")
 _MEDIA_TYPES = frozenset({"application/json", "application/fhir+json"})
+_CHARSET = re.compile(r'charset\s*=\s*"?([^\s";]*)')
 _CHARSETS = frozenset({"utf-8", "utf8"})
 _USER = re.compile(r"(Practitioner|PractitionerRole|Patient|RelatedPerson)/[^/]+")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
@@ -65,7 +66,7 @@ def check_headers(headers: Mapping[str, str], most: int) -> None:
     media_type, _, parameters = headers.get("content-type", "").lower().partition(";")
     if media_type.strip() not in _MEDIA_TYPES:
         raise UnsupportedBodyError("Content-Type must be application/json")
-    charset = re.search(r'charset\s*=\s*"?([^\s";]*)', parameters)
+    charset = _CHARSET.search(parameters)
     if charset and charset[1] not in _CHARSETS:
         raise UnsupportedBodyError("the charset must be UTF-8")
     if headers.get("content-encoding", "identity").strip().lower() != "identity":

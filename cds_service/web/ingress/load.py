@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from cds_service.errors import BusyError
 from cds_service.settings.limits import Limits
@@ -15,13 +14,11 @@ _WEIGHT = 0.2  # of the newest beat
 _MOST = 4  # times the lag that is too much, of one beat: one long step of one call, or a paused machine, is no overload
 
 
-@asynccontextmanager
-async def turn(turns: asyncio.Semaphore, refusal: str = "too many calls at once") -> AsyncIterator[None]:
-    """Take a turn to work on a call whose body is there; raises BusyError that says so where all are taken."""
+def turn(turns: asyncio.Semaphore, refusal: str = "too many calls at once") -> asyncio.Semaphore:
+    """The turns, to take one for a call whose body is there; raises BusyError that says so where all are taken."""
     if turns.locked():
         raise BusyError(refusal)
-    async with turns:
-        yield
+    return turns
 
 
 class Load:
