@@ -31,7 +31,7 @@ _NONE = frozenset[str]()
 _UNBOUNDED = Decimal("-Infinity"), Decimal("Infinity")
 
 
-class _Kind(Struct, frozen=True, gc=False, eq=False):
+class _Alike(Struct, frozen=True, gc=False, eq=False):
     """What is alike in results of one meaning, unit and status, with the same flags and ranges beside them."""
 
     meaning: Meaning
@@ -51,7 +51,7 @@ class PlainJudge:
     def __init__(self, case: Case) -> None:
         self._case, self._own = case, f"Patient/{case.patient_id}"
         self._quiet: set[str] = set()  # texts that name nothing
-        self._kinds: dict[tuple[Meaning, neutral.WrittenUnit, neutral.Beside, str], _Kind | None] = {}
+        self._alike: dict[tuple[Meaning, neutral.WrittenUnit, neutral.Beside, str], _Alike | None] = {}
 
     def results(self, plain: Iterable[neutral.Plain]) -> tuple[list[Result], list[neutral.Plain]]:
         """Give the results, and those that are to be judged as any other."""
@@ -71,34 +71,34 @@ class PlainJudge:
 
     def _result(self, plain: neutral.Plain) -> Result | None:
         unit, beside, when, case = plain.unit, plain.beside, plain.when, self._case
-        alike = plain.codes.meaning, unit, beside, plain.status
+        shared = plain.codes.meaning, unit, beside, plain.status
         try:
-            kind = self._kinds[alike]
+            alike = self._alike[shared]
         except KeyError:
-            kind = self._kinds[alike] = self._kind(plain)
-        if kind is None or when.last > case.as_of:
+            alike = self._alike[shared] = self._learn(plain)
+        if alike is None or when.last > case.as_of:
             return None
         value = magnitude = Decimal(plain.number)
-        if kind.factor:
-            magnitude = case.tables.units.times(value, kind.factor, kind.dimension) or value
-        if not kind.lowest <= magnitude <= kind.highest or not_understood(plain):
+        if alike.factor:
+            magnitude = case.tables.units.times(value, alike.factor, alike.dimension) or value
+        if not alike.lowest <= magnitude <= alike.highest or not_understood(plain):
             return None
         name, specimen = plain.name, plain.specimen
         return Result(
             name,
-            kind.meaning.words,
-            kind.analyte,
+            alike.meaning.words,
+            alike.analyte,
             when,
             Value(Number(value, "", unit.text, unit.code, unit.system)),
-            Amount(magnitude, kind.canonical, "", plain.number + kind.behind),
-            kind.limits,
+            Amount(magnitude, alike.canonical, "", plain.number + alike.behind),
+            alike.limits,
             beside.interpretation,
             (),
             (),
             f"{name}{specimen}" if specimen.startswith("#") else specimen,
             case.reports.get(name, _NONE),
             beside.interpretation_text,
-            kind.meaning.codings,
+            alike.meaning.codings,
         )
 
     def _names_nothing(self, texts: Iterable[str]) -> bool:
@@ -107,7 +107,7 @@ class PlainJudge:
         self._quiet.update(text for text in texts if not names("Observation", text))
         return self._quiet.issuperset(texts)
 
-    def _kind(self, plain: neutral.Plain) -> _Kind | None:
+    def _learn(self, plain: neutral.Plain) -> _Alike | None:
         """Learn what is alike; None where it takes more than a glance."""
         case, analytes, unit = self._case, plain.codes.meaning.analytes, plain.unit
         accept = case.mapping.accept_unknown_status
@@ -121,7 +121,7 @@ class PlainJudge:
         if factor is None or (limits.highs and analyte in OWN_LIMIT_ALONE):
             return None
         is_magnitude = factor.top == factor.bottom and role.dimension != "fraction"
-        return _Kind(
+        return _Alike(
             plain.codes.meaning,
             analyte,
             role.dimension,

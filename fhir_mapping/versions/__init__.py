@@ -18,7 +18,7 @@ MODULES: Mapping[str, str] = {
 }
 
 
-class Reader(Protocol):
+class PageReader(Protocol):
     """Reads the entries of one page for the first time, and keeps with each what was read of it."""
 
     def bundle(self, text: bytes, *, unchanged: bool) -> tuple[Frame, list[Framed]] | None:
@@ -56,7 +56,7 @@ class Version(Protocol):
         """Count the values of products alone, each time they are named."""
         ...
 
-    def reader(self) -> Reader:
+    def reader(self) -> PageReader:
         """Make what reads the entries of one page."""
         ...
 
