@@ -150,8 +150,13 @@ def read_page(text: bytes, resource_type: str) -> Page:
     for framed in entries:
         if framed is None:
             page.fails("an entry cannot be read")
+            continue
+        entry, mode, fit = framed
+        if fit and fit[1] and fit[0] == resource_type and mode in _A_MATCH:
+            page.matches.add(fit[1])
+            page.entries.append(entry)
         else:
-            foreign |= _take(page, *framed, resource_type)
+            foreign |= _take(page, entry, mode, fit, resource_type)
     if foreign and not page.entries:
         raise UnreadableError("the answer holds other resources")
     _follow(page, frame.link)
@@ -236,10 +241,6 @@ def _total(number: msgspec.Raw) -> int | None:
 def _take(page: Page, entry: Entry, mode: str, fit: Fitting | None, wanted: str) -> bool:
     """Take in an entry; says whether it answers the search with another type of resource."""
     kind, name = fit or _head(entry)
-    if fit and name and kind == wanted and mode in _A_MATCH:
-        page.matches.add(name)
-        page.entries.append(entry)
-        return False
     if not (fit or _TYPE.fullmatch(kind)):
         page.fails("an entry cannot be read")
         return False
