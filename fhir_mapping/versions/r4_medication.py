@@ -139,6 +139,12 @@ def _instructions(
 
 def _instruction(dosage: R4Dosage, read: Elements, *, has_bounds: bool) -> Instruction:
     """Read an instruction, with its bounds or without."""
+    bounds = _repeat(dosage).bounds_period if has_bounds else None
+    return Instruction(_regimen(dosage, read), read.period(bounds))
+
+
+def _regimen(dosage: R4Dosage, read: Elements) -> Regimen:
+    """Read how much, how often and which way; once for all that are written alike."""
     repeat = _repeat(dosage)
     doses = [part.dose_quantity for part in dosage.dose_and_rate or ()]
     as_needed = bool(dosage.as_needed_boolean or dosage.as_needed_codeable_concept)
@@ -147,17 +153,17 @@ def _instruction(dosage: R4Dosage, read: Elements, *, has_bounds: bool) -> Instr
     often = is_range, repeat.frequency, bytes(repeat.period), repeat.period_unit
     amounts = [one and (bytes(one.value), one.comparator, one.unit, one.code, one.system) for one in doses]
     alike = (*often, as_needed, routes, *amounts)
-    if (regimen := read.regimens.get(alike)) is None:
-        length = None if is_range else decimal(repeat.period)
-        regimen = read.regimens[alike] = Regimen(
-            dose=_dose(doses, read),
-            frequency=None if is_range else repeat.frequency,
-            period=_every(length, repeat.period_unit),
-            as_needed=as_needed,
-            routes=routes,
-        )
-    bounds = read.period(repeat.bounds_period) if has_bounds and repeat.bounds_period else NO_PERIOD
-    return Instruction(regimen, bounds)
+    if known := read.regimens.get(alike):
+        return known
+    length = None if is_range else decimal(repeat.period)
+    read.regimens[alike] = regimen = Regimen(
+        dose=_dose(doses, read),
+        frequency=None if is_range else repeat.frequency,
+        period=_every(length, repeat.period_unit),
+        as_needed=as_needed,
+        routes=routes,
+    )
+    return regimen
 
 
 def _every(length: Decimal | None, unit: str | None) -> Number | None:
