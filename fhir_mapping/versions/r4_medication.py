@@ -6,7 +6,7 @@ from typing import Any
 
 from fhir_mapping.record import NO_PERIOD, Coding, Concept, Number, Period
 from fhir_mapping.terms.units import UCUM
-from fhir_mapping.versions.linked import Linked, Named
+from fhir_mapping.versions.linked import Named
 from fhir_mapping.versions.neutral import Instruction, Medication, Regimen
 from fhir_mapping.versions.r4_elements import Elements
 from fhir_mapping.versions.r4_resources import (
@@ -29,13 +29,6 @@ _NO_REPEAT, _NO_DISPENSE = R4Repeat(), R4DispenseRequest()
 _Product = tuple[tuple[Concept, ...], tuple[Coding, ...], tuple[bytes, ...], tuple[str, ...]]
 
 
-def named(resource: R4Medicated, linked: Linked) -> Named:
-    """Find what the resource is about: its own concept, or what its reference leads to (T1)."""
-    if resource.medication_codeable_concept:
-        return Named((resource.medication_codeable_concept,))
-    return linked.product(resource.medication_reference, resource.contained)
-
-
 def beside(resource: R4Medicated, read: Elements) -> tuple[Concept, ...]:
     """Read the words beside a reference (U3)."""
     reference = resource.medication_reference
@@ -46,7 +39,7 @@ def beside(resource: R4Medicated, read: Elements) -> tuple[Concept, ...]:
 def medication(
     resource: R4AnyMedicated, read: Elements, found: Named, concepts: tuple[Concept, ...]
 ) -> Medication:
-    """Read a medication resource of any kind, with the concepts that it `named`."""
+    """Read a medication resource of any kind, with the concepts that name its product."""
     nowhere = found.unresolved and not any(concept.codings for concept in concepts)
     product = concepts, read.codings(*found.forms), found.json, found.unresolved if nowhere else ()
     return _KINDS[type(resource)](resource, read, product)
