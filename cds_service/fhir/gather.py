@@ -298,7 +298,7 @@ class ChartSources:
     def _supplied(self, query: Query, value: bytes, values: int) -> Source | None:
         if values > self._limits.chart_values:
             return Source("failed", (), f"prefetch: {TooMuchError(self._limits.chart_values)}")
-        return supplied(query, value, self._patient_id, self._limits)
+        return supplied(query, value, self._patient_id)
 
     def _within(self, source: Source, values: int | None = None) -> Source:
         """Take in a source; one with more than may be read of the whole chart has failed, and nothing of it is read.

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from cds_service.fhir.bundle import Page, SearchSet, UnreadableError, read_page, read_resource
-from cds_service.settings.limits import Limits
 from fhir_mapping.record import Source, SourceKey
 from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import RoleWord
@@ -104,7 +103,7 @@ def form(parameters: Iterable[tuple[str, str]]) -> str:
     return "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in parameters)
 
 
-def supplied(query: Query, value: bytes, patient_id: str, limits: Limits) -> Source | None:
+def supplied(query: Query, value: bytes, patient_id: str) -> Source | None:
     """Return what the request holds for a key: `read` if it is whole, `failed` with what is there if not.
 
     None: it holds something else. null and an empty Bundle say "none found", but a chart without Patient cannot be: null

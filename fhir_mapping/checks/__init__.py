@@ -13,7 +13,8 @@ in this order, and the first reason to refuse a resource is the one that is kept
 
    a. what it is (F4): one of no code of our tables is left out in silence, unless it is another patient's (F1) or
       `unreadable`, as what does not say what it is is too (`unsaid`); Patient, Appointment and Encounter need no code,
-      and a medicine that says nothing may be any (T1);
+      and a medicine that says nothing may be any (T1). Most of what is none of ours is so at a glance, and nothing
+      further is asked of it;
    b. whether what the rules ask of it could be read: `unreadable`;
    c. whose it is (F1): `other patient`, `subject elsewhere`, `no subject`;
    d. what the module of its type asks, in this order:
@@ -230,14 +231,15 @@ def _patient(
 
 def _reports(candidates: Iterable[_Candidate], mapping: MappingSettings) -> Mapping[str, frozenset[str]]:
     """List, by Observation, this patient's reports with an accepted status, whatever their code (D1)."""
-    listed: dict[str, set[str]] = {}
+    listed: dict[str, list[str]] = {}
     for resource in (one.resource for one in candidates if not one.problem):
         if resource.content is None or not resource.readable:
             continue
+        if not_understood(resource) or report_problem(resource, mapping):
+            continue
         found = resource.content()
-        problem = not_understood(resource) or report_problem(resource, mapping)
-        for result in found.results if isinstance(found, neutral.Performed) and not problem else ():
-            listed.setdefault(result, set()).add(resource.name)
+        for result in found.results if isinstance(found, neutral.Performed) else ():
+            listed.setdefault(result, []).append(resource.name)
     return {result: frozenset(names) for result, names in listed.items()}
 
 

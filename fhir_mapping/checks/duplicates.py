@@ -2,14 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator
-from itertools import chain, groupby
-from operator import attrgetter
+from datetime import datetime
+from itertools import chain
 
 from msgspec.structs import replace
 
 from fhir_mapping.record import NO_PERIOD, Moment, Period, Result, Treatment
-
-_LAST = attrgetter("when.last")
 
 
 def distinct_results(found: Iterable[Result]) -> tuple[Result, ...]:
@@ -18,9 +16,12 @@ def distinct_results(found: Iterable[Result]) -> tuple[Result, ...]:
     They come in order of time, those of one time by name. Results without a magnitude must agree in everything that
     could be their answer.
     """
+    at_once: dict[datetime, list[Result]] = {}
+    for result in found:
+        at_once.setdefault(result.when.last, []).append(result)
     distinct: list[Result] = []
-    for _, at_once in groupby(sorted(found, key=_LAST), key=_LAST):
-        together = list(at_once)
+    for last in sorted(at_once):
+        together = at_once[last]
         distinct += together if len(together) == 1 else _distinct(together)
     return tuple(distinct)
 

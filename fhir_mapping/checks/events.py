@@ -31,7 +31,7 @@ def judge_performed(resource: neutral.Resource, found: neutral.Performed, case: 
     roles, when = roles_in(TABLES, resource, case.tables), case.at(found.when)
     start = case.at(found.start) if found.start else None
     done = Done(resource.name, roles, "DiagnosticReport" if is_report else "Procedure", when, start)
-    return (done, *(_infusion(resource, ingredient, start or when, when) for ingredient in given))
+    return (done, *[_infusion(resource, ingredient, start or when, when) for ingredient in given])
 
 
 def _infusion(resource: neutral.Resource, ingredient: str, start: Moment, end: Moment) -> Treatment:

@@ -93,12 +93,12 @@ def _left(
 ) -> tuple[Decimal, ...]:
     """The bounds of the most specific ranges; of several that of the one that says normal or negative, else all."""
     known = [(bound, part) for bound, part in bounds if bound is not None]
-    most = max((part.specificity for _, part in known), default=0)
+    if len(known) < 2:  # noqa: PLR2004 (a pair)
+        return tuple([bound for bound, _ in known])
+    most = max(part.specificity for _, part in known)
     left = [(bound, part) for bound, part in known if part.specificity == most]
-    if len(left) > 1:
-        normal = [(bound, part) for bound, part in left if _is_normal(part.written, role, tables)]
-        left = normal if len(normal) == 1 else left
-    return tuple(sorted({bound for bound, _ in left}))
+    normal = [(bound, part) for bound, part in left if _is_normal(part.written, role, tables)]
+    return tuple(sorted({bound for bound, _ in (normal if len(normal) == 1 else left)}))
 
 
 def _bands(fitting: Iterable[_Fitting], role: Role, tables: Tables) -> list[Band]:
@@ -184,6 +184,8 @@ def _fits_kind(part: Range, role: Role, tables: Tables) -> bool:
 
 def _fits_sex(part: Range, case: Case) -> bool:
     """A group that is no sex (pregnancy, descent) fits nobody: the record does not say whether it applies."""
+    if not part.groups:
+        return True
     sexes = [case.tables.words("qualifiers", group) & _SEXES for group in part.groups]
     return all(case.patient and case.patient.sex in named for named in sexes)
 

@@ -39,7 +39,6 @@ from fhir_mapping.versions.r4_content import (
     what_it_says,
 )
 from fhir_mapping.versions.r4_elements import Elements
-from fhir_mapping.versions.r4_medication import named
 from fhir_mapping.versions.r4_reading import Reader, Reading, asked_for, whole
 from fhir_mapping.versions.r4_resources import R4AnyResource, R4Measured, R4Medicated, R4Meta, R4Observation
 from fhir_mapping.versions.r4_shape import other_version
@@ -184,13 +183,14 @@ def _products(gathered: Gathered, every: Sequence[_Read]) -> Iterator[links.Name
     refer = [
         one.resource
         for _, one in every
-        if isinstance(one.resource, R4Medicated)
+        if one.resource is not None
+        and isinstance(one.resource, R4Medicated)
         and one.resource.medication_reference
         and not one.resource.medication_codeable_concept
     ]
     if refer:
         linked = _linked(every, _elements(gathered, every))
-        yield from (named(resource, linked) for resource in refer)
+        yield from (linked.product(one.medication_reference, one.contained) for one in refer)
 
 
 def _read_all(gathered: Gathered) -> list[_Read]:
@@ -251,7 +251,7 @@ class _InFull:
         )
         if one.name in self.several and resource.meta:
             read = _of_version(read, resource.meta, elements)
-        if one.lost or says.found.unread or isinstance(resource, R4Observation):
+        if one.lost or says.found.unread or one.type == "Observation":
             read = _as_far_as_it_fits(read, one, says.found, elements)
         return read
 

@@ -11,7 +11,7 @@ from fhir_mapping.terms import Meaning, Tables
 from fhir_mapping.versions import neutral
 from fhir_mapping.versions.linked import NOTHING, Linked, Named
 from fhir_mapping.versions.r4_elements import Elements
-from fhir_mapping.versions.r4_medication import beside, medication, named
+from fhir_mapping.versions.r4_medication import beside, medication
 from fhir_mapping.versions.r4_plain import FlagsAndRanges, PlainReading, texts_beside
 from fhir_mapping.versions.r4_resources import (
     R4AnyMedicated,
@@ -233,16 +233,17 @@ def _patient(resource: R4Patient, read: Elements, _: Linked) -> Said:
 
 def _medicine(resource: R4AnyMedicated, read: Elements, linked: Linked) -> Said:
     """Collect the product, its ingredients, and the words beside a reference (T1, U3)."""
-    found = named(resource, linked)
-    product = tuple([read.concept(concept) for concept in found.concepts])
-    codings = product[0].codings if len(product) == 1 else [part for one in product for part in one.codings]
-    return Said(
-        (read.refers(resource.subject),),
-        tuple(codings),
-        (*product, *beside(resource, read)),
-        partial(medication, resource, read, found, product),
-        found,
-    )
+    if own := resource.medication_codeable_concept:
+        concept = read.concept(own)
+        found, codings = NOTHING, concept.codings
+        product: tuple[Concept, ...] = (concept,)
+    else:
+        found = linked.product(resource.medication_reference, resource.contained)
+        product = tuple([read.concept(named) for named in found.concepts])
+        codings = tuple([coding for concept in product for coding in concept.codings])
+    concepts = (*product, *beside(resource, read)) if resource.medication_reference else product
+    content = partial(medication, resource, read, found, product)
+    return Said((read.refers(resource.subject),), codings, concepts, content, found)
 
 
 def _contact(resource: R4Encounter, read: Elements, linked: Linked) -> Said:

@@ -6,7 +6,7 @@ from typing import Any
 
 from fhir_mapping.record import NO_PERIOD, Coding, Concept, Number, Period
 from fhir_mapping.terms.units import UCUM
-from fhir_mapping.versions.linked import Linked, Named
+from fhir_mapping.versions.linked import Named
 from fhir_mapping.versions.neutral import Instruction, Medication, Regimen
 from fhir_mapping.versions.r4_elements import Elements
 from fhir_mapping.versions.r4_resources import (
@@ -29,13 +29,6 @@ _NO_REPEAT, _NO_DISPENSE = R4Repeat(), R4DispenseRequest()
 _Product = tuple[tuple[Concept, ...], tuple[Coding, ...], tuple[bytes, ...], tuple[str, ...]]
 
 
-def named(resource: R4Medicated, linked: Linked) -> Named:
-    """Find what the resource is about: its own concept, or what its reference leads to (T1)."""
-    if resource.medication_codeable_concept:
-        return Named((resource.medication_codeable_concept,))
-    return linked.product(resource.medication_reference, resource.contained)
-
-
 def beside(resource: R4Medicated, read: Elements) -> tuple[Concept, ...]:
     """Read the words beside a reference (U3)."""
     reference = resource.medication_reference
@@ -46,7 +39,7 @@ def beside(resource: R4Medicated, read: Elements) -> tuple[Concept, ...]:
 def medication(
     resource: R4AnyMedicated, read: Elements, found: Named, concepts: tuple[Concept, ...]
 ) -> Medication:
-    """Read a medication resource of any kind, with the concepts that it `named`."""
+    """Read a medication resource of any kind, with the concepts that name its product."""
     nowhere = found.unresolved and not any(concept.codings for concept in concepts)
     product = concepts, read.codings(*found.forms), found.json, found.unresolved if nowhere else ()
     return _KINDS[type(resource)](resource, read, product)
@@ -139,6 +132,12 @@ def _instructions(
 
 def _instruction(dosage: R4Dosage, read: Elements, *, has_bounds: bool) -> Instruction:
     """Read an instruction, with its bounds or without."""
+    bounds = _repeat(dosage).bounds_period if has_bounds else None
+    return Instruction(_regimen(dosage, read), read.period(bounds))
+
+
+def _regimen(dosage: R4Dosage, read: Elements) -> Regimen:
+    """Read how much, how often and which way; once for all that are written alike."""
     repeat = _repeat(dosage)
     doses = [part.dose_quantity for part in dosage.dose_and_rate or ()]
     as_needed = bool(dosage.as_needed_boolean or dosage.as_needed_codeable_concept)
@@ -147,17 +146,17 @@ def _instruction(dosage: R4Dosage, read: Elements, *, has_bounds: bool) -> Instr
     often = is_range, repeat.frequency, bytes(repeat.period), repeat.period_unit
     amounts = [one and (bytes(one.value), one.comparator, one.unit, one.code, one.system) for one in doses]
     alike = (*often, as_needed, routes, *amounts)
-    if (regimen := read.regimens.get(alike)) is None:
-        length = None if is_range else decimal(repeat.period)
-        regimen = read.regimens[alike] = Regimen(
-            dose=_dose(doses, read),
-            frequency=None if is_range else repeat.frequency,
-            period=_every(length, repeat.period_unit),
-            as_needed=as_needed,
-            routes=routes,
-        )
-    bounds = read.period(repeat.bounds_period) if has_bounds and repeat.bounds_period else NO_PERIOD
-    return Instruction(regimen, bounds)
+    if known := read.regimens.get(alike):
+        return known
+    length = None if is_range else decimal(repeat.period)
+    read.regimens[alike] = regimen = Regimen(
+        dose=_dose(doses, read),
+        frequency=None if is_range else repeat.frequency,
+        period=_every(length, repeat.period_unit),
+        as_needed=as_needed,
+        routes=routes,
+    )
+    return regimen
 
 
 def _every(length: Decimal | None, unit: str | None) -> Number | None:

@@ -18,7 +18,9 @@ from cds_service.settings.limits import Limits
 from cds_service.web import body
 from fhir_mapping.versions import r4_plain, r4_reading
 from tests.support.bends import results
+from tests.support.care_bends import care
 from tests.support.charts import AS_OF, ago, imnm_chart
+from tests.support.forgetful import ask_everything
 from tests.support.imnm_charts import drawn_record
 from tests.support.nightly import count
 from tests.support.records import drawn
@@ -40,7 +42,7 @@ def explained(text: bytes, as_of: datetime) -> str:
 
 
 def each_way(text: bytes, as_of: datetime) -> Iterator[str]:
-    """A Bundle at once; plain Observations as any other; entry by entry; the frame taken apart, and each resource too."""
+    """A Bundle at once; what is plain or none of ours as any other; entry by entry; the frame taken apart; each resource too."""
     for bundle_fits, frame_fits, resources_fit, plainly in (
         (True, True, True, True),
         (True, True, True, False),
@@ -55,6 +57,7 @@ def each_way(text: bytes, as_of: datetime) -> Iterator[str]:
                 patch.setattr(bundle, "RAW_BUNDLE", NOTHING_FITS)
             if not plainly:
                 patch.setattr(r4_plain.Shared, "plain", lambda *_: None)
+                ask_everything(patch)
             if not resources_fit:
                 patch.setattr(r4_reading, "_ANY", NOTHING_FITS)
                 patch.setattr(r4_reading, "_RESOURCE", NOTHING_FITS)
@@ -80,6 +83,14 @@ def test_results_that_are_plain_or_nearly_so(seed: int):
     random = Random(seed)
     reports = [report("r1", listed="o1"), report("r2", listed="o2")]
     chart = [*imnm_chart(), *results(random, 30), *reports]
+    text = json.dumps({"resourceType": "Bundle", "entry": [{"resource": one} for one in chart]}).encode()
+    assert len(set(each_way(text, AS_OF))) == 1
+
+
+@pytest.mark.parametrize("seed", range(count(10, 400)))
+def test_care_that_is_none_of_ours_or_nearly_so(seed: int):
+    random = Random(seed)
+    chart = [*imnm_chart(), *care(random, 40), *results(random, 3)]
     text = json.dumps({"resourceType": "Bundle", "entry": [{"resource": one} for one in chart]}).encode()
     assert len(set(each_way(text, AS_OF))) == 1
 

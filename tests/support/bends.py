@@ -176,14 +176,14 @@ def every_bend() -> Iterator[Resource]:
     yield plain()
     for path, values in BENDS:
         for value in values:
-            yield _put(plain(), path, value)
+            yield put(plain(), path, value)
 
 
 def bent(random: Random, one: Resource) -> Resource:
     """The same with a few things bent, most often none."""
     for _ in range(random.choice((0, 0, 0, 1, 1, 2, 3))):
         path, values = random.choice(BENDS)
-        one = _put(one, path, random.choice(values))
+        one = put(one, path, random.choice(values))
     return one
 
 
@@ -204,7 +204,7 @@ def results(random: Random, count: int) -> list[Resource]:
     return [*drawn, *deepcopy(random.choices(drawn, k=count // 5))]
 
 
-def _put(one: Resource, path: tuple[str | int, ...], value: object) -> Resource:
+def put(one: Resource, path: tuple[str | int, ...], value: object) -> Resource:
     """Write a value where its place is still there."""
     one = deepcopy(one)
     at: Any = one

@@ -13,7 +13,6 @@ from cds_service.fhir.queries import (
     search_value,
     supplied,
 )
-from cds_service.settings.limits import Limits
 from cds_service.web.discovery import (
     TEMPLATE_CHARACTERS,
     DiscoveryError,
@@ -140,7 +139,7 @@ def test_every_prefetch_key_is_a_source_key_and_nothing_else_is_but_two():
 
 
 def given(key: str, value: object):
-    return supplied(BY_KEY[key], json.dumps(value).encode(), "p1", Limits())
+    return supplied(BY_KEY[key], json.dumps(value).encode(), "p1")
 
 
 def searchset(*resources: dict, **members: object) -> dict:
