@@ -3,7 +3,7 @@
 The order of a call of `advise`: band (S6), columns (V5), items (V1 to V4), indicator and silence (V6), suggestions (V7).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal, get_args
@@ -113,8 +113,8 @@ class Advice:
 def advise(policy: Policy, outcome: Scored | Abstained, facts: FollowUpFacts, phase: Phase) -> Advice:
     """The advice for one patient, definite or probable (V1 to V7)."""
     banding = band_of(policy, outcome) if isinstance(outcome, Scored) else None
-    columns = _Columns.of(banding, phase)
-    follow_up = tuple(_follow_up(policy, columns, facts))
+    intervals = _intervals(policy, banding, phase, facts)
+    follow_up = tuple(_follow_up(policy, intervals, facts))
     gaps = any(item.state in _GAPS and item.item not in _NO_GAP for item in follow_up)
     statin = (
         (FollowUpItem(_STATIN, facts.statin.state, evidence=facts.statin.evidence, statin=facts.statin),)
@@ -133,7 +133,7 @@ def advise(policy: Policy, outcome: Scored | Abstained, facts: FollowUpFacts, ph
         follow_up=follow_up + statin,
         indicator="warning" if urgent else "info",
         quiet=_is_quiet(policy, outcome, banding, phase) and not gaps and not statin,
-        suggestions=_Suggesting(policy, facts, columns).choose(outcome.next_best_test, offered),
+        suggestions=_Suggesting(policy, facts, intervals).choose(outcome.next_best_test, offered),
         urgent=phase in {"relapse", "active"},
         indicator_without_band="warning" if without_band else "info",
     )
@@ -165,32 +165,30 @@ def _band_at(policy: Policy, risk: float) -> BandName:
     return "high" if risk >= policy.high_from else "intermediate"
 
 
-@dataclass(frozen=True, slots=True)
-class _Columns:
-    """The columns of the follow-up table that hold for a patient: the shortest interval counts (V5)."""
-
-    names: tuple[Column, ...]
-
-    @staticmethod
-    def of(banding: Banding | None, phase: Phase) -> "_Columns":
-        band: BandName = banding.column if banding else "intermediate"
-        if phase in _AT_LEAST_INTERMEDIATE and band == "low":
-            band = "intermediate"
-        return _Columns((band, _COLUMN_OF[phase]) if phase in _COLUMN_OF else (band,))
-
-    def interval(self, item: PolicyItem, facts: FollowUpFacts) -> timedelta | None:
-        """How often an item is to be done; None: the columns omit it."""
-        if item.with_ild and facts.has_ild:
-            since = facts.ild_since
-            is_new = since is not None and facts.as_of - since <= item.with_ild.within
-            return item.with_ild.first if is_new else item.with_ild.then
-        return min((item.every[name] for name in self.names if name in item.every), default=None)
+_Intervals = Mapping[str, timedelta | None]  # how often each item is to be done; None: the columns omit it
 
 
-def _follow_up(policy: Policy, columns: _Columns, facts: FollowUpFacts) -> Iterator[FollowUpItem]:
+def _intervals(policy: Policy, banding: Banding | None, phase: Phase, facts: FollowUpFacts) -> _Intervals:
+    """What the columns of the follow-up table say that hold for a patient: the shortest interval counts (V5)."""
+    band: BandName = banding.column if banding else "intermediate"
+    if phase in _AT_LEAST_INTERMEDIATE and band == "low":
+        band = "intermediate"
+    columns: tuple[Column, ...] = (band, _COLUMN_OF[phase]) if phase in _COLUMN_OF else (band,)
+    return {name: _interval(item, columns, facts) for name, item in policy.items.items()}
+
+
+def _interval(item: PolicyItem, columns: tuple[Column, ...], facts: FollowUpFacts) -> timedelta | None:
+    if item.with_ild and facts.has_ild:
+        since = facts.ild_since
+        is_new = since is not None and facts.as_of - since <= item.with_ild.within
+        return item.with_ild.first if is_new else item.with_ild.then
+    return min([item.every[name] for name in columns if name in item.every], default=None)
+
+
+def _follow_up(policy: Policy, intervals: _Intervals, facts: FollowUpFacts) -> Iterator[FollowUpItem]:
     """The rows of the table that hold for this patient, but for the statin's."""
     for name, item in policy.items.items():
-        interval = columns.interval(item, facts)
+        interval = intervals[name]
         if facts.items.get(name) and (item.once or interval is not None):
             yield _item(policy, name, interval, facts)
 
@@ -294,7 +292,7 @@ class _Suggesting:
 
     policy: Policy
     facts: FollowUpFacts
-    columns: _Columns
+    intervals: _Intervals
 
     def choose(
         self, test: NextBestTest | None, follow_up: Sequence[FollowUpItem]
@@ -316,7 +314,7 @@ class _Suggesting:
     def _planned(self, follow_up: Sequence[FollowUpItem]) -> Iterator[PartName]:
         """What is booked or ordered, be it due or not."""
         for item in follow_up:
-            interval = self.columns.interval(self.policy.items[item.item], self.facts)
+            interval = self.intervals[item.item]
             rows = self.facts.items[item.item]
             yield from (part.name for part in rows if _is_planned(part, interval, self.facts))
 
@@ -327,7 +325,7 @@ class _Suggesting:
 
     def _is_referred(self) -> bool:
         """Whether a referral within the interval is active: it is no booked visit, and not suggested again."""
-        interval = self.columns.interval(self.policy.items[_VISIT], self.facts)
+        interval = self.intervals[_VISIT]
         written = (order for part in self.facts.items.get(_VISIT, ()) for order in part.orders)
         return interval is not None and any(self.facts.as_of - order <= interval for order in written)
 
@@ -355,7 +353,7 @@ class _Suggesting:
         soon = self.facts.today + self.policy.order_within
         if item.state == "due":
             return max(soon, item.due) if item.due else soon
-        interval = self.columns.interval(self.policy.items[item.item], self.facts)
+        interval = self.intervals[item.item]
         if item.item == _VISIT and interval is not None:
             return self.facts.today + min(interval, self.policy.visit_within)
         return soon

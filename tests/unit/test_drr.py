@@ -1,5 +1,6 @@
 """High De Ritis ratio: pairs (D1), reported ratios (D2), activity (D3), choice (D4), decision (D5, D6), notes (D7)."""
 
+import gc
 import random
 from datetime import timedelta, timezone
 from decimal import Decimal
@@ -141,6 +142,18 @@ def test_thousands_of_results_at_one_time_are_paired_quickly():
     facts = [ast(90 + n, 10, name=f"a{n:05}") for n in range(3000)]
     facts += [alt(50 + n, 10, name=f"b{n:05}") for n in range(3000)]
     assert len(pair_up(record(*facts))) == 3000
+
+
+def test_pairs_hold_no_memory_that_only_the_collector_finds():
+    facts = [ast(90 + n, 10 + n / 7, name=f"a{n}") for n in range(12)]
+    chart = record(*facts, *[alt(50 + n, 10 + n / 5, name=f"b{n}") for n in range(12)])
+    gc.collect()
+    gc.disable()
+    try:
+        assert pair_up(chart)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 # D5, D6: what the chosen pair says

@@ -11,16 +11,19 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace as replace_struct
 
+from fhir_mapping.laboratory.antibody import read_answer
 from fhir_mapping.laboratory.numbers import as_written
 from fhir_mapping.laboratory.phrases import plain
-from fhir_mapping.record import Coding, Number
+from fhir_mapping.record import Coding, Number, Value
 from fhir_mapping.terms import load_tables, words
 from fhir_mapping.terms.memory import LONGEST_KEPT, MOST_KEPT, Memory
 from fhir_mapping.terms.units import UCUM
 from fhir_mapping.terms.words import DASH, fold
 from fhir_mapping.versions import times
 from fhir_mapping.versions.times import moment
+from tests.support.facts import result
 
 TABLES = load_tables()
 ROWS = TABLES.units.rows
@@ -175,3 +178,29 @@ def test_a_usual_time_means_what_it_means_to_the_slow_reading(text, zone):
     with patch.object(times, "_usual", lambda _: None):
         expected = moment(text, zone)
     assert moment(text, zone) == expected
+
+
+def test_what_a_value_answers_is_read_once_a_record_and_anew_without_one():
+    read = []
+
+    def answer():
+        read.append("read")
+        return len(read)
+
+    record = TABLES.for_one_record().vocabulary
+    assert [
+        record.once("a value", answer),
+        record.once("a value", answer),
+        record.once("another", answer),
+    ] == [1, 1, 2]
+    assert [TABLES.vocabulary.once("a value", answer), TABLES.vocabulary.once("a value", answer)] == [3, 4]
+
+
+@pytest.mark.parametrize("analyte", ["anti-srp", "anti-hmgcr"])
+def test_an_antibody_answers_at_every_look_what_it_answered_at_the_first(analyte):
+    tables = TABLES.for_one_record()
+    told = ("Positive", "negative", "weak", "1:640", "<1:80", "Positive (ref: negative)", "")
+    for text in (*told, *told):
+        for high in (None, 20):
+            one = replace_struct(result(analyte, None, 9, high=high), value=Value(text=text))
+            assert read_answer(one, tables) == read_answer(one, TABLES)
