@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from cds_service.cards.assessment import Assessment
 from cds_service.cards.card_settings import CardSettings
+from cds_service.cards.figures import capital
 from cds_service.cards.identity import uuid_of
 from cds_service.cards.words import parts_named, say
 from cds_service.errors import first_problem
@@ -195,14 +196,19 @@ def _context(assessment: Assessment, settings: CardSettings) -> OrderContext:
 
 def _things(order: SuggestedOrder, assessment: Assessment, settings: CardSettings) -> list[Thing]:
     """What to order for a suggestion; parts to which the client gives one code are one thing."""
-    things: dict[tuple[str, str], Thing] = {}
+    alike: dict[tuple[str, str], list[Orderable]] = {}
     for part in order.orders:
-        coding, own = _code_of(part, settings)
-        thing = Thing((part,), coding, own, order.until, _why(part, order, assessment))
-        if known := things.get(thing.key):
-            thing = replace(known, parts=(*known.parts, part), note=f"{known.note}; {thing.note}")
-        things[thing.key] = thing
-    return [replace(t, note=f"{t.note[0].upper()}{t.note[1:]}.") for t in things.values()]
+        coding, _ = _code_of(part, settings)
+        alike.setdefault((coding["system"], coding["code"]), []).append(part)
+    return [_thing(parts, order, assessment, settings) for parts in alike.values()]
+
+
+def _thing(
+    parts: Sequence[Orderable], order: SuggestedOrder, assessment: Assessment, settings: CardSettings
+) -> Thing:
+    coding, own = _code_of(parts[0], settings)
+    note = capital("; ".join([_why(part, order, assessment) for part in parts]))
+    return Thing(tuple(parts), coding, own, order.until, f"{note}.")
 
 
 def _code_of(part: Orderable, settings: CardSettings) -> tuple[Mapping[str, str], bool]:

@@ -69,7 +69,7 @@ def _asks_for_more(assessment: Assessment) -> bool:
 def _home(suggestion: SuggestedOrder, rows: Iterable[FollowUpItem]) -> str:
     """The item of the table that has the parts of a suggestion, if it is open."""
     asked = {order.part for order in suggestion.orders}
-    return next((row.item for row in rows if asked & set(row.open_parts)), "")
+    return next((row.item for row in rows if not asked.isdisjoint(row.open_parts)), "")
 
 
 def _asked(suggestion: SuggestedOrder) -> str:
@@ -79,8 +79,9 @@ def _asked(suggestion: SuggestedOrder) -> str:
 
 def _open(item: FollowUpItem, findings: Findings) -> str:
     """What is open of an item; of several parts only those that are, then when the others were done."""
-    closed = [part for part in item.parts if part.part not in item.open_parts]
-    words = _state(item, [part for part in item.parts if part.part in item.open_parts], findings)
+    to_be_done = item.open_parts
+    closed = [part for part in item.parts if part.part not in to_be_done]
+    words = _state(item, [part for part in item.parts if part.part in to_be_done], findings)
     done = [part for part in closed if part.state == "ok" and part.last]
     if done:
         words += say(

@@ -21,11 +21,11 @@ no such thing, F9; never Patient and Conditions). Nothing is left out in silence
 import asyncio
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar, TypeVarTuple
 
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from cds_service.fhir.aside import aside
 from cds_service.fhir.bundle import SearchSet, TooMuchError, UnreadableError
@@ -56,8 +56,7 @@ _NOWHERE = frozenset({"HTTP 404", "HTTP 410"})  # a Medication that the server d
 MEDICATION_KEYS = tuple(query.key for query in QUERIES if query.resource_type.startswith("Medication"))
 
 
-@dataclass(frozen=True, slots=True)
-class Gathering:
+class Gathering(Struct, frozen=True):
     """What was gathered, the record that it was judged to be, and what it cost at the FHIR server."""
 
     gathered: Gathered

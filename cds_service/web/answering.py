@@ -4,7 +4,6 @@ Every answer that is not what was asked for is a FHIR OperationOutcome.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -15,13 +14,12 @@ from cds_service.web.pipeline import Call, Parts
 Work = Callable[[Call, Parts], Awaitable[object]]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What goes back: the result as JSON, or an OperationOutcome."""
 
     status: int
     body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
 
 
 async def answer(work: Work, call: Call, parts: Parts) -> Answer:

@@ -145,12 +145,11 @@ def build(
     settings, limits = checked.settings, checked.limits
     parts = _parts(checked, clock, Events(write, clock, watch))
     queue = write if isinstance(write, EventQueue) else None
-    receiving = Receiving(limits)
     load, door = Load(limits), Door(limits, parts.events, settings.trusted_proxies)
     app = _application(
         parts,
         checked,
-        lambda chunks: load.paced(receiving.through(chunks)),
+        Receiving(limits, load.start).through,
         _lifespan(parts, (len(settings.client), len(checked.discovery["services"])), load, door, queue),
     )
     app.add_middleware(

@@ -5,12 +5,15 @@ Each step takes what the one before it gave and never looks back. `answering.py`
 
 import asyncio
 from collections.abc import AsyncIterable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+
 from cds_service.cards.assessment import Assessment, EligibilityUnknown, assess
 from cds_service.cards.render import Card, render
+from cds_service.cards.why import speaks
 from cds_service.errors import EhrError, EligibilityUnknownError, OtherVersionError
 from cds_service.events import Events
 from cds_service.fhir.aside import aside
@@ -43,8 +46,7 @@ class Parts:
     audit_secret: bytes = b""  # behind the digests of requester and patient; without one there are none
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """One call of a service, not yet read; `begun` is in loop time (s), `audit` fills as it goes on."""
 
     service: str
@@ -52,7 +54,7 @@ class Call:
     headers: Mapping[str, str]
     chunks: AsyncIterable[bytes]
     begun: float
-    audit: dict[str, Any] = field(default_factory=dict)
+    audit: dict[str, Any] = {}
 
 
 async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
@@ -90,6 +92,8 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
         refusal = _refusal(gathering, assessment, caller)
         if refusal and is_shown:
             raise refusal
+        if not speaks(assessment, caller.cards):  # nearly every chart: no memory, no card
+            return {"cards": []}
         settings = replace(
             caller.cards,
             service=call.service,

@@ -150,6 +150,27 @@ class TestReceiving:
         with pytest.raises(TooSlowError):
             await asyncio.wait_for(slow, 2)
 
+    async def test_disturbs_nothing_else_that_the_reader_of_a_body_waits_for(self):
+        receiving = Receiving(Limits(bodies=1))
+        slow = receiving.through(chunks(b"a", b"b"))
+        assert await anext(slow) == b"a"
+        await asyncio.sleep(0.03)
+        assert await collected(receiving, chunks(b"c")) == b"c"
+        await asyncio.sleep(0.01)
+        with pytest.raises(TooSlowError):
+            await anext(slow)
+        assert len(receiving) == 0
+
+    async def test_awaits_the_start_of_what_is_complete_and_has_room_for_another(self):
+        held: list[int] = []
+
+        async def start() -> None:
+            held.append(len(receiving))
+
+        receiving = Receiving(Limits(), start)
+        assert await collected(receiving, chunks(b"a", b"b")) == b"ab"
+        assert held == [0]
+
     async def test_ends_none_that_moves_on(self):
         receiving = Receiving(Limits(bodies=2))
         moving = asyncio.create_task(collected(receiving, chunks(*[b"x" * 20_000] * 8, pause=0.01)))

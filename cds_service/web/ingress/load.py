@@ -1,7 +1,6 @@
 """How busy this process is: what is beyond it is refused at the edge, before anything is done for it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 from cds_service.errors import BusyError
 from cds_service.settings.limits import Limits
@@ -41,13 +40,11 @@ class Load:
         late = self._waiting * self._round > self._limits.start_seconds
         return late or self.lag > self._limits.lag_seconds
 
-    async def paced(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Pass on a body, then wait for this call's start: one in a few rounds of the event loop.
+    async def start(self) -> None:
+        """Wait for the start of a call whose body is there: one in a few rounds of the event loop.
 
         Sockets are read between two of them, so that who comes late is refused early.
         """
-        async for chunk in chunks:
-            yield chunk
         self._waiting += 1
         try:
             before = asyncio.get_running_loop().time()

@@ -1,7 +1,7 @@
 """The bodies that are on their way: a small number, so many bytes; where there is no room, the slowest one ends with 408."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 from cds_service.errors import BusyError, TooSlowError
@@ -25,9 +25,13 @@ class _Arriving:
 
 
 class Receiving:
-    """The bodies of one process that are being received, the one that has made no progress for longest first."""
+    """The bodies of one process that are being received, the one that has made no progress for longest first.
 
-    def __init__(self, limits: Limits) -> None:
+    `start` is awaited for each that is complete, before its call goes on.
+    """
+
+    def __init__(self, limits: Limits, start: Callable[[], Awaitable[None]] | None = None) -> None:
+        self._start = start
         self._most = limits.bodies
         self._most_bytes = limits.bodies_bytes
         self._bodies: dict[_Arriving, None] = {}
@@ -59,6 +63,8 @@ class Receiving:
         finally:
             del self._bodies[body]
             self._size -= body.size
+        if self._start:
+            await self._start()
 
     def _count(self, body: _Arriving, size: int) -> None:
         body.size += size
