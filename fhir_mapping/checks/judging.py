@@ -14,7 +14,7 @@ from fhir_mapping.versions.times import clamped
 Verdict = tuple[Fact, ...] | str
 
 
-@dataclass(slots=True)  # not frozen, which takes three times as long to make
+@dataclass(slots=True)  # a frozen one takes three times as long to make
 class Case:
     """One record as of one moment; nobody changes it.
 

@@ -93,7 +93,7 @@ def _left(
 ) -> tuple[Decimal, ...]:
     """The bounds of the most specific ranges; of several that of the one that says normal or negative, else all."""
     known = [(bound, part) for bound, part in bounds if bound is not None]
-    if len(known) < 2:  # noqa: PLR2004 (a pair)
+    if len(known) <= 1:
         return tuple([bound for bound, _ in known])
     most = max(part.specificity for _, part in known)
     left = [(bound, part) for bound, part in known if part.specificity == most]

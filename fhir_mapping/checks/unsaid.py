@@ -42,18 +42,19 @@ def is_beside_the_point(resource: neutral.Resource, case: Case) -> bool:
     kind = KINDS.get(resource.type)
     if kind is None:
         return resource.readable and resource.type not in NEED_NO_CODE
-    if resource.lost or resource.asked:
+    if not resource.readable or resource.lost or resource.asked:
         return False
     asked = kind, resource.codings, resource.concepts
     if (known := case.beside_the_point.get(asked)) is None:
-        known = case.beside_the_point[asked] = all(coding.system for coding in resource.codings) and (
-            _name_nothing(resource.concepts, kind, case)
-        )
+        has_systems = all(coding.system for coding in resource.codings)
+        known = has_systems and _name_nothing(resource.concepts, kind, case)
+        case.beside_the_point[asked] = known
     return known
 
 
 def _name_nothing(concepts: Iterable[Concept], kind: NamedIn, case: Case) -> bool:
-    texts = [text for concept in concepts for text in (concept.text, *concept.displays) if text]
+    """Whether there are words, and none of them names anything (U3)."""
+    texts = {text for concept in concepts for text in (concept.text, *concept.displays) if text}
     return bool(texts) and not any(case.tables.vocabulary.names(kind, text) for text in texts)
 
 

@@ -146,10 +146,11 @@ class Vocabulary:
     read: dict[tuple[str, str], frozenset[str]] | None = field(default=None, compare=False)
     # What values of one record answer, by all that it follows from
     answers: dict[Hashable, Any] | None = field(default=None, compare=False)
+    folded: dict[str, frozenset[str]] | None = field(default=None, compare=False)  # "ALT" is "alt"
 
     def for_one_record(self) -> "Vocabulary":
         """The same words with a memory of their own: what rules ask again and again is looked up once a record."""
-        return Vocabulary(self.by_role, self.names_in, self.finder, self.compiled, read={}, answers={})
+        return Vocabulary(self.by_role, self.names_in, self.finder, self.compiled, read={}, answers={}, folded={})
 
     def once(self, asked: Hashable, read: Callable[[], Answer]) -> Answer:
         """Read what a value of one record says once: whoever judges it asks, and so do the rules."""
@@ -182,9 +183,16 @@ class Vocabulary:
     def roles(self, phrase: str) -> frozenset[str]:
         """Collect the roles of which a word stands in a phrase; those that are compared whole are left out."""
         if self.read is None:
-            return self.finder.roles(fold(phrase))
+            return self._found(fold(phrase))
         if (roles := self.read.get(("", phrase))) is None:
-            roles = self.read["", phrase] = self.finder.roles(fold(phrase))
+            roles = self.read["", phrase] = self._found(fold(phrase))
+        return roles
+
+    def _found(self, phrase: str) -> frozenset[str]:
+        if self.folded is None:
+            return self.finder.roles(phrase)
+        if (roles := self.folded.get(phrase)) is None:
+            roles = self.folded[phrase] = self.finder.roles(phrase)
         return roles
 
     def names(self, kind: NamedIn, text: str) -> frozenset[str]:
@@ -198,7 +206,7 @@ class Vocabulary:
     def _named(self, kind: NamedIn, text: str) -> frozenset[str]:
         named: frozenset[str] = frozenset()
         for phrase in phrases_of(fold(text[:LONGEST_TEXT])):
-            roles = self.finder.roles(phrase)
+            roles = self._found(phrase)
             if roles and roles.isdisjoint(_TAKEN_BACK_BY[kind]):
                 named |= roles & self.names_in[kind]
         return named

@@ -83,7 +83,7 @@ def test_a_record_remembers_for_itself():
     assert list(own.read) == [("observations", codings)]
     own.vocabulary.names("Observation", "anti-SRP")
     assert list(own.vocabulary.read) == [("Observation", "anti-SRP")]
-    assert TABLES.read is TABLES.vocabulary.read is None
+    assert TABLES.read is TABLES.vocabulary.read is TABLES.vocabulary.folded is None
     assert TABLES.for_one_record().read == {}
 
 
@@ -100,7 +100,7 @@ def test_no_text_of_a_chart_outlives_its_record(record, observation, condition, 
     kept = [tables.units._known, tables.systems._known, *(one._known for one in tables.tables.values())]
     assert all(kept[:2])
     assert "Doe" not in repr(kept)
-    assert tables.read is tables.vocabulary.read is None
+    assert tables.read is tables.vocabulary.read is tables.vocabulary.folded is None
 
 
 def test_equal_limits_keep_the_digits_that_each_is_written_with(record, patient, observation):
