@@ -1,5 +1,6 @@
 """`PatientRecord`: what counts of one patient's record as of one moment, and what was asked of it already."""
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -68,9 +69,9 @@ class PatientRecord:
 
     @cached_property
     def _by_analyte(self) -> Mapping[Analyte, tuple[Result, ...]]:
-        of: dict[Analyte, list[Result]] = {}
+        of: defaultdict[Analyte, list[Result]] = defaultdict(list)
         for result in self.results:
-            of.setdefault(result.analyte, []).append(result)
+            of[result.analyte].append(result)
         return {analyte: tuple(results) for analyte, results in of.items()}
 
     @cached_property

@@ -29,9 +29,9 @@ ANTIBODIES: tuple[Antibody, ...] = ("anti-srp", "anti-hmgcr")
 
 def read_answer(result: Result, tables: Tables) -> LabAnswer | None:
     """Positive, weak (which is not positive) or negative, in the order of E7; None where nothing says so."""
-    value, said = result.value, (result.interpretation, result.interpretation_text)
-    of = (result.analyte, result.has("titre"), value, *said, result.limits, result.components)
-    return tables.vocabulary.once(of, lambda: _read_answer(result, tables))
+    said = (result.value, result.components, result.interpretation, result.interpretation_text)
+    asked = ("answer", result.analyte, result.has("titre"), result.limits, *said)
+    return tables.vocabulary.once(asked, lambda: _read_answer(result, tables))
 
 
 def _read_answer(result: Result, tables: Tables) -> LabAnswer | None:

@@ -1,7 +1,7 @@
 """What one ANA result says: nuclear titres, an answer, or staining of the cytoplasm alone (A1, A4)."""
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from itertools import pairwise
 
@@ -115,7 +115,7 @@ def _patterns(result: Result, tables: Tables) -> frozenset[RoleWord]:
 
 def _pieces(result: Result, tables: Tables) -> Iterator[Result]:
     """The Observation without its components, then each component about ANA as if it were one."""
-    yield replace(result, components=())
+    yield replace(result, components=()) if result.components else result
     for component in result.components:
         roles = tables.words("observations", component.code.codings)
         if not roles or result.analyte in roles:
@@ -143,8 +143,13 @@ def _piece_patterns(piece: Result, tables: Tables) -> frozenset[RoleWord]:
 
 def _named_patterns(piece: Result, vocabulary: Vocabulary) -> frozenset[RoleWord]:
     """The patterns that the phrases of a value name, or its codes: AC-19 of the consensus on ANA patterns."""
-    phrases = SEPARATOR.split(without_reference(plain(text_of(piece.value)), vocabulary))
     codes = [coding.code for coding in piece.value.concept.codings] if piece.value.concept else []
+    text = text_of(piece.value)
+    return vocabulary.once(("patterns", text, *codes), lambda: _patterns_in(text, codes, vocabulary))
+
+
+def _patterns_in(text: str, codes: Iterable[str], vocabulary: Vocabulary) -> frozenset[RoleWord]:
+    phrases = SEPARATOR.split(without_reference(plain(text), vocabulary))
     return _NONE.union(*(_phrase_patterns(phrase, vocabulary) for phrase in (*phrases, *codes)))
 
 

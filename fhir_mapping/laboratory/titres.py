@@ -75,7 +75,8 @@ def written_titres(
         return (Titre(Decimal(value.integer)),) if titre_code else ()
     text = text_of(value)
     return vocabulary.once(
-        (text, about, titre_code), lambda: tuple(_from_text(plain(text), vocabulary, about, titre_code))
+        ("titres", text, about, titre_code),
+        lambda: tuple(_from_text(plain(text), vocabulary, about, titre_code)),
     )
 
 

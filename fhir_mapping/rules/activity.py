@@ -85,7 +85,7 @@ class _Course(Struct, frozen=True):
             return "unknown", unknown
         if self.is_above("raised").truth:
             return "improving", ""
-        return ("unknown", "an older CK could not be read") if self.older() else ("controlled", "")
+        return ("unknown", "an older CK could not be read") if self.older else ("controlled", "")
 
     def rise_of(self, phase: Phase) -> Rise | None:
         """The rise behind a phase."""
@@ -107,6 +107,7 @@ class _Course(Struct, frozen=True):
         active = self.is_above("active")
         return active if active.truth else either(active, both(raised, self._has_fallen().no()))
 
+    @property
     def older(self) -> tuple[Doubt, ...]:
         """U5b: doubts with a number after the peak, where the latest CK may be raised by that nadir."""
         times = self.record.mapping.tables.rules.number("activity.times_uln")
@@ -121,7 +122,7 @@ class _Course(Struct, frozen=True):
             return ()
         answers = [answer for answer in self._asked() if answer.truth is None]
         left_open = {result.resource: result for answer in answers for result in answer.open_by}
-        older = () if self.is_above("raised").truth else self.older()
+        older = () if self.is_above("raised").truth else self.older
         return (*self.newer, *map(open_doubt, left_open.values()), *older)
 
     def is_above(self, name: str) -> Tristate:

@@ -98,7 +98,7 @@ def follow_up(record: PatientRecord) -> FollowUpFacts:
         items={"visit": (_visit(record),), **items},
         appointments=_appointments(record),
         statin=statin_row(record, serology),
-        ordered=frozenset(_orders(record)),
+        ordered=_ordered(record),
         has_ild=bool(lungs),
         ild_since=min(dated, default=None),
         pregnant=pregnant(record),
@@ -200,6 +200,11 @@ def _orders(record: PatientRecord) -> Mapping[PartName, tuple[datetime, ...]]:
                 written = found.setdefault(part, [])
                 written += [min(order.made.last, record.as_of)] if order.made else []
     return {part: tuple(sorted(written)) for part, written in found.items()}
+
+
+def _ordered(record: PatientRecord) -> frozenset[PartName]:
+    """V7: the parts for which any order is active, whatever its age, dated or not."""
+    return frozenset(_orders(record))
 
 
 def _visit(record: PatientRecord) -> Part:

@@ -89,6 +89,8 @@ def test_neutrophils_over_lymphocytes_of_one_specimen():
     assert nlr(*drawn) == ("2", [r.resource for r in drawn])
     beside = result("lymphocytes", 1, 9, resource="Observation/a")
     assert nlr(*drawn, beside)[0] == "2"
+    later = result("lymphocytes", 1, 7, resource="Observation/a", specimen="Specimen/s")
+    assert nlr(*drawn, later)[0] == "6"
 
 
 def test_the_latest_ratio_counts_and_of_one_time_the_lowest_id():

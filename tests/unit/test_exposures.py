@@ -37,6 +37,7 @@ def period(start=None, end=None):
         ({"authored": ago(70), "supply_days": Decimal(20), "repeats": 2}, (70, 10)),
         ({"authored": ago(70), "supply_days": Decimal(30), "repeats": 2}, (70, 0)),
         ({"authored": ago(70), "supply_days": Decimal("0.5")}, (70, 69.5)),
+        ({"authored": ago(70), "supply_days": Decimal("70.5")}, (70, 0)),
         ({"authored": ago(70), "supply_days": Decimal("1E+40")}, (70, 0)),
         ({"authored": ago(70), "supply_days": Decimal(-5)}, (70, 70)),
         ({"authored": ago(0.5)}, (0.5, 0)),
