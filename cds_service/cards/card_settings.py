@@ -1,7 +1,7 @@
 """For whom a card is made, and what a client has decided about its cards."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 
@@ -27,3 +27,7 @@ class CardSettings:
     )  # V7: part → the client's Coding
     one_action: bool = False  # V7: a suggestion for each thing to order
     visit_as: Literal["referral", "appointment"] = "referral"  # V7
+
+    def of_call(self, service: str, instance: str, user: str, encounter: str) -> "CardSettings":
+        """The same for the card of one call."""
+        return replace(self, service=service, instance=instance, user=user, encounter=encounter)

@@ -5,11 +5,9 @@ Each step takes what the one before it gave and never looks back. `answering.py`
 
 import asyncio
 from collections.abc import AsyncIterable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-
-from msgspec import Struct
 
 from cds_service.cards.assessment import Assessment, EligibilityUnknown, assess
 from cds_service.cards.render import Card, render
@@ -46,7 +44,8 @@ class Parts:
     audit_secret: bytes = b""  # behind the digests of requester and patient; without one there are none
 
 
-class Call(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Call:
     """One call of a service, not yet read; `begun` is in loop time (s), `audit` fills as it goes on."""
 
     service: str
@@ -54,7 +53,7 @@ class Call(Struct, frozen=True):
     headers: Mapping[str, str]
     chunks: AsyncIterable[bytes]
     begun: float
-    audit: dict[str, Any] = {}
+    audit: dict[str, Any] = field(default_factory=dict)
 
 
 async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
@@ -94,13 +93,7 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
             raise refusal
         if not speaks(assessment, caller.cards):  # nearly every chart: no memory, no card
             return {"cards": []}
-        settings = replace(
-            caller.cards,
-            service=call.service,
-            instance=request.instance,
-            user=request.user_id,
-            encounter=request.encounter,
-        )
+        settings = caller.cards.of_call(call.service, request.instance, request.user_id, request.encounter)
         memory = await recall(assessment, settings, parts.store, parts.limits.memory_seconds)
         is_silent = refusal or memory == "overridden"
         cards = [] if is_silent else await aside(gathering.is_large, render, assessment, settings)
