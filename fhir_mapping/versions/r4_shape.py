@@ -59,7 +59,11 @@ def other_version(gathered: Gathered) -> str:
     reading_of = Reader().reading_of
     for source in gathered.sources.values():
         for entry in source.entries:
-            kind, version = _told(entry, entry.reading or reading_of(entry))
+            read = entry.reading or reading_of(entry)
+            if read.plain:  # as nearly all are: they tell nothing
+                of_type["Observation"] += 1
+                continue
+            kind, version = _told(entry, read)
             if kind:
                 of_type[kind] += 1
             if version:
@@ -73,8 +77,6 @@ def _told(entry: Entry, read: Reading) -> tuple[str, str]:
     if read.resource is not None and not read.lost:
         says = _OF_WHAT_FITS.get(read.type)
         return read.type, says(read.resource) if says else ""
-    if read.plain:
-        return read.type, ""
     shape = _shape(entry, read)
     return (str(shape.resource_type), _version(shape)) if shape is not None else ("", "")
 

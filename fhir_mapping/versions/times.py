@@ -29,24 +29,22 @@ _LATEST = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 
 def moment(text: str, zone: tzinfo) -> Moment | None:
     """Read a date, dateTime or instant; a time without a zone is in `zone`. None: it is not a date."""
-    if (instant := _usual(text)) is not None:
+    if _SIGNS.get(text[4::3]) == len(text):
+        try:
+            instant = datetime.fromisoformat(text)
+        except ValueError:  # letters, or a leap second
+            return _any_moment(text, zone)
+        instant = instant if instant.tzinfo is UTC else _utc(instant)
         return Moment(text, instant, instant, "time")
+    return _any_moment(text, zone)
+
+
+def _any_moment(text: str, zone: tzinfo) -> Moment | None:
     try:
         written = _WRITTEN.fullmatch(text)
         return Moment(text, *_bounds(written.groupdict(), zone)) if written else None
     except ValueError:  # there is no such day or time
         return None
-
-
-def _usual(text: str) -> datetime | None:
-    """Read a time in one of the two forms that nearly all have; None: it has another."""
-    if _SIGNS.get(text[4::3]) != len(text):
-        return None
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return instant if instant.tzinfo is UTC else _utc(instant)
 
 
 def _bounds(part: dict[str, str | None], zone: tzinfo) -> tuple[datetime, datetime, Precision]:

@@ -88,7 +88,7 @@ def test_a_result_that_lost_what_a_rule_asks_for_is_unreadable_and_keeps_the_res
     assert {
         part.name for part in fields(broken) if getattr(broken, part.name) != getattr(good, part.name)
     } <= {
-        *("json", "content", "readable", "lost", "concepts"),
+        *("entry", "content", "readable", "lost", "concepts"),
         *({"codings", "unsure"} if lost == "code" else {lost, "subjects"}),
     }
 
@@ -382,7 +382,7 @@ def parts_of(resource):
             yield prefix, value
 
     whole = {part.name: getattr(resource, part.name) for part in fields(resource)}
-    for name in ("json", "content", "readable", "lost"):
+    for name in ("entry", "content", "readable", "lost"):
         del whole[name]
     return whole | {f"content {name}": value for name, value in spread("", resource.content())}
 
