@@ -8,7 +8,6 @@ from .drr import of_analyte
 from .exposures import (
     NOT_AGENTS,
     agents_on_record,
-    last_day,
     rule_T3_days_treated,
     rule_T3_episodes,
     rule_T4_glucocorticoid_on,
@@ -75,8 +74,8 @@ def rule_T6_steroid_beside(record: dict, episodes: list[dict], second: dict) -> 
         if steroid["agent"] != STEROID:
             continue
         first_day = max(day_of(e["start"], record["zone"]) for e in (steroid, second))
-        ended = min(last_day(record, e["start"], e["end"]) for e in (steroid, second))
-        if first_day <= ended:
+        last_day = min(day_of(e["covers"], record["zone"]) for e in (steroid, second))
+        if first_day <= last_day:
             return True
     return False
 
