@@ -150,7 +150,9 @@ class Vocabulary:
 
     def for_one_record(self) -> "Vocabulary":
         """The same words with a memory of their own: what rules ask again and again is looked up once a record."""
-        return Vocabulary(self.by_role, self.names_in, self.finder, self.compiled, read={}, answers={}, folded={})
+        return Vocabulary(
+            self.by_role, self.names_in, self.finder, self.compiled, read={}, answers={}, folded={}
+        )
 
     def once(self, asked: Hashable, read: Callable[[], Answer]) -> Answer:
         """Read what a value of one record says once: whoever judges it asks, and so do the rules."""
