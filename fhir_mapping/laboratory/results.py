@@ -64,7 +64,7 @@ class Highest(Struct, frozen=True):
     floor: Result  # the one whose lower bound is the highest: it certainly is not below it
     reach: Reach
 
-    def above_limit(self, times: Decimal) -> bool | None:
+    def above_limit(self, times: Decimal | int = 1) -> bool | None:
         """Whether it exceeds so many times its own upper limit (F8), whichever it is; None: left open."""
         return agreed(self._above_limit_as(one, times) for one in self.likely)
 
@@ -73,7 +73,7 @@ class Highest(Struct, frozen=True):
         """What leaves a question about it open."""
         return bounded(*self.likely) or self.likely
 
-    def _above_limit_as(self, one: Result, times: Decimal) -> bool | None:
+    def _above_limit_as(self, one: Result, times: Decimal | int) -> bool | None:
         """Whether it does if it is this one, which then is not below any other."""
         own = above_limit(one, times)
         return own if own is not None else is_raised(replace(self.floor, limits=one.limits), times) or None

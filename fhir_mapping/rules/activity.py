@@ -19,11 +19,11 @@ from fhir_mapping.rules.predictors.course_doubts import newer_ck_doubts
 from fhir_mapping.rules.rise import (
     Rise,
     confirmed_rise,
-    highest_times_uln,
     in_order,
     latest_ck,
     rising,
     steep_rise,
+    times_uln,
 )
 from fhir_mapping.rules.tristate import NO, YES, Tristate, both, either, left_to
 from models.inputs import Phase
@@ -133,7 +133,7 @@ class _Course(Struct, frozen=True):
         """Whether the latest CK exceeds that many × ULN."""
         assert self.newest is not None
         times = self.record.mapping.tables.rules.number(f"activity.{name}_times_uln")
-        return highest_times_uln(self.newest, times)
+        return times_uln(self.newest, times)
 
     def _has_fallen(self) -> Tristate:
         """Whether a CK after the peak is ≤ 50 % of it."""

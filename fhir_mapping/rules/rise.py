@@ -157,16 +157,11 @@ def _possible_improvements(cks: Sequence[Result], times: Decimal, part: Decimal)
     return found
 
 
-def times_uln(ck: Result, times: Decimal) -> Tristate:
-    """Whether a CK exceeds so many times its own limit (F8)."""
+def times_uln(ck: Result | Highest, times: Decimal) -> Tristate:
+    """Whether a CK, or the highest of one time, exceeds so many times its own limit (F8)."""
+    if isinstance(ck, Highest):
+        return left_to(ck.above_limit(times), *ck.left_open_by)
     return left_to(above_limit(ck, times), ck)
-
-
-def highest_times_uln(highest: Highest, times: Decimal) -> Tristate:
-    """Whether the highest CK of one time exceeds so many times its own limit, whichever it is (F8)."""
-    if len(highest.likely) == 1:
-        return times_uln(highest.stands, times)
-    return left_to(highest.above_limit(times), *highest.left_open_by)
 
 
 class _Height(Struct, frozen=True):
@@ -299,7 +294,7 @@ def _is_now(record: PatientRecord, ck: Highest) -> bool:
 def _risen(record: PatientRecord, high: Sequence[Highest], name: str) -> Rise:
     """Whether all that is high is so after an improvement before it; `name` is where its height stands in the rules."""
     height = _Height.of(record.mapping.tables.rules, name)
-    over_uln = [highest_times_uln(ck, height.times_uln) for ck in high]
+    over_uln = [times_uln(ck, height.times_uln) for ck in high]
     if NO in over_uln:
         return NO_RISE
     better = _before(improvements(record), high[0].stands.when.last)
