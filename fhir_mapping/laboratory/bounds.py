@@ -3,13 +3,37 @@
 from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from fhir_mapping.record import Amount, Result
 
 _ORDER = ("<", "<=", "", ">=", ">")
+_NOTHING, _EVERYTHING = Decimal(0), Decimal("Infinity")
 
 Magnitude = TypeVar("Magnitude", Decimal, Fraction)
+
+
+class Reach(NamedTuple):
+    """From where to where a magnitude can lie, which is never below 0; it is not at an end that is open."""
+
+    low: Decimal
+    high: Decimal
+    low_open: bool = False
+    high_open: bool = False
+
+    def exceeds(self, times: Decimal, other: "Reach") -> bool | None:
+        """Whether a magnitude is > so many times another; None where it is left open."""
+        high = times * other.high
+        if self.low > high or (self.low == high and (self.low_open or other.high_open)):
+            return True
+        return False if self.high <= times * other.low else None
+
+    def reaches(self, times: Decimal, other: "Reach") -> bool | None:
+        """Whether a magnitude is ≥ so many times another; None where it is left open."""
+        if self.low >= times * other.high:
+            return True
+        low = times * other.low
+        return False if self.high < low or (self.high == low and (self.high_open or other.low_open)) else None
 
 
 def above(value: Magnitude, comparator: str, limit: Magnitude, upto: Magnitude | None = None) -> bool | None:
@@ -61,6 +85,53 @@ def amount_of(result: Result) -> Amount:
     """The amount of a result that is known to have one."""
     assert result.amount is not None
     return result.amount
+
+
+def reach(result: Result) -> Reach:
+    """From where to where the magnitude of a result can lie."""
+    amount = amount_of(result)
+    match amount.comparator:
+        case "":
+            return Reach(amount.value, at_most(result))
+        case "<" | "<=":
+            return Reach(_NOTHING, at_most(result), high_open=amount.comparator == "<")
+        case _:
+            return Reach(amount.value, _EVERYTHING, low_open=amount.comparator == ">")
+
+
+def highest_reach(of: Iterable[Reach]) -> Reach:
+    """From where to where the highest of some magnitudes can lie."""
+    every = list(of)
+    low, high = max(one.low for one in every), max(one.high for one in every)
+    return Reach(
+        low,
+        high,
+        low_open=any(one.low_open for one in every if one.low == low),
+        high_open=all(one.high_open for one in every if one.high == high),
+    )
+
+
+def lowest_reach(sure: Iterable[Reach], perhaps: Iterable[Reach]) -> Reach:
+    """From where to where the lowest of some magnitudes can lie: of those that surely count, else of one or more that may.
+
+    `perhaps` holds the sure ones too.
+    """
+    every = list(perhaps)
+    tops = [(one.high, not one.high_open) for one in sure]
+    high, is_reached = min(tops) if tops else max((one.high, not one.high_open) for one in every)
+    low = min(one.low for one in every)
+    low_open = all(one.low_open for one in every if one.low == low)
+    return Reach(low, high, low_open, high_open=not is_reached)
+
+
+def is_bounded(result: Result) -> bool:
+    """Whether a result is no single number."""
+    return bool(amount_of(result).comparator) or amount_of(result).upto is not None
+
+
+def bounded(*results: Result) -> tuple[Result, ...]:
+    """Those of the results that are no single number."""
+    return tuple(result for result in results if is_bounded(result))
 
 
 def at_most(result: Result) -> Decimal:

@@ -3,10 +3,27 @@
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import islice
 from operator import attrgetter, lt
 
-from fhir_mapping.laboratory.bounds import amount_of, at_most, rank, size
+from msgspec import Struct
+from msgspec.structs import replace
+
+from fhir_mapping.laboratory.bounds import (
+    Reach,
+    above_limit,
+    agreed,
+    amount_of,
+    at_most,
+    bounded,
+    highest_reach,
+    is_bounded,
+    is_raised,
+    rank,
+    reach,
+    size,
+)
 from fhir_mapping.record import Result
 
 LAST = attrgetter("when.last")  # the order of a record's results
@@ -32,10 +49,67 @@ def latest(results: Sequence[Result]) -> Result | None:
 
     `results` are in order of time, as `PatientRecord.of` gives them.
     """
-    measured = newest(results, lambda result: result.amount is not None)
-    if len(measured) > 1:
-        return max(sorted(measured, key=NAME), key=lambda r: size(amount_of(r)))
-    return measured[0] if measured else None
+    measured = newest(results, _is_measured)
+    return _written_highest(measured) if measured else None
+
+
+class Highest(Struct, frozen=True):
+    """The highest of the results of one time, as far as their bounds say.
+
+    `stands` is the one that is written the highest; another may be it where a bound or an interval leaves that open.
+    """
+
+    stands: Result
+    likely: tuple[Result, ...]  # those that may be it
+    floor: Result  # the one whose lower bound is the highest: it certainly is not below it
+    reach: Reach
+
+    def above_limit(self, times: Decimal | int = 1) -> bool | None:
+        """Whether it exceeds so many times its own upper limit (F8), whichever it is; None: left open."""
+        return agreed(self._above_limit_as(one, times) for one in self.likely)
+
+    @property
+    def left_open_by(self) -> tuple[Result, ...]:
+        """What leaves a question about it open."""
+        return bounded(*self.likely) or self.likely
+
+    def _above_limit_as(self, one: Result, times: Decimal | int) -> bool | None:
+        """Whether it does if it is this one, which then is not below any other."""
+        own = above_limit(one, times)
+        return own if own is not None else is_raised(replace(self.floor, limits=one.limits), times) or None
+
+
+def highest_at_once(together: Sequence[Result]) -> Highest:
+    """The highest of results of one time that have a magnitude."""
+    stands = _written_highest(together)
+    if len(together) == 1:
+        return Highest(stands, (stands,), stands, reach(stands))
+    reaches = [reach(one) for one in together]
+    top, floor = highest_reach(reaches), max(together, key=lambda one: (reach(one).low, reach(one).low_open))
+    is_tied = is_bounded(stands) and not top.low_open
+    likely = [
+        one
+        for one, of in zip(together, reaches, strict=True)
+        if of.high > top.low or one is stands or (is_tied and of.low == top.low)
+    ]
+    return Highest(stands, tuple(likely), floor, top)
+
+
+def latest_as_bounded(results: Sequence[Result]) -> Highest | None:
+    """The latest result that has a magnitude; of several at one time the highest as far as their bounds say."""
+    measured = newest(results, _is_measured)
+    return highest_at_once(measured) if measured else None
+
+
+def _is_measured(result: Result) -> bool:
+    return result.amount is not None
+
+
+def _written_highest(together: Sequence[Result]) -> Result:
+    """Of results of one time the highest as written, then the lowest id."""
+    if len(together) == 1:
+        return together[0]
+    return max(sorted(together, key=NAME), key=lambda one: size(amount_of(one)))
 
 
 def newest(results: Sequence[Result], counts: Callable[[Result], bool]) -> Sequence[Result]:

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.evidence import Activity, Evidence, Measured
 from fhir_mapping.laboratory.antibody import read_serology
-from fhir_mapping.laboratory.bounds import above, amount_of, at_least, at_most, is_within
-from fhir_mapping.laboratory.results import highest, lowest
+from fhir_mapping.laboratory.bounds import amount_of, at_most, bounded, reach
+from fhir_mapping.laboratory.results import Highest, highest, lowest
 from fhir_mapping.patient_record import PatientRecord
 from fhir_mapping.record import Diagnosis, Doubt, Result
 from fhir_mapping.rules.citation import cite_diagnosis, cite_with_limit
@@ -18,15 +18,14 @@ from fhir_mapping.rules.eligibility import is_myopathy
 from fhir_mapping.rules.predictors.course_doubts import newer_ck_doubts
 from fhir_mapping.rules.rise import (
     Rise,
-    at_least_of,
-    bounded,
     confirmed_rise,
     in_order,
+    latest_ck,
     rising,
     steep_rise,
     times_uln,
 )
-from fhir_mapping.rules.tristate import NO, YES, Tristate, both, either
+from fhir_mapping.rules.tristate import NO, YES, Tristate, both, either, left_to
 from models.inputs import Phase
 
 _QUOTIENT = Context(prec=28)
@@ -64,13 +63,18 @@ class _Course(Struct, frozen=True):
     """What the CK of a record and its codes say of the disease now, and the questions of R4 about it."""
 
     record: PatientRecord
-    latest: Result | None
+    newest: Highest | None
     peak: Result | None
     after_peak: Sequence[Result]
     nadir: Result | None
     coded: tuple[Diagnosis, ...]
     rises: tuple[Rise, Rise, Rise]  # R2 (b), R2 (c), R2b
     newer: tuple[Doubt, ...]
+
+    @property
+    def latest(self) -> Result | None:
+        """The latest CK as it is shown."""
+        return self.newest.stands if self.newest else None
 
     def phase(self) -> tuple[Phase, str]:
         """R4 with what says so; of `unknown` the first reason."""
@@ -111,7 +115,7 @@ class _Course(Struct, frozen=True):
     def older(self) -> tuple[Doubt, ...]:
         """U5b: doubts with a number after the peak, where the latest CK may be raised by that nadir."""
         times = self.record.mapping.tables.rules.number("activity.times_uln")
-        if self.latest is None or self.peak is None or is_within(self.latest, times):
+        if self.newest is None or self.peak is None or self.newest.above_limit(times) is False:
             return ()
         since = self.peak.when.last
         return tuple(d for d in self.record.doubts_in("ck") if d.holds_number and d.when > since)
@@ -127,8 +131,9 @@ class _Course(Struct, frozen=True):
 
     def is_above(self, name: str) -> Tristate:
         """Whether the latest CK exceeds that many × ULN."""
-        assert self.latest is not None
-        return times_uln(self.latest, self.record.mapping.tables.rules.number(f"activity.{name}_times_uln"))
+        assert self.newest is not None
+        times = self.record.mapping.tables.rules.number(f"activity.{name}_times_uln")
+        return times_uln(self.newest, times)
 
     def _has_fallen(self) -> Tristate:
         """Whether a CK after the peak is ≤ 50 % of it."""
@@ -161,7 +166,7 @@ def _course_of(record: PatientRecord) -> _Course:
     after_peak = [ck for ck in cks if ck.when.first > peak.when.last] if peak else []
     return _Course(
         record,
-        cks[-1] if cks else None,
+        latest_ck(record),
         peak,
         after_peak,
         lowest(after_peak),
@@ -173,15 +178,7 @@ def _course_of(record: PatientRecord) -> _Course:
 
 def _is_at_most(ck: Result, part: Decimal, of: Result) -> Tristate:
     """Whether a CK is at most that part of another, both as far as their bounds say (D6)."""
-    amount, top = amount_of(ck), amount_of(of)
-    if above(amount.value, amount.comparator, part * at_least_of(of), amount.upto) is False:
-        return YES
-    if top.comparator.startswith(">"):
-        return Tristate(None, bounded(ck, of))
-    exceeds = at_least if top.comparator == "<" else above  # half of less than 802 is less than 401
-    if exceeds(amount.value, amount.comparator, part * at_most(of), amount.upto):
-        return NO
-    return Tristate(None, bounded(ck, of))
+    return left_to(reach(ck).exceeds(part, reach(of)), *bounded(ck, of)).no()
 
 
 def _measured(ck: Result) -> Measured:

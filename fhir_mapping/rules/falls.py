@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -26,6 +25,7 @@ class Fall:
     before: Result
 
 
+_EVERYTHING = Decimal("Infinity")
 _Falls = Callable[[Decimal, Decimal], bool]  # from at least the first number to at most the second
 
 
@@ -91,15 +91,26 @@ def _fall(record: PatientRecord, read: Iterable[_Read], has_fallen: _Falls) -> F
     reach = rules.days("context.fall_before_days")
     earlier = [one for one in known if one.result.when.last < when and when - one.result.when.last <= reach]
     before = _certain_highest(earlier)
-    falls = (_from_highest(one, before, has_fallen) for one in _highest(known, when))
+    newest = [one for one in known if one.result.when.last == when]
+    ceilings = _ceilings(newest)
+    falls = (_from_highest(one, ceilings, before, has_fallen) for one in _highest(newest))
     return next((fall for fall in falls if fall), None)
 
 
-def _highest(known: Iterable[_Read], when: datetime) -> list[_Read]:
-    """What was measured at that time, without what is lower than another of its code and unit."""
+def _ceilings(together: Iterable[_Read]) -> dict[tuple[str, Coding], Decimal]:
+    """What the highest of each code and unit certainly is not above; infinite: a bound says nothing about it."""
+    ceilings: dict[tuple[str, Coding], Decimal] = {}
+    for one in together:
+        high = _EVERYTHING if one.at_most is None else one.at_most
+        ceilings |= {kind: max(high, ceilings.get(kind, high)) for kind in one.kinds}
+    return ceilings
+
+
+def _highest(together: Iterable[_Read]) -> list[_Read]:
+    """What was measured at one time, without what is lower than another of its code and unit."""
     kept: list[_Read] = []
     taken: set[tuple[str, Coding]] = set()
-    by_id = sorted((one for one in known if one.result.when.last == when), key=lambda one: one.result.id)
+    by_id = sorted(together, key=lambda one: one.result.id)
     for one in sorted(by_id, key=lambda one: size(amount_of(one.result)), reverse=True):
         if taken.isdisjoint(one.kinds):
             kept.append(one)
@@ -126,14 +137,19 @@ def _certain_highest(earlier: Iterable[_Read]) -> dict[tuple[str, Coding], _High
 
 
 def _from_highest(
-    after: _Read, before: Mapping[tuple[str, Coding], _High], has_fallen: _Falls
+    after: _Read,
+    ceilings: Mapping[tuple[str, Coding], Decimal],
+    before: Mapping[tuple[str, Coding], _High],
+    has_fallen: _Falls,
 ) -> Fall | None:
-    """The fall from the highest that is certain; of equal ones from the first."""
+    """The fall from the highest that is certain, whatever is the highest now; of equal ones from the first."""
     known = [before[kind] for kind in after.kinds if kind in before]
-    highest, low = max(known, key=lambda high: high[:2], default=None), after.at_most
-    if highest is None or low is None or not has_fallen(highest.at_least, low):
+    highest = max(known, key=lambda high: high[:2], default=None)
+    if highest is None:
         return None
-    return Fall(after.result, highest.result)
+    low = max(ceilings[kind] for kind in after.kinds)
+    fallen = low < _EVERYTHING and has_fallen(highest.at_least, low)
+    return Fall(after.result, highest.result) if fallen else None
 
 
 def _read_volume(record: PatientRecord, fvc: Result) -> _Read | None:

@@ -17,15 +17,27 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from fhir_mapping.laboratory.bounds import (
-    above,
+    Reach,
     above_limit,
     amount_of,
-    at_least,
     at_most,
+    bounded,
+    is_bounded,
     is_raised,
+    lowest_reach,
+    reach,
     size,
 )
-from fhir_mapping.laboratory.results import LAST, at_different_times, lowest, lowest_id_last
+from fhir_mapping.laboratory.results import (
+    LAST,
+    Highest,
+    at_different_times,
+    highest_at_once,
+    latest_as_bounded,
+    lowest,
+    lowest_id_last,
+    newest,
+)
 from fhir_mapping.patient_record import PatientRecord, asked_once
 from fhir_mapping.record import Result
 from fhir_mapping.rules.tristate import NO, YES, Standings, Tristate, both, either, left_to
@@ -68,19 +80,24 @@ def in_order(record: PatientRecord) -> Sequence[Result]:
     return sorted(lowest_id_last(cks), key=lambda ck: (ck.when.last, size(amount_of(ck))))
 
 
+@asked_once
+def latest_ck(record: PatientRecord) -> Highest | None:
+    """The latest CK that has a limit; of one time the highest, as far as their bounds say."""
+    return latest_as_bounded(in_order(record))
+
+
 def confirmed_rise(record: PatientRecord) -> Rise:
     """R2 (b): the latest CK of each of the two last days, both high after an improvement."""
-    cks = in_order(record)
-    if not cks or not _is_now(record, cks[-1]):
+    latest = latest_ck(record)
+    if latest is None or not _is_now(record, latest):
         return NO_RISE
-    latest, day = cks[-1], cks[-1].when.day(record.mapping.time_zone)
+    zone, now = record.mapping.time_zone, latest.stands.when
+    day = now.day(zone)
+    before = newest(in_order(record), lambda ck: ck.when.day(zone) != day)
     pair_days = record.mapping.tables.rules.days("activity.pair_days")
-    for ck in reversed(cks):
-        if latest.when.last - ck.when.last > pair_days:
-            break
-        if ck.when.day(record.mapping.time_zone) != day:
-            return _risen(record, (ck, latest), "activity.")
-    return NO_RISE
+    if not before or now.last - before[0].when.last > pair_days:
+        return NO_RISE
+    return _risen(record, (highest_at_once(before), latest), "activity.")
 
 
 def steep_rise(record: PatientRecord) -> Rise:
@@ -140,8 +157,10 @@ def _possible_improvements(cks: Sequence[Result], times: Decimal, part: Decimal)
     return found
 
 
-def times_uln(ck: Result, times: Decimal) -> Tristate:
-    """Whether a CK exceeds so many times its own limit (F8)."""
+def times_uln(ck: Result | Highest, times: Decimal) -> Tristate:
+    """Whether a CK, or the highest of one time, exceeds so many times its own limit (F8)."""
+    if isinstance(ck, Highest):
+        return left_to(ck.above_limit(times), *ck.left_open_by)
     return left_to(above_limit(ck, times), ck)
 
 
@@ -179,8 +198,8 @@ class _Top:
     answers: Counter[bool | None] = field(default_factory=Counter)
     bounded: Standings = field(default_factory=Standings)
     best_place: int | None = None  # in `bounded`
-    ceiling: Decimal = _NOTHING  # the highest that any of them with an upper bound can be
-    is_unlimited: bool = False  # one has no upper bound
+    ceiling: Decimal = _NOTHING  # the highest that any of them can be
+    ceiling_open: bool = False  # all that can be so high are below it
     strictly_over: Decimal = _NOTHING  # the highest number that one is written to exceed
     needed_anyway: Decimal = _NOTHING  # what those without an upper bound must exceed
 
@@ -188,7 +207,6 @@ class _Top:
         """Take in one more result."""
         answer, amount = times_uln(ck, self.times).truth, amount_of(ck)
         if amount.comparator.startswith(">"):
-            self.is_unlimited = True
             self.bounded.come(ck)
             self.answers[answer] += 1
             if answer is not True:
@@ -200,8 +218,8 @@ class _Top:
             self.answers[answer] += 1
             if answer is not True:
                 heapq.heappush(self.needed, (-_must_exceed(ck, self.times), at_most(ck)))
-        self.ceiling = max(self.ceiling, at_most(ck))
-        if self.best is None or at_least_of(ck) > at_least_of(self.best):
+        self._raise_ceiling(reach(ck))
+        if self.best is None or _floor(ck) > _floor(self.best):
             self._lead(ck)
         floor = at_least_of(ck if self.best is None else self.best)
         while self.rivals and self.rivals[0].at_most <= floor:
@@ -225,12 +243,16 @@ class _Top:
         """Whether a result is at most that part of the highest."""
         if self.best is None:
             return NO
-        amount = amount_of(ck)
-        if above(amount.value, amount.comparator, part * at_least_of(self.best), amount.upto) is False:
-            return Tristate(truth=True)
-        if not self.is_unlimited and above(amount.value, amount.comparator, part * self.ceiling, amount.upto):
-            return NO
-        return Tristate(None, (*bounded(ck), self.bounded.present()))
+        highest = Reach(at_least_of(self.best), self.ceiling, high_open=self.ceiling_open)
+        exceeds = reach(ck).exceeds(part, highest)
+        if exceeds is None:
+            return Tristate(None, (*bounded(ck), self.bounded.present()))
+        return NO if exceeds else YES
+
+    def _raise_ceiling(self, of: Reach) -> None:
+        is_open = of.high_open and (self.ceiling_open or of.high > self.ceiling)
+        if of.high >= self.ceiling:
+            self.ceiling, self.ceiling_open = of.high, is_open
 
     def _lead(self, ck: Result) -> None:
         if self.best_place is not None:
@@ -245,6 +267,11 @@ class _Top:
         return floor > max(needed) or (self.strictly_over == floor == max(needed))
 
 
+def _floor(ck: Result) -> tuple[Decimal, bool]:
+    """What a CK is not below, and whether it is above it."""
+    return at_least_of(ck), amount_of(ck).comparator == ">"
+
+
 def _must_exceed(ck: Result, times: Decimal) -> Decimal:
     """What a result that is above it certainly exceeds so many times its own limit with (F8)."""
     limits = ck.limits
@@ -253,59 +280,41 @@ def _must_exceed(ck: Result, times: Decimal) -> Decimal:
 
 
 def _latest_alone(record: PatientRecord, height: str) -> Rise:
-    cks = in_order(record)
-    if not cks or not _is_now(record, cks[-1]):
+    latest = latest_ck(record)
+    if latest is None or not _is_now(record, latest):
         return NO_RISE
-    return _risen(record, cks[-1:], height)
+    return _risen(record, (latest,), height)
 
 
-def _is_now(record: PatientRecord, ck: Result) -> bool:
-    return record.as_of - ck.when.last <= record.mapping.tables.rules.days("activity.recent_days")
+def _is_now(record: PatientRecord, ck: Highest) -> bool:
+    within = record.mapping.tables.rules.days("activity.recent_days")
+    return record.as_of - ck.stands.when.last <= within
 
 
-def _risen(record: PatientRecord, high: Sequence[Result], name: str) -> Rise:
+def _risen(record: PatientRecord, high: Sequence[Highest], name: str) -> Rise:
     """Whether all that is high is so after an improvement before it; `name` is where its height stands in the rules."""
     height = _Height.of(record.mapping.tables.rules, name)
     over_uln = [times_uln(ck, height.times_uln) for ck in high]
     if NO in over_uln:
         return NO_RISE
-    better = _before(improvements(record), high[0].when.last)
+    better = _before(improvements(record), high[0].stands.when.last)
     if not better:
         return NO_RISE
     sure = [each.ck for each in better if each.answer.truth]
-    nadir = lowest(sure)
     improved = YES if sure else either(*(each.answer for each in better))
-    over_nadir = [_over_nadir(ck, nadir, [each.ck for each in better], height) for ck in high]
-    return Rise(both(improved, *over_nadir, *over_uln), tuple(high), nadir)
+    every = [each.ck for each in better]
+    nadir = lowest_reach(map(reach, sure), map(reach, every))
+    over_nadir = [
+        left_to(ck.reach.reaches(height.times_nadir, nadir), *bounded(*ck.likely, *every)) for ck in high
+    ]
+    return Rise(both(improved, *over_nadir, *over_uln), tuple(ck.stands for ck in high), lowest(sure))
 
 
 def _before(better: Sequence[Improvement], since: datetime) -> Sequence[Improvement]:
     return better[: bisect_left(better, since, key=lambda each: each.ck.when.last)]
 
 
-def _over_nadir(ck: Result, nadir: Result | None, better: Sequence[Result], height: _Height) -> Tristate:
-    amount = amount_of(ck)
-    if nadir:
-        least = height.times_nadir * at_most(nadir)
-        if at_least(amount.value, amount.comparator, least, amount.upto):
-            return Tristate(truth=True)
-    least = height.times_nadir * min(map(at_least_of, better))
-    if at_least(amount.value, amount.comparator, least, amount.upto) is False:
-        return NO
-    return Tristate(None, bounded(ck, *better))
-
-
 def at_least_of(ck: Result) -> Decimal:
     """What a CK certainly is not below."""
     amount = amount_of(ck)
     return _NOTHING if amount.comparator.startswith("<") else amount.value
-
-
-def bounded(*cks: Result) -> tuple[Result, ...]:
-    """Those of the results that are no single number."""
-    return tuple(ck for ck in cks if is_bounded(ck))
-
-
-def is_bounded(ck: Result) -> bool:
-    """Whether a CK is no single number."""
-    return bool(amount_of(ck).comparator) or amount_of(ck).upto is not None

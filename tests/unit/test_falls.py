@@ -161,3 +161,19 @@ def test_the_volume_that_fell_is_what_the_follow_up_asks_for():
     assert (fell.resource, fell.when) == ("Observation/2-10", ago(10))
     assert fvc_fell(record(fvc(3, 300))) is None
     assert fvc_fell(record()) is None
+
+
+@pytest.mark.parametrize(
+    ("beside", "fell"),
+    [
+        ({"value": 2, "upto": "2.7"}, True),
+        ({"value": 2, "upto": "2.8"}, False),
+        ({"value": "2.7", "comparator": "<"}, True),
+        ({"value": 2, "comparator": ">"}, False),
+        ({"value": 2, "upto": "2.8", "codes": SPIROMETRY}, True),  # of another kind it is no rival
+    ],
+)
+def test_of_one_time_whatever_may_be_the_highest_must_have_fallen(beside, fell):
+    given = {"days": 10, **beside}
+    found = volumes(fvc(3, 300), fvc("2.5", 10), fvc(given.pop("value"), given.pop("days"), **given))
+    assert (found is not None) is fell

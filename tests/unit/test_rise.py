@@ -1,6 +1,7 @@
 """Improvement, nadir and a rise after it, as far as bounds and intervals say (R2, R2b, D6)."""
 
 from decimal import Decimal
+from itertools import product
 from random import Random
 
 import pytest
@@ -56,6 +57,12 @@ def improved(*cks):
         ([ck(9000, 20, ">"), ck(8000, 15), ck(4500, 10)], [(8000, None), (4500, True)]),
         ([ck(8000, 20, upto=9000), ck(4001, 10)], [(4001, None)]),
         ([ck(8000, 20, upto=9000), ck(4501, 10)], []),
+        # at half of the highest, where a bound is strict
+        ([ck(1000, 20), ck(9000, 20, "<", resource="Observation/x"), ck(4500, 10)], []),
+        ([ck(1000, 20), ck(9000, 20, "<=", resource="Observation/x"), ck(4500, 10)], [(4500, None)]),
+        ([ck(1000, 20), ck(9000, 20, "<", resource="Observation/x"), ck(4500, 10, ">=")], []),
+        ([ck(9000, 20), ck(9000, 20, "<", resource="Observation/x"), ck(4500, 10)], [(4500, True)]),
+        ([ck(400, 20, ">"), ck(400, 20, high=300, resource="Observation/x"), ck(100, 10)], [(100, True)]),
     ],
 )
 def test_an_improvement_is_low_or_half_of_a_highest_that_was_high(cks, expected):
@@ -157,6 +164,73 @@ def test_a_rise_names_what_is_high_and_the_nadir():
 def test_a_nadir_that_is_a_bound(nadir, truth):
     kept = record(HIGH, nadir, ck(301, 10))
     assert rising(kept).answer.truth is truth
+
+
+AT_THE_NADIR = [("", 300, None), (">", 300, None), (">=", 300, None), ("", 299, 300), ("", 300, 301)]
+AT_ITS_HEIGHT = [("", 450, None), ("<", 450, None), ("<=", 450, None), (">", 450, None), (">=", 450, None),
+                 ("", 449, 450), ("", 450, 451)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("nadir", "latest"), list(product(AT_THE_NADIR, AT_ITS_HEIGHT)))
+def test_at_one_and_a_half_times_the_nadir_strict_bounds_decide(nadir, latest):
+    (sign, low, upto), (sign_now, now, upto_now) = nadir, latest
+    kept = record(HIGH, ck(low, 500, sign, upto), ck(now, 10, sign_now, upto_now, high=200))
+    ratios = [
+        Decimal(one) / other
+        for one in around(sign_now, now, upto_now)
+        for other in around(sign, low, upto)
+    ]  # fmt: skip
+    said = {ratio >= Decimal("1.5") for ratio in ratios}
+    expected = said.pop() if len(said) == 1 else None
+    if sign and expected:
+        expected = None  # whether a nadir without an upper end is an improvement is open
+    assert rising(kept).answer.truth is expected
+
+
+def around(sign, number, upto):
+    """Numbers that a bound or an interval at `number` allows, near to it and far."""
+    near, far = Decimal("0.001"), Decimal(1000)
+    if upto is not None:
+        return [Decimal(number), Decimal(upto)]
+    ends: dict[str, list[Decimal | int]] = {
+        "": [0],
+        "<": [-near, -far / 10],
+        "<=": [0, -far / 10],
+        ">": [near / 10, far],
+        ">=": [0, far],
+    }
+    return [number + Decimal(end) for end in ends[sign]]
+
+
+@pytest.mark.parametrize(
+    ("together", "truths"),
+    [
+        ([ck(400, 10)], (False, False, False)),
+        ([ck(400, 10), ck(225, 10, upto=540)], (None, None, False)),
+        ([ck(400, 10), ck(225, 10, upto=449)], (False, False, False)),
+        ([ck(400, 10), ck(450, 10, "<")], (False, False, False)),
+        ([ck(400, 10), ck(450, 10, "<=")], (None, None, False)),
+        ([ck(400, 10), ck(350, 10, ">")], (None, None, None)),
+        ([ck(400, 10), ck(450, 10, ">")], (True, True, None)),
+        ([ck(450, 10), ck(225, 10, upto=540)], (True, True, False)),
+        ([ck(1001, 10), ck(225, 10, upto=2000)], (True, True, True)),
+        ([ck(1000, 10), ck(225, 10, upto=2000)], (True, True, None)),
+    ],
+)
+def test_of_one_time_any_that_may_be_the_highest_is_asked(together, truths):
+    named = [replace(one, resource=f"Observation/{n}") for n, one in enumerate(together)]
+    kept = record(HIGH, ck(300, 500), ck(500, 40), *named)
+    rises = [confirmed_rise(kept), rising(kept), steep_rise(kept)]
+    assert tuple(rise.answer.truth for rise in rises) == truths
+    assert {one.resource for rise in rises for one in rise.answer.open_by} <= {"Observation/1"}
+
+
+def test_the_first_of_two_days_may_be_another_than_is_known():
+    kept = record(
+        HIGH, ck(300, 500), ck(400, 40), ck(225, 40, upto=540, resource="Observation/x"), ck(500, 10)
+    )
+    answer = confirmed_rise(kept).answer
+    assert (answer.truth, [one.resource for one in answer.open_by]) == (None, ["Observation/x"])
 
 
 def test_without_a_result_there_is_no_rise():

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.evidence import Evidence, Feature, Note
 from fhir_mapping.laboratory.bounds import above, above_limit, amount_of, at_least, is_within, size
-from fhir_mapping.laboratory.results import latest, recent
+from fhir_mapping.laboratory.results import Highest, latest, latest_as_bounded, recent
 from fhir_mapping.patient_record import PatientRecord
 from fhir_mapping.record import Diagnosis, Doubt, Result
 from fhir_mapping.rules.citation import cite, cite_diagnosis
@@ -152,10 +152,15 @@ def _above(record: PatientRecord, result: Result) -> bool | None:
 
 def _normal(record: PatientRecord) -> tuple[Result, ...]:
     """C6: the latest troponin I, the latest troponin T, within its own limit, and the latest LVEF that is not low."""
-    last = (latest(record.of(analyte)) for analyte in _SEARCHES)
-    return tuple(
-        r for r in last if r and (_is_low(record, r) is False if r.analyte == "lvef" else is_within(r))
-    )
+    last = (latest_as_bounded(record.of(analyte)) for analyte in _SEARCHES)
+    return tuple(highest.stands for highest in last if highest and _is_negative(record, highest))
+
+
+def _is_negative(record: PatientRecord, highest: Highest) -> bool:
+    """C6: an LVEF that is not low; a troponin that is within its own limit, whichever of one time is the highest."""
+    if highest.stands.analyte == "lvef":
+        return _is_low(record, highest.stands) is False
+    return highest.above_limit() is False
 
 
 def _searched(record: PatientRecord, normal: tuple[Result, ...], onset: datetime | None) -> Feature:

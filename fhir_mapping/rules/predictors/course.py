@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import takewhile
 
 from fhir_mapping.laboratory.bounds import amount_of, is_raised, is_within
-from fhir_mapping.laboratory.results import at_different_times
+from fhir_mapping.laboratory.results import LAST, Highest, at_different_times, highest_at_once
 from fhir_mapping.patient_record import PatientRecord
 from fhir_mapping.record import Result
 from fhir_mapping.rules.exposures import GLUCOCORTICOID, Episode, administrations, episodes, time_treated
@@ -63,6 +63,10 @@ class TreatmentCourse:
     def days(self, name: str) -> timedelta:
         """A window of the section `refractory` of rules.toml."""
         return self.record.mapping.tables.rules.days(f"refractory.{name}")
+
+    def is_raised(self, ck: Highest) -> bool | None:
+        """Whether the highest CK of one time exceeds 2 × ULN; None: its bounds leave it open."""
+        return ck.above_limit(_times(self.record))
 
     def is_low(self, ck: Result) -> bool:
         """Whether a CK certainly is at most 2 × ULN."""
@@ -124,6 +128,11 @@ def taken(cks: Sequence[Result], start: datetime, low: timedelta, high: timedelt
     """The CK results of a window that is counted from a start, ends included."""
     first = bisect_left(cks, low, key=lambda ck: ck.when.last - start)
     return cks[first : bisect_right(cks, high, key=lambda ck: ck.when.last - start)]
+
+
+def first_of(cks: Sequence[Result]) -> Highest:
+    """The first of CK results in order of time; of one time the highest."""
+    return highest_at_once(cks[: bisect_right(cks, LAST(cks[0]), key=LAST)])
 
 
 def _second_agents(course: TreatmentCourse) -> Iterator[tuple[tuple[Episode, ...], Episode]]:

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from fhir_mapping.checks.doubts import open_doubt
-from fhir_mapping.laboratory.bounds import above, amount_of
+from fhir_mapping.laboratory.bounds import bounded, highest_reach, reach
+from fhir_mapping.laboratory.results import Highest
 from fhir_mapping.patient_record import PatientRecord, asked_once
 from fhir_mapping.record import Doubt, Result
 from fhir_mapping.rules.exposures import NO_AGENTS
-from fhir_mapping.rules.predictors.course import TreatmentCourse, years_of_glucocorticoid
+from fhir_mapping.rules.predictors.course import TreatmentCourse, first_of, years_of_glucocorticoid
 
 NO_AGENT = "an agent could not be read"
 
@@ -42,20 +43,11 @@ def agent_doubts(record: PatientRecord) -> tuple[Doubt, ...]:
     )
 
 
-def stayed_raised(course: TreatmentCourse, early: Sequence[Result], late: Result) -> bool | None:
+def stayed_raised(course: TreatmentCourse, early: Sequence[Result], late: Highest) -> bool | None:
     """T7: whether a CK is raised and above 50 % of the highest early CK; None where bounds leave it open."""
-    amounts = [amount_of(ck) for ck in early]
     half = course.record.mapping.tables.rules.number("refractory.ck_of_peak_percent") / 100
-    least = max((a.value for a in amounts if not a.comparator.startswith("<")), default=None)
-    most = max(a.upto or a.value for a in amounts)
-    amount = amount_of(late)
-    over_most = above(amount.value, amount.comparator, most * half, amount.upto)
-    certain = over_most is True and not any(a.comparator.startswith(">") for a in amounts)
-    over_least = above(amount.value, amount.comparator, least * half, amount.upto) if least else None
-    over = True if certain else False if over_least is False else None
-    if course.is_low(late) or over is False:
-        return False
-    return True if course.is_high(late) and over else None
+    answers = {course.is_raised(late), late.reach.exceeds(half, highest_reach(map(reach, early)))}
+    return False if False in answers else None if None in answers else True
 
 
 def _older_ck_doubts(course: TreatmentCourse) -> tuple[Doubt, ...]:
@@ -95,7 +87,7 @@ def _windows(course: TreatmentCourse) -> Iterator[tuple[datetime, datetime]]:
     for episode, early, late in years_of_glucocorticoid(course):
         if early:
             yield episode.start + enough, late[0].when.last if late else episode.end
-        elif late and course.is_high(late[0]):
+        elif late and course.is_raised(first_of(late)):
             yield episode.start, episode.start + at_first
 
 
@@ -110,5 +102,5 @@ def _left_open(course: TreatmentCourse) -> Iterator[Result]:
             if ck.when.last in windows and not course.is_high(ck) and not course.is_low(ck):
                 yield ck
     for _, early, late in years_of_glucocorticoid(course):
-        if early and late and stayed_raised(course, early, late[0]) is None:
-            yield from (ck for ck in (*early, late[0]) if amount_of(ck).comparator or amount_of(ck).upto)
+        if early and late and stayed_raised(course, early, first_of(late)) is None:
+            yield from bounded(*early, *first_of(late).likely)

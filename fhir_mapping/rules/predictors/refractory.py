@@ -8,15 +8,16 @@ from msgspec import Struct
 
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.evidence import Evidence, Feature, Note
-from fhir_mapping.laboratory.results import latest, recent
+from fhir_mapping.laboratory.results import Highest, latest_as_bounded, recent
 from fhir_mapping.patient_record import PatientRecord
-from fhir_mapping.record import Result, SourceKey, local_day
+from fhir_mapping.record import SourceKey, local_day
 from fhir_mapping.rules.citation import cite, cite_with_limit
 from fhir_mapping.rules.doubted import doubted
 from fhir_mapping.rules.exposures import DailyDoses, Episode, Exposure, glucocorticoid_dose
 from fhir_mapping.rules.predictors.course import (
     TreatmentCourse,
     course_of,
+    first_of,
     taken,
     years_of_glucocorticoid,
 )
@@ -135,7 +136,7 @@ def _dose_still_needed(course: TreatmentCourse, second: Episode, doses: DailyDos
 def _glucocorticoid_failed(course: TreatmentCourse) -> Feature | None:
     """T7: a year of glucocorticoid, and after it a CK that is raised and above half of the early peak."""
     for episode, early, late in years_of_glucocorticoid(course):
-        if early and late and stayed_raised(course, early, late[0]) is True:
+        if early and late and stayed_raised(course, early, first_of(late)) is True:
             evidence = tuple(e for ck in (*early, late[0]) for e in cite_with_limit(ck))
             activity = _ActiveDisease(late[0].when.last, evidence, late[0].when.day_text)
             return _ever(course, "T7", activity, (episode,))
@@ -146,8 +147,9 @@ def _ever(course: TreatmentCourse, rule: str, activity: _ActiveDisease, failed: 
     """Present for good: a remission after the activity does not undo it, and is noted."""
     evidence = (*(e for episode in failed for e in _cite(episode)), *activity.evidence)
     notes = []
-    last = latest(course.ck)
-    if last and last.when.last > activity.when and course.is_low(last):
+    latest = latest_as_bounded(course.ck)
+    if latest and latest.stands.when.last > activity.when and course.is_raised(latest) is False:
+        last = latest.stands
         notes.append(Note(rule, f"Later remission: CK {cite(last).original} on {last.when.day_text}"))
     return Feature(State.PRESENT, rule, date=activity.date, evidence=evidence, notes=tuple(notes))
 
@@ -199,20 +201,21 @@ def _treated_too_short(course: TreatmentCourse) -> Feature | None:
 
 def _by_latest_ck(course: TreatmentCourse) -> Feature:
     """T9: treated long enough and the latest CK not raised; else T8 with the first reason that holds."""
-    last = latest(recent(course.ck, course.record.as_of, course.days("latest_ck_days")))
-    evidence = (*_cite_all(course), *(cite_with_limit(last) if last else ()))
-    date = last.when.day_text if last else ""
+    last = latest_as_bounded(recent(course.ck, course.record.as_of, course.days("latest_ck_days")))
+    evidence = (*_cite_all(course), *(cite_with_limit(last.stands) if last else ()))
+    date = last.stands.when.day_text if last else ""
     if reason := _why_open(course, last):
-        left_open = (open_doubt(last),) if last and reason == _NOT_DECIDED else ()
+        left_open = tuple(map(open_doubt, last.left_open_by)) if last and reason == _NOT_DECIDED else ()
         return Feature(State.INDETERMINATE, "T8", reason, date=date, evidence=evidence, barred_by=left_open)
     reason, doubts = why_doubted(course)
     return doubted(Feature(State.ABSENT, "T9", date=date, evidence=evidence), "T9", reason, doubts)
 
 
-def _why_open(course: TreatmentCourse, last: Result | None) -> str:
+def _why_open(course: TreatmentCourse, last: Highest | None) -> str:
     """The first reason of T8 that holds; none of them: the disease was not refractory."""
     first_day = min(e.first_day for e in course.treated)
-    if last and course.is_high(last):
+    is_raised = course.is_raised(last) if last else None
+    if is_raised:
         return "CK still raised"
     if course.time_treated < course.days("treated_enough_days"):
         return "treated < 180 days"
@@ -220,7 +223,7 @@ def _why_open(course: TreatmentCourse, last: Result | None) -> str:
         return "no CK on treatment"
     if last is None:
         return "latest CK > 180 days old"
-    return "" if course.is_low(last) else _NOT_DECIDED
+    return "" if is_raised is False else _NOT_DECIDED
 
 
 def _cite(episode: Episode) -> tuple[Evidence, ...]:

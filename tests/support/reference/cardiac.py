@@ -5,7 +5,7 @@ from .doubts import Doubt
 from .drr import is_interval, of_analyte
 from .tables import number
 from .times import days
-from .values import height, over_limit
+from .values import height, highest_over_limit, over_limit
 
 NAMES = {"troponin-i": "troponin I", "troponin-t": "troponin T", "lvef": "ejection fraction"}
 TROPONIN_T = "troponin T raised, may come from skeletal muscle: troponin I decides"
@@ -109,7 +109,8 @@ def rule_C6_is_negative(record: dict, result: dict | None) -> bool:
         return False
     if result["analyte"] == "lvef":
         return result["magnitude"].below(number(record["tables"], "cardiac.lvef_below")) is False
-    return over_limit(result) is False
+    together = [one for one in of_analyte(record, result["analyte"]) if one["last"] == result["last"]]
+    return highest_over_limit(together, 1).truth is False
 
 
 def rule_C6_searches(record: dict) -> list[dict]:

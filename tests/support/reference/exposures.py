@@ -66,12 +66,14 @@ def rule_T1_excluded_route(record: dict, resource: dict) -> bool:
 def rule_T1_infusion(record: dict, resource: dict, begun: dict, moment: dict, ingredient: str) -> dict:
     """A completed Procedure with the HCPCS code of an infusion, as an administration at performed[x]."""
     start = min(begun["first"], record["as_of"])
+    end = max(start, min(moment["last"], record["as_of"]))
     return {
         "id": resource.get("id"),
         "name": f"Procedure/{resource.get('id')}",
         "kind": "MedicationAdministration",
         "start": start,
-        "end": max(start, min(moment["last"], record["as_of"])),
+        "end": end,
+        "covers": end,
         "status": "completed",
         "intolerance": False,
         "resource": {"resourceType": "Procedure"},
@@ -118,12 +120,7 @@ def rule_T3_treatment(record: dict, resource: dict) -> tuple[dict, str]:
     if past is None:
         return {}, "future"
     begun, alone = past["first"], end == "authored alone"
-    if end == "as_of":
-        end = record["as_of"]
-    elif end in ("one day", "authored alone"):
-        end = begun + timedelta(days=1)
-    elif isinstance(end, timedelta):
-        end = begun + end
+    end, covered = rule_T3_end(record, begun, end)
     kind = resource["resourceType"]
     reasons = resource.get("statusReason") or resource.get("statusReasonCodeableConcept") or []
     return {
@@ -132,12 +129,25 @@ def rule_T3_treatment(record: dict, resource: dict) -> tuple[dict, str]:
         "kind": kind,
         "start": begun,
         "end": max(begun, min(end, record["as_of"])),
+        "covers": max(begun, min(covered, record["as_of"])),
         "authored": rule_F3_authored(record, resource),
         "authored_alone": alone,
         "status": resource.get("status"),
         "intolerance": "intolerance" in words_of(record["tables"], "qualifiers", reasons),
         "resource": resource,
     }, ""
+
+
+def rule_T3_end(record: dict, begun: datetime, end) -> tuple[datetime, datetime]:
+    """When a treatment ends, and its last instant: a written end holds what matches it, a supply is used up at its end."""
+    if isinstance(end, list):
+        return max(rule_T3_end(record, begun, one) for one in end)
+    if end in ("one day", "authored alone"):
+        return begun + timedelta(days=1), begun
+    if isinstance(end, timedelta):
+        return begun + end, begun + end - timedelta.resolution
+    written = record["as_of"] if end == "as_of" else end
+    return written, written
 
 
 def rule_F3_authored(record: dict, resource: dict):
@@ -159,12 +169,9 @@ def request_period(record: dict, resource: dict):
     ends = [parse_time(period["end"], zone) for period in periods if "end" in period]
     ends = [end["last"] for end in ends if end]
     if ends and len(ends) == sum(map(bool, periods)):
-        return start, max(ends)
+        return start, ends
     end = request_end(record, resource, periods)  # of a boundsPeriod without an end, too: it is the latest
-    if not ends or end == "as_of":
-        return start, end
-    end = start["first"] + end if start and isinstance(end, timedelta) else end
-    return start, max([*ends, end] if isinstance(end, datetime) else ends)
+    return start, [*ends, end] if ends else end
 
 
 def request_end(record: dict, resource: dict, periods: list[dict]):
@@ -247,6 +254,7 @@ def rule_T3_until_next_order(record: dict) -> None:
         ]
         if later and min(later) - order["authored"] <= longest:
             order["end"] = max(order["end"], min(later))
+            order["covers"] = max(order["covers"], min(later))
 
 
 def same_treatment(treatment: dict, other: dict) -> bool:
@@ -308,15 +316,11 @@ def rule_T3_episodes(record: dict) -> list[dict]:
         for one in sorted(treatments, key=lambda treatment: (treatment["start"], treatment["end"])):
             if current is not None and one["start"] - current["end"] <= gap:
                 current["end"] = max(current["end"], one["end"])
+                current["covers"] = max(current["covers"], one["covers"])
                 current["treatments"].append(one)
                 continue
-            current = {
-                "agent": agent,
-                "class": kind,
-                "start": one["start"],
-                "end": one["end"],
-                "treatments": [one],
-            }
+            times = {name: one[name] for name in ("start", "end", "covers")}
+            current = {"agent": agent, "class": kind, **times, "treatments": [one]}
             episodes.append(current)
     return sorted(episodes, key=lambda episode: (episode["start"], episode["agent"]))
 
@@ -356,8 +360,8 @@ def rule_T4_counts_on(record: dict, treatment: dict, instruction: dict, day) -> 
     if not bounds_period(instruction):
         return False
     begun = start["first"] if start else treatment["start"]
-    stop = min(end["last"], record["as_of"]) if end else treatment["end"]
-    return covers(record, begun, stop, day)
+    stop = end["last"] if end else treatment["covers"]
+    return rule_T3_runs_on(record, begun, stop, day)
 
 
 def daily_mg(record: dict, instruction: dict) -> Fraction:
@@ -377,15 +381,9 @@ def daily_mg(record: dict, instruction: dict) -> Fraction:
     return Fraction(dose) * Fraction(factor) * Fraction(frequency) / (Fraction(period) * Fraction(unit))
 
 
-def last_day(record: dict, start, end):
-    """The last calendar day of a stretch of time; one that ends at midnight does not reach the next day."""
-    if end == record["as_of"]:
-        return day_of(end, record["zone"])  # it is cut there, and still goes on
-    return day_of(max(start, end - timedelta(microseconds=1)), record["zone"])
-
-
-def covers(record: dict, start, end, day) -> bool:
-    return day_of(start, record["zone"]) <= day <= last_day(record, start, end)
+def rule_T3_runs_on(record: dict, first: datetime, last: datetime, day) -> bool:
+    """Is a calendar day one of those from a first to a last instant?"""
+    return day_of(first, record["zone"]) <= day <= day_of(last, record["zone"])
 
 
 def rule_T4_glucocorticoid_on(record: dict, day) -> Fraction:
@@ -394,7 +392,7 @@ def rule_T4_glucocorticoid_on(record: dict, day) -> Fraction:
     for one in record["treatments"]:
         if class_of(record, one["ingredient"]) != "glucocorticoid":
             continue
-        if covers(record, one["start"], one["end"], day):
+        if rule_T3_runs_on(record, one["start"], one["covers"], day):
             known = rule_T4_mg_per_day(record, one, day)
             by_kind[one["kind"]] = by_kind.get(one["kind"], Fraction(0)) + known
     return max(by_kind.values(), default=Fraction(0))

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from .drr import of_analyte, ratio_of
 from .numbers import Magnitude, bounded, rule_F5_text
+from .questions import highest_of
 from .tables import UCUM, as_text, canonical_system, codings_of, number, rule_F4_rows_of_coding
 from .times import days
 from .units import rule_F6_spelling
@@ -90,11 +91,16 @@ def rule_X2_fell(record: dict, latest: dict, earlier: dict) -> bool:
 
 def is_lower_than_another(one: dict, others: list[dict]) -> bool:
     """Of several results of one time, code and unit the highest is the value: a volume is the best of its efforts."""
-    return any(
-        other["magnitude"].order > one["magnitude"].order
-        for other in others
-        if other["unit"] == one["unit"] and other["codes"] & one["codes"]
-    )
+    return any(other["magnitude"].order > one["magnitude"].order for other in others if are_alike(one, other))
+
+
+def are_alike(one: dict, other: dict) -> bool:
+    return one["unit"] == other["unit"] and bool(one["codes"] & other["codes"])
+
+
+def as_high_as_any(one: dict, others: list[dict]) -> dict:
+    """A result of which only that is known that the highest of those that are alike has."""
+    return one | {"magnitude": highest_of([other for other in others if are_alike(one, other)])}
 
 
 def rule_X2_fall(record: dict, analyte: str) -> dict | None:
@@ -108,7 +114,7 @@ def rule_X2_fall(record: dict, analyte: str) -> dict | None:
         for earlier in every:
             apart = newest - earlier["last"]
             in_window = earlier["last"] < newest and apart <= span(record, "fall_before_days")
-            alike = latest["unit"] == earlier["unit"] and latest["codes"] & earlier["codes"]
-            if in_window and alike and rule_X2_fell(record, latest, earlier):
+            highest = as_high_as_any(latest, together)
+            if in_window and are_alike(latest, earlier) and rule_X2_fell(record, highest, earlier):
                 return latest
     return None

@@ -7,6 +7,7 @@ from .drr import of_analyte, ratio_of
 from .questions import NO, Answer, all_of, any_of, asked, no
 from .refractory import rule_T9_newer_ck
 from .relapse import (
+    of_its_time,
     rule_R1_after_peak,
     rule_R1_latest,
     rule_R1_line,
@@ -16,7 +17,7 @@ from .relapse import (
     span,
     times,
 )
-from .values import over_limit
+from .values import highest_over_limit
 
 HEADLINES = ("relapse", "rising", "active")
 
@@ -40,7 +41,7 @@ def rule_R4_fallen(record: dict) -> Answer:
 
 def rule_R4_raised(record: dict, name: str) -> Answer:
     latest = rule_R4_latest(record)
-    return NO if latest is None else asked(over_limit(latest, times(record, name)), latest)
+    return NO if latest is None else highest_over_limit(of_its_time(record, latest), times(record, name))
 
 
 def rule_R4_active(record: dict) -> Answer:
@@ -52,7 +53,9 @@ def rule_R4_active(record: dict) -> Answer:
 def rule_U5b_may_be_nadir(record: dict) -> list:
     """Doubts that hold a number, later than the peak, where the latest CK is above 1.5 x ULN."""
     latest, peak = rule_R4_latest(record), rule_R1_peak(record)
-    if latest is None or peak is None or over_limit(latest, times(record, "times_uln")) is False:
+    if latest is None or peak is None:
+        return []
+    if highest_over_limit(of_its_time(record, latest), times(record, "times_uln")).truth is False:
         return []
     held = [doubt for doubt in record["doubts"] if doubt.role == "ck" and doubt.last > peak["last"]]
     return [doubt for doubt in held if doubt.number is not None or doubt.number_unit_unknown]

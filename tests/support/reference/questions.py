@@ -58,7 +58,8 @@ def highest_of(results: list[dict]) -> Magnitude:
 
 def can_be_highest(results: list[dict]) -> list[dict]:
     """Those that are not surely below another, nor at most as high as one that is known; of equal ones the earliest."""
-    floor = highest_of(results).low
+    top = highest_of(results)
+    floor = top.low
     if floor is None:
         return list(results)
     held = [(one, one["magnitude"]) for one in results]
@@ -67,7 +68,7 @@ def can_be_highest(results: list[dict]) -> list[dict]:
     return [
         one
         for one, size in held
-        if (size.low == floor or size.high is None or size.high > floor)
+        if ((size.low == floor and not top.low_open) or size.high is None or size.high > floor)
         and not (size.exact and one is not first)
     ]
 

@@ -4,18 +4,18 @@
 from datetime import timedelta
 from fractions import Fraction
 
-from .drr import of_analyte
+from .drr import of_analyte, ratio_of
 from .exposures import (
     NOT_AGENTS,
     agents_on_record,
-    last_day,
     rule_T3_days_treated,
     rule_T3_episodes,
     rule_T4_glucocorticoid_on,
 )
+from .questions import Answer, highest_of
 from .tables import number
 from .times import day_of, days
-from .values import at_least, at_most, height, over_limit
+from .values import height, highest_over_limit, over_limit
 
 STEROID = "glucocorticoid"
 AGENT = "an agent could not be read"
@@ -35,6 +35,10 @@ def span(record: dict, name: str) -> timedelta:
 
 def raised(record: dict, ck: dict) -> bool | None:
     return over_limit(ck, number(record["tables"], "refractory.ck_times_uln"))
+
+
+def highest_raised(record: dict, together: list[dict]) -> Answer:
+    return highest_over_limit(together, number(record["tables"], "refractory.ck_times_uln"))
 
 
 def rule_T5_said(record: dict) -> bool:
@@ -75,8 +79,8 @@ def rule_T6_steroid_beside(record: dict, episodes: list[dict], second: dict) -> 
         if steroid["agent"] != STEROID:
             continue
         first_day = max(day_of(e["start"], record["zone"]) for e in (steroid, second))
-        ended = min(last_day(record, e["start"], e["end"]) for e in (steroid, second))
-        if first_day <= ended:
+        last_day = min(day_of(e["covers"], record["zone"]) for e in (steroid, second))
+        if first_day <= last_day:
             return True
     return False
 
@@ -148,22 +152,20 @@ def rule_T7_windows(record: dict, episodes: list[dict]) -> list[dict]:
     return windows
 
 
-def rule_T7_first_late(window: dict) -> dict | None:
-    return min(window["late_ck"], key=lambda ck: (ck["last"], -ck["value"]), default=None)
+def rule_T7_first_late(window: dict) -> list[dict]:
+    """The first late CK: all that were taken then, of which the highest counts."""
+    first = min((ck["last"] for ck in window["late_ck"]), default=None)
+    return [ck for ck in window["late_ck"] if ck["last"] == first]
 
 
 def rule_T7_decides(record: dict, window: dict) -> bool | None:
     """Is the first late CK above 2 x ULN and above half the early peak? None where that is left open."""
     half = Fraction(number(record["tables"], "refractory.ck_of_peak_percent")) / 100
     first = rule_T7_first_late(window)
-    if first is None or not window["early_ck"]:
+    if not first or not window["early_ck"]:
         return False
-    highest = max(at_most(ck) for ck in window["early_ck"])
-    lowest = max(at_least(ck) for ck in window["early_ck"])
-    surely = highest != float("inf") and first["magnitude"].above(highest * half) is True
-    answers = (raised(record, first), True if surely else first["magnitude"].above(lowest * half))
-    if not surely and answers[1] is True:
-        answers = (answers[0], None)
+    ratio = ratio_of(highest_of(first), highest_of(window["early_ck"]))
+    answers = (highest_raised(record, first).truth, ratio.above(half))
     if False in answers:
         return False
     return None if None in answers else True
@@ -192,11 +194,17 @@ def latest_ck(record: dict) -> dict | None:
     return max(of_analyte(record, "ck"), key=lambda ck: (ck["last"], height(ck)), default=None)
 
 
+def rule_T8_raised(record: dict) -> Answer:
+    """Is the latest CK above 2 x ULN? Of one time the highest, whichever that is."""
+    latest = latest_ck(record)
+    return highest_raised(record, [ck for ck in of_analyte(record, "ck") if ck["last"] == latest["last"]])
+
+
 def rule_T8_reason(record: dict, episodes: list[dict], treated: timedelta) -> str:
     """Why a treated patient is neither present nor absent; the first that holds."""
     latest = latest_ck(record)
     recent = latest is not None and record["as_of"] - latest["last"] <= span(record, "latest_ck_days")
-    if recent and raised(record, latest) is True:
+    if recent and rule_T8_raised(record).truth is True:
         return "CK still raised"
     if treated < span(record, "treated_enough_days"):
         return "treated < 180 days"
@@ -214,7 +222,7 @@ def rule_T9_absent(record: dict, treated: timedelta) -> bool:
         return False
     if record["as_of"] - latest["last"] > span(record, "latest_ck_days"):
         return False
-    return raised(record, latest) is False
+    return rule_T8_raised(record).truth is False
 
 
 def rule_T9_newer_ck(record: dict) -> list:
@@ -267,7 +275,7 @@ def rule_U5b_open_ck(record: dict, episodes: list[dict]) -> list[dict]:
             left_open.append(ck)
     for window in rule_T7_windows(record, episodes):
         if rule_T7_decides(record, window) is None:
-            held = [*window["early_ck"], rule_T7_first_late(window)]
+            held = [*window["early_ck"], *rule_T7_first_late(window)]
             left_open += [ck for ck in held if not ck["magnitude"].exact and ck not in left_open]
     return left_open
 
@@ -277,8 +285,8 @@ def lacking(record: dict, window: dict) -> list[tuple]:
     first = rule_T7_first_late(window)
     if window["early_ck"]:
         low, high = window["late"]
-        return [(low, high if first is None else first["last"])]
-    return [window["early"]] if first is not None and raised(record, first) is True else []
+        return [(low, first[0]["last"] if first else high)]
+    return [window["early"]] if first and highest_raised(record, first).truth is True else []
 
 
 def rule_T9_barred(record: dict, episodes: list[dict]) -> str:
@@ -321,7 +329,8 @@ def rule_T_treatment_refractory(record: dict) -> dict:
     if treated >= span(record, "treated_at_least_days"):
         feature = indeterminate("T8", rule_T8_reason(record, episodes, treated))
         if feature["reason"] == "CK not decided":
-            feature["open"] = [(latest_ck(record), "ck")]
+            left_by = rule_T8_raised(record).left_by
+            feature["open"] = [(ck, "ck") for ck in of_analyte(record, "ck") if ck["name"] in left_by]
         return feature
     reason = "treated < 90 days" if episodes else "no medication data"
     if not episodes and record["not_offered"] >= MEDICATION_KEYS:

@@ -5,7 +5,6 @@ from fractions import Fraction
 
 from .drr import of_analyte, ratio_of
 from .eligibility import RELAPSING, rule_E2_is_broad
-from .numbers import Magnitude
 from .questions import (
     NO,
     Answer,
@@ -20,7 +19,7 @@ from .questions import (
 )
 from .tables import number
 from .times import day_of, days
-from .values import height, over_limit
+from .values import height, highest_over_limit, over_limit
 
 
 def span(record: dict, name: str):
@@ -94,12 +93,9 @@ def before(record: dict, ck: dict) -> list[dict]:
     return [other for other in of_analyte(record, "ck") if other["last"] < ck["last"]]
 
 
-def as_the_highest(ck: dict, results: list[dict]) -> dict:
-    """A CK, if it is the highest of these: not below any of them."""
-    floor = highest_of(results)
-    if floor.low is None:
-        return ck
-    return ck | {"magnitude": Magnitude(floor.low, None, low_open=floor.low_open)}
+def of_its_time(record: dict, ck: dict) -> list[dict]:
+    """Every CK of one time: the highest of them counts, and any that is bounded may be it."""
+    return [other for other in of_analyte(record, "ck") if other["last"] == ck["last"]]
 
 
 def rule_R2_improved(record: dict, ck: dict) -> Answer:
@@ -109,26 +105,25 @@ def rule_R2_improved(record: dict, ck: dict) -> Answer:
         return NO
     limit = times(record, "improved_times_uln")
     half = Fraction(times(record, "improved_percent_of_peak")) / 100
-    tops = can_be_highest(earlier)
-    over = {over_limit(as_the_highest(top, earlier), limit) or over_limit(top, limit) for top in tops}
-    was_high = asked(over.pop() if len(over) == 1 else None, *tops)
+    was_high = highest_over_limit(earlier, limit)
     low = no(asked(over_limit(ck, limit), ck))
     ratio = ratio_of(ck["magnitude"], highest_of(earlier))
-    halved = no(asked(ratio.above(half), ck, *tops))
+    halved = no(asked(ratio.above(half), ck, *can_be_highest(earlier)))
     return all_of(was_high, any_of(low, halved))
 
 
 def rule_R2_risen(record: dict, ck: dict, earlier: list[dict], nadirs: str, ulns: str) -> Answer:
-    """Is a CK so many times the nadir of the earlier results and above so many times its limit?"""
+    """Is the highest CK of a time so many times the nadir of the earlier results and above so many times its limit?"""
+    together = of_its_time(record, ck)
     answers = [(one, rule_R2_improved(record, one)) for one in earlier]
     sure = [one for one, answer in answers if answer.truth is True]
     perhaps = [one for one, answer in answers if answer.truth is None]
     if not sure and not perhaps:
         return NO
     improved = any_of(*(answer for _, answer in answers))
-    ratio = ratio_of(ck["magnitude"], lowest_of(sure, perhaps))
-    from_nadir = asked(ratio.at_least(times(record, nadirs)), ck, *sure, *perhaps)
-    return all_of(improved, from_nadir, asked(over_limit(ck, times(record, ulns)), ck))
+    ratio = ratio_of(highest_of(together), lowest_of(sure, perhaps))
+    from_nadir = asked(ratio.at_least(times(record, nadirs)), *can_be_highest(together), *sure, *perhaps)
+    return all_of(improved, from_nadir, highest_over_limit(together, times(record, ulns)))
 
 
 def rule_R2_is_recent(record: dict, ck: dict) -> bool:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from .numbers import Magnitude, bounded, rule_F5_allows, rule_F5_text
+from .questions import Answer, asked, can_be_highest, highest_of
 from .tables import as_text, number, words_of
 from .units import rule_F6_factor, rule_F6_lookup, rule_F6_no_unit
 
@@ -167,16 +168,19 @@ def over_limit(result: dict, times=1) -> bool | None:
     return None
 
 
-def at_least(result: dict):
-    """The lowest that the true value can be."""
-    low = result["magnitude"].low
-    return Fraction(0) if low is None else low
+def as_the_highest(ck: dict, results: list[dict]) -> dict:
+    """A CK, if it is the highest of these: not below any of them."""
+    floor = highest_of(results)
+    if floor.low is None:
+        return ck
+    return ck | {"magnitude": Magnitude(floor.low, None, low_open=floor.low_open)}
 
 
-def at_most(result: dict):
-    """The highest that the true value can be."""
-    high = result["magnitude"].high
-    return float("inf") if high is None else high
+def highest_over_limit(results: list[dict], times) -> Answer:
+    """Is the highest of these above so many times its own limit, whichever of them it is?"""
+    tops = can_be_highest(results)
+    over = {over_limit(as_the_highest(top, results), times) or over_limit(top, times) for top in tops}
+    return asked(over.pop() if len(over) == 1 else None, *tops)
 
 
 def height(result: dict) -> tuple:
