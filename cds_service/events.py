@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from functools import lru_cache
 from typing import Any
 
 from cds_service.json_text import in_ascii
@@ -44,7 +43,6 @@ _REASONS = frozenset({
 # fmt: on
 
 
-@lru_cache(512)  # words of ours: a few hundred, and the same in every event
 def _word(value: str) -> str:
     return value if _WORD.fullmatch(value) else _OTHER
 
@@ -57,7 +55,6 @@ def _digest(value: str) -> str:
     return value if _DIGEST.fullmatch(value) else _OTHER
 
 
-@lru_cache(512)  # a hospital calls from a few proxies
 def _peer(value: str) -> str:
     """The address of a machine; a proxy hands on what it was told, so it is looked at."""
     try:

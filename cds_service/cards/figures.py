@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
-from functools import lru_cache
 
 from cds_service.cards.words import said
 from fhir_mapping.evidence import Measured
@@ -66,7 +65,6 @@ def with_unit(value: Decimal | str | None, unit: str) -> str:
     return f"{number(value)} {said(f'units.{unit}', '')}".rstrip()
 
 
-@lru_cache(256)  # a model knows a few dozen risks
 def whole(risk: float) -> str:
     """A risk without its percent sign: "57", "over 95", "under 1"."""
     return percent(risk).removesuffix(" %").replace("> ", "over ").replace("< ", "under ")

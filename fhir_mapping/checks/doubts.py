@@ -55,15 +55,13 @@ _Doubtable = neutral.Observation | neutral.Condition | neutral.Medication | neut
 _DOUBTABLE = (neutral.Observation, neutral.Condition, neutral.Medication, neutral.Performed)
 _NOTHING = frozenset[str]()
 _TYPES = frozenset({*KINDS, "Procedure"})
+_OBSERVATION = frozenset({"Observation"})
 
 
 def doubts_of(resource: neutral.Resource, reason: str, case: Case) -> Iterable[Doubt]:
     """Give the doubts of one resource that is not another's; `reason`: why it was refused (empty: it was not)."""
     named = _named_beside_codes(resource, case) if resource.concepts else _NOTHING
-    if not (reason or named) or resource.type not in _TYPES:
-        return ()
-    content = resource.content() if resource.content else None
-    if not isinstance(content, _DOUBTABLE):
+    if not (reason or named) or not isinstance(content := _content_of(resource, _TYPES), _DOUBTABLE):
         return ()
     by_word = _roles_by_word(resource, content, named, case) if named else named
     return _doubts(resource, content, reason, by_word, case) if reason or by_word else ()
@@ -86,15 +84,18 @@ def _doubts(
 
 def done_all_the_same(resource: neutral.Resource, reason: str, case: Case) -> Iterator[Done]:
     """Give what was done although its result cannot be used for its value or unit alone (V1); no other doubt is done."""
-    if reason not in _OF_THE_VALUE or resource.type != "Observation" or not resource.content:
-        return
-    content = resource.content()
+    content = _content_of(resource, _OBSERVATION) if reason in _OF_THE_VALUE else None
     if not isinstance(content, neutral.Observation) or content.when is None:
         return
     withheld = reason != "data absent" or _is_withheld(content.own.value, case)
     if withheld and not _is_settled(resource, content, case):
         roles = case.tables.words("observations", resource.codings)
         yield Done(resource.name, roles, "Observation", case.at(content.when))
+
+
+def _content_of(resource: neutral.Resource, types: frozenset[str]) -> neutral.Content | None:
+    """Read a resource of one of these types; None for any other."""
+    return resource.content() if resource.type in types and resource.content else None
 
 
 def open_doubt(result: Result) -> Doubt:

@@ -13,10 +13,7 @@ from fhir_mapping.versions.untyped import untyped
 def canonical(json: bytes) -> bytes:
     """Write JSON in one form only: keys sorted, no white space. What cannot be read stays as it is."""
     whole = untyped(json)
-    try:
-        return json if whole is None else msgspec.json.encode(whole, order="sorted")
-    except RecursionError:  # as deep as can just be read
-        return json
+    return json if whole is None else msgspec.json.encode(whole, order="sorted")
 
 
 def last_versions(resources: Iterable[Resource]) -> tuple[tuple[Resource, ...], tuple[Resource, ...]]:

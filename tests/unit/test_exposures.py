@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from fhir_mapping.record import Coding, Dosage, Period
-from fhir_mapping.rules.exposures import episodes, exposures, glucocorticoid_dose, time_treated
+from fhir_mapping.rules.exposures import DailyDoses, episodes, exposures, glucocorticoid_dose, time_treated
 from tests.support.facts import AS_OF, ago, course, given, medicine, record, route
 
 DAY = timedelta(days=1)
@@ -216,6 +216,13 @@ def test_the_dose_is_in_prednisone(ingredient, expected):
 def test_of_several_instructions_each_counts_within_its_own_period(day, expected):
     taper = (bounds(200, 150, **mg(20)), bounds(150, 100, **mg(10)), Dosage(**mg(40)))
     assert dose(medicine("Request", "prednisone", dosages=taper), day=day) == expected
+
+
+def test_an_instruction_that_is_still_to_come_gives_nothing_today():
+    taper = (bounds(200, 10, **mg(20)), bounds(-5, -30, **mg(40)))
+    chart = record(medicine("Request", "prednisone", dosages=taper))
+    doses = DailyDoses(chart, episodes(chart))
+    assert [doses.on((AS_OF - day * DAY).date()) for day in (100, 5, 0)] == [20, 0, 0]
 
 
 @pytest.mark.parametrize(("day", "expected"), [(200, 5), (50, 5), (49, None)])
