@@ -53,7 +53,8 @@ async def test_while_the_server_of_one_hangs_under_60_calls_the_other_loses_none
     assert read == {(200, 1): 10, (200, 0): 190}
     assert ended[412] >= 40
     assert ended[503] >= 20
-    assert set(ended) == {412, 503}, ended
+    # 408: on a starved machine the time was up before the body was read
+    assert set(ended) <= {408, 412, 503}, ended
 
 
 @pytest.mark.parametrize(("more", "refused"), [(0, 0), (1, 1), (5, 5)])

@@ -15,7 +15,7 @@ from cds_service.settings.service import Settings
 from cds_service.web.app import create_app
 from tests.support.charts import clock
 from tests.support.loopback import Asked, Loopback, response
-from tests.support.service import TABLES, Running, _model
+from tests.support.service import TABLES, Running, _model, never_late
 
 
 @dataclass
@@ -50,7 +50,7 @@ async def networked(*clients: Client, limits: Limits | None = None) -> AsyncIter
     """Start the service with its real network."""
     lines: list[str] = []
     with patch.multiple("cds_service.web.app", load_tables=lambda: TABLES, load_model=_model):
-        app = create_app(Settings(client=clients), clock=clock, write=lines.append, limits=limits)
+        app = create_app(Settings(client=clients), clock=clock, write=lines.append, limits=never_late(limits))
     asgi = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://cds.example", timeout=30)
     async with app.router.lifespan_context(app), asgi as http:
         yield Running(http, lines)

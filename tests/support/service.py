@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cache
 from unittest.mock import patch
@@ -90,8 +90,9 @@ class Running:
         return [event for event in events if event["event"] == "hook-call"]
 
 
-NEVER_LATE = Limits(lag_seconds=86_400, start_seconds=86_400)
-"""A service in the event loop of a test: how late that is, is the doing of the test and of what runs beside it."""
+def never_late(limits: Limits | None = None) -> Limits:
+    """The limits of a service in the event loop of a test: how late that is, is the doing of the test and its neighbours."""
+    return replace(limits or Limits(), lag_seconds=86_400, start_seconds=86_400)
 
 
 @asynccontextmanager
@@ -110,7 +111,7 @@ async def running(
             clock=now,
             transport=ehr,
             write=lines.append,
-            limits=limits or NEVER_LATE,
+            limits=never_late(limits),
         )
     base = (configured and configured.public_url) or "http://cds.example"
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=base)
