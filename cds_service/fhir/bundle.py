@@ -22,7 +22,6 @@ from fhir_mapping.versions.frame import RAW_BUNDLE, Fitting, Frame, Framed, Fram
 _FAILURES = frozenset({"error", "fatal"})
 _WITHHELD = frozenset({"forbidden", "security", "suppressed", "incomplete", "timeout", "too-costly"})
 _MODES = frozenset({"", "match", "include", "outcome"})
-_A_MATCH = frozenset({"", "match"})
 _SOME_TEXT = re.compile('"[^"]')
 _TYPE = re.compile("[A-Z][A-Za-z]+")
 _FULL_URL_TYPE = re.compile(r"/([A-Z][A-Za-z]+)/[^/?#]+(?:/_history/[^/?#]+)?$")
@@ -73,6 +72,7 @@ class Page:
     """
 
     bundle_type: str = ""
+    size: int = 0  # bytes
     entries: list[Entry] = field(default_factory=list)
     matches: set[str] = field(default_factory=set)  # names of what answers the search
     others: set[str] = field(default_factory=set)  # names of what was sent along
@@ -96,6 +96,7 @@ class SearchSet:
     entries: list[Entry] = field(default_factory=list)
     matches: set[str] = field(default_factory=set)
     pages: int = 0
+    size: int = 0  # bytes of all pages
     warnings: int = 0
     failure: str = ""
     self_link: str = ""  # of the first page: the search as the server understood it
@@ -122,6 +123,7 @@ class SearchSet:
         self.warnings += page.warnings
         self._total = max((total for total in (self._total, page.total) if total is not None), default=None)
         self.pages += 1
+        self.size += page.size
 
     def close(self) -> None:
         """Say whether all pages together are everything, as far as the server counts.
@@ -146,17 +148,12 @@ def read_page(text: bytes, resource_type: str) -> Page:
     )
     if frame.resource_type != "Bundle":
         raise UnreadableError("the answer is not a Bundle")
-    page, foreign = Page(frame.type, total=_total(frame.total)), False
+    page, foreign = Page(frame.type, len(text), total=_total(frame.total)), False
     for framed in entries:
         if framed is None:
             page.fails("an entry cannot be read")
-            continue
-        entry, mode, fit = framed
-        if fit and fit[1] and fit[0] == resource_type and mode in _A_MATCH:
-            page.matches.add(fit[1])
-            page.entries.append(entry)
         else:
-            foreign |= _take(page, entry, mode, fit, resource_type)
+            foreign |= _take(page, *framed, resource_type)
     if foreign and not page.entries:
         raise UnreadableError("the answer holds other resources")
     _follow(page, frame.link)

@@ -142,7 +142,7 @@ class ChartSources:
         self._version = version(caller.mapping.fhir_version)
         self._work = 0  # of what was taken in, as `Version.work` counts it, at most
         self._uncounted: list[tuple[Source, int]] = []  # with the most that each may be of it
-        self._bytes = 0  # of their resources
+        self._bytes = 0  # that they were read from
         self.warnings = 0
 
     @property
@@ -210,7 +210,6 @@ class ChartSources:
                 key: group.create_task(self._source(BY_KEY[key])) for key in keys if key not in self._sources
             }
         for key, task in tasks.items():
-            self._bytes += sum(len(entry.json) for entry in task.result().entries)
             self._sources[key] = await self._aside(self._within, task.result())
 
     async def read_medications(self) -> None:
@@ -282,6 +281,7 @@ class ChartSources:
                 return Source("not-offered", (), f"not offered by the server ({error})")
             return Source("failed", held, str(error), asked)
         self.warnings += searched.warnings
+        self._bytes += searched.size
         by_code = any(name == "code" for name, _ in searched.parameters)
         asked = frozenset(query.roles if by_code else ())
         if searched.failure:

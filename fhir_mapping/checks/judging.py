@@ -14,9 +14,9 @@ from fhir_mapping.versions.times import clamped
 Verdict = tuple[Fact, ...] | str
 
 
-@dataclass(slots=True)  # a frozen one takes three times as long to make
+@dataclass(frozen=True, slots=True)
 class Case:
-    """One record as of one moment; nobody changes it.
+    """One record as of one moment.
 
     `reports` names, by Observation, the reports that list it; `analytes_of` what the other Observations are about;
     `own_conditions` are the Conditions of the patient, in whatever state.
@@ -42,14 +42,14 @@ class Case:
 
     def __post_init__(self) -> None:
         """Look up once what every check asks."""
-        self.tables = self.mapping.tables
-        self.tolerance = self.tables.rules.days("facts.future_tolerance")
+        object.__setattr__(self, "tables", self.mapping.tables)
+        object.__setattr__(self, "tolerance", self.tables.rules.days("facts.future_tolerance"))
 
     def time_problem(self, when: Moment | None) -> str:
         """Give the reason of F3: `undated`, `future`, or nothing."""
         if when is None:
             return "undated"
-        return "future" if when.last > self.as_of and self.is_future(when) else ""
+        return "future" if self.is_future(when) else ""
 
     def is_future(self, when: Moment) -> bool:
         """Say whether the first possible instant lies after `as_of` by more than the tolerance (F3)."""
@@ -57,7 +57,7 @@ class Case:
 
     def at(self, when: Moment) -> Moment:
         """Cut a moment at `as_of` (F3)."""
-        return when if when.last <= self.as_of else clamped(when, self.as_of)
+        return clamped(when, self.as_of)
 
 
 def completed_years(born: date, day: date) -> int:

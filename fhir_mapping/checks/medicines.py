@@ -190,6 +190,4 @@ def _period(period: Period, case: Case) -> Period:
 
 def _start(when: Moment | None, case: Case) -> Moment | None:
     """Cut a start at `as_of`; one beyond the tolerance of F3 stays, since that part has not begun (T3)."""
-    if when is None or when.last <= case.as_of:
-        return when
-    return when if case.is_future(when) else case.at(when)
+    return when if when is None or case.is_future(when) else case.at(when)

@@ -54,8 +54,16 @@ def is_beside_the_point(resource: neutral.Resource, case: Case) -> bool:
 
 def _name_nothing(concepts: Iterable[Concept], kind: NamedIn, case: Case) -> bool:
     """Whether there are words, and none of them names anything (U3)."""
-    texts = {text for concept in concepts for text in (concept.text, *concept.displays) if text}
-    return bool(texts) and not any(case.tables.vocabulary.names(kind, text) for text in texts)
+    texts = _texts(concepts)
+    return bool(texts) and not _names_something(texts, kind, case)
+
+
+def _texts(concepts: Iterable[Concept]) -> list[str]:
+    return [text for concept in concepts for text in (concept.text, *concept.displays) if text]
+
+
+def _names_something(texts: Iterable[str], kind: NamedIn, case: Case) -> bool:
+    return any(case.tables.vocabulary.names(kind, text) for text in texts)
 
 
 def may_be(resource: neutral.Resource, case: Case) -> frozenset[RoleWord]:
@@ -65,11 +73,11 @@ def may_be(resource: neutral.Resource, case: Case) -> frozenset[RoleWord]:
         return frozenset()
     if by_code := case.tables.words(table, _in_any_system(resource, table, case)):
         return by_code
-    texts = [text for concept in resource.concepts for text in (concept.text, *concept.displays) if text]
+    texts = _texts(resource.concepts)
     has_no_code = resource.type == "Observation" and not resource.codings
     if not (resource.unsure or (has_no_code and (resource.asked or not texts))):
         return frozenset()
-    if any(case.tables.vocabulary.names(KINDS[resource.type], text) for text in texts):
+    if _names_something(texts, KINDS[resource.type], case):
         return frozenset()  # its words say which it is (U3)
     found = _ANYTHING[resource.type]
     if not resource.asked:

@@ -63,7 +63,7 @@ class Named(Struct, frozen=True, gc=False):
 NOTHING = Named()
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Linked:
     """The entries of the types above, by `Type/id`."""
 

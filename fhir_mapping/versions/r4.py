@@ -89,17 +89,14 @@ def read_apart(gathered: Gathered) -> tuple[tuple[Plain, ...], tuple[Resource, .
     """Do the same, with the plain Observations apart from the rest."""
     every = _read_all(gathered)
     whole = _InFull(gathered, every)
-    observation, several = (
-        Plainly(whole.elements, gathered.mapping.tables, whole.of).observation,
-        whole.several,
-    )
+    observation = Plainly(whole.elements, gathered.mapping.tables, whole.of).observation
     parted: list[_Parted] = []
     for source, here in _by_source(gathered, every):
         plain: list[Plain] = []
         others: list[Resource] = []
         for entry, one in here:
             known = None
-            if one.plain and one.name not in several:
+            if one.plain and one.name not in whole.several:
                 known = observation(entry, one.plain, one.name)
             if known:
                 plain.append(known)

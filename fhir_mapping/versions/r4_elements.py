@@ -29,7 +29,7 @@ _NO_CONCEPT = Concept()
 CERTAINTY = "http://fhir.de/StructureDefinition/icd-10-gm-diagnosesicherheit"
 
 
-@dataclass(slots=True)  # a frozen one takes three times as long to make
+@dataclass(frozen=True, slots=True)
 class Elements:
     """Reads the elements of one record; `zone` is that of times without a zone."""
 

@@ -18,7 +18,7 @@ def forgetful(*given):
     """Elements of which each is read for itself."""
     elements = Elements(*given)
     for name in ("_times", "_codings", "_resolved", "_concepts", "regimens"):
-        setattr(elements, name, Nothing())
+        object.__setattr__(elements, name, Nothing())  # frozen for all others
     return elements
 
 
