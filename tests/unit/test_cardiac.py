@@ -233,6 +233,17 @@ def test_an_undated_condition_counts_and_is_noted():
     ]
 
 
+def test_of_troponins_of_one_time_one_that_is_raised_and_may_be_the_highest_is_shown():
+    within = result("troponin-i", 45, 9, high=50, resource="Observation/within")
+    raised = result("troponin-i", 44, 9, ">", high=40, resource="Observation/raised")
+    for order in ((within, raised), (raised, within)):
+        feature = cardiac_involvement(record(*order), ONSET)
+        assert (feature.reason, [e.resource for e in feature.evidence]) == (
+            "troponin I raised",
+            ["Observation/raised"],
+        )
+
+
 def test_the_lowest_ejection_fraction_is_the_value_and_a_later_recovery_is_noted():
     lvefs = [result("lvef", 45, 300), result("lvef", 30, 200), result("lvef", 55, 100)]
     feature = cardiac_involvement(record(*lvefs), ONSET)

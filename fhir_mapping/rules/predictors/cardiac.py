@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.evidence import Evidence, Feature, Note
-from fhir_mapping.laboratory.bounds import above, above_limit, amount_of, at_least, is_within, size
-from fhir_mapping.laboratory.results import Highest, latest, latest_as_bounded, recent
+from fhir_mapping.laboratory.bounds import above, above_limit, amount_of, at_least, is_within
+from fhir_mapping.laboratory.results import Highest, latest, latest_as_bounded, lowest, newest, recent
 from fhir_mapping.patient_record import PatientRecord
 from fhir_mapping.record import Diagnosis, Doubt, Result
 from fhir_mapping.rules.citation import cite, cite_diagnosis
@@ -42,7 +42,7 @@ class _Heart(Struct, frozen=True):
     tier_c: tuple[Diagnosis, ...]
     unconfirmed: tuple[Diagnosis, ...]  # of either tier and any time (M1)
     causes: tuple[Diagnosis, ...]  # what explains heart failure or a low LVEF otherwise (C4)
-    low_lvef: tuple[Result, ...]  # the lowest first
+    low_lvef: Result | None  # the lowest
     recovered: Result | None  # an LVEF that is no longer low, later than the lowest
     raised: tuple[Result, ...]  # troponin T, troponin I, NT-proBNP
     normal: tuple[Result, ...]  # the negative searches of C6, whatever their age
@@ -75,6 +75,8 @@ def _read(record: PatientRecord, onset: datetime | None) -> _Heart:
     tier_a, tier_c = _coded(record, "cardiac-a"), _coded(record, "cardiac-c")
     counted_a = tuple(d for d in tier_a if d.confirmed)
     low = _low_lvef(record, onset)
+    latest_of = ((analyte, latest_as_bounded(record.of(analyte))) for analyte in (*_RAISED, "lvef"))
+    tests = {analyte: last for analyte, last in latest_of if last}
     return _Heart(
         tier_a=tuple(d for d in counted_a if _began_in_window(record, d, onset)),
         pre_existing=tuple(d for d in counted_a if not _began_in_window(record, d, onset)),
@@ -83,8 +85,8 @@ def _read(record: PatientRecord, onset: datetime | None) -> _Heart:
         causes=tuple(d for d in _coded(record, "heart-failure-cause") if d.confirmed),
         low_lvef=low,
         recovered=_recovered(record, low),
-        raised=_raised(record),
-        normal=_normal(record),
+        raised=_raised(record, tests),
+        normal=_normal(record, tests),
     )
 
 
@@ -109,17 +111,19 @@ def _is_low(record: PatientRecord, lvef: Result) -> bool | None:
     return None if normal is None else not normal
 
 
-def _low_lvef(record: PatientRecord, onset: datetime | None) -> tuple[Result, ...]:
-    """C2: each low LVEF from 365 days before the onset on, the lowest first, of equal ones the earliest."""
-    low = [r for r in record.of("lvef") if _is_low(record, r) and _in_window(record, r.when.last, onset)]
-    return tuple(sorted(low, key=lambda r: (size(amount_of(r)), r.when.last, r.id)))
+def _low_lvef(record: PatientRecord, onset: datetime | None) -> Result | None:
+    """C2: the lowest LVEF from 365 days before the onset on, if it is low."""
+    return lowest(
+        [r for r in record.of("lvef") if _is_low(record, r) and _in_window(record, r.when.last, onset)]
+    )
 
 
-def _recovered(record: PatientRecord, low: tuple[Result, ...]) -> Result | None:
-    """C2: the latest LVEF, if it is no longer low."""
-    last = latest(record.of("lvef"))
-    later = last is not None and bool(low) and last.when.last > low[0].when.last
-    return last if last and later and _is_low(record, last) is False else None
+def _recovered(record: PatientRecord, low: Result | None) -> Result | None:
+    """C2: the latest LVEF, if it is no longer low; of one time none may be."""
+    last = newest(record.of("lvef"), lambda lvef: lvef.amount is not None) if low else ()
+    if low is None or not last or last[0].when.last <= low.when.last:
+        return None
+    return latest(last) if all(_is_low(record, lvef) is False for lvef in last) else None
 
 
 def _is_recent(record: PatientRecord, when: datetime) -> bool:
@@ -127,13 +131,20 @@ def _is_recent(record: PatientRecord, when: datetime) -> bool:
     return record.as_of - when <= record.mapping.tables.rules.days("cardiac.search_days")
 
 
-def _raised(record: PatientRecord) -> tuple[Result, ...]:
+def _raised(record: PatientRecord, tests: Mapping[Analyte, Highest]) -> tuple[Result, ...]:
     """C3: the latest of each within 365 days, if it is raised; troponin T not beside a troponin I that decides."""
-    last = (latest(record.of(analyte)) for analyte in _RAISED)
-    raised = [r for r in last if r and _is_recent(record, r.when.last) and _above(record, r) is True]
+    last = (tests[analyte] for analyte in _RAISED if analyte in tests)
+    raised = [r for highest in last if (r := _as_raised(record, highest))]
     if any(r.analyte == "troponin-i" for r in raised):
         return tuple(r for r in raised if r.analyte != "troponin-t")
     return tuple(r for r in raised if r.analyte != "troponin-t" or not _is_answered(record, r))
+
+
+def _as_raised(record: PatientRecord, last: Highest) -> Result | None:
+    """C3: the latest of 365 days, if it is raised; of one time one that may be the highest and certainly is."""
+    if not _is_recent(record, last.stands.when.last):
+        return None
+    return latest([r for r in last.likely if _above(record, r)])
 
 
 def _is_answered(record: PatientRecord, troponin_t: Result) -> bool:
@@ -150,10 +161,10 @@ def _above(record: PatientRecord, result: Result) -> bool | None:
     return above(amount.value, amount.comparator, rules.number(_DOUBT_LIMITS[result.analyte]), amount.upto)
 
 
-def _normal(record: PatientRecord) -> tuple[Result, ...]:
+def _normal(record: PatientRecord, tests: Mapping[Analyte, Highest]) -> tuple[Result, ...]:
     """C6: the latest troponin I, the latest troponin T, within its own limit, and the latest LVEF that is not low."""
-    last = (latest_as_bounded(record.of(analyte)) for analyte in _SEARCHES)
-    return tuple(highest.stands for highest in last if highest and _is_negative(record, highest))
+    last = (tests[analyte] for analyte in _SEARCHES if analyte in tests)
+    return tuple(highest.stands for highest in last if _is_negative(record, highest))
 
 
 def _is_negative(record: PatientRecord, highest: Highest) -> bool:
@@ -228,9 +239,9 @@ def _present(heart: _Heart) -> Feature | None:
         dates = [d.onset for d in own if d.onset]
         date = min(dates, key=lambda onset: onset.first).day_text if dates else ""
         return Feature(State.PRESENT, "C1", date=date, evidence=_cited(own), notes=_undated(own))
-    if heart.causes or not heart.low_lvef:
+    if heart.causes or heart.low_lvef is None:
         return None
-    return _of_lvef(heart.low_lvef[0], heart.recovered)
+    return _of_lvef(heart.low_lvef, heart.recovered)
 
 
 def _of_lvef(lowest: Result, recovered: Result | None) -> Feature:
@@ -250,7 +261,8 @@ def _of_lvef(lowest: Result, recovered: Result | None) -> Feature:
 def _indeterminate(heart: _Heart) -> Feature | None:
     """The first of C4, C3 and M1 that holds."""
     if heart.causes and (heart.failing or heart.low_lvef):
-        explained = _cited((*heart.failing, *heart.causes), heart.low_lvef[:1])
+        low = (heart.low_lvef,) if heart.low_lvef else ()
+        explained = _cited((*heart.failing, *heart.causes), low)
         notes = _undated(heart.failing)
         return Feature(State.INDETERMINATE, "C4", "otherwise explained", evidence=explained, notes=notes)
     reasons = [_RAISED[r.analyte] for r in heart.raised]

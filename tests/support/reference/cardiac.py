@@ -3,6 +3,7 @@
 
 from .doubts import Doubt
 from .drr import is_interval, of_analyte
+from .questions import can_be_highest
 from .tables import number
 from .times import days
 from .values import height, highest_over_limit, over_limit
@@ -38,13 +39,13 @@ def rule_C1_tier_a(record: dict) -> list[dict]:
 
 
 def rule_C2_low_lvef(record: dict) -> list[dict]:
-    """Ejection fractions below 50 % in the window, the lowest first."""
+    """Ejection fractions below 50 % in the window, the lowest first; an interval is as low as its upper end."""
     limit = number(record["tables"], "cardiac.lvef_below")
     low = []
     for result in of_analyte(record, "lvef"):
         if in_window(record, result["last"]) and result["magnitude"].below(limit) is True:
             low.append(result)
-    return sorted(low, key=lambda result: result["value"])
+    return sorted(low, key=height)
 
 
 def rule_C4_explained(record: dict) -> bool:
@@ -52,8 +53,9 @@ def rule_C4_explained(record: dict) -> bool:
 
 
 def latest(record: dict, analyte: str) -> dict | None:
-    """The latest result of an analyte; of several at once the highest."""
-    return max(of_analyte(record, analyte), key=lambda result: (result["last"], height(result)), default=None)
+    """The latest result of an analyte; of several at once the one that is written the highest."""
+    every = of_analyte(record, analyte)
+    return max(every, key=lambda result: (result["last"], result["magnitude"].order), default=None)
 
 
 def latest_within(record: dict, analyte: str) -> dict | None:
@@ -61,10 +63,19 @@ def latest_within(record: dict, analyte: str) -> dict | None:
     return newest if newest and record["as_of"] - newest["last"] <= searched(record) else None
 
 
-def rule_C3_raised(record: dict, result: dict | None) -> bool:
-    """Above its own limit, or, without one, above the doubt limit of the table."""
-    if result is None:
+def of_its_time(record: dict, result: dict) -> list[dict]:
+    return [one for one in of_analyte(record, result["analyte"]) if one["last"] == result["last"]]
+
+
+def rule_C3_raised(record: dict, newest: dict | None) -> bool:
+    """Is the latest raised? Of one time any that can be the highest is the latest."""
+    if newest is None:
         return False
+    return any(rule_C3_is_above(record, one) for one in can_be_highest(of_its_time(record, newest)))
+
+
+def rule_C3_is_above(record: dict, result: dict) -> bool:
+    """Above its own limit, or, without one, above the doubt limit of the table."""
     if result["limits"]:
         return over_limit(result) is True
     name = result["analyte"].replace("-", "_")
@@ -109,8 +120,7 @@ def rule_C6_is_negative(record: dict, result: dict | None) -> bool:
         return False
     if result["analyte"] == "lvef":
         return result["magnitude"].below(number(record["tables"], "cardiac.lvef_below")) is False
-    together = [one for one in of_analyte(record, result["analyte"]) if one["last"] == result["last"]]
-    return highest_over_limit(together, 1).truth is False
+    return highest_over_limit(of_its_time(record, result), 1).truth is False
 
 
 def rule_C6_searches(record: dict) -> list[dict]:
