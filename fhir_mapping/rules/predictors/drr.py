@@ -11,21 +11,24 @@ from msgspec.structs import replace
 
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.evidence import Evidence, Feature, Note
-from fhir_mapping.laboratory.bounds import above, is_raised
+from fhir_mapping.laboratory.bounds import above, agreed
 from fhir_mapping.patient_record import PatientRecord
 from fhir_mapping.record import Diagnosis, Result, local_day
 from fhir_mapping.rules.citation import cite_diagnosis, cite_with_limit
 from fhir_mapping.rules.doubted import doubted
 from fhir_mapping.rules.predictors.nearest import apart
 from fhir_mapping.rules.predictors.ratios import Ratio, Ratios, read_ratios
+from fhir_mapping.rules.tristate import YES, Tristate, left_to
 from fhir_mapping.terms.roles import RoleWord
 from fhir_mapping.terms.rules import Rules
 from models.inputs import State
 
 _QUOTIENT = Context(prec=28)
 _LAST = attrgetter("when.last")
+_RANK = attrgetter("same_specimen", "when.last")  # what of one day comes before its size (D4)
 _BY_UNIT = frozenset({"no unit", "unknown unit"})
 _NEWER = "a newer result could not be read"
+_ACTIVITY = "the comparator leaves it open whether the disease was active"
 _OTHER_SOURCES: Mapping[RoleWord, str] = {  # D8, in the words of the reason
     "liver-disease": "liver disease",
     "alcohol-disorder": "alcohol disorder",
@@ -45,9 +48,13 @@ def high_drr(record: PatientRecord) -> Feature:
     recent.sort(key=_LAST, reverse=True)
     if active := _active_of_latest_day(recent, record.mapping.time_zone):
         chosen = _chosen(record, active)
-        feature = _decided(record, chosen, recent)
+        feature = _decided(record, chosen, active, recent)
         newer = tuple(doubt for doubt in doubts if doubt.when > chosen.when.last)
-        return _not_from_muscle(record, chosen, feature) or doubted(feature, "D5", _NEWER, newer)
+        left_open = map(open_doubt, chosen.activity_left_open_by if feature.state is State.ABSENT else ())
+        rule, reason = ("D5", _NEWER) if newer else ("D3", _ACTIVITY)
+        return _not_from_muscle(record, chosen, feature) or doubted(
+            feature, rule, reason, (*newer, *left_open)
+        )
     if unknown := [ratio for ratio in recent if ratio.phase == "unknown"]:
         return _undecided(_chosen(record, unknown), "D2", "activity unknown")
     if recent:
@@ -72,7 +79,7 @@ def _active_of_latest_day(recent: Sequence[Ratio], zone: tzinfo) -> list[Ratio]:
 def _not_from_muscle(record: PatientRecord, ratio: Ratio, feature: Feature) -> Feature | None:
     """D8: a Condition that raises AST and ALT by itself; None where there is none, or CK says muscle all the same."""
     rules = record.mapping.tables.rules
-    from_muscle = ratio.ck and is_raised(ratio.ck, rules.number("high_drr.muscle_ck_times_uln"))
+    from_muscle = ratio.ck and ratio.ck.above_limit(rules.number("high_drr.muscle_ck_times_uln"))
     named = [
         (words, diagnosis)
         for role, words in _OTHER_SOURCES.items()
@@ -131,17 +138,20 @@ def _chosen(record: PatientRecord, ratios: Iterable[Ratio]) -> Ratio:
     )
 
 
-def _decided(record: PatientRecord, ratio: Ratio, recent: Iterable[Ratio]) -> Feature:
+def _decided(
+    record: PatientRecord, ratio: Ratio, active: Iterable[Ratio], recent: Iterable[Ratio]
+) -> Feature:
     """D5 and D6: what the chosen ratio says; a bound decides if it can."""
     rules = record.mapping.tables.rules
-    high = _is_high(record, ratio)
-    compared = any(map(_is_open, ratio.members))
+    answer = _highest_is_high(record, ratio, active)
+    high = answer.truth
+    compared = high is None or any(map(_is_open, ratio.members))
     state = {True: State.PRESENT, False: State.ABSENT, None: State.INDETERMINATE}[high]
     return Feature(
         state,
         rule="D2" if ratio.reported else "D6" if compared else "D5",
         reason="the comparator leaves the ratio open" if high is None else "",
-        barred_by=tuple(open_doubt(r) for r in ratio.members if _is_open(r)) if high is None else (),
+        barred_by=tuple(map(open_doubt, answer.open_by)),
         stale=_age(record, ratio) > rules.days("high_drr.stale_after_days"),
         value=None if high is None or ratio.upto else _QUOTIENT.divide(ratio.ast, ratio.alt),
         unit="" if high is None or ratio.upto else "1",
@@ -149,6 +159,16 @@ def _decided(record: PatientRecord, ratio: Ratio, recent: Iterable[Ratio]) -> Fe
         evidence=_evidence(ratio),
         notes=_notes(record, ratio, recent),
     )
+
+
+def _highest_is_high(record: PatientRecord, chosen: Ratio, active: Iterable[Ratio]) -> Tristate:
+    """D4: whether the chosen ratio is high, or one that only its size puts after it, and that may be the higher."""
+    rivals = [one for one in active if _RANK(one) == _RANK(chosen)]
+    answers = [_is_high(record, one) for one in rivals]
+    if True in answers:
+        return YES
+    left_open = [one for one, answer in zip(rivals, answers, strict=True) if answer is None]
+    return left_to(agreed(answers), *(r for one in left_open for r in one.members if _is_open(r)))
 
 
 def _is_open(result: Result) -> bool:
@@ -174,7 +194,7 @@ def _undecided(ratio: Ratio, rule: str, reason: str) -> Feature:
 
 
 def _evidence(ratio: Ratio) -> tuple[Evidence, ...]:
-    results = (*ratio.members, ratio.ck) if ratio.ck else ratio.members
+    results = (*ratio.members, ratio.ck.stands) if ratio.ck else ratio.members
     return tuple(cited for result in results for cited in cite_with_limit(result))
 
 

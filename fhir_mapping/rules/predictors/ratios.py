@@ -12,8 +12,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from fhir_mapping.laboratory.bounds import amount_of, at_least, is_raised, is_within, size
-from fhir_mapping.laboratory.results import LAST
+from fhir_mapping.laboratory.bounds import amount_of, at_least, is_raised
+from fhir_mapping.laboratory.results import LAST, Highest, highest_at_once
 from fhir_mapping.patient_record import PatientRecord
 from fhir_mapping.record import Moment, Result
 from fhir_mapping.rules.predictors.nearest import Neighbours
@@ -57,18 +57,22 @@ class Ratio:
     @cached_property
     def phase(self) -> Phase:
         """Active where an enzyme is raised, and CK does not say otherwise (D3); unknown of a reported ratio alone (D2)."""
-        if self.ck is not None and is_within(self.ck):
+        if self.ck is not None and self.ck.above_limit() is False:
             return "inactive"
         return self._phase_of_enzymes
 
     @cached_property
-    def ck(self) -> Result | None:
-        """The CK that D3 asks: the nearest in time, within 7 days; of equally near ones the highest, then the lower id."""
+    def ck(self) -> Highest | None:
+        """The CK that D3 asks: the nearest in time, within 7 days; of equally near ones the highest."""
         if self._phase_of_enzymes == "unknown":
             return None
         near = _nearest(self.around.cks, self.when.last, self.around.rules.days("high_drr.ck_within_days"))
-        by_id = sorted(near, key=lambda ck: ck.id)
-        return max(by_id, key=lambda ck: size(amount_of(ck)), default=None)
+        return highest_at_once(near) if near else None
+
+    @property
+    def activity_left_open_by(self) -> tuple[Result, ...]:
+        """The CK that leave it open whether an active ratio is one (D3)."""
+        return self.ck.left_open_by if self.ck and self.ck.above_limit() is None else ()
 
     @property
     def contradicted(self) -> bool:

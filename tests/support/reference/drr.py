@@ -4,9 +4,10 @@
 from fractions import Fraction
 
 from .numbers import Magnitude
+from .questions import NO, Answer
 from .tables import number
 from .times import day_of, days
-from .values import over_limit
+from .values import highest_over_limit, over_limit
 
 
 def of_analyte(record: dict, *analytes: str) -> list[dict]:
@@ -80,6 +81,7 @@ def make_pair(record: dict, ast: dict, alt: dict, step: str) -> dict:
         "same_specimen": step == "specimen",
         "id": str(ast["id"]),
         "value": Fraction(ast["value"]) / Fraction(alt["value"]),
+        "size": ast["magnitude"].written[0] / alt["magnitude"].written[-1],
         "ratio": ratio_of(ast["magnitude"], alt["magnitude"]),
         "refused": alt["magnitude"].below(at_least) is True,
         "rule": "D5" if ast["magnitude"].exact and alt["magnitude"].exact else "D6",
@@ -108,6 +110,7 @@ def rule_D2_direct(record: dict, pairs: list[dict]) -> tuple[list[dict], list[di
             "same_specimen": True,
             "id": str(direct["id"]),
             "value": Fraction(direct["value"]),
+            "size": direct["magnitude"].written[0],
             "ratio": direct["magnitude"],
             "refused": False,
             "rule": "D2",
@@ -127,11 +130,18 @@ def note_difference(record: dict, direct: dict, pair: dict) -> None:
         record["notes"].append({"rule": "D2", "text": "direct and computed ratio differ"})
 
 
-def nearest_ck(record: dict, pair: dict) -> dict | None:
-    """D3: the CK nearest in time within 7 days, of two equally near the higher."""
+def nearest_cks(record: dict, pair: dict) -> list[dict]:
+    """D3: the CK nearest in time within 7 days; of several equally near the highest counts, whichever it is."""
     limit = days(number(record["tables"], "high_drr.ck_within_days"))
     near = [ck for ck in of_analyte(record, "ck") if apart(ck, pair) <= limit]
-    return min(near, key=lambda ck: (apart(ck, pair), -ck["value"]), default=None)
+    closest = min((apart(ck, pair) for ck in near), default=None)
+    return [ck for ck in near if apart(ck, pair) == closest]
+
+
+def rule_D3_ck_raised(record: dict, pair: dict) -> Answer | None:
+    """Is that CK above its limit? None: there is none."""
+    near = nearest_cks(record, pair)
+    return highest_over_limit(near, 1) if near else None
 
 
 def rule_D3_active(record: dict, pair: dict) -> bool:
@@ -141,8 +151,7 @@ def rule_D3_active(record: dict, pair: dict) -> bool:
         raised = any(over_limit(member) is True for member in pair["members"])
     if not raised:
         return False
-    nearest = nearest_ck(record, pair)
-    return nearest is None or over_limit(nearest) is not False
+    return rule_D3_ck_raised(record, pair) != NO
 
 
 def rule_D4_choice(record: dict, active: list[dict]) -> dict:
@@ -150,16 +159,25 @@ def rule_D4_choice(record: dict, active: list[dict]) -> dict:
     latest = max(day_of(pair["last"], record["zone"]) for pair in active)
     on_that_day = [pair for pair in active if day_of(pair["last"], record["zone"]) == latest]
     on_that_day.sort(key=lambda pair: pair["id"])
-    on_that_day.sort(key=lambda pair: pair["value"], reverse=True)
+    on_that_day.sort(key=lambda pair: pair["size"], reverse=True)
     on_that_day.sort(key=lambda pair: pair["last"], reverse=True)
     on_that_day.sort(key=lambda pair: not pair["same_specimen"])
     return on_that_day[0]
 
 
-def rule_D5_D6_decide(record: dict, pair: dict) -> str:
-    """present above the threshold; a comparator or an interval decides if its bounds can."""
-    above = pair["ratio"].above(number(record["tables"], "high_drr.threshold"))
-    return {True: "present", False: "absent", None: "indeterminate"}[above]
+def rule_D4_rivals(active: list[dict], chosen: dict) -> list[dict]:
+    """The chosen pair and all that are beside it until the higher ratio is asked for."""
+    alike = ("last", "same_specimen")
+    return [pair for pair in active if all(pair[name] == chosen[name] for name in alike)]
+
+
+def rule_D5_D6_decide(record: dict, *pairs: dict) -> str:
+    """present if the highest is above the threshold; a comparator or an interval decides if its bounds can."""
+    limit = number(record["tables"], "high_drr.threshold")
+    above = {pair["ratio"].above(limit) for pair in pairs}
+    if True in above:
+        return "present"
+    return "indeterminate" if None in above else "absent"
 
 
 def rule_D5_why_missing(record: dict, old: list[dict], pairs: list[dict]) -> str:
@@ -187,10 +205,8 @@ def rule_D8_elsewhere(record: dict, pair: dict) -> str:
     """The reason why the enzymes of a pair may not come from muscle, or nothing."""
     said = "AST and ALT may not come from muscle: "
     tables, zone = record["tables"], record["zone"]
-    nearest = nearest_ck(record, pair)
-    muscle = (
-        nearest is not None and over_limit(nearest, number(tables, "high_drr.muscle_ck_times_uln")) is True
-    )
+    near, times = nearest_cks(record, pair), number(tables, "high_drr.muscle_ck_times_uln")
+    muscle = bool(near) and highest_over_limit(near, times).truth is True
     that_day = day_of(pair["last"], zone)
     before = days(number(tables, "high_drr.other_cause_before_days"))
     after = days(number(tables, "high_drr.other_cause_after_days"))
@@ -236,10 +252,11 @@ def rule_D5_chosen(record: dict, active: list[dict]) -> dict:
     chosen = rule_D4_choice(record, active)
     rule_D7_notes(record, active, chosen)
     stale_after = days(number(record["tables"], "high_drr.stale_after_days"))
-    state = rule_D5_D6_decide(record, chosen)
+    rivals = rule_D4_rivals(active, chosen)
+    state = rule_D5_D6_decide(record, *rivals)
     feature = {
         "state": state,
-        "rule": chosen["rule"],
+        "rule": "D6" if state == "indeterminate" and chosen["rule"] == "D5" else chosen["rule"],
         "stale": record["as_of"] - chosen["last"] > stale_after,
         "value": None if any(is_interval(member) for member in chosen["members"]) else chosen["value"],
         "date": chosen["text"][:10],
@@ -248,17 +265,27 @@ def rule_D5_chosen(record: dict, active: list[dict]) -> dict:
     elsewhere = rule_D8_elsewhere(record, chosen)
     if elsewhere:
         return {**feature, "state": "indeterminate", "rule": "D8", "reason": elsewhere}
-    if state == "absent" and rule_D5_doubts(record, chosen["last"]):
-        return {
-            **feature,
-            "state": "indeterminate",
-            "rule": "D5",
-            "reason": "a newer result could not be read",
-        }
+    if state == "absent":
+        return rule_D5_absent(record, chosen, feature)
     if state == "indeterminate":
-        open_members = [result for result in chosen["members"] if not result["magnitude"].exact]
+        left = [pair for pair in rivals if rule_D5_D6_decide(record, pair) == "indeterminate"]
+        members = [result for pair in left for result in pair["members"]]
+        open_members = [result for result in members if not result["magnitude"].exact]
         feature["open"] = [(result, role_of(result)) for result in open_members]
     return feature
+
+
+def rule_D5_absent(record: dict, chosen: dict, feature: dict) -> dict:
+    """Not against a newer result that could not be read, nor where CK leaves open whether the disease was active."""
+    raised = rule_D3_ck_raised(record, chosen) or NO
+    feature["open"] = [(ck, "ck") for ck in of_analyte(record, "ck") if ck["name"] in raised.left_by]
+    if rule_D5_doubts(record, chosen["last"]):
+        reason = {"rule": "D5", "reason": "a newer result could not be read"}
+    elif raised.truth is None:
+        reason = {"rule": "D3", "reason": "active or not"}
+    else:
+        return feature
+    return {**feature, "state": "indeterminate", **reason}
 
 
 def is_interval(result: dict) -> bool:
