@@ -66,6 +66,8 @@ class Highest(Struct, frozen=True):
 
     def above_limit(self, times: Decimal | int = 1) -> bool | None:
         """Whether it exceeds so many times its own upper limit (F8), whichever it is; None: left open."""
+        if len(self.likely) == 1:
+            return above_limit(self.stands, times)
         return agreed(self._above_limit_as(one, times) for one in self.likely)
 
     @property
@@ -121,6 +123,22 @@ def newest(results: Sequence[Result], counts: Callable[[Result], bool]) -> Seque
         if counts(result):
             found.append(result)
     return found
+
+
+def may_be_highest(results: Sequence[Result]) -> Sequence[Result]:
+    """Those that may be the highest, of several equally high ones the earliest; of one time all of these."""
+    if not any(map(is_bounded, results)):
+        return [one for one in (highest(results),) if one]
+    reaches = [reach(result) for result in results]
+    top = highest_reach(reaches)
+    since = min(LAST(one) for one, of in zip(results, reaches, strict=True) if of.low == top.low)
+    may_be_equal = not top.low_open
+    return [
+        one
+        for one, of in zip(results, reaches, strict=True)
+        if of.high > top.low
+        or (of.high == top.low and may_be_equal and not of.high_open and LAST(one) <= since)
+    ]
 
 
 def highest(results: Sequence[Result]) -> Result | None:

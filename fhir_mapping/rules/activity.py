@@ -1,7 +1,9 @@
 """Disease now: the latest CK, its peak and nadir, and the phase of the disease (R1, R2, R4)."""
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Context, Decimal
+from itertools import accumulate
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -9,9 +11,9 @@ from msgspec.structs import replace
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.evidence import Activity, Evidence, Measured
 from fhir_mapping.laboratory.antibody import read_serology
-from fhir_mapping.laboratory.bounds import amount_of, at_most, bounded, reach
-from fhir_mapping.laboratory.results import Highest, highest, lowest
-from fhir_mapping.patient_record import PatientRecord
+from fhir_mapping.laboratory.bounds import Reach, amount_of, at_most, bounded, highest_reach, reach
+from fhir_mapping.laboratory.results import LAST, Highest, highest, lowest, may_be_highest
+from fhir_mapping.patient_record import PatientRecord, asked_once
 from fhir_mapping.record import Diagnosis, Doubt, Result
 from fhir_mapping.rules.citation import cite_diagnosis, cite_with_limit
 from fhir_mapping.rules.eligibility import is_myopathy
@@ -25,7 +27,7 @@ from fhir_mapping.rules.rise import (
     steep_rise,
     times_uln,
 )
-from fhir_mapping.rules.tristate import NO, YES, Tristate, both, either, left_to
+from fhir_mapping.rules.tristate import NO, YES, Tristate, both, either
 from models.inputs import Phase
 
 _QUOTIENT = Context(prec=28)
@@ -115,10 +117,11 @@ class _Course(Struct, frozen=True):
     def older(self) -> tuple[Doubt, ...]:
         """U5b: doubts with a number after the peak, where the latest CK may be raised by that nadir."""
         times = self.record.mapping.tables.rules.number("activity.times_uln")
-        if self.newest is None or self.peak is None or self.newest.above_limit(times) is False:
+        doubts = [doubt for doubt in self.record.doubts_in("ck") if doubt.holds_number]
+        if not doubts or self.newest is None or self.newest.above_limit(times) is False:
             return ()
-        since = self.peak.when.last
-        return tuple(d for d in self.record.doubts_in("ck") if d.holds_number and d.when > since)
+        since = LAST(_peaks(self.record)[0])
+        return tuple(doubt for doubt in doubts if doubt.when > since)
 
     def barred_by(self) -> tuple[Doubt, ...]:
         """What keeps a phase that is not known from being another one (U6)."""
@@ -136,15 +139,18 @@ class _Course(Struct, frozen=True):
         return times_uln(self.newest, times)
 
     def _has_fallen(self) -> Tristate:
-        """Whether a CK after the peak is ≤ 50 % of it."""
-        assert self.peak is not None
+        """Whether a CK after the peak is ≤ 50 % of it, whichever is the peak."""
         part = self.record.mapping.tables.rules.number("activity.active_percent_of_peak") / _PER_CENT
-        answers = []
-        for ck in self.after_peak:
-            answers.append(_is_at_most(ck, part, self.peak))
-            if answers[-1].truth:
-                return YES
-        return either(*answers)
+        cks, peaks = in_order(self.record), _peaks(self.record)
+        floor = highest_reach(map(reach, peaks))
+        later = cks[bisect_right(cks, LAST(peaks[0]), key=LAST) :]
+        fallen = max([ck.when.first for ck in later if reach(ck).exceeds(part, floor) is False], default=None)
+        undecided = [peak for peak in peaks if fallen is None or fallen <= LAST(peak)]
+        if not undecided:
+            return YES
+        left_open = [ck for ck, peak in _beside(later, undecided, floor) if not reach(ck).exceeds(part, peak)]
+        is_open = left_open or len(undecided) < len(peaks)
+        return Tristate(None, bounded(*peaks, *left_open)) if is_open else NO
 
     def _asked(self) -> list[Tristate]:
         """The answers to all questions of R4 about a recent CK."""
@@ -176,9 +182,19 @@ def _course_of(record: PatientRecord) -> _Course:
     )
 
 
-def _is_at_most(ck: Result, part: Decimal, of: Result) -> Tristate:
-    """Whether a CK is at most that part of another, both as far as their bounds say (D6)."""
-    return left_to(reach(ck).exceeds(part, reach(of)), *bounded(ck, of)).no()
+@asked_once
+def _peaks(record: PatientRecord) -> Sequence[Result]:
+    """R1: every CK that may be the peak, as far as their bounds say."""
+    return may_be_highest(in_order(record))
+
+
+def _beside(cks: Sequence[Result], peaks: Sequence[Result], floor: Reach) -> Iterator[tuple[Result, Reach]]:
+    """Each CK with what the peak can be, which is not below its floor, if it is one of those before that CK."""
+    highest = accumulate(map(reach, peaks), lambda one, other: highest_reach((one, other)))
+    reaches = [one._replace(low=floor.low, low_open=floor.low_open) for one in highest]
+    for ck in cks:
+        if before := bisect_left(peaks, ck.when.first, key=LAST):
+            yield ck, reaches[before - 1]
 
 
 def _measured(ck: Result) -> Measured:

@@ -4,14 +4,15 @@
 from fractions import Fraction
 
 from .drr import of_analyte, ratio_of
-from .questions import NO, Answer, all_of, any_of, asked, no
+from .numbers import Magnitude
+from .questions import NO, Answer, all_of, any_of, asked, highest_of, no
 from .refractory import rule_T9_newer_ck
 from .relapse import (
+    after_peak,
     of_its_time,
-    rule_R1_after_peak,
     rule_R1_latest,
     rule_R1_line,
-    rule_R1_peak,
+    rule_R1_peaks,
     rule_R2_relapse,
     rule_R2b_rising,
     span,
@@ -29,14 +30,26 @@ def rule_R4_latest(record: dict) -> dict | None:
     return latest if recent else None
 
 
-def rule_R4_fallen(record: dict) -> Answer:
-    """Is a CK after the peak at most 50 % of it?"""
-    peak, half = rule_R1_peak(record), Fraction(times(record, "active_percent_of_peak")) / 100
+def rule_R4_fallen_from(record: dict, peak: dict) -> Answer:
+    """Is a CK after this peak at most 50 % of it? As the peak it is not below any other."""
+    half = Fraction(times(record, "active_percent_of_peak")) / 100
+    floor, own = highest_of(of_analyte(record, "ck")), peak["magnitude"]
+    height = Magnitude(floor.low, own.high, floor.low_open, own.high_open)
     answers = []
-    for ck in rule_R1_after_peak(record):
-        ratio = ratio_of(ck["magnitude"], peak["magnitude"])
-        answers.append(no(asked(ratio.above(half), ck, peak)))
+    for ck in after_peak(record, peak):
+        answers.append(no(asked(ratio_of(ck["magnitude"], height).above(half), ck, peak)))
     return any_of(*answers) if answers else NO
+
+
+def rule_R4_fallen(record: dict) -> Answer:
+    """Is a CK after the peak at most 50 % of it, whichever is the peak?"""
+    peaks = rule_R1_peaks(record)
+    answers = [rule_R4_fallen_from(record, peak) for peak in peaks]
+    truths = {answer.truth for answer in answers}
+    if len(truths) == 1 and None not in truths:
+        return answers[0]
+    left = frozenset().union(*(answer.left_by for answer in answers))
+    return Answer(None, left | asked(None, *peaks).left_by)
 
 
 def rule_R4_raised(record: dict, name: str) -> Answer:
@@ -52,12 +65,13 @@ def rule_R4_active(record: dict) -> Answer:
 
 def rule_U5b_may_be_nadir(record: dict) -> list:
     """Doubts that hold a number, later than the peak, where the latest CK is above 1.5 x ULN."""
-    latest, peak = rule_R4_latest(record), rule_R1_peak(record)
-    if latest is None or peak is None:
+    latest = rule_R4_latest(record)
+    if latest is None:
         return []
     if highest_over_limit(of_its_time(record, latest), times(record, "times_uln")).truth is False:
         return []
-    held = [doubt for doubt in record["doubts"] if doubt.role == "ck" and doubt.last > peak["last"]]
+    since = min(peak["last"] for peak in rule_R1_peaks(record))
+    held = [doubt for doubt in record["doubts"] if doubt.role == "ck" and doubt.last > since]
     return [doubt for doubt in held if doubt.number is not None or doubt.number_unit_unknown]
 
 

@@ -56,9 +56,26 @@ def rule_R1_peak(record: dict) -> dict | None:
     return min((ck for ck in every if depth(ck) == top), key=lambda ck: ck["last"], default=None)
 
 
-def rule_R1_after_peak(record: dict) -> list[dict]:
+def rule_R1_may_be_peak(record: dict, ck: dict) -> bool:
+    """Can it be the highest, and higher than any earlier one?"""
+    high = ck["magnitude"].high
+    for other in of_analyte(record, "ck"):
+        low = other["magnitude"].low
+        if other is ck or high is None or low is None or high > low:
+            continue
+        is_open = ck["magnitude"].high_open or other["magnitude"].low_open
+        if high < low or is_open or other["last"] < ck["last"]:
+            return False
+    return True
+
+
+def rule_R1_peaks(record: dict) -> list[dict]:
+    """Whatever can be the peak."""
+    return [ck for ck in of_analyte(record, "ck") if rule_R1_may_be_peak(record, ck)]
+
+
+def after_peak(record: dict, peak: dict | None) -> list[dict]:
     """CK results strictly later than the peak; results of one day without a time have no order."""
-    peak = rule_R1_peak(record)
     return [ck for ck in of_analyte(record, "ck") if peak is not None and ck["first"] > peak["last"]]
 
 
@@ -68,7 +85,7 @@ def rule_R1_line(record: dict) -> dict:
     if latest is None or peak is None:
         return {}
     line = {"ck": shown(latest), "peak": shown(peak)}
-    after = rule_R1_after_peak(record)
+    after = after_peak(record, peak)
     if after:
         line["nadir"] = shown(min(after, key=lambda ck: (height(ck), ck["last"])))
     return line
