@@ -5,7 +5,7 @@ from datetime import datetime
 
 from fhir_mapping.evidence import ContextFinding, Eligibility, Evidence, FactorState, SrpRefractory
 from fhir_mapping.laboratory.bounds import amount_of, at_least
-from fhir_mapping.laboratory.results import latest
+from fhir_mapping.laboratory.results import latest, lowest, newest
 from fhir_mapping.patient_record import PatientRecord
 from fhir_mapping.record import Result
 from fhir_mapping.rules.citation import cite, cite_diagnosis
@@ -81,12 +81,16 @@ def _fallen(fall: Fall | None) -> tuple[Evidence, ...]:
 
 
 def _lymphopenia(record: PatientRecord) -> tuple[Evidence, ...]:
-    """The latest lymphocyte count, if it is below its own limit."""
-    last = latest(record.of("lymphocytes"))
-    if last is None or last.amount is None or last.limits.low is None:
-        return ()
-    normal = at_least(last.amount.value, last.amount.comparator, last.limits.low, last.amount.upto)
-    return (cite(last),) if normal is False else ()
+    """The latest lymphocyte count, if it is below its own limit; of several at one time the lowest that is."""
+    together = newest(record.of("lymphocytes"), lambda count: count.amount is not None)
+    low = lowest([count for count in together if _is_low(count)])
+    return (cite(low),) if low else ()
+
+
+def _is_low(count: Result) -> bool:
+    """Whether a count certainly is below its own limit."""
+    amount, limit = amount_of(count), count.limits.low
+    return limit is not None and at_least(amount.value, amount.comparator, limit, amount.upto) is False
 
 
 def _last(record: PatientRecord, analyte: Analyte) -> tuple[Evidence, ...]:

@@ -62,6 +62,16 @@ def test_the_latest_value_is_shown():
     assert [e.value for e in found(result("ldh", 300, 9), result("ldh", 400, 20))["ldh"]] == [300]
 
 
+def test_of_lymphocytes_of_one_time_the_lowest_that_is_low_is_shown():
+    written = {"a": ("0.9", "", 1), "b": ("0.8", "", None), "c": (2, "", 1), "d": ("0.5", ">", 1)}
+    counts = [
+        result("lymphocytes", value, 9, sign, low=low, resource=f"Observation/{name}")
+        for name, (value, sign, low) in written.items()
+    ]
+    for order in (counts, counts[::-1]):
+        assert [e.resource for e in found(*order)["lymphopenia"]] == ["Observation/a"]
+
+
 def test_exposure_before_an_unknown_onset_is_left_out():
     assert found(course("statin", 2000, 900), onset=None) == {}
 

@@ -17,10 +17,10 @@ def latest(record: dict, analyte: str) -> dict | None:
 
 
 def rule_X1_lymphopenia(record: dict) -> bool:
+    """Is one of the latest counts, which are mostly one, surely below its own limit?"""
     newest = latest(record, "lymphocytes")
-    if newest is None or newest["lln"] is None:
-        return False
-    return newest["magnitude"].below(newest["lln"]) is True
+    counts = [one for one in of_analyte(record, "lymphocytes") if newest and one["last"] == newest["last"]]
+    return any(one["lln"] is not None and one["magnitude"].below(one["lln"]) is True for one in counts)
 
 
 def rule_X1_nlr(record: dict) -> bool:
