@@ -12,7 +12,7 @@ from fhir_mapping.laboratory.bounds import above, agreed, at_least
 from fhir_mapping.laboratory.numbers import number_of, text_of
 from fhir_mapping.laboratory.phrases import plain, sounds_weak, verdict, without_reference
 from fhir_mapping.laboratory.results import lowest_id_last
-from fhir_mapping.laboratory.titres import titres_of
+from fhir_mapping.laboratory.titres import Titre, titres_of
 from fhir_mapping.patient_record import PatientRecord, asked_once
 from fhir_mapping.record import Coding, Component, Doubt, ReferenceLimits, Result, Value
 from fhir_mapping.terms import Tables
@@ -110,14 +110,16 @@ def _by_limit(result: Result, tables: Tables) -> LabAnswer | None:
 
 
 def _by_titre(result: Result, vocabulary: Vocabulary) -> LabAnswer | None:
-    """The highest titre above its own limit; without a limit any titre that is not written with `<`."""
+    """Any titre above its own limit; without a limit any that is not written with `<`."""
     titres = titres_of(result.value, vocabulary, result.analyte, titre_code=result.has("titre"))
-    if not titres:
-        return None
-    highest = max(titres, key=lambda titre: titre.size)
-    if result.limits.high is not None or result.limits.several:
-        return _compared(highest.reciprocal, highest.comparator, highest.upto, result.limits)
-    return "negative" if highest.comparator.startswith("<") else "positive"
+    answers = {_of_titre(titre, result.limits) for titre in titres}
+    return "positive" if "positive" in answers else "negative" if answers == {"negative"} else None
+
+
+def _of_titre(titre: Titre, limits: ReferenceLimits) -> LabAnswer | None:
+    if limits.high is not None or limits.several:
+        return _compared(titre.reciprocal, titre.comparator, titre.upto, limits)
+    return "negative" if titre.comparator.startswith("<") else "positive"
 
 
 def _compared(

@@ -276,11 +276,19 @@ def rule_E7_titre(record: dict, holder: dict, ours: str, moment: dict) -> dict:
     titres = [titre for titre in titres if titre and titre.shown >= 1]
     if not titres:
         return nothing
-    highest = max(titres, key=lambda titre: titre.shown).magnitude
-    by_limit = against_limits(record, holder, highest, {*TITRE_UNITS, "1"}, moment)
+    said = [titre_answer(record, holder, titre.magnitude, moment) for titre in titres]
+    for wanted in ({"answer": "positive"}, {"open": True}):
+        for one in said:
+            if wanted.items() <= one.items():
+                return one
+    return said[0]
+
+
+def titre_answer(record: dict, holder: dict, titre: Magnitude, moment: dict) -> dict:
+    by_limit = against_limits(record, holder, titre, {*TITRE_UNITS, "1"}, moment)
     if by_limit["answer"] or by_limit["open"] or by_limit["reason"]:
         return by_limit
-    return {**nothing, "answer": "negative" if highest.low is None else "positive"}
+    return {**by_limit, "answer": "negative" if titre.low is None else "positive"}
 
 
 def rule_E7_answer(record: dict, resource: dict, moment: dict) -> dict:
