@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
 
-from fhir_mapping.laboratory.bounds import amount_of
-from fhir_mapping.laboratory.results import LAST, latest, recent
+from fhir_mapping.laboratory.bounds import amount_of, bounded
+from fhir_mapping.laboratory.results import LAST, Highest, latest_as_bounded, recent
 from fhir_mapping.patient_record import PatientRecord
 from fhir_mapping.record import Patient, Result
 from fhir_mapping.rules.context import neutrophils_and_lymphocytes
@@ -31,7 +31,10 @@ def beside_predictors(record: PatientRecord) -> Mapping[str, bool | Decimal | No
     read = not record.has_failed("conditions")
     return {
         **{name: _diagnosed(record, role) if read else None for name, role in _DIAGNOSED.items()},
-        **{name: _value(latest(_recent(record, record.of(analyte)))) for name, analyte in _MEASURED.items()},
+        **{
+            name: _value(latest_as_bounded(_recent(record, record.of(analyte))))
+            for name, analyte in _MEASURED.items()
+        },
         "nlr": _ratio(record),
         "age": _age(record.patient),
     }
@@ -50,11 +53,11 @@ def _recent(record: PatientRecord, results: Sequence[Result]) -> Sequence[Result
     return recent(results, record.as_of, record.mapping.tables.rules.days("cohort.laboratory_days"))
 
 
-def _value(result: Result | None) -> Decimal | None:
-    """The magnitude of a result; none of a bound or an interval."""
-    if result is None or result.amount is None or result.amount.comparator or result.amount.upto is not None:
+def _value(highest: Highest | None) -> Decimal | None:
+    """The magnitude of a result; none where a bound or an interval is it, or may be."""
+    if highest is None or bounded(*highest.likely):
         return None
-    return result.amount.value
+    return amount_of(highest.stands).value
 
 
 def _ratio(record: PatientRecord) -> Decimal | None:

@@ -156,6 +156,8 @@ BLOOD = "lymphocytes 2 @-830d; neutrophils 5 @-830d"
         (BLOOD.replace("830", "1186"), {}),
         ("lymphocytes 2 @-830d; neutrophils 5 @-829d", {"lymphocytes": 2}),
         ("lymphocytes <0.1 @-830d; neutrophils 5 @-830d", {}),
+        ("ldh 300 @-830d; ldh {range 200-400,<400,>200} @-830d", {}),  # the highest of one time is not known
+        ("ldh 300 @-830d; ldh {range 200-300,<300,250} @-830d", {"ldh": 300}),
     ],
 )
 def test_what_table_1_has_beside_the_predictors_is_that_of_time_zero(facts, known):

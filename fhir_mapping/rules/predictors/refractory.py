@@ -137,8 +137,9 @@ def _glucocorticoid_failed(course: TreatmentCourse) -> Feature | None:
     """T7: a year of glucocorticoid, and after it a CK that is raised and above half of the early peak."""
     for episode, early, late in years_of_glucocorticoid(course):
         if early and late and stayed_raised(course, early, first_of(late)) is True:
-            evidence = tuple(e for ck in (*early, late[0]) for e in cite_with_limit(ck))
-            activity = _ActiveDisease(late[0].when.last, evidence, late[0].when.day_text)
+            first = first_of(late).stands
+            evidence = tuple(e for ck in (*early, first) for e in cite_with_limit(ck))
+            activity = _ActiveDisease(first.when.last, evidence, first.when.day_text)
             return _ever(course, "T7", activity, (episode,))
     return None
 

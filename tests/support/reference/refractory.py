@@ -12,7 +12,7 @@ from .exposures import (
     rule_T3_episodes,
     rule_T4_glucocorticoid_on,
 )
-from .questions import Answer, highest_of
+from .questions import Answer, can_be_highest, highest_of
 from .tables import number
 from .times import day_of, days
 from .values import height, highest_over_limit, over_limit
@@ -275,7 +275,7 @@ def rule_U5b_open_ck(record: dict, episodes: list[dict]) -> list[dict]:
             left_open.append(ck)
     for window in rule_T7_windows(record, episodes):
         if rule_T7_decides(record, window) is None:
-            held = [*window["early_ck"], *rule_T7_first_late(window)]
+            held = [*window["early_ck"], *can_be_highest(rule_T7_first_late(window))]
             left_open += [ck for ck in held if not ck["magnitude"].exact and ck not in left_open]
     return left_open
 
