@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from tests.support.bounded_charts import bounded_record
 from tests.support.imnm_charts import drawn_record
 from tests.support.landmarks import document
 from tests.support.nightly import count
@@ -61,6 +62,14 @@ def test_two_readings_say_the_same_of_charts_of_the_disease(seed):
     random = Random(seed)
     for _ in range(count(400, 1000)):
         record = drawn_record(random)
+        assert not compare(record), in_words(record, compare)
+
+
+@pytest.mark.parametrize("seed", [20261201, 20261202])
+def test_two_readings_ask_the_same_of_bounds_and_intervals_of_one_time(seed):
+    random = Random(seed)
+    for _ in range(count(300, 3000)):
+        record = bounded_record(random)
         assert not compare(record), in_words(record, compare)
 
 
