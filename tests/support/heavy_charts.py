@@ -289,6 +289,16 @@ def pairs_of_one_specimen(n: int) -> Chart:
     return [result | {"specimen": {"reference": "Specimen/s"}} for result in _pairs(n)]
 
 
+def pairs_beside_cks(n: int) -> Chart:
+    """CK of one time, any of which may be the highest, beside pairs of that time."""
+    cks = [enzyme("2157-6", f"ck{i}", 0, 10) for i in _many(n)]
+    signs = ("<", ">")
+    return [
+        *_pairs(n),
+        *(ck | {"valueQuantity": _quantity(150 + i, comparator=signs[i % 2])} for i, ck in enumerate(cks)),
+    ]
+
+
 def _report(id_: str, *results: str) -> dict:
     """A report that holds these Observations."""
     return {
@@ -460,6 +470,7 @@ SHAPES: Mapping[str, Callable[[int], Chart]] = {
         ingredients_of_one_substance, products_that_are_nowhere, components, reference_ranges, titled_ranges,
         antibody_texts, long_texts, titres, signs_of_numbers, notes, interpretations, codings, long_codes, extensions,
         conditions, doubted_conditions, doubted_antibodies, appointments, dosages, reports, pairs_of_one_day, pairs_of_one_specimen,
+        pairs_beside_cks,
         results_in_many_reports, ratios, duplicates, versions_of_one_id, stopped_medications, rising_cks, bounded_cks,
         escalations, courses_of_two_agents, doubted_cks, volumes_of_many_units, members, focuses, nested, wrong_types,
         absolute_references,

@@ -79,7 +79,7 @@ def _active_of_latest_day(recent: Sequence[Ratio], zone: tzinfo) -> list[Ratio]:
 def _not_from_muscle(record: PatientRecord, ratio: Ratio, feature: Feature) -> Feature | None:
     """D8: a Condition that raises AST and ALT by itself; None where there is none, or CK says muscle all the same."""
     rules = record.mapping.tables.rules
-    from_muscle = ratio.ck and ratio.ck.above_limit(rules.number("high_drr.muscle_ck_times_uln"))
+    from_muscle = ratio.ck and ratio.ck.highest.above_limit(rules.number("high_drr.muscle_ck_times_uln"))
     named = [
         (words, diagnosis)
         for role, words in _OTHER_SOURCES.items()
@@ -194,7 +194,7 @@ def _undecided(ratio: Ratio, rule: str, reason: str) -> Feature:
 
 
 def _evidence(ratio: Ratio) -> tuple[Evidence, ...]:
-    results = (*ratio.members, ratio.ck.stands) if ratio.ck else ratio.members
+    results = (*ratio.members, ratio.ck.highest.stands) if ratio.ck else ratio.members
     return tuple(cited for result in results for cited in cite_with_limit(result))
 
 

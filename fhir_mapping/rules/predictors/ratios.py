@@ -3,7 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -27,11 +27,32 @@ _PER_CENT = 100
 _TURNED_OVER = {"": "", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
-class Around(Struct, frozen=True):
+class NearestCk(Struct, frozen=True):
+    """The CK that D3 asks: the highest of those that are equally near, and whether it is above its limit; None: open."""
+
+    highest: Highest
+    is_raised: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
     """What a record holds for all of its ratios: every CK, in order of time, and the numbers of the rules."""
 
     cks: Sequence[Result]
     rules: Rules
+    _asked: dict[tuple[int, int], NearestCk] = field(
+        default_factory=dict
+    )  # many ratios may ask the same ones
+
+    def nearest_ck(self, when: datetime) -> NearestCk | None:
+        """The CK nearest in time, within 7 days; of equally near ones the highest."""
+        near = _nearest(self.cks, when, self.rules.days("high_drr.ck_within_days"))
+        if near is None:
+            return None
+        if near not in self._asked:
+            highest = highest_at_once(self.cks[slice(*near)])
+            self._asked[near] = NearestCk(highest, highest.above_limit())
+        return self._asked[near]
 
 
 @dataclass(frozen=True)  # no slots: of most ratios nobody asks whether the disease was active
@@ -57,22 +78,19 @@ class Ratio:
     @cached_property
     def phase(self) -> Phase:
         """Active where an enzyme is raised, and CK does not say otherwise (D3); unknown of a reported ratio alone (D2)."""
-        if self.ck is not None and self.ck.above_limit() is False:
+        if self.ck is not None and self.ck.is_raised is False:
             return "inactive"
         return self._phase_of_enzymes
 
     @cached_property
-    def ck(self) -> Highest | None:
-        """The CK that D3 asks: the nearest in time, within 7 days; of equally near ones the highest."""
-        if self._phase_of_enzymes == "unknown":
-            return None
-        near = _nearest(self.around.cks, self.when.last, self.around.rules.days("high_drr.ck_within_days"))
-        return highest_at_once(near) if near else None
+    def ck(self) -> NearestCk | None:
+        """The CK that D3 asks."""
+        return None if self._phase_of_enzymes == "unknown" else self.around.nearest_ck(self.when.last)
 
     @property
     def activity_left_open_by(self) -> tuple[Result, ...]:
         """The CK that leave it open whether an active ratio is one (D3)."""
-        return self.ck.left_open_by if self.ck and self.ck.above_limit() is None else ()
+        return self.ck.highest.left_open_by if self.ck and self.ck.is_raised is None else ()
 
     @property
     def contradicted(self) -> bool:
@@ -213,12 +231,11 @@ def _as_reported(result: Result, around: Around, enzyme: Result | None = None) -
     )
 
 
-def _nearest(cks: Sequence[Result], when: datetime, reach: timedelta) -> Sequence[Result]:
-    """The nearest in time of results in order of time: of one time, or of the two that lie equally far away."""
+def _nearest(cks: Sequence[Result], when: datetime, reach: timedelta) -> tuple[int, int] | None:
+    """From where to where the nearest stand of results in order of time: of one time, or of two equally far away."""
     after = bisect_left(cks, when, key=LAST)
     gap = min([abs(ck.when.last - when) for ck in cks[max(after - 1, 0) : after + 1]], default=None)
     if gap is None or gap > reach:
-        return ()
+        return None
     first = bisect_left(cks, -gap, key=lambda ck: ck.when.last - when)
-    last = bisect_right(cks, gap, key=lambda ck: ck.when.last - when)
-    return [ck for ck in cks[first:last] if abs(ck.when.last - when) == gap]
+    return first, bisect_right(cks, gap, key=lambda ck: ck.when.last - when)
