@@ -21,7 +21,8 @@ from fhir_mapping.versions.frame import RAW_BUNDLE, Fitting, Frame, Framed, Fram
 
 _FAILURES = frozenset({"error", "fatal"})
 _WITHHELD = frozenset({"forbidden", "security", "suppressed", "incomplete", "timeout", "too-costly"})
-_MODES = frozenset({"", "match", "include", "outcome"})
+_MATCHES = frozenset({"", "match"})
+_MODES = _MATCHES | {"include", "outcome"}
 _SOME_TEXT = re.compile('"[^"]')
 _TYPE = re.compile("[A-Z][A-Za-z]+")
 _FULL_URL_TYPE = re.compile(r"/([A-Z][A-Za-z]+)/[^/?#]+(?:/_history/[^/?#]+)?$")
@@ -152,6 +153,11 @@ def read_page(text: bytes, resource_type: str) -> Page:
     for framed in entries:
         if framed is None:
             page.fails("an entry cannot be read")
+            continue
+        entry, mode, kind, name = framed
+        if kind == resource_type and name and mode in _MATCHES:  # as nearly all are
+            page.matches.add(name)
+            page.entries.append(entry)
         else:
             foreign |= _take(page, *framed, resource_type)
     if foreign and not page.entries:
@@ -202,7 +208,7 @@ def _bundle(text: bytes) -> _Bundle | RawBundle:
 
 def _read(framed: FramedEntry, reader: AnyReader, unchanged: bool) -> Framed:
     entry = Entry(bytes(framed.resource), framed.full_url or "", unchanged)
-    return entry, (framed.search and framed.search.mode) or "", reader.fits(entry)
+    return entry, (framed.search and framed.search.mode) or "", *reader.fits(entry)
 
 
 def _entry(item: msgspec.Raw) -> FramedEntry | None:
@@ -235,12 +241,13 @@ def _total(number: msgspec.Raw) -> int | None:
     return total if total >= 0 else None
 
 
-def _take(page: Page, entry: Entry, mode: str, fit: Fitting | None, wanted: str) -> bool:
+def _take(page: Page, entry: Entry, mode: str, kind: str, name: str, wanted: str) -> bool:
     """Take in an entry; says whether it answers the search with another type of resource."""
-    kind, name = fit or _head(entry)
-    if not (fit or _TYPE.fullmatch(kind)):
-        page.fails("an entry cannot be read")
-        return False
+    if not kind:
+        kind, name = _head(entry)
+        if not _TYPE.fullmatch(kind):
+            page.fails("an entry cannot be read")
+            return False
     if mode not in _MODES or (mode == "outcome" and kind != "OperationOutcome"):
         page.fails(
             "an entry has an unknown search mode"

@@ -25,7 +25,7 @@ class PageReader(Protocol):
         """Read a Bundle in one pass; None where something in it does not fit. `unchanged`: that of its entries."""
         ...
 
-    def fits(self, entry: Entry) -> Fitting | None:
+    def fits(self, entry: Entry) -> Fitting:
         """Read an entry by itself, if it fits."""
         ...
 
@@ -94,6 +94,6 @@ class AnyReader:
         """Read a Bundle in one pass; None where something in it fits no version."""
         return next(filter(None, (read.bundle(text, unchanged=unchanged) for read in self._readers)), None)
 
-    def fits(self, entry: Entry) -> Fitting | None:
+    def fits(self, entry: Entry) -> Fitting:
         """Read an entry by itself, if it fits a version."""
-        return next(filter(None, (read.fits(entry) for read in self._readers)), None)
+        return next((fit for read in self._readers if any(fit := read.fits(entry))), ("", ""))

@@ -12,9 +12,9 @@ from fhir_mapping.record import Entry
 _NULL = Raw(b"null")
 
 Fitting = tuple[str, str]
-"""Of an entry that fits: its type, and its name ("": it has no id)."""
-Framed = tuple[Entry, str, Fitting | None]
-"""An entry of a Bundle, how it came to be in it (`search.mode`), and what it is if it fits."""
+"""Of an entry its type ("": it does not fit) and its name ("": it has no id)."""
+Framed = tuple[Entry, str, str, str]
+"""An entry of a Bundle, how it came to be in it (`search.mode`), its type and its name if it fits."""
 
 
 class Search(msgspec.Struct, gc=False):

@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from itertools import chain, islice
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -39,7 +39,8 @@ from fhir_mapping.versions.r4_content import (
     what_it_says,
 )
 from fhir_mapping.versions.r4_elements import Elements
-from fhir_mapping.versions.r4_reading import Reader, Reading, asked_for, whole
+from fhir_mapping.versions.r4_plain import PlainReading
+from fhir_mapping.versions.r4_reading import Reader, Reading, asked_for, in_full, read_all
 from fhir_mapping.versions.r4_resources import R4AnyResource, R4Measured, R4Medicated, R4Meta, R4Observation
 from fhir_mapping.versions.r4_shape import other_version
 from fhir_mapping.versions.references import References, references
@@ -61,7 +62,7 @@ _SAYS_WHAT_IT_IS = (
 _VALUES = tuple(name for name in R4Measured.__struct_encode_fields__ if name.startswith("value"))
 _values = attrgetter(*(name for name in R4Measured.__struct_fields__ if name.startswith("value")))
 _MEDICATION = re.compile(r"Medication/[A-Za-z0-9.\-]{1,64}")
-_Read = tuple[Entry, Reading]
+_READING, _NAME = attrgetter("reading"), attrgetter("reading.name")
 _Parted = tuple[
     Source, list[Plain], list[Resource]
 ]  # what one source holds: the plain Observations, the rest
@@ -74,47 +75,33 @@ def reader() -> Reader:
 
 def read(gathered: Gathered) -> tuple[Resource, ...]:
     """Read every entry of every source, in any order; copies and versions are still all there (F7)."""
-    every = _read_all(gathered)
-    whole = _InFull(gathered, every)
-    return _as_asked(
-        [
-            (source, [], [whole.resource(*one) for one in here])
-            for source, here in _by_source(gathered, every)
-        ],
-        gathered,
-    )
+    resource = _InFull(gathered, read_all(gathered)).resource
+    sources = gathered.sources.values()
+    return _as_asked([(source, [], [*map(resource, source.entries)]) for source in sources], gathered)
 
 
 def read_apart(gathered: Gathered) -> tuple[tuple[Plain, ...], tuple[Resource, ...]]:
     """Do the same, with the plain Observations apart from the rest."""
-    every = _read_all(gathered)
-    whole = _InFull(gathered, every)
-    observation = Plainly(whole.elements, gathered.mapping.tables, whole.of).observation
+    whole = _InFull(gathered, read_all(gathered))
+    observation = Plainly(whole.elements, gathered.mapping.tables, whole.resource).observation
     parted: list[_Parted] = []
-    for source, here in _by_source(gathered, every):
+    for source in gathered.sources.values():
         plain: list[Plain] = []
         others: list[Resource] = []
-        for entry, one in here:
-            known = None
-            if one.plain and one.name not in whole.several:
-                known = observation(entry, one.plain, one.name)
-            if known:
+        for entry in source.entries:
+            one = entry.reading
+            is_plain = type(one) is PlainReading and one.name not in whole.several
+            if is_plain and (known := observation(entry, one)):
                 plain.append(known)
             else:
-                others.append(whole.resource(entry, one))
+                others.append(whole.resource(entry))
         parted.append((source, plain, others))
     return tuple(chain.from_iterable(plain for _, plain, _ in parted)), _as_asked(parted, gathered)
 
 
-def _by_source(gathered: Gathered, every: Iterable[_Read]) -> Iterator[tuple[Source, list[_Read]]]:
-    rest = iter(every)
-    for source in gathered.sources.values():
-        yield source, list(islice(rest, len(source.entries)))
-
-
-def _with_several_versions(every: Iterable[_Read]) -> set[str]:
+def _with_several_versions(every: Iterable[Entry]) -> set[str]:
     """Find the resources of which the last version counts (F7): of others nobody asks which it is."""
-    names = [one.name for _, one in every]
+    names = [*map(_NAME, every)]
     once = set(names)
     return (
         {name for name, number in Counter(names).items() if number > 1} if len(once) < len(names) else set()
@@ -151,7 +138,7 @@ def _kept_to_codes(
 
 def unresolved_medications(gathered: Gathered) -> tuple[str, ...]:
     """Name the Medication resources that are referred to and were not gathered, as `Medication/x` (T1)."""
-    names = {name for product in _products(gathered, _read_all(gathered)) for name in product.unresolved}
+    names = {name for product in _products(gathered, read_all(gathered)) for name in product.unresolved}
     return tuple(sorted(name for name in names if _MEDICATION.fullmatch(name)))
 
 
@@ -160,11 +147,11 @@ def work(gathered: Gathered, values: int | None = None) -> int:
 
     `values`: as many as there are at most, where somebody knows without counting them.
     """
-    every = _read_all(gathered)
-    total = sum(how_many(entry.json) for entry, _ in every) if values is None else values
-    for _, one in every:
-        if one.plain:
-            total += one.plain.beside.characters
+    every = read_all(gathered)
+    total = sum(how_many(entry.json) for entry in every) if values is None else values
+    for one in map(_READING, every):
+        if type(one) is PlainReading:
+            total += one.beside.characters
         elif isinstance(one.resource, R4Observation):
             total += sum(min(len(text), LONGEST_TEXT) for text in texts_of(one.resource))
     return total + sum(product.values for product in _products(gathered, every))
@@ -172,15 +159,15 @@ def work(gathered: Gathered, values: int | None = None) -> int:
 
 def products(gathered: Gathered) -> int:
     """Count the values of products alone, each time they are named."""
-    return sum(product.values for product in _products(gathered, _read_all(gathered)))
+    return sum(product.values for product in _products(gathered, read_all(gathered)))
 
 
-def _products(gathered: Gathered, every: Sequence[_Read]) -> Iterator[links.Named]:
+def _products(gathered: Gathered, every: Sequence[Entry]) -> Iterator[links.Named]:
     """Follow the references of medication resources that do not say themselves what they are about (T1)."""
     refer = [
         one.resource
-        for _, one in every
-        if one.resource is not None
+        for one in map(_READING, every)
+        if type(one) is not PlainReading
         and isinstance(one.resource, R4Medicated)
         and one.resource.medication_reference
         and not one.resource.medication_codeable_concept
@@ -190,24 +177,19 @@ def _products(gathered: Gathered, every: Sequence[_Read]) -> Iterator[links.Name
         yield from (linked.product(one.medication_reference, one.contained) for one in refer)
 
 
-def _read_all(gathered: Gathered) -> list[_Read]:
-    reading_of = Reader().reading_of
-    return [
-        (entry, entry.reading or reading_of(entry))
-        for source in gathered.sources.values()
-        for entry in source.entries
-    ]
-
-
-def _elements(gathered: Gathered, every: Iterable[_Read]) -> Elements:
+def _elements(gathered: Gathered, every: Iterable[Entry]) -> Elements:
     mapping = gathered.mapping
-    claims = ((entry.full_url, one.name) for entry, one in every if entry.full_url)
+    claims = ((entry.full_url, entry.reading.name) for entry in every if entry.full_url)
     known = references(gathered.base, mapping.also_known_as, claims)
     return Elements(mapping.tables.systems, mapping.time_zone, known)
 
 
-def _linked(every: Iterable[_Read], elements: Elements) -> links.Linked:
-    found = [_other_resource(*read, elements) for read in every if read[1].type in links.TYPES]
+def _linked(every: Iterable[Entry], elements: Elements) -> links.Linked:
+    found = [
+        _other_resource(entry, one, elements)
+        for entry in every
+        if type(one := entry.reading) is not PlainReading and one.type in links.TYPES
+    ]
     current, _ = last_versions(found) if found else ((), ())
     return links.Linked({resource.name: resource.entry.json for resource in current}, elements.references)
 
@@ -215,19 +197,15 @@ def _linked(every: Iterable[_Read], elements: Elements) -> links.Linked:
 class _InFull:
     """Reads entries of one record in neutral terms, each with all that it may have."""
 
-    def __init__(self, gathered: Gathered, every: Sequence[_Read]) -> None:
+    def __init__(self, gathered: Gathered, every: Sequence[Entry]) -> None:
         self.elements = _elements(gathered, every)
         self.several = _with_several_versions(every)
         self._linked = _linked(every, self.elements)
 
-    def of(self, entry: Entry) -> Resource:
-        """Read an entry that was found to be plain."""
-        return self.resource(entry, entry.reading)
-
-    def resource(self, entry: Entry, one: Reading) -> Resource:
-        """Read an entry."""
+    def resource(self, entry: Entry) -> Resource:
+        """Read an entry, also one that was found to be plain."""
         elements = self.elements
-        one = (one.plain and whole(entry)) or one
+        one = in_full(entry)
         resource = one.resource
         if resource is None:
             return _other_resource(entry, one, elements)

@@ -311,32 +311,30 @@ class Plainly:
         self._has_rows: dict[str | None, bool | None] = {}
         self._meanings: dict[tuple[tuple[str, str], ...], Meaning] = {}
 
-    def observation(self, entry: Entry, plain: PlainReading, name: str) -> neutral.Plain | None:
+    def observation(self, entry: Entry, plain: PlainReading) -> neutral.Plain | None:
         """Read one; None where its codes have no system, its ranges are for some ages, or its time is none."""
-        own, read, concept, said = plain.own, self._read, plain.concept, plain.beside
+        read, concept, said, written = self._read, plain.concept, plain.beside, plain.unit
         if (codes := self._codes.get(id(concept), _UNREAD)) is _UNREAD:
             codes = self._codes[id(concept)] = self._codes_of(concept)
         if (beside := self._beside.get(id(said), _UNREAD)) is _UNREAD:
             beside = self._beside[id(said)] = self._beside_of(said)
-        when = read.time(own.effective_date_time)
+        when = read.time(plain.when)
         if codes is None or beside is None or when is None:
             return None
-        quantity = own.value_quantity
-        written = quantity.unit, quantity.code, quantity.system
         if (unit := self._units.get(written)) is None:
             unit = self._units[written] = self._unit(*written)
         return neutral.Plain(
-            name,
+            plain.name,
             entry,
             self._whole,
-            read.refers(own.subject),
-            own.status or "",
+            read.refers(plain.subject),
+            plain.status or "",
             codes,
             when,
             plain.number,
             unit,
             beside,
-            read.refers(own.specimen),
+            read.refers(plain.specimen),
         )
 
     def _unit(self, text: str | None, code: str | None, system: str | None) -> neutral.WrittenUnit:

@@ -12,11 +12,11 @@ a plain one that reads the same.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from operator import attrgetter
 from typing import Any, Union
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import astuple
 
 from fhir_mapping.terms.words import LONGEST_TEXT
 from fhir_mapping.versions.r4_resources import (
@@ -65,8 +65,7 @@ R4Plain: Any = msgspec.defstruct(
     tag="Observation",
 )
 ANY_RESOURCE: Any = Union[(R4Plain, *(of for of in R4AnyResource.__args__ if of is not R4Observation))]
-_rest = attrgetter(*_REST)
-_NO_REST = (ABSENT,) * len(_REST)
+_NO_REST = [ABSENT] * len(_REST)
 _CONCEPT = msgspec.json.Decoder(R4Concept)
 _SAID = msgspec.json.Decoder(tuple[R4Concept, ...] | None)
 _RANGES = msgspec.json.Decoder(tuple[R4ReferenceRange, ...] | None)
@@ -84,10 +83,15 @@ _NOTHING = FlagsAndRanges()
 
 
 class PlainReading(Struct, frozen=True, gc=False):
-    """A plain Observation: what is its own, its number as written, and what it shares with others of its page."""
+    """A plain Observation: what is its own, as written, and what it shares with others of its page."""
 
-    own: Any  # an `R4Plain`
+    name: str  # `Type/id`
+    subject: R4Reference
+    when: str
     number: str
+    unit: tuple[str | None, str | None, str | None]  # unit, code, system
+    status: str | None
+    specimen: R4Reference | None
     concept: R4Concept
     beside: FlagsAndRanges
 
@@ -100,11 +104,13 @@ class Shared:
         self._beside: dict[tuple[bytes, bytes], FlagsAndRanges] = {}
 
     def plain(self, own: Any) -> PlainReading | None:
-        """Complete what was decoded as `R4Plain`; None where it is not plain, or does not fit."""
-        quantity, code, said, ranges = own.value_quantity, own.code, own.interpretation, own.reference_range
-        if quantity is None or quantity.comparator is not None or _rest(own) != _NO_REST:
+        """Complete what was decoded as `R4Plain`; None where it is not plain, does not fit, or is something else."""
+        if type(own) is not R4Plain:
             return None
-        if own.subject is None or own.effective_date_time is None or not own.id or code is ABSENT:
+        id_, subject, when, quantity, code, status, specimen, said, ranges, _, _, *rest = astuple(own)
+        if quantity is None or quantity.comparator is not None or rest != _NO_REST:
+            return None
+        if subject is None or when is None or not id_ or code is ABSENT:
             return None
         number = bytes(quantity.value)
         if len(number) > _LONGEST_NUMBER or not (number.isdigit() or number.replace(b".", b"", 1).isdigit()):
@@ -114,7 +120,10 @@ class Shared:
             beside = _NOTHING if said is ABSENT is ranges else self._beside_of(bytes(said), bytes(ranges))
         except BROKEN:
             return None
-        return PlainReading(own, number.decode(), concept, beside)
+        unit = quantity.unit, quantity.code, quantity.system
+        return PlainReading(
+            f"Observation/{id_}", subject, when, number.decode(), unit, status, specimen, concept, beside
+        )
 
     def _concept(self, json: bytes) -> R4Concept:
         self._concepts[json] = concept = _CONCEPT.decode(json)

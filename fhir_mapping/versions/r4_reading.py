@@ -18,13 +18,15 @@ mouth.
 """
 
 from collections.abc import Callable, Mapping
+from itertools import chain
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Union
 
 import msgspec
 from msgspec.structs import force_setattr
 
-from fhir_mapping.record import Entry
+from fhir_mapping.record import Entry, Gathered
 from fhir_mapping.versions.frame import Fitting, Frame, Framed, Texts, framing
 from fhir_mapping.versions.r4_plain import ANY_RESOURCE, PlainReading, R4Plain, Shared
 from fhir_mapping.versions.r4_resources import (
@@ -41,19 +43,20 @@ from fhir_mapping.versions.salvage import salvaged
 from fhir_mapping.versions.untyped import BROKEN, untyped
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
+_NO_FIT: Fitting = ("", "")
+_READING = attrgetter("reading")
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
     """What an entry holds: a typed resource, without what it `lost`, else whatever it is. Nobody changes any of it.
 
-    A resource without an id is known by its `fullUrl`. Of a plain Observation there is no `resource` but `plain`.
+    A resource without an id is known by its `fullUrl`. Of a plain Observation there is a `PlainReading` instead.
     """
 
     type: str
     id: str
     name: str  # `Type/id`
     resource: R4AnyResource | None = None
-    plain: PlainReading | None = None
     lost: Mapping[str, bytes] = _NONE
     other: Mapping[str, Any] = _NONE
 
@@ -93,54 +96,65 @@ class Reader:
             bundle = _BUNDLE.decode(text)
         except BROKEN:
             return None
-        text_of, glance, framed = Texts(text).of, self._glance, []
+        text_of, plain, framed = Texts(text).of, self._shared.plain, []
         for number, written in enumerate(bundle.entry or ()):
-            reading = glance(written.resource)
+            resource, search = written.resource, written.search
+            reading = plain(resource)
             entry = Entry(text_of, written.full_url or "", unchanged, reading, number)
-            mode = (written.search and written.search.mode) or ""
-            fit = ("Observation", reading.name) if reading else _fit(entry, written.resource)
-            framed.append((entry, mode, fit))
+            kind, name = ("Observation", reading.name) if reading else _fit(entry, resource)
+            framed.append((entry, (search and search.mode) or "", kind, name))
         return bundle, framed
 
-    def fits(self, entry: Entry) -> Fitting | None:
+    def fits(self, entry: Entry) -> Fitting:
         """Read an entry by itself, to be kept with it, if it fits."""
         try:
             decoded = _ANY.decode(entry.json)
         except BROKEN:
-            return None
-        if reading := self._glance(decoded):
+            return _NO_FIT
+        if reading := self._shared.plain(decoded):
             force_setattr(entry, "reading", reading)
             return "Observation", reading.name
         return _fit(entry, decoded)
 
-    def reading_of(self, entry: Entry) -> Reading:
-        """Read an entry, or give what was read of it before."""
-        if entry.reading is None and not self.fits(entry):
+    def read(self, entry: Entry) -> None:
+        """Read an entry that was not read before, whatever it is."""
+        self.fits(entry)
+        if entry.reading is None:
             force_setattr(entry, "reading", _read_broken(entry))
-        read: Reading = entry.reading
-        return read
-
-    def _glance(self, decoded: Any) -> Reading | None:
-        """Read what was decoded if it is a plain Observation."""
-        plain = self._shared.plain(decoded) if type(decoded) is R4Plain else None
-        if plain is None:
-            return None
-        return Reading("Observation", decoded.id, f"Observation/{decoded.id}", None, plain)
 
 
-def _fit(entry: Entry, decoded: Any) -> Fitting | None:
+def read_all(gathered: Gathered) -> list[Entry]:
+    """Give every entry of every source, each with its reading."""
+    every = [*chain.from_iterable(source.entries for source in gathered.sources.values())]
+    if not all(map(_READING, every)):
+        reader = Reader()
+        for entry in every:
+            if entry.reading is None:
+                reader.read(entry)
+    return every
+
+
+def in_full(entry: Entry) -> Reading:
+    """Give the reading of an entry with nothing left aside, also of one that was found to be plain."""
+    one: Reading | PlainReading = entry.reading
+    if isinstance(one, Reading):
+        return one
+    return _whole(entry) or Reading("Observation", one.name.partition("/")[2], one.name)
+
+
+def _fit(entry: Entry, decoded: Any) -> Fitting:
     """Keep with an entry what was decoded of it; an Observation that is not plain is decoded with all that it has."""
     if type(decoded) is R4Plain:
-        read = whole(entry)
+        read = _whole(entry)
     else:
         read = _typed(entry, decoded) if type(decoded) in _TYPES else None
     if read is None or read.resource is None:
-        return None
+        return _NO_FIT
     force_setattr(entry, "reading", read)  # it is frozen for all others
     return read.type, read.name if read.resource.id else ""
 
 
-def whole(entry: Entry) -> Reading | None:
+def _whole(entry: Entry) -> Reading | None:
     """Read an entry with nothing left aside; None where it does not fit."""
     try:
         return _typed(entry, _RESOURCE.decode(entry.json))

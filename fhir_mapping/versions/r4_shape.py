@@ -8,7 +8,8 @@ import msgspec
 from msgspec import Raw
 
 from fhir_mapping.record import Entry, Gathered
-from fhir_mapping.versions.r4_reading import Reader, Reading
+from fhir_mapping.versions.r4_plain import PlainReading
+from fhir_mapping.versions.r4_reading import Reading, read_all
 from fhir_mapping.versions.r4_resources import (
     ABSENT,
     NOT_THERE,
@@ -56,18 +57,16 @@ def other_version(gathered: Gathered) -> str:
     """
     of_type: defaultdict[str, int] = defaultdict(int)
     told: defaultdict[str, list[str]] = defaultdict(list)
-    reading_of = Reader().reading_of
-    for source in gathered.sources.values():
-        for entry in source.entries:
-            read = entry.reading or reading_of(entry)
-            if read.plain:  # as nearly all are: they tell nothing
-                of_type["Observation"] += 1
-                continue
-            kind, version = _told(entry, read)
-            if kind:
-                of_type[kind] += 1
-            if version:
-                told[kind].append(version)
+    for entry in read_all(gathered):
+        read = entry.reading
+        if type(read) is PlainReading:  # as nearly all are: they tell nothing
+            of_type["Observation"] += 1
+            continue
+        kind, version = _told(entry, read)
+        if kind:
+            of_type[kind] += 1
+        if version:
+            told[kind].append(version)
     found = {version for kind, some in told.items() if 2 * len(some) > of_type[kind] for version in some}
     return next((version for version in _OLDEST_FIRST if version in found), "")
 
