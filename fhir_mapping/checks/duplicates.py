@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator
-from datetime import datetime
-from itertools import chain
+from itertools import chain, groupby
 
 from msgspec.structs import replace
 
+from fhir_mapping.laboratory.results import LAST
 from fhir_mapping.record import NO_PERIOD, Moment, Period, Result, Treatment
 
 
@@ -16,12 +16,9 @@ def distinct_results(found: Iterable[Result]) -> tuple[Result, ...]:
     They come in order of time, those of one time by name. Results without a magnitude must agree in everything that
     could be their answer.
     """
-    at_once: dict[datetime, list[Result]] = {}
-    for result in found:
-        at_once.setdefault(result.when.last, []).append(result)
     distinct: list[Result] = []
-    for last in sorted(at_once):
-        together = at_once[last]
+    for _, at_once in groupby(sorted(found, key=LAST), LAST):
+        together = [*at_once]
         distinct += together if len(together) == 1 else _distinct(together)
     return tuple(distinct)
 

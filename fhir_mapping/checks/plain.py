@@ -81,7 +81,8 @@ class PlainJudge:
         value = magnitude = Decimal(plain.number)
         if alike.factor:
             magnitude = case.tables.units.times(value, alike.factor, alike.dimension) or value
-        if not alike.lowest <= magnitude <= alike.highest or not_understood(plain):
+        is_understood = plain.entry.unchanged or not not_understood(plain)
+        if not (is_understood and alike.lowest <= magnitude <= alike.highest):
             return None
         name, specimen = plain.name, plain.specimen
         return Result(
