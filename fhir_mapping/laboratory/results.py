@@ -71,6 +71,11 @@ class Highest(Struct, frozen=True):
         return agreed(self._above_limit_as(one, times) for one in self.likely)
 
     @property
+    def is_within_limit(self) -> bool | None:
+        """Whether it surely is within its own upper limit (F8); None: that depends on which it is."""
+        return agreed(self._above_limit_as(one, 1) is False for one in self.likely)
+
+    @property
     def left_open_by(self) -> tuple[Result, ...]:
         """What leaves a question about it open."""
         return bounded(*self.likely) or self.likely

@@ -28,10 +28,10 @@ _TURNED_OVER = {"": "", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 class NearestCk(Struct, frozen=True):
-    """The CK that D3 asks: the highest of those that are equally near, and whether it is above its limit; None: open."""
+    """The CK that D3 asks: the highest of those that are equally near, and whether it is within its limit."""
 
     highest: Highest
-    is_raised: bool | None
+    is_within_limit: bool | None  # None: that depends on which is the highest
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Around:
             return None
         if near not in self._asked:
             highest = highest_at_once(self.cks[slice(*near)])
-            self._asked[near] = NearestCk(highest, highest.above_limit())
+            self._asked[near] = NearestCk(highest, highest.is_within_limit)
         return self._asked[near]
 
 
@@ -78,7 +78,7 @@ class Ratio:
     @cached_property
     def phase(self) -> Phase:
         """Active where an enzyme is raised, and CK does not say otherwise (D3); unknown of a reported ratio alone (D2)."""
-        if self.ck is not None and self.ck.is_raised is False:
+        if self.ck is not None and self.ck.is_within_limit:
             return "inactive"
         return self._phase_of_enzymes
 
@@ -90,7 +90,7 @@ class Ratio:
     @property
     def activity_left_open_by(self) -> tuple[Result, ...]:
         """The CK that leave it open whether an active ratio is one (D3)."""
-        return self.ck.highest.left_open_by if self.ck and self.ck.is_raised is None else ()
+        return self.ck.highest.left_open_by if self.ck and self.ck.is_within_limit is None else ()
 
     @property
     def contradicted(self) -> bool:

@@ -4,10 +4,10 @@
 from fractions import Fraction
 
 from .numbers import Magnitude
-from .questions import NO, Answer
+from .questions import NO, YES, Answer
 from .tables import number
 from .times import day_of, days
-from .values import highest_over_limit, over_limit
+from .values import highest_over_limit, highest_within_limit, over_limit
 
 
 def of_analyte(record: dict, *analytes: str) -> list[dict]:
@@ -138,10 +138,10 @@ def nearest_cks(record: dict, pair: dict) -> list[dict]:
     return [ck for ck in near if apart(ck, pair) == closest]
 
 
-def rule_D3_ck_raised(record: dict, pair: dict) -> Answer | None:
-    """Is that CK above its limit? None: there is none."""
+def rule_D3_ck_within_limit(record: dict, pair: dict) -> Answer:
+    """Is that CK within its limit? No: there is none, or that is not sure."""
     near = nearest_cks(record, pair)
-    return highest_over_limit(near, 1) if near else None
+    return highest_within_limit(near) if near else NO
 
 
 def rule_D3_active(record: dict, pair: dict) -> bool:
@@ -151,7 +151,7 @@ def rule_D3_active(record: dict, pair: dict) -> bool:
         raised = any(over_limit(member) is True for member in pair["members"])
     if not raised:
         return False
-    return rule_D3_ck_raised(record, pair) != NO
+    return rule_D3_ck_within_limit(record, pair) != YES
 
 
 def rule_D4_choice(record: dict, active: list[dict]) -> dict:
@@ -276,12 +276,12 @@ def rule_D5_chosen(record: dict, active: list[dict]) -> dict:
 
 
 def rule_D5_absent(record: dict, chosen: dict, feature: dict) -> dict:
-    """Not against a newer result that could not be read, nor where CK leaves open whether the disease was active."""
-    raised = rule_D3_ck_raised(record, chosen) or NO
-    feature["open"] = [(ck, "ck") for ck in of_analyte(record, "ck") if ck["name"] in raised.left_by]
+    """Not against a newer result that could not be read, nor where it is open which CK says that the disease was active."""
+    within = rule_D3_ck_within_limit(record, chosen)
+    feature["open"] = [(ck, "ck") for ck in of_analyte(record, "ck") if ck["name"] in within.left_by]
     if rule_D5_doubts(record, chosen["last"]):
         reason = {"rule": "D5", "reason": "a newer result could not be read"}
-    elif raised.truth is None:
+    elif within.truth is None:
         reason = {"rule": "D3", "reason": "active or not"}
     else:
         return feature

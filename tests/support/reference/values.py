@@ -183,6 +183,13 @@ def highest_over_limit(results: list[dict], times) -> Answer:
     return asked(over.pop() if len(over) == 1 else None, *tops)
 
 
+def highest_within_limit(results: list[dict]) -> Answer:
+    """Is the highest of these surely within its own limit? Open where that depends on which of them it is."""
+    tops = can_be_highest(results)
+    within = {(over_limit(as_the_highest(top, results), 1) or over_limit(top, 1)) is False for top in tops}
+    return asked(within.pop() if len(within) == 1 else None, *tops)
+
+
 def height(result: dict) -> tuple:
     """Which of two results is the higher; of equal numbers `>` is above none, and none above `<`."""
     sign = {"<": -2, "<=": -1, "": 0, ">=": 1, ">": 2}[result["comparator"]]
