@@ -34,7 +34,10 @@ from pydantic import ValidationError
 
 
 class ServiceError(Exception):
-    """Ends a request with an OperationOutcome. `retry_helps`: the same request may succeed a little later."""
+    """Ends a request with an OperationOutcome. `retry_helps`: the same request may succeed a little later.
+
+    The message is ours, never input.
+    """
 
     status: ClassVar[int]
     issue: ClassVar[str]  # a code of the FHIR value set issue-type
@@ -58,8 +61,9 @@ class ServiceError(Exception):
         return self._headers | ({"Retry-After": str(self.retry_after_s)} if self.retry_helps else {})
 
     def body(self) -> bytes:
-        """Return the answer as a FHIR OperationOutcome with one issue."""
-        return operation_outcome(self.issue, self.message)
+        """Return the answer as a FHIR OperationOutcome with one issue, as JSON bytes."""
+        entry = {"severity": "error", "code": self.issue, "diagnostics": self.message}
+        return json.dumps({"resourceType": "OperationOutcome", "issue": [entry]}).encode()
 
 
 class CallerError(ServiceError):
@@ -188,9 +192,3 @@ def first_problem(error: ValidationError) -> tuple[str, str, str]:
     problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"])
     return "".join(parts).lstrip("."), problem["type"], problem["msg"].removeprefix("Value error, ")
-
-
-def operation_outcome(issue: str, message: str) -> bytes:
-    """Return a FHIR OperationOutcome with one error, as JSON bytes. `message` is ours, never input."""
-    entry = {"severity": "error", "code": issue, "diagnostics": message}
-    return json.dumps({"resourceType": "OperationOutcome", "issue": [entry]}).encode()

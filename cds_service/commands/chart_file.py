@@ -69,7 +69,8 @@ def _content(data: bytes) -> _Content:
         if head.resource_type == "Bundle":
             _open(content, data, tuple(BY_KEY))
         elif head.resource_type:
-            raise UnusableInput(f"this is a single {_name(head)}; give a Bundle with the whole record")
+            kind = head.resource_type if head.resource_type.isalpha() else "resource"
+            raise UnusableInput(f"this is a single {kind}; give a Bundle with the whole record")
         else:
             for key, value in msgspec.json.decode(data, type=dict[str, msgspec.Raw]).items():
                 keys = tuple(known for known in BY_KEY if known == key)
@@ -77,10 +78,6 @@ def _content(data: bytes) -> _Content:
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, UnreadableError) as error:
         raise UnusableInput("this is not a FHIR Bundle in JSON") from error
     return content
-
-
-def _name(head: _Head) -> str:
-    return head.resource_type if head.resource_type.isalpha() else "resource"
 
 
 def _take(content: _Content, entry: Entry, keys: tuple[SourceKey, ...]) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from cds_service.cards.gate import needs_acceptance
-from cds_service.settings.client import Client
 from cds_service.settings.service import Settings
 from models.artefact import Model
 
@@ -15,9 +14,5 @@ def about_clients(settings: Settings, model: Model) -> Iterator[str]:
             yield f"client {client.name}: the model was accepted by {client.accepted_by} on {client.accepted_on}"
         elif needs_acceptance(model):
             yield f"client {client.name}: nobody has accepted the model, so no risk is shown (accepted_by)"
-        if _is_short_of_prefetch(client, settings):
+        if not client.fhir_base and settings.prefetch == "lean":
             yield f'client {client.name}: it has no fhir_base and is asked for three prefetch keys: set prefetch = "full"'
-
-
-def _is_short_of_prefetch(client: Client, settings: Settings) -> bool:
-    return not client.fhir_base and settings.prefetch == "lean"

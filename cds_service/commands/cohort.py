@@ -233,10 +233,5 @@ def _flow(rows: Sequence[TabulatedPatient], left_out: Counter[LeftOut]) -> tuple
     return tuple(steps)
 
 
-def write_dictionary() -> None:
-    """Write the data dictionary anew from the schema and the packaged tables."""
-    DICTIONARY.write_text(page(cutoffs(load_tables())), encoding="utf-8")
-
-
 if __name__ == "__main__" and "--write" in sys.argv:
-    write_dictionary()
+    DICTIONARY.write_text(page(cutoffs(load_tables())), encoding="utf-8")

@@ -61,7 +61,8 @@ def show_plan(console: Console, made: Plan) -> None:
 def assumed_in_words(assumed: Assumed) -> list[str]:
     """The assumptions, as sentences."""
     risk, rate = f"{100 * assumed.risk:.0f} %", f"{100 * assumed.rate:.0f}"
-    model = f"Cox-Snell's R² {assumed.r_squared:.2f}, {_counted(assumed.parameters, 'parameter')}"
+    parameters = f"{assumed.parameters} parameter{'' if assumed.parameters == 1 else 's'}"
+    model = f"Cox-Snell's R² {assumed.r_squared:.2f}, {parameters}"
     return [
         f"Assumed, from {assumed.origin} where nothing else was given:",
         f"  {risk} recur within {_years(assumed.horizon)}; C {assumed.concordance:.2f}, {model};",
@@ -104,7 +105,3 @@ def _table(made: Plan) -> Table:
 
 def _years(years: float) -> str:
     return "1 year" if years == 1 else f"{years:.3g} years"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

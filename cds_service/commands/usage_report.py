@@ -179,7 +179,8 @@ def _show_charts(console: Console, audit: Audit) -> None:
     times = [audit.first, audit.last] if audit.first and audit.last else []
     _say(console, f"Charts: {_number(audit.charts.total(), 'hook call')}{_span(times)}", "bold")
     others, strangers = _number(audit.others, "other event"), _number(audit.strangers, "line")
-    _say(console, f"Not counted: {others}; {strangers} that {_be(audit.strangers)} no event.")
+    verb = "is" if audit.strangers == 1 else "are"
+    _say(console, f"Not counted: {others}; {strangers} that {verb} no event.")
     _say(console, f"Rates are per 1,000 charts looked at; below {FEWEST} charts there are too few.")
     for client, mode in sorted({(chart.client, chart.mode) for chart in audit.charts}):
         own = Counter({c: n for c, n in audit.charts.items() if (c.client, c.mode) == (client, mode)})
@@ -305,10 +306,6 @@ def _rate(count: int, charts: int) -> str:
 
 def _number(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
-def _be(count: int) -> str:
-    return "is" if count == 1 else "are"
 
 
 def _span(times: Sequence[datetime]) -> str:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -44,11 +43,8 @@ class IssuedCards:
 
     by_uuid: dict[str, IssuedCard] = field(default_factory=dict)
 
-    def heard_from(self, service: ASGIApp) -> ASGIApp:
-        """The service unchanged, but the cards of each answer are remembered before its client has them."""
-        return partial(self._pass_on, service)
-
-    async def _pass_on(self, service: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    async def pass_on(self, service: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call the service, unchanged, but the cards of its answer are remembered before its client has them."""
         request, answer, status = bytearray(), bytearray(), 0
 
         async def receiving() -> Message:

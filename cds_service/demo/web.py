@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -41,7 +42,7 @@ def with_pages(service: ASGIApp, running: Demonstration, known: Known, store: St
         exception_handlers={HTTPException: _problem},
     )
     pages.router.redirect_slashes = False
-    pages.router.default = running.issued.heard_from(service)
+    pages.router.default = partial(running.issued.pass_on, service)
 
     async def served(scope: Scope, receive: Receive, send: Send) -> None:
         await (service if scope["type"] == "lifespan" else pages)(scope, receive, send)

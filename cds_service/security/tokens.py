@@ -177,7 +177,8 @@ def _key(jwk: Mapping[str, Any], algorithms: Collection[str], published: Collect
         return None
     try:
         public = jwt.PyJWK(dict(jwk), algorithm).key
-        again = _written(algorithm, public)
+        # in the one way that its numbers have, whatever way it came
+        again = jwt.get_algorithm_by_name(algorithm).to_jwk(public, as_dict=True)
     except Exception:  # noqa: BLE001 - not a point of its curve, no number, …: no key
         return None
     canonical = json.dumps(
@@ -203,11 +204,6 @@ def _algorithm(jwk: Mapping[str, Any], algorithms: Collection[str]) -> Algorithm
     if "alg" in jwk:
         fitting = [name for name in fitting if name == jwk["alg"]]
     return fitting[0] if fitting else None
-
-
-def _written(algorithm: Algorithm, public: Any) -> dict[str, Any]:
-    """Write a key in the one way that its numbers have, whatever way it came."""
-    return jwt.get_algorithm_by_name(algorithm).to_jwk(public, as_dict=True)
 
 
 def _object(part: str) -> Mapping[str, Any]:

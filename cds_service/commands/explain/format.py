@@ -6,13 +6,12 @@ from datetime import UTC, date
 from decimal import Decimal
 from typing import Any
 
-from cds_service.cards.assessment import Assessment, AtLandmark, EligibilityUnknown
+from cds_service.cards.assessment import Assessment, EligibilityUnknown
 from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.render import render
 from fhir_mapping.evidence import Activity, Barring, Evidence, Feature, Measured, Note
 from fhir_mapping.rules import VERSION
 from models.advice import FollowUpItem
-from models.artefact import Orderable
 from models.risk import DECISION_HORIZON, Abstained, NextBestTest, Scored
 
 FORMAT = "imnm-cds-explain/2"
@@ -53,7 +52,7 @@ def as_json(assessment: Assessment, settings: CardSettings | None = None) -> dic
             f.name: getattr(findings.srp_refractory, f.name) for f in fields(findings.srp_refractory)
         }
     if assessment.landmark is not None:
-        answer["landmark"] = _landmark(assessment.landmark)
+        answer["landmark"] = _filled(days=assessment.landmark.days, since_time_zero=assessment.landmark.since)
     if isinstance(outcome, Scored):
         answer |= _scored(outcome)
     if isinstance(outcome, Abstained):
@@ -82,14 +81,16 @@ def _filled(**members: Any) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value not in (None, "", [], {})}
 
 
-def _value(value: Decimal | str | None) -> int | float | str | None:
-    return number(value) if isinstance(value, Decimal) else value
-
-
 def _evidence(evidence: Iterable[Evidence]) -> list[dict[str, Any]]:
     return [
-        _filled(resource=e.resource, role=e.role, unit=e.unit, original=e.original, date=e.date)
-        | ({"value": _value(e.value)} if e.value not in (None, "") else {})
+        _filled(
+            resource=e.resource,
+            role=e.role,
+            unit=e.unit,
+            original=e.original,
+            date=e.date,
+            value=number(e.value) if isinstance(e.value, Decimal) else e.value,
+        )
         for e in evidence
     ]
 
@@ -139,10 +140,6 @@ def _activity(activity: Activity) -> dict[str, Any]:
     }
 
 
-def _landmark(used: AtLandmark) -> dict[str, int]:
-    return {"days": used.days} | ({} if used.since is None else {"since_time_zero": used.since})
-
-
 def _landmark_notes(assessment: Assessment) -> tuple[Note, ...]:
     used = assessment.landmark
     return (Note("S11", used.note),) if used and used.note else ()
@@ -167,12 +164,8 @@ def _scored(outcome: Scored) -> dict[str, Any]:
 def _next_best_test(test: NextBestTest | None) -> dict[str, Any]:
     if test is None:
         return {}
-    order, *also = (_code(orderable) for orderable in test.orders)
+    order, *also = ({"system": each.code.system, "code": each.code.code} for each in test.orders)
     return {"next_best_test": {"predictor": test.predictor, "order": order, **_filled(also=also)}}
-
-
-def _code(orderable: Orderable) -> dict[str, str]:
-    return {"system": orderable.code.system, "code": orderable.code.code}
 
 
 def _item(item: FollowUpItem) -> dict[str, Any]:
