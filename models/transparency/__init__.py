@@ -193,7 +193,7 @@ def _facts(model: Model) -> dict[str, str]:
         "predictors": "; ".join(f"{spec.label}: {spec.threshold}" for spec in model.predictors),
         "labels": ", ".join(spec.label[:1].lower() + spec.label[1:] for spec in model.predictors),
         "count": str(len(model.predictors)),
-        "horizons": _listed([f"{horizon.years:g}" for horizon in model.horizons]) + " years",
+        "horizons": with_and([f"{horizon.years:g}" for horizon in model.horizons]) + " years",
         "known_at_least": str(policy.known_at_least),
         "bands": f"low below {100 * policy.low_below:g} %, high from {100 * policy.high_from:g} % of the 2-year risk",
     }
@@ -212,5 +212,6 @@ _SAID = (
 _SOURCES = ("log_hazard_ratios", "baseline_cumulative_hazard", "covariance", "joint", "predictors")
 
 
-def _listed(words: list[str]) -> str:
+def with_and(words: list[str]) -> str:
+    """Words as a sentence lists them: "1, 2 and 5"."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

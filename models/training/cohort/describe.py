@@ -6,6 +6,7 @@ group. Follow-up is described by the reverse Kaplan-Meier method, rates have exa
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Literal
 
 import numpy as np
@@ -21,7 +22,6 @@ from models.training.statistics.comparing import (
     difference_of_counts,
     difference_of_numbers,
     holm,
-    pairs,
 )
 from models.training.statistics.limits import LEVEL
 from models.training.statistics.survival import kaplan_meier
@@ -260,10 +260,10 @@ def _contrast(
 
 
 def _characteristic(column: _Column, members: dict[str, Members]) -> Characteristic:
-    labels, inside = list(members), list(members.values())
+    inside = list(members.values())
     differences = tuple(
-        Difference(labels[i], labels[j], _difference(column, inside[i], inside[j]))
-        for i, j in pairs(len(labels))
+        Difference(first, second, _difference(column, members[first], members[second]))
+        for first, second in combinations(members, 2)
     )
     sizes = [abs(difference.value) for difference in differences if difference.value is not None]
     return Characteristic(

@@ -73,18 +73,13 @@ def landmarks_of(result: Trained | Updated) -> tuple[FittedLandmark, ...]:
 def _time_zero(result: Trained | Updated, later: Sequence[FittedLandmark]) -> dict[str, Any]:
     """Where time zero lies and the later baselines; those of the parent where that is served unchanged."""
     if isinstance(result, Updated) and result.step == "nothing":
-        return _time_zero_of(result.parent)
+        zero, landmarks = result.parent.time_zero, result.parent.landmarks
+        return {"time_zero": asdict(zero), "landmarks": [_as_given(of) for of in landmarks]} if zero else {}
     anchored = result.cohort.anchored
     if not later or anchored is None:
         return {}
     given = [{"days": of.days, **_baseline(of.served)} for of in later if of.served]
     return {"time_zero": asdict(anchored), "landmarks": given}
-
-
-def _time_zero_of(parent: Model) -> dict[str, Any]:
-    if parent.time_zero is None:
-        return {}
-    return {"time_zero": asdict(parent.time_zero), "landmarks": [_as_given(of) for of in parent.landmarks]}
 
 
 def _as_given(of: LandmarkBaseline) -> dict[str, Any]:

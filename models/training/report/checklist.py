@@ -10,7 +10,7 @@ from models.training.report.sections.facts import supplement_facts
 from models.training.report.words import written
 from models.training.validation.supplement.supplement import Supplement
 from models.training.validation.validation import Internal, Measure, Validation
-from models.transparency import AskedItem, asked
+from models.transparency import AskedItem, asked, with_and
 
 AUTHOR = "To be filled by the author."
 _FILE = Path(__file__).with_name("checklist.toml")
@@ -67,7 +67,7 @@ def _of_model(model: ReportedModel) -> dict[str, str]:
         "predictors": "; ".join(predictors),
         "predictor_labels": ", ".join(row.label[:1].lower() + row.label[1:] for row in model.predictors),
         "parameters": str(len(predictors)),
-        "horizons": _listed([f"{row.years:g}" for row in model.horizons]) + " years",
+        "horizons": with_and([f"{row.years:g}" for row in model.horizons]) + " years",
         "known_at_least": str(model.policy.known_at_least),
         "low_below": written(model.policy.low_below, 0, percent=True),
         "high_from": written(model.policy.high_from, 0, percent=True),
@@ -162,7 +162,3 @@ def _said(measure: Measure) -> str:
     if measure.low is None or measure.high is None:
         return written(measure.value)
     return f"{written(measure.value)} ({written(measure.low)} to {written(measure.high)})"
-
-
-def _listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

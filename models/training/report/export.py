@@ -12,7 +12,7 @@ from pathlib import Path
 
 from models.training.cohort.describe import TableOne
 from models.training.errors import TrainingError
-from models.training.report.describe_text import TextTable, tables
+from models.training.report.describe_text import tables
 from models.training.report.report import Report, ReportedRatio
 
 TABLE, FIGURE = "report-table-{}.csv", "report-figure-{}.svg"
@@ -29,7 +29,7 @@ Cell = str | float | None
 def table_files(described: TableOne | None) -> dict[str, str]:
     """Table 1 and the follow-up as CSV; nothing where a cohort was not described."""
     return {
-        TABLE.format(_slug(table.title)): _of_text(table)
+        TABLE.format(_slug(table.title)): as_csv([table.columns, *table.rows])
         for table in (tables(described) if described else ())
     }
 
@@ -75,10 +75,6 @@ def _cell(cell: Cell) -> str:
         return repr(cell)
     is_formula = _FORMULA.match(cell) and not _NUMBER.fullmatch(cell)
     return f"'{cell}" if is_formula else cell
-
-
-def _of_text(table: TextTable) -> str:
-    return as_csv([table.columns, *table.rows])
 
 
 def _alone(svg: str) -> str:

@@ -7,7 +7,6 @@ exact test (Freeman and Halton's for more than two rows) where an expected count
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from math import sqrt
 
 import numpy as np
@@ -132,11 +131,6 @@ def _standardised(difference: float, variance: float) -> float | None:
     if variance > 0:
         return difference / sqrt(variance)
     return 0.0 if difference == 0 else None
-
-
-def pairs(groups: int) -> tuple[tuple[int, int], ...]:
-    """All pairs of so many groups."""
-    return tuple(combinations(range(groups), 2))
 
 
 def holm(p: Sequence[float]) -> tuple[float, ...]:
