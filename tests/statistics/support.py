@@ -1,6 +1,8 @@
-"""Made-up cohorts for the tests of the statistics."""
+"""Made-up cohorts for the tests of the statistics, and a report as text."""
 
 import numpy as np
+
+from models.training.report.write import HTML_NAME, JSON_NAME, files_of
 
 
 def cohort(seed: int, n: int = 120, p: int = 3, *, ties: bool = True):
@@ -18,3 +20,9 @@ def competing(seed: int, n: int = 150):
     x, time, event = cohort(seed, n)
     other = np.random.default_rng(seed + 1).random(n) < 0.3
     return x, time, np.where(event, np.where(other, 2, 1), 0)
+
+
+def rendered(*given, **named):
+    """The page and the numbers of a report, as text."""
+    texts = files_of(*given, **named)
+    return texts[HTML_NAME], texts[JSON_NAME]

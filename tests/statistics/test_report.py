@@ -27,7 +27,7 @@ from models.training.report.page import page
 from models.training.report.report import Report, as_document, fit_record_in
 from models.training.report.results import slope_in_words
 from models.training.report.words import written, written_p
-from models.training.report.write import HTML_NAME, JSON_NAME, files_of, render, report_on, write_report
+from models.training.report.write import HTML_NAME, JSON_NAME, files_of, report_on, write_report
 from models.training.validation.analysis_set import analysis_set
 from models.training.validation.supplement.against import Rival
 from models.training.validation.supplement.supplement import Asked, supplement
@@ -36,6 +36,7 @@ from models.training.validation.validation import Measure
 from tests.statistics.example import NUMBERS, PAGE, example
 
 from .supplemented import in_groups
+from .support import rendered
 from .test_validate import SMALL, elsewhere, imputed, own, record, shipped, unshrunk
 from .trained import DEATHS, DEMO, GAPS, LABELS, TIME_ZERO, cohort, command, fitted
 
@@ -57,7 +58,7 @@ def trained_report(tmp_path_factory) -> tuple[str, dict]:
     folder = tmp_path_factory.mktemp("trained")
     model, fit = local(folder)
     found = validate(model, cohort(), record=fit, resamples=40)
-    html, text = render(found, model, table_one(cohort()), "1 March 2026", fit)
+    html, text = rendered(found, model, table_one(cohort()), "1 March 2026", fit)
     return html, json.loads(text)
 
 
@@ -76,7 +77,7 @@ def plain(kind: str) -> tuple[str, dict]:
     model, fit = (unshrunk(), record()) if kind == "own" else (shipped(), {})
     asked = Asked(rivals=(Rival(shipped(), {}),))
     more = supplement(model, analysis_set(model, people, fit), found, fit, asked, resamples=20)
-    html, text = render(found, model, more=more)
+    html, text = rendered(found, model, more=more)
     return html, json.loads(text)
 
 
@@ -177,9 +178,9 @@ def test_the_numbers_of_each_figure_are_listed_with_it(any_report):
 
 
 def test_the_same_input_gives_the_same_bytes():
-    assert render(own(), unshrunk()) == render(own(), unshrunk())
+    assert rendered(own(), unshrunk()) == rendered(own(), unshrunk())
     again = validate(unshrunk(), cohort(), record=record(), resamples=40)
-    assert render(again, unshrunk()) == render(own(), unshrunk())
+    assert rendered(again, unshrunk()) == rendered(own(), unshrunk())
 
 
 def test_the_page_holds_no_script_and_nothing_from_elsewhere(any_report):
@@ -291,7 +292,7 @@ def test_no_label_of_a_figure_lies_on_another_or_outside(any_report):
 
 def test_no_name_of_a_line_lies_on_the_limit_of_a_band():
     """Everybody's line leaves the decision curve near the limit of the high band, here."""
-    html, _ = render(imputed(), unshrunk())
+    html, _ = rendered(imputed(), unshrunk())
     (text,) = re.findall(r'<svg [^>]*id="figure-decision-2y".*?</svg>', html, re.DOTALL)
     svg = ET.fromstring(text)
     (named,) = (box for box in _boxes(svg) if box[0] == "act for all")
@@ -307,7 +308,7 @@ def test_no_name_of_a_line_lies_on_the_limit_of_a_band():
 
 
 def test_the_bars_of_what_is_known_carry_every_number_that_they_have_room_for():
-    html, _ = render(imputed(), unshrunk())
+    html, _ = rendered(imputed(), unshrunk())
     (text,) = re.findall(r'<svg [^>]*id="figure-missing".*?</svg>', html, re.DOTALL)
     shown = {"".join(e.itertext()) for e in ET.fromstring(text).iter(f"{SVG}text")}
     assert {"29", "30", "25"} <= shown
@@ -439,7 +440,7 @@ def record_of(folder: Path, **options) -> dict:
 )
 def test_the_limits_of_hazard_ratios_say_how_they_were_made(options, sentence, tmp_path):
     fit = record_of(tmp_path / "model", **options)
-    html, _ = render(own(), load_model(tmp_path / "model"), record=fit)
+    html, _ = rendered(own(), load_model(tmp_path / "model"), record=fit)
     assert html.count(sentence) == 2  # at the table and at the figure
 
 
@@ -474,12 +475,12 @@ def test_the_checklists_are_folded_on_the_screen_and_open_in_print(any_report):
 
 def test_a_record_of_a_fit_that_cannot_be_read_ends_in_one_sentence():
     with pytest.raises(TrainingError, match=r"the record of the model's fit cannot be read: .*patients"):
-        render(own(), unshrunk(), record={"kind": "fit", "centre": "West", "time_zero": "now"})
+        rendered(own(), unshrunk(), record={"kind": "fit", "centre": "West", "time_zero": "now"})
 
 
 def test_characteristics_take_the_place_of_the_predictors_alone():
     described = table_one(cohort())
-    html, text = render(own(), unshrunk(), described)
+    html, text = rendered(own(), unshrunk(), described)
     assert "Characteristics by recurrence" in html
     assert "Predictors at time zero" not in html
     assert "Predictors at time zero" in plain("own")[0]
@@ -488,7 +489,7 @@ def test_characteristics_take_the_place_of_the_predictors_alone():
 
 def test_words_from_outside_are_escaped():
     found = replace(own(), cohort='<b>"&', time_zero="<script>alert(1)</script>")
-    html, _ = render(found, unshrunk())
+    html, _ = rendered(found, unshrunk())
     assert "<script" not in html
     assert "&lt;script&gt;" in html
 
@@ -496,7 +497,7 @@ def test_words_from_outside_are_escaped():
 def test_both_files_are_written_whole(tmp_path):
     html, numbers = write_report(own(), None, unshrunk(), tmp_path / "new" / "folder")
     assert (html.name, numbers.name) == (HTML_NAME, JSON_NAME)
-    assert (html.read_text(encoding="utf-8"), numbers.read_text(encoding="utf-8")) == render(
+    assert (html.read_text(encoding="utf-8"), numbers.read_text(encoding="utf-8")) == rendered(
         own(), unshrunk()
     )
     assert {p.name for p in html.parent.iterdir()} == files_of(own(), unshrunk()).keys()
@@ -646,9 +647,9 @@ def test_the_first_page_answers_what_a_reader_asks_first(trained_report):
 
 def test_who_was_left_out_and_what_was_not_known_stand_on_the_first_page():
     complete = validate(unshrunk(), cohort(GAPS), record=record(GAPS) | {"seed": 1}, resamples=20)
-    left_out = answers(render(complete, unshrunk())[0])["Who was left out"]
+    left_out = answers(rendered(complete, unshrunk())[0])["Who was left out"]
     assert left_out == "73: missing: cardiac_involvement 29, high_ana 30, high_drr 25"
-    found = answers(render(imputed(), unshrunk())[0])
+    found = answers(rendered(imputed(), unshrunk())[0])
     assert found["Who was left out"] == "nobody"
     assert found["What was not known of them"] == (
         "one or more predictors of 73 patients; they were imputed 4 times"
@@ -687,17 +688,17 @@ def test_where_the_level_of_risk_cannot_be_judged_the_first_page_says_why():
     at = tuple(
         replace(at, observed_over_expected=Measure(None, reason="too few")) for at in validation.horizons
     )
-    html, _ = render(replace(validation, horizons=at), unshrunk())
+    html, _ = rendered(replace(validation, horizons=at), unshrunk())
     assert answers(html)["Is the level of risk right?"] == "That cannot be said: too few."
 
 
 def test_in_other_patients_the_level_of_risk_is_not_excused_by_construction():
-    html, _ = render(replace(own(), same_cohort="", internal=None), unshrunk())
+    html, _ = rendered(replace(own(), same_cohort="", internal=None), unshrunk())
     assert "construction" not in answers(html)["Is the level of risk right?"]
 
 
 def test_who_died_and_what_that_does_stand_on_the_first_page():
-    html, _ = render(replace(own(), deaths=8), unshrunk())
+    html, _ = rendered(replace(own(), deaths=8), unshrunk())
     assert answers(html)["What death does"].startswith(
         "8 died before a recurrence; they count as followed until then"
     )
@@ -705,7 +706,7 @@ def test_who_died_and_what_that_does_stand_on_the_first_page():
 
 @pytest.mark.parametrize(("evidence", "refused"), [("synthetic", True), ("local-fit", False)])
 def test_a_model_of_made_up_data_is_for_no_real_patient(evidence, refused):
-    html, _ = render(own(), replace(unshrunk(), evidence=evidence))
+    html, _ = rendered(own(), replace(unshrunk(), evidence=evidence))
     answer = answers(html)["What it must not be used for"]
     assert answer.startswith("Any real patient") is refused
     assert "children" in answer
@@ -717,7 +718,7 @@ def test_a_model_of_made_up_data_is_for_no_real_patient(evidence, refused):
 )
 def test_a_warning_says_of_which_patients_it_is(same, start, tmp_path):
     model, fit = local(tmp_path)
-    html, _ = render(
+    html, _ = rendered(
         replace(own(), same_cohort=same, internal=None), model, record=fit | {"warnings": ["few"]}
     )
     assert f"<li>{start}.</li>" in html
@@ -725,6 +726,6 @@ def test_a_warning_says_of_which_patients_it_is(same, start, tmp_path):
 
 def test_an_unstable_slope_is_said_to_be_so_and_has_no_number():
     internal = replace(own().internal, slope=Measure(None, reason="unstable: it jumps"))
-    html, _ = render(replace(own(), internal=internal), unshrunk())
+    html, _ = rendered(replace(own(), internal=internal), unshrunk())
     assert "no slope can be given: unstable: it jumps" in answers(html)["Is it overfitted?"]
     assert "No corrected slope is given: unstable: it jumps" in html

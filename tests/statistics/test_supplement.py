@@ -14,7 +14,6 @@ from models.training.errors import TrainingError
 from models.training.report.figures.gallery import Gallery
 from models.training.report.sections.comparison import comparisons
 from models.training.report.sections.time_varying import time_varying as effects_section
-from models.training.report.write import render
 from models.training.statistics.accuracy import brier_at
 from models.training.statistics.benefit import net_benefit
 from models.training.statistics.competing.fine_gray import fine_gray
@@ -34,6 +33,7 @@ from models.training.validation.validate import validate
 from models.training.validation.validation import measure, missing
 
 from .supplemented import in_groups
+from .support import rendered
 from .test_validate import own, record, shipped, unshrunk
 from .trained import DEATHS, DEMO, GAPS, TIME_ZERO, cohort, command, made
 
@@ -115,7 +115,7 @@ def test_without_centres_to_leave_out_the_reason_is_kept(centre, words):
     more = supplement(shipped(), among, found, {}, Asked(), resamples=20)
     assert more.centres is None
     assert words in more.not_by_centre
-    items = json.loads(render(found, shipped(), more=more)[1])["checklists"]["tripod_ai"]["items"]
+    items = json.loads(rendered(found, shipped(), more=more)[1])["checklists"]["tripod_ai"]["items"]
     assert words in next(item["answer"] for item in items if item["id"] == "12d")
 
 
@@ -339,7 +339,7 @@ def test_the_advantage_of_a_model_in_its_own_cohort_is_less_its_optimism_and_has
     optimism = own().internal.concordance.optimism
     assert c.corrected.value == pytest.approx(c.difference.value - optimism)
     assert c.corrected.low is None
-    html, _ = render(own(), unshrunk(), more=of_own())
+    html, _ = rendered(own(), unshrunk(), more=of_own())
     assert "so it looks better than it is" in html
     assert "beyond chance" not in html.split('id="comparison"')[1].split("</section>")[0]
 

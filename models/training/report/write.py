@@ -20,22 +20,9 @@ from models.training.validation.supplement.supplement import Asked, Supplement, 
 from models.training.validation.validate import RESAMPLES, fit_record_of, validate
 from models.training.validation.validation import Validation
 
-__all__ = ["HTML_NAME", "JSON_NAME", "render", "report_on", "write_report"]
+__all__ = ["HTML_NAME", "JSON_NAME", "files_of", "report_on", "write_report"]
 
 HTML_NAME, JSON_NAME = "report.html", "report.json"
-
-
-def render(
-    validation: Validation,
-    model: Model,
-    described: TableOne | None = None,
-    date: str = "",
-    record: Mapping[str, Any] | None = None,
-    more: Supplement | None = None,
-) -> tuple[str, str]:
-    """The report as HTML and as JSON text; the same input gives the same bytes. Raises TrainingError as `compose`."""
-    texts = files_of(validation, model, described, date, record, more)
-    return texts[HTML_NAME], texts[JSON_NAME]
 
 
 def files_of(
