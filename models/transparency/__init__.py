@@ -105,25 +105,6 @@ def as_document(shown: Transparency) -> dict[str, Any]:
     }
 
 
-def as_markdown(shown: Transparency) -> str:
-    """The same as a page of Markdown."""
-    parts = [f"# {shown.title}", _table(("", ""), shown.model.items())]
-    for name in TITLES:
-        answered: AnsweredList = getattr(shown, name)
-        rows = ((item.id, item.section, item.topic, item.answer) for item in answered.items)
-        parts += [
-            f"## {answered.title}",
-            f"{answered.source}. Read: {answered.read}.",
-            _table(("item", "section", "topic", "answer"), rows),
-        ]
-    return "\n\n".join(parts) + "\n"
-
-
-def _table(heads: tuple[str, ...], rows: Any) -> str:
-    lines = [heads, ("---",) * len(heads), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-
-
 def _own_answers(folder: Path) -> Mapping[str, Mapping[str, str]]:
     """Read the answers of the model's own folder, if it has some. Raises ModelError."""
     path = folder / OWN_ANSWERS

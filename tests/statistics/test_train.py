@@ -13,7 +13,7 @@ from models.training.fitting.adequacy import COMFORTABLE_PER_PARAMETER, LEAST_PE
 from models.training.fitting.death import absolute_risk
 from models.training.fitting.sample_size import sample_size
 from models.training.fitting.selection import eliminate, select
-from models.training.fitting.shrinkage import uniform_shrinkage
+from models.training.fitting.shrinkage import common_shrinkage
 from models.training.fitting.train import Options, _sample_size, train
 from models.training.statistics import by_lifelines
 from models.training.statistics.baseline import baseline
@@ -139,7 +139,7 @@ def test_a_mean_slope_above_one_does_not_steepen(monkeypatch):
     data = data_of(cohort())
     refits = refit(data, 20, 1)
     flat = replace(refits, coef=refits.coef / 2)
-    found = uniform_shrinkage(data, flat)
+    found = common_shrinkage([data], [flat])
     assert found.mean_slope > 1
     assert found.factor == 1
 
@@ -147,16 +147,16 @@ def test_a_mean_slope_above_one_does_not_steepen(monkeypatch):
 def test_resamples_without_a_fit_are_counted_and_too_many_refused():
     data = data_of(cohort())
     refits = refit(data, 20, 1)
-    assert uniform_shrinkage(data, replace(refits, failed=5)).without_fit == 5
+    assert common_shrinkage([data], [replace(refits, failed=5)]).without_fit == 5
     with pytest.raises(TrainingError, match="6 of 26 resamples have no finite fit; use ridge or firth"):
-        uniform_shrinkage(data, replace(refits, failed=6))
+        common_shrinkage([data], [replace(refits, failed=6)])
 
 
 def test_predictors_that_point_the_wrong_way_in_the_cohort_are_refused():
     data = data_of(cohort())
     refits = refit(data, 20, 1)
     with pytest.raises(TrainingError, match="these predictors do not predict recurrence here"):
-        uniform_shrinkage(data, replace(refits, coef=-refits.coef))
+        common_shrinkage([data], [replace(refits, coef=-refits.coef)])
 
 
 def test_notable_overfitting_is_warned_of():

@@ -108,12 +108,6 @@ def presence(text: str) -> bool | None:
     return said in _YES if said in _YES | _NO else None
 
 
-def read_candidate(value: Any) -> float | None:
-    """A further column: a number, or a word for present or absent as 1 or 0. Raises PydanticCustomError."""
-    text = column_key(str(value))
-    return float(text in _YES) if text in _YES | _NO else read_number(value)
-
-
 def _status(value: Any) -> int | None:
     text = column_key(str(value))
     if text in _MISSING:

@@ -31,13 +31,11 @@ class Shrinkage:
     without_fit: int
 
 
-def uniform_shrinkage(data: SurvivalData, refits: Refits) -> Shrinkage:
-    """The factor for a model of these data. Raises TrainingError where resamples give none that can be used."""
-    return factor_of(slopes_on_original(data, refits), len(refits.coef) + refits.failed)
-
-
 def factor_of(slopes: Floats, resamples: int) -> Shrinkage:
-    """The factor from calibration slopes in resamples, nan: none. Raises TrainingError as `uniform_shrinkage` does."""
+    """The factor from calibration slopes in resamples, nan: none.
+
+    Raises TrainingError where too many have none, or they do not predict.
+    """
     slopes = slopes[np.isfinite(slopes)]
     lacking = resamples - len(slopes)
     if lacking > MOST_WITHOUT_FIT * resamples:
@@ -54,7 +52,7 @@ def factor_of(slopes: Floats, resamples: int) -> Shrinkage:
 def common_shrinkage(data: Sequence[SurvivalData], refits: Sequence[Refits]) -> Shrinkage:
     """One factor for all completed sets, by their mean slope: own factors would count as differences between sets.
 
-    Raises TrainingError as `uniform_shrinkage` does.
+    Raises TrainingError as `factor_of` does.
     """
     slopes = [slopes_on_original(*pair) for pair in zip(data, refits, strict=True)]
     return factor_of(np.concatenate(slopes), sum(len(of.coef) + of.failed for of in refits))

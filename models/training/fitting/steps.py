@@ -47,7 +47,7 @@ def after_fit(
 ) -> Stepped:
     """The steps after the fit to each completed set; `refits` of each are needed to shrink.
 
-    Raises TrainingError as `uniform_shrinkage` does.
+    Raises TrainingError as `factor_of` does.
     """
     shrinkage = common_shrinkage(data, refits) if steps.shrinks else None
     factor = shrinkage.factor if shrinkage else 1.0
