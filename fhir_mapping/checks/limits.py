@@ -10,17 +10,17 @@ In: the reference ranges beside a value. Out: the lower and the upper limit for 
 5. Without an upper limit take ours, where there is one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from msgspec import Struct
+from msgspec import Struct, json
 from msgspec.structs import replace
 
 from fhir_mapping.checks.judging import Case, completed_years
 from fhir_mapping.laboratory.bands import Band, Title, title_of
 from fhir_mapping.laboratory.numbers import number_of, read_number
 from fhir_mapping.laboratory.phrases import plain, sounds_weak, verdict
-from fhir_mapping.record import Moment, Number, ReferenceLimits, Value
+from fhir_mapping.record import NO_LIMITS, Moment, Number, ReferenceLimits, Value
 from fhir_mapping.terms import Role, Tables
 from fhir_mapping.terms.roles import RoleWord
 from fhir_mapping.terms.units import UCUM, spelled
@@ -48,14 +48,14 @@ def limits_of(
     Each limit is that of the most specific range that has it; `highs` are all upper limits where several are left. A
     magnitude's are found once a record for the same ranges beside the same unit, unless its day decides about an age.
     """
+    if not ranges:
+        return _or_ours(NO_LIMITS, role, case.tables)
     number = number_of(value, case.tables)
     if not role.dimension or any(part.has_age for part in ranges):
         return _found(ranges, number, role, when, case)
     beside = number or NO_UNIT
     unit = beside.unit, beside.unit_code, beside.unit_system
-    # Beside the ranges, for 200 is 200.0, and is not shown so
-    digits = tuple([str(end.value) for part in ranges for end in (part.low, part.high) if end])
-    asked = role.word, unit, ranges, digits
+    asked = role.word, unit, json.encode(ranges)  # as a text, for 200 is 200.0, and is not shown so
     if (limits := case.limits.get(asked)) is None:
         limits = case.limits[asked] = _found(ranges, number, role, when, case)
     return limits
@@ -69,34 +69,35 @@ def _found(
         for part in ranges
         if _fits_kind(part, role, case.tables) and _fits_sex(part, case) and _fits_age(part, when, case)
     ]
-    lows = _left([(part.low, part) for part in fitting], role, case.tables)
-    highs = _left([(part.high, part) for part in fitting], role, case.tables)
+    lows = _left([(part.low, part) for part in fitting if part.low is not None], role, case.tables)
+    upper = [(part.high, part) for part in fitting if part.high is not None]
+    highs = _left(upper, role, case.tables)
     band = title_of(number, _bands(fitting, role, case.tables)) if number and not role.dimension else ""
     if band is None:  # what its bands leave open, no limit decides
         highs = ()
-    below = _left([(part.high, part) for part in fitting if part.is_below], role, case.tables)
     limits = ReferenceLimits(
         low=lows[0] if len(lows) == 1 else None,
         high=highs[0] if len(highs) == 1 else None,
         highs=highs if len(highs) > 1 else (),
-        is_below=bool(highs) and below == highs,
+        is_below=bool(highs) and highs == _left([one for one in upper if one[1].is_below], role, case.tables),
         band=band,
     )
-    default = f"upper_limit.{role.word}"
-    if limits.high is None and default in case.tables.rules:
-        return replace(limits, high=case.tables.rules.number(default), default=True)
+    return _or_ours(limits, role, case.tables)
+
+
+def _or_ours(limits: ReferenceLimits, role: Role, tables: Tables) -> ReferenceLimits:
+    """Let our upper limit stand in for the laboratory's, where there is one."""
+    if limits.high is None and (ours := tables.rules.thresholds.get(f"upper_limit.{role.word}")):
+        return replace(limits, high=ours.value, default=True)
     return limits
 
 
-def _left(
-    bounds: Iterable[tuple[Decimal | None, _Fitting]], role: Role, tables: Tables
-) -> tuple[Decimal, ...]:
+def _left(bounds: Sequence[tuple[Decimal, _Fitting]], role: Role, tables: Tables) -> tuple[Decimal, ...]:
     """The bounds of the most specific ranges; of several that of the one that says normal or negative, else all."""
-    known = [(bound, part) for bound, part in bounds if bound is not None]
-    if len(known) <= 1:
-        return tuple([bound for bound, _ in known])
-    most = max(part.specificity for _, part in known)
-    left = [(bound, part) for bound, part in known if part.specificity == most]
+    if len(bounds) <= 1:
+        return tuple([bound for bound, _ in bounds])
+    most = max(part.specificity for _, part in bounds)
+    left = [(bound, part) for bound, part in bounds if part.specificity == most]
     normal = [(bound, part) for bound, part in left if _is_normal(part.written, role, tables)]
     return tuple(sorted({bound for bound, _ in (normal if len(normal) == 1 else left)}))
 
