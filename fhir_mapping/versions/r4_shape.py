@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -48,6 +49,9 @@ _NEVER_R4 = {
     **dict.fromkeys(("ProcedureRequest", "ReferralRequest"), "STU3"),
 }
 _OLDEST_FIRST = ("DSTU2", "STU3", "R5")
+# What a medication resource has in other versions alone, or in another shape
+_of_others = attrgetter("was_not_taken", "was_not_given", "taken", "not_given", "medication", "requester")
+_NONE = (ABSENT,) * 6
 
 
 def other_version(gathered: Gathered) -> str:
@@ -55,24 +59,23 @@ def other_version(gathered: Gathered) -> str:
 
     It counts where most resources of one type say so; a few odd ones among others are just broken.
     """
-    of_type: defaultdict[str, int] = defaultdict(int)
+    kinds: list[str] = []
     told: defaultdict[str, list[str]] = defaultdict(list)
     for entry in read_all(gathered):
         read = entry.reading
-        if type(read) is PlainReading:  # as nearly all are: they tell nothing
-            of_type["Observation"] += 1
-            continue
-        kind, version = _told(entry, read)
-        if kind:
-            of_type[kind] += 1
+        # Plain ones, as nearly all are, tell nothing
+        kind, version = ("Observation", "") if type(read) is PlainReading else _told(entry, read)
+        kinds.append(kind)
         if version:
             told[kind].append(version)
-    found = {version for kind, some in told.items() if 2 * len(some) > of_type[kind] for version in some}
+    if not told:
+        return ""
+    found = {version for kind, some in told.items() if 2 * len(some) > kinds.count(kind) for version in some}
     return next((version for version in _OLDEST_FIRST if version in found), "")
 
 
 def _told(entry: Entry, read: Reading) -> tuple[str, str]:
-    """Give the type of a resource and the version that it tells; without a type it does not count."""
+    """Give the type of a resource and the version that it tells, if any."""
     if read.resource is not None and not read.lost:
         says = _OF_WHAT_FITS.get(read.type)
         return read.type, says(read.resource) if says else ""
@@ -93,6 +96,8 @@ def _of_order(resource: R4ServiceRequest) -> str:
 
 
 def _of_medication(resource: R4Medicated) -> str:
+    if _of_others(resource) == _NONE:
+        return ""
     if _is_there(resource.was_not_taken) or _is_there(resource.was_not_given):
         return "DSTU2"
     if _has_agent(resource.requester) or _is_there(resource.taken) or _is_there(resource.not_given):
