@@ -21,7 +21,7 @@ from fhir_mapping.versions.r4_resources import (
     R4Reference,
     decimal,
 )
-from fhir_mapping.versions.references import References, is_relative
+from fhir_mapping.versions.references import References
 from fhir_mapping.versions.times import moment
 from fhir_mapping.versions.untyped import untyped
 
@@ -157,8 +157,6 @@ class Elements:
         if reference is None or not (address := reference.reference):
             return ""
         if (known := self._resolved.get(address)) is None:
-            if is_relative(address):
-                return address
             known = self._resolved[address] = self.references.resolve(address)
         return known
 

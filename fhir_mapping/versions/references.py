@@ -36,7 +36,7 @@ class References:
 
     def resolve(self, reference: str) -> str:
         """Resolve one reference; an empty one stays empty, one into `contained` stays as it is."""
-        if reference.startswith("#") or is_relative(reference):
+        if reference.startswith("#") or _RELATIVE.fullmatch(reference):
             return reference
         address = comparable(reference).partition(_VERSION)[0]
         if known := self._claimed.get(address):
@@ -61,11 +61,6 @@ def references(base: str, also_known_as: Iterable[str], claims: Iterable[tuple[s
     """Resolve references in a record: its own bases, and who claims which `fullUrl`."""
     bases = {f"{comparable(own)}/" for own in (base, *also_known_as) if own}
     return References(tuple(sorted(bases, key=len, reverse=True)), claims)
-
-
-def is_relative(reference: str) -> bool:
-    """Whether it is a plain `Type/id`, as nearly every reference is."""
-    return _RELATIVE.fullmatch(reference) is not None
 
 
 def address_of(full_url: str) -> str:
