@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
+
+from msgspec import Struct
 
 from fhir_mapping.terms.codes import CodeRow, CodeTable, analyte_in, words_in
 from fhir_mapping.terms.roles import (
@@ -73,11 +75,11 @@ class Role:
     value: str
     plausible: str
     meaning: str
+    dimension: str = field(init=False)  # of the unit of its magnitude (F6); empty: it needs none
 
-    @property
-    def dimension(self) -> str:
-        """The unit dimension of its magnitude (F6); empty: it needs none."""
-        return "" if self.value == "answer" else self.value
+    def __post_init__(self) -> None:
+        """Look up once what every check asks."""
+        object.__setattr__(self, "dimension", "" if self.value == "answer" else self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class Agent:
     prednisone_mg: Decimal | None
 
 
-class Meaning(NamedTuple):
+class Meaning(Struct, frozen=True, gc=False, cache_hash=True):
     """What codings mean in one table; `codings` are those of them that mean something there."""
 
     codings: frozenset[Any] = frozenset()
@@ -185,10 +187,14 @@ class Tables:
 
     def _looked_up(self, table: CodeTableName, codings: tuple[Coded, ...]) -> Meaning:
         rows_of = self.tables[table].rows_of
-        found = {coding: rows for coding in codings if (rows := rows_of(coding.system, coding.code))}
+        found: list[Coded] = []
+        roles: set[str] = set()
+        for coding in codings:
+            if rows := rows_of(coding.system, coding.code):
+                found.append(coding)
+                roles.update([row.role for row in rows])
         if not found:
             return _NOTHING
-        roles = {row.role for rows in found.values() for row in rows}
         if table == "medications":
             return Meaning(frozenset(found), ingredients=self.by_name(roles))
         words: frozenset[RoleWord] = frozenset().union(*map(words_in, roles))
