@@ -192,14 +192,16 @@ class Tables:
         for coding in codings:
             if rows := rows_of(coding.system, coding.code):
                 found.append(coding)
-                roles.update([row.role for row in rows])
+                for row in rows:
+                    roles.add(row.role)
         if not found:
             return _NOTHING
         if table == "medications":
             return Meaning(frozenset(found), ingredients=self.by_name(roles))
-        words: frozenset[RoleWord] = frozenset().union(*map(words_in, roles))
-        about = map(analyte_in, roles) if table == "observations" else ()
-        return Meaning(frozenset(found), words, frozenset(about))
+        words = _NOTHING.words.union(*map(words_in, roles))
+        if table == "observations":
+            return Meaning(frozenset(found), words, frozenset(map(analyte_in, roles)))
+        return Meaning(frozenset(found), words)
 
 
 def load_tables(folder: Path = PACKAGED) -> Tables:

@@ -65,27 +65,15 @@ def phrases_of(text: str) -> list[str]:
 
 
 class _Part(NamedTuple):
-    """What must stand in a phrase: words in their order, the last perhaps only begun; or, with `anywhere`, a text."""
+    """What must stand in a phrase: words with blanks around them, the last perhaps only begun; or, `anywhere`, a text."""
 
-    words: tuple[str, ...]
-    begins: bool
+    text: str
     anywhere: bool
 
     @property
     def is_stem(self) -> bool:
         """Whether it is one word that is only begun."""
-        return self.begins and len(self.words) == 1 and not self.anywhere
-
-    def stands_at(self, place: int, said: list[str]) -> bool:
-        here = tuple(said[place : place + len(self.words)])
-        if here == self.words:
-            return True
-        return (
-            self.begins
-            and len(here) == len(self.words)
-            and here[:-1] == self.words[:-1]
-            and here[-1].startswith(self.words[-1])
-        )
+        return not self.anywhere and self.text.rfind(" ") == 0
 
 
 _Spelling = tuple[_Part, ...]  # all of them in the same phrase
@@ -103,32 +91,29 @@ class _Finder:
             for part in spelling:
                 self._roles.setdefault(part, []).append((spelling, role))
         self._anywhere = [part for part in self._roles if part.anywhere]
-        self._anywhere_in_ascii = [part for part in self._anywhere if part.words[0].isascii()]
-        stems = [part for part in self._roles if part.is_stem]
-        self._shortest_stem = min((len(part.words[0]) for part in stems), default=0)
-        self._by_start: dict[str, list[_Part]] = {}
-        for part in stems:
-            self._by_start.setdefault(part.words[0][: self._shortest_stem], []).append(part)
+        self._anywhere_in_ascii = [part for part in self._anywhere if part.text.isascii()]
+        self._stems = [part for part in self._roles if part.is_stem]
+        self._any_stem = re.compile("|".join([re.escape(part.text) for part in self._stems]))
         self._by_first: dict[str, list[_Part]] = {}
         for part in self._roles:
             if not (part.anywhere or part.is_stem):
-                self._by_first.setdefault(part.words[0], []).append(part)
+                self._by_first.setdefault(part.text.split()[0], []).append(part)
 
     def roles(self, phrase: str) -> frozenset[str]:
         """Collect the roles of which a spelling stands in a folded phrase."""
-        anywhere = self._anywhere_in_ascii if phrase.isascii() else self._anywhere
-        parts = {part for part in anywhere if part.words[0] in phrase}
         said = words_of(phrase)
-        if not self._by_first.keys().isdisjoint(said):
-            for place, word in enumerate(said):
-                if word in self._by_first:
-                    parts.update([part for part in self._by_first[word] if part.stands_at(place, said)])
-        shortest, by_start = self._shortest_stem, self._by_start
-        for word in said:
-            if word[:shortest] in by_start:
-                parts.update([part for part in by_start[word[:shortest]] if word.startswith(part.words[0])])
-        if not parts:
-            return _NO_ROLES
+        spoken = f" {' '.join(said)} "
+        parts: set[_Part] = set()
+        for word in self._by_first.keys() & said:
+            parts.update([part for part in self._by_first[word] if part.text in spoken])
+        if self._any_stem.search(spoken):
+            parts.update([part for part in self._stems if part.text in spoken])
+        if anywhere := self._anywhere_in_ascii if phrase.isascii() else self._anywhere:
+            parts.update([part for part in anywhere if part.text in phrase])
+        return self._whole(parts) if parts else _NO_ROLES
+
+    def _whole(self, parts: set[_Part]) -> frozenset[str]:
+        """Collect the roles of the spellings of which all parts are there."""
         return frozenset(
             role for part in parts for spelling, role in self._roles[part] if parts.issuperset(spelling)
         )
@@ -254,10 +239,10 @@ def _spelling(row: TableRow) -> _Spelling:
 
 
 def _part(words: str, row: TableRow) -> _Part:
-    said = tuple(_WORD.findall(words))
+    said = " ".join(_WORD.findall(words))
     if not said or not _WITHOUT_BLANKS.isdisjoint(row["language"].split()):
-        return _Part((words,), begins=False, anywhere=True)
-    return _Part(said, begins=words.endswith("*"), anywhere=False)
+        return _Part(words, anywhere=True)
+    return _Part(f" {said}" if words.endswith("*") else f" {said} ", anywhere=False)
 
 
 def _check_needed(role: str, held: Mapping[str, tuple[_Spelling, TableRow]]) -> None:

@@ -91,11 +91,12 @@ class Elements:
             return self._concept(written)
 
     def _concept(self, written: R4Concept) -> Concept:
-        text, displays = written.text, [part.display for part in written.coding or () if part.display]
+        parts = written.coding or ()
+        displays = [part.display for part in parts if part.display and isinstance(part.display, str)]
         return Concept(
-            self.codings(written),
-            self.text(text) if text else "",
-            tuple([self.text(said) for said in displays if isinstance(said, str)]) if displays else (),
+            tuple(self.coded(parts)),
+            self.text(written.text),
+            tuple(map(self.text, displays)),
         )
 
     def certainties(self, extensions: Raw) -> Iterator[Coding]:
