@@ -1,12 +1,13 @@
 """For whom a card is made, and what a client has decided about its cards."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from msgspec import Struct
+from msgspec.structs import replace
 
-@dataclass(frozen=True, slots=True)
-class CardSettings:
+
+class CardSettings(Struct, frozen=True):
     """For whom a card is made. The defaults are those of `explain`: a fixed secret and instance, so reproducible."""
 
     secret: bytes = b"imnm-cds explain"
@@ -22,9 +23,7 @@ class CardSettings:
     accepted: bool = True  # the client's block says who accepted a model that is no local fit
     about_model: str = ""  # address of the page about the served model, where others can reach it
     use_instead: str = ""  # FHIR base to name where this one cannot be read
-    order_codes: Mapping[str, Mapping[str, str]] = field(
-        default_factory=dict
-    )  # V7: part → the client's Coding
+    order_codes: Mapping[str, Mapping[str, str]] = {}  # V7: part → the client's Coding
     one_action: bool = False  # V7: a suggestion for each thing to order
     visit_as: Literal["referral", "appointment"] = "referral"  # V7
 

@@ -10,7 +10,7 @@ from fhir_mapping.evidence import Measured
 from models.risk import percent
 
 _COMPARATORS = {"<": "under ", "<=": "at most ", ">": "over ", ">=": "at least "}
-_MARKS = re.compile(r"[|\-*>]")
+_MARKS = "|-*>"
 _TITRE = "{titer}"
 DAYS_OF_A_YEAR = 365
 _DAYS_OF_A_MONTH = 30
@@ -18,7 +18,9 @@ _DAYS_OF_A_MONTH = 30
 
 def words_in(markdown: str) -> int:
     """How long a text is: the marks of tables and lists are deleted, what stands between blanks is counted."""
-    return len(_MARKS.sub("", markdown).split())
+    for mark in _MARKS:
+        markdown = markdown.replace(mark, "")
+    return len(markdown.split())
 
 
 def plain(text: str, length: int = 60) -> str:

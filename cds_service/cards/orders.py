@@ -40,7 +40,7 @@ class Thing:
     @property
     def names(self) -> tuple[PartName, ...]:
         """The names of its parts."""
-        return tuple(part.part for part in self.parts)
+        return tuple([part.part for part in self.parts])
 
     @property
     def key(self) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from itertools import chain, groupby
 
 from msgspec.structs import replace
 
-from fhir_mapping.laboratory.results import LAST
+from fhir_mapping.laboratory.results import LAST, at_different_times
 from fhir_mapping.record import NO_PERIOD, Moment, Period, Result, Treatment
 
 
@@ -16,9 +16,12 @@ def distinct_results(found: Iterable[Result]) -> tuple[Result, ...]:
     They come in order of time, those of one time by name. Results without a magnitude must agree in everything that
     could be their answer.
     """
+    results = sorted(found, key=LAST)
+    if at_different_times(results):
+        return tuple(results)
     distinct: list[Result] = []
-    for _, at_once in groupby(sorted(found, key=LAST), LAST):
-        together = [*at_once]
+    for _, at_once in groupby(results, LAST):
+        together = list(at_once)
         distinct += together if len(together) == 1 else _distinct(together)
     return tuple(distinct)
 

@@ -78,6 +78,10 @@ def without_reference(text: str, vocabulary: Vocabulary) -> str:
     A word for the reference range blanks out what follows it, to the end of its bracket, else of the text; blanks keep
     every other character in its place.
     """
+    return vocabulary.once(("without reference", text), lambda: _without_reference(text, vocabulary))
+
+
+def _without_reference(text: str, vocabulary: Vocabulary) -> str:
     closed = dict(_brackets(text))
     around: list[int] = []  # the ends of the brackets that are open here, the innermost last
     characters, done = list(text), 0
