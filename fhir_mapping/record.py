@@ -82,8 +82,7 @@ class MappingSettings:
     also_known_as: tuple[str, ...] = ()  # further FHIR bases that are the client's own (F1)
 
 
-@dataclass(frozen=True, slots=True)
-class Gathered:
+class Gathered(Struct, frozen=True):
     """Everything that was read for one chart. `base` is the client's FHIR base without a trailing slash, or empty."""
 
     patient_id: str

@@ -6,7 +6,7 @@ The order of a call of `advise`: band (S6), columns (V5), items (V1 to V4), indi
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from models.artefact import BandName, Column, Orderable, Policy, PolicyItem
 from models.inputs import PRESSING, FollowUpFacts, Part, PartName, Phase, Statin
@@ -38,8 +38,7 @@ class Banding:
     ends: tuple[BandName, BandName] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ItemPart:
+class ItemPart(NamedTuple):
     """One part of an item in the light of the facts: its own state and the day on which it was last done."""
 
     part: PartName
@@ -47,8 +46,7 @@ class ItemPart:
     last: date | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FollowUpItem:
+class FollowUpItem(NamedTuple):
     """One row of the follow-up table for one patient (V1, V2, V3).
 
     `last` is the earliest of the parts' latest days, None where a part was never done. `due` is the day on which it is
@@ -73,8 +71,7 @@ class FollowUpItem:
         return tuple(part.part for part in self.parts if part.state in _SUGGESTED)
 
 
-@dataclass(frozen=True, slots=True)
-class SuggestedOrder:
+class SuggestedOrder(NamedTuple):
     """One suggestion of the card (V7): what is to be ordered together, one order for each open part.
 
     `item` is an item of the follow-up table, the predictor that the next best test would decide, or `question` (E3).

@@ -7,7 +7,6 @@ unknown predictor makes a mixture of normals (S3). Time zero is the moment of th
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
 from functools import wraps
 from itertools import product
 from math import exp, expm1, fsum, log, sqrt
@@ -116,7 +115,8 @@ def score(model: Model, predictors: Mapping[str, Predictor], unread: Mapping[str
 
 def percent(risk: float) -> str:
     """A risk for people (S10): whole percents of the unrounded risk, "> 95 %" and "< 1 %" at the ends."""
-    whole = (Decimal(risk) * 100).quantize(Decimal(1), ROUND_HALF_UP)
+    top, bottom = risk.as_integer_ratio()
+    whole = (200 * top + bottom) // (2 * bottom)  # exactly, half up
     ends = "> 95 %" if risk > 0.95 else "< 1 %" if risk < 0.01 else ""  # noqa: PLR2004 - S10, a rule of display
     return ends or f"{whole} %"
 

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 from fhir.resources.R4B.appointment import Appointment
 from fhir.resources.R4B.servicerequest import ServiceRequest
+from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from cds_service.cards.assessment import Assessment
@@ -27,8 +28,7 @@ _CONDITION = re.compile(f"Condition{_ID}")
 _CLINICIAN = re.compile(f"(Practitioner|PractitionerRole){_ID}")
 
 
-@dataclass(frozen=True, slots=True)
-class Thing:
+class Thing(Struct, frozen=True):
     """One thing to order, with one code: ours of one part, or a client's own, which may stand for several parts."""
 
     parts: tuple[Orderable, ...]
@@ -48,8 +48,7 @@ class Thing:
         return self.coding["system"], self.coding["code"]
 
 
-@dataclass(frozen=True, slots=True)
-class OrderContext:
+class OrderContext(Struct, frozen=True):
     """What all resources of a card have in common. References like "Encounter/1" are empty where there is none.
 
     `condition` is the one that made the patient eligible; `disease` is None where that is still asked (E3).

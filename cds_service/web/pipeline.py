@@ -5,9 +5,11 @@ Each step takes what the one before it gave and never looks back. `answering.py`
 
 import asyncio
 from collections.abc import AsyncIterable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from cds_service.cards.assessment import Assessment, EligibilityUnknown, assess
 from cds_service.cards.render import Card, render
@@ -44,8 +46,7 @@ class Parts:
     audit_secret: bytes = b""  # behind the digests of requester and patient; without one there are none
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """One call of a service, not yet read; `begun` is in loop time (s), `audit` fills as it goes on."""
 
     service: str
@@ -53,7 +54,7 @@ class Call:
     headers: Mapping[str, str]
     chunks: AsyncIterable[bytes]
     begun: float
-    audit: dict[str, Any] = field(default_factory=dict)
+    audit: dict[str, Any] = {}
 
 
 async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:

@@ -1,7 +1,6 @@
 """Resources that others refer to, in `contained` or in other entries: products (T1) and roles of practitioners (V4)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 from msgspec import Raw, Struct
@@ -63,13 +62,12 @@ class Named(Struct, frozen=True, gc=False):
 NOTHING = Named()
 
 
-@dataclass(frozen=True, slots=True)
-class Linked:
+class Linked(Struct, frozen=True):
     """The entries of the types above, by `Type/id`."""
 
     entries: Mapping[str, bytes]
     references: References
-    _products: dict[str, Named] = field(default_factory=dict)
+    _products: dict[str, Named] = {}
 
     def product(self, reference: R4Reference | None, contained: Sequence[Raw] | None) -> Named:
         """Follow a reference to a product: its code and, each by itself, its active ingredients (T1).

@@ -1,11 +1,10 @@
 """The data types of R4 in neutral terms: canonical codings, moments, resolved references, numbers as written."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any
 
-from msgspec import Raw
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from fhir_mapping.record import NO_PERIOD, Coding, Concept, Moment, Number, Period
@@ -29,19 +28,18 @@ _NO_CONCEPT = Concept()
 CERTAINTY = "http://fhir.de/StructureDefinition/icd-10-gm-diagnosesicherheit"
 
 
-@dataclass(frozen=True, slots=True)
-class Elements:
+class Elements(Struct, frozen=True):
     """Reads the elements of one record; `zone` is that of times without a zone."""
 
     systems: CodeSystems
     zone: tzinfo
     references: References
     # What is written again and again, by its text
-    _times: dict[str, Moment | None] = field(default_factory=dict)
-    _codings: dict[tuple[str | None, str], Coding] = field(default_factory=dict)
-    _resolved: dict[str, str] = field(default_factory=dict)
-    _concepts: dict[tuple[Any, ...], Concept] = field(default_factory=dict)
-    regimens: dict[tuple[Any, ...], Regimen] = field(default_factory=dict)
+    _times: dict[str, Moment | None] = {}
+    _codings: dict[tuple[str | None, str], Coding] = {}
+    _resolved: dict[str, str] = {}
+    _concepts: dict[tuple[Any, ...], Concept] = {}
+    regimens: dict[tuple[Any, ...], Regimen] = {}
 
     def coding(self, system: str, code: str) -> Coding:
         """Write a coding in canonical terms (F4)."""

@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -20,6 +19,7 @@ from fhir_mapping.checks import judge
 from fhir_mapping.record import Source
 from models.registry import default_folder, load_model
 from tests.golden.charts import AS_OF, NAMES
+from tests.support.changes import replace
 
 CALLER = caller_for(Client(name="test", accept_unknown_status=True))
 MEMBERS = {

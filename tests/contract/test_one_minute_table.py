@@ -195,7 +195,7 @@ def _as_r4(gathered):
         entries = (Entry(msgspec.json.encode(_down(msgspec.json.decode(e.json))), e.full_url) for e in source.entries)
         return replace(source, entries=tuple(entries))
 
-    return replace(gathered, sources={key: changed(source) for key, source in gathered.sources.items()})
+    return msgspec.structs.replace(gathered, sources={key: changed(source) for key, source in gathered.sources.items()})
 
 
 def _down(resource):

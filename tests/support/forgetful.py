@@ -16,10 +16,8 @@ class Nothing(dict):
 
 def forgetful(*given):
     """Elements of which each is read for itself."""
-    elements = Elements(*given)
-    for name in ("_times", "_codings", "_resolved", "_concepts", "regimens"):
-        object.__setattr__(elements, name, Nothing())  # frozen for all others
-    return elements
+    memories = ("_times", "_codings", "_resolved", "_concepts", "regimens")
+    return Elements(*given, **{name: Nothing() for name in memories})
 
 
 def ask_everything(patch: pytest.MonkeyPatch) -> None:

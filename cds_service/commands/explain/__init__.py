@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from msgspec import structs
+
 from cds_service.cards.assessment import Assessment, assess
 from cds_service.commands.chart_file import read_bundle
 from cds_service.commands.explain.format import as_json
@@ -89,7 +91,7 @@ def from_bytes(data: bytes, caller: Caller, as_of: datetime, model: Model | None
     """Assess the record in a Bundle, by the shipped model unless one is given. Raises UnusableInput."""
     gathered = read_bundle(data, caller.mapping)
     absent = {key: Source("not-offered") for key in caller.not_offered}
-    gathered = replace(gathered, sources={**gathered.sources, **absent})
+    gathered = structs.replace(gathered, sources={**gathered.sources, **absent})
     return assess(judge(gathered, as_of), model or load_model(default_folder()), explained=True)
 
 
