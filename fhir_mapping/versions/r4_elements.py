@@ -81,12 +81,12 @@ class Elements(Struct, frozen=True):
             parts += (part.system, part.code, part.display)
         alike = tuple(parts)
         try:
-            return self._concepts[alike]
-        except KeyError:
-            self._concepts[alike] = concept = self._concept(written)
-            return concept
+            known = self._concepts.get(alike)
         except TypeError:  # a display that is a list or an object
             return self._concept(written)
+        if known is None:
+            known = self._concepts[alike] = self._concept(written)
+        return known
 
     def _concept(self, written: R4Concept) -> Concept:
         parts = written.coding or ()
