@@ -68,7 +68,7 @@ class FollowUpItem(NamedTuple):
     @property
     def open_parts(self) -> tuple[PartName, ...]:
         """The parts that are to be done and neither planned nor unread."""
-        return tuple(part.part for part in self.parts if part.state in _SUGGESTED)
+        return tuple([part.part for part in self.parts if part.state in _SUGGESTED])
 
 
 class SuggestedOrder(NamedTuple):
