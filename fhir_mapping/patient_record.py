@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, wraps
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from fhir_mapping.record import (
     Diagnosis,
@@ -25,8 +26,9 @@ _Answer = TypeVar("_Answer")
 _NEVER: Any = object()  # asked
 
 
-@dataclass(frozen=True)  # no slots: what is asked for again and again is kept beside the fields
-class PatientRecord:
+class PatientRecord(
+    Struct, frozen=True, dict=True
+):  # what is asked for again and again is kept beside the fields
     """The facts that count, as of one moment. Order of the input never changes it: every tuple is sorted."""
 
     as_of: datetime
@@ -40,13 +42,14 @@ class PatientRecord:
     refused: tuple[Refused, ...] = ()
     doubts: tuple[Doubt, ...] = ()
     losses: tuple[tuple[str, str], ...] = ()  # resource, element that no rule reads: it was left out (F3)
-    failed: Mapping[SourceKey, str] = field(default_factory=dict)  # what happened (F9)
+    failed: Mapping[SourceKey, str] = {}  # what happened (F9)
     not_offered: frozenset[SourceKey] = frozenset()  # what the server does not offer
     patient_id: str = ""  # of the context, also where the Patient could not be read
-    # What was asked with `asked_once`: an answer for each question. Another record begins without.
-    answers: dict[Callable[["PatientRecord"], object], Any] = field(
-        init=False, repr=False, compare=False, default_factory=dict
-    )
+
+    @cached_property
+    def answers(self) -> dict[Callable[["PatientRecord"], object], Any]:
+        """What was asked with `asked_once`: an answer for each question. Another record begins without."""
+        return {}
 
     def of(self, analyte: Analyte) -> tuple[Result, ...]:
         """All results of one analyte, earliest first."""

@@ -60,8 +60,7 @@ class Entry(Struct, frozen=True, eq=False):
         return self.text if isinstance(self.text, bytes) else self.text(self.number)
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """What one prefetch key (one query) gave. `failed` makes the record incomplete (F9), `not-offered` does not."""
 
     state: SourceState
@@ -70,8 +69,7 @@ class Source:
     asked: frozenset[RoleWord] = frozenset()  # by their codes; empty: by type or category, or it is a file
 
 
-@dataclass(frozen=True, slots=True)
-class MappingSettings:
+class MappingSettings(Struct, frozen=True):
     """How this client's records are to be read; comes from its `[[client]]` block."""
 
     tables: Tables

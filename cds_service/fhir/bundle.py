@@ -8,7 +8,6 @@ answer that only looks whole would be read as "not there".
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 import msgspec
@@ -65,8 +64,7 @@ class _Bundle(Frame):
     entry: msgspec.Raw = msgspec.Raw(b"null")
 
 
-@dataclass(slots=True)
-class Page:
+class Page(msgspec.Struct):
     """One page of a search: resources of the wanted type and the Medications sent with them.
 
     Names are `Type/id`, for a resource without id its text: what came twice is one.
@@ -74,10 +72,10 @@ class Page:
 
     bundle_type: str = ""
     size: int = 0  # bytes
-    entries: list[Entry] = field(default_factory=list)
-    matches: set[str] = field(default_factory=set)  # names of what answers the search
-    others: set[str] = field(default_factory=set)  # names of what was sent along
-    remarks: set[str] = field(default_factory=set)  # texts of the server's OperationOutcomes
+    entries: list[Entry] = []
+    matches: set[str] = set()  # names of what answers the search
+    others: set[str] = set()  # names of what was sent along
+    remarks: set[str] = set()  # texts of the server's OperationOutcomes
     warnings: int = 0  # remarks of the server, each issue one
     total: int | None = None
     next_link: str = ""
@@ -90,31 +88,30 @@ class Page:
         self.failure = self.failure or reason
 
 
-@dataclass(slots=True)
-class SearchSet:
+class SearchSet(msgspec.Struct):
     """What a search gave so far; `failure` says why it is not everything (empty: it is)."""
 
-    entries: list[Entry] = field(default_factory=list)
-    matches: set[str] = field(default_factory=set)
+    entries: list[Entry] = []
+    matches: set[str] = set()
     pages: int = 0
     size: int = 0  # bytes of all pages
     warnings: int = 0
     failure: str = ""
     self_link: str = ""  # of the first page: the search as the server understood it
     parameters: tuple[tuple[str, str], ...] = ()  # how it was asked in the end, beside the patient
-    _others: set[str] = field(default_factory=set)
-    _remarks: set[str] = field(default_factory=set)
+    _others: set[str] = set()
+    _remarks: set[str] = set()
     _total: int | None = None
     _doubt: str = ""
 
     def add(self, page: Page, *, partial: bool = False) -> None:
         """Take in a page. `partial`: the server calls it a part (HTTP 206)."""
-        doubts = {
-            "the same resource is on two pages": not self.matches.isdisjoint(page.matches),
-            "the server calls it a part": partial,
-            "a link cannot be read": page.unclear,
-        }
-        self._doubt = self._doubt or next((doubt for doubt, holds in doubts.items() if holds), "")
+        if not self.matches.isdisjoint(page.matches):
+            self._doubts("the same resource is on two pages")
+        if partial:
+            self._doubts("the server calls it a part")
+        if page.unclear:
+            self._doubts("a link cannot be read")
         self.failure = self.failure or page.failure
         self.self_link = self.self_link if self.pages else page.self_link
         self.entries += page.entries
@@ -122,7 +119,8 @@ class SearchSet:
         self._others |= page.others
         self._remarks |= page.remarks
         self.warnings += page.warnings
-        self._total = max((total for total in (self._total, page.total) if total is not None), default=None)
+        if page.total is not None:
+            self._total = max(page.total, self._total or 0)
         self.pages += 1
         self.size += page.size
 
@@ -139,6 +137,10 @@ class SearchSet:
         if missing is not None and missing > 0:
             self.failure = self.failure or "the server counted more than it sent"
         self.failure = self.failure or self._doubt
+
+    def _doubts(self, doubt: str) -> None:
+        """Note why this may not be everything; the first doubt stays."""
+        self._doubt = self._doubt or doubt
 
 
 def read_page(text: bytes, resource_type: str) -> Page:

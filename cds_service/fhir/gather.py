@@ -21,11 +21,11 @@ no such thing, F9; never Patient and Conditions). Nothing is left out in silence
 import asyncio
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar, TypeVarTuple
 
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from cds_service.fhir.aside import aside
 from cds_service.fhir.bundle import SearchSet, TooMuchError, UnreadableError

@@ -42,12 +42,12 @@ A resource of no code of our tables is never listed as superseded either. A CK t
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from fhir_mapping.checks.conditions import judge_condition
 from fhir_mapping.checks.doubts import done_all_the_same, doubts_of

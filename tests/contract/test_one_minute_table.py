@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -20,6 +19,7 @@ from models.policy import load_policy
 from tests.golden.charts import AS_OF, INSTANCE
 from tests.spec.language import TABLES, read
 from tests.spec.run import answer, packaged_model
+from tests.support.changes import replace
 
 ROOT = Path(__file__).parents[2]
 R5_RECORD = "imnm; ck 900 @-10d; request methotrexate from=-400d; encounter AMB visit @-30d"

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
@@ -29,6 +29,7 @@ from fhir_mapping.terms.words import LONGEST_TEXT
 from fhir_mapping.versions import version
 from fhir_mapping.versions.neutral import Range
 from fhir_mapping.versions.times import clamped, dates, moment
+from tests.support.changes import replace
 
 LONGEST_S = (
     1.0  # of CPU for one input, with the counting of what is reached; honest ones of this length take 0.01 s

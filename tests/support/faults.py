@@ -1,7 +1,7 @@
 """Faults put into the product, and the records on which the two readings of the rules must then disagree."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from functools import cache, cached_property
@@ -10,6 +10,7 @@ import pytest
 
 from fhir_mapping import checks
 from fhir_mapping.terms.rules import Rules
+from tests.support.changes import replace
 from tests.support.imnm_charts import imnm_charts
 from tests.support.records import Record, drawn
 from tests.support.two_readings import differences, product_answer, reference_answer

@@ -1,9 +1,8 @@
 """The record: what is looked up in it, and what is asked of it once."""
 
-from dataclasses import replace
-
 from fhir_mapping.patient_record import asked_once
 from fhir_mapping.record import Doubt
+from tests.support.changes import replace
 from tests.support.facts import AS_OF, record, result
 
 CKS = [result("ck", 900, 9), result("ck", 400, 3)]

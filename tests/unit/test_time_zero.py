@@ -1,6 +1,5 @@
 """From which day a model's time zero is counted (S11), and which landmark that gives."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
@@ -12,6 +11,7 @@ from fhir_mapping.evidence import Eligibility
 from fhir_mapping.record import Doubt
 from fhir_mapping.rules.time_zero import anchor_day
 from models.registry import default_folder, load_model
+from tests.support.changes import replace
 from tests.support.facts import AS_OF, ago, diagnosis, record
 from tests.support.landmarks import with_landmarks
 

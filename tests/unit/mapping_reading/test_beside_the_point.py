@@ -1,8 +1,7 @@
 """What is none of ours ends at a glance, and what is read once for many is what each says: as without either."""
 
-from dataclasses import fields
-
 import pytest
+from msgspec.structs import fields
 
 from fhir_mapping.checks import judge
 from tests.support.bends import plain

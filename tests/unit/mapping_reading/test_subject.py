@@ -1,11 +1,11 @@
 """F1: whose a resource is. F2: elements that change its meaning. What cannot be read is refused by name."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
 from fhir_mapping.versions import version
+from tests.support.changes import replace
 
 BASE = "https://ehr.example/fhir"
 UUID = "urn:uuid:7c2b0b5e-0000-4000-8000-000000000001"
