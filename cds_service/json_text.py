@@ -14,6 +14,9 @@ _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # not behind a backslash that is itself escaped
 _Shape = TypeVar("_Shape", bound=msgspec.Struct)
 _NOT_OPENING = bytes(set(range(256)) - set(b"[{"))
+_RAW = msgspec.json.Decoder(msgspec.Raw)
+_ITEMS = msgspec.json.Decoder(list[msgspec.Raw] | None)
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
@@ -49,7 +52,7 @@ def strict_json(text: bytes, limits: Limits) -> Any:
     """
     try:
         check_utf_8(text)
-        msgspec.json.decode(text, type=msgspec.Raw)  # unlike the parser below it refuses NaN
+        _RAW.decode(text)  # unlike the parser below it refuses NaN
     except (UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
         raise InvalidRequestError(what_is_wrong(error)) from None
     if too_deep(text, limits.json_depth):
@@ -72,7 +75,7 @@ def leniently(text: bytes | msgspec.Raw, shape: type[_Shape]) -> _Shape:
     try:
         return msgspec.json.decode(text, type=shape)
     except msgspec.ValidationError:
-        members = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+        members = _MEMBERS.decode(text)
     return shape(**dict(_of_the_right_type(members, shape)))
 
 
@@ -82,9 +85,9 @@ def items(array: bytes | msgspec.Raw) -> list[msgspec.Raw]:
     Raises msgspec.DecodeError for anything else but null.
     """
     try:
-        each = msgspec.json.decode(array, type=list[msgspec.Raw] | None) or []
+        each = _ITEMS.decode(array) or []
     except msgspec.ValidationError:
-        msgspec.json.decode(array, type=dict[str, msgspec.Raw])
+        _MEMBERS.decode(array)
         each = [msgspec.Raw(array)]
     return [item for item in each if bytes(item) != b"null"]
 

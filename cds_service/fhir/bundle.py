@@ -25,6 +25,7 @@ _MODES = _MATCHES | {"include", "outcome"}
 _SOME_TEXT = re.compile('"[^"]')
 _TYPE = re.compile("[A-Z][A-Za-z]+")
 _FULL_URL_TYPE = re.compile(r"/([A-Z][A-Za-z]+)/[^/?#]+(?:/_history/[^/?#]+)?$")
+_COUNT = msgspec.json.Decoder(int, strict=False)
 _Shape = TypeVar("_Shape", bound=msgspec.Struct)
 ANY_TYPE = ""  # of resources: whatever a file holds was meant to be there
 
@@ -237,7 +238,7 @@ def _items(array: msgspec.Raw) -> list[msgspec.Raw]:
 def _total(number: msgspec.Raw) -> int | None:
     """What the server counted, be it a number in quotes; None where it is none."""
     try:
-        total = msgspec.json.decode(number, type=int, strict=False)
+        total = _COUNT.decode(number)
     except msgspec.DecodeError:
         return None
     return total if total >= 0 else None

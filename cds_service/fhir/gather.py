@@ -132,6 +132,7 @@ class ChartSources:
 
     def __init__(self, caller: Caller, patient_id: str, chart: Chart | None, limits: Limits) -> None:
         self._caller = caller
+        self._mapping = replace(caller.mapping, tables=caller.mapping.tables.for_one_record())
         self._patient_id = patient_id
         self._chart = chart
         self._limits = limits
@@ -368,4 +369,4 @@ class ChartSources:
             return None
 
     def _as_gathered(self, sources: Mapping[SourceKey, Source]) -> Gathered:
-        return Gathered(self._patient_id, self._caller.base, sources, self._caller.mapping)
+        return Gathered(self._patient_id, self._caller.base, sources, self._mapping)

@@ -119,7 +119,12 @@ class Tables:
     read: dict[tuple[CodeTableName, tuple[Coded, ...]], Meaning] | None = field(default=None, compare=False)
 
     def for_one_record(self) -> "Tables":
-        """The same tables with a memory of their own: what rules ask again and again is looked up once a record."""
+        """The same tables with a memory of their own: what rules ask again and again is looked up once a record.
+
+        Those that have one stay as they are: a chart is judged twice.
+        """
+        if self.read is not None:
+            return self
         vocabulary, known = self.vocabulary.for_one_record(), (self.rules, self.units, self.systems)
         return Tables(*known, self.roles, self.agents, self.tables, self.statuses, vocabulary, read={})
 
