@@ -1,8 +1,10 @@
 """What every check needs to know beside the resource itself."""
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cached_property
+
+from msgspec import Struct
 
 from fhir_mapping.record import Dosage, Fact, MappingSettings, Moment, Patient, ReferenceLimits
 from fhir_mapping.terms import Tables
@@ -14,8 +16,7 @@ from fhir_mapping.versions.times import clamped
 Verdict = tuple[Fact, ...] | str
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True, dict=True):
     """One record as of one moment.
 
     `reports` names, by Observation, the reports that list it; `analytes_of` what the other Observations are about;
@@ -26,24 +27,27 @@ class Case:
     mapping: MappingSettings
     patient: Patient | None
     patient_id: str
-    reports: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    reports: Mapping[str, frozenset[str]] = {}
     analytes_of: Callable[[str], frozenset[Analyte]] = lambda _observation: frozenset()
     own_conditions: frozenset[str] = frozenset()
     # What was found once is remembered: what is not understood of a product, limits by all that they follow from, and of
     # concepts, with what they stand in, whether they are none of ours and what they name beside their codes. Dosages by
     # the identity of their regimen, which is kept with them: equal ones may have other digits.
-    products: dict[bytes, str] = field(default_factory=dict)
-    dosages: dict[int, tuple[Regimen, Dosage]] = field(default_factory=dict)
-    limits: dict[Hashable, ReferenceLimits] = field(default_factory=dict)
-    beside_the_point: dict[Hashable, bool] = field(default_factory=dict)
-    named: dict[Hashable, frozenset[str]] = field(default_factory=dict)
-    tables: Tables = field(init=False)  # the client's
-    tolerance: timedelta = field(init=False)  # how far in the future something may lie (F3)
+    products: dict[bytes, str] = {}
+    dosages: dict[int, tuple[Regimen, Dosage]] = {}
+    limits: dict[Hashable, ReferenceLimits] = {}
+    beside_the_point: dict[Hashable, bool] = {}
+    named: dict[Hashable, frozenset[str]] = {}
 
-    def __post_init__(self) -> None:
-        """Look up once what every check asks."""
-        object.__setattr__(self, "tables", self.mapping.tables)
-        object.__setattr__(self, "tolerance", self.tables.rules.days("facts.future_tolerance"))
+    @cached_property
+    def tables(self) -> Tables:
+        """The client's."""
+        return self.mapping.tables
+
+    @cached_property
+    def tolerance(self) -> timedelta:
+        """How far in the future something may lie (F3)."""
+        return self.tables.rules.days("facts.future_tolerance")
 
     def time_problem(self, when: Moment | None) -> str:
         """Give the reason of F3: `undated`, `future`, or nothing."""
