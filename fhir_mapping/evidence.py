@@ -104,6 +104,8 @@ class Measured(Struct, frozen=True, gc=False):
     resource: str
     comparator: str = ""
     default_limit: bool = False
+    upto: Decimal | None = None  # of an interval the other end, and how many times the limit that is
+    times_upto: Decimal | None = None
 
 
 class Activity(Struct, frozen=True):

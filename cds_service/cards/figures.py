@@ -1,7 +1,7 @@
 """Numbers, dates and lists as a card writes them; and what came from outside, made harmless."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -50,12 +50,20 @@ def times(value: Decimal) -> str:
 def measured(ck: Measured) -> str:
     """A CK with how high it is: "CK 1,030 U/L (4.8 × ULN)"."""
     limit = ", default limit" if ck.default_limit else ""
-    return f"CK {amount(ck)} {ck.unit} ({times(ck.times_uln)} × ULN{limit})"
+    high = _ends(ck.times_uln, ck.times_upto, ck.comparator, times)
+    return f"CK {amount(ck)} {ck.unit} ({high} × ULN{limit})"
 
 
 def amount(ck: Measured) -> str:
     """A CK as a number alone, with what its bound says."""
-    return f"{_COMPARATORS.get(ck.comparator, '')}{number(ck.value)}"
+    return f"{_COMPARATORS.get(ck.comparator, '')}{_ends(ck.value, ck.upto, ck.comparator, number)}"
+
+
+def _ends(low: Decimal, high: Decimal | None, comparator: str, shown: Callable[[Decimal], str]) -> str:
+    """A number, or both ends of an interval; beside a comparator the end that is certain."""
+    if high is None or comparator.startswith(">"):
+        return shown(low)
+    return shown(high) if comparator else f"{shown(low)} to {shown(high)}"
 
 
 def with_unit(value: Decimal | str | None, unit: str) -> str:

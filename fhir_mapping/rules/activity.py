@@ -208,6 +208,8 @@ def _measured(ck: Result) -> Measured:
         resource=ck.resource,
         comparator=amount.comparator,
         default_limit=ck.limits.default,
+        upto=amount.upto,
+        times_upto=None if amount.upto is None else _QUOTIENT.divide(amount.upto, limit),
     )
 
 

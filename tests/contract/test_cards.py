@@ -2,12 +2,14 @@
 
 import json
 import re
+from decimal import Decimal
 from uuid import UUID
 
 import pytest
 
 from cds_service.cards.assessment import assess
 from cds_service.cards.card_settings import CardSettings
+from cds_service.cards.figures import amount
 from cds_service.cards.identity import CALL_BITS, CHECK_BITS
 from cds_service.cards.render import render
 from cds_service.cards.to_do import to_do
@@ -16,6 +18,7 @@ from cds_service.commands.explain import caller_for, from_bytes
 from cds_service.demo.patients import chart
 from cds_service.settings.client import Client
 from fhir_mapping.checks import judge
+from fhir_mapping.evidence import Measured
 from fhir_mapping.record import Source
 from models.registry import default_folder, load_model
 from tests.golden.charts import AS_OF, NAMES
@@ -110,6 +113,33 @@ def test_a_possible_relapse_is_the_headline_before_any_risk():
     assert card["indicator"] == "warning"
     assert card["detail"].startswith("**Possible relapse:** CK 1,030 U/L")
     assert "%" not in card["summary"] + card["detail"]
+
+
+def ck_up_to(most):
+    """Make an interval of the latest CK of a chart."""
+
+    def change(bundle):
+        cks = [entry["resource"] for entry in bundle["entry"] if '"2157-6"' in json.dumps(entry)]
+        latest = max(cks, key=lambda ck: ck.get("effectiveDateTime", ""))
+        low = latest.pop("valueQuantity")
+        latest["valueRange"] = {"low": low, "high": low | {"value": most}}
+        return bundle
+
+    return change
+
+
+def test_of_a_ck_that_is_an_interval_both_ends_are_said():
+    (card,) = render(assessment("relapse-now", ck_up_to(1500)), CardSettings())
+    assert "CK 1,030 to 1,500 U/L (6.1 to 8.8 × ULN)" in card["summary"]
+    assert "CK 1,030 to 1,500 U/L" in card["detail"]
+
+
+@pytest.mark.parametrize(
+    ("comparator", "said"), [("", "20 to 20,000"), (">", "over 20"), ("<", "under 20,000")]
+)
+def test_of_a_number_of_two_readings_a_bound_says_what_is_certain(comparator, said):
+    ck = Measured(Decimal(20), "U/L", Decimal("0.1"), "2026-01-01", "Observation/1", comparator)
+    assert amount(replace(ck, upto=Decimal(20000), times_upto=Decimal(100))) == said
 
 
 def test_the_question_whether_it_is_imnm_names_an_active_statin_first_where_anti_hmgcr_is_positive():
