@@ -26,10 +26,11 @@ _Answer = TypeVar("_Answer")
 _NEVER: Any = object()  # asked
 
 
-class PatientRecord(
-    Struct, frozen=True, dict=True
-):  # what is asked for again and again is kept beside the fields
-    """The facts that count, as of one moment. Order of the input never changes it: every tuple is sorted."""
+class PatientRecord(Struct, frozen=True, dict=True):
+    """The facts that count, as of one moment. Order of the input never changes it: every tuple is sorted.
+
+    What is asked for again and again is kept beside the fields.
+    """
 
     as_of: datetime
     mapping: MappingSettings

@@ -40,7 +40,7 @@ from fhir_mapping.versions.r4_content import (
 )
 from fhir_mapping.versions.r4_elements import Elements
 from fhir_mapping.versions.r4_plain import PlainReading
-from fhir_mapping.versions.r4_reading import Reader, Reading, asked_for, in_full, read_all
+from fhir_mapping.versions.r4_reading import READING, Reader, Reading, asked_for, in_full, read_all
 from fhir_mapping.versions.r4_resources import R4AnyResource, R4Measured, R4Medicated, R4Meta, R4Observation
 from fhir_mapping.versions.r4_shape import other_version
 from fhir_mapping.versions.references import References, references
@@ -62,7 +62,7 @@ _SAYS_WHAT_IT_IS = (
 _VALUES = tuple(name for name in R4Measured.__struct_encode_fields__ if name.startswith("value"))
 _values = attrgetter(*(name for name in R4Measured.__struct_fields__ if name.startswith("value")))
 _MEDICATION = re.compile(r"Medication/[A-Za-z0-9.\-]{1,64}")
-_READING, _NAME = attrgetter("reading"), attrgetter("reading.name")
+_NAME = attrgetter("reading.name")
 _Parted = tuple[
     Source, list[Plain], list[Resource]
 ]  # what one source holds: the plain Observations, the rest
@@ -149,7 +149,7 @@ def work(gathered: Gathered, values: int | None = None) -> int:
     """
     every = read_all(gathered)
     total = sum(how_many(entry.json) for entry in every) if values is None else values
-    for one in map(_READING, every):
+    for one in map(READING, every):
         if type(one) is PlainReading:
             total += one.beside.characters
         elif isinstance(one.resource, R4Observation):
@@ -166,7 +166,7 @@ def _products(gathered: Gathered, every: Sequence[Entry]) -> Iterator[links.Name
     """Follow the references of medication resources that do not say themselves what they are about (T1)."""
     refer = [
         one.resource
-        for one in map(_READING, every)
+        for one in map(READING, every)
         if type(one) is not PlainReading
         and isinstance(one.resource, R4Medicated)
         and one.resource.medication_reference

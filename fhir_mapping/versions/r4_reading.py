@@ -44,7 +44,7 @@ from fhir_mapping.versions.untyped import BROKEN, untyped
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 _NO_FIT: Fitting = ("", "")
-_READING = attrgetter("reading")
+READING = attrgetter("reading")
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
@@ -126,7 +126,7 @@ class Reader:
 def read_all(gathered: Gathered) -> list[Entry]:
     """Give every entry of every source, each with its reading."""
     every = [*chain.from_iterable(source.entries for source in gathered.sources.values())]
-    if not all(map(_READING, every)):
+    if not all(map(READING, every)):
         reader = Reader()
         for entry in every:
             if entry.reading is None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.bench.called_once import PACKAGES, ROOT
 from tests.bench.charts import body
 from tests.bench.goals import verdict
 from tests.bench.over_http import CONFIG
@@ -30,8 +31,6 @@ LARGE_CHART = 2110  # Observations of a body of 4.7 MB
 BARE = "import fastapi, httpx"
 SETTLE_S = 2.0
 MIB = 2**20
-ROOT = Path(__file__).parents[2]
-PACKAGES = ("cds_service", "fhir_mapping", "models")
 _SETTING = re.compile(r"^ENV (GLIBC_TUNABLES)=(\S+)$", re.MULTILINE)
 JSON = {"content-type": "application/json"}
 

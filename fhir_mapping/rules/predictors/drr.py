@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.evidence import Evidence, Feature, Note
 from fhir_mapping.laboratory.bounds import above, agreed
+from fhir_mapping.laboratory.results import LAST
 from fhir_mapping.patient_record import PatientRecord
 from fhir_mapping.record import Diagnosis, Result, local_day
 from fhir_mapping.rules.citation import cite_diagnosis, cite_with_limit
@@ -24,7 +25,6 @@ from fhir_mapping.terms.rules import Rules
 from models.inputs import State
 
 _QUOTIENT = Context(prec=28)
-_LAST = attrgetter("when.last")
 _RANK = attrgetter("same_specimen", "when.last")  # what of one day comes before its size (D4)
 _BY_UNIT = frozenset({"no unit", "unknown unit"})
 _NEWER = "a newer result could not be read"
@@ -45,7 +45,7 @@ def high_drr(record: PatientRecord) -> Feature:
     doubts = record.doubts_in("ast", "alt", "drr")
     look_back = record.mapping.tables.rules.days("high_drr.look_back_days")
     recent = [ratio for ratio in ratios.counted if _age(record, ratio) <= look_back]
-    recent.sort(key=_LAST, reverse=True)
+    recent.sort(key=LAST, reverse=True)
     if active := _active_of_latest_day(recent, record.mapping.time_zone):
         chosen = _chosen(record, active)
         feature = _decided(record, chosen, active, recent)
