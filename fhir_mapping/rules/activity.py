@@ -67,7 +67,6 @@ class _Course(Struct, frozen=True):
     record: PatientRecord
     newest: Highest | None
     peak: Result | None
-    after_peak: Sequence[Result]
     nadir: Result | None
     coded: tuple[Diagnosis, ...]
     rises: tuple[Rise, Rise, Rise]  # R2 (b), R2 (c), R2b
@@ -174,7 +173,6 @@ def _course_of(record: PatientRecord) -> _Course:
         record,
         latest_ck(record),
         peak,
-        after_peak,
         lowest(after_peak),
         coded_relapses(record),
         (confirmed_rise(record), steep_rise(record), rising(record)),

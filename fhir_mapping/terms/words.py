@@ -83,7 +83,7 @@ _NO_ROLES: frozenset[str] = frozenset()
 
 
 class _Finder:
-    """Finds all spellings in a phrase at once: each word of it is looked up, however many spellings there are."""
+    """Finds all spellings in a phrase at once: by its words, and by one expression for all that are only begun."""
 
     def __init__(self, spellings: Iterable[tuple[_Spelling, str]]) -> None:
         self._roles: dict[_Part, list[tuple[_Spelling, str]]] = {}
