@@ -51,7 +51,7 @@ class Entry(Struct, frozen=True, eq=False):
     text: bytes | Callable[[int], bytes]
     full_url: str = ""
     unchanged: bool = False
-    reading: Any = None  # of its version; made once
+    decoded: Any = None  # by its version; made once
     number: int = 0
 
     @property

@@ -103,7 +103,7 @@ class Linked(Struct, frozen=True):
         return _together([self._role(reference, inside) for reference in named])
 
     def _role(self, reference: str, inside: Mapping[str, bytes]) -> Named:
-        name, json = self._found(reference, inside)
+        name, json = self._follow(reference, inside)
         if json is None:
             is_inside = name.startswith("#")  # and is not there, or cannot be read
             return Named(unresolved=(name,), unread=((name, b"null"),) if is_inside else ())
@@ -111,7 +111,7 @@ class Linked(Struct, frozen=True):
         specialties = tuple(read.value.specialty or ()) if read.value else ()
         return Named(specialties, json=(json,), unread=_unread(read, json), values=how_many(json))
 
-    def _found(self, reference: str, inside: Mapping[str, bytes]) -> tuple[str, bytes | None]:
+    def _follow(self, reference: str, inside: Mapping[str, bytes]) -> tuple[str, bytes | None]:
         if reference.startswith("#"):
             return reference, inside.get(reference[1:])
         name = self.references.resolve(reference)
@@ -119,7 +119,7 @@ class Linked(Struct, frozen=True):
 
     def _product(self, reference: str, inside: Mapping[str, bytes]) -> tuple[R4Product | None, Named]:
         """Follow a reference to a product, and name it by itself, without its ingredients."""
-        name, json = self._found(reference, inside)
+        name, json = self._follow(reference, inside)
         if json is None:
             return None, Named(unresolved=(name,))
         read = salvaged(json, R4Product)
@@ -156,12 +156,12 @@ def _together(parts: Sequence[Named]) -> Named:
 
 
 def _by_id(contained: Sequence[Raw] | None) -> dict[str, bytes]:
-    found = {}
+    resources = {}
     for resource in contained or ():
         try:
             id_ = _IDENTIFIED.decode(resource).id
         except BROKEN:
             continue
         if id_:
-            found[id_] = bytes(resource)
-    return found
+            resources[id_] = bytes(resource)
+    return resources

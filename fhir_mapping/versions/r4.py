@@ -4,7 +4,7 @@ In: `Gathered`, the raw JSON of every source. Out: a `Resource` an entry, in the
 versions of one resource still among them (F7). Nothing is refused here, and one broken resource never breaks the
 others. `read` takes these steps in this order, each for all entries before the next begins:
 
-1. Parse (`r4_reading.py`), what was not parsed before.
+1. Parse (`r4_decoding.py`), what was not parsed before.
 2. Index the references (F1): `fullUrl` → `Type/id`. A `fullUrl` that two resources claim leads nowhere.
 3. Link: the last version of each Medication, Substance and PractitionerRole, which others name their products (T1) or
    specialties (V4) by.
@@ -38,9 +38,9 @@ from fhir_mapping.versions.r4_content import (
     texts_of,
     what_it_says,
 )
+from fhir_mapping.versions.r4_decoding import DECODED, Decoded, Reader, asked_for, in_full, read_all
 from fhir_mapping.versions.r4_elements import Elements
-from fhir_mapping.versions.r4_plain import PlainReading
-from fhir_mapping.versions.r4_reading import READING, Reader, Reading, asked_for, in_full, read_all
+from fhir_mapping.versions.r4_plain import DecodedPlain
 from fhir_mapping.versions.r4_resources import R4AnyResource, R4Measured, R4Medicated, R4Meta, R4Observation
 from fhir_mapping.versions.r4_shape import other_version
 from fhir_mapping.versions.references import References, references
@@ -62,7 +62,7 @@ _SAYS_WHAT_IT_IS = (
 _VALUES = tuple(name for name in R4Measured.__struct_encode_fields__ if name.startswith("value"))
 _values = attrgetter(*(name for name in R4Measured.__struct_fields__ if name.startswith("value")))
 _MEDICATION = re.compile(r"Medication/[A-Za-z0-9.\-]{1,64}")
-_NAME = attrgetter("reading.name")
+_NAME = attrgetter("decoded.name")
 _Parted = tuple[
     Source, list[Plain], list[Resource]
 ]  # what one source holds: the plain Observations, the rest
@@ -89,9 +89,9 @@ def read_apart(gathered: Gathered) -> tuple[tuple[Plain, ...], tuple[Resource, .
         plain: list[Plain] = []
         others: list[Resource] = []
         for entry in source.entries:
-            one = entry.reading
-            is_plain = type(one) is PlainReading and one.name not in whole.several
-            if is_plain and (known := observation(entry, one)):
+            decoded = entry.decoded
+            is_plain = type(decoded) is DecodedPlain and decoded.name not in whole.several
+            if is_plain and (known := observation(entry, decoded)):
                 plain.append(known)
             else:
                 others.append(whole.resource(entry))
@@ -116,11 +116,14 @@ def _as_asked(parted: Iterable[_Parted], gathered: Gathered) -> tuple[Resource, 
         resources += others
         if not (source.asked and others):
             continue
-        unsaid = {one.name for one in others if one.unsure or not one.is_coded}
+        unsaid = {resource.name for resource in others if resource.unsure or not resource.is_coded}
         if unsaid and _kept_to_codes(plain, others, source.asked, gathered.mapping.tables):
             asked |= {name: asked.get(name, frozenset()) | source.asked for name in unsaid}
     return tuple(
-        [replace(one, asked=asked[one.name]) if one.name in asked else one for one in resources]
+        [
+            replace(resource, asked=asked[resource.name]) if resource.name in asked else resource
+            for resource in resources
+        ]
         if asked
         else resources
     )
@@ -130,9 +133,9 @@ def _kept_to_codes(
     plain: Sequence[Plain], resources: Iterable[Resource], asked: frozenset[RoleWord], tables: Tables
 ) -> bool:
     """Whether a server sent what it was asked for by code, and not all that it has."""
-    coded = [one for one in resources if one.is_coded and not one.unsure]
-    words = [one.codes.meaning.words for one in plain]
-    words += [tables.words("observations", one.codings) for one in coded]
+    coded = [resource for resource in resources if resource.is_coded and not resource.unsure]
+    words = [observation.codes.meaning.words for observation in plain]
+    words += [tables.words("observations", resource.codings) for resource in coded]
     return 2 * sum(map(asked.isdisjoint, words)) <= len(words)
 
 
@@ -149,11 +152,11 @@ def work(gathered: Gathered, values: int | None = None) -> int:
     """
     every = read_all(gathered)
     total = sum(how_many(entry.json) for entry in every) if values is None else values
-    for one in map(READING, every):
-        if type(one) is PlainReading:
-            total += one.beside.characters
-        elif isinstance(one.resource, R4Observation):
-            total += sum(min(len(text), LONGEST_TEXT) for text in texts_of(one.resource))
+    for decoded in map(DECODED, every):
+        if type(decoded) is DecodedPlain:
+            total += decoded.beside.characters
+        elif isinstance(decoded.resource, R4Observation):
+            total += sum(min(len(text), LONGEST_TEXT) for text in texts_of(decoded.resource))
     return total + sum(product.values for product in _products(gathered, every))
 
 
@@ -165,32 +168,32 @@ def products(gathered: Gathered) -> int:
 def _products(gathered: Gathered, every: Sequence[Entry]) -> Iterator[links.Named]:
     """Follow the references of medication resources that do not say themselves what they are about (T1)."""
     refer = [
-        one.resource
-        for one in map(READING, every)
-        if type(one) is not PlainReading
-        and isinstance(one.resource, R4Medicated)
-        and one.resource.medication_reference
-        and not one.resource.medication_codeable_concept
+        decoded.resource
+        for decoded in map(DECODED, every)
+        if type(decoded) is not DecodedPlain
+        and isinstance(decoded.resource, R4Medicated)
+        and decoded.resource.medication_reference
+        and not decoded.resource.medication_codeable_concept
     ]
     if refer:
         linked = _linked(every, _elements(gathered, every))
-        yield from (linked.product(one.medication_reference, one.contained) for one in refer)
+        yield from (linked.product(resource.medication_reference, resource.contained) for resource in refer)
 
 
 def _elements(gathered: Gathered, every: Iterable[Entry]) -> Elements:
     mapping = gathered.mapping
-    claims = ((entry.full_url, entry.reading.name) for entry in every if entry.full_url)
+    claims = ((entry.full_url, entry.decoded.name) for entry in every if entry.full_url)
     known = references(gathered.base, mapping.also_known_as, claims)
     return Elements(mapping.tables.systems, mapping.time_zone, known)
 
 
 def _linked(every: Iterable[Entry], elements: Elements) -> links.Linked:
-    found = [
-        _other_resource(entry, one, elements)
+    resources = [
+        _other_resource(entry, decoded, elements)
         for entry in every
-        if type(one := entry.reading) is not PlainReading and one.type in links.TYPES
+        if type(decoded := entry.decoded) is not DecodedPlain and decoded.type in links.TYPES
     ]
-    current, _ = last_versions(found) if found else ((), ())
+    current, _ = last_versions(resources) if resources else ((), ())
     return links.Linked({resource.name: resource.entry.json for resource in current}, elements.references)
 
 
@@ -205,15 +208,15 @@ class _InFull:
     def resource(self, entry: Entry) -> Resource:
         """Read an entry, also one that was found to be plain."""
         elements = self.elements
-        one = in_full(entry)
-        resource = one.resource
+        decoded = in_full(entry)
+        resource = decoded.resource
         if resource is None:
-            return _other_resource(entry, one, elements)
+            return _other_resource(entry, decoded, elements)
         says = what_it_says(resource, elements, self._linked)
         read = Resource(
-            type=one.type,
-            id=one.id,
-            name=one.name,
+            type=decoded.type,
+            id=decoded.id,
+            name=decoded.name,
             entry=entry,
             subjects=says.subjects,
             status=getattr(resource, "status", None) or "",
@@ -224,10 +227,10 @@ class _InFull:
             content=says.content,
             concepts=says.concepts,
         )
-        if one.name in self.several and resource.meta:
+        if decoded.name in self.several and resource.meta:
             read = _of_version(read, resource.meta, elements)
-        if one.lost or says.found.unread or one.type == "Observation":
-            read = _as_far_as_it_fits(read, one, says.found, elements)
+        if decoded.lost or says.named.unread or decoded.type == "Observation":
+            read = _as_far_as_it_fits(read, decoded, says.named, elements)
         return read
 
 
@@ -236,22 +239,22 @@ def _of_version(read: Resource, meta: R4Meta, elements: Elements) -> Resource:
     return replace(read, updated=_instant(meta.last_updated, elements), version=_number(meta.version_id))
 
 
-def _as_far_as_it_fits(read: Resource, one: Reading, found: links.Named, elements: Elements) -> Resource:
+def _as_far_as_it_fits(read: Resource, decoded: Decoded, named: links.Named, elements: Elements) -> Resource:
     """Add what was lost, and what can still be read of it."""
-    assert one.resource is not None
-    lost = frozenset(one.lost) or _given_twice(one.resource)
-    if found.unread:
-        lost |= {"participant" if one.type == "Encounter" else "medicationReference"}
+    assert decoded.resource is not None
+    lost = frozenset(decoded.lost) or _given_twice(decoded.resource)
+    if named.unread:
+        lost |= {"participant" if decoded.type == "Encounter" else "medicationReference"}
     if not lost:
         return read
-    guessed = (*_guessed(one, found, elements),)
+    guessed = (*_guessed(decoded, named, elements),)
     return replace(
         read,
         concepts=(*read.concepts, *guessed),
         codings=(*read.codings, *(coding for concept in guessed for coding in concept.codings)),
-        readable=not lost & asked_for(one.resource),
+        readable=not lost & asked_for(decoded.resource),
         lost=lost,
-        unsure="code" in one.lost and not _all_coded(untyped(one.lost["code"])),
+        unsure="code" in decoded.lost and not _all_coded(untyped(decoded.lost["code"])),
     )
 
 
@@ -277,37 +280,37 @@ def _given_twice(resource: R4AnyResource) -> frozenset[str]:
     return frozenset()
 
 
-def _guessed(one: Reading, found: links.Named, elements: Elements) -> Iterator[Concept]:
+def _guessed(decoded: Decoded, named: links.Named, elements: Elements) -> Iterator[Concept]:
     """Read what can still be read of elements of a wrong shape that say what the resource is (U1)."""
-    broken = [json for name, json in one.lost.items() if name in _SAYS_WHAT_IT_IS]
-    broken += [json for name, json in found.unread if name == "code"]
+    broken = [json for name, json in decoded.lost.items() if name in _SAYS_WHAT_IT_IS]
+    broken += [json for name, json in named.unread if name == "code"]
     for json in broken:
         yield from _other_concepts(untyped(json), elements)
 
 
-def _other_resource(entry: Entry, one: Reading, elements: Elements) -> Resource:
+def _other_resource(entry: Entry, decoded: Decoded, elements: Elements) -> Resource:
     """Read what can be read of a resource without its type: whose it is, what it is, which version."""
-    meta = one.other.get("meta")
+    meta = decoded.other.get("meta")
     meta = meta if isinstance(meta, dict) else {}
-    concepts = (_other_concepts(one.other.get(name), elements) for name in _SAYS_WHAT_IT_IS)
+    concepts = (_other_concepts(decoded.other.get(name), elements) for name in _SAYS_WHAT_IT_IS)
     return Resource(
-        type=one.type,
-        id=one.id,
-        name=one.name,
+        type=decoded.type,
+        id=decoded.id,
+        name=decoded.name,
         entry=entry,
-        subjects=_other_subjects(one, elements.references),
+        subjects=_other_subjects(decoded, elements.references),
         status="",
         codings=tuple(coding for some in concepts for concept in some for coding in concept.codings),
         updated=_instant(meta.get("lastUpdated"), elements),
         version=_number(meta.get("versionId")),
-        readable=bool(one.other),
+        readable=bool(decoded.other),
         content=None,
     )
 
 
-def _other_subjects(one: Reading, known: References) -> tuple[str, ...] | None:
-    found = [one.other[name] for name in ("subject", "patient") if one.other.get(name) is not None]
-    return tuple(_addresses(found, known)) if found else None
+def _other_subjects(decoded: Decoded, known: References) -> tuple[str, ...] | None:
+    written = [decoded.other[name] for name in ("subject", "patient") if decoded.other.get(name) is not None]
+    return tuple(_addresses(written, known)) if written else None
 
 
 def _addresses(values: Iterable[Any], known: References) -> Iterator[str]:

@@ -12,7 +12,7 @@ from fhir_mapping.versions import neutral
 from fhir_mapping.versions.linked import NOTHING, Linked, Named
 from fhir_mapping.versions.r4_elements import Elements
 from fhir_mapping.versions.r4_medication import beside, medication
-from fhir_mapping.versions.r4_plain import FlagsAndRanges, PlainReading, texts_beside
+from fhir_mapping.versions.r4_plain import DecodedPlain, FlagsAndRanges, texts_beside
 from fhir_mapping.versions.r4_resources import (
     R4AnyMedicated,
     R4AnyResource,
@@ -45,14 +45,14 @@ _Says = Callable[[Any, Elements, Linked], "Said"]
 class Said(Struct, frozen=True, gc=False):
     """Whose a resource is (F1; None: a Patient), what it says that it is (F4, U3), and how the rest of it is read.
 
-    Every reference is resolved. `found` is where those led that say what it is (T1, V4).
+    Every reference is resolved. `named` is what those led to that say what it is (T1, V4).
     """
 
     subjects: tuple[str, ...] | None
     codings: tuple[Coding, ...]
     concepts: tuple[Concept, ...]
     content: Callable[[], neutral.Content]
-    found: Named = NOTHING
+    named: Named = NOTHING
 
 
 def what_it_says(resource: R4AnyResource, read: Elements, linked: Linked) -> Said:
@@ -235,15 +235,15 @@ def _medicine(resource: R4AnyMedicated, read: Elements, linked: Linked) -> Said:
     """Collect the product, its ingredients, and the words beside a reference (T1, U3)."""
     if own := resource.medication_codeable_concept:
         concept = read.concept(own)
-        found, codings = NOTHING, concept.codings
+        named, codings = NOTHING, concept.codings
         product: tuple[Concept, ...] = (concept,)
     else:
-        found = linked.product(resource.medication_reference, resource.contained)
-        product = tuple([read.concept(named) for named in found.concepts])
+        named = linked.product(resource.medication_reference, resource.contained)
+        product = tuple([read.concept(written) for written in named.concepts])
         codings = tuple([coding for concept in product for coding in concept.codings])
     concepts = (*product, *beside(resource, read)) if resource.medication_reference else product
-    content = partial(medication, resource, read, found, product)
-    return Said((read.refers(resource.subject),), codings, concepts, content, found)
+    content = partial(medication, resource, read, named, product)
+    return Said((read.refers(resource.subject),), codings, concepts, content, named)
 
 
 def _contact(resource: R4Encounter, read: Elements, linked: Linked) -> Said:
@@ -252,8 +252,8 @@ def _contact(resource: R4Encounter, read: Elements, linked: Linked) -> Said:
     for part in resource.participant or ():
         individuals.append(part.individual)
         kinds += part.type or ()
-    found = linked.specialties(individuals, resource.contained)
-    service = found.concepts
+    named = linked.specialties(individuals, resource.contained)
+    service = named.concepts
     if written := resource.service_type:
         service = (*(written if isinstance(written, list) else (written,)), *service)
     services, of_kinds, class_ = (
@@ -264,11 +264,11 @@ def _contact(resource: R4Encounter, read: Elements, linked: Linked) -> Said:
     classes = (
         (class_,)
         if isinstance(class_, R4Coding)
-        else [part for one in class_ or () for part in one.coding or ()]
+        else [part for concept in class_ or () for part in concept.coding or ()]
     )
     codings = (*services, *of_kinds, *read.coded(classes))
     content = partial(_met, resource, read, services, of_kinds)
-    return Said((read.refers(resource.subject),), codings, (), content, found)
+    return Said((read.refers(resource.subject),), codings, (), content, named)
 
 
 def _met(
@@ -311,7 +311,7 @@ class Plainly:
         self._has_rows: dict[str | None, bool | None] = {}
         self._meanings: dict[tuple[tuple[str, str], ...], Meaning] = {}
 
-    def observation(self, entry: Entry, plain: PlainReading) -> neutral.Plain | None:
+    def observation(self, entry: Entry, plain: DecodedPlain) -> neutral.Plain | None:
         """Read one; None where its codes have no system, its ranges are for some ages, or its time is none."""
         read, concept, said, written = self._read, plain.concept, plain.beside, plain.unit
         if (codes := self._codes.get(id(concept), _UNREAD)) is _UNREAD:

@@ -47,20 +47,20 @@ class Elements(Struct, frozen=True):
 
     def codings(self, *concepts: R4Concept | None) -> tuple[Coding, ...]:
         """Collect the codings of concepts; one without a code says nothing."""
-        found: list[Coding] = []
+        codings: list[Coding] = []
         for concept in concepts:
             if concept is not None and concept.coding:
-                found += self.coded(concept.coding)
-        return tuple(found)
+                codings += self.coded(concept.coding)
+        return tuple(codings)
 
     def coded(self, parts: Iterable[R4Coding]) -> list[Coding]:
         """Read the codings that have a code."""
-        known, found = self._codings, []
+        known, codings = self._codings, []
         for part in parts:
             if code := part.code:
                 coding = known.get((part.system, code)) or self._coding(part.system, code)
-                found.append(coding)  # no comprehension: one or two are a loop, which costs less
-        return found
+                codings.append(coding)  # no comprehension: one or two are a loop, which costs less
+        return codings
 
     def _coding(self, system: str | None, code: str) -> Coding:
         """Write a coding that many resources may have."""

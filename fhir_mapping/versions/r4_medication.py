@@ -37,11 +37,11 @@ def beside(resource: R4Medicated, read: Elements) -> tuple[Concept, ...]:
 
 
 def medication(
-    resource: R4AnyMedicated, read: Elements, found: Named, concepts: tuple[Concept, ...]
+    resource: R4AnyMedicated, read: Elements, named: Named, concepts: tuple[Concept, ...]
 ) -> Medication:
     """Read a medication resource of any kind, with the concepts that name its product."""
-    nowhere = found.unresolved and not any(concept.codings for concept in concepts)
-    product = concepts, read.codings(*found.forms), found.json, found.unresolved if nowhere else ()
+    nowhere = named.unresolved and not any(concept.codings for concept in concepts)
+    product = concepts, read.codings(*named.forms), named.json, named.unresolved if nowhere else ()
     return _KINDS[type(resource)](resource, read, product)
 
 
@@ -144,7 +144,9 @@ def _regimen(dosage: R4Dosage, read: Elements) -> Regimen:
     routes = read.codings(dosage.route)
     is_range = repeat.frequency_max is not None or repeat.period_max is not None
     often = is_range, repeat.frequency, bytes(repeat.period), repeat.period_unit
-    amounts = [one and (bytes(one.value), one.comparator, one.unit, one.code, one.system) for one in doses]
+    amounts = [
+        dose and (bytes(dose.value), dose.comparator, dose.unit, dose.code, dose.system) for dose in doses
+    ]
     alike = (*often, as_needed, routes, *amounts)
     if known := read.regimens.get(alike):
         return known

@@ -82,7 +82,7 @@ class FlagsAndRanges(Struct, frozen=True, gc=False, eq=False):
 _NOTHING = FlagsAndRanges()
 
 
-class PlainReading(Struct, frozen=True, gc=False):
+class DecodedPlain(Struct, frozen=True, gc=False):
     """A plain Observation: what is its own, as written, and what it shares with others of its page."""
 
     name: str  # `Type/id`
@@ -103,7 +103,7 @@ class Shared:
         self._concepts: dict[bytes, R4Concept] = {}
         self._beside: dict[tuple[bytes, bytes], FlagsAndRanges] = {}
 
-    def plain(self, own: Any) -> PlainReading | None:
+    def plain(self, own: Any) -> DecodedPlain | None:
         """Complete what was decoded as `R4Plain`; None where it is not plain, does not fit, or is something else."""
         if type(own) is not R4Plain:
             return None
@@ -121,7 +121,7 @@ class Shared:
         except BROKEN:
             return None
         unit = quantity.unit, quantity.code, quantity.system
-        return PlainReading(
+        return DecodedPlain(
             f"Observation/{id_}", subject, when, number.decode(), unit, status, specimen, concept, beside
         )
 
@@ -144,4 +144,4 @@ def _flags_and_ranges(interpretation: bytes, reference_range: bytes) -> FlagsAnd
 def texts_beside(said: Iterable[R4Concept], ranges: Sequence[R4ReferenceRange]) -> Iterator[str]:
     """Every text beside a value that a laboratory's words are looked for in."""
     concepts = (*said, *(part.type for part in ranges if part.type))
-    return filter(None, (*(one.text for one in concepts), *(part.text for part in ranges)))
+    return filter(None, (*(concept.text for concept in concepts), *(part.text for part in ranges)))

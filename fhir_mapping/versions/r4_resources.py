@@ -1,6 +1,6 @@
 """The elements of FHIR R4 that a rule reads, and no others.
 
-An element of a wrong JSON type is left out (`salvage.py`); `r4_reading.py` says where that matters.
+An element of a wrong JSON type is left out (`salvage.py`); `r4_decoding.py` says where that matters.
 """
 
 from collections.abc import Mapping

@@ -9,8 +9,8 @@ import msgspec
 from msgspec import Raw
 
 from fhir_mapping.record import Entry, Gathered
-from fhir_mapping.versions.r4_plain import PlainReading
-from fhir_mapping.versions.r4_reading import Reading, read_all
+from fhir_mapping.versions.r4_decoding import Decoded, read_all
+from fhir_mapping.versions.r4_plain import DecodedPlain
 from fhir_mapping.versions.r4_resources import (
     ABSENT,
     NOT_THERE,
@@ -62,24 +62,26 @@ def other_version(gathered: Gathered) -> str:
     kinds: list[str] = []
     told: defaultdict[str, list[str]] = defaultdict(list)
     for entry in read_all(gathered):
-        read = entry.reading
+        decoded = entry.decoded
         # Plain ones, as nearly all are, tell nothing
-        kind, version = ("Observation", "") if type(read) is PlainReading else _told(entry, read)
+        kind, version = ("Observation", "") if type(decoded) is DecodedPlain else _told(entry, decoded)
         kinds.append(kind)
         if version:
             told[kind].append(version)
     if not told:
         return ""
-    found = {version for kind, some in told.items() if 2 * len(some) > kinds.count(kind) for version in some}
-    return next((version for version in _OLDEST_FIRST if version in found), "")
+    versions = {
+        version for kind, some in told.items() if 2 * len(some) > kinds.count(kind) for version in some
+    }
+    return next((version for version in _OLDEST_FIRST if version in versions), "")
 
 
-def _told(entry: Entry, read: Reading) -> tuple[str, str]:
+def _told(entry: Entry, decoded: Decoded) -> tuple[str, str]:
     """Give the type of a resource and the version that it tells, if any."""
-    if read.resource is not None and not read.lost:
-        says = _OF_WHAT_FITS.get(read.type)
-        return read.type, says(read.resource) if says else ""
-    shape = _shape(entry, read)
+    if decoded.resource is not None and not decoded.lost:
+        says = _OF_WHAT_FITS.get(decoded.type)
+        return decoded.type, says(decoded.resource) if says else ""
+    shape = _shape(entry, decoded)
     return (str(shape.resource_type), _version(shape)) if shape is not None else ("", "")
 
 
@@ -132,9 +134,9 @@ def _has_agent(requester: Raw) -> bool:
     return isinstance(written, dict) and "agent" in written
 
 
-def _shape(entry: Entry, read: Reading) -> _Shape | None:
+def _shape(entry: Entry, decoded: Decoded) -> _Shape | None:
     """See what did not fit, unless it is of a type that tells nothing."""
-    if read.other and read.type not in R4_STRUCTS and read.type not in _NEVER_R4:
+    if decoded.other and decoded.type not in R4_STRUCTS and decoded.type not in _NEVER_R4:
         return None
     try:
         return _SHAPE.decode(entry.json)

@@ -16,7 +16,7 @@ from cds_service.fhir import bundle
 from cds_service.settings.client import Client
 from cds_service.settings.limits import Limits
 from cds_service.web import body
-from fhir_mapping.versions import r4_plain, r4_reading
+from fhir_mapping.versions import r4_decoding, r4_plain
 from tests.support.bends import results
 from tests.support.care_bends import care
 from tests.support.charts import AS_OF, ago, imnm_chart
@@ -52,15 +52,15 @@ def each_way(text: bytes, as_of: datetime) -> Iterator[str]:
     ):
         with pytest.MonkeyPatch.context() as patch:
             if not bundle_fits:
-                patch.setattr(r4_reading, "_BUNDLE", NOTHING_FITS)
+                patch.setattr(r4_decoding, "_BUNDLE", NOTHING_FITS)
             if not frame_fits:
                 patch.setattr(bundle, "RAW_BUNDLE", NOTHING_FITS)
             if not plainly:
                 patch.setattr(r4_plain.Shared, "plain", lambda *_: None)
                 ask_everything(patch)
             if not resources_fit:
-                patch.setattr(r4_reading, "_ANY", NOTHING_FITS)
-                patch.setattr(r4_reading, "_RESOURCE", NOTHING_FITS)
+                patch.setattr(r4_decoding, "_ANY", NOTHING_FITS)
+                patch.setattr(r4_decoding, "_RESOURCE", NOTHING_FITS)
             yield explained(text, as_of)
 
 

@@ -28,7 +28,7 @@ from msgspec.structs import force_setattr
 
 from fhir_mapping.record import Entry, Gathered
 from fhir_mapping.versions.frame import Fitting, Frame, Framed, Texts, framing
-from fhir_mapping.versions.r4_plain import ANY_RESOURCE, PlainReading, R4Plain, Shared
+from fhir_mapping.versions.r4_plain import ANY_RESOURCE, DecodedPlain, R4Plain, Shared
 from fhir_mapping.versions.r4_resources import (
     R4_STRUCTS,
     R4AnyResource,
@@ -44,13 +44,13 @@ from fhir_mapping.versions.untyped import BROKEN, untyped
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 _NO_FIT: Fitting = ("", "")
-READING = attrgetter("reading")
+DECODED = attrgetter("decoded")
 
 
-class Reading(msgspec.Struct, frozen=True, gc=False):
+class Decoded(msgspec.Struct, frozen=True, gc=False):
     """What an entry holds: a typed resource, without what it `lost`, else whatever it is. Nobody changes any of it.
 
-    A resource without an id is known by its `fullUrl`. Of a plain Observation there is a `PlainReading` instead.
+    A resource without an id is known by its `fullUrl`. Of a plain Observation there is a `DecodedPlain` instead.
     """
 
     type: str
@@ -99,62 +99,62 @@ class Reader:
         text_of, plain, framed = Texts(text).of, self._shared.plain, []
         for number, written in enumerate(bundle.entry or ()):
             resource, search = written.resource, written.search
-            reading = plain(resource)
-            entry = Entry(text_of, written.full_url or "", unchanged, reading, number)
-            kind, name = ("Observation", reading.name) if reading else _fit(entry, resource)
+            decoded = plain(resource)
+            entry = Entry(text_of, written.full_url or "", unchanged, decoded, number)
+            kind, name = ("Observation", decoded.name) if decoded else _fit(entry, resource)
             framed.append((entry, (search and search.mode) or "", kind, name))
         return bundle, framed
 
     def fits(self, entry: Entry) -> Fitting:
         """Read an entry by itself, to be kept with it, if it fits."""
         try:
-            decoded = _ANY.decode(entry.json)
+            resource = _ANY.decode(entry.json)
         except BROKEN:
             return _NO_FIT
-        if reading := self._shared.plain(decoded):
-            force_setattr(entry, "reading", reading)
-            return "Observation", reading.name
-        return _fit(entry, decoded)
+        if decoded := self._shared.plain(resource):
+            force_setattr(entry, "decoded", decoded)
+            return "Observation", decoded.name
+        return _fit(entry, resource)
 
     def read(self, entry: Entry) -> None:
         """Read an entry that was not read before, whatever it is."""
         self.fits(entry)
-        if entry.reading is None:
-            force_setattr(entry, "reading", _read_broken(entry))
+        if entry.decoded is None:
+            force_setattr(entry, "decoded", _read_broken(entry))
 
 
 def read_all(gathered: Gathered) -> list[Entry]:
-    """Give every entry of every source, each with its reading."""
+    """Give every entry of every source, each with what was decoded of it."""
     every = [*chain.from_iterable(source.entries for source in gathered.sources.values())]
-    if not all(map(READING, every)):
+    if not all(map(DECODED, every)):
         reader = Reader()
         for entry in every:
-            if entry.reading is None:
+            if entry.decoded is None:
                 reader.read(entry)
     return every
 
 
-def in_full(entry: Entry) -> Reading:
-    """Give the reading of an entry with nothing left aside, also of one that was found to be plain."""
-    one: Reading | PlainReading = entry.reading
-    if isinstance(one, Reading):
-        return one
-    return _whole(entry) or Reading("Observation", one.name.partition("/")[2], one.name)
+def in_full(entry: Entry) -> Decoded:
+    """Give what was decoded of an entry with nothing left aside, also of one that was found to be plain."""
+    decoded: Decoded | DecodedPlain = entry.decoded
+    if isinstance(decoded, Decoded):
+        return decoded
+    return _whole(entry) or Decoded("Observation", decoded.name.partition("/")[2], decoded.name)
 
 
-def _fit(entry: Entry, decoded: Any) -> Fitting:
+def _fit(entry: Entry, resource: Any) -> Fitting:
     """Keep with an entry what was decoded of it; an Observation that is not plain is decoded with all that it has."""
-    if type(decoded) is R4Plain:
-        read = _whole(entry)
+    if type(resource) is R4Plain:
+        decoded = _whole(entry)
     else:
-        read = _typed(entry, decoded) if type(decoded) in _TYPES else None
-    if read is None or read.resource is None:
+        decoded = _typed(entry, resource) if type(resource) in _TYPES else None
+    if decoded is None or decoded.resource is None:
         return _NO_FIT
-    force_setattr(entry, "reading", read)  # it is frozen for all others
-    return read.type, read.name if read.resource.id else ""
+    force_setattr(entry, "decoded", decoded)  # it is frozen for all others
+    return decoded.type, decoded.name if decoded.resource.id else ""
 
 
-def _whole(entry: Entry) -> Reading | None:
+def _whole(entry: Entry) -> Decoded | None:
     """Read an entry with nothing left aside; None where it does not fit."""
     try:
         return _typed(entry, _RESOURCE.decode(entry.json))
@@ -162,12 +162,12 @@ def _whole(entry: Entry) -> Reading | None:
         return None
 
 
-def _typed(entry: Entry, resource: R4AnyResource, lost: Mapping[str, bytes] = _NONE) -> Reading:
+def _typed(entry: Entry, resource: R4AnyResource, lost: Mapping[str, bytes] = _NONE) -> Decoded:
     kind, id_ = _TYPES[type(resource)], id_of(resource.id, entry.full_url)
-    return Reading(kind, id_, f"{kind}/{id_}", resource, lost=lost)
+    return Decoded(kind, id_, f"{kind}/{id_}", resource, lost=lost)
 
 
-def _read_broken(entry: Entry) -> Reading:
+def _read_broken(entry: Entry) -> Decoded:
     """Read a resource of a type that no rule reads, or one in which something does not fit."""
     try:
         struct = R4_STRUCTS.get(_KIND.decode(entry.json).resource_type)
@@ -195,7 +195,7 @@ def _words_of_value(lost: Mapping[str, bytes]) -> str:
     return " ".join(str(part) for part in parts if isinstance(part, str | int | float) and part is not True)
 
 
-def _read_other(entry: Entry) -> Reading:
+def _read_other(entry: Entry) -> Decoded:
     """Read enough of a resource that no rule reads to name it and to say whose it is."""
     other = untyped(entry.json)
     if not isinstance(other, dict):
@@ -204,7 +204,7 @@ def _read_other(entry: Entry) -> Reading:
     type_ = other.get("resourceType")
     id_ = id_of(written if isinstance(written, str) else None, entry.full_url)
     kind = type_ if isinstance(type_, str) else "Resource"
-    return Reading(kind, id_, f"{kind}/{id_}", other=other)
+    return Decoded(kind, id_, f"{kind}/{id_}", other=other)
 
 
 def asked_for(resource: R4AnyResource) -> frozenset[str]:
