@@ -92,9 +92,9 @@ def asked_once(question: Callable[[PatientRecord], _Answer]) -> Callable[[Patien
 
     @wraps(question)
     def answer(record: PatientRecord) -> _Answer:
-        found: _Answer = record.answers.get(question, _NEVER)
-        if found is _NEVER:
-            found = record.answers[question] = question(record)
-        return found
+        known: _Answer = record.answers.get(question, _NEVER)
+        if known is _NEVER:
+            known = record.answers[question] = question(record)
+        return known
 
     return answer

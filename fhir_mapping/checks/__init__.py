@@ -112,33 +112,33 @@ def judge(gathered: Gathered, as_of: datetime) -> PatientRecord:
     gathered = Gathered(gathered.patient_id, gathered.base, gathered.sources, mapping)
     plain, others = version(gathered.mapping.fhir_version).read_apart(gathered)
     current, superseded = last_versions(others)
-    candidate = _Candidates(f"Patient/{gathered.patient_id}", tables).of
-    candidates = [candidate(one) for one in current]
+    candidate_of = _Candidates(f"Patient/{gathered.patient_id}", tables).of
+    candidates = [candidate_of(resource) for resource in current]
     case = _case(gathered, candidates, plain, as_of)
     results, left = PlainJudge(case).results(plain)
     if left:
-        candidates += [candidate(one.whole(one.entry)) for one in left]
-        candidates.sort(key=lambda one: one.resource.name)
+        candidates += [candidate_of(observation.whole(observation.entry)) for observation in left]
+        candidates.sort(key=lambda candidate: candidate.resource.name)
     facts: list[Fact] = [*results]
     refused = {
         Refused(resource.name, "superseded", roles)
         for resource in superseded
-        if (roles := candidate(resource).roles)
+        if (roles := candidate_of(resource).roles)
     }
     doubts: list[Doubt] = []
-    for one in candidates:
-        if not (one.roles or one.problem) and is_beside_the_point(one.resource, case):
+    for candidate in candidates:
+        if not (candidate.roles or candidate.problem) and is_beside_the_point(candidate.resource, case):
             continue
-        verdict = _verdict(one, case)
+        verdict = _verdict(candidate, case)
         reason = verdict if isinstance(verdict, str) else ""
         if not isinstance(verdict, str):
             facts += verdict
         elif reason not in ACCEPTED:
-            refused.add(Refused(one.resource.name, reason, one.roles))
-        if one.problem != _OTHER_PATIENT:
-            doubts += doubts_of(one.resource, reason, case)
+            refused.add(Refused(candidate.resource.name, reason, candidate.roles))
+        if candidate.problem != _OTHER_PATIENT:
+            doubts += doubts_of(candidate.resource, reason, case)
             if reason:
-                facts += done_all_the_same(one.resource, reason, case)
+                facts += done_all_the_same(candidate.resource, reason, case)
     return _record(gathered, case, facts, refused, _unanswered(doubts, facts), candidates)
 
 
@@ -186,8 +186,8 @@ def _case(
     gathered: Gathered, candidates: Sequence[_Candidate], plain: Sequence[neutral.Plain], as_of: datetime
 ) -> Case:
     of_type: defaultdict[str, list[_Candidate]] = defaultdict(list)
-    for one in candidates:
-        of_type[one.resource.type].append(one)
+    for candidate in candidates:
+        of_type[candidate.resource.type].append(candidate)
     patient_id, mapping = gathered.patient_id, gathered.mapping
     return Case(
         as_of,
@@ -196,7 +196,9 @@ def _case(
         patient_id,
         reports=_reports(of_type["DiagnosticReport"], mapping),
         analytes_of=_Analytes(of_type["Observation"], plain, mapping.tables),
-        own_conditions=frozenset([one.resource.name for one in of_type["Condition"] if not one.problem]),
+        own_conditions=frozenset(
+            [candidate.resource.name for candidate in of_type["Condition"] if not candidate.problem]
+        ),
     )
 
 
@@ -213,46 +215,46 @@ class _Analytes:
 
     @cached_property
     def _by_name(self) -> Mapping[str, frozenset[Analyte]]:
-        coded = [(one.resource.name, one.resource.codings) for one in self._candidates]
-        of_plain = {one.name: one.codes.meaning.analytes for one in self._plain}
+        coded = [(candidate.resource.name, candidate.resource.codings) for candidate in self._candidates]
+        of_plain = {observation.name: observation.codes.meaning.analytes for observation in self._plain}
         return of_plain | {name: self._tables.analytes(codings) for name, codings in coded}
 
 
 def _patient(
     candidates: Iterable[_Candidate], patient_id: str, as_of: datetime, mapping: MappingSettings
 ) -> Patient | None:
-    for resource in (one.resource for one in candidates):
+    for resource in (candidate.resource for candidate in candidates):
         if resource.name == f"Patient/{patient_id}" and resource.readable and resource.content:
-            found = resource.content()
-            assert isinstance(found, neutral.Person)
-            return read_person(resource.id, found, as_of, mapping)
+            person = resource.content()
+            assert isinstance(person, neutral.Person)
+            return read_person(resource.id, person, as_of, mapping)
     return None
 
 
 def _reports(candidates: Iterable[_Candidate], mapping: MappingSettings) -> Mapping[str, frozenset[str]]:
     """List, by Observation, this patient's reports with an accepted status, whatever their code (D1)."""
     listed: dict[str, list[str]] = {}
-    for resource in (one.resource for one in candidates if not one.problem):
+    for resource in (candidate.resource for candidate in candidates if not candidate.problem):
         if resource.content is None or not resource.readable:
             continue
         if not_understood(resource) or report_problem(resource, mapping):
             continue
-        found = resource.content()
-        for result in found.results if isinstance(found, neutral.Performed) else ():
+        content = resource.content()
+        for result in content.results if isinstance(content, neutral.Performed) else ():
             listed.setdefault(result, []).append(resource.name)
     return {result: frozenset(names) for result, names in listed.items()}
 
 
-def _verdict(one: _Candidate, case: Case) -> Verdict:
+def _verdict(candidate: _Candidate, case: Case) -> Verdict:
     """Judge one resource: its facts, or the first reason why it does not count."""
-    resource = one.resource
-    if not (one.roles or _needs_no_role(resource, case)):
+    resource = candidate.resource
+    if not (candidate.roles or _needs_no_role(resource, case)):
         is_read = resource.readable and not may_be(resource, case)
-        return one.problem if one.problem == _OTHER_PATIENT else () if is_read else "unreadable"
+        return candidate.problem if candidate.problem == _OTHER_PATIENT else () if is_read else "unreadable"
     if not resource.readable:
         return "unreadable"
-    if one.problem or resource.content is None:
-        return one.problem or ()
+    if candidate.problem or resource.content is None:
+        return candidate.problem or ()
     content = resource.content()
     return _JUDGES[type(content)](resource, content, case)
 
@@ -349,6 +351,6 @@ def _not_offered(gathered: Gathered) -> frozenset[SourceKey]:
 
 def _losses(candidates: Iterable[_Candidate]) -> Iterator[tuple[str, str]]:
     """Name what was left out of resources that count all the same (F3)."""
-    for one in candidates:
-        if one.resource.lost and one.resource.readable and one.roles:
-            yield from ((one.resource.name, element) for element in one.resource.lost)
+    for candidate in candidates:
+        if candidate.resource.lost and candidate.resource.readable and candidate.roles:
+            yield from ((candidate.resource.name, element) for element in candidate.resource.lost)

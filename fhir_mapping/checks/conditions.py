@@ -22,54 +22,54 @@ PARENTS: Mapping[str, str] = {  # in the value sets of the two statuses
 UNKNOWN = "unknown status"
 
 
-def judge_condition(resource: neutral.Resource, found: neutral.Condition, case: Case) -> Verdict:
+def judge_condition(resource: neutral.Resource, condition: neutral.Condition, case: Case) -> Verdict:
     """Judge one Condition that has a code of our tables; an undated one counts (F3)."""
-    clinical, verification = _statuses(found, case)
+    clinical, verification = _statuses(condition, case)
     reason = (
         not_understood(resource)
         or (verification if verification in REFUTED else "")
         or (UNKNOWN if UNKNOWN in {clinical, verification} else "")
-        or (case.time_problem(found.onset) if found.onset else "")
+        or (case.time_problem(condition.onset) if condition.onset else "")
     )
-    recorded = found.recorded
+    recorded = condition.recorded
     is_late = recorded is not None and recorded.first > case.as_of
     return reason or (
         Diagnosis(
             resource=resource.name,
             roles=case.tables.words("conditions", resource.codings),
-            clinical=_clinical(clinical, found, case),
+            clinical=_clinical(clinical, condition, case),
             confirmed=verification in {"", "confirmed"},
-            onset=case.at(found.onset) if found.onset else None,
+            onset=case.at(condition.onset) if condition.onset else None,
             recorded=case.at(recorded) if recorded and not is_late else recorded,
             recorded_late=is_late,
-            abatement=found.abatement,
-            abated=_has_abated(found, case),
+            abatement=condition.abatement,
+            abated=_has_abated(condition, case),
         ),
     )
 
 
-def is_refuted(found: neutral.Condition, case: Case) -> bool:
+def is_refuted(condition: neutral.Condition, case: Case) -> bool:
     """Whether it says that the patient does not have it."""
-    return _statuses(found, case)[1] in REFUTED
+    return _statuses(condition, case)[1] in REFUTED
 
 
-def may_be_eligible(found: neutral.Condition, case: Case) -> bool:
+def may_be_eligible(condition: neutral.Condition, case: Case) -> bool:
     """Whether it is confirmed and not over, as far as is known: also where a status is not known (M1)."""
-    clinical, verification = _statuses(found, case)
+    clinical, verification = _statuses(condition, case)
     confirmed = verification in {"", "confirmed", UNKNOWN}
-    return confirmed and _clinical(clinical, found, case) not in INACTIVE
+    return confirmed and _clinical(clinical, condition, case) not in INACTIVE
 
 
-def _statuses(found: neutral.Condition, case: Case) -> tuple[str, str]:
+def _statuses(condition: neutral.Condition, case: Case) -> tuple[str, str]:
     """Read the clinical status and the verification; "" for one that is not there, `UNKNOWN` for one not known.
 
     The certainty of a coding that has a role outranks whichever of the two it speaks of.
     """
-    clinical = _status("clinicalStatus", found.clinical, case)
-    verification = _status("verificationStatus", found.verification, case)
+    clinical = _status("clinicalStatus", condition.clinical, case)
+    verification = _status("verificationStatus", condition.verification, case)
     certainties = {
         case.tables.status("diagnosesicherheit", certainty.system, certainty.code)
-        for coding, certainty in found.certainties
+        for coding, certainty in condition.certainties
         if case.tables.words("conditions", [coding])
     }
     if not certainties:
@@ -91,16 +91,16 @@ def _status(
     return narrowest.pop() if len(narrowest) == 1 else UNKNOWN
 
 
-def _clinical(written: str, found: neutral.Condition, case: Case) -> str:
+def _clinical(written: str, condition: neutral.Condition, case: Case) -> str:
     """M1: missing is active, or resolved if abated by `as_of`; abated only later, inactive and resolved are active."""
     if not written:
-        return "resolved" if _has_abated(found, case) else "active"
-    return "active" if _abates_later(found, case) and written in INACTIVE else written
+        return "resolved" if _has_abated(condition, case) else "active"
+    return "active" if _abates_later(condition, case) and written in INACTIVE else written
 
 
-def _has_abated(found: neutral.Condition, case: Case) -> bool:
-    return found.abated and not _abates_later(found, case)
+def _has_abated(condition: neutral.Condition, case: Case) -> bool:
+    return condition.abated and not _abates_later(condition, case)
 
 
-def _abates_later(found: neutral.Condition, case: Case) -> bool:
-    return found.abatement is not None and found.abatement.first > case.as_of
+def _abates_later(condition: neutral.Condition, case: Case) -> bool:
+    return condition.abatement is not None and condition.abatement.first > case.as_of

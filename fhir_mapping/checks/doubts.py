@@ -152,8 +152,8 @@ def _named_beside_codes(resource: neutral.Resource, case: Case) -> frozenset[str
         return frozenset()
     asked = kind, resource.concepts
     if (named := case.named.get(asked)) is None:
-        found = (_named(concept, kind, case) for concept in resource.concepts)
-        named = case.named[asked] = _NOTHING.union(*found)
+        roles = (_named(concept, kind, case) for concept in resource.concepts)
+        named = case.named[asked] = _NOTHING.union(*roles)
     return named
 
 

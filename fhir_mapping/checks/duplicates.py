@@ -10,13 +10,13 @@ from fhir_mapping.laboratory.results import LAST, at_different_times
 from fhir_mapping.record import NO_PERIOD, Moment, Period, Result, Treatment
 
 
-def distinct_results(found: Iterable[Result]) -> tuple[Result, ...]:
+def distinct_results(results: Iterable[Result]) -> tuple[Result, ...]:
     """Count results with the same of our codes, time, value and specimen once; what stays is in the reports of all.
 
     They come in order of time, those of one time by name. Results without a magnitude must agree in everything that
     could be their answer.
     """
-    results = sorted(found, key=LAST)
+    results = sorted(results, key=LAST)
     if at_different_times(results):
         return tuple(results)
     distinct: list[Result] = []
@@ -36,13 +36,13 @@ def _distinct(together: Iterable[Result]) -> Iterator[Result]:
         yield replace(first, reports=reports) if others else first
 
 
-def distinct_treatments(found: Iterable[Treatment]) -> tuple[Treatment, ...]:
+def distinct_treatments(treatments: Iterable[Treatment]) -> tuple[Treatment, ...]:
     """Count medication resources of one type with the same ingredient, period and dosage once.
 
     What stays was stopped for the reasons of all of them.
     """
     begun: defaultdict[Hashable, list[Treatment]] = defaultdict(list)
-    for treatment in found:
+    for treatment in treatments:
         begun[treatment.kind, treatment.ingredient, _begins(treatment)].append(treatment)
     distinct: list[Treatment] = []
     for together in begun.values():

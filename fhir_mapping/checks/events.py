@@ -18,18 +18,20 @@ TABLES: tuple[RoleTable, ...] = (
 )  # where codes of Procedures, reports and orders stand
 
 
-def judge_performed(resource: neutral.Resource, found: neutral.Performed, case: Case) -> Verdict:
+def judge_performed(resource: neutral.Resource, performed: neutral.Performed, case: Case) -> Verdict:
     """Judge one Procedure or DiagnosticReport that has a code of our tables; an infusion is a treatment too (T1)."""
     is_report = resource.type == "DiagnosticReport"
     reason = (
-        not_understood(resource) or report_problem(resource, case.mapping) or case.time_problem(found.when)
+        not_understood(resource)
+        or report_problem(resource, case.mapping)
+        or case.time_problem(performed.when)
     )
     given = frozenset() if is_report else case.tables.ingredients(resource.codings)
     reason = reason or ("conflicting codes" if len(given) > 1 else "")
-    if reason or found.when is None:
+    if reason or performed.when is None:
         return reason
-    roles, when = roles_in(TABLES, resource, case.tables), case.at(found.when)
-    start = case.at(found.start) if found.start else None
+    roles, when = roles_in(TABLES, resource, case.tables), case.at(performed.when)
+    start = case.at(performed.start) if performed.start else None
     done = Done(resource.name, roles, "DiagnosticReport" if is_report else "Procedure", when, start)
     return (done, *[_infusion(resource, ingredient, start or when, when) for ingredient in given])
 
@@ -52,19 +54,19 @@ def report_problem(resource: neutral.Resource, mapping: MappingSettings) -> str:
     return status_problem(resource.type, resource.status, accept_unknown=accept)
 
 
-def judge_contact(resource: neutral.Resource, found: neutral.Contact, case: Case) -> Verdict:
+def judge_contact(resource: neutral.Resource, contact: neutral.Contact, case: Case) -> Verdict:
     """Judge one Encounter (V4); one of which its status says that it is neither finished nor in progress is left out."""
     if reason := not_understood(resource):
         return reason
     in_progress = resource.status == "in-progress"
     if resource.status in NO_CONTACT:
         return ()
-    start, end = found.period.start, found.period.end
+    start, end = contact.period.start, contact.period.end
     when = (start or end) if in_progress else (end or start)
     reason = case.time_problem(when)
     if reason or when is None:
         return reason
-    is_special = found.service or case.tables.words("specialties", found.kinds)
+    is_special = contact.service or case.tables.words("specialties", contact.kinds)
     roles = case.tables.words("visits", resource.codings)
     took_place = in_progress or resource.status == "finished"
     return (
@@ -81,35 +83,35 @@ def judge_contact(resource: neutral.Resource, found: neutral.Contact, case: Case
     )
 
 
-def judge_booking(resource: neutral.Resource, found: neutral.Booking, case: Case) -> Verdict:
+def judge_booking(resource: neutral.Resource, booking: neutral.Booking, case: Case) -> Verdict:
     """Judge one Appointment (V3); only a booked one is a plan, and it must have been made by `as_of` (F3)."""
     if reason := not_understood(resource):
         return reason
     if resource.status != "booked":
         return ()
-    created = found.created
+    created = booking.created
     if created and case.is_future(created):
         return "future"
-    kinds = [kind for kind in found.kinds if case.tables.words("specialties", [kind])]
+    kinds = [kind for kind in booking.kinds if case.tables.words("specialties", [kind])]
     return (
         Planned(
             resource.name,
-            case.tables.words("visits", [*found.service, *kinds]),
+            case.tables.words("visits", [*booking.service, *kinds]),
             "Appointment",
-            start=found.start,
+            start=booking.start,
             made=case.at(created) if created else None,
-            specialty_coded=bool(found.service or kinds),
+            specialty_coded=bool(booking.service or kinds),
         ),
     )
 
 
-def judge_order(resource: neutral.Resource, found: neutral.Order, case: Case) -> Verdict:
+def judge_order(resource: neutral.Resource, order: neutral.Order, case: Case) -> Verdict:
     """Judge one ServiceRequest (V3); only an active one that orders something is a plan."""
     if reason := not_understood(resource):
         return reason
-    if resource.status != "active" or found.intent in NO_ORDER or found.do_not_perform:
+    if resource.status != "active" or order.intent in NO_ORDER or order.do_not_perform:
         return ()
-    authored = found.authored
+    authored = order.authored
     if authored and case.is_future(authored):
         return "future"
     made = case.at(authored) if authored else None

@@ -25,8 +25,8 @@ def not_understood_in(json: bytes) -> str:
     whole = untyped(json)
     if whole is None:
         return "unreadable"
-    found = _keys(whole)
-    return next((reason for name, reason in _NAMES if name in found), "")
+    names = _keys(whole)
+    return next((reason for name, reason in _NAMES if name in names), "")
 
 
 def may_change_a_meaning(json: bytes) -> bool:
@@ -54,13 +54,13 @@ def _has_escape(json: bytes) -> bool:
 
 def _keys(whole: Any) -> set[str]:
     """Collect the names of all elements that have a value, at any depth."""
-    found: set[str] = set()
+    names: set[str] = set()
     left = [whole]
     while left:
         value = left.pop()
         if isinstance(value, dict):
-            found.update(name for name, inner in value.items() if inner not in (None, [], ""))
+            names.update(name for name, inner in value.items() if inner not in (None, [], ""))
             left.extend(value.values())
         elif isinstance(value, list):
             left.extend(value)
-    return found
+    return names

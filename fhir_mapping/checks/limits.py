@@ -52,16 +52,16 @@ def limits_of(
         return _or_ours(NO_LIMITS, role, case.tables)
     number = number_of(value, case.tables)
     if not role.dimension or any(part.has_age for part in ranges):
-        return _found(ranges, number, role, when, case)
+        return _limits(ranges, number, role, when, case)
     beside = number or NO_UNIT
     unit = beside.unit, beside.unit_code, beside.unit_system
     asked = role.word, unit, json.encode(ranges)  # as a text, for 200 is 200.0, and is not shown so
     if (limits := case.limits.get(asked)) is None:
-        limits = case.limits[asked] = _found(ranges, number, role, when, case)
+        limits = case.limits[asked] = _limits(ranges, number, role, when, case)
     return limits
 
 
-def _found(
+def _limits(
     ranges: Iterable[Range], number: Number | None, role: Role, when: Moment, case: Case
 ) -> ReferenceLimits:
     fitting = [
@@ -79,7 +79,8 @@ def _found(
         low=lows[0] if len(lows) == 1 else None,
         high=highs[0] if len(highs) == 1 else None,
         highs=highs if len(highs) > 1 else (),
-        is_below=bool(highs) and highs == _left([one for one in upper if one[1].is_below], role, case.tables),
+        is_below=bool(highs)
+        and highs == _left([bound for bound in upper if bound[1].is_below], role, case.tables),
         band=band,
     )
     return _or_ours(limits, role, case.tables)

@@ -17,49 +17,51 @@ _COMPLETE_ATC = re.compile(r"[A-Z]\d\d[A-Z]{2}\d\d")
 _ATC = "http://www.whocc.no/atc"
 
 
-def judge_medication(resource: neutral.Resource, found: neutral.Medication, case: Case) -> Verdict:
+def judge_medication(resource: neutral.Resource, medication: neutral.Medication, case: Case) -> Verdict:
     """Judge one medication resource that has an ingredient of our tables, or says nothing about what it is (T1)."""
-    instructions = _systemic(found, case)
+    instructions = _systemic(medication, case)
     ingredients = case.tables.ingredients(resource.codings)
     reason = (
         not_understood(resource)
-        or _of_products(found.resolved_from, case)
-        or status_problem(found.kind, resource.status)
-        or _intent_problem(found)
+        or _of_products(medication.resolved_from, case)
+        or status_problem(medication.kind, resource.status)
+        or _intent_problem(medication)
         or (
             ""
             if instructions is None
-            else _time_problem(resource, began(found, instructions), ingredients, case)
+            else _time_problem(resource, began(medication, instructions), ingredients, case)
         )
         or ("" if ingredients or instructions is None else "unresolved")
-        or (_conflict(found, case.tables) if len(ingredients) > 1 else "")
+        or (_conflict(medication, case.tables) if len(ingredients) > 1 else "")
     )
     if reason or instructions is None:
         return reason or ()
     dosages = tuple([_dosage(part, case) for part in instructions])
-    return tuple([_treatment(resource, found, word, dosages, case) for word in sorted(ingredients)])
+    return tuple([_treatment(resource, medication, word, dosages, case) for word in sorted(ingredients)])
 
 
-def says_nothing(resource: neutral.Resource, found: neutral.Medication, case: Case) -> bool:
+def says_nothing(resource: neutral.Resource, medication: neutral.Medication, case: Case) -> bool:
     """Whether a medicine that has no ingredient of our tables might be any: no words, and no complete ATC code (T1)."""
     if any(concept.text or any(concept.displays) for concept in resource.concepts):
         return False
     complete = (
         code.system == _ATC and _COMPLETE_ATC.fullmatch(code.code)
-        for concept in found.concepts
+        for concept in medication.concepts
         for code in concept.codings
     )
     return not case.tables.ingredients(resource.codings) and not any(complete)
 
 
-def is_proposal(found: neutral.Medication) -> bool:
+def is_proposal(medication: neutral.Medication) -> bool:
     """Whether nothing was ordered: a proposal, a plan, an option, or an order not to give it (T2)."""
-    return found.kind == "MedicationRequest" and (found.intent in PROPOSALS or found.do_not_perform)
+    return medication.kind == "MedicationRequest" and (
+        medication.intent in PROPOSALS or medication.do_not_perform
+    )
 
 
-def is_excluded(found: neutral.Medication, case: Case) -> bool:
+def is_excluded(medication: neutral.Medication, case: Case) -> bool:
     """Whether it is given by an excluded route, or in such a form (T1)."""
-    return _systemic(found, case) is None
+    return _systemic(medication, case) is None
 
 
 def is_listed(resource: neutral.Resource) -> bool:
@@ -78,26 +80,26 @@ def _of_products(written: Iterable[bytes], case: Case) -> str:
     return ""
 
 
-def _intent_problem(found: neutral.Medication) -> str:
-    if found.kind != "MedicationRequest":
+def _intent_problem(medication: neutral.Medication) -> str:
+    if medication.kind != "MedicationRequest":
         return ""
-    if found.intent not in INTENTS:
-        return found.intent if found.intent in PROPOSALS else "unknown status"
-    return "do not perform" if found.do_not_perform else ""
+    if medication.intent not in INTENTS:
+        return medication.intent if medication.intent in PROPOSALS else "unknown status"
+    return "do not perform" if medication.do_not_perform else ""
 
 
-def _conflict(found: neutral.Medication, tables: Tables) -> str:
+def _conflict(medication: neutral.Medication, tables: Tables) -> str:
     """F4: the codings of one product or ingredient must not name different ones."""
-    named = (tables.ingredients(concept.codings) for concept in found.concepts)
+    named = (tables.ingredients(concept.codings) for concept in medication.concepts)
     return "conflicting codes" if any(len(words) > 1 for words in named) else ""
 
 
-def began(found: neutral.Medication, instructions: Iterable[neutral.Instruction]) -> Moment | None:
+def began(medication: neutral.Medication, instructions: Iterable[neutral.Instruction]) -> Moment | None:
     """When the treatment by some of its instructions starts (T3)."""
     if bounds := [part.bounds.start for part in instructions if part.bounds.start]:
         return min(bounds, key=lambda moment: moment.first)
-    effective = found.effective.start or found.effective.end
-    return found.validity.start or found.authored or effective or found.handed_over
+    effective = medication.effective.start or medication.effective.end
+    return medication.validity.start or medication.authored or effective or medication.handed_over
 
 
 def _time_problem(
@@ -110,24 +112,24 @@ def _time_problem(
     return "" if is_statin else case.time_problem(start)
 
 
-def _systemic(found: neutral.Medication, case: Case) -> tuple[neutral.Instruction, ...] | None:
+def _systemic(medication: neutral.Medication, case: Case) -> tuple[neutral.Instruction, ...] | None:
     """T1: the instructions that are not by an excluded route; None: the whole resource is by one, or in such a form."""
     means = case.tables.means
-    if found.forms and means("qualifiers", found.forms, "excluded-route"):
+    if medication.forms and means("qualifiers", medication.forms, "excluded-route"):
         return None
     kept = tuple(
         [
             part
-            for part in found.instructions
+            for part in medication.instructions
             if not (routes := part.regimen.routes) or not means("qualifiers", routes, "excluded-route")
         ]
     )
-    return None if found.instructions and not kept else kept
+    return None if medication.instructions and not kept else kept
 
 
 def _treatment(
     resource: neutral.Resource,
-    found: neutral.Medication,
+    medication: neutral.Medication,
     ingredient: str,
     dosages: tuple[Dosage, ...],
     case: Case,
@@ -135,18 +137,18 @@ def _treatment(
     return Treatment(
         resource=resource.name,
         roles=frozenset(),
-        kind=found.kind,
+        kind=medication.kind,
         ingredient=ingredient,
         active=resource.status == "active",
         completed=resource.status == "completed",
-        authored=_start(found.authored, case),
-        validity=_period(found.validity, case),
-        supply_days=_supply(found.supply, case.tables),
-        repeats=found.repeats,
-        effective=_period(found.effective, case),
-        handed_over=_start(found.handed_over, case),
+        authored=_start(medication.authored, case),
+        validity=_period(medication.validity, case),
+        supply_days=_supply(medication.supply, case.tables),
+        repeats=medication.repeats,
+        effective=_period(medication.effective, case),
+        handed_over=_start(medication.handed_over, case),
         dosages=dosages,
-        status_reasons=found.status_reasons,
+        status_reasons=medication.status_reasons,
     )
 
 

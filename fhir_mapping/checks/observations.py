@@ -29,49 +29,49 @@ INTERVAL = "interval"  # one whose bound leaves its question open (F5)
 ACCEPTED = frozenset({NO_VALUE, INTERVAL})  # it is no fact, and not refused either (U1)
 
 
-def judge_observation(resource: neutral.Resource, found: neutral.Observation, case: Case) -> Verdict:
+def judge_observation(resource: neutral.Resource, observation: neutral.Observation, case: Case) -> Verdict:
     """Judge one Observation that has a code of our tables; what is `ACCEPTED` is not refused, but a doubt."""
     reason = (
-        ("other subject" if is_of_another(found, case) else "")
+        ("other subject" if is_of_another(observation, case) else "")
         or not_understood(resource)
         or status_problem("Observation", resource.status, accept_unknown=case.mapping.accept_unknown_status)
-        or case.time_problem(found.when)
+        or case.time_problem(observation.when)
     )
     tables = case.tables
     analytes = tables.analytes(resource.codings)
-    if reason or found.when is None or len(analytes) > 1:
+    if reason or observation.when is None or len(analytes) > 1:
         return reason or "conflicting codes"
     (analyte,) = analytes
-    if analyte in _IN_FULL and _is_cut(found):
+    if analyte in _IN_FULL and _is_cut(observation):
         return "unreadable"
     role = tables.roles[analyte]
-    amount, problem = _amount(found.own.value, role, tables)
-    if reason := _absent(found, role) or problem or _titre_problem(resource, found, role, tables):
+    amount, problem = _amount(observation.own.value, role, tables)
+    if reason := _absent(observation, role) or problem or _titre_problem(resource, observation, role, tables):
         return reason
-    result = _result(resource, found, found.when, analyte, amount, case)
+    result = _result(resource, observation, observation.when, analyte, amount, case)
     return _limit_problem(result) or _value_problem(result, tables) or (result,)
 
 
-def is_of_another(found: neutral.Observation, case: Case) -> bool:
+def is_of_another(observation: neutral.Observation, case: Case) -> bool:
     """F1: an Observation with a focus is about something else, unless that is the patient or a Condition of theirs."""
-    if not found.focus:
+    if not observation.focus:
         return False
     own = f"Patient/{case.patient_id}"
-    return any(focus != own and focus not in case.own_conditions for focus in found.focus)
+    return any(focus != own and focus not in case.own_conditions for focus in observation.focus)
 
 
-def has_value(found: neutral.Observation) -> bool:
+def has_value(observation: neutral.Observation) -> bool:
     """Whether anything stands as the value of an Observation or of one of its components."""
-    return any(_has_value(part.value) for part in (found.own, *found.components))
+    return any(_has_value(part.value) for part in (observation.own, *observation.components))
 
 
 def as_far_as_read(
-    resource: neutral.Resource, found: neutral.Observation, analyte: Analyte, case: Case
+    resource: neutral.Resource, observation: neutral.Observation, analyte: Analyte, case: Case
 ) -> Result:
     """Read what a refused Observation would have been as a result of one of the analytes that its codes name."""
     now = Moment("", case.as_of, case.as_of, "time")
-    amount, _ = _amount(found.own.value, case.tables.roles[analyte], case.tables)
-    return _result(resource, found, found.when or now, analyte, amount, case)
+    amount, _ = _amount(observation.own.value, case.tables.roles[analyte], case.tables)
+    return _result(resource, observation, observation.when or now, analyte, amount, case)
 
 
 def holds_number(result: Result, tables: Tables) -> bool:
@@ -81,18 +81,18 @@ def holds_number(result: Result, tables: Tables) -> bool:
     return bool(number and (result.amount or (dimension and tables.units.problem(number, dimension))))
 
 
-def _is_cut(found: neutral.Observation) -> bool:
+def _is_cut(observation: neutral.Observation) -> bool:
     """U1: whether a text that may answer is longer than what is read of it."""
-    parts = (found.own, *found.components)
+    parts = (observation.own, *observation.components)
     texts = (text for part in parts for text in (text_of(part.value), part.interpretation_text))
     return any(len(text) > LONGEST_TEXT for text in texts)
 
 
-def _absent(found: neutral.Observation, role: Role) -> str:
+def _absent(observation: neutral.Observation, role: Role) -> str:
     """F5: a reason why there is no value. Members and components stand for the value of what is no magnitude."""
-    if not found.own.value.absent:
+    if not observation.own.value.absent:
         return ""
-    instead = found.members or any(_has_value(part.value) for part in found.components)
+    instead = observation.members or any(_has_value(part.value) for part in observation.components)
     return "" if instead and not role.dimension else "data absent"
 
 
@@ -141,15 +141,18 @@ def _value_problem(result: Result, tables: Tables) -> str:
     return (result.analyte != "ana" and why_unanswered(result, tables)) or NO_VALUE
 
 
-def _titre_problem(resource: neutral.Resource, found: neutral.Observation, role: Role, tables: Tables) -> str:
+def _titre_problem(
+    resource: neutral.Resource, observation: neutral.Observation, role: Role, tables: Tables
+) -> str:
     """F5: a titre that none can have."""
     if role.dimension or not role.plausible:
         return ""
     low, high = plausible_range(role, tables)
     by_code = tables.means("observations", resource.codings, "titre")
-    parts = [(found.own.value, by_code)]
+    parts = [(observation.own.value, by_code)]
     parts += [
-        (part.value, tables.means("observations", part.code.codings, "titre")) for part in found.components
+        (part.value, tables.means("observations", part.code.codings, "titre"))
+        for part in observation.components
     ]
     titres = [
         titre
@@ -162,27 +165,27 @@ def _titre_problem(resource: neutral.Resource, found: neutral.Observation, role:
 
 def _result(
     resource: neutral.Resource,
-    found: neutral.Observation,
+    observation: neutral.Observation,
     when: Moment,
     analyte: Analyte,
     amount: Amount | None,
     case: Case,
 ) -> Result:
-    name, role = resource.name, case.tables.roles[analyte]
+    name, role, specimen = resource.name, case.tables.roles[analyte], observation.specimen
     meaning = case.tables.meaning("observations", resource.codings)
     return Result(
         resource=name,
         roles=meaning.words,
         analyte=analyte,
         when=case.at(when),
-        value=found.own.value,
+        value=observation.own.value,
         amount=amount,
-        limits=limits_of(found.own.ranges, found.own.value, role, when, case),
-        interpretation=found.own.interpretation,
-        interpretation_text=found.own.interpretation_text,
-        components=tuple([_component(part, role, when, case) for part in found.components]),
-        members=tuple(sorted(set(found.members))),
-        specimen=f"{name}{found.specimen}" if found.specimen.startswith("#") else found.specimen,
+        limits=limits_of(observation.own.ranges, observation.own.value, role, when, case),
+        interpretation=observation.own.interpretation,
+        interpretation_text=observation.own.interpretation_text,
+        components=tuple([_component(part, role, when, case) for part in observation.components]),
+        members=tuple(sorted(set(observation.members))),
+        specimen=f"{name}{specimen}" if specimen.startswith("#") else specimen,
         reports=case.reports.get(name, frozenset()),
         codes=meaning.codings,
     )

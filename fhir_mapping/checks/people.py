@@ -8,16 +8,16 @@ from fhir_mapping.versions import neutral
 from fhir_mapping.versions.times import dates
 
 
-def read_person(id_: str, found: neutral.Person, as_of: datetime, mapping: MappingSettings) -> Patient:
+def read_person(id_: str, person: neutral.Person, as_of: datetime, mapping: MappingSettings) -> Patient:
     """Read the Patient as of a moment; the age is that of the last possible birth date (E5)."""
     today = as_of.astimezone(mapping.time_zone).date()
-    first, last = dates(found.birth_date) or (None, None)
+    first, last = dates(person.birth_date) or (None, None)
     return Patient(
         id=id_,
-        sex=found.sex,
+        sex=person.sex,
         birth_first=first,
         birth_last=last,
-        dead=found.died and (found.death is None or found.death.first <= as_of),
+        dead=person.died and (person.death is None or person.death.first <= as_of),
         age=_age(first, last, today),
     )
 

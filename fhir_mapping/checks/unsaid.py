@@ -79,10 +79,10 @@ def may_be(resource: neutral.Resource, case: Case) -> frozenset[RoleWord]:
         return frozenset()
     if _names_something(texts, KINDS[resource.type], case):
         return frozenset()  # its words say which it is (U3)
-    found = _ANYTHING[resource.type]
+    roles = _ANYTHING[resource.type]
     if not resource.asked:
-        return found
-    return found & (resource.asked | {"titre"} if "ana" in resource.asked else resource.asked)
+        return roles
+    return roles & (resource.asked | {"titre"} if "ana" in resource.asked else resource.asked)
 
 
 def _in_any_system(resource: neutral.Resource, table: RoleTable, case: Case) -> Iterator[Coding]:
