@@ -79,9 +79,9 @@ class _Course(Struct, frozen=True):
 
     def phase(self) -> tuple[Phase, str]:
         """R4 with what says so; of `unknown` the first reason."""
-        by_two, by_one, again = self.rises
-        if self.coded or by_two.holds or by_one.holds:
-            return "relapse", _why_relapse(self.coded, by_two if by_two.holds else by_one)
+        confirmed, steep, again = self.rises
+        if self.coded or confirmed.holds or steep.holds:
+            return "relapse", _why_relapse(self.coded, confirmed if confirmed.holds else steep)
         if again.holds:
             return "rising", f"CK rising: {_in_words(again)}"
         if self.is_active().truth:
@@ -188,8 +188,8 @@ def _peaks(record: PatientRecord) -> Sequence[Result]:
 
 def _beside(cks: Sequence[Result], peaks: Sequence[Result], floor: Reach) -> Iterator[tuple[Result, Reach]]:
     """Each CK with what the peak can be, which is not below its floor, if it is one of those before that CK."""
-    highest = accumulate(map(reach, peaks), lambda one, other: highest_reach((one, other)))
-    reaches = [one._replace(low=floor.low, low_open=floor.low_open) for one in highest]
+    tops = accumulate(map(reach, peaks), lambda top, other: highest_reach((top, other)))
+    reaches = [top._replace(low=floor.low, low_open=floor.low_open) for top in tops]
     for ck in cks:
         if before := bisect_left(peaks, ck.when.first, key=LAST):
             yield ck, reaches[before - 1]

@@ -24,10 +24,10 @@ _UNREAD = "it could not be read whether this is an IMNM patient"
 def eligibility(record: PatientRecord) -> Eligibility:
     """Whether this is an IMNM patient, which subtype, since when, and by what evidence (E1 to E9, U4)."""
     signs = read_signs(record)
-    found = signs.state
-    state: EligibilityState = found
-    reason = _reason(record, signs, found)
-    barring = () if found in {"definite", "probable"} else _barring(record, signs, found)
+    by_signs = signs.state
+    state: EligibilityState = by_signs
+    reason = _reason(record, signs, by_signs)
+    barring = () if by_signs in {"definite", "probable"} else _barring(record, signs, by_signs)
     notes: list[Note] = []
     if state == "none" and not (record.patient and record.patient.dead):
         if barring:
@@ -79,10 +79,10 @@ def onsets(record: PatientRecord) -> tuple[tuple[Diagnosis, Moment], ...]:
     return tuple((d, d.onset) for d in counted if d.onset)
 
 
-def _barring(record: PatientRecord, signs: Signs, found: SignsState) -> tuple[Doubt, ...]:
+def _barring(record: PatientRecord, signs: Signs, state: SignsState) -> tuple[Doubt, ...]:
     """U4: the doubts that alone, or not without which, would make it another state; those by words behind E3."""
     behind: tuple[Doubt, ...] = ()
-    if found == "possible":
+    if state == "possible":
         named = () if signs.is_possible_by_codes else signs.named
         behind = (*named, *_words_that_keep_open(record, signs))
     tried = signs_in_doubt(record)
@@ -179,10 +179,10 @@ def _against(record: PatientRecord, serology: Serology) -> Iterator[Evidence]:
         yield from (cite_diagnosis(d, name) for d in coded[:1])
 
 
-def _reason(record: PatientRecord, signs: Signs, found: SignsState) -> str:
+def _reason(record: PatientRecord, signs: Signs, state: SignsState) -> str:
     if signs.core:
         return "immune-mediated necrotizing myopathy is coded"
-    if found == "possible" and signs.named and not signs.is_possible_by_codes:
+    if state == "possible" and signs.named and not signs.is_possible_by_codes:
         return "immune-mediated necrotizing myopathy is named, not coded"
     said = ["a myopathy is coded"] if signs.broad else []
     if signs.serology.positive:

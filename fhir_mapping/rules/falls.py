@@ -69,8 +69,8 @@ def fvc_fall(record: PatientRecord) -> Fall | None:
 def lvef_fall(record: PatientRecord) -> Fall | None:
     """The fall of the latest ejection fraction, if it is as large as X2 asks."""
     points = record.mapping.tables.rules.number("context.lvef_fall_points")
-    read = (_Read(lvef, amount_of(lvef).unit) for lvef in record.of("lvef") if lvef.amount)
-    return _fall(record, read, lambda high, low: high - low >= points)
+    reads = (_Read(lvef, amount_of(lvef).unit) for lvef in record.of("lvef") if lvef.amount)
+    return _fall(record, reads, lambda high, low: high - low >= points)
 
 
 def fvc_fell(record: PatientRecord) -> Result | None:
@@ -79,30 +79,32 @@ def fvc_fell(record: PatientRecord) -> Result | None:
     return fall.after if fall else None
 
 
-def _fall(record: PatientRecord, read: Iterable[_Read], has_fallen: _Falls) -> Fall | None:
+def _fall(record: PatientRecord, reads: Iterable[_Read], has_fallen: _Falls) -> Fall | None:
     """X2: the latest of the last year against those of the two years before it; bounds decide or do not.
 
     Of several at one time the highest of each code and unit.
     """
-    rules, known = record.mapping.tables.rules, list(read)
-    when = max((one.result.when.last for one in known), default=None)
+    rules, known = record.mapping.tables.rules, list(reads)
+    when = max((read.result.when.last for read in known), default=None)
     if when is None or record.as_of - when > rules.days("context.fall_recent_days"):
         return None
     reach = rules.days("context.fall_before_days")
-    earlier = [one for one in known if one.result.when.last < when and when - one.result.when.last <= reach]
+    earlier = [
+        read for read in known if read.result.when.last < when and when - read.result.when.last <= reach
+    ]
     before = _certain_highest(earlier)
-    newest = [one for one in known if one.result.when.last == when]
+    newest = [read for read in known if read.result.when.last == when]
     ceilings = _ceilings(newest)
-    falls = (_from_highest(one, ceilings, before, has_fallen) for one in _highest(newest))
+    falls = (_from_highest(read, ceilings, before, has_fallen) for read in _highest(newest))
     return next((fall for fall in falls if fall), None)
 
 
 def _ceilings(together: Iterable[_Read]) -> dict[tuple[str, Coding], Decimal]:
     """What the highest of each code and unit certainly is not above; infinite: a bound says nothing about it."""
     ceilings: dict[tuple[str, Coding], Decimal] = {}
-    for one in together:
-        high = _EVERYTHING if one.at_most is None else one.at_most
-        ceilings |= {kind: max(high, ceilings.get(kind, high)) for kind in one.kinds}
+    for read in together:
+        high = _EVERYTHING if read.at_most is None else read.at_most
+        ceilings |= {kind: max(high, ceilings.get(kind, high)) for kind in read.kinds}
     return ceilings
 
 
@@ -110,11 +112,11 @@ def _highest(together: Iterable[_Read]) -> list[_Read]:
     """What was measured at one time, without what is lower than another of its code and unit."""
     kept: list[_Read] = []
     taken: set[tuple[str, Coding]] = set()
-    by_id = sorted(together, key=lambda one: one.result.id)
-    for one in sorted(by_id, key=lambda one: size(amount_of(one.result)), reverse=True):
-        if taken.isdisjoint(one.kinds):
-            kept.append(one)
-            taken.update(one.kinds)
+    by_id = sorted(together, key=lambda r: r.result.id)
+    for read in sorted(by_id, key=lambda r: size(amount_of(r.result)), reverse=True):
+        if taken.isdisjoint(read.kinds):
+            kept.append(read)
+            taken.update(read.kinds)
     return kept
 
 
@@ -129,10 +131,10 @@ class _High(NamedTuple):
 def _certain_highest(earlier: Iterable[_Read]) -> dict[tuple[str, Coding], _High]:
     """The highest of each code and unit that is certain."""
     highest: dict[tuple[str, Coding], _High] = {}
-    for number, one in enumerate(earlier):
-        if one.at_least is not None:
-            high = _High(one.at_least, -number, one.result)
-            highest |= {kind: max(high, highest.get(kind, high), key=lambda h: h[:2]) for kind in one.kinds}
+    for number, read in enumerate(earlier):
+        if read.at_least is not None:
+            high = _High(read.at_least, -number, read.result)
+            highest |= {kind: max(high, highest.get(kind, high), key=lambda h: h[:2]) for kind in read.kinds}
     return highest
 
 

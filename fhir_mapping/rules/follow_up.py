@@ -126,12 +126,12 @@ def _part(record: PatientRecord, test: _Test) -> Part:
 @asked_once
 def _tests_done(record: PatientRecord) -> Mapping[tuple[str, RoleWord], Sequence[tuple[Moment, str]]]:
     """What was done and is no contact, by its kind and each of its roles."""
-    found: defaultdict[tuple[str, RoleWord], list[tuple[Moment, str]]] = defaultdict(list)
+    tests: defaultdict[tuple[str, RoleWord], list[tuple[Moment, str]]] = defaultdict(list)
     for done in record.done:
         if done.kind != "Encounter":
             for role in done.roles:
-                found[done.kind, role].append((done.when, done.resource))
-    return found
+                tests[done.kind, role].append((done.when, done.resource))
+    return tests
 
 
 def _was_done(record: PatientRecord, result: Result) -> bool:
@@ -162,7 +162,7 @@ def _antibody(record: PatientRecord, serology: Serology, antibody: Antibody) -> 
 
 def _to_ask(record: PatientRecord, serology: Serology) -> tuple[PartName, ...]:
     """E3: each antibody that is neither positive nor negative, and CK where none is of the last 60 days."""
-    open_ones: list[PartName] = [
+    open_antibodies: list[PartName] = [
         antibody
         for antibody in ANTIBODIES
         if antibody not in serology.positive and not serology.is_negative(antibody)
@@ -170,7 +170,7 @@ def _to_ask(record: PatientRecord, serology: Serology) -> tuple[PartName, ...]:
     within = record.mapping.tables.rules.days("activity.recent_days")
     cks = record.of("ck")
     recent = bool(cks) and record.as_of - cks[-1].when.last <= within
-    asked: list[PartName] = open_ones if _readable(record, frozenset({"antibodies"})) else []
+    asked: list[PartName] = open_antibodies if _readable(record, frozenset({"antibodies"})) else []
     unread = not _readable(record, frozenset({"enzymes"}))
     return tuple(asked) if recent or unread else (*asked, "ck")
 
@@ -193,13 +193,13 @@ def _orders(record: PatientRecord) -> Mapping[PartName, tuple[datetime, ...]]:
 
     None that was written after `as_of` is.
     """
-    found: dict[PartName, list[datetime]] = {}
+    orders: dict[PartName, list[datetime]] = {}
     for order in (plan for plan in record.planned if plan.kind == "ServiceRequest"):
         if order.made is None or order.made.first <= record.as_of:
             for part in [part for part, roles in _ORDERS.items() if not order.roles.isdisjoint(roles)]:
-                written = found.setdefault(part, [])
+                written = orders.setdefault(part, [])
                 written += [min(order.made.last, record.as_of)] if order.made else []
-    return {part: tuple(sorted(written)) for part, written in found.items()}
+    return {part: tuple(sorted(written)) for part, written in orders.items()}
 
 
 def _ordered(record: PatientRecord) -> frozenset[PartName]:

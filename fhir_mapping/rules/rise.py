@@ -129,32 +129,34 @@ def _is_certain(ck: Result) -> bool:
 
 def _certain_improvements(cks: Sequence[Result], times: Decimal, part: Decimal) -> Sequence[Improvement]:
     """Those of single numbers, where nothing is left open: what `_possible_improvements` says of them."""
-    found: list[Improvement] = []
+    improved: list[Improvement] = []
     highest, is_high = _NOTHING, False
     for _, group in groupby(cks, key=LAST):
         numbers = [(amount_of(ck).value, times * (ck.limits.high or _NOTHING), ck) for ck in group]
         if is_high:
             enough = part * highest
-            found += [Improvement(ck, YES) for value, low, ck in numbers if value <= low or value <= enough]
+            improved += [
+                Improvement(ck, YES) for value, low, ck in numbers if value <= low or value <= enough
+            ]
         for value, low, _ in numbers:
             if value > highest:
                 highest, is_high = value, value > low
-    return found
+    return improved
 
 
 def _possible_improvements(cks: Sequence[Result], times: Decimal, part: Decimal) -> Sequence[Improvement]:
     """Those of whatever laboratories write, bounds and intervals among it."""
     top = _Top(times)
-    found: list[Improvement] = []
+    improved: list[Improvement] = []
     for _, group in groupby(cks, key=LAST):
         together = list(group)
         for ck in together:
             answer = both(top.is_high(), either(times_uln(ck, top.times).no(), top.is_halved_by(ck, part)))
             if answer.truth is not False:
-                found.append(Improvement(ck, answer))
+                improved.append(Improvement(ck, answer))
         for ck in together:
             top.add(ck)
-    return found
+    return improved
 
 
 def times_uln(ck: Result | Highest, times: Decimal) -> Tristate:

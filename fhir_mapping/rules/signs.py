@@ -130,11 +130,11 @@ def stands_for_broad(diagnosis: Diagnosis, positive: Iterable[Antibody]) -> bool
 
 def is_broad(diagnosis: Diagnosis, positive: Iterable[Antibody]) -> bool:
     """Some codes are broad only with an antibody, some only with anti-HMGCR (E2)."""
-    found = set(positive)
+    antibodies = set(positive)
     return (
         diagnosis.has("broad")
-        or (diagnosis.has("broad-antibody") and bool(found))
-        or (diagnosis.has("broad-hmgcr") and "anti-hmgcr" in found)
+        or (diagnosis.has("broad-antibody") and bool(antibodies))
+        or (diagnosis.has("broad-hmgcr") and "anti-hmgcr" in antibodies)
     )
 
 

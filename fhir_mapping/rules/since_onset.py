@@ -16,11 +16,11 @@ _LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
 def malignancy(record: PatientRecord, onset: datetime | None) -> ContextFinding:
     """Every counted malignancy, and which of them began within three years of the onset (X3)."""
     window = record.mapping.tables.rules.days("context.cancer_days")
-    found = [
+    malignancies = [
         (d, cite_diagnosis(d, "malignancy")) for d in record.diagnoses if d.confirmed and d.has("malignancy")
     ]
-    near = (cited for d, cited in found if onset and d.onset and abs(d.onset.first - onset) <= window)
-    return ContextFinding("malignancy", tuple(cited for _, cited in found), near_onset=tuple(near))
+    near = (cited for d, cited in malignancies if onset and d.onset and abs(d.onset.first - onset) <= window)
+    return ContextFinding("malignancy", tuple(cited for _, cited in malignancies), near_onset=tuple(near))
 
 
 def cancer_window(record: PatientRecord) -> ContextFinding:
@@ -49,8 +49,8 @@ def childhood_onset(record: PatientRecord) -> ContextFinding:
 
 def _earliest(record: PatientRecord, end: Callable[[Moment], datetime]) -> tuple[Diagnosis, Moment] | None:
     """The Condition that began first, by one end of its onset (E9); of several the lowest id."""
-    found = onsets(record)
-    return min(found, key=lambda known: (end(known[1]), known[0].id), default=None)
+    with_onset = onsets(record)
+    return min(with_onset, key=lambda known: (end(known[1]), known[0].id), default=None)
 
 
 def _last_day(record: PatientRecord, onset: datetime) -> date:

@@ -60,10 +60,10 @@ class Tristate(Struct, frozen=True):
     def open_by(self) -> tuple[Result, ...]:
         """The results whose bounds leave it open, each once."""
         moments: defaultdict[Standings, set[int]] = defaultdict(set)
-        for one in self.left_open:
-            if isinstance(one, Standing):
-                moments[one.among].add(one.moment)
-        single = (one for one in self.left_open if isinstance(one, Result))
+        for cause in self.left_open:
+            if isinstance(cause, Standing):
+                moments[cause.among].add(cause.moment)
+        single = (cause for cause in self.left_open if isinstance(cause, Result))
         standing = (result for among, some in moments.items() for result in among.at(some))
         return tuple({result.resource: result for result in (*single, *standing)}.values())
 
@@ -98,4 +98,4 @@ def either(*answers: Tristate) -> Tristate:
 
 
 def _together(answers: list[Tristate]) -> tuple[Result | Standing, ...]:
-    return tuple(one for answer in answers for one in answer.left_open)
+    return tuple(cause for answer in answers for cause in answer.left_open)

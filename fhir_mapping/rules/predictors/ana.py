@@ -102,8 +102,8 @@ def decide(stainings: Iterable[Staining], rules: Rules) -> Decision | None:
 
 def _left_open(stainings: Iterable[Staining], rules: Rules) -> tuple[Doubt, ...]:
     """F5: the results whose comparator or interval leaves the question open."""
-    open_ones = {s.result for s in stainings if _highest((s,), None, rules)}
-    return tuple(open_doubt(result) for result in sorted(open_ones, key=lambda result: result.id))
+    left_open = {s.result for s in stainings if _highest((s,), None, rules)}
+    return tuple(open_doubt(result) for result in sorted(left_open, key=lambda result: result.id))
 
 
 def _highest(

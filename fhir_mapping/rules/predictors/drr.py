@@ -163,12 +163,12 @@ def _decided(
 
 def _highest_is_high(record: PatientRecord, chosen: Ratio, active: Iterable[Ratio]) -> Tristate:
     """D4: whether the chosen ratio is high, or one that only its size puts after it, and that may be the higher."""
-    rivals = [one for one in active if _RANK(one) == _RANK(chosen)]
-    answers = [_is_high(record, one) for one in rivals]
+    rivals = [ratio for ratio in active if _RANK(ratio) == _RANK(chosen)]
+    answers = [_is_high(record, ratio) for ratio in rivals]
     if True in answers:
         return YES
-    left_open = [one for one, answer in zip(rivals, answers, strict=True) if answer is None]
-    return left_to(agreed(answers), *(r for one in left_open for r in one.members if _is_open(r)))
+    left_open = [ratio for ratio, answer in zip(rivals, answers, strict=True) if answer is None]
+    return left_to(agreed(answers), *(r for ratio in left_open for r in ratio.members if _is_open(r)))
 
 
 def _is_open(result: Result) -> bool:

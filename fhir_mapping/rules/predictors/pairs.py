@@ -54,8 +54,8 @@ def pair_up(record: PatientRecord) -> tuple[Pair, ...]:
         together = _greedy(*_who_may_meet(asts, alts, search, file, at_most), at_most)
         if together:
             pairs += [Pair(ast, alt, same_specimen=number == 0) for ast, alt in together]
-            paired = {id(one) for pair in together for one in pair}
-            asts, alts = ([one for one in some if id(one) not in paired] for some in (asts, alts))
+            paired = {id(result) for pair in together for result in pair}
+            asts, alts = ([result for result in some if id(result) not in paired] for some in (asts, alts))
     return tuple(pairs)
 
 
@@ -67,15 +67,15 @@ def _who_may_meet(
     shared = set(chain.from_iterable(keys)).intersection(chain.from_iterable(others))
     if not shared:
         return [], []
-    looking = [one for one in zip(asts, keys, strict=True) if not shared.isdisjoint(one[1])]
-    known = [one for one in zip(alts, others, strict=True) if not shared.isdisjoint(one[1])]
+    looking = [keyed for keyed in zip(asts, keys, strict=True) if not shared.isdisjoint(keyed[1])]
+    known = [keyed for keyed in zip(alts, others, strict=True) if not shared.isdisjoint(keyed[1])]
     return _within_reach(looking, known, at_most), _within_reach(known, looking, at_most)
 
 
 def _within_reach(some: Sequence[Keyed], others: Sequence[Keyed], at_most: timedelta) -> list[Keyed]:
     """Those beside which another stands, both in order of time."""
     times = [other.when.last for other, _ in others]
-    return [one for one in some if _is_within_reach(one[0].when.last, times, at_most)]
+    return [keyed for keyed in some if _is_within_reach(keyed[0].when.last, times, at_most)]
 
 
 def _is_within_reach(when: datetime, times: Sequence[datetime], at_most: timedelta) -> bool:
@@ -90,12 +90,12 @@ def _greedy(asts: list[Keyed], alts: list[Keyed], at_most: timedelta) -> list[tu
     if not (asts and alts):
         return []
     for some in (asts, alts):
-        some.sort(key=lambda one: one[0].resource)
+        some.sort(key=lambda keyed: keyed[0].resource)
     places = _Places(asts, alts, at_most)
     together: list[tuple[Result, Result]] = []
-    while found := places.closest():
-        places.take(*found)
-        together.append((asts[found[0]][0], alts[found[1]][0]))
+    while closest := places.closest():
+        places.take(*closest)
+        together.append((asts[closest[0]][0], alts[closest[1]][0]))
     return together
 
 
@@ -165,8 +165,8 @@ class _Places:
         self, some: Iterable[Keyed], by_key: defaultdict[Hashable, dict[datetime, int]]
     ) -> dict[int, list[int]]:
         return {
-            number: [self._at(by_key[key], one.when.last) for key in keys]
-            for number, (one, keys) in enumerate(some)
+            number: [self._at(by_key[key], result.when.last) for key in keys]
+            for number, (result, keys) in enumerate(some)
         }
 
     def _at(self, by_time: dict[datetime, int], when: datetime) -> int:

@@ -113,10 +113,10 @@ def _third_agent(
 
 def _next_agents(episodes: Sequence[Episode]) -> list[tuple[Episode, ...]]:
     """From each episode on, in order of time, the first ones of three agents: one of them is neither of any two."""
-    found: list[tuple[Episode, ...]] = [()]
+    begun: list[tuple[Episode, ...]] = [()]
     for episode in reversed(episodes):
-        found.append((episode, *(e for e in found[-1] if e.agent != episode.agent))[:3])
-    return found[:0:-1]
+        begun.append((episode, *(e for e in begun[-1] if e.agent != episode.agent))[:3])
+    return begun[:0:-1]
 
 
 def _dose_still_needed(course: TreatmentCourse, second: Episode, doses: DailyDoses) -> _ActiveDisease | None:
