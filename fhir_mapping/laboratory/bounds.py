@@ -102,12 +102,12 @@ def reach(result: Result) -> Reach:
 def highest_reach(of: Iterable[Reach]) -> Reach:
     """From where to where the highest of some magnitudes can lie."""
     every = list(of)
-    low, high = max(one.low for one in every), max(one.high for one in every)
+    low, high = max(span.low for span in every), max(span.high for span in every)
     return Reach(
         low,
         high,
-        low_open=any(one.low_open for one in every if one.low == low),
-        high_open=all(one.high_open for one in every if one.high == high),
+        low_open=any(span.low_open for span in every if span.low == low),
+        high_open=all(span.high_open for span in every if span.high == high),
     )
 
 
@@ -117,10 +117,10 @@ def lowest_reach(sure: Iterable[Reach], perhaps: Iterable[Reach]) -> Reach:
     `perhaps` holds the sure ones too.
     """
     every = list(perhaps)
-    tops = [(one.high, not one.high_open) for one in sure]
-    high, is_reached = min(tops) if tops else max((one.high, not one.high_open) for one in every)
-    low = min(one.low for one in every)
-    low_open = all(one.low_open for one in every if one.low == low)
+    tops = [(span.high, not span.high_open) for span in sure]
+    high, is_reached = min(tops) if tops else max((span.high, not span.high_open) for span in every)
+    low = min(span.low for span in every)
+    low_open = all(span.low_open for span in every if span.low == low)
     return Reach(low, high, low_open, high_open=not is_reached)
 
 

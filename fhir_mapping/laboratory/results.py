@@ -68,22 +68,22 @@ class Highest(Struct, frozen=True):
         """Whether it exceeds so many times its own upper limit (F8), whichever it is; None: left open."""
         if len(self.likely) == 1:
             return above_limit(self.stands, times)
-        return agreed(self._above_limit_as(one, times) for one in self.likely)
+        return agreed(self._above_limit_as(result, times) for result in self.likely)
 
     @property
     def is_within_limit(self) -> bool | None:
         """Whether it surely is within its own upper limit (F8); None: that depends on which it is."""
-        return agreed(self._above_limit_as(one, 1) is False for one in self.likely)
+        return agreed(self._above_limit_as(result, 1) is False for result in self.likely)
 
     @property
     def left_open_by(self) -> tuple[Result, ...]:
         """What leaves a question about it open."""
         return bounded(*self.likely) or self.likely
 
-    def _above_limit_as(self, one: Result, times: Decimal | int) -> bool | None:
+    def _above_limit_as(self, result: Result, times: Decimal | int) -> bool | None:
         """Whether it does if it is this one, which then is not below any other."""
-        own = above_limit(one, times)
-        return own if own is not None else is_raised(replace(self.floor, limits=one.limits), times) or None
+        own = above_limit(result, times)
+        return own if own is not None else is_raised(replace(self.floor, limits=result.limits), times) or None
 
 
 def highest_at_once(together: Sequence[Result]) -> Highest:
@@ -91,13 +91,13 @@ def highest_at_once(together: Sequence[Result]) -> Highest:
     stands = _written_highest(together)
     if len(together) == 1:
         return Highest(stands, (stands,), stands, reach(stands))
-    reaches = [reach(one) for one in together]
-    top, floor = highest_reach(reaches), max(together, key=lambda one: (reach(one).low, reach(one).low_open))
+    reaches = [reach(result) for result in together]
+    top, floor = highest_reach(reaches), max(together, key=lambda r: (reach(r).low, reach(r).low_open))
     is_tied = is_bounded(stands) and not top.low_open
     likely = [
-        one
-        for one, of in zip(together, reaches, strict=True)
-        if of.high > top.low or one is stands or (is_tied and of.low == top.low)
+        result
+        for result, of in zip(together, reaches, strict=True)
+        if of.high > top.low or result is stands or (is_tied and of.low == top.low)
     ]
     return Highest(stands, tuple(likely), floor, top)
 
@@ -116,33 +116,33 @@ def _written_highest(together: Sequence[Result]) -> Result:
     """Of results of one time the highest as written, then the lowest id."""
     if len(together) == 1:
         return together[0]
-    return max(sorted(together, key=NAME), key=lambda one: size(amount_of(one)))
+    return max(sorted(together, key=NAME), key=lambda result: size(amount_of(result)))
 
 
 def newest(results: Sequence[Result], counts: Callable[[Result], bool]) -> Sequence[Result]:
     """Of results in order of time those that count, at the latest time at which one does."""
-    found: list[Result] = []
+    counted: list[Result] = []
     for result in reversed(results):
-        if found and result.when.last < found[0].when.last:
+        if counted and result.when.last < counted[0].when.last:
             break
         if counts(result):
-            found.append(result)
-    return found
+            counted.append(result)
+    return counted
 
 
 def may_be_highest(results: Sequence[Result]) -> Sequence[Result]:
     """Those that may be the highest, of several equally high ones the earliest; of one time all of these."""
     if not any(map(is_bounded, results)):
-        return [one for one in (highest(results),) if one]
+        return [result for result in (highest(results),) if result]
     reaches = [reach(result) for result in results]
     top = highest_reach(reaches)
-    since = min(LAST(one) for one, of in zip(results, reaches, strict=True) if of.low == top.low)
+    since = min(LAST(result) for result, of in zip(results, reaches, strict=True) if of.low == top.low)
     may_be_equal = not top.low_open
     return [
-        one
-        for one, of in zip(results, reaches, strict=True)
+        result
+        for result, of in zip(results, reaches, strict=True)
         if of.high > top.low
-        or (of.high == top.low and may_be_equal and not of.high_open and LAST(one) <= since)
+        or (of.high == top.low and may_be_equal and not of.high_open and LAST(result) <= since)
     ]
 
 

@@ -82,9 +82,9 @@ def written_titres(
 
 def _from_ratio(numerator: Number, denominator: Number) -> Iterator[Titre]:
     """1/320 or 320/1; a comparator is the laboratory's own writing of the titre, whichever way round it stands."""
-    one, other = sorted((numerator.value, denominator.value))
-    if sane(one) and sane(other) and one > 0:
-        yield Titre(other / one, numerator.comparator or denominator.comparator)
+    lower, higher = sorted((numerator.value, denominator.value))
+    if sane(lower) and sane(higher) and lower > 0:
+        yield Titre(higher / lower, numerator.comparator or denominator.comparator)
 
 
 def _from_number(

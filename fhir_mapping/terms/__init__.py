@@ -192,21 +192,21 @@ class Tables:
 
     def _looked_up(self, table: CodeTableName, codings: tuple[Coded, ...]) -> Meaning:
         rows_of = self.tables[table].rows_of
-        found: list[Coded] = []
+        matched: list[Coded] = []
         roles: set[str] = set()
         for coding in codings:
             if rows := rows_of(coding.system, coding.code):
-                found.append(coding)
+                matched.append(coding)
                 for row in rows:
                     roles.add(row.role)
-        if not found:
+        if not matched:
             return _NOTHING
         if table == "medications":
-            return Meaning(frozenset(found), ingredients=self.by_name(roles))
+            return Meaning(frozenset(matched), ingredients=self.by_name(roles))
         words = _NOTHING.words.union(*map(words_in, roles))
         if table == "observations":
-            return Meaning(frozenset(found), words, frozenset(map(analyte_in, roles)))
-        return Meaning(frozenset(found), words)
+            return Meaning(frozenset(matched), words, frozenset(map(analyte_in, roles)))
+        return Meaning(frozenset(matched), words)
 
 
 def load_tables(folder: Path = PACKAGED) -> Tables:

@@ -120,7 +120,7 @@ def _key(row: TableRow, code: CodeRow, systems: CodeSystems) -> Key:
 def _check_overlaps(table: CodeTable, added: Mapping[CodeRow, TableRow]) -> None:
     for key, code in (*table.exact.items(), *table.stems.items()):
         for other in table.match(*key):
-            rows = [added[one] for one in (code, other) if one in added]
+            rows = [added[code_row] for code_row in (code, other) if code_row in added]
             same = {code.words[0], table.classes.get(code.words[0])}
             if rows and other.words[0] not in same:
                 last = max(rows, key=lambda row: row.number)

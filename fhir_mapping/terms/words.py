@@ -170,12 +170,12 @@ class Vocabulary:
     def roles(self, phrase: str) -> frozenset[str]:
         """Collect the roles of which a word stands in a phrase; those that are compared whole are left out."""
         if self.read is None:
-            return self._found(fold(phrase))
+            return self._roles_of_folded(fold(phrase))
         if (roles := self.read.get(("", phrase))) is None:
-            roles = self.read["", phrase] = self._found(fold(phrase))
+            roles = self.read["", phrase] = self._roles_of_folded(fold(phrase))
         return roles
 
-    def _found(self, phrase: str) -> frozenset[str]:
+    def _roles_of_folded(self, phrase: str) -> frozenset[str]:
         if self.folded is None:
             return self.finder.roles(phrase)
         if (roles := self.folded.get(phrase)) is None:
@@ -193,7 +193,7 @@ class Vocabulary:
     def _named(self, kind: NamedIn, text: str) -> frozenset[str]:
         named: frozenset[str] = frozenset()
         for phrase in phrases_of(fold(text[:LONGEST_TEXT])):
-            roles = self._found(phrase)
+            roles = self._roles_of_folded(phrase)
             if roles and roles.isdisjoint(_TAKEN_BACK_BY[kind]):
                 named |= roles & self.names_in[kind]
         return named
