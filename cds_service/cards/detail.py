@@ -86,8 +86,8 @@ def _sign(evidence: Evidence, findings: Findings) -> str:
     if evidence.role == "ck":
         now = findings.activity
         known = filter(None, (now.peak, now.ck, now.nadir) if now else ())
-        if found := next((ck for ck in known if ck.resource == evidence.resource), None):
-            return say("signs.ck", times=times(found.times_uln))
+        if measurement := next((ck for ck in known if ck.resource == evidence.resource), None):
+            return say("signs.ck", times=times(measurement.times_uln))
         return f"CK {with_unit(evidence.value, evidence.unit)}"
     return say("signs.positive", antibody=say(f"parts.{evidence.role}"))
 
@@ -283,19 +283,19 @@ def _also(assessment: Assessment) -> Iterator[str]:
     findings = assessment.findings
     if isinstance(assessment.outcome, EligibilityUnknown) or findings.eligibility.state == "possible":
         return
-    found = {context.finding: context for context in findings.context}
-    if associated := [_named(found[name]) for name in _ASSOCIATED if name in found]:
+    contexts = {context.finding: context for context in findings.context}
+    if associated := [_named(contexts[name]) for name in _ASSOCIATED if name in contexts]:
         yield capital(say("also.associated", what=", ".join(associated)))
-    if "malignancy" in found:
-        yield _malignancy(found["malignancy"])
-    if "cancer-window" in found and (until := found["cancer-window"].until):
+    if "malignancy" in contexts:
+        yield _malignancy(contexts["malignancy"])
+    if "cancer-window" in contexts and (until := contexts["cancer-window"].until):
         yield say("also.cancer_window", date=until.isoformat())
-    if "childhood-onset" in found:
+    if "childhood-onset" in contexts:
         yield say("also.childhood")
     if findings.srp_refractory is not None:
         yield _srp(findings)
     warned = {"statin"} if assessment.advice and assessment.advice.statin else set()  # said already
-    if other := [_named(found[name]) for name in _ON_RECORD if name in found and name not in warned]:
+    if other := [_named(contexts[name]) for name in _ON_RECORD if name in contexts and name not in warned]:
         yield say("also.context", what=", ".join(other))
 
 

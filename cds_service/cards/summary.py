@@ -144,8 +144,8 @@ def _risk(assessment: Assessment, outcome: Scored | Abstained | NotShown, advice
 
 def _not_assessed(outcome: EligibilityUnknown) -> str:
     if versions := other_version(outcome.unread):
-        found, expected = versions
-        return say("summary.other_version", found=found, expected=expected)
+        spoken, expected = versions
+        return say("summary.other_version", spoken=spoken, expected=expected)
     if outcome.unread:
         return _unread(outcome.unread)
     return _fitting(len(outcome.unused), lambda n: say("summary.unused", what=_some(outcome.unused, "; ", n)))

@@ -103,10 +103,10 @@ def _failure(page: Page) -> str:
     """Say why a Bundle is not whole: only a search set has pages and counts what it found."""
     if page.failure or page.bundle_type != "searchset":
         return page.failure
-    found = SearchSet()
-    found.add(page)
-    found.close()
-    return "the file holds the first page only" if page.next_link else found.failure
+    search_set = SearchSet()
+    search_set.add(page)
+    search_set.close()
+    return "the file holds the first page only" if page.next_link else search_set.failure
 
 
 def _head(json: bytes) -> _Head:

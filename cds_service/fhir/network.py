@@ -74,22 +74,22 @@ class Network(httpx.AsyncBaseTransport):
         """Return the addresses of a host, none of which is refused; calls that ask at once share one look-up."""
         address = literal(host)
         if address is not None:
-            found = [address]
+            addresses = [address]
         else:
             if host not in self._looking:
                 self._looking[host] = asyncio.ensure_future(self._looked_up(host))
                 self._looking[host].add_done_callback(lambda _: self._looking.pop(host))
-            found = await asyncio.shield(self._looking[host])
-        if not found:
+            addresses = await asyncio.shield(self._looking[host])
+        if not addresses:
             raise httpx.ConnectError("the name was not found")
-        if why := refusal(host, found, private_network=self._private_network):
+        if why := refusal(host, addresses, private_network=self._private_network):
             raise RefusedAddressError(f"not connected: {why}")
-        return found
+        return addresses
 
     async def _looked_up(self, host: str) -> list[Address]:
         try:
-            found = await asyncio.get_running_loop().run_in_executor(self._thread, self._resolver, host)
-            return [ip_address(text.partition("%")[0]) for text in found]
+            resolved = await asyncio.get_running_loop().run_in_executor(self._thread, self._resolver, host)
+            return [ip_address(text.partition("%")[0]) for text in resolved]
         except (OSError, UnicodeError, ValueError):
             return []
 
@@ -146,8 +146,8 @@ async def _forget_location(response: httpx.Response) -> None:
 
 def look_up(host: str) -> list[str]:
     """Ask the system's resolver, in the order in which it prefers to connect."""
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    resolved = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in resolved))
 
 
 def is_certificate_refused(error: BaseException) -> bool:

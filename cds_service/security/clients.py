@@ -97,8 +97,8 @@ def registered(
             ).key
         own = {base: caller for base, caller in known.items() if caller.client is client}
         trust = Trust(frozenset(client.algorithms), client.jwks_url or "")
-        one = Provable(trust, _audiences(client, settings.public_url, services), key, own)
-        provable |= {(issuer, client.tenant or ""): one for issuer in client.issuer}
+        provable_client = Provable(trust, _audiences(client, settings.public_url, services), key, own)
+        provable |= {(issuer, client.tenant or ""): provable_client for issuer in client.issuer}
     unproved = {base: caller for base, caller in known.items() if caller.client.auth == "none"}
     return Registered(unproved, provable, secret)
 

@@ -146,10 +146,10 @@ def read_keys(content: bytes, algorithms: Collection[str], published: Collection
     a symmetric key, or two keys of one kid is refused whole: whoever wrote it is not in command of the keys.
     """
     try:
-        found = strict_json(content, Limits())
+        jwk_set = strict_json(content, Limits())
     except InvalidRequestError:
         raise UnusableKeysError("is not JSON with one reading") from None
-    listed = found.get("keys") if isinstance(found, dict) else None
+    listed = jwk_set.get("keys") if isinstance(jwk_set, dict) else None
     if not isinstance(listed, list) or len(listed) > _KEYS:
         raise UnusableKeysError(f"is not a JWK Set of at most {_KEYS} keys")
     keys: dict[str, Key] = {}

@@ -188,7 +188,7 @@ def _host(headers: Headers) -> str:
 
 def _target(path: str) -> str:
     """Name what was asked for in a word of ours; an address may hold anything."""
-    return _PROBES.get(path) or next((name for found, name in _TARGETS if found.fullmatch(path)), "other")
+    return _PROBES.get(path) or next((name for pattern, name in _TARGETS if pattern.fullmatch(path)), "other")
 
 
 def _tidy(path: str) -> str:

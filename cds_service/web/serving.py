@@ -171,10 +171,10 @@ def _check_callers(settings: Settings, address: Address) -> None:
 def _is_loopback(host: str) -> bool:
     """Whether a name or address is this machine alone."""
     try:
-        found = socket.getaddrinfo(host, None)
+        resolved = socket.getaddrinfo(host, None)
     except OSError:
         return True  # it cannot be listened on either, which is said there
-    return all(ipaddress.ip_address(str(each[4][0]).partition("%")[0]).is_loopback for each in found)
+    return all(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_loopback for entry in resolved)
 
 
 def _bound(address: Address) -> socket.socket:

@@ -41,7 +41,7 @@ def _check_head(received: bytes, most: int) -> None:
     if end.end() > most:
         raise h11.RemoteProtocolError("the head is too long", error_status_hint=431)
     head = received[: end.start()]
-    if any(found[0] != b"\r\n" for found in _LINE_END.finditer(received[: end.end()])):
+    if any(line_end[0] != b"\r\n" for line_end in _LINE_END.finditer(received[: end.end()])):
         raise h11.RemoteProtocolError("a line must end with CR LF")
     _check_lengths(head.split(b"\r\n"))
 
