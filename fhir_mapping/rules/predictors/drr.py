@@ -1,6 +1,6 @@
 """High De Ritis ratio, AST/ALT: present, absent, indeterminate or missing (D)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta, tzinfo
 from decimal import Context
 from fractions import Fraction
@@ -14,7 +14,7 @@ from fhir_mapping.evidence import Evidence, Feature, Note
 from fhir_mapping.laboratory.bounds import above, agreed
 from fhir_mapping.laboratory.results import LAST
 from fhir_mapping.patient_record import PatientRecord
-from fhir_mapping.record import Diagnosis, Result, local_day
+from fhir_mapping.record import Diagnosis, Doubt, Result, local_day
 from fhir_mapping.rules.citation import cite_diagnosis, cite_with_limit
 from fhir_mapping.rules.doubted import doubted
 from fhir_mapping.rules.predictors.nearest import apart
@@ -50,7 +50,10 @@ def high_drr(record: PatientRecord) -> Feature:
         chosen = _chosen(record, active)
         feature = _decided(record, chosen, active, recent)
         newer = tuple(doubt for doubt in doubts if doubt.when > chosen.when.last)
-        left_open = map(open_doubt, chosen.activity_left_open_by if feature.state is State.ABSENT else ())
+        left_open: Iterable[Doubt] = ()
+        if feature.state is State.ABSENT:
+            perhaps = (chosen, *_perhaps_before(record, chosen, recent))
+            left_open = [open_doubt(result) for ratio in perhaps for result in ratio.activity_left_open_by]
         rule, reason = ("D5", _NEWER) if newer else ("D3", _ACTIVITY)
         return _not_from_muscle(record, chosen, feature) or doubted(
             feature, rule, reason, (*newer, *left_open)
@@ -171,13 +174,23 @@ def _highest_is_high(record: PatientRecord, chosen: Ratio, active: Iterable[Rati
     return left_to(agreed(answers), *(r for ratio in left_open for r in ratio.members if _is_open(r)))
 
 
+def _perhaps_before(record: PatientRecord, chosen: Ratio, recent: Iterable[Ratio]) -> Iterator[Ratio]:
+    """D3: ratios of which it is open whether they are from active disease, that may be high: D4 would take one of them."""
+    zone = record.mapping.time_zone
+    rank = chosen.when.day(zone), *_RANK(chosen)
+    for ratio in recent:
+        is_before = ratio.phase == "open" and (ratio.when.day(zone), *_RANK(ratio)) >= rank
+        if is_before and _is_high(record, ratio) is not False:
+            yield ratio
+
+
 def _is_open(result: Result) -> bool:
     return bool(result.amount and (result.amount.comparator or result.amount.upto))
 
 
 def _is_high(record: PatientRecord, ratio: Ratio) -> bool | None:
     threshold = Fraction(record.mapping.tables.rules.number("high_drr.threshold"))
-    if ratio.comparator is None:
+    if ratio.comparator is None or ratio.may_be_refused:
         return None
     return above(ratio.exact, ratio.comparator, threshold, ratio.upto)
 

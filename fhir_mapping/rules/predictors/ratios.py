@@ -12,7 +12,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from fhir_mapping.laboratory.bounds import amount_of, at_least, is_raised
+from fhir_mapping.laboratory.bounds import above_limit, amount_of, at_least, is_bounded, is_raised
 from fhir_mapping.laboratory.results import LAST, Highest, highest_at_once
 from fhir_mapping.patient_record import PatientRecord
 from fhir_mapping.record import Moment, Result
@@ -20,7 +20,7 @@ from fhir_mapping.rules.predictors.nearest import Neighbours
 from fhir_mapping.rules.predictors.pairs import Pair, pair_up
 from fhir_mapping.terms.rules import Rules
 
-Phase = Literal["active", "inactive", "unknown"]
+Phase = Literal["active", "open", "inactive", "unknown"]
 
 _ONE = Decimal(1)
 _PER_CENT = 100
@@ -69,6 +69,7 @@ class Ratio:
     reported: bool = False
     beside: Sequence[Result] = ()  # the reported ratios beside a computed one
     upto: Fraction | None = None  # the highest ratio, where AST or ALT is an interval; AST/ALT is the lowest
+    may_be_refused: bool = False  # its ALT is an interval around the lowest that counts (D1)
 
     @property
     def exact(self) -> Fraction:
@@ -77,7 +78,10 @@ class Ratio:
 
     @cached_property
     def phase(self) -> Phase:
-        """Active where an enzyme is raised, and CK does not say otherwise (D3); unknown of a reported ratio alone (D2)."""
+        """Active where an enzyme is raised, and CK does not say otherwise (D3); unknown of a reported ratio alone (D2).
+
+        Open where a comparator or an interval leaves it so: it is not active, but may be.
+        """
         if self.ck is not None and self.ck.is_within_limit:
             return "inactive"
         return self._phase_of_enzymes
@@ -89,7 +93,9 @@ class Ratio:
 
     @property
     def activity_left_open_by(self) -> tuple[Result, ...]:
-        """The CK that leave it open whether an active ratio is one (D3)."""
+        """What leaves it open whether the disease was active (D3): enzymes, of an active ratio CK."""
+        if self.phase == "open":
+            return tuple(filter(_may_be_raised, self._enzymes))
         return self.ck.highest.left_open_by if self.ck and self.ck.is_within_limit is None else ()
 
     @property
@@ -99,10 +105,15 @@ class Ratio:
 
     @property
     def _phase_of_enzymes(self) -> Phase:
-        enzymes = self.members[1:] if self.reported else self.members
-        if not enzymes:
+        if not self._enzymes:
             return "unknown"
-        return "active" if any(map(is_raised, enzymes)) else "inactive"
+        if any(map(is_raised, self._enzymes)):
+            return "active"
+        return "open" if any(map(_may_be_raised, self._enzymes)) else "inactive"
+
+    @property
+    def _enzymes(self) -> tuple[Result, ...]:
+        return self.members[1:] if self.reported else self.members
 
 
 class Ratios(Struct, frozen=True):
@@ -120,7 +131,7 @@ def read_ratios(record: PatientRecord) -> Ratios:
     refused: list[Pair] = []
     for pair in pair_up(record):
         alt = amount_of(pair.alt)
-        (refused if at_least(alt.value, alt.comparator, lowest) is False else kept).append(pair)
+        (refused if at_least(alt.value, alt.comparator, lowest, alt.upto) is False else kept).append(pair)
     around = Around([ck for ck in record.of("ck") if ck.amount], rules)
     beside, alone = _place_reported(record, kept, refused)
     computed = [_computed(pair, beside.get(number, ()), around) for number, pair in enumerate(kept)]
@@ -176,6 +187,7 @@ def _computed(pair: Pair, reported: Sequence[Result], around: Around) -> Ratio:
         around,
         beside=reported,
         upto=_highest(ast.upto or ast.value, alt.value) if ast.upto or alt.upto else None,
+        may_be_refused=alt.upto is not None and alt.value < around.rules.number("high_drr.alt_at_least"),
     )
 
 
@@ -203,13 +215,18 @@ def _differs(reported: Ratio, computed: Ratio) -> bool:
 
 
 def _reported(record: PatientRecord, alone: Sequence[Result], around: Around) -> list[Ratio]:
-    """Reported ratios without a full pair: active if an enzyme beside them is raised (D2)."""
+    """Reported ratios without a full pair: active if an enzyme beside them is raised, open if one may be (D2)."""
     if not alone:
         return []
     enzymes = [result for result in (*record.of("ast"), *record.of("alt")) if result.amount]
-    raised = _enzymes_by_place(filter(is_raised, enzymes), around.rules)
-    known = _enzymes_by_place(enzymes, around.rules)
-    return [_as_reported(result, around, raised.of(result) or known.of(result)) for result in alone]
+    told_by = [
+        _enzymes_by_place(some, around.rules)
+        for some in (filter(is_raised, enzymes), filter(_may_be_raised, enzymes), enzymes)
+    ]
+    return [
+        _as_reported(result, around, next(filter(None, (near.of(result) for near in told_by)), None))
+        for result in alone
+    ]
 
 
 def _as_reported(result: Result, around: Around, enzyme: Result | None = None) -> Ratio:
@@ -229,6 +246,11 @@ def _as_reported(result: Result, around: Around, enzyme: Result | None = None) -
         if amount.upto
         else None,
     )
+
+
+def _may_be_raised(enzyme: Result) -> bool:
+    """Whether a comparator or an interval leaves open that an enzyme exceeds its limit."""
+    return is_bounded(enzyme) and above_limit(enzyme) is None
 
 
 def _nearest(cks: Sequence[Result], when: datetime, reach: timedelta) -> tuple[int, int] | None:

@@ -84,6 +84,7 @@ def make_pair(record: dict, ast: dict, alt: dict, step: str) -> dict:
         "size": ast["magnitude"].written[0] / alt["magnitude"].written[-1],
         "ratio": ratio_of(ast["magnitude"], alt["magnitude"]),
         "refused": alt["magnitude"].below(at_least) is True,
+        "perhaps_refused": is_interval(alt) and alt["magnitude"].below(at_least) is None,
         "rule": "D5" if ast["magnitude"].exact and alt["magnitude"].exact else "D6",
     }
 
@@ -117,7 +118,8 @@ def rule_D2_direct(record: dict, pairs: list[dict]) -> tuple[list[dict], list[di
         }
         enzymes = [result for result in of_analyte(record, "ast", "alt") if beside(record, direct, result)]
         if enzymes:
-            ratio["raised"] = any(over_limit(result) is True for result in enzymes)
+            raised = [result for result in enzymes if over_limit(result) is True]
+            ratio["enzymes"] = raised or left_open(enzymes) or enzymes
             counted.append(ratio)
         else:
             unknown.append(ratio)
@@ -144,14 +146,24 @@ def rule_D3_ck_within_limit(record: dict, pair: dict) -> Answer:
     return highest_within_limit(near) if near else NO
 
 
+def left_open(enzymes: list[dict]) -> list[dict]:
+    """Those that may be above their limit or not, being a bound or an interval."""
+    return [result for result in enzymes if not result["magnitude"].exact and over_limit(result) is None]
+
+
 def rule_D3_active(record: dict, pair: dict) -> bool:
     """AST or ALT above its limit, unless the nearest CK within 7 days is within its own."""
-    raised = pair.get("raised")
-    if raised is None:
-        raised = any(over_limit(member) is True for member in pair["members"])
-    if not raised:
+    if not any(over_limit(enzyme) is True for enzyme in pair.get("enzymes", pair["members"])):
         return False
     return rule_D3_ck_within_limit(record, pair) != YES
+
+
+def rule_D3_left_open_by(record: dict, pair: dict) -> list[dict]:
+    """The enzymes that leave it open whether a pair is active; none of one that is, or surely is not."""
+    enzymes = pair.get("enzymes", pair["members"])
+    if any(over_limit(enzyme) is True for enzyme in enzymes) or rule_D3_ck_within_limit(record, pair) == YES:
+        return []
+    return left_open(enzymes)
 
 
 def rule_D4_choice(record: dict, active: list[dict]) -> dict:
@@ -174,7 +186,7 @@ def rule_D4_rivals(active: list[dict], chosen: dict) -> list[dict]:
 def rule_D5_D6_decide(record: dict, *pairs: dict) -> str:
     """present if the highest is above the threshold; a comparator or an interval decides if its bounds can."""
     limit = number(record["tables"], "high_drr.threshold")
-    above = {pair["ratio"].above(limit) for pair in pairs}
+    above = {None if pair.get("perhaps_refused") else pair["ratio"].above(limit) for pair in pairs}
     if True in above:
         return "present"
     return "indeterminate" if None in above else "absent"
@@ -236,7 +248,7 @@ def rule_D_high_drr(record: dict) -> dict:
     unknown = [pair for pair in unknown if record["as_of"] - pair["last"] <= look_back]
     active = [pair for pair in recent if rule_D3_active(record, pair)]
     if active:
-        return rule_D5_chosen(record, active)
+        return rule_D5_chosen(record, active, recent)
     if unknown:
         return {"state": "indeterminate", "rule": "D2", "stale": False, "reason": "activity unknown"}
     if recent:
@@ -247,7 +259,7 @@ def rule_D_high_drr(record: dict) -> dict:
     return rule_D5_no_pair(record, pairs)
 
 
-def rule_D5_chosen(record: dict, active: list[dict]) -> dict:
+def rule_D5_chosen(record: dict, active: list[dict], recent: list[dict]) -> dict:
     """The decision of the chosen pair, unless the enzymes may come from elsewhere or a newer result is unread."""
     chosen = rule_D4_choice(record, active)
     rule_D7_notes(record, active, chosen)
@@ -266,7 +278,7 @@ def rule_D5_chosen(record: dict, active: list[dict]) -> dict:
     if elsewhere:
         return {**feature, "state": "indeterminate", "rule": "D8", "reason": elsewhere}
     if state == "absent":
-        return rule_D5_absent(record, chosen, feature)
+        return rule_D5_absent(record, chosen, feature, recent)
     if state == "indeterminate":
         left = [pair for pair in rivals if rule_D5_D6_decide(record, pair) == "indeterminate"]
         members = [result for pair in left for result in pair["members"]]
@@ -275,13 +287,27 @@ def rule_D5_chosen(record: dict, active: list[dict]) -> dict:
     return feature
 
 
-def rule_D5_absent(record: dict, chosen: dict, feature: dict) -> dict:
-    """Not against a newer result that could not be read, nor where it is open which CK says that the disease was active."""
+def rule_D4_perhaps_before(record: dict, chosen: dict, recent: list[dict]) -> list[dict]:
+    """What keeps it open whether a pair that may be high is active: it would be chosen instead, or be the higher."""
+    left = []
+    for pair in recent:
+        order = [
+            (day_of(one["last"], record["zone"]), one["same_specimen"], one["last"]) for one in (pair, chosen)
+        ]
+        if order[0] >= order[1] and rule_D5_D6_decide(record, pair) != "absent":
+            left += rule_D3_left_open_by(record, pair)
+    return left
+
+
+def rule_D5_absent(record: dict, chosen: dict, feature: dict, recent: list[dict]) -> dict:
+    """Not against a newer result that could not be read, nor where it is open whether the disease was active."""
     within = rule_D3_ck_within_limit(record, chosen)
+    newer = rule_D4_perhaps_before(record, chosen, recent)
     feature["open"] = [(ck, "ck") for ck in of_analyte(record, "ck") if ck["name"] in within.left_by]
+    feature["open"] += [(enzyme, role_of(enzyme)) for enzyme in newer]
     if rule_D5_doubts(record, chosen["last"]):
         reason = {"rule": "D5", "reason": "a newer result could not be read"}
-    elif within.truth is None:
+    elif newer or within.truth is None:
         reason = {"rule": "D3", "reason": "active or not"}
     else:
         return feature
