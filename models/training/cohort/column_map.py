@@ -67,12 +67,12 @@ def read_map(path: Path) -> ColumnMap:
                 f"{path.name} is larger than {_MAX_BYTES // 1024**2} MiB: that is no map of columns"
             )
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-        found = msgspec.convert(content, ColumnMap)
+        column_map = msgspec.convert(content, ColumnMap)
     except OSError as error:
         raise TrainingError(f"{path.name} cannot be read: {error.strerror}") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise TrainingError(f"{path.name} is no map of columns: {error}") from None
-    for name, column in found.columns.items():
+    for name, column in column_map.columns.items():
         if name not in COLUMNS:
             raise TrainingError(
                 f"{path.name}: {name} is no column of the data dictionary; these are: {', '.join(COLUMNS)}"
@@ -81,7 +81,7 @@ def read_map(path: Path) -> ColumnMap:
             raise TrainingError(f"{path.name}, columns.{name}: say which `column` of the file it is")
     unanswered = [
         f"{kind}.{name}"
-        for kind, columns in (("columns", found.columns), ("candidates", found.candidates))
+        for kind, columns in (("columns", column_map.columns), ("candidates", column_map.candidates))
         for name, column in columns.items()
         if UNKNOWN in {column.column, *column.values.values()}
     ]
@@ -90,7 +90,7 @@ def read_map(path: Path) -> ColumnMap:
             f"{path.name}: question marks are left in {', '.join(unanswered)}: put the file's column, or what a value"
             " means, in their place"
         )
-    return found
+    return column_map
 
 
 def cell_key(text: str) -> str:

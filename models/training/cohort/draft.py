@@ -42,14 +42,14 @@ def draft_map(table: Table, form: FileForm, read_titre: TitreReader) -> str:
 
     `form` says how the file is written, as far as somebody had to say so.
     """
-    found = _assign(table, read_titre)
+    own_names = _assign(table, read_titre)
     lines = [_HEAD.format(name=table.name)]
     if said := [(key, text) for key, text in asdict(form).items() if text]:
         lines += ["[file]", *(f"{key} = {_quoted(text)}" for key, text in said), ""]
-    for name in _wanted(found):
-        lines += _column(table, name, found.get(name), read_titre)
+    for name in _wanted(own_names):
+        lines += _column(table, name, own_names.get(name), read_titre)
     for own, written in zip(table.columns, table.written, strict=True):
-        if own not in found.values():
+        if own not in own_names.values():
             lines += _candidate(table, own, written)
     return "\n".join(lines) + "\n"
 
@@ -60,16 +60,16 @@ def _assign(table: Table, read_titre: TitreReader) -> dict[str, str]:
         _guesses(table, read_titre),
         key=lambda guess: (-guess.by_name, -guess.readable, COLUMNS.index(guess.name)),
     )
-    found: dict[str, str] = {}
+    own_names: dict[str, str] = {}
     for guess in guesses:
-        if guess.name not in found and guess.own not in found.values():
-            found[guess.name] = guess.own
-    if all(name in found for name in _COULD_BE["dates"]):
+        if guess.name not in own_names and guess.own not in own_names.values():
+            own_names[guess.name] = guess.own
+    if all(name in own_names for name in _COULD_BE["dates"]):
         unwanted = set(_COULD_BE["time"])
     else:
         unwanted = {*_COULD_BE["dates"], "death_date"}
-        unwanted |= set([name for name in _COULD_BE["time"] if name in found][1:])
-    return {name: own for name, own in found.items() if name not in unwanted}
+        unwanted |= set([name for name in _COULD_BE["time"] if name in own_names][1:])
+    return {name: own for name, own in own_names.items() if name not in unwanted}
 
 
 def _guesses(table: Table, read_titre: TitreReader) -> Iterator[_Guess]:
@@ -108,14 +108,14 @@ def _reader(name: str, read_titre: TitreReader) -> Callable[[str], bool]:
             return lambda cell: can_read(name, cell)
 
 
-def _wanted(found: Mapping[str, str]) -> list[str]:
+def _wanted(own_names: Mapping[str, str]) -> list[str]:
     """Our columns in their order: those that were found, and those that are needed and were not."""
     alternatives = [("id",), ("status", "event"), ("cardiac_involvement",), ("high_ana", "ana_titre")]
     alternatives += [("treatment_refractory",), ("high_drr", "de_ritis_ratio")]
-    needed = {names[0] for names in alternatives if not any(name in found for name in names)}
-    if not any(name in found for names in _COULD_BE.values() for name in names):
+    needed = {names[0] for names in alternatives if not any(name in own_names for name in names)}
+    if not any(name in own_names for names in _COULD_BE.values() for name in names):
         needed |= {"time_years"}
-    return [name for name in COLUMNS if name in found or name in needed]
+    return [name for name in COLUMNS if name in own_names or name in needed]
 
 
 def _column(table: Table, name: str, own: str | None, read_titre: TitreReader) -> list[str]:

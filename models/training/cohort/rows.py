@@ -194,25 +194,25 @@ def _find_candidates(
 
     What is a predictor or a raw value is read already.
     """
-    found = {name: column_key(rule.column or name) for name, rule in column_map.candidates.items()}
+    further = {name: column_key(rule.column or name) for name, rule in column_map.candidates.items()}
     for name in (NAMES.get(column_key(name), name) for name in asked):
-        if name in own_names or name in found:
+        if name in own_names or name in further:
             if name in own_names and name not in {*PREDICTORS, *RAW, *BESIDE, *GROUPS}:
                 raise TrainingError(f"{table.name}: {name} cannot be a candidate")
-        elif column_key(name) not in found.values():
+        elif column_key(name) not in further.values():
             known = column_key(name) in table.columns
-            found[table.as_written(column_key(name)) if known else name] = column_key(name)
-    for name, own in found.items():
+            further[table.as_written(column_key(name)) if known else name] = column_key(name)
+    for name, own in further.items():
         if own not in table.columns:
             raise TrainingError(f"{table.name}: there is no column {own}, which was asked for as a candidate")
         if own in own_names.values() or name in {*COLUMNS, *NAMES}:
             raise TrainingError(f"{table.name}: {name} cannot be a candidate: it is read as another column")
-    return found
+    return further
 
 
 def _find_groups(table: Table, own_names: Mapping[str, str], groups: Sequence[str]) -> dict[str, str]:
     """The columns by which patients are to be grouped, beside those that are read anyway: as written → the file's own."""
-    found = {}
+    others = {}
     for name in groups:
         own = column_key(name)
         if name in own_names and name not in {*GROUPS, "subtype"}:
@@ -220,8 +220,8 @@ def _find_groups(table: Table, own_names: Mapping[str, str], groups: Sequence[st
         if name not in own_names and own not in table.columns:
             raise TrainingError(f"{table.name}: there is no column {name} to group patients by")
         if name not in own_names and own not in own_names.values():
-            found[table.as_written(own)] = own
-    return found
+            others[table.as_written(own)] = own
+    return others
 
 
 def _group(table: Table, own: str, problems: list[Problem]) -> tuple[str, ...]:

@@ -62,8 +62,8 @@ def translate(
     }
     numeric = [name for name in own_names if _kind(name) == "number" and name != "ana_titre"]
     numeric += [name for name in candidates if _is_numeric(said[name])]
-    signs = {name: _one(decimal_signs(said[name])) for name in numeric}
-    of_file = _one(frozenset(sign for sign in signs.values() if sign)) or table.decimal
+    signs = {name: _agreed(decimal_signs(said[name])) for name in numeric}
+    of_file = _agreed(frozenset(sign for sign in signs.values() if sign)) or table.decimal
     problems: list[Problem] = []
 
     def column(name: str) -> Sequence[str]:
@@ -106,7 +106,7 @@ def _is_numeric(cells: Sequence[str]) -> bool:
     return 2 * numbers >= len(known) > 0 and any(presence(cell) is None for cell in known)
 
 
-def _one(signs: frozenset[DecimalSign]) -> DecimalSign:
+def _agreed(signs: frozenset[DecimalSign]) -> DecimalSign:
     return next(iter(signs)) if len(signs) == 1 else ""
 
 

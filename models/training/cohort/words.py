@@ -9,8 +9,8 @@ _FOLDER = Path(__file__).parent
 
 def words_by_meaning(file: str = "cell_words.csv", meaning: str = "meaning") -> Mapping[str, frozenset[str]]:
     """Every meaning of a packaged table with its words, in lower case with single blanks."""
-    found: dict[str, set[str]] = {}
+    by_meaning: dict[str, set[str]] = {}
     with (_FOLDER / file).open(encoding="utf-8", newline="") as lines:
         for row in csv.DictReader(lines, strict=True):
-            found.setdefault(row[meaning], set()).add(row["words"])
-    return {name: frozenset(words) for name, words in found.items()}
+            by_meaning.setdefault(row[meaning], set()).add(row["words"])
+    return {name: frozenset(words) for name, words in by_meaning.items()}

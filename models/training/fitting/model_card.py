@@ -164,8 +164,8 @@ def _update(fit: Mapping[str, Any]) -> str:
 
 def _steps(fit: Mapping[str, Any]) -> list[str]:
     """What the steps of recalibration found, where a model was given."""
-    found = fit.get("recalibration")
-    return [" ".join(in_words(found))] if found else []
+    recalibration = fit.get("recalibration")
+    return [" ".join(in_words(recalibration))] if recalibration else []
 
 
 def _shrinkage(fit: Mapping[str, Any]) -> str:

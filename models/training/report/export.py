@@ -58,7 +58,7 @@ def _limits(ratio: ReportedRatio) -> tuple[Cell, Cell, Cell]:
 
 def figure_files(html: str) -> dict[str, str]:
     """Each figure of a page as a file that needs nothing else."""
-    return {FIGURE.format(found["name"]): _alone(found[0]) for found in _FIGURE.finditer(html)}
+    return {FIGURE.format(match["name"]): _alone(match[0]) for match in _FIGURE.finditer(html)}
 
 
 def as_csv(rows: Iterable[Sequence[Cell]]) -> str:

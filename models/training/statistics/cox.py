@@ -99,10 +99,10 @@ def fit_each(columns: Floats, time: Floats, event: Events) -> Floats:
         design = Design(columns[rows], time, event)
         start = np.zeros(design.scale.shape)
         start[:, 0] = design.scale[:, 0]
-        found = _newton_many(design, np.ones(design.z.shape[::2]), start) / design.scale
-        for row in np.flatnonzero(np.isnan(found).any(axis=1)):
-            found[row] = _with_care(columns[rows][row], time, event)
-        coef[rows] = found
+        fitted = _newton_many(design, np.ones(design.z.shape[::2]), start) / design.scale
+        for row in np.flatnonzero(np.isnan(fitted).any(axis=1)):
+            fitted[row] = _with_care(columns[rows][row], time, event)
+        coef[rows] = fitted
     return coef
 
 
@@ -132,10 +132,10 @@ def score_and_information(x: Floats, time: Floats, event: Events, coef: Floats) 
     varies = np.ptp(x, axis=0) > 0
     design = Design(x[:, varies], time, event)
     often, scale = np.ones((1, len(time))), design.scale[0]
-    found = derivatives(design, (coef[varies] * scale)[None], often, terms_of(design, often, "efron"))
+    of_varying = derivatives(design, (coef[varies] * scale)[None], often, terms_of(design, often, "efron"))
     gradient, information = np.zeros(len(coef)), np.zeros((len(coef), len(coef)))
-    gradient[varies] = found[0][0] * scale
-    information[np.ix_(varies, varies)] = found[1][0] * np.outer(scale, scale)
+    gradient[varies] = of_varying[0][0] * scale
+    information[np.ix_(varies, varies)] = of_varying[1][0] * np.outer(scale, scale)
     return gradient, information
 
 

@@ -128,25 +128,25 @@ def unstable(slopes: Floats) -> str:
     return ""
 
 
-def internal(found: Nested, validation: Validation, scatter: Stability) -> Internal:
+def internal(bootstrap: Nested, validation: Validation, scatter: Stability) -> Internal:
     """What is reported beside the apparent figures of a `validation`."""
-    concordance = _figures(validation.harrell, found, "concordance")
-    slope = _figures(validation.slope, found, "slope")
+    concordance = _figures(validation.harrell, bootstrap, "concordance")
+    slope = _figures(validation.slope, bootstrap, "slope")
     return Internal(
-        resamples=len(found.coef) + found.failed,
+        resamples=len(bootstrap.coef) + bootstrap.failed,
         inner_resamples=INNER_RESAMPLES,
-        failed=found.failed,
+        failed=bootstrap.failed,
         concordance=concordance,
         shifted=_shifted(validation.harrell, concordance),
         slope_figures=slope,
-        slope=missing(why) if (why := unstable(found.slopes)) else _shifted(validation.slope, slope),
+        slope=missing(why) if (why := unstable(bootstrap.slopes)) else _shifted(validation.slope, slope),
         stability=scatter,
     )
 
 
-def _figures(apparent: Measure, found: Nested, name: str) -> FourFigures | None:
-    inside, outside = float(getattr(found.inside, name)), float(getattr(found.outside, name))
-    optimism = float(getattr(found.optimism, name))
+def _figures(apparent: Measure, bootstrap: Nested, name: str) -> FourFigures | None:
+    inside, outside = float(getattr(bootstrap.inside, name)), float(getattr(bootstrap.outside, name))
+    optimism = float(getattr(bootstrap.optimism, name))
     if apparent.value is None or not isfinite(inside + outside + optimism):
         return None
     return FourFigures(apparent.value, inside, outside, apparent.value - optimism, optimism)

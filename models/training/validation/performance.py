@@ -96,7 +96,10 @@ def _at(
 def mean_of(several: Sequence[Performance]) -> Performance:
     """The mean of each number, nan where fewer than four in five have one."""
     return Performance(
-        *(_mean_of_enough(np.array([getattr(one, f.name) for one in several])) for f in fields(Performance))
+        *(
+            _mean_of_enough(np.array([getattr(result, f.name) for result in several]))
+            for f in fields(Performance)
+        )
     )
 
 

@@ -29,11 +29,11 @@ def _pooled(several: Sequence[Any]) -> Any:
         return _measure(several)
     if is_dataclass(first):
         names = [f.name for f in fields(first)]
-        return type(first)(**{n: _pooled([getattr(one, n) for one in several]) for n in names})  # type: ignore[misc]
+        return type(first)(**{n: _pooled([getattr(result, n) for result in several]) for n in names})  # type: ignore[misc]
     if isinstance(first, tuple):
-        alike = all(len(one) == len(first) for one in several)
+        alike = all(len(result) == len(first) for result in several)
         return tuple(_pooled(column) for column in zip(*several, strict=True)) if alike else first
-    if any(one is None for one in several):
+    if any(result is None for result in several):
         return None
     if isinstance(first, int):
         return round(float(np.mean(several)))
@@ -41,15 +41,19 @@ def _pooled(several: Sequence[Any]) -> Any:
 
 
 def _measure(several: Sequence[Measure]) -> Measure:
-    values = [one.value for one in several if one.value is not None]
+    values = [estimate.value for estimate in several if estimate.value is not None]
     if len(values) < len(several):
-        return next(one for one in several if one.value is None)
-    errors = [one.se for one in several if one.se is not None]
+        return next(estimate for estimate in several if estimate.value is None)
+    errors = [estimate.se for estimate in several if estimate.se is not None]
     value = float(np.mean(values))
     if len(errors) == len(several):
         within, between = np.mean(np.square(errors)), np.var(values, ddof=1)
         return measure(value, float(np.sqrt(within + (1 + 1 / len(values)) * between)))
-    ends = [(one.low, one.high) for one in several if one.low is not None and one.high is not None]
+    ends = [
+        (estimate.low, estimate.high)
+        for estimate in several
+        if estimate.low is not None and estimate.high is not None
+    ]
     if len(ends) < len(several):
         return measure(value)
     low, high = np.mean(ends, axis=0)

@@ -147,11 +147,11 @@ def _performed(model: Model, among: AnalysisSet, resamples: int, seed: int, prog
     """The same of all sets, pooled; their resamples, for the band of a calibration curve, are shared out among them."""
     cohort, each = among.cohort, max(LEAST_FOR_A_BAND, BAND_RESAMPLES // len(among.sets))
     band = draw_resamples(len(cohort), min(each, resamples), seed)
-    found = []
+    results = []
     for number, x in enumerate(among.sets):
         risks = score_all(model, x).risks
         score = decided(model, cloglog(risks))
-        found.append(
+        results.append(
             _Performed(
                 _of(partial(harrell_c, cohort.time, cohort.event, score)),
                 _uno(cohort, score, model.horizons),
@@ -161,7 +161,7 @@ def _performed(model: Model, among: AnalysisSet, resamples: int, seed: int, prog
             )
         )
         progress("discrimination and calibration", number + 1, len(among.sets))
-    return pooled(found)
+    return pooled(results)
 
 
 def _uno(cohort: Cohort, score: Floats, horizons: Sequence[Horizon]) -> tuple[AucPoint, ...]:
@@ -214,14 +214,14 @@ def _with_internal(
     counts = draw_resamples(validation.n, resamples, validation.seed)
     try:
         again = among.resamples(model, counts, validation.seed + 1, progress)
-        found = nested(steps, among.data, again, scales, drawn(validation.seed), progress)
+        bootstrap = nested(steps, among.data, again, scales, drawn(validation.seed), progress)
     except TrainingError as error:
         return replace(validation, not_internal=str(error))
     horizons = tuple(
-        with_correction(at, found.optimism, k, risks[..., k]) for k, at in enumerate(validation.horizons)
+        with_correction(at, bootstrap.optimism, k, risks[..., k]) for k, at in enumerate(validation.horizons)
     )
     decision = model.horizons.index(DECISION_HORIZON)
-    scatter = stability(risks[0, :, decision], found.risks(among.sets[0], decision), DECISION_HORIZON)
+    scatter = stability(risks[0, :, decision], bootstrap.risks(among.sets[0], decision), DECISION_HORIZON)
     return replace(
-        validation, horizons=horizons, internal=internal(found, validation, scatter), not_internal=""
+        validation, horizons=horizons, internal=internal(bootstrap, validation, scatter), not_internal=""
     )

@@ -52,8 +52,8 @@ def _separator(text: str) -> str:
     """What separates the cells: what parts the header into most of them."""
     cells = {sign: _width(text, sign) for sign in SEPARATORS}
     most = max(cells.values())
-    if len(found := [sign for sign, count in cells.items() if count == most]) > 1 and most > 1:
-        named = " or ".join(SEPARATORS[sign] for sign in found)
+    if len(signs := [sign for sign, count in cells.items() if count == most]) > 1 and most > 1:
+        named = " or ".join(SEPARATORS[sign] for sign in signs)
         raise UnusableFileError(f"the cells may be separated by {named}: name the separator in a map")
     return next(sign for sign, count in cells.items() if count == most)
 

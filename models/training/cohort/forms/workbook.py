@@ -112,15 +112,15 @@ def _index(wanted: str, names: Sequence[str], filled: Sequence[bool]) -> int:
 
 def _errors(part: bytes) -> dict[tuple[int, int], str]:
     """The cells of a sheet that hold an error such as #DIV/0!, by row and column from 0."""
-    found = {}
+    errors = {}
     for attributes, text in _ERROR.findall(part):
         place = _PLACE.search(attributes)
         if place is None:
             raise UnusableFileError(
                 f"a cell holds the error {text.decode()}, and the file does not say which one"
             )
-        found[int(place[2]) - 1, _column(place[1].decode())] = text.decode()
-    return found
+        errors[int(place[2]) - 1, _column(place[1].decode())] = text.decode()
+    return errors
 
 
 def _attribute(name: bytes, element: bytes) -> bytes:

@@ -27,11 +27,11 @@ _OTHER: dict[str, DecimalSign] = {".": ",", ",": "."}
 
 def decimal_signs(cells: Iterable[str]) -> frozenset[DecimalSign]:
     """The signs before decimals that these cells prove; a cell with two readings proves none."""
-    found: set[DecimalSign] = set()
+    signs: set[DecimalSign] = set()
     for cell in cells:
         if len(readings := _signs_of(cell)) == 1:
-            found |= readings
-    return frozenset(found)
+            signs |= readings
+    return frozenset(signs)
 
 
 def looks_like_number(cell: str) -> bool:

@@ -14,19 +14,19 @@ _CHANGED: Mapping[Step, str] = {
 }
 
 
-def recorded(found: Recalibration) -> dict[str, Any]:
+def recorded(recalibration: Recalibration) -> dict[str, Any]:
     """The steps as the record of the fit keeps them."""
     return {
-        "step": found.step,
-        "largest": found.largest,
-        "observed": found.observed,
-        "expected": found.expected,
-        "ratio": found.ratio,
-        "ratio_limits": found.ratio_limits,
-        "slope": found.slope,
-        "slope_limits": found.slope_limits,
-        "log_likelihoods": found.log_likelihoods,
-        "tests": found.tests,
+        "step": recalibration.step,
+        "largest": recalibration.largest,
+        "observed": recalibration.observed,
+        "expected": recalibration.expected,
+        "ratio": recalibration.ratio,
+        "ratio_limits": recalibration.ratio_limits,
+        "slope": recalibration.slope,
+        "slope_limits": recalibration.slope_limits,
+        "log_likelihoods": recalibration.log_likelihoods,
+        "tests": recalibration.tests,
         "rejected_below": REJECTED_BELOW,
     }
 

@@ -122,14 +122,14 @@ def recalibration(
         everybody = np.ones((1, len(time)), dtype=np.int64)
         as_given = float(log_likelihoods(lp[:, None], time, event, np.ones((1, 1)), everybody)[0][0])
     level = observed * log(observed / expected) - observed if observed else 0.0
-    found: dict[Step, float] = {"nothing": as_given - expected, "in the large": as_given + level}
+    maxima: dict[Step, float] = {"nothing": as_given - expected, "in the large": as_given + level}
     degrees: dict[Step, int] = {"nothing": 0, "in the large": 1}
     slope, whole = _fit(lp[:, None], time, event), _fit(x, time, event)
     if slope:
-        found["intercept and slope"], degrees["intercept and slope"] = slope.log_likelihood + level, 2
+        maxima["intercept and slope"], degrees["intercept and slope"] = slope.log_likelihood + level, 2
     if slope and whole:
-        found["refit"], degrees["refit"] = whole.log_likelihood + level, 1 + len(coef)
-    can_be = {step: value for step, value in found.items() if step in allowed}
+        maxima["refit"], degrees["refit"] = whole.log_likelihood + level, 1 + len(coef)
+    can_be = {step: value for step, value in maxima.items() if step in allowed}
     return Recalibration(observed, expected, can_be, degrees, slope)
 
 

@@ -92,18 +92,18 @@ def update(
     require_horizons(complete)
     data = SurvivalData(complete.matrix(parent.names), complete.time, complete.event)
     allowed, coef = _allowed(complete), np.array(parent.log_hazard_ratios)
-    found = recalibration(data.x, coef, data.time, data.event, *_counted(data, parent), allowed)
-    if found.step == "refit":
-        return _refitted(train(cohort, options, progress, policy=policy), parent, found)
+    calibration = recalibration(data.x, coef, data.time, data.event, *_counted(data, parent), allowed)
+    if calibration.step == "refit":
+        return _refitted(train(cohort, options, progress, policy=policy), parent, calibration)
     names = parent.names
-    coef, served, base, is_local = _served(data, parent, found, options, scaled=allowed == _FEW)
+    coef, served, base, is_local = _served(data, parent, calibration, options, scaled=allowed == _FEW)
     death = competing_death(complete, names, base, YEARS, fewest_deaths=LEAST_PER_PARAMETER * len(names))
     updated = Updated(
         complete,
         unknown_of(cohort),
         options,
         parent,
-        found,
+        calibration,
         coef,
         served,
         base,
@@ -113,14 +113,14 @@ def update(
     return replace(updated, warnings=tuple(_warnings(updated, allowed)))
 
 
-def _refitted(new: Trained, parent: Model, found: Recalibration) -> Updated:
+def _refitted(new: Trained, parent: Model, calibration: Recalibration) -> Updated:
     served = new.at(YEARS)
     return Updated(
         new.cohort,
         new.missing,
         new.options,
         parent,
-        found,
+        calibration,
         new.base.coef,
         served,
         new.base,
@@ -158,35 +158,35 @@ def _hazard(parent: Model, time: Floats) -> Floats:
 
 
 def _served(
-    data: SurvivalData, parent: Model, found: Recalibration, options: Options, *, scaled: bool
+    data: SurvivalData, parent: Model, calibration: Recalibration, options: Options, *, scaled: bool
 ) -> tuple[Floats, AtHorizons, Baseline, bool]:
     """The log hazard ratios, baseline and covariance after a step; the baseline as steps, and whether it is local."""
     coef, covariance = np.array(parent.log_hazard_ratios), np.array(parent.covariance)
     p = len(coef)
     given = AtHorizons(np.array(list(parent.baseline_hazard.values())), covariance)
-    step = found.step
+    step = calibration.step
     if step == "nothing":
         return coef, given, _between_horizons(data, parent, 1.0), False
     if step == "in the large" and scaled:
-        factor = found.ratio
-        return coef, _scaled(data, parent, found), _between_horizons(data, parent, factor), False
+        factor = calibration.ratio
+        return coef, _scaled(data, parent, calibration), _between_horizons(data, parent, factor), False
     of_ratios = covariance[:p, :p]
     if step == "intercept and slope":
-        coef, of_ratios = _with_slope(data, coef, of_ratios, found)
+        coef, of_ratios = _with_slope(data, coef, of_ratios, calibration)
     base = baseline(coef, of_ratios, data.x, data.time, data.event, ties=options.baseline)
     return coef, at_horizons(base, YEARS), base, True
 
 
 def _with_slope(
-    data: SurvivalData, coef: Floats, covariance: Floats, found: Recalibration
+    data: SurvivalData, coef: Floats, covariance: Floats, calibration: Recalibration
 ) -> tuple[Floats, Floats]:
     """The given log hazard ratios times the slope, with their covariance (p, p) by the delta method.
 
     With b the given ones, s the slope, u and I score and information at s b: ds/db = (u - s I b) / b'Ib. So what is
     uncertain in the size of b alone does not matter: the slope makes up for it.
     """
-    assert found.of_slope is not None
-    slope = float(found.of_slope.coef[0])
+    assert calibration.of_slope is not None
+    slope = float(calibration.of_slope.coef[0])
     score, information = score_and_information(data.x, data.time, data.event, slope * coef)
     of_slope = float(coef @ information @ coef)
     moved = slope * np.eye(len(coef)) + np.outer(coef, score - slope * information @ coef) / of_slope
@@ -194,7 +194,7 @@ def _with_slope(
     return slope * coef, (together + together.T) / 2
 
 
-def _scaled(data: SurvivalData, parent: Model, found: Recalibration) -> AtHorizons:
+def _scaled(data: SurvivalData, parent: Model, calibration: Recalibration) -> AtHorizons:
     """The given baseline times observed over expected, with the covariance of (b, log H) by the delta method.
 
     log H grows by log O - log E, where O is a Poisson count, and E, the expected count, depends on b and log H.
@@ -209,8 +209,8 @@ def _scaled(data: SurvivalData, parent: Model, found: Recalibration) -> AtHorizo
     moved = np.eye(len(slope))
     moved[-k:] -= slope
     together = moved @ np.array(parent.covariance) @ moved.T
-    together[-k:, -k:] += 1 / found.observed
-    return AtHorizons(found.ratio * hazard, (together + together.T) / 2)
+    together[-k:, -k:] += 1 / calibration.observed
+    return AtHorizons(calibration.ratio * hazard, (together + together.T) / 2)
 
 
 def _between_horizons(data: SurvivalData, parent: Model, factor: float) -> Baseline:

@@ -80,7 +80,10 @@ def _said(given: Measure) -> str:
 
 def _ends(values: Sequence[Measure], all_of_them: AcrossCentres) -> list[float]:
     shown = [*values, all_of_them.mean, all_of_them.predicted]
-    return [1.0, *(end for one in shown for end in (one.value, one.low, one.high) if end is not None)]
+    return [
+        1.0,
+        *(end for measure in shown for end in (measure.value, measure.low, measure.high) if end is not None),
+    ]
 
 
 def _range(values: Sequence[Measure], all_of_them: AcrossCentres) -> tuple[float, float]:
@@ -95,22 +98,22 @@ def _panel(
     canvas = axes.on
     canvas.word(axes.left, axes.top - 14, f"{title} (95 %)", bold=True)
     canvas.line([(axes.x(reference), axes.top), (axes.x(reference), axes.bottom)], GREY, dash="2 3")
-    rows = [(one, BLUE, "square") for one in values]
+    rows = [(measure, BLUE, "square") for measure in values]
     rows += [(all_of_them.mean, BLACK, "diamond"), (all_of_them.predicted, VERMILLION, "")]
-    for k, (one, colour, shape) in enumerate(rows):
-        _row(axes, one, colour, shape, axes.top + _ROW * (k + 0.5))
+    for k, (measure, colour, shape) in enumerate(rows):
+        _row(axes, measure, colour, shape, axes.top + _ROW * (k + 0.5))
 
 
-def _row(axes: Axes, one: Measure, colour: str, shape: str, y: float) -> None:
+def _row(axes: Axes, measure: Measure, colour: str, shape: str, y: float) -> None:
     text_x = axes.right + 12
-    if one.value is None or one.low is None or one.high is None:
+    if measure.value is None or measure.low is None or measure.high is None:
         axes.on.word(text_x, y + 4, _NOT_SHOWN, size=SMALL, colour=GREY)
         return
     low, high = axes.x_range
-    inside = [axes.x(min(max(end, low), high)) for end in (one.low, one.high)]
+    inside = [axes.x(min(max(end, low), high)) for end in (measure.low, measure.high)]
     axes.on.line([(x, y) for x in inside], colour, thick=1.6, dash="" if shape else "5 3")
-    if shape and low <= one.value <= high:
-        axes.on.mark(axes.x(one.value), y, shape, colour, size=4.5)
-    lower, upper = Label(one.low, written(one.low)), Label(one.high, written(one.high))
-    value: list[str | Label] = [Label(one.value, written(one.value)), " ("] if shape else ["("]
+    if shape and low <= measure.value <= high:
+        axes.on.mark(axes.x(measure.value), y, shape, colour, size=4.5)
+    lower, upper = Label(measure.low, written(measure.low)), Label(measure.high, written(measure.high))
+    value: list[str | Label] = [Label(measure.value, written(measure.value)), " ("] if shape else ["("]
     axes.on.mixed(text_x, y + 4, [*value, lower, " to ", upper, ")"])

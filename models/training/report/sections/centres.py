@@ -10,28 +10,28 @@ from models.training.validation.supplement.pooling import AcrossCentres
 FEW = 5  # centres: the spread between fewer is hardly known
 
 
-def centres(found: Centres | None, years: float, gallery: Gallery) -> str:
+def centres(by_centre: Centres | None, years: float, gallery: Gallery) -> str:
     """The section; nothing where fewer than two centres are named."""
-    if found is None:
+    if by_centre is None:
         return ""
     how = (
         "The model was made anew without each centre, by the same steps, and tried there (internal-external validation)."
-        if found.left_out
+        if by_centre.left_out
         else "The model as it is, at each centre."
     )
     return m.section(
         "centres",
         "Centres",
-        f"<p>{how} Observed over expected: at {in_words(years)}.{_not_shown(found)}</p>",
-        gallery.show(centres_figure(found), _CAPTION),
+        f"<p>{how} Observed over expected: at {in_words(years)}.{_not_shown(by_centre)}</p>",
+        gallery.show(centres_figure(by_centre), _CAPTION),
         m.listed(
             [
-                *_in_words("Harrell’s C", found.concordance),
-                *_in_words("Observed over expected", found.observed_over_expected),
-                *_in_words("The calibration slope", found.slope),
+                *_in_words("Harrell’s C", by_centre.concordance),
+                *_in_words("Observed over expected", by_centre.observed_over_expected),
+                *_in_words("The calibration slope", by_centre.slope),
             ]
         ),
-        _table(found),
+        _table(by_centre),
     )
 
 
@@ -41,14 +41,14 @@ _CAPTION = (
 )
 
 
-def _not_shown(found: Centres) -> str:
+def _not_shown(by_centre: Centres) -> str:
     text = ""
-    if found.small:
-        text += f" {m.number(found.small)} centres with fewer than five patients each are not shown."
-    if found.incomplete:
-        text += f" {m.number(found.incomplete)} patients of whom a predictor is unknown are left aside."
-    if found.unknown:
-        text += f" {m.number(found.unknown)} patients without a centre are left aside."
+    if by_centre.small:
+        text += f" {m.number(by_centre.small)} centres with fewer than five patients each are not shown."
+    if by_centre.incomplete:
+        text += f" {m.number(by_centre.incomplete)} patients of whom a predictor is unknown are left aside."
+    if by_centre.unknown:
+        text += f" {m.number(by_centre.unknown)} patients without a centre are left aside."
     return text
 
 
@@ -70,21 +70,21 @@ def _in_words(name: str, pooled: AcrossCentres) -> list[str]:
     return [text]
 
 
-def _table(found: Centres) -> str:
+def _table(by_centre: Centres) -> str:
     rows = [
         [
             m.words(of.label),
             m.number(of.performance.n),
             m.number(of.performance.events),
-            *([m.number(of.others)] if found.left_out else []),
+            *([m.number(of.others)] if by_centre.left_out else []),
             m.measure(of.performance.concordance),
             m.number(of.performance.expected, 0, percent=True),
             m.measure(of.performance.observed, 0, percent=True),
             m.measure(of.performance.observed_over_expected),
             m.measure(of.performance.slope),
         ]
-        for of in found.centres
+        for of in by_centre.centres
     ]
-    heads = ["Centre", "Patients", "Recurrences", *(["Fitted to others"] if found.left_out else [])]
+    heads = ["Centre", "Patients", "Recurrences", *(["Fitted to others"] if by_centre.left_out else [])]
     heads += ["Harrell’s C", "Predicted, %", "Observed, %", "Observed over expected", "Calibration slope"]
     return m.table("By centre (95 % limits)", heads, rows)

@@ -15,33 +15,35 @@ _FITTED = {
 }
 
 
-def comparisons(found: Sequence[ModelComparison], model_id: str, years: float) -> str:
+def comparisons(compared: Sequence[ModelComparison], model_id: str, years: float) -> str:
     """The section; nothing where there is nothing to compare with."""
-    if not found:
+    if not compared:
         return ""
     parts = []
-    for one in found:
-        name = f"{m.words(one.other_id)} {m.words(one.other_version)}"
+    for comparison in compared:
+        name = f"{m.words(comparison.other_id)} {m.words(comparison.other_version)}"
         parts.append(f"<h3>{m.words(model_id)} against {name}</h3>")
-        if one.reason:
-            parts.append(f"<p>Not compared: {m.words(one.reason)}.</p>")
+        if comparison.reason:
+            parts.append(f"<p>Not compared: {m.words(comparison.reason)}.</p>")
             continue
-        parts.append(f"<p>{_in_words(one, years)} {_FITTED[one.fitted_here]}</p>")
-        parts.append(_table(one))
+        parts.append(f"<p>{_in_words(comparison, years)} {_FITTED[comparison.fitted_here]}</p>")
+        parts.append(_table(comparison))
     return m.section("comparison", "Against other models", *parts)
 
 
-def _in_words(one: ModelComparison, years: float) -> str:
+def _in_words(comparison: ModelComparison, years: float) -> str:
     """One sentence on C, and on the Brier score at the horizon of decisions."""
-    patients = f"In {m.number(one.n)} patients, {m.number(one.events)} recurrences"
-    rows = [row for row in one.rows if row.figure == "C" or (row.figure == "Brier" and row.at == years)]
+    patients = f"In {m.number(comparison.n)} patients, {m.number(comparison.events)} recurrences"
+    rows = [
+        row for row in comparison.rows if row.figure == "C" or (row.figure == "Brier" and row.at == years)
+    ]
     if all(row.corrected.given for row in rows):
         said = " and ".join(f"{m.number(row.corrected.value, 3)} in {_name(row)}" for row in rows)
         return (
             f"{patients}: less its optimism, this model differs from the other by {said} (of which less is better). Whether "
             "that is more than chance, other patients must tell."
         )
-    if one.fitted_here:
+    if comparison.fitted_here:
         return f"{patients}: which of the two is better cannot be told here."
     better = [_name(row) for row in rows if _sign(row) > 0]
     worse = [_name(row) for row in rows if _sign(row) < 0]
@@ -69,8 +71,8 @@ def _name(row: FigureDifference) -> str:
     return text
 
 
-def _table(one: ModelComparison) -> str:
-    corrected = any(row.corrected.given for row in one.rows)
+def _table(comparison: ModelComparison) -> str:
+    corrected = any(row.corrected.given for row in comparison.rows)
     rows = [
         [
             _name(row),
@@ -79,12 +81,12 @@ def _table(one: ModelComparison) -> str:
             m.measure(row.difference, 3),
             *([m.measure(row.corrected, 3)] if corrected else []),
         ]
-        for row in one.rows
+        for row in comparison.rows
     ]
     heads = ["Figure", "This model", "The other", "Difference"]
     heads += ["Difference, corrected for optimism"] if corrected else []
     note = (
-        f"Limits: the middle 95 % of {m.number(one.resamples)} resamples of the patients, both models scored in each. "
+        f"Limits: the middle 95 % of {m.number(comparison.resamples)} resamples of the patients, both models scored in each. "
         "Higher is better, but of the Brier score lower. Net benefit per patient."
     )
     if corrected:

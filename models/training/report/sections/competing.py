@@ -18,20 +18,20 @@ _GRAY = (
 )
 
 
-def competing(found: CompetingEvents, decisive: float, gallery: Gallery) -> str:
+def competing(death: CompetingEvents, decisive: float, gallery: Gallery) -> str:
     """The section; one sentence where few died, nothing where nobody did."""
-    if not found.deaths:
+    if not death.deaths:
         return ""
-    died = f"{m.number(found.deaths)} died without a recurrence ({m.number(found.share, 1, percent=True)} %)"
-    if found.reason:
+    died = f"{m.number(death.deaths)} died without a recurrence ({m.number(death.share, 1, percent=True)} %)"
+    if death.reason:
         return m.section(
             "competing",
             "Death as a competing event",
-            f"<p>{died}: {m.words(found.reason)}, so no more is shown.</p>",
+            f"<p>{died}: {m.words(death.reason)}, so no more is shown.</p>",
         )
-    absolute = any(of.risk == "absolute" for of in found.accuracy)
-    figures = [gallery.show(incidence_figure(found), _CAPTION)]
-    drawn = [of for of in found.accuracy if of.years == decisive and of.predicted]
+    absolute = any(of.risk == "absolute" for of in death.accuracy)
+    figures = [gallery.show(incidence_figure(death), _CAPTION)]
+    drawn = [of for of in death.accuracy if of.years == decisive and of.predicted]
     if drawn:
         caption = f"Risk within {in_words(decisive)}, smoothed by Fine and Gray’s model on a restricted cubic spline."
         shown = gallery.show(competing_calibration_figure(drawn), caption)
@@ -41,12 +41,12 @@ def competing(found: CompetingEvents, decisive: float, gallery: Gallery) -> str:
         "Death as a competing event",
         f"<p>{died}. {_MEANING}{_ABSOLUTE if absolute else ''}</p>",
         *figures,
-        _accuracy(found),
-        _ratios(found),
+        _accuracy(death),
+        _ratios(death),
     )
 
 
-def _accuracy(found: CompetingEvents) -> str:
+def _accuracy(death: CompetingEvents) -> str:
     rows = [
         [
             f"{in_words(of.years)}, {m.words(of.risk)} risk",
@@ -58,7 +58,7 @@ def _accuracy(found: CompetingEvents) -> str:
             m.measure(of.ipa),
             m.measure(of.ici, 1, percent=True),
         ]
-        for of in found.accuracy
+        for of in death.accuracy
     ]
     heads = [
         "Horizon",
@@ -73,10 +73,10 @@ def _accuracy(found: CompetingEvents) -> str:
     return m.table("With death competing (95 % limits)", heads, rows)
 
 
-def _ratios(found: CompetingEvents) -> str:
+def _ratios(death: CompetingEvents) -> str:
     rows = [
         [m.words(of.label), m.measure(of.cause_specific), m.measure(of.subdistribution)]
-        for of in found.ratios
+        for of in death.ratios
     ]
     heads = ["Predictor", "Cause-specific (Cox)", "Subdistribution (Fine and Gray)"]
     return m.table("Hazard ratios, death competing (95 % limits)", heads, rows, note=_GRAY)

@@ -15,9 +15,9 @@ def supplement_facts(supplement: Supplement | None) -> dict[str, str]:
     centres, groups = supplement.centres, [of for of in supplement.fairness if of.groups]
     return {
         "centres_how": _how(centres) if centres else f"Not examined: {supplement.not_by_centre}.",
-        "centres_found": _found(centres) if centres else "",
+        "centres_results": _results(centres) if centres else "",
         "fairness_how": _groups_how(groups) if groups else "",
-        "fairness_found": "; ".join(_groups_found(of) for of in groups),
+        "fairness_results": "; ".join(_groups_results(of) for of in groups),
     }
 
 
@@ -33,7 +33,7 @@ def _how(centres: Centres) -> str:
     )
 
 
-def _found(centres: Centres) -> str:
+def _results(centres: Centres) -> str:
     return f"C {_pooled(centres.concordance)}; observed over expected {_pooled(centres.observed_over_expected)}; slope {_pooled(centres.slope)}."
 
 
@@ -55,7 +55,7 @@ def _groups_how(groups: list[GroupsOf]) -> str:
     )
 
 
-def _groups_found(of: GroupsOf) -> str:
+def _groups_results(of: GroupsOf) -> str:
     parts = [
         f"{group.label} n {group.performance.n}, C {_said(group.performance.concordance)}, observed over expected "
         f"{_said(group.performance.observed_over_expected)}"

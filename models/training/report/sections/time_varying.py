@@ -7,21 +7,21 @@ from models.training.report.words import written
 from models.training.validation.supplement.time_varying import PeriodRatios, TimeVarying
 
 
-def time_varying(found: TimeVarying, last: float, gallery: Gallery) -> str:
+def time_varying(varying: TimeVarying, last: float, gallery: Gallery) -> str:
     """The section; nothing where no model could be refitted."""
-    if not found.effects or found.p is None:
+    if not varying.effects or varying.p is None:
         return ""
     figures = [
         gallery.show(effect_figure(effect, k, last), f"{m.words(effect.label)}: p {m.p_value(effect.p)}.")
-        for k, effect in enumerate(found.effects)
+        for k, effect in enumerate(varying.effects)
     ]
     return m.section(
         "effects",
         "Effects over time",
-        f"<p>{_in_words(found)}</p>",
+        f"<p>{_in_words(varying)}</p>",
         f'<div class="three">{"".join(figures)}</div>',
         f'<p class="note">{_NOTE}</p>',
-        _by_period(found) if found.periods else "",
+        _by_period(varying) if varying.periods else "",
     )
 
 
@@ -31,10 +31,10 @@ _NOTE = (
 )
 
 
-def _in_words(found: TimeVarying) -> str:
-    p = m.p_value(found.p)
-    patients = f"{m.number(found.n)} patients, {m.number(found.events)} recurrences"
-    if found.periods:
+def _in_words(varying: TimeVarying) -> str:
+    p = m.p_value(varying.p)
+    patients = f"{m.number(varying.n)} patients, {m.number(varying.events)} recurrences"
+    if varying.periods:
         return (
             f"The hazard ratios change with time (score test of all together, p {p}; {patients}), so one hazard ratio for "
             "all years is an average. The model is served with that average; the hazard ratios by period say how far off it is."
@@ -42,8 +42,8 @@ def _in_words(found: TimeVarying) -> str:
     return f"No sign that the hazard ratios change with time (score test of all together, p {p}; {patients})."
 
 
-def _by_period(found: TimeVarying) -> str:
-    heads = ["Period", "Followed", "Recurrences", *(m.words(effect.label) for effect in found.effects)]
+def _by_period(varying: TimeVarying) -> str:
+    heads = ["Period", "Followed", "Recurrences", *(m.words(effect.label) for effect in varying.effects)]
     rows = [
         [
             _name(period),
@@ -51,7 +51,7 @@ def _by_period(found: TimeVarying) -> str:
             m.number(period.events),
             *(m.measure(ratio) for ratio in period.hazard_ratios),
         ]
-        for period in found.periods
+        for period in varying.periods
     ]
     return m.table("Hazard ratios by period (95 % limits)", heads, rows)
 

@@ -76,8 +76,8 @@ def internal_external(
             raise TrainingError(f"nobody there was followed for {in_words(horizon.years)}")
         return risk
 
-    found = _centres(cohort, without, horizon, progress, left_out=True)
-    return replace(found, incomplete=lacking)
+    centres = _centres(cohort, without, horizon, progress, left_out=True)
+    return replace(centres, incomplete=lacking)
 
 
 def at_centres(cohort: Cohort, risk: Floats, horizon: Horizon) -> Centres:
@@ -96,17 +96,17 @@ def _centres(
         raise TrainingError(f"more than {MOST_CENTRES} centres are named")
     largest_first = np.lexsort((labels, -counts))
     shown = [str(label) for label in labels[largest_first] if counts[labels == label] >= FEWEST_SHOWN]
-    found = []
+    centres = []
     for k, label in enumerate(shown):
-        found.append(
+        centres.append(
             _centre(cohort, label, (centre != label) & (centre != ""), centre == label, attempt, horizon)
         )
         progress("centres", k + 1, len(shown))
-    each = [of.performance for of in found]
+    each = [of.performance for of in centres]
     return Centres(
         left_out,
         horizon,
-        tuple(found),
+        tuple(centres),
         len(labels) - len(shown),
         int((centre == "").sum()),
         0,

@@ -183,8 +183,8 @@ def _rows(figures: Floats, years: Floats, thresholds: Floats) -> list[FigureDiff
     none = missing("neither model was fitted to these patients")
     differences = figures[:, 0] - figures[:, 1]
     return [
-        FigureDifference(figure, at, threshold, _given(one), _given(other), _with_band(column), none)
-        for (figure, at, threshold), one, other, column in zip(names, *figures[0], differences.T, strict=True)
+        FigureDifference(figure, at, threshold, _given(own), _given(other), _with_band(column), none)
+        for (figure, at, threshold), own, other, column in zip(names, *figures[0], differences.T, strict=True)
     ]
 
 

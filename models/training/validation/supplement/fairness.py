@@ -57,10 +57,10 @@ def fairness(
     cohort: Cohort, risk: Floats, horizon: Horizon, ages: Sequence[float] = AGES
 ) -> tuple[GroupsOf, ...]:
     """The performance of the risks (n,) at a horizon by every known grouping of the cohort but centre."""
-    found = []
+    groups = []
     for name, words in _groupings(cohort, ages):
-        found.append(_groups_of(name, np.array(words), cohort, risk, horizon))
-    return tuple(found)
+        groups.append(_groups_of(name, np.array(words), cohort, risk, horizon))
+    return tuple(groups)
 
 
 def _groupings(cohort: Cohort, ages: Sequence[float]) -> list[tuple[str, tuple[str, ...]]]:

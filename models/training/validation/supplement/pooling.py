@@ -54,7 +54,7 @@ PLAIN = Scale(lambda x: x, lambda u: u, lambda _: 1.0)
 
 def pooled(values: Sequence[Measure], scale: Scale) -> AcrossCentres:
     """Pool what has a value and a standard error, and is finite on the scale."""
-    pairs = [pair for one in values if (pair := _on_scale(one, scale))]
+    pairs = [pair for estimate in values if (pair := _on_scale(estimate, scale))]
     if len(pairs) < FEWEST_TO_POOL:
         none = missing("fewer than two centres have an estimate")
         return AcrossCentres(len(pairs), none, none)
@@ -75,13 +75,13 @@ def pooled(values: Sequence[Measure], scale: Scale) -> AcrossCentres:
     )
 
 
-def _on_scale(one: Measure, scale: Scale) -> tuple[float, float] | None:
+def _on_scale(estimate: Measure, scale: Scale) -> tuple[float, float] | None:
     """A value and its variance on the scale; None where they are not finite there, as a C of 1 is not."""
-    if one.value is None or not one.se:
+    if estimate.value is None or not estimate.se:
         return None
     try:
         with np.errstate(divide="ignore"):
-            value, se = scale.to(one.value), scale.steepness(one.value) * one.se
+            value, se = scale.to(estimate.value), scale.steepness(estimate.value) * estimate.se
     except ZeroDivisionError:
         return None
     return (value, se**2) if np.isfinite(value) and np.isfinite(se) else None
