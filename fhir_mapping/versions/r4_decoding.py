@@ -28,6 +28,7 @@ from msgspec.structs import force_setattr
 
 from fhir_mapping.record import Entry, Gathered
 from fhir_mapping.versions.frame import Fitting, Frame, Framed, Texts, framing
+from fhir_mapping.versions.misshapen import holds_digit, words_of_value
 from fhir_mapping.versions.r4_plain import ANY_RESOURCE, DecodedPlain, R4Plain, Shared
 from fhir_mapping.versions.r4_resources import (
     R4_STRUCTS,
@@ -77,7 +78,7 @@ _ANY: msgspec.json.Decoder[Any] = msgspec.json.Decoder(ANY_RESOURCE)
 _RESOURCE = msgspec.json.Decoder(R4AnyResource)
 _KIND = msgspec.json.Decoder(_Kind)
 _TYPES = {struct: name for name, struct in R4_STRUCTS.items()}
-_VALUES = ("valueQuantity", "valueInteger", "valueString")
+_VALUES = ("valueQuantity", "valueInteger", "valueRange", "valueString", "valueCodeableConcept")
 _IN_PLACE: Mapping[Any, Callable[[], Any]] = {  # written, but no time (F3)
     str | None: str,
     R4Period | None: lambda: R4Period("", ""),
@@ -179,20 +180,30 @@ def _read_broken(entry: Entry) -> Decoded:
     for element in msgspec.structs.fields(type(read.value)):
         if element.encode_name in read.lost and (instead := _IN_PLACE.get(element.type)):
             setattr(read.value, element.name, instead())
-    if isinstance(read.value, R4Observation) and (words := _words_of_value(read.lost)):
-        read.value.value_string = words
+    if isinstance(read.value, R4Observation):
+        _put_words(read.value, read.lost)
     return _typed(entry, read.value, read.lost)
 
 
-def _words_of_value(lost: Mapping[str, bytes]) -> str:
-    """Write a value of the wrong shape as text: the doubt that it gives may hold a number (U5b)."""
-    written = next((json for name in _VALUES if (json := lost.get(name))), b"null")
-    value = untyped(written)
-    if isinstance(value, dict):
-        parts = [value.get("comparator"), value.get("value"), value.get("unit") or value.get("code")]
-    else:
-        parts = [value]
-    return " ".join(str(part) for part in parts if isinstance(part, str | int | float) and part is not True)
+def _put_words(observation: R4Observation, lost: Mapping[str, bytes]) -> None:
+    """Put the words of a value of the wrong shape in its place: the doubt that it gives may hold a number (U5b)."""
+    concept = observation.value_codeable_concept
+    written = [_words_of(lost[name]) for name in _VALUES if name in lost]
+    if not written:
+        return
+    written += [observation.value_string or "", (concept and concept.text) or ""]
+    words = max(filter(None, written), key=holds_digit, default="")
+    if words and concept:
+        concept.text = words
+    elif words:
+        observation.value_string = words
+
+
+def _words_of(json: bytes) -> str:
+    try:
+        return words_of_value(untyped(json))
+    except BROKEN:  # it nests too deeply
+        return ""
 
 
 def _read_other(entry: Entry) -> Decoded:

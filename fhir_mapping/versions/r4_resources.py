@@ -13,6 +13,7 @@ from msgspec import Raw
 from fhir_mapping.versions.salvage import Salvageable
 
 ABSENT = Raw(b"null")
+Comparator = Literal["<", "<=", ">=", ">"]
 NOT_THERE = Raw(b"")  # unlike null
 _NUMBER_START = frozenset(b"-0123456789")
 
@@ -76,7 +77,7 @@ class R4Quantity(R4Element):
     """Quantity, SimpleQuantity, Age, Duration: the digits stay as written."""
 
     value: Raw = ABSENT
-    comparator: Literal["<", "<=", ">=", ">"] | None = None
+    comparator: Comparator | None = None
     unit: str | None = None
     system: str | None = None
     code: str | None = None

@@ -155,11 +155,11 @@ def test_a_display_or_an_extension_of_any_type_is_beside_the_code(record, observ
     [
         ({"value": "1000", "unit": "U/L", "comparator": ">"}, "> 1000 U/L"),
         ({"value": "35", "code": "%"}, "35 %"),
-        ({"value": 35.5, "unit": 5}, "35.5 5"),
-        ({"value": {"value": 1}, "unit": "U/L"}, "U/L"),
+        ({"value": 35.5, "unit": 5}, "35.5 [unit]"),
+        ({"value": {"value": 1}, "unit": "U/L"}, "1 U/L"),
         ("35 %", "35 %"),
         (35, "35"),
-        ([35], ""),
+        ([35], "35"),
         (True, ""),
     ],
 )
