@@ -6,7 +6,8 @@ In: the reference ranges beside a value. Out: the lower and the upper limit for 
 2. Write the bounds of the others in the unit of the result; one in a unit that does not fit, or that no plausible value
    reaches, is none.
 3. For each limit take the most specific of them; of several the one that says normal or negative, else all.
-4. Of an antibody the titled bands decide before any limit (`laboratory.bands`).
+4. Of an antibody the titled bands decide before any limit (`laboratory.bands`). One that was left out, although it may be
+   this patient's, leaves open what it would have decided otherwise.
 5. Without an upper limit take ours, where there is one.
 """
 
@@ -17,7 +18,7 @@ from msgspec import Struct, json
 from msgspec.structs import replace
 
 from fhir_mapping.checks.judging import Case, completed_years
-from fhir_mapping.laboratory.bands import Band, Title, title_of
+from fhir_mapping.laboratory.bands import Band, Title, highest_end, title_of
 from fhir_mapping.laboratory.numbers import number_of, read_number
 from fhir_mapping.laboratory.phrases import plain, sounds_weak, verdict
 from fhir_mapping.record import NO_LIMITS, Moment, Number, ReferenceLimits, Value
@@ -62,17 +63,23 @@ def limits_of(
 
 
 def _limits(
-    ranges: Iterable[Range], number: Number | None, role: Role, when: Moment, case: Case
+    ranges: Sequence[Range], number: Number | None, role: Role, when: Moment, case: Case
 ) -> ReferenceLimits:
     fitting = [
         _fitting(part, number or NO_UNIT, role, case.tables)
         for part in ranges
-        if _fits_kind(part, role, case.tables) and _fits_sex(part, case) and _fits_age(part, when, case)
+        if _fits(part, role, when, case)
     ]
     lows = _left([(part.low, part) for part in fitting if part.low is not None], role, case.tables)
     upper = [(part.high, part) for part in fitting if part.high is not None]
     highs = _left(upper, role, case.tables)
-    band = title_of(number, _bands(fitting, role, case.tables)) if number and not role.dimension else ""
+    band: Title | None = ""
+    if number and not role.dimension:
+        others = [
+            part for part in ranges if not (_fits(part, role, when, case) or _is_for_others(part, when, case))
+        ]
+        left_out = [_fitting(part, number, role, case.tables) for part in others]
+        band = _band(number, fitting, left_out, role, case.tables)
     if band is None:  # what its bands leave open, no limit decides
         highs = ()
     limits = ReferenceLimits(
@@ -103,9 +110,43 @@ def _left(bounds: Sequence[tuple[Decimal, _Fitting]], role: Role, tables: Tables
     return tuple(sorted({bound for bound, _ in (normal if len(normal) == 1 else left)}))
 
 
+def _band(
+    number: Number,
+    fitting: Sequence[_Fitting],
+    left_out: Sequence[_Fitting],
+    role: Role,
+    tables: Tables,
+) -> Title | None:
+    """The title of the band that holds a number; None: they leave it open, or a band that may hold it was left out.
+
+    That is one of which nobody can say whether it fits this patient, or where it lies: perhaps above all others. It
+    takes nothing from a band that fits and holds the number.
+    """
+    bands = _bands(fitting, role, tables)
+    band = title_of(number, bands)
+    titled = [
+        (part, title)
+        for part in (*fitting, *left_out)
+        if (title := _title_of(part.written, role, tables)) and (part in left_out or not _is_placed(part))
+    ]
+    if not titled or any(part.holds(number) for part in bands):
+        return band
+    others = [Band(part.low, part.high, title) for part, title in titled if _is_placed(part)]
+    if not bands:
+        return None if title_of(number, others) == "weak" else band
+    if (top := highest_end(bands)) is not None:
+        others += [Band(top, None, title) for part, title in titled if not _is_placed(part)]
+    return band if title_of(number, [*bands, *others]) == band else None
+
+
+def _is_placed(part: _Fitting) -> bool:
+    """Whether a bound of a range can be compared with the result."""
+    return (part.low, part.high) != (None, None)
+
+
 def _bands(fitting: Iterable[_Fitting], role: Role, tables: Tables) -> list[Band]:
     """The titled bands of an antibody, the most specific ones."""
-    bounded = [part for part in fitting if (part.low, part.high) != (None, None)]
+    bounded = filter(_is_placed, fitting)
     titled = [(part, title) for part in bounded if (title := _title_of(part.written, role, tables))]
     most = max((part.specificity for part, _ in titled), default=0)
     return [Band(part.low, part.high, title) for part, title in titled if part.specificity == most]
@@ -175,6 +216,23 @@ def _is_usable(bound: Decimal, role: Role, tables: Tables) -> bool:
         return bound > 0
     low, high = plausible_range(role, tables)
     return low <= bound <= high
+
+
+def _fits(part: Range, role: Role, when: Moment, case: Case) -> bool:
+    """Whether a range is one for this patient, as far as it says for whom it is."""
+    return _fits_kind(part, role, case.tables) and _fits_sex(part, case) and _fits_age(part, when, case)
+
+
+def _is_for_others(part: Range, when: Moment, case: Case) -> bool:
+    """Whether a range surely is for another sex or age."""
+    patient = case.patient
+    if patient is None:
+        return False
+    sexes = [case.tables.words("qualifiers", group) & _SEXES for group in part.groups]
+    is_of_other_sex = patient.sex in _SEXES and any(named and patient.sex not in named for named in sexes)
+    ages = [age for age in (part.age_low, part.age_high) if age]
+    can_tell = patient.birth_last and all(case.tables.units.factor(age, "time") for age in ages)
+    return is_of_other_sex or bool(can_tell and not _fits_age(part, when, case))
 
 
 def _fits_kind(part: Range, role: Role, tables: Tables) -> bool:

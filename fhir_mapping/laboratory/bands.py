@@ -34,6 +34,18 @@ class Band:
             _HIGHEST if self.high is None else (self.high, 0),
         )
 
+    def holds(self, number: Number) -> bool:
+        """Whether a number that is no interval and has no comparator lies in it."""
+        low, high = self.ends
+        is_exact = number.upto is None and not number.comparator
+        return is_exact and low <= (number.value, 0) <= high
+
+
+def highest_end(bands: Iterable[Band]) -> Decimal | None:
+    """The upper end of the highest of some bands; None: one of them has none."""
+    highs = [band.high for band in bands]
+    return None if None in highs else max((high for high in highs if high is not None), default=None)
+
 
 def title_of(number: Number, bands: Sequence[Band]) -> Title | None:
     """The title of the band that holds all that a number allows; empty: no band does, None: it leaves it open.

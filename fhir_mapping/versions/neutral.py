@@ -36,7 +36,7 @@ class Range(Struct, frozen=True, gc=False):
     age_low: Number | None
     age_high: Number | None
     text: str = ""  # Observation.referenceRange.text
-    kind_text: str = ""  # the words of its type
+    kind_text: str = ""  # the words of its type: its text, else what its codes are called
 
     @property
     def has_age(self) -> bool:

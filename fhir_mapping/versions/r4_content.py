@@ -146,8 +146,13 @@ def reference_range(written: R4ReferenceRange, read: Elements) -> neutral.Range:
         age_low=read.number(age.low) if age else None,
         age_high=read.number(age.high) if age else None,
         text=read.text(written.text),
-        kind_text=read.text(kind.text) if kind else "",
+        kind_text=_called(read.concept(kind)) if kind else "",
     )
+
+
+def _called(kind: Concept) -> str:
+    """The words of the type of a range: its text, else what its codes are called."""
+    return kind.text or "; ".join(kind.displays)
 
 
 def _condition(resource: R4Condition, read: Elements) -> neutral.Condition:

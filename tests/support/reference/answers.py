@@ -4,7 +4,7 @@
 import re
 from fractions import Fraction
 
-from .limits import range_matches, rule_F8_choice
+from .limits import age_matches, range_matches, rule_F8_choice
 from .numbers import Magnitude, bounded, rule_F5_text
 from .spelling import anywhere, nfkc, plain, says, says_any, texts_of, whole_words
 from .tables import as_text, words, words_of
@@ -16,6 +16,7 @@ from .titres import (
     rule_A1_titres,
     without_reference,
 )
+from .units import rule_F6_factor
 from .values import COMPARATORS, as_decimal
 
 
@@ -167,10 +168,10 @@ def text_limit(text: str) -> tuple[Magnitude | None, set[str]]:
     return magnitude, units
 
 
-def bands_of(record: dict, holder: dict, units: set[str]) -> list[tuple]:
+def bands_of(record: dict, ranges: list[dict], units: set[str]) -> list[tuple]:
     """(low, high, what the title says) of the titled bands, by their lower ends."""
     bands = []
-    for held in holder.get("referenceRange") or []:
+    for held in ranges:
         title = title_of(record["tables"], held)
         ends = [held.get(side) or {} for side in ("low", "high")]
         if not title or not all(same_unit(units, end) for end in ends):
@@ -178,7 +179,7 @@ def bands_of(record: dict, holder: dict, units: set[str]) -> list[tuple]:
         low, high = (None if as_decimal(end.get("value")) is None else Fraction(end["value"]) for end in ends)
         if low is not None or high is not None:
             bands.append((low, high, title))
-    return sorted(bands, key=lambda band: (band[0] is not None, band[0] or 0, band[1] or 0))
+    return sorted(bands, key=by_lower_end)
 
 
 def band_at(bands: list[tuple], value: Fraction) -> str:
@@ -194,9 +195,52 @@ def band_at(bands: list[tuple], value: Fraction) -> str:
     return max(lower)[1]
 
 
-def rule_F8_bands(record: dict, holder: dict, magnitude: Magnitude, units: set[str]) -> tuple[str, bool]:
-    """What the bands say of a number, and whether it is left open between several."""
-    bands = bands_of(record, holder, units)
+def rule_F8_bands(
+    record: dict, holder: dict, magnitude: Magnitude, units: set[str], moment: dict
+) -> tuple[str, bool]:
+    """What the bands say of a number, and whether it is left open: between several, or by one that was left out."""
+    tables, ranges = record["tables"], holder.get("referenceRange") or []
+    own = [held for held in ranges if range_matches(record, held, moment) is not None]
+    perhaps = [held for held in ranges if not any(held is one for one in own)]
+    perhaps = [held for held in perhaps if not for_others(record, held, moment)]
+    bands, others = bands_of(record, own, units), bands_of(record, perhaps, units)
+    said, is_open = band_said(bands, magnitude)
+    value = magnitude.low
+    inside = magnitude.exact and any(
+        (low is None or value >= low) and (high is None or value <= high) for low, high, _ in bands
+    )
+    if inside:
+        return said, is_open
+    with_others, _ = band_said(sorted([*bands, *others], key=by_lower_end), magnitude)
+    if not bands:
+        return "", with_others == "weak"
+    placed = [held for held in (*own, *perhaps) if bands_of(record, [held], units)]
+    lost = [held for held in (*own, *perhaps) if not any(held is one for one in placed)]
+    titles = {title_of(tables, held) for held in lost} - {""}
+    tops = [high for _, high, _ in bands]
+    reaches = None not in tops and (magnitude.high is None or magnitude.high > max(tops))
+    is_open = is_open or (bool(others) and with_others != said) or (reaches and bool(titles - {said}))
+    return ("", True) if is_open else (said, False)
+
+
+def for_others(record: dict, held: dict, moment: dict) -> bool:
+    """Is a range surely for another sex or age?"""
+    tables, sex = record["tables"], record["patient"]["sex"]
+    for group in held.get("appliesTo") or []:
+        named = words_of(tables, "qualifiers", group) & {"male", "female"}
+        if sex and named and sex not in named:
+            return True
+    age, born = held.get("age") or {}, record["patient"]["born"]
+    known = all(rule_F6_factor(tables, end, "time")[0] is not None for end in age.values())
+    return bool(age and born and known and not age_matches(record, age, moment))
+
+
+def by_lower_end(band: tuple) -> tuple:
+    return band[0] is not None, band[0] or 0, band[1] or 0
+
+
+def band_said(bands: list[tuple], magnitude: Magnitude) -> tuple[str, bool]:
+    """What some bands say of all that a number allows, and whether they leave it open."""
     if not bands:
         return "", False
     edges = sorted({end for low, high, _ in bands for end in (low, high) if end is not None})
@@ -258,7 +302,7 @@ def rule_E7_quantity(record: dict, holder: dict, moment: dict) -> dict:
     magnitude, units = quantity_of(record["tables"], holder)
     if magnitude is None:
         return {"answer": "", "open": False, "reason": ""}
-    answer, is_open = rule_F8_bands(record, holder, magnitude, units)
+    answer, is_open = rule_F8_bands(record, holder, magnitude, units, moment)
     if answer or is_open:
         return {"answer": answer, "open": is_open, "reason": ""}
     return against_limits(record, holder, magnitude, units, moment)
