@@ -66,7 +66,8 @@ def belongs_to(result: Result) -> Iterator[Hashable]:
         yield "specimen", result.specimen
     for report in result.reports:
         yield "report", report
-    yield "time", result.when.first, result.when.last
+    if result.when.text:  # undated, it has no time in common with anything (U2)
+        yield "time", result.when.first, result.when.last
 
 
 def _read(result: Result, beside: Mapping[Hashable, StainingPatterns], tables: Tables) -> Staining:

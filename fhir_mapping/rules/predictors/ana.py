@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from fhir_mapping.checks.doubts import open_doubt
+from fhir_mapping.checks.observations import NO_VALUE
 from fhir_mapping.evidence import Feature, Note
 from fhir_mapping.laboratory.bounds import at_least
 from fhir_mapping.laboratory.staining import Staining, belongs_to, read_ana
@@ -49,12 +50,15 @@ def _read(record: PatientRecord, results: Sequence[Result]) -> Feature:
 
 
 def _doubts(record: PatientRecord, results: Sequence[Result]) -> tuple[Doubt, ...]:
-    """A4b: every doubt, but not a line without titre ("see note") beside a result that was read."""
+    """A4b: every doubt, but not a line without titre that says nothing ("see note") beside a result that was read."""
     read = {place for result in results for place in belongs_to(result)}
     return tuple(
         doubt
         for doubt in record.doubts_in("ana")
-        if "titre" in doubt.roles or doubt.result is None or read.isdisjoint(belongs_to(doubt.result))
+        if doubt.reason != NO_VALUE
+        or "titre" in doubt.roles
+        or doubt.result is None
+        or read.isdisjoint(belongs_to(doubt.result))
     )
 
 

@@ -243,7 +243,7 @@ def rule_A3_high_ana(record: dict) -> dict:
 
 
 def rule_A4b_doubts(record: dict, results: list[dict]) -> list:
-    """Every doubt in an ANA role, but a line "see note" beside a result that was read."""
+    """Every doubt in an ANA role, but a line that says nothing ("see note") beside a result that was read."""
     barring = []
     for doubt in record["doubts"]:
         if doubt.role != "ana":
@@ -254,7 +254,8 @@ def rule_A4b_doubts(record: dict, results: list[dict]) -> list:
             "first": doubt.first,
             "last": doubt.last,
         }
-        note = "titre" not in doubt.roles and any(beside_each_other(record, beside, one) for one in results)
+        says_nothing = doubt.reason == "no value" and "titre" not in doubt.roles
+        note = says_nothing and any(beside_each_other(record, beside, one) for one in results)
         if not note:
             barring.append(doubt)
     return barring
