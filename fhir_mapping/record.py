@@ -164,7 +164,7 @@ class Value(Struct, frozen=True, gc=False):
     text: str = ""  # valueString
     concept: Concept | None = None
     boolean: bool | None = None
-    absent: str = ""  # the code of its dataAbsentReason, "unknown" where that has none
+    absent: Concept | None = None  # its dataAbsentReason
 
 
 class Amount(Struct, frozen=True, gc=False):

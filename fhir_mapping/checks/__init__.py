@@ -50,7 +50,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fhir_mapping.checks.conditions import judge_condition
-from fhir_mapping.checks.doubts import done_all_the_same, doubts_of
+from fhir_mapping.checks.doubts import done_all_the_same, doubts_of, why_in_part
 from fhir_mapping.checks.duplicates import distinct_results, distinct_treatments
 from fhir_mapping.checks.events import (
     TABLES,
@@ -136,7 +136,8 @@ def judge(gathered: Gathered, as_of: datetime) -> PatientRecord:
         elif reason not in ACCEPTED:
             refused.add(Refused(candidate.resource.name, reason, candidate.roles))
         if candidate.problem != _OTHER_PATIENT:
-            doubts += doubts_of(candidate.resource, reason, case)
+            why = reason if isinstance(verdict, str) else why_in_part(verdict, case)
+            doubts += doubts_of(candidate.resource, why, case)
             if reason:
                 facts += done_all_the_same(candidate.resource, reason, case)
     return _record(gathered, case, facts, refused, _unanswered(doubts, facts), candidates)

@@ -7,14 +7,22 @@ result, that nothing took place, or that it is about somebody else (`_is_settled
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from fhir_mapping.checks.absence import is_part_withheld, is_withheld, may_be_there
 from fhir_mapping.checks.conditions import is_refuted, may_be_eligible
 from fhir_mapping.checks.judging import Case
 from fhir_mapping.checks.medicines import began, is_excluded, is_listed, is_proposal, says_nothing
-from fhir_mapping.checks.observations import as_far_as_read, has_value, holds_number, is_of_another
+from fhir_mapping.checks.observations import (
+    as_far_as_read,
+    has_value,
+    holds_number,
+    is_of_another,
+    says_there_is_none,
+)
 from fhir_mapping.checks.statuses import MEDICATIONS, never_took_place
 from fhir_mapping.checks.unsaid import KINDS, may_be
-from fhir_mapping.laboratory.answers import says_no_result
-from fhir_mapping.record import Coding, Concept, Done, Doubt, Moment, Result, Value
+from fhir_mapping.laboratory.answers import mentions_no_result
+from fhir_mapping.laboratory.numbers import text_of
+from fhir_mapping.record import Concept, Done, Doubt, Fact, Moment, Result
 from fhir_mapping.terms.roles import ANALYTES, RoleTable, RoleWord
 from fhir_mapping.terms.words import NamedIn
 from fhir_mapping.versions import neutral
@@ -36,9 +44,9 @@ REASONS = frozenset(
     }
 )
 NAMED = "named, not coded"
-_NO_NUMBER = frozenset({"implausible", "no number", "data absent", "no value", "several reference ranges"})
+DATA_ABSENT = "data absent"
+_NO_NUMBER = frozenset({"implausible", "no number", DATA_ABSENT, "no value", "several reference ranges"})
 _OF_THE_VALUE = _NO_NUMBER | {"no unit", "unknown unit"}
-_ABSENCE = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 _NAMES: Mapping[str, str] = {  # a word of the tables → the role in which it is a doubt
     **dict.fromkeys(("core", "anti-srp", "anti-hmgcr", "ast", "alt", "ck", "ana", "lvef"), ""),
     **dict.fromkeys(("troponin-i", "troponin-t", "nt-probnp", "broad"), ""),
@@ -70,7 +78,7 @@ def doubts_of(resource: neutral.Resource, reason: str, case: Case) -> Iterable[D
 def _doubts(
     resource: neutral.Resource, content: _Doubtable, reason: str, by_word: frozenset[str], case: Case
 ) -> Iterator[Doubt]:
-    words = _words(resource, case) if resource.type in _TABLE else frozenset()
+    words = _words(resource, case) if resource.type in _TABLE else frozenset[RoleWord]()
     by_code = _roles_by_code(resource, content, reason, words, case) if reason else frozenset()
     if not (by_code or by_word) or _is_settled(resource, content, case):
         return
@@ -87,8 +95,10 @@ def done_all_the_same(resource: neutral.Resource, reason: str, case: Case) -> It
     content = _content_of(resource, _OBSERVATION) if reason in _OF_THE_VALUE else None
     if not isinstance(content, neutral.Observation) or content.when is None:
         return
-    withheld = reason != "data absent" or _is_withheld(content.own.value, case)
-    if withheld and not _is_settled(resource, content, case):
+    value, tables = content.own.value, case.tables
+    is_left_out = reason == DATA_ABSENT and not is_withheld(value, tables)
+    speaks_of_none = mentions_no_result(text_of(value), tables)  # whatever else it says
+    if not (is_left_out or speaks_of_none or _is_settled(resource, content, case)):
         roles = case.tables.words("observations", resource.codings)
         yield Done(resource.name, roles, "Observation", case.at(content.when))
 
@@ -98,6 +108,13 @@ def _content_of(resource: neutral.Resource, types: frozenset[str]) -> neutral.Co
     return resource.content() if resource.type in types and resource.content else None
 
 
+def why_in_part(facts: Iterable[Fact], case: Case) -> str:
+    """Why a result that was read is a doubt too: a component of it is kept back (U1); empty: it is none."""
+    results = (fact for fact in facts if isinstance(fact, Result) and fact.components)
+    kept_back = any(is_part_withheld(result.components, result.roles, case.tables) for result in results)
+    return DATA_ABSENT if kept_back else ""
+
+
 def open_doubt(result: Result) -> Doubt:
     """A result that was read and leaves a question open: a doubt for that question alone (F5)."""
     role = _NAMES.get(result.analyte) or result.analyte
@@ -105,12 +122,15 @@ def open_doubt(result: Result) -> Doubt:
 
 
 def _roles_by_code(
-    resource: neutral.Resource, content: _Doubtable, reason: str, words: frozenset[str], case: Case
+    resource: neutral.Resource, content: _Doubtable, reason: str, words: frozenset[RoleWord], case: Case
 ) -> frozenset[str]:
     withheld = (
-        reason == "data absent"
+        reason == DATA_ABSENT
         and isinstance(content, neutral.Observation)
-        and _is_withheld(content.own.value, case)
+        and (
+            may_be_there(content.own.value, case.tables)
+            or is_part_withheld(content.components, words, case.tables)
+        )
     )
     if not (reason in REASONS or withheld):
         return frozenset()
@@ -140,11 +160,6 @@ def _words(resource: neutral.Resource, case: Case) -> frozenset[RoleWord]:
     return case.tables.words(_TABLE[resource.type], resource.codings) or may_be(resource, case)
 
 
-def _is_withheld(value: Value, case: Case) -> bool:
-    """Whether a value is absent for a reason that says there may be one (U1)."""
-    return case.tables.means("qualifiers", [Coding(_ABSENCE, value.absent)], "withheld")
-
-
 def _named_beside_codes(resource: neutral.Resource, case: Case) -> frozenset[str]:
     """U3: what the words of its concepts name and none of the codings beside them has."""
     kind = KINDS.get(resource.type)
@@ -165,7 +180,7 @@ def _roles_by_word(
         return named & case.tables.by_name(named | case.tables.ingredients(resource.codings))
     if not isinstance(content, neutral.Observation):
         return named
-    if content.own.value.absent and not _is_withheld(content.own.value, case):
+    if content.own.value.absent and not may_be_there(content.own.value, case.tables):
         return frozenset()
     parts = {word for part in content.components for word in case.tables.analytes(part.code.codings)}
     parts |= {word for member in content.members for word in case.analytes_of(member)}
@@ -194,11 +209,8 @@ def _is_settled(resource: neutral.Resource, content: _Doubtable, case: Case) -> 
         return True
     match content:
         case neutral.Observation():
-            value = content.own.value
             pending = resource.status in {"preliminary", "partial"} and not has_value(content)
-            texts = (value.text, value.concept.text if value.concept else "")
-            no_result = any(text and says_no_result(text, case.tables) for text in texts)
-            return pending or no_result or is_of_another(content, case)
+            return pending or says_there_is_none(content, case.tables) or is_of_another(content, case)
         case neutral.Condition():
             return is_refuted(content, case)
         case neutral.Medication():

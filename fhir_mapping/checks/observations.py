@@ -3,18 +3,19 @@
 from decimal import Decimal
 from functools import partial
 
+from fhir_mapping.checks.absence import may_be_there
 from fhir_mapping.checks.extensions import not_understood
 from fhir_mapping.checks.judging import Case, Verdict
 from fhir_mapping.checks.limits import limits_of, plausible_range
 from fhir_mapping.checks.statuses import status_problem
-from fhir_mapping.laboratory.answers import says_something
+from fhir_mapping.laboratory.answers import says_no_result, says_something
 from fhir_mapping.laboratory.antibody import why_unanswered
 from fhir_mapping.laboratory.bounds import is_raised, is_within
 from fhir_mapping.laboratory.numbers import measured, number_of, text_of
 from fhir_mapping.laboratory.titres import written_titres
 from fhir_mapping.record import Amount, Component, Moment, Result, Value
 from fhir_mapping.terms import Role, Tables
-from fhir_mapping.terms.roles import Analyte
+from fhir_mapping.terms.roles import Analyte, RoleWord
 from fhir_mapping.terms.words import LONGEST_TEXT
 from fhir_mapping.versions import neutral
 
@@ -23,6 +24,7 @@ _ANSWERS = frozenset({"ana", "anti-srp", "anti-hmgcr", "other-msa"})  # told by 
 _IN_FULL = _ANSWERS - {
     "other-msa"
 }  # a text of these that was read in part is a doubt; of others the part counts
+_SAYS: frozenset[RoleWord] = frozenset({"positive", "negative", "weak"})
 OWN_LIMIT_ALONE = frozenset({"troponin-i", "troponin-t", "nt-probnp"})  # no default limit stands in (F8)
 NO_VALUE = "no value"  # an Observation that says nothing
 INTERVAL = "interval"  # one whose bound leaves its question open (F5)
@@ -65,6 +67,25 @@ def has_value(observation: neutral.Observation) -> bool:
     return any(_has_value(part.value) for part in (observation.own, *observation.components))
 
 
+def says_there_is_none(observation: neutral.Observation, tables: Tables) -> bool:
+    """U1: whether its value says that there is no result, and nothing beside it says that there is one."""
+    own, components = observation.own, observation.components
+    codings = [coding for part in (own, *components) for coding in part.interpretation]
+    codings += own.value.concept.codings if own.value.concept else ()
+    return (
+        says_no_result(text_of(own.value), tables)
+        and _SAYS.isdisjoint(tables.words("qualifiers", codings))
+        and all(_is_silent(part.value, tables) for part in components)
+    )
+
+
+def _is_silent(value: Value, tables: Tables) -> bool:
+    if may_be_there(value, tables):
+        return False
+    is_coded = value.concept and value.concept.codings
+    return not _has_value(value) or (not is_coded and says_no_result(text_of(value), tables))
+
+
 def as_far_as_read(
     resource: neutral.Resource, observation: neutral.Observation, analyte: Analyte, case: Case
 ) -> Result:
@@ -90,7 +111,7 @@ def _is_cut(observation: neutral.Observation) -> bool:
 
 def _absent(observation: neutral.Observation, role: Role) -> str:
     """F5: a reason why there is no value. Members and components stand for the value of what is no magnitude."""
-    if not observation.own.value.absent:
+    if observation.own.value.absent is None:
         return ""
     instead = observation.members or any(_has_value(part.value) for part in observation.components)
     return "" if instead and not role.dimension else "data absent"

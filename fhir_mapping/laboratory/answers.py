@@ -1,10 +1,17 @@
 """Whether a result answers anything, or says that there is no result (U1)."""
 
+import re
+
 from fhir_mapping.laboratory.antibody import read_answer
-from fhir_mapping.laboratory.phrases import plain
+from fhir_mapping.laboratory.phrases import SEPARATOR, plain
 from fhir_mapping.laboratory.staining import shows_anything
 from fhir_mapping.record import Result
 from fhir_mapping.terms import Tables
+from fhir_mapping.terms.words import Vocabulary
+
+# A bracket, a sentence or a dash between blanks ends a phrase too: what stands beyond it may be a result
+_PHRASE_END = re.compile(rf"{SEPARATOR.pattern}|[()\[\]{{}}.!?\n]| [-–—] ", re.IGNORECASE)
+_SAYS = frozenset({"positive", "negative", "weak", "cytoplasmic", "nuclear"})
 
 
 def says_something(result: Result, tables: Tables) -> bool:
@@ -21,6 +28,24 @@ def says_something(result: Result, tables: Tables) -> bool:
 
 
 def says_no_result(text: str, tables: Tables) -> bool:
-    """Whether a text says that there is no result, as in "haemolysed"; with a number it may hide one."""
+    """Whether a text says that there is no result, and nothing else: each of its phrases does.
+
+    A phrase that answers or names a pattern, "positive, repeat pending", says that there is one. So may any other.
+    """
+    said, vocabulary = plain(text), tables.vocabulary
+    if not mentions_no_result(said, tables) or _holds_sign(said, vocabulary):
+        return False
+    phrases = [phrase for phrase in _PHRASE_END.split(said) if any(map(str.isalnum, phrase))]
+    named = [vocabulary.roles(phrase) for phrase in phrases]
+    return all("no-result" in roles and roles.isdisjoint(_SAYS) for roles in named)
+
+
+def mentions_no_result(text: str, tables: Tables) -> bool:
+    """Whether a text speaks of no result, as in "raised, haemolysed"; with a number it has one."""
     said = plain(text)
     return "no-result" in tables.vocabulary.roles(said) and not any(sign.isdigit() for sign in said)
+
+
+def _holds_sign(said: str, vocabulary: Vocabulary) -> bool:
+    signs = vocabulary.words("positive-whole") | vocabulary.words("weak-whole")
+    return any(sign in said for sign in signs)

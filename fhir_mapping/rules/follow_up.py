@@ -9,7 +9,7 @@ from itertools import product
 from operator import itemgetter
 from typing import Literal
 
-from fhir_mapping.laboratory.answers import says_no_result
+from fhir_mapping.laboratory.answers import mentions_no_result
 from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, Serology, read_serology
 from fhir_mapping.laboratory.results import newest
 from fhir_mapping.patient_record import PatientRecord, asked_once
@@ -138,7 +138,7 @@ def _was_done(record: PatientRecord, result: Result) -> bool:
     """V1, U1: not with "not performed" as the value of what needs no magnitude (FVC, DLCO, a CT): it was read."""
     value = result.value
     texts = (value.text, value.concept.text) if value.concept else (value.text,)
-    return not any(text and says_no_result(text, record.mapping.tables) for text in texts)
+    return not any(text and mentions_no_result(text, record.mapping.tables) for text in texts)
 
 
 def _fell_since(record: PatientRecord, scanned: Moment) -> bool:

@@ -89,6 +89,7 @@ RoleWord = Literal[
     "female",
     "normal-range",
     "withheld",
+    "no-value",
 ]
 # What a word of `words.csv` is; the names of medicines have their ingredient as role.
 WordRole = Literal[

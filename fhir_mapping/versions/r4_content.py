@@ -106,7 +106,8 @@ def _interpretation(said: Sequence[R4Concept], read: Elements) -> tuple[tuple[Co
 
 def _value(written: R4Measured, read: Elements) -> Value:
     """Read value[x]; of several, which no valid resource has, the first in this order."""
-    absent = _absence(written.data_absent_reason)
+    reason = written.data_absent_reason
+    absent = read.concept(reason) if reason else None
     if number := read.number(written.value_quantity):
         return Value(number=number, absent=absent)
     if written.value_integer is not None:
@@ -118,13 +119,6 @@ def _value(written: R4Measured, read: Elements) -> Value:
     if written.value_codeable_concept is not None:
         return Value(concept=read.concept(written.value_codeable_concept), absent=absent)
     return Value(text=read.text(written.value_string), boolean=written.value_boolean, absent=absent)
-
-
-def _absence(reason: R4Concept | None) -> str:
-    """Give the code of a reason why there is no value; empty: none is written."""
-    if reason is None:
-        return ""
-    return next((part.code for part in reason.coding or () if part.code), "unknown")
 
 
 def _ratio(written: R4Ratio | None, read: Elements) -> tuple[Number, Number] | None:

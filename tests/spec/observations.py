@@ -65,10 +65,17 @@ def _component(text: str, options: dict[str, str]) -> dict[str, Any]:
     name, _, value = text.partition("=" if "=" in text else ":")
     prefix = name.strip().partition(":")[0]
     code = {"coding": [coding("observations", name.strip())]} if prefix in SYSTEMS else {"text": name.strip()}
-    component: dict[str, Any] = {"code": code, "valueString": value.strip().replace("/", ":")}
+    component: dict[str, Any] = {"code": code} | _said(value.strip(), options)
     if "component-interp" in options:
         component["interpretation"] = _interpretation(options["component-interp"], options)
     return component
+
+
+def _said(value: str, options: dict[str, str]) -> dict[str, Any]:
+    """The value of a component: `absent masked`, else a text."""
+    if value.startswith("absent "):
+        return {"dataAbsentReason": _absence(value.removeprefix("absent "), options)}
+    return {"valueString": value.replace("/", ":")}
 
 
 def _value(words: list[str], options: dict[str, str], unit: str) -> dict[str, Any]:
@@ -78,12 +85,12 @@ def _value(words: list[str], options: dict[str, str], unit: str) -> dict[str, An
         raise ValueError(f"nobody reads {more}: put words that belong together in quotes")
     if word in ANSWERS:
         code, display = ANSWERS[word]
-        concept = {"coding": [{"system": SYSTEMS["snomed"], "code": code}], "text": display}
+        text = options.get("concept-text", display)
+        concept = {"coding": [{"system": SYSTEMS["snomed"], "code": code}], "text": text}
         return {"valueCodeableConcept": concept}
     match word:
         case "absent":
-            reason = more[0] if more else "unknown"
-            return {"dataAbsentReason": {"coding": [{"system": SYSTEMS["absent"], "code": reason}]}}
+            return {"dataAbsentReason": _absence(more[0] if more else "unknown", options)}
         case "int":
             return {"valueInteger": int(more[0])}
         case "range":
@@ -106,6 +113,15 @@ def _value(words: list[str], options: dict[str, str], unit: str) -> dict[str, An
     if number := re.fullmatch(r"([<>]=?)?(-?[\d.]+(?:e\d+)?)", word):
         return {"valueQuantity": _quantity(*number.groups()) | _unit(options, unit)}
     return {"valueString": word}
+
+
+def _absence(reason: str, options: dict[str, str]) -> dict[str, Any]:
+    """`masked+local:9`: codes, of data-absent-reason unless another system is named; `text masked`; `none`."""
+    if reason.startswith("text "):
+        return {"text": reason.removeprefix("text ")}
+    codes = [code.rpartition(":") for code in reason.split("+") if code != "none"]
+    own = options.get("absent-system", SYSTEMS["absent"])
+    return {"coding": [{"system": SYSTEMS.get(prefix, own), "code": code} for prefix, _, code in codes]}
 
 
 def _quantity(comparator: str | None, value: str) -> dict[str, Any]:
@@ -139,7 +155,8 @@ def _coded(unit: str) -> dict[str, str]:
 
 
 def _limits(words: list[str], unit: str, options: dict[str, str]) -> dict[str, Any]:
-    """One of `limits`: an upper limit or a range, then `for SEX`, `aged 18-64`, `type KIND`, `in UNIT`, `titled WORD`.
+    """One of `limits`: an upper limit or a range, then `for SEX`, `for-text WORD`, `aged 18-64`, `type KIND`, `typed-as WORD`
+    (a local code that is called so), `in UNIT`, `titled WORD`.
 
     Or `text WORDS`.
     """
@@ -158,6 +175,10 @@ def _limits(words: list[str], unit: str, options: dict[str, str]) -> dict[str, A
     if sex := more.pop("for", ""):
         known = coding("qualifiers", sex if ":" in sex else f"gender:{sex}")
         found["appliesTo"] = [{"coding": [known | _other_system(options, "sex-system")]}]
+    if group := more.pop("for-text", ""):
+        found["appliesTo"] = [{"text": group}]
+    if called := more.pop("typed-as", ""):
+        found["type"] = {"coding": [{"system": SYSTEMS["local"], "code": "7", "display": called}]}
     if ages := more.pop("aged", ""):
         sides = zip(("low", "high"), ages.split("-"), strict=True)
         found["age"] = {s: {"value": int(age), "system": UCUM, "code": "a"} for s, age in sides if age}

@@ -36,6 +36,7 @@ SYSTEMS = {
     "v3gender": "http://terminology.hl7.org/CodeSystem/v3-AdministrativeGender",
     "range": "http://terminology.hl7.org/CodeSystem/referencerange-meaning",
     "absent": "http://terminology.hl7.org/CodeSystem/data-absent-reason",
+    "nullflavor": "http://terminology.hl7.org/CodeSystem/v3-NullFlavor",
     "local": "urn:local",
 }
 CODE_FILES = (

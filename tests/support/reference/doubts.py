@@ -6,31 +6,27 @@ from datetime import datetime
 from fractions import Fraction
 
 from . import exposures, facts
+from .absence import (
+    any_value,
+    rule_U1_absent_reason,
+    rule_U1_kept_back,
+    rule_U1_part_kept_back,
+    rule_U1_says_no_result,
+    rule_U1_wholly_no_result,
+)
 from .bundles import rule_F1_focus, rule_F1_subject, target_of
 from .conditions import rule_F3_condition_time, rule_M1_condition, rule_U4_named_core
 from .limits import rule_F8_limits
+from .misshapen import rule_U5b_as_text
 from .numbers import Magnitude
 from .roles import MEDICATIONS, analytes_of, roles_of
-from .spelling import rule_U3_named, says_any, texts_of
+from .spelling import rule_U3_named, texts_of
 from .statuses import rule_U1_never_took_place
-from .tables import as_text, codings_of, number
+from .tables import as_text, number
 from .times import rule_F3_time
 from .unsaid import rule_U1_may_be
 from .values import DIMENSION, rule_F5_magnitude
 
-VALUE_NAMES = (
-    "valueQuantity",
-    "valueCodeableConcept",
-    "valueString",
-    "valueBoolean",
-    "valueInteger",
-    "valueRange",
-    "valueRatio",
-    "valueSampledData",
-    "valueTime",
-    "valueDateTime",
-    "valuePeriod",
-)
 REASONS = (
     "unreadable",
     "no subject",
@@ -50,16 +46,6 @@ REASONS = (
     "no number",
     "several reference ranges",
     "implausible",
-)
-ABSENT_REASONS = (
-    "masked",
-    "not-permitted",
-    "unsupported",
-    "as-text",
-    "error",
-    "not-a-number",
-    "negative-infinity",
-    "positive-infinity",
 )
 BY_VALUE = (  # F5, F6 and F8: the result itself was taken
     "data absent",
@@ -105,14 +91,6 @@ class Doubt:
     status: str = ""
 
 
-def has_value(holder: dict) -> bool:
-    return any(name in holder for name in VALUE_NAMES)
-
-
-def any_value(resource: dict) -> bool:
-    return has_value(resource) or any(has_value(part) for part in resource.get("component") or [])
-
-
 def rule_U1_consider(record: dict, raw: dict, resource: dict, reason: str) -> None:
     """Keep the doubts that one resource gives, by its codes and by its words."""
     if resource["resourceType"] not in (*WORDS_OF, *MEDICATIONS, "Procedure"):
@@ -126,17 +104,6 @@ def rule_U1_consider(record: dict, raw: dict, resource: dict, reason: str) -> No
         record["doubts"].append(doubt_of(record, resource, role, "named, not coded", "word"))
         if role == "core" and rule_U4_named_core(record, resource):
             record["named_core"].append(facts.name_of(resource))
-
-
-def rule_U5b_as_text(raw: dict, resource: dict) -> dict:
-    """A quantity whose number was written as text, as such a text: F5 could read it, were it not for its shape."""
-    quantity = raw.get("valueQuantity") if resource["resourceType"] == "Observation" else None
-    if not isinstance(quantity, dict) or not isinstance(quantity.get("value"), str):
-        return resource
-    unit = quantity.get("unit") or quantity.get("code")
-    parts = [as_text(part) for part in (quantity.get("comparator"), quantity["value"], unit)]
-    kept = {name: held for name, held in resource.items() if name != "valueQuantity"}
-    return {**kept, "valueString": " ".join(part for part in parts if part)}
 
 
 def rule_U1_is_none(record: dict, resource: dict, reason: str) -> bool:
@@ -157,30 +124,15 @@ def rule_U1_is_none(record: dict, resource: dict, reason: str) -> bool:
         return exposures.rule_T1_excluded_route(record, resource)
     if kind == "Observation":
         pending = resource.get("status") in ("preliminary", "partial") and not any_value(resource)
-        return pending or rule_U1_says_no_result(record, resource)
+        return pending or rule_U1_wholly_no_result(record, resource)
     return False
-
-
-def rule_U1_says_no_result(record: dict, resource: dict) -> bool:
-    """A value that says that there is no result; with a number beside the words it may hide one."""
-    held = [as_text(resource.get("valueString")), *texts_of(resource.get("valueCodeableConcept") or {})]
-    bare = [text for text in held if not any(sign.isdigit() for sign in text)]
-    return any(says_any(record["tables"], text, "no-result") for text in bare)
-
-
-def rule_U1_absent_reason(resource: dict) -> str:
-    """`doubt`, `none` or nothing: what a dataAbsentReason makes of a resource."""
-    concept = resource.get("dataAbsentReason")
-    if not concept:
-        return ""
-    codes = {as_text(coding.get("code")) for coding in codings_of(concept)}
-    return "doubt" if codes & set(ABSENT_REASONS) else "none"
 
 
 def rule_U1_by_code(record: dict, raw: dict, resource: dict, reason: str) -> list[str]:
     """The roles in which a refused resource is a doubt by its codes."""
     if reason == "data absent":
-        if rule_U1_absent_reason(resource) != "doubt":
+        own = rule_U1_absent_reason(record["tables"], resource)
+        if own != "doubt" and not rule_U1_part_kept_back(record, resource):
             return []
     elif reason not in REASONS:
         return []
@@ -228,7 +180,7 @@ def rule_U3_by_words(record: dict, raw: dict, resource: dict) -> list[str]:
 
 def rule_U1_no_word_doubt(record: dict, resource: dict, role: str) -> bool:
     """By words alone: any reason for absent data that is no doubt, or members or components that are coded."""
-    if rule_U1_absent_reason(resource) == "none":
+    if rule_U1_absent_reason(record["tables"], resource) == "none":
         return True
     if any(role in analytes_of(record, part) for part in resource.get("component") or []):
         return True
@@ -298,14 +250,18 @@ def rule_U1_no_value(record: dict) -> None:
         if role not in (*MEASURED, "ana", *ANTIBODIES):
             continue
         resource = result["resource"]
-        if is_empty(result) and rule_U1_absent_reason(resource) != "none":
+        kept_back = rule_U1_part_kept_back(record, resource)
+        if not is_empty(result) and kept_back and not rule_U1_is_none(record, resource, ""):
+            record["doubts"].append(doubt_of(record, resource, role, "data absent", "code"))
+        reason = rule_U1_absent_reason(record["tables"], resource)
+        if is_empty(result) and reason != "none":
             record["unread_results"].append(result)
         members = {target_of(record, member.get("reference")) for member in resource.get("hasMember") or []}
         if not is_empty(result) or members & set(read):
             continue
         if result.get("open"):
             record["doubts"].append(doubt_of(record, resource, role, "interval", "code"))
-        elif rule_U1_absent_reason(resource) != "none" and not rule_U1_says_no_result(record, resource):
+        elif reason != "none" and not rule_U1_wholly_no_result(record, resource):
             record["doubts"].append(doubt_of(record, resource, role, "no value", "code"))
     for result in record["results"]:
         rule_F5_open_questions(record, result)
@@ -316,7 +272,9 @@ def rule_V1_done_all_the_same(record: dict, resource: dict, reason: str) -> None
     """A result that was refused for its value or unit alone was done, but not one that U1 calls no doubt."""
     if reason not in BY_VALUE or rule_U1_is_none(record, resource, reason):
         return
-    if reason == "data absent" and rule_U1_absent_reason(resource) != "doubt":
+    if reason == "data absent" and not rule_U1_kept_back(record["tables"], resource):
+        return
+    if rule_U1_says_no_result(record, resource):
         return
     moment, _ = rule_F3_time(record, facts.rule_F3_observation_time(record, resource))
     for analyte in analytes_of(record, resource) if moment else ():

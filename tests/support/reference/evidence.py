@@ -3,7 +3,7 @@
 
 from datetime import timedelta
 
-from .doubts import rule_U1_says_no_result
+from .absence import rule_U1_says_no_result
 from .tables import as_text, canonical_system, codings_of, load_model
 from .times import day_of
 

@@ -8,6 +8,7 @@ writes a text as long, and `tests/unit/mapping_reading/test_long_texts.py` holds
 from datetime import timedelta
 
 from . import ana, answers, doubts, exposures
+from .absence import VALUE_NAMES, has_value
 from .bundles import (
     entries_of,
     find_patient,
@@ -175,12 +176,12 @@ def keep_observation(record: dict, resource: dict, roles: set[str]) -> str:
 
 def rule_F5_data_absent(resource: dict, result: dict) -> str:
     """A dataAbsentReason is never a value; beside components or members it does not speak for them."""
-    if not resource.get("dataAbsentReason"):
+    if resource.get("dataAbsentReason") is None:
         return ""
-    if doubts.has_value(resource) or result["analyte"] in DIMENSION:
+    if has_value(resource) or result["analyte"] in DIMENSION:
         return "data absent"
     parts = resource.get("component") or []
-    stand_for_it = resource.get("hasMember") or any(doubts.has_value(part) for part in parts)
+    stand_for_it = resource.get("hasMember") or any(has_value(part) for part in parts)
     return "" if stand_for_it else "data absent"
 
 
@@ -195,7 +196,7 @@ def measure(record: dict, resource: dict, result: dict) -> str:
         return answer["reason"]
     if analyte not in DIMENSION:
         return ""
-    result["empty"] = not doubts.has_value(resource)
+    result["empty"] = not has_value(resource)
     if result["empty"]:
         return ""
     magnitude, reason, quantity = rule_F5_magnitude(tables, resource, analyte)
@@ -333,7 +334,7 @@ def rule_F7_duplicates(record: dict) -> None:
 
 
 def same_result(fact: dict, other: dict) -> bool:
-    names = ("code", "component", "hasMember", "interpretation", *doubts.VALUE_NAMES)
+    names = ("code", "component", "hasMember", "interpretation", *VALUE_NAMES)
     if any(fact["resource"].get(name) != other["resource"].get(name) for name in names):
         return False
     return (fact["specimen"], fact["first"], fact["last"]) == (

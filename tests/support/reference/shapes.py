@@ -3,10 +3,10 @@
 
 from decimal import Decimal
 
-TEXT, NUMBER, WHOLE, FLAG = "text", "number", "whole", "flag"
+TEXT, NUMBER, WHOLE, FLAG, SIGN = "text", "number", "whole", "flag", "sign"
 CODING: dict = {"system": TEXT, "code": TEXT, "display": TEXT}
 CONCEPT: dict = {"coding": [CODING], "text": TEXT}
-QUANTITY: dict = {"value": NUMBER, "comparator": TEXT, "unit": TEXT, "system": TEXT, "code": TEXT}
+QUANTITY: dict = {"value": NUMBER, "comparator": SIGN, "unit": TEXT, "system": TEXT, "code": TEXT}
 RANGE: dict = {"low": QUANTITY, "high": QUANTITY}
 RATIO: dict = {"numerator": QUANTITY, "denominator": QUANTITY}
 PERIOD: dict = {"start": TEXT, "end": TEXT}
@@ -152,6 +152,8 @@ def without_nulls(data):
 def fits(value, shape: str) -> bool:
     if shape == TEXT:
         return isinstance(value, str)
+    if shape == SIGN:
+        return value in ("<", "<=", ">", ">=")
     if shape == FLAG:
         return isinstance(value, bool)
     if isinstance(value, bool):

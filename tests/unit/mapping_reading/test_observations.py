@@ -156,7 +156,12 @@ def test_two_codes_of_one_analyte_do_not(record, observation):
             ["data absent"],
         ),
         ({"valueQuantity": quantity(1000), "dataAbsentReason": because("unknown")}, ["data absent"], []),
-        ({"valueQuantity": quantity(1000), "dataAbsentReason": {"text": "error"}}, ["data absent"], []),
+        (
+            {"valueQuantity": quantity(1000), "dataAbsentReason": {"text": "error"}},
+            ["data absent"],
+            ["data absent"],
+        ),
+        ({"valueQuantity": quantity(1000), "dataAbsentReason": {"text": "unknown"}}, ["data absent"], []),
         ({"dataAbsentReason": because("error"), "component": [FIVE]}, ["data absent"], ["data absent"]),
     ],
 )
