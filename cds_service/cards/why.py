@@ -6,7 +6,7 @@ from cds_service.cards.assessment import Assessment, EligibilityUnknown, NotShow
 from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.gate import gated
 from cds_service.cards.words import say
-from fhir_mapping.evidence import Eligibility, Findings
+from fhir_mapping.evidence import Findings
 from models.advice import Advice
 from models.inputs import Phase
 from models.risk import Abstained
@@ -35,7 +35,7 @@ def why(assessment: Assessment, settings: CardSettings) -> str:
     if isinstance(assessment.outcome, EligibilityUnknown):
         return "eligibility unknown"
     if advice is None or findings.eligibility.state == "possible":
-        return _not_scored(findings.eligibility, settings)
+        return _not_scored(findings, settings)
     return next(filter(None, _reasons(assessment, findings, advice, settings)), NOTHING)
 
 
@@ -67,9 +67,15 @@ def silence(eligibility: str, band: str) -> str:
     return say("silence.quiet", eligibility=eligibility, band=band)
 
 
-def _not_scored(eligibility: Eligibility, settings: CardSettings) -> str:
-    if eligibility.state == "possible" and settings.show_possible:
-        return "IMNM not confirmed"
+def _not_scored(findings: Findings, settings: CardSettings) -> str:
+    """Why there is a card of somebody who is not scored; what keeps it open who it is cannot be switched off (F9, U4)."""
+    eligibility = findings.eligibility
+    if eligibility.state == "possible":
+        if settings.show_possible:
+            return "IMNM not confirmed"
+        if findings.failed:
+            return "record incomplete"
+        return "could not be used" if eligibility.barred_by else NOTHING
     if eligibility.state == "excluded" and eligibility.reason != "deceased":
         return "not for this patient"
     return NOTHING

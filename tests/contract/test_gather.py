@@ -312,6 +312,37 @@ class TestAnImnmPatientWhoCannotBeReadInFull:
         assert cards(response)[0]["detail"] == clean["detail"]
 
 
+class TestAClientThatDoesNotWantToBeAsked:
+    """`show_possible = false` switches a question off, never what could not be read or used."""
+
+    QUIET = {"show_possible": False}  # noqa: RUF012
+
+    @pytest.mark.parametrize(
+        "fault", [sim.status(503), sim.refuse_connection, sim.truncated, sim.status(403)]
+    )
+    async def test_hears_of_a_known_patient_whose_conditions_cannot_be_read(self, fault):
+        response, audit = await opened(EhrSimulator(imnm_chart()).bend(fault, "Condition"), client=self.QUIET)
+        assert (audit["eligibility"], audit["reason"]) == ("possible", "record incomplete")
+        assert "Could not be read: diagnoses" in cards(response)[0]["detail"]
+
+    async def test_hears_of_a_ck_that_would_have_decided(self):
+        chart = [patient(), condition(BROAD), antibody(), enzyme(CK, "ck", 4000)]
+        ehr = EhrSimulator(chart).bend(sim.status(503), "Observation", code=CK)
+        response, audit = await opened(ehr, client=self.QUIET)
+        assert (len(cards(response)), audit["reason"]) == (1, "record incomplete")
+
+    async def test_hears_of_a_ck_that_could_not_be_used(self):
+        odd = enzyme(CK, "ck", 4000) | {"status": "weird"}
+        ehr = EhrSimulator([patient(), condition(BROAD), antibody(), odd])
+        response, audit = await opened(ehr, client=self.QUIET)
+        assert (len(cards(response)), audit["reason"]) == (1, "could not be used")
+
+    async def test_hears_nothing_where_all_was_read(self):
+        ehr = EhrSimulator([patient(), condition(BROAD), antibody()])
+        response, audit = await opened(ehr, client=self.QUIET)
+        assert (cards(response), audit["reason"]) == ([], "nothing to say")
+
+
 class TestAServerThatWantsToBeAskedOtherwise:
     @staticmethod
     def _only_by_category(issue: str = "required"):
