@@ -19,6 +19,8 @@ from fhir_mapping.versions import AnyReader
 from fhir_mapping.versions.frame import RAW_BUNDLE, Fitting, Frame, Framed, FramedEntry, RawBundle
 
 _FAILURES = frozenset({"error", "fatal"})
+_NO_FAILURES = frozenset({"warning", "information", "success"})
+_ONLY_INFORMS = ("information", "informational")
 _WITHHELD = frozenset({"forbidden", "security", "suppressed", "incomplete", "timeout", "too-costly"})
 _MATCHES = frozenset({"", "match"})
 _MODES = _MATCHES | {"include", "outcome"}
@@ -27,6 +29,7 @@ _TYPE = re.compile("[A-Z][A-Za-z]+")
 _FULL_URL_TYPE = re.compile(r"/([A-Z][A-Za-z]+)/[^/?#]+(?:/_history/[^/?#]+)?$")
 _COUNT = msgspec.json.Decoder(int, strict=False)
 _Shape = TypeVar("_Shape", bound=msgspec.Struct)
+_FOREIGN = "the answer holds other resources"
 ANY_TYPE = ""  # of resources: whatever a file holds was meant to be there
 
 
@@ -76,9 +79,11 @@ class Page(msgspec.Struct):
     entries: list[Entry] = []
     matches: set[str] = set()  # names of what answers the search
     others: set[str] = set()  # names of what was sent along
-    remarks: set[str] = set()  # texts of the server's OperationOutcomes
+    remarks: set[str] = set()  # texts of the server's OperationOutcomes that do no more than inform
     warnings: int = 0  # remarks of the server, each issue one
     total: int | None = None
+    total_unclear: bool = False  # it could not be read: it may count more than was sent
+    remark_unclear: bool = False  # what the server remarks could not be read: it may be an error
     next_link: str = ""
     self_link: str = ""  # the search as the server understood it
     unclear: bool = False  # a link could not be read: it may have led to a next page
@@ -113,7 +118,10 @@ class SearchSet(msgspec.Struct):
             self._doubts("the server calls it a part")
         if page.unclear:
             self._doubts("a link cannot be read")
-        self.failure = self.failure or page.failure
+        if page.total_unclear:
+            self._doubts("the number of matches cannot be read")
+        unread = "a remark of the server cannot be read" if page.remark_unclear else ""
+        self.failure = self.failure or page.failure or unread
         self.self_link = self.self_link if self.pages else page.self_link
         self.entries += page.entries
         self.matches |= page.matches
@@ -128,16 +136,21 @@ class SearchSet(msgspec.Struct):
     def close(self) -> None:
         """Say whether all pages together are everything, as far as the server counts.
 
-        A `total` counts the matches, by mistake also what was sent along, remarks, or both; what is counted beyond
-        that was not sent. Where it does not count at all, or too few, it dispels no doubt.
+        A `total` counts the distinct matches (F9). Some servers count by mistake what was sent along with them, or a
+        remark that does no more than inform; any other remark, and what came alone, may stand for a match that was
+        left out. Only where the matches themselves are as many as it counts does it dispel a doubt.
         """
-        others, remarks = len(self._others), len(self._remarks)
         missing = None if self._total is None else self._total - len(self.matches)
-        if missing in {0, others, remarks, others + remarks}:
+        if missing == 0:
             return
-        if missing is not None and missing > 0:
+        if missing is not None and missing > 0 and missing not in self._miscounted():
             self.failure = self.failure or "the server counted more than it sent"
         self.failure = self.failure or self._doubt
+
+    def _miscounted(self) -> set[int]:
+        """How many entries that are no matches a server may have counted."""
+        others, remarks = len(self._others) if self.matches else 0, len(self._remarks)
+        return {others, remarks, others + remarks}
 
     def _doubts(self, doubt: str) -> None:
         """Note why this may not be everything; the first doubt stays."""
@@ -152,7 +165,9 @@ def read_page(text: bytes, resource_type: str) -> Page:
     )
     if frame.resource_type != "Bundle":
         raise UnreadableError("the answer is not a Bundle")
-    page, foreign = Page(frame.type, len(text), total=_total(frame.total)), False
+    total = _total(frame.total)
+    counts = resource_type != ANY_TYPE and bytes(frame.total) != b"null"
+    page, foreign = Page(frame.type, len(text), total=total, total_unclear=counts and total is None), False
     for framed in entries:
         if framed is None:
             page.fails("an entry cannot be read")
@@ -163,8 +178,10 @@ def read_page(text: bytes, resource_type: str) -> Page:
             page.entries.append(entry)
         else:
             foreign |= _take(page, *framed, resource_type)
-    if foreign and not page.entries:
-        raise UnreadableError("the answer holds other resources")
+    if foreign and not page.matches:
+        if not page.entries:
+            raise UnreadableError(_FOREIGN)
+        page.fails(_FOREIGN)
     _follow(page, frame.link)
     return page
 
@@ -280,21 +297,32 @@ def _head(entry: Entry) -> Fitting:
 
 def _remark(page: Page, text: bytes) -> None:
     """Read an OperationOutcome beside the matches: some say that the matches are not all there are (F9)."""
-    page.remarks.add(str(text, "utf-8"))
-    for issue in _issues(_object(text, _Outcome)):
-        page.warnings += 1
-        if issue.severity.lower() in _FAILURES:
+    issues = [_in_words(issue) for issue in _issues(_object(text, _Outcome))]
+    page.warnings += len(issues)
+    page.remark_unclear |= not issues
+    if all(issue == _ONLY_INFORMS for issue in issues):
+        page.remarks.add(str(text, "utf-8"))
+    for severity, code in issues:
+        if severity in _FAILURES:
             page.fails("the server reported an error")
-        elif issue.code.lower() in _WITHHELD:
-            page.fails(f"the server says that the answer is not whole ({issue.code.lower()})")
+        elif code in _WITHHELD:
+            page.fails(f"the server says that the answer is not whole ({code})")
+        elif severity not in _NO_FAILURES or not code:
+            page.remark_unclear = True
+
+
+def _in_words(issue: _Issue) -> tuple[str, str]:
+    return issue.severity.strip().lower(), issue.code.strip().lower()
 
 
 def _issues(outcome: _Outcome) -> Iterator[_Issue]:
-    """What can be read of the issues; the rest loses itself."""
+    """The issues; one that cannot be read says nothing."""
     with suppress(msgspec.DecodeError, RecursionError):
         for issue in items(outcome.issue):
-            with suppress(msgspec.DecodeError):
+            try:
                 yield leniently(issue, _Issue)
+            except msgspec.DecodeError:
+                yield _Issue()
 
 
 def _follow(page: Page, links: msgspec.Raw) -> None:

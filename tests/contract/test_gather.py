@@ -547,6 +547,26 @@ async def test_and_leave_a_chart_without_the_disease_in_peace_for_three_requests
 
 
 @pytest.mark.parametrize(
+    "alone",
+    [
+        {"resource": sim.outcome("processing", "warning"), "search": {"mode": "outcome"}},
+        {"resource": {"resourceType": "Practitioner", "id": "x"}, "search": {"mode": "include"}},
+        {"resource": {"resourceType": "Medication", "id": "x"}},
+    ],
+)
+@pytest.mark.parametrize("ill", [True, False])
+async def test_what_stands_in_the_place_of_the_one_diagnosis_is_no_empty_list(alone, ill):
+    def withheld(bundle: dict) -> None:
+        bundle.update(total=1, entry=[alone])
+
+    chart = [patient(), condition()] if ill else healthy_chart("p1")
+    ehr = EhrSimulator(chart).bend(sim.changed(withheld), "Condition")
+    response, audit = await opened(ehr)
+    assert "conditions: " in unread(response)
+    assert list(audit["failed"]) == ["conditions"]
+
+
+@pytest.mark.parametrize(
     "remark",
     [sim.outcome("processing"), sim.outcome("suppressed", "warning"), sim.outcome("incomplete", "warning")],
 )

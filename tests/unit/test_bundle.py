@@ -377,6 +377,70 @@ class TestWholeOrNot:
     def test_a_total_may_count_by_mistake_what_is_no_match(self, beside, total, failure):
         assert searched(page({"resource": ONE}, *beside, total=total)) == failure
 
+    @pytest.mark.parametrize(
+        ("alone", "total", "failure"),
+        [
+            ([], 1, FEWER),
+            ([INCLUDE], 1, FEWER),
+            ([INCLUDE, INCLUDE], 1, FEWER),
+            ([{"resource": TWO, "search": {"mode": "include"}}], 1, FEWER),
+            ([REMARK], 1, ""),  # it does no more than inform
+            ([REMARK, INCLUDE], 1, ""),
+            ([REMARK, INCLUDE], 2, FEWER),
+        ],
+    )
+    def test_what_came_alone_may_stand_for_a_match(self, alone, total, failure):
+        assert searched(page(*alone, total=total)) == failure
+
+    @pytest.mark.parametrize("matches", [[], [{"resource": ONE}]], ids=["alone", "beside a match"])
+    @pytest.mark.parametrize("code", sorted(set(ISSUE_TYPES) - NOT_WHOLE))
+    @pytest.mark.parametrize("severity", ["information", "warning", "success"])
+    def test_a_remark_that_may_stand_for_what_was_left_out_is_not_counted(self, severity, code, matches):
+        remark = {"resource": outcome(code, severity), "search": {"mode": "outcome"}}
+        only_informs = (severity, code) == ("information", "informational")
+        assert searched(page(*matches, remark, total=len(matches) + 1)) == ("" if only_informs else FEWER)
+        assert searched(page(*matches, remark, total=len(matches))) == ""
+        assert searched(page(*matches, remark)) == ""
+
+    @pytest.mark.parametrize("total", [None, 0])
+    @pytest.mark.parametrize(
+        "issue",
+        [
+            *("x", 5, True, None, [], {}, [5], ["x"], [[]], [{}], [{"code": "processing"}]),
+            *(
+                [{"severity": wrong, "code": "processing"}]
+                for wrong in (None, "", "x", 5, [], ["error"], {"value": "error"})
+            ),
+            *([{"severity": "warning", "code": wrong}] for wrong in (None, "", 5, [], ["forbidden"])),
+            [{"severity": "information", "code": "informational"}, 5],
+        ],
+    )
+    def test_a_remark_that_cannot_be_read_may_be_an_error(self, issue, total):
+        remark = {"resource": {"resourceType": "OperationOutcome", "issue": issue}}
+        assert searched(page(remark, total=total)) == "a remark of the server cannot be read"
+        assert held(page({"resource": ONE}, remark)) == ["c1"]
+
+    @pytest.mark.parametrize(
+        ("severity", "code"), [("error ", "x"), (" Fatal", "x"), ("warning", "Suppressed ")]
+    )
+    def test_a_remark_is_read_whatever_its_blanks_and_case(self, severity, code):
+        assert searched(page({"resource": ONE}, {"resource": outcome(code, severity)}, total=1)) != ""
+
+    @pytest.mark.parametrize("entries", [[], [{"resource": ONE}]])
+    @pytest.mark.parametrize("total", [*(value for value in WRONG if value != 5), -1, "three", [3]])
+    def test_a_total_that_cannot_be_read_may_count_more(self, total, entries):
+        assert searched(page(*entries, total=total)) == "the number of matches cannot be read"
+
+    @pytest.mark.parametrize("mode", ["match", ""])
+    def test_medications_alone_answer_no_search_for_anything_else(self, mode):
+        alone = {"resource": MEDICATION, "search": {"mode": mode}}
+        assert searched(page(alone)) == "the answer holds other resources"
+        assert searched(page({"resource": ONE}, alone)) == ""
+
+    def test_a_total_that_counts_something_else_dispels_no_doubt(self):
+        counted = page({"resource": ONE}, REMARK, total=2, link=[{"url": "b"}])
+        assert searched(counted) == "a link cannot be read"
+
     def test_what_the_server_calls_a_part_is_everything_only_if_it_counts(self):
         for total, failure in ((1, ""), (2, FEWER), (None, "the server calls it a part")):
             found = SearchSet()
