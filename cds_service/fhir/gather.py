@@ -114,16 +114,23 @@ def is_absent(key: SourceKey, error: UnreadableError) -> bool:
 async def _together(
     chart: Chart, query: Query, patient: tuple[str, str], searches: tuple[Parameters, ...]
 ) -> SearchSet:
-    """Make several searches that together answer one query."""
-    together = SearchSet(parameters=searches[0])
+    """Make several searches that together answer one query; what some of them bring is kept where others are refused."""
+    together, refusals = SearchSet(parameters=searches[0]), []
     for parameters in searches:
-        searched = await chart.search(query.resource_type, (patient, *parameters))
+        try:
+            searched = await chart.search(query.resource_type, (patient, *parameters))
+        except (AskOtherwiseError, NotOfferedError) as error:
+            refusals.append(error)
+            continue
         together.entries += searched.entries
         together.matches |= searched.matches
         together.pages += searched.pages
         together.warnings += searched.warnings
         together.failure = together.failure or searched.failure
         together.self_link = searched.self_link
+    if len(refusals) == len(searches):
+        raise refusals[0]
+    together.failure = together.failure or ", ".join(dict.fromkeys(map(str, refusals)))
     return together
 
 

@@ -18,6 +18,7 @@ Parameters = tuple[tuple[str, str], ...]
 
 PAGE_SIZE = ("_count", "100")
 PATIENT = "{{context.patientId}}"
+_CONDITIONS = ("problem-list-item", "encounter-diagnosis", "health-concern")  # the categories of US Core
 _LABORATORY = ("laboratory",)
 _ANY_TEST = ("laboratory", "imaging", "procedure", "exam")
 
@@ -44,8 +45,7 @@ class Query:
         if self.categories:
             return (((("category", ",".join(self.categories)), PAGE_SIZE),),)
         if self.resource_type == "Condition":
-            kinds = ("problem-list-item", "encounter-diagnosis")
-            return tuple((("category", kind), PAGE_SIZE) for kind in kinds), ((),)
+            return tuple((("category", kind), PAGE_SIZE) for kind in _CONDITIONS), ((),)
         return ()
 
 

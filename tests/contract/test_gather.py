@@ -373,7 +373,48 @@ class TestAServerThatWantsToBeAskedOtherwise:
         ehr = EhrSimulator(imnm_chart()).bend(refuse, "Condition")
         response, _ = await opened(ehr)
         assert cards(response)[0]["detail"] == clean["detail"]
-        assert len(ehr.asked("Condition")) == 3
+        assert len(ehr.asked("Condition")) == 4
+
+    @pytest.mark.parametrize("category", ["problem-list-item", "encounter-diagnosis", "health-concern"])
+    @pytest.mark.parametrize(
+        "refusal",
+        [sim.status(code) for code in (403, 404)]
+        + [sim.status(400, issue) for issue in ("required", "not-supported")],
+        ids=["403", "404", "required", "not-supported"],
+    )
+    async def test_and_refuses_one_category_keeps_what_the_others_bring(self, category, refusal):
+        def refuse(request, response):
+            if "category" not in str(request.url):
+                return sim.answer(sim.outcome("required"), 400)
+            return refusal(request, response) if category in str(request.url) else response
+
+        one, other = [
+            condition(number=f"c{kind}", category=[{"coding": [{"code": kind}]}])
+            for kind in ("problem-list-item", "health-concern")
+        ]
+        ehr = EhrSimulator([patient(), one, other, antibody(), enzyme(CK, "ck", 4000)]).bend(
+            refuse, "Condition"
+        )
+        response, audit = await opened(ehr, client={"show_possible": False})
+        assert (audit["eligibility"], list(audit["failed"])) == ("definite", ["conditions"])
+        assert "Could not be read: diagnoses" in cards(response)[0]["detail"]
+
+    async def test_and_refuses_every_category_has_failed(self):
+        def refuse(request, response):
+            return sim.status(403) if "category" in str(request.url) else sim.status(400, "required")
+
+        ehr = EhrSimulator([patient(), condition()])
+        ehr.bend(lambda request, response: refuse(request, response)(request, response), "Condition")
+        response, _ = await opened(ehr)
+        assert "conditions: HTTP 403" in unread(response)
+
+    async def test_gives_a_condition_that_is_a_health_concern(self):
+        def refuse(request, response):
+            return response if "category" in str(request.url) else sim.answer(sim.outcome("required"), 400)
+
+        concern = condition(category=[{"coding": [{"code": "health-concern"}]}])
+        _, audit = await opened(EhrSimulator([patient(), concern]).bend(refuse, "Condition"))
+        assert (audit["eligibility"], audit["failed"]) == ("definite", {})
 
     async def test_gives_conditions_by_patient_alone_at_last(self, clean):
         def refuse(request, response):

@@ -125,7 +125,8 @@ def test_a_server_that_wants_a_category_is_asked_by_category():
     assert BY_KEY["antibodies"].instead() == (((("category", "laboratory"), ("_count", "100")),),)
     assert BY_KEY["cardiacTests"].instead()[0][0][0] == ("category", "laboratory,imaging,procedure,exam")
     problems, everything = BY_KEY["conditions"].instead()
-    assert [dict(p)["category"] for p in problems] == ["problem-list-item", "encounter-diagnosis"]
+    kinds = ["problem-list-item", "encounter-diagnosis", "health-concern"]
+    assert [dict(p)["category"] for p in problems] == kinds
     assert everything == ((),)
     assert BY_KEY["encounters"].instead() == ()
 
