@@ -41,6 +41,7 @@ _PARTIAL, _BAD_REQUEST, _FORBIDDEN, _NOT_FOUND = 206, 400, 403, 404
 _GOOD = frozenset({200, 203, _PARTIAL})  # 203: a proxy changed it; 206: part of it, or so the server says
 _TRY_AGAIN = frozenset({429, 503, 504})
 _FAILURES = frozenset({500, *range(502, 600)})  # 501: it has no such thing, which is an answer
+_NO_POST = frozenset({_FORBIDDEN, _NOT_FOUND, 405, 415, 501})  # where `_search` may be all that it has not
 _ASK_OTHERWISE = frozenset({"required", "not-supported"})
 _HEADERS = {
     "Accept": "application/fhir+json, application/json;q=0.9",
@@ -66,10 +67,10 @@ class _LostError(UnreadableError):
 
 
 class AskOtherwiseError(UnreadableError):
-    """The server wants other search parameters: 400 with `required` or `not-supported`."""
+    """The server wants other search parameters (400 with `required` or `not-supported`), or none in a body."""
 
-    def __init__(self, *, not_supported: bool) -> None:
-        super().__init__("HTTP 400")
+    def __init__(self, status: int = 400, *, not_supported: bool = False) -> None:
+        super().__init__(f"HTTP {status}")
         self.not_supported = not_supported
 
 
@@ -240,6 +241,8 @@ class Chart:
         self._values += how_many(answer.body)
         if self._values > self._limits.chart_values:
             raise TooMuchError(self._limits.chart_values)
+        if query and answer.status in _NO_POST:
+            raise AskOtherwiseError(answer.status)
         return _accepted(answer)
 
     async def _answer(self, url: str, query: str) -> _Answer:

@@ -534,6 +534,40 @@ async def test_site_codes_are_asked_for_and_count(tmp_path):
     assert any("CREA-K" in path for path in ehr.asked("Observation"))
 
 
+@pytest.mark.parametrize("code", [403, 404, 405, 415, 501])
+class TestAServerWithoutSearchByPost:
+    """So many codes of a site that they do not fit into an address."""
+
+    @staticmethod
+    def _client(tmp_path) -> dict:
+        site_map = tmp_path / "codes.csv"
+        rows = "".join(f"urn:lab,SRPCODE-LONG-{number:03},anti-srp\n" for number in range(60))
+        site_map.write_text(f"system,code,role\n{rows}")
+        return {"site_map": site_map}
+
+    @staticmethod
+    def _ehr(code: int, *others: str) -> EhrSimulator:
+        local = antibody() | {"code": {"coding": [{"system": "urn:lab", "code": "SRPCODE-LONG-007"}]}}
+
+        def refuse(request, response):
+            refused = request.method == "POST" or any(other in str(request.url) for other in others)
+            return sim.status(code)(request, response) if refused else response
+
+        return EhrSimulator([patient(), condition(BROAD), local]).bend(refuse, "Observation")
+
+    async def test_is_asked_by_category(self, code, tmp_path):
+        ehr = self._ehr(code)
+        _, audit = await opened(ehr, client=self._client(tmp_path))
+        assert (audit["eligibility"], audit["failed"], audit["not_offered"]) == ("possible", {}, {})
+        assert [request.method for request in ehr.requests].count("POST") == 1
+
+    async def test_and_without_the_type_does_not_offer_it(self, code, tmp_path):
+        ehr = self._ehr(code, "category")
+        _, audit = await opened(ehr, client=self._client(tmp_path))
+        told = audit["not_offered" if code in {403, 404} else "failed"]
+        assert "antibodies" in told
+
+
 @pytest.mark.parametrize(
     ("names", "eligibility"), [(["http://fhir.internal:8080/r4/"], "definite"), ([], "unknown")]
 )

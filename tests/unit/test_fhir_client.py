@@ -241,6 +241,12 @@ class TestNotOffered:
             await found(EhrSimulator().bend(sim.status(400, issue)))
         assert caught.value.not_supported is not_supported
 
+    @pytest.mark.parametrize("code", [403, 404, 405, 415, 501])
+    async def test_a_server_without_search_by_post_may_have_the_type(self, code):
+        with pytest.raises(AskOtherwiseError, match=f"HTTP {code}") as caught:
+            await found(EhrSimulator(conditions(1)).bend(sim.status(code)), url_characters=20)
+        assert not caught.value.not_supported
+
 
 class TestTrying:
     @pytest.mark.parametrize("code", [429, 503, 504])
