@@ -103,7 +103,8 @@ class Network(httpx.AsyncBaseTransport):
 class Connection:
     """One client's way to its FHIR servers, and its bulkhead: what it uses up no other client lacks.
 
-    `limits` are its own (its `answer_seconds`), `turns` its calls at once. Its bases fail each on its own.
+    `limits` are its own (its `answer_seconds`), `turns` its hook calls at once, `feedback_turns` those of its feedback, of
+    which it has one `feedback_turn` to be read and stored. Its bases fail each on its own.
     """
 
     def __init__(
@@ -115,6 +116,8 @@ class Connection:
     ) -> None:
         self.limits = limits
         self.turns = asyncio.Semaphore(limits.client_calls)
+        self.feedback_turns = asyncio.Semaphore(limits.feedback_calls)
+        self.feedback_turn = asyncio.Lock()
         self.quota = Quota(limits.client_requests, limits.client_bytes)
         self.http = httpx.AsyncClient(
             transport=transport or Network(limits, client, resolver),

@@ -57,6 +57,8 @@ class Limits:
     failures_in_a_row: int = 20  # of one FHIR server, 3 to 8 a chart; then it rests
     rest_seconds: float = 5.0  # it is left alone so long; the next chart opened after an outage is read
     feedback_bytes: int = 1024 * 1024  # a batch of 1,000 items with comments is 0.5 MB
+    feedback_items: int = 2_000  # of a batch: as many as 1 MiB holds with their comments; read in 0.3 s
+    feedback_calls: int = 20  # of one client at once, 20 MiB; one after the other is read and stored
     store_seconds: float = 1.5  # waiting for the disk or another process before feedback ends with 503
     forgotten_rows: int = 500  # too old ones of a kind, deleted with one write: some 10 ms on a busy machine
     memory_seconds: float = 0.1  # waiting for what the store knows of a card before the card is shown

@@ -4,8 +4,10 @@ What clients really send is accepted: the list of the standard, a single item, E
 or only an extension. Whatever is kept is a code or a UUID; a comment may name the patient and is only counted.
 """
 
+import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -24,18 +26,26 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from cds_service.cards.identity import issuer_of
-from cds_service.errors import InvalidRequestError, NoSuchServiceError, first_problem
+from cds_service.errors import (
+    BusyError,
+    InvalidRequestError,
+    NoSuchServiceError,
+    first_problem,
+)
+from cds_service.fhir.aside import aside
+from cds_service.fhir.network import Connection
 from cds_service.json_text import strict_json
 from cds_service.security.clients import Proof, authenticate
 from cds_service.settings.limits import Limits
 from cds_service.web.body import check_headers, receive
 from cds_service.web.ingress.load import turn
 from cds_service.web.pipeline import Call, Parts
-from cds_service.web.replay import take as take_token
-from cds_service.web.store import Feedback, Store
+from cds_service.web.replay import use_once
+from cds_service.web.store import Feedback
 
 _EPIC = "com.epic.cdshooks.feedback.overrideReason."
 _EPIC_MEMBERS = (f"{_EPIC}reasonCategory", f"{_EPIC}reasonTitle")
+_TOO_MUCH = "too much feedback of this client at once"
 _OTHER = "other"  # a reason that is not a code: text may name the patient
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
 _SYSTEM = re.compile(r"(https?://|urn:)[A-Za-z0-9._:/-]{1,200}")
@@ -132,7 +142,7 @@ async def take(call: Call, parts: Parts) -> dict[str, int]:
     Items on a card that we did not issue are not stored: `"refused"` counts them. Raises a ServiceError: nothing is
     stored then, and sending the same again is safe.
     """
-    if parts.store is None:
+    if parts.store is None or not parts.connections:
         raise NoSuchServiceError("no feedback is kept here")
     endpoint, now = f"{call.service}/feedback", parts.clock().timestamp()
     proof = await authenticate(call.headers, endpoint, parts.registered, now)
@@ -141,21 +151,44 @@ async def take(call: Call, parts: Parts) -> dict[str, int]:
     deadline = call.begun + parts.limits.answer_seconds
     body = await receive(call.chunks, parts.limits.feedback_bytes, deadline)
     call.audit.update(body_bytes=len(body))
-    async with turn(parts.turns):
-        items, ours, stored = await parts.store.aside(
-            partial(_keep, parts.store, body, call.service, parts.limits, proof), deadline
-        )
-    call.audit.update(outcome="stored", items=items, stored=stored, refused=items - ours)
-    return {"stored": stored} | ({"refused": items - ours} if ours < items else {})
+    connection = _bulkhead(proof, parts)
+    async with turn(parts.turns), turn(connection.feedback_turns, _TOO_MUCH):
+        await use_once(proof.once, parts.store, deadline)
+        async with _after_the_others(connection.feedback_turn, deadline):
+            items, ours = await aside(
+                len(body) > parts.limits.inline_bytes, _ours, body, call.service, parts.limits, proof
+            )
+            stored = await parts.store.aside(partial(parts.store.add, ours), deadline) if ours else 0
+    call.audit.update(outcome="stored", items=items, stored=stored, refused=items - len(ours))
+    return {"stored": stored} | ({"refused": items - len(ours)} if len(ours) < items else {})
 
 
-def _keep(store: Store, body: bytes, service: str, limits: Limits, proof: Proof) -> tuple[int, int, int]:
-    """Read and store the items of a body; returns how many there are, on how many cards of ours, and how many new."""
+def _bulkhead(proof: Proof, parts: Parts) -> Connection:
+    """What the feedback of one client may use up at once; those who did not prove who they are share the first one's."""
+    caller = next(iter(proof.callers.values()))
+    return parts.connections[caller.client.name]
+
+
+@asynccontextmanager
+async def _after_the_others(one_at_a_time: asyncio.Lock, deadline: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout_at(deadline):
+            await one_at_a_time.acquire()
+    except TimeoutError:
+        raise BusyError(_TOO_MUCH) from None
+    try:
+        yield
+    finally:
+        one_at_a_time.release()
+
+
+def _ours(body: bytes, service: str, limits: Limits, proof: Proof) -> tuple[int, list[Feedback]]:
+    """Read the items of a body; returns how many there are, and those on cards of ours."""
     items = read(body, service, limits)
-    take_token(proof.once, store)
     clients = [caller.cards for caller in proof.callers.values()]
-    ours = [replace(item, client=client) for item in items if (client := issuer_of(item.card, clients))]
-    return len(items), len(ours), store.add(ours) if ours else 0
+    return len(items), [
+        replace(item, client=client) for item in items if (client := issuer_of(item.card, clients))
+    ]
 
 
 def read(body: bytes, service: str, limits: Limits) -> Sequence[Feedback]:
@@ -163,6 +196,9 @@ def read(body: bytes, service: str, limits: Limits) -> Sequence[Feedback]:
     content = strict_json(body, limits)
     if isinstance(content, dict) and "feedback" not in content and "card" in content:
         content = {"feedback": content}
+    listed = content.get("feedback") if isinstance(content, dict) else None
+    if isinstance(listed, list) and len(listed) > limits.feedback_items:
+        raise InvalidRequestError(f"feedback has more than {limits.feedback_items} items")
     try:
         return [item.stored(service) for item in _Body.model_validate(content).feedback]
     except ValidationError as error:

@@ -13,10 +13,9 @@ async def use_once(once: Pass | None, store: Store | None, deadline: float) -> N
     Raises NotProvedError for a token that was taken before, StoreError where that cannot be known.
     """
     if once and store:  # start-up refuses tokens without a store
-        await store.aside(partial(take, once, store), deadline)
+        await store.aside(partial(_take, once, store), deadline)
 
 
-def take(once: Pass | None, store: Store) -> None:
-    """Do the same where one is in the thread of the store already."""
-    if once and not store.take(once.digest, once.until):
+def _take(once: Pass, store: Store) -> None:
+    if not store.take(once.digest, once.until):
         raise NotProvedError({"authentication": "used before"})

@@ -1,8 +1,10 @@
 """What one hospital's FHIR server does costs another hospital nothing, and nobody reads another's patient."""
 
 import asyncio
+import json
 import random
 from collections import Counter
+from pathlib import Path
 from unittest.mock import patch
 
 import pytest
@@ -11,13 +13,16 @@ from cds_service.fhir.client import connect as open_connection
 from cds_service.settings.client import Client
 from cds_service.settings.limits import Limits
 from cds_service.settings.service import Settings
+from cds_service.web.store import Store
 from tests.support import ehr_simulator as sim
 from tests.support.charts import enzyme, healthy_chart, imnm_chart
 from tests.support.ehr_simulator import EhrSimulator
+from tests.support.feedback import accepted, invented, issued
 from tests.support.loopback import HANG, loopback, response
 from tests.support.network import networked, of_chart
 from tests.support.nightly import count
-from tests.support.service import authorization, call_body, running
+from tests.support.service import SERVICE, authorization, call_body, running, settings
+from tests.support.tokens import FEEDBACK, PUBLIC, Hospital, bearer, proving
 
 
 def hospital(name: str, base: str, **members: object) -> Client:
@@ -247,3 +252,75 @@ async def test_every_card_speaks_of_its_own_patient_while_two_hospitals_call_at_
     assert shown[True] > calls / 3
     strays = {name: set(ehr.strays) for name, ehr in tenants.ehrs.items()}
     assert all(found <= {"another token"} for found in strays.values())
+
+
+class TestFeedbackOfOneClient:
+    """A proves itself and floods; B opens charts with tokens of its own, which the same store remembers."""
+
+    OTHER = "https://other.example/fhir"
+    LARGE = tuple(range(2000))
+
+    def _settings(self, folder: Path) -> Settings:
+        theirs = proving(name="other", fhir_base=self.OTHER, issuer=self.OTHER)
+        return settings().model_copy(
+            update={
+                "client": (proving(), theirs),
+                "store": folder / "store.sqlite",
+                "public_url": PUBLIC,
+            }
+        )
+
+    @staticmethod
+    async def _post(service, path: str, content: bytes, token: str):
+        headers = {"content-type": "application/json", "authorization": token}
+        return await service.http.post(path, content=content, headers=headers)
+
+    @pytest.mark.parametrize(
+        "card", [invented, lambda number: issued(number, "other")], ids=["invented", "own"]
+    )
+    @pytest.mark.parametrize("again", [True, False], ids=["one token", "20 tokens"])
+    async def test_holds_up_no_hook_call_of_another(self, card, again, tmp_path):
+        def theirs() -> str:
+            return bearer(claims={"aud": FEEDBACK, "iss": self.OTHER})
+
+        batch = json.dumps({"feedback": [accepted(card=card(number)) for number in self.LARGE]}).encode()
+        opened, used = json.dumps(call_body()).encode(), theirs()
+        async with running(Hospital(imnm_chart()), self._settings(tmp_path)) as service:
+            path = f"{SERVICE}/feedback"
+            flood = [
+                asyncio.ensure_future(self._post(service, path, batch, used if again else theirs()))
+                for _ in range(20)
+            ]
+            await asyncio.sleep(0.05)
+            begun = asyncio.get_running_loop().time()
+            answers = [await self._post(service, SERVICE, opened, bearer()) for _ in range(3)]
+            spent = asyncio.get_running_loop().time() - begun
+            sent = Counter(answer.status_code for answer in await asyncio.gather(*flood))
+        assert [(answer.status_code, len(answer.json()["cards"])) for answer in answers] == [(200, 1)] * 3
+        assert spent < 3
+        assert sent == {200: 1, 401: 19} if again else set(sent) <= {200, 429, 503}
+
+    async def test_beyond_its_turns_is_refused_and_that_of_another_is_not(self, tmp_path):
+        limits = Limits(feedback_calls=2, answer_seconds=1.0)
+        async with running(Hospital(), self._settings(tmp_path), limits) as service:
+            one = json.dumps({"feedback": accepted(card=issued(0, "other"))}).encode()
+            path, held = f"{SERVICE}/feedback", asyncio.Event()
+            real = Store.take
+
+            def slowly(store, *given):
+                asyncio.run_coroutine_threadsafe(held.wait(), loop).result()
+                return real(store, *given)
+
+            loop = asyncio.get_running_loop()
+            with patch.object(Store, "take", slowly):
+                first = [
+                    asyncio.ensure_future(
+                        self._post(service, path, one, bearer(claims={"aud": FEEDBACK, "iss": self.OTHER}))
+                    )
+                    for _ in range(3)
+                ]
+                await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+                held.set()
+                answers = await asyncio.gather(*first)
+            assert sorted(answer.status_code for answer in answers) == [200, 200, 503]
+            assert (await self._post(service, path, one, bearer(claims={"aud": FEEDBACK}))).status_code == 200

@@ -208,6 +208,12 @@ class TestWhatIsWrong:
     def test_a_body_that_is_no_feedback_is_refused_in_a_sentence(self, content, message):
         assert refusal(content) == message
 
+    def test_more_items_than_a_batch_has_are_refused_before_they_are_read(self):
+        most = Limits().feedback_items
+        assert len(read_json({"feedback": [accepted()] * most})) == most
+        assert refusal({"feedback": [accepted()] * (most + 1)}) == f"feedback has more than {most} items"
+        assert refusal({"feedback": [None] * (most + 1)}) == f"feedback has more than {most} items"
+
     @pytest.mark.parametrize(
         ("body", "message"),
         [
