@@ -80,7 +80,8 @@ async def gather(
     deadline: float,
 ) -> Gathering:
     """Read as much of the chart as the question needs, until `deadline` (loop time, s); `token` is for its FHIR base."""
-    chart = Chart(connection, caller.base, token, limits, deadline) if caller.base else None
+    is_asked = caller.base and caller.is_named
+    chart = Chart(connection, caller.base, token, limits, deadline) if is_asked else None
     sources = ChartSources(caller, patient_id, chart, limits)
     sources.hold(prefetch)
     record, other_version = await sources.read_what_matters(as_of)

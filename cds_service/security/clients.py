@@ -27,17 +27,24 @@ _KEY_DIGITS = 12  # hexadecimal, by which the audit tells keys apart
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The client behind a request: settings, FHIR base (empty: none), how records are read and cards written."""
+    """The client behind a request: settings, FHIR base (empty: none), how records are read and cards written.
+
+    The base tells whose references are its own; it is asked only where the call named it.
+    """
 
     client: Client
     base: str
     not_offered: frozenset[SourceKey]  # by configuration: what its FHIR server does not have
     mapping: MappingSettings
     cards: CardSettings
+    is_named: bool = True
 
 
 Callers = Mapping[str, Caller]
-"""What a call may speak for: the FHIR bases of its client, or of all open clients where nobody proved who it is."""
+"""What a call may speak for: the FHIR bases of its client, or of all open clients where nobody proved who it is.
+
+The empty one is for a call that names no FHIR server.
+"""
 
 
 def callers(clients: Iterable[Client], tables: Tables, secret: bytes, about_model: str = "") -> Callers:
@@ -97,10 +104,17 @@ def registered(
             ).key
         own = {base: caller for base, caller in known.items() if caller.client is client}
         trust = Trust(frozenset(client.algorithms), client.jwks_url or "")
-        provable_client = Provable(trust, _audiences(client, settings.public_url, services), key, own)
+        audiences = _audiences(client, settings.public_url, services)
+        provable_client = Provable(trust, audiences, key, _without_server(own) | own)
         provable |= {(issuer, client.tenant or ""): provable_client for issuer in client.issuer}
     unproved = {base: caller for base, caller in known.items() if caller.client.auth == "none"}
     return Registered(unproved, provable, secret)
+
+
+def _without_server(own: dict[str, Caller]) -> dict[str, Caller]:
+    """A client that proved itself and brings all it has as prefetch: of several bases nobody knows which is meant."""
+    (base, caller), *others = own.items()
+    return {"": replace(caller, base="" if others else base, is_named=False)}
 
 
 def _audiences(
@@ -157,7 +171,7 @@ def _bearer(given: Sequence[str]) -> str:
 
 
 def authorise(callers: Callers, fhir_server: str) -> Caller:
-    """Return the caller that `fhirServer` belongs to; without one, the single client that has no FHIR server.
+    """Return the caller that `fhirServer` belongs to; without one, the client that proved itself or has no FHIR server.
 
     The request's address is compared with the configured ones and used for nothing else. Raises UnknownClientError.
     """

@@ -8,10 +8,11 @@ from pydantic import SecretStr
 
 from cds_service.settings.client import Client
 from cds_service.settings.service import Settings
-from tests.support.charts import AS_OF, healthy_chart
+from tests.support.charts import AS_OF, condition, healthy_chart, imnm_chart, patient
+from tests.support.ehr_simulator import BASE
 from tests.support.feedback import SECRET, accepted
 from tests.support.forged import forged
-from tests.support.service import call_body, running
+from tests.support.service import ACCEPTED, KEYS, call_body, prefetch_of, running
 from tests.support.tokens import (
     ENDPOINT,
     FEEDBACK,
@@ -190,6 +191,47 @@ class TestWhoMaySpeakForWhom:
                 response = await send(service, ENDPOINT, bearer(), body=call_body(fhirServer=base))
                 assert response.status_code in {200, 412}
                 assert str(ehr.requests[-1].url).startswith(base)
+
+    @pytest.mark.parametrize("bases", [BASE, (BASE, "https://ehr.example/test")], ids=["one", "two"])
+    async def test_a_client_that_names_no_server_is_read_from_its_prefetch_and_nothing_is_dialled(
+        self, bases, tmp_path
+    ):
+        chart = imnm_chart()
+        given = prefetch_of(chart)
+        async with guarded(tmp_path, proving(fhir_base=bases, **ACCEPTED)) as (service, ehr):
+            whole = call_body(fhirServer=None, prefetch=given)
+            response = await send(service, ENDPOINT, bearer(), body=whole)
+            named = await send(service, ENDPOINT, bearer(), body=call_body(prefetch=given))
+            assert (response.status_code, named.status_code) == (200, 200)
+            assert response.json()["cards"][0]["detail"] == named.json()["cards"][0]["detail"]
+            events = [event for event in said(service) if event["event"] == "hook-call"]
+            assert [event["client"] for event in events] == ["hospital"] * 2
+            lean = call_body(fhirServer=None, prefetch=prefetch_of(chart, KEYS[1:]))
+            assert (await send(service, ENDPOINT, bearer(), body=lean)).status_code == 200
+            nothing = await send(service, ENDPOINT, bearer(), body=call_body(fhirServer=None))
+            assert nothing.status_code == 412
+            assert "no FHIR server was given" in nothing.text
+            assert [str(request.url) for request in ehr.requests] == []
+
+    @pytest.mark.parametrize(
+        ("bases", "eligibility"), [(BASE, "definite"), ((BASE, "https://ehr.example/test"), "unknown")]
+    )
+    async def test_its_one_base_tells_whose_an_absolute_reference_is(self, bases, eligibility, tmp_path):
+        given = prefetch_of([patient(), condition(subject={"reference": f"{BASE}/Patient/p1"})])
+        async with guarded(tmp_path, proving(fhir_base=bases)) as (service, ehr):
+            await send(service, ENDPOINT, bearer(), body=call_body(fhirServer=None, prefetch=given))
+            assert said(service)[-1]["eligibility"] == eligibility
+            assert [str(request.url) for request in ehr.requests] == []
+
+    @pytest.mark.parametrize("server", ["/", "https://other.example/fhir", "https://ehr.example"])
+    async def test_a_server_that_is_named_and_not_its_own_is_refused_all_the_same(self, server, tmp_path):
+        async with guarded(tmp_path) as (service, ehr):
+            given = prefetch_of(imnm_chart())
+            response = await send(
+                service, ENDPOINT, bearer(), body=call_body(fhirServer=server, prefetch=given)
+            )
+            assert response.status_code in {400, 403}
+            assert ehr.requests == []
 
     def test_open_clients_and_such_that_prove_themselves_do_not_go_together(self, tmp_path):
         clients = (proving(public_url=...), Client(name="open", fhir_base="https://ehr.example/open"))
