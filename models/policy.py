@@ -30,7 +30,7 @@ def load_policy(path: Path) -> Policy:
         raise ModelError(f"{path} cannot be read ({error.strerror}); restore it from the release") from error
     except KeyError as error:
         raise ModelError(f"{path}: {error} is missing; add it there") from error
-    except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: {error}; correct it there") from error
 
 

@@ -94,7 +94,7 @@ def load_factors(path: Path | None = None) -> PublishedFactors:
             factors={name: _factor(row) for name, row in document["factors"].items()},
             unread={name: _factor(row) for name, row in document["unread"].items()},
         )
-    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError) as error:
         raise ModelError(f"{path} cannot be used ({error}); restore it from the release") from error
 
 

@@ -35,6 +35,13 @@ PLAIN = {
 """What pydantic says in its own words, in ours."""
 
 
+def printable(value: str | Path) -> str | Path:
+    """Check a name of a file or a host: with NUL it breaks only where it is used, with a line break the log does."""
+    if any(character < " " or character == "\x7f" for character in str(value)):
+        raise ValueError("must not contain control characters, such as NUL or a line break")
+    return value
+
+
 def _base_url(url: str) -> str:
     """Check an absolute http(s) address without user, query or fragment, and cut its trailing slashes."""
     parts = urlsplit(url)
@@ -88,6 +95,7 @@ def _fhir_version(name: str) -> str:
 
 
 FhirVersion = Annotated[str, AfterValidator(_fhir_version)]
+NamedPath = Annotated[Path, AfterValidator(printable)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Origin = Annotated[str, AfterValidator(_origin)]
 Zone = Annotated[str, AfterValidator(_zone)]
@@ -155,7 +163,7 @@ class Client(BaseModel):
     issuer: Annotated[tuple[Name, ...], BeforeValidator(_listed)] = ()
     tenant: Name | None = None
     jwks_url: SecureUrl | None = None
-    jwks_file: Path | None = None
+    jwks_file: NamedPath | None = None
     algorithms: tuple[Literal["ES384", "RS384", "ES256", "RS256"], ...] = ("ES384", "RS384")
     audience: dict[str, Annotated[tuple[Name, ...], BeforeValidator(_listed)]] = Field(default_factory=dict)
     feedback_a_day: int = Field(default=2000, ge=1, le=1_000_000)
@@ -165,7 +173,7 @@ class Client(BaseModel):
     pilot_users: frozenset[Annotated[str, AfterValidator(_user)]] = frozenset()
     accepted_by: Annotated[str, Field(max_length=ACCEPTED_BY_AT_MOST), AfterValidator(_display)] | None = None
     accepted_on: Annotated[date, BeforeValidator(_day)] | None = None
-    ca_file: Path | None = None
+    ca_file: NamedPath | None = None
     private_network: bool = False
     plain_http: bool = False
     answer_seconds: Annotated[float, Field(ge=0.5, le=10)] | None = None
@@ -175,7 +183,7 @@ class Client(BaseModel):
     accept_unknown_status: bool = False
     any_encounter_counts: bool = True
     not_offered: frozenset[str] = frozenset()  # prefetch keys, checked where clients are made
-    site_map: Path | None = None
+    site_map: NamedPath | None = None
     when_eligibility_unknown: Literal["412", "card"] = "412"
     show_possible: bool = True
     quiet_low: bool = True

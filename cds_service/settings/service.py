@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pydantic_settings import SettingsError as UnreadableVariableError
 
 from cds_service.errors import first_problem
-from cds_service.settings.client import PLAIN, Client, Origin, SecureUrl
+from cds_service.settings.client import PLAIN, Client, NamedPath, Origin, SecureUrl, printable
 from cds_service.settings.limits import Limits
 from models.registry import default_folder
 
@@ -67,15 +67,15 @@ class Settings(BaseSettings):
     prefetch: Literal["lean", "full"] = "lean"
     public_url: SecureUrl | None = None
     client: tuple[Client, ...] = ()
-    model: Path = Field(default_factory=default_folder)
-    store: Path | None = None
+    model: NamedPath = Field(default_factory=default_folder)
+    store: NamedPath | None = None
     card_secret: Secret | None = None
     audit_secret: Secret | None = None
     hosts: tuple[HostName, ...] = ()
     trusted_proxies: tuple[Network, ...] = ()
     when_events_are_lost: Literal["drop-and-count", "refuse"] = "drop-and-count"
     metrics_port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    metrics_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    metrics_host: Annotated[str, Field(min_length=1), AfterValidator(printable)] = "127.0.0.1"
 
     @classmethod
     def settings_customise_sources(
@@ -175,6 +175,8 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsError(f"{file}: is not UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{file}: is not TOML: {error}") from None
+    except RecursionError:
+        raise SettingsError(f"{file}: is nested too deeply") from None
     _resolve_paths(file, values)
     return values
 

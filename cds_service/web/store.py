@@ -120,6 +120,8 @@ class Store:
                 )
         except sqlite3.Error as error:
             raise SettingsError(f"store: {path} cannot be used: {error}") from None
+        except OSError as error:
+            raise SettingsError(f"store: {path} cannot be used: {error.strerror}") from None
 
     async def aside(self, work: Callable[[], _Result], deadline: float) -> _Result:
         """Do something in the thread of this store, where it holds up no other call; waits until `deadline` (loop time, s)."""

@@ -61,7 +61,7 @@ def load_rules(file: Path) -> Rules:
     """Read and check `rules.toml`; raises TableError."""
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"), parse_float=Decimal)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise TableError(file.name, 0, f"is not valid TOML: {error}") from error
     return Rules(
         {

@@ -115,7 +115,7 @@ def _own_answers(folder: Path) -> Mapping[str, Mapping[str, str]]:
         if len(content) > LONGEST_FILE:
             raise ModelError(f"{path} has more than {LONGEST_FILE:,} bytes: shorten it")
         own = tomllib.loads(content.decode("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read: {error}; mend or remove it") from None
     for name, answers in own.items():
         _check(path, name, answers)

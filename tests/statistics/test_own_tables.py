@@ -511,6 +511,7 @@ def test_showable_cells_are_short_numbers_and_short_words_that_repeat():
         ("[file]\nseparator = ':'", "Invalid enum value ':'"),
         ("[columns.end_date]\ncolumn = 'x'\ndate_format = 'yy'", "Invalid enum value 'yy'"),
         ("no toml", "is no map of columns"),
+        (f"a = {'[' * 2000}{']' * 2000}", "is no map of columns"),
         ("\xff", "is no map of columns"),
     ],
 )

@@ -148,7 +148,7 @@ def test_a_server_that_wants_a_category_is_asked_by_category():
 
 def test_conditions_are_asked_by_category_and_at_last_by_patient_alone():
     by_category = EhrSimulator(imnm_chart()).bend(wants_category, "Condition")
-    assert "supported by category: 1 resource, 2 pages" in row(checked(by_category)[0], "conditions")
+    assert "supported by category: 1 resource, 3 pages" in row(checked(by_category)[0], "conditions")
 
     def alone(request, response):
         wanted = str(request.url).endswith("patient=p1")

@@ -156,6 +156,13 @@ def test_a_policy_that_cannot_be_used_is_refused_in_one_sentence(tmp_path, befor
     assert "\n" not in str(refused.value)
 
 
+def test_a_policy_that_is_nested_too_deeply_is_named(tmp_path):
+    path = tmp_path / "policy.toml"
+    path.write_text(f"a = {'[' * 2000}{']' * 2000}")
+    with pytest.raises(ModelError, match=r"policy\.toml: .*recursion.*; correct it there"):
+        load_policy(path)
+
+
 def test_a_policy_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ModelError, match=r"policy\.toml cannot be read \(No such file"):
         load_policy(tmp_path / "policy.toml")

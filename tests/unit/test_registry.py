@@ -232,7 +232,11 @@ def test_the_published_factors_carry_odds_ratios_denominators_and_the_warning():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "schema = 'imnm-cds-factors/2'", "not toml", "schema = 'imnm-cds-factors/1'"]
+    "text",
+    [
+        *("", "schema = 'imnm-cds-factors/2'", "not toml", "schema = 'imnm-cds-factors/1'"),
+        f"a = {'[' * 2000}{']' * 2000}",
+    ],
 )
 def test_factors_that_cannot_be_used_are_refused_in_one_sentence(tmp_path, text):
     path = tmp_path / "factors.toml"

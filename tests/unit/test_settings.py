@@ -80,6 +80,21 @@ def refused(folder, text):
             "client: two [[client]] blocks have the same fhir_base",
         ),
         ('cors_origins = ["https://x/path"]', "cors_origins[0]: must be an origin"),
+        (f"a = {'[' * 2000}{']' * 2000}", "is nested too deeply"),
+        (f"a = {'{b = ' * 2000}1{'}' * 2000}", "is nested too deeply"),
+        *(
+            (f'{name} = "a{wrong}b"', f"{name}: must not contain control characters")
+            for name in ("store", "model", "metrics_host")
+            for wrong in ("\\u0000", "\\n", "\\u007F")
+        ),
+        *(
+            (
+                f'[[client]]\nname = "a"\n{name} = "a{wrong}"',
+                f"client[0].{name}: must not contain control characters",
+            )
+            for name in ("site_map", "jwks_file", "ca_file")
+            for wrong in ("\\u0000", "\\n", "\\u007F")
+        ),
     ],
 )
 def test_a_bad_configuration_is_one_line_with_file_and_key(tmp_path, text, message):

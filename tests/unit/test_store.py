@@ -215,6 +215,11 @@ class TestTheFile:
             refusal(path) == f"store: {path} cannot be made: its folder is missing or may not be written to"
         )
 
+    @pytest.mark.parametrize("name", ["s" * 300, f"{'s' * 300}/x"])
+    def test_with_a_name_that_no_file_can_have_is_refused(self, name, tmp_path):
+        path = tmp_path / name
+        assert refusal(path) == f"store: {path} cannot be used: File name too long"
+
     def test_that_is_a_folder_is_refused(self, tmp_path):
         assert refusal(tmp_path) == f"store: {tmp_path} cannot be used: unable to open database file"
 

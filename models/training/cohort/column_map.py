@@ -70,7 +70,7 @@ def read_map(path: Path) -> ColumnMap:
         column_map = msgspec.convert(content, ColumnMap)
     except OSError as error:
         raise TrainingError(f"{path.name} cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
         raise TrainingError(f"{path.name} is no map of columns: {error}") from None
     for name, column in column_map.columns.items():
         if name not in COLUMNS:
