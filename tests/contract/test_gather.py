@@ -388,11 +388,11 @@ class TestAServerThatWantsToBeAskedOtherwise:
                 return sim.answer(sim.outcome("required"), 400)
             return refusal(request, response) if category in str(request.url) else response
 
-        one, other = [
+        problem, concern = [
             condition(number=f"c{kind}", category=[{"coding": [{"code": kind}]}])
             for kind in ("problem-list-item", "health-concern")
         ]
-        ehr = EhrSimulator([patient(), one, other, antibody(), enzyme(CK, "ck", 4000)]).bend(
+        ehr = EhrSimulator([patient(), problem, concern, antibody(), enzyme(CK, "ck", 4000)]).bend(
             refuse, "Condition"
         )
         response, audit = await opened(ehr, client={"show_possible": False})

@@ -303,7 +303,7 @@ class TestFeedbackOfOneClient:
     async def test_beyond_its_turns_is_refused_and_that_of_another_is_not(self, tmp_path):
         limits = Limits(feedback_calls=2, answer_seconds=1.0)
         async with running(Hospital(), self._settings(tmp_path), limits) as service:
-            one = json.dumps({"feedback": accepted(card=issued(0, "other"))}).encode()
+            item = json.dumps({"feedback": accepted(card=issued(0, "other"))}).encode()
             path, held = f"{SERVICE}/feedback", asyncio.Event()
             real = Store.take
 
@@ -315,7 +315,7 @@ class TestFeedbackOfOneClient:
             with patch.object(Store, "take", slowly):
                 first = [
                     asyncio.ensure_future(
-                        self._post(service, path, one, bearer(claims={"aud": FEEDBACK, "iss": self.OTHER}))
+                        self._post(service, path, item, bearer(claims={"aud": FEEDBACK, "iss": self.OTHER}))
                     )
                     for _ in range(3)
                 ]
@@ -323,4 +323,6 @@ class TestFeedbackOfOneClient:
                 held.set()
                 answers = await asyncio.gather(*first)
             assert sorted(answer.status_code for answer in answers) == [200, 200, 503]
-            assert (await self._post(service, path, one, bearer(claims={"aud": FEEDBACK}))).status_code == 200
+            assert (
+                await self._post(service, path, item, bearer(claims={"aud": FEEDBACK}))
+            ).status_code == 200
