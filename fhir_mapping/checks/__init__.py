@@ -88,6 +88,7 @@ from fhir_mapping.record import (
 from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import Analyte, RoleTable
 from fhir_mapping.versions import neutral, version
+from fhir_mapping.versions.references import subject_problem
 from fhir_mapping.versions.superseded import last_versions
 
 _TABLES: Mapping[str, tuple[RoleTable, ...]] = {
@@ -271,23 +272,17 @@ def _needs_no_role(resource: neutral.Resource, case: Case) -> bool:
 
 
 def _subject_problem(resource: neutral.Resource, own: str) -> str:
-    """F1: the subject must be the patient of the chart; of an Appointment, one of its Patient actors.
-
-    An absolute reference that is not our server's may still mean this patient: the same id on another base, or a
-    `urn:` of nothing that was gathered.
-    """
+    """F1: the subject must be the patient of the chart; of an Appointment, one of its Patient actors."""
     if resource.type == "Patient":
         has_no_name = not resource.id and "id" in resource.lost
         return "" if resource.name == own or has_no_name else _OTHER_PATIENT
     if resource.subjects is None:
         return ""
-    others = [subject for subject in resource.subjects if subject not in {own, ""}]
-    if own in resource.subjects and (not others or resource.type == "Appointment"):
+    problems = {subject_problem(subject, own) for subject in resource.subjects}
+    if "" in problems and (resource.type == "Appointment" or problems <= {"", "no subject"}):
         return ""
-    if not others:
-        return "no subject"
-    is_open = all(subject.startswith("urn:") or subject.endswith(f"/{own}") for subject in others)
-    return "subject elsewhere" if is_open else _OTHER_PATIENT
+    ordered = (_OTHER_PATIENT, "subject elsewhere")
+    return next((problem for problem in ordered if problem in problems), "no subject")
 
 
 _JUDGES: Mapping[type[neutral.Content], Callable[[neutral.Resource, Any, Case], Verdict]] = {

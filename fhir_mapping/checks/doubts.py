@@ -12,10 +12,11 @@ from fhir_mapping.checks.conditions import is_refuted, may_be_eligible
 from fhir_mapping.checks.judging import Case
 from fhir_mapping.checks.medicines import began, is_excluded, is_listed, is_proposal, says_nothing
 from fhir_mapping.checks.observations import (
+    OTHER_SUBJECT,
     as_far_as_read,
+    focus_problem,
     has_value,
     holds_number,
-    is_of_another,
     says_there_is_none,
 )
 from fhir_mapping.checks.statuses import MEDICATIONS, never_took_place
@@ -210,7 +211,8 @@ def _is_settled(resource: neutral.Resource, content: _Doubtable, case: Case) -> 
     match content:
         case neutral.Observation():
             pending = resource.status in {"preliminary", "partial"} and not has_value(content)
-            return pending or says_there_is_none(content, case.tables) or is_of_another(content, case)
+            no_result = says_there_is_none(content, case.tables)
+            return pending or no_result or focus_problem(content, case) == OTHER_SUBJECT
         case neutral.Condition():
             return is_refuted(content, case)
         case neutral.Medication():

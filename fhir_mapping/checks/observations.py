@@ -18,6 +18,7 @@ from fhir_mapping.terms import Role, Tables
 from fhir_mapping.terms.roles import Analyte, RoleWord
 from fhir_mapping.terms.words import LONGEST_TEXT
 from fhir_mapping.versions import neutral
+from fhir_mapping.versions.references import subject_problem
 
 INVERSE: Analyte = "alt-ast-ratio"  # 1/value is what must be plausible (D2)
 _ANSWERS = frozenset({"ana", "anti-srp", "anti-hmgcr", "other-msa"})  # told by words, codes and titres
@@ -28,13 +29,14 @@ _SAYS: frozenset[RoleWord] = frozenset({"positive", "negative", "weak"})
 OWN_LIMIT_ALONE = frozenset({"troponin-i", "troponin-t", "nt-probnp"})  # no default limit stands in (F8)
 NO_VALUE = "no value"  # an Observation that says nothing
 INTERVAL = "interval"  # one whose bound leaves its question open (F5)
+OTHER_SUBJECT = "other subject"
 ACCEPTED = frozenset({NO_VALUE, INTERVAL})  # it is no fact, and not refused either (U1)
 
 
 def judge_observation(resource: neutral.Resource, observation: neutral.Observation, case: Case) -> Verdict:
     """Judge one Observation that has a code of our tables; what is `ACCEPTED` is not refused, but a doubt."""
     reason = (
-        ("other subject" if is_of_another(observation, case) else "")
+        focus_problem(observation, case)
         or not_understood(resource)
         or status_problem("Observation", resource.status, accept_unknown=case.mapping.accept_unknown_status)
         or case.time_problem(observation.when)
@@ -54,12 +56,18 @@ def judge_observation(resource: neutral.Resource, observation: neutral.Observati
     return _limit_problem(result) or _value_problem(result, tables) or (result,)
 
 
-def is_of_another(observation: neutral.Observation, case: Case) -> bool:
-    """F1: an Observation with a focus is about something else, unless that is the patient or a Condition of theirs."""
+def focus_problem(observation: neutral.Observation, case: Case) -> str:
+    """F1: an Observation with a focus is about something else, unless that is the patient or a Condition of theirs.
+
+    A focus that names nobody who can be told may be the patient, as a subject may.
+    """
     if not observation.focus:
-        return False
+        return ""
     own = f"Patient/{case.patient_id}"
-    return any(focus != own and focus not in case.own_conditions for focus in observation.focus)
+    problems = {
+        subject_problem(focus, own) for focus in observation.focus if focus not in case.own_conditions
+    }
+    return OTHER_SUBJECT if "other patient" in problems else max(problems, default="")
 
 
 def has_value(observation: neutral.Observation) -> bool:

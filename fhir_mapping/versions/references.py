@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 _VERSION = "/_history/"
 _RELATIVE = re.compile(
@@ -22,6 +23,11 @@ _LONGEST_ADDRESS = 2000  # characters; proxies cut at so many, and a longer one 
 _SLASHES = re.compile(r"/+")
 _ENCODED = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
+_TYPE = "(?:(?i:patient)|(?:[A-Z][a-z]+)+)"  # of a resource; a server that writes `patient` means the same
+_NAMED = re.compile(rf"(?P<base>.*/)?(?P<type>{_TYPE})/(?P<id>[A-Za-z0-9._~-]+)", re.DOTALL)
+_BEHIND = re.compile(r"(?:/_history)?/?(?:[?#|].*)?\Z", re.DOTALL)  # what may stand behind an id
+_SEARCH = re.compile(rf"(?:.*/)?{_TYPE}\?.*", re.DOTALL)
+_Problem = Literal["", "no subject", "subject elsewhere", "other patient"]
 
 
 @dataclass(frozen=True)  # no slots: the index is kept beside the fields
@@ -55,6 +61,31 @@ class References:
             if (address := address_of(full_url)) and known.setdefault(address, name) != name:
                 known[address] = ""
         return known
+
+
+def subject_problem(address: str, own: str) -> _Problem:
+    """F1: why a resolved reference is not to the patient of the chart, who is `own` (`Patient/id`).
+
+    `other patient` is what is surely another. What names nobody who can be told may be this patient. A search for an
+    identifier is no address.
+    """
+    if address == own:
+        return ""
+    if not address or _SEARCH.fullmatch(address):
+        return "no subject"
+    return "other patient" if _names_another(address, own) else "subject elsewhere"
+
+
+def _names_another(address: str, own: str) -> bool:
+    """Whether it leads into `contained`, or is `[base/]Type/id` with another id; an id in other letters is not another."""
+    if address.startswith("#"):
+        return True
+    named = _NAMED.fullmatch(_BEHIND.sub("", address, count=1))
+    if named is None:
+        return False
+    if named["id"].casefold() == own.partition("/")[2].casefold():
+        return not named["base"] and named["type"].casefold() != "patient"
+    return True
 
 
 def references(base: str, also_known_as: Iterable[str], claims: Iterable[tuple[str, str]]) -> References:

@@ -6,6 +6,7 @@ import re
 from datetime import UTC
 from decimal import Decimal
 from functools import cmp_to_key
+from itertools import pairwise
 
 from .shapes import without_nulls
 from .tables import as_text
@@ -129,9 +130,14 @@ def own_bases(record: dict) -> set[str]:
     return {rule_F1_same_address(base) for base in (record["base"], *record["also_known_as"]) if base}
 
 
+def unversioned(reference: str) -> str:
+    """A reference without its version, where one stands there."""
+    return re.sub("/_history/.+", "", reference, flags=re.DOTALL)
+
+
 def in_bundle(record: dict, reference: str) -> dict | None:
     """F1: the entry whose fullUrl the reference is, with or without a version."""
-    for written in (reference, reference.split("/_history/", maxsplit=1)[0]):
+    for written in (reference, unversioned(reference)):
         held = record["by_url"].get(rule_F1_same_address(written))
         if held is not None:
             return held
@@ -146,7 +152,7 @@ def target_of(record: dict, reference) -> str:
     held = in_bundle(record, reference)
     if held is not None:
         return f"{held['resourceType']}/{held.get('id')}"
-    same = rule_F1_same_address(reference.split("/_history/", maxsplit=1)[0])
+    same = rule_F1_same_address(unversioned(reference))
     for base in sorted(own_bases(record), key=len, reverse=True):
         if same.startswith(base + "/"):
             return same[len(base) + 1 :]
@@ -171,23 +177,47 @@ def resource_at(record: dict, reference, container: dict) -> dict | None:
 
 
 def rule_F1_whose(record: dict, reference: str) -> str:
-    """own, `subject elsewhere` or `other patient`: whose a reference says that something is."""
+    """own, `no subject`, `subject elsewhere` or `other patient`: whose a reference says that something is."""
     chart = f"Patient/{record['patient']['id']}"
-    held = None if reference.startswith("#") else in_bundle(record, reference)
+    reference = reference.strip()
+    if reference.startswith("#"):
+        return "other patient"
+    held = in_bundle(record, reference)
     if held is not None:
         return "own" if held is record["patient"]["resource"] else "other patient"
     if target_of(record, reference) == chart:
         return "own"
-    if is_urn(reference):
-        return "subject elsewhere"  # nobody in this Bundle: it may be anybody
-    same = rule_F1_same_address(reference.split("/_history/", maxsplit=1)[0])
-    return "subject elsewhere" if is_absolute(reference) and same.endswith("/" + chart) else "other patient"
+    before, _, query = reference.partition("?")
+    if query and is_type(before.split("/")[-1]):
+        return "no subject"  # a search: by identifier only
+    return "other patient" if rule_F1_is_another(record, reference) else "subject elsewhere"
+
+
+def is_type(word: str) -> bool:
+    """Is this written as FHIR writes the name of a type? `patient` in any case is one too."""
+    capitals = word[:1].isupper() and not any(a.isupper() and b.isupper() for a, b in pairwise(word))
+    return word.lower() == "patient" or (
+        word.isascii() and word.isalpha() and capitals and word[-1].islower()
+    )
+
+
+def rule_F1_is_another(record: dict, reference: str) -> bool:
+    """[base/]Type/id with another id, when what stands behind the id is cut off."""
+    for sign in "?#|":
+        reference = reference.split(sign, maxsplit=1)[0]
+    path = re.sub("/_history(/.*)?$", "", target_of(record, reference)).strip("/")
+    *base, kind, id_ = ["", *path.split("/")]
+    if not is_type(kind) or not re.fullmatch(r"[\w.~-]+", id_, re.ASCII):
+        return False
+    if id_.lower() != record["patient"]["id"].lower():
+        return True
+    return kind.lower() != "patient" and not any(base)  # Group/p1, but not https://host/Fhir/p1
 
 
 def references_in(parts) -> list[str]:
     """The references of some elements, where they are strings."""
     held = [part.get("reference") for part in parts if isinstance(part, dict)]
-    return [reference for reference in held if isinstance(reference, str) and reference]
+    return [reference for reference in held if isinstance(reference, str) and reference.strip()]
 
 
 def subjects_of(record: dict, resource: dict) -> list[str] | None:
@@ -214,7 +244,7 @@ def rule_F1_subject(record: dict, resource: dict) -> str:
     whose = [rule_F1_whose(record, reference) for reference in subjects]
     if resource["resourceType"] == "Appointment" and "own" in whose:
         return ""
-    for reason in ("other patient", "subject elsewhere"):
+    for reason in ("other patient", "subject elsewhere", "no subject"):
         if reason in whose:
             return reason
     if resource["resourceType"] == "Observation" and resource.get("focus"):
@@ -223,17 +253,25 @@ def rule_F1_subject(record: dict, resource: dict) -> str:
 
 
 def rule_F1_focus(record: dict, resource: dict) -> str:
-    """`other subject`, unless every focus is the patient or a Condition of the patient in the record."""
-    for part in resource["focus"]:
-        reference = as_text(part.get("reference")) if isinstance(part, dict) else ""
-        if not reference or reference.startswith("#"):
-            return "other subject"
-        if rule_F1_whose(record, reference) == "own":
-            continue
-        held = resource_at(record, reference, {})
-        if held is None or held.get("resourceType") != "Condition" or rule_F1_subject(record, held):
-            return "other subject"
-    return ""
+    """Nothing where every focus is the patient or a Condition of theirs; `other subject` where one is surely not.
+
+    Else it cannot be told, as of a subject: `subject elsewhere`, or `no subject`.
+    """
+    problems = {rule_F1_problem_of_focus(record, part) for part in resource["focus"]}
+    ordered = ("other subject", "subject elsewhere", "no subject")
+    return next((problem for problem in ordered if problem in problems), "")
+
+
+def rule_F1_problem_of_focus(record: dict, part) -> str:
+    reference = as_text(part.get("reference")).strip() if isinstance(part, dict) else ""
+    if not reference:
+        return "no subject"
+    whose = rule_F1_whose(record, reference)
+    held = None if reference.startswith("#") else resource_at(record, reference, {})
+    is_condition = held is not None and held.get("resourceType") == "Condition"
+    if whose == "own" or (is_condition and not rule_F1_subject(record, held)):
+        return ""
+    return "other subject" if whose == "other patient" else whose
 
 
 def rule_F2_extensions(resource) -> str:

@@ -111,7 +111,8 @@ def rule_U1_is_none(record: dict, resource: dict, reason: str) -> bool:
     kind = resource["resourceType"]
     if rule_F1_subject(record, resource) in ("other patient", "other subject"):
         return True
-    if kind == "Observation" and resource.get("focus") and rule_F1_focus(record, resource):
+    focus = rule_F1_focus(record, resource) if kind == "Observation" and resource.get("focus") else ""
+    if focus == "other subject":
         return True
     if reason in ("refuted", "entered-in-error", "future") or rule_U1_never_took_place(resource):
         return True

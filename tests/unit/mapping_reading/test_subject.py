@@ -56,14 +56,13 @@ def test_the_patient_of_the_chart_has_many_addresses(record, observation, patien
         "Patient/p11",
         f"{BASE}/Patient/p2",
         "http://other.example/fhir/Patient/p2",
-        "http://other.example/fhir/Patient/xPatient/p1",
-        f"{BASE}/Patient/p1/x",
-        f"{BASE}/patient/p1",
-        "Patient%2Fp1",
+        f"{BASE}/patient/p2",
+        "Patient/p2|1",
+        "Patient/p2?_format=json",
         "#p1",
         "#Patient/p1",
         "Group/p1",
-        "p1",
+        f"{BASE}/Group/p1",
     ],
 )
 def test_every_other_address_is_another_patient(reasons, observation, reference):
@@ -83,9 +82,17 @@ def test_every_other_address_is_another_patient(reasons, observation, reference)
         "/other/Patient/p1",
         "urn:uuid:unknown",
         "URN:OID:1.2.3",
+        "http://other.example/fhir/Patient/xPatient/p1",
+        "http://other.example/fhir/Group/p1",
+        f"{BASE}/Patient/p1/x",
+        f"{BASE}/patient/p1",
+        f"{BASE}/Patient/P1",
+        "Patient/p1?x\ny/Patient/p2",
+        "Patient%2Fp1",
+        "p1",
     ],
 )
-def test_the_same_patient_on_another_server_may_be_this_one(reasons, observation, reference):
+def test_the_same_patient_elsewhere_and_what_names_nobody_may_be_this_one(reasons, observation, reference):
     assert reasons(observation(subject={"reference": reference}), base=BASE) == {
         "Observation/o1": "subject elsewhere"
     }
