@@ -251,8 +251,8 @@ class ChartSources:
             asked = (*PHASE_1, "enzymes")
             await self.read(asked)
             record = await self._aside(judge, self.gathered(asked), as_of)
-            signs = read_signs(record)
-        if signs.asks_for_biopsy:
+            signs, tried = read_signs(record), read_signs(record, signs_in_doubt(record))
+        if signs.asks_for_biopsy or (signs.state == "none" and tried.asks_for_biopsy):
             asked = (*asked, *BIOPSIES)
             await self.read(asked)
             record = await self._aside(judge, self.gathered(asked), as_of)

@@ -10,7 +10,15 @@ from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, LabAnswer, Se
 from fhir_mapping.patient_record import PatientRecord, asked_once
 from fhir_mapping.record import Diagnosis, Doubt, Moment, SourceKey
 from fhir_mapping.rules.citation import cite, cite_diagnosis, cite_with_limit
-from fhir_mapping.rules.signs import BROAD, Signs, SignsState, is_broad, read_signs, signs_in_doubt
+from fhir_mapping.rules.signs import (
+    BROAD,
+    Signs,
+    SignsState,
+    is_broad,
+    read_signs,
+    signs_in_doubt,
+    words_beside_negatives,
+)
 from fhir_mapping.terms.roles import RoleWord
 
 _NAMES: dict[Antibody, str] = {"anti-srp": "anti-SRP", "anti-hmgcr": "anti-HMGCR"}
@@ -18,6 +26,7 @@ _COMPETING: tuple[RoleWord, ...] = ("dermatomyositis", "inclusion-body-myositis"
 PHASE_1: tuple[SourceKey, ...] = ("patient", "conditions", "antibodies")  # what eligibility is read from
 BIOPSIES: tuple[SourceKey, ...] = ("procedures", "reports")  # and where a biopsy decides (E2b)
 _TELLING: frozenset[str] = BROAD | {"core"}  # of the roles of a doubt those that `read_signs` asks for
+_Kind = tuple[str, frozenset[str]]  # of a doubt: its role, and the roles of its codes
 _UNREAD = "it could not be read whether this is an IMNM patient"
 
 
@@ -32,7 +41,7 @@ def eligibility(record: PatientRecord) -> Eligibility:
     if state == "none" and not (record.patient and record.patient.dead):
         if barring:
             state, reason = "unknown", f"not known: {'; '.join(dict.fromkeys(map(in_words, barring)))}"
-        elif not _is_complete(record, signs):
+        elif not _is_complete(record):
             state, reason = "unknown", _UNREAD
     if state in {"definite", "probable"}:
         notes += _competing(record)
@@ -82,26 +91,37 @@ def onsets(record: PatientRecord) -> tuple[tuple[Diagnosis, Moment], ...]:
 def _barring(record: PatientRecord, signs: Signs, state: SignsState) -> tuple[Doubt, ...]:
     """U4: the doubts that alone, or not without which, would make it another state; those by words behind E3."""
     behind: tuple[Doubt, ...] = ()
+    words = words_beside_negatives(record)
     if state == "possible":
         named = () if signs.is_possible_by_codes else signs.named
-        behind = (*named, *_words_that_keep_open(record, signs))
+        behind = (*named, *words)
     tried = signs_in_doubt(record)
     if not tried or (record.patient and record.patient.dead):
         return behind
     alone, whole = _by_codes(signs), _tried(record, tried)
     if whole == alone:
         return behind
-    alike: dict[tuple[str, frozenset[str]], set[tuple[str, frozenset[str]]]] = {}  # kinds that do the same
-    for doubt in tried:
+    if state == "none" and _by_codes(replace(signs, seronegative=signs.serology.all_negative)) != alone:
+        behind = words
+    return (*behind, *_decisive(record, tried, words, whole))
+
+
+def _decisive(
+    record: PatientRecord, tried: Sequence[Doubt], words: Sequence[Doubt], whole: str
+) -> Iterator[Doubt]:
+    """The doubts by code, beside words that are left out, that change the state alone or by not being tried."""
+    by_code, without = [d for d in tried if d.by == "code"], _tried(record, words)
+    alike: dict[_Kind, set[_Kind]] = {}  # kinds that do the same
+    for doubt in by_code:
         alike.setdefault((doubt.role, doubt.roles & _TELLING), set()).add((doubt.role, doubt.roles))
     decisive = {
         kind
         for kinds in alike.values()
-        if _tried(record, [d for d in tried if (d.role, d.roles) in kinds]) != alone
+        if _tried(record, [*words, *(d for d in by_code if (d.role, d.roles) in kinds)]) != without
         or (len(kinds) == 1 and _tried(record, [d for d in tried if (d.role, d.roles) not in kinds]) != whole)
         for kind in kinds
     }
-    return (*behind, *(d for d in tried if (d.role, d.roles) in decisive))
+    return (d for d in by_code if (d.role, d.roles) in decisive)
 
 
 def _tried(record: PatientRecord, doubts: Sequence[Doubt]) -> str:
@@ -113,26 +133,25 @@ def _by_codes(signs: Signs) -> str:
     return replace(signs, named=()).state
 
 
-def _words_that_keep_open(record: PatientRecord, signs: Signs) -> tuple[Doubt, ...]:
-    """E3: an antibody by words, where both are otherwise read as negative."""
-    asked = signs.serology.all_negative and not signs.positive
-    return tuple(d for d in record.doubts_in(*ANTIBODIES) if d.by == "word") if asked else ()
-
-
 def _barring_subtype(serology: Serology) -> tuple[Doubt, ...]:
     """E8: what keeps a patient with two negative antibodies from being seronegative."""
     return serology.doubts if serology.doubts and serology.all_negative else ()
 
 
-def _is_complete(record: PatientRecord, signs: Signs) -> bool:
-    """Whether no more reading could make this an IMNM patient (E1 to E4, F9): CK and a biopsy only where they decide."""
+def _is_complete(record: PatientRecord) -> bool:
+    """Whether no more reading could make this an IMNM patient (E1 to E4, F9), nor beside what is in doubt (U4)."""
     if not record.failed:
         return record.patient is not None
     if record.patient is None or any(map(record.has_failed, PHASE_1)):
         return False
-    alone = bool(signs.broad or signs.positive)
+    both = read_signs(record), read_signs(record, signs_in_doubt(record))
+    return not any(_lacks_what_decides(record, signs) for signs in both)
+
+
+def _lacks_what_decides(record: PatientRecord, signs: Signs) -> bool:
+    """CK and a biopsy only where they decide."""
     biopsy = signs.asks_for_biopsy and any(map(record.has_failed, BIOPSIES))
-    return not (biopsy or (alone and record.has_failed("enzymes")))
+    return biopsy or (bool(signs.broad or signs.positive) and record.has_failed("enzymes"))
 
 
 def _evidence(signs: Signs) -> tuple[Evidence, ...]:

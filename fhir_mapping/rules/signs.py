@@ -29,6 +29,7 @@ class Signs(Struct, frozen=True):
     unconditional: bool  # a broad code that needs no antibody
     positive: frozenset[Antibody]
     serology: Serology
+    seronegative: bool  # by what was read, and no doubt but those tried speaks against it
     ck: Result | None  # the highest above 5 × ULN
     high_ck: bool
     recent_high_ck: bool  # of the last 365 days (E3)
@@ -57,12 +58,7 @@ class Signs(Struct, frozen=True):
     @property
     def is_proven_by_biopsy(self) -> bool:
         """E2b: a broad code that needs no antibody and a necrotizing biopsy, where no antibody was found."""
-        return (
-            bool(self.biopsy)
-            and self.unconditional
-            and self.serology.subtype == "seronegative"
-            and not self.positive
-        )
+        return bool(self.biopsy) and self.unconditional and self.seronegative and not self.positive
 
     @property
     def asks_for_biopsy(self) -> bool:
@@ -78,7 +74,7 @@ class Signs(Struct, frozen=True):
 
 
 def read_signs(record: PatientRecord, tried: Iterable[Doubt] = ()) -> Signs:
-    """Read the signs of a record. `tried`: doubts by code that count as if they could be used (U4)."""
+    """Read the signs of a record. `tried`: doubts by code that count as if they could be used, words as if not there (U4)."""
     tried = tuple(tried)
     return _with(record, tried) if tried else _as_read(record)
 
@@ -92,7 +88,7 @@ def _with(record: PatientRecord, tried: tuple[Doubt, ...]) -> Signs:
     serology = read_serology(record)
     positive = frozenset(serology.positive)
     if tried:
-        positive |= {a for a in ANTIBODIES if any(d.role == a for d in tried)}
+        positive |= {a for a in ANTIBODIES if any(d.role == a and d.by == "code" for d in tried)}
     eligible = sorted([d for d in record.diagnoses if d.eligible], key=lambda d: d.resource)
     eligible += [_as_diagnosis(doubt) for doubt in tried if doubt.role in {"core", "broad"}]
     unconditional = any(d.has("broad") if d.confirmed else d.has("core") for d in eligible)
@@ -105,6 +101,7 @@ def _with(record: PatientRecord, tried: tuple[Doubt, ...]) -> Signs:
         unconditional=unconditional,
         positive=positive,
         serology=serology,
+        seronegative=serology.all_negative and _are_tried(serology.doubts, tried),
         ck=ck,
         high_ck=ck is not None or beside_antibody,
         recent_high_ck=_is_recently_high(record),
@@ -114,13 +111,27 @@ def _with(record: PatientRecord, tried: tuple[Doubt, ...]) -> Signs:
     )
 
 
+def _are_tried(doubts: Iterable[Doubt], tried: Iterable[Doubt]) -> bool:
+    return {(d.resource, d.role) for d in doubts} <= {(d.resource, d.role) for d in tried}
+
+
 @asked_once
 def signs_in_doubt(record: PatientRecord) -> tuple[Doubt, ...]:
-    """The doubts that U4 tries: core, broad and antibodies by code; CK, a bound that leaves it open among them."""
+    """The doubts that U4 tries: core, broad and antibodies by code; CK, a bound that leaves it open among them.
+
+    Where both antibodies read as negative also words that name one: without them a biopsy may decide (E2b).
+    """
     times = record.mapping.tables.rules.number("eligibility.ck_times_uln")
     left_open = (ck for ck in record.of("ck") if above_limit(ck, times) is None)
     by_code = (d for d in record.doubts_in("core", "broad", "ck", *ANTIBODIES) if d.by == "code")
-    return (*by_code, *map(open_doubt, left_open))
+    words = words_beside_negatives(record)
+    return (*by_code, *map(open_doubt, left_open), *words)
+
+
+def words_beside_negatives(record: PatientRecord) -> tuple[Doubt, ...]:
+    """The antibodies by words alone, where both are otherwise read as negative."""
+    serology = read_serology(record)
+    return tuple(d for d in serology.doubts if d.by == "word") if serology.all_negative else ()
 
 
 def stands_for_broad(diagnosis: Diagnosis, positive: Iterable[Antibody]) -> bool:

@@ -590,6 +590,9 @@ async def test_a_biopsy_is_read_where_it_decides_and_the_client_has_a_code_for_i
     mapped, unmapped = EhrSimulator(chart), EhrSimulator(chart)
     _, audit = await opened(mapped, client={"site_map": site_map})
     assert audit["eligibility"] == "probable"
+    doubted = condition(BROAD) | {"clinicalStatus": {"text": "odd"}}
+    _, audit = await opened(EhrSimulator([*chart[:1], doubted, *chart[2:]]), client={"site_map": site_map})
+    assert audit["eligibility"] == "unknown"
     _, audit = await opened(unmapped)
     assert (audit["eligibility"], unmapped.asked("Procedure"), audit["fhir_requests"]) == ("none", [], 4)
 

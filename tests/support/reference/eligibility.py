@@ -21,6 +21,7 @@ class Tried:
     broad_words: frozenset[str] = frozenset()
     positive: frozenset[str] = frozenset()
     high_ck: bool = False
+    words_aside: bool = False  # what is known of the antibodies by words alone is left out of account
 
 
 NOTHING = Tried()
@@ -51,6 +52,13 @@ def rule_E8_subtype(record: dict) -> str:
     if srp == "negative" and hmgcr == "negative" and not rule_E8_doubts(record):
         return "seronegative"
     return "unknown"
+
+
+def rule_E2b_both_negative(record: dict, tried: Tried) -> bool:
+    """Both read as negative, and no doubt in either; in a trial of doubts (U4) one by words does not count."""
+    if tried.positive or not record["srp"] == record["hmgcr"] == "negative":
+        return False
+    return all(doubt.by == "word" and tried.words_aside for doubt in rule_E8_doubts(record))
 
 
 def positives(record: dict, tried: Tried) -> set[str]:
@@ -103,10 +111,10 @@ def rule_E2b_biopsy(record: dict) -> bool:
     return any("necrotizing-biopsy" in fact["roles"] for fact in facts)
 
 
-def rule_E2b_not_read(record: dict) -> bool:
+def rule_E2b_not_read(record: dict, tried: Tried) -> bool:
     """Would a biopsy that stands where nobody could read make E2b hold?"""
     mapped = any("necrotizing-biopsy" in role.split() for _, _, role in record["tables"]["site_codes"])
-    asks = "broad" in rule_M1_broad_words(record, NOTHING) and rule_E8_subtype(record) == "seronegative"
+    asks = "broad" in rule_M1_broad_words(record, tried) and rule_E2b_both_negative(record, tried)
     unread = bool(record["failed"] & {"procedures", "reports"})
     return mapped and asks and unread and rule_E_ck_high(record)
 
@@ -131,8 +139,7 @@ def rule_E_before_exclusion(record: dict, tried: Tried) -> tuple[str, str]:
         return "definite", "core code"
     if broad and antibodies and high:
         return "probable", "broad code, antibody and CK"
-    seronegative = rule_E8_subtype(record) == "seronegative" and not tried.positive
-    if "broad" in words and seronegative and high and rule_E2b_biopsy(record):
+    if "broad" in words and rule_E2b_both_negative(record, tried) and high and rule_E2b_biopsy(record):
         return "probable", "broad code, biopsy and CK"
     if antibodies and (broad or high):
         return "possible", "antibody with a broad code or a high CK"
@@ -163,18 +170,23 @@ def rule_U4_tried(record: dict) -> Tried:
         broad_words=frozenset(broad & {"broad", "broad-antibody", "broad-hmgcr"}),
         positive=frozenset(doubt.role for doubt in by_code if doubt.role in ANTIBODIES),
         high_ck=read_positive and (open_ck or any(doubt.role == "ck" for doubt in by_code)),
+        words_aside=True,
     )
 
 
 def rule_F9_not_established(record: dict) -> bool:
-    """A failed query of phase 1, or a failed CK where one sign asks for it."""
+    """A failed query of phase 1, or a failed CK or biopsy where signs, or signs and doubts together, ask for it."""
     failed = record["failed"]
     if failed & {"patient", "conditions", "antibodies"}:
         return True
-    if rule_E2b_not_read(record):
-        return True
-    with_ck = rule_E_before_exclusion(record, Tried(high_ck=True))[0] != "none"
-    return "enzymes" in failed and (with_ck or "broad" in rule_M1_broad_words(record, NOTHING))
+    for tried in (NOTHING, rule_U4_tried(record)):
+        if rule_E2b_not_read(record, tried):
+            return True
+        antibodies = positives(record, tried)
+        sign = antibodies or rule_E2_restricted(rule_M1_broad_words(record, tried), antibodies)
+        if "enzymes" in failed and sign:
+            return True
+    return False
 
 
 def rule_E9_onset(record: dict, instant: str = "first"):
@@ -238,9 +250,14 @@ def rule_E_eligibility(record: dict) -> dict:
     return {"state": state, "reason": reason, "subtype": subtype}
 
 
-def rule_U4_would_be(record: dict) -> str:
-    """What eligibility would be with the doubts as signs, where it is `none` or `possible` without them."""
+def rule_U4_would_be(record: dict) -> tuple[str, str]:
+    """What eligibility is, and where that is `none` or `possible` what it would be with the doubts as signs.
+
+    Of the dead nothing is asked but whether they are possible.
+    """
     state = rule_E_before_exclusion(record, NOTHING)[0]
-    if state not in ("none", "possible") or rule_E5_dead(record):
-        return state
-    return rule_E_before_exclusion(record, rule_U4_tried(record))[0]
+    if rule_E5_dead(record):
+        return ("possible", "possible") if state == "possible" else ("", "")
+    if state not in ("none", "possible"):
+        return state, state
+    return state, rule_E_before_exclusion(record, rule_U4_tried(record))[0]
