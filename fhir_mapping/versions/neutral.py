@@ -82,7 +82,8 @@ class Condition(Struct, frozen=True, gc=False):
     """A Condition (M1). A status is None where nothing is written.
 
     `certainties` are the codings that have the German extension Diagnosesicherheit, each with its code ("": none that
-    can be read). `abated` is set by any abatement[x]; `abatement` is its time where it has one.
+    can be read). `abated` is set by any abatement[x] but a time that cannot be read, which is none (F3); `abatement` is
+    its time where it has one.
     """
 
     clinical: Concept | None

@@ -151,21 +151,16 @@ def _called(kind: Concept) -> str:
 
 def _condition(resource: R4Condition, read: Elements) -> neutral.Condition:
     onset = resource.onset_period.start if resource.onset_period else None
-    abated = (
-        resource.abatement_date_time,
-        resource.abatement_period,
-        resource.abatement_age,
-        resource.abatement_range,
-        resource.abatement_string,
-    )
+    abatement = read.when(resource.abatement_date_time, resource.abatement_period)
+    untimed = (resource.abatement_age, resource.abatement_range, resource.abatement_string)
     return neutral.Condition(
         clinical=_status(resource.clinical_status, read),
         verification=_status(resource.verification_status, read),
         certainties=_certainties(resource.code, read),
         onset=read.when(resource.onset_date_time, None, onset, resource.recorded_date),
         recorded=read.time(resource.recorded_date),
-        abated=any(part is not None for part in abated),
-        abatement=read.when(resource.abatement_date_time, resource.abatement_period),
+        abated=abatement is not None or any(part is not None for part in untimed),
+        abatement=abatement,
     )
 
 

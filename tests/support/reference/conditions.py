@@ -89,10 +89,11 @@ def rule_M1_condition(record: dict, resource: dict) -> tuple[str, str, str]:
 
 
 def rule_M1_is_over(record: dict, resource: dict) -> bool:
-    """Is there an abatement[x] that is not after `as_of`?"""
+    """Is there an abatement[x] that is not after `as_of`? A date or a period that cannot be read is none (F3)."""
     abated = rule_M1_abated(record, resource)
-    later = abated is not None and abated["first"] > record["as_of"]
-    return any(name.startswith("abatement") for name in resource) and not later
+    if abated is not None:
+        return abated["first"] <= record["as_of"]
+    return any(f"abatement{kind}" in resource for kind in ("Age", "Range", "String"))
 
 
 def rule_M1_abated(record: dict, resource: dict) -> dict | None:
