@@ -109,7 +109,7 @@ def _notes(who: Eligibility, features: Iterable[Feature]) -> tuple[Note, ...]:
 
 
 def _losses(record: PatientRecord) -> Iterator[Note]:
-    """F3: what no rule reads and was left out, being of a wrong JSON type."""
+    """F3: what could not be read of resources that were not refused, and of the Patient, being of a wrong JSON type."""
     for resource, element in record.losses:
         yield Note("F3", f"{resource}: {element} is of a wrong type and was left out")
 

@@ -42,7 +42,8 @@ class PatientRecord(Struct, frozen=True, dict=True):
     planned: tuple[Planned, ...] = ()
     refused: tuple[Refused, ...] = ()
     doubts: tuple[Doubt, ...] = ()
-    losses: tuple[tuple[str, str], ...] = ()  # resource, element that no rule reads: it was left out (F3)
+    # Resource, element of a wrong type: no rule reads it and it was left out (F3), or it makes the Patient unreadable
+    losses: tuple[tuple[str, str], ...] = ()
     failed: Mapping[SourceKey, str] = {}  # what happened (F9)
     not_offered: frozenset[SourceKey] = frozenset()  # what the server does not offer
     patient_id: str = ""  # of the context, also where the Patient could not be read

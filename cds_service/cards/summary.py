@@ -14,6 +14,7 @@ from models.risk import DECISION_HORIZON, Abstained, Scored, percent
 LENGTH = 139  # CDS Hooks: fewer than 140 characters
 _YEARS = f"{DECISION_HORIZON.years:g}"
 _OPEN = {"overdue", "never", "due"}
+_EXCLUDED = {"minor": "summary.minor", "unreadable patient": "summary.unreadable_patient"}
 
 
 def summary(assessment: Assessment) -> str:
@@ -174,6 +175,6 @@ def _some(names: Sequence[str], between: str, count: int) -> str:
 def _not_eligible(findings: Findings, outcome: NotEligible) -> str:
     eligibility = findings.eligibility
     if eligibility.state == "excluded":
-        return say("summary.minor" if outcome.reason == "minor" else "summary.no_birth_date")
+        return say(_EXCLUDED.get(outcome.reason, "summary.no_birth_date"))
     told = signs(findings)
     return say("summary.possible", signs=listed(told)) if told else say("summary.possible_named")

@@ -329,7 +329,7 @@ def _record(
         planned=tuple(kept[Planned]),
         refused=tuple(sorted(refused, key=lambda r: (r.resource, r.reason, sorted(r.roles)))),
         doubts=tuple(sorted(doubts, key=lambda doubt: (doubt.resource, doubt.role, doubt.by))),
-        losses=tuple(sorted(_losses(candidates))),
+        losses=tuple(sorted(_losses(candidates, f"Patient/{gathered.patient_id}"))),
         failed=_failed(gathered),
         not_offered=_not_offered(gathered),
     )
@@ -345,8 +345,8 @@ def _not_offered(gathered: Gathered) -> frozenset[SourceKey]:
     return frozenset(key for key, source in gathered.sources.items() if source.state == "not-offered")
 
 
-def _losses(candidates: Iterable[_Candidate]) -> Iterator[tuple[str, str]]:
-    """Name what was left out of resources that count all the same (F3)."""
-    for candidate in candidates:
-        if candidate.resource.lost and candidate.resource.readable and candidate.roles:
-            yield from ((candidate.resource.name, element) for element in candidate.resource.lost)
+def _losses(candidates: Iterable[_Candidate], patient: str) -> Iterator[tuple[str, str]]:
+    """Name what was left out of resources that count all the same (F3), and for what the patient does not."""
+    for resource, roles in ((candidate.resource, candidate.roles) for candidate in candidates):
+        if resource.lost and (roles if resource.readable else resource.name == patient):
+            yield from ((resource.name, element) for element in resource.lost)

@@ -169,13 +169,19 @@ def _exclusion(record: PatientRecord) -> str:
     """E5, the first reason that holds. A Patient that could not be read excludes nobody: that is F9."""
     patient = record.patient
     if patient is None:
-        return "" if record.has_failed("patient") else "unknown birth date"
+        return "" if record.has_failed("patient") else _why_nobody(record)
     if patient.dead:
         return "deceased"
     today = record.as_of.astimezone(record.mapping.time_zone).date()
     if patient.age is None or patient.birth_first is None or patient.birth_first > today:
         return "unknown birth date"
     return "minor" if patient.age < record.mapping.tables.rules.count("eligibility.adult_age") else ""
+
+
+def _why_nobody(record: PatientRecord) -> str:
+    """Why there is no Patient: the birth date is not known, or it could be read and something else could not."""
+    lost = {element for name, element in record.losses if name == f"Patient/{record.patient_id}"}
+    return "unreadable patient" if lost and "birthDate" not in lost else "unknown birth date"
 
 
 def _competing(record: PatientRecord) -> Iterator[Note]:

@@ -177,7 +177,7 @@ class Order(Struct, frozen=True, gc=False):
 
 
 class Person(Struct, frozen=True, gc=False):
-    """A Patient. `died` is set by any deceased[x] but `false`; `death` is its time where it has one (E5)."""
+    """A Patient. `died` is set by `true` and by a time that can be read; `death` is that time (E5, F3)."""
 
     sex: str
     birth_date: str

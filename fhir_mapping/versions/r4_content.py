@@ -200,11 +200,12 @@ def _booking(
 
 
 def _person(resource: R4Patient, read: Elements) -> neutral.Person:
+    death = read.time(resource.deceased_date_time)
     return neutral.Person(
         sex=resource.gender or "",
         birth_date=resource.birth_date or "",
-        died=bool(resource.deceased_boolean or resource.deceased_date_time),
-        death=read.time(resource.deceased_date_time),
+        died=resource.deceased_boolean is True or death is not None,
+        death=death,
     )
 
 

@@ -200,7 +200,10 @@ def rule_E9_onset(record: dict, instant: str = "first"):
 
 
 def rule_E5_excluded(record: dict) -> str:
-    """deceased, unknown birth date, minor, or nothing."""
+    """deceased, unknown birth date, minor, or nothing; of a Patient of the wrong shape nothing is read (F3)."""
+    if not rule_F3_patient_shape(record["patient"]["resource"]):
+        born = record["patient"]["born"]
+        return "unknown birth date" if born is None else "unreadable patient"
     if rule_E5_dead(record):
         return "deceased"
     age = age_at(record)
@@ -209,12 +212,19 @@ def rule_E5_excluded(record: dict) -> str:
     return "minor" if age < number(record["tables"], "eligibility.adult_age") else ""
 
 
+def rule_F3_patient_shape(patient: dict) -> bool:
+    """Whether what E5 reads of a Patient has its shape."""
+    shapes = {"birthDate": str, "deceasedDateTime": str, "deceasedBoolean": bool}
+    return all(isinstance(patient[name], shape) for name, shape in shapes.items() if name in patient)
+
+
 def rule_E5_dead(record: dict) -> bool:
     zone, as_of = record["zone"], record["as_of"]
     resource = record["patient"]["resource"]
     died = parse_time(resource.get("deceasedDateTime"), zone)
-    unreadable = bool(resource.get("deceasedDateTime")) and died is None
-    return resource.get("deceasedBoolean") is True or unreadable or bool(died and died["first"] <= as_of)
+    if died is not None:
+        return died["first"] <= as_of
+    return resource.get("deceasedBoolean") is True  # a time that cannot be read is none (F3)
 
 
 def age_at(record: dict, moment=None) -> int | None:

@@ -379,7 +379,10 @@ def test_the_day_is_that_of_the_client(record, patient):
         ({"deceasedDateTime": "2026-03-01T12:00:00Z"}, True),
         ({"deceasedDateTime": "2026-03-01T12:00:01Z"}, False),
         ({"deceasedDateTime": "2026"}, True),
-        ({"deceasedDateTime": "recently"}, True),
+        ({"deceasedDateTime": "recently"}, False),
+        ({"deceasedDateTime": ""}, False),
+        ({"deceasedDateTime": "31.12.2020"}, False),
+        ({"deceasedDateTime": "recently", "deceasedBoolean": True}, True),
     ],
 )
 def test_dead_at_as_of(record, patient, deceased, dead):
