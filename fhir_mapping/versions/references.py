@@ -77,15 +77,19 @@ def subject_problem(address: str, own: str) -> _Problem:
 
 
 def _names_another(address: str, own: str) -> bool:
-    """Whether it leads into `contained`, or is `[base/]Type/id` with another id; an id in other letters is not another."""
+    """Whether it leads into `contained`, or is `[base/]Type/id` with another id; an id in other letters is not another.
+
+    Nor is what lies below the patient, or has the patient's id on a base and no Patient in it (`https://host/Fhir/p1`).
+    """
     if address.startswith("#"):
         return True
     named = _NAMED.fullmatch(_BEHIND.sub("", address, count=1))
     if named is None:
         return False
-    if named["id"].casefold() == own.partition("/")[2].casefold():
-        return not named["base"] and named["type"].casefold() != "patient"
-    return True
+    own, base = own.casefold(), (named["base"] or "").casefold()
+    if named["id"].casefold() == own.partition("/")[2]:
+        return not base and named["type"].casefold() != "patient"
+    return f"/{own}/" not in f"/{base}"
 
 
 def references(base: str, also_known_as: Iterable[str], claims: Iterable[tuple[str, str]]) -> References:

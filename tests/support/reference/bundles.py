@@ -209,8 +209,10 @@ def rule_F1_is_another(record: dict, reference: str) -> bool:
     *base, kind, id_ = ["", *path.split("/")]
     if not is_type(kind) or not re.fullmatch(r"[\w.~-]+", id_, re.ASCII):
         return False
-    if id_.lower() != record["patient"]["id"].lower():
-        return True
+    own = record["patient"]["id"].lower()
+    if id_.lower() != own:
+        folded = [part.lower() for part in base]
+        return ("patient", own) not in pairwise(folded)  # nor what lies below the patient
     return kind.lower() != "patient" and not any(base)  # Group/p1, but not https://host/Fhir/p1
 
 
