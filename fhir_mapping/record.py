@@ -295,6 +295,7 @@ class Treatment(Fact, frozen=True):
     handed_over: Moment | None = None  # whenHandedOver, else whenPrepared
     dosages: tuple[Dosage, ...] = ()
     status_reasons: tuple[Coding, ...] = ()
+    until: datetime | None = None  # of an order that lasts until the next, when that was written
 
 
 class Done(Fact, frozen=True):

@@ -64,6 +64,7 @@ from fhir_mapping.checks.events import (
 from fhir_mapping.checks.extensions import not_understood
 from fhir_mapping.checks.judging import Case, Verdict
 from fhir_mapping.checks.medicines import judge_medication, says_nothing
+from fhir_mapping.checks.next_orders import until_next_orders
 from fhir_mapping.checks.observations import ACCEPTED, NO_VALUE, judge_observation
 from fhir_mapping.checks.people import read_person
 from fhir_mapping.checks.plain import PlainJudge
@@ -316,7 +317,8 @@ def _record(
     kept: defaultdict[type[Fact], list[Any]] = defaultdict(list)
     for fact in facts:
         kept[type(fact)].append(fact)
-    results, treatments = distinct_results(kept[Result]), distinct_treatments(kept[Treatment])
+    ordered = until_next_orders(kept[Treatment], case.tables)
+    results, treatments = distinct_results(kept[Result]), distinct_treatments(ordered)
     return PatientRecord(
         as_of=case.as_of,
         mapping=case.mapping,

@@ -10,7 +10,7 @@ from dataclasses import replace
 from fhir_mapping.checks.absence import is_part_withheld, is_withheld, may_be_there
 from fhir_mapping.checks.conditions import is_refuted, may_be_eligible
 from fhir_mapping.checks.judging import Case
-from fhir_mapping.checks.medicines import began, is_excluded, is_listed, is_proposal, says_nothing
+from fhir_mapping.checks.medicines import is_excluded, is_listed, is_proposal, says_nothing
 from fhir_mapping.checks.observations import (
     OTHER_SUBJECT,
     as_far_as_read,
@@ -24,6 +24,7 @@ from fhir_mapping.checks.unsaid import KINDS, may_be
 from fhir_mapping.laboratory.answers import mentions_no_result
 from fhir_mapping.laboratory.numbers import text_of
 from fhir_mapping.record import Concept, Done, Doubt, Fact, Moment, Result
+from fhir_mapping.starts import starts
 from fhir_mapping.terms.roles import ANALYTES, RoleTable, RoleWord
 from fhir_mapping.terms.words import NamedIn
 from fhir_mapping.versions import neutral
@@ -226,7 +227,7 @@ def _time(content: _Doubtable) -> Moment | None:
         case neutral.Condition():
             return content.onset
         case neutral.Medication():
-            return began(content, content.instructions)
+            return starts(content, [part.bounds for part in content.instructions])
         case _:
             return content.when
 

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from fhir_mapping.laboratory.results import LAST, at_different_times
 from fhir_mapping.record import NO_PERIOD, Moment, Period, Result, Treatment
+from fhir_mapping.starts import began
 
 
 def distinct_results(results: Iterable[Result]) -> tuple[Result, ...]:
@@ -43,7 +44,8 @@ def distinct_treatments(treatments: Iterable[Treatment]) -> tuple[Treatment, ...
     """
     begun: defaultdict[Hashable, list[Treatment]] = defaultdict(list)
     for treatment in treatments:
-        begun[treatment.kind, treatment.ingredient, _begins(treatment)].append(treatment)
+        start = began(treatment)
+        begun[treatment.kind, treatment.ingredient, start and start.first].append(treatment)
     distinct: list[Treatment] = []
     for together in begun.values():
         distinct += together if len(together) == 1 else _distinct_of_one_start(together)
@@ -66,26 +68,28 @@ def _value(result: Result) -> Hashable:
     return result.value, said, result.components, result.members
 
 
-def _begins(treatment: Treatment) -> Hashable:
-    """Tell what the start follows from (T3)."""
-    if starts := [start.first for dosage in treatment.dosages if (start := dosage.bounds.start)]:
-        return min(starts)
-    begun = (
-        treatment.validity.start or treatment.authored or treatment.handed_over or treatment.effective.start
-    )
-    return begun.first if begun else None
-
-
 def _ends(treatment: Treatment) -> Hashable:
-    """Tell what the end follows from (T3): what is written where it is written, else the supply or the status."""
-    bounds = [dosage.bounds for dosage in treatment.dosages if dosage.bounds != NO_PERIOD]
+    """Tell what the end follows from (T3), which its type says it by."""
+    match treatment.kind:
+        case "MedicationRequest":
+            return _end_of_request(treatment)
+        case "MedicationDispense":
+            return treatment.supply_days
+        case _:
+            return treatment.effective.end.last if treatment.effective.end else treatment.active
+
+
+def _end_of_request(request: Treatment) -> Hashable:
+    """What is written where it is written, else the supply, the next order or the status."""
+    bounds = [dosage.bounds for dosage in request.dosages if dosage.bounds != NO_PERIOD]
     ends = [bound.end.last for bound in bounds if bound.end]
     if ends and len(ends) == len(bounds):
         return (max(ends),)
-    written = treatment.validity.end or treatment.effective.end
-    if written:
-        return *ends, written.last
-    return *ends, treatment.supply_days, treatment.repeats, treatment.active
+    if request.validity.end:
+        return *ends, request.validity.end.last
+    if request.supply_days is not None:
+        return *ends, request.supply_days * (1 + request.repeats)
+    return *ends, request.until or request.active
 
 
 def _dosages(treatment: Treatment) -> Hashable:

@@ -10,6 +10,7 @@ from fhir_mapping.checks.extensions import not_understood, not_understood_in
 from fhir_mapping.checks.judging import Case, Verdict
 from fhir_mapping.checks.statuses import INTENTS, PROPOSALS, status_problem
 from fhir_mapping.record import NO_PERIOD, Dosage, Moment, Number, Period, Treatment
+from fhir_mapping.starts import starts
 from fhir_mapping.terms import Tables
 from fhir_mapping.versions import neutral
 
@@ -29,7 +30,9 @@ def judge_medication(resource: neutral.Resource, medication: neutral.Medication,
         or (
             ""
             if instructions is None
-            else _time_problem(resource, began(medication, instructions), ingredients, case)
+            else _time_problem(
+                resource, starts(medication, [part.bounds for part in instructions]), ingredients, case
+            )
         )
         or ("" if ingredients or instructions is None else "unresolved")
         or (_conflict(medication, case.tables) if len(ingredients) > 1 else "")
@@ -92,14 +95,6 @@ def _conflict(medication: neutral.Medication, tables: Tables) -> str:
     """F4: the codings of one product or ingredient must not name different ones."""
     named = (tables.ingredients(concept.codings) for concept in medication.concepts)
     return "conflicting codes" if any(len(words) > 1 for words in named) else ""
-
-
-def began(medication: neutral.Medication, instructions: Iterable[neutral.Instruction]) -> Moment | None:
-    """When the treatment by some of its instructions starts (T3)."""
-    if bounds := [part.bounds.start for part in instructions if part.bounds.start]:
-        return min(bounds, key=lambda moment: moment.first)
-    effective = medication.effective.start or medication.effective.end
-    return medication.validity.start or medication.authored or effective or medication.handed_over
 
 
 def _time_problem(

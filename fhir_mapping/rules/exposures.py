@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from fhir_mapping.patient_record import PatientRecord, asked_once
-from fhir_mapping.record import NO_PERIOD, Dosage, Moment, Treatment, local_day
+from fhir_mapping.record import Dosage, Moment, Treatment, local_day
+from fhir_mapping.starts import began
 from fhir_mapping.terms.roles import AgentClass
 from fhir_mapping.terms.units import sane
 
@@ -89,11 +90,10 @@ class _End(NamedTuple):
 def exposures(record: PatientRecord) -> tuple[Exposure, ...]:
     """Every medication resource that has begun by `as_of`, in order of time (T3)."""
     tolerance = record.mapping.tables.rules.days("facts.future_tolerance")
-    next_orders = _next_orders(record)
     begun = [
-        _exposure(record, treatment, began, next_orders.get(treatment.resource))
+        _exposure(record, treatment, start)
         for treatment in record.treatments
-        if (began := _began(treatment)) and began.first - record.as_of <= tolerance
+        if (start := began(treatment)) and start.first - record.as_of <= tolerance
     ]
     return tuple(sorted(begun, key=lambda e: (e.start, e.end, e.treatment.resource, e.treatment.ingredient)))
 
@@ -168,61 +168,20 @@ class DailyDoses:
         return Decimal(round(max(sums, default=0), -3)) / _PER_MG
 
 
-def _next_orders(record: PatientRecord) -> Mapping[str, datetime]:
-    """T3: until when a completed order lasts of which nothing but its day is known: until the next of its kind.
-
-    By the name of the order; only within 120 days, and not of glucocorticoids, of which short courses are usual.
-    """
-    tables = record.mapping.tables
-    longest = tables.rules.days("refractory.completed_order_days")
-    by_ingredient: defaultdict[str, list[tuple[datetime, Treatment]]] = defaultdict(list)
-    for treatment in record.treatments:
-        if treatment.kind == "MedicationRequest" and treatment.authored:
-            klass = tables.agent(treatment.ingredient).klass
-            if klass != GLUCOCORTICOID and klass not in NO_AGENTS:
-                by_ingredient[treatment.ingredient].append((treatment.authored.first, treatment))
-    until: dict[str, datetime] = {}
-    for orders in by_ingredient.values():
-        written = sorted({when for when, _ in orders})
-        for when, order in orders:
-            later = bisect_right(written, when)
-            if later < len(written) and written[later] - when <= longest and _is_known_by_its_day(order):
-                until[order.resource] = written[later]
-    return until
-
-
-def _is_known_by_its_day(order: Treatment) -> bool:
-    if not order.completed or order.validity != NO_PERIOD or order.supply_days is not None:
-        return False
-    return all(d.bounds == NO_PERIOD for d in order.dosages)
-
-
-def _exposure(record: PatientRecord, treatment: Treatment, began: Moment, until: datetime | None) -> Exposure:
+def _exposure(record: PatientRecord, treatment: Treatment, written: Moment) -> Exposure:
     """One resource that has begun; within the tolerance of F3 a start after `as_of` counts as at `as_of`."""
     as_of = record.as_of
-    start = min(began.first, as_of)
-    end = _End(until, until) if until else _end(treatment, began.first, as_of)
+    start = min(written.first, as_of)
+    end = _end(treatment, written.first, as_of)
     return Exposure(
         treatment,
         record.mapping.tables.agent(treatment.ingredient).klass,
-        began,
+        written,
         start,
         end=max(start, min(end.at, as_of)),
         covers=max(start, min(end.covers, as_of)),
         zone=record.mapping.time_zone,
     )
-
-
-def _began(treatment: Treatment) -> Moment | None:
-    match treatment.kind:
-        case "MedicationRequest":
-            starts = [d.bounds.start for d in treatment.dosages if d.bounds.start]
-            earliest = min(starts, key=lambda moment: moment.first, default=None)
-            return earliest or treatment.validity.start or treatment.authored
-        case "MedicationDispense":
-            return treatment.handed_over
-        case _:
-            return treatment.effective.start or treatment.effective.end
 
 
 def _end(treatment: Treatment, start: datetime, as_of: datetime) -> _End:
@@ -242,14 +201,18 @@ def _end_of_request(treatment: Treatment, start: datetime, as_of: datetime) -> _
     ends = [_End(bound.end.last, bound.end.last) for bound in bounds if bound.end]
     if ends and len(ends) == len(bounds):
         return max(ends)
-    itself = _written(treatment.validity.end)
+    itself = _written(treatment.validity.end) or _until(treatment.until)
     if itself is None and treatment.supply_days is not None:
         itself = _used_up(start, treatment.supply_days * (1 + treatment.repeats), as_of)
     return max([*ends, itself or _open(treatment, start, as_of)])
 
 
 def _written(end: Moment | None) -> _End | None:
-    return _End(end.last, end.last) if end else None
+    return _until(end.last) if end else None
+
+
+def _until(when: datetime | None) -> _End | None:
+    return _End(when, when) if when else None
 
 
 def _open(treatment: Treatment, start: datetime, as_of: datetime) -> _End:

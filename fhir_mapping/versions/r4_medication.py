@@ -1,6 +1,6 @@
 """The four medication resources of R4 (T1 to T4)."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -70,11 +70,10 @@ def _request(resource: R4MedicationRequest, read: Elements, product: _Product) -
 
 def _statement(resource: R4MedicationStatement, read: Elements, product: _Product) -> Medication:
     written, period = resource.effective_date_time, resource.effective_period
-    ends = [period.start, period.end] if period else []
     return Medication(
         "MedicationStatement",
         *product,
-        _instructions(resource.dosage or (), read, [written], ends),
+        tuple([_instruction(part, read) for part in resource.dosage or ()]),
         read.codings(*(resource.status_reason or ())),
         effective=Period(read.time(written)) if written is not None else read.period(period),
     )
@@ -97,7 +96,7 @@ def _dispense(resource: R4MedicationDispense, read: Elements, product: _Product)
     return Medication(
         "MedicationDispense",
         *product,
-        _instructions(resource.dosage_instruction or (), read, [handed_over], [prepared]),
+        tuple([_instruction(part, read) for part in resource.dosage_instruction or ()]),
         read.codings(resource.status_reason_codeable_concept),
         supply=read.number(resource.days_supply),
         handed_over=read.when(handed_over, None, prepared),
@@ -122,15 +121,7 @@ def _repeat(dosage: R4Dosage) -> R4Repeat:
     return (dosage.timing.repeat if dosage.timing else None) or _NO_REPEAT
 
 
-def _instructions(
-    dosages: Sequence[R4Dosage], read: Elements, *ways: Sequence[str | None]
-) -> tuple[Instruction, ...]:
-    """Read instructions; without their bounds where none of the ways to write the time of the resource can be read (F3)."""
-    is_dated = any(_repeat(part).bounds_period for part in dosages) and read.can_tell(*ways)
-    return tuple([_instruction(part, read, has_bounds=is_dated) for part in dosages])
-
-
-def _instruction(dosage: R4Dosage, read: Elements, *, has_bounds: bool) -> Instruction:
+def _instruction(dosage: R4Dosage, read: Elements, *, has_bounds: bool = True) -> Instruction:
     """Read an instruction, with its bounds or without."""
     bounds = _repeat(dosage).bounds_period if has_bounds else None
     return Instruction(_regimen(dosage, read), read.period(bounds))

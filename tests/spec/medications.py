@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from tests.spec.words import UCUM, coding, codings, when
+from tests.spec.words import period as stretch
 
 MEDICATIONS = {
     "request": "MedicationRequest",
@@ -80,7 +81,10 @@ def _unit(options: dict[str, str], option: str, unit: str) -> dict[str, str]:
 
 
 def _dosages(options: dict[str, str], period: dict[str, str]) -> list[dict[str, Any]]:
-    """`dose=20 times=2 every=1 every-unit=d route=… needed=yes`, or several in `dosage="20 to -300d / 10 from -300d"`."""
+    """`dose=20 times=2 every=1 every-unit=d route=… needed=yes`, or several in `dosage="20 to -300d / 10 from -300d"`.
+
+    `within=-300d..-10d`: its period, of any resource; `from=` and `to=` of a request give it too.
+    """
     if "dosage" in options:
         return [_instruction(words.split()) for words in options["dosage"].split("/")]
     dosage: dict[str, Any] = {}
@@ -93,7 +97,7 @@ def _dosages(options: dict[str, str], period: dict[str, str]) -> list[dict[str, 
         low, high = (json.loads(side) for side in options["dose-range"].split("-"))
         bounds = {"low": {"value": low} | _unit({}, "", "mg"), "high": {"value": high} | _unit({}, "", "mg")}
         dosage = _dose({}, "1", "1", "d") | {"doseAndRate": [{"doseRange": bounds}]}
-    if period:
+    if period := period or stretch(options.get("within", "")):
         dosage.setdefault("timing", {}).setdefault("repeat", {})["boundsPeriod"] = period
     if "route" in options:
         dosage["route"] = {"coding": [coding("qualifiers", options["route"])]}
