@@ -23,6 +23,7 @@ DASH = r"[-\u00ad\u058a\u05be\u1400\u1806\u2010-\u2015\u2043\u2212\u2e3a\u2e3b\u
 UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _DASHES = re.compile(DASH)
 _SEPARATOR = re.compile(r"[,;+]|\band\b")  # A4
+_DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)")
 _WORD = re.compile(rf"[^\W_{UNSPACED}]+")  # "SRP" is a whole word among Chinese characters too
 _BETWEEN_WORDS = bytes(sign if chr(sign).isalnum() else ord(" ") for sign in range(128)).ljust(256)
 _BEGINS_UNSPACED = re.compile(f"[{UNSPACED}]")
@@ -101,6 +102,23 @@ class _Finder:
 
     def roles(self, phrase: str) -> frozenset[str]:
         """Collect the roles of which a spelling stands in a folded phrase."""
+        parts = self._parts(phrase)
+        return self._whole(parts) if parts else _NO_ROLES
+
+    def begun(self, phrase: str, text: str) -> frozenset[str]:
+        """Collect the roles of which the first part stands in a phrase, the others anywhere in its text."""
+        begun = [
+            (spelling, role)
+            for part in self._parts(phrase)
+            for spelling, role in self._roles[part]
+            if len(spelling) > 1 and spelling[0] == part
+        ]
+        if not begun:
+            return _NO_ROLES
+        said = self._parts(text)
+        return frozenset([role for spelling, role in begun if said.issuperset(spelling)])
+
+    def _parts(self, phrase: str) -> set[_Part]:
         said = words_of(phrase)
         spoken = f" {' '.join(said)} "
         parts: set[_Part] = set()
@@ -110,7 +128,7 @@ class _Finder:
             parts.update([part for part in self._stems if part.text in spoken])
         if anywhere := self._anywhere_in_ascii if phrase.isascii() else self._anywhere:
             parts.update([part for part in anywhere if part.text in phrase])
-        return self._whole(parts) if parts else _NO_ROLES
+        return parts
 
     def _whole(self, parts: set[_Part]) -> frozenset[str]:
         """Collect the roles of the spellings of which all parts are there."""
@@ -192,8 +210,12 @@ class Vocabulary:
 
     def _named(self, kind: NamedIn, text: str) -> frozenset[str]:
         named: frozenset[str] = frozenset()
-        for phrase in phrases_of(fold(text[:LONGEST_TEXT])):
+        whole = _DECIMAL_COMMA.sub(".", fold(text[:LONGEST_TEXT]))
+        phrases = phrases_of(whole)
+        for phrase in phrases:
             roles = self._roles_of_folded(phrase)
+            if len(phrases) > 1:
+                roles |= self.finder.begun(phrase, whole)
             if roles and roles.isdisjoint(_TAKEN_BACK_BY[kind]):
                 named |= roles & self.names_in[kind]
         return named

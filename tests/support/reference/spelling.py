@@ -69,16 +69,23 @@ def texts_of(concept) -> list[str]:
     return [text for text in held if text.strip()]
 
 
+def names(text: str, phrase: str, wanted: str) -> bool:
+    """Does a phrase name it? Of `a & b` the second may stand in another phrase: "Immune globulin, human"."""
+    first, *others = wanted.split(" & ")
+    return says(phrase, first) and all(says(text, other) for other in others)
+
+
 def rule_U3_named(tables: dict, texts: list[str], roles: list[str], *, taken_back_by: str = "") -> list[str]:
     """The roles that the words of some texts give, phrase by phrase."""
     named: list[str] = []
     for text in texts:
-        for phrase in plain_phrases(text):
+        whole = re.sub(r"(?<=\d),(?=\d)", ".", nfkc(text))  # a decimal comma parts nothing
+        for phrase in plain_phrases(whole):
             if says_any(tables, phrase, "negated"):
                 continue
             if taken_back_by and says_any(tables, phrase, taken_back_by):
                 continue
             for row in tables["words"]:
-                if row["role"] in roles and row["role"] not in named and says(phrase, row["words"]):
+                if row["role"] in roles and row["role"] not in named and names(whole, phrase, row["words"]):
                     named.append(row["role"])
     return named
