@@ -3,10 +3,11 @@
 from fhir_mapping.checks.extensions import not_understood
 from fhir_mapping.checks.judging import Case, Verdict
 from fhir_mapping.checks.statuses import status_problem
-from fhir_mapping.record import Done, MappingSettings, Moment, Period, Planned, Treatment
+from fhir_mapping.record import Done, MappingSettings, Period, Planned, Treatment
 from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import RoleTable, RoleWord
 from fhir_mapping.versions import neutral
+from fhir_mapping.versions.times import at_once
 
 NO_CONTACT = frozenset(  # statuses of an Encounter that did not take place, or not yet (V4)
     {"planned", "arrived", "triaged", "onleave", "cancelled", "entered-in-error"}
@@ -33,17 +34,18 @@ def judge_performed(resource: neutral.Resource, performed: neutral.Performed, ca
     roles, when = roles_in(TABLES, resource, case.tables), case.at(performed.when)
     start = case.at(performed.start) if performed.start else None
     done = Done(resource.name, roles, "DiagnosticReport" if is_report else "Procedure", when, start)
-    return (done, *[_infusion(resource, ingredient, start or when, when) for ingredient in given])
+    given_in = Period(start, when) if start else at_once(when)
+    return (done, *[_infusion(resource, ingredient, given_in) for ingredient in given])
 
 
-def _infusion(resource: neutral.Resource, ingredient: str, start: Moment, end: Moment) -> Treatment:
+def _infusion(resource: neutral.Resource, ingredient: str, given_in: Period) -> Treatment:
     return Treatment(
         resource=resource.name,
         roles=frozenset(),
         kind="MedicationAdministration",
         ingredient=ingredient,
         active=False,
-        effective=Period(start, end),
+        effective=given_in,
     )
 
 

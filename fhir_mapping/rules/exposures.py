@@ -4,9 +4,10 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from itertools import accumulate
+from math import ceil
 from typing import Final, NamedTuple
 
 from msgspec import Struct
@@ -23,7 +24,7 @@ NO_AGENTS: frozenset[AgentClass] = frozenset(
 )  # T1: they treat something else
 _BY_INFUSION: frozenset[AgentClass] = frozenset({"ivig", "infusion", "fcrn", "complement"})
 _PER_MG = 10**9
-_INSTANT, _DAY = timedelta.resolution, timedelta(days=1)
+_DAY = timedelta(days=1)
 _NOTHING = Decimal(0)
 
 
@@ -35,7 +36,7 @@ class Exposure(Struct, frozen=True):
     began: Moment
     start: datetime
     end: datetime
-    covers: datetime  # the last instant of its last day that is known
+    covers: datetime  # an instant of its last day that is known
     zone: tzinfo
 
     @property
@@ -80,7 +81,7 @@ class Dose:
 
 
 class _End(NamedTuple):
-    """When a stretch ends, and the last instant that it covers: a supply is used up when the next day begins."""
+    """When a stretch ends, and an instant of the last day that it covers."""
 
     at: datetime
     covers: datetime
@@ -172,7 +173,7 @@ def _exposure(record: PatientRecord, treatment: Treatment, written: Moment) -> E
     """One resource that has begun; within the tolerance of F3 a start after `as_of` counts as at `as_of`."""
     as_of = record.as_of
     start = min(written.first, as_of)
-    end = _end(treatment, written.first, as_of)
+    end = _end(record, treatment, written.first)
     return Exposure(
         treatment,
         record.mapping.tables.agent(treatment.ingredient).klass,
@@ -184,18 +185,18 @@ def _exposure(record: PatientRecord, treatment: Treatment, written: Moment) -> E
     )
 
 
-def _end(treatment: Treatment, start: datetime, as_of: datetime) -> _End:
+def _end(record: PatientRecord, treatment: Treatment, start: datetime) -> _End:
     match treatment.kind:
         case "MedicationRequest":
-            return _end_of_request(treatment, start, as_of)
+            return _end_of_request(record, treatment, start)
         case "MedicationDispense":
             supply = treatment.supply_days
-            return _one_day(start, as_of) if supply is None else _used_up(start, supply, as_of)
+            return _one_day(start, record.as_of) if supply is None else _used_up(record, start, supply)
         case _:
-            return _written(treatment.effective.end) or _open(treatment, start, as_of)
+            return _written(treatment.effective.end) or _open(treatment, start, record.as_of)
 
 
-def _end_of_request(treatment: Treatment, start: datetime, as_of: datetime) -> _End:
+def _end_of_request(record: PatientRecord, treatment: Treatment, start: datetime) -> _End:
     """The latest boundsPeriod; one without an end ends with the request itself."""
     bounds = [d.bounds for d in treatment.dosages if d.bounds.start or d.bounds.end]
     ends = [_End(bound.end.last, bound.end.last) for bound in bounds if bound.end]
@@ -203,8 +204,8 @@ def _end_of_request(treatment: Treatment, start: datetime, as_of: datetime) -> _
         return max(ends)
     itself = _written(treatment.validity.end) or _until(treatment.until)
     if itself is None and treatment.supply_days is not None:
-        itself = _used_up(start, treatment.supply_days * (1 + treatment.repeats), as_of)
-    return max([*ends, itself or _open(treatment, start, as_of)])
+        itself = _used_up(record, start, treatment.supply_days * (1 + treatment.repeats))
+    return max([*ends, itself or _open(treatment, start, record.as_of)])
 
 
 def _written(end: Moment | None) -> _End | None:
@@ -225,15 +226,17 @@ def _one_day(start: datetime, as_of: datetime) -> _End:
     return _End(start + min(_DAY, as_of - start), start)
 
 
-def _used_up(start: datetime, days: Decimal, as_of: datetime) -> _End:
-    """When a supply of so many days is used up; what lies after `as_of` need not be exact."""
-    if not sane(days) or days > (as_of - start).days + 1:
+def _used_up(record: PatientRecord, start: datetime, days: Decimal) -> _End:
+    """When a supply of so many days is used up; what lies after `as_of` need not be exact.
+
+    It covers as many calendar days, that of its start included: the day on which it runs out is that of the next supply.
+    """
+    as_of = record.as_of
+    if not sane(days) or days > (as_of - start).days + 2:
         return _End(as_of, as_of)
-    supply, until_now = timedelta(days=float(max(days, _NOTHING))), as_of - start
-    if supply > until_now:
-        return _End(as_of, as_of)
-    end = start + supply
-    return _End(end, end - _INSTANT)
+    end = start + timedelta(days=float(max(days, _NOTHING)))
+    last_day = start.astimezone(record.mapping.time_zone) + (ceil(days) - 1) * _DAY
+    return _End(min(end, as_of), min(last_day.astimezone(UTC), as_of))
 
 
 def _gap(record: PatientRecord, taken: Sequence[Exposure]) -> timedelta:

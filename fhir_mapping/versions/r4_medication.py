@@ -23,6 +23,7 @@ from fhir_mapping.versions.r4_resources import (
     R4Repeat,
     decimal,
 )
+from fhir_mapping.versions.times import at_once
 
 _NO_REPEAT, _NO_DISPENSE = R4Repeat(), R4DispenseRequest()
 # The first elements of each `Medication` after its kind
@@ -81,13 +82,13 @@ def _statement(resource: R4MedicationStatement, read: Elements, product: _Produc
 
 def _administration(resource: R4MedicationAdministration, read: Elements, product: _Product) -> Medication:
     written = resource.effective_date_time
-    given = read.time(written)
+    given, period = read.time(written), read.period(resource.effective_period)
     return Medication(
         "MedicationAdministration",
         *product,
         _administered(resource.dosage, read),
         read.codings(*(resource.status_reason or ())),
-        effective=Period(given, given) if written is not None else read.period(resource.effective_period),
+        effective=period if written is None else at_once(given) if given else NO_PERIOD,
     )
 
 

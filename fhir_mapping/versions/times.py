@@ -7,7 +7,7 @@ for `T`.
 import re
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 
-from fhir_mapping.record import Moment, Precision
+from fhir_mapping.record import Moment, Period, Precision
 
 _WRITTEN = re.compile(
     r"(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)"
@@ -115,6 +115,12 @@ def _utc(instant: datetime) -> datetime:
         return instant.astimezone(UTC)
     except OverflowError:  # the ends of the calendar, as in an open end written as 9999-12-31
         return _LATEST if instant.year > _MIDDLE_YEAR else _EARLIEST
+
+
+def at_once(when: Moment) -> Period:
+    """What took place then: within its day, but a partial date is one unknown moment, and lasts neither month nor year (T3)."""
+    is_partial = when.precision in {"month", "year"}
+    return Period(when, Moment(when.text, when.first, when.first, when.precision) if is_partial else when)
 
 
 def clamped(when: Moment, as_of: datetime) -> Moment:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from .roles import rule_T1_medication, rule_T1_medication_resource
 from .spelling import texts_of
 from .tables import ATC, as_text, canonical_system, codings_of, number, words_of
-from .times import day_of, days, parse_time, rule_F3_first_written, rule_F3_past
+from .times import day_of, days, midnight, parse_time, rule_F3_first_written, rule_F3_past
 from .units import rule_F6_factor
 from .values import as_decimal
 
@@ -66,7 +66,8 @@ def rule_T1_excluded_route(record: dict, resource: dict) -> bool:
 def rule_T1_infusion(record: dict, resource: dict, begun: dict, moment: dict, ingredient: str) -> dict:
     """A completed Procedure with the HCPCS code of an infusion, as an administration at performed[x]."""
     start = min(begun["first"], record["as_of"])
-    end = max(start, min(moment["last"], record["as_of"]))
+    took_a_while = (resource.get("performedPeriod") or {}).get("start")
+    end = max(start, min(moment["last"] if took_a_while else rule_T3_once(moment), record["as_of"]))
     return {
         "id": resource.get("id"),
         "name": f"Procedure/{resource.get('id')}",
@@ -145,9 +146,20 @@ def rule_T3_end(record: dict, begun: datetime, end) -> tuple[datetime, datetime]
     if end in ("one day", "authored alone"):
         return begun + timedelta(days=1), begun
     if isinstance(end, timedelta):
-        return begun + end, begun + end - timedelta.resolution
+        return begun + end, max(begun, midnight(rule_T4_last_day(record, begun, end), record["zone"]))
     written = record["as_of"] if end == "as_of" else end
     return written, written
+
+
+def rule_T4_last_day(record: dict, begun: datetime, supply: timedelta):
+    """A supply of 30 days is taken on 30 calendar days, the first being that on which it was handed over."""
+    calendar_days = -(-supply // timedelta(days=1))
+    return day_of(begun, record["zone"]) + timedelta(days=calendar_days - 1)
+
+
+def rule_T3_once(moment: dict) -> datetime:
+    """The end of what was given at one moment: a month or a year is one that nobody knows."""
+    return moment["first"] if moment["precision"] in ("month", "year") else moment["last"]
 
 
 def rule_F3_authored(record: dict, resource: dict):
@@ -222,7 +234,7 @@ def administration_period(record: dict, resource: dict):
     zone = record["zone"]
     if resource.get("effectiveDateTime") is not None:
         at = parse_time(resource["effectiveDateTime"], zone)
-        return at, at and at["last"]
+        return at, at and rule_T3_once(at)
     period = resource.get("effectivePeriod") or {}
     start, end = parse_time(period.get("start"), zone), parse_time(period.get("end"), zone)
     return start, end["last"] if end else start and start["last"]

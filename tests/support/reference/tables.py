@@ -33,6 +33,7 @@ ICD_11 = "http://id.who.int/icd/release/11/mms"
 ICD_9 = "http://hl7.org/fhir/sid/icd-9-cm"
 SNOMED = "http://snomed.info/sct"
 ATC = "http://www.whocc.no/atc"
+HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 UCUM = "http://unitsofmeasure.org"
 PREFIXES = {
     "http://www.orpha.net": ("ORPHA:", "ORPHANET_"),
@@ -127,6 +128,8 @@ def plain_code(system: str, code: str) -> str:
     """F4: ICD codes without the dot and in upper case; optional prefixes removed."""
     if system in (*ICD_10, ICD_11, ICD_9):
         return code.replace(".", "").upper()
+    if system in (ATC, HCPCS):
+        return code.upper()
     for prefix in PREFIXES.get(system, ()):
         if code.upper().startswith(prefix):
             return code[len(prefix) :]
@@ -143,7 +146,7 @@ def rule_F4_family(system: str) -> list[tuple[str, ...]]:
 def rule_F4_rows_of_coding(tables: dict, table: str, coding: dict) -> list[list[str]]:
     """The role words of every row of a table that one coding matches."""
     system = canonical_system(tables, as_text(coding.get("system")))
-    written = as_text(coding.get("code"))
+    written = readable_code(coding.get("code"))
     matched: list[list[str]] = []
     for systems in rule_F4_family(system):
         for name in systems:
@@ -159,6 +162,12 @@ def rule_F4_rows_of_coding(tables: dict, table: str, coding: dict) -> list[list[
         if same_system and written == code and belongs(table, role) and role.split() not in matched:
             matched.append(role.split())
     return matched
+
+
+def readable_code(code) -> str:
+    """U1: a code that is written as a number can still be read."""
+    is_number = isinstance(code, int | Decimal) and not isinstance(code, bool)
+    return str(code) if is_number else as_text(code)
 
 
 def rule_F4_rows_of(tables: dict, table: str, concept) -> list[list[str]]:
