@@ -66,6 +66,10 @@ _DOUBTABLE = (neutral.Observation, neutral.Condition, neutral.Medication, neutra
 _NOTHING = frozenset[str]()
 _TYPES = frozenset({*KINDS, "Procedure"})
 _OBSERVATION = frozenset({"Observation"})
+# What says that there is no doubt, and says it no longer once a part of it is lost
+_STARTS = frozenset({"dosageInstruction", "dispenseRequest", "authoredOn"})
+_ROUTES = frozenset({"dosageInstruction", "dosage"})
+_VERIFICATION = frozenset({"verificationStatus"})
 
 
 def doubts_of(resource: neutral.Resource, reason: str, case: Case) -> Iterable[Doubt]:
@@ -143,7 +147,8 @@ def _roles_by_code(
             if case.tables.agent(ingredient).klass not in _NO_AGENTS
         }
         if isinstance(content, neutral.Medication):
-            is_any = says_nothing(resource, content, case)
+            is_any = resource.unsure and not _named_beside_codes(resource, case)
+            is_any = is_any or says_nothing(resource, content, case)
         else:
             is_any = resource.unsure and not case.tables.words("procedures", resource.codings)
         if is_any and not named:
@@ -169,8 +174,9 @@ def _named_beside_codes(resource: neutral.Resource, case: Case) -> frozenset[str
         return frozenset()
     asked = kind, resource.concepts
     if (named := case.named.get(asked)) is None:
-        roles = (_named(concept, kind, case) for concept in resource.concepts)
-        named = case.named[asked] = _NOTHING.union(*roles)
+        by_concept = (_named(concept, kind, case) for concept in resource.concepts)
+        coded = case.tables.ingredients(resource.codings) if kind == "medication" else _NOTHING
+        named = case.named[asked] = _NOTHING.union(*by_concept) - coded
     return named
 
 
@@ -206,20 +212,29 @@ def _named(concept: Concept, kind: NamedIn, case: Case) -> frozenset[str]:
 
 def _is_settled(resource: neutral.Resource, content: _Doubtable, case: Case) -> bool:
     """Whether it is no doubt, whichever reason is reported first (U1)."""
-    when = _time(content)
-    if never_took_place(resource.type, resource.status) or (when and case.is_future(when)):
+    when, lost = _time(content), resource.lost
+    if never_took_place(resource.type, resource.status):
+        return True
+    if when and case.is_future(when) and lost.isdisjoint(_STARTS):
         return True
     match content:
         case neutral.Observation():
-            pending = resource.status in {"preliminary", "partial"} and not has_value(content)
-            no_result = says_there_is_none(content, case.tables)
-            return pending or no_result or focus_problem(content, case) == OTHER_SUBJECT
+            is_of_another = focus_problem(content, case) == OTHER_SUBJECT
+            return is_of_another or _has_no_result(resource, content, case)
         case neutral.Condition():
-            return is_refuted(content, case)
+            return lost.isdisjoint(_VERIFICATION) and is_refuted(content, case)
         case neutral.Medication():
-            return is_proposal(content) or is_excluded(content, case)
+            return is_proposal(content) or (lost.isdisjoint(_ROUTES) and is_excluded(content, case))
         case _:
             return False
+
+
+def _has_no_result(resource: neutral.Resource, observation: neutral.Observation, case: Case) -> bool:
+    """Whether it is pending, or says that there is no result; not where a part of its value was lost."""
+    if any(element == "component" or element.startswith("value") for element in resource.lost):
+        return False
+    pending = resource.status in {"preliminary", "partial"} and not has_value(observation)
+    return pending or says_there_is_none(observation, case.tables)
 
 
 def _time(content: _Doubtable) -> Moment | None:

@@ -50,9 +50,8 @@ from fhir_mapping.versions.untyped import how_many, untyped
 __all__ = ["other_version", "products", "read", "read_apart", "reader", "unresolved_medications", "work"]
 
 
-_SAYS_WHAT_IT_IS = (
-    "code",
-    "medicationCodeableConcept",
+_CODES = ("code", "medicationCodeableConcept")
+_ALSO_SAYS_WHAT_IT_IS = (
     "class",
     "type",
     "serviceType",
@@ -166,14 +165,13 @@ def products(gathered: Gathered) -> int:
 
 
 def _products(gathered: Gathered, every: Sequence[Entry]) -> Iterator[links.Named]:
-    """Follow the references of medication resources that do not say themselves what they are about (T1)."""
+    """Follow the references of medication resources to what they are about (T1)."""
     refer = [
         decoded.resource
         for decoded in map(DECODED, every)
         if type(decoded) is not DecodedPlain
         and isinstance(decoded.resource, R4Medicated)
         and decoded.resource.medication_reference
-        and not decoded.resource.medication_codeable_concept
     ]
     if refer:
         linked = _linked(every, _elements(gathered, every))
@@ -247,14 +245,16 @@ def _as_far_as_it_fits(read: Resource, decoded: Decoded, named: links.Named, ele
         lost |= {"participant" if decoded.type == "Encounter" else "medicationReference"}
     if not lost:
         return read
-    guessed = (*_guessed(decoded, named, elements),)
+    codes = [*_broken_codes(decoded, named)]
+    broken = [untyped(json) for name, json in decoded.lost.items() if name in _ALSO_SAYS_WHAT_IT_IS]
+    guessed = [concept for written in (*codes, *broken) for concept in _other_concepts(written, elements)]
     return replace(
         read,
         concepts=(*read.concepts, *guessed),
         codings=(*read.codings, *(coding for concept in guessed for coding in concept.codings)),
         readable=not lost & asked_for(decoded.resource),
         lost=lost,
-        unsure="code" in decoded.lost and not _all_coded(untyped(decoded.lost["code"])),
+        unsure=not all(map(_all_coded, codes)),
     )
 
 
@@ -280,19 +280,25 @@ def _given_twice(resource: R4AnyResource) -> frozenset[str]:
     return frozenset()
 
 
-def _guessed(decoded: Decoded, named: links.Named, elements: Elements) -> Iterator[Concept]:
-    """Read what can still be read of elements of a wrong shape that say what the resource is (U1)."""
-    broken = [json for name, json in decoded.lost.items() if name in _SAYS_WHAT_IT_IS]
-    broken += [json for name, json in named.unread if name == "code"]
-    for json in broken:
-        yield from _other_concepts(untyped(json), elements)
+def _broken_codes(decoded: Decoded, named: links.Named) -> Iterator[Any]:
+    """Find the codes of a wrong shape that say what a resource is, those of its product and ingredients too (U1)."""
+    yield from (untyped(decoded.lost[name]) for name in _CODES if name in decoded.lost)
+    for name, json in named.unread:
+        written = untyped(json)
+        if name == "code":
+            yield written
+        elif name == "ingredient":
+            parts = written if isinstance(written, list) else [written]
+            yield from (part.get("itemCodeableConcept") if isinstance(part, dict) else part for part in parts)
 
 
 def _other_resource(entry: Entry, decoded: Decoded, elements: Elements) -> Resource:
     """Read what can be read of a resource without its type: whose it is, what it is, which version."""
     meta = decoded.other.get("meta")
     meta = meta if isinstance(meta, dict) else {}
-    concepts = (_other_concepts(decoded.other.get(name), elements) for name in _SAYS_WHAT_IT_IS)
+    concepts = (
+        _other_concepts(decoded.other.get(name), elements) for name in (*_CODES, *_ALSO_SAYS_WHAT_IT_IS)
+    )
     return Resource(
         type=decoded.type,
         id=decoded.id,

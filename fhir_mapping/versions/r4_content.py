@@ -228,17 +228,27 @@ def _patient(resource: R4Patient, read: Elements, _: Linked) -> Said:
 
 def _medicine(resource: R4AnyMedicated, read: Elements, linked: Linked) -> Said:
     """Collect the product, its ingredients, and the words beside a reference (T1, U3)."""
-    if own := resource.medication_codeable_concept:
-        concept = read.concept(own)
-        named, codings = NOTHING, concept.codings
-        product: tuple[Concept, ...] = (concept,)
-    else:
-        named = linked.product(resource.medication_reference, resource.contained)
+    named = NOTHING
+    product: tuple[Concept, ...] = ()
+    if reference := resource.medication_reference:
+        named = linked.product(reference, resource.contained)
         product = tuple([read.concept(written) for written in named.concepts])
-        codings = tuple([coding for concept in product for coding in concept.codings])
+    if own := resource.medication_codeable_concept:
+        product = (_together((read.concept(own), *product)),)
+    codings = tuple([coding for concept in product for coding in concept.codings])
     concepts = (*product, *beside(resource, read)) if resource.medication_reference else product
     content = partial(medication, resource, read, named, product)
     return Said((read.refers(resource.subject),), codings, concepts, content, named)
+
+
+def _together(concepts: tuple[Concept, ...]) -> Concept:
+    """Join what is written twice, as one concept with the codings and the words of each (F4)."""
+    own, *others = concepts
+    if not others:
+        return own
+    words = [text for other in others for text in (other.text, *other.displays) if text]
+    codings = [coding for concept in concepts for coding in concept.codings]
+    return Concept(tuple(codings), own.text, (*own.displays, *words))
 
 
 def _contact(resource: R4Encounter, read: Elements, linked: Linked) -> Said:

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from . import exposures, facts
 from .absence import (
+    VALUE_NAMES,
     any_value,
     rule_U1_absent_reason,
     rule_U1_kept_back,
@@ -20,13 +21,20 @@ from .limits import rule_F8_limits
 from .misshapen import rule_U5b_as_text
 from .numbers import Magnitude
 from .roles import MEDICATIONS, analytes_of, roles_of
+from .shapes import rule_F3_broken
 from .spelling import rule_U3_named, texts_of
 from .statuses import rule_U1_never_took_place
 from .tables import as_text, number
 from .times import rule_F3_time
-from .unsaid import rule_U1_may_be
+from .unsaid import rule_T1_is_broken, rule_U1_may_be
 from .values import DIMENSION, rule_F5_magnitude
 
+DOSAGES = {"dosageInstruction", "dosage"}
+TIMES = {
+    *("dosageInstruction", "dispenseRequest", "authoredOn", "onsetDateTime", "onsetPeriod"),
+    *("effectiveDateTime", "effectivePeriod", "effectiveInstant", "whenHandedOver", "whenPrepared"),
+    *("performedDateTime", "performedPeriod"),
+}
 REASONS = (
     "unreadable",
     "no subject",
@@ -95,7 +103,7 @@ def rule_U1_consider(record: dict, raw: dict, resource: dict, reason: str) -> No
     """Keep the doubts that one resource gives, by its codes and by its words."""
     if resource["resourceType"] not in (*WORDS_OF, *MEDICATIONS, "Procedure"):
         return
-    if rule_U1_is_none(record, resource, reason):
+    if rule_U1_is_none(record, raw, resource, reason):
         return
     for role in rule_U1_by_code(record, raw, resource, reason):
         whole = rule_U5b_as_text(raw, resource) if reason == "unreadable" else resource
@@ -106,9 +114,9 @@ def rule_U1_consider(record: dict, raw: dict, resource: dict, reason: str) -> No
             record["named_core"].append(facts.name_of(resource))
 
 
-def rule_U1_is_none(record: dict, resource: dict, reason: str) -> bool:
-    """What is no doubt, whichever reason is reported first."""
-    kind = resource["resourceType"]
+def rule_U1_is_none(record: dict, raw: dict, resource: dict, reason: str) -> bool:
+    """What is no doubt, whichever reason is reported first; what is left of a broken element says nothing."""
+    kind, broken = resource["resourceType"], rule_F3_broken(raw)
     if rule_F1_subject(record, resource) in ("other patient", "other subject"):
         return True
     focus = rule_F1_focus(record, resource) if kind == "Observation" and resource.get("focus") else ""
@@ -117,13 +125,17 @@ def rule_U1_is_none(record: dict, resource: dict, reason: str) -> bool:
     if reason in ("refuted", "entered-in-error", "future") or rule_U1_never_took_place(resource):
         return True
     moment = moment_of(record, resource)
-    if moment is not None and moment["first"] > record["as_of"] + record["tolerance"]:
+    is_later = moment is not None and moment["first"] > record["as_of"] + record["tolerance"]
+    if is_later and not broken & TIMES:
         return True
     if kind == "Condition":
-        return rule_M1_condition(record, resource)[2] in ("refuted", "entered-in-error")
+        return "verificationStatus" not in broken and rule_M1_condition(record, resource)[2] in (
+            "refuted",
+            "entered-in-error",
+        )
     if kind in MEDICATIONS:
-        return exposures.rule_T1_excluded_route(record, resource)
-    if kind == "Observation":
+        return not broken & DOSAGES and exposures.rule_T1_excluded_route(record, resource)
+    if kind == "Observation" and not broken & {"component", *VALUE_NAMES}:
         pending = resource.get("status") in ("preliminary", "partial") and not any_value(resource)
         return pending or rule_U1_wholly_no_result(record, resource)
     return False
@@ -156,6 +168,8 @@ def roles_by_code(record: dict, raw: dict, resource: dict, reason: str) -> list[
     agents = sorted(exposures.rule_T1_ingredients(record, words) - {"checkpoint-inhibitor"})
     if agents or kind == "Procedure":
         return agents
+    if rule_T1_is_broken(record, raw) and not rule_U3_by_words(record, raw, resource):
+        return ["agent"]
     no_words = not exposures.rule_U3_medicine_texts(record, resource)
     return ["agent"] if no_words and exposures.rule_T1_unresolved(record, resource) and reason else []
 
@@ -271,7 +285,7 @@ def rule_U1_no_value(record: dict) -> None:
 
 def rule_V1_done_all_the_same(record: dict, resource: dict, reason: str) -> None:
     """A result that was refused for its value or unit alone was done, but not one that U1 calls no doubt."""
-    if reason not in BY_VALUE or rule_U1_is_none(record, resource, reason):
+    if reason not in BY_VALUE or rule_U1_is_none(record, resource, resource, reason):
         return
     if reason == "data absent" and not rule_U1_kept_back(record["tables"], resource):
         return

@@ -21,7 +21,7 @@ from .bundles import (
 )
 from .conditions import keep_condition
 from .limits import rule_F8_limits
-from .roles import TABLES_OF, analytes_of, roles_of
+from .roles import MEDICATIONS, TABLES_OF, analytes_of, roles_of, rule_T1_as_written
 from .shapes import rule_F3_shape
 from .statins import LISTS, is_statin
 from .statuses import rule_F3_status, rule_T2_counts
@@ -97,6 +97,8 @@ def judge(record: dict, raw: dict) -> None:
     resource, sound = rule_F3_shape(raw)
     roles = roles_of(record, raw)
     unsaid = rule_U1_may_be(record, raw)
+    if kind in MEDICATIONS and (medication := rule_T1_as_written(record, raw)):
+        sound = sound and rule_F3_shape(medication)[1]
     reason = "unreadable" if unsaid or not sound else ""
     reason = reason or rule_F1_subject(record, resource) or rule_F2_extensions(raw)
     reason = reason or keeper_of(kind)(record, resource, roles)

@@ -30,14 +30,30 @@ def rule_T1_medication_resource(record: dict, resource: dict) -> dict | None:
 
 def rule_T1_medication(record: dict, resource: dict):
     """The code of the medicine: on the resource, or on the Medication it points to, else its ingredients."""
-    if resource.get("medicationCodeableConcept"):
-        return resource["medicationCodeableConcept"]
-    medication = rule_T1_medication_resource(record, resource) or {}
+    own = resource.get("medicationCodeableConcept")
+    medication = rule_T1_as_written(record, resource)
     code = medication.get("code") or {}
+    if own:
+        return [own, code, *rule_T1_parts(medication)] if medication else own
     if words_of(record["tables"], "medications", code):
         return code
-    parts = [part.get("itemCodeableConcept") or {} for part in medication.get("ingredient") or []]
+    parts = rule_T1_parts(medication)
     return [*parts, code] if parts else code
+
+
+def rule_T1_as_written(record: dict, resource: dict) -> dict:
+    """The Medication, whatever the shape of its elements; an empty one where there is none."""
+    pointer = resource.get("medicationReference")
+    reference = pointer.get("reference") if isinstance(pointer, dict) else None
+    held = resource_at(record, reference, resource)
+    return held if held is not None and held.get("resourceType") == "Medication" else {}
+
+
+def rule_T1_parts(medication: dict) -> list:
+    """The concepts of its ingredients, or what stands there in the place of one."""
+    held = medication.get("ingredient")
+    parts = held if isinstance(held, list) else [] if held is None else [held]
+    return [part.get("itemCodeableConcept") or {} if isinstance(part, dict) else part for part in parts]
 
 
 def concept_of(record: dict, resource: dict):

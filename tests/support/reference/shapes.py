@@ -186,6 +186,13 @@ def pruned(value, shape) -> tuple[object, bool]:
     return kept, sound
 
 
+def rule_F3_broken(resource: dict) -> set[str]:
+    """The elements of which something has the wrong shape."""
+    shape = SHAPES[resource["resourceType"]]
+    read = {name: held for name, held in resource.items() if name in shape}
+    return {name for name, held in read.items() if not pruned(held, shape[name])[1]}
+
+
 def rule_F3_shape(resource: dict) -> tuple[dict, bool]:
     """The resource as far as it can be read, and whether every element that a rule reads has its shape."""
     shape = SHAPES[resource["resourceType"]]

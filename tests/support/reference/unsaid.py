@@ -1,7 +1,7 @@
 # ruff: noqa: N802 - the functions bear the ids of the rules
 """What a resource may be whose code cannot be read (rule U1, ADR 6)."""
 
-from .roles import TABLES_OF, roles_of
+from .roles import TABLES_OF, roles_of, rule_T1_as_written, rule_T1_parts
 from .spelling import rule_U3_named, texts_of
 from .tables import codings_of, words_of
 
@@ -45,6 +45,13 @@ def in_every_system(tables: dict, table: str, code) -> set[str]:
     ]
     written = [{"system": system, "code": one} for system in tables["codes"][table] for one in bare]
     return words_of(tables, table, {"coding": written}) if written else set()
+
+
+def rule_T1_is_broken(record: dict, raw: dict) -> bool:
+    """Has a code of a medicine the wrong shape, its own, that of its Medication or of an ingredient?"""
+    medication = rule_T1_as_written(record, raw)
+    codes = (raw.get("medicationCodeableConcept"), medication.get("code"), *rule_T1_parts(medication))
+    return any(is_broken(code) for code in codes)
 
 
 def is_broken(code) -> bool:
