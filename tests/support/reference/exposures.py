@@ -9,7 +9,16 @@ from fractions import Fraction
 from .roles import rule_T1_medication, rule_T1_medication_resource
 from .spelling import texts_of
 from .tables import ATC, as_text, canonical_system, codings_of, number, words_of
-from .times import day_of, days, midnight, parse_time, rule_F3_first_written, rule_F3_past
+from .times import (
+    day_of,
+    days,
+    midnight,
+    parse_time,
+    rule_F3_first_written,
+    rule_F3_past,
+    rule_T3_once,
+    rule_T4_last_day,
+)
 from .units import rule_F6_factor
 from .values import as_decimal
 
@@ -146,20 +155,9 @@ def rule_T3_end(record: dict, begun: datetime, end) -> tuple[datetime, datetime]
     if end in ("one day", "authored alone"):
         return begun + timedelta(days=1), begun
     if isinstance(end, timedelta):
-        return begun + end, max(begun, midnight(rule_T4_last_day(record, begun, end), record["zone"]))
+        return begun + end, max(begun, midnight(rule_T4_last_day(begun, end, record["zone"]), record["zone"]))
     written = record["as_of"] if end == "as_of" else end
     return written, written
-
-
-def rule_T4_last_day(record: dict, begun: datetime, supply: timedelta):
-    """A supply of 30 days is taken on 30 calendar days, the first being that on which it was handed over."""
-    calendar_days = -(-supply // timedelta(days=1))
-    return day_of(begun, record["zone"]) + timedelta(days=calendar_days - 1)
-
-
-def rule_T3_once(moment: dict) -> datetime:
-    """The end of what was given at one moment: a month or a year is one that nobody knows."""
-    return moment["first"] if moment["precision"] in ("month", "year") else moment["last"]
 
 
 def rule_F3_authored(record: dict, resource: dict):

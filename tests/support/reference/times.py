@@ -83,6 +83,17 @@ def rule_F3_time(record: dict, moment: dict | None) -> tuple[dict | None, str]:
     return (past, "") if past else (None, "future")
 
 
+def rule_T4_last_day(begun: datetime, supply: timedelta, zone: tzinfo) -> date:
+    """A supply of 30 days is taken on 30 calendar days, the first being that on which it was handed over."""
+    calendar_days = -(-supply // timedelta(days=1))
+    return day_of(begun, zone) + timedelta(days=calendar_days - 1)
+
+
+def rule_T3_once(moment: dict) -> datetime:
+    """The end of what was given at one moment: a month or a year is one that nobody knows."""
+    return moment["first"] if moment["precision"] in ("month", "year") else moment["last"]
+
+
 def day_of(moment: datetime, zone: tzinfo) -> date:
     return moment.astimezone(zone).date()
 
