@@ -10,7 +10,7 @@ from dataclasses import replace
 from fhir_mapping.checks.absence import is_part_withheld, is_withheld, may_be_there
 from fhir_mapping.checks.conditions import is_refuted, may_be_eligible
 from fhir_mapping.checks.judging import Case
-from fhir_mapping.checks.medicines import is_excluded, is_listed, is_proposal, says_nothing
+from fhir_mapping.checks.medicines import is_excluded, is_listed, is_proposal, says_nothing, start_of
 from fhir_mapping.checks.observations import (
     OTHER_SUBJECT,
     as_far_as_read,
@@ -24,7 +24,6 @@ from fhir_mapping.checks.unsaid import KINDS, may_be
 from fhir_mapping.laboratory.answers import mentions_no_result
 from fhir_mapping.laboratory.numbers import text_of
 from fhir_mapping.record import Concept, Done, Doubt, Fact, Moment, Result
-from fhir_mapping.starts import starts
 from fhir_mapping.terms.roles import ANALYTES, RoleTable, RoleWord
 from fhir_mapping.terms.words import NamedIn
 from fhir_mapping.versions import neutral
@@ -212,7 +211,7 @@ def _named(concept: Concept, kind: NamedIn, case: Case) -> frozenset[str]:
 
 def _is_settled(resource: neutral.Resource, content: _Doubtable, case: Case) -> bool:
     """Whether it is no doubt, whichever reason is reported first (U1)."""
-    when, lost = _time(content), resource.lost
+    when, lost = _time(content, case), resource.lost
     if never_took_place(resource.type, resource.status):
         return True
     if when and case.is_future(when) and lost.isdisjoint(_STARTS):
@@ -237,12 +236,12 @@ def _has_no_result(resource: neutral.Resource, observation: neutral.Observation,
     return pending or says_there_is_none(observation, case.tables)
 
 
-def _time(content: _Doubtable) -> Moment | None:
+def _time(content: _Doubtable, case: Case) -> Moment | None:
     match content:
         case neutral.Condition():
             return content.onset
         case neutral.Medication():
-            return starts(content, [part.bounds for part in content.instructions])
+            return start_of(content, case)
         case _:
             return content.when
 
@@ -253,7 +252,7 @@ def _counts(content: _Doubtable, case: Case) -> bool:
 
 def _doubt(resource: neutral.Resource, content: _Doubtable, doubt: Doubt, case: Case) -> Doubt:
     """Complete a doubt with its time (U2) and with what can still be read."""
-    when = _time(content)
+    when = _time(content, case)
     if when:
         doubt = replace(doubt, when=case.at(when).last, date=when.day_text)
     match content:

@@ -67,6 +67,12 @@ def is_excluded(medication: neutral.Medication, case: Case) -> bool:
     return _systemic(medication, case) is None
 
 
+def start_of(medication: neutral.Medication, case: Case) -> Moment | None:
+    """When it begins for the whole body (T1, T3)."""
+    instructions = _systemic(medication, case) or ()
+    return starts(medication, [part.bounds for part in instructions])
+
+
 def is_listed(resource: neutral.Resource) -> bool:
     """Whether it stands on the medication list, and neither ended nor on hold as far as it says."""
     on_list = resource.type in {"MedicationRequest", "MedicationStatement"}
