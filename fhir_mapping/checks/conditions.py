@@ -1,6 +1,6 @@
 """Condition → Diagnosis (M1), with the checks of F2 and F3."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 from fhir_mapping.checks.extensions import not_understood
@@ -53,11 +53,12 @@ def is_refuted(condition: neutral.Condition, case: Case) -> bool:
     return _statuses(condition, case)[1] in REFUTED
 
 
-def may_be_eligible(condition: neutral.Condition, case: Case) -> bool:
-    """Whether it is confirmed and not over, as far as is known: also where a status is not known (M1)."""
+def may_be_eligible(condition: neutral.Condition, lost: Collection[str], case: Case) -> bool:
+    """Whether it is confirmed and not over, as far as is known: also where a status is not known, or lost in part (M1)."""
     clinical, verification = _statuses(condition, case)
-    confirmed = verification in {"", "confirmed", UNKNOWN}
-    return confirmed and _clinical(clinical, condition, case) not in INACTIVE
+    confirmed = "verificationStatus" in lost or verification in {"", "confirmed", UNKNOWN}
+    is_over = _clinical(clinical, condition, case) in INACTIVE
+    return confirmed and ("clinicalStatus" in lost or not is_over)
 
 
 def _statuses(condition: neutral.Condition, case: Case) -> tuple[str, str]:

@@ -90,7 +90,7 @@ def _doubts(
     for role in sorted(by_code):
         yield _doubt(resource, content, Doubt(resource.name, role, reason, case.as_of, roles=words), case)
     for role in sorted(by_word):
-        counts = _counts(content, case)
+        counts = isinstance(content, neutral.Condition) and may_be_eligible(content, resource.lost, case)
         doubt = Doubt(resource.name, role, NAMED, case.as_of, by="word", roles=words, counts=counts)
         yield _doubt(resource, content, doubt, case)
 
@@ -244,10 +244,6 @@ def _time(content: _Doubtable, case: Case) -> Moment | None:
             return start_of(content, case)
         case _:
             return content.when
-
-
-def _counts(content: _Doubtable, case: Case) -> bool:
-    return isinstance(content, neutral.Condition) and may_be_eligible(content, case)
 
 
 def _doubt(resource: neutral.Resource, content: _Doubtable, doubt: Doubt, case: Case) -> Doubt:

@@ -140,11 +140,13 @@ def keep_condition(record: dict, resource: dict, roles: set[str]) -> str:
     return ""
 
 
-def rule_U4_named_core(record: dict, resource: dict) -> bool:
+def rule_U4_named_core(record: dict, resource: dict, broken: set[str]) -> bool:
     """Is a Condition that is `core` by words eligible in the sense of M1? What cannot be read does not exclude it."""
     verification, clinical, reason = rule_M1_condition(record, resource)
+    is_open = "verificationStatus" in broken
     if reason in ("refuted", "entered-in-error"):
-        return False
+        return is_open
     if reason:
         return True
-    return verification == "confirmed" and clinical in ELIGIBLE
+    is_active = "clinicalStatus" in broken or clinical in ELIGIBLE
+    return (is_open or verification == "confirmed") and is_active

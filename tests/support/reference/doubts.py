@@ -110,7 +110,7 @@ def rule_U1_consider(record: dict, raw: dict, resource: dict, reason: str) -> No
         record["doubts"].append(doubt_of(record, whole, role, reason, "code", raw))
     for role in rule_U3_by_words(record, raw, resource):
         record["doubts"].append(doubt_of(record, resource, role, "named, not coded", "word"))
-        if role == "core" and rule_U4_named_core(record, resource):
+        if role == "core" and rule_U4_named_core(record, resource, rule_F3_broken(raw)):
             record["named_core"].append(facts.name_of(resource))
 
 
