@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from itertools import accumulate
 from math import ceil
@@ -25,6 +25,7 @@ NO_AGENTS: frozenset[AgentClass] = frozenset(
 _BY_INFUSION: frozenset[AgentClass] = frozenset({"ivig", "infusion", "fcrn", "complement"})
 _PER_MG = 10**9
 _DAY = timedelta(days=1)
+_LATE = time(23)  # of a day, in any zone: an hour that the ends of the calendar have too
 _NOTHING = Decimal(0)
 
 
@@ -235,8 +236,9 @@ def _used_up(record: PatientRecord, start: datetime, days: Decimal) -> _End:
     if not sane(days) or days > (as_of - start).days + 2:
         return _End(as_of, as_of)
     end = start + timedelta(days=float(max(days, _NOTHING)))
-    last_day = start.astimezone(record.mapping.time_zone) + (ceil(days) - 1) * _DAY
-    return _End(min(end, as_of), min(last_day.astimezone(UTC), as_of))
+    zone = record.mapping.time_zone
+    last_day = local_day(start, zone) + (max(ceil(days), 1) - 1) * _DAY
+    return _End(min(end, as_of), min(datetime.combine(last_day, _LATE, zone).astimezone(UTC), as_of))
 
 
 def _gap(record: PatientRecord, taken: Sequence[Exposure]) -> timedelta:

@@ -81,15 +81,25 @@ def _statement(resource: R4MedicationStatement, read: Elements, product: _Produc
 
 
 def _administration(resource: R4MedicationAdministration, read: Elements, product: _Product) -> Medication:
-    written = resource.effective_date_time
-    given, period = read.time(written), read.period(resource.effective_period)
     return Medication(
         "MedicationAdministration",
         *product,
         _administered(resource.dosage, read),
         read.codings(*(resource.status_reason or ())),
-        effective=period if written is None else at_once(given) if given else NO_PERIOD,
+        effective=_given(resource, read),
     )
+
+
+def _given(resource: R4MedicationAdministration, read: Elements) -> Period:
+    """Read when it was given: a time that stands alone, be it the end of a period, is the whole of it."""
+    if (written := resource.effective_date_time) is not None:
+        alone = read.time(written)
+    else:
+        period = read.period(resource.effective_period)
+        if period.start:
+            return period
+        alone = period.end
+    return at_once(alone) if alone else NO_PERIOD
 
 
 def _dispense(resource: R4MedicationDispense, read: Elements, product: _Product) -> Medication:

@@ -69,7 +69,6 @@ def test_what_has_no_start_or_lies_in_the_future_is_no_exposure(start):
         (medicine("Statement", "methotrexate", effective=period(90, 30), active=True), (90, 30)),
         (medicine("Statement", "methotrexate", effective=period(90), active=True), (90, 0)),
         (medicine("Statement", "methotrexate", effective=period(90)), (90, 89)),
-        (medicine("Statement", "methotrexate", effective=period(None, 30)), (30, 30)),
         (medicine("Administration", "rituximab", effective=period(90, 89)), (90, 89)),
         (medicine("Dispense", "methotrexate", handed_over=ago(90), supply_days=Decimal(30)), (90, 60)),
         (medicine("Dispense", "methotrexate", handed_over=ago(90)), (90, 89)),
@@ -78,6 +77,10 @@ def test_what_has_no_start_or_lies_in_the_future_is_no_exposure(start):
 )
 def test_statements_administrations_and_dispenses(treatment, stretch):
     assert days_ago(treatment) == [stretch]
+
+
+def test_the_end_of_a_period_is_no_start():
+    assert days_ago(medicine("Statement", "methotrexate", effective=period(None, 30), active=True)) == []
 
 
 def found(*treatments):

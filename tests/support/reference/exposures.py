@@ -72,25 +72,6 @@ def rule_T1_excluded_route(record: dict, resource: dict) -> bool:
     return bool(written(resource)) and not instructions(record, resource)
 
 
-def rule_T1_infusion(record: dict, resource: dict, begun: dict, moment: dict, ingredient: str) -> dict:
-    """A completed Procedure with the HCPCS code of an infusion, as an administration at performed[x]."""
-    start = min(begun["first"], record["as_of"])
-    took_a_while = (resource.get("performedPeriod") or {}).get("start")
-    end = max(start, min(moment["last"] if took_a_while else rule_T3_once(moment), record["as_of"]))
-    return {
-        "id": resource.get("id"),
-        "name": f"Procedure/{resource.get('id')}",
-        "kind": "MedicationAdministration",
-        "start": start,
-        "end": end,
-        "covers": end,
-        "status": "completed",
-        "intolerance": False,
-        "resource": {"resourceType": "Procedure"},
-        "ingredient": ingredient,
-    }
-
-
 def written(resource: dict) -> list[dict]:
     held = resource.get("dosageInstruction") or resource.get("dosage") or []
     return held if isinstance(held, list) else [held]
@@ -235,6 +216,8 @@ def administration_period(record: dict, resource: dict):
         return at, at and rule_T3_once(at)
     period = resource.get("effectivePeriod") or {}
     start, end = parse_time(period.get("start"), zone), parse_time(period.get("end"), zone)
+    if end and "start" not in period:
+        return end, rule_T3_once(end)
     return start, end["last"] if end else start and start["last"]
 
 

@@ -26,7 +26,7 @@ from .shapes import rule_F3_shape
 from .statins import LISTS, is_statin
 from .statuses import rule_F3_status, rule_T2_counts
 from .tables import as_text, number, words_of
-from .times import parse_time, rule_F3_birth_date, rule_F3_first_written, rule_F3_time
+from .times import parse_time, rule_F3_birth_date, rule_F3_first_written, rule_F3_time, rule_T3_once
 from .unsaid import rule_U1_may_be
 from .values import DIMENSION, rule_F5_magnitude, shown_number
 from .visits import rule_V4_status_unclear
@@ -229,8 +229,27 @@ def keep_procedure(record: dict, resource: dict, roles: set[str]) -> str:
         return "conflicting codes"
     record["done"].append({**base_of(resource, moment, roles), "begun": min(begun["first"], record["as_of"])})
     if given:  # T1: an infusion by its HCPCS code counts as an administration
-        record["treatments"].append(exposures.rule_T1_infusion(record, resource, begun, moment, given.pop()))
+        record["treatments"].append(rule_T1_infusion(record, resource, begun, moment, given.pop()))
     return ""
+
+
+def rule_T1_infusion(record: dict, resource: dict, begun: dict, moment: dict, ingredient: str) -> dict:
+    """A completed Procedure with the HCPCS code of an infusion, as an administration at performed[x]."""
+    start = min(begun["first"], record["as_of"])
+    took_a_while = (resource.get("performedPeriod") or {}).get("start")
+    end = max(start, min(moment["last"] if took_a_while else rule_T3_once(moment), record["as_of"]))
+    return {
+        "id": resource.get("id"),
+        "name": f"Procedure/{resource.get('id')}",
+        "kind": "MedicationAdministration",
+        "start": start,
+        "end": end,
+        "covers": end,
+        "status": "completed",
+        "intolerance": False,
+        "resource": {"resourceType": "Procedure"},
+        "ingredient": ingredient,
+    }
 
 
 def keep_report(record: dict, resource: dict, roles: set[str]) -> str:
