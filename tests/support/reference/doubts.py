@@ -266,7 +266,7 @@ def rule_U1_no_value(record: dict) -> None:
             continue
         resource = result["resource"]
         kept_back = rule_U1_part_kept_back(record, resource)
-        if not is_empty(result) and kept_back and not rule_U1_is_none(record, resource, ""):
+        if not is_empty(result) and kept_back and not rule_U1_is_none(record, resource, resource, ""):
             record["doubts"].append(doubt_of(record, resource, role, "data absent", "code"))
         reason = rule_U1_absent_reason(record["tables"], resource)
         if is_empty(result) and reason != "none":
