@@ -49,11 +49,10 @@ def recalled(memory: Memory) -> Mapping[str, str]:
 
 
 def _may_be_quiet(assessment: Assessment, settings: CardSettings) -> bool:
-    """Never where the disease of a patient presses (R5), something failed, or nothing was assessed."""
+    """Never where the disease presses (V8: of whomever), something failed, or nothing was assessed."""
     findings = assessment.findings
     unassessed = isinstance(assessment.outcome, EligibilityUnknown) or bool(findings.failed)
-    pressing = findings.phase in PRESSING and findings.eligibility.state != "possible"
-    return not (unassessed or pressing) and speaks(assessment, settings)
+    return not (unassessed or findings.phase in PRESSING) and speaks(assessment, settings)
 
 
 def _is_remembered(store: Store, uuid: str, now: datetime, remembered: timedelta) -> bool:

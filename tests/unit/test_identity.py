@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from cds_service.cards.assessment import EligibilityUnknown
+from cds_service.cards.assessment import EligibilityUnknown, assess
 from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.identity import (
     CALL_BITS,
@@ -21,10 +21,12 @@ from cds_service.cards.identity import (
 from cds_service.commands.explain import caller_for, from_bytes
 from cds_service.demo.patients import chart
 from cds_service.settings.client import Client
+from fhir_mapping.checks import judge
 from fhir_mapping.evidence import Barring
 from fhir_mapping.record import Doubt
 from models.inputs import State, Statin
 from tests.golden.charts import AS_OF
+from tests.spec import language, run
 from tests.support.changes import replace
 
 ASSESSED = from_bytes(
@@ -141,6 +143,51 @@ def test_what_is_said_is_another_card_of_another(name):
 def test_an_eligibility_that_is_not_known_is_another_card_than_any_band():
     unknown = replace(ASSESSED, outcome=EligibilityUnknown({}), advice=None)
     assert parts()[0] != parts(unknown)[0]
+
+
+POSSIBLE = "condition uncoded display=IMNM @-400d; ck 900 @-20d"
+ON_STATIN = f"{POSSIBLE}; request atorvastatin from=-300d"
+UNTESTED = "imnm; predictors 1000; not-offered antibodies"
+BECAME_OTHER = {
+    "a statin has become one to warn of": (ON_STATIN, f"{ON_STATIN}; anti-hmgcr positive @-5d"),
+    "a statin was begun": (f"{POSSIBLE}; anti-hmgcr positive", f"{ON_STATIN}; anti-hmgcr positive"),
+    "a second statin was begun": (ON_STATIN, f"{ON_STATIN}; statement simvastatin from=-30d"),
+    "a statin is now coded": (
+        f'{POSSIBLE}; anti-hmgcr positive; request uncoded display="atorvastatin" from=-300d',
+        f"{POSSIBLE}; anti-hmgcr positive; request atorvastatin from=-300d",
+    ),
+    "the antibody": (POSSIBLE, f"{POSSIBLE}; anti-srp positive"),
+    "which antibody": (f"{POSSIBLE}; anti-srp positive", f"{POSSIBLE}; anti-hmgcr positive"),
+    "what speaks for it": (
+        "condition broad; anti-srp positive; ck 900 @-20d",
+        "anti-srp positive; ck 1100 @-400d; ck 900 @-20d",
+    ),
+    "what speaks against it": (POSSIBLE, f"{POSSIBLE}; anti-srp negative"),
+    "that it is named, not coded": (POSSIBLE, f"condition broad; anti-srp positive; {POSSIBLE}"),
+    "why the model is not for this patient": (
+        "patient born=2010-01; imnm; ck 100 @-5d",
+        "patient born=none; imnm; ck 100 @-5d",
+    ),
+    "a statin whose antibody is now positive": (
+        f"{UNTESTED}; statement atorvastatin from=-30d",
+        f"{UNTESTED}; statement atorvastatin from=-30d; anti-hmgcr positive",
+    ),
+}
+
+
+def of_row(row):
+    return assess(judge(run.gathered_from(language.read(row)), language.AS_OF), run.packaged_model())
+
+
+@pytest.mark.parametrize("what", BECAME_OTHER)
+def test_a_chart_that_says_something_else_has_another_card(what):
+    before, after = (parts(of_row(row))[0] for row in BECAME_OTHER[what])
+    assert before != after
+
+
+@pytest.mark.parametrize("row", [POSSIBLE, ON_STATIN, f"{ON_STATIN}; anti-hmgcr positive"])
+def test_a_later_ck_that_changes_no_phase_leaves_a_possible_patient_the_same_card(row):
+    assert parts(of_row(row))[0] == parts(of_row(f"{row}; ck 920 @-1d"))[0]
 
 
 class TestTheCheck:
