@@ -45,7 +45,10 @@ FindingName = Literal[
 
 
 class Evidence(Struct, frozen=True, gc=False):
-    """One resource behind a statement; `date` is as written, cut to ten characters."""
+    """One resource behind a statement; `date` is as written, cut to ten characters.
+
+    A bound has its comparator, an interval its other end: the value alone would read as exact.
+    """
 
     resource: str
     role: str
@@ -53,6 +56,8 @@ class Evidence(Struct, frozen=True, gc=False):
     unit: str = ""
     original: str = ""
     date: str = ""
+    comparator: str = ""
+    upto: Decimal | None = None
 
 
 class Note(Struct, frozen=True, gc=False):
@@ -63,7 +68,7 @@ class Note(Struct, frozen=True, gc=False):
 
 
 class Feature(Struct, frozen=True):
-    """A predictor as read from the record: its state, and why."""
+    """A predictor as read from the record: its state, and why. A value that is no single number is as in Evidence."""
 
     state: State
     rule: str
@@ -75,6 +80,8 @@ class Feature(Struct, frozen=True):
     evidence: tuple[Evidence, ...] = ()
     notes: tuple[Note, ...] = ()
     barred_by: tuple[Doubt, ...] = ()  # without these it would be something else (U5)
+    comparator: str = ""
+    upto: Decimal | None = None
 
 
 class Eligibility(Struct, frozen=True):

@@ -19,7 +19,7 @@ from cds_service.cards.figures import (
     plain,
     sentence_of,
     span,
-    times,
+    times_limit,
     whole,
     with_unit,
     words_in,
@@ -87,8 +87,8 @@ def _sign(evidence: Evidence, findings: Findings) -> str:
         now = findings.activity
         known = filter(None, (now.peak, now.ck, now.nadir) if now else ())
         if measurement := next((ck for ck in known if ck.resource == evidence.resource), None):
-            return say("signs.ck", times=times(measurement.times_uln))
-        return f"CK {with_unit(evidence.value, evidence.unit)}"
+            return say("signs.ck", times=times_limit(measurement))
+        return f"CK {with_unit(evidence)}"
     return say("signs.positive", antibody=say(f"parts.{evidence.role}"))
 
 
@@ -163,7 +163,7 @@ def _caveats(feature: Feature) -> Iterator[str]:
 def _value(name: str, feature: Feature) -> str:
     """The value that decided, with its date; where the predictor has none of its own, that of its first evidence."""
     if feature.value is not None:
-        written = with_unit(feature.value, feature.unit)
+        written = with_unit(feature)
         named = say("predictors.lvef", value=written) if feature.unit == "%" else written  # no risk
         return ", ".join(filter(None, (named, feature.date)))
     shown = next((e for e in feature.evidence if isinstance(e.value, Decimal)), None)
@@ -174,11 +174,7 @@ def _value(name: str, feature: Feature) -> str:
     if shown is None:
         coded = feature.state.known and feature.evidence
         return ", ".join(filter(None, (say("predictors.coded"), feature.date))) if coded else ""
-    value = (
-        f"{say(f'roles.{shown.role}')} {with_unit(shown.value, shown.unit)}"
-        if _is_named(shown)
-        else with_unit(shown.value, shown.unit)
-    )
+    value = f"{say(f'roles.{shown.role}')} {with_unit(shown)}" if _is_named(shown) else with_unit(shown)
     if name == "treatment_refractory" and feature.state.known:
         value = say("predictors.on_treatment", value=value)
     return ", ".join(filter(None, (value, shown.date)))
@@ -302,7 +298,7 @@ def _also(assessment: Assessment) -> Iterator[str]:
 def _named(context: ContextFinding) -> str:
     """A finding, of the laboratory with its latest value."""
     first = context.evidence[0]
-    value = with_unit(first.value, first.unit)
+    value = with_unit(first)
     return say(f"context.{context.finding}") + (f" ({value})" if value else "")
 
 

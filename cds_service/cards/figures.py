@@ -6,7 +6,7 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
 from cds_service.cards.words import said
-from fhir_mapping.evidence import Measured
+from fhir_mapping.evidence import Activity, Evidence, Feature, Measured
 from models.risk import percent
 
 _COMPARATORS = {"<": "under ", "<=": "at most ", ">": "over ", ">=": "at least "}
@@ -54,9 +54,26 @@ def measured(ck: Measured) -> str:
     return f"CK {amount(ck)} {ck.unit} ({high} × ULN{limit})"
 
 
+def times_limit(ck: Measured) -> str:
+    """How many times its limit a CK is, without the CK itself: "13", "6 to 20", "over 13"."""
+    return _bounded(ck.times_uln, ck.times_upto, ck.comparator, times)
+
+
+def times_lowest(now: Activity) -> str:
+    """How many times its lowest a CK is that rose; beside a bound or an interval at least so many times. Empty: it did not."""
+    if now.times_lowest is None:
+        return ""
+    bounded = [ck for ck in (now.ck, now.lowest) if ck and (ck.comparator or ck.upto is not None)]
+    return f"{_COMPARATORS['>='] if bounded else ''}{times(now.times_lowest)}"
+
+
 def amount(ck: Measured) -> str:
     """A CK as a number alone, with what its bound says."""
-    return f"{_COMPARATORS.get(ck.comparator, '')}{_ends(ck.value, ck.upto, ck.comparator, number)}"
+    return _bounded(ck.value, ck.upto, ck.comparator, number)
+
+
+def _bounded(low: Decimal, high: Decimal | None, comparator: str, shown: Callable[[Decimal], str]) -> str:
+    return f"{_COMPARATORS.get(comparator, '')}{_ends(low, high, comparator, shown)}"
 
 
 def _ends(low: Decimal, high: Decimal | None, comparator: str, shown: Callable[[Decimal], str]) -> str:
@@ -66,13 +83,14 @@ def _ends(low: Decimal, high: Decimal | None, comparator: str, shown: Callable[[
     return shown(high) if comparator else f"{shown(low)} to {shown(high)}"
 
 
-def with_unit(value: Decimal | str | None, unit: str) -> str:
+def with_unit(shown: Evidence | Feature) -> str:
     """A value of the record with its unit, if that is one of the catalogue; nothing where it is no number."""
-    if not isinstance(value, Decimal):
+    if not isinstance(shown.value, Decimal):
         return ""
-    if unit == _TITRE:
-        return f"1:{value:f}"
-    return f"{number(value)} {said(f'units.{unit}', '')}".rstrip()
+    if shown.unit == _TITRE:
+        return _bounded(shown.value, shown.upto, shown.comparator, "1:{:f}".format)
+    value = _bounded(shown.value, shown.upto, shown.comparator, number)
+    return f"{value} {said(f'units.{shown.unit}', '')}".rstrip()
 
 
 def whole(risk: float) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from cds_service.cards.assessment import Assessment, EligibilityUnknown
-from cds_service.cards.figures import age_of, amount, capital, measured, plain, times, with_unit
+from cds_service.cards.figures import age_of, amount, capital, measured, plain, times_lowest, with_unit
 from cds_service.cards.words import said, say
 from fhir_mapping.evidence import Activity, Barring, ContextFinding, Feature, Findings
 from fhir_mapping.record import Doubt
@@ -93,8 +93,8 @@ def _lowest(now: Activity) -> str:
     if now.times_lowest is None:
         return ""
     if now.lowest is None:
-        return say("now.lowest_value", times=times(now.times_lowest))
-    return say("now.lowest", times=times(now.times_lowest), value=amount(now.lowest), date=now.lowest.date)
+        return say("now.lowest_value", times=times_lowest(now))
+    return say("now.lowest", times=times_lowest(now), value=amount(now.lowest), date=now.lowest.date)
 
 
 def _rhabdomyolysis(now: Activity) -> str:
@@ -148,7 +148,7 @@ def _troponin_t(features: Mapping[str, Feature]) -> str:
     raised = next((e for e in feature.evidence if e.role == "troponin-t"), None)
     if raised is None or not says_troponin_t(feature):
         return ""
-    return say("now.troponin_t", value=with_unit(raised.value, raised.unit), date=raised.date)
+    return say("now.troponin_t", value=with_unit(raised), date=raised.date)
 
 
 def _falls(findings: Findings) -> Iterator[str]:
@@ -162,9 +162,9 @@ def _fall(context: ContextFinding) -> str:
     after, before = context.evidence[0], context.evidence[1]
     return say(
         f"now.{context.finding.replace('-', '_')}",
-        before=with_unit(before.value, before.unit),
+        before=with_unit(before),
         date_before=before.date,
-        after=with_unit(after.value, after.unit),
+        after=with_unit(after),
         date_after=after.date,
     )
 

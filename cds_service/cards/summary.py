@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from cds_service.cards.assessment import Assessment, EligibilityUnknown, NotEligible, NotShown
 from cds_service.cards.detail import signs
-from cds_service.cards.figures import capital, listed, measured, one_line, times
+from cds_service.cards.figures import capital, listed, measured, one_line, times_lowest
 from cds_service.cards.now import other_version, statin_name
 from cds_service.cards.words import said, say
 from fhir_mapping.evidence import Findings
@@ -57,7 +57,7 @@ def _now(assessment: Assessment) -> str:
     if now is None or now.phase not in {"relapse", "rising"}:
         return ""
     ck = measured(now.ck) if now.ck else say("disease.ck_none")
-    lowest = say("summary.lowest", times=times(now.times_lowest)) if now.times_lowest else ""
+    lowest = say("summary.lowest", times=times_lowest(now)) if now.times_lowest else ""
     if now.phase == "rising":
         return say("summary.rising", ck=ck.removeprefix("CK "), lowest=lowest)
     days = assessment.model.policy.items["visit"].every["relapse"].days

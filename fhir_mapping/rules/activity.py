@@ -272,5 +272,14 @@ def _why_relapse(coded: Sequence[Diagnosis], rise: Rise) -> str:
 
 def _in_words(rise: Rise) -> str:
     assert rise.nadir  # it holds
-    *high, nadir = (f"{amount_of(ck).comparator}{amount_of(ck).value:.0f}" for ck in (*rise.high, rise.nadir))
+    *high, nadir = map(_as_bounded, (*rise.high, rise.nadir))
     return f"{' and '.join(high)} U/L after a nadir of {nadir} U/L"
+
+
+def _as_bounded(ck: Result) -> str:
+    """A CK with what its bound says: "320", ">320", "320-410"; beside a comparator the end that is certain."""
+    amount, top = amount_of(ck), f"{at_most(ck):.0f}"
+    if amount.comparator.startswith("<"):
+        return f"{amount.comparator}{top}"
+    low = f"{amount.comparator}{amount.value:.0f}"
+    return low if amount.comparator or amount.upto is None else f"{low}-{top}"

@@ -8,16 +8,27 @@ from fhir_mapping.laboratory.numbers import text_of
 from fhir_mapping.record import Diagnosis, Result, Value
 
 
-def cite(result: Result, *, value: Decimal | str | None = None, unit: str = "") -> Evidence:
-    """A result as it was read: `value` and `unit` where they are not those of its amount, its analyte as the role."""
+def cite(
+    result: Result,
+    *,
+    value: Decimal | str | None = None,
+    unit: str = "",
+    comparator: str = "",
+    upto: Decimal | None = None,
+) -> Evidence:
+    """A result as it was read: its analyte as the role; `value` and what follows where it is not that of its amount."""
     amount = result.amount
+    if amount and value is None:
+        value, unit, comparator, upto = amount.value, amount.unit, amount.comparator, amount.upto
     return Evidence(
         resource=result.resource,
         role=result.analyte,
-        value=amount.value if amount and value is None else value,
-        unit=amount.unit if amount and value is None else unit,
+        value=value,
+        unit=unit,
         original=amount.original if amount else as_written(result.value),
         date=result.when.day_text,
+        comparator=comparator,
+        upto=upto,
     )
 
 

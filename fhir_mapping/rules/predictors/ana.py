@@ -65,6 +65,7 @@ def _doubts(record: PatientRecord, results: Sequence[Result]) -> tuple[Doubt, ..
 def _feature(decision: Decision, stale: bool) -> Feature:
     result, titre = decision.staining.result, decision.titre
     shown = titre.reciprocal if titre else decision.staining.answer
+    bound = (titre.comparator, titre.upto) if titre else ("", None)
     decided = titre if decision.state.known else None
     return Feature(
         decision.state,
@@ -74,9 +75,13 @@ def _feature(decision: Decision, stale: bool) -> Feature:
         value=decided.reciprocal if decided else None,
         unit=_UNIT if decided else "",
         date=result.when.day_text,
-        evidence=(cite(result, value=shown, unit=_UNIT if titre else ""),),
+        evidence=(
+            cite(result, value=shown, unit=_UNIT if titre else "", comparator=bound[0], upto=bound[1]),
+        ),
         notes=(Note("A3", decision.note),) if decision.note else (),
         barred_by=decision.left_open,
+        comparator=bound[0],
+        upto=bound[1],
     )
 
 

@@ -255,6 +255,7 @@ def _of_lvef(lowest: Result, recovered: Result | None) -> Feature:
         date=shown.date,
         evidence=(shown,),
         notes=(Note("C2", f"LVEF has recovered since: {later.original} on {later.date}"),) if later else (),
+        comparator=shown.comparator,
     )
 
 

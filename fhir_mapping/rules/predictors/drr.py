@@ -161,6 +161,7 @@ def _decided(
         date=ratio.when.day_text,
         evidence=_evidence(ratio),
         notes=_notes(record, ratio, recent),
+        comparator=ratio.comparator or "",
     )
 
 
