@@ -24,7 +24,7 @@ from cds_service.cards.figures import (
     with_unit,
     words_in,
 )
-from cds_service.cards.now import now, says_ck, says_troponin_t
+from cds_service.cards.now import has_first_line, now, says_ck, says_troponin_t
 from cds_service.cards.to_do import LINES, to_do
 from cds_service.cards.words import said, say
 from fhir_mapping.evidence import Activity, ContextFinding, Evidence, Feature, Findings
@@ -238,8 +238,11 @@ def _after_improvement(outcome: Scored) -> str:
 def _disease(findings: Findings) -> str:
     """CK now with peak and lowest, antibodies, how the diagnosis is known. Nothing twice."""
     now, eligibility = findings.activity, findings.eligibility
-    if now is None or eligibility.state == "possible":
-        return _course(now) + "." if now and _course(now) else ""
+    if now is None:
+        return ""
+    course = _course(now, is_said=has_first_line(eligibility) and says_ck(now))
+    if eligibility.state == "possible":
+        return _capital_sentence(course)
     known = {
         "definite": say("disease.definite"),
         "probable": say("disease.probable", signs=listed(signs(findings))),
@@ -249,7 +252,7 @@ def _disease(findings: Findings) -> str:
         for note in eligibility.notes
         if note.rule == "E6"
     ]
-    parts = [_course(now), say(f"subtypes.{eligibility.subtype}"), known, *too]
+    parts = [course, say(f"subtypes.{eligibility.subtype}"), known, *too]
     return _capital_sentence(sentence_of(parts))
 
 
@@ -259,16 +262,16 @@ def _capital_sentence(text: str) -> str:
     return f"{begun}." if text else ""
 
 
-def _course(now: Activity) -> str:
-    """CK with its day, unless the first line has it; the peak, unless it is the latest; the lowest since, likewise."""
+def _course(now: Activity, *, is_said: bool) -> str:
+    """CK with its day, unless the first line said it; the peak, unless it is the latest; the lowest since, likewise."""
     parts = []
-    if not says_ck(now):
+    if not is_said:
         parts.append(
             say("disease.ck", ck=measured(now.ck), date=now.ck.date) if now.ck else say("disease.ck_none")
         )
     if now.peak and now.ck and now.peak.resource != now.ck.resource:
         parts.append(say("disease.peak", value=amount(now.peak), date=now.peak.date))
-    told = now.lowest or (now.nadir and now.ck and now.nadir.resource == now.ck.resource)
+    told = (is_said and now.lowest) or (now.nadir and now.ck and now.nadir.resource == now.ck.resource)
     if now.nadir and not told:
         parts.append(say("disease.lowest", value=amount(now.nadir)))
     return ", ".join(parts)

@@ -153,7 +153,7 @@ def a_cut_summary(patch):
 @WORDS.named("the nadir is told once more below the line that told it")
 def nadir_twice(patch):
     right = detail._course
-    patch.setattr(detail, "_course", lambda now: right(replace(now, lowest=None)))
+    patch.setattr(detail, "_course", lambda now, **told: right(replace(now, lowest=None), **told))
 
 
 def cards_of(record: Record) -> Iterator[tuple[Assessment, dict]]:
