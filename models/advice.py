@@ -39,11 +39,12 @@ class Banding:
 
 
 class ItemPart(NamedTuple):
-    """One part of an item in the light of the facts: its own state and the day on which it was last done."""
+    """One part of an item in the light of the facts: its own state, when it was last done, when that is to be again."""
 
     part: PartName
     state: ItemState
     last: date | None = None
+    due: date | None = None  # None: it was never done, or is done once
 
 
 class FollowUpItem(NamedTuple):
@@ -193,10 +194,12 @@ def _follow_up(policy: Policy, intervals: _Intervals, facts: FollowUpFacts) -> I
 def _item(policy: Policy, name: str, interval: timedelta | None, facts: FollowUpFacts) -> FollowUpItem:
     """One item in the light of the facts (V1). A part is ok by what was read, even where more could not be read."""
     rows = facts.items[name]
-    parts = tuple(ItemPart(p.name, _state(policy, p, interval, facts), p.last) for p in rows)
+    parts = tuple(
+        ItemPart(p.name, _state(policy, p, interval, facts), p.last, _due(p.last, interval)) for p in rows
+    )
     days = [p.last for p in rows if p.last is not None]
     last = min(days) if len(days) == len(rows) else None
-    due = last + interval if last is not None and interval is not None else None
+    due = _due(last, interval)
     state = _of_parts(parts, due, facts.today)
     if state == "unknown":
         due = None
@@ -208,8 +211,12 @@ def _item(policy: Policy, name: str, interval: timedelta | None, facts: FollowUp
         overdue_days=None if due is None else (facts.today - due).days if state == "overdue" else 0,
         parts=parts,
         evidence=tuple(p.evidence for p in rows if p.evidence),
-        booked=_booked(interval, facts) if state == "planned" and interval is not None else None,
+        booked=_booked(interval, facts) if name == _VISIT and state == "planned" and interval else None,
     )
+
+
+def _due(last: date | None, interval: timedelta | None) -> date | None:
+    return last + interval if last is not None and interval is not None else None
 
 
 def _state(policy: Policy, part: Part, interval: timedelta | None, facts: FollowUpFacts) -> ItemState:

@@ -8,7 +8,7 @@ from cds_service.cards.figures import capital, listed, measured, one_line, times
 from cds_service.cards.now import other_version, statin_name
 from cds_service.cards.words import said, say
 from fhir_mapping.evidence import Findings
-from models.advice import Advice
+from models.advice import Advice, FollowUpItem
 from models.risk import DECISION_HORIZON, Abstained, Scored, percent
 
 LENGTH = 139  # CDS Hooks: fewer than 140 characters
@@ -25,9 +25,15 @@ def summary(assessment: Assessment) -> str:
 
 def follow_ups(advice: Advice) -> str:
     """How many items of the follow-up table are to be done, with the word for it; empty: none."""
-    states = [item.state for item in advice.follow_up if item.state in _OPEN]
-    word = "overdue" if set(states) == {"overdue"} else "open"
-    return {0: "", 1: say(f"summary.{word}_one")}.get(len(states), say(f"summary.{word}", n=len(states)))
+    to_be_done = [item for item in advice.follow_up if item.state in _OPEN]
+    word = "overdue" if all(map(_is_overdue, to_be_done)) else "open"
+    count = len(to_be_done)
+    return {0: "", 1: say(f"summary.{word}_one")}.get(count, say(f"summary.{word}", n=count))
+
+
+def _is_overdue(item: FollowUpItem) -> bool:
+    """Whether what is open of it is late: what is ordered makes nothing else late (V1, V3)."""
+    return item.state == "overdue" and any(part.state == "overdue" for part in item.parts)
 
 
 def tests_named(assessment: Assessment, unknown: tuple[str, ...]) -> str:

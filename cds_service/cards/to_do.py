@@ -1,16 +1,19 @@
 """What is to be done, in the order of the buttons: what is open of each item, and when it was last done."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 
 from cds_service.cards.assessment import Assessment
 from cds_service.cards.figures import age
 from cds_service.cards.words import parts_named, say
 from fhir_mapping.evidence import Findings
-from models.advice import Advice, FollowUpItem, ItemPart, SuggestedOrder
+from models.advice import Advice, FollowUpItem, ItemPart, ItemState, SuggestedOrder
 
 LINES = 4
 _DAYS_OF_A_YEAR = 365
 _STATIN = "statin"
+_PRESSING: tuple[ItemState, ...] = ("overdue", "never", "due")
+_CLOSED: dict[ItemState, str] = {"planned": "to_do.ordered", "unknown": "to_do.not_known"}
 
 
 def to_do(assessment: Assessment, at_most: int = LINES) -> str:
@@ -43,21 +46,23 @@ def _lines(assessment: Assessment, advice: Advice) -> Iterator[str]:
     for item in rows.values():
         if item.open_parts:
             yield _open(item, assessment.findings)
-    if unknown := [_item(item) for item in rows.values() if item.state == "unknown" and not item.open_parts]:
-        yield say("to_do.unknown", items=", ".join(unknown))
+    unknown = [item for item in rows.values() if item.state == "unknown" and not item.open_parts]
+    if unknown:
+        yield say("to_do.unknown", items=", ".join([_in_state(item, "unknown") for item in unknown]))
 
 
 def _planned(item: FollowUpItem) -> str:
     if item.booked:
         return say("to_do.booked", item=_item(item), day=item.booked)
-    return say("to_do.planned", item=_item(item))
+    return say("to_do.planned", item=_in_state(item, "planned"))
 
 
 def _beside(item: FollowUpItem) -> str:
     """What is planned, at the end of another line."""
     if item.booked:
         return _planned(item)
-    return say("to_do.is_ordered" if len(item.parts) == 1 else "to_do.are_ordered", item=_item(item))
+    planned = sum(part.state == "planned" for part in item.parts)
+    return say("to_do.is_ordered" if planned == 1 else "to_do.are_ordered", item=_in_state(item, "planned"))
 
 
 def _asks_for_more(assessment: Assessment) -> bool:
@@ -78,34 +83,54 @@ def _asked(suggestion: SuggestedOrder) -> str:
 
 
 def _open(item: FollowUpItem, findings: Findings) -> str:
-    """What is open of an item; of several parts only those that are, then when the others were done."""
-    to_be_done = item.open_parts
-    closed = [part for part in item.parts if part.part not in to_be_done]
-    words = _state(item, [part for part in item.parts if part.part in to_be_done], findings)
-    done = [part for part in closed if part.state == "ok" and part.last]
-    if done:
-        words += say(
-            "to_do.done", parts=parts_named([p.part for p in done]), last=min(p.last for p in done if p.last)
-        )
-    ordered = [part.part for part in closed if part.state == "planned"]
-    return words + (say("to_do.ordered", parts=parts_named(ordered)) if ordered else "")
+    """What is open of an item, parts of one state and day together, the most pressing first; then its other parts."""
+    groups = sorted(_alike(item, _PRESSING), key=lambda parts: _PRESSING.index(parts[0].state))
+    return "; ".join([*(_state(item, parts, findings) for parts in groups), *_beside_open(item)])
+
+
+def _alike(item: FollowUpItem, states: Sequence[ItemState]) -> list[list[ItemPart]]:
+    """The parts in these states, those of one state and day together, the longest ago first."""
+    groups: dict[tuple[ItemState, date | None], list[ItemPart]] = {}
+    for part in item.parts:
+        if part.state in states:
+            groups.setdefault((part.state, part.last), []).append(part)
+    return sorted(groups.values(), key=lambda parts: parts[0].last or date.min)
+
+
+def _beside_open(item: FollowUpItem) -> Iterator[str]:
+    """Of an item of which something is open: what was done, each with its day, what is ordered, what is not known."""
+    for parts in _alike(item, ("ok",)):
+        if parts[0].last:
+            yield say("to_do.done", parts=_names(parts), last=parts[0].last)
+    for state, key in _CLOSED.items():
+        if parts := [part for part in item.parts if part.state == state]:
+            yield say(key, parts=_names(parts))
 
 
 def _state(item: FollowUpItem, parts: Sequence[ItemPart], findings: Findings) -> str:
-    name = _item(item) if len(parts) == len(item.parts) else parts_named([part.part for part in parts])
-    never = [part.part for part in parts if part.last is None]
-    if never:
-        words = _never(item, name if len(never) == len(parts) else parts_named(never))
-        late = [part.part for part in parts if part.last is not None]
-        return words + (say("to_do.also", parts=parts_named(late)) if late else "")
-    last = min(part.last for part in parts if part.last)
-    if item.due is None:
-        return say("to_do.again", item=name, last=last)
-    if item.state == "due":
-        return say("to_do.due", item=name, due=item.due, last=last, caveat=_caveat(item))
-    assert item.last  # no part was never done
-    days = (findings.today - item.due - (last - item.last)).days
-    return say("to_do.overdue", item=name, how_long=_how_long(days), last=last, caveat=_caveat(item))
+    """What is to be said of parts of one state and day."""
+    first, name = parts[0], _name(item, parts)
+    if first.state == "never":
+        return say("to_do.once" if item.item == "antibodies" else "to_do.never", item=name)
+    if first.due is None:
+        return say("to_do.again", item=name, last=first.last)
+    if first.state == "due":
+        return say("to_do.due", item=name, due=first.due, last=first.last, caveat=_caveat(item))
+    how_long = _how_long((findings.today - first.due).days)
+    return say("to_do.overdue", item=name, how_long=how_long, last=first.last, caveat=_caveat(item))
+
+
+def _names(parts: Iterable[ItemPart]) -> str:
+    return parts_named([part.part for part in parts])
+
+
+def _name(item: FollowUpItem, parts: Sequence[ItemPart]) -> str:
+    """The name of an item where it is all of its parts, else theirs (V1)."""
+    return _item(item) if len(parts) == len(item.parts) else _names(parts)
+
+
+def _in_state(item: FollowUpItem, state: ItemState) -> str:
+    return _name(item, [part for part in item.parts if part.state == state])
 
 
 def _how_long(days: int) -> str:
@@ -113,10 +138,6 @@ def _how_long(days: int) -> str:
     if days > _DAYS_OF_A_YEAR:
         return age(days)
     return say("to_do.day") if days == 1 else say("to_do.days", n=days)
-
-
-def _never(item: FollowUpItem, name: str) -> str:
-    return say("to_do.once" if item.item == "antibodies" else "to_do.never", item=name)
 
 
 def _caveat(item: FollowUpItem) -> str:
