@@ -27,6 +27,13 @@ def says_something(result: Result, tables: Tables) -> bool:
     )
 
 
+def took_place(result: Result, tables: Tables) -> bool:
+    """Whether what needs no magnitude was done at all: not with a value like "not performed", which was read."""
+    value = result.value
+    texts = (value.text, value.concept.text) if value.concept else (value.text,)
+    return not any(text and mentions_no_result(text, tables) for text in texts)
+
+
 def says_no_result(text: str, tables: Tables) -> bool:
     """Whether a text says that there is no result, and nothing else: each of its phrases does.
 

@@ -3,7 +3,9 @@
 from collections.abc import Hashable
 from datetime import datetime
 
+from fhir_mapping.checks.doubts import REASONS
 from fhir_mapping.evidence import ContextFinding, Eligibility, Evidence, FactorState, SrpRefractory
+from fhir_mapping.laboratory.answers import took_place
 from fhir_mapping.laboratory.bounds import amount_of, at_least
 from fhir_mapping.laboratory.results import latest, lowest, newest
 from fhir_mapping.patient_record import PatientRecord
@@ -48,7 +50,7 @@ def srp_refractory(
     if eligibility.subtype not in {"anti-SRP", "both"} or refractory.known:
         return None
     sex = record.patient.sex if record.patient else ""
-    weak = _diagnosed(record, "severe-weakness") or any("severe-weakness" in r.roles for r in record.results)
+    weak = _diagnosed(record, "severe-weakness") or _was_measured(record, "severe-weakness")
     return SrpRefractory(
         male="present" if sex == "male" else "absent" if sex == "female" else "missing",
         severe_weakness="present" if weak else "missing",
@@ -147,8 +149,22 @@ def _exposed(record: PatientRecord, klass: AgentClass, onset: datetime | None) -
 
 
 def _ild(record: PatientRecord) -> FactorState:
-    """Z1: absent only where a chest CT is on record, and the Conditions were read and name none."""
+    """Z1: absent only where a chest CT took place, and the Conditions were read and none of them may be one."""
     if _diagnosed(record, "ild"):
         return "present"
-    scanned = bool(record.of("chest-ct")) or any(d.has("chest-ct") for d in record.done)
-    return "absent" if scanned and not record.has_failed("conditions") else "missing"
+    scanned = _was_measured(record, "chest-ct") or any(d.has("chest-ct") for d in record.done)
+    unread = record.has_failed("conditions") or _may_be_diagnosed(record, "ild")
+    return "absent" if scanned and not unread else "missing"
+
+
+def _was_measured(record: PatientRecord, role: RoleWord) -> bool:
+    """Whether a result of this kind says more than that there is none (U1)."""
+    return any(r.has(role) and took_place(r, record.mapping.tables) for r in record.results)
+
+
+def _may_be_diagnosed(record: PatientRecord, role: RoleWord) -> bool:
+    """Whether a Condition of this kind is not confirmed, or was refused for what says nothing about it (M1, U1)."""
+    return any(d.has(role) for d in record.diagnoses) or any(
+        role in refused.roles and refused.reason in REASONS and refused.resource.startswith("Condition/")
+        for refused in record.refused
+    )

@@ -9,7 +9,7 @@ from itertools import product
 from operator import itemgetter
 from typing import Literal
 
-from fhir_mapping.laboratory.answers import mentions_no_result
+from fhir_mapping.laboratory.answers import took_place
 from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, Serology, read_serology
 from fhir_mapping.laboratory.results import newest
 from fhir_mapping.patient_record import PatientRecord, asked_once
@@ -136,9 +136,7 @@ def _tests_done(record: PatientRecord) -> Mapping[tuple[str, RoleWord], Sequence
 
 def _was_done(record: PatientRecord, result: Result) -> bool:
     """V1, U1: not with "not performed" as the value of what needs no magnitude (FVC, DLCO, a CT): it was read."""
-    value = result.value
-    texts = (value.text, value.concept.text) if value.concept else (value.text,)
-    return not any(text and mentions_no_result(text, record.mapping.tables) for text in texts)
+    return took_place(result, record.mapping.tables)
 
 
 def _fell_since(record: PatientRecord, scanned: Moment) -> bool:

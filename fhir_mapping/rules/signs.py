@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fhir_mapping.checks.doubts import open_doubt
+from fhir_mapping.laboratory.answers import took_place
 from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, Serology, read_answer, read_serology
 from fhir_mapping.laboratory.bounds import above_limit, is_raised
 from fhir_mapping.laboratory.results import highest
@@ -184,7 +185,8 @@ def _has_biopsy(record: PatientRecord) -> bool | None:
     if not record.mapping.tables.codes("procedures", _BIOPSY):
         return None
     confirmed = (d for d in record.diagnoses if d.confirmed)
-    return any(fact.has(_BIOPSY) for fact in (*record.results, *record.done, *confirmed))
+    told = (r for r in record.results if r.has(_BIOPSY) and took_place(r, record.mapping.tables))
+    return any(told) or any(fact.has(_BIOPSY) for fact in (*record.done, *confirmed))
 
 
 def _is_spoken_against(record: PatientRecord, serology: Serology) -> bool:

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.evidence import Evidence, Feature, Note
+from fhir_mapping.laboratory.answers import took_place
 from fhir_mapping.laboratory.results import Highest, latest_as_bounded, recent
 from fhir_mapping.patient_record import PatientRecord
 from fhir_mapping.record import SourceKey, local_day
@@ -69,7 +70,8 @@ def treatment_refractory(record: PatientRecord) -> Feature:
 
 def _stated(record: PatientRecord) -> Feature | None:
     """T5: a code that the client's site map calls refractory; of Conditions only confirmed ones (M1)."""
-    told = [r.resource for r in record.results if "refractory" in r.roles]
+    tables = record.mapping.tables
+    told = [r.resource for r in record.results if "refractory" in r.roles and took_place(r, tables)]
     told += [d.resource for d in record.diagnoses if d.confirmed and d.has("refractory")]
     told += [d.resource for d in record.done if d.has("refractory")]
     evidence = tuple(Evidence(resource, "refractory") for resource in told)

@@ -2,6 +2,7 @@
 """Context beside the score, and the published factors of refractory anti-SRP disease (rules X1 to X4, Z1)."""
 
 from .cardiac import counted
+from .doubts import rule_U1_says_no_result
 from .drr import of_analyte, same_specimen
 from .eligibility import age_at, rule_E9_onset
 from .falls import rule_X2_fall
@@ -84,12 +85,14 @@ def rule_Z1_srp_refractory(record: dict, refractory: dict) -> dict | None:
     """Only for anti-SRP positive patients whose refractory state is not known."""
     if record["srp"] != "positive" or refractory["state"] not in ("missing", "indeterminate"):
         return None
-    facts = [*record["results"], *record["done"], *(c for c in record["conditions"] if c["confirmed"])]
+    answered = [one for one in record["results"] if not rule_U1_says_no_result(record, one["resource"])]
+    facts = [*answered, *record["done"], *(c for c in record["conditions"] if c["confirmed"])]
     scanned = any("chest-ct" in fact["roles"] for fact in facts)
     weak = any("severe-weakness" in fact["roles"] for fact in facts)
+    perhaps = any("ild" in one["roles"] for one in [*record["conditions"], *record["unread_conditions"]])
     sex = record["patient"]["sex"]
     return {
         "male": {"male": "present", "female": "absent"}.get(sex, "missing"),
         "severe_weakness": "present" if weak else "missing",
-        "ild": "present" if counted(record, "ild") else "absent" if scanned else "missing",
+        "ild": "present" if counted(record, "ild") else "absent" if scanned and not perhaps else "missing",
     }

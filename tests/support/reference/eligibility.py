@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass
 
+from .doubts import rule_U1_says_no_result
 from .drr import of_analyte
 from .tables import number
 from .times import completed_years, day_of, days, parse_time
@@ -107,7 +108,8 @@ def rule_E1_core(record: dict) -> bool:
 
 def rule_E2b_biopsy(record: dict) -> bool:
     """A resource with a code that the site map gives the role `necrotizing-biopsy`."""
-    facts = [*record["results"], *record["done"], *(c for c in record["conditions"] if c["confirmed"])]
+    told = [one for one in record["results"] if not rule_U1_says_no_result(record, one["resource"])]
+    facts = [*told, *record["done"], *(c for c in record["conditions"] if c["confirmed"])]
     return any("necrotizing-biopsy" in fact["roles"] for fact in facts)
 
 

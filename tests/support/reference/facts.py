@@ -49,7 +49,7 @@ def build(data, as_of, zone, tables: dict, options: dict) -> dict:
         "not_offered": set(options["not_offered"]),
         **{name: [] for name in ("results", "conditions", "treatments", "done", "plans")},
         **{name: [] for name in ("refused", "doubts", "notes", "named_core")},
-        **{name: [] for name in ("unread_results", "unclear_encounters")},
+        **{name: [] for name in ("unread_results", "unclear_encounters", "unread_conditions")},
         "report_members": {},
     }
     entries = entries_of(data)
@@ -107,6 +107,8 @@ def judge(record: dict, raw: dict) -> None:
         reason = "other patient"
     if wordless or (reason and (roles or reason == "other patient")):
         refuse(record, raw, reason)
+    if kind == "Condition" and reason in doubts.REASONS:
+        record["unread_conditions"].append({"roles": roles or unsaid})
     doubts.rule_U1_consider(record, raw, resource, reason)
     if kind == "Observation":
         doubts.rule_V1_done_all_the_same(record, resource, reason)

@@ -4,6 +4,7 @@
 from datetime import timedelta
 from fractions import Fraction
 
+from .doubts import rule_U1_says_no_result
 from .drr import of_analyte, ratio_of
 from .exposures import (
     NOT_AGENTS,
@@ -43,7 +44,8 @@ def highest_raised(record: dict, together: list[dict]) -> Answer:
 
 def rule_T5_said(record: dict) -> bool:
     """A code that the site map gives the role `refractory`."""
-    facts = [*record["results"], *record["done"]]
+    facts = [one for one in record["results"] if not rule_U1_says_no_result(record, one["resource"])]
+    facts += record["done"]
     facts += [c for c in record["conditions"] if c["confirmed"]]
     return any("refractory" in fact["roles"] for fact in facts)
 
