@@ -108,9 +108,10 @@ def _why(assessment: Assessment) -> str:
 
 def _for_and_against(findings: Findings) -> str:
     eligibility = findings.eligibility
-    dated = [
-        _sign(e, findings) + (f" ({e.date})" if e.date else "") for e in eligibility.evidence if _is_sign(e)
-    ]
+    told: dict[str, list[str]] = {}
+    for evidence in filter(_is_sign, eligibility.evidence):
+        told.setdefault(_sign(evidence, findings), []).extend(filter(None, [evidence.date]))
+    dated = [sign + (f" ({min(dates)})" if dates else "") for sign, dates in told.items()]
     speaks_for = listed(dated) or say("disease.named")
     lines = [say("possible.for", signs=speaks_for)]
     if eligibility.against:

@@ -1,6 +1,7 @@
 """Numbers, dates and lists as a card writes them; and what came from outside, made harmless."""
 
 import re
+from calendar import monthrange
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
@@ -47,9 +48,9 @@ def times(value: Decimal) -> str:
     return _trimmed(f"{value.quantize(exponent, ROUND_HALF_UP):,f}")
 
 
-def measured(ck: Measured) -> str:
+def measured(ck: Measured, *, says_whose_limit: bool = True) -> str:
     """A CK with how high it is: "CK 1,030 U/L (4.8 × ULN)"."""
-    limit = ", default limit" if ck.default_limit else ""
+    limit = ", default limit" if ck.default_limit and says_whose_limit else ""
     high = _ends(ck.times_uln, ck.times_upto, ck.comparator, times)
     return f"CK {amount(ck)} {ck.unit} ({high} × ULN{limit})"
 
@@ -121,9 +122,11 @@ def age(days: int) -> str:
 
 
 def age_of(written: str, today: date) -> str:
-    """How old a date of the record is; empty where it is not a whole date."""
+    """How old a date of the record is, one without day or month counted from its end; empty where it is no date."""
+    year, month, day = (*written.split("-"), "", "")[:3]
     try:
-        return age((today - date.fromisoformat(written)).days)
+        last = int(day) if day else monthrange(int(year), int(month or 12))[1]
+        return age(max((today - date(int(year), int(month or 12), last)).days, 0))
     except ValueError:
         return ""
 

@@ -13,6 +13,7 @@ from models.risk import Abstained
 
 DOUBTS_NAMED = 3  # U6
 _TROPONIN_T = "troponin T raised"
+_HMGCR = "anti-hmgcr"
 _VERSIONS = re.compile(r"FHIR (\S+) instead of (\S+)")
 
 
@@ -23,7 +24,7 @@ def now(assessment: Assessment, use_instead: str = "") -> list[str]:
         return [_open_again(outcome, use_instead)]
     lines = [_disease(findings)] if has_first_line(findings.eligibility) else []
     if statin := _statin_of(assessment):
-        lines.append(_statin(statin, findings.doubts))
+        lines.append(_statin(statin, assessment))
     lines += [_troponin_t(findings.features), *_falls(findings), _doubts(findings.doubts)]
     if findings.failed:
         again = isinstance(outcome, Abstained) and outcome.code == "record-incomplete"
@@ -131,15 +132,24 @@ def _statin_of(assessment: Assessment) -> Statin | None:
     return assessment.advice.statin if assessment.advice else None
 
 
-def _statin(statin: Statin, doubts: Sequence[Barring]) -> str:
+def why_warned(statin: Statin, assessment: Assessment) -> str:
+    """The word of the catalogue for what makes a statin one to warn of: the antibody, or that nothing is known of it."""
+    if not statin.never_answered:
+        return "statin"
+    rows = assessment.advice.follow_up if assessment.advice else ()
+    unread = any(part.part == _HMGCR and part.state == "unknown" for row in rows for part in row.parts)
+    return "statin_unread" if unread else "statin_untested"
+
+
+def _statin(statin: Statin, assessment: Assessment) -> str:
     if statin.state == "unknown":
+        doubts = assessment.findings.doubts
         why = [b.doubt.reason for b in doubts if b.doubt.resource in statin.evidence]
         return say(
             "now.statin_unknown", statin=capital(statin_name(statin)), why=", ".join(dict.fromkeys(why))
         )
     since = say("now.since", date=statin.since) if statin.since else ""
-    key = "now.statin_untested" if statin.never_answered else "now.statin"
-    return say(key, statin=statin_name(statin), since=since)
+    return say(f"now.{why_warned(statin, assessment)}", statin=statin_name(statin), since=since)
 
 
 def says_troponin_t(feature: Feature) -> bool:

@@ -1,13 +1,14 @@
 """The one line of a card, the first that holds: what is happening now, or the risk (card format, "Summary")."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from cds_service.cards.assessment import Assessment, EligibilityUnknown, NotEligible, NotShown
 from cds_service.cards.detail import signs
-from cds_service.cards.figures import capital, listed, measured, one_line, times_lowest
-from cds_service.cards.now import other_version, statin_name
+from cds_service.cards.figures import amount, capital, listed, measured, one_line, times_lowest
+from cds_service.cards.now import other_version, statin_name, why_warned
 from cds_service.cards.words import said, say
-from fhir_mapping.evidence import Findings
+from fhir_mapping.evidence import Activity, Findings, Measured
 from models.advice import Advice, FollowUpItem
 from models.risk import DECISION_HORIZON, Abstained, Scored, percent
 
@@ -62,7 +63,10 @@ def _now(assessment: Assessment) -> str:
     now = assessment.findings.activity
     if now is None or now.phase not in {"relapse", "rising"}:
         return ""
-    ck = measured(now.ck) if now.ck else say("disease.ck_none")
+    return _fitting_ck(now.ck, partial(_in_phase, assessment, now))
+
+
+def _in_phase(assessment: Assessment, now: Activity, ck: str) -> str:
     lowest = say("summary.lowest", times=times_lowest(now)) if now.times_lowest else ""
     if now.phase == "rising":
         return say("summary.rising", ck=ck.removeprefix("CK "), lowest=lowest)
@@ -77,8 +81,7 @@ def _statin(assessment: Assessment, advice: Advice) -> str:
     statin = advice.statin
     if statin is None or statin.state != "warn":
         return ""
-    key = "summary.statin_untested" if statin.never_answered else "summary.statin"
-    words = say(key, statin=capital(statin_name(statin)))
+    words = say(f"summary.{why_warned(statin, assessment)}", statin=capital(statin_name(statin)))
     if assessment.findings.phase == "active":
         more = say("summary.and_active")
     else:
@@ -89,7 +92,8 @@ def _statin(assessment: Assessment, advice: Advice) -> str:
 def _active(findings: Findings, advice: Advice) -> str:
     if findings.phase != "active" or findings.activity is None or findings.activity.ck is None:
         return ""
-    return say("summary.active", ck=measured(findings.activity.ck), follow_ups=follow_ups(advice))
+    told = partial(say, "summary.active", follow_ups=follow_ups(advice))
+    return _fitting_ck(findings.activity.ck, lambda ck: told(ck=ck))
 
 
 def _ck_unread(assessment: Assessment, advice: Advice) -> str:
@@ -170,6 +174,15 @@ def _fitting(count: int, write: Callable[[int], str]) -> str:
     """What is written of as many things as fit into one line, at least of one."""
     lengths = (write(number) for number in range(count, 0, -1))
     return next((words for words in lengths if len(words) <= LENGTH), write(1))
+
+
+def _fitting_ck(ck: Measured | None, write: Callable[[str], str]) -> str:
+    """What is written of a CK with as much beside it as fits into one line: whose limit, then the limit is left out."""
+    if ck is None:
+        return write(say("disease.ck_none"))
+    ways = (measured(ck), measured(ck, says_whose_limit=False), f"CK {amount(ck)} {ck.unit}")
+    lines = [write(way) for way in ways]
+    return next((line for line in lines if len(line) <= LENGTH), lines[-1])
 
 
 def _some(names: Sequence[str], between: str, count: int) -> str:

@@ -166,7 +166,8 @@ def test_without_json_the_same_is_said_for_people(tmp_path):
     said = run("explain", write(tmp_path, chart("high-overdue")), *AS_OF).stdout
     assert "high_drr" in said
     assert "Observation/ho-ast-15" in said
-    assert "Risk 2y: 0.5682" in said
+    assert "Risk 2y: 57 % (30 % to 86 %)" in said
+    assert "2 of 4 predictors present" in said
     assert "Refused: Observation/ho-ck-15 (entered-in-error)" in said
     silent = run("explain", write(tmp_path, chart("low-quiet")), *AS_OF).stdout
     assert "No card is shown" in silent

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from cds_service.cards.why import silence
 from cds_service.terminal import show_card, show_silence
+from models.risk import percent
 
 Answer = Mapping[str, Any]
 
@@ -34,10 +35,13 @@ def _head(answer: Answer) -> Iterator[str]:
     yield f"Patient {patient['id']}, {patient.get('sex', 'sex unknown')}, {age}; as of {answer['as_of']}"
     yield f"IMNM: {eligibility['state']} ({eligibility['reason']}); antibodies: {eligibility['subtype']}"
     yield f"Outcome: {answer['outcome']}"
+    if eligibility["state"] in {"definite", "probable"}:
+        present = sum(feature["state"] == "present" for feature in answer["features"].values())
+        yield f"{present} of {len(answer['features'])} predictors present"
     if "abstention" in answer:
         yield f"Abstained: {answer['abstention']['reason']}"
     for horizon, risk in answer.get("risk", {}).items():
-        yield f"Risk {horizon}: {risk['estimate']:.4f} ({risk['low']:.4f} to {risk['high']:.4f})"
+        yield f"Risk {horizon}: {percent(risk['estimate'])} ({percent(risk['low'])} to {percent(risk['high'])})"
     if used := answer.get("landmark"):
         since = (
             f"{used['since_time_zero']} days since time zero" if "since_time_zero" in used else "not known"
