@@ -1,8 +1,8 @@
 # ruff: noqa: N802 - the functions bear the ids of the rules
 """Context beside the score, and the published factors of refractory anti-SRP disease (rules X1 to X4, Z1)."""
 
+from .absence import rule_U1_says_no_result
 from .cardiac import counted
-from .doubts import rule_U1_says_no_result
 from .drr import of_analyte, same_specimen
 from .eligibility import age_at, rule_E9_onset
 from .falls import rule_X2_fall

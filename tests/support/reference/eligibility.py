@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from .doubts import rule_U1_says_no_result
+from .absence import rule_U1_says_no_result
 from .drr import of_analyte
 from .tables import number
 from .times import completed_years, day_of, days, parse_time

@@ -4,7 +4,7 @@
 from datetime import timedelta
 from fractions import Fraction
 
-from .doubts import rule_U1_says_no_result
+from .absence import rule_U1_says_no_result
 from .drr import of_analyte, ratio_of
 from .exposures import (
     NOT_AGENTS,
