@@ -10,7 +10,14 @@ from msgspec import Struct
 from fhir_mapping.evidence import Subtype
 from fhir_mapping.laboratory.bounds import above, agreed, at_least
 from fhir_mapping.laboratory.numbers import number_of, text_of
-from fhir_mapping.laboratory.phrases import plain, sounds_weak, verdict, without_reference
+from fhir_mapping.laboratory.phrases import (
+    in_sentences,
+    plain,
+    sounds_weak,
+    surely,
+    verdict,
+    without_reference,
+)
 from fhir_mapping.laboratory.results import lowest_id_last
 from fhir_mapping.laboratory.titres import Titre, titres_of
 from fhir_mapping.patient_record import PatientRecord, asked_once
@@ -83,15 +90,16 @@ def _by_codes(value: Value, tables: Tables) -> LabAnswer | None:
 
 
 def _by_interpretation(codings: Iterable[Coding], tables: Tables) -> LabAnswer | None:
+    """What the codes of the interpretation answer, in the order of E7: a positive one first."""
     said = tables.words("qualifiers", codings)
-    return "negative" if "negative" in said else "positive" if "positive" in said else None
+    return "positive" if "positive" in said else "negative" if "negative" in said else None
 
 
 def _by_words(text: str, about: RoleWord, vocabulary: Vocabulary) -> LabAnswer | None:
-    answer = without_reference(plain(text), vocabulary)
+    answer = without_reference(in_sentences(text), vocabulary)
     if _whole(answer) in vocabulary.words("positive-whole"):
         return "positive"
-    return verdict(answer, vocabulary, about)
+    return surely(verdict(answer, vocabulary, about), answer, vocabulary, about)
 
 
 def _whole(answer: str) -> str:

@@ -28,7 +28,8 @@ _FLAG = r"(?:(?<![^ ])|(?=[(\[*]))[(\[]?<<flag>>[)\]]?\Z"
 _GROUPED = re.compile(r"[0-9]{1,3}([,.' ])[0-9]{3}(?:\1[0-9]{3})*")
 _SIGNS = str.maketrans("", "", ",.' ")
 _POWER = r"(?:x ?)?10(?:\*\*|[*^eE])[0-9]{1,2} ?"  # of ten, as in 10^9/L
-_UNIT = re.compile(rf"(?:{_POWER})?/?[^\W\d_][^\s,;:!?<>=()]*|[%\[{{][^\s,;:!?<>=()]*")
+_NO_UNIT = r"(?!x ?10(?:\*\*|[*^eE])?[-+]?[0-9]+\Z|[eE][-+]?[0-9])"  # "5e3" and "5x10^3" are no 5
+_UNIT = re.compile(rf"{_NO_UNIT}(?:{_POWER})?/?[^\W\d_][^\s,;:!?<>=()]*|[%\[{{][^\s,;:!?<>=()]*")
 _BESIDE_SLASH = re.compile(r" ?/ ?")
 _TEMPERATURE = re.compile(r"[(\[{] ?[0-9]{2} ?°? ?C ?[)\]}]| @? ?[0-9]{2} ?°? ?C(?!\w)", re.IGNORECASE)
 

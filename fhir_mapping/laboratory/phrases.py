@@ -4,6 +4,7 @@ import re
 import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Literal
 
 from fhir_mapping.terms.roles import RoleWord
@@ -11,13 +12,20 @@ from fhir_mapping.terms.units import AS_TYPED
 from fhir_mapping.terms.words import UNSPACED, Vocabulary, fold
 
 PhraseVerdict = Literal["positive", "negative"]
+Surely = Literal["positive", "weak", "negative"]
 
 SEPARATOR = re.compile(r"[,;+]|\band\b", re.IGNORECASE)
+LIST_SEPARATOR = re.compile(r"[,;+\n]")  # an "and" goes on with what was negated before it
+SENTENCE_END = "\n"  # of `in_sentences`
 # Apostrophes, the ratio sign, the comma of Chinese lists and its brackets, which NFKC leaves as they are.
 _TYPED = AS_TYPED | str.maketrans("\u02bc\u2018\u2019\u2032\u00b4`\u2236\u3001\u3010\u3011", "'" * 6 + ":,[]")
 _SCRIPT_ENDS = re.compile(rf"(?<=[{UNSPACED}])(?=[^\W{UNSPACED}])|(?<=[^\W{UNSPACED}])(?=[{UNSPACED}])")
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _WORD = re.compile(r"[^\W_]+")
+_ENDS_SENTENCE = re.compile(r"\.(?=\s+\S)|\u3002|[\n\r]+")
+_NEGATION = "<<negation>>|<<negated>>"
+_PATTERNS = frozenset({"cytoplasmic", "nuclear"})
+_NEGATIONS = frozenset({"negation", "negated"})
 _BRACKET = re.compile(r"[(\[{)\]}]")
 _OPENING = "([{"
 _ANTIBODIES = frozenset({"anti-srp", "anti-hmgcr", "other-msa"})
@@ -34,6 +42,14 @@ def plain(text: str) -> str:
     return " ".join(_SCRIPT_ENDS.sub(" ", typed).split())
 
 
+def in_sentences(text: str) -> str:
+    """A text as `plain` writes it, but each sentence and each line on a line of its own."""
+    sentences = _ENDS_SENTENCE.split(text.strip())
+    if len(sentences) == 1:  # as nearly all are
+        return plain(text)
+    return SENTENCE_END.join([said for sentence in sentences if (said := plain(sentence))])
+
+
 def words(text: str) -> list[str]:
     """The whole words of a text as they are compared, in their order."""
     return _WORD.findall(fold(text))
@@ -43,6 +59,56 @@ def verdict(text: str, vocabulary: Vocabulary, about: RoleWord) -> PhraseVerdict
     """What the first phrase that decides says (E7)."""
     verdicts = (phrase_verdict(phrase, vocabulary, about) for phrase in SEPARATOR.split(text))
     return next((said for said in verdicts if said), None)
+
+
+def surely(said: PhraseVerdict | None, text: str, vocabulary: Vocabulary, about: RoleWord) -> Surely | None:
+    """What the first phrase that decides says, where nothing beside it speaks against a negative.
+
+    A positive stands outside of brackets, in a sentence of its own, or beside a negative that is another antibody's.
+    """
+    if said != "negative":
+        return said
+    if verdict(without_brackets(text), vocabulary, about) == "positive":
+        return "positive"
+    phrases = [phrase for part in SEPARATOR.split(text) for phrase in part.split(SENTENCE_END)]
+    for phrase in phrases:
+        if (first := phrase_verdict(phrase, vocabulary, about)) == "positive":
+            is_ours = about in vocabulary.roles(phrase) or _ANTIBODIES.isdisjoint(vocabulary.roles(text))
+            return "positive" if is_ours else "weak"
+        if first:
+            is_single = len(phrases) == 1 and _is_not_negative(phrase, vocabulary)
+            return "weak" if is_single or _says_both(phrase, vocabulary, about) else "negative"
+    return None
+
+
+def _is_not_negative(phrase: str, vocabulary: Vocabulary) -> bool:
+    """Whether a word for negative is itself negated: "not negative"."""
+    return any(
+        before in vocabulary.words("negation") and "negative" in vocabulary.roles(word)
+        for before, word in pairwise(words(phrase))
+    )
+
+
+def _says_both(phrase: str, vocabulary: Vocabulary, about: RoleWord) -> bool:
+    """Whether a phrase about two antibodies says positive and negative, of one each."""
+    named = vocabulary.roles(phrase)
+    return {"positive", "negative"} <= named and not (named & _ANTIBODIES).issubset({about})
+
+
+def without_negated(phrase: str, vocabulary: Vocabulary) -> str:
+    """What a phrase names as seen: nothing of a pattern that is negated, "no cytoplasmic staining" (A4).
+
+    A negation right before a pattern leaves what stands before it: "nuclear without cytoplasmic staining".
+    """
+    named = vocabulary.roles(phrase)
+    if named.isdisjoint(_PATTERNS) or named.isdisjoint(_NEGATIONS):
+        return phrase
+    negation = vocabulary.pattern(_NEGATION).search(phrase)
+    if negation is None:
+        return phrase
+    after = words(phrase[negation.end() :])[:1]
+    is_negated = after and not _PATTERNS.isdisjoint(vocabulary.roles(after[0]))
+    return phrase[: negation.start()] if is_negated else ""
 
 
 def phrase_verdict(phrase: str, vocabulary: Vocabulary, about: RoleWord) -> PhraseVerdict | None:
@@ -68,7 +134,8 @@ def _is_about_another(named: frozenset[str], about: RoleWord) -> bool:
 
 def _is_negated(phrase: str, vocabulary: Vocabulary) -> bool:
     spoken = words(phrase)
-    place = next(place for place, word in enumerate(spoken) if word in vocabulary.words("negation"))
+    negations = vocabulary.words("negation")
+    place = next((place for place, word in enumerate(spoken) if word in negations), len(spoken))
     return "positive" in vocabulary.roles(" ".join(spoken[place + 1 :]))
 
 

@@ -54,14 +54,15 @@ def observation(kind: str, words: list[str], time: str | None, options: dict[str
 
 
 def _interpretation(code: str, options: dict[str, str]) -> list[dict[str, Any]]:
-    """`POS`, or a word in quotes that is no code."""
+    """`POS`, `POS+N`, or a word in quotes that is no code."""
     if code.isupper():
-        return [{"coding": [{"system": options.get("interp-system", SYSTEMS["interp"]), "code": code}]}]
+        system = options.get("interp-system", SYSTEMS["interp"])
+        return [{"coding": [{"system": system, "code": part}]} for part in code.split("+")]
     return [{"text": code}]
 
 
 def _component(text: str, options: dict[str, str]) -> dict[str, Any]:
-    """`homogeneous:1/320` or `loinc:55171-3 = 1:320`: a code (named or coded), and its value as text."""
+    """`homogeneous:1/320`, `loinc:55171-3 = 1:320` or `index = int 3`: a code (named or coded), and its value."""
     name, _, value = text.partition("=" if "=" in text else ":")
     prefix = name.strip().partition(":")[0]
     code = {"coding": [coding("observations", name.strip())]} if prefix in SYSTEMS else {"text": name.strip()}
@@ -72,10 +73,17 @@ def _component(text: str, options: dict[str, str]) -> dict[str, Any]:
 
 
 def _said(value: str, options: dict[str, str]) -> dict[str, Any]:
-    """The value of a component: `absent masked`, else a text."""
-    if value.startswith("absent "):
-        return {"dataAbsentReason": _absence(value.removeprefix("absent "), options)}
-    return {"valueString": value.replace("/", ":")}
+    """The value of a component: `absent masked`, `int 3`, `quantity 2.8`, else a text."""
+    kind, _, rest = value.partition(" ")
+    match kind:
+        case "absent":
+            return {"dataAbsentReason": _absence(rest, options)}
+        case "int":
+            return {"valueInteger": int(rest)}
+        case "quantity":
+            return {"valueQuantity": _quantity(None, rest)}
+        case _:
+            return {"valueString": value.replace("/", ":")}
 
 
 def _value(words: list[str], options: dict[str, str], unit: str) -> dict[str, Any]:
@@ -106,7 +114,7 @@ def _value(words: list[str], options: dict[str, str], unit: str) -> dict[str, An
         case "concept":
             return {"valueCodeableConcept": {"text": more[0]}}
         case "text":
-            return {"valueString": more[0]}
+            return {"valueString": more[0].replace("\\n", "\n")}
     if ratio := re.fullmatch(r"([<>]=?)?(\d+)/([<>]=?)?(\d+)", word):
         top, first, bottom, second = ratio.groups()
         return {"valueRatio": {"numerator": _quantity(top, first), "denominator": _quantity(bottom, second)}}

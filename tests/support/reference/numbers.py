@@ -7,6 +7,10 @@ from fractions import Fraction
 
 from .spelling import nfkc
 
+AT_LEAST = (
+    *("at least", "not less than", "no less than", "not below", "mindestens", "wenigstens", "au moins"),
+    *("al menos", "por lo menos", "como mínimo", "almeno", "minstens", "ten minste", "至少", "不低于"),
+)
 SIGNS = {
     "<": "<",
     "<=": "<=",
@@ -24,14 +28,16 @@ SIGNS = {
     "more than": ">",
     "above": ">",
     "over": ">",
+    **dict.fromkeys(AT_LEAST, ">="),
 }
-COMPARATOR = r"<=|>=|<|>|≤|≥|(?:LT|LE|GT|GE|less\s+than|below|greater\s+than|more\s+than|above|over)\b"
+COMPARATOR = rf"{'|'.join(AT_LEAST)}|<=|>=|<|>|≤|≥|(?:LT|LE|GT|GE|less\s+than|below|greater\s+than|more\s+than|above|over)\b"
 DIGITS = r"[0-9]+(?:[,.'’][0-9]+| [0-9]{3}(?![0-9]))*"
 FLAG = r"(?:\(\s*(?:HH|H|LL|L|\*)\s*\)|\[\s*(?:HH|H|LL|L|\*)\s*\]|\bHH|\bH|\bLL|\bL|\*)"
 NUMBER = re.compile(
     rf"\s*(?P<sign>{COMPARATOR})?\s*(?P<first>{DIGITS})(?:\s*(?:-|–|\bto\b)\s*(?P<second>{DIGITS}))?(?P<rest>.*)",
     re.IGNORECASE | re.DOTALL,
 )
+POWER = re.compile(r"[x*×]?\s*10\s*[*^e]*\s*[-+]?[0-9]+|e\s*[-+]?[0-9].*", re.IGNORECASE)
 FLAGGED = re.compile(rf"(?P<unit>.*?)\s*{FLAG}\s*", re.DOTALL)
 
 
@@ -163,7 +169,9 @@ def rule_F5_text(text: str) -> list[Written]:
         return []
     sign = SIGNS[re.sub(r"\s+", " ", (match["sign"] or "").lower())] if match["sign"] else ""
     rest = match["rest"]
-    if rest.strip()[:1] in tuple(":/-–.,;=+<>"):  # a date, a titre or a sentence, no unit
+    if POWER.fullmatch(rest.strip()) or rest.strip()[:1] in tuple(
+        ":/-–.,;=+<>"
+    ):  # no unit, but a date, a titre …
         return []
     units = [rest.strip()]
     flagged = FLAGGED.fullmatch(rest)

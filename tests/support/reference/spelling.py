@@ -8,6 +8,7 @@ from .tables import as_text, words
 
 DASHES = re.compile(r"[\u002d\u00ad\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
 SEPARATOR = re.compile(r"[,;+]|\band\b", re.IGNORECASE)
+SENTENCE = re.compile(r"\.(?=\s+\S)|[\n\r。]")  # where a sentence or a line ends
 WORD = re.compile(r"[^\W_\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+|±")  # Chinese and Japanese write no blanks
 
 
