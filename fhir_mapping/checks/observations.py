@@ -12,7 +12,7 @@ from fhir_mapping.laboratory.answers import says_no_result, says_something
 from fhir_mapping.laboratory.antibody import why_unanswered
 from fhir_mapping.laboratory.bounds import is_raised, is_within
 from fhir_mapping.laboratory.numbers import measured, number_of, text_of
-from fhir_mapping.laboratory.titres import written_titres
+from fhir_mapping.laboratory.titres import is_titre_by_name, written_titres
 from fhir_mapping.record import Amount, Component, Moment, Result, Value
 from fhir_mapping.terms import Role, Tables
 from fhir_mapping.terms.roles import Analyte, RoleWord
@@ -180,7 +180,11 @@ def _titre_problem(
     by_code = tables.means("observations", resource.codings, "titre")
     parts = [(observation.own.value, by_code)]
     parts += [
-        (part.value, tables.means("observations", part.code.codings, "titre"))
+        (
+            part.value,
+            tables.means("observations", part.code.codings, "titre")
+            or (by_code and is_titre_by_name(part.code, tables.vocabulary)),
+        )
         for part in observation.components
     ]
     titres = [

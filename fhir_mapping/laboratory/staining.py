@@ -11,24 +11,28 @@ from msgspec.structs import replace
 from fhir_mapping.laboratory.antibody import LabAnswer, read_answer
 from fhir_mapping.laboratory.numbers import text_of
 from fhir_mapping.laboratory.phrases import (
+    LIST_SEPARATOR,
     SEPARATOR,
+    in_sentences,
     phrase_verdict,
-    plain,
     sounds_weak,
     verdict,
     without_brackets,
+    without_negated,
     without_reference,
     words,
 )
-from fhir_mapping.laboratory.titres import Titre, titres_of
+from fhir_mapping.laboratory.titres import Titre, is_titre_by_name, titres_of
 from fhir_mapping.patient_record import PatientRecord
-from fhir_mapping.record import Result
+from fhir_mapping.record import Component, Result
 from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import RoleWord
 from fhir_mapping.terms.words import Vocabulary
 
 _CYTOPLASMIC: frozenset[RoleWord] = frozenset({"cytoplasmic"})
 _NUCLEAR: frozenset[RoleWord] = frozenset({"nuclear"})
+_UNSURE = frozenset({"negation", "negated", "weak"})
+_TITRE: frozenset[RoleWord] = frozenset({"titre"})
 _NONE: frozenset[RoleWord] = frozenset()
 
 StainingPatterns = AbstractSet[RoleWord]  # which of "cytoplasmic" and "nuclear" are named
@@ -41,6 +45,7 @@ class Staining(Struct, frozen=True):
     titres: tuple[Titre, ...] = ()
     answer: LabAnswer | None = None
     cytoplasmic: bool = False
+    seen: bool = False  # the result of a pattern, in which something nuclear was seen
 
 
 def read_ana(record: PatientRecord) -> list[Staining]:
@@ -79,11 +84,31 @@ def _read(result: Result, beside: Mapping[Hashable, StainingPatterns], tables: T
         for titre, named in _titres_with_patterns(piece, own or around, tables)
     ]
     nuclear = tuple(titre for titre, is_cytoplasmic in titres if not is_cytoplasmic)
-    if nuclear or result.has("pattern"):
-        return Staining(result, nuclear, cytoplasmic=own == _CYTOPLASMIC and not nuclear)
+    if nuclear:
+        return Staining(result, nuclear)
     if (titres or own) and not own & _NUCLEAR:
-        return Staining(result, cytoplasmic=True)
-    return Staining(result, answer=_answer(result, tables))
+        return Staining(result, cytoplasmic=own == _CYTOPLASMIC or not result.has("pattern"))
+    answer = _answer_with_patterns(result, tables)
+    if result.has("pattern"):
+        return Staining(result, seen=answer == "positive")
+    return Staining(result, answer=answer)
+
+
+def _answer_with_patterns(result: Result, tables: Tables) -> LabAnswer | None:
+    """The answer of a result without titre: a positive of a component and a nuclear pattern by name are positive (A3).
+
+    The cytoplasm answers nothing about nuclei.
+    """
+    if result.has("cytoplasmic"):
+        return None
+    pieces = list(_pieces(result, tables))
+    answers = [_answer(piece, tables) for piece in pieces if not piece.has("cytoplasmic")]
+    if "positive" in answers or "weak" in answers:
+        return "positive"
+    if answers[0]:
+        return answers[0]
+    is_seen = any("nuclear" in _named_patterns(piece, tables.vocabulary) for piece in pieces)
+    return "positive" if is_seen else None
 
 
 def _titres_with_patterns(
@@ -122,7 +147,7 @@ def _pieces(result: Result, tables: Tables) -> Iterator[Result]:
         if not roles or result.analyte in roles:
             yield replace(
                 result,
-                roles=roles or result.roles,
+                roles=roles or _inherited(result, component, tables.vocabulary),
                 value=component.value,
                 interpretation=component.interpretation,
                 interpretation_text=component.interpretation_text,
@@ -131,12 +156,31 @@ def _pieces(result: Result, tables: Tables) -> Iterator[Result]:
             )
 
 
+def _inherited(result: Result, component: Component, vocabulary: Vocabulary) -> frozenset[RoleWord]:
+    """What a component without a known code is: about ANA as its Observation, but a titre only if it is called one."""
+    return result.roles if is_titre_by_name(component.code, vocabulary) else result.roles - _TITRE
+
+
+def _shows_cytoplasm(piece: Result, tables: Tables) -> bool:
+    """Whether a result for the cytoplasm was stained: by its answer, else by a titre or a pattern that it names (A4).
+
+    A word that negates or weakens anything of it leaves that open, and then it shows nothing.
+    """
+    if not _UNSURE.isdisjoint(tables.vocabulary.roles(text_of(piece.value))):
+        return False
+    if answer := _answer(piece, tables):
+        return answer == "positive"
+    titre_code = piece.has("titre")
+    return bool(
+        titres_of(piece.value, tables.vocabulary, piece.analyte, titre_code=titre_code)
+        or _named_patterns(piece, tables.vocabulary)
+    )
+
+
 def _piece_patterns(piece: Result, tables: Tables) -> frozenset[RoleWord]:
-    text = text_of(piece.value)
     if piece.has("cytoplasmic"):
-        answer = _answer(piece, tables)
-        shows_staining = answer != "negative" and bool(answer or text)
-        return _CYTOPLASMIC if shows_staining else _NONE
+        return _CYTOPLASMIC if _shows_cytoplasm(piece, tables) else _NONE
+    text = text_of(piece.value)
     named = _named_patterns(piece, tables.vocabulary)
     is_unknown_pattern = piece.has("pattern") and not named and bool(text) and not _answer(piece, tables)
     return named | (piece.roles & _NUCLEAR) | (_NUCLEAR if is_unknown_pattern else _NONE)
@@ -150,7 +194,8 @@ def _named_patterns(piece: Result, vocabulary: Vocabulary) -> frozenset[RoleWord
 
 
 def _patterns_in(text: str, codes: Iterable[str], vocabulary: Vocabulary) -> frozenset[RoleWord]:
-    phrases = SEPARATOR.split(without_reference(plain(text), vocabulary))
+    listed = LIST_SEPARATOR.split(without_reference(in_sentences(text), vocabulary))
+    phrases = [phrase for part in listed for phrase in SEPARATOR.split(without_negated(part, vocabulary))]
     return _NONE.union(*(_phrase_patterns(phrase, vocabulary) for phrase in (*phrases, *codes)))
 
 
@@ -158,16 +203,17 @@ def _phrase_patterns(phrase: str, vocabulary: Vocabulary) -> frozenset[RoleWord]
     """A phrase that names the cytoplasm is cytoplasmic whatever follows; one that is negative names nothing (A4)."""
     if phrase_verdict(phrase, vocabulary, "ana") == "negative":
         return _NONE
-    if "cytoplasmic" in vocabulary.roles(phrase):
+    seen = without_negated(phrase, vocabulary)
+    if "cytoplasmic" in vocabulary.roles(seen):
         return _CYTOPLASMIC
     prefixes = vocabulary.words("antibody-prefix")
-    named = [word for before, word in pairwise(["", *words(phrase)]) if before not in prefixes]
+    named = [word for before, word in pairwise(["", *words(seen)]) if before not in prefixes]
     return _NUCLEAR if "nuclear" in vocabulary.roles(" ".join(named)) else _NONE
 
 
 def _answer(result: Result, tables: Tables) -> LabAnswer | None:
     """E7 for an ANA screen: by the words outside of brackets where they answer, "Positive (negative: <1:80)"."""
-    text = without_reference(plain(text_of(result.value)), tables.vocabulary)
+    text = without_reference(in_sentences(text_of(result.value)), tables.vocabulary)
     outside = without_brackets(text)
     if verdict(outside, tables.vocabulary, "ana") or sounds_weak(outside, tables.vocabulary, "ana"):
         text = outside

@@ -2,7 +2,7 @@
 
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from msgspec import Struct
@@ -10,29 +10,33 @@ from msgspec import Struct
 from fhir_mapping.laboratory.bounds import rank
 from fhir_mapping.laboratory.numbers import COMPARATOR, TO, comparator, read_number, text_of
 from fhir_mapping.laboratory.phrases import (
+    SENTENCE_END,
     SEPARATOR,
+    PhraseVerdict,
+    in_sentences,
     opened,
     phrase_verdict,
-    plain,
     without_brackets,
     without_reference,
 )
-from fhir_mapping.record import Number, Value
+from fhir_mapping.record import Concept, Number, Value
 from fhir_mapping.terms.roles import RoleWord
 from fhir_mapping.terms.units import UCUM, sane
 from fhir_mapping.terms.words import Vocabulary, fold
 
 _COUNT = r"[0-9]{1,3}(?:[,. '][0-9]{3})+|[0-9]+"
 _ONE_TO = r"1(?: ?[:/] ?| in )"
-_END = rf"(?![0-9/]|[,.'](?!{_ONE_TO})[0-9])"
+_END = rf"(?![0-9/]|e[-+]?[0-9]|[,.'](?!{_ONE_TO})[0-9])"
 # Templates of `Vocabulary.pattern`. A titre, or an interval of titres: 1:160-1:320, 1:160 to 1:320, 1:160-320.
 _TITRE = (
     rf"(?<![0-9/.-]){_ONE_TO}(?:{COMPARATOR} ?)?(?P<low>{_COUNT})"
     rf"(?: ?{TO} ?(?:(?P<second>{_ONE_TO})|(?![0-9]{{4}}-))(?P<high>{_COUNT}))?{_END}"
 )
+_UPWARD = r"[,(\[ ]*<<or-more>>|\+(?=\s*(?:[,;)\]}]|\Z))"  # after a titre: at least that one
 _NAME = r"\A ?<<titre-unit>> ?:? ?"
-_SIGN_BEFORE = rf"{COMPARATOR} *\Z"
-_AT_BEFORE = r"<<at-titre>>(?: [^\W\d_]+){0,4}:? *\Z"
+_SIGN_BEFORE = rf"{COMPARATOR}\s*\Z"
+_AT_BEFORE = r"<<at-titre>>(?:\s[^\W\d_]+){0,4}:?\s*\Z"
+_SENTENCE = re.compile(SENTENCE_END)
 _SIGNS = str.maketrans("", "", ",.' ")
 _LENGTH_BEFORE = 80  # characters before a titre in which its comparator, or the word "at", must stand
 _NOT = {"": "<", "<": "<", "<=": "<=", ">": "<=", ">=": "<"}  # in a phrase that is negative
@@ -53,6 +57,11 @@ class Titre(Struct, frozen=True):
     def size(self) -> tuple[Decimal, int, Decimal]:
         """How large it is, to put titres in order."""
         return self.reciprocal, rank(self.comparator), self.upto or self.reciprocal
+
+
+def is_titre_by_name(code: Concept, vocabulary: Vocabulary) -> bool:
+    """Whether a component has no code and is called "titre", so that its number is one where its result's would be."""
+    return not code.codings and fold(code.text) in vocabulary.words("titre-unit")
 
 
 def titres_of(
@@ -76,7 +85,7 @@ def written_titres(
     text = text_of(value)
     return vocabulary.once(
         ("titres", text, about, titre_code),
-        lambda: tuple(_from_text(plain(text), vocabulary, about, titre_code)),
+        lambda: tuple(_from_text(in_sentences(text), vocabulary, about, titre_code)),
     )
 
 
@@ -111,33 +120,51 @@ def _from_text(text: str, vocabulary: Vocabulary, about: RoleWord, titre_code: b
             yield from _from_number(number, vocabulary, titre_code, whole)
             break
     outside = without_brackets(whole)
-    for (start, end), written in _by_phrase(whole, list(pattern.finditer(shown))):
-        phrase = whole[start:end]
-        said = phrase_verdict(phrase, vocabulary, about)
-        if said == "negative" and phrase_verdict(outside[start:end], vocabulary, about) == "positive":
-            said = "positive"  # "(negative: <1:80)" beside it is the laboratory's reference
-            titres = [titre for titre in written if outside[titre.start()] == titre[0][0]]
-        else:
-            titres = written
-        for titre in titres:
-            before = shown[max(start, titre.start() - _LENGTH_BEFORE) : titre.start()]
-            written_before = vocabulary.pattern(_SIGN_BEFORE).search(before)
-            sign = comparator(titre) or (comparator(written_before) if written_before else "")
-            if said == "negative":
-                sign = _NOT[sign]
-            elif said == "positive" and not sign and vocabulary.pattern(_AT_BEFORE).search(before):
-                sign = ">="
-            yield _titre(titre, sign, phrase)
+    for (start, end), in_phrase in _by_part(whole, SEPARATOR, (0, len(whole)), pattern.finditer(shown)):
+        around, _ = _said(whole[start:end], outside[start:end], vocabulary, about)
+        for (first, last), written in _by_part(whole, _SENTENCE, (start, end), in_phrase):
+            own, beside = _said(whole[first:last], outside[first:last], vocabulary, about)
+            for titre in written:
+                is_outside = outside[titre.start()] == titre[0][0]
+                before = shown[max(start, titre.start() - _LENGTH_BEFORE) : titre.start()]
+                upward = vocabulary.pattern(_UPWARD).match(whole, titre.end())
+                written_sign = comparator(titre) or (">=" if upward else "")
+                sign = _sign(written_sign, before, own or around, vocabulary)
+                # In brackets "(negative: <1:80)" and "(<1:80)" beside a positive are the laboratory's reference
+                if is_outside or not (beside or (sign.startswith("<") and (own or around) == "positive")):
+                    yield _titre(titre, sign, whole[first:last])
 
 
-def _by_phrase(
-    whole: str, titres: list[re.Match[str]]
+def _said(
+    phrase: str, outside: str, vocabulary: Vocabulary, about: RoleWord
+) -> tuple[PhraseVerdict | None, bool]:
+    """What a phrase says, and whether a negative in its brackets stands beside a positive outside of them."""
+    said = phrase_verdict(phrase, vocabulary, about)
+    if said == "negative" and phrase_verdict(outside, vocabulary, about) == "positive":
+        return "positive", True
+    return said, False
+
+
+def _sign(sign: str, before: str, said: PhraseVerdict | None, vocabulary: Vocabulary) -> str:
+    """The comparator of a titre: written with it or before it, or as its phrase says (A1)."""
+    if not sign and (written_before := vocabulary.pattern(_SIGN_BEFORE).search(before)):
+        sign = comparator(written_before)
+    if said == "negative":
+        return _NOT[sign]
+    if said == "positive" and not sign and vocabulary.pattern(_AT_BEFORE).search(before):
+        return ">="
+    return sign
+
+
+def _by_part(
+    whole: str, separator: re.Pattern[str], within: tuple[int, int], titres: Iterable[re.Match[str]]
 ) -> Iterator[tuple[tuple[int, int], list[re.Match[str]]]]:
-    """The phrases that hold a titre, each with its titres; the comma of "1:1,280" ends none."""
-    inside = {place for titre in titres for place in range(*titre.span())}
-    ends = [separator.span() for separator in SEPARATOR.finditer(whole) if separator.start() not in inside]
-    waiting, start = deque(titres), 0
-    for end, after in (*ends, (len(whole), len(whole))):
+    """The parts of a text that hold a titre, each with its titres; the comma of "1:1,280" ends none."""
+    start, stop = within
+    waiting = deque(titres)
+    inside = {place for titre in waiting for place in range(*titre.span())}
+    spans = (mark.span() for mark in separator.finditer(whole, start, stop))
+    for end, after in (*(span for span in spans if span[0] not in inside), (stop, stop)):
         here = []
         while waiting and waiting[0].start() < end:
             here.append(waiting.popleft())

@@ -123,6 +123,7 @@ WordRole = Literal[
     "or-equal",
     "range-to",
     "at-titre",
+    "or-more",
     "titre-unit",
     "no-unit",
     "flag",

@@ -40,8 +40,8 @@ _TAKEN_BACK_BY: Mapping[NamedIn, frozenset[str]] = {
     "Observation": frozenset({_NEGATED, "not-antibody"}),
     "medication": frozenset({_NEGATED, "not-agent"}),
 }
-# Compared with a whole text or a unit, not looked for in a text: "++" is no part of "+++".
-_WHOLE = frozenset({"positive-whole", "weak-whole", "titre-unit", "no-unit", "flag"})
+# Compared with a whole text, a unit or what follows a titre, not looked for in a text: "++" is no part of "+++".
+_WHOLE = frozenset({"positive-whole", "weak-whole", "titre-unit", "no-unit", "flag", "or-more"})
 
 
 def fold(text: str) -> str:

@@ -106,6 +106,9 @@ def decide(stainings: Iterable[Staining], rules: Rules) -> Decision | None:
     stained = latest.get("cytoplasmic")
     note = "cytoplasmic staining only: no nuclear titre" if stained else ""
     negative = latest.get("negative") or stained
+    seen = next((staining for staining in by_time if staining.seen), None)
+    if negative and seen:
+        return Decision(State.INDETERMINATE, seen, reason="positive without titre")
     return Decision(State.ABSENT, negative, note=note) if negative else None
 
 

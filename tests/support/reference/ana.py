@@ -12,12 +12,17 @@ from .answers import (
     rule_E7_weak,
     sign_answer,
     text_of,
+    words_answer,
 )
 from .numbers import Magnitude, bounded
-from .spelling import anywhere, plain, says, says_any, whole_words
+from .spelling import SENTENCE, SEPARATOR, anywhere, plain, says, says_any, whole_words
 from .tables import as_text, codings_of, number, words, words_of
 from .times import days
 from .titres import (
+    CLOSING,
+    OPENING,
+    TITRE_UNITS,
+    Titre,
     phrase_spans,
     rule_A1_bare,
     rule_A1_number,
@@ -50,7 +55,7 @@ def rule_F5_titres(record: dict, result: dict) -> str:
 def read_holder(record: dict, result: dict, holder: dict) -> str:
     """Titres and answers of one value, each with the pattern of its phrase; or the reason of a refusal."""
     tables = record["tables"]
-    own = words_of(tables, "observations", holder.get("code") or {}) | result["roles"]
+    roles = rule_A1_roles(tables, result, holder)
     fixed = pattern_of_code(tables, holder) or pattern_of_code(tables, result["resource"])
     bare = rule_A1_bare(tables, text_of(holder))
     findings, named = read_phrases(tables, holder, bare, fixed)
@@ -58,11 +63,19 @@ def read_holder(record: dict, result: dict, holder: dict) -> str:
     if holder.get("valueRatio"):
         ratio = rule_A1_ratio(holder["valueRatio"])
         findings += [finding_of(ratio.magnitude, fixed)] if ratio else []
-    written, reason = rule_A1_number(tables, holder, bare.strip(), under_titre_code="titre" in own)
+    written, reason = rule_A1_number(tables, holder, bare.strip(), under_titre_code="titre" in roles)
     if reason:
         return reason
     findings += [finding_of(written.magnitude, fixed)] if written else []
     findings += [{"kind": kind, "pattern": fixed} for kind in other_answer(record, result, holder, findings)]
+    if "cytoplasmic" in pattern_of_code(tables, holder) and not rule_A4_stained(tables, holder, findings):
+        named = []
+        for finding in findings:
+            finding["kind"] = "titre" if finding["kind"] == "titre" else "unsure"
+    if "nuclear" in named_by_words(tables, holder, bare) and not any(
+        finding["kind"] in ("negative", "titre") for finding in findings
+    ):
+        findings.append({"kind": "positive", "pattern": "nuclear"})
     kinds = {finding["kind"] for finding in findings}
     if "titre" in kinds:  # its titre answers a bare positive
         findings = [finding for finding in findings if finding["kind"] != "positive"]
@@ -76,6 +89,74 @@ def read_holder(record: dict, result: dict, holder: dict) -> str:
     return ""
 
 
+def rule_A1_roles(tables: dict, result: dict, holder: dict) -> set[str]:
+    """A component without a known code is about ANA, but its number is a titre only where it is called one."""
+    if holder is result["resource"]:
+        return result["roles"]
+    own = words_of(tables, "observations", holder.get("code") or {})
+    if own:
+        return own
+    code = holder.get("code") or {}
+    is_called_so = not codings_of(code) and as_text(code.get("text")).strip().lower() in TITRE_UNITS
+    return result["roles"] if is_called_so else result["roles"] - {"titre"}
+
+
+def rule_A4_stained(tables: dict, holder: dict, findings: list[dict]) -> bool:
+    """Staining of the cytoplasm shows: a positive that nothing weakens or denies, a titre, or a pattern by name."""
+    text = text_of(holder)
+    if any(says_any(tables, text, role) for role in ("negation", "negated", "weak")):
+        return False
+    if rule_E7_weak(tables, holder, ""):
+        return False
+    kinds = {finding["kind"] for finding in findings}
+    titres = [finding["magnitude"] for finding in findings if finding["kind"] == "titre"]
+    if "negative" in kinds:
+        return False
+    named = any(rule_A4_pattern(tables, text[a:b]) for a, b in phrase_spans(text))
+    return (
+        "positive" in kinds
+        or named
+        or bool(patterns_by_code(holder))
+        or any(titre.low is not None for titre in titres)
+    )
+
+
+def named_by_words(tables: dict, holder: dict, bare: str) -> list[str]:
+    """The patterns that a value names, unless its code is that of the cytoplasm."""
+    if "cytoplasmic" in words_of(tables, "observations", holder.get("code") or {}):
+        return []
+    return [*patterns_of_text(tables, bare), *patterns_by_code(holder)]
+
+
+def patterns_of_text(tables: dict, text: str) -> list[str]:
+    """Phrase by phrase; an "and" goes on with what was denied before it."""
+    named = []
+    for part in re.split(r"[,;+]", text):
+        for sentence in SENTENCE.split(part):
+            phrases = SEPARATOR.split(rule_A4_seen(tables, sentence))
+            said = [phrase for phrase in phrases if phrase_answer(tables, phrase) != "negative"]
+            named += [pattern for phrase in said if (pattern := rule_A4_pattern(tables, phrase))]
+    return named
+
+
+def rule_A4_seen(tables: dict, phrase: str) -> str:
+    """What stands before a pattern that is denied; nothing where a denial speaks of all of the phrase."""
+    held = plain(phrase)
+    denials = [*words(tables, "negation"), *words(tables, "negated")]
+    places = []
+    for word in denials:
+        shape = re.escape(word) if anywhere(word) else rf"(?<!\w){re.escape(word)}(?!\w)"
+        places += [match.span() for match in re.finditer(shape, held)]
+    if not places:
+        return phrase
+    start, end = min(places, key=lambda place: (place[0], -place[1]))
+    following = re.match(r"\W*(\w+)", held[end:])
+    word = following[1] if following else ""
+    if any(says_any(tables, word, role) for role in ("cytoplasmic", "nuclear")):
+        return held[:start]
+    return ""
+
+
 def finding_of(magnitude: Magnitude, pattern: str) -> dict:
     return {"kind": "titre", "pattern": pattern, "magnitude": magnitude}
 
@@ -84,31 +165,52 @@ def read_phrases(tables: dict, holder: dict, bare: str, fixed: str) -> tuple[lis
     """What the phrases of a text say: titres, the first answer, and the patterns they name."""
     whole = without_reference(tables, text_of(holder))
     findings: list[dict] = []
-    named: list[str] = []
-    answer = ""
-    said = [phrase_answer(tables, bare[start:end]) for start, end in phrase_spans(bare)]
-    first = next((kind for kind in said if kind), "")
+    answer = words_answer(tables, bare, "")
     titres = rule_A1_titres(bare)  # in the whole text: a phrase may end where a titre does not
-    for (start, end), kind in zip(phrase_spans(bare), said, strict=True):
-        pattern = fixed or ("" if kind == "negative" else rule_A4_pattern(tables, whole[start:end]))
-        if pattern and not fixed:
-            named.append(pattern)
-        for titre in (titre for titre in titres if start <= titre.start < end):
-            magnitude = rule_A1_in_words(bare[start : titre.start], kind or first, kind, titre.magnitude)
-            findings.append(finding_of(magnitude, pattern))
-        if kind and not answer:
-            answer = kind
-            findings.append({"kind": kind, "pattern": pattern})
+    for start, end in phrase_spans(bare):
+        around = phrase_answer(tables, bare[start:end])
+        for low, high in sentence_spans(bare, start, end):
+            own = phrase_answer(tables, bare[low:high])
+            kind = own or around
+            pattern = fixed or ("" if own == "negative" else rule_A4_pattern(tables, whole[low:high]))
+            for titre in (titre for titre in titres if low <= titre.start < high):
+                if kind == "positive" and titre.magnitude.low is None and in_bracket(whole, titre):
+                    continue  # "Positive (<1:80)": the laboratory's reference
+                magnitude = rule_A1_in_words(tables, bare[start : titre.start], kind, titre.magnitude)
+                findings.append(finding_of(magnitude, pattern))
+            if answer and own in (answer, "") and not any(f["kind"] == answer for f in findings) and own:
+                findings.append({"kind": answer, "pattern": pattern})
+    named = [] if fixed else patterns_of_text(tables, whole)
+    if answer and not any(finding["kind"] != "titre" for finding in findings):
+        findings.append({"kind": "negative" if answer == "negative" else "positive", "pattern": fixed})
     return findings, named
 
 
-def rule_A1_in_words(before: str, around: str, kind: str, magnitude: Magnitude) -> Magnitude:
+def in_bracket(whole: str, titre: Titre) -> bool:
+    """Whether a titre stands in brackets, whatever their kind."""
+    before = whole[: titre.start]
+    return sum(before.count(mark) for mark in OPENING) > sum(before.count(mark) for mark in CLOSING)
+
+
+def sentence_spans(text: str, start: int, end: int) -> list[tuple[int, int]]:
+    """Where the sentences of a phrase lie."""
+    spans, low = [], start
+    for match in SENTENCE.finditer(text, start, end):
+        spans.append((low, match.start()))
+        low = match.end()
+    return [*spans, (low, end)]
+
+
+def rule_A1_in_words(tables: dict, before: str, kind: str, magnitude: Magnitude) -> Magnitude:
     """A positive "at" a titre is at least that titre; a titre in a negative phrase is below it."""
     if not magnitude.exact:
         return magnitude
     if kind == "negative":
         return bounded(magnitude.high, "<")
-    if around == "positive" and "at" in whole_words(before):
+    at = any(
+        says(before, word) if whole_words(word) else word in before for word in words(tables, "at-titre")
+    )
+    if kind == "positive" and at:
         return bounded(magnitude.low, ">=")
     return magnitude
 
@@ -132,6 +234,7 @@ def other_answer(record: dict, result: dict, holder: dict, findings: list[dict])
 
 def rule_A4_pattern(tables: dict, phrase: str) -> str:
     """cytoplasmic, nuclear or nothing: a phrase that contains `cytoplasmic` is cytoplasmic whatever follows."""
+    phrase = rule_A4_seen(tables, phrase) if names_pattern(tables, phrase) else phrase
     by_number = [int(match[1]) for match in re.finditer(rf"\b{AC.pattern}\b", plain(phrase))]
     if says_any(tables, phrase, "cytoplasmic") or any(one in CYTOPLASMIC_AC for one in by_number):
         return "cytoplasmic"
@@ -141,6 +244,11 @@ def rule_A4_pattern(tables: dict, phrase: str) -> str:
     held = " ".join(named)
     nuclear = any(says(phrase if anywhere(word) else held, word) for word in words(tables, "nuclear"))
     return "nuclear" if nuclear or any(one > 0 for one in by_number) else ""
+
+
+def names_pattern(tables: dict, phrase: str) -> bool:
+    by_number = re.search(rf"\b{AC.pattern}\b", plain(phrase))
+    return bool(by_number) or any(says_any(tables, phrase, role) for role in ("cytoplasmic", "nuclear"))
 
 
 def patterns_by_code(holder: dict) -> list[str]:
@@ -208,8 +316,10 @@ def rule_A3_said(record: dict, results: list[dict]) -> dict[str, list[tuple[Frac
                 kind = rule_A2_decides(record["tables"], finding)
             if kind == "negative" and "pattern" in result["roles"]:
                 continue  # no screen
-            if pattern == "cytoplasmic" and kind != "negative":
+            if pattern == "cytoplasmic" and kind not in ("negative", "unsure"):
                 kind = "cytoplasmic"
+            if kind == "positive" and "pattern" in result["roles"]:
+                kind = "seen"  # no screen, but it speaks against a negative one
             ends = finding["magnitude"].ends if "magnitude" in finding else [Fraction(0)]
             said.setdefault(kind, []).append((ends[0], result))
         only = not result["findings"] and result["patterns"]
@@ -262,6 +372,8 @@ def rule_A4b_doubts(record: dict, results: list[dict]) -> list:
 
 
 def combine(said: dict) -> dict:
+    if "seen" in said and {"negative", "cytoplasmic"} & said.keys():
+        said = {**said, "positive": [*said.get("positive", []), *said["seen"]]}
     for kind, state, reason in (
         ("present", "present", ""),
         ("open", "indeterminate", "the comparator leaves the titre open"),

@@ -8,7 +8,16 @@ from fractions import Fraction
 from .spelling import nfkc
 
 AT_LEAST = (
-    *("at least", "not less than", "no less than", "not below", "mindestens", "wenigstens", "au moins"),
+    *(
+        "at least",
+        "not less than",
+        "no less than",
+        "not below",
+        "mindestens",
+        "wenigstens",
+        "mind.",
+        "au moins",
+    ),
     *("al menos", "por lo menos", "como mínimo", "almeno", "minstens", "ten minste", "至少", "不低于"),
 )
 SIGNS = {

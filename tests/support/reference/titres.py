@@ -2,16 +2,16 @@
 """Titres as laboratories write them (rules A1, A2)."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from .numbers import SIGNS, Magnitude, bounded, rule_F5_allows, rule_F5_text
+from .numbers import AT_LEAST, SIGNS, Magnitude, bounded, rule_F5_allows, rule_F5_text
 from .spelling import DASHES, SEPARATOR, anywhere, nfkc
 from .tables import as_text, words
 from .values import COMPARATORS, as_decimal, rule_F5_plausible
 
 N = r"([0-9]{1,3}(?:[,. '’][0-9]{3})+|[0-9]+)"
-START, END = r"(?<![0-9/.-])", r"(?![0-9/]|[,.'’][0-9])"
+START, END = r"(?<![0-9/.-])", r"(?![0-9/]|[eE][-+]?[0-9]|[,.'’][0-9])"
 LEADING = rf"{START}1\s*[:/]\s*"
 TITRE = re.compile(rf"{LEADING}{N}{END}")
 SIGNED_INSIDE = re.compile(rf"{LEADING}(<=|>=|<|>|≤|≥)\s*{N}{END}")
@@ -19,9 +19,14 @@ ONE_IN = re.compile(rf"{START}1\s+in\s+{N}{END}", re.IGNORECASE)
 BETWEEN = re.compile(rf"{LEADING}{N}\s*(?:-|–|\bto\b)\s*(?:1\s*[:/]\s*)?{N}{END}", re.IGNORECASE)
 OR_EQUAL = r"(?:\s+or\s+(?:equal\s+to|=))?"
 BEFORE = re.compile(
-    rf"((?:<|>){OR_EQUAL}|<=|>=|≤|≥|\b(?:less|greater|more)\s+than{OR_EQUAL}"
-    r"|\b(?:LT|LE|GT|GE|below|above|over)\b)\s*$",
+    rf"((?:<|>){OR_EQUAL}|<=|>=|≤|≥|\b(?:(?<!not )(?<!no )less|greater|more)\s+than{OR_EQUAL}"
+    rf"|{'|'.join(AT_LEAST)}|\b(?:LT|LE|GT|GE|(?<!not )below|above|over)\b)\s*$",
     re.IGNORECASE,
+)
+OR_MORE = re.compile(
+    r"[,\s]*(?:(?:or|and) (?:higher|more|greater|above)\b|(?:oder|und) (?:höher|mehr)\b|(?:ou|et) plus\b|ou supérieur\b"
+    r"|[oy] más\b|o mayor\b|o superiore?\b|o più\b|(?:of|en) (?:hoger|meer)\b|或?以上)|\+(?=\s*(?:[,;)\]}]|$))",
+    re.IGNORECASE | re.MULTILINE,
 )
 BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}")
 OPENING, CLOSING = "([{", ")]}"
@@ -85,7 +90,11 @@ def rule_A1_bare(tables: dict, text: str) -> str:
         match = BRACKETS.search(held)
         if not match:
             return held
-        inner = match[0][1:-1] if rule_A1_titres(match[0][1:-1]) else " " * (len(match[0]) - 2)
+        inner = (
+            match[0][1:-1]
+            if rule_A1_titres(match[0][1:-1]) or OR_MORE.fullmatch(match[0][1:-1])
+            else " " * (len(match[0]) - 2)
+        )
         held = f"{held[: match.start()]} {inner} {held[match.end() :]}"
 
 
@@ -120,7 +129,12 @@ def rule_A1_titres(text: str) -> list[Titre]:
         held = take(match, bounded(digits(match[2]), SIGNS[match[1]]))
     for shape in (TITRE, ONE_IN):
         while match := shape.search(held):
-            held = take(match, bounded(digits(match[1]), sign_before(text, match.start())))
+            sign = sign_before(text, match.start())
+            upward = OR_MORE.match(text, match.end())
+            magnitude = bounded(digits(match[1]), sign or (">=" if upward else ""))
+            held = take(match, magnitude)
+            if upward:
+                titres[-1] = replace(titres[-1], end=upward.end())
     return sorted(titres, key=lambda titre: titre.start)
 
 
