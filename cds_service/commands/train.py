@@ -63,7 +63,7 @@ def run_train(
     bands = load_policy(policy)  # refuses here, before a long fit
     with progress_bars() as progress:
         cohort = source.read(progress)
-        if "synthetic" in cohort.unused and not labels.synthetic:
+        if cohort.synthetic and not labels.synthetic:
             raise TrainingError(f"{cohort.name} says that its patients are synthetic: give --synthetic")
         result = (
             update(cohort, given, options, progress, policy=bands)

@@ -13,7 +13,7 @@ from cds_service.commands.progress import progress_bars
 from models.registry import load_model
 from models.training.cohort.cohort import PREDICTORS
 from models.training.cohort.same_patients import coincidence
-from models.training.report.words import written
+from models.training.report.words import counted, written
 from models.training.report.write import report_on
 from models.training.validation.supplement.against import rival
 from models.training.validation.supplement.fairness import age_limits
@@ -38,28 +38,27 @@ def run_validate(
 
     The report compares with the models of the folders `against`, and patients by age between the limits `age_groups`.
     """
-    load_model(model)  # a model that cannot be served is refused before anything is read
+    limits = load_model(model).limits  # a model that cannot be served is refused before anything is read
     asked = Asked(age_limits(age_groups), tuple(rival(folder) for folder in against))
     with progress_bars() as progress:
         cohort = source.read(progress)
         validation, page = report_on(
             model, cohort, out, seed=seed, resamples=bootstrap, date=date, asked=asked, progress=progress
         )
-    show(console, validation, page)
+    show(console, validation, limits, page)
     complete = cohort.where(np.asarray(~np.isnan(cohort.matrix(PREDICTORS)).any(axis=1)))
     alike = (coincidence(fit_record_of(model), c.time, int(c.event.sum())) for c in (cohort, complete))
     if not validation.same_cohort and (warning := next(filter(None, alike), "")):
         console.print(Text(f"Warning: {warning}.", style="yellow"))
 
 
-def show(console: Console, validation: Validation, page: Path) -> None:
-    """Print the main numbers, and where the report is."""
+def show(console: Console, validation: Validation, limits: str, page: Path) -> None:
+    """Print the model's own limits, the main numbers, and where the report is."""
+    console.print(Text(limits, style="bold"), soft_wrap=True)
     what = f"{validation.model_id} {validation.model_version} in {validation.cohort}"
-    console.print(
-        Text(
-            f"{what}: {validation.n} patients, {validation.events} recurrences, {validation.deaths} died before"
-        )
-    )
+    patients = counted(validation.n, "synthetic patient" if validation.synthetic else "patient")
+    events = counted(validation.events, "recurrence")
+    console.print(Text(f"{what}: {patients}, {events}, {validation.deaths} died before"), soft_wrap=True)
     for step in validation.flow:
         if step.taken_out:
             console.print(Text(f"Taken out: {step.taken_out}, {step.reason}."))

@@ -74,6 +74,87 @@ def test_a_file_that_says_it_is_synthetic_trains_no_local_model(tmp_path):
     assert not (tmp_path / "model").exists()
 
 
+MARKS = (
+    "synthetic",
+    "Synthetic",
+    "SYNTHETIC",
+    " synthetic ",
+    '" Synthetic\u00a0"',
+    "synthetic?",
+    "\u200bsynthetic",
+    "\uff33ynthetic",
+)
+MAP = '[candidates.Herkunft]\ncolumn = "synthetic"\n'
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory):
+    cohort = tmp_path_factory.mktemp("simulated") / "cohort.csv"
+    assert command("simulate", "--n", "200", "--seed", "3", "--out", cohort).status == 0
+    return cohort
+
+
+def renamed(path, source, mark, encoding="utf-8"):
+    """The same cohort whose last header is written otherwise."""
+    head, rest = source.read_text(encoding="utf-8").split("\n", 1)
+    text = f"{head.removesuffix('synthetic')}{mark}\n{rest}"
+    path.write_text(text, encoding=encoding)
+    return path
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_however_a_file_writes_that_it_is_synthetic_it_trains_no_local_model(tmp_path, simulated, mark):
+    ended = command(
+        "train", renamed(tmp_path / "c.csv", simulated, mark), "--out", tmp_path / "model", *QUICK
+    )
+    assert (ended.status, "--synthetic" in ended.error) == (2, True)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_hides_no_synthetic_patients(tmp_path, simulated, encoding):
+    head, *rows = (line.split(",") for line in simulated.read_text(encoding="utf-8").splitlines())
+    turned = "\n".join(",".join([last, *cells]) for *cells, last in [head, *rows])
+    cohort = tmp_path / "c.csv"
+    cohort.write_text(turned, encoding=encoding)
+    ended = command("train", cohort, "--out", tmp_path / "model", *QUICK)
+    assert (ended.status, "--synthetic" in ended.error) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--columns", "centre=synthetic", "give --synthetic"),
+        ("--group", "synthetic", "give --synthetic"),
+        ("--candidates", "synthetic", "column synthetic"),  # one word for all is no candidate
+        ("--map", "map.toml", "column synthetic"),
+    ],
+)
+def test_whatever_the_column_is_read_as_the_patients_stay_synthetic(
+    tmp_path, monkeypatch, simulated, option, value, said
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "map.toml").write_text(MAP, encoding="utf-8")
+    ended = command("train", simulated, "--out", tmp_path / "model", option, value, *QUICK)
+    assert (ended.status, said in ended.error) == (2, True)
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_report_on_synthetic_patients_says_so(tmp_path, simulated):
+    ended = command(
+        "validate",
+        SHIPPED,
+        renamed(tmp_path / "c.csv", simulated, "Synthetic"),
+        *QUICK,
+        "--out",
+        tmp_path / "r",
+    )
+    page = (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
+    assert "200 synthetic patients" in ended.out
+    assert "not validated" in ended.out, "the model's limits"
+    assert "in synthetic patients" in page
+    assert "in another cohort than its own" not in page
+
+
 def test_a_report_that_fails_leaves_no_model_behind(tmp_path, monkeypatch):
     def fails(*_, **__):
         raise KeyboardInterrupt

@@ -41,7 +41,8 @@ class Cohort:
 
     `predictors`, `raw`, `beside` and `candidates` are by name, each (n,), nan: missing; predictors are 0 or 1. `subtype` is
     anti-SRP, anti-HMGCR, seronegative, or empty where it is not known. `groups` are centre, sex and the further columns
-    that were asked for, as words by name, each (n), empty: not known. `unused` names columns that were not read.
+    that were asked for, as words by name, each (n), empty: not known. `unused` names columns that were not read;
+    `synthetic` is whether the file says that its patients are not real.
     `categories` are the words behind those candidates that are indicators; `units` are of candidates, by name.
     `sha256` is of the file, `patients_sha256` of all that were followed, however they are written.
     """
@@ -64,6 +65,7 @@ class Cohort:
     patients_sha256: str = ""
     anchored: TimeZero | None = None  # where time zero lies in a record, if it can be read from one (S11)
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    synthetic: bool = False
 
     def __len__(self) -> int:
         """How many patients."""
@@ -202,6 +204,7 @@ def _cohort(
         flow=steps,
         sha256=table.sha256,
         unused=checked.unused,
+        synthetic=table.is_synthetic,
         groups=checked.groups,
         categories=categories,
         units={name: rule.unit for name, rule in column_map.candidates.items() if rule.unit},

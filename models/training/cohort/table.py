@@ -5,10 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
+from unicodedata import normalize
 
 MAX_ROWS = 20_000  # four times the largest myositis register; 1,000 resamples of so many take 160 MB
 MAX_COLUMNS = 500  # a cohort has four predictors and some candidates: more is another kind of file
 MAX_BYTES = 64 * 1024 * 1024  # MAX_ROWS rows of 3 kB
+
+SYNTHETIC = "synthetic"
+"""The column by which `simulate` says that its patients are not real."""
 
 _NUMBER = re.compile(r"[-+]?[0-9.]+")
 
@@ -32,6 +36,12 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     places: tuple[int, ...]
     decimal: Literal["", "."] = ""  # the sign before decimals where the form of the file leaves no other
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether a column of the file, however it is written and whatever it is read as, says that the patients are not real."""
+        letters = ("".join(filter(str.isalpha, normalize("NFKC", name))) for name in self.written)
+        return any(name.casefold() == SYNTHETIC for name in letters)
 
     def cells(self, column: str) -> tuple[str, ...]:
         """The cells of a column, by its name in lower case."""

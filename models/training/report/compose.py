@@ -137,6 +137,8 @@ def cannot_tell(validation: Validation, model: Model) -> tuple[str, ...]:
             "later must not be used then."
         ),
     ]
+    if validation.synthetic:
+        sentences.append("How it does in real patients: these are synthetic, drawn from a model.")
     if validation.events < _MANY_EVENTS:
         sentences.append(
             f"Small differences: {validation.events} recurrences are few (a calibration curve needs 100, better 200)."

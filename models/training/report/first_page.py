@@ -17,10 +17,11 @@ def first_page(report: Report) -> str:
     warnings = [f"Warning{of}: {m.words(text)}." for text in (record.warnings if record else ())]
     notes = m.listed(warnings) if warnings else ""
     limits = m.listed([m.words(sentence) for sentence in report.cannot_tell])
+    cohort = f"{m.words(validation.cohort)}{', synthetic patients' if validation.synthetic else ''}"
     return (
         f'<header>\n<p class="evidence">Evidence: {m.words(report.evidence)}</p>\n'
         f"<h1>{m.words(report.title)}</h1>\n"
-        f'<p class="sub">Model {m.words(model.id)} {m.words(model.version)}; cohort {m.words(validation.cohort)}{date}</p>\n'
+        f'<p class="sub">Model {m.words(model.id)} {m.words(model.version)}; cohort {cohort}{date}</p>\n'
         f'</header>\n<dl class="cards">\n{_cards(validation)}\n</dl>\n{in_short(report)}\n{notes}\n'
         f'<div class="warning"><h2>What this cannot tell</h2>\n{limits}\n</div>'
     )

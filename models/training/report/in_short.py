@@ -127,13 +127,16 @@ def _limits(report: Report) -> str:
 
 
 def _tried(validation: Validation) -> str:
+    made_up = "synthetic " if validation.synthetic else ""
     if validation.same_cohort == "fit" and validation.internal:
         return (
-            f"in the patients that it was fitted to, with {m.number(validation.internal.resamples)} resamples of them; "
+            f"in the {made_up}patients that it was fitted to, with {m.number(validation.internal.resamples)} resamples of them; "
             "in nobody else"
         )
     if validation.same_cohort:
-        return "in the patients that its numbers come from; in nobody else"
+        return f"in the {made_up}patients that its numbers come from; in nobody else"
+    if validation.synthetic:
+        return f"in synthetic patients, who are made up: {m.words(validation.cohort)}; in nobody real on this page"
     return f"in another cohort than its own: {m.words(validation.cohort)}"
 
 

@@ -19,3 +19,8 @@ def written_p(p: float) -> str:
     if p < SMALLEST_P:
         return f"< {SMALLEST_P}"
     return f"{p:.{max(2, 1 - floor(log10(p)))}f}" if p < 1 else "1.00"
+
+
+def counted(count: int, what: str) -> str:
+    """So many of something, in the singular where it is one."""
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -21,6 +21,7 @@ from models.artefact import Model
 from models.inputs import Horizon
 from models.training.cohort.cohort import PREDICTORS
 from models.training.cohort.schema import RECURRENCE
+from models.training.cohort.table import SYNTHETIC
 from models.training.errors import TrainingError
 from models.training.simulation.many_cohorts import Ordered, fit_each, rank_each
 from models.training.simulation.synthetic import (
@@ -37,7 +38,7 @@ from models.training.statistics.progress import Progress, quiet
 SCENARIOS = Path(__file__).with_name("scenarios.toml")
 RECONSTRUCTION = Path(__file__).with_name("reconstruction.toml")
 MOST_PATIENTS = 200_000
-COLUMNS = ("id", "time_years", "status", *PREDICTORS, "subtype", "synthetic")
+COLUMNS = ("id", "time_years", "status", *PREDICTORS, "subtype", SYNTHETIC)
 _DECIMALS = 6  # of a time in years: half a minute
 _BATCH = 1000  # cohorts of one stream of random numbers
 _TAIL = 0.025

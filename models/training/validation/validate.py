@@ -84,7 +84,8 @@ def validate(
     """
     record = record or {}
     among = analysis_set(model, cohort, record)
-    validation = replace(_external(model, among, resamples, seed, progress), seed=seed)
+    synthetic = cohort.synthetic or (bool(among.same_cohort) and record.get("synthetic") is True)
+    validation = replace(_external(model, among, resamples, seed, progress), seed=seed, synthetic=synthetic)
     if validation.same_cohort != "fit":
         return validation
     return _with_internal(validation, model, among, steps_of(record), resamples, progress)

@@ -331,3 +331,4 @@ class Validation:
     imputations: int
     internal: Internal | None
     not_internal: str  # why there is no internal validation
+    synthetic: bool = False  # the patients are not real
