@@ -191,7 +191,7 @@ def _provenance(
         "log_hazard_ratios": _derived(f"{result.method}{shrunk}; {of}."),
         "baseline_cumulative_hazard": baseline,
         "covariance": _derived(
-            "Delta method: log hazard ratios (the shrinkage factor held fixed) in the order of the predictors, then "
+            "Delta method: log hazard ratios (as of the fit before any shrinkage) in the order of the predictors, then "
             f"log cumulative baseline hazard at 1, 2 and 3 years; {of}.{pooled}"
         ),
         "joint": _derived(

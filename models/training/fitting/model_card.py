@@ -14,8 +14,8 @@ from models.training.statistics.limits import hazard_ratio, with_limits
 _LIMITS = {
     "pooled": (
         "The limits are log hazard ratio ± t standard errors by Rubin's rules, with the degrees of freedom of Barnard and "
-        "Rubin, of the fit before any shrinkage; those of a served hazard ratio are multiplied by the same factor on the "
-        "log scale, and how uncertain the factor is, is not in them."
+        "Rubin, of the fit before any shrinkage; those of a served hazard ratio lie round the shrunken one and are as wide "
+        "on the log scale, and how uncertain the factor is, is not in them."
     ),
     "as fitted": "The limits are log hazard ratio ± 1.96 standard errors (Wald).",
     "penalised": (
@@ -24,7 +24,7 @@ _LIMITS = {
     ),
     "shrunk": (
         "The limits are log hazard ratio ± 1.96 standard errors (Wald), of the fit before shrinkage. Those of a served "
-        "hazard ratio are these, multiplied by the same factor on the log scale; how uncertain the factor is, is not in "
+        "hazard ratio lie round the shrunken one and are as wide on the log scale; how uncertain the factor is, is not in "
         "them."
     ),
 }
@@ -176,7 +176,8 @@ def _shrinkage(fit: Mapping[str, Any]) -> str:
         f"Log hazard ratios were multiplied by {shrinkage['factor']:.4f}, the mean calibration slope of "
         f"{shrinkage['resamples'] - shrinkage['without_fit']} of {shrinkage['resamples']} bootstrap resamples "
         f"(Monte-Carlo standard error {shrinkage['standard_error']:.4f}, seed {fit['seed']}), and the baseline hazard "
-        "was estimated under them."
+        "was estimated under them. Their covariance is served as it was before: times the square of the factor, the "
+        "plausible range would be too narrow."
     )
 
 

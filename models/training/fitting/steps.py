@@ -47,12 +47,14 @@ def after_fit(
 ) -> Stepped:
     """The steps after the fit to each completed set; `refits` of each are needed to shrink.
 
+    Shrinkage moves the log hazard ratios and leaves their covariance: times the factor's square, with the factor taken as
+    known, the plausible range was too narrow, most where the risk is highest (docs/statistics.md, convention 20).
     Raises TrainingError as `factor_of` does.
     """
     shrinkage = common_shrinkage(data, refits) if steps.shrinks else None
     factor = shrinkage.factor if shrinkage else 1.0
     bases = (
-        baseline(factor * fit.coef, factor**2 * fit.covariance, of.x, of.time, of.event, ties=steps.ties)
+        baseline(factor * fit.coef, fit.covariance, of.x, of.time, of.event, ties=steps.ties)
         for of, fit in zip(data, fits, strict=True)
     )
     return Stepped(shrinkage, tuple(bases))

@@ -95,7 +95,7 @@ class Trained:
     """A fitted model. `cohort` holds who was analysed, `missing` what was not known of all, by predictor.
 
     `sets` (m, n, p) are the predictors that it was fitted to: completed, or a single set of complete cases. `fit` is
-    unshrunk; `bases` have the shrunken log hazard ratios with their covariance, one for each set, and are what is
+    unshrunk; `bases` have the shrunken log hazard ratios with the covariance of the fit, one for each set, and are what is
     served; `base` is their mean. Of several sets `fit` is pooled, with mean log likelihoods. Without a bootstrap there is
     no `shrinkage`, `figures` (C), or `mean_slope`, of the resamples' models in all patients. `death` is None where nobody
     died, `size` without its answer, `missingness` where everything was known.

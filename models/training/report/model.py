@@ -72,10 +72,9 @@ def _as_served(record: FitRecord | None) -> str:
         )
     if record.shrinkage:
         return (
-            "Wald limits of the unshrunk fit by maximum likelihood, on the log scale multiplied by the same shrinkage "
-            f"factor as the log hazard ratio, {m.number(record.shrinkage.factor, 3)}. They exclude a ratio of one "
-            "exactly where the unshrunk ones do, and the factor counts as known: that it was itself estimated is not "
-            "in them"
+            "Wald, round the log hazard ratio that was shrunk by the factor "
+            f"{m.number(record.shrinkage.factor, 3)}, by the covariance of the unshrunk fit by maximum likelihood: as wide "
+            "on the log scale as before. That the factor was itself estimated is not in them"
         )
     if record.ridge:
         return (
