@@ -37,6 +37,19 @@ GOLDEN_SCHEMA = "imnm-cds-golden/1"
 FACTORS_SCHEMA = "imnm-cds-factors/1"
 
 _EVIDENCE = {"literature-reconstructed", "local-fit", "synthetic"}
+_DESCRIBED = frozenset(
+    {
+        "title",
+        "kind",
+        "population",
+        "intended_use",
+        "not_intended_use",
+        "time_zero",
+        "outcome",
+        "assumptions",
+    }
+)
+"""What a model says of itself, at least."""
 _JOINT_TOLERANCE = 1e-9
 _GOLDEN_TOLERANCE = 1e-9
 _SAME_TOLERANCE = 1e-12  # of a covariance that was computed twice
@@ -59,6 +72,7 @@ def load_model(folder: Path) -> Model:
             document["sha256"] == checksum(document), "the checksum of model.json does not match its content"
         )
         model = model_of(document, policy)
+        _verify_words(model)
         _verify_shape(model)
         _verify_numbers(document, model)
         _verify_landmarks(model)
@@ -160,6 +174,24 @@ def _require(holds: bool, sentence: str) -> None:
         raise ValueError(sentence)
 
 
+def _says(text: object) -> bool:
+    """Whether it is a text with a letter or a digit in it: anything less says nothing to a reader."""
+    return isinstance(text, str) and any(map(str.isalnum, text))
+
+
+def _verify_words(model: Model) -> None:
+    """What a card, a page and an audit print of a model says something; raises ValueError."""
+    card = {"limits": model.limits, "range": model.range_note, "time_zero": model.time_zero_note}
+    words: dict[str, object] = {"id": model.id, "version": model.version, "rules": model.rules}
+    words |= {f"card.{name}": text for name, text in card.items()}
+    words |= {f"description.{name}": None for name in _DESCRIBED}
+    words |= {f"description.{name}": text for name, text in model.description.items()}
+    words |= {f"the label of {spec.name}": spec.label for spec in model.predictors}
+    words |= {f"the threshold of {spec.name}": spec.threshold for spec in model.predictors}
+    silent = sorted(name for name, text in words.items() if not _says(text))
+    _require(not silent, f"words are needed for {', '.join(silent)}")
+
+
 def _verify_shape(model: Model) -> None:
     """Every predictor and every horizon has its numbers; raises ValueError."""
     count, size = len(model.predictors), len(model.predictors) + len(model.horizons)
@@ -184,7 +216,7 @@ def _verify_numbers(document: Mapping[str, Any], model: Model) -> None:
     _require(abs(fsum(weights) - 1) <= _JOINT_TOLERANCE, "the joint table must sum to 1")
     groups = {name for name, value in document.items() if _has_number(value)}
     sources = model.provenance
-    unsourced = {name for name, p in sources.items() if p.mark not in get_args(Mark) or not p.source}
+    unsourced = {name for name, p in sources.items() if p.mark not in get_args(Mark) or not _says(p.source)}
     lacking = sorted(unsourced | (groups - set(sources)))
     _require(not lacking, f"a provenance with mark and source is needed for {', '.join(lacking)}")
 

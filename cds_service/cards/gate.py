@@ -1,16 +1,28 @@
 """The gate: a model that was not fitted to local patients shows no risk until somebody at the client has accepted it.
 
-The score is taken out before anything is written, so that no word, colour or silence of a card can come from it.
+A model of other rules is not served at all. The score is taken out before anything is written, so that no word, colour or silence of a card can come from it.
 """
 
 from dataclasses import replace
+from pathlib import Path
 
 from cds_service.cards.assessment import Assessment, NotShown
 from cds_service.cards.card_settings import CardSettings
-from models.artefact import Model
+from fhir_mapping.rules import VERSION
+from models.artefact import Model, ModelError
 from models.risk import Scored
 
 _NEEDS_NOBODY = "local-fit"  # evidence
+
+
+def by_served_rules(model: Model, folder: Path) -> Model:
+    """The model of a folder, whose predictors are read by the rules that are served. Raises ModelError."""
+    if model.rules != VERSION:
+        raise ModelError(
+            f"{folder} cannot be served: its predictors are those of other clinical rules than version {VERSION}; write it"
+            " again with `imnm-cds train`"
+        )
+    return model
 
 
 def needs_acceptance(model: Model) -> bool:

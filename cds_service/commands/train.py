@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cds_service.cards.gate import by_served_rules
 from cds_service.commands.cohort import CohortSource
 from cds_service.commands.progress import progress_bars
 from models.artefact import Model
@@ -57,7 +58,7 @@ def run_train(
         raise TrainingError(
             "--update finds out how much of the given model is to be changed: leave out what says how to fit"
         )
-    given = load_model(parent) if parent else None
+    given = by_served_rules(load_model(parent), parent) if parent else None
     asked = Asked(age_limits(age_groups), (rival(default_folder()),))
     policy = policy or (parent or default_folder()) / "policy.toml"
     bands = load_policy(policy)  # refuses here, before a long fit

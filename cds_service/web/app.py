@@ -19,6 +19,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 import cds_service.neighbours  # noqa: F401 - refuses a foreign fhir_mapping or models
+from cds_service.cards.gate import by_served_rules
 from cds_service.cards.orders import check_suggestions
 from cds_service.errors import BusyError, NoSuchServiceError
 from cds_service.events import Event, Events, Watcher, Writer
@@ -105,7 +106,7 @@ def check(
     discovery = enabled(document, settings.services, settings.prefetch)
     tables = load_tables()
     check_discovery(document, tables)
-    model = load_model(settings.model)
+    model = by_served_rules(load_model(settings.model), settings.model)
     secret = (
         settings.card_secret.get_secret_value().encode() if settings.card_secret else secrets.token_bytes()
     )

@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import trustme
@@ -12,6 +14,7 @@ import trustme
 from cds_service.cli import main
 from cds_service.settings.service import SettingsError, load_settings
 from cds_service.web.ingress.supervisor import Supervisor
+from models.registry import checksum, default_folder
 from tests.support.serving import OPEN, ROOT, free_port, open_config, served
 
 TLS = trustme.CA().issue_cert("localhost")
@@ -112,6 +115,27 @@ def test_there_are_20_rows_and_more():
 @pytest.mark.parametrize(("text", "arguments", "environment", "words"), REFUSED.values(), ids=REFUSED)
 def test_it_is_one_line_and_a_status_that_is_not_0(refused, text, arguments, environment, words):
     assert words in refused(text, arguments, environment)
+
+
+@pytest.fixture
+def of_other_rules(tmp_path, monkeypatch):
+    folder = Path(shutil.copytree(default_folder(), tmp_path / "model"))
+    document = json.loads((folder / "model.json").read_text(encoding="utf-8")) | {"rules": "1"}
+    (folder / "model.json").write_text(
+        json.dumps(document | {"sha256": checksum(document)}), encoding="utf-8"
+    )
+    (tmp_path / "imnm.toml").write_text(f'model = "model"\n{OPEN}')
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("command", [("check",), ("serve",), ("explain", "chart.json")], ids=" ".join)
+def test_a_model_of_other_rules_is_not_served(of_other_rules, monkeypatch, capsys, command):
+    monkeypatch.setattr(Supervisor, "__init__", served_all_the_same)
+    monkeypatch.setattr(sys, "argv", ["imnm-cds", *command, "--config", "imnm.toml"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    assert "of other clinical rules than version 2" in capsys.readouterr().err
 
 
 def test_a_process_ends_with_that_line_and_status(tmp_path):

@@ -136,6 +136,55 @@ def test_a_model_with_a_fitting_checksum_is_still_verified(folder, field, value,
     assert message in refusal(folder)
 
 
+SAYS_NOTHING = ("", " ", "\u00a0", "\u200b", "–", None, 0, [], ["words"])
+
+
+@pytest.mark.parametrize("words", SAYS_NOTHING, ids=repr)
+@pytest.mark.parametrize(
+    "place",
+    ["id", "version", "rules", "card.limits", "card.range", "card.time_zero"]
+    + [f"description.{name}" for name in ("title", "intended_use", "not_intended_use", "outcome")],
+)
+def test_a_model_that_says_nothing_where_a_reader_looks_is_refused(folder, place, words):
+    changed, (*groups, name) = document(folder), place.split(".")
+    (changed[groups[0]] if groups else changed)[name] = words
+    signed(folder, changed)
+    assert f"words are needed for {place};" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda m: m.__setitem__("description", {}),
+            "words are needed for description.assumptions, description.intended",
+        ),
+        (
+            lambda m: m["description"].pop("not_intended_use"),
+            "words are needed for description.not_intended_use",
+        ),
+        (lambda m: m["description"].__setitem__("further", " "), "words are needed for description.further"),
+        (
+            lambda m: m["predictors"][0].__setitem__("label", " "),
+            "words are needed for the label of cardiac_involvement",
+        ),
+        (
+            lambda m: m["predictors"][1].__setitem__("threshold", None),
+            "words are needed for the threshold of high_ana",
+        ),
+        (
+            lambda m: m["provenance"]["joint"].__setitem__("source", " "),
+            "mark and source is needed for joint",
+        ),
+    ],
+)
+def test_a_model_whose_parts_say_nothing_is_refused(folder, change, message):
+    changed = document(folder)
+    change(changed)
+    signed(folder, changed)
+    assert message in refusal(folder)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from msgspec import structs
 
 from cds_service.cards.assessment import Assessment, assess
+from cds_service.cards.gate import by_served_rules
 from cds_service.commands.chart_file import read_bundle
 from cds_service.commands.explain.format import as_json
 from cds_service.errors import UnusableInput
@@ -62,7 +63,8 @@ def client_of(config: Path | None, fhir_version: str, *, accept_unknown_status: 
 
 def model_of(config: Path | None) -> Model:
     """The model that a configuration names (none: the shipped one). Raises SettingsError or ModelError."""
-    return load_model(load_settings(config).model)
+    folder = load_settings(config).model
+    return by_served_rules(load_model(folder), folder)
 
 
 def moment(text: str, client: Client) -> datetime:
