@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, cast
@@ -32,6 +32,7 @@ DICTIONARY = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
 
 _LANDMARK = re.compile(r"(eligible|treated)\+(\d{1,4})", re.ASCII)
 _ANCHOR = re.compile(r"(onset|first-agent)\+(\d{1,4})", re.ASCII)
+_FURTHEST_ON = timedelta(hours=14)  # UTC+14, Kiribati: no zone is further
 _LEFT = MappingProxyType(
     {
         LeftOut.NOT_IMNM: "definite or probable IMNM",
@@ -78,6 +79,7 @@ class CohortSource:
             until=_until(self.until) if self.until else None,
             max_rows=self.max_rows or MAX_ROWS,
             groups=self.groups,
+            today=latest_day(),
         )
         progress("reading the cohort", 1, 1)
         return replace(cohort, anchored=anchored)
@@ -128,11 +130,19 @@ def _anchor(text: str) -> TimeZero:
     return TimeZero(cast(Anchor, match[1]), int(match[2]))
 
 
+def latest_day() -> date:
+    """The day that it is now where the day is furthest on: what is later has not happened anywhere."""
+    return (datetime.now(UTC) + _FURTHEST_ON).date()
+
+
 def _until(text: str) -> datetime:
     try:
-        return datetime.combine(date.fromisoformat(text), time.max, UTC)
+        day = date.fromisoformat(text)
     except ValueError:
         raise TrainingError("--until: give the date of the extract, like 2026-03-01") from None
+    if day > latest_day():
+        raise TrainingError("--until: the date of the extract is after today")
+    return datetime.combine(day, time.max, UTC)
 
 
 def load_cohort(
@@ -147,10 +157,11 @@ def load_cohort(
     until: datetime | None = None,
     mapping: MappingSettings | None = None,
     track: Track = iter,
+    today: date | None = None,
 ) -> Cohort:
     """Read a cohort from a text, Excel or Parquet file, or from a folder of FHIR Bundles or NDJSON.
 
-    A file needs `time_zero`, in words, and may have a `column_map`. A folder needs `landmark`, which is its time zero, and `until`, the moment of
+    A file needs `time_zero`, in words, and may have a `column_map`; none of its dates may be after `today`. A folder needs `landmark`, which is its time zero, and `until`, the moment of
     the extract with its zone; `mapping` says how its records are read (none: the packaged tables, UTC). `track` may
     show progress over the patients of a folder. Raises TrainingError in one sentence.
     """
@@ -180,6 +191,7 @@ def load_cohort(
         cutoffs=cutoffs(mapping.tables),
         read_titre=titre_reader(mapping.tables),
         max_rows=max_rows,
+        today=today,
     )
 
 

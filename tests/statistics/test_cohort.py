@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
 
 from cds_service.commands import folder as folders
-from cds_service.commands.cohort import DICTIONARY, CohortSource, load_cohort
+from cds_service.commands.cohort import DICTIONARY, CohortSource, latest_day, load_cohort
 from fhir_mapping.cohort.tabulate import IMPROVED, Landmark, cutoffs
 from fhir_mapping.record import MappingSettings
 from fhir_mapping.terms import load_tables
@@ -91,6 +92,46 @@ def test_follow_up_may_be_two_dates(tmp_path):
     assert found.time[0] == pytest.approx(366 / 365.25)
     with_time = dated(end_date=lambda n: "2021-01-01T00:00:00")
     assert set(cohort(with_time, tmp_path).time) == {366 / 365.25}
+
+
+TODAY = date(2024, 12, 2)
+
+
+def future(column, day):
+    """Good rows with dates, of which the fifth has this day in a column."""
+    return dated(**{column: lambda n: day if n == 5 else {"time_zero": "2020-01-01"}.get(column, "")})
+
+
+@pytest.mark.parametrize(
+    ("column", "day"),
+    [
+        ("time_zero", "2024-12-03"),
+        ("time_zero", "2204-01-01"),
+        ("end_date", "2024-12-03"),
+        ("end_date", "03.12.2024"),
+        ("end_date", "2124-02-03T10:00"),
+        ("death_date", "2024-12-03"),
+        ("death_date", "9999-12-31"),
+    ],
+)
+def test_what_has_not_happened_yet_is_refused(column, day, tmp_path):
+    rows = future(column, day)
+    if column == "end_date":
+        rows = [row | {"end_date": row["end_date"] or "2021-01-01"} for row in rows]
+    with pytest.raises(TrainingError, match=f"line 7, column {column}: after today"):
+        cohort(rows, tmp_path, today=TODAY)
+    ended = command("describe", text(future("time_zero", "9999-01-01"))(tmp_path), "--time-zero", "x")
+    assert (ended.status, "column time_zero: after today" in ended.error) == (2, True)
+
+
+def test_today_itself_has_happened(tmp_path):
+    assert len(cohort(dated(end_date=lambda n: TODAY.isoformat()), tmp_path, today=TODAY)) == 60
+    assert latest_day() >= datetime.now(UTC).date()
+
+
+def test_the_extract_of_a_folder_is_not_of_the_future():
+    with pytest.raises(TrainingError, match="--until: the date of the extract is after today"):
+        CohortSource(DEMO, landmark="treated+180", until="9999-12-31").read(lambda *_: None)
 
 
 @pytest.mark.parametrize("word", ["1", "1.0", "true", "TRUE", "Yes", "present", " Present "])

@@ -5,6 +5,7 @@ Everything that cannot be used is refused by row and column; nothing is left out
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from itertools import compress
 from pathlib import Path
 
@@ -133,16 +134,17 @@ def read_cohort(
     cutoffs: Sequence[Cutoff] = (),
     read_titre: TitreReader = plain_titre,
     max_rows: int = MAX_ROWS,
+    today: date | None = None,
 ) -> Cohort:
     """Read a cohort from a text, Excel or Parquet file; `docs/data-dictionary.md` says what may stand in it.
 
     `time_zero` says in words what time zero is. `column_map` says how the file is written; `candidates` and `groups` are
     further columns of it. `cutoffs` code raw values where the coded ones are not given, `read_titre` reads the text of a
-    titre. Raises TrainingError: one sentence that names every column that cannot be used, where and why.
+    titre; no date may be after `today` (None: not known). Raises TrainingError: one sentence that names every column that cannot be used, where and why.
     """
     column_map = column_map or ColumnMap()
     table = read_table(path, column_map.file, max_rows=max_rows)
-    return _cohort(table, time_zero, column_map, candidates, cutoffs, (), read_titre, groups)
+    return _cohort(table, time_zero, column_map, candidates, cutoffs, (), read_titre, groups, today)
 
 
 def from_rows(
@@ -175,12 +177,13 @@ def _cohort(
     flow: Sequence[FlowStep],
     read_titre: TitreReader,
     groups: Sequence[str] = (),
+    today: date | None = None,
 ) -> Cohort:
     if not time_zero.strip():
         raise TrainingError("say in words what time zero is, for instance: 180 days after diagnosis")
     if not table.rows:
         raise TrainingError(_nobody(table, flow))
-    checked = read_patients(table, column_map, candidates, cutoffs, read_titre, groups)
+    checked = read_patients(table, column_map, candidates, cutoffs, read_titre, groups, today)
     patients = checked.patients
     categories = {name: c for name, c in checked.candidates.items() if isinstance(c, Category)}
     columns: dict[str, Floats] = {}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from difflib import get_close_matches
 from types import MappingProxyType
 
@@ -65,8 +66,12 @@ def read_patients(
     cutoffs: Sequence[Cutoff],
     read_titre: TitreReader,
     groups: Sequence[str] = (),
+    today: date | None = None,
 ) -> CheckedPatients:
-    """Check every row; raises TrainingError, which names every column that cannot be used, where and why."""
+    """Check every row; raises TrainingError, which names every column that cannot be used, where and why.
+
+    No date may be after `today` (None: not known).
+    """
     own_names = _find_columns(table, column_map)
     _check_columns(table, own_names, cutoffs)
     further = _find_candidates(table, own_names, column_map, candidates)
@@ -82,6 +87,7 @@ def read_patients(
             problems.extend(Problem(place, str(each["loc"][0]), str(each["msg"])) for each in details)
             continue
         problems.extend(_row_problems(patient, place, own_names, cutoffs))
+        problems.extend(_future_problems(patient, place, today))
         deaths += died_by_date(patient)
         patients.append(_coded(patient, cutoffs))
     problems.extend(_duplicates(table, own_names))
@@ -278,6 +284,14 @@ def _row_problems(
         yield Problem(place, "age", f"not between 0 and {OLDEST} years")
     for cutoff in cutoffs:
         yield from _raw_problems(row, place, cutoff)
+
+
+def _future_problems(row: CohortRow, place: int, today: date | None) -> Iterator[Problem]:
+    """What has not happened yet: nobody was followed beyond today."""
+    for name in (*DATES, "death_date"):
+        day = getattr(row, name)
+        if today and day and day > today:
+            yield Problem(place, name, "after today")
 
 
 def _time_problems(row: CohortRow, place: int, own_names: Mapping[str, str]) -> Iterator[Problem]:
