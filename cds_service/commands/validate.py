@@ -13,6 +13,7 @@ from cds_service.commands.progress import progress_bars
 from models.registry import load_model
 from models.training.cohort.cohort import PREDICTORS
 from models.training.cohort.same_patients import coincidence
+from models.training.fitting.write_model import require_free
 from models.training.report.words import counted, written
 from models.training.report.write import report_on
 from models.training.validation.supplement.against import rival
@@ -34,10 +35,11 @@ def run_validate(
     against: Sequence[Path] = (),
     age_groups: str = "",
 ) -> None:
-    """Validate, write the report into `out`, show the main numbers. Raises TrainingError or ModelError.
+    """Validate, write the report into `out`, which must be free, show the main numbers. Raises TrainingError or ModelError.
 
     The report compares with the models of the folders `against`, and patients by age between the limits `age_groups`.
     """
+    require_free(out)
     limits = load_model(model).limits  # a model that cannot be served is refused before anything is read
     asked = Asked(age_limits(age_groups), tuple(rival(folder) for folder in against))
     with progress_bars() as progress:

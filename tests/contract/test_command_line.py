@@ -102,6 +102,17 @@ def test_what_is_not_one_patients_record_is_refused_in_one_line(tmp_path, conten
         (("explain",), "give a FILE"),
         (("explain", "a.json", "--server", "https://x.example", "--patient", "p"), "give a FILE"),
         (("explain", "README.md", "--as-of", "yesterday"), "--as-of"),
+        *(
+            (("explain", "README.md", "--as-of", moment), "--as-of: give a year from 1900 to 2199")
+            for moment in (
+                "0001-01-01",
+                "0001-01-01T00:00:00+14:00",
+                "1899-12-31",
+                "2200-01-01",
+                "9999-12-31",
+                "9999-12-31T23:59:59-12:00",
+            )
+        ),
         (("explain", "README.md", "--fhir-version", "R5"), "--fhir-version"),
         (("explain", "README.md", "--config", "absent.toml"), "absent.toml"),
         (("explain", "--server", "no address", "--patient", "p"), "fhir_base"),
@@ -285,3 +296,10 @@ def test_a_command_that_needs_the_statistics_libraries_says_so_where_they_are_no
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "all.lock" in done.stderr
+
+
+@pytest.mark.parametrize("day", ["1900-01-01", "2199-12-31"])
+def test_the_first_and_the_last_moment_are_explained(tmp_path, day):
+    explained = run("explain", write(tmp_path, chart("high-overdue")), "--as-of", day, "--json")
+    assert explained.returncode in {0, 3}, explained.stderr
+    assert json.loads(explained.stdout)["format"] == "imnm-cds-explain/2"

@@ -543,6 +543,14 @@ def test_the_command_says_who_was_taken_out(tmp_path):
     assert "recurrences, 8 died before" in " ".join(ended.out.split())
 
 
+@pytest.mark.parametrize("there", [HTML_NAME, "notes.txt"])
+def test_a_report_is_never_written_over_what_is_there(tmp_path, there):
+    (tmp_path / there).write_text("mine")
+    ended = command("validate", shipped_folder(), DEMO, "--out", tmp_path, "--time-zero", TIME_ZERO)
+    assert (ended.status, "is not empty" in ended.error) == (2, True)
+    assert (tmp_path / there).read_text() == "mine"
+
+
 def shipped_folder() -> Path:
     return Path(load_model.__code__.co_filename).parent / "imnm_recurrence"
 

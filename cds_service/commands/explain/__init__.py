@@ -29,12 +29,17 @@ from fhir_mapping.versions import MODULES, is_read
 from models.registry import Model, default_folder, load_model
 
 SERVER_SECONDS = 60.0  # a person waits for one chart; the hook's own deadline is not for this
+EARLIEST_YEAR, LATEST_YEAR = (
+    1900,
+    2199,
+)  # of whom there are charts; windows and intervals count decades from it
 
 
 def explain(
     bundle: Mapping[str, Any], *, as_of: datetime, accept_unknown_status: bool = False
 ) -> dict[str, Any]:
     """The `explain` object for one FHIR Bundle given as a dictionary. Raises UnusableInput in one sentence."""
+    _require_year(as_of)
     caller = caller_for(Client(name="explain", accept_unknown_status=accept_unknown_status))
     return as_json(from_bytes(json.dumps(bundle).encode(), caller, as_of))
 
@@ -75,9 +80,16 @@ def moment(text: str, client: Client) -> datetime:
         raise UnusableInput(
             "--as-of: give a date like 2026-03-01, or a moment like 2026-03-01T08:00:00Z"
         ) from None
+    _require_year(written)
     if len(text) <= len("2026-03-01"):
         return written.replace(tzinfo=UTC)
     return (written if written.tzinfo else written.replace(tzinfo=ZoneInfo(client.time_zone))).astimezone(UTC)
+
+
+def _require_year(moment: datetime) -> None:
+    """Refuse a moment from which no day of a chart can be counted. Raises UnusableInput."""
+    if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
+        raise UnusableInput(f"--as-of: give a year from {EARLIEST_YEAR} to {LATEST_YEAR}")
 
 
 def from_file(file: Path, caller: Caller, as_of: datetime, model: Model | None = None) -> Assessment:
