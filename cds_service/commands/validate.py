@@ -14,7 +14,7 @@ from models.registry import load_model
 from models.training.cohort.cohort import PREDICTORS
 from models.training.cohort.same_patients import coincidence
 from models.training.fitting.write_model import require_free
-from models.training.report.words import counted, written
+from models.training.report.words import counted, too_few, written
 from models.training.report.write import report_on
 from models.training.validation.supplement.against import rival
 from models.training.validation.supplement.fairness import age_limits
@@ -76,6 +76,8 @@ def show(console: Console, validation: Validation, limits: str, page: Path) -> N
         brier, ipa, ici = map(_short, (at.brier, at.ipa, at.ici))
         table.add_row(f"{at.years:g} y", said(at.auc), brier, ipa, said(at.observed_over_expected), ici)
     console.print(table)
+    if few := too_few(validation.events):
+        console.print(Text(f"Warning: {few}.", style="yellow"), soft_wrap=True)
     console.print(Text(f"Report: {page}, all numbers in {page.with_suffix('.json').name}"), soft_wrap=True)
 
 

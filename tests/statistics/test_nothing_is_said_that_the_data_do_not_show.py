@@ -155,6 +155,41 @@ def test_a_report_on_synthetic_patients_says_so(tmp_path, simulated):
     assert "in another cohort than its own" not in page
 
 
+def of_few(path, recurrences, patients=6):
+    """So few patients, of whom the first have a recurrence, in the order of their risk."""
+    cells = [
+        f"p{n},{1 + n / 4},{int(n < recurrences)},{','.join('1' if n < recurrences else '0' for _ in range(4))}"
+        for n in range(patients)
+    ]
+    path.write_text("id,time_years,status,cardiac,ana_high,refractory,drr_high\n" + "\n".join(cells))
+    return path
+
+
+def widths(node):
+    """The two limits of every measure of a report that has any."""
+    if isinstance(node, dict):
+        if isinstance(node.get("low"), float) and isinstance(node.get("high"), float):
+            yield node["low"], node["high"]
+        node = list(node.values())
+    for part in node if isinstance(node, list) else ():
+        yield from widths(part)
+
+
+@pytest.mark.parametrize(
+    ("recurrences", "patients", "said"),
+    [(2, 6, "2 recurrences"), (1, 6, "1 recurrence"), (0, 50, "0 recurrences"), (5, 5, "5 recurrences")],
+)
+def test_a_handful_of_recurrences_is_no_certainty(tmp_path, recurrences, patients, said):
+    table = of_few(tmp_path / "few.csv", recurrences, patients)
+    ended = command("validate", SHIPPED, table, *QUICK, "--out", tmp_path / "report")
+    page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    numbers = json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"))["validation"]
+    assert f"Warning: {said}: with fewer than 10" in ended.out
+    assert f"Warning: {said}: with fewer than 10" in page
+    assert "1.00 (1.00 to 1.00)" not in ended.out
+    assert [pair for pair in widths(numbers) if pair[0] == pair[1]] == []
+
+
 def test_a_report_that_fails_leaves_no_model_behind(tmp_path, monkeypatch):
     def fails(*_, **__):
         raise KeyboardInterrupt

@@ -19,6 +19,7 @@ from models.training.report.report import (
     ReportedRatios,
     fit_record_in,
 )
+from models.training.report.words import counted
 from models.training.statistics.limits import LEVEL
 from models.training.validation.internal import STABILITY_QUANTILES
 from models.training.validation.supplement.supplement import Supplement
@@ -141,7 +142,7 @@ def cannot_tell(validation: Validation, model: Model) -> tuple[str, ...]:
         sentences.append("How it does in real patients: these are synthetic, drawn from a model.")
     if validation.events < _MANY_EVENTS:
         sentences.append(
-            f"Small differences: {validation.events} recurrences are few (a calibration curve needs 100, better 200)."
+            f"Small differences: {counted(validation.events, 'recurrence')} are few (a calibration curve needs 100, better 200)."
         )
     if validation.deaths:
         sentences.append(

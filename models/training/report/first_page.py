@@ -4,6 +4,7 @@ from models.risk import DECISION_HORIZON
 from models.training.report import markup as m
 from models.training.report.in_short import in_short
 from models.training.report.report import Report
+from models.training.report.words import too_few
 from models.training.validation.validation import AtHorizon, Measure, Validation
 
 _SCALE_OF_C = "0.5 is chance, 1 is perfect"
@@ -15,6 +16,8 @@ def first_page(report: Report) -> str:
     date = f", {m.words(report.date)}" if report.date else ""
     of = "" if validation.same_cohort else ", of the patients that the model was fitted to"
     warnings = [f"Warning{of}: {m.words(text)}." for text in (record.warnings if record else ())]
+    if few := too_few(validation.events):
+        warnings.append(f"Warning: {m.words(few)}.")
     notes = m.listed(warnings) if warnings else ""
     limits = m.listed([m.words(sentence) for sentence in report.cannot_tell])
     cohort = f"{m.words(validation.cohort)}{', synthetic patients' if validation.synthetic else ''}"

@@ -2,6 +2,8 @@
 
 from math import floor, log10
 
+from models.training.validation.subgroups import FEWEST_EVENTS
+
 SMALLEST_P = 0.001
 MINUS = "\N{MINUS SIGN}"
 
@@ -24,3 +26,13 @@ def written_p(p: float) -> str:
 def counted(count: int, what: str) -> str:
     """So many of something, in the singular where it is one."""
     return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def too_few(events: int) -> str:
+    """What is said of figures of a whole cohort with fewer recurrences than a group needs for its own; empty: enough."""
+    if events >= FEWEST_EVENTS:
+        return ""
+    return (
+        f"{counted(events, 'recurrence')}: with fewer than {FEWEST_EVENTS} none of these figures can be relied on, and "
+        "their limits, where there are any, are too narrow"
+    )

@@ -33,12 +33,15 @@ class Measure:
 
 
 def measure(value: float, se: float | None = None, limits: tuple[float, float] | None = None) -> Measure:
-    """A measure; without `limits` they are value ± 1.96 se. What is not finite is not estimable."""
+    """A measure; without `limits` they are value ± 1.96 se. What is not finite is not estimable.
+
+    Limits without any width are none: where all pairs are concordant, or nobody had a recurrence, nothing is certain.
+    """
     if not isfinite(value):
         return missing("not estimable in these data")
     if limits is None and se is not None and isfinite(se):
         limits = (value - Z * se, value + Z * se)
-    low, high = limits or (None, None)
+    low, high = limits if limits and limits[0] != limits[1] else (None, None)
     return Measure(float(value), _plain(se), _plain(low), _plain(high))
 
 
