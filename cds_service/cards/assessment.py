@@ -57,7 +57,7 @@ class AtLandmark:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """One patient at one moment: findings, outcome and advice, each with the ids it was made from."""
+    """One patient at one moment: findings with the ids that they were made from, the outcome and advice that follow."""
 
     as_of: datetime
     findings: Findings
