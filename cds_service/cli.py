@@ -155,7 +155,12 @@ def explain(
     file: Annotated[Path | None, typer.Argument(help="A FHIR Bundle with one patient's record.")] = None,
     as_of: Annotated[str, typer.Option(help="Date or moment of the assessment; now if left out.")] = "",
     fhir_version: Annotated[str, typer.Option(help="The FHIR version of the record.")] = "R4",
-    accept_unknown_status: Annotated[bool, typer.Option("--accept-unknown-status")] = False,
+    accept_unknown_status: Annotated[
+        bool,
+        typer.Option(
+            "--accept-unknown-status", help="Also read results of status unknown, as some archives give them."
+        ),
+    ] = False,
     config: Config = None,
     server: Annotated[str, typer.Option(help="FHIR base to read from, instead of a file.")] = "",
     patient: Annotated[str, typer.Option(help="Patient id on that server.")] = "",

@@ -63,6 +63,8 @@ def default_folder() -> Path:
 
 def load_model(folder: Path) -> Model:
     """Read a model folder and verify it. Raises ModelError, one sentence that says what is wrong and what to do."""
+    if not folder.is_dir():
+        raise ModelError(f"{folder}: there is no such folder; name that of a model")
     document, golden = _read(folder / "model.json"), _read(folder / "golden.json")
     policy = load_policy(folder / "policy.toml")
     try:

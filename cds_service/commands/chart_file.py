@@ -4,7 +4,8 @@ Any type of FHIR Bundle, or a JSON object of prefetch key → resource. A Bundle
 it says itself that something is missing, as a search set of a server may (F9).
 """
 
-from codecs import BOM_UTF8
+import re
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from dataclasses import dataclass, field
 
 import msgspec
@@ -16,6 +17,7 @@ from cds_service.json_text import leniently
 from fhir_mapping.record import Entry, Gathered, MappingSettings, Source, SourceKey
 from fhir_mapping.versions import found_version
 
+_BYTE = re.compile(r"byte (\d+)")
 KEY: SourceKey = "record"  # the one source under which everything of the file stands
 
 
@@ -61,6 +63,41 @@ def read_bundle(data: bytes, mapping: MappingSettings) -> Gathered:
     return gathered
 
 
+def _why(data: bytes) -> str:
+    """What is wrong with a file that could not be read, as far as that is plain to see."""
+    if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) or b"\0" in data[:4]:
+        return "it is UTF-16 or UTF-32, save it as UTF-8"
+    text = data.removeprefix(BOM_UTF8).strip()
+    if not text:
+        return "it is empty"
+    try:
+        msgspec.json.decode(text)
+    except UnicodeDecodeError as error:
+        return f"byte {error.start + 1} is not UTF-8"
+    except RecursionError:
+        return "it is nested too deeply"
+    except msgspec.DecodeError as error:
+        if _is_ndjson(text):
+            return "it is NDJSON, one resource a line; give a Bundle"
+        return "it ends in the middle" if "truncated" in str(error) else _place(str(error))
+    return "its parts are not those of a Bundle"
+
+
+def _is_ndjson(text: bytes) -> bool:
+    """Whether the first line is a resource of its own."""
+    first, line_end, _ = text.partition(b"\n")
+    try:
+        return bool(line_end and _head(first.strip()).resource_type)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+
+
+def _place(message: str) -> str:
+    """Where the decoder stopped, in our words."""
+    byte = _BYTE.search(message)
+    return f"byte {int(byte[1]) + 1} does not belong there" if byte else "it is malformed"
+
+
 def _content(data: bytes) -> _Content:
     data = data.removeprefix(BOM_UTF8)
     content = _Content()
@@ -76,7 +113,7 @@ def _content(data: bytes) -> _Content:
                 keys = tuple(known for known in BY_KEY if known == key)
                 _take(content, Entry(bytes(value)), keys or tuple(BY_KEY))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, UnreadableError) as error:
-        raise UnusableInput("this is not a FHIR Bundle in JSON") from error
+        raise UnusableInput(f"this is not a FHIR Bundle in JSON: {_why(data)}") from error
     return content
 
 

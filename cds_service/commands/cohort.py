@@ -218,7 +218,9 @@ def _from_folder(
         else:
             rows.append((patient.place, row))
         if len(rows) > max_rows:
-            raise TrainingError(f"{folder.path.name}: more than {max_rows} patients; raise max_rows")
+            raise TrainingError(
+                f"{folder.path.name}: more than {max_rows} patients; raise max_rows (--max-rows)"
+            )
     return from_rows(
         [row.cells() for _, row in rows],
         name=folder.path.name,

@@ -28,11 +28,13 @@ def run_plan(
     as_json_object: bool,
 ) -> None:
     """Plan for patients like those of a model folder, or of the shipped model, and print it. Raises ValueError."""
-    made = plan(recipe_of_model(load_model(folder or default_folder())), wishes, widths, sizes)
+    model = load_model(folder or default_folder())
+    made = plan(recipe_of_model(model), wishes, widths, sizes)
     if as_json_object:
         document = {"schema": SCHEMA, **as_json(made)}
         sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
     else:
+        console.print(Text(model.limits, style="bold"), soft_wrap=True)
         show_plan(console, made)
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from math import isfinite
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -31,6 +32,8 @@ def recipe_for(folder: Path | None, scenario: str, deaths_per_year: float) -> Re
     """What is drawn from: a scenario, a model folder, or the model that is served by default. Raises ValueError."""
     if folder and scenario:
         raise TrainingError("give a model or a scenario, not both")
+    if not isfinite(deaths_per_year):
+        raise TrainingError("--deaths-per-year: give a finite rate, like 0.02")
     if scenario:
         return recipe_of_scenario(scenario, deaths_per_year)
     return recipe_of_model(load_model(folder or default_folder()), deaths_per_year)

@@ -78,6 +78,12 @@ STU3 = {
 @pytest.mark.parametrize(
     ("content", "words"),
     [
+        ("", "not a FHIR Bundle in JSON: it is empty"),
+        (" \n", "not a FHIR Bundle in JSON: it is empty"),
+        ('{"resourceType": "Bundle", "entry": [', "not a FHIR Bundle in JSON: it ends in the middle"),
+        ('{"resourceType": "Bundle", "a": NaN}', "not a FHIR Bundle in JSON: byte 33 does not belong there"),
+        ('{"resourceType": "Patient"}\n{"resourceType": "Patient"}', "it is NDJSON"),
+        ("\0{\0}", "it is UTF-16 or UTF-32"),
         ("no json", "not a FHIR Bundle"),
         ('{"resourceType": "Bundle", "entry": [{"resource": {"a": NaN}}]}', "not a FHIR Bundle"),
         ("[" * 100_000, "not a FHIR Bundle"),
@@ -303,3 +309,19 @@ def test_the_first_and_the_last_moment_are_explained(tmp_path, day):
     explained = run("explain", write(tmp_path, chart("high-overdue")), "--as-of", day, "--json")
     assert explained.returncode in {0, 3}, explained.stderr
     assert json.loads(explained.stdout)["format"] == "imnm-cds-explain/2"
+
+
+def test_a_file_without_end_is_not_read_to_its_end(monkeypatch):
+    monkeypatch.setattr("cds_service.commands.explain.MOST_BYTES", 1024**2)
+    refused = run("explain", "/dev/zero", *AS_OF)
+    assert (refused.returncode, "larger than 1 MiB" in refused.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("rate", ["inf", "nan"])
+def test_a_rate_of_death_is_finite(rate):
+    refused = run("simulate", "--deaths-per-year", rate)
+    assert (refused.returncode, "--deaths-per-year" in refused.stderr) == (2, True)
+
+
+def test_a_plan_says_what_the_model_that_it_assumes_is():
+    assert "reconstructed" in run("plan", "--n", "100").stdout

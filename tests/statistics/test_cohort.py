@@ -124,6 +124,20 @@ def test_what_has_not_happened_yet_is_refused(column, day, tmp_path):
     assert (ended.status, "column time_zero: after today" in ended.error) == (2, True)
 
 
+def test_a_date_of_two_readings_is_told_once(tmp_path):
+    with pytest.raises(TrainingError, match="day and month cannot be told apart") as refused:
+        cohort(dated(time_zero=lambda n: "01/02/2015"), tmp_path)
+    assert "empty" not in str(refused.value)
+
+
+@pytest.mark.parametrize("line", ["sep=,\r\n", "sep=,\n", "SEP=,\n"])
+def test_a_line_that_tells_excel_the_separator_is_no_header(line, tmp_path):
+    assert len(cohort(line + as_csv(good_rows()), tmp_path)) == 60
+    bad = line + as_csv(good_rows()).replace("0.50", "soon", 1)
+    with pytest.raises(TrainingError, match="line 3, column time_years"):
+        cohort(bad, tmp_path)
+
+
 def test_today_itself_has_happened(tmp_path):
     assert len(cohort(dated(end_date=lambda n: TODAY.isoformat()), tmp_path, today=TODAY)) == 60
     assert latest_day() >= datetime.now(UTC).date()

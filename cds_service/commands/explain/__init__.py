@@ -29,6 +29,7 @@ from fhir_mapping.versions import MODULES, is_read
 from models.registry import Model, default_folder, load_model
 
 SERVER_SECONDS = 60.0  # a person waits for one chart; the hook's own deadline is not for this
+MOST_BYTES = 256 * 1024 * 1024  # of a file: the largest charts have some 100,000 resources of 2 kB
 EARLIEST_YEAR, LATEST_YEAR = (
     1900,
     2199,
@@ -95,10 +96,18 @@ def _require_year(moment: datetime) -> None:
 def from_file(file: Path, caller: Caller, as_of: datetime, model: Model | None = None) -> Assessment:
     """Assess the record in a file. Raises UnusableInput."""
     try:
-        data = file.read_bytes()
+        with file.open("rb") as opened:
+            data = opened.read(MOST_BYTES + 1)
     except OSError as error:
         raise UnusableInput(f"{file}: {error.strerror}") from None
-    return from_bytes(data, caller, as_of, model)
+    if len(data) > MOST_BYTES:
+        raise UnusableInput(
+            f"{file}: larger than {MOST_BYTES // 1024**2} MiB: that is no chart of one patient"
+        )
+    try:
+        return from_bytes(data, caller, as_of, model)
+    except UnusableInput as error:
+        raise UnusableInput(f"{file}: {error}") from error
 
 
 def from_bytes(data: bytes, caller: Caller, as_of: datetime, model: Model | None = None) -> Assessment:

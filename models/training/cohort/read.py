@@ -44,7 +44,9 @@ def _parquet(name: str, data: bytes, max_rows: int) -> Table:
     try:
         file = parquet.ParquetFile(io.BytesIO(data))
         if file.metadata.num_rows > max_rows:
-            raise UnusableFileError(f"more than {max_rows} rows: that is no cohort, or raise max_rows")
+            raise UnusableFileError(
+                f"more than {max_rows} rows: that is no cohort, or raise max_rows (--max-rows)"
+            )
         groups = range(file.metadata.num_row_groups)
         if sum(file.metadata.row_group(group).total_byte_size for group in groups) > MAX_BYTES:
             raise UnusableFileError(

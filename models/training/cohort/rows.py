@@ -77,6 +77,7 @@ def read_patients(
     further = _find_candidates(table, own_names, column_map, candidates)
     translated = translate(table, own_names, further, column_map, read_titre)
     problems = list(translated.problems)
+    told = {(problem.place, problem.column) for problem in problems}
     patients, deaths = list[CohortRow](), 0
     for row, place in enumerate(table.places):
         cells = {name: column[row] for name, column in translated.columns.items()}
@@ -86,7 +87,11 @@ def read_patients(
             details = error.errors(include_url=False, include_input=False)
             problems.extend(Problem(place, str(each["loc"][0]), str(each["msg"])) for each in details)
             continue
-        problems.extend(_row_problems(patient, place, own_names, cutoffs))
+        problems.extend(
+            problem
+            for problem in _row_problems(patient, place, own_names, cutoffs)
+            if (place, own_names.get(problem.column)) not in told
+        )
         problems.extend(_future_problems(patient, place, today))
         deaths += died_by_date(patient)
         patients.append(_coded(patient, cutoffs))

@@ -60,7 +60,7 @@ def require_contrast(cohort: Cohort, names: Sequence[str], *, separation: bool =
             if not (separation or cohort.event[group].any()):
                 raise TrainingError(
                     f"{cohort.name}: no recurrence in the patients {word} {name}, so its hazard ratio has no finite "
-                    "estimate; use firth"
+                    "estimate; use firth (--firth)"
                 )
 
 

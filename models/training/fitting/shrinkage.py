@@ -39,7 +39,9 @@ def factor_of(slopes: Floats, resamples: int) -> Shrinkage:
     slopes = slopes[np.isfinite(slopes)]
     lacking = resamples - len(slopes)
     if lacking > MOST_WITHOUT_FIT * resamples:
-        raise TrainingError(f"{lacking} of {resamples} resamples have no finite fit; use ridge or firth")
+        raise TrainingError(
+            f"{lacking} of {resamples} resamples have no finite fit; use ridge or firth (--ridge, --firth)"
+        )
     mean = float(slopes.mean())
     if mean <= 0:
         raise TrainingError(

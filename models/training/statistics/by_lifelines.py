@@ -29,13 +29,15 @@ def fit_by_lifelines(names: Sequence[str], x: Floats, time: Floats, event: Event
         try:
             fitter.fit(table, "time", "event", fit_options=dict(_TIGHT))
         except (ConvergenceError, ConvergenceWarning):
-            raise TrainingError("lifelines did not converge on this cohort; use ridge or firth") from None
+            raise TrainingError(
+                "lifelines did not converge on this cohort; use ridge or firth (--ridge, --firth)"
+            ) from None
     coef, covariance = fitter.params_.to_numpy(), fitter.variance_matrix_.to_numpy()
     largest = max(float(np.abs(gap).max()) for gap in (coef - own.coef, covariance - own.covariance))
     if not largest <= AGREEMENT:
         raise TrainingError(
             f"lifelines and our own fit differ by {largest:.1e}, more than {AGREEMENT:g}: "
-            "this cohort is too close to having no finite fit; use ridge or firth"
+            "this cohort is too close to having no finite fit; use ridge or firth (--ridge, --firth)"
         )
     covariance = (covariance + covariance.T) / 2
     return CoxFit(coef, covariance, float(fitter.log_likelihood_), own.log_likelihood_null, "efron")

@@ -229,7 +229,7 @@ def _maximise(objective: _Objective) -> tuple[Floats, Floats]:
         flat = (information.diagonal() + objective.penalty < _LEAST_INFORMATION).any()
         if flat or np.abs(coef).max() > _LARGEST:
             raise TrainingError(
-                "a predictor separates the events: there is no finite hazard ratio; use firth"
+                "a predictor separates the events: there is no finite hazard ratio; use firth (--firth)"
             )
         if np.abs(step).max() < _SMALL_STEP:
             return coef, information

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 
 from models.training.cohort.forms.file_form import SEPARATORS, FileForm
@@ -12,13 +13,17 @@ _FOREIGN = {
     b"\x1f\x8b": "is compressed: unpack it first",
     b"PAR1": "is a Parquet file: give it the ending .parquet",
 }
+_SAID = re.compile(rf"sep=([{''.join(SEPARATORS)}])(?:\r\n|\n|\r)", re.IGNORECASE)
+"""The first line by which Excel is told the separator; it is no header."""
 _BY_MARK = ((BOM_UTF8, "utf-8-sig"), (BOM_UTF16_LE, "utf-16"), (BOM_UTF16_BE, "utf-16"))
 
 
 def read_text_file(name: str, data: bytes, form: FileForm, max_rows: int) -> Table:
     """Read it. Raises UnusableFileError."""
     text = _text(data, form)
-    separator = form.separator or _separator(text)
+    if said := _SAID.match(text):  # the line stays, empty: lines keep their numbers
+        text = "\n" + text[said.end() :]
+    separator = form.separator or (said[1] if said else "") or _separator(text)
     (_, header), *lines = _records(text, separator, max_rows) or [(1, [])]
     # A decimal comma among commas would be in quotes everywhere: nobody writes so
     return make_table(name, "line", data, header, lines, "." if separator == "," else "")
@@ -81,4 +86,6 @@ def _records(text: str, separator: str, max_rows: int) -> list[tuple[int, list[s
         if any(cell.strip() for cell in cells):
             records.append((place, cells))
         if len(records) > max_rows + 1:
-            raise UnusableFileError(f"more than {max_rows} rows: that is no cohort, or raise max_rows")
+            raise UnusableFileError(
+                f"more than {max_rows} rows: that is no cohort, or raise max_rows (--max-rows)"
+            )
