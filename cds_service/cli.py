@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from cds_service.commands.options import (
+    AcceptUnknownStatus,
     AgeGroups,
     BaselineTies,
     Candidates,
@@ -155,12 +156,7 @@ def explain(
     file: Annotated[Path | None, typer.Argument(help="A FHIR Bundle with one patient's record.")] = None,
     as_of: Annotated[str, typer.Option(help="Date or moment of the assessment; now if left out.")] = "",
     fhir_version: Annotated[str, typer.Option(help="The FHIR version of the record.")] = "R4",
-    accept_unknown_status: Annotated[
-        bool,
-        typer.Option(
-            "--accept-unknown-status", help="Also read results of status unknown, as some archives give them."
-        ),
-    ] = False,
+    accept_unknown_status: AcceptUnknownStatus = False,
     config: Config = None,
     server: Annotated[str, typer.Option(help="FHIR base to read from, instead of a file.")] = "",
     patient: Annotated[str, typer.Option(help="Patient id on that server.")] = "",
@@ -289,8 +285,7 @@ def train(
     read = (candidates or (), landmark, until, max_rows, map, anchor, group or ())
     source = CohortSource(cohort, time_zero, columns or (), *read)
     options = Options(shrinkage, ridge, firth, baseline, bootstrap, seed, select, imputations)
-    day = day_of(date) if date else datetime.now(UTC).date()
-    labels = Labels(centre or default_centre(cohort), day, synthetic)
+    labels = Labels(centre or default_centre(cohort), day_of(date), synthetic)
     console = open_console()
     run_train(source, out, options, labels, console, parent=update, policy=policy, age_groups=age_groups)
 

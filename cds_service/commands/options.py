@@ -7,6 +7,13 @@ import typer
 
 Config = Annotated[Path | None, typer.Option(help="Configuration in TOML; see docs/configuration.md.")]
 
+AcceptUnknownStatus = Annotated[
+    bool,
+    typer.Option(
+        "--accept-unknown-status", help="Also read results of status unknown, as some archives give them."
+    ),
+]
+
 # How a cohort is named and read: the same for every command that takes one.
 CohortPath = Annotated[
     Path, typer.Argument(help="CSV, Excel, Parquet, or a folder of FHIR Bundles or NDJSON.")

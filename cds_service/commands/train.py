@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from math import exp, inf
 from pathlib import Path
 
@@ -95,7 +95,9 @@ def default_centre(path: Path) -> str:
 
 
 def day_of(text: str) -> date:
-    """`--date`. Raises TrainingError."""
+    """`--date`; today where it is empty. Raises TrainingError."""
+    if not text:
+        return datetime.now(UTC).date()
     try:
         return date.fromisoformat(text)
     except ValueError:

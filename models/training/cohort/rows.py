@@ -87,12 +87,8 @@ def read_patients(
             details = error.errors(include_url=False, include_input=False)
             problems.extend(Problem(place, str(each["loc"][0]), str(each["msg"])) for each in details)
             continue
-        problems.extend(
-            problem
-            for problem in _row_problems(patient, place, own_names, cutoffs)
-            if (place, own_names.get(problem.column)) not in told
-        )
-        problems.extend(_future_problems(patient, place, today))
+        wrong = _row_problems(patient, place, own_names, cutoffs, today)
+        problems.extend(of for of in wrong if (place, own_names.get(of.column)) not in told)
         deaths += died_by_date(patient)
         patients.append(_coded(patient, cutoffs))
     problems.extend(_duplicates(table, own_names))
@@ -274,9 +270,14 @@ def _duplicates(table: Table, own_names: Mapping[str, str]) -> Iterator[Problem]
 
 
 def _row_problems(
-    row: CohortRow, place: int, own_names: Mapping[str, str], cutoffs: Sequence[Cutoff]
+    row: CohortRow,
+    place: int,
+    own_names: Mapping[str, str],
+    cutoffs: Sequence[Cutoff],
+    today: date | None,
 ) -> Iterator[Problem]:
     """What is wrong with cells that are each readable."""
+    yield from _future_problems(row, place, today)
     if empty := [name for name in (*PER_YEAR, *DATES) if name in own_names and getattr(row, name) is None]:
         yield Problem(place, empty[0], "empty: follow-up must be known")
     elif row.status is None and row.event is None:
