@@ -6,9 +6,9 @@ from itertools import chain, groupby
 
 from msgspec.structs import replace
 
+from fhir_mapping.checks.starts import began
 from fhir_mapping.laboratory.results import LAST, at_different_times
 from fhir_mapping.record import NO_PERIOD, Moment, Period, Result, Treatment
-from fhir_mapping.starts import began
 
 
 def distinct_results(results: Iterable[Result]) -> tuple[Result, ...]:

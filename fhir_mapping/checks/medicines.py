@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from fhir_mapping.checks.extensions import not_understood, not_understood_in
 from fhir_mapping.checks.judging import Case, Verdict
+from fhir_mapping.checks.starts import starts
 from fhir_mapping.checks.statuses import INTENTS, PROPOSALS, status_problem
 from fhir_mapping.record import NO_PERIOD, Dosage, Moment, Number, Period, Treatment
-from fhir_mapping.starts import starts
 from fhir_mapping.terms import Tables
 from fhir_mapping.versions import neutral
 

@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
+from fhir_mapping.checks.starts import began
 from fhir_mapping.patient_record import PatientRecord, asked_once
 from fhir_mapping.record import Dosage, Moment, Treatment, local_day
-from fhir_mapping.starts import began
 from fhir_mapping.terms.roles import AgentClass
 from fhir_mapping.terms.units import sane
 

@@ -28,7 +28,6 @@ from msgspec.structs import force_setattr
 
 from fhir_mapping.record import Entry, Gathered
 from fhir_mapping.versions.frame import Fitting, Frame, Framed, Texts, framing
-from fhir_mapping.versions.misshapen import holds_digit, words_of_value
 from fhir_mapping.versions.r4_plain import ANY_RESOURCE, DecodedPlain, R4Plain, Shared
 from fhir_mapping.versions.r4_resources import (
     R4_STRUCTS,
@@ -41,7 +40,7 @@ from fhir_mapping.versions.r4_resources import (
 )
 from fhir_mapping.versions.references import id_of
 from fhir_mapping.versions.salvage import salvaged
-from fhir_mapping.versions.untyped import BROKEN, untyped
+from fhir_mapping.versions.untyped import BROKEN, holds_digit, untyped, words_of_value
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 _NO_FIT: Fitting = ("", "")

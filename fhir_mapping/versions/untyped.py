@@ -1,9 +1,16 @@
-"""JSON without a type, for what the typed reading leaves open."""
+"""JSON without a type, for what the typed reading leaves open.
+
+A value of the wrong shape is written as the text that a laboratory would write: F5 may find a number in it (U5b). What
+stands in a list counts like itself; of several numbers any may be meant, so they are an interval, as those of a range are.
+What is no comparator says nothing, and a unit that is no text is one that nobody knows.
+"""
 
 from math import isfinite
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
+
+from fhir_mapping.versions.r4_resources import Comparator
 
 
 def _number(text: str) -> float | str:
@@ -13,6 +20,9 @@ def _number(text: str) -> float | str:
 
 
 _DECODER = msgspec.json.Decoder(float_hook=_number)
+_BETWEEN = " - "  # the ends of an interval
+_UNKNOWN_UNIT = "[unit]"
+_COMPARATORS = frozenset({*get_args(Comparator), "≤", "≥"})
 BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -35,3 +45,47 @@ def untyped(json: bytes) -> Any:
         return _DECODER.decode(json)
     except BROKEN:
         return None
+
+
+def words_of_value(value: Any) -> str:
+    """Write any JSON that stands as a value; empty: it says nothing."""
+    match value:
+        case list():
+            return _BETWEEN.join(filter(None, map(words_of_value, value)))
+        case {"low": _} | {"high": _}:
+            return _of_range(words_of_value(value.get("low")), words_of_value(value.get("high")))
+        case {"value": _}:
+            return _of_quantity(value)
+        case dict():
+            return words_of_value(value.get("text"))
+        case bool() | None:
+            return ""
+        case _:
+            return str(value)
+
+
+def holds_digit(text: str) -> bool:
+    """Whether a text may hold a number."""
+    return any(map(str.isdigit, text))
+
+
+def _of_range(low: str, high: str) -> str:
+    """Write a range; an open side is a comparator."""
+    if low and high:
+        return f"{low}{_BETWEEN}{high}"
+    return f">= {low}" if low else f"<= {high}" if high else ""
+
+
+def _of_quantity(quantity: dict[str, Any]) -> str:
+    """Write a Quantity; a number that was written with its comparator or its unit has these already."""
+    number, comparator = words_of_value(quantity["value"]), words_of_value(quantity.get("comparator"))
+    if number[:1].isdigit() and comparator.strip() in _COMPARATORS:
+        number = f"{comparator} {number}"
+    return f"{number} {_unit(quantity)}".rstrip() if number[-1:].isdigit() else number
+
+
+def _unit(quantity: dict[str, Any]) -> str:
+    """Give its unit, else its code; of what is neither text nor nothing the name of no unit."""
+    written = [quantity[name] for name in ("unit", "code") if quantity.get(name) not in (None, "")]
+    alone = [part[0] if isinstance(part, list) and len(part) == 1 else part for part in written]
+    return next((part for part in alone if isinstance(part, str)), _UNKNOWN_UNIT if written else "")
