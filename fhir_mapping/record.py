@@ -39,6 +39,7 @@ SourceKey = Literal[
 NEVER_OFF: frozenset[SourceKey] = frozenset({"patient", "conditions"})  # never "not offered" (F9)
 SourceState = Literal["read", "failed", "not-offered"]
 Precision = Literal["year", "month", "day", "time"]
+Comparator = Literal["<", "<=", ">=", ">"]  # of FHIR R4
 
 
 class Entry(Struct, frozen=True, eq=False):

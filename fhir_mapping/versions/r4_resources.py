@@ -5,15 +5,15 @@ An element of a wrong JSON type is left out (`salvage.py`); `r4_decoding.py` say
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import msgspec
 from msgspec import Raw
 
+from fhir_mapping.record import Comparator
 from fhir_mapping.versions.salvage import Salvageable
 
 ABSENT = Raw(b"null")
-Comparator = Literal["<", "<=", ">=", ">"]
 NOT_THERE = Raw(b"")  # unlike null
 _NUMBER_START = frozenset(b"-0123456789")
 

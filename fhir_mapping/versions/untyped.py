@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from fhir_mapping.versions.r4_resources import Comparator
+from fhir_mapping.record import Comparator
 
 
 def _number(text: str) -> float | str:
