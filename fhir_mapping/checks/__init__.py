@@ -138,8 +138,7 @@ def judge(gathered: Gathered, as_of: datetime) -> PatientRecord:
         elif reason not in ACCEPTED:
             refused.add(Refused(candidate.resource.name, reason, candidate.roles))
         if candidate.problem != _OTHER_PATIENT:
-            why = reason if isinstance(verdict, str) else why_in_part(verdict, case)
-            doubts += doubts_of(candidate.resource, why, case)
+            doubts += doubts_of(candidate.resource, reason or why_in_part(verdict, case), case)
             if reason:
                 facts += done_all_the_same(candidate.resource, reason, case)
     return _record(gathered, case, facts, refused, _unanswered(doubts, facts), candidates)
@@ -349,6 +348,7 @@ def _not_offered(gathered: Gathered) -> frozenset[SourceKey]:
 
 def _losses(candidates: Iterable[_Candidate], patient: str) -> Iterator[tuple[str, str]]:
     """Name what was left out of resources that count all the same (F3), and for what the patient does not."""
-    for resource, roles in ((candidate.resource, candidate.roles) for candidate in candidates):
-        if resource.lost and (roles if resource.readable else resource.name == patient):
+    for candidate in candidates:
+        resource = candidate.resource
+        if resource.lost and (candidate.roles if resource.readable else resource.name == patient):
             yield from ((resource.name, element) for element in resource.lost)

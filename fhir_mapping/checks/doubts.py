@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from fhir_mapping.checks.absence import is_part_withheld, is_withheld, may_be_there
 from fhir_mapping.checks.conditions import is_refuted, may_be_eligible
-from fhir_mapping.checks.judging import Case
+from fhir_mapping.checks.judging import Case, Verdict
 from fhir_mapping.checks.medicines import is_excluded, is_listed, is_proposal, says_nothing, start_of
 from fhir_mapping.checks.observations import (
     OTHER_SUBJECT,
@@ -23,7 +23,7 @@ from fhir_mapping.checks.statuses import MEDICATIONS, never_took_place
 from fhir_mapping.checks.unsaid import KINDS, may_be
 from fhir_mapping.laboratory.answers import mentions_no_result
 from fhir_mapping.laboratory.numbers import text_of
-from fhir_mapping.record import Concept, Done, Doubt, Fact, Moment, Result
+from fhir_mapping.record import Concept, Done, Doubt, Moment, Result
 from fhir_mapping.terms.roles import ANALYTES, RoleTable, RoleWord
 from fhir_mapping.terms.words import NamedIn
 from fhir_mapping.versions import neutral
@@ -113,11 +113,14 @@ def _content_of(resource: neutral.Resource, types: frozenset[str]) -> neutral.Co
     return resource.content() if resource.type in types and resource.content else None
 
 
-def why_in_part(facts: Iterable[Fact], case: Case) -> str:
+def why_in_part(verdict: Verdict, case: Case) -> str:
     """Why a result that was read is a doubt too: a component of it is kept back (U1); empty: it is none."""
-    results = (fact for fact in facts if isinstance(fact, Result) and fact.components)
-    kept_back = any(is_part_withheld(result.components, result.roles, case.tables) for result in results)
-    return DATA_ABSENT if kept_back else ""
+    for fact in verdict:
+        if not (isinstance(fact, Result) and fact.components):
+            continue
+        if is_part_withheld(fact.components, fact.roles, case.tables):
+            return DATA_ABSENT
+    return ""
 
 
 def open_doubt(result: Result) -> Doubt:

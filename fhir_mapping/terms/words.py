@@ -22,8 +22,7 @@ DASH = r"[-\u00ad\u058a\u05be\u1400\u1806\u2010-\u2015\u2043\u2212\u2e3a\u2e3b\u
 # Kana and Chinese characters, for a class of an expression: such words have no blanks between them.
 UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _DASHES = re.compile(DASH)
-_SEPARATOR = re.compile(r"[,;+]|\band\b")  # A4
-_DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)")
+_SEPARATOR = re.compile(r"[;+]|(?<!\d),|,(?!\d)|\band\b")  # A4; a comma between digits is one of a number
 _WORD = re.compile(rf"[^\W_{UNSPACED}]+")  # "SRP" is a whole word among Chinese characters too
 _BETWEEN_WORDS = bytes(sign if chr(sign).isalnum() else ord(" ") for sign in range(128)).ljust(256)
 _BEGINS_UNSPACED = re.compile(f"[{UNSPACED}]")
@@ -210,7 +209,7 @@ class Vocabulary:
 
     def _named(self, kind: NamedIn, text: str) -> frozenset[str]:
         named: frozenset[str] = frozenset()
-        whole = _DECIMAL_COMMA.sub(".", fold(text[:LONGEST_TEXT]))
+        whole = fold(text[:LONGEST_TEXT])
         phrases = phrases_of(whole)
         for phrase in phrases:
             roles = self._roles_of_folded(phrase)

@@ -234,8 +234,8 @@ def _medicine(resource: R4AnyMedicated, read: Elements, linked: Linked) -> Said:
         named = linked.product(reference, resource.contained)
         product = tuple([read.concept(written) for written in named.concepts])
     if own := resource.medication_codeable_concept:
-        product = (_together((read.concept(own), *product)),)
-    codings = tuple([coding for concept in product for coding in concept.codings])
+        product = (_together((read.concept(own), *product)) if product else read.concept(own),)
+    codings = product[0].codings if len(product) == 1 else _codings(product)
     concepts = (*product, *beside(resource, read)) if resource.medication_reference else product
     content = partial(medication, resource, read, named, product)
     return Said((read.refers(resource.subject),), codings, concepts, content, named)
@@ -244,11 +244,12 @@ def _medicine(resource: R4AnyMedicated, read: Elements, linked: Linked) -> Said:
 def _together(concepts: tuple[Concept, ...]) -> Concept:
     """Join what is written twice, as one concept with the codings and the words of each (F4)."""
     own, *others = concepts
-    if not others:
-        return own
     words = [text for other in others for text in (other.text, *other.displays) if text]
-    codings = [coding for concept in concepts for coding in concept.codings]
-    return Concept(tuple(codings), own.text, (*own.displays, *words))
+    return Concept(_codings(concepts), own.text, (*own.displays, *words))
+
+
+def _codings(concepts: tuple[Concept, ...]) -> tuple[Coding, ...]:
+    return tuple([coding for concept in concepts for coding in concept.codings])
 
 
 def _contact(resource: R4Encounter, read: Elements, linked: Linked) -> Said:
