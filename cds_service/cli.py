@@ -1,4 +1,4 @@
-"""The command `imnm-cds`: serve, demo, check, explain, call, train, validate. Bad input ends in one line and exit status 2."""
+"""The command `imnm-cds`. Bad input ends in one line and exit status 2."""
 
 import gc
 import json

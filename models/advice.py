@@ -121,15 +121,15 @@ def advise(policy: Policy, outcome: Scored | Abstained, facts: FollowUpFacts, ph
     )
     incomplete = isinstance(outcome, Abstained) and outcome.code == "record-incomplete"
     offered = follow_up if not incomplete else tuple(_fully_read(follow_up, facts, phase))
-    urgent = phase in PRESSING or bool(facts.statin and facts.statin.state == "warn")
-    without_band = urgent or gaps
+    warns = phase in PRESSING or bool(facts.statin and facts.statin.state == "warn")
+    without_band = warns or gaps
     if banding:
-        urgent = urgent or banding.column == "high" or (banding.column == "intermediate" and gaps)
+        warns = warns or banding.column == "high" or (banding.column == "intermediate" and gaps)
     return Advice(
         band=banding.band if banding else None,
         ends=banding.ends if banding else None,
         follow_up=follow_up + statin,
-        indicator="warning" if urgent else "info",
+        indicator="warning" if warns else "info",
         quiet=_is_quiet(policy, outcome, banding, phase) and not gaps and not statin,
         suggestions=_Suggesting(policy, facts, intervals).choose(outcome.next_best_test, offered),
         urgent=phase in {"relapse", "active"},

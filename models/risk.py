@@ -23,7 +23,7 @@ DECISION_HORIZON = Horizon(
     "2y"
 )  # bands, contributions and the next best test are about the 2-year risk (S6 to S8)
 
-_COMPUTED_AT_MOST = 4096  # answers that are kept of a model; few charts have more patterns
+_COMPUTED_AT_MOST = 4096  # answers that are kept of a model; four predictors ask for fewer
 _TOLERANCE = 1e-13  # of a quantile, on the u scale
 _WIDTH_DECIMALS = 9  # S8: equal widths stay equal whatever the order of summation
 

@@ -27,10 +27,10 @@ class NotEligible:
 class EligibilityUnknown:
     """It is not known whether this is an IMNM patient.
 
-    `unread` says what failed, by prefetch key; `unused` what was there and could not be used (U4), in words.
+    `failed` says what failed, by prefetch key; `unused` what was there and could not be used (U4), in words.
     """
 
-    unread: dict[str, str]
+    failed: dict[str, str]
     unused: tuple[str, ...] = ()
 
 

@@ -202,6 +202,6 @@ def _in_words(doubt: Doubt) -> str:
 def _open_again(outcome: EligibilityUnknown, use_instead: str) -> str:
     if use_instead:
         return say("now.set_server", base=use_instead)
-    if outcome.unread:
-        return say("now.unread_again", sources=sources(outcome.unread))
+    if outcome.failed:
+        return say("now.unread_again", sources=sources(outcome.failed))
     return say("now.unused", what=capital("; ".join(outcome.unused)))

@@ -154,11 +154,11 @@ def _risk(assessment: Assessment, outcome: Scored | Abstained | NotShown, advice
 
 
 def _not_assessed(outcome: EligibilityUnknown) -> str:
-    if versions := other_version(outcome.unread):
+    if versions := other_version(outcome.failed):
         spoken, expected = versions
         return say("summary.other_version", spoken=spoken, expected=expected)
-    if outcome.unread:
-        return _unread(outcome.unread)
+    if outcome.failed:
+        return _unread(outcome.failed)
     return _fitting(len(outcome.unused), lambda n: say("summary.unused", what=_some(outcome.unused, "; ", n)))
 
 

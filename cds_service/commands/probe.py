@@ -142,7 +142,7 @@ def _judged(key: SourceKey, searched: SearchSet, parameters: Parameters) -> KeyP
 def _refused(key: SourceKey, error: UnreadableError) -> KeyProbe:
     """Tell an absent source from a failure, as rule F9 does."""
     reason = str(error)
-    if gathering.is_absent(key, error):
+    if gathering.is_not_offered(key, error):
         return KeyProbe(key, "not-offered", reason=reason)
     if reason.endswith("timed out"):
         return KeyProbe(key, "timed-out", reason=reason)

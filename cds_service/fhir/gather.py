@@ -106,7 +106,7 @@ async def ask(chart: Chart, query: Query, patient_id: str, parameters: Parameter
     return await _together(chart, query, patient, last)
 
 
-def is_absent(key: SourceKey, error: UnreadableError) -> bool:
+def is_not_offered(key: SourceKey, error: UnreadableError) -> bool:
     """Whether the server does not offer what was asked for, which is no failure (F9)."""
     not_supported = isinstance(error, AskOtherwiseError) and error.not_supported
     return key not in NEVER_OFF and (not_supported or isinstance(error, NotOfferedError))
@@ -286,7 +286,7 @@ class ChartSources:
             parameters = query.parameters(self._caller.mapping.tables)
             searched = await ask(self._chart, query, self._patient_id, parameters)
         except UnreadableError as error:
-            if is_absent(query.key, error) and not partial:
+            if is_not_offered(query.key, error) and not partial:
                 return Source("not-offered", (), f"not offered by the server ({error})")
             return Source("failed", held, str(error), asked)
         self.warnings += searched.warnings

@@ -115,7 +115,7 @@ def _refusal(gathering: Gathering, assessment: Assessment, caller: Caller) -> Eh
         return None
     if not isinstance(assessment.outcome, EligibilityUnknown):
         return None
-    unread = "; ".join(f"{key}: {detail}" for key, detail in assessment.outcome.unread.items())
+    unread = "; ".join(f"{key}: {detail}" for key, detail in assessment.outcome.failed.items())
     said = [f"this could not be read: {unread}"] if unread else []
     kind = OtherVersionError if gathering.other_version else EligibilityUnknownError
     return kind(f"not assessed, because {'; '.join([*said, *assessment.outcome.unused])}")
