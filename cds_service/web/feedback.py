@@ -32,7 +32,6 @@ from cds_service.errors import (
     NoSuchServiceError,
     first_problem,
 )
-from cds_service.fhir.aside import aside
 from cds_service.fhir.network import Connection
 from cds_service.json_text import strict_json
 from cds_service.security.clients import Proof, authenticate
@@ -155,9 +154,7 @@ async def take(call: Call, parts: Parts) -> dict[str, int]:
     async with turn(parts.turns), turn(connection.feedback_turns, _TOO_MUCH):
         await use_once(proof.once, parts.store, deadline)
         async with _after_the_others(connection.feedback_turn, deadline):
-            items, ours = await aside(
-                len(body) > parts.limits.inline_bytes, _ours, body, call.service, parts.limits, proof
-            )
+            items, ours = await asyncio.to_thread(_ours, body, call.service, parts.limits, proof)
             stored = await parts.store.aside(partial(parts.store.add, ours), deadline) if ours else 0
     call.audit.update(outcome="stored", items=items, stored=stored, refused=items - len(ours))
     return {"stored": stored} | ({"refused": items - len(ours)} if len(ours) < items else {})

@@ -143,7 +143,7 @@ def test_other_numbers_are_refused_even_if_signed(copy):
 
 def test_a_folder_that_is_not_there_is_refused(copy):
     shutil.rmtree(copy / "local")
-    assert "model.json cannot be read" in refused(copy)
+    assert "local: there is no such folder; name that of a model" in refused(copy)
 
 
 # Options of the command
@@ -231,7 +231,7 @@ def test_candidates_and_other_names_of_columns(tmp_path):
         (("--time-zero", "x", "--landmark", "treated+180"), "is a table: a landmark is for folders"),
         (("--time-zero", "x", "--until", "tomorrow"), "--until: give the date of the extract"),
         (("--time-zero", "x", "--date", "today"), "--date: give a day like 2026-03-01"),
-        (("--time-zero", "x", "--update", "absent"), "model.json cannot be read"),
+        (("--time-zero", "x", "--update", "absent"), "absent: there is no such folder"),
         (("--time-zero", "x", "--policy", "absent.toml"), "absent.toml cannot be read"),
         (("--time-zero", "x", "--ridge", "1", "--firth"), "ridge and firth are two penalties"),
         (("--time-zero", "x", "--max-rows", "199"), "more than 199 rows"),
