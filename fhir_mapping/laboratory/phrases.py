@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Literal
 
@@ -62,15 +62,40 @@ def verdict(text: str, vocabulary: Vocabulary, about: RoleWord) -> PhraseVerdict
 
 
 def surely(said: PhraseVerdict | None, text: str, vocabulary: Vocabulary, about: RoleWord) -> Surely | None:
-    """What the first phrase that decides says, where nothing beside it speaks against a negative.
+    """What the first phrase that decides says, where nothing beside it speaks against it.
 
-    A positive stands outside of brackets, in a sentence of its own, or beside a negative that is another antibody's.
+    Against a negative speaks a positive outside of brackets, in a sentence of its own, or beside a negative that is
+    another antibody's; against either what a phrase that names ours says, if that one names none.
     """
-    if said != "negative":
-        return said
-    if verdict(without_brackets(text), vocabulary, about) == "positive":
+    if said is None:
+        return None
+    outside = without_brackets(text)
+    if said == "positive":
+        return "weak" if _is_contradicted(_sentences(outside), vocabulary, about) else said
+    if verdict(outside, vocabulary, about) == "positive":
         return "positive"
-    phrases = [phrase for part in SEPARATOR.split(text) for phrase in part.split(SENTENCE_END)]
+    phrases = _sentences(text)
+    if _is_contradicted(phrases, vocabulary, about):
+        return "weak"
+    return _by_sentences(phrases, text, vocabulary, about)
+
+
+def _sentences(text: str) -> list[str]:
+    return [phrase for part in SEPARATOR.split(text) for phrase in part.split(SENTENCE_END)]
+
+
+def _is_contradicted(phrases: Sequence[str], vocabulary: Vocabulary, about: RoleWord) -> bool:
+    """Whether what decides first names no antibody of ours, and a phrase that does says the opposite."""
+    answers = ((phrase_verdict(phrase, vocabulary, about), phrase) for phrase in phrases)
+    said = [(answer, about in vocabulary.roles(phrase)) for answer, phrase in answers if answer]
+    first, is_ours = said[0] if said else (None, True)
+    return not is_ours and any(is_named and answer != first for answer, is_named in said)
+
+
+def _by_sentences(
+    phrases: Sequence[str], text: str, vocabulary: Vocabulary, about: RoleWord
+) -> Surely | None:
+    """What the first sentence that decides says, where the phrase that it belongs to is negative."""
     for phrase in phrases:
         if (first := phrase_verdict(phrase, vocabulary, about)) == "positive":
             is_ours = about in vocabulary.roles(phrase) or _ANTIBODIES.isdisjoint(vocabulary.roles(text))

@@ -7,14 +7,13 @@ from fractions import Fraction
 from .answers import (
     coded_answer,
     interpretation_answer,
-    phrase_answer,
     rule_E7_quantity,
     rule_E7_weak,
     sign_answer,
     text_of,
-    words_answer,
 )
 from .numbers import Magnitude, bounded
+from .phrases import phrase_answer, words_answer
 from .spelling import SENTENCE, SEPARATOR, anywhere, plain, says, says_any, whole_words
 from .tables import as_text, codings_of, number, words, words_of
 from .times import days

@@ -3,16 +3,14 @@
 
 import re
 from fractions import Fraction
-from itertools import pairwise
 
 from .limits import age_matches, range_matches, rule_F8_choice
 from .numbers import Magnitude, bounded, rule_F5_text
-from .spelling import SENTENCE, anywhere, nfkc, plain, says, says_any, texts_of, whole_words
+from .phrases import kept_phrases, phrase_answer, weak_phrase, words_answer
+from .spelling import nfkc, says_any, texts_of
 from .tables import as_text, words, words_of
 from .titres import (
-    BRACKETS,
     TITRE_UNITS,
-    phrase_spans,
     rule_A1_number,
     rule_A1_ratio,
     rule_A1_titres,
@@ -44,45 +42,6 @@ def sign_answer(tables: dict, text: str) -> str:
     return ""
 
 
-def phrase_answer(tables: dict, phrase: str) -> str:
-    """Negative first, then positive: the words of one phrase."""
-    held = whole_words(phrase)
-    if any(says(phrase, wanted) for wanted in words(tables, "negative")):
-        return "negative"
-    positive = words(tables, "positive")
-    negations = words(tables, "negation")
-    for position, word in enumerate(held):
-        if any(says(word, wanted) for wanted in positive if not anywhere(wanted)):
-            return "negative" if any(before in negations for before in held[:position]) else "positive"
-    return "positive" if any(says(phrase, wanted) for wanted in positive) else ""
-
-
-def weak_phrase(tables: dict, phrase: str) -> bool:
-    """A word for weak, as whole words; `±`."""
-    return "±" in plain(phrase) or any(says(phrase, wanted) for wanted in words(tables, "weak"))
-
-
-def antibodies_named(tables: dict, phrase: str) -> set[str]:
-    names = {"anti-srp", "anti-hmgcr", "other-msa"}
-    return {row["role"] for row in tables["words"] if row["role"] in names and says(phrase, row["words"])}
-
-
-def rule_E7_skipped(tables: dict, phrase: str, ours: str) -> bool:
-    """A phrase that names another antibody and not ours."""
-    if not ours:
-        return False
-    named = antibodies_named(tables, phrase)
-    if ours == "other-msa":
-        return bool(named) and "other-msa" not in named
-    return bool(named) and ours not in named
-
-
-def kept_phrases(tables: dict, text: str, ours: str) -> list[str]:
-    bare = without_reference(tables, text)
-    phrases = [bare[start:end] for start, end in phrase_spans(bare)]
-    return [phrase for phrase in phrases if not rule_E7_skipped(tables, phrase, ours)]
-
-
 def rule_E7_weak(tables: dict, holder: dict, ours: str) -> bool:
     """Weak in the codes, the sign or the words of a value, or in the interpretation."""
     if coded_answer(tables, holder.get("valueCodeableConcept") or {}) == "weak":
@@ -93,46 +52,6 @@ def rule_E7_weak(tables: dict, holder: dict, ours: str) -> bool:
         return True
     said = [text_of(holder)] + [as_text(part.get("text")) for part in holder.get("interpretation") or []]
     return any(weak_phrase(tables, phrase) for text in said for phrase in kept_phrases(tables, text, ours))
-
-
-def words_answer(tables: dict, text: str, ours: str) -> str:
-    """The first phrase that decides, of those that are not skipped; a negative one if nothing speaks against it."""
-    said = [phrase_answer(tables, phrase) for phrase in kept_phrases(tables, text, ours)]
-    answer = next(filter(None, said), "")
-    return rule_E7_never_negative(tables, text, ours) if answer == "negative" else answer
-
-
-def rule_E7_never_negative(tables: dict, text: str, ours: str) -> str:
-    """A text whose first phrase says negative: another answer where a positive stands outside of its reference."""
-    bare = without_reference(tables, text)
-    outside = bare
-    while BRACKETS.search(outside):
-        outside = BRACKETS.sub(" ", outside)
-    said = [phrase_answer(tables, phrase) for phrase in kept_phrases(tables, outside, ours)]
-    if next(filter(None, said), "") == "positive":
-        return "positive"
-    sentences = [part for start, end in phrase_spans(bare) for part in SENTENCE.split(bare[start:end])]
-    sentences = [part for part in sentences if part.strip()]
-    several = bool(antibodies_named(tables, bare) - {ours})
-    for sentence in sentences:
-        answer = "" if rule_E7_skipped(tables, sentence, ours) else phrase_answer(tables, sentence)
-        named = antibodies_named(tables, sentence)
-        if answer == "positive":
-            return "weak" if several and ours not in named else "positive"
-        if answer:
-            both = bool(named - {ours}) and says_any(tables, sentence, "positive")
-            is_denied = len(sentences) == 1 and not_negative(tables, sentence)
-            return "weak" if is_denied or (both and says_any(tables, sentence, "negative")) else "negative"
-    return ""
-
-
-def not_negative(tables: dict, sentence: str) -> bool:
-    """A negation right before a word for negative."""
-    held = whole_words(sentence)
-    negations = words(tables, "negation")
-    return any(
-        first in negations and says_any(tables, second, "negative") for first, second in pairwise(held)
-    )
 
 
 def interpretation_answer(tables: dict, holder: dict) -> str:

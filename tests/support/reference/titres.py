@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from .numbers import AT_LEAST, SIGNS, Magnitude, bounded, rule_F5_allows, rule_F5_text
-from .spelling import DASHES, SEPARATOR, anywhere, nfkc
+from .spelling import DASHES, SENTENCE, SEPARATOR, anywhere, nfkc
 from .tables import as_text, words
 from .values import COMPARATORS, as_decimal, rule_F5_plausible
 
@@ -148,6 +148,18 @@ def phrase_spans(text: str) -> list[tuple[int, int]]:
         spans.append((start, match.start()))
         start = match.end()
     return [*spans, (start, len(text))]
+
+
+def without_brackets(text: str) -> str:
+    while BRACKETS.search(text):
+        text = BRACKETS.sub(" ", text)
+    return text
+
+
+def sentences_of(text: str) -> list[str]:
+    """The phrases of a text, and the sentences in each."""
+    parts = [part for start, end in phrase_spans(text) for part in SENTENCE.split(text[start:end])]
+    return [part for part in parts if part.strip()]
 
 
 def rule_A1_ratio(ratio: dict) -> Titre | None:
