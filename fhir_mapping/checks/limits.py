@@ -11,7 +11,7 @@ In: the reference ranges beside a value. Out: the lower and the upper limit for 
 5. Without an upper limit take ours, where there is one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 from msgspec import Struct, json
@@ -119,23 +119,28 @@ def _band(
 ) -> Title | None:
     """The title of the band that holds a number; None: they leave it open, or a band that may hold it was left out.
 
-    That is one of which nobody can say whether it fits this patient, or where it lies: perhaps above all others. It
-    takes nothing from a band that fits and holds the number.
+    That is one of which nobody can say whether it fits this patient, or where it lies: perhaps above all others; or one
+    that fits less well than another. It takes nothing from a band that fits best and holds the number.
     """
-    bands = _bands(fitting, role, tables)
+    own, outside = (
+        [(part, title) for part in parts if (title := _title_of(part.written, role, tables))]
+        for parts in (fitting, left_out)
+    )
+    most = max((part.specificity for part, _ in own if _is_placed(part)), default=0)
+    bands, rest = [], outside
+    for part, title in own:
+        if _is_placed(part) and part.specificity == most:
+            bands.append(_as_band(part, title))
+        else:
+            rest.append((part, title))
     band = title_of(number, bands)
-    titled = [
-        (part, title)
-        for part in (*fitting, *left_out)
-        if (title := _title_of(part.written, role, tables)) and (part in left_out or not _is_placed(part))
-    ]
-    if not titled or any(part.holds(number) for part in bands):
+    if not rest or any(part.holds(number) for part in bands):
         return band
-    others = [Band(part.low, part.high, title) for part, title in titled if _is_placed(part)]
+    others = [_as_band(part, title) for part, title in rest if _is_placed(part)]
     if not bands:
         return None if title_of(number, others) == "weak" else band
     if (top := highest_end(bands)) is not None:
-        others += [Band(top, None, title) for part, title in titled if not _is_placed(part)]
+        others += [Band(top, None, title) for part, title in rest if not _is_placed(part)]
     return band if title_of(number, [*bands, *others]) == band else None
 
 
@@ -144,12 +149,8 @@ def _is_placed(part: _Fitting) -> bool:
     return (part.low, part.high) != (None, None)
 
 
-def _bands(fitting: Iterable[_Fitting], role: Role, tables: Tables) -> list[Band]:
-    """The titled bands of an antibody, the most specific ones."""
-    bounded = filter(_is_placed, fitting)
-    titled = [(part, title) for part in bounded if (title := _title_of(part.written, role, tables))]
-    most = max((part.specificity for part, _ in titled), default=0)
-    return [Band(part.low, part.high, title) for part, title in titled if part.specificity == most]
+def _as_band(part: _Fitting, title: Title) -> Band:
+    return Band(part.low, part.high, title)
 
 
 def plausible_range(role: Role, tables: Tables) -> tuple[Decimal, Decimal]:

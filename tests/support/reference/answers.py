@@ -159,7 +159,10 @@ def rule_F8_bands(
     own = [held for held in ranges if range_matches(record, held, moment) is not None]
     perhaps = [held for held in ranges if not any(held is one for one in own)]
     perhaps = [held for held in perhaps if not for_others(record, held, moment)]
-    bands, others = bands_of(record, own, units), bands_of(record, perhaps, units)
+    fit = {id(held): range_matches(record, held, moment) for held in own if bands_of(record, [held], units)}
+    best = [held for held in own if fit.get(id(held)) == max(fit.values(), default=0)]
+    less = [held for held in own if id(held) in fit and not any(held is one for one in best)]
+    bands, others = bands_of(record, best, units), bands_of(record, [*less, *perhaps], units)
     said, is_open = band_said(bands, magnitude)
     value = magnitude.low
     inside = magnitude.exact and any(
