@@ -76,6 +76,15 @@ def signs(findings: Findings) -> list[str]:
     return list(dict.fromkeys(told))
 
 
+def is_named(findings: Findings) -> bool:
+    """Whether the problem list names IMNM in words alone (E3)."""
+    return any(map(_is_name, findings.eligibility.evidence))
+
+
+def _is_name(evidence: Evidence) -> bool:
+    return evidence.role == "core"
+
+
 def _is_sign(evidence: Evidence) -> bool:
     return evidence.role in {"condition", "ck"} or evidence.value == "positive"
 
@@ -83,6 +92,8 @@ def _is_sign(evidence: Evidence) -> bool:
 def _sign(evidence: Evidence, findings: Findings) -> str:
     if evidence.role == "condition":
         return say("signs.broad")
+    if _is_name(evidence):
+        return say("signs.named")
     if evidence.role == "ck":
         now = findings.activity
         known = filter(None, (now.peak, now.ck, now.nadir) if now else ())
@@ -109,11 +120,11 @@ def _why(assessment: Assessment) -> str:
 def _for_and_against(findings: Findings) -> str:
     eligibility = findings.eligibility
     told: dict[str, list[str]] = {}
-    for evidence in filter(_is_sign, eligibility.evidence):
-        told.setdefault(_sign(evidence, findings), []).extend(filter(None, [evidence.date]))
+    for evidence in eligibility.evidence:
+        if _is_sign(evidence) or _is_name(evidence):
+            told.setdefault(_sign(evidence, findings), []).extend(filter(None, [evidence.date]))
     dated = [sign + (f" ({min(dates)})" if dates else "") for sign, dates in told.items()]
-    speaks_for = listed(dated) or say("disease.named")
-    lines = [say("possible.for", signs=speaks_for)]
+    lines = [say("possible.for", signs=listed(dated))]
     if eligibility.against:
         lines.append(say("possible.against", signs=listed([_counter(e) for e in eligibility.against])))
     return "\n\n".join([*lines, say("possible.no_risk")])

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from cds_service.cards.assessment import Assessment, EligibilityUnknown, NotEligible, NotShown
-from cds_service.cards.detail import signs
+from cds_service.cards.detail import is_named, signs
 from cds_service.cards.figures import amount, capital, listed, measured, one_line, times_lowest
 from cds_service.cards.now import other_version, statin_name, why_warned
 from cds_service.cards.words import said, say
@@ -195,5 +195,7 @@ def _not_eligible(findings: Findings, outcome: NotEligible) -> str:
     eligibility = findings.eligibility
     if eligibility.state == "excluded":
         return say(_EXCLUDED.get(outcome.reason, "summary.no_birth_date"))
-    told = signs(findings)
-    return say("summary.possible", signs=listed(told)) if told else say("summary.possible_named")
+    told = listed(signs(findings))
+    if is_named(findings):
+        return say("summary.possible_named", signs=f"{told}; " if told else "")
+    return say("summary.possible", signs=told)
