@@ -24,7 +24,7 @@ from cds_service.cards.figures import (
     with_unit,
     words_in,
 )
-from cds_service.cards.now import has_first_line, now, says_ck, says_troponin_t
+from cds_service.cards.now import has_first_line, no_ck, now, says_ck, says_troponin_t
 from cds_service.cards.to_do import LINES, to_do
 from cds_service.cards.words import said, say
 from fhir_mapping.evidence import Activity, ContextFinding, Evidence, Feature, Findings
@@ -252,7 +252,7 @@ def _disease(findings: Findings) -> str:
     now, eligibility = findings.activity, findings.eligibility
     if now is None:
         return ""
-    course = _course(now, is_said=has_first_line(eligibility) and says_ck(now))
+    course = _course(now, findings, is_said=has_first_line(eligibility) and says_ck(now, findings))
     if eligibility.state == "possible":
         return _capital_sentence(course)
     known = {
@@ -274,12 +274,12 @@ def _capital_sentence(text: str) -> str:
     return f"{begun}." if text else ""
 
 
-def _course(now: Activity, *, is_said: bool) -> str:
+def _course(now: Activity, findings: Findings, *, is_said: bool) -> str:
     """CK with its day, unless the first line said it; the peak, unless it is the latest; the lowest since, likewise."""
     parts = []
     if not is_said:
         parts.append(
-            say("disease.ck", ck=measured(now.ck), date=now.ck.date) if now.ck else say("disease.ck_none")
+            say("disease.ck", ck=measured(now.ck), date=now.ck.date) if now.ck else no_ck(now, findings)
         )
     if now.peak and now.ck and now.peak.resource != now.ck.resource:
         parts.append(say("disease.peak", value=amount(now.peak), date=now.peak.date))

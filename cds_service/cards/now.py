@@ -59,10 +59,17 @@ def statin_name(statin: Statin) -> str:
     return say("statins.more", statin=first, n=more) if more else first
 
 
-def says_ck(now: Activity) -> bool:
-    """Whether the latest CK stands in the first line already, with its day."""
+def no_ck(now: Activity, findings: Findings) -> str:
+    """That there is no CK: none on record, or none that could be read."""
+    unread = now.unread_ck or "enzymes" in findings.failed
+    in_doubt = any(barring.doubt.role == "ck" for barring in findings.doubts)
+    return say("disease.ck_unread" if unread or in_doubt else "disease.ck_none")
+
+
+def says_ck(now: Activity, findings: Findings) -> bool:
+    """Whether the latest CK stands in the first line already, with its day; or that there is none."""
     if now.phase == "unknown":
-        return _is_open(now)
+        return _is_open(now) or (now.ck is None and bool(_not_known(now, findings)))
     by_code = now.phase == "relapse" and now.coded is not None and now.times_lowest is None
     return now.ck is not None and now.phase in {"relapse", "rising", "active", "improving"} and not by_code
 
@@ -112,7 +119,7 @@ def _not_known(now: Activity, findings: Findings) -> str:
     if "enzymes" in findings.failed and now.ck is None:
         return ""  # said with what could not be read
     if now.unread_ck is not None:
-        return say("now.unknown_unread")
+        return say("now.unknown_unread" if now.ck else "now.unknown_unread_alone")
     if now.ck is None:
         return say("now.unknown_none")
     if not now.barred_by:

@@ -6,7 +6,7 @@ from functools import partial
 from cds_service.cards.assessment import Assessment, EligibilityUnknown, NotEligible, NotShown
 from cds_service.cards.detail import is_named, signs
 from cds_service.cards.figures import amount, capital, listed, measured, one_line, times_lowest
-from cds_service.cards.now import other_version, statin_name, why_warned
+from cds_service.cards.now import no_ck, other_version, statin_name, why_warned
 from cds_service.cards.words import said, say
 from fhir_mapping.evidence import Activity, Findings, Measured
 from models.advice import Advice, FollowUpItem
@@ -63,7 +63,11 @@ def _now(assessment: Assessment) -> str:
     now = assessment.findings.activity
     if now is None or now.phase not in {"relapse", "rising"}:
         return ""
-    return _fitting_ck(now.ck, partial(_in_phase, assessment, now))
+    is_dated = now.coded is not None and now.times_lowest is None  # beside a code it may be from long before
+    write = partial(_in_phase, assessment, now)
+    if now.ck is None:
+        return write(no_ck(now, assessment.findings))
+    return _fitting_ck(now.ck, write, say("summary.day", date=now.ck.date) if is_dated else "")
 
 
 def _in_phase(assessment: Assessment, now: Activity, ck: str) -> str:
@@ -176,11 +180,10 @@ def _fitting(count: int, write: Callable[[int], str]) -> str:
     return next((words for words in lengths if len(words) <= LENGTH), write(1))
 
 
-def _fitting_ck(ck: Measured | None, write: Callable[[str], str]) -> str:
-    """What is written of a CK with as much beside it as fits into one line: whose limit, then the limit is left out."""
-    if ck is None:
-        return write(say("disease.ck_none"))
-    ways = (measured(ck), measured(ck, says_whose_limit=False), f"CK {amount(ck)} {ck.unit}")
+def _fitting_ck(ck: Measured, write: Callable[[str], str], day: str = "") -> str:
+    """What is written of a CK with as much beside it as fits: whose limit, then the day, then the limit is left out."""
+    short = measured(ck, says_whose_limit=False)
+    ways = (measured(ck) + day, short + day, short, f"CK {amount(ck)} {ck.unit}")
     lines = [write(way) for way in ways]
     return next((line for line in lines if len(line) <= LENGTH), lines[-1])
 

@@ -153,7 +153,9 @@ def a_cut_summary(patch):
 @WORDS.named("the nadir is told once more below the line that told it")
 def nadir_twice(patch):
     right = detail._course
-    patch.setattr(detail, "_course", lambda now, **told: right(replace(now, lowest=None), **told))
+    patch.setattr(
+        detail, "_course", lambda now, *more, **told: right(replace(now, lowest=None), *more, **told)
+    )
 
 
 def cards_of(record: Record) -> Iterator[tuple[Assessment, dict]]:
