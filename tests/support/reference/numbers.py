@@ -178,10 +178,10 @@ def rule_F5_text(text: str) -> list[Written]:
         return []
     sign = SIGNS[re.sub(r"\s+", " ", (match["sign"] or "").lower())] if match["sign"] else ""
     rest = match["rest"]
-    if POWER.fullmatch(rest.strip()) or rest.strip()[:1] in tuple(
-        ":/-–.,;=+<>"
-    ):  # no unit, but a date, a titre …
-        return []
+    begun = rest.strip()[:1]
+    per = re.match(r"\s*/\s*[^\W\d_]", rest)  # "/uL" is a unit
+    if POWER.fullmatch(rest.strip()) or (begun in tuple(":/-–.,;=+<>") and not per):
+        return []  # no unit, but a date, a titre …
     units = [rest.strip()]
     flagged = FLAGGED.fullmatch(rest)
     if flagged:
