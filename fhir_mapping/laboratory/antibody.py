@@ -11,6 +11,7 @@ from fhir_mapping.evidence import Subtype
 from fhir_mapping.laboratory.bounds import above, agreed, at_least
 from fhir_mapping.laboratory.numbers import number_of, text_of
 from fhir_mapping.laboratory.phrases import (
+    ANTIBODY_NAMES,
     in_sentences,
     plain,
     sounds_weak,
@@ -44,13 +45,27 @@ def read_answer(result: Result, tables: Tables) -> LabAnswer | None:
 def _read_answer(result: Result, tables: Tables) -> LabAnswer | None:
     if _is_weak(result, tables):
         return "weak"
-    return (
+    answer = (
         _by_codes(result.value, tables)
         or _by_words(text_of(result.value), result.analyte, tables.vocabulary)
         or _by_limit(result, tables)
         or _by_titre(result, tables.vocabulary)
         or _by_interpretation(result.interpretation, tables)
     )
+    is_doubled = answer == "negative" and any(
+        _is_positive(part, result, tables) for part in result.components
+    )
+    return "weak" if is_doubled else answer
+
+
+def _is_positive(part: Component, result: Result, tables: Tables) -> bool:
+    """Whether a component that may be about the antibody of its result says positive, by codes or words."""
+    roles = tables.words("observations", part.code.codings)
+    named = tables.vocabulary.roles(part.code.text) & ANTIBODY_NAMES
+    if (roles and result.analyte not in roles) or (named and result.analyte not in named):
+        return False
+    said = _by_codes(part.value, tables) or _by_words(text_of(part.value), result.analyte, tables.vocabulary)
+    return (said or _by_interpretation(part.interpretation, tables)) == "positive"
 
 
 def why_unanswered(result: Result, tables: Tables) -> str:

@@ -28,7 +28,7 @@ _PATTERNS = frozenset({"cytoplasmic", "nuclear"})
 _NEGATIONS = frozenset({"negation", "negated"})
 _BRACKET = re.compile(r"[(\[{)\]}]")
 _OPENING = "([{"
-_ANTIBODIES = frozenset({"anti-srp", "anti-hmgcr", "other-msa"})
+ANTIBODY_NAMES = frozenset({"anti-srp", "anti-hmgcr", "other-msa"})
 
 
 def plain(text: str) -> str:
@@ -98,7 +98,7 @@ def _by_sentences(
     """What the first sentence that decides says, where the phrase that it belongs to is negative."""
     for phrase in phrases:
         if (first := phrase_verdict(phrase, vocabulary, about)) == "positive":
-            is_ours = about in vocabulary.roles(phrase) or _ANTIBODIES.isdisjoint(vocabulary.roles(text))
+            is_ours = about in vocabulary.roles(phrase) or ANTIBODY_NAMES.isdisjoint(vocabulary.roles(text))
             return "positive" if is_ours else "weak"
         if first:
             is_single = len(phrases) == 1 and _is_not_negative(phrase, vocabulary)
@@ -117,7 +117,7 @@ def _is_not_negative(phrase: str, vocabulary: Vocabulary) -> bool:
 def _says_both(phrase: str, vocabulary: Vocabulary, about: RoleWord) -> bool:
     """Whether a phrase about two antibodies says positive and negative, of one each."""
     named = vocabulary.roles(phrase)
-    return {"positive", "negative"} <= named and not (named & _ANTIBODIES).issubset({about})
+    return {"positive", "negative"} <= named and not (named & ANTIBODY_NAMES).issubset({about})
 
 
 def without_negated(phrase: str, vocabulary: Vocabulary) -> str:
@@ -154,7 +154,7 @@ def sounds_weak(text: str, vocabulary: Vocabulary, about: RoleWord) -> bool:
 
 def _is_about_another(named: frozenset[str], about: RoleWord) -> bool:
     """Whether a phrase names another antibody and not this one (E7)."""
-    return about not in named and not _ANTIBODIES.isdisjoint(named)
+    return about not in named and not ANTIBODY_NAMES.isdisjoint(named)
 
 
 def _is_negated(phrase: str, vocabulary: Vocabulary) -> bool:

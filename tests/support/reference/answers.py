@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from .limits import age_matches, range_matches, rule_F8_choice
 from .numbers import Magnitude, bounded, rule_F5_text
-from .phrases import kept_phrases, phrase_answer, weak_phrase, words_answer
+from .phrases import antibodies_named, kept_phrases, phrase_answer, weak_phrase, words_answer
 from .spelling import nfkc, says_any, texts_of
 from .tables import as_text, words, words_of
 from .titres import (
@@ -301,6 +301,27 @@ def rule_E7_answer(record: dict, resource: dict, moment: dict) -> dict:
     holders = [resource, *(resource.get("component") or [])]
     if any(rule_E7_weak(tables, holder, ours) for holder in holders):
         return {"answer": "weak", **plainly}
+    said = rule_E7_itself(record, resource, moment)
+    parts = resource.get("component") or []
+    if said["answer"] == "negative" and any(part_is_positive(tables, part, ours) for part in parts):
+        return {"answer": "weak", **plainly}
+    return said
+
+
+def part_is_positive(tables: dict, part: dict, ours: str) -> bool:
+    """A component that may be about this antibody, and is positive."""
+    code, text = part.get("code") or {}, text_of(part)
+    coded, named = words_of(tables, "observations", code), antibodies_named(tables, as_text(code.get("text")))
+    if any(about and ours not in about for about in (coded, named)):
+        return False
+    answer = coded_answer(tables, part.get("valueCodeableConcept") or {}) or sign_answer(tables, text)
+    answer = answer or words_answer(tables, text, ours) or interpretation_answer(tables, part)
+    return answer == "positive"
+
+
+def rule_E7_itself(record: dict, resource: dict, moment: dict) -> dict:
+    """What the resource says without its components."""
+    tables, ours, plainly = record["tables"], moment["analyte"], {"open": False, "reason": ""}
     text = text_of(resource)
     answer = coded_answer(tables, resource.get("valueCodeableConcept") or {}) or sign_answer(tables, text)
     answer = answer or words_answer(tables, text, ours)
