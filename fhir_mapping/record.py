@@ -291,6 +291,7 @@ class Treatment(Fact, frozen=True):
     authored: Moment | None = None
     validity: Period = NO_PERIOD
     supply_days: Decimal | None = None  # expectedSupplyDuration (request) or daysSupply (dispense)
+    is_supplied: bool = False  # whether a request says for how long, be it in words that nobody can read
     repeats: int = 0  # numberOfRepeatsAllowed
     effective: Period = NO_PERIOD  # statement, administration
     handed_over: Moment | None = None  # whenHandedOver, else whenPrepared

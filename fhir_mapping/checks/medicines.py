@@ -145,6 +145,7 @@ def _treatment(
         authored=_start(medication.authored, case),
         validity=_period(medication.validity, case),
         supply_days=_supply(medication.supply, case.tables),
+        is_supplied=medication.is_supplied,
         repeats=medication.repeats,
         effective=_period(medication.effective, case),
         handed_over=_start(medication.handed_over, case),

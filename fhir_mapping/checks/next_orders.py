@@ -39,6 +39,6 @@ def _until_the_next(orders: Iterable[Treatment], longest: timedelta) -> Iterator
 
 
 def _is_known_by_its_day(order: Treatment) -> bool:
-    if not order.completed or order.validity != NO_PERIOD or order.supply_days is not None:
+    if not order.completed or order.validity != NO_PERIOD or order.is_supplied:
         return False
     return all(dosage.bounds == NO_PERIOD for dosage in order.dosages)

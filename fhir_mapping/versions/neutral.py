@@ -131,6 +131,7 @@ class Medication(Struct, frozen=True, gc=False):
     authored: Moment | None = None
     validity: Period = NO_PERIOD
     supply: Number | None = None  # expectedSupplyDuration, daysSupply
+    is_supplied: bool = False  # whether one of a request is there, be it one that says nothing
     repeats: int = 0
     effective: Period = NO_PERIOD
     handed_over: Moment | None = None

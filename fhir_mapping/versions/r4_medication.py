@@ -65,6 +65,7 @@ def _request(resource: R4MedicationRequest, read: Elements, product: _Product) -
         authored=read.time(authored) if is_dated else None,
         validity=read.period(validity) if is_dated else NO_PERIOD,
         supply=read.number(dispense.expected_supply_duration),
+        is_supplied=dispense.expected_supply_duration is not None,
         repeats=max(0, dispense.number_of_repeats_allowed or 0),
     )
 
