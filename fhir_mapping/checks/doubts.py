@@ -66,8 +66,13 @@ _NOTHING = frozenset[str]()
 _TYPES = frozenset({*KINDS, "Procedure"})
 _OBSERVATION = frozenset({"Observation"})
 # What says that there is no doubt, and says it no longer once a part of it is lost
-_STARTS = frozenset({"dosageInstruction", "dispenseRequest", "authoredOn"})
-_ROUTES = frozenset({"dosageInstruction", "dosage"})
+_TIMES = frozenset(
+    {
+        *("dosageInstruction", "dispenseRequest", "authoredOn", "onsetDateTime", "onsetPeriod"),
+        *("effectiveDateTime", "effectivePeriod", "effectiveInstant", "performedDateTime", "performedPeriod"),
+    }
+)
+_ROUTES = frozenset({"dosageInstruction", "dosage", "form"})
 _VERIFICATION = frozenset({"verificationStatus"})
 
 
@@ -217,7 +222,7 @@ def _is_settled(resource: neutral.Resource, content: _Doubtable, case: Case) -> 
     when, lost = _time(content, case), resource.lost
     if never_took_place(resource.type, resource.status):
         return True
-    if when and case.is_future(when) and lost.isdisjoint(_STARTS):
+    if when and case.is_future(when) and lost.isdisjoint(_TIMES):
         return True
     match content:
         case neutral.Observation():

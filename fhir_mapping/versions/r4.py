@@ -243,6 +243,7 @@ def _as_far_as_it_fits(read: Resource, decoded: Decoded, named: links.Named, ele
     lost = frozenset(decoded.lost) or _given_twice(decoded.resource)
     if named.unread:
         lost |= {"participant" if decoded.type == "Encounter" else "medicationReference"}
+        lost |= {"form"}.intersection(element for element, _ in named.unread)
     if not lost:
         return read
     codes = [*_broken_codes(decoded, named)]

@@ -20,7 +20,7 @@ from .conditions import rule_F3_condition_time, rule_M1_condition, rule_U4_named
 from .limits import rule_F8_limits
 from .misshapen import rule_U5b_as_text
 from .numbers import Magnitude
-from .roles import MEDICATIONS, analytes_of, roles_of
+from .roles import MEDICATIONS, analytes_of, roles_of, rule_T1_as_written
 from .shapes import rule_F3_broken
 from .spelling import rule_U3_named, texts_of
 from .statuses import rule_U1_never_took_place
@@ -134,7 +134,8 @@ def rule_U1_is_none(record: dict, raw: dict, resource: dict, reason: str) -> boo
             "entered-in-error",
         )
     if kind in MEDICATIONS:
-        return not broken & DOSAGES and exposures.rule_T1_excluded_route(record, resource)
+        form = "form" in rule_F3_broken(rule_T1_as_written(record, raw) or {"resourceType": "Medication"})
+        return not (broken & DOSAGES or form) and exposures.rule_T1_excluded_route(record, resource)
     if kind == "Observation" and not broken & {"component", *VALUE_NAMES}:
         pending = resource.get("status") in ("preliminary", "partial") and not any_value(resource)
         return pending or rule_U1_wholly_no_result(record, resource)
