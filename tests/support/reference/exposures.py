@@ -157,12 +157,19 @@ def request_period(record: dict, resource: dict):
         start = min(known, key=lambda moment: moment["first"]) if len(known) == len(starts) else None
     else:
         start = rule_F3_first_written((valid.get("start"), resource.get("authoredOn")), zone)
-    ends = [parse_time(period["end"], zone) for period in periods if "end" in period]
-    ends = [end["last"] for end in ends if end]
+    written_ends = [period["end"] for period in periods if "end" in period]
+    if not can_be_read(written_ends or [valid.get("end")], zone):
+        return None, None
+    ends = [parse_time(end, zone)["last"] for end in written_ends]
     if ends and len(ends) == sum(map(bool, periods)):
         return start, ends
     end = request_end(record, resource, periods)  # of a boundsPeriod without an end, too: it is the latest
     return start, [*ends, end] if ends else end
+
+
+def can_be_read(ends: list, zone) -> bool:
+    """F3: an end that cannot be read is no time, and nothing stands in for it: then nobody knows when it was taken."""
+    return all(end is None or parse_time(end, zone) for end in ends)
 
 
 def request_end(record: dict, resource: dict, periods: list[dict]):
@@ -203,6 +210,8 @@ def statement_period(record: dict, resource: dict):
     zone = record["zone"]
     period = resource.get("effectivePeriod") or {}
     start = rule_F3_first_written((resource.get("effectiveDateTime"), period.get("start")), zone)
+    if resource.get("effectiveDateTime") is None and not can_be_read([period.get("end")], zone):
+        return None, None
     end = parse_time(period.get("end"), zone)
     if end:
         return start, end["last"]
@@ -215,6 +224,8 @@ def administration_period(record: dict, resource: dict):
         at = parse_time(resource["effectiveDateTime"], zone)
         return at, at and rule_T3_once(at)
     period = resource.get("effectivePeriod") or {}
+    if not can_be_read([period.get("end")], zone):
+        return None, None
     start, end = parse_time(period.get("start"), zone), parse_time(period.get("end"), zone)
     if end and "start" not in period:
         return end, rule_T3_once(end)

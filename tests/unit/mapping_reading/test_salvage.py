@@ -226,7 +226,10 @@ def test_a_medicine_whose_product_can_be_read_in_part_only_is_unreadable(record,
         }
         medicine["contained"] = [product | more]
         (resource,) = read(medicine)
-        assert (resource.readable, resource.lost) == (False, {"medicationReference"} | ({"form"} & more.keys()))
+        assert (resource.readable, resource.lost) == (
+            False,
+            {"medicationReference"} | ({"form"} & more.keys()),
+        )
     (refused,) = record({**medicine, "contained": [product]}).refused
     assert (refused.reason, refused.roles) == ("unreadable", {"prednisone"})
     (resource,) = read({**medicine, "contained": [product | {"code": "prednisone"}]})
