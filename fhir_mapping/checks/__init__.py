@@ -198,9 +198,7 @@ def _case(
         patient_id,
         reports=_reports(of_type["DiagnosticReport"], mapping),
         analytes_of=_Analytes(of_type["Observation"], plain, mapping.tables),
-        own_conditions=frozenset(
-            [candidate.resource.name for candidate in of_type["Condition"] if not candidate.problem]
-        ),
+        conditions={candidate.resource.name: candidate.problem for candidate in of_type["Condition"]},
     )
 
 

@@ -20,7 +20,7 @@ class Case(Struct, frozen=True, dict=True):
     """One record as of one moment.
 
     `reports` names, by Observation, the reports that list it; `analytes_of` what the other Observations are about;
-    `own_conditions` are the Conditions of the patient, in whatever state.
+    `conditions` says of each Condition, in whatever state, why its subject is not the patient (F1).
     """
 
     as_of: datetime
@@ -29,7 +29,7 @@ class Case(Struct, frozen=True, dict=True):
     patient_id: str
     reports: Mapping[str, frozenset[str]] = {}
     analytes_of: Callable[[str], frozenset[Analyte]] = lambda _observation: frozenset()
-    own_conditions: frozenset[str] = frozenset()
+    conditions: Mapping[str, str] = {}
     # What was found once is remembered: what is not understood of a product, limits by all that they follow from, and of
     # concepts, with what they stand in, whether they are none of ours and what they name beside their codes. Dosages by
     # the identity of their regimen, which is kept with them: equal ones may have other digits.

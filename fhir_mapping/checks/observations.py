@@ -59,13 +59,14 @@ def judge_observation(resource: neutral.Resource, observation: neutral.Observati
 def focus_problem(observation: neutral.Observation, case: Case) -> str:
     """F1: an Observation with a focus is about something else, unless that is the patient or a Condition of theirs.
 
-    A focus that names nobody who can be told may be the patient, as a subject may.
+    A focus that names nobody who can be told may be the patient, as a subject may, and as a Condition may be theirs.
     """
     if not observation.focus:
         return ""
-    own = f"Patient/{case.patient_id}"
+    own, conditions = f"Patient/{case.patient_id}", case.conditions
     problems = {
-        subject_problem(focus, own) for focus in observation.focus if focus not in case.own_conditions
+        conditions[focus] if focus in conditions else subject_problem(focus, own)
+        for focus in observation.focus
     }
     return OTHER_SUBJECT if "other patient" in problems else max(problems, default="")
 

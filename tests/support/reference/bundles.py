@@ -270,8 +270,9 @@ def rule_F1_problem_of_focus(record: dict, part) -> str:
         return "no subject"
     whose = rule_F1_whose(record, reference)
     held = None if reference.startswith("#") else resource_at(record, reference, {})
-    is_condition = held is not None and held.get("resourceType") == "Condition"
-    if whose == "own" or (is_condition and not rule_F1_subject(record, held)):
+    if held is not None and held.get("resourceType") == "Condition":
+        whose = rule_F1_subject(record, held) or "own"
+    if whose == "own":
         return ""
     return "other subject" if whose == "other patient" else whose
 
