@@ -23,11 +23,11 @@ def is_withheld(value: Value, tables: Tables) -> bool | None:
     if tables.means("qualifiers", codings, "withheld"):
         return True
     texts = [text for text in (reason.text, *reason.displays) if text]
-    if any(_names(text, "withheld", tables) for text in texts):
+    if any(is_called(text, "withheld", tables) for text in texts):
         return None
     if tables.means("qualifiers", codings, "no-value"):
         return False
-    is_none = any(_names(text, "no-value", tables) or says_no_result(text, tables) for text in texts)
+    is_none = any(is_called(text, "no-value", tables) or says_no_result(text, tables) for text in texts)
     return False if is_none else None
 
 
@@ -50,7 +50,7 @@ def is_part_withheld(
     )
 
 
-def _names(text: str, role: RoleWord, tables: Tables) -> bool:
+def is_called(text: str, role: RoleWord, tables: Tables) -> bool:
     """Whether a text is a code of this role, or what that is called."""
     said = fold(text)
     return any(said in {fold(row.code), fold(row.display)} for row in tables.codes("qualifiers", role))

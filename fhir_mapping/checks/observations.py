@@ -3,7 +3,7 @@
 from decimal import Decimal
 from functools import partial
 
-from fhir_mapping.checks.absence import may_be_there
+from fhir_mapping.checks.absence import is_called, may_be_there
 from fhir_mapping.checks.extensions import not_understood
 from fhir_mapping.checks.judging import Case, Verdict
 from fhir_mapping.checks.limits import limits_of, plausible_range
@@ -26,6 +26,7 @@ _IN_FULL = _ANSWERS - {
     "other-msa"
 }  # a text of these that was read in part is a doubt; of others the part counts
 _SAYS: frozenset[RoleWord] = frozenset({"positive", "negative", "weak"})
+_FLAGS: frozenset[RoleWord] = _SAYS | {"interpretation"}
 OWN_LIMIT_ALONE = frozenset({"troponin-i", "troponin-t", "nt-probnp"})  # no default limit stands in (F8)
 NO_VALUE = "no value"  # an Observation that says nothing
 INTERVAL = "interval"  # one whose bound leaves its question open (F5)
@@ -79,13 +80,21 @@ def has_value(observation: neutral.Observation) -> bool:
 def says_there_is_none(observation: neutral.Observation, tables: Tables) -> bool:
     """U1: whether its value says that there is no result, and nothing beside it says that there is one."""
     own, components = observation.own, observation.components
+    if not says_no_result(text_of(own.value), tables):
+        return False
     codings = [coding for part in (own, *components) for coding in part.interpretation]
     codings += own.value.concept.codings if own.value.concept else ()
+    flags = (flag for part in (own, *components) for flag in part.interpretation_text.split(";"))
     return (
-        says_no_result(text_of(own.value), tables)
-        and _SAYS.isdisjoint(tables.words("qualifiers", codings))
+        _FLAGS.isdisjoint(tables.words("qualifiers", codings))
+        and not any(_is_flag(flag, tables) for flag in flags)
         and all(_is_silent(part.value, tables) for part in components)
     )
+
+
+def _is_flag(text: str, tables: Tables) -> bool:
+    """Whether words in the place of a flag say that there is a result: an answer, or what a flag is called."""
+    return not _SAYS.isdisjoint(tables.vocabulary.roles(text)) or is_called(text, "interpretation", tables)
 
 
 def _is_silent(value: Value, tables: Tables) -> bool:

@@ -43,11 +43,24 @@ def rule_U1_wholly_no_result(record: dict, resource: dict) -> bool:
         coded = codings_of(part.get("valueCodeableConcept") or {})
         if has_value(part) and (coded or not phrases_say_no_result(tables, part)):
             return False
-    said = [resource.get("valueCodeableConcept") or {}]
-    said += [flag for held in (resource, *parts) for flag in held.get("interpretation") or []]
-    return not {"positive", "negative", "weak"} & {
+    flags = [flag for held in (resource, *parts) for flag in held.get("interpretation") or []]
+    if any(
+        is_flag_in_words(tables, piece) for flag in flags for piece in as_text(flag.get("text")).split(";")
+    ):
+        return False
+    said = [resource.get("valueCodeableConcept") or {}, *flags]
+    return not {"positive", "negative", "weak", "interpretation"} & {
         word for concept in said for word in words_of(tables, "qualifiers", concept)
     }
+
+
+def is_flag_in_words(tables: dict, text: str) -> bool:
+    """Words in the place of a flag: an answer, or a flag's code or name."""
+    called = [row for row in tables["rows"]["qualifiers"] if "interpretation" in row["role"].split()]
+    names = {plain(row[column]) for row in called for column in ("code", "display")}
+    return plain(text) in names or any(
+        says_any(tables, text, role) for role in ("positive", "negative", "weak")
+    )
 
 
 def phrases_say_no_result(tables: dict, holder: dict) -> bool:
