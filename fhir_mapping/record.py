@@ -166,6 +166,7 @@ class Value(Struct, frozen=True, gc=False):
     concept: Concept | None = None
     boolean: bool | None = None
     absent: Concept | None = None  # its dataAbsentReason
+    is_unread: bool = False  # a ratio or a range is there of which nothing could be made
 
 
 class Amount(Struct, frozen=True, gc=False):

@@ -74,7 +74,8 @@ def focus_problem(observation: neutral.Observation, case: Case) -> str:
 
 def has_value(observation: neutral.Observation) -> bool:
     """Whether anything stands as the value of an Observation or of one of its components."""
-    return any(_has_value(part.value) for part in (observation.own, *observation.components))
+    values = (part.value for part in (observation.own, *observation.components))
+    return any(value.is_unread or _has_value(value) for value in values)
 
 
 def says_there_is_none(observation: neutral.Observation, tables: Tables) -> bool:
@@ -98,7 +99,7 @@ def _is_flag(text: str, tables: Tables) -> bool:
 
 
 def _is_silent(value: Value, tables: Tables) -> bool:
-    if may_be_there(value, tables):
+    if value.is_unread or may_be_there(value, tables):
         return False
     is_coded = value.concept and value.concept.codings
     return not _has_value(value) or (not is_coded and says_no_result(text_of(value), tables))

@@ -118,7 +118,12 @@ def _value(written: R4Measured, read: Elements) -> Value:
         return Value(number=interval, absent=absent)
     if written.value_codeable_concept is not None:
         return Value(concept=read.concept(written.value_codeable_concept), absent=absent)
-    return Value(text=read.text(written.value_string), boolean=written.value_boolean, absent=absent)
+    return Value(
+        text=read.text(written.value_string),
+        boolean=written.value_boolean,
+        absent=absent,
+        is_unread=written.value_ratio is not None or written.value_range is not None,
+    )
 
 
 def _ratio(written: R4Ratio | None, read: Elements) -> tuple[Number, Number] | None:

@@ -29,7 +29,14 @@ def has_value(holder: dict) -> bool:
 
 
 def any_value(resource: dict) -> bool:
-    return has_value(resource) or any(has_value(part) for part in resource.get("component") or [])
+    return any(map(is_there, [resource, *(resource.get("component") or [])]))
+
+
+def is_there(holder: dict) -> bool:
+    """Whether a value is there, be it one of which nothing can be made; a Quantity without its number is none."""
+    return any(name in holder for name in VALUE_NAMES if name != "valueQuantity") or (
+        "value" in (holder.get("valueQuantity") or {})
+    )
 
 
 def rule_U1_wholly_no_result(record: dict, resource: dict) -> bool:
