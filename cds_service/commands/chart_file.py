@@ -18,6 +18,7 @@ from fhir_mapping.record import Entry, Gathered, MappingSettings, Source, Source
 from fhir_mapping.versions import found_version
 
 _BYTE = re.compile(r"byte (\d+)")
+_NO_ANSWER = frozenset({"", "OperationOutcome"})  # types
 KEY: SourceKey = "record"  # the one source under which everything of the file stands
 
 
@@ -118,11 +119,17 @@ def _content(data: bytes) -> _Content:
 
 
 def _take(content: _Content, entry: Entry, keys: tuple[SourceKey, ...]) -> None:
-    """Take in one resource; a Bundle inside (a batch response, a prefetch value) is opened; `null` is nothing."""
+    """Take in one resource; a Bundle inside (a batch response, a prefetch value) is opened; `null` is nothing.
+
+    What stands in the place of an answer, an OperationOutcome or no resource at all, is none: the query is not answered.
+    """
     if entry.json == b"null":
         return
-    if _head(entry.json).resource_type == "Bundle":
+    kind = _head(entry.json).resource_type
+    if kind == "Bundle":
         _open(content, entry.json, keys)
+    elif kind in _NO_ANSWER:
+        content.failures.update(dict.fromkeys(keys, "not supplied"))
     else:
         content.entries.append(entry)
 
@@ -138,10 +145,10 @@ def _open(content: _Content, bundle: bytes, keys: tuple[SourceKey, ...]) -> None
 
 def _failure(page: Page) -> str:
     """Say why a Bundle is not whole: only a search set has pages and counts what it found."""
-    if page.failure or page.bundle_type != "searchset":
-        return page.failure
     search_set = SearchSet()
     search_set.add(page)
+    if search_set.failure or page.bundle_type != "searchset":
+        return search_set.failure
     search_set.close()
     return "the file holds the first page only" if page.next_link else search_set.failure
 

@@ -54,6 +54,10 @@ class _Outcome(msgspec.Struct, gc=False, rename="camel"):
     issue: msgspec.Raw = msgspec.Raw(b"null")
 
 
+class _Response(msgspec.Struct, gc=False):
+    status: str = ""
+
+
 class _Resource(msgspec.Struct, gc=False, rename="camel"):
     resource_type: str = ""
     id: str = ""
@@ -215,8 +219,17 @@ def _one_by_one(
     return bundle, (
         None if framed is None else _read(framed, reader, unchanged)
         for framed in each
-        if framed is None or wanted != ANY_TYPE or bytes(framed.resource) != b"null"
+        if framed is None or wanted != ANY_TYPE or bytes(framed.resource) != b"null" or _is_refusal(framed)
     )
+
+
+def _is_refusal(framed: FramedEntry) -> bool:
+    """Whether an entry of a batch says that its request brought nothing."""
+    try:
+        status = leniently(framed.response, _Response).status
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return bool(status) and not status.startswith("2")
 
 
 def _bundle(text: bytes) -> _Bundle | RawBundle:

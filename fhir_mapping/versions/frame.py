@@ -33,9 +33,10 @@ class Frame(msgspec.Struct, gc=False, rename="camel"):
 
 
 class FramedEntry(msgspec.Struct, gc=False, rename="camel"):
-    """Bundle.entry, its resource as text."""
+    """Bundle.entry, its resource as text, and what came of a request of a batch."""
 
     resource: Raw = _NULL
+    response: Raw = _NULL
     full_url: str | None = None
     search: Search | None = None
 

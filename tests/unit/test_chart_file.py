@@ -16,6 +16,7 @@ from tests.support.ehr_simulator import outcome
 
 MAPPING = MappingSettings(load_tables())
 CHART = [patient(), condition()]
+UNCLEAR = {"resourceType": "OperationOutcome", "issue": []}
 NEXT = [{"relation": "next", "url": "https://x/?page=2"}]
 
 
@@ -61,6 +62,9 @@ def test_a_frame_of_a_wrong_type_loses_itself(frame):
         {"resource": outcome("informational", "information"), "search": {"mode": "outcome"}},
         {"request": {"method": "DELETE", "url": "Condition/c3"}},
         {"response": {"status": "204"}},
+        {"response": {"status": "201 Created", "location": "Condition/c3"}},
+        {"response": {"status": 404}},
+        {"response": "404"},
     ],
 )
 def test_so_does_one_of_an_entry(entry):
@@ -79,6 +83,12 @@ def test_so_does_one_of_an_entry(entry):
         (bundle(link=NEXT), "the first page only"),
         (bundle(link="next"), "a link cannot be read"),
         (bundle(link=[{"relation": "next", "url": None}]), "cannot be used"),
+        (bundle({"resource": UNCLEAR}), "a remark of the server cannot be read"),
+        (bundle({"resource": UNCLEAR}, type="collection"), "a remark of the server cannot be read"),
+        *(
+            (bundle({"response": {"status": status}}, type="batch-response"), "an entry cannot be read")
+            for status in ("500", "404 Not Found", "401", "304")
+        ),
     ],
 )
 def test_what_says_that_the_file_is_not_whole_is_heard_and_the_rest_is_kept(content, reason):
@@ -92,6 +102,15 @@ def test_of_a_file_of_prefetch_only_the_key_that_is_not_whole_has_failed():
     assert failures(content) == {"conditions": "the server counted more than it sent"}
     inside = bundle({"resource": bundle(chart=[], total=1)}, type="batch-response")
     assert set(failures(inside)) == set(BY_KEY)
+
+
+@pytest.mark.parametrize(
+    "value", [outcome("exception"), outcome("processing", "warning"), UNCLEAR, {}, {"id": "c1"}]
+)
+def test_what_is_no_answer_of_a_key_of_prefetch_is_not_an_empty_one(value):
+    content = {"patient": patient(), "conditions": bundle(chart=[condition()])}
+    assert failures(content | {"ana": value}) == {"ana": "not supplied"}
+    assert set(failures(content | {"of-the-site": value})) == set(BY_KEY)
 
 
 def test_a_byte_order_mark_is_passed_over(tmp_path):
