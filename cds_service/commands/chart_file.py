@@ -13,7 +13,7 @@ import msgspec
 from cds_service.errors import UnusableInput
 from cds_service.fhir.bundle import ANY_TYPE, Page, SearchSet, UnreadableError, read_page
 from cds_service.fhir.queries import BY_KEY
-from cds_service.json_text import leniently
+from cds_service.json_text import check_utf_8, leniently
 from fhir_mapping.record import Entry, Gathered, MappingSettings, Source, SourceKey
 from fhir_mapping.versions import found_version
 
@@ -68,19 +68,26 @@ def _why(data: bytes) -> str:
     """What is wrong with a file that could not be read, as far as that is plain to see."""
     if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) or b"\0" in data[:4]:
         return "it is UTF-16 or UTF-32, save it as UTF-8"
-    text = data.removeprefix(BOM_UTF8).strip()
-    if not text:
+    text = data.removeprefix(BOM_UTF8)
+    if not text.strip():
         return "it is empty"
     try:
-        msgspec.json.decode(text)
+        check_utf_8(data)
+        msgspec.json.decode(
+            text, type=msgspec.Raw
+        )  # only looked through: all of a large file as objects is gigabytes
     except UnicodeDecodeError as error:
         return f"byte {error.start + 1} is not UTF-8"
     except RecursionError:
         return "it is nested too deeply"
     except msgspec.DecodeError as error:
-        if _is_ndjson(text):
+        if _is_ndjson(text.lstrip()):
             return "it is NDJSON, one resource a line; give a Bundle"
-        return "it ends in the middle" if "truncated" in str(error) else _place(str(error))
+        return (
+            "it ends in the middle"
+            if "truncated" in str(error)
+            else _place(str(error), len(data) - len(text))
+        )
     return "its parts are not those of a Bundle"
 
 
@@ -93,24 +100,24 @@ def _is_ndjson(text: bytes) -> bool:
         return False
 
 
-def _place(message: str) -> str:
-    """Where the decoder stopped, in our words."""
+def _place(message: str, before: int) -> str:
+    """Where the decoder stopped, in our words; so many bytes stand `before` what it was given."""
     byte = _BYTE.search(message)
-    return f"byte {int(byte[1]) + 1} does not belong there" if byte else "it is malformed"
+    return f"byte {before + int(byte[1]) + 1} does not belong there" if byte else "it is malformed"
 
 
 def _content(data: bytes) -> _Content:
-    data = data.removeprefix(BOM_UTF8)
+    text = data.removeprefix(BOM_UTF8)
     content = _Content()
     try:
-        head = _head(data)
+        head = _head(text)
         if head.resource_type == "Bundle":
-            _open(content, data, tuple(BY_KEY))
+            _open(content, text, tuple(BY_KEY))
         elif head.resource_type:
             kind = head.resource_type if head.resource_type.isalpha() else "resource"
             raise UnusableInput(f"this is a single {kind}; give a Bundle with the whole record")
         else:
-            for key, value in msgspec.json.decode(data, type=dict[str, msgspec.Raw]).items():
+            for key, value in msgspec.json.decode(text, type=dict[str, msgspec.Raw]).items():
                 keys = tuple(known for known in BY_KEY if known == key)
                 _take(content, Entry(bytes(value)), keys or tuple(BY_KEY))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, UnreadableError) as error:

@@ -1,6 +1,7 @@
 """A file is read as leniently as an answer of a server, and what says that it is not whole is heard."""
 
 import json
+import tracemalloc
 
 import pytest
 
@@ -118,6 +119,31 @@ def test_a_byte_order_mark_is_passed_over(tmp_path):
     assert len(read_bundle(marked, MAPPING).sources[KEY].entries) == 2
     (tmp_path / "a.ndjson").write_bytes(b"\xef\xbb\xbf" + exported(*CHART))
     assert [len(record.gathered.sources[KEY].entries) for record in records(tmp_path)] == [2]
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b'{"resourceType": "Bundle", "entry": "\xff"}', "byte 38 is not UTF-8"),
+        (b'\n {"resourceType": "Bundle", "entry": "\xff"}', "byte 40 is not UTF-8"),
+        (b'\xef\xbb\xbf{"resourceType": "\xff"}', "byte 22 is not UTF-8"),
+        (b'\n {"resourceType": Bundle}', "byte 20 does not belong there"),
+        (b'\xef\xbb\xbf{"resourceType": Bundle}', "byte 21 does not belong there"),
+    ],
+)
+def test_what_does_not_belong_in_a_file_is_named_by_its_place_there(data, said):
+    with pytest.raises(UnusableInput, match=said):
+        read_bundle(data, MAPPING)
+
+
+def test_to_say_why_a_large_file_is_unusable_takes_no_more_than_to_read_it():
+    cut_off = b'{"resourceType": "Bundle", "entry": [' + b'{"resource": [1.5, {}]},' * 50_000
+    tracemalloc.start()
+    with pytest.raises(UnusableInput, match="ends in the middle"):
+        read_bundle(cut_off, MAPPING)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * len(cut_off)
 
 
 @pytest.mark.parametrize("identifier", [5, None, [], ""])
