@@ -31,9 +31,12 @@ def plain(text: str, length: int = 60) -> str:
 
 
 def one_line(text: str, length: int = 60) -> str:
-    """Words from outside for a plain text: printable, on one line, at most `length` characters."""
+    """Words from outside for a plain text: printable, on one line, at most `length` characters, cut between two words."""
     printable = "".join(c if c.isprintable() else " " for c in text)
-    return re.sub(r"\s+", " ", printable).strip()[:length]
+    line = re.sub(r"\s+", " ", printable).strip()
+    if len(line) <= length:
+        return line
+    return (line[:length].rpartition(" ")[0] or line[: length - 1]) + "…"
 
 
 def number(value: Decimal) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from cds_service.cards.assessment import assess
 from cds_service.cards.card_settings import CardSettings
-from cds_service.cards.figures import amount
+from cds_service.cards.figures import amount, one_line
 from cds_service.cards.identity import CALL_BITS, CHECK_BITS
 from cds_service.cards.render import render
 from cds_service.cards.to_do import to_do
@@ -313,3 +313,17 @@ def test_hostile_text_of_the_record_never_reaches_a_card(text):
         assert said != "[]"
         for piece in ("onerror", "javascript", "x.example", "\u202e"):
             assert piece not in said
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("one two", "one two"),
+        ("one two three", "one…"),
+        ("one  two\n", "one two"),
+        ("onetwothree", "onetwo…"),
+        ("one twothree four", "one…"),
+    ],
+)
+def test_words_from_outside_that_are_too_long_are_cut_between_two_and_said_to_be(text, line):
+    assert one_line(text, 7) == line
