@@ -14,6 +14,7 @@ import msgspec
 
 from cds_service.commands.chart_file import KEY, read_bundle
 from cds_service.errors import UnusableInput
+from cds_service.fhir.bundle import failure_told
 from cds_service.json_text import leniently
 from fhir_mapping.record import Entry, Gathered, MappingSettings, Source
 from fhir_mapping.versions import found_version
@@ -162,9 +163,11 @@ def _lines(folder: Folder, place: int, file: Path) -> Iterator[tuple[_ExportedRe
         if not line.strip():
             continue
         head = _exported_resource(line)
+        where = f"{folder.path.name}, file {place} in order of name, line {number}"
         if head.resource_type in {"", "Bundle"} or (head.resource_type == "Patient" and not head.id):
-            where = f"{folder.path.name}, file {place} in order of name, line {number}"
             raise TrainingError(f"{where}: this is not one FHIR resource in JSON")
+        if head.resource_type == "OperationOutcome" and (missing := failure_told(line)):
+            raise TrainingError(f"{where}: the export is not whole: {missing}")
         yield head, line
 
 

@@ -30,6 +30,7 @@ _FULL_URL_TYPE = re.compile(r"/([A-Z][A-Za-z]+)/[^/?#]+(?:/_history/[^/?#]+)?$")
 _COUNT = msgspec.json.Decoder(int, strict=False)
 _Shape = TypeVar("_Shape", bound=msgspec.Struct)
 _FOREIGN = "the answer holds other resources"
+_UNCLEAR = "a remark of the server cannot be read"
 ANY_TYPE = ""  # of resources: whatever a file holds was meant to be there
 
 
@@ -124,8 +125,7 @@ class SearchSet(msgspec.Struct):
             self._doubts("a link cannot be read")
         if page.total_unclear:
             self._doubts("the number of matches cannot be read")
-        unread = "a remark of the server cannot be read" if page.remark_unclear else ""
-        self.failure = self.failure or page.failure or unread
+        self.failure = self.failure or page.failure or (_UNCLEAR if page.remark_unclear else "")
         self.self_link = self.self_link if self.pages else page.self_link
         self.entries += page.entries
         self.matches |= page.matches
@@ -208,6 +208,13 @@ def issue_codes(text: bytes) -> frozenset[str]:
         return frozenset()
     issues = _issues(outcome) if outcome.resource_type == "OperationOutcome" else ()
     return frozenset(issue.code for issue in issues)
+
+
+def failure_told(outcome: bytes) -> str:
+    """What an OperationOutcome says is missing of what it came with; empty: nothing. Raises UnreadableError."""
+    page = Page()
+    _remark(page, outcome)
+    return page.failure or (_UNCLEAR if page.remark_unclear else "")
 
 
 def _one_by_one(

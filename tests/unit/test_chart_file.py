@@ -197,3 +197,29 @@ def test_a_file_that_is_not_whole_is_no_row_of_a_cohort(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps(bundle(chart=imnm_chart(), total=99)))
     with pytest.raises(TrainingError, match=r"file 1 of 1 .*not whole: the server counted more than it sent"):
         records(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("remark", "reason"),
+    [
+        (outcome("exception"), "the server reported an error"),
+        (outcome("too-costly", "warning"), "not whole (too-costly)"),
+        (UNCLEAR, "a remark of the server cannot be read"),
+    ],
+)
+def test_nor_is_an_export_whose_server_says_so_in_one_of_its_files(remark, reason, tmp_path):
+    (tmp_path / "a.ndjson").write_bytes(exported(*CHART))
+    (tmp_path / "errors.ndjson").write_bytes(exported(remark))
+    with pytest.raises(
+        TrainingError, match="file 2 in order of name, line 1: the export is not whole: "
+    ) as caught:
+        records(tmp_path)
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "remark", [outcome("informational", "information"), outcome("processing", "warning")]
+)
+def test_what_it_remarks_beside_that_is_no_resource_of_a_patient(remark, tmp_path):
+    (tmp_path / "a.ndjson").write_bytes(exported(*CHART, remark))
+    assert [len(record.gathered.sources[KEY].entries) for record in records(tmp_path)] == [2]
