@@ -95,7 +95,8 @@ async def ask(chart: Chart, query: Query, patient_id: str, parameters: Parameter
     `parameters` is what is searched for beside the patient. Raises UnreadableError.
     """
     if query.key == "patient":
-        return SearchSet([await chart.read("Patient", patient_id)], {f"Patient/{patient_id}"}, pages=1)
+        entry = await chart.read("Patient", patient_id)
+        return SearchSet([entry], {f"Patient/{patient_id}"}, pages=1, size=len(entry.json))
     patient = ("patient", search_value(patient_id))
     *ways, last = (parameters,), *query.instead()
     for searches in ways:
@@ -126,6 +127,7 @@ async def _together(
         together.entries += searched.entries
         together.matches |= searched.matches
         together.pages += searched.pages
+        together.size += searched.size
         together.warnings += searched.warnings
         together.failure = together.failure or searched.failure
         together.self_link = searched.self_link
@@ -370,11 +372,13 @@ class ChartSources:
         if self._chart is None or not medication_id.strip("."):
             return None
         try:
-            return await self._chart.read("Medication", medication_id)
+            entry = await self._chart.read("Medication", medication_id)
         except UnreadableError as error:
             if str(error) not in _NOWHERE:
                 failed.add(name)
             return None
+        self._bytes += len(entry.json)
+        return entry
 
     def _as_gathered(self, sources: Mapping[SourceKey, Source]) -> Gathered:
         return Gathered(self._patient_id, self._caller.base, sources, self._mapping)

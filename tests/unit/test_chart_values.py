@@ -227,6 +227,20 @@ class TestAside:
         size = {"inline_values": counted(patient()), "inline_bytes": len(prefetch["patient"])}[limit]
         assert sources_of(prefetch, **{limit: size + more}).is_large == is_large
 
+    @pytest.mark.parametrize(("inline_bytes", "is_large"), [(10_000, True), (100_000, False)])
+    @pytest.mark.parametrize("wordy", ["Condition", "Patient", "Medication"])
+    async def test_so_is_one_that_has_more_bytes_at_its_server(
+        self, wordy: str, inline_bytes: int, is_large: bool
+    ):
+        asker = callers([Client(name="hospital", fhir_base=BASE)], TABLES, b"secret")[BASE]
+        chart = [patient(), *(condition(number=f"c{n}") for n in range(6))]
+        chart += [prescription(medicationReference={"reference": "Medication/x"})]
+        chart += [{"resourceType": "Medication", "id": "x"}]
+        said = {"text": {"div": "x" * (3_000 if wordy == "Condition" else 18_000)}}
+        chart = [r | said if r["resourceType"] == wordy else r for r in chart]
+        ehr = EhrSimulator(chart, page_size=2)
+        assert (await gathering_of(asker, {}, ehr, inline_bytes=inline_bytes)).is_large == is_large
+
     async def test_others_are_answered_while_large_work_goes_on(self):
         begun, may_end = threading.Event(), threading.Event()
 
