@@ -58,7 +58,11 @@ _COMPRESSED = frozenset({"gzip", "x-gzip", "deflate"})
 _PLAIN = frozenset({"", "identity", "none", "utf-8", "utf8", "us-ascii", "iso-8859-1"})  # charsets by mistake
 
 
-class NotOfferedError(UnreadableError):
+class RefusedError(UnreadableError):
+    """The server refuses the request as such, and may answer others: 400, 403, 404."""
+
+
+class NotOfferedError(RefusedError):
     """The server does not offer what was asked for: an absent source, not a failure (F9)."""
 
 
@@ -66,7 +70,7 @@ class _LostError(UnreadableError):
     """The connection ended before a byte of the answer came."""
 
 
-class AskOtherwiseError(UnreadableError):
+class AskOtherwiseError(RefusedError):
     """The server wants other search parameters (400 with `required` or `not-supported`), or none in a body."""
 
     def __init__(self, status: int = 400, *, not_supported: bool = False) -> None:
@@ -164,7 +168,7 @@ class Chart:
     async def search(self, resource_type: str, parameters: Parameters) -> SearchSet:
         """Read all pages of a search; one that was made before is not made again.
 
-        Raises NotOfferedError or AskOtherwiseError if the server refuses the search itself.
+        Raises RefusedError if the server refuses the search itself.
         """
         key = (resource_type, parameters)
         if key not in self._made:
@@ -202,7 +206,7 @@ class Chart:
             async with _until(self._deadline):
                 await self._pages(searched, resource_type, parameters)
         except UnreadableError as error:
-            if not searched.pages and isinstance(error, NotOfferedError | AskOtherwiseError):
+            if not searched.pages and isinstance(error, RefusedError):
                 raise
             searched.failure = f"page {searched.pages + 1}: {error}" if searched.pages else str(error)
         return searched
@@ -387,6 +391,7 @@ def _accepted(answer: _Answer) -> _Answer:
         codes = issue_codes(answer.body) & _ASK_OTHERWISE
         if codes:
             raise AskOtherwiseError(not_supported="not-supported" in codes)
+        raise RefusedError(f"HTTP {answer.status}")
     if answer.status in {_FORBIDDEN, _NOT_FOUND}:
         raise NotOfferedError(f"HTTP {answer.status}")
     raise UnreadableError(f"HTTP {answer.status}")

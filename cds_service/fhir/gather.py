@@ -29,9 +29,18 @@ from msgspec.structs import replace
 
 from cds_service.fhir.aside import aside
 from cds_service.fhir.bundle import SearchSet, TooMuchError, UnreadableError
-from cds_service.fhir.client import AskOtherwiseError, Chart, NotOfferedError
+from cds_service.fhir.client import AskOtherwiseError, Chart, NotOfferedError, RefusedError
 from cds_service.fhir.network import Connection
-from cds_service.fhir.queries import BY_KEY, PHASE_1, QUERIES, Parameters, Query, search_value, supplied
+from cds_service.fhir.queries import (
+    BY_KEY,
+    MAY_BE_REFUSED,
+    PHASE_1,
+    QUERIES,
+    Parameters,
+    Query,
+    search_value,
+    supplied,
+)
 from cds_service.security.clients import Caller
 from cds_service.settings.limits import Limits
 from fhir_mapping.checks import judge, with_states
@@ -117,13 +126,18 @@ async def _together(
     chart: Chart, query: Query, patient: tuple[str, str], searches: tuple[Parameters, ...]
 ) -> SearchSet:
     """Make several searches that together answer one query; what some of them bring is kept where others are refused."""
-    together, refusals = SearchSet(parameters=searches[0]), []
+    answered: list[SearchSet] = []
+    refusals: list[RefusedError] = []
     for parameters in searches:
         try:
-            searched = await chart.search(query.resource_type, (patient, *parameters))
-        except (AskOtherwiseError, NotOfferedError) as error:
-            refusals.append(error)
-            continue
+            answered.append(await chart.search(query.resource_type, (patient, *parameters)))
+        except RefusedError as error:
+            if parameters != MAY_BE_REFUSED:
+                refusals.append(error)
+    if not answered:
+        raise refusals[0]
+    together = SearchSet(parameters=searches[0])
+    for searched in answered:
         together.entries += searched.entries
         together.matches |= searched.matches
         together.pages += searched.pages
@@ -131,8 +145,6 @@ async def _together(
         together.warnings += searched.warnings
         together.failure = together.failure or searched.failure
         together.self_link = searched.self_link
-    if len(refusals) == len(searches):
-        raise refusals[0]
     together.failure = together.failure or ", ".join(dict.fromkeys(map(str, refusals)))
     return together
 

@@ -18,7 +18,11 @@ Parameters = tuple[tuple[str, str], ...]
 
 PAGE_SIZE = ("_count", "100")
 PATIENT = "{{context.patientId}}"
-_CONDITIONS = ("problem-list-item", "encounter-diagnosis", "health-concern")  # the categories of US Core
+_CONDITIONS = ("problem-list-item", "encounter-diagnosis")
+MAY_BE_REFUSED: Parameters = (
+    ("category", "health-concern"),
+    PAGE_SIZE,
+)  # many a server has no such Conditions
 _LABORATORY = ("laboratory",)
 _ANY_TEST = ("laboratory", "imaging", "procedure", "exam")
 
@@ -45,7 +49,7 @@ class Query:
         if self.categories:
             return (((("category", ",".join(self.categories)), PAGE_SIZE),),)
         if self.resource_type == "Condition":
-            return tuple((("category", kind), PAGE_SIZE) for kind in _CONDITIONS), ((),)
+            return (*((("category", kind), PAGE_SIZE) for kind in _CONDITIONS), MAY_BE_REFUSED), ((),)
         return ()
 
 

@@ -375,7 +375,7 @@ class TestAServerThatWantsToBeAskedOtherwise:
         assert cards(response)[0]["detail"] == clean["detail"]
         assert len(ehr.asked("Condition")) == 4
 
-    @pytest.mark.parametrize("category", ["problem-list-item", "encounter-diagnosis", "health-concern"])
+    @pytest.mark.parametrize("category", ["problem-list-item", "encounter-diagnosis"])
     @pytest.mark.parametrize(
         "refusal",
         [sim.status(code) for code in (403, 404)]
@@ -398,6 +398,22 @@ class TestAServerThatWantsToBeAskedOtherwise:
         response, audit = await opened(ehr, client={"show_possible": False})
         assert (audit["eligibility"], list(audit["failed"])) == ("definite", ["conditions"])
         assert "Could not be read: diagnoses" in cards(response)[0]["detail"]
+
+    @pytest.mark.parametrize(
+        ("refusal", "failed"),
+        [(sim.status(code), []) for code in (400, 403, 404)]
+        + [(sim.status(400, issue), []) for issue in ("required", "not-supported", "invalid")]
+        + [(sim.status(500), ["conditions"])],
+        ids=["400", "403", "404", "required", "not-supported", "invalid", "500"],
+    )
+    async def test_and_has_no_health_concerns_is_read_all_the_same(self, refusal, failed):
+        def refuse(request, response):
+            if "category" not in str(request.url):
+                return sim.answer(sim.outcome("required"), 400)
+            return refusal(request, response) if "health-concern" in str(request.url) else response
+
+        _, audit = await opened(EhrSimulator(imnm_chart()).bend(refuse, "Condition"))
+        assert (audit["eligibility"], list(audit["failed"])) == ("definite", failed)
 
     async def test_and_refuses_every_category_has_failed(self):
         def refuse(request, response):
