@@ -10,26 +10,34 @@ import zlib
 from codecs import BOM_UTF8
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from math import inf
 from urllib.parse import quote
 
 import httpx
 import msgspec
 
+from cds_service.fhir.answers import (
+    BAD_REQUEST,
+    FORBIDDEN,
+    GOOD,
+    NOT_FOUND,
+    PARTIAL,
+    AskOtherwiseError,
+    RefusedError,
+    ServerAnswer,
+    accepted,
+)
 from cds_service.fhir.aside import aside
 from cds_service.fhir.bundle import (
     SearchSet,
     TooMuchError,
     UnreadableError,
-    issue_codes,
     read_page,
     read_resource,
 )
 from cds_service.fhir.egress import next_address
 from cds_service.fhir.network import Connection, Pin, Resolver, is_certificate_refused
 from cds_service.fhir.queries import Parameters, address, form
-from cds_service.json_text import check_utf_8
 from cds_service.settings.client import Client
 from cds_service.settings.limits import Limits
 from fhir_mapping.record import Entry
@@ -37,12 +45,9 @@ from fhir_mapping.versions.untyped import how_many
 
 Transport = httpx.AsyncBaseTransport
 
-_PARTIAL, _BAD_REQUEST, _FORBIDDEN, _NOT_FOUND = 206, 400, 403, 404
-_GOOD = frozenset({200, 203, _PARTIAL})  # 203: a proxy changed it; 206: part of it, or so the server says
 _TRY_AGAIN = frozenset({429, 503, 504})
 _FAILURES = frozenset({500, *range(502, 600)})  # 501: it has no such thing, which is an answer
-_NO_POST = frozenset({_FORBIDDEN, _NOT_FOUND, 405, 415, 501})  # where `_search` may be all that it has not
-_ASK_OTHERWISE = frozenset({"required", "not-supported"})
+_NO_POST = frozenset({FORBIDDEN, NOT_FOUND, 405, 415, 501})  # where `_search` may be all that it has not
 _HEADERS = {
     "Accept": "application/fhir+json, application/json;q=0.9",
     "Accept-Encoding": "identity",
@@ -58,31 +63,8 @@ _COMPRESSED = frozenset({"gzip", "x-gzip", "deflate"})
 _PLAIN = frozenset({"", "identity", "none", "utf-8", "utf8", "us-ascii", "iso-8859-1"})  # charsets by mistake
 
 
-class RefusedError(UnreadableError):
-    """The server refuses the request as such, and may answer others: 400, 403, 404."""
-
-
-class NotOfferedError(RefusedError):
-    """The server does not offer what was asked for: an absent source, not a failure (F9)."""
-
-
 class _LostError(UnreadableError):
     """The connection ended before a byte of the answer came."""
-
-
-class AskOtherwiseError(RefusedError):
-    """The server wants other search parameters (400 with `required` or `not-supported`), or none in a body."""
-
-    def __init__(self, status: int = 400, *, not_supported: bool = False) -> None:
-        super().__init__(f"HTTP {status}")
-        self.not_supported = not_supported
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    retry_after: str
-    body: bytes
 
 
 class _Software(msgspec.Struct, gc=False):
@@ -223,7 +205,7 @@ class Chart:
         while True:
             is_large = len(answer.body) > self._limits.inline_bytes
             page = await aside(is_large, read_page, answer.body, resource_type)
-            searched.add(page, partial=answer.status == _PARTIAL)
+            searched.add(page, partial=answer.status == PARTIAL)
             if not page.next_link:
                 break
             asked = self._next(asked, page.next_link, searched.pages, seen)
@@ -239,7 +221,7 @@ class Chart:
         seen.add(target)
         return target
 
-    async def _get(self, url: str, query: str = "") -> _Answer:
+    async def _get(self, url: str, query: str = "") -> ServerAnswer:
         """Get a good answer, and count what it holds; raises UnreadableError."""
         answer = await self._answer(url, query)
         self._values += how_many(answer.body)
@@ -247,9 +229,9 @@ class Chart:
             raise TooMuchError(self._limits.chart_values)
         if query and answer.status in _NO_POST:
             raise AskOtherwiseError(answer.status)
-        return _accepted(answer)
+        return accepted(answer)
 
-    async def _answer(self, url: str, query: str) -> _Answer:
+    async def _answer(self, url: str, query: str) -> ServerAnswer:
         """GET (POST where the query is in the body). A GET is tried twice, once for whichever reason comes first.
 
         A server may ask for it (429, 503, 504), or close a kept connection just when the next question is on its way:
@@ -266,7 +248,7 @@ class Chart:
             answer = await self._once(url)
         return answer
 
-    async def _pause(self, answer: _Answer) -> None:
+    async def _pause(self, answer: ServerAnswer) -> None:
         seconds = _PAUSE
         if answer.retry_after:
             seconds = float(answer.retry_after) if answer.retry_after.isdecimal() else inf
@@ -275,7 +257,7 @@ class Chart:
             raise UnreadableError(f"HTTP {answer.status}")
         await asyncio.sleep(seconds)
 
-    async def _once(self, url: str, query: str = "", *, new: bool = False) -> _Answer:
+    async def _once(self, url: str, query: str = "", *, new: bool = False) -> ServerAnswer:
         if self.requests >= self._limits.chart_requests:
             raise UnreadableError(f"more than {self.requests} requests for one chart")
         self.requests += 1
@@ -303,7 +285,7 @@ class Chart:
         left = max(self._deadline - asyncio.get_running_loop().time(), 0.0)
         return httpx.Timeout(left, connect=_TO_CONNECT * left)
 
-    async def _watched(self, request: httpx.Request) -> _Answer:
+    async def _watched(self, request: httpx.Request) -> ServerAnswer:
         """Send, unless the server is left alone or the client's minute is used up, and note whether it answered."""
         loop = asyncio.get_running_loop()
         begun = loop.time()
@@ -337,15 +319,15 @@ class Chart:
             requests, size = limits.client_requests, limits.client_bytes // 2**20
             raise UnreadableError(f"not asked: more than {requests} requests or {size} MiB a minute")
 
-    async def _send(self, request: httpx.Request) -> _Answer:
+    async def _send(self, request: httpx.Request) -> ServerAnswer:
         try:
             response = await self._connection.http.send(request, stream=True)
         except (httpx.RemoteProtocolError, httpx.ReadError):
             raise _LostError("the connection broke") from None
         try:
-            wanted = response.status_code in {*_GOOD, _BAD_REQUEST}
+            wanted = response.status_code in {*GOOD, BAD_REQUEST}
             body = await self._body(response) if wanted else b""
-            return _Answer(response.status_code, response.headers.get("retry-after", ""), body)
+            return ServerAnswer(response.status_code, response.headers.get("retry-after", ""), body)
         finally:
             await response.aclose()
 
@@ -380,26 +362,3 @@ async def _until(deadline: float) -> AsyncIterator[None]:
             yield
     except TimeoutError:
         raise UnreadableError("timed out") from None
-
-
-def _accepted(answer: _Answer) -> _Answer:
-    """Return a good answer; anything else says whether it failed or is not offered (F9)."""
-    if answer.status in _GOOD:
-        _check_text(answer.body)
-        return answer
-    if answer.status == _BAD_REQUEST:
-        codes = issue_codes(answer.body) & _ASK_OTHERWISE
-        if codes:
-            raise AskOtherwiseError(not_supported="not-supported" in codes)
-        raise RefusedError(f"HTTP {answer.status}")
-    if answer.status in {_FORBIDDEN, _NOT_FOUND}:
-        raise NotOfferedError(f"HTTP {answer.status}")
-    raise UnreadableError(f"HTTP {answer.status}")
-
-
-def _check_text(body: bytes) -> None:
-    """Refuse what is not UTF-8: only the members that are read get decoded later."""
-    try:
-        check_utf_8(body)
-    except UnicodeDecodeError:
-        raise UnreadableError("the answer is not FHIR JSON") from None

@@ -27,9 +27,10 @@ from typing import TypeVar, TypeVarTuple
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
+from cds_service.fhir.answers import AskOtherwiseError, NotOfferedError, RefusedError
 from cds_service.fhir.aside import aside
 from cds_service.fhir.bundle import SearchSet, TooMuchError, UnreadableError
-from cds_service.fhir.client import AskOtherwiseError, Chart, NotOfferedError, RefusedError
+from cds_service.fhir.client import Chart
 from cds_service.fhir.network import Connection
 from cds_service.fhir.queries import (
     BY_KEY,

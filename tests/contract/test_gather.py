@@ -401,10 +401,10 @@ class TestAServerThatWantsToBeAskedOtherwise:
 
     @pytest.mark.parametrize(
         ("refusal", "failed"),
-        [(sim.status(code), []) for code in (400, 403, 404)]
+        [(sim.status(code), []) for code in (400, 403, 404, 422, 501)]
         + [(sim.status(400, issue), []) for issue in ("required", "not-supported", "invalid")]
         + [(sim.status(500), ["conditions"])],
-        ids=["400", "403", "404", "required", "not-supported", "invalid", "500"],
+        ids=["400", "403", "404", "422", "501", "required", "not-supported", "invalid", "500"],
     )
     async def test_and_has_no_health_concerns_is_read_all_the_same(self, refusal, failed):
         def refuse(request, response):

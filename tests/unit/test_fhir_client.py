@@ -10,8 +10,9 @@ import httpx
 import pytest
 from httpcore._backends.anyio import AnyIOStream
 
+from cds_service.fhir.answers import AskOtherwiseError, NotOfferedError, RefusedError
 from cds_service.fhir.bundle import UnreadableError
-from cds_service.fhir.client import AskOtherwiseError, Chart, NotOfferedError, connect
+from cds_service.fhir.client import Chart, connect
 from cds_service.settings.limits import Limits
 from tests.support import ehr_simulator as sim
 from tests.support.charts import condition, patient
@@ -93,7 +94,7 @@ async def test_a_search_that_was_made_is_not_made_again():
         (sim.encoded_as("utf-8, br"), "the answer is compressed in an unknown way"),
         (sim.encoded_as("gzip", b"no gzip at all"), "the connection broke"),
         (sim.encoded_as("gzip", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"), "the answer is cut off"),
-        *((sim.status(code), f"HTTP {code}") for code in (400, 401, 405, 406, 409, 410, 422, 500, 501, 502)),
+        *((sim.status(code), f"HTTP {code}") for code in (401, 405, 406, 409, 410, 500, 502)),
         *(
             (sim.status(code, location="http://169.254.169.254/latest"), f"HTTP {code}")
             for code in (301, 302, 303, 307, 308)
@@ -109,6 +110,12 @@ async def test_a_search_that_was_made_is_not_made_again():
 async def test_whatever_a_server_does_wrong_is_said_in_one_line(fault, failure):
     ehr = EhrSimulator(conditions(2), token=TOKEN).bend(fault, page=1)
     assert (await found(ehr)).failure == failure
+
+
+@pytest.mark.parametrize("status", [400, 422, 501])
+async def test_a_search_that_is_refused_as_such_is_told_from_a_failure(status):
+    with pytest.raises(RefusedError, match=f"^HTTP {status}$"):
+        await found(EhrSimulator(conditions(2), token=TOKEN).bend(sim.status(status), page=1))
 
 
 async def test_a_redirect_is_not_followed():
@@ -379,7 +386,9 @@ class TestLimits:
 
         ehr.bend(counted)
         async with chart_of(ehr, parallel_requests=most) as chart:
-            await asyncio.gather(*(chart.search("Condition", (*ALL, ("status", str(n)))) for n in range(6)))
+            await asyncio.gather(
+                *(chart.search("Condition", (ALL[0], ("_count", str(n)))) for n in range(1, 7))
+            )
         assert max(at_once) == most
 
     @pytest.mark.parametrize(("more", "method"), [(1, "GET"), (0, "GET"), (-1, "POST")])
