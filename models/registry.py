@@ -33,6 +33,8 @@ SCHEMA_WITH_TIME_ZERO = "imnm-cds-model/2"
 LANDMARKS = (365, 730, 1095)
 """Days after time zero from which a model may have further baselines (S11)."""
 LATEST_OFFSET = 3653  # days: ten years after the anchor hardly anybody is left to follow
+PLAUSIBLE = (0.05, 0.95)
+"""The probabilities between which the plausible range lies (S2): what cards and pages say of it holds for no other."""
 GOLDEN_SCHEMA = "imnm-cds-golden/1"
 FACTORS_SCHEMA = "imnm-cds-factors/1"
 
@@ -201,6 +203,8 @@ def _verify_shape(model: Model) -> None:
     _require(model.evidence in _EVIDENCE, f"evidence must be one of {', '.join(sorted(_EVIDENCE))}")
     _require(len(model.log_hazard_ratios) == count, "each predictor needs one log hazard ratio")
     _require(DECISION_HORIZON in model.horizons, f"a baseline hazard at {DECISION_HORIZON} is needed")
+    in_order = sorted(model.horizons, key=lambda horizon: horizon.years)
+    _require(list(model.horizons) == in_order, "the horizons must stand in order, the earliest first")
     rows = [len(row) for row in model.covariance]
     _require(rows == [size] * size, f"the covariance must have {size} rows and columns")
     _require(set(model.joint) == patterns, f"the joint table must hold the {len(patterns)} known patterns")
@@ -212,7 +216,8 @@ def _verify_numbers(document: Mapping[str, Any], model: Model) -> None:
     """Every number lies in its range and has its provenance; raises ValueError."""
     hazards, weights = model.baseline_hazard.values(), model.joint.values()
     _require(_rises([0.0, *hazards]), "the cumulative baseline hazard must rise from above 0")
-    _require(_rises([0.0, *model.interval, 1.0]), "the interval must rise between 0 and 1")
+    ends = " to ".join(map(str, PLAUSIBLE))
+    _require(tuple(document["interval"]) == PLAUSIBLE, f"the interval must be from {ends}")
     _require(_positive_definite(model.covariance), "the covariance must be symmetric and positive definite")
     _require(min(weights) > 0, "the joint table must be positive")
     _require(abs(fsum(weights) - 1) <= _JOINT_TOLERANCE, "the joint table must sum to 1")
