@@ -133,6 +133,12 @@ def test_a_slope_whose_interval_excludes_one_is_warned_of_where_it_is_not_correc
     assert not any("calibration slope" in warning for warning in updated("intercept and slope").warnings)
 
 
+def test_a_slope_that_turns_the_given_model_round_is_no_update():
+    turned = drawn(effects=(-0.4,) * 4)
+    with pytest.raises(TrainingError, match=r"the calibration slope is -0\.\d\d: .* without --update"):
+        update(turned, parent(), Options(bootstrap=40))
+
+
 def test_a_predictor_that_does_not_vary_leaves_no_refit():
     of = COHORTS["refit"]()
     flat = replace(of, predictors={**of.predictors, "high_ana": np.zeros(len(of))})

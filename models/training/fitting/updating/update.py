@@ -95,6 +95,8 @@ def update(
     calibration = recalibration(data.x, coef, data.time, data.event, *_counted(data, parent), allowed)
     if calibration.step == "refit":
         return _refitted(train(cohort, options, progress, policy=policy), parent, calibration)
+    if calibration.step == "intercept and slope":
+        _require_direction(parent, calibration)
     names = parent.names
     coef, served, base, is_local = _served(data, parent, calibration, options, scaled=allowed == _FEW)
     death = competing_death(complete, names, base, YEARS, fewest_deaths=LEAST_PER_PARAMETER * len(names))
@@ -111,6 +113,15 @@ def update(
         death=death,
     )
     return replace(updated, warnings=tuple(_warnings(updated, allowed)))
+
+
+def _require_direction(parent: Model, calibration: Recalibration) -> None:
+    """Refuse a factor that turns every effect of the given model round. Raises TrainingError."""
+    if calibration.slope is not None and calibration.slope <= 0:
+        raise TrainingError(
+            f"the calibration slope is {calibration.slope:.2f}: {parent.id} does not predict recurrence here, and turned "
+            "round it would be another model; fit one to these patients without --update"
+        )
 
 
 def _refitted(new: Trained, parent: Model, calibration: Recalibration) -> Updated:
