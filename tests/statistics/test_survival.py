@@ -25,6 +25,12 @@ def test_limits_are_none_where_nothing_has_happened_or_all():
     assert 0 < lower[1] < 0.6 < upper[1] < 1
 
 
+@pytest.mark.parametrize(("share", "first"), [(0.75, 6), (0.5, 12), (0.25, 18)])
+def test_a_share_that_is_reached_exactly_is_reached_whatever_the_rounding(share, first):
+    # of 24 patients, one event at each time: after 12 of them half are left, in binary 0.5000000000000001
+    assert kaplan_meier(np.arange(1.0, 25.0), np.ones(24, dtype=bool)).time_of(share) == first
+
+
 def test_at_equal_times_events_precede_censorings():
     lost = censoring(TIME, EVENT)
     # at 2 one of the two has the event first, so three are at risk of being lost

@@ -11,6 +11,8 @@ from models.training.errors import TrainingError
 from models.training.statistics.arrays import Events, Floats, Statuses, require_people
 from models.training.statistics.limits import Z
 
+_ROUNDING = 1e-9  # a product over thousands of times is off by less
+
 
 def step_at(times: Floats, values: Floats, at: Floats, before: float) -> Floats:
     """The value of a step function at `at`: `before` ahead of its first time, then the last value reached."""
@@ -32,8 +34,8 @@ class KaplanMeier:
         return np.where(t > self.times[-1], np.nan, step_at(self.times, self.survival, t, 1.0))
 
     def time_of(self, share: float) -> float | None:
-        """The first time at which S is at most this share; None: it is not reached."""
-        reached = np.flatnonzero(self.survival <= share)
+        """The first time at which S is at most this share, whatever the rounding; None: it is not reached."""
+        reached = np.flatnonzero(self.survival <= share * (1 + _ROUNDING))
         return float(self.times[reached[0]]) if len(reached) else None
 
     def limits(self, t: Floats) -> tuple[Floats, Floats]:
