@@ -65,7 +65,8 @@ def run_draft(source: CohortSource, out: Path, console: Console) -> None:
 
 def show(console: Console, described: TableOne) -> None:
     """Print the flow, then every table with its notes."""
-    console.print(Text(f"{described.cohort}, followed from {described.time_zero}", style="bold"))
+    who = f"{described.cohort}{', synthetic patients' if described.synthetic else ''}"
+    console.print(Text(f"{who}, followed from {described.time_zero}", style="bold"))
     for step in described.flow:
         why = f", {step.taken_out} taken out: {step.reason}" if step.taken_out else ""
         console.print(Text(f"  {step.left} {step.step}{why}"))

@@ -36,6 +36,30 @@ def row(found, name, by="recurrence"):
     return next(one for one in contrast(found, by).rows if one.name == name)
 
 
+# What is not real says so
+
+
+def test_synthetic_patients_are_called_so_in_every_table_on_the_terminal_and_in_json(tmp_path):
+    code = "id,time_years,status,cardiac,ana_high,refractory,drr_high,synthetic\n"
+    (tmp_path / "made.csv").write_text(
+        code + "".join(f"SYN-{n},{n + 1},{n % 2},0,1,0,1,x\n" for n in range(8))
+    )
+    asked = ("describe", str(tmp_path / "made.csv"), "--time-zero", TIME_ZERO)
+    found = json.loads(command(*asked, "--json").out)
+    assert found["synthetic"] is True
+    shown = command(*asked, "--out", str(tmp_path / "tables")).out
+    assert "made.csv, synthetic patients, followed from" in shown
+    written = list((tmp_path / "tables").glob("*.csv"))
+    assert written
+    assert all(path.read_text(encoding="utf-8-sig").startswith("Synthetic patients,") for path in written)
+
+
+def test_real_patients_are_not_called_synthetic():
+    found = table_one(made())
+    assert not found.synthetic
+    assert [table.columns[0] for table in tables(found)] == ["", ""]
+
+
 # Counts, quartiles, missing values
 
 

@@ -156,5 +156,6 @@ def test_the_command_prints_words_or_json():
         assert said in words.output
     printed = json.loads(CliRunner().invoke(app, ["plan", "--n", "180", "--json"]).output)
     assert printed["schema"] == "imnm-cds-plan/1"
+    assert printed["assumed"]["origin"].endswith("(literature-reconstructed)")
     assert printed["development"]["n"] == PLAN.development.n
     assert printed["expected"][0]["n"] == 180

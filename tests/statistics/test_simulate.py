@@ -54,9 +54,9 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others():
 def test_the_first_rows_never_change():
     assert simulate(recipe_of_model(MODEL), 3, 1).splitlines() == [
         "id,time_years,status,cardiac_involvement,high_ana,treatment_refractory,high_drr,subtype,synthetic",
-        "SYN-000001,0.372613,0,0,1,0,0,anti-SRP,imnm-recurrence 1.0.1; seed 1",
-        "SYN-000002,0.424476,1,1,1,0,1,anti-SRP,imnm-recurrence 1.0.1; seed 1",
-        "SYN-000003,2.534723,0,0,0,0,0,anti-SRP,imnm-recurrence 1.0.1; seed 1",
+        "SYN-000001,0.372613,0,0,1,0,0,anti-SRP,imnm-recurrence 1.0.1 (literature-reconstructed); seed 1",
+        "SYN-000002,0.424476,1,1,1,0,1,anti-SRP,imnm-recurrence 1.0.1 (literature-reconstructed); seed 1",
+        "SYN-000003,2.534723,0,0,0,0,0,anti-SRP,imnm-recurrence 1.0.1 (literature-reconstructed); seed 1",
     ]
 
 

@@ -131,7 +131,10 @@ class SmallCell:
 
 @dataclass(frozen=True, slots=True)
 class TableOne:
-    """The characteristics of a cohort. `contrasts` lack the one by subtype where no subtype is known."""
+    """The characteristics of a cohort. `contrasts` lack the one by subtype where no subtype is known.
+
+    `synthetic`: the patients are not real.
+    """
 
     cohort: str
     sha256: str
@@ -142,6 +145,7 @@ class TableOne:
     adjustment: str
     small_cells: tuple[SmallCell, ...]
     unused: tuple[str, ...]
+    synthetic: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +189,7 @@ def table_one(cohort: Cohort) -> TableOne:
         adjustment=ADJUSTMENT,
         small_cells=tuple(cell for contrast in contrasts for cell in _small_cells(contrast)),
         unused=cohort.unused,
+        synthetic=cohort.synthetic,
     )
 
 

@@ -35,6 +35,11 @@ def tables(described: TableOne) -> tuple[TextTable, ...]:
     )
 
 
+def _who(described: TableOne) -> str:
+    """The head of a table's first column: whose patients are not real says so in every table, also where it stands alone."""
+    return "Synthetic patients" if described.synthetic else ""
+
+
 def _follow_up(described: TableOne) -> TextTable:
     by_subtype = [group for c in described.contrasts if c.by == "subtype" for group in c.groups]
     groups = [described.all, *by_subtype]
@@ -48,7 +53,7 @@ def _follow_up(described: TableOne) -> TextTable:
     }
     return TextTable(
         title="Follow-up",
-        columns=("", *(_first_upper(group.label) for group in groups)),
+        columns=(_who(described), *(_first_upper(group.label) for group in groups)),
         rows=tuple((name, *map(text, groups)) for name, text in rows.items()),
         note="Rates with exact 95 % Poisson limits. Years of follow-up: median (quartiles) by reverse Kaplan-Meier; "
         "–: not reached.",
@@ -64,7 +69,7 @@ def _characteristics(described: TableOne, contrast: Contrast) -> TextTable:
     heads = [f"{_first_upper(group.label)} n = {group.n}" for group in (described.all, *contrast.groups)]
     return TextTable(
         title=f"Characteristics by {contrast.label}",
-        columns=("", *heads, "SMD", "p", described.adjustment),
+        columns=(_who(described), *heads, "SMD", "p", described.adjustment),
         rows=tuple(tuple(line) for row in contrast.rows for line in _lines(row)),
         note=" ".join(_notes(described, contrast)),
     )

@@ -86,5 +86,6 @@ def report_on(
     more = supplement(
         model, among, validation, record, asked or Asked(), resamples=resamples, progress=progress
     )
-    html, _ = write_report(validation, table_one(among.cohort), model, folder, date, record=record, more=more)
+    described = table_one(replace(among.cohort, synthetic=validation.synthetic))
+    html, _ = write_report(validation, described, model, folder, date, record=record, more=more)
     return validation, html

@@ -88,7 +88,7 @@ def recipe_of_model(model: Model, death_per_year: float = 0.0) -> Recipe:
     if set(model.names) != set(PREDICTORS):
         raise TrainingError(f"{model.id} has other predictors: {', '.join(model.names)}")
     return Recipe(
-        origin=f"{model.id} {model.version}",
+        origin=f"{model.id} {model.version} ({model.evidence})",
         names=model.names,
         joint=np.array([model.joint[pattern] for pattern in patterns(len(model.names))]),
         begin=np.zeros(1),
