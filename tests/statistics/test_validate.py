@@ -371,6 +371,25 @@ def test_where_the_fit_imputes_everybody_is_analysed_and_a_step_of_the_flow_says
     assert found.horizons[1].ipa_corrected.given
 
 
+@pytest.mark.parametrize(
+    "bent",
+    [
+        {"missingness": {"imputations": 5}},
+        {"missingness": {"imputations": "many"}, "seed": 1},
+        {"missingness": {"imputations": 5}, "seed": -4},
+        {"missingness": [1], "seed": 1},
+    ],
+    ids=str,
+)
+def test_a_record_that_does_not_say_how_its_fit_imputed_ends_in_one_sentence(bent):
+    of = cohort(GAPS)
+    record = {"kind": "fit", "cohort_sha256": of.sha256, "patients_sha256": of.patients_sha256} | bent
+    with pytest.raises(
+        TrainingError, match=r"the record of the model's fit cannot be read: missingness.*restore"
+    ):
+        analysis_set(load_model(default_folder()), of, record)
+
+
 def test_figures_of_completed_sets_are_pooled_by_rubins_rules():
     people = cohort(GAPS)
     among = analysis_set(unshrunk(), people, record(GAPS) | {"seed": 1, "missingness": {"imputations": 4}})

@@ -71,12 +71,25 @@ def analysis_set(model: Model, cohort: Cohort, record: Mapping[str, Any]) -> Ana
         scored = scorable(model, cohort)
         return AnalysisSet(scored, scored.matrix(model.names)[None])
     kind = str(record.get("kind", ""))
-    imputations = int((record.get("missingness") or {}).get("imputations") or 0)
+    imputations, seed = _imputed(record)
     if kind == "fit" and imputations:
-        among = missing.analysed(cohort, imputations, int(record["seed"]))
+        among = missing.analysed(cohort, imputations, seed)
         return AnalysisSet(among.cohort, among.sets[..., _columns(model)], among.auxiliaries, kind)
     complete = cohort.complete(model.names)
     return AnalysisSet(complete, complete.matrix(model.names)[None], same_cohort=kind)
+
+
+def _imputed(record: Mapping[str, Any]) -> tuple[int, int]:
+    """How many sets a fit completed, 0: none, and its seed. Raises TrainingError where the record does not say so."""
+    missingness = record.get("missingness") or {}
+    imputations = (missingness.get("imputations") or 0) if isinstance(missingness, Mapping) else None
+    seed = record.get("seed") if imputations else 0
+    if type(imputations) is not int or type(seed) is not int or min(imputations, seed) < 0:
+        raise TrainingError(
+            "the record of the model's fit cannot be read: missingness.imputations and seed in model.json must be whole "
+            "numbers from 0; restore the folder, or write it again with `imnm-cds train`"
+        )
+    return imputations, seed
 
 
 def _columns(model: Model) -> list[int]:
