@@ -138,6 +138,15 @@ def test_estimates_that_have_no_place_on_the_scale_are_left_out_of_the_mean():
 # groups
 
 
+def test_age_groups_stand_in_the_order_of_their_ages():
+    people = made()
+    risk = np.full(len(people), 0.3)
+    aged = replace(people, beside={"age": np.linspace(1, 109, len(people))})
+    found = fairness(aged, risk, TWO, (5.0, 18.0, 100.0))[0]
+    labels = [group.label for group in found.groups]
+    assert labels == ["under 5", "5 to under 18", "18 to under 100", "100 and over"]
+
+
 def test_age_groups_begin_at_their_limits():
     names = age_groups(np.array([49.9, 50, 64, 65, np.nan]), AGES)
     assert names == ("under 50", "50 to under 65", "50 to under 65", "65 and over", "")

@@ -97,6 +97,12 @@ def age_groups(age: Floats, cuts: Sequence[float]) -> tuple[str, ...]:
     return tuple("" if np.isnan(a) else names[k] for a, k in zip(age, number, strict=True))
 
 
+def _from_youngest(label: str) -> tuple[bool, float, str]:
+    """The place of a label: age groups by their ages, whatever their number of digits, words by the alphabet."""
+    first = label.partition(" ")[0]
+    return not label.startswith("under "), float(first) if first.isdecimal() else 0.0, label
+
+
 def _groups_of(name: str, words: Members, cohort: Cohort, risk: Floats, horizon: Horizon) -> GroupsOf:
     label = f"{name[:1].upper()}{name[1:]}"
     labels = np.unique(words[words != ""])
@@ -105,7 +111,7 @@ def _groups_of(name: str, words: Members, cohort: Cohort, risk: Floats, horizon:
         reason = f"more than {MOST_GROUPS} different values"
         return GroupsOf(name, label, horizon, (), "", 0, unknown, reason)
     parts = {}
-    for word in sorted(map(str, labels), key=lambda text: (not text.startswith("under "), text)):
+    for word in sorted(map(str, labels), key=_from_youngest):
         rows = words == word
         if rows.sum() >= FEWEST_SHOWN:
             parts[word] = part_performance(cohort.time[rows], cohort.status[rows], risk[rows], horizon)
