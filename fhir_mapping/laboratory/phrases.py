@@ -129,8 +129,8 @@ def without_negated(phrase: str, vocabulary: Vocabulary) -> str:
     if named.isdisjoint(_PATTERNS) or named.isdisjoint(_NEGATIONS):
         return phrase
     negation = vocabulary.pattern(_NEGATION).search(phrase)
-    if negation is None:
-        return phrase
+    if negation is None:  # one that is written in a way of its own, "ruled_out"
+        return ""
     after = words(phrase[negation.end() :])[:1]
     is_negated = after and not _PATTERNS.isdisjoint(vocabulary.roles(after[0]))
     return phrase[: negation.start()] if is_negated else ""

@@ -69,13 +69,11 @@ class Linked(Struct, frozen=True):
     references: References
     _products: dict[str, Named] = {}
 
-    def product(self, reference: R4Reference | None, contained: Sequence[Raw] | None) -> Named:
+    def product(self, reference: R4Reference, contained: Sequence[Raw] | None) -> Named:
         """Follow a reference to a product: its code and, each by itself, its active ingredients (T1).
 
         A product that many refer to is read once.
         """
-        if not reference:
-            return Named()
         name = self.references.resolve(reference.reference or "")
         if name not in self.entries:
             return self._with_ingredients(name, _by_id(contained))

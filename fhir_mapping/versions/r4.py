@@ -167,15 +167,15 @@ def products(gathered: Gathered) -> int:
 def _products(gathered: Gathered, every: Sequence[Entry]) -> Iterator[links.Named]:
     """Follow the references of medication resources to what they are about (T1)."""
     refer = [
-        decoded.resource
+        (reference, decoded.resource.contained)
         for decoded in map(DECODED, every)
         if type(decoded) is not DecodedPlain
         and isinstance(decoded.resource, R4Medicated)
-        and decoded.resource.medication_reference
+        and (reference := decoded.resource.medication_reference)
     ]
     if refer:
         linked = _linked(every, _elements(gathered, every))
-        yield from (linked.product(resource.medication_reference, resource.contained) for resource in refer)
+        yield from (linked.product(reference, contained) for reference, contained in refer)
 
 
 def _elements(gathered: Gathered, every: Iterable[Entry]) -> Elements:
