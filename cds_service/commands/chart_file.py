@@ -73,9 +73,8 @@ def _why(data: bytes) -> str:
         return "it is empty"
     try:
         check_utf_8(data)
-        msgspec.json.decode(
-            text, type=msgspec.Raw
-        )  # only looked through: all of a large file as objects is gigabytes
+        # Only looked through: all of a large file as objects is gigabytes
+        msgspec.json.decode(text, type=msgspec.Raw)
     except UnicodeDecodeError as error:
         return f"byte {error.start + 1} is not UTF-8"
     except RecursionError:
@@ -83,11 +82,9 @@ def _why(data: bytes) -> str:
     except msgspec.DecodeError as error:
         if _is_ndjson(text.lstrip()):
             return "it is NDJSON, one resource a line; give a Bundle"
-        return (
-            "it ends in the middle"
-            if "truncated" in str(error)
-            else _place(str(error), len(data) - len(text))
-        )
+        if "truncated" in str(error):
+            return "it ends in the middle"
+        return _place(str(error), len(data) - len(text))
     return "its parts are not those of a Bundle"
 
 

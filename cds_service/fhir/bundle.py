@@ -98,6 +98,11 @@ class Page(msgspec.Struct):
         """Note why this is not everything; the first reason stays."""
         self.failure = self.failure or reason
 
+    @property
+    def incomplete(self) -> str:
+        """Why this is not everything, as far as it says itself; empty: it may be."""
+        return self.failure or (_UNCLEAR if self.remark_unclear else "")
+
 
 class SearchSet(msgspec.Struct):
     """What a search gave so far; `failure` says why it is not everything (empty: it is)."""
@@ -125,7 +130,7 @@ class SearchSet(msgspec.Struct):
             self._doubts("a link cannot be read")
         if page.total_unclear:
             self._doubts("the number of matches cannot be read")
-        self.failure = self.failure or page.failure or (_UNCLEAR if page.remark_unclear else "")
+        self.failure = self.failure or page.incomplete
         self.self_link = self.self_link if self.pages else page.self_link
         self.entries += page.entries
         self.matches |= page.matches
@@ -214,7 +219,7 @@ def failure_told(outcome: bytes) -> str:
     """What an OperationOutcome says is missing of what it came with; empty: nothing. Raises UnreadableError."""
     page = Page()
     _remark(page, outcome)
-    return page.failure or (_UNCLEAR if page.remark_unclear else "")
+    return page.incomplete
 
 
 def _one_by_one(

@@ -19,10 +19,8 @@ Parameters = tuple[tuple[str, str], ...]
 PAGE_SIZE = ("_count", "100")
 PATIENT = "{{context.patientId}}"
 _CONDITIONS = ("problem-list-item", "encounter-diagnosis")
-MAY_BE_REFUSED: Parameters = (
-    ("category", "health-concern"),
-    PAGE_SIZE,
-)  # many a server has no such Conditions
+# Many a server has no such Conditions
+MAY_BE_REFUSED: Parameters = (("category", "health-concern"), PAGE_SIZE)
 _LABORATORY = ("laboratory",)
 _ANY_TEST = ("laboratory", "imaging", "procedure", "exam")
 
