@@ -160,7 +160,6 @@ class ChartSources:
         self._chart = chart
         self._limits = limits
         self._held: dict[SourceKey, bytes | Raw] = {}  # of prefetch, not yet taken in
-        self._is_counted = True
         self._partial: dict[SourceKey, Source] = {}
         self._sources: dict[SourceKey, Source] = {}
         self._version = version(caller.mapping.fhir_version)
@@ -181,14 +180,14 @@ class ChartSources:
     def hold(self, prefetch: Mapping[str, bytes | Raw]) -> None:
         """Keep what prefetch has until it is asked for."""
         self._held = {key: prefetch[key] for key in BY_KEY if key in prefetch}
-        # No text holds more values than it has bytes; most charts need not be counted
-        self._is_counted = sum(map(len, self._held.values())) > self._limits.chart_values // 2
 
     def take_in(self, keys: Iterable[SourceKey]) -> None:
         """Take in what prefetch has of these keys, whole (`read`) or not (`failed`)."""
         for key in keys:
             value = bytes(self._held.pop(key))
-            values = how_many(value) if self._is_counted else len(value)
+            values = len(value) // 2 + 1  # at most: each but the first has a sign before it
+            if self._work + values > self._limits.chart_values * 3 // 4:  # the rest is for what is counted
+                values = how_many(value)
             if source := self._supplied(BY_KEY[key], value, values):
                 self._bytes += len(value)
                 source = self._within(source, values)

@@ -1,3 +1,5 @@
+import json
+import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -16,6 +18,23 @@ NAMES = [*Settings.model_fields, *Client.model_fields, *(field.name for field in
 @pytest.mark.parametrize("name", NAMES)
 def test_every_setting_and_every_limit_is_documented(name):
     assert f"\n| `{name}` |" in DOCUMENTED
+
+
+UNITS = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "h": 3600}
+
+
+@pytest.mark.parametrize("limit", fields(Limits), ids=lambda limit: limit.name)
+def test_the_documented_value_of_a_limit_is_its_own(limit):
+    said = re.search(rf"\n\| `{limit.name}` \| ([\d,.]*\d),? ?(\w*)", DOCUMENTED)
+    assert float(said[1].replace(",", "")) * UNITS.get(said[2], 1) == limit.default
+
+
+@pytest.mark.parametrize("model", [Settings, Client])
+def test_the_documented_default_of_a_setting_is_its_own(model):
+    table = dict(re.findall(r"\n\| `(\w+)` \| ([^|]*) \|", DOCUMENTED))
+    plain = {n: f.default for n, f in model.model_fields.items() if isinstance(f.default, bool | int | float | str)}
+    said = {name: table[name].strip("`").replace(",", "") for name in plain}
+    assert said == {name: json.dumps(default) for name, default in plain.items()}
 
 
 def test_every_documented_setting_exists():
