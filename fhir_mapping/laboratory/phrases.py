@@ -28,7 +28,7 @@ _PATTERNS = frozenset({"cytoplasmic", "nuclear"})
 _NEGATIONS = frozenset({"negation", "negated"})
 _BRACKET = re.compile(r"[(\[{)\]}]")
 _OPENING = "([{"
-ANTIBODY_NAMES = frozenset({"anti-srp", "anti-hmgcr", "other-msa"})
+ANTIBODY_NAMES = frozenset({"anti-srp", "anti-hmgcr", "other-msa", "other-antibody"})
 
 
 def plain(text: str) -> str:
@@ -65,7 +65,8 @@ def surely(said: PhraseVerdict | None, text: str, vocabulary: Vocabulary, about:
     """What the first phrase that decides says, where nothing beside it speaks against it.
 
     Against a negative speaks a positive outside of brackets, in a sentence of its own, or beside a negative that is
-    another antibody's; against either what a phrase that names ours says, if that one names none.
+    another antibody's, and that something is left out of it; against either what a phrase that names ours says, if that
+    one names none.
     """
     if said is None:
         return None
@@ -75,7 +76,7 @@ def surely(said: PhraseVerdict | None, text: str, vocabulary: Vocabulary, about:
     if verdict(outside, vocabulary, about) == "positive":
         return "positive"
     phrases = _sentences(text)
-    if _is_contradicted(phrases, vocabulary, about):
+    if "exception" in vocabulary.roles(text) or _is_contradicted(phrases, vocabulary, about):
         return "weak"
     return _by_sentences(phrases, text, vocabulary, about)
 

@@ -27,7 +27,7 @@ def weak_phrase(tables: dict, phrase: str) -> bool:
 
 
 def antibodies_named(tables: dict, phrase: str) -> set[str]:
-    names = {"anti-srp", "anti-hmgcr", "other-msa"}
+    names = {"anti-srp", "anti-hmgcr", "other-msa", "other-antibody"}
     return {row["role"] for row in tables["words"] if row["role"] in names and says(phrase, row["words"])}
 
 
@@ -36,8 +36,6 @@ def rule_E7_skipped(tables: dict, phrase: str, ours: str) -> bool:
     if not ours:
         return False
     named = antibodies_named(tables, phrase)
-    if ours == "other-msa":
-        return bool(named) and "other-msa" not in named
     return bool(named) and ours not in named
 
 
@@ -75,7 +73,7 @@ def rule_E7_never_negative(tables: dict, text: str, ours: str) -> str:
     if next(filter(None, said), "") == "positive":
         return "positive"
     sentences = sentences_of(bare)
-    if is_contradicted(tables, sentences, ours):
+    if says_any(tables, bare, "exception") or is_contradicted(tables, sentences, ours):
         return "weak"
     several = bool(antibodies_named(tables, bare))
     for sentence in sentences:
