@@ -32,7 +32,9 @@ def test_the_documented_value_of_a_limit_is_its_own(limit):
 @pytest.mark.parametrize("model", [Settings, Client])
 def test_the_documented_default_of_a_setting_is_its_own(model):
     table = dict(re.findall(r"\n\| `(\w+)` \| ([^|]*) \|", DOCUMENTED))
-    plain = {n: f.default for n, f in model.model_fields.items() if isinstance(f.default, bool | int | float | str)}
+    plain = {
+        n: f.default for n, f in model.model_fields.items() if isinstance(f.default, bool | int | float | str)
+    }
     said = {name: table[name].strip("`").replace(",", "") for name in plain}
     assert said == {name: json.dumps(default) for name, default in plain.items()}
 
