@@ -6,7 +6,7 @@ Nothing of a record is printed, and of a server's own words nothing but its FHIR
 import asyncio
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 
 from rich.box import SIMPLE_HEAD
@@ -17,6 +17,7 @@ from rich.text import Text
 
 from cds_service.commands.probe import (
     PATIENCE_S,
+    PATIENT_ID,
     SLOW_SHARE,
     Cost,
     KeyProbe,
@@ -35,12 +36,12 @@ from cds_service.settings.client import Client
 from cds_service.settings.limits import Limits
 from cds_service.settings.service import ENVIRONMENT_PREFIX, Settings
 from cds_service.web.discovery import templates
+from fhir_mapping.record import NEVER_OFF
 from fhir_mapping.terms import load_tables
 
 TOKEN_VARIABLE = f"{ENVIRONMENT_PREFIX}FHIR_TOKEN"
 _SHOWN = 60  # characters of a server's own words
 _TOKEN = re.compile(r"[\x21-\x7e]+")
-_ID = re.compile(r"(?!\.{1,2}$)[^/\\\s]{1,256}")
 _BAD = frozenset({"refused", "failed", "timed-out"})
 _MEANING = {
     "HTTP 400": "it does not accept this search",
@@ -51,6 +52,12 @@ _MEANING = {
     "HTTP 503": "it is busy",
 }
 _MEANING_OF_KIND = {"HTTP 3": "it sends us elsewhere", "HTTP 5": "the server failed"}
+_WHOSE = {
+    "other patient": "is another patient: raise a ticket with its operator",
+    "subject elsewhere": "is at another address: if that is this server too, add its base to also_known_as",
+    "no subject": "is not named: raise a ticket with its operator",
+}
+"""What is wrong with resources whose subject is not this patient (F1), and what to do."""
 
 
 def show_connections(
@@ -69,7 +76,7 @@ def show_connections(
     Raises UnusableInput for what is wrong on the command line, SettingsError for a site map that cannot be used.
     """
     clients = _chosen(settings.client, only)
-    if patient and not _ID.fullmatch(patient):
+    if patient and not PATIENT_ID.fullmatch(patient):
         raise UnusableInput("--patient: this is no id of a patient")
     token = _token() if only else ""
     bounds = limits or Limits()
@@ -145,7 +152,9 @@ async def _examine(console: Console, server: Server, patient: str) -> tuple[list
     console.print(_table(probes))
     advice, works = await _spent(console, server, probes, patient_id)
     if not spoken:
-        advice.append("Its FHIR version is not known: raise a ticket with its operator about /metadata.")
+        advice.append(
+            "Its FHIR version is not known: check fhir_base, or raise a ticket with its operator about /metadata."
+        )
     return [*_advice(probes, server), *advice], works and bool(spoken) and not any(
         r.state in _BAD for r in probes
     )
@@ -154,20 +163,35 @@ async def _examine(console: Console, server: Server, patient: str) -> tuple[list
 async def _spent(
     console: Console, server: Server, probes: list[KeyProbe], patient_id: str
 ) -> tuple[list[str], bool]:
-    """Print what a chart costs where any can be read; returns what to do, and whether it is read in time."""
+    """Print what a chart costs where any can be read; returns what to do, and whether it is read in time and used."""
     usable = {probe.key for probe in probes if probe.state in {"supported", "otherwise"}}
     if not usable:
         return [], False
     spent = await cost(server, patient_id)
     _say(console, _cost_text(spent))
-    unread = [probe.key for probe in probes if probe.key in usable & spent.unread]
-    if not unread:
-        return [], True
-    seconds = server.limits.gather_seconds
-    said = (
-        f"Asked in parallel, as a hook call asks within {seconds:.1f} s, {_listed(unread)} could not be read"
-    )
-    return [f"{said}: raise a ticket with its operator."], False
+    advice = list(_about_use(spent, probes, server.caller.mapping.fhir_version))
+    if unread := [probe.key for probe in probes if probe.key in usable & spent.unread]:
+        seconds = server.limits.gather_seconds
+        asked = f"Asked in parallel, as a hook call asks within {seconds:.1f} s"
+        advice.append(f"{asked}, {_listed(unread)} could not be read: raise a ticket with its operator.")
+    return advice, not advice
+
+
+def _about_use(spent: Cost, probes: Sequence[KeyProbe], wanted: str) -> Iterator[str]:
+    """Say why a hook call would use nothing of what it read, though every query was answered."""
+    if spent.other_version:
+        yield (
+            f"What it sends is FHIR {spent.other_version}, this client is configured for {wanted}, so nothing of it"
+            f" is used: set fhir_base to its {wanted} address."
+        )
+    for reason, number in spent.strangers.items():
+        yield f"Of {_many(number, 'resource')}, not used for that, the subject {_WHOSE[reason]}."
+    searched = [probe for probe in probes if probe.key != "patient"]
+    if not any(probe.resources or probe.state in _BAD for probe in searched):
+        yield (
+            "No query brought anything but the Patient, so it is not known whether this server's records are found:"
+            " name a patient who has some with --patient."
+        )
 
 
 # --- words -------------------------------------------------------------------------------------------------------
@@ -261,13 +285,15 @@ def _amount(spent: Spent) -> str:
 def _advice(probes: list[KeyProbe], server: Server) -> list[str]:
     """Say what to do about the probes, one sentence a matter; nothing where there is nothing to do."""
     reasons = {probe.reason for probe in probes if probe.state in _BAD}
-    absent = [probe.key for probe in probes if probe.state == "not-offered"]
+    absent = [probe for probe in probes if probe.state == "not-offered"]
     slow = [probe.key for probe in probes if probe.slow and probe.state in {"supported", "otherwise"}]
     ignored = [probe.key for probe in probes if probe.ignored]
     said = [_token_needed(server)] if "HTTP 401" in reasons else []
     said += [sentence for reason in sorted(reasons) if (sentence := _about_reason(reason, probes))]
-    if absent:
-        keys = ", ".join(f'"{key}"' for key in absent)
+    if denied := [probe.key for probe in absent if probe.reason == "HTTP 403"]:
+        said.append(f"This service needs read access to {_listed(denied)}.")
+    if absent and not any(probe.key in NEVER_OFF and probe.state in _BAD for probe in probes):
+        keys = ", ".join(f'"{probe.key}"' for probe in absent)
         said.append(f"If it stays so, add not_offered = [{keys}] to this client.")
     if slow:
         limit = SLOW_SHARE * server.limits.gather_seconds

@@ -4,8 +4,11 @@ Each template is asked alone, with the whole time of a chart; then the chart is 
 """
 
 import asyncio
-from collections.abc import Callable
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Literal
 from urllib.parse import parse_qsl, urlsplit
 
@@ -19,10 +22,14 @@ from cds_service.fhir.network import Connection
 from cds_service.fhir.queries import BY_KEY, PATIENT, PHASE_1, Parameters
 from cds_service.security.clients import Caller
 from cds_service.settings.limits import Limits
+from fhir_mapping.checks import judge
 from fhir_mapping.record import SourceKey
+from fhir_mapping.versions import found_version
 
 PATIENCE_S = 30.0  # for /metadata and a patient to try, which no hook call asks and some servers are slow at
 SLOW_SHARE = 0.5  # of a chart's time: one query that takes more has no room for a second page or a busy day
+PATIENT_ID = re.compile(r"(?!\.{1,2}$)[^/\\\s]{1,256}")
+WHOSE = ("other patient", "subject elsewhere", "no subject")  # reasons of F1, the worst first
 
 State = Literal["supported", "otherwise", "not-offered", "configured", "refused", "failed", "timed-out"]
 
@@ -58,6 +65,10 @@ class Cost:
     phase_1: Spent
     whole: Spent
     unread: frozenset[str]  # keys that could not be read in parallel and in time
+    other_version: str  # of what was read, where it is not the client's: none of it is used then
+    strangers: Mapping[
+        str, int
+    ]  # resources that are not used, because they do not name this patient (F1), by reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +98,12 @@ async def first_patient(server: Server) -> str:
     if not named.entries:
         raise UnreadableError(named.failure or "it names none")
     try:
-        return msgspec.json.decode(named.entries[0].json, type=_Identified).id
+        identified = msgspec.json.decode(named.entries[0].json, type=_Identified)
     except msgspec.DecodeError:
-        raise UnreadableError("its id cannot be read") from None
+        identified = _Identified()
+    if not PATIENT_ID.fullmatch(identified.id):
+        raise UnreadableError("its id cannot be read")
+    return identified.id
 
 
 async def ask(server: Server, key: SourceKey, template: str, patient_id: str) -> KeyProbe:
@@ -109,7 +123,7 @@ async def ask(server: Server, key: SourceKey, template: str, patient_id: str) ->
 
 
 async def cost(server: Server, patient_id: str) -> Cost:
-    """Read a whole chart as a hook call for an IMNM patient does: phase 1, the rest, Medications by reference."""
+    """Read a whole chart as a hook call for an IMNM patient does (phase 1, the rest, Medications), and judge it so."""
     chart = server.chart(server.limits.gather_seconds)
     sources = ChartSources(server.caller, patient_id, chart, server.limits)
     begun = server.clock()
@@ -118,8 +132,13 @@ async def cost(server: Server, patient_id: str) -> Cost:
     await sources.read(BY_KEY)
     await sources.read_medications()
     whole = Spent(chart.requests, chart.bytes, server.clock() - begun)
-    read = sources.gathered().sources
-    return Cost(phase_1, whole, frozenset(key for key, source in read.items() if source.state == "failed"))
+    read = sources.gathered()
+    failed = frozenset(key for key, source in read.sources.items() if source.state == "failed")
+    parts = (PHASE_1, *((key,) for key in BY_KEY if key not in PHASE_1))
+    versions = (found_version(sources.gathered(keys)) for keys in parts)
+    refused = Counter(refused.reason for refused in judge(read, datetime.now(UTC)).refused)
+    strangers = {reason: refused[reason] for reason in WHOSE if refused[reason]}
+    return Cost(phase_1, whole, failed, next(filter(None, versions), ""), strangers)
 
 
 def _parameters(template: str) -> Parameters:

@@ -506,3 +506,75 @@ def test_what_is_printed_is_plain_text_of_80_columns():
     text, _ = checked(ehr)
     assert "\x1b" not in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def renamed(old, new):
+    """A server that writes something else wherever `old` stands in what it answers."""
+    return sim.changed(lambda answered: json.loads(json.dumps(answered).replace(old, new)))
+
+
+def as_dstu2(bundle):
+    for each in bundle.get("entry", []):
+        each["resource"] |= {"patient": each["resource"].pop("subject"), "clinicalStatus": "active"}
+
+
+EVERY_SUBJECT = '{"reference": "Patient/p1"}'
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault", "said"),
+    [
+        (
+            "Observation",
+            renamed(EVERY_SUBJECT, '{"reference": "Patient/p2"}'),
+            "Of 6 resources, not used for that, the subject is another patient: raise a ticket",
+        ),
+        (
+            "Observation",
+            renamed(EVERY_SUBJECT, '{"reference": "https://inside/fhir/Patient/p1"}'),
+            "the subject is at another address: if that is this server too, add its base to also_known_as",
+        ),
+        (
+            "Condition",
+            renamed(EVERY_SUBJECT, "{}"),
+            "Of 1 resource, not used for that, the subject is not named",
+        ),
+        ("Condition", sim.changed(as_dstu2), "What it sends is FHIR DSTU2, this client is configured for R4"),
+    ],
+)
+def test_a_server_whose_answers_a_hook_call_would_not_use_does_not_pass(kind, fault, said):
+    text, works = checked(EhrSimulator(imnm_chart()).bend(fault, kind))
+    assert row(text, "conditions").startswith("supported")
+    assert not works
+    assert said in flat(text)
+    assert "Everything is supported" not in text
+    assert "inside" not in text
+
+
+def test_a_server_on_which_nothing_but_the_patient_is_found_does_not_pass():
+    text, works = checked(EhrSimulator([patient()]))
+    assert not works
+    assert "No query brought anything but the Patient" in flat(text)
+    assert "name a patient who has some with --patient" in flat(text)
+
+
+@pytest.mark.parametrize("named", ["", "..", "a/b"])
+def test_a_patient_whose_id_is_none_is_not_asked_for(named):
+    ehr = EhrSimulator(imnm_chart())
+    ehr.bend(sim.changed(lambda bundle: bundle["entry"][0]["resource"].update(id=named)), "Patient", times=1)
+    text, works = checked(ehr, patient="")
+    assert not works
+    assert "name one with --patient" in flat(text)
+    assert len(ehr.asked("Patient")) == 1
+
+
+def test_where_not_even_the_patient_is_found_nobody_is_told_to_call_the_rest_not_offered():
+    text, works = checked(EhrSimulator(imnm_chart()).bend(sim.status(404)))
+    assert not works
+    assert "not_offered" not in text
+    assert "check fhir_base" in flat(text)
+
+
+def test_what_is_denied_is_asked_for_before_it_is_called_not_offered():
+    text, _ = checked(EhrSimulator(imnm_chart()).bend(sim.status(403), "Procedure"))
+    assert "This service needs read access to procedures. If it stays so, add not_offered" in flat(text)
