@@ -3,6 +3,7 @@
 Files are named by their place in the order of their names: a file name may be a patient's.
 """
 
+import re
 from codecs import BOM_UTF8
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ import msgspec
 from cds_service.commands.chart_file import KEY, read_bundle
 from cds_service.errors import UnusableInput
 from cds_service.fhir.bundle import failure_told
+from cds_service.fhir.queries import QUERIES
 from cds_service.json_text import leniently
 from fhir_mapping.record import Entry, Gathered, MappingSettings, Source
 from fhir_mapping.versions import found_version
@@ -23,6 +25,11 @@ from models.training.errors import TrainingError
 MAX_FILES = 20_000  # one patient each: as many as a cohort may have
 MAX_BYTES = 4 * 1024**3  # all files together; a bulk export is held in memory while it is sorted by patient
 MAX_FILE_BYTES = 512 * 1024**2
+
+_PATIENT = re.compile(r"(?P<base>(?:[^?#]*/)?)Patient/(?P<id>[^/?#]+)/?")
+_OTHER_TYPE = re.compile(r"(?:[^?#]*/)?(?!Patient/)[A-Z][A-Za-z]+/[^/?#]+")
+# What has a patient wherever it has anybody; an Appointment may be a slot of nobody
+_PATIENTS_OWN = frozenset(query.resource_type for query in QUERIES) - {"Patient", "Appointment"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +86,9 @@ class Folder:
 def open_folder(path: Path) -> Folder:
     """List the files of a folder. Raises TrainingError: neither Bundles nor NDJSON, both, or too many."""
     try:
-        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-        bundles = tuple(file for file in files if file.suffix.lower() == ".json")
-        export = tuple(file for file in files if file.suffix.lower() == ".ndjson")
+        entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+        bundles = tuple(entry for entry in entries if entry.suffix.lower() == ".json")
+        export = tuple(entry for entry in entries if entry.suffix.lower() == ".ndjson")
         sizes = [file.stat().st_size for file in (*bundles, *export)]
     except OSError as error:
         raise TrainingError(f"{path.name} cannot be read: {error.strerror}") from None
@@ -92,6 +99,11 @@ def open_folder(path: Path) -> Folder:
     if bundles and export:
         raise TrainingError(
             f"{path.name}: there are both *.json and *.ndjson files; keep one kind in the folder"
+        )
+    if others := len(entries) - len(sizes):
+        raise TrainingError(
+            f"{path.name}: {others} of {len(entries)} entries are neither *.json nor *.ndjson, and patients in them"
+            " would be missing: unpack them, and keep nothing but the records in this folder"
         )
     if len(sizes) > MAX_FILES or sum(sizes) > MAX_BYTES or max(sizes) > MAX_FILE_BYTES:
         raise TrainingError(
@@ -133,10 +145,12 @@ def _exported(folder: Folder, mapping: MappingSettings) -> Iterator[PlacedRecord
     shared = {head.id: Entry(json) for head, json in lines if head.resource_type == "Medication"}
     named: defaultdict[str, dict[str, Entry]] = defaultdict(dict)
     for head, json in lines:
-        for owner in {reference.rpartition("/")[2] for reference in _owners(head)}:
+        for owner in {owner["id"] for owner in _owners(head)}:
             owned[owner].append(Entry(json))
             medication = (
-                head.medication_reference.reference.rpartition("/")[2] if head.medication_reference else ""
+                _without_version(head.medication_reference.reference).rpartition("/")[2]
+                if head.medication_reference
+                else ""
             )
             if medication in shared:
                 named[owner][medication] = shared[medication]
@@ -164,10 +178,16 @@ def _lines(folder: Folder, place: int, file: Path) -> Iterator[tuple[_ExportedRe
             continue
         head = _exported_resource(line)
         where = f"{folder.path.name}, file {place} in order of name, line {number}"
-        if head.resource_type in {"", "Bundle"} or (head.resource_type == "Patient" and not head.id):
+        if head.resource_type in {"", "Bundle"} or (
+            head.resource_type == "Patient" and not (head.id and _owners(head))
+        ):
             raise TrainingError(f"{where}: this is not one FHIR resource in JSON")
         if head.resource_type == "OperationOutcome" and (missing := failure_told(line)):
             raise TrainingError(f"{where}: the export is not whole: {missing}")
+        if _is_nobodys(head):
+            raise TrainingError(
+                f"{where}: this {head.resource_type} does not say which Patient it belongs to"
+            )
         yield head, line
 
 
@@ -186,20 +206,38 @@ def _exported_resource(line: bytes) -> _ExportedResource:
         return _ExportedResource()
 
 
-def _owners(head: _ExportedResource) -> Sequence[str]:
-    """References to the patients whose resource this is; a Patient is its own."""
+def _without_version(reference: str) -> str:
+    return reference.partition("/_history/")[0]
+
+
+def _references(head: _ExportedResource) -> Sequence[str]:
+    """References to those whose resource this is; a Patient is its own."""
     if head.resource_type == "Patient":
         return (f"Patient/{head.id}",)
     actors = [participant.actor for participant in head.participant or () if participant]
-    named = [owner.reference for owner in (head.subject, head.patient, *actors) if owner]
-    return [reference for reference in named if reference.rpartition("/")[0].endswith("Patient")]
+    return [owner.reference for owner in (head.subject, head.patient, *actors) if owner]
+
+
+def _owners(head: _ExportedResource) -> Sequence[re.Match[str]]:
+    """The patients whose resource this is, each with `base` and `id` (F1: a version of it is the patient too)."""
+    return [
+        owner for reference in _references(head) if (owner := _PATIENT.fullmatch(_without_version(reference)))
+    ]
+
+
+def _is_nobodys(head: _ExportedResource) -> bool:
+    """Whether a resource that is a patient's does not say whose: it would be missing there, and nobody would see it."""
+    if head.resource_type not in _PATIENTS_OWN or _owners(head):
+        return False
+    references = _references(head)
+    return not (references and all(map(_OTHER_TYPE.fullmatch, references)))
 
 
 def _base(folder: Folder, heads: Sequence[_ExportedResource]) -> str:
     """The FHIR base of absolute references to patients (F1); empty where all are relative."""
-    bases = {reference.rpartition("Patient/")[0] for head in heads for reference in _owners(head)} - {""}
+    bases = {owner["base"].rstrip("/") for head in heads for owner in _owners(head)} - {""}
     if len(bases) > 1:
         raise TrainingError(
             f"{folder.path.name}: the references name {len(bases)} servers; give the export of one"
         )
-    return next(iter(bases), "").rstrip("/")
+    return next(iter(bases), "")

@@ -12,7 +12,7 @@ from cds_service.fhir.queries import BY_KEY
 from fhir_mapping.record import MappingSettings
 from fhir_mapping.terms import load_tables
 from models.training.errors import TrainingError
-from tests.support.charts import condition, imnm_chart, patient
+from tests.support.charts import condition, imnm_chart, observation, patient, prescription
 from tests.support.ehr_simulator import outcome
 
 MAPPING = MappingSettings(load_tables())
@@ -223,3 +223,82 @@ def test_nor_is_an_export_whose_server_says_so_in_one_of_its_files(remark, reaso
 def test_what_it_remarks_beside_that_is_no_resource_of_a_patient(remark, tmp_path):
     (tmp_path / "a.ndjson").write_bytes(exported(*CHART, remark))
     assert [len(record.gathered.sources[KEY].entries) for record in records(tmp_path)] == [2]
+
+
+def entries(path):
+    return {record.gathered.patient_id: len(record.gathered.sources[KEY].entries) for record in records(path)}
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["Patient/p1/_history/3", "Patient/p1/", "/Patient/p1", "https://ehr.example/fhir/Patient/p1/_history/3"],
+)
+def test_a_reference_to_a_version_of_a_patient_or_with_more_slashes_is_the_patients(reference, tmp_path):
+    own = condition(number="c2", subject={"reference": reference})
+    (tmp_path / "a.ndjson").write_bytes(exported(*CHART, own))
+    assert entries(tmp_path) == {"p1": 3}
+
+
+def test_a_version_of_a_medication_is_that_medication(tmp_path):
+    reference = {"reference": "Medication/m/_history/2"}
+    taken = [prescription(medicationReference=reference), {"resourceType": "Medication", "id": "m"}]
+    (tmp_path / "a.ndjson").write_bytes(exported(*CHART, *taken))
+    assert entries(tmp_path) == {"p1": 4}
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        None,
+        {},
+        {"reference": "urn:uuid:7"},
+        {"reference": "p1"},
+        {"reference": "#p1"},
+        {"identifier": {"value": "1"}},
+    ],
+)
+def test_a_diagnosis_that_does_not_say_whose_it_is_is_not_left_out_of_an_export(subject, tmp_path):
+    (tmp_path / "a.ndjson").write_bytes(exported(*CHART, condition(number="c2", subject=subject)))
+    with pytest.raises(
+        TrainingError, match="line 3: this Condition does not say which Patient it belongs to"
+    ):
+        records(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        observation("2157-6", "o", subject={"reference": "Location/ward"}),
+        {"resourceType": "Appointment", "participant": []},
+        {"resourceType": "Organization", "id": "o"},
+    ],
+)
+def test_what_is_about_no_patient_may_stand_in_an_export(other, tmp_path):
+    (tmp_path / "a.ndjson").write_bytes(exported(*CHART, other))
+    assert entries(tmp_path) == {"p1": 2}
+
+
+@pytest.mark.parametrize("name", ["b.ndjson.gz", "b.jsonl", "b.xml", "b.zip", "b.csv", "b"])
+def test_a_file_of_a_folder_that_cannot_be_read_is_not_passed_over(name, tmp_path):
+    (tmp_path / "a.ndjson").write_bytes(exported(*CHART))
+    (tmp_path / name).write_bytes(b"?")
+    with pytest.raises(TrainingError, match="1 of 2 entries are neither") as caught:
+        open_folder(tmp_path)
+    assert name not in str(caught.value).split()
+
+
+def test_neither_is_a_folder_in_it_or_a_link_that_leads_nowhere(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps(bundle()))
+    (tmp_path / "more").mkdir()
+    with pytest.raises(TrainingError, match="1 of 2 entries are neither"):
+        open_folder(tmp_path)
+    (tmp_path / "more").rmdir()
+    (tmp_path / "b.json").symlink_to(tmp_path / "gone.json")
+    with pytest.raises(TrainingError, match="cannot be read: No such file"):
+        open_folder(tmp_path)
+
+
+def test_what_a_system_hides_in_a_folder_is_no_record(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps(bundle()))
+    (tmp_path / ".DS_Store").write_bytes(b"?")
+    assert len(records(tmp_path)) == 1
