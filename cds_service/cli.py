@@ -181,6 +181,8 @@ def explain(
         typer.echo(json.dumps(json_object(assessment), ensure_ascii=False, allow_nan=False))
     else:
         show_explanation(open_console(), json_object(assessment))
+    if unread := ", ".join(f"{key} ({why})" for key, why in assessment.findings.failed.items()):
+        typer.echo(f"imnm-cds: could not be read: {unread}", err=True)
     if assessment.outcome_name == "eligibility-unknown":
         sys.exit(3)
 

@@ -71,11 +71,18 @@ def show_card(console: Console, card: Card) -> None:
 
 def show_silence(console: Console, why: str) -> None:
     """Say in a sentence that there is no card, and why: silence must never look like a failure."""
-    said = "No card is shown: the service has nothing to say about this chart."
+    _show_box(console, "SILENT", "No card is shown: the service has nothing to say about this chart.", why)
+
+
+def show_unknown(console: Console, why: str) -> None:
+    """Say that a chart could not be assessed, and why: a failure must never look like silence."""
+    _show_box(console, "NOT ASSESSED", "It is not known whether a card is due for this chart.", why)
+
+
+def _show_box(console: Console, title: str, said: str, why: str) -> None:
     parts = [Text(said, style="bold"), Text(), Text(why)]
-    console.print(
-        Panel(Group(*parts), title=Text(" SILENT ", style="bold"), title_align="left", padding=(1, 2))
-    )
+    titled = Text(f" {title} ", style="bold")
+    console.print(Panel(Group(*parts), title=titled, title_align="left", padding=(1, 2)))
 
 
 def _words(value: object) -> str:

@@ -121,7 +121,9 @@ def test_what_is_not_one_patients_record_is_refused_in_one_line(tmp_path, conten
         ),
         (("explain", "README.md", "--fhir-version", "R5"), "--fhir-version"),
         (("explain", "README.md", "--config", "absent.toml"), "absent.toml"),
-        (("explain", "--server", "no address", "--patient", "p"), "fhir_base"),
+        (("explain", "--server", "no address", "--patient", "p"), "--server: must be an absolute http"),
+        (("explain", "--server", "http://10.1.2.3/fhir", "--patient", "p"), "private_network is not set"),
+        (("explain", "--server", "http://127.0.0.1/fhir", "--patient", "../p"), "--patient"),
         (("check", "--config", "absent.toml"), "absent.toml"),
         (("serve", "--config", "absent.toml"), "absent.toml"),
         (("demo", "--patient", "nobody", "--once"), "no sample patient"),
@@ -190,6 +192,42 @@ def test_without_json_the_same_is_said_for_people(tmp_path):
     assert "No card is shown" in silent
 
 
+def lines(*arguments):
+    """What is said for people, without the card and the breaks of lines."""
+    return " ".join(run(*arguments).stdout.partition("╭")[0].split())
+
+
+def test_what_is_said_for_people_names_band_follow_up_and_disease_also_where_there_is_no_card(tmp_path):
+    file, chosen = write(tmp_path, chart("low-quiet")), (*AS_OF, "--accept-unknown-status")
+    said = lines("explain", file, *chosen)
+    answer = json.loads(run("explain", file, *chosen, "--json").stdout)
+    assert answer["cards"] == []
+    assert f"Band: {answer['band']}" in said
+    assert f"Disease: {answer['activity']['phase']}" in said
+    for item in answer["follow_up"]:
+        assert f"Follow-up: {item['item']} {item['state']}" in said
+
+
+def test_what_is_said_for_people_names_every_doubt_and_what_it_bars(tmp_path):
+    record = read("imnm; ck 900 @-10d unit=none")
+    said = lines("explain", write(tmp_path, bundle(*record.resources)), *AS_OF)
+    answer = json.loads(run("explain", write(tmp_path, bundle(*record.resources)), *AS_OF, "--json").stdout)
+    assert answer["doubts"]
+    for doubt in answer["doubts"]:
+        bars = ", ".join(doubt["bars"])
+        assert f"Doubt: {doubt['resource']} ({doubt['role']}, {doubt['reason']}), bars {bars}" in said
+
+
+@pytest.mark.parametrize(
+    "base", ["http://user:s3cret@127.0.0.1/fhir", "http://127.0.0.1/fhir?access_token=s3cret"]
+)
+def test_an_address_with_a_secret_is_not_repeated(base):
+    refused = run("explain", "--server", base, "--patient", "p")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("imnm-cds: --server: must be an a")
+    assert "s3cret" not in refused.stderr + refused.stdout
+
+
 def test_explain_from_a_live_server_says_what_it_says_of_the_file(tmp_path):
     ehr = create_ehr([chart("high-overdue")])
     config = uvicorn.Config(ehr, port=0, http="h11", loop="asyncio", ws="none", log_level="error")
@@ -214,9 +252,16 @@ def test_explain_from_a_live_server_says_what_it_says_of_the_file(tmp_path):
 def test_a_server_that_is_down_gives_status_3_and_says_that_nothing_is_known():
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
-    down = run("explain", "--server", f"http://127.0.0.1:{port}/fhir", "--patient", "p", *AS_OF, "--json")
+    chosen = ("explain", "--server", f"http://127.0.0.1:{port}/fhir", "--patient", "p", *AS_OF)
+    down = run(*chosen, "--json")
     assert down.returncode == 3
     assert json.loads(down.stdout)["outcome"] == "eligibility-unknown"
+    assert "imnm-cds: could not be read: patient (no connection), conditions (no connection)" in down.stderr
+    said = run(*chosen)
+    assert said.returncode == 3
+    assert "NOT ASSESSED" in said.stdout
+    assert "SILENT" not in said.stdout
+    assert "nothing to say" not in said.stdout
 
 
 def test_check_says_that_all_is_in_order():

@@ -10,12 +10,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from msgspec import structs
+from pydantic import ValidationError
 
 from cds_service.cards.assessment import Assessment, assess
 from cds_service.cards.gate import by_served_rules
 from cds_service.commands.chart_file import read_bundle
 from cds_service.commands.explain.format import as_json
-from cds_service.errors import UnusableInput
+from cds_service.commands.probe import PATIENT_ID
+from cds_service.errors import UnusableInput, first_problem
 from cds_service.fhir.client import connect
 from cds_service.fhir.gather import gather
 from cds_service.security.clients import Caller, callers
@@ -121,8 +123,13 @@ def from_bytes(data: bytes, caller: Caller, as_of: datetime, model: Model | None
 def from_server(
     base: str, patient_id: str, client: Client, as_of: datetime, model: Model | None = None
 ) -> Assessment:
-    """Read one chart from a live server and assess it."""
-    known = Client.model_validate({**client.model_dump(), "fhir_base": base})
+    """Read one chart from a live server and assess it. Raises UnusableInput, which repeats nothing of the address."""
+    if not PATIENT_ID.fullmatch(patient_id):
+        raise UnusableInput("--patient: this is no id of a patient")
+    try:
+        known = Client.model_validate({**client.model_dump(), "fhir_base": base})
+    except ValidationError as error:
+        raise UnusableInput(f"--server: {first_problem(error)[2]}") from None
     return asyncio.run(
         _from_server(patient_id, caller_for(known), as_of, model or load_model(default_folder()))
     )
