@@ -154,8 +154,9 @@ def read_audit(files: Sequence[Path]) -> Audit:
 
 def _lines(files: Sequence[Path]) -> Iterator[bytes]:
     """Yield every line that is not blank."""
-    for file in files:
-        if files.count(file) > 1:
+    places = [file.resolve() for file in files]
+    for file, place in zip(files, places, strict=True):
+        if places.count(place) > 1:
             raise UnusableInput(f"--audit: {file} is named twice and would count twice; name it once")
         try:
             with file.open("rb") as lines:

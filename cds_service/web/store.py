@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cds_service.errors import QuotaError, StoreError
 from cds_service.settings.limits import Limits
@@ -191,17 +191,10 @@ class Store:
             rows = self._connected().execute(_ALL).fetchall()
         except sqlite3.Error as error:
             raise SettingsError(f"store: {self._path} cannot be read: {error}") from None
-        for service, card, outcome, at, suggestions, reasons, commented, client in rows:
-            yield Feedback(
-                service,
-                card,
-                outcome,
-                datetime.fromisoformat(at),
-                tuple(json.loads(suggestions)),
-                tuple((system, code) for system, code in json.loads(reasons)),
-                bool(commented),
-                client,
-            )
+        try:
+            yield from map(_feedback, rows)
+        except (TypeError, ValueError):
+            raise SettingsError(f"store: {self._path} cannot be read: a row is damaged") from None
 
     def close(self) -> None:
         """Let go of the file; the next use opens it again."""
@@ -303,3 +296,12 @@ class Store:
             self._clock().isoformat(),
             client,
         )
+
+
+def _feedback(row: tuple[Any, ...]) -> Feedback:
+    """Read a row of `_ALL`; raises TypeError or ValueError for one that this service did not write."""
+    service, card, outcome, at, suggestions, reasons, commented, client = row
+    moment = datetime.fromisoformat(at).astimezone(UTC)
+    coded = tuple((system, code) for system, code in json.loads(reasons))
+    named = tuple(json.loads(suggestions))
+    return Feedback(service, card, outcome, moment, named, coded, bool(commented), client)

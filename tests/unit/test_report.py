@@ -3,11 +3,14 @@
 import io
 import json
 import re
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
 
 from cds_service.commands.usage_report import FEWEST, read_audit, show_report
+from cds_service.errors import UnusableInput
 from cds_service.events import Event, Events
 from cds_service.settings.service import Settings, SettingsError
 from cds_service.terminal import open_console
@@ -352,3 +355,32 @@ class TestWhatCannotBeReported:
         (tmp_path / "store").write_text("this is not a database, and long enough to be seen as such" * 20)
         with pytest.raises(SettingsError, match=r"store: .* cannot be used"):
             report(Settings(store=tmp_path / "store"))
+
+
+def test_a_file_of_events_that_is_named_in_two_ways_is_not_counted_twice(written, tmp_path):
+    file = written(card(1))
+    link, indirect = tmp_path / "link.jsonl", tmp_path / "more" / ".." / file.name
+    link.symlink_to(file)
+    (tmp_path / "more").mkdir()
+    for other in (file, link, indirect):
+        with pytest.raises(UnusableInput, match="named twice and would count twice"):
+            read_audit([file, other])
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("reasons", "none"), ("reasons", "[1]"), ("suggestions", "5"), ("at", "2026"), ("at", "yesterday")],
+)
+def test_a_row_that_somebody_changed_is_said_to_be_damaged(kept, column, value):
+    settings = kept(said(1))
+    with closing(sqlite3.connect(settings.store)) as file, file:
+        file.execute(f"UPDATE feedback SET {column} = ?", (value,))
+    with pytest.raises(SettingsError, match=r"feedback\.sqlite cannot be read: a row is damaged"):
+        report(settings)
+
+
+def test_a_time_without_offset_that_somebody_wrote_into_the_store_does_not_end_the_report(kept):
+    settings = kept(said(1), said(2))
+    with closing(sqlite3.connect(settings.store)) as file, file:
+        file.execute("UPDATE feedback SET at = '2026-03-01T09:00:00' WHERE card = ?", (uuid(1),))
+    assert "2 items on 2 cards" in report(settings)
