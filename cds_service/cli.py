@@ -131,6 +131,10 @@ def check(
     from fhir_mapping.terms import load_tables
     from models.registry import load_model
 
+    if (client or patient) and not connect:
+        raise ValueError("--client and --patient go with --connect")
+    if audit and not report:
+        raise ValueError("--audit goes with --report")
     settings = load_settings(config)
     if write:
         write_discovery(discovery_file(), load_tables())

@@ -151,7 +151,7 @@ def load_settings(file: Path | None = None) -> Settings:
     except ValidationError as error:
         raise SettingsError(_first_problem(file, values, error)) from None
     except UnreadableVariableError as error:
-        raise SettingsError(f"environment: {error}") from None
+        raise SettingsError(_unreadable(error)) from None
     return settings
 
 
@@ -168,7 +168,7 @@ def _check_variables() -> None:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
+        values = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise SettingsError(f"{file}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -177,6 +177,8 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsError(f"{file}: is not TOML: {error}") from None
     except RecursionError:
         raise SettingsError(f"{file}: is nested too deeply") from None
+    except ValueError:
+        raise SettingsError(f"{file}: is not TOML: a number in it has too many digits") from None
     _resolve_paths(file, values)
     return values
 
@@ -191,6 +193,13 @@ def _resolve_paths(file: Path, values: dict[str, Any]) -> None:
     for holder, name in holders:
         if isinstance(holder.get(name), str):
             holder[name] = file.parent / holder[name]
+
+
+def _unreadable(error: UnreadableVariableError) -> str:
+    """Name the variable of which no JSON could be read, without its value."""
+    named = re.search(r'field "(\w+)"', str(error))
+    variable = f" {ENVIRONMENT_PREFIX}{named[1].upper()}" if named else ""
+    return f'environment{variable}: must be JSON, a list like ["a", "b"]'
 
 
 def _first_problem(file: Path | None, values: Mapping[str, Any], error: ValidationError) -> str:

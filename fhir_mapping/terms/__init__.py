@@ -180,11 +180,11 @@ class Tables:
     def with_site_map(self, rows: Iterable[CodeRow]) -> "Tables":
         """Add a site's own codes to these tables, each to every table in which its role has a meaning.
 
-        Raises TableError; rows are counted as in the site's file, where the header is row 1.
+        Raises TableError, which names the row of the site's file.
         """
         by_table: dict[CodeTableName, list[tuple[TableRow, CodeRow]]] = {}
-        for number, code in enumerate(rows, start=2):
-            row = TableRow("site map", number, {})
+        for code in rows:
+            row = TableRow(code.source, code.row, {})
             for table in _tables_of(row, code, self.roles, self.agents):
                 by_table.setdefault(table, []).append((row, code))
         changed = {table: self.tables[table].with_rows(new) for table, new in by_table.items()}
@@ -227,9 +227,11 @@ def read_site_map(file: Path) -> tuple[CodeRow, ...]:
 
     `Tables.with_site_map` checks what they mean.
     """
+    rows = read_rows(file, ("system", "code", "role"))
+    if not rows:
+        raise TableError(file.name, 0, "names no code: fill it in, or leave site_map out")
     return tuple(
-        CodeRow(row["system"], row["code"], row["code"], row["role"], file.name)
-        for row in read_rows(file, ("system", "code", "role"))
+        CodeRow(row["system"], row["code"], row["code"], row["role"], file.name, row.number) for row in rows
     )
 
 

@@ -24,6 +24,7 @@ class CodeRow:
     display: str
     role: str
     source: str
+    row: int = field(default=0, compare=False)  # of a site's own file
 
     @property
     def words(self) -> tuple[str, ...]:

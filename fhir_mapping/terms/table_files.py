@@ -1,10 +1,12 @@
 """Read the tables that a clinician edits, and say in one sentence where one of them is wrong."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 MARKS = frozenset({"published", "derived", "assumed"})
 
 
@@ -38,15 +40,17 @@ class TableRow:
 def read_rows(file: Path, columns: Iterable[str]) -> tuple[TableRow, ...]:
     """Read the rows of a CSV file with a header line. Columns that nobody asked for are left alone.
 
-    Raises TableError if the file cannot be read, a column is missing, a cell is empty or a row has too many cells.
+    Raises TableError if the file cannot be read, a column is missing or there twice, a cell is empty or cannot be seen
+    as it is, or a row has too many cells.
     """
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             return tuple(_rows(file.name, lines, tuple(columns)))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise TableError(
-            file.name, 0, f"cannot be read ({type(error).__name__}): save it as UTF-8 CSV"
-        ) from error
+    except OSError as error:
+        raise TableError(file.name, 0, f"cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        why = "a quotation mark is not closed" if isinstance(error, csv.Error) else "it is not UTF-8"
+        raise TableError(file.name, 0, f"cannot be read, {why}: save it as UTF-8 CSV") from error
 
 
 def _rows(file: str, lines: Iterable[str], columns: tuple[str, ...]) -> Iterator[TableRow]:
@@ -54,8 +58,12 @@ def _rows(file: str, lines: Iterable[str], columns: tuple[str, ...]) -> Iterator
     missing = [column for column in columns if column not in (reader.fieldnames or ())]
     if missing:
         raise TableError(
-            file, 1, f"column {', '.join(missing)} is missing: the header must name {', '.join(columns)}"
+            file,
+            1,
+            f"column {', '.join(missing)} is missing: the header must name {', '.join(columns)}, between commas",
         )
+    if twice := [column for column in columns if (reader.fieldnames or ()).count(column) > 1]:
+        raise TableError(file, 1, f"column {twice[0]} stands twice: delete one")
     for cells in reader:
         number = reader.line_num
         if None in cells:
@@ -66,4 +74,6 @@ def _rows(file: str, lines: Iterable[str], columns: tuple[str, ...]) -> Iterator
         empty = [column for column, cell in row.items() if not cell]
         if empty:
             raise TableError(file, number, f"{', '.join(empty)} is empty: fill it in or delete the row")
+        if broken := [column for column, cell in row.items() if _CONTROL.search(cell)]:
+            raise TableError(file, number, f"{broken[0]} holds a line break or another control character")
         yield TableRow(file, number, row)

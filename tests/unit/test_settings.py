@@ -77,6 +77,7 @@ def refused(folder, text):
     ("text", "message"),
     [
         ("x =", "is not TOML"),
+        (f"x = {'9' * 5000}", "is not TOML: a number in it has too many digits"),
         ("colour = 1", "colour: there is no such setting"),
         ('card_secret = "0123456789abcdef"', "card_secret: belongs in the environment"),
         ("client = 1", "client: "),
@@ -164,7 +165,8 @@ def test_a_file_that_is_not_there_or_not_text_is_one_line(tmp_path):
     ("name", "value", "message"),
     [
         ("IMNM_CDS_CARD_SECRET", "short-secret-x", "environment IMNM_CDS_CARD_SECRET: "),
-        ("IMNM_CDS_CORS_ORIGINS", "no json", "environment: .*cors_origins"),
+        ("IMNM_CDS_CORS_ORIGINS", "no json", "environment IMNM_CDS_CORS_ORIGINS: must be JSON"),
+        ("IMNM_CDS_CLIENT", '[{"name": "a"', "environment IMNM_CDS_CLIENT: must be JSON"),
     ],
 )
 def test_a_bad_variable_is_one_line_that_does_not_repeat_it(monkeypatch, name, value, message):
@@ -227,3 +229,9 @@ def test_a_base_that_may_not_be_connected_to_stops_the_start_with_one_line(base,
     assert named in said
     assert said.startswith(f"{file}: client")
     assert "\n" not in said
+
+
+def test_a_byte_order_mark_of_an_editor_is_passed_over(tmp_path):
+    file = tmp_path / "imnm.toml"
+    file.write_text('[[client]]\nname = "a"\n', encoding="utf-8-sig")
+    assert load_settings(file).client[0].name == "a"

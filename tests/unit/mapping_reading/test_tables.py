@@ -1,5 +1,6 @@
 """What start-up says about a table that somebody edited."""
 
+import re
 import shutil
 from decimal import Decimal
 from pathlib import Path
@@ -418,6 +419,37 @@ def test_a_wrong_site_code_is_named_with_its_row(tables, tmp_path, line, words):
     with pytest.raises(TableError, match=words) as error:
         tables.with_site_map(rows)
     assert error.value.row == 3
+
+
+def test_the_row_of_a_site_code_is_that_of_its_file_whatever_stands_before(tables, tmp_path):
+    rows = read_site_map(site(tmp_path, "", '"urn:lab",AST1,ast', "", "", "urn:lab,CK1,creatine"))
+    with pytest.raises(TableError, match=r"^site\.csv, row 6: role 'creatine' is unknown"):
+        tables.with_site_map(rows)
+
+
+@pytest.mark.parametrize(
+    ("lines", "header", "said"),
+    [
+        ([], "system,code,role", "site.csv: names no code: fill it in, or leave site_map out"),
+        ([""], "system,code,role", "site.csv: names no code"),
+        (["urn:lab,CK1,ck,ast"], "system,code,role,role", "site.csv, row 1: column role stands twice"),
+        (
+            ["urn:lab,CK\x001,ck"],
+            "system,code,role",
+            "site.csv, row 2: code holds a line break or another control",
+        ),
+        (['urn:lab,"CK\n1",ck'], "system,code,role", "site.csv, row 3: code holds a line break"),
+        (["urn:lab;CK1;ck"], "system;code;role", "the header must name system, code, role, between commas"),
+    ],
+)
+def test_a_site_map_of_which_a_code_would_be_lost_is_refused(tmp_path, lines, header, said):
+    with pytest.raises(TableError, match=re.escape(said)):
+        read_site_map(site(tmp_path, *lines, header=header))
+
+
+def test_a_site_map_that_is_not_there_is_not_told_to_be_saved_otherwise(tmp_path):
+    with pytest.raises(TableError, match=r"site\.csv: cannot be read: No such file or directory$"):
+        read_site_map(tmp_path / "site.csv")
 
 
 def test_a_site_map_needs_its_three_columns(tmp_path):
