@@ -26,6 +26,7 @@ from cds_service.commands.probe import (
     ask,
     cost,
     first_patient,
+    keys_problem,
 )
 from cds_service.errors import UnusableInput
 from cds_service.fhir.bundle import UnreadableError
@@ -115,15 +116,18 @@ def _token() -> str:
 async def _check(console: Console, server: Server, patient: str) -> bool:
     """Check one client's server and print what was found; returns whether it works."""
     client, base = server.caller.client, server.caller.base
-    if not base:
-        _say(console, f"{client.name}: no FHIR server: everything comes as prefetch\n")
-        return True
     mode = "" if client.mode == "live" else f" (mode {client.mode})"
-    _say(console, f"{client.name}{mode}: {base}")
-    with console.status(Text(f"asking {base}")):
-        advice, works = await _examine(console, server, patient)
-    _say(console, " ".join(advice or ["Everything is supported."]) + "\n")
-    return works
+    _say(console, f"{client.name}{mode}: {base or 'no FHIR server: everything comes as prefetch'}")
+    advice, works = list[str](), True
+    if base:
+        with console.status(Text(f"asking {base}")):
+            advice, works = await _examine(console, server, patient)
+    if why := await keys_problem(server):
+        advice.append(
+            f"jwks_url gives no keys ({why}), so every call would end with 401: try it from this machine."
+        )
+    _say(console, (" ".join(advice) or ("Everything is supported." if base else "")) + "\n")
+    return works and not why
 
 
 async def _examine(console: Console, server: Server, patient: str) -> tuple[list[str], bool]:

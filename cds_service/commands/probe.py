@@ -16,11 +16,13 @@ import msgspec
 
 from cds_service.fhir import gather as gathering
 from cds_service.fhir.bundle import SearchSet, UnreadableError
-from cds_service.fhir.client import Chart
+from cds_service.fhir.client import Chart, fetch
 from cds_service.fhir.gather import ChartSources
 from cds_service.fhir.network import Connection
 from cds_service.fhir.queries import BY_KEY, PATIENT, PHASE_1, Parameters
 from cds_service.security.clients import Caller
+from cds_service.security.keys import published_keys
+from cds_service.security.tokens import UnusableKeysError, read_keys
 from cds_service.settings.limits import Limits
 from fhir_mapping.checks import judge
 from fhir_mapping.record import SourceKey
@@ -104,6 +106,18 @@ async def first_patient(server: Server) -> str:
     if not PATIENT_ID.fullmatch(identified.id):
         raise UnreadableError("its id cannot be read")
     return identified.id
+
+
+async def keys_problem(server: Server) -> str:
+    """Say why the address of the client's keys gives none that a token could be checked with; empty where it does."""
+    client = server.caller.client
+    if not client.jwks_url:
+        return ""
+    try:
+        read_keys(await fetch(server.connection, client.jwks_url), client.algorithms, published_keys())
+    except (ConnectionError, UnusableKeysError) as error:
+        return str(error)
+    return ""
 
 
 async def ask(server: Server, key: SourceKey, template: str, patient_id: str) -> KeyProbe:

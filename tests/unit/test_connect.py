@@ -23,6 +23,7 @@ from tests.support import ehr_simulator as sim
 from tests.support.charts import AS_OF, condition, healthy_chart, imnm_chart, patient, prescription
 from tests.support.ehr_simulator import BASE, TOKEN, EhrSimulator, answer, outcome
 from tests.support.service import TABLES
+from tests.support.tokens import jwk, key_set, proving
 
 ANA, SRP = "5048-4", "33921-8"
 KEYS = [query.key for query in QUERIES]
@@ -54,7 +55,7 @@ class Clock:
 
 def checked(ehr, *clients, only="", patient="p1", **more):
     """What is printed, and whether everything works."""
-    configured = Settings(client=clients or (Client(name="hospital", fhir_base=BASE),))
+    configured = Settings.model_construct(client=clients or (Client(name="hospital", fhir_base=BASE),))
     output = io.StringIO()
     works = show_connections(
         open_console(output), configured, only=only, patient=patient, transport=ehr, **more
@@ -578,3 +579,23 @@ def test_where_not_even_the_patient_is_found_nobody_is_told_to_call_the_rest_not
 def test_what_is_denied_is_asked_for_before_it_is_called_not_offered():
     text, _ = checked(EhrSimulator(imnm_chart()).bend(sim.status(403), "Procedure"))
     assert "This service needs read access to procedures. If it stays so, add not_offered" in flat(text)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (sim.status(404), "jwks_url gives no keys (HTTP 404), so every call would end with 401"),
+        (sim.body(b"<html>"), "jwks_url gives no keys (is not JSON with one reading)"),
+        (
+            sim.body(key_set(jwk("ES256"))),
+            "jwks_url gives no keys (has no key with a kid for the client's algorithms)",
+        ),
+        (sim.body(key_set(jwk("ES384"))), ""),
+    ],
+)
+def test_keys_that_no_token_could_be_checked_with_do_not_pass(fault, said):
+    for bases in (BASE, ()):
+        text, works = checked(EhrSimulator(imnm_chart()).bend(fault, "keys"), proving(fhir_base=bases))
+        assert works is not bool(said)
+        assert said in flat(text)
+        assert ("jwks_url" in text) is bool(said)
