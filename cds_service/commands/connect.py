@@ -27,6 +27,7 @@ from cds_service.commands.probe import (
     cost,
     first_patient,
     keys_problem,
+    missed,
 )
 from cds_service.errors import UnusableInput
 from cds_service.fhir.bundle import UnreadableError
@@ -173,7 +174,12 @@ async def _spent(
         return [], False
     spent = await cost(server, patient_id)
     _say(console, _cost_text(spent))
-    advice = list(_about_use(spent, probes, server.caller.mapping.fhir_version))
+    advice = list(_about_use(spent, server.caller.mapping.fhir_version))
+    if keys := await missed(server, spent.empty, patient_id):
+        advice.append(
+            f"Its search by code does not find {_listed(keys)} and its search by category does: raise a ticket with"
+            " its operator, a code without its system must be found."
+        )
     if unread := [probe.key for probe in probes if probe.key in usable & spent.unread]:
         seconds = server.limits.gather_seconds
         asked = f"Asked in parallel, as a hook call asks within {seconds:.1f} s"
@@ -181,7 +187,7 @@ async def _spent(
     return advice, not advice
 
 
-def _about_use(spent: Cost, probes: Sequence[KeyProbe], wanted: str) -> Iterator[str]:
+def _about_use(spent: Cost, wanted: str) -> Iterator[str]:
     """Say why a hook call would use nothing of what it read, though every query was answered."""
     if spent.other_version:
         yield (
@@ -190,8 +196,7 @@ def _about_use(spent: Cost, probes: Sequence[KeyProbe], wanted: str) -> Iterator
         )
     for reason, number in spent.strangers.items():
         yield f"Of {_many(number, 'resource')}, not used for that, the subject {_WHOSE[reason]}."
-    searched = [probe for probe in probes if probe.key != "patient"]
-    if not any(probe.resources or probe.state in _BAD for probe in searched):
+    if not spent.found and not spent.unread:
         yield (
             "No query brought anything but the Patient, so it is not known whether this server's records are found:"
             " name a patient who has some with --patient."

@@ -6,7 +6,7 @@ Each template is asked alone, with the whole time of a chart; then the chart is 
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -19,13 +19,13 @@ from cds_service.fhir.bundle import SearchSet, UnreadableError
 from cds_service.fhir.client import Chart, fetch
 from cds_service.fhir.gather import ChartSources
 from cds_service.fhir.network import Connection
-from cds_service.fhir.queries import BY_KEY, PATIENT, PHASE_1, Parameters
+from cds_service.fhir.queries import BY_KEY, PATIENT, PHASE_1, Parameters, search_value
 from cds_service.security.clients import Caller
 from cds_service.security.keys import published_keys
 from cds_service.security.tokens import UnusableKeysError, read_keys
 from cds_service.settings.limits import Limits
 from fhir_mapping.checks import judge
-from fhir_mapping.record import SourceKey
+from fhir_mapping.record import Gathered, Source, SourceKey
 from fhir_mapping.versions import found_version
 
 PATIENCE_S = 30.0  # for /metadata and a patient to try, which no hook call asks and some servers are slow at
@@ -67,6 +67,8 @@ class Cost:
     phase_1: Spent
     whole: Spent
     unread: frozenset[str]  # keys that could not be read in parallel and in time
+    found: int  # resources beside the Patient
+    empty: tuple[SourceKey, ...]  # keys of which there are none
     other_version: str  # of what was read, where it is not the client's: none of it is used then
     strangers: Mapping[
         str, int
@@ -136,6 +138,22 @@ async def ask(server: Server, key: SourceKey, template: str, patient_id: str) ->
     return replace(probe, seconds=seconds, slow=seconds > SLOW_SHARE * server.limits.gather_seconds)
 
 
+async def missed(server: Server, empty: Iterable[SourceKey], patient_id: str) -> list[SourceKey]:
+    """Name those of the keys of which the server has something by category: it finds no codes as we ask for them."""
+    chart, keys = server.chart(PATIENCE_S), list[SourceKey]()
+    for query in (BY_KEY[key] for key in empty if BY_KEY[key].categories):
+        parameters = ("patient", search_value(patient_id)), *query.instead()[0][0]
+        try:
+            searched = await chart.search(query.resource_type, parameters)
+        except UnreadableError:
+            continue
+        sources = {query.key: Source("read", tuple(searched.entries))}
+        gathered = Gathered(patient_id, server.caller.base, sources, server.caller.mapping)
+        if any(result.analyte in query.roles for result in judge(gathered, datetime.now(UTC)).results):
+            keys.append(query.key)
+    return keys
+
+
 async def cost(server: Server, patient_id: str) -> Cost:
     """Read a whole chart as a hook call for an IMNM patient does (phase 1, the rest, Medications), and judge it so."""
     chart = server.chart(server.limits.gather_seconds)
@@ -148,11 +166,14 @@ async def cost(server: Server, patient_id: str) -> Cost:
     whole = Spent(chart.requests, chart.bytes, server.clock() - begun)
     read = sources.gathered()
     failed = frozenset(key for key, source in read.sources.items() if source.state == "failed")
+    found = {key: len(read.sources[key].entries) for key in BY_KEY if read.sources[key].state == "read"}
+    empty = tuple(key for key, number in found.items() if not number)
     parts = (PHASE_1, *((key,) for key in BY_KEY if key not in PHASE_1))
     versions = (found_version(sources.gathered(keys)) for keys in parts)
     refused = Counter(refused.reason for refused in judge(read, datetime.now(UTC)).refused)
     strangers = {reason: refused[reason] for reason in WHOSE if refused[reason]}
-    return Cost(phase_1, whole, failed, next(filter(None, versions), ""), strangers)
+    others = sum(found.values()) - found.get("patient", 0)
+    return Cost(phase_1, whole, failed, others, empty, next(filter(None, versions), ""), strangers)
 
 
 def _parameters(template: str) -> Parameters:

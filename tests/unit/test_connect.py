@@ -20,7 +20,7 @@ from cds_service.settings.service import Settings
 from cds_service.terminal import open_console
 from cds_service.web.discovery import discovery_file
 from tests.support import ehr_simulator as sim
-from tests.support.charts import AS_OF, condition, healthy_chart, imnm_chart, patient, prescription
+from tests.support.charts import AS_OF, condition, enzyme, healthy_chart, imnm_chart, patient, prescription
 from tests.support.ehr_simulator import BASE, TOKEN, EhrSimulator, answer, outcome
 from tests.support.service import TABLES
 from tests.support.tokens import jwk, key_set, proving
@@ -599,3 +599,29 @@ def test_keys_that_no_token_could_be_checked_with_do_not_pass(fault, said):
         assert works is not bool(said)
         assert said in flat(text)
         assert ("jwks_url" in text) is bool(said)
+
+
+def finds_no_codes(request, response):
+    """A server that wants a system beside each code, and finds nothing without one."""
+    none = answer({"resourceType": "Bundle", "type": "searchset", "total": 0})
+    return none if "code=" in unquote(str(request.url)) else response
+
+
+def test_a_server_that_finds_nothing_by_code_and_has_it_does_not_pass():
+    text, works = checked(EhrSimulator(imnm_chart()).bend(finds_no_codes, "Observation"))
+    assert row(text, "enzymes") == "supported: 0 resources, 1 page"
+    assert not works
+    assert (
+        "Its search by code does not find antibodies, ana, enzymes and its search by category does"
+        in flat(text)
+    )
+
+
+def test_the_own_codes_of_a_site_are_looked_for_as_a_hook_call_does(tmp_path):
+    (tmp_path / "site.csv").write_text("system,code,role\nurn:lab,CK1,ck\n")
+    own = enzyme("CK1", "own", 900) | {"code": {"coding": [{"system": "urn:lab", "code": "CK1"}]}}
+    client = Client(name="hospital", fhir_base=BASE, site_map=tmp_path / "site.csv")
+    text, works = checked(EhrSimulator([patient(), own]), client)
+    assert works
+    assert row(text, "enzymes") == "supported: 0 resources, 1 page"
+    assert "search by code" not in text
