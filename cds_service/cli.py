@@ -123,13 +123,11 @@ def check(
     ] = None,
 ) -> None:
     """Check configuration, tables, model and prefetch templates, as start-up does."""
-    from cds_service.commands.clients import about_clients
+    from cds_service.commands.clients import about
     from cds_service.settings.service import load_settings
     from cds_service.terminal import open_console
-    from cds_service.web.app import create_app
     from cds_service.web.discovery import discovery_file, write_discovery
     from fhir_mapping.terms import load_tables
-    from models.registry import load_model
 
     if (client or patient) and not connect:
         raise ValueError("--client and --patient go with --connect")
@@ -138,11 +136,7 @@ def check(
     settings = load_settings(config)
     if write:
         write_discovery(discovery_file(), load_tables())
-    create_app(settings)
-    typer.echo("imnm-cds: configuration, tables, model and prefetch templates are in order")
-    model = load_model(settings.model)
-    typer.echo(f"imnm-cds: the model is {model.id} {model.version} ({model.evidence}) in {settings.model}")
-    for line in about_clients(settings, model):
+    for line in about(settings):
         typer.echo(f"imnm-cds: {line}")
     if connect:
         from cds_service.commands.connect import show_connections
@@ -185,8 +179,7 @@ def explain(
         typer.echo(json.dumps(json_object(assessment), ensure_ascii=False, allow_nan=False))
     else:
         show_explanation(open_console(), json_object(assessment))
-    if unread := ", ".join(f"{key} ({why})" for key, why in assessment.findings.failed.items()):
-        typer.echo(f"imnm-cds: could not be read: {unread}", err=True)
+    command.tell_unread(assessment)
     if assessment.outcome_name == "eligibility-unknown":
         sys.exit(3)
 

@@ -1,13 +1,29 @@
-"""What `imnm-cds check` says of each client: who accepted the model, and what its settings leave out."""
+"""What `imnm-cds check` looks at and says: that a start would succeed, the model, and what each client's settings leave out."""
 
 from collections.abc import Iterator
 
 from cds_service.cards.gate import needs_acceptance
+from cds_service.settings.limits import Limits
 from cds_service.settings.service import Settings
+from cds_service.web.app import create_app
+from cds_service.web.clock import utc_now
+from cds_service.web.store import Store
 from models.artefact import Model
+from models.registry import load_model
 
 
-def about_clients(settings: Settings, model: Model) -> Iterator[str]:
+def about(settings: Settings) -> Iterator[str]:
+    """One line a matter, once everything was looked at as a start does; nothing is changed. Raises as `create_app` does."""
+    create_app(settings.model_copy(update={"store": None}))
+    if settings.store:
+        Store(settings.store, Limits().store_seconds, utc_now, take_over=False).close()
+    yield "configuration, tables, model and prefetch templates are in order"
+    model = load_model(settings.model)
+    yield f"the model is {model.id} {model.version} ({model.evidence}) in {settings.model}"
+    yield from _about_clients(settings, model)
+
+
+def _about_clients(settings: Settings, model: Model) -> Iterator[str]:
     """One line a matter, for each client in the order of the configuration."""
     for client in settings.client:
         if client.accepted_by:

@@ -102,8 +102,13 @@ class Store:
         wait: float,
         clock: Callable[[], datetime],
         keeping: Mapping[str, Keeping] | None = None,
+        *,
+        take_over: bool = True,
     ) -> None:
-        """Open the file; one that is not there is made at the first use. Raises SettingsError if it cannot be used."""
+        """Open the file; one that is not there is made at the first use. Raises SettingsError if it cannot be used.
+
+        One of an earlier version, which that version cannot read afterwards, is taken over at once, or at the first use.
+        """
         self._path = path
         self._wait = wait
         self._clock = clock
@@ -112,8 +117,10 @@ class Store:
         self._thread = ThreadPoolExecutor(1)
         self._connection: sqlite3.Connection | None = None
         try:
-            if path.exists():
+            if path.exists() and take_over:
                 self._connection = self._connect()
+            elif path.exists():
+                self._opened().close()
             elif not os.access(path.parent, os.W_OK | os.X_OK):
                 raise SettingsError(
                     f"store: {path} cannot be made: its folder is missing or may not be written to"
@@ -207,11 +214,7 @@ class Store:
             connection.close()
 
     def _connect(self) -> sqlite3.Connection:
-        with suppress(OSError):  # a file of ours is for us alone; what is wrong SQLite says
-            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        connection = sqlite3.connect(
-            self._path, timeout=self._wait, isolation_level=None, check_same_thread=False
-        )
+        connection = self._opened()
         try:
             self._prepare(connection)
         except (sqlite3.Error, SettingsError):
@@ -219,11 +222,24 @@ class Store:
             raise
         return connection
 
+    def _opened(self) -> sqlite3.Connection:
+        """Open the file as it is; raises SettingsError for one of another version."""
+        with suppress(OSError):  # a file of ours is for us alone; what is wrong SQLite says
+            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        connection = sqlite3.connect(
+            self._path, timeout=self._wait, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            self._version(connection)
+        except (sqlite3.Error, SettingsError):
+            connection.close()
+            raise
+        return connection
+
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        version = self._version(connection)
-        if version < len(_STEPS):
+        if self._version(connection) < len(_STEPS):
             connection.execute("BEGIN IMMEDIATE")  # two processes may open the file at once
             for steps in _STEPS[self._version(connection) :]:
                 for step in steps:

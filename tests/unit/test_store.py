@@ -13,8 +13,9 @@ from datetime import timedelta, timezone
 
 import pytest
 
+from cds_service.commands.clients import about
 from cds_service.errors import QuotaError, StoreError
-from cds_service.settings.service import SettingsError
+from cds_service.settings.service import Settings, SettingsError
 from cds_service.web.store import _OVERRIDDEN, Feedback, Keeping, Store
 from tests.support.charts import AS_OF, clock
 from tests.support.feedback import SYSTEM, invented
@@ -383,6 +384,12 @@ class TestAFileOfAnEarlierVersion:
         with opened(path), in_use(new):
             assert schema(path) == schema(new)
             assert schema(path)[1] == (3,)
+
+    def test_is_left_as_it_is_by_a_check(self, path, version):
+        written_by(version, path, self.ITEMS)
+        before = schema(path)
+        list(about(Settings(store=path)))
+        assert schema(path) == before
 
     def test_is_taken_over_by_several_at_the_same_moment(self, path, version):
         written_by(version, path, self.ITEMS)

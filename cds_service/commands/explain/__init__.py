@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -93,6 +94,12 @@ def _require_year(moment: datetime) -> None:
     """Refuse a moment from which no day of a chart can be counted. Raises UnusableInput."""
     if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
         raise UnusableInput(f"--as-of: give a year from {EARLIEST_YEAR} to {LATEST_YEAR}")
+
+
+def tell_unread(assessment: Assessment) -> None:
+    """Say on standard error what could not be read of the record, and why."""
+    if unread := ", ".join(f"{key} ({why})" for key, why in assessment.findings.failed.items()):
+        sys.stderr.write(f"imnm-cds: could not be read: {unread}\n")
 
 
 def from_file(file: Path, caller: Caller, as_of: datetime, model: Model | None = None) -> Assessment:
