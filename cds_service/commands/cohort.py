@@ -35,6 +35,7 @@ _ANCHOR = re.compile(r"(onset|first-agent)\+(\d{1,4})", re.ASCII)
 _FURTHEST_ON = timedelta(hours=14)  # UTC+14, Kiribati: no zone is further
 _LEFT = MappingProxyType(
     {
+        LeftOut.NOT_KNOWN: "known to be IMNM or not",
         LeftOut.NOT_IMNM: "definite or probable IMNM",
         LeftOut.NO_START: "with a start on record",
         LeftOut.DIED_UNDATED: "alive, or with a date of death",

@@ -65,6 +65,7 @@ class Landmark:
 class LeftOut(StrEnum):
     """Why a patient is no row of the table; the first that holds, in this order."""
 
+    NOT_KNOWN = "what may say that this is IMNM could not be used"
     NOT_IMNM = "never definite or probable IMNM"
     NO_START = "the start that the landmark is counted from is not on record"
     DIED_UNDATED = "dead, the date is not on record"
@@ -156,7 +157,7 @@ def _start(gathered: Gathered, record: PatientRecord, landmark: Landmark) -> dat
     """The moment from which the landmark is counted."""
     since = _established_since(gathered, record)
     if since is None and read_signs(record).state not in _ESTABLISHED:
-        return LeftOut.NOT_IMNM
+        return LeftOut.NOT_KNOWN if eligibility(record).barred_by else LeftOut.NOT_IMNM
     start = since if landmark.after == "eligible" else _treated_since(record)
     return LeftOut.NO_START if start is None else start
 

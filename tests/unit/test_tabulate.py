@@ -244,6 +244,15 @@ EARLY = "imnm; ck 5000 @-990d; ck 200 @-950d; ck 600 @-880d; ck 600 @-870d"
     ("record", "reason"),
     [
         (LAST, LeftOut.NOT_IMNM),
+        (
+            f'condition uncoded @-900d display="Immune-mediated necrotizing myopathy"; {LAST}',
+            LeftOut.NOT_KNOWN,
+        ),
+        (f"condition core @-900d modifier=yes; {LAST}", LeftOut.NOT_KNOWN),
+        (
+            f"condition broad @-900d; ck 5000 @-900d; anti-srp positive status=preliminary @-900d; {LAST}",
+            LeftOut.NOT_KNOWN,
+        ),
         (f"condition broad @-900d; ck 5000 @-900d; {LAST}", LeftOut.NOT_IMNM),  # possible only
         (f"condition core @none; anti-srp negative @-900d; {LAST}", LeftOut.NO_START),
         (f"imnm; patient died=yes; {LAST}", LeftOut.DIED_UNDATED),
