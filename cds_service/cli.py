@@ -43,8 +43,8 @@ def main() -> None:
 
     try:
         app()
-    except (ValueError, CallerError) as error:
-        # Our own errors of configuration, tables, models and input are ValueErrors with one sentence for people.
+    except (ValueError, CallerError, OSError) as error:
+        # Our own errors are ValueErrors with one sentence for people; the system's are of a full disk or a device that is gone.
         typer.echo(f"imnm-cds: {' '.join(str(error).split())}", err=True)
         sys.exit(2)
     except ModuleNotFoundError as error:

@@ -1,5 +1,6 @@
 """The command line: bad input ends in one line and status 2; the same input gives the same bytes."""
 
+import errno
 import io
 import json
 import os
@@ -373,3 +374,24 @@ def test_a_rate_of_death_is_finite(rate):
 
 def test_a_plan_says_what_the_model_that_it_assumes_is():
     assert "reconstructed" in run("plan", "--n", "100").stdout
+
+
+@pytest.mark.parametrize("command", [("check",), ("explain", "--json"), ("explain",)])
+def test_output_that_cannot_be_written_is_one_line(tmp_path, command):
+    class Full(io.StringIO):
+        def write(self, _):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    file = (write(tmp_path, chart("low-quiet")),) if command[0] == "explain" else ()
+    err = io.StringIO()
+    argv = ["imnm-cds", *map(str, (*command, *file))]
+    with (
+        patch.object(sys, "argv", argv),
+        redirect_stdout(Full()),
+        redirect_stderr(err),
+        pytest.raises(SystemExit) as end,
+    ):
+        main()
+    assert end.value.code == 2
+    assert err.getvalue().splitlines()[-1] == "imnm-cds: [Errno 28] No space left on device"
+    assert "Traceback" not in err.getvalue()
