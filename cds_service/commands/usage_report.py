@@ -127,13 +127,18 @@ def show_report(console: Console, settings: Settings, audit_files: Sequence[Path
             "--report: nothing to report on; name a file of events with --audit, or set store in the configuration"
         )
     audit = read_audit(audit_files) if audit_files else None
-    feedback = _stored(settings.store) if settings.store else None
+    feedback = _stored(settings.store, needed=audit is None) if settings.store else None
     if audit is None:
         _say(console, "Charts: no file of events was named (--audit).")
     else:
         _show_charts(console, audit)
     console.print()
-    if feedback is None:
+    if feedback is None and settings.store:
+        _say(
+            console,
+            f"Feedback: none yet; {settings.store} is not there, the service makes it with the first.",
+        )
+    elif feedback is None:
         _say(console, "Feedback: none is kept, because store is not set in the configuration.")
     else:
         _show_feedback(console, feedback, audit)
@@ -165,9 +170,12 @@ def _lines(files: Sequence[Path]) -> Iterator[bytes]:
             raise UnusableInput(f"--audit: {file} cannot be read: {error.strerror}") from None
 
 
-def _stored(path: Path) -> list[Feedback]:
+def _stored(path: Path, *, needed: bool) -> list[Feedback] | None:
+    """Read the feedback; None where there is no file yet, unless there is nothing else to report on."""
     if not path.exists():
-        raise UnusableInput(f"store: {path} does not exist; the service makes it when it starts")
+        if not needed:
+            return None
+        raise UnusableInput(f"store: {path} does not exist; the service makes it with the first feedback")
     store = Store(path, Limits().store_seconds, lambda: datetime.now(UTC))
     try:
         return list(store.all())

@@ -351,6 +351,13 @@ class TestWhatCannotBeReported:
             report(Settings(store=tmp_path / "absent"))
         assert list(tmp_path.iterdir()) == []
 
+    def test_a_silent_trial_is_reported_on_before_the_service_has_made_its_store(self, written, tmp_path):
+        text = report(Settings(store=tmp_path / "absent"), written(card(1), mode="silent"))
+        assert "1 hook call" in text
+        assert "cards would have been shown" in text
+        assert "Feedback: none yet" in text
+        assert not (tmp_path / "absent").exists()
+
     def test_a_store_that_is_none_is_named(self, tmp_path):
         (tmp_path / "store").write_text("this is not a database, and long enough to be seen as such" * 20)
         with pytest.raises(SettingsError, match=r"store: .* cannot be used"):
