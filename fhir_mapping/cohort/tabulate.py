@@ -157,9 +157,16 @@ def _start(gathered: Gathered, record: PatientRecord, landmark: Landmark) -> dat
     """The moment from which the landmark is counted."""
     since = _established_since(gathered, record)
     if since is None and read_signs(record).state not in _ESTABLISHED:
-        return LeftOut.NOT_KNOWN if eligibility(record).barred_by else LeftOut.NOT_IMNM
+        return LeftOut.NOT_KNOWN if _may_be_imnm(record) else LeftOut.NOT_IMNM
     start = since if landmark.after == "eligible" else _treated_since(record)
     return LeftOut.NO_START if start is None else start
+
+
+def _may_be_imnm(record: PatientRecord) -> bool:
+    """Whether what could not be used may say so (U4), or the file has another patient's, as where ids were changed in part."""
+    return bool(eligibility(record).barred_by) or any(
+        each.reason == "other patient" for each in record.refused
+    )
 
 
 def _established_since(gathered: Gathered, record: PatientRecord) -> datetime | None:

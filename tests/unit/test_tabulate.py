@@ -249,6 +249,7 @@ EARLY = "imnm; ck 5000 @-990d; ck 200 @-950d; ck 600 @-880d; ck 600 @-870d"
             LeftOut.NOT_KNOWN,
         ),
         (f"condition core @-900d modifier=yes; {LAST}", LeftOut.NOT_KNOWN),
+        (f"condition core @-900d subject=Patient/another; {LAST}", LeftOut.NOT_KNOWN),
         (
             f"condition broad @-900d; ck 5000 @-900d; anti-srp positive status=preliminary @-900d; {LAST}",
             LeftOut.NOT_KNOWN,
