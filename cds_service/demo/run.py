@@ -162,9 +162,7 @@ def _check_loopback(address: str) -> None:
     except ValueError:
         local = False
     if not local:
-        raise DemoError(
-            f"--loopback {address}: only an address on this machine, like http://localhost:8080/fhir"
-        )
+        raise DemoError("--loopback: only an address on this machine, like http://localhost:8080/fhir")
 
 
 def _charts(known: Samples, now: datetime) -> dict[str, dict[str, Any]]:

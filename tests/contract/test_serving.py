@@ -255,6 +255,22 @@ class TestALostProcess:
                 f"imnm-cds: worker {worker.pid} has died (status -9); another takes its place"
             ]
 
+    def test_one_that_cannot_be_replaced_for_now_does_not_end_those_that_answer(self, config, tmp_path):
+        """A fault of the disk, and a worker that dies meanwhile: the hospital keeps the other one."""
+        config.write_text(f'store = "feedback.sqlite"\n{OPEN}')
+        with served(config, 2) as service:
+            (tmp_path / "feedback.sqlite").write_text("no file of SQLite " * 100)
+            lost, kept = service.workers()
+            lost.kill()
+            said = "a worker could not start: store: "
+            eventually(lambda: said in " ".join(service.complaints()), "it could not be replaced", seconds=30)
+            time.sleep(1)
+            assert service.process.poll() is None
+            assert kept.is_running()
+            assert len(cards(service)) == 1
+            (tmp_path / "feedback.sqlite").unlink()
+            eventually(lambda: len(service.events("started")) == 3, "another worker has started", seconds=30)
+
     @pytest.mark.parametrize("workers", [1, 2])
     def test_workers_do_not_outlive_the_process_that_started_them(self, config, workers):
         """An orphan would hold the port, so that nothing could be started in its place."""

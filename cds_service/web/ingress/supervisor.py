@@ -137,14 +137,15 @@ class Supervisor(Multiprocess):
         """The number of workers stays what it is."""
 
     def keep_subprocess_alive(self) -> None:
-        """Replace the workers that have died, after a pause that grows; end all where one could not even start."""
+        """Replace the workers that have died, after a pause that grows; end all where one cannot start and no other answers."""
         if self.should_exit.is_set():
             return  # Ctrl-C reaches them too
         now = time.monotonic()
         for place, worker in enumerate(self.processes):
             if worker.look():
                 continue
-            if not worker.ready and (worker.exitcode or 0) > 0:
+            nobody_answers = not any(other.look() and other.ready for other in self.processes)
+            if nobody_answers and not worker.ready and (worker.exitcode or 0) > 0:
                 complain("a worker could not start, so the service ends")
                 self.failed = True
                 self.should_exit.set()
