@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u2028-\u202e\u2060\ufeff]")
 MARKS = frozenset({"published", "derived", "assumed"})
 
 
@@ -74,6 +74,8 @@ def _rows(file: str, lines: Iterable[str], columns: tuple[str, ...]) -> Iterator
         empty = [column for column, cell in row.items() if not cell]
         if empty:
             raise TableError(file, number, f"{', '.join(empty)} is empty: fill it in or delete the row")
-        if broken := [column for column, cell in row.items() if _CONTROL.search(cell)]:
-            raise TableError(file, number, f"{broken[0]} holds a line break or another control character")
+        if broken := [column for column, cell in row.items() if _UNSEEN.search(cell)]:
+            raise TableError(
+                file, number, f"{broken[0]} holds a line break or another character that is not seen"
+            )
         yield TableRow(file, number, row)

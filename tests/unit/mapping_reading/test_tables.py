@@ -436,8 +436,9 @@ def test_the_row_of_a_site_code_is_that_of_its_file_whatever_stands_before(table
         (
             ["urn:lab,CK\x001,ck"],
             "system,code,role",
-            "site.csv, row 2: code holds a line break or another control",
+            "site.csv, row 2: code holds a line break or another character",
         ),
+        (["urn:lab,CK\u200b1,ck"], "system,code,role", "row 2: code holds a line break or another character"),
         (['urn:lab,"CK\n1",ck'], "system,code,role", "site.csv, row 3: code holds a line break"),
         (["urn:lab;CK1;ck"], "system;code;role", "the header must name system, code, role, between commas"),
     ],
