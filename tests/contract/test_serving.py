@@ -271,6 +271,25 @@ class TestALostProcess:
             (tmp_path / "feedback.sqlite").unlink()
             eventually(lambda: len(service.events("started")) == 3, "another worker has started", seconds=30)
 
+    def test_a_system_without_a_process_left_ends_nothing(self, config, tmp_path):
+        """Where one was lost for want of memory, there may be none for the next one either."""
+        full = tmp_path / "full"
+        (tmp_path / "sitecustomize.py").write_text(
+            "import errno, os\nfork = os.fork\ndef none_left():\n"
+            f"    if os.path.exists({str(full)!r}): raise OSError(errno.EAGAIN, 'none left')\n"
+            "    return fork()\nos.fork = none_left\n"
+        )
+        with served(config, 2, environment={"PYTHONPATH": f"{tmp_path}:{ROOT}"}) as service:
+            full.touch()
+            os.kill(service.pid, signal.SIGHUP)
+            eventually(lambda: "not reloaded" in " ".join(service.complaints()), "the old workers stay")
+            service.workers()[0].kill()
+            said = "imnm-cds: no worker could be started: none left; it is tried again"
+            eventually(lambda: said in service.complaints(), "it could not be replaced")
+            assert len(cards(service)) == 1
+            full.unlink()
+            eventually(lambda: len(service.events("started")) == 3, "another worker has started")
+
     @pytest.mark.parametrize("workers", [1, 2])
     def test_workers_do_not_outlive_the_process_that_started_them(self, config, workers):
         """An orphan would hold the port, so that nothing could be started in its place."""

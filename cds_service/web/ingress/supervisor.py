@@ -108,13 +108,12 @@ class Supervisor(Multiprocess):
         self.processes = [self._started() for _ in range(self.processes_num)]
 
     def handle_hup(self) -> None:
-        """Replace the workers, unless the configuration has become unusable."""
+        """Replace the workers, unless the configuration has become unusable, or the system has no process left."""
         try:
             self._reread()
-        except ValueError as error:
-            complain(f"not reloaded: {error}")
-        else:
             self.restart_all()
+        except (ValueError, OSError) as error:
+            complain(f"not reloaded: {error}")
 
     def restart_all(self) -> None:
         """Replace each worker: the new one is ready before the old one ends; where it is not, the old one stays."""
@@ -155,7 +154,14 @@ class Supervisor(Multiprocess):
                 self._pauses[place] = self._pause(place, now - worker.begun)
                 complain(f"worker {worker.pid} has died (status {worker.exitcode}); another takes its place")
             if now - worker.died >= self._pauses[place]:
-                self.processes[place] = self._started()
+                self._replace(place, worker, now)
+
+    def _replace(self, place: int, worker: Worker, now: float) -> None:
+        try:
+            self.processes[place] = self._started()
+        except OSError as error:  # the system has no memory or no process left: it may have had one that died
+            worker.died, self._pauses[place] = now, self._pause(place, 0)
+            complain(f"no worker could be started: {error.strerror}; it is tried again")
 
     def terminate_all(self) -> None:
         """End the workers and stop listening: who calls now is refused at once instead of waiting in vain."""
