@@ -179,6 +179,44 @@ def test_an_error_is_found_however_the_file_writes_it(cell, says, tmp_path):
     assert says in refusal(book, tmp_path)
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [
+        '<c r="D5"><f>IF(A5&gt;0,1,0)</f></c>',
+        '<c r="D5"><f>IF(A5&gt;0,1,0)</f><v></v></c>',
+        '<c r="D5" s="1"><f t="shared" si="0"/><v/></c>',
+    ],
+)
+def test_a_formula_that_nobody_has_computed_is_no_missing_value(cell, tmp_path):
+    book = changed_sheet(workbook({"S": typed(GOOD)}), '<c r="D5"><v>1.0</v></c>', cell)
+    assert "row 5, column cardiac: not one of 0/1" in refusal(book, tmp_path)
+
+
+@pytest.mark.parametrize(("cell", "known"), [("<v>1</v>", True), ("<v></v>", False)])
+def test_the_value_of_a_formula_is_read_and_an_empty_text_is_one(cell, known, tmp_path):
+    computed = f'<c r="D5" t="str"><f>IF(A5&gt;0,1,"")</f>{cell}</c>'
+    book = changed_sheet(workbook({"S": typed(GOOD)}), '<c r="D5"><v>1.0</v></c>', computed)
+    assert np.isfinite(read(book, tmp_path).predictors["cardiac_involvement"][3]) == known
+
+
+def test_an_error_of_excel_is_no_name_of_a_centre_and_no_word_of_a_candidate(tmp_path):
+    header, *others = typed(GOOD)
+    rows = [[*cells, ErrorCell() if n % 2 else "Jena"] for n, cells in enumerate(others)]
+    for name, options in (("centre", {}), ("ward", {"groups": ["ward"]}), ("unit", {"candidates": ["unit"]})):
+        said = refusal(workbook({"S": [[*header, name], *rows]}), tmp_path, **options)
+        assert f"column {name}: not " in said
+        assert "there stands #DIV/0!" in said
+
+
+def test_cells_of_patients_that_are_merged_are_no_missing_values(tmp_path):
+    header, *others = typed(GOOD)
+    others[3][3] = None
+    merged = workbook({"S": [header, *others]}, merged="D4:D5")
+    assert "cells of row 4 are merged: all but one of them would be empty" in refusal(merged, tmp_path)
+    others[2][3] = None
+    assert len(read(workbook({"S": [header, *others]}, merged="D4:D5"), tmp_path)) == len(GOOD)
+
+
 def test_of_several_sheets_one_is_named(tmp_path):
     book = workbook({"Legende": [["what"]], "Daten & mehr": typed(GOOD)})
     assert "2 sheets: Legende, Daten & mehr; name one as `sheet`" in refusal(book, tmp_path)

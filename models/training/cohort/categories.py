@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.training.cohort.column_map import cell_key
-from models.training.cohort.schema import Problem, is_missing
+from models.training.cohort.schema import Problem, is_error, is_missing
 from models.training.cohort.table import Table
 from models.training.statistics.arrays import Floats
 
 MOST_LEVELS = 12  # a column with more words is text, and each would cost a parameter
 FEWEST_OF_A_LEVEL = 5  # smaller groups can be recognised, and have no estimate
 _LONGEST = 40
-_RARE = f"not a number, and a word of fewer than {FEWEST_OF_A_LEVEL} patients: put words together by `values` in a map"
+_RARE = f"not a number, and an error or a word of fewer than {FEWEST_OF_A_LEVEL} patients: put words together by `values` in a map"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ def category(
     else:
         problems.extend(
             Problem(place, own, _RARE)
-            for place, key in zip(table.places, keys, strict=True)
-            if key and counted[key] < FEWEST_OF_A_LEVEL
+            for place, key, cell in zip(table.places, keys, cells, strict=True)
+            if key and (counted[key] < FEWEST_OF_A_LEVEL or is_error(cell))
         )
     numbers = {level: float(number) for number, level in enumerate(levels)}
     written = dict(reversed(list(zip(keys, cells, strict=True))))

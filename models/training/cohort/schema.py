@@ -36,6 +36,7 @@ _STATUS = {
     for word in _WORDS[meaning]
 }
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
+_ERROR = re.compile(r"#[A-Z0/]+[!?]")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
@@ -76,6 +77,11 @@ def _refuse(sentence: str) -> PydanticCustomError:
 def is_missing(text: str) -> bool:
     """Whether a cell says that nothing is known."""
     return column_key(text) in _MISSING
+
+
+def is_error(text: str) -> bool:
+    """Whether a cell is what a spreadsheet writes in place of a value: #DIV/0!, #NAME?."""
+    return bool(_ERROR.fullmatch(text))
 
 
 def read_number(value: Any) -> float | None:
@@ -156,7 +162,7 @@ def read_group(value: Any) -> str:
     text = str(value).strip()
     if is_missing(text):
         return ""
-    if len(text) > LONGEST_GROUP or not text.isprintable():
+    if len(text) > LONGEST_GROUP or not text.isprintable() or is_error(text):
         raise _refuse(f"not the name of a group: write at most {LONGEST_GROUP} letters on one line")
     return text
 

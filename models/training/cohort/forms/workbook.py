@@ -1,7 +1,8 @@
 """An Excel workbook (.xlsx) → the cells of one of its sheets, by python-calamine: values alone, no formula is computed.
 
 Of the readers calamine is the one that is kept up, needs no further package and reads in memory-safe code; openpyxl had its last
-release in June 2024. calamine gives a cell with an error as empty. An error is no missing value, so these cells are looked up in the sheet.
+release in June 2024. calamine gives a cell with an error as empty, and a formula that no program has computed yet.
+Neither is a missing value, so these cells are looked up in the sheet.
 """
 
 import io
@@ -22,6 +23,12 @@ _RELATION = re.compile(rb"<(?:\w+:)?Relationship\s[^<>]*>")
 _ERROR = re.compile(
     rb"<(?:\w+:)?c\s([^<>]*\bt=\"e\"[^<>]*)>(?:<(?:\w+:)?f[^<>]*/>|<(?:\w+:)?f[^<>]*>[^<]*</(?:\w+:)?f>)?<(?:\w+:)?v>([^<]{1,20})<"
 )
+_NOT_COMPUTED = re.compile(
+    rb"<(?:\w+:)?c\s((?![^<>]*\bt=\"str\")[^<>]*)>(?:<(?:\w+:)?f[^<>]*/>|<(?:\w+:)?f[^<>]*>[^<]*</(?:\w+:)?f>)"
+    rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?</"
+)
+"""A formula without a value; one whose value is an empty text says so."""
+NOT_COMPUTED = "#FORMULA!"
 _PLACE = re.compile(rb"\br=\"([A-Z]{1,3})([0-9]{1,7})\"")
 _VALUE = re.compile(rb"<(?:\w+:)?(?:v|is)>")
 _ROW = re.compile(rb"<(?:\w+:)?row\s[^<>]*?\br=\"([0-9]{1,9})\"")
@@ -66,6 +73,9 @@ def read_workbook(name: str, data: bytes, form: FileForm, max_rows: int) -> Tabl
         raise UnusableFileError(
             f"cells of the header (row {first + 1}) are merged: each column needs a name of its own"
         )
+    starts = [start for start, _ in merged if first < start[0] < len(cells)]
+    if below := [row + 1 for row, column in starts if any(cells[row][column : column + 1])]:
+        raise UnusableFileError(f"cells of row {min(below)} are merged: all but one of them would be empty")
     return make_table(name, "row", data, cells[first], enumerate(cells[first + 1 :], start=first + 2))
 
 
@@ -111,9 +121,10 @@ def _index(wanted: str, names: Sequence[str], filled: Sequence[bool]) -> int:
 
 
 def _errors(part: bytes) -> dict[tuple[int, int], str]:
-    """The cells of a sheet that hold an error such as #DIV/0!, by row and column from 0."""
+    """The cells of a sheet that hold an error such as #DIV/0!, or a formula without a value, by row and column from 0."""
     errors = {}
-    for attributes, text in _ERROR.findall(part):
+    found = [*_ERROR.findall(part), *((each, NOT_COMPUTED.encode()) for each in _NOT_COMPUTED.findall(part))]
+    for attributes, text in found:
         place = _PLACE.search(attributes)
         if place is None:
             raise UnusableFileError(
