@@ -16,10 +16,10 @@ from models.training.cohort.same_patients import coincidence
 from models.training.fitting.write_model import require_free
 from models.training.report.words import counted, too_few, written
 from models.training.report.write import report_on
+from models.training.validation.recorded import fit_record_of
 from models.training.validation.supplement.against import rival
 from models.training.validation.supplement.fairness import age_limits
 from models.training.validation.supplement.supplement import Asked
-from models.training.validation.validate import fit_record_of
 from models.training.validation.validation import Measure, Validation
 
 
@@ -41,6 +41,7 @@ def run_validate(
     """
     require_free(out)
     limits = load_model(model).limits  # a model that cannot be served is refused before anything is read
+    record = fit_record_of(model)
     asked = Asked(age_limits(age_groups), tuple(rival(folder) for folder in against))
     with progress_bars() as progress:
         cohort = source.read(progress)
@@ -49,7 +50,7 @@ def run_validate(
         )
     show(console, validation, limits, page)
     complete = cohort.where(np.asarray(~np.isnan(cohort.matrix(PREDICTORS)).any(axis=1)))
-    alike = (coincidence(fit_record_of(model), c.time, int(c.event.sum())) for c in (cohort, complete))
+    alike = (coincidence(record, c.time, int(c.event.sum())) for c in (cohort, complete))
     if not validation.same_cohort and (warning := next(filter(None, alike), "")):
         console.print(Text(f"Warning: {warning}.", style="yellow"))
 

@@ -3,9 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from math import isfinite
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+"""How many, as JSON gives it back."""
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
+LogRatio = Annotated[float, msgspec.Meta(ge=-100, le=100)]
+"""Of hazards, with a ratio that is a number still."""
 
 
 def as_json(value: Any, *, not_finite_as_null: bool = False) -> Any:

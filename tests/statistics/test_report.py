@@ -24,14 +24,15 @@ from models.training.report.figures.nomogram import nomogram
 from models.training.report.in_short import level_in_words
 from models.training.report.model import limits_note
 from models.training.report.page import page
-from models.training.report.report import Report, as_document, fit_record_in
+from models.training.report.report import Report, as_document
 from models.training.report.results import slope_in_words
 from models.training.report.words import written, written_p
 from models.training.report.write import HTML_NAME, JSON_NAME, files_of, report_on, write_report
 from models.training.validation.analysis_set import analysis_set
+from models.training.validation.recorded import fit_record_in, fit_record_of
 from models.training.validation.supplement.against import Rival
 from models.training.validation.supplement.supplement import Asked, supplement
-from models.training.validation.validate import fit_record_of, validate
+from models.training.validation.validate import validate
 from models.training.validation.validation import Measure
 from tests.statistics.example import NUMBERS, PAGE, example
 

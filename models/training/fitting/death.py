@@ -14,6 +14,7 @@ from models.training.cohort.cohort import Cohort
 from models.training.cohort.schema import DEATH, RECURRENCE
 from models.training.errors import TrainingError
 from models.training.fitting.served import mean_baseline
+from models.training.plain_json import Probability
 from models.training.statistics.arrays import Floats, cells, patterns, plain_numbers
 from models.training.statistics.baseline import Baseline, baseline
 from models.training.statistics.cox import fit_cox
@@ -32,7 +33,7 @@ class CompetingDeath:
     kaplan_meier: tuple[float, ...]
     aalen_johansen: tuple[float, ...]
     served: Mapping[str, tuple[float, ...]]
-    absolute: Mapping[str, tuple[float, ...]]
+    absolute: Mapping[str, tuple[Probability, ...]]
 
 
 def competing_death(

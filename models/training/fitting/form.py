@@ -7,7 +7,10 @@ that is unknown is averaged over what it may be (rule S3), and that needs few st
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated
 
+import msgspec
 import numpy as np
 from scipy.stats import chi2
 
@@ -15,6 +18,7 @@ from models.training.cohort.cohort import PREDICTORS, Cohort
 from models.training.errors import TrainingError
 from models.training.fitting.adequacy import require_recurrences
 from models.training.fitting.missing import CODED_FROM
+from models.training.plain_json import LogRatio
 from models.training.statistics.arrays import Floats, plain_numbers
 from models.training.statistics.calibration import restricted_cubic
 from models.training.statistics.cox import CoxFit, fit_cox
@@ -59,13 +63,20 @@ class Form:
     not_linear: float | None = None
     knots: tuple[float, ...] = ()
     reference: float | None = None
-    at: tuple[float, ...] = ()
-    curve: tuple[float, ...] = ()
-    low: tuple[float, ...] = ()
-    high: tuple[float, ...] = ()
+    at: tuple[Annotated[float, msgspec.Meta(gt=0)], ...] = ()
+    curve: tuple[LogRatio, ...] = ()
+    low: tuple[LogRatio, ...] = ()
+    high: tuple[LogRatio, ...] = ()
     cut: float | None = None
-    levels: tuple[float, ...] = ()
+    levels: tuple[LogRatio, ...] = ()
     reason: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is a curve with its band, from left to right, and a dichotomy beside it."""
+        lengths = {len(part) for part in (self.at, self.curve, self.low, self.high)}
+        rises = all(a < b for a, b in pairwise(self.at))
+        return len(lengths) == 1 and len(self.at) > 1 and rises and len(self.levels) == 2  # noqa: PLR2004
 
 
 def forms(cohort: Cohort) -> tuple[Form, ...]:

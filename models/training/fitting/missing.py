@@ -8,16 +8,20 @@ a sensitivity analysis.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import expm1
+from typing import Annotated
 
+import msgspec
 import numpy as np
 
 from models.training.cohort.cohort import PREDICTORS, Cohort, FlowStep
 from models.training.errors import TrainingError
+from models.training.plain_json import Count, LogRatio, Probability
 from models.training.statistics.arrays import Floats
 from models.training.statistics.imputation.chained import FEWEST_KNOWN, impute
 from models.training.statistics.resampling import SurvivalData
 
 IMPUTATIONS = 20  # van Buuren 2018, 2.8: so many leave standard errors as good as settled
+MOST_IMPUTATIONS = 1000  # more move no figure that is shown
 ENOUGH_COMPLETE = 0.95  # of the patients: what fewer lack moves no estimate by much
 CODED_FROM = {"high_ana": "ana_titre", "high_drr": "de_ritis_ratio"}
 """The measured value that a predictor is coded from."""
@@ -82,8 +86,8 @@ def analysed(cohort: Cohort, imputations: int | None, seed: int) -> Analysed:
 
     None: IMPUTATIONS times where complete cases are fewer than ENOUGH_COMPLETE of the patients. Raises TrainingError.
     """
-    if imputations is not None and (imputations < 0 or imputations == 1):
-        raise TrainingError("imputations: 0 (complete cases alone), or at least 2")
+    if imputations is not None and imputations not in {0, *range(2, MOST_IMPUTATIONS + 1)}:
+        raise TrainingError(f"imputations: 0 (complete cases alone), or 2 to {MOST_IMPUTATIONS}")
     missing = np.isnan(cohort.matrix(PREDICTORS))
     complete = float(1 - missing.any(axis=1).mean())
     wanted = imputations if imputations is not None else IMPUTATIONS * (complete < ENOUGH_COMPLETE)
@@ -118,9 +122,9 @@ class Estimates:
     That is the risk at the decision horizon of a patient with no predictor present, as served.
     """
 
-    log_hazard_ratios: tuple[float, ...]
-    standard_errors: tuple[float, ...]
-    baseline_risk: float
+    log_hazard_ratios: tuple[LogRatio, ...]
+    standard_errors: tuple[LogRatio, ...]
+    baseline_risk: Probability
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,24 +136,33 @@ class Missingness:
     the pooled estimate. `alone` is what complete cases give, None where they are too few.
     """
 
-    complete: int
-    complete_recurrences: int
-    others: int
-    others_recurrences: int
-    imputations: int
+    complete: Count
+    complete_recurrences: Count
+    others: Annotated[int, msgspec.Meta(ge=1)]
+    others_recurrences: Count
+    imputations: Annotated[int, msgspec.Meta(ge=0, le=MOST_IMPUTATIONS)]
     auxiliaries: tuple[str, ...]
     missing_information: tuple[float, ...]
-    degrees: tuple[float, ...]
+    degrees: tuple[Annotated[float, msgspec.Meta(ge=1)], ...]
     served: Estimates
     alone: Estimates | None
 
     @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many predictors each of its parts has numbers of."""
+        estimates = (self.served, self.alone) if self.alone else (self.served,)
+        parts = [part for of in estimates for part in (of.log_hazard_ratios, of.standard_errors)]
+        return tuple(map(len, (self.missing_information, self.degrees, *parts)))
+
+    @property
     def sentence(self) -> str:
         """What complete cases and all others differ by, and what that does to the risk, in words."""
-        shares = (
-            f"complete cases have {_percent(self.complete_recurrences, self.complete)} recurrences, the others "
-            f"{_percent(self.others_recurrences, self.others)}"
-        )
+        shares = "there is no complete case"
+        if self.complete:
+            shares = (
+                f"complete cases have {_percent(self.complete_recurrences, self.complete)} recurrences, the others "
+                f"{_percent(self.others_recurrences, self.others)}"
+            )
         of = f"not every predictor is known of {self.others} of {self.complete + self.others} patients: {shares}"
         if not self.imputations:
             return f"{of}; complete cases alone were analysed"

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from models.risk import DECISION_HORIZON
-from models.training.report.report import Checklist, ChecklistItem, Checklists, FitRecord, ReportedModel
+from models.training.report.report import Checklist, ChecklistItem, Checklists, ReportedModel
 from models.training.report.sections.facts import supplement_facts
 from models.training.report.words import written
+from models.training.validation.recorded import FitRecord
 from models.training.validation.supplement.supplement import Supplement
 from models.training.validation.validation import Internal, Measure, Validation
 from models.transparency import AskedItem, asked, with_and

@@ -17,11 +17,11 @@ from models.training.report.report import (
     ReportedPredictor,
     ReportedRatio,
     ReportedRatios,
-    fit_record_in,
 )
 from models.training.report.words import counted
 from models.training.statistics.limits import LEVEL
 from models.training.validation.internal import STABILITY_QUANTILES
+from models.training.validation.recorded import fit_record_in
 from models.training.validation.supplement.supplement import Supplement
 from models.training.validation.validation import Measure, Validation
 

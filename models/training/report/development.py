@@ -4,13 +4,8 @@ from collections.abc import Sequence
 
 from models.training.fitting.updating.in_words import in_words
 from models.training.report import markup as m
-from models.training.report.report import (
-    FitRecord,
-    Proportionality,
-    Report,
-    ReportedPredictor,
-    ReportedRatio,
-)
+from models.training.report.report import Report, ReportedPredictor, ReportedRatio
+from models.training.validation.recorded import FitRecord, Proportionality
 
 
 def development(report: Report) -> str:

@@ -4,8 +4,9 @@ from models.training.report import markup as m
 from models.training.report.figures.forest import forest_figure
 from models.training.report.figures.gallery import Gallery
 from models.training.report.figures.nomogram import nomogram_figure
-from models.training.report.report import FitRecord, Report
+from models.training.report.report import Report
 from models.training.report.results import years
+from models.training.validation.recorded import FitRecord
 
 
 def model(report: Report, gallery: Gallery) -> str:

@@ -7,18 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 from models.artefact import Provenance
 from models.training.cohort.describe import TableOne
-from models.training.errors import TrainingError
-from models.training.fitting.form import Form
-from models.training.fitting.missing import Missingness
-from models.training.fitting.sample_size import SampleSize
-from models.training.fitting.shrinkage import Shrinkage
-from models.training.fitting.univariable import Univariable
 from models.training.plain_json import as_json
 from models.training.report.describe_text import TextTable
+from models.training.validation.recorded import FitRecord, fit_record_in
 from models.training.validation.supplement.supplement import Supplement
 from models.training.validation.validation import Validation
 
@@ -162,43 +155,6 @@ class FigureNumbers:
 
 
 @dataclass(frozen=True, slots=True)
-class Proportionality:
-    """The score test of proportional hazards by predictor and of all together; None: not estimable."""
-
-    chi_square: tuple[float | None, ...]
-    p: tuple[float | None, ...]
-    chi_square_global: float | None
-    p_global: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class FitRecord:
-    """Of the record that `train` leaves in model.json, what the report shows.
-
-    `recalibration` belongs to an update, all that has no value there to a fit.
-    """
-
-    kind: str
-    centre: str
-    time_zero: str
-    patients: int
-    recurrences: int
-    libraries: Mapping[str, str]
-    warnings: tuple[str, ...] = ()
-    method: str = ""
-    ties: str = ""
-    ridge: float = 0.0
-    firth: bool = False
-    shrinkage: Shrinkage | None = None
-    univariable: tuple[Univariable, ...] = ()
-    proportionality: Proportionality | None = None
-    sample_size: SampleSize | None = None
-    missingness: Missingness | None = None
-    forms: tuple[Form, ...] = ()
-    recalibration: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
     """The report of a validation.
 
@@ -228,16 +184,6 @@ class Report:
     def fit_record(self) -> FitRecord | None:
         """What is shown of the record of the fit, if there is one. Raises TrainingError where it cannot be read."""
         return fit_record_in(self.fit)
-
-
-def fit_record_in(record: Mapping[str, Any]) -> FitRecord | None:
-    """The record of a fit, None where it is empty. Raises TrainingError where it is not as `train` writes it."""
-    if not record:
-        return None
-    try:
-        return msgspec.convert(record, FitRecord)
-    except msgspec.ValidationError as error:
-        raise TrainingError(f"the record of the model's fit cannot be read: {error}") from None
 
 
 def as_document(report: Report) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from models.training.report.page import page
 from models.training.report.report import as_document
 from models.training.statistics.progress import Progress, quiet
 from models.training.validation.analysis_set import analysis_set
+from models.training.validation.recorded import fit_record_of
 from models.training.validation.supplement.supplement import Asked, Supplement, supplement
-from models.training.validation.validate import RESAMPLES, fit_record_of, validate
+from models.training.validation.validate import RESAMPLES, validate
 from models.training.validation.validation import Validation
 
 __all__ = ["HTML_NAME", "JSON_NAME", "files_of", "report_on", "write_report"]

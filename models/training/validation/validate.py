@@ -4,11 +4,9 @@ The risks are those of the bedside: marginalised over unknown predictors, and no
 is the event, death counts as censoring unless a name says `competing`. Conventions as in the modules scored.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,12 +57,6 @@ FEWEST_CASES = 5  # an AUC before so many recurrences, or after all but so many 
 THRESHOLDS = np.round(
     np.arange(0.05, 0.605, 0.01), 2
 )  # round the policy's bands; nobody would act on less or more
-
-
-def fit_record_of(folder: Path) -> dict[str, Any]:
-    """How the model in a folder was fitted, as `train` recorded it; empty where there is no record."""
-    record = json.loads((folder / "model.json").read_text(encoding="utf-8")).get("fit", {})
-    return record if isinstance(record, dict) else {}
 
 
 def validate(

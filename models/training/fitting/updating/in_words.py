@@ -1,9 +1,10 @@
 """What the recalibration steps found, in sentences: for the terminal, the model card and the report."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 from models.training.fitting.updating.recalibration import REJECTED_BELOW, Recalibration, Step
+from models.training.plain_json import NotNegative, Probability
 from models.training.statistics.limits import with_limits
 
 _CHANGED: Mapping[Step, str] = {
@@ -12,6 +13,28 @@ _CHANGED: Mapping[Step, str] = {
     "intercept and slope": "the baseline hazard is changed, and all log hazard ratios by one factor",
     "refit": "the given model is replaced by a fit to these patients",
 }
+
+
+class RecordedTest(TypedDict):
+    """A step against the largest that can be estimated."""
+
+    step: Step
+    chi_square: float
+    degrees: int
+    p: Probability
+
+
+class RecordedSteps(TypedDict):
+    """Of the steps as the record of the fit keeps them, what is put into sentences."""
+
+    step: Step
+    largest: Step
+    ratio: NotNegative
+    ratio_limits: tuple[NotNegative, NotNegative]
+    slope: float | None
+    slope_limits: tuple[float, float] | None
+    tests: tuple[RecordedTest, ...]
+    rejected_below: float
 
 
 def recorded(recalibration: Recalibration) -> dict[str, Any]:
@@ -31,11 +54,11 @@ def recorded(recalibration: Recalibration) -> dict[str, Any]:
     }
 
 
-def in_words(record: Mapping[str, Any]) -> list[str]:
+def in_words(record: RecordedSteps) -> list[str]:
     """How the given model fits and what was changed, a sentence each, from the record."""
     ratio = with_limits(record["ratio"], *record["ratio_limits"])
     slope = "no finite estimate"
-    if record["slope"] is not None:
+    if record["slope"] is not None and record["slope_limits"] is not None:
         slope = with_limits(record["slope"], *record["slope_limits"])
     tests = "; ".join(
         f"{test['step']} χ² {test['chi_square']:.2f} on {test['degrees']}, p {_p(test['p'])}"

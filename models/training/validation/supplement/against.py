@@ -17,8 +17,8 @@ from models.training.errors import TrainingError
 from models.training.statistics.arrays import Floats
 from models.training.statistics.progress import Progress, quiet
 from models.training.validation.analysis_set import AnalysisSet, scorable, score_all
+from models.training.validation.recorded import fit_record_of
 from models.training.validation.supplement.comparison import FigureDifference, ModelComparison, compare
-from models.training.validation.validate import fit_record_of
 from models.training.validation.validation import AtHorizon, Measure, Validation, measure, missing
 
 
@@ -31,7 +31,7 @@ class Rival:
 
 
 def rival(folder: Path) -> Rival:
-    """The model of a folder. Raises ModelError."""
+    """The model of a folder. Raises ModelError or TrainingError."""
     return Rival(load_model(folder), fit_record_of(folder))
 
 
