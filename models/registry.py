@@ -199,6 +199,8 @@ def _verify_words(model: Model) -> None:
 def _verify_shape(model: Model) -> None:
     """Every predictor and every horizon has its numbers; raises ValueError."""
     count, size = len(model.predictors), len(model.predictors) + len(model.horizons)
+    units = [spec.unit for spec in model.predictors]
+    _require(all(isinstance(unit, str) for unit in units), "the unit of a predictor must be a text")
     patterns = {format(cell, f"0{count}b") for cell in range(2**count)}
     _require(model.evidence in _EVIDENCE, f"evidence must be one of {', '.join(sorted(_EVIDENCE))}")
     _require(len(model.log_hazard_ratios) == count, "each predictor needs one log hazard ratio")
@@ -221,7 +223,7 @@ def _verify_numbers(document: Mapping[str, Any], model: Model) -> None:
     _require(_positive_definite(model.covariance), "the covariance must be symmetric and positive definite")
     _require(min(weights) > 0, "the joint table must be positive")
     _require(abs(fsum(weights) - 1) <= _JOINT_TOLERANCE, "the joint table must sum to 1")
-    groups = {name for name, value in document.items() if _has_number(value)}
+    groups = {name for name, value in document.items() if _has_number(value)} | {"predictors"}
     sources = model.provenance
     unsourced = {name for name, p in sources.items() if p.mark not in get_args(Mark) or not _says(p.source)}
     lacking = sorted(unsourced | (groups - set(sources)))

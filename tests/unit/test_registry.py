@@ -180,6 +180,11 @@ def test_a_model_that_says_nothing_where_a_reader_looks_is_refused(folder, place
             lambda m: m["provenance"]["joint"].__setitem__("source", " "),
             "mark and source is needed for joint",
         ),
+        (lambda m: m["provenance"].pop("predictors"), "mark and source is needed for predictors"),
+        (
+            lambda m: m["predictors"][1].__setitem__("unit", None),
+            "the unit of a predictor must be a text",
+        ),
     ],
 )
 def test_a_model_whose_parts_say_nothing_is_refused(folder, change, message):
