@@ -6,7 +6,7 @@ Files are named by their place in the order of their names: a file name may be a
 import re
 from codecs import BOM_UTF8
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -16,20 +16,21 @@ import msgspec
 from cds_service.commands.chart_file import KEY, read_bundle
 from cds_service.errors import UnusableInput
 from cds_service.fhir.bundle import failure_told
-from cds_service.fhir.queries import QUERIES
 from cds_service.json_text import leniently
 from fhir_mapping.record import Entry, Gathered, MappingSettings, Source
 from fhir_mapping.versions import found_version
+from fhir_mapping.versions.linked import TYPES as LINKED
+from fhir_mapping.versions.r4_resources import R4_STRUCTS
+from fhir_mapping.versions.references import comparable
 from models.training.errors import TrainingError
 
 MAX_FILES = 20_000  # one patient each: as many as a cohort may have
 MAX_BYTES = 4 * 1024**3  # all files together; a bulk export is held in memory while it is sorted by patient
 MAX_FILE_BYTES = 512 * 1024**2
 
-_PATIENT = re.compile(r"(?P<base>(?:[^?#]*/)?)Patient/(?P<id>[^/?#]+)/?")
-_OTHER_TYPE = re.compile(r"(?:[^?#]*/)?(?!Patient/)[A-Z][A-Za-z]+/[^/?#]+")
 # What has a patient wherever it has anybody; an Appointment may be a slot of nobody
-_PATIENTS_OWN = frozenset(query.resource_type for query in QUERIES) - {"Patient", "Appointment"}
+_OF_A_PATIENT = R4_STRUCTS.keys() - {"Patient", "Appointment"}
+_REFERENCE = re.compile(rb'"reference"\s*:\s*"([^"]{1,2000})"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,6 @@ class _Owned(msgspec.Struct, rename="camel"):
 class _ExportedResource(_Owned, rename="camel"):
     resource_type: str = ""
     id: str = ""
-    medication_reference: _Reference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,18 +142,12 @@ def _exported(folder: Folder, mapping: MappingSettings) -> Iterator[PlacedRecord
         raise TrainingError(f"{folder.path.name}: a Patient stands twice in these files")
     base = _base(folder, [head for head, _ in lines])
     owned: defaultdict[str, list[Entry]] = defaultdict(list)
-    shared = {head.id: Entry(json) for head, json in lines if head.resource_type == "Medication"}
+    shared = {f"{head.resource_type}/{head.id}": json for head, json in lines if head.resource_type in LINKED}
     named: defaultdict[str, dict[str, Entry]] = defaultdict(dict)
     for head, json in lines:
-        for owner in {owner["id"] for owner in _owners(head)}:
+        for owner in {_named(reference)[1] for reference in _owners(head)}:
             owned[owner].append(Entry(json))
-            medication = (
-                _without_version(head.medication_reference.reference).rpartition("/")[2]
-                if head.medication_reference
-                else ""
-            )
-            if medication in shared:
-                named[owner][medication] = shared[medication]
+            named[owner] |= {name: Entry(shared[name]) for name in _linked(json, shared)}
     if foreign := owned.keys() - set(patients):
         raise TrainingError(
             f"{folder.path.name}: resources belong to {len(foreign)} patients of whom there is no Patient resource"
@@ -182,12 +176,12 @@ def _lines(folder: Folder, place: int, file: Path) -> Iterator[tuple[_ExportedRe
             head.resource_type == "Patient" and not (head.id and _owners(head))
         ):
             raise TrainingError(f"{where}: this is not one FHIR resource in JSON")
+        if head.resource_type in _OF_A_PATIENT and _is_lost(head):
+            raise TrainingError(
+                f"{where}: this {head.resource_type} does not say which patient it is of: mend it, or take it out"
+            )
         if head.resource_type == "OperationOutcome" and (missing := failure_told(line)):
             raise TrainingError(f"{where}: the export is not whole: {missing}")
-        if _is_nobodys(head):
-            raise TrainingError(
-                f"{where}: this {head.resource_type} does not say which Patient it belongs to"
-            )
         yield head, line
 
 
@@ -206,38 +200,49 @@ def _exported_resource(line: bytes) -> _ExportedResource:
         return _ExportedResource()
 
 
-def _without_version(reference: str) -> str:
-    return reference.partition("/_history/")[0]
-
-
-def _references(head: _ExportedResource) -> Sequence[str]:
-    """References to those whose resource this is; a Patient is its own."""
+def _owners(head: _ExportedResource) -> Sequence[str]:
+    """References to the patients whose resource this is; a Patient is its own."""
     if head.resource_type == "Patient":
         return (f"Patient/{head.id}",)
     actors = [participant.actor for participant in head.participant or () if participant]
-    return [owner.reference for owner in (head.subject, head.patient, *actors) if owner]
+    named = [owner.reference for owner in (head.subject, head.patient, *actors) if owner]
+    return [reference for reference in named if _named(reference)[0].casefold() == "patient"]
 
 
-def _owners(head: _ExportedResource) -> Sequence[re.Match[str]]:
-    """The patients whose resource this is, each with `base` and `id` (F1: a version of it is the patient too)."""
-    return [
-        owner for reference in _references(head) if (owner := _PATIENT.fullmatch(_without_version(reference)))
-    ]
+def _is_lost(head: _ExportedResource) -> bool:
+    """Whether it is neither of a patient nor of anything else: by no reference, an identifier, a `urn:uuid`, a search."""
+    owners = [owner.reference for owner in (head.subject, head.patient) if owner]
+    return not any(owner.startswith("#") or all(_named(owner)) for owner in owners)
 
 
-def _is_nobodys(head: _ExportedResource) -> bool:
-    """Whether a resource that is a patient's does not say whose: it would be missing there, and nobody would see it."""
-    if head.resource_type not in _PATIENTS_OWN or _owners(head):
-        return False
-    references = _references(head)
-    return not (references and all(map(_OTHER_TYPE.fullmatch, references)))
+def _named(reference: str) -> tuple[str, str]:
+    """The type and the id that a reference names, without its version; empty where it names none."""
+    address = comparable(reference).partition("/_history/")[0]
+    kind, _, id_ = "/".join(address.rsplit("/", 2)[-2:]).partition("/")
+    return (kind, id_) if kind.isalpha() and not id_.startswith("/") else ("", "")
+
+
+def _linked(json: bytes, shared: Mapping[str, bytes]) -> set[str]:
+    """The names of the shared resources that a line refers to, and of those that these refer to: ingredients of a product."""
+    found: set[str] = set()
+    lines = [json]
+    while lines and shared:
+        written = _REFERENCE.findall(lines.pop().replace(rb"\/", b"/"))
+        names = {
+            "/".join(_named(reference.decode(errors="replace"))) for reference in written
+        } & shared.keys() - found
+        found |= names
+        lines += [shared[name] for name in names]
+    return found
 
 
 def _base(folder: Folder, heads: Sequence[_ExportedResource]) -> str:
     """The FHIR base of absolute references to patients (F1); empty where all are relative."""
-    bases = {owner["base"].rstrip("/") for head in heads for owner in _owners(head)} - {""}
+    owners = (reference.partition("/_history/")[0] for head in heads for reference in _owners(head))
+    written = {owner.rpartition("Patient/")[0].strip("/") for owner in owners} - {""}
+    bases = {comparable(base): base for base in written}
     if len(bases) > 1:
         raise TrainingError(
             f"{folder.path.name}: the references name {len(bases)} servers; give the export of one"
         )
-    return next(iter(bases), "")
+    return next(iter(bases.values()), "")

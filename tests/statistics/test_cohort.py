@@ -404,6 +404,69 @@ def test_an_export_with_absolute_references_is_read_too(tmp_path):
         folder(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("reference", "written"),
+    [
+        ("Patient/p2", "Patient/p2/_history/3"),
+        ("Patient/p2", "/Patient//p2"),
+        ("Patient/p2", "https://ehr.example/fhir/Patient/p2/_history/3"),
+        ("Patient/p2", "Patient\\/p2"),
+        ("Medication/m1", "Medication/m1/_history/3"),
+    ],
+)
+def test_an_export_loses_nothing_by_how_its_references_are_written(reference, written, tmp_path):
+    as_export()(tmp_path)
+    plain = folder(tmp_path)
+    for file in (tmp_path / "records").iterdir():
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace(f'"{reference}"', f'"{written}"'), encoding="utf-8")
+    assert folder(tmp_path).patients_sha256 == plain.patients_sha256
+
+
+def test_the_ingredients_of_a_product_are_read_where_another_line_holds_them(tmp_path):
+    found = resources("imnm; medication methotrexate id=m1; request by=m1 from=-300d", "p4")
+    product = {
+        "resourceType": "Medication",
+        "id": "kit",
+        "ingredient": [{"itemReference": {"reference": "Medication/m1"}}],
+    }
+    through = json.loads(json.dumps(found).replace('"Medication/m1"', '"Medication/kit"'))
+    ends = []
+    for name, lines in (("one", found), ("two", [*through, product])):
+        (tmp_path / name).mkdir()
+        files(a__ndjson=ndjson(lines))(tmp_path / name)
+        ends.append(folder(tmp_path / name).time.tolist())
+    assert ends[0] == ends[1]
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        None,
+        {},
+        {"identifier": {"value": "1"}},
+        {"reference": "urn:uuid:1"},
+        {"reference": "Patient?identifier=1"},
+    ],
+    ids=str,
+)
+def test_a_resource_that_cannot_be_told_whose_it_is_is_not_passed_over(subject, tmp_path):
+    first, *others = resources(RELAPSE, "p2")
+    lost = others[-1] | {"subject": subject}
+    files(a__ndjson=ndjson([first, *others[:-1], lost]))(tmp_path)
+    with pytest.raises(
+        TrainingError, match=rf"line {len(others) + 1}: this .* does not say which patient it is of"
+    ):
+        folder(tmp_path)
+
+
+def test_what_is_of_no_patient_is_passed_over(tmp_path):
+    found = resources(RELAPSE, "p2")
+    strange = [found[-1] | {"id": "x", "subject": {"reference": of}} for of in ("Group/1", "#p2")]
+    files(a__ndjson=ndjson([*found, *strange, {"resourceType": "Organization", "id": "o"}]))(tmp_path)
+    assert folder(tmp_path).status.tolist() == [1]
+
+
 def test_a_rise_of_ck_alone_is_told_in_the_flow(tmp_path):
     files(a__json=bundle(resources(f"{RELAPSE.partition('; request')[0]}; encounter AMB visit @-10d", "p1")))(
         tmp_path
