@@ -142,6 +142,8 @@ def test_cohorts_of_300_have_intervals_as_wide_as_planned():
         (Wishes(2.0, 4, follow_up=9.0), "a mean follow-up of 9 cannot be reached"),
         (Wishes(2.0, 0), "one parameter at least"),
         (Wishes(2.0, 4, r_squared=0.95), "R² must lie between"),
+        (Wishes(2.0, 4, r_squared=0.0), "R² must lie between"),
+        (Wishes(2.0, 2000), "50 patients are too few for 2000 parameters"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_sentence(wishes, sentence):

@@ -265,6 +265,12 @@ def test_cohorts_without_a_finite_fit_are_counted_and_left_out():
     assert f"{found.failed} cohorts had no finite fit or AUC" in ended.out
 
 
+@pytest.mark.parametrize(("n", "cohorts"), [(0, 1), (5_001, 1), (20, 0), (20, 1_000_001)])
+def test_more_cohorts_than_can_be_drawn_are_refused_before_any_is(n, cohorts):
+    with pytest.raises(TrainingError, match="1 to 1000000 cohorts of 1 to 5000 patients"):
+        resemblance(recipe_of_model(MODEL), n, cohorts, 1)
+
+
 def test_shares_carry_exact_limits():
     share = resemblance(recipe_of_scenario("time-varying"), 200, 200, 1).shares[0]
     assert share.share == share.count / 200

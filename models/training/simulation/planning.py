@@ -193,7 +193,12 @@ def expected_shrinkage(n: int, r_squared: float, parameters: int) -> float:
     def too_many(shrinkage: float) -> float:
         return parameters / ((shrinkage - 1) * log(1 - r_squared / shrinkage)) - n
 
-    return float(brentq(too_many, r_squared * (1 + _CLOSE), 1 - _CLOSE))
+    most, least = 1 - _CLOSE, r_squared * (1 + _CLOSE)
+    if too_many(least) > 0:
+        raise TrainingError(
+            f"{n} patients are too few for {parameters} parameters: nothing would be left after shrinkage"
+        )
+    return float(brentq(too_many, least, most))
 
 
 def concordance_by_cell(cell: Patterns, time: Floats, event: Events, score: Floats) -> PointEstimate:
@@ -276,7 +281,9 @@ def _assumed(recipe: Recipe, wishes: Wishes, time: Floats, event: Events, score:
         horizon=wishes.horizon,
         parameters=wishes.parameters,
         concordance=c,
-        r_squared=wishes.r_squared or 1 - exp(-2 * float(fitted[0] - null[0]) / len(time)),
+        r_squared=1 - exp(-2 * float(fitted[0] - null[0]) / len(time))
+        if wishes.r_squared is None
+        else wishes.r_squared,
         risk=_risk(recipe, wishes.horizon),
         rate=float(event.sum() / time.sum()),
         follow_up=float(time.mean()),

@@ -38,6 +38,8 @@ from models.training.statistics.progress import Progress, quiet
 SCENARIOS = Path(__file__).with_name("scenarios.toml")
 RECONSTRUCTION = Path(__file__).with_name("reconstruction.toml")
 MOST_PATIENTS = 200_000
+MOST_OF_MANY, MOST_COHORTS = 5_000, 1_000_000
+"""Patients of a cohort of which many are drawn, a thousand at once, and how many are drawn."""
 COLUMNS = ("id", "time_years", "status", *PREDICTORS, "subtype", SYNTHETIC)
 _DECIMALS = 6  # of a time in years: half a minute
 _BATCH = 1000  # cohorts of one stream of random numbers
@@ -173,7 +175,12 @@ class Resemblance:
 
 
 def resemblance(recipe: Recipe, n: int, cohorts: int, seed: int, progress: Progress = quiet) -> Resemblance:
-    """Draw cohorts, fit each, and count how often C and AUCs look like the published ones. Death counts as censoring."""
+    """Draw cohorts, fit each, and count how often C and AUCs look like the published ones. Death counts as censoring.
+
+    Raises TrainingError where that is more than can be drawn, or no cohort has a finite fit.
+    """
+    if not (1 <= n <= MOST_OF_MANY and 1 <= cohorts <= MOST_COHORTS):
+        raise TrainingError(f"1 to {MOST_COHORTS} cohorts of 1 to {MOST_OF_MANY} patients can be looked at")
     published = settings(RECONSTRUCTION)["abstract"]
     years = np.array([Horizon(horizon).years for horizon in published["auc"]])
     c, auc = _rankings(recipe, n, cohorts, seed, years, progress)
