@@ -2,8 +2,10 @@
 
 import json
 import re
+import warnings
 from dataclasses import replace
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,7 +26,7 @@ from models.training.validation.analysis_set import analysis_set, score_all
 from models.training.validation.supplement.against import Rival
 from models.training.validation.supplement.centres import at_centres
 from models.training.validation.supplement.comparison import FigureDifference, ModelComparison, compare
-from models.training.validation.supplement.competing import competing_events
+from models.training.validation.supplement.competing import _limits, competing_events
 from models.training.validation.supplement.fairness import AGES, age_groups, age_limits, fairness
 from models.training.validation.supplement.pooling import LOG, LOGIT, pooled, random_effects
 from models.training.validation.supplement.supplement import Asked, supplement
@@ -145,6 +147,13 @@ def test_age_groups_stand_in_the_order_of_their_ages():
     found = fairness(aged, risk, TWO, (5.0, 18.0, 100.0))[0]
     labels = [group.label for group in found.groups]
     assert labels == ["under 5", "5 to under 18", "18 to under 100", "100 and over"]
+
+
+def test_a_risk_that_is_one_but_for_rounding_has_limits_from_0_to_1_and_no_warning():
+    curve = SimpleNamespace(at=lambda t: np.array([1 - 1e-16]), standard_error=lambda t: np.array([0.1]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert _limits(curve, np.array([2.0])) == ((0.0,), (1.0,))
 
 
 def test_age_groups_begin_at_their_limits():

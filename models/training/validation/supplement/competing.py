@@ -160,7 +160,7 @@ def _limits(
     curve: CumulativeIncidence, at: Floats
 ) -> tuple[tuple[float | None, ...], tuple[float | None, ...]]:
     value, se = curve.at(at), curve.standard_error(at)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # of a risk of one: from 0 to 1
         width = Z * se / (value * np.abs(np.log(value)))
         low, high = value ** np.exp(width), value ** np.exp(-width)
     return tuple(map(_finite, low)), tuple(map(_finite, high))
