@@ -191,15 +191,12 @@ def _item_of(document: Mapping[str, Any], name: str, orders: Mapping[PartName, O
             _days(document, f"{at}.within"),
             _days(document, f"{at}.then", at_least=1),
         )
-    intervals = {column: _days(document, f"follow_up.{name}.every.{column}", at_least=1) for column in every}
     for rising in _RISING:
-        if any(
-            intervals.get(a, timedelta.max) < intervals.get(b, timedelta.max) for a, b in pairwise(rising)
-        ):
-            raise ValueError(f"follow_up.{name}.every must not grow, or end, from {' to '.join(rising)}")
+        if any(less in every and more not in every for less, more in pairwise(rising)):
+            raise ValueError(f"follow_up.{name}.every must not end from {' to '.join(rising)}")
     return PolicyItem(
         parts=tuple(orders[part] for part in parts),
-        every=intervals,
+        every={column: _days(document, f"follow_up.{name}.every.{column}", at_least=1) for column in every},
         once=row.get("once", False),
         with_ild=with_ild,
     )
