@@ -86,7 +86,7 @@ def _change(
     elif way == 5 and isinstance(value, list):
         value += copy.deepcopy(value)
     elif isinstance(value, str):
-        parent[key] = change(value.encode()).decode("utf-8", "replace")
+        parent[key] = change(value.encode("utf-8", "replace")).decode("utf-8", "replace")
     elif isinstance(value, int | float) and not isinstance(value, bool):
         parent[key] = random.choice(
             [-value, value * 1000, value / 7, int(value) if abs(value) < 1e300 else 0]

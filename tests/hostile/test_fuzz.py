@@ -105,3 +105,8 @@ class TestAChangeOfJson:
 
     def test_of_what_is_no_json_changes_the_bytes(self):
         assert mutated(b"{", Random(1), lambda text: text + b"x", ["a"], 9) == b"{x"
+
+    def test_of_half_a_character_changes_it_like_any_other(self):
+        start = rb'{"a": "\ud800", "\udfff": "b"}'
+        found = {mutated(start, Random(seed), bytes.upper, ["c"], 2000) for seed in range(200)}
+        assert len(found) > 20
