@@ -14,6 +14,7 @@ from cds_service.cards.assessment import Assessment, EligibilityUnknown
 from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.gate import gated
 from cds_service.cards.identity import card_of_user, state_of, uuid_of
+from cds_service.cards.now import has_first_line
 from cds_service.cards.reasons import SYSTEM
 from cds_service.cards.why import speaks
 from cds_service.web.store import Store
@@ -49,10 +50,11 @@ def recalled(memory: Memory) -> Mapping[str, str]:
 
 
 def _may_be_quiet(assessment: Assessment, settings: CardSettings) -> bool:
-    """Never where the disease presses (V8: of whomever), something failed, or nothing was assessed."""
+    """Never where the disease of a patient presses (R5), something failed, or nothing was assessed."""
     findings = assessment.findings
     unassessed = isinstance(assessment.outcome, EligibilityUnknown) or bool(findings.failed)
-    return not (unassessed or findings.phase in PRESSING) and speaks(assessment, settings)
+    presses = has_first_line(findings.eligibility) and findings.phase in PRESSING
+    return not (unassessed or presses) and speaks(assessment, settings)
 
 
 def _is_remembered(store: Store, uuid: str, now: datetime, remembered: timedelta) -> bool:

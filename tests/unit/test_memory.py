@@ -57,6 +57,15 @@ async def test_where_the_disease_presses_nothing_is_asked(phase):
     assert await recall(replace(CALM, findings=findings), FOR, Full(), 1) == "not asked"
 
 
+@pytest.mark.parametrize("state", ["possible", "excluded"])
+async def test_it_presses_of_established_patients_alone(state):
+    of = replace(CALM.findings.eligibility, state=state)
+    findings = replace(
+        CALM.findings, eligibility=of, activity=replace(CALM.findings.activity, phase="active")
+    )
+    assert await recall(replace(CALM, findings=findings), FOR, Full(), 1) == "overridden"
+
+
 @pytest.mark.parametrize("phase", ["improving", "controlled", "unknown"])
 async def test_in_the_other_phases_it_is(phase):
     findings = replace(CALM.findings, activity=replace(CALM.findings.activity, phase=phase))
