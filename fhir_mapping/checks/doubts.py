@@ -17,6 +17,7 @@ from fhir_mapping.checks.observations import (
     focus_problem,
     has_value,
     holds_number,
+    is_flagged,
     says_there_is_none,
 )
 from fhir_mapping.checks.statuses import MEDICATIONS, never_took_place
@@ -240,8 +241,18 @@ def _has_no_result(resource: neutral.Resource, observation: neutral.Observation,
     """Whether it is pending, or says that there is no result; not where a part of its value was lost."""
     if any(element == "component" or element.startswith("value") for element in resource.lost):
         return False
-    pending = resource.status in {"preliminary", "partial"} and not has_value(observation)
-    return pending or says_there_is_none(observation, case.tables)
+    is_early = resource.status in {"preliminary", "partial"}
+    return (is_early and _is_pending(observation, case)) or says_there_is_none(observation, case.tables)
+
+
+def _is_pending(observation: neutral.Observation, case: Case) -> bool:
+    """U1: whether there is no value yet: none that is kept back, and no flag that says that there is one."""
+    parts = (observation.own, *observation.components)
+    return not (
+        has_value(observation)
+        or is_flagged(observation, case.tables)
+        or any(may_be_there(part.value, case.tables) for part in parts)
+    )
 
 
 def _time(content: _Doubtable, case: Case) -> Moment | None:

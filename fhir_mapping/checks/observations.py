@@ -78,18 +78,23 @@ def has_value(observation: neutral.Observation) -> bool:
     return any(value.is_unread or _has_value(value) for value in values)
 
 
-def says_there_is_none(observation: neutral.Observation, tables: Tables) -> bool:
-    """U1: whether its value says that there is no result, and nothing beside it says that there is one."""
+def is_flagged(observation: neutral.Observation, tables: Tables) -> bool:
+    """Whether the value or a flag of an Observation, or a flag of a component, says by a code or in words that there is a result."""
     own, components = observation.own, observation.components
-    if not says_no_result(text_of(own.value), tables):
-        return False
     codings = [coding for part in (own, *components) for coding in part.interpretation]
     codings += own.value.concept.codings if own.value.concept else ()
     flags = (flag for part in (own, *components) for flag in part.interpretation_text.split(";"))
+    return not _FLAGS.isdisjoint(tables.words("qualifiers", codings)) or any(
+        _is_flag(flag, tables) for flag in flags
+    )
+
+
+def says_there_is_none(observation: neutral.Observation, tables: Tables) -> bool:
+    """U1: whether its value says that there is no result, and nothing beside it says that there is one."""
     return (
-        _FLAGS.isdisjoint(tables.words("qualifiers", codings))
-        and not any(_is_flag(flag, tables) for flag in flags)
-        and all(_is_silent(part.value, tables) for part in components)
+        says_no_result(text_of(observation.own.value), tables)
+        and not is_flagged(observation, tables)
+        and all(_is_silent(part.value, tables) for part in observation.components)
     )
 
 

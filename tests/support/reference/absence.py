@@ -50,15 +50,31 @@ def rule_U1_wholly_no_result(record: dict, resource: dict) -> bool:
         coded = codings_of(part.get("valueCodeableConcept") or {})
         if has_value(part) and (coded or not phrases_say_no_result(tables, part)):
             return False
+    return not is_flagged(tables, resource)
+
+
+def is_flagged(tables: dict, resource: dict) -> bool:
+    """A flag, be it of a component, or a code of the value says that there is a result."""
+    parts = resource.get("component") or []
     flags = [flag for held in (resource, *parts) for flag in held.get("interpretation") or []]
     if any(
         is_flag_in_words(tables, piece) for flag in flags for piece in as_text(flag.get("text")).split(";")
     ):
-        return False
+        return True
     said = [resource.get("valueCodeableConcept") or {}, *flags]
-    return not {"positive", "negative", "weak", "interpretation"} & {
-        word for concept in said for word in words_of(tables, "qualifiers", concept)
-    }
+    return bool(
+        {"positive", "negative", "weak", "interpretation"}
+        & {word for concept in said for word in words_of(tables, "qualifiers", concept)}
+    )
+
+
+def rule_U1_pending(record: dict, resource: dict) -> bool:
+    """Preliminary without a value: none is kept back, no flag says that there is one."""
+    if resource.get("status") not in ("preliminary", "partial") or any_value(resource):
+        return False
+    parts = (resource, *(resource.get("component") or []))
+    kept_back = any(rule_U1_absent_reason(record["tables"], part) == "doubt" for part in parts)
+    return not kept_back and not is_flagged(record["tables"], resource)
 
 
 def is_flag_in_words(tables: dict, text: str) -> bool:

@@ -8,10 +8,10 @@ from fractions import Fraction
 from . import exposures, facts
 from .absence import (
     VALUE_NAMES,
-    any_value,
     rule_U1_absent_reason,
     rule_U1_kept_back,
     rule_U1_part_kept_back,
+    rule_U1_pending,
     rule_U1_says_no_result,
     rule_U1_wholly_no_result,
 )
@@ -137,8 +137,7 @@ def rule_U1_is_none(record: dict, raw: dict, resource: dict, reason: str) -> boo
         form = "form" in rule_F3_broken(rule_T1_as_written(record, raw) or {"resourceType": "Medication"})
         return not (broken & DOSAGES or form) and exposures.rule_T1_excluded_route(record, resource)
     if kind == "Observation" and not broken & {"component", *VALUE_NAMES}:
-        pending = resource.get("status") in ("preliminary", "partial") and not any_value(resource)
-        return pending or rule_U1_wholly_no_result(record, resource)
+        return rule_U1_pending(record, resource) or rule_U1_wholly_no_result(record, resource)
     return False
 
 
