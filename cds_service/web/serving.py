@@ -30,7 +30,7 @@ from cds_service.web.ingress.metrics import Metrics, metrics_served
 from cds_service.web.ingress.supervisor import Supervisor, complain
 
 _START_S = 60  # the longest that a new worker may take to start before the old one stays; 3 s is usual
-_BEYOND_S = 3  # beyond the longest answer: how long a call may hold up the end of a worker
+BEYOND_S = 3  # beyond the longest answer: how long a call may hold up the end of a worker
 _STDOUT = 1
 
 
@@ -85,7 +85,7 @@ def run(config: Path | None, address: Address, workers: int) -> None:
     def apply(checked: Checked) -> None:
         settings = checked.settings
         serving.app = partial(application, checked)
-        serving.timeout_graceful_shutdown = math.ceil(settings.longest_answer_seconds) + _BEYOND_S
+        serving.timeout_graceful_shutdown = math.ceil(settings.longest_answer_seconds) + BEYOND_S
         serving.proxy_headers = bool(settings.trusted_proxies)
         serving.forwarded_allow_ips = list(settings.trusted_proxies)
 

@@ -16,7 +16,7 @@ from cds_service.web.ingress.forked import Forked, Lifeline
 _HANDSHAKE_S = 5  # TLS; asyncio would wait for a minute
 _STEADY_S = 60  # a worker that lived so long was no failure of the start
 _PAUSES_S = (0.5, 30.0)  # before a worker that died is replaced: doubled from the first to the second
-_LAST_S = 3  # beyond the time for calls in flight, before a worker is killed
+LAST_S = 3  # beyond the time for calls in flight, before a worker is killed
 
 
 class _TimedServer(uvicorn.Server):
@@ -56,6 +56,7 @@ class Worker(Process):
         super().__init__(config, sockets)
         self.process = Forked(lifeline, partial(self.target, sockets))
         self.begun = time.monotonic()
+        self.told: float | None = None  # to end
         self.died: float | None = None
         self.ready = False
 
@@ -73,9 +74,16 @@ class Worker(Process):
         self.ready = self.ready or self.is_ready(timeout=0)
         return True
 
+    def terminate(self) -> None:
+        """Tell it to end: its time runs from now, while others are waited for too."""
+        self.told = time.monotonic()
+        super().terminate()
+
     def join(self) -> None:
         """Wait for its end, and kill it if it does not come in time."""
-        self.process.join((self.config.timeout_graceful_shutdown or 0) + _LAST_S)
+        now = time.monotonic()
+        until = (self.told or now) + (self.config.timeout_graceful_shutdown or 0) + LAST_S
+        self.process.join(max(0.0, until - now))
         if self.process.is_alive():
             complain(f"worker {self.pid} did not end in time and was killed")
             self.process.kill()
