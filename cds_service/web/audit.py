@@ -6,7 +6,7 @@ import traceback
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cds_service.cards.assessment import Assessment
 from cds_service.cards.card_settings import CardSettings
@@ -16,10 +16,12 @@ from cds_service.fhir.gather import Gathering
 from cds_service.settings.client import Client
 from cds_service.web.body import HookRequest
 
+TokenUse = Literal["used", "unused", "ignored", "none"]
+"""What became of the access token of a request."""
 _USUAL = CardSettings()
 
 
-def token_use(request: HookRequest, fhir_requests: int) -> str:
+def token_use(request: HookRequest, fhir_requests: int) -> TokenUse:
     """Say in a word what became of the access token."""
     if request.token_ignored:
         return "ignored"

@@ -5,7 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-_LINES = 10_000  # some 5 MB; at 100 calls a second a reader may stall for more than a minute
+LINES = 10_000  # some 5 MB; at 100 calls a second a reader may stall for more than a minute
 
 
 class EventQueue:
@@ -15,7 +15,7 @@ class EventQueue:
     hears of each of them.
     """
 
-    def __init__(self, descriptor: int, most: int = _LINES, watch: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, descriptor: int, most: int = LINES, watch: Callable[[], None] = lambda: None) -> None:
         self._descriptor = descriptor
         self._most = most
         self._watch = watch

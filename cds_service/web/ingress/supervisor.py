@@ -15,7 +15,7 @@ from cds_service.web.ingress.forked import Forked, Lifeline
 
 _HANDSHAKE_S = 5  # TLS; asyncio would wait for a minute
 _STEADY_S = 60  # a worker that lived so long was no failure of the start
-_PAUSES_S = (0.5, 30.0)  # before a worker that died is replaced: doubled from the first to the second
+PAUSES_S = (0.5, 30.0)  # before a worker that died is replaced: doubled from the first to the second
 LAST_S = 3  # beyond the time for calls in flight, before a worker is killed
 
 
@@ -183,7 +183,7 @@ class Supervisor(Multiprocess):
         return worker
 
     def _pause(self, place: int, lived: float) -> float:
-        shortest, longest = _PAUSES_S
+        shortest, longest = PAUSES_S
         if lived > _STEADY_S:
             return shortest
         return min(longest, max(shortest, 2 * self._pauses.get(place, 0)))
