@@ -39,7 +39,7 @@ def asked(request: HookRequest, client: str, secret: bytes) -> dict[str, str]:
     def digest(kind: str, name: str) -> str:
         return hmac.new(secret, f"{kind}\0{client}\0{name}".encode(), hashlib.sha256).hexdigest()[:16]
 
-    token = {"token": token_use(request, fhir_requests=0)}
+    token: dict[str, str] = {"token": token_use(request, fhir_requests=0)}
     if not secret:
         return token
     return token | {

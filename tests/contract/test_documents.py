@@ -31,6 +31,8 @@ PAGES = [
     ROOT / "CHANGELOG.md",
     ROOT / "SECURITY.md",
     *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "models").rglob("*.md")),
+    *sorted((ROOT / "fhir_mapping").rglob("*.md")),
 ]
 
 
@@ -53,8 +55,15 @@ def test_the_first_screen_of_the_readme_is_a_sentence_the_command_and_a_small_pi
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_every_link_within_the_repository_leads_somewhere(page):
-    links = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
-    assert [link for link in links if not link.startswith("http") and not (page.parent / link).exists()] == []
+    links = re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)", page.read_text(encoding="utf-8"))
+    within = [(page.parent / link if link else page, part) for link, part in links if link[:4] != "http"]
+    assert [link for link, part in within if not link.exists() or (part and part not in headings(link))] == []
+
+
+def headings(page):
+    """The names by which links lead to the headings of a page."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles]
 
 
 def defined(path):

@@ -17,6 +17,7 @@ PAGES = [
     ROOT / "SECURITY.md",
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "models").rglob("*.md")),
+    *sorted((ROOT / "fhir_mapping").rglob("*.md")),
 ]
 MODULES = [path for folder in (*PACKAGES, "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
 TABLES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.toml"))]
