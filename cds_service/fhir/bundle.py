@@ -1,8 +1,8 @@
 """One FHIR answer, as bytes: whether it is what was asked for, whether it is whole, and which resources it holds.
 
-Only the frame of a Bundle is read here, leniently: what has a wrong type loses itself and nothing else. Each resource
-stays as it arrived: `fhir_mapping` judges it, one by one. Whatever says that something is missing is told (F9): an
-answer that only looks whole would be read as "not there".
+A Bundle is decoded at once with its resources, or entry by entry where one does not fit (ADR 25): what has a wrong type
+loses itself and nothing else. What a resource means `fhir_mapping` judges, one by one. Whatever says that something is
+missing is told (F9): an answer that only looks whole would be read as "not there".
 """
 
 import re

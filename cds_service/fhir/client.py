@@ -1,4 +1,4 @@
-"""The only door to FHIR servers: one GET, bounded in time, bytes, pages and requests.
+"""The only door to FHIR servers: a GET, or `POST _search` for a long query, bounded in time, bytes, pages and requests.
 
 A server may be slow, broken or lying; whatever it does ends in resources, or in a sentence that says what could not
 be read (F9). Redirects, proxies and cookies are not followed, used or kept, and the token goes to the configured

@@ -1,6 +1,6 @@
 """How every call ends: with one JSON answer, whatever happens; what its event says is left in `call.audit`.
 
-Every answer that is not what was asked for is a FHIR OperationOutcome.
+Every answer that is not what was asked for is a FHIR OperationOutcome, but for the 401, which is empty.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,7 +15,7 @@ Work = Callable[[Call, Parts], Awaitable[object]]
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What goes back: the result as JSON, or an OperationOutcome."""
+    """What goes back: the result as JSON, an OperationOutcome, or nothing."""
 
     status: int
     body: bytes
