@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import re
+import tomllib
 from pathlib import Path
 from typing import get_args
 
@@ -10,6 +11,7 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
+from cds_service import errors
 from cds_service.cli import app
 from cds_service.commands.usage_report import FEWEST
 from cds_service.demo.patients import samples
@@ -46,6 +48,7 @@ PAGES = [
     *sorted((ROOT / "models").rglob("*.md")),
     TABLES / "README.md",
 ]
+HEAD_TOO_LONG = 431  # of the protocol, before there is a request that could be an error of ours
 MAIN = typer.main.get_command(app)
 assert isinstance(MAIN, TyperGroup)
 COMMANDS = {
@@ -180,6 +183,16 @@ def test_the_operations_page_names_the_metrics_that_there_are():
     assert sorted(word for word in named if word.startswith("imnm_")) == sorted(made)
 
 
+def test_the_operations_page_has_each_http_status_and_when_to_try_again():
+    kinds = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, errors.ServiceError)]
+    leaves = [kind for kind in kinds if not kind.__subclasses__()]
+    later = {leaf.status: "–" for leaf in leaves} | {HEAD_TOO_LONG: "–"}
+    later |= {leaf.status: f"{leaf.retry_after_s} s" for leaf in leaves if leaf.retry_helps}
+    assert {
+        int(status): again for status, again, _ in rows(section("docs/operations.md", "## HTTP status"))
+    } == later
+
+
 def test_the_operations_page_has_each_exit_status():
     ends = set()
     for path in (ROOT / "cds_service").rglob("*.py"):
@@ -228,6 +241,7 @@ def test_what_runs_at_each_push_and_each_night_is_what_the_page_says():
 
 
 LIMITS, TABLE_OF_FOLLOW_UP = Limits(), load_model(default_folder()).policy
+VERSION = tomllib.loads(said("pyproject.toml"))["project"]["version"]
 UNFILTERED = [q for q in QUERIES if q.key != "patient" and not q.roles and not q.status]
 NUMBERS = {
     "docs/configuration.md": [
@@ -258,6 +272,8 @@ NUMBERS = {
         f"Rotating a key takes effect within {LIMITS.keys_pause_seconds:g} s",
         f"withdrawing one within {LIMITS.keys_fresh_seconds:g} s",
     ],
+    "docs/deploy/README.md": [f"dist/imnm_cds-{VERSION}-py3-none-any.whl"],
+    "CITATION.cff": [f"version: {VERSION} license"],
     "docs/statistics.md": [
         f"A landmark of {LANDMARKS[0]}, {LANDMARKS[1]} or {LANDMARKS[2]:,} days",
         f"at least {FEWEST_AT_LANDMARK} patients are still followed",
