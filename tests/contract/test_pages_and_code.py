@@ -22,6 +22,7 @@ from cds_service.settings.client import ACCEPTED_BY_AT_MOST, Client
 from cds_service.settings.limits import Limits
 from cds_service.settings.service import ENVIRONMENT_PREFIX, SECRET_AT_LEAST, Settings
 from cds_service.web.audit import TokenUse
+from cds_service.web.ingress.door import SAY_S
 from cds_service.web.ingress.event_queue import LINES
 from cds_service.web.ingress.metrics import Metrics
 from cds_service.web.ingress.supervisor import LAST_S, PAUSES_S
@@ -253,6 +254,7 @@ NUMBERS = {
         f"asks for all {len(QUERIES)} keys",
     ],
     "docs/operations.md": [
+        f"At most one in {SAY_S} s",
         f"a queue of {LINES:,} lines",
         f"after `answer_seconds` less {LIMITS.render_seconds} s",
         f"failed {LIMITS.failures_in_a_row} times in a row, it rests for {LIMITS.rest_seconds:g} s",

@@ -91,7 +91,7 @@ class TestTheDoor:
         assert (where.total, dict(where.open)) == (0, {})
 
     async def test_says_how_many_it_ended_but_not_each_time(self, monkeypatch):
-        monkeypatch.setattr("cds_service.web.ingress.door._SAY_S", 0.01)
+        monkeypatch.setattr("cds_service.web.ingress.door.SAY_S", 0.01)
         where, lines = door(peer_connections=1)
         entered(where, *(Caller() for _ in range(50)))
         await asyncio.sleep(0.05)

@@ -19,7 +19,7 @@ from cds_service.settings.limits import Limits
 ACCEPTED_AT_ONCE = 100  # connections that asyncio takes from the system before any is looked at
 _RESERVE = ACCEPTED_AT_ONCE + 50  # file descriptors for these, and for files
 _FEWEST = 32  # connections that are always let in
-_SAY_S = 2  # how often it is said that connections were ended
+SAY_S = 2  # how often it is said that connections were ended
 
 
 class Waiting(Protocol):
@@ -86,7 +86,7 @@ class Door:
         """Say how many were ended, but not more often than every few seconds: a flood must not fill the log."""
         self._ended += 1
         if self._say is None:
-            self._say = asyncio.get_running_loop().call_later(_SAY_S, self._report)
+            self._say = asyncio.get_running_loop().call_later(SAY_S, self._report)
 
     def _report(self) -> None:
         self.events.emit(Event.CROWDED, connections=self.total, ended=self._ended)
