@@ -275,6 +275,15 @@ NUMBERS = {
         f"withdrawing one within {LIMITS.keys_fresh_seconds:g} s",
     ],
     "docs/deploy/README.md": [f"dist/imnm_cds-{VERSION}-py3-none-any.whl"],
+    "docs/deploy/nginx.conf": [
+        f"the service ends an idle connection after {LIMITS.idle_seconds:g} s",
+        f"client_max_body_size {LIMITS.body_bytes // 2**20}m;",
+        f"large_client_header_buffers 4 {LIMITS.head_bytes // 2**10}k;",
+    ],
+    "docs/safety/hazards.md": [
+        f"at most {TABLE_OF_FOLLOW_UP.remembered.days} days",
+        f"shown after {LIMITS.memory_seconds} s at the latest",
+    ],
     "CITATION.cff": [f"version: {VERSION} license"],
     "docs/statistics.md": [
         f"A landmark of {LANDMARKS[0]}, {LANDMARKS[1]} or {LANDMARKS[2]:,} days",
