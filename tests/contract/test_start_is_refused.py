@@ -150,6 +150,7 @@ def test_a_port_of_metrics_that_is_taken_is_one_line(refused):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert f"metrics_port: cannot listen on 127.0.0.1:{port}" in refused(f"metrics_port = {port}\n{OPEN}")
+    assert "PROMETHEUS_MULTIPROC_DIR" not in os.environ  # nobody is told to count into a folder that is gone
 
 
 def test_a_key_of_another_certificate_is_one_line(refused, tmp_path):

@@ -66,15 +66,17 @@ def metrics_served(host: str, port: int | None, lifeline: Lifeline) -> Iterator[
         return
     with TemporaryDirectory(prefix="imnm-cds-metrics-") as folder:
         os.environ[_FOLDER] = folder
-        server = _listening(host, port, folder)
-        summing = Forked(lifeline, server.serve_forever)
-        summing.start()
-        server.server_close()
         try:
-            yield
+            server = _listening(host, port, folder)
+            summing = Forked(lifeline, server.serve_forever)
+            summing.start()
+            server.server_close()
+            try:
+                yield
+            finally:
+                summing.terminate()
+                summing.join()
         finally:
-            summing.terminate()
-            summing.join()
             del os.environ[_FOLDER]
 
 
