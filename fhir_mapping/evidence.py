@@ -100,6 +100,11 @@ class Eligibility(Struct, frozen=True):
     barred_by: tuple[Doubt, ...] = ()  # with these as signs it would be something else (U4)
     subtype_barred_by: tuple[Doubt, ...] = ()
 
+    @property
+    def is_established(self) -> bool:
+        """Whether this is a definite or a probable patient: of these alone is a risk, a headline and a phase that presses."""
+        return self.state in {"definite", "probable"}
+
 
 class Measured(Struct, frozen=True, gc=False):
     """A CK value of the activity line."""

@@ -13,8 +13,6 @@ from models.inputs import Predictor
 from models.registry import Model
 from models.risk import Abstained, Scored, score
 
-_SCORED = frozenset({"definite", "probable"})  # whom the model is asked about
-
 
 @dataclass(frozen=True, slots=True)
 class NotEligible:
@@ -103,7 +101,7 @@ def _advice(findings: Findings, outcome: Outcome, model: Model) -> Advice | None
 def landmark_of(record: PatientRecord, findings: Findings, model: Model) -> AtLandmark | None:
     """The latest landmark that is not after the patient's time since time zero (S11)."""
     zero, who = model.time_zero, findings.eligibility
-    if zero is None or who.state not in _SCORED:
+    if zero is None or not who.is_established:
         return None
     anchor = anchor_day(record, who, zero.anchor)
     if not isinstance(anchor, date):
@@ -117,7 +115,7 @@ def landmark_of(record: PatientRecord, findings: Findings, model: Model) -> AtLa
 
 def _outcome(findings: Findings, model: Model) -> Outcome:
     state = findings.eligibility.state
-    if state in _SCORED:
+    if findings.eligibility.is_established:
         predictors = {name: Predictor(f.state, f.reason) for name, f in findings.features.items()}
         return score(model, predictors, findings.unread)
     if state == "unknown":

@@ -24,7 +24,7 @@ from cds_service.cards.figures import (
     with_unit,
     words_in,
 )
-from cds_service.cards.now import has_first_line, no_ck, now, says_ck, says_troponin_t
+from cds_service.cards.now import no_ck, now, says_ck, says_troponin_t
 from cds_service.cards.to_do import LINES, to_do
 from cds_service.cards.words import said, say
 from fhir_mapping.evidence import Activity, ContextFinding, Evidence, Feature, Findings
@@ -252,7 +252,7 @@ def _disease(findings: Findings) -> str:
     now, eligibility = findings.activity, findings.eligibility
     if now is None:
         return ""
-    course = _course(now, findings, is_said=has_first_line(eligibility) and says_ck(now, findings))
+    course = _course(now, findings, is_said=eligibility.is_established and says_ck(now, findings))
     if eligibility.state == "possible":
         return _capital_sentence(course)
     known = {

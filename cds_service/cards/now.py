@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from cds_service.cards.assessment import Assessment, EligibilityUnknown
 from cds_service.cards.figures import age_of, amount, capital, measured, plain, times_lowest, with_unit
 from cds_service.cards.words import said, say
-from fhir_mapping.evidence import Activity, Barring, ContextFinding, Eligibility, Feature, Findings
+from fhir_mapping.evidence import Activity, Barring, ContextFinding, Feature, Findings
 from fhir_mapping.record import Doubt
 from models.inputs import Statin
 from models.risk import Abstained
@@ -22,7 +22,7 @@ def now(assessment: Assessment, use_instead: str = "") -> list[str]:
     findings, outcome = assessment.findings, assessment.outcome
     if isinstance(outcome, EligibilityUnknown):
         return [_open_again(outcome, use_instead)]
-    lines = [_disease(findings)] if has_first_line(findings.eligibility) else []
+    lines = [_disease(findings)] if findings.eligibility.is_established else []
     if statin := _statin_of(assessment):
         lines.append(_statin(statin, assessment))
     lines += [_troponin_t(findings.features), *_falls(findings), _doubts(findings.doubts)]
@@ -30,11 +30,6 @@ def now(assessment: Assessment, use_instead: str = "") -> list[str]:
         again = isinstance(outcome, Abstained) and outcome.code == "record-incomplete"
         lines.append(say("now.unread_again" if again else "now.unread", sources=sources(findings.failed)))
     return list(filter(None, lines))
-
-
-def has_first_line(eligibility: Eligibility) -> bool:
-    """Whether the disease now is said first: of definite and probable patients alone (R5)."""
-    return eligibility.state in {"definite", "probable"}
 
 
 def sources(unread: Mapping[str, str]) -> str:

@@ -180,7 +180,7 @@ def possible(model: Model, settings: CardSettings) -> Iterator[Json]:
 
 def _context(assessment: Assessment, settings: CardSettings) -> OrderContext:
     findings = assessment.findings
-    certain = findings.eligibility.state in {"definite", "probable"}
+    certain = findings.eligibility.is_established
     cited = (evidence.resource for evidence in findings.eligibility.evidence)
     return OrderContext(
         patient=f"Patient/{findings.patient_id}",

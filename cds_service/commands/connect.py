@@ -17,13 +17,13 @@ from rich.text import Text
 
 from cds_service.commands.probe import (
     PATIENCE_S,
-    PATIENT_ID,
     SLOW_SHARE,
     Cost,
     KeyProbe,
     Server,
     Spent,
     ask,
+    check_patient_id,
     cost,
     first_patient,
     keys_problem,
@@ -59,7 +59,7 @@ _WHOSE = {
     "subject elsewhere": "is at another address: if that is this server too, add its base to also_known_as",
     "no subject": "is not named: raise a ticket with its operator",
 }
-"""What is wrong with resources whose subject is not this patient (F1), and what to do."""
+"""What is wrong with resources whose subject is not this patient (F1), and what to do, the worst first."""
 
 
 def show_connections(
@@ -78,8 +78,8 @@ def show_connections(
     Raises UnusableInput for what is wrong on the command line, SettingsError for a site map that cannot be used.
     """
     clients = _chosen(settings.client, only)
-    if patient and not PATIENT_ID.fullmatch(patient):
-        raise UnusableInput("--patient: this is no id of a patient")
+    if patient:
+        check_patient_id(patient)
     token = _token() if only else ""
     bounds = limits or Limits()
 
@@ -194,8 +194,9 @@ def _about_use(spent: Cost, wanted: str) -> Iterator[str]:
             f"What it sends is FHIR {spent.other_version}, this client is configured for {wanted}, so nothing of it"
             f" is used: set fhir_base to its {wanted} address."
         )
-    for reason, number in spent.strangers.items():
-        yield f"Of {_many(number, 'resource')}, not used for that, the subject {_WHOSE[reason]}."
+    for reason, whose in _WHOSE.items():
+        if number := spent.refused.get(reason):
+            yield f"Of {_many(number, 'resource')}, not used for that, the subject {whose}."
     if not spent.found and not spent.unread:
         yield (
             "No query brought anything but the Patient, so it is not known whether this server's records are found:"

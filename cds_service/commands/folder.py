@@ -6,7 +6,7 @@ Files are named by their place in the order of their names: a file name may be a
 import re
 from codecs import BOM_UTF8
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -143,17 +143,18 @@ def _exported(folder: Folder, mapping: MappingSettings) -> Iterator[PlacedRecord
     base = _base(folder, [head for head, _ in lines])
     owned: defaultdict[str, list[Entry]] = defaultdict(list)
     shared = {f"{head.resource_type}/{head.id}": json for head, json in lines if head.resource_type in LINKED}
-    named: defaultdict[str, dict[str, Entry]] = defaultdict(dict)
+    links = {name: _linked(json, shared) for name, json in shared.items()}
+    named: defaultdict[str, set[str]] = defaultdict(set)
     for head, json in lines:
         for owner in {_named(reference)[1] for reference in _owners(head)}:
             owned[owner].append(Entry(json))
-            named[owner] |= {name: Entry(shared[name]) for name in _linked(json, shared)}
+            named[owner] |= _linked(json, shared)
     if foreign := owned.keys() - set(patients):
         raise TrainingError(
             f"{folder.path.name}: resources belong to {len(foreign)} patients of whom there is no Patient resource"
         )
     for place, patient in enumerate(patients, start=1):
-        entries = (*owned[patient], *named[patient].values())
+        entries = (*owned[patient], *(Entry(shared[name]) for name in _followed(named[patient], links)))
         gathered = Gathered(patient, base, {KEY: Source("read", entries)}, mapping)
         if other := found_version(gathered):
             raise TrainingError(
@@ -223,17 +224,18 @@ def _named(reference: str) -> tuple[str, str]:
 
 
 def _linked(json: bytes, shared: Mapping[str, bytes]) -> set[str]:
-    """The names of the shared resources that a line refers to, and of those that these refer to: ingredients of a product."""
-    found: set[str] = set()
-    lines = [json]
-    while lines and shared:
-        written = _REFERENCE.findall(lines.pop().replace(rb"\/", b"/"))
-        names = {
-            "/".join(_named(reference.decode(errors="replace"))) for reference in written
-        } & shared.keys() - found
-        found |= names
-        lines += [shared[name] for name in names]
-    return found
+    """The names of the shared resources that a line refers to."""
+    written = _REFERENCE.findall(json.replace(rb"\/", b"/")) if shared else ()
+    return {"/".join(_named(reference.decode(errors="replace"))) for reference in written} & shared.keys()
+
+
+def _followed(names: Iterable[str], links: Mapping[str, set[str]]) -> list[str]:
+    """These names and those that they lead to, each once: the ingredients of a product."""
+    found, waiting = set[str](), set(names)
+    while waiting:
+        found |= waiting
+        waiting = {further for name in waiting for further in links[name]} - found
+    return sorted(found)
 
 
 def _base(folder: Folder, heads: Sequence[_ExportedResource]) -> str:

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from cds_service.errors import UnusableInput
 from cds_service.fhir import gather as gathering
 from cds_service.fhir.bundle import SearchSet, UnreadableError
 from cds_service.fhir.client import Chart, fetch
@@ -30,8 +31,7 @@ from fhir_mapping.versions import found_version
 
 PATIENCE_S = 30.0  # for /metadata and a patient to try, which no hook call asks and some servers are slow at
 SLOW_SHARE = 0.5  # of a chart's time: one query that takes more has no room for a second page or a busy day
-PATIENT_ID = re.compile(r"(?!\.{1,2}$)[^/\\\s]{1,256}")
-WHOSE = ("other patient", "subject elsewhere", "no subject")  # reasons of F1, the worst first
+_PATIENT_ID = re.compile(r"(?!\.{1,2}$)[^/\\\s]{1,256}")
 
 State = Literal["supported", "otherwise", "not-offered", "configured", "refused", "failed", "timed-out"]
 
@@ -70,9 +70,7 @@ class Cost:
     found: int  # resources beside the Patient
     empty: tuple[SourceKey, ...]  # keys of which there are none
     other_version: str  # of what was read, where it is not the client's: none of it is used then
-    strangers: Mapping[
-        str, int
-    ]  # resources that are not used, because they do not name this patient (F1), by reason
+    refused: Mapping[str, int]  # how many resources are not used, by reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +93,12 @@ class _Identified(msgspec.Struct, gc=False):
     id: str = ""
 
 
+def check_patient_id(patient_id: str) -> None:
+    """Refuse what `--patient` names where it is no id. Raises UnusableInput."""
+    if not _PATIENT_ID.fullmatch(patient_id):
+        raise UnusableInput("--patient: this is no id of a patient")
+
+
 async def first_patient(server: Server) -> str:
     """Return the id of the patient that the server names first; raises UnreadableError."""
     one_page = replace(server.limits, query_pages=1)
@@ -105,7 +109,7 @@ async def first_patient(server: Server) -> str:
         identified = msgspec.json.decode(named.entries[0].json, type=_Identified)
     except msgspec.DecodeError:
         identified = _Identified()
-    if not PATIENT_ID.fullmatch(identified.id):
+    if not _PATIENT_ID.fullmatch(identified.id):
         raise UnreadableError("its id cannot be read")
     return identified.id
 
@@ -171,9 +175,8 @@ async def cost(server: Server, patient_id: str) -> Cost:
     parts = (PHASE_1, *((key,) for key in BY_KEY if key not in PHASE_1))
     versions = (found_version(sources.gathered(keys)) for keys in parts)
     refused = Counter(refused.reason for refused in judge(read, datetime.now(UTC)).refused)
-    strangers = {reason: refused[reason] for reason in WHOSE if refused[reason]}
     others = sum(found.values()) - found.get("patient", 0)
-    return Cost(phase_1, whole, failed, others, empty, next(filter(None, versions), ""), strangers)
+    return Cost(phase_1, whole, failed, others, empty, next(filter(None, versions), ""), refused)
 
 
 def _parameters(template: str) -> Parameters:

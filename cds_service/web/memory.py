@@ -14,7 +14,6 @@ from cds_service.cards.assessment import Assessment, EligibilityUnknown
 from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.gate import gated
 from cds_service.cards.identity import card_of_user, state_of, uuid_of
-from cds_service.cards.now import has_first_line
 from cds_service.cards.reasons import SYSTEM
 from cds_service.cards.why import speaks
 from cds_service.web.store import Store
@@ -53,7 +52,7 @@ def _may_be_quiet(assessment: Assessment, settings: CardSettings) -> bool:
     """Never where the disease of a patient presses (R5), something failed, or nothing was assessed."""
     findings = assessment.findings
     unassessed = isinstance(assessment.outcome, EligibilityUnknown) or bool(findings.failed)
-    presses = has_first_line(findings.eligibility) and findings.phase in PRESSING
+    presses = findings.eligibility.is_established and findings.phase in PRESSING
     return not (unassessed or presses) and speaks(assessment, settings)
 
 

@@ -20,7 +20,8 @@ in this order, and the first reason to refuse a resource is the one that is kept
    d. what the module of its type asks, in this order:
 
       - Observation: another focus (F1), extensions (F2), status, time (F3), conflicting codes (F4), an answer that is too
-        long to be read whole (`unreadable`), absent value and number (F5), unit (F6), plausible value (F5), limits (F8). One that says nothing is no fact, and not refused.
+        long to be read whole (`unreadable`), absent value and number (F5), unit (F6), plausible value (F5), limits
+        (F8). One that says nothing is no fact, and not refused.
       - Condition: extensions (F2), verification and statuses (M1), time (F3).
       - medication resources: extensions, those of the product too (F2), status, intent (T2), time (F3), `unresolved`
         (T1), conflicting codes (F4). By an excluded route time is not asked, and what passes is left out in silence.

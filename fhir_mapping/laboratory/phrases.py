@@ -64,9 +64,9 @@ def verdict(text: str, vocabulary: Vocabulary, about: RoleWord) -> PhraseVerdict
 def surely(said: PhraseVerdict | None, text: str, vocabulary: Vocabulary, about: RoleWord) -> Surely | None:
     """What the first phrase that decides says, where nothing beside it speaks against it.
 
-    Against a negative speaks a positive outside of brackets, in a sentence of its own, or beside a negative that is
-    another antibody's, and that something is left out of it; against either what a phrase that names ours says, if that
-    one names none.
+    Against a negative speaks that it leaves something out, and a positive outside of brackets, in a sentence of its own,
+    or beside a negative that is another antibody's; against either what a phrase that names ours says, if that one names
+    none.
     """
     if said is None:
         return None

@@ -40,7 +40,7 @@ def barring(
         add(name, feature.barred_by)
     add("statin", _statins(record))
     add("phase", now.barred_by if now else ())
-    if who.state in {"definite", "probable"}:
+    if who.is_established:
         add("silence", newer_ck_doubts(record))
     return tuple(
         Barring(doubts[key], tuple(bar for bar in _ORDER if bar in bars[key])) for key in sorted(doubts)

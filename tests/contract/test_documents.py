@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.support import pages
 from tests.support.picture import PICTURE, digest
 from tests.support.watch import changes
 
@@ -26,14 +27,7 @@ ROWS = {
     for line in ARCHITECTURE.partition("## Which file to open")[2].partition("\n## ")[0].splitlines()
     if line.startswith("| ") and len(cells := line.split("|")) == 4 and "`" in line
 }
-PAGES = [
-    ROOT / "README.md",
-    ROOT / "CHANGELOG.md",
-    ROOT / "SECURITY.md",
-    *sorted((ROOT / "docs").rglob("*.md")),
-    *sorted((ROOT / "models").rglob("*.md")),
-    *sorted((ROOT / "fhir_mapping").rglob("*.md")),
-]
+PAGES = [ROOT / "CHANGELOG.md", *pages.PAGES]
 
 
 def test_the_picture_of_the_card_is_current():

@@ -40,16 +40,10 @@ from models.training.simulation.planning import LARGE
 from models.training.validation.internal import INNER_RESAMPLES
 from models.training.validation.subgroups import FEWEST_EVENTS
 from models.training.validation.supplement.parts import FEWEST_SHOWN
+from tests.support.pages import PAGES
 
 ROOT = Path(__file__).parents[2]
 TABLES = ROOT / "fhir_mapping" / "tables"
-PAGES = [
-    ROOT / "README.md",
-    ROOT / "SECURITY.md",
-    *sorted((ROOT / "docs").rglob("*.md")),
-    *sorted((ROOT / "models").rglob("*.md")),
-    TABLES / "README.md",
-]
 HEAD_TOO_LONG = 431  # of the protocol, before there is a request that could be an error of ours
 MAIN = typer.main.get_command(app)
 assert isinstance(MAIN, TyperGroup)

@@ -9,16 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.requirements import requirements
+from tests.support.pages import PAGES
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("cds_service", "fhir_mapping", "models")
-PAGES = [
-    ROOT / "README.md",
-    ROOT / "SECURITY.md",
-    *sorted((ROOT / "docs").rglob("*.md")),
-    *sorted((ROOT / "models").rglob("*.md")),
-    *sorted((ROOT / "fhir_mapping").rglob("*.md")),
-]
 MODULES = [path for folder in (*PACKAGES, "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
 TABLES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.toml"))]
 

@@ -17,7 +17,7 @@ from cds_service.cards.assessment import Assessment, assess
 from cds_service.cards.gate import by_served_rules
 from cds_service.commands.chart_file import read_bundle
 from cds_service.commands.explain.format import as_json
-from cds_service.commands.probe import PATIENT_ID
+from cds_service.commands.probe import check_patient_id
 from cds_service.errors import UnusableInput, first_problem
 from cds_service.fhir.client import connect
 from cds_service.fhir.gather import gather
@@ -131,8 +131,7 @@ def from_server(
     base: str, patient_id: str, client: Client, as_of: datetime, model: Model | None = None
 ) -> Assessment:
     """Read one chart from a live server and assess it. Raises UnusableInput, which repeats nothing of the address."""
-    if not PATIENT_ID.fullmatch(patient_id):
-        raise UnusableInput("--patient: this is no id of a patient")
+    check_patient_id(patient_id)
     try:
         known = Client.model_validate({**client.model_dump(), "fhir_base": base})
     except ValidationError as error:

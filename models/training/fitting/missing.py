@@ -86,7 +86,7 @@ def analysed(cohort: Cohort, imputations: int | None, seed: int) -> Analysed:
 
     None: IMPUTATIONS times where complete cases are fewer than ENOUGH_COMPLETE of the patients. Raises TrainingError.
     """
-    if imputations is not None and imputations not in {0, *range(2, MOST_IMPUTATIONS + 1)}:
+    if imputations and not 2 <= imputations <= MOST_IMPUTATIONS:  # noqa: PLR2004
         raise TrainingError(f"imputations: 0 (complete cases alone), or 2 to {MOST_IMPUTATIONS}")
     missing = np.isnan(cohort.matrix(PREDICTORS))
     complete = float(1 - missing.any(axis=1).mean())
