@@ -1,17 +1,17 @@
 """The checklists TRIPOD+AI and HTI-1, filled from the report's own facts; the rest is left to the author."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from models.risk import DECISION_HORIZON
 from models.training.report.report import Checklist, ChecklistItem, Checklists, ReportedModel
 from models.training.report.sections.facts import supplement_facts
-from models.training.report.words import written
+from models.training.report.words import said, written
 from models.training.validation.recorded import FitRecord
 from models.training.validation.supplement.supplement import Supplement
-from models.training.validation.validation import Internal, Measure, Validation
-from models.transparency import AskedItem, asked, with_and
+from models.training.validation.validation import Validation
+from models.transparency import asked, with_and
 
 AUTHOR = "To be filled by the author."
 _FILE = Path(__file__).with_name("checklist.toml")
@@ -27,33 +27,33 @@ def checklists(
 ) -> Checklists:
     """Both lists; a fact that the data do not give leaves its item to the author."""
     facts = {
-        **_of_model(model),
+        **_of_model(model, record),
         **_of_cohort(validation, len(model.predictors)),
-        **_of_fit(record),
         **_of_performance(validation),
         **supplement_facts(supplement),
         "cannot_tell": " ".join(cannot_tell),
     }
     given = {name: text for name, text in facts.items() if text or name in _MAY_BE_EMPTY}
     fills = tomllib.loads(_FILE.read_text(encoding="utf-8"))
-    return Checklists(
-        **{
-            name: Checklist(each.source, tuple(_item(item, fills[name], given) for item in each.items))
-            for name, each in asked().items()
-        }
-    )
+    filled = {}
+    for name, each in asked().items():
+        answers, items = fills[name], []
+        for item in each.items:
+            try:
+                answer = answers[item.id].format_map(given)
+            except KeyError:
+                answer = AUTHOR
+            items.append(ChecklistItem(item.id, item.section, item.topic, answer, filled=answer != AUTHOR))
+        filled[name] = Checklist(each.source, tuple(items))
+    return Checklists(**filled)
 
 
-def _item(item: AskedItem, fills: Mapping[str, str], facts: Mapping[str, str]) -> ChecklistItem:
-    try:
-        answer = fills[item.id].format_map(facts)
-    except KeyError:
-        answer = AUTHOR
-    return ChecklistItem(item.id, item.section, item.topic, answer, filled=answer != AUTHOR)
-
-
-def _of_model(model: ReportedModel) -> dict[str, str]:
+def _of_model(model: ReportedModel, record: FitRecord | None) -> dict[str, str]:
+    """The model as it is served, and what `train` recorded of its fit, if anything."""
     text = model.description
+    size, shrinkage, method = (
+        (record.sample_size, record.shrinkage, record.method) if record else (None, None, "")
+    )
     predictors = [f"{row.label}: {row.threshold}" for row in model.predictors]
     return {
         "title": text.get("title", model.id),
@@ -76,6 +76,9 @@ def _of_model(model: ReportedModel) -> dict[str, str]:
         "model_version": model.version,
         "model_sha256": model.sha256,
         "specification": "log hazard ratios and cumulative baseline hazard at each horizon",
+        "sample_size": f" Riley's criteria at what was found ask for {size.n} patients." if size else "",
+        "shrinkage": f" Log hazard ratios shrunk by {written(shrinkage.factor, 3)}." if shrinkage else "",
+        "fitting": f" Fitted by {method}." if method else "",
     }
 
 
@@ -84,6 +87,12 @@ def _of_cohort(validation: Validation, parameters: int) -> dict[str, str]:
     out = [f"{s.taken_out} ({s.reason})" for s in validation.flow if s.taken_out]
     follow_up = validation.follow_up.value
     internal = validation.internal
+    internal_method = f"No internal validation: {validation.not_internal}"
+    if internal:
+        internal_method = (
+            f"Internal validation: {internal.resamples} bootstrap resamples, every step (fit, shrinkage factor by "
+            f"{internal.inner_resamples} resamples, baseline) taken anew in each"
+        )
     return {
         "kind": f"Development with{'' if internal else 'out'} internal validation"
         if same
@@ -103,7 +112,7 @@ def _of_cohort(validation: Validation, parameters: int) -> dict[str, str]:
         "use_of_data": "One cohort for development and, by bootstrap, for internal validation."
         if same
         else "The whole cohort for evaluation.",
-        "internal_method": _internal_method(internal, validation.not_internal),
+        "internal_method": internal_method,
         "differences": "Does not apply: one cohort." if same else "",
         "external_cohort": "None yet" if same else f"{validation.cohort}, {validation.n} patients",
         "external_process": "None yet" if same else "This report",
@@ -113,53 +122,24 @@ def _of_cohort(validation: Validation, parameters: int) -> dict[str, str]:
     }
 
 
-def _of_fit(record: FitRecord | None) -> dict[str, str]:
-    """What `train` recorded of the fit, if anything."""
-    if not record:
-        return {"sample_size": "", "shrinkage": "", "fitting": ""}
-    size, shrinkage, method = record.sample_size, record.shrinkage, record.method
-    return {
-        "sample_size": f" Riley's criteria at what was found ask for {size.n} patients." if size else "",
-        "shrinkage": f" Log hazard ratios shrunk by {written(shrinkage.factor, 3)}." if shrinkage else "",
-        "fitting": f" Fitted by {method}." if method else "",
-    }
-
-
-def _internal_method(internal: Internal | None, why_not: str) -> str:
-    if not internal:
-        return f"No internal validation: {why_not}"
-    return (
-        f"Internal validation: {internal.resamples} bootstrap resamples, every step (fit, shrinkage factor by "
-        f"{internal.inner_resamples} resamples, baseline) taken anew in each"
-    )
-
-
 def _of_performance(validation: Validation) -> dict[str, str]:
     internal = validation.internal
     at = next(at for at in validation.horizons if at.horizon == DECISION_HORIZON)
     corrected = ""
     if internal and internal.shifted.value is not None:
         corrected = f", {written(internal.shifted.value)} corrected for optimism"
-    c, oe = _said(validation.harrell), _said(at.observed_over_expected)
-    aucs = "; ".join(f"{row.years:g} y {_said(row.auc)}" for row in validation.horizons)
+    c, oe = said(validation.harrell), said(at.observed_over_expected)
+    aucs = "; ".join(f"{row.years:g} y {said(row.auc)}" for row in validation.horizons)
     summary = f"C {c}{corrected}; AUC {aucs}"
-    parts = [f"{s.label} n {s.n}, C {_said(s.concordance)}" for s in validation.subgroups]
+    parts = [f"{s.label} n {s.n}, C {said(s.concordance)}" for s in validation.subgroups]
     same = validation.same_cohort
     return {
         "c": c,
         "c_corrected": corrected,
         "aucs": aucs,
         "oe": oe,
-        "slope": _said(validation.slope),
+        "slope": said(validation.slope),
         "subgroups": "; ".join(parts),
         "same_source": summary if same else "",
         "external_performance": "Not available" if same else summary,
     }
-
-
-def _said(measure: Measure) -> str:
-    if measure.value is None:
-        return f"not estimable ({measure.reason})"
-    if measure.low is None or measure.high is None:
-        return written(measure.value)
-    return f"{written(measure.value)} ({written(measure.low)} to {written(measure.high)})"

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import floor, log10
 
-from models.training.cohort.describe import PER, Cell, Characteristic, Contrast, Group, Quartiles, TableOne
+from models.training.cohort.describe import PER, Cell, Characteristic, Contrast, Quartiles, TableOne
 from models.training.report.words import written, written_p
-from models.training.statistics.comparing import Tested
 
 DASH = "–"
 _MARKS = {
@@ -29,49 +28,52 @@ class TextTable:
 
 def tables(described: TableOne) -> tuple[TextTable, ...]:
     """Follow-up, then the characteristics by each thing that they are given by."""
-    return (
-        _follow_up(described),
-        *(_characteristics(described, contrast) for contrast in described.contrasts),
-    )
+    # In every table, also where it stands alone, its first head says whose patients are not real
+    who = "Synthetic patients" if described.synthetic else ""
+    texts = [_follow_up(described, who)]
+    for contrast in described.contrasts:
+        heads = [f"{_first_upper(group.label)} n = {group.n}" for group in (described.all, *contrast.groups)]
+        texts.append(
+            TextTable(
+                title=f"Characteristics by {contrast.label}",
+                columns=(who, *heads, "SMD", "p", described.adjustment),
+                rows=tuple(tuple(line) for row in contrast.rows for line in _lines(row)),
+                note=" ".join(_notes(described, contrast)),
+            )
+        )
+    return tuple(texts)
 
 
-def _who(described: TableOne) -> str:
-    """The head of a table's first column: whose patients are not real says so in every table, also where it stands alone."""
-    return "Synthetic patients" if described.synthetic else ""
-
-
-def _follow_up(described: TableOne) -> TextTable:
+def _follow_up(described: TableOne, who: str) -> TextTable:
     by_subtype = [group for c in described.contrasts if c.by == "subtype" for group in c.groups]
     groups = [described.all, *by_subtype]
-    rows = {
-        "Patients": lambda g: str(g.n),
-        "Recurrences": lambda g: str(g.follow_up.recurrences),
-        "Deaths without recurrence": lambda g: str(g.follow_up.deaths),
-        "Person-years": lambda g: written(g.follow_up.person_years, 1),
-        f"Recurrences per {PER:.0f} person-years": _rate,
-        "Years of follow-up": lambda g: _quartiles(g.follow_up.years),
-    }
+    names = (
+        "Patients",
+        "Recurrences",
+        "Deaths without recurrence",
+        "Person-years",
+        f"Recurrences per {PER:.0f} person-years",
+        "Years of follow-up",
+    )
+    columns = []
+    for group in groups:
+        seen = group.follow_up
+        columns.append(
+            (
+                str(group.n),
+                str(seen.recurrences),
+                str(seen.deaths),
+                written(seen.person_years, 1),
+                f"{written(seen.rate, 1)} ({written(seen.low, 1)}, {written(seen.high, 1)})",
+                _quartiles(seen.years),
+            )
+        )
     return TextTable(
         title="Follow-up",
-        columns=(_who(described), *(_first_upper(group.label) for group in groups)),
-        rows=tuple((name, *map(text, groups)) for name, text in rows.items()),
+        columns=(who, *(_first_upper(group.label) for group in groups)),
+        rows=tuple(zip(names, *columns, strict=True)),
         note="Rates with exact 95 % Poisson limits. Years of follow-up: median (quartiles) by reverse Kaplan-Meier; "
         "–: not reached.",
-    )
-
-
-def _rate(group: Group) -> str:
-    seen = group.follow_up
-    return f"{written(seen.rate, 1)} ({written(seen.low, 1)}, {written(seen.high, 1)})"
-
-
-def _characteristics(described: TableOne, contrast: Contrast) -> TextTable:
-    heads = [f"{_first_upper(group.label)} n = {group.n}" for group in (described.all, *contrast.groups)]
-    return TextTable(
-        title=f"Characteristics by {contrast.label}",
-        columns=(_who(described), *heads, "SMD", "p", described.adjustment),
-        rows=tuple(tuple(line) for row in contrast.rows for line in _lines(row)),
-        note=" ".join(_notes(described, contrast)),
     )
 
 
@@ -79,7 +81,8 @@ def _lines(row: Characteristic) -> Iterator[list[str]]:
     """The row itself; of words with more than two levels a row for each; then how many are missing, where any are."""
     cells = (row.all, *row.groups)
     size = DASH if row.largest is None else written(row.largest, 2)
-    ending = [size, _p(row.test), DASH if row.p_adjusted is None else written_p(row.p_adjusted)]
+    p = DASH if row.test.p is None else f"{written_p(row.test.p)} {_MARKS[row.test.name]}"
+    ending = [size, p, DASH if row.p_adjusted is None else written_p(row.p_adjusted)]
     label = f"{row.label}, {row.unit}" if row.unit else row.label
     if row.kind == "number":
         yield [label, *(_quartiles(cell.quartiles) for cell in cells), *ending]
@@ -99,23 +102,20 @@ def _count(cell: Cell, level: int) -> str:
 
 
 def _quartiles(of: Quartiles) -> str:
+    """Two decimals below 10, one below 100; more where there would be nothing left; whole numbers in full."""
     if of.lower is of.median is of.upper is None:
         return DASH
-    lower, median, upper = map(_short, (of.lower, of.median, of.upper))
+    texts = []
+    for value in (of.lower, of.median, of.upper):
+        if value is None:
+            texts.append(DASH)
+        elif value == round(value):
+            texts.append(written(value, 0))
+        else:
+            magnitude = floor(log10(abs(value)))
+            texts.append(written(value, max(0, min(2, 2 - magnitude), -magnitude)))
+    lower, median, upper = texts
     return f"{median} ({lower}, {upper})"
-
-
-def _short(value: float | None) -> str:
-    """Two decimals below 10, one below 100; more where there would be nothing left; whole numbers in full."""
-    if value is None:
-        return DASH
-    if value == round(value):
-        return written(value, 0)
-    return written(value, max(0, min(2, 2 - floor(log10(abs(value)))), -floor(log10(abs(value)))))
-
-
-def _p(test: Tested) -> str:
-    return DASH if test.p is None else f"{written_p(test.p)} {_MARKS[test.name]}"
 
 
 def _notes(described: TableOne, contrast: Contrast) -> Iterator[str]:

@@ -1,11 +1,9 @@
 """How the model was fitted, as `train` recorded it: predictors alone, shrinkage, proportional hazards, sample size."""
 
-from collections.abc import Sequence
-
 from models.training.fitting.updating.in_words import in_words
 from models.training.report import markup as m
-from models.training.report.report import Report, ReportedPredictor, ReportedRatio
-from models.training.validation.recorded import FitRecord, Proportionality
+from models.training.report.report import Report, ReportedRatio
+from models.training.validation.recorded import FitRecord
 
 
 def development(report: Report) -> str:
@@ -13,14 +11,34 @@ def development(report: Report) -> str:
     record, predictors = report.fit_record, report.model.predictors
     if not record:
         return ""
+    alone = proportional = ""
+    if record.univariable:
+        labels = {predictor.name: predictor.label for predictor in predictors}
+        rows = [
+            [
+                m.words(labels.get(of.name, of.name)),
+                m.number(of.n),
+                m.number(of.events),
+                m.measure(ReportedRatio(of.hazard_ratio, of.low, of.high, of.reason)),
+                m.p_value(of.p),
+            ]
+            for of in record.univariable
+        ]
+        heads = ["Predictor", "Patients", "Recurrences", "Hazard ratio (95 % limits)", "p (Wald)"]
+        note = "Maximum likelihood in everybody of whom the predictor is known, not shrunk; Wald limits."
+        alone = m.table("Each predictor alone", heads, rows, note=note)
+    if test := record.proportionality:
+        rows = [
+            [m.words(predictor.label), m.number(chi, 2), m.p_value(p)]
+            for predictor, chi, p in zip(predictors, test.chi_square, test.p, strict=True)
+        ]
+        rows.append(["All together", m.number(test.chi_square_global, 2), m.p_value(test.p_global)])
+        title = "Proportional hazards: score test (time by Kaplan-Meier)"
+        proportional = m.table(title, ["Predictor", "χ²", "p"], rows)
     versions = ", ".join(f"{name} {version}" for name, version in record.libraries.items())
+    fitted_with = f'<p class="note">Fitted with {m.words(versions)}.</p>'
     return m.section(
-        "development",
-        "How the model was fitted",
-        _summary(record),
-        _univariable(record, predictors) if record.univariable else "",
-        _proportionality(record.proportionality, predictors) if record.proportionality else "",
-        f'<p class="note">Fitted with {m.words(versions)}.</p>',
+        "development", "How the model was fitted", _summary(record), alone, proportional, fitted_with
     )
 
 
@@ -44,33 +62,3 @@ def _summary(record: FitRecord) -> str:
     if record.recalibration:
         lines += map(m.words, in_words(record.recalibration))
     return m.listed(lines)
-
-
-def _univariable(record: FitRecord, predictors: Sequence[ReportedPredictor]) -> str:
-    labels = {predictor.name: predictor.label for predictor in predictors}
-    rows = [
-        [
-            m.words(labels.get(alone.name, alone.name)),
-            m.number(alone.n),
-            m.number(alone.events),
-            m.measure(ReportedRatio(alone.hazard_ratio, alone.low, alone.high, alone.reason)),
-            m.p_value(alone.p),
-        ]
-        for alone in record.univariable
-    ]
-    heads = ["Predictor", "Patients", "Recurrences", "Hazard ratio (95 % limits)", "p (Wald)"]
-    return m.table(
-        "Each predictor alone",
-        heads,
-        rows,
-        note="Maximum likelihood in everybody of whom the predictor is known, not shrunk; Wald limits.",
-    )
-
-
-def _proportionality(test: Proportionality, predictors: Sequence[ReportedPredictor]) -> str:
-    rows = [
-        [m.words(predictor.label), m.number(chi, 2), m.p_value(p)]
-        for predictor, chi, p in zip(predictors, test.chi_square, test.p, strict=True)
-    ]
-    rows.append(["All together", m.number(test.chi_square_global, 2), m.p_value(test.p_global)])
-    return m.table("Proportional hazards: score test (time by Kaplan-Meier)", ["Predictor", "χ²", "p"], rows)

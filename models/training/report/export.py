@@ -28,10 +28,11 @@ Cell = str | float | None
 
 def table_files(described: TableOne | None) -> dict[str, str]:
     """Table 1 and the follow-up as CSV; nothing where a cohort was not described."""
-    return {
-        TABLE.format(_slug(table.title)): as_csv([table.columns, *table.rows])
-        for table in (tables(described) if described else ())
-    }
+    files = {}
+    for table in tables(described) if described else ():
+        slug = re.sub(r"[^a-z0-9]+", "-", table.title.lower()).strip("-")
+        files[TABLE.format(slug)] = as_csv([table.columns, *table.rows])
+    return files
 
 
 def model_files(report: Report) -> dict[str, str]:
@@ -58,33 +59,31 @@ def _limits(ratio: ReportedRatio) -> tuple[Cell, Cell, Cell]:
 
 def figure_files(html: str) -> dict[str, str]:
     """Each figure of a page as a file that needs nothing else."""
-    return {FIGURE.format(match["name"]): _alone(match[0]) for match in _FIGURE.finditer(html)}
+    files = {}
+    for match in _FIGURE.finditer(html):
+        box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', match[0])
+        size = f' width="{box[1]}" height="{box[2]}" style="background:#ffffff"' if box else ""
+        svg = match[0].replace("<svg ", f"""<svg font-family="{_FONT}"{size} """, 1)
+        files[FIGURE.format(match["name"])] = f'<?xml version="1.0" encoding="UTF-8"?>\n{svg}\n'
+    return files
 
 
 def as_csv(rows: Iterable[Sequence[Cell]]) -> str:
     """Rows as CSV; numbers in full, nothing for None, no text that a spreadsheet would calculate."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows([[_cell(cell) for cell in row] for row in rows])
+    lines = csv.writer(out, lineterminator="\n")
+    for row in rows:
+        texts = []
+        for cell in row:
+            if not isinstance(cell, str):
+                text = "" if cell is None else repr(cell)
+            elif _FORMULA.match(cell) and not _NUMBER.fullmatch(cell):
+                text = f"'{cell}"
+            else:
+                text = cell
+            texts.append(text)
+        lines.writerow(texts)
     return _BYTE_ORDER_MARK + out.getvalue()
-
-
-def _cell(cell: Cell) -> str:
-    if cell is None:
-        return ""
-    if not isinstance(cell, str):
-        return repr(cell)
-    is_formula = _FORMULA.match(cell) and not _NUMBER.fullmatch(cell)
-    return f"'{cell}" if is_formula else cell
-
-
-def _alone(svg: str) -> str:
-    box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
-    size = f' width="{box[1]}" height="{box[2]}" style="background:#ffffff"' if box else ""
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{svg.replace("<svg ", f"""<svg font-family="{_FONT}"{size} """, 1)}\n'
-
-
-def _slug(title: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
 def write_files(folder: Path, texts: Mapping[str, str], instead_of: Sequence[str] = ()) -> None:

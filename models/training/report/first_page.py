@@ -4,8 +4,9 @@ from models.risk import DECISION_HORIZON
 from models.training.report import markup as m
 from models.training.report.in_short import in_short
 from models.training.report.report import Report
+from models.training.report.results import known_predictors
 from models.training.report.words import too_few
-from models.training.validation.validation import AtHorizon, Measure, Validation
+from models.training.validation.validation import Measure, Validation
 
 _SCALE_OF_C = "0.5 is chance, 1 is perfect"
 
@@ -31,49 +32,42 @@ def first_page(report: Report) -> str:
 
 
 def _cards(validation: Validation) -> str:
+    """The main numbers, corrected for optimism where that is known."""
     at = next(at for at in validation.horizons if at.horizon == DECISION_HORIZON)
-    follow_up = validation.follow_up.value
+    follow_up, internal = validation.follow_up.value, validation.internal
     followed = (
         "median follow-up not reached"
         if follow_up is None
         else f"median follow-up {m.number(follow_up, 1)} years"
     )
     patients = f"{m.number(validation.n)}<small>{m.number(validation.events)} recurrences, {m.number(validation.deaths)} died before; {followed}</small>"
+    if internal:
+        before = f"before correction {m.number(validation.harrell.value)}; {_SCALE_OF_C}"
+        concordance_of = "Harrell’s C, corrected for optimism"
+        concordance = _with_limits(internal.shifted, before)
+        slope = _with_limits(internal.slope, "corrected for optimism; 1 is perfect")
+    else:
+        concordance_of = "Harrell’s C in this cohort"
+        concordance = _with_limits(validation.harrell, _SCALE_OF_C)
+        slope = _with_limits(validation.slope, "1 is perfect")
+    if at.ici_corrected.value is None:
+        ici = _with_limits(at.ici, percent=True)
+    else:
+        before = f"corrected for optimism; before {m.number(at.ici.value, 1, percent=True)}"
+        ici = _with_limits(at.ici_corrected, before, percent=True)
     cards = [
         ("Patients", "", patients),
         ("Time zero", ' class="text"', m.words(validation.time_zero)),
-        _concordance(validation),
+        (concordance_of, "", concordance),
         (
             "Observed over expected, 2 years",
             "",
             _with_limits(at.observed_over_expected, "1 is right on average"),
         ),
-        ("Calibration slope", "", _slope(validation)),
-        ("Mean distance from calibration (ICI), 2 years", "", _ici(at)),
+        ("Calibration slope", "", slope),
+        ("Mean distance from calibration (ICI), 2 years", "", ici),
     ]
     return "\n".join(f"<div><dt>{name}</dt><dd{kind}>{text}</dd></div>" for name, kind, text in cards)
-
-
-def _concordance(validation: Validation) -> tuple[str, str, str]:
-    internal = validation.internal
-    if not internal:
-        return "Harrell’s C in this cohort", "", _with_limits(validation.harrell, _SCALE_OF_C)
-    before = f"before correction {m.number(validation.harrell.value)}; {_SCALE_OF_C}"
-    text = _with_limits(internal.shifted, before)
-    return "Harrell’s C, corrected for optimism", "", text
-
-
-def _slope(validation: Validation) -> str:
-    if not validation.internal:
-        return _with_limits(validation.slope, "1 is perfect")
-    return _with_limits(validation.internal.slope, "corrected for optimism; 1 is perfect")
-
-
-def _ici(at: AtHorizon) -> str:
-    if at.ici_corrected.value is None:
-        return _with_limits(at.ici, percent=True)
-    before = f"corrected for optimism; before {m.number(at.ici.value, 1, percent=True)}"
-    return _with_limits(at.ici_corrected, before, percent=True)
 
 
 def _with_limits(measure: Measure, note: str = "", *, percent: bool = False) -> str:
@@ -103,27 +97,15 @@ def flow(report: Report) -> str:
 
 def characteristics(report: Report) -> str:
     """Table 1: that of `describe`, or else the predictors alone."""
-    tables = [
-        m.table(
-            table.title,
-            [m.words(head) for head in table.columns],
-            [[_heading(head), *map(m.words, cells)] for head, *cells in table.rows],
-            note=m.words(table.note),
-        )
-        for table in report.tables
-    ]
-    return m.section("characteristics", "Characteristics", *(tables or [_predictors(report.validation)]))
-
-
-def _heading(text: str) -> str:
-    """The heading of a row; a level of the row above is set in."""
-    level = text.removeprefix("– ")
-    return m.words(text) if level == text else f'<span class="level">{m.words(level)}</span>'
-
-
-def _predictors(validation: Validation) -> str:
-    rows = [
-        [m.words(known.label), m.number(known.present), m.number(known.absent), m.number(known.unknown)]
-        for known in validation.missing
-    ]
-    return m.table("Predictors at time zero", ["Predictor", "Present", "Absent", "Not known"], rows)
+    tables = []
+    for table in report.tables:
+        rows = []
+        for head, *cells in table.rows:
+            level = head.removeprefix("– ")  # a level of the row above is set in
+            heading = m.words(head) if level == head else f'<span class="level">{m.words(level)}</span>'
+            rows.append([heading, *map(m.words, cells)])
+        heads = [m.words(head) for head in table.columns]
+        tables.append(m.table(table.title, heads, rows, note=m.words(table.note)))
+    if not tables:
+        tables.append(known_predictors("Predictors at time zero", report.validation))
+    return m.section("characteristics", "Characteristics", *tables)

@@ -8,36 +8,48 @@ from models.training.report import markup as m
 from models.training.report.report import Report, ReportedPredictor, ReportedRatio
 from models.training.statistics.limits import hazard_ratio
 
+_HOW = (
+    (
+        "The outcome is among the regressors, as event and as Nelson-Aalen cumulative hazard at the end of follow-up "
+        "(White and Royston 2009)."
+    ),
+    (
+        "Results are pooled by Rubin’s rules, the baseline as the mean of log cumulative hazards; patterns of predictors are "
+        "mean counts. Degrees of freedom by Barnard and Rubin."
+    ),
+    "It is assumed that what is unknown depends on nothing but what is known. The data cannot show whether that is so.",
+)
+
 
 def imputed(report: Report) -> str:
     """The section; nothing where every predictor was known, or the model was not fitted by `train`."""
     missing = report.fit_record.missingness if report.fit_record else None
     if not missing:
         return ""
+    rows = []
+    for name, patients, recurrences in (
+        ("All predictors known", missing.complete, missing.complete_recurrences),
+        ("Some unknown", missing.others, missing.others_recurrences),
+    ):
+        share = recurrences / patients if patients else None
+        rows.append([name, m.number(patients), m.number(recurrences), m.number(share, 0, percent=True)])
+    estimates = how = ""
+    if missing.imputations:
+        estimates = _estimates(missing, report.model.predictors)
+        further = m.words(", ".join(missing.auxiliaries)) or "none"
+        chained = (
+            f"Chained equations, {m.number(missing.imputations)} completed sets: binary predictors by logistic regression, "
+            f"measured values by linear regression of their logarithm; further columns: {further}."
+        )
+        how = f'<div class="note">{m.listed([chained, *_HOW])}</div>'
     return m.section(
         "imputed",
         "Unknown predictors in the fit",
         f"<p>{m.words(missing.sentence[0].upper() + missing.sentence[1:])}.</p>",
-        _groups(missing),
-        _estimates(missing, report.model.predictors) if missing.imputations else "",
-        _how(missing) if missing.imputations else "",
+        m.table("Complete cases and the others", ["Patients", "Number", "Recurrences", "Share, %"], rows),
+        estimates,
+        how,
     )
-
-
-def _groups(missing: Missingness) -> str:
-    rows = [
-        [
-            name,
-            m.number(patients),
-            m.number(recurrences),
-            m.number(recurrences / patients if patients else None, 0, percent=True),
-        ]
-        for name, patients, recurrences in (
-            ("All predictors known", missing.complete, missing.complete_recurrences),
-            ("Some unknown", missing.others, missing.others_recurrences),
-        )
-    ]
-    return m.table("Complete cases and the others", ["Patients", "Number", "Recurrences", "Share, %"], rows)
 
 
 def _estimates(missing: Missingness, predictors: Sequence[ReportedPredictor]) -> str:
@@ -83,23 +95,3 @@ def _ratio(estimates: Estimates | None, k: int, degrees: float = inf) -> Reporte
         return ReportedRatio(None, None, None, "too few complete cases")
     ratio, low, high = hazard_ratio(estimates.log_hazard_ratios[k], estimates.standard_errors[k], degrees)
     return ReportedRatio(ratio, low, high, "")
-
-
-def _how(missing: Missingness) -> str:
-    further = m.words(", ".join(missing.auxiliaries)) or "none"
-    sentences = [
-        (
-            f"Chained equations, {m.number(missing.imputations)} completed sets: binary predictors by logistic regression, "
-            f"measured values by linear regression of their logarithm; further columns: {further}."
-        ),
-        (
-            "The outcome is among the regressors, as event and as Nelson-Aalen cumulative hazard at the end of follow-up "
-            "(White and Royston 2009)."
-        ),
-        (
-            "Results are pooled by Rubin’s rules, the baseline as the mean of log cumulative hazards; patterns of predictors are "
-            "mean counts. Degrees of freedom by Barnard and Rubin."
-        ),
-        "It is assumed that what is unknown depends on nothing but what is known. The data cannot show whether that is so.",
-    ]
-    return f'<div class="note">{m.listed(sentences)}</div>'

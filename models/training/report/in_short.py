@@ -15,43 +15,46 @@ _BY_CONSTRUCTION = frozenset(
 def in_short(report: Report) -> str:
     """Who was analysed, what is predicted, how right it is, where it was tried, for whom it is not."""
     validation, text = report.validation, report.model.description
+    parameters = len(report.model.predictors)
+    analysed = (
+        f"{m.number(validation.n)} of {m.number(validation.screened)} patients; {m.number(validation.events)} had a "
+        f"recurrence ({written(validation.events / parameters, 1)} for each of {parameters} predictors), "
+        f"{m.number(validation.deaths)} died before"
+    )
+    left_out = [f"{m.number(s.taken_out)}: {m.words(s.reason)}" for s in validation.flow if s.taken_out]
     horizons = [m.number(at.years, 0) for at in report.model.horizons]
+    zero = m.words(validation.time_zero)
+    death = "nobody died before a recurrence"
+    if validation.deaths:
+        death = (
+            f"{m.number(validation.deaths)} died before a recurrence; they count as followed until then (censored). Risks on "
+            "this page are those if nobody died; death is counted only where it says competing."
+        )
+    limits = (
+        "On this page: 95 % limits of figures of all patients. The range on a card is something else, the plausible "
+        f"range of one patient’s risk. {m.words(report.model.range_note)}"
+    )
+    not_for = m.words(text.get("not_intended_use", "not said in the model file"))
+    if report.model.evidence == "synthetic":
+        not_for = f"Any real patient: it rests on made-up data. {not_for}"
     rows = [
-        ["Who was analysed", _analysed(report)],
-        ["Who was left out", _left_out(validation)],
-        ["What was not known of them", _unknown(report)],
-        [
-            "What is predicted",
-            f"a recurrence within {', '.join(horizons)} years, counted from: {m.words(validation.time_zero)}",
-        ],
+        ["Who was analysed", analysed],
+        ["Who was left out", "; ".join(left_out) or "nobody"],
+        ["What was not known of them", _unknown(validation)],
+        ["What is predicted", f"a recurrence within {', '.join(horizons)} years, counted from: {zero}"],
         ["From when a card counts", m.words(text.get("time_zero", "not said in the model file"))],
-        ["What death does", _death(validation)],
+        ["What death does", death],
         ["Is it overfitted?", _overfitted(report)],
         ["Is the level of risk right?", _level(validation)],
-        ["What the limits are", _limits(report)],
+        ["What the limits are", limits],
         ["In whom it was tried", _tried(validation)],
         ["What it is for", m.words(text.get("intended_use", "not said in the model file"))],
-        ["What it must not be used for", _not_for(report)],
+        ["What it must not be used for", not_for],
     ]
     return m.table("In short", ["Question", "Answer"], rows)
 
 
-def _analysed(report: Report) -> str:
-    validation, parameters = report.validation, len(report.model.predictors)
-    each = written(validation.events / parameters, 1)
-    return (
-        f"{m.number(validation.n)} of {m.number(validation.screened)} patients; {m.number(validation.events)} had a "
-        f"recurrence ({each} for each of {parameters} predictors), {m.number(validation.deaths)} died before"
-    )
-
-
-def _left_out(validation: Validation) -> str:
-    taken = [f"{m.number(s.taken_out)}: {m.words(s.reason)}" for s in validation.flow if s.taken_out]
-    return "; ".join(taken) or "nobody"
-
-
-def _unknown(report: Report) -> str:
-    validation = report.validation
+def _unknown(validation: Validation) -> str:
     lacking = validation.n - sum(row.n for row in validation.patterns if "?" not in row.pattern)
     if not lacking:
         return "every predictor was known"
@@ -59,15 +62,6 @@ def _unknown(report: Report) -> str:
     if validation.imputations:
         return f"{of}they were imputed {m.number(validation.imputations)} times"
     return f"{of}the risk is averaged over them, as at the bedside"
-
-
-def _death(validation: Validation) -> str:
-    if not validation.deaths:
-        return "nobody died before a recurrence"
-    return (
-        f"{m.number(validation.deaths)} died before a recurrence; they count as followed until then (censored). Risks on "
-        "this page are those if nobody died; death is counted only where it says competing."
-    )
 
 
 def _overfitted(report: Report) -> str:
@@ -119,13 +113,6 @@ def level_in_words(ratio: Measure) -> str:
     return "Its 95 % limits hold 1: these data show neither too high nor too low risks on average."
 
 
-def _limits(report: Report) -> str:
-    return (
-        "On this page: 95 % limits of figures of all patients. The range on a card is something else, the plausible "
-        f"range of one patient’s risk. {m.words(report.model.range_note)}"
-    )
-
-
 def _tried(validation: Validation) -> str:
     made_up = "synthetic " if validation.synthetic else ""
     if validation.same_cohort == "fit" and validation.internal:
@@ -138,12 +125,3 @@ def _tried(validation: Validation) -> str:
     if validation.synthetic:
         return f"in synthetic patients, who are made up: {m.words(validation.cohort)}; in nobody real on this page"
     return f"in another cohort than its own: {m.words(validation.cohort)}"
-
-
-def _not_for(report: Report) -> str:
-    text = m.words(report.model.description.get("not_intended_use", "not said in the model file"))
-    return (
-        f"Any real patient: it rests on made-up data. {text}"
-        if report.model.evidence == "synthetic"
-        else text
-    )

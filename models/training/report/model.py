@@ -59,38 +59,38 @@ def model(report: Report, gallery: Gallery) -> str:
 
 
 def limits_note(record: FitRecord | None) -> str:
-    """How the 95 % limits of the hazard ratios were made, as HTML: both columns."""
-    refitted = "Limits refitted here: Wald, of the fit by maximum likelihood, not shrunk."
-    return f"Limits as served: {_as_served(record)}. {refitted}"
+    """How the 95 % limits of the hazard ratios were made, as HTML: both columns.
 
-
-def _as_served(record: FitRecord | None) -> str:
-    """What the covariance in the model file is, from which the served limits are, depends on how it was fitted."""
+    What the covariance in the model file is, from which the served limits are, depends on how it was fitted.
+    """
     if record is None:
-        return (
+        served = (
             "Wald, by the covariance of the model file; where that comes from is said under “covariance” in the last "
             "table of this section"
         )
-    if record.shrinkage:
-        return (
+    elif record.shrinkage:
+        served = (
             "Wald, round the log hazard ratio that was shrunk by the factor "
             f"{m.number(record.shrinkage.factor, 3)}, by the covariance of the unshrunk fit by maximum likelihood: as wide "
             "on the log scale as before. That the factor was itself estimated is not in them"
         )
-    if record.ridge:
-        return (
+    elif record.ridge:
+        served = (
             "Wald, round the ridge estimate, by the inverse of the penalised information there; the bias towards a "
             "ratio of one that the penalty brings is not in them"
         )
-    if record.firth:
-        return (
+    elif record.firth:
+        served = (
             "Wald, round Firth’s estimate, by the inverse of the information of the unpenalised partial likelihood "
             "there; not from the profile of the penalised likelihood"
         )
-    if record.kind in {"baseline update", "no update"}:
-        return (
+    elif record.kind in {"baseline update", "no update"}:
+        served = (
             "those of the given model; neither its log hazard ratios nor their covariance were estimated anew"
         )
-    if record.kind == "recalibration":
-        return "those of the given model times the calibration slope, by the delta method"
-    return "Wald, of the fit by maximum likelihood, not shrunk"
+    elif record.kind == "recalibration":
+        served = "those of the given model times the calibration slope, by the delta method"
+    else:
+        served = "Wald, of the fit by maximum likelihood, not shrunk"
+    refitted = "Limits refitted here: Wald, of the fit by maximum likelihood, not shrunk."
+    return f"Limits as served: {served}. {refitted}"

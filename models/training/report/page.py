@@ -12,7 +12,7 @@ from models.training.report.form import form
 from models.training.report.imputed import imputed
 from models.training.report.model import model
 from models.training.report.report import Checklist, FigureNumbers, Report
-from models.training.report.sections.further import absent_sections, further
+from models.training.report.sections.further import further
 
 _STYLE = Path(__file__).with_name("style.css")
 _PARTS = (
@@ -75,15 +75,21 @@ def page(report: Report) -> tuple[str, Mapping[str, FigureNumbers]]:
 
 
 def _contents(report: Report) -> str:
-    absent = set() if report.validation.internal else {"stability"}
-    record = report.fit_record
-    absent |= set() if record else {"development"}
-    absent |= set() if record and record.missingness else {"imputed"}
-    absent |= set() if record and record.forms else {"form"}
-    absent |= absent_sections(report)
-    there = [(name, title) for name, title in _PARTS if name not in absent]
-    items = m.listed([f'<a href="#{name}">{m.words(title)}</a>' for name, title in there])
-    return f'<nav aria-label="Contents">{items}</nav>'
+    """Links to the sections that are on this page."""
+    record, more = report.fit_record, report.supplement
+    given = {
+        "stability": report.validation.internal,
+        "development": record,
+        "imputed": record and record.missingness,
+        "form": record and record.forms,
+        "fairness": more and more.fairness,
+        "centres": more and more.centres,
+        "competing": more and more.competing.deaths,
+        "effects": more and more.time_varying.effects,
+        "comparison": more and more.comparisons,
+    }
+    items = [f'<a href="#{name}">{m.words(title)}</a>' for name, title in _PARTS if given.get(name, True)]
+    return f'<nav aria-label="Contents">{m.listed(items)}</nav>'
 
 
 def _checklist(name: str, title: str, checklist: Checklist) -> str:

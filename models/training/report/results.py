@@ -11,7 +11,7 @@ from models.training.report.figures.survival import survival_figure
 from models.training.report.report import Report
 from models.training.report.words import written
 from models.training.validation.groups import LEAST_AT_RISK, SHARE_AT_RISK, in_words
-from models.training.validation.validation import AtHorizon, Grouping, Internal, Measure
+from models.training.validation.validation import Grouping, Internal, Measure, Validation
 
 _SHOWN_THRESHOLDS = 0.05  # the table shows every fifth threshold
 
@@ -29,27 +29,22 @@ def observed(report: Report, gallery: Gallery) -> str:
         if not grouping.curves:
             parts.append("<p>It is known of nobody.</p>")
             continue
-        parts.append(gallery.show(survival_figure(grouping, k), _log_rank(grouping)))
+        test, died = grouping.log_rank, ", died" if any(curve.deaths for curve in grouping.curves) else ""
+        caption = (
+            f"Kaplan-Meier; shaded: 95 % limits (log-log); thin, without limits: fewer than {LEAST_AT_RISK}, or than "
+            f"{written(SHARE_AT_RISK, 0, percent=True)} %, of the group are at risk. Below the axis: at risk at that time; "
+            f"censored{died} and recurred before it. "
+        )
+        if test.chi_square is None:
+            caption += f"Log-rank test not done: {m.words(test.reason)}."
+        else:
+            chi, degrees = m.number(test.chi_square, 1), m.number(test.degrees)
+            caption += f"Log-rank test: χ²\N{NO-BREAK SPACE}{chi}, {degrees} df, p {m.p_value(test.p)}."
+        if grouping.left_out:
+            caption += f" {m.number(grouping.left_out)} patients in no group."
+        parts.append(gallery.show(survival_figure(grouping, k), caption))
         parts.append(_group_table(grouping, competing=bool(validation.deaths)))
     return m.section("observed", "Observed recurrence by group", *parts)
-
-
-def _log_rank(grouping: Grouping) -> str:
-    test = grouping.log_rank
-    died = ", died" if any(curve.deaths for curve in grouping.curves) else ""
-    text = (
-        f"Kaplan-Meier; shaded: 95 % limits (log-log); thin, without limits: fewer than {LEAST_AT_RISK}, or than "
-        f"{written(SHARE_AT_RISK, 0, percent=True)} %, of the group are at risk. Below the axis: at risk at that time; "
-        f"censored{died} and recurred before it. "
-    )
-    if test.chi_square is None:
-        text += f"Log-rank test not done: {m.words(test.reason)}."
-    else:
-        chi, degrees = m.number(test.chi_square, 1), m.number(test.degrees)
-        text += f"Log-rank test: χ²\N{NO-BREAK SPACE}{chi}, {degrees} df, p {m.p_value(test.p)}."
-    if grouping.left_out:
-        text += f" {m.number(grouping.left_out)} patients in no group."
-    return text
 
 
 def _group_table(grouping: Grouping, *, competing: bool) -> str:
@@ -170,7 +165,14 @@ def calibration(report: Report, gallery: Gallery) -> str:
                 *(m.measure(at.ici_corrected, 1, percent=True) for at in horizons),
             ]
         )
-    figures = [gallery.show(calibration_figure(at), _calibration_caption(at)) for at in horizons]
+    figures = []
+    for at in horizons:
+        caption = f"Risk within {years(at.years)}."
+        if at.curve.reason:
+            caption += f" No curve: {m.words(at.curve.reason)}."
+        if any(group.observed.value is None for group in at.fifths):
+            caption += " A fifth without a mark was not followed for so long."
+        figures.append(gallery.show(calibration_figure(at), caption))
     table = m.table("Calibration by horizon (95 % limits)", heads, rows)
     return m.section(
         "calibration", "Calibration", _slope(report), table, f'<div class="three">{"".join(figures)}</div>'
@@ -205,48 +207,35 @@ def slope_in_words(slope: Measure) -> str:
     )
 
 
-def _calibration_caption(at: AtHorizon) -> str:
-    text = f"Risk within {years(at.years)}."
-    if at.curve.reason:
-        text += f" No curve: {m.words(at.curve.reason)}."
-    if any(group.observed.value is None for group in at.fifths):
-        text += " A fifth without a mark was not followed for so long."
-    return text
-
-
 def benefit(report: Report, gallery: Gallery) -> str:
-    """The decision curve of each horizon, and a short table at the policy's horizon."""
+    """The decision curve of each horizon, and a short table of it."""
     validation, parts = report.validation, []
     for at in validation.horizons:
-        if at.decision.reason:
-            parts.append(f"<p>At {years(at.years)}: no decision curve, {m.words(at.decision.reason)}.</p>")
+        curve = at.decision
+        if curve.reason:
+            parts.append(f"<p>At {years(at.years)}: no decision curve, {m.words(curve.reason)}.</p>")
             continue
         caption = (
             f"Risk within {years(at.years)}. Acting on the model is worth it where its line is the highest."
         )
         parts.append(gallery.show(decision_figure(at, report.model.policy), caption))
-        parts.append(_benefit_table(at))
+        columns = {
+            "Model": curve.model,
+            "Model, corrected for optimism": curve.corrected,
+            "Act for all": curve.treat_all,
+        }
+        given = {name: values for name, values in columns.items() if values}
+        rows = [
+            [m.number(threshold, 0, percent=True), *(m.number(values[k], 3) for values in given.values())]
+            for k, threshold in enumerate(curve.thresholds)
+            if abs(threshold / _SHOWN_THRESHOLDS - round(threshold / _SHOWN_THRESHOLDS)) < 1e-9  # noqa: PLR2004
+        ]
+        parts.append(m.table(f"Net benefit at {in_words(at.years)}", ["Threshold, %", *given], rows))
     intro = (
         "<p>Net benefit: true positives per patient, less false positives weighted by the odds of the threshold. "
         "The threshold is for clinicians to choose: it says how many unnecessary actions one needed action is worth.</p>"
     )
     return m.section("benefit", "Net benefit", intro, *parts)
-
-
-def _benefit_table(at: AtHorizon) -> str:
-    curve = at.decision
-    columns = {
-        "Model": curve.model,
-        "Model, corrected for optimism": curve.corrected,
-        "Act for all": curve.treat_all,
-    }
-    given = {name: values for name, values in columns.items() if values}
-    rows = [
-        [m.number(threshold, 0, percent=True), *(m.number(values[k], 3) for values in given.values())]
-        for k, threshold in enumerate(curve.thresholds)
-        if abs(threshold / _SHOWN_THRESHOLDS - round(threshold / _SHOWN_THRESHOLDS)) < 1e-9  # noqa: PLR2004
-    ]
-    return m.table(f"Net benefit at {in_words(at.years)}", ["Threshold, %", *given], rows)
 
 
 def stability(report: Report, gallery: Gallery) -> str:
@@ -294,15 +283,11 @@ def missingness(report: Report, gallery: Gallery) -> str:
     figure = gallery.show(
         missing_figure(missing, report.validation.n), "Patients by what is known at time zero."
     )
-    counts = [
-        [m.words(known.label), m.number(known.present), m.number(known.absent), m.number(known.unknown)]
-        for known in missing
-    ]
     return m.section(
         "missing",
         "Missing predictors",
         figure,
-        m.table("By predictor", ["Predictor", "Present", "Absent", "Not known"], counts),
+        known_predictors("By predictor", report.validation),
         m.table(
             "By pattern",
             ["Pattern", "Patients"],
@@ -310,3 +295,12 @@ def missingness(report: Report, gallery: Gallery) -> str:
             note="k: known, ?: not known, in the order of the predictors above.",
         ),
     )
+
+
+def known_predictors(caption: str, validation: Validation) -> str:
+    """How often each predictor is present, absent and not known, as a table."""
+    rows = [
+        [m.words(known.label), m.number(known.present), m.number(known.absent), m.number(known.unknown)]
+        for known in validation.missing
+    ]
+    return m.table(caption, ["Predictor", "Present", "Absent", "Not known"], rows)

@@ -3,6 +3,7 @@
 from math import floor, log10
 
 from models.training.validation.subgroups import FEWEST_EVENTS
+from models.training.validation.validation import Measure
 
 SMALLEST_P = 0.001
 MINUS = "\N{MINUS SIGN}"
@@ -21,6 +22,15 @@ def written_p(p: float) -> str:
     if p < SMALLEST_P:
         return f"< {SMALLEST_P}"
     return f"{p:.{max(2, 1 - floor(log10(p)))}f}" if p < 1 else "1.00"
+
+
+def said(measure: Measure) -> str:
+    """A measure as text: with its limits, or why there is none."""
+    if measure.value is None:
+        return f"not estimable ({measure.reason})"
+    if measure.low is None or measure.high is None:
+        return written(measure.value)
+    return f"{written(measure.value)} ({written(measure.low)} to {written(measure.high)})"
 
 
 def counted(count: int, what: str) -> str:

@@ -30,11 +30,18 @@ _Pick = Callable[[Centre], Measure]
 
 def centres_figure(centres: Centres) -> Canvas:
     """Two panels beside one another, one row a centre; below them mean and prediction interval."""
-    names = [_name(of) for of in centres.centres]
+    names, said = [], []
+    for of in centres.centres:
+        label = of.label if len(of.label) <= _LONGEST else f"{of.label[: _LONGEST - 1]}…"
+        here = of.performance
+        names.append(f"{label}: {here.n} ({here.events})")
+        ratio = _said(here.observed_over_expected)
+        said.append(f"{of.label}: C {_said(here.concordance)}, observed over expected {ratio}")
+    about = f"Each centre with its patients (recurrences), C and observed over expected with 95 % limits. {'; '.join(said)}."
     left = max(width_of(text, SMALL) for text in [*names, "Another centre"]) + 14
     high = _ROW * (len(names) + 2)
     panel = _WIDE + _NUMBERS
-    canvas = Canvas("centres", "Performance by centre", _about(centres), left + 2 * panel, 40 + high + 46)
+    canvas = Canvas("centres", "Performance by centre", about, left + 2 * panel, 40 + high + 46)
     for k, name in enumerate([*names, "Mean of the centres", "Another centre"]):
         canvas.word(4, 40 + _ROW * (k + 0.5) + 4, name, size=SMALL, bold=k >= len(names))
     each = [of.performance for of in centres.centres]
@@ -43,35 +50,13 @@ def centres_figure(centres: Centres) -> Canvas:
     axes = Axes(canvas, left, 40, _WIDE, high, (low, 1.0), (0.0, 1.0))
     _panel(axes, "Harrell’s C", concordances, centres.concordance, 0.5)
     axes.below(even(low, 1, 0.2), "C", decimals=1)
-    axes = Axes(
-        canvas,
-        left + panel,
-        40,
-        _WIDE,
-        high,
-        _range(ratios, centres.observed_over_expected),
-        (0.0, 1.0),
-        log_x=True,
-    )
+    ends = _ends(ratios, centres.observed_over_expected)
+    least = max((tick for tick in _RATIOS if tick <= min(0.9, *ends)), default=_RATIOS[0])
+    most = min((tick for tick in _RATIOS if tick >= max(1.1, *ends)), default=_RATIOS[-1])
+    axes = Axes(canvas, left + panel, 40, _WIDE, high, (least, most), (0.0, 1.0), log_x=True)
     _panel(axes, "Observed over expected", ratios, centres.observed_over_expected, 1.0)
-    least, most = axes.x_range
     axes.below([tick for tick in _RATIOS if least <= tick <= most], "Observed over expected", decimals=2)
     return canvas
-
-
-def _name(centre: Centre) -> str:
-    label = centre.label if len(centre.label) <= _LONGEST else f"{centre.label[: _LONGEST - 1]}…"
-    return f"{label}: {centre.performance.n} ({centre.performance.events})"
-
-
-def _about(centres: Centres) -> str:
-    said = "; ".join(
-        f"{of.label}: C {_said(of.performance.concordance)}, observed over expected {_said(of.performance.observed_over_expected)}"
-        for of in centres.centres
-    )
-    return (
-        f"Each centre with its patients (recurrences), C and observed over expected with 95 % limits. {said}."
-    )
 
 
 def _said(given: Measure) -> str:
@@ -84,12 +69,6 @@ def _ends(values: Sequence[Measure], all_of_them: AcrossCentres) -> list[float]:
         1.0,
         *(end for measure in shown for end in (measure.value, measure.low, measure.high) if end is not None),
     ]
-
-
-def _range(values: Sequence[Measure], all_of_them: AcrossCentres) -> tuple[float, float]:
-    ends = _ends(values, all_of_them)
-    low = max((tick for tick in _RATIOS if tick <= min(0.9, *ends)), default=_RATIOS[0])
-    return low, min((tick for tick in _RATIOS if tick >= max(1.1, *ends)), default=_RATIOS[-1])
 
 
 def _panel(

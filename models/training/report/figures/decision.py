@@ -38,11 +38,19 @@ def decision_figure(at: AtHorizon, policy: ReportedPolicy) -> Canvas:
     step = 0.05 if axes.y_range[1] <= _TALL else 0.1
     axes.beside(even(_LOWEST, axes.y_range[1], step), "Net benefit per patient", decimals=2)
     axes.below(even(0, 0.6, 0.1), "Threshold: the risk from which one would act (%)", percent=True)
-    _odds(axes)
-    upright = (policy.low_below, policy.high_from) if at.horizon == DECISION_HORIZON else ()
-    if upright:
-        _bands(axes, policy)
-    _lines(axes, curve, upright)
+    y = axes.bottom + 62
+    canvas.word(axes.left - 7, y, "Harm:benefit", anchor="end", size=SMALL)
+    for threshold, benefit in ODDS:
+        x = axes.x(threshold)
+        canvas.line([(x, y - 16), (x, y - 12)], BLACK)
+        canvas.mixed(x, y, [Label(1, "1"), ":", Label(benefit, str(benefit))], anchor="middle")
+    limits = (("low below", policy.low_below), ("high from", policy.high_from))
+    upright = limits if at.horizon == DECISION_HORIZON else ()
+    for name, value in upright:
+        x, shown = axes.x(value), Label(value, written(value, 0, percent=True))
+        canvas.line([(x, axes.top - 8), (x, axes.bottom)], GREY, dash="2 3")
+        canvas.mixed(x, axes.top - 13, [f"{name} ", shown, " %"], anchor="middle")
+    _lines(axes, curve, [value for _, value in upright])
     return canvas
 
 
@@ -59,27 +67,6 @@ def _about(at: AtHorizon, policy: ReportedPolicy) -> str:
     )
 
 
-def _odds(axes: Axes) -> None:
-    canvas, y = axes.on, axes.bottom + 62
-    canvas.word(axes.left - 7, y, "Harm:benefit", anchor="end", size=SMALL)
-    for threshold, benefit in ODDS:
-        x = axes.x(threshold)
-        canvas.line([(x, y - 16), (x, y - 12)], BLACK)
-        canvas.mixed(x, y, [Label(1, "1"), ":", Label(benefit, str(benefit))], anchor="middle")
-
-
-def _bands(axes: Axes, policy: ReportedPolicy) -> None:
-    for name, value in (("low below", policy.low_below), ("high from", policy.high_from)):
-        x = axes.x(value)
-        axes.on.line([(x, axes.top - 8), (x, axes.bottom)], GREY, dash="2 3")
-        axes.on.mixed(
-            x,
-            axes.top - 13,
-            [f"{name} ", Label(value, written(value, 0, percent=True)), " %"],
-            anchor="middle",
-        )
-
-
 def _lines(axes: Axes, curve: DecisionCurve, upright: Sequence[float]) -> None:
     """The lines with their names; `upright` are the thresholds of lines that cross them."""
     xs = curve.thresholds
@@ -94,25 +81,17 @@ def _lines(axes: Axes, curve: DecisionCurve, upright: Sequence[float]) -> None:
         if not shown:
             continue
         axes.on.line([(axes.x(x), axes.y(v)) for x, v in shown], colour, dash=dash, thick=thick)
-        if text == "act for all" and shown[-1][0] < xs[-1]:
-            _name_at_the_edge(axes, text, shown[-1][0], upright)
-        else:
+        if not (text == "act for all" and shown[-1][0] < xs[-1]):
             ends.append((text, *shown[-1], colour, dash))
-    _names(axes, ends)
-
-
-def _name_at_the_edge(axes: Axes, text: str, threshold: float, upright: Sequence[float]) -> None:
-    """The name of a line that leaves at the lower edge: right of it, or left where an upright line or the end is in the way."""
-    start, wide = axes.x(threshold) + 6, width_of(text, SMALL)
-    stops = [axes.right, *(x for x in map(axes.x, upright) if x > start)]
-    if start + wide < min(stops):
-        axes.on.word(start, axes.bottom - 3, text, size=SMALL)
-    else:
-        axes.on.word(start - 18, axes.bottom - 3, text, anchor="end", size=SMALL)
-
-
-def _names(axes: Axes, ends: Sequence[_End]) -> None:
-    """The lines' names at the right edge, moved apart, each with a sample and a thin line to where its line ends."""
+            continue
+        # It leaves at the lower edge: its name is right of it, or left where an upright line or the end is in the way
+        start = axes.x(shown[-1][0]) + 6
+        stops = [axes.right, *(x for x in map(axes.x, upright) if x > start)]
+        if start + width_of(text, SMALL) < min(stops):
+            axes.on.word(start, axes.bottom - 3, text, size=SMALL)
+        else:
+            axes.on.word(start - 18, axes.bottom - 3, text, anchor="end", size=SMALL)
+    # The other names at the right edge, moved apart, each with a sample and a thin line to where its line ends
     places = spread([axes.y(end[2]) for end in ends], 16, axes.top, axes.bottom)
     for (text, threshold, value, colour, dash), y in zip(ends, places, strict=True):
         axes.on.line([(axes.x(threshold) + 2, axes.y(value)), (axes.right + 9, y)], GREY, thick=0.8)

@@ -22,7 +22,11 @@ def forest_figure(predictors: Sequence[ReportedRatios]) -> Canvas:
         )
     )
     canvas = Canvas("forest", "Hazard ratios of the predictors", about, left + 300 + 190, height)
-    axes = Axes(canvas, left, 36, 300, _BLOCK * len(predictors), _range(predictors), (0.0, 1.0), log_x=True)
+    ratios = [ratio for predictor in predictors for ratio in (predictor.served, predictor.refitted)]
+    given = [end for ratio in ratios for end in (ratio.low, ratio.high) if end is not None]
+    low = max((t for t in _TICKS if t <= min([0.9, *given])), default=_TICKS[0])
+    high = min((t for t in _TICKS if t >= max([1.1, *given])), default=_TICKS[-1])
+    axes = Axes(canvas, left, 36, 300, _BLOCK * len(predictors), (low, high), (0.0, 1.0), log_x=True)
     canvas.line([(axes.x(1), axes.top), (axes.x(1), axes.bottom)], GREY, dash="2 3")
     canvas.key(left, 16, [("as served", BLUE, "", "square"), ("refitted", VERMILLION, "", "circle")])
     canvas.word(axes.right + 14, 24, "Hazard ratio (95 % limits)", bold=True)
@@ -31,7 +35,6 @@ def forest_figure(predictors: Sequence[ReportedRatios]) -> Canvas:
         canvas.word(4, top + _BLOCK / 2 + 4, predictor.label)
         _line(axes, predictor.served, BLUE, "square", top + 17)
         _line(axes, predictor.refitted, VERMILLION, "circle", top + 37)
-    low, high = axes.x_range
     ticks = [tick for tick in _TICKS if low <= tick <= high]
     axes.below(ticks, "Hazard ratio, present against absent", decimals=2 if min(ticks) < 1 / 2 else 1)
     return canvas
@@ -39,14 +42,6 @@ def forest_figure(predictors: Sequence[ReportedRatios]) -> Canvas:
 
 def _said(ratio: ReportedRatio) -> str:
     return "not estimable" if ratio.value is None else written(ratio.value)
-
-
-def _range(predictors: Sequence[ReportedRatios]) -> tuple[float, float]:
-    ratios = [ratio for predictor in predictors for ratio in (predictor.served, predictor.refitted)]
-    given = [end for ratio in ratios for end in (ratio.low, ratio.high) if end is not None]
-    low = max((t for t in _TICKS if t <= min([0.9, *given])), default=_TICKS[0])
-    high = min((t for t in _TICKS if t >= max([1.1, *given])), default=_TICKS[-1])
-    return low, high
 
 
 def _line(axes: Axes, ratio: ReportedRatio, colour: str, shape: str, y: float) -> None:

@@ -16,7 +16,6 @@ from models.training.report.words import written
 from models.training.validation.groups import in_words
 from models.training.validation.supplement.competing import (
     CompetingAccuracy,
-    CompetingCurves,
     CompetingEvents,
     Incidence,
 )
@@ -27,10 +26,14 @@ _SIDE = 300.0
 def incidence_figure(competing: CompetingEvents) -> Canvas:
     """By risk group: thick the recurrences, with limits, thin the deaths without one."""
     names = [f"{kind}, {curves.label}" for curves in competing.curves for kind in ("recurrence", "death")]
+    counts = [
+        f"{c.label}: {c.n} patients, {c.events} recurrences, {c.deaths} deaths" for c in competing.curves
+    ]
+    about = f"Aalen-Johansen estimates; thick: recurrence with 95 % limits, thin: death before it. {'; '.join(counts)}."
     canvas = Canvas(
         "incidence",
         "Recurrence and death by risk group",
-        _about(competing.curves),
+        about,
         64 + 430 + max(width_of(name) for name in names) + 48,
         350,
     )
@@ -54,11 +57,6 @@ def incidence_figure(competing: CompetingEvents) -> Canvas:
         )
         canvas.word(axes.right + 36, y + 4, name)
     return canvas
-
-
-def _about(groups: Sequence[CompetingCurves]) -> str:
-    parts = [f"{c.label}: {c.n} patients, {c.events} recurrences, {c.deaths} deaths" for c in groups]
-    return f"Aalen-Johansen estimates; thick: recurrence with 95 % limits, thin: death before it. {'; '.join(parts)}."
 
 
 def _steps(times: Sequence[float], values: Sequence[float], last: float) -> tuple[list[float], list[float]]:

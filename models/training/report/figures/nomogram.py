@@ -8,7 +8,6 @@ from models.training.report.figures.canvas import BLACK, GREY, SMALL, Axes, Canv
 from models.training.report.report import (
     Nomogram,
     NomogramPredictor,
-    ReportedHorizon,
     ReportedModel,
     RiskScale,
     RiskTick,
@@ -44,17 +43,14 @@ def nomogram(model: ReportedModel) -> Nomogram:
     )
     least = sum(min(0.0, ratio) for ratio in ratios)  # the log relative hazard at 0 points
     total = sum(max(predictor.absent, predictor.present) for predictor in predictors)
-    scales = tuple(_scale(at, unit, least, total) for at in model.horizons)
-    return Nomogram(unit, total, predictors, scales)
-
-
-def _scale(at: ReportedHorizon, unit: float, least: float, total: float) -> RiskScale:
-    """Usual risks between those at no points and at all of them, which are its ends."""
-    hazard = at.baseline_cumulative_hazard
-    first, last = (RiskTick(-expm1(-hazard * exp(least + unit * p)), p) for p in (0.0, total))
-    usual = [RiskTick(risk, (log(-log1p(-risk) / hazard) - least) / unit) for risk in _RISKS]
-    inside = [tick for tick in usual if first.points < tick.points < last.points]
-    return RiskScale(at.horizon, at.years, (first, *inside, last))
+    scales = []
+    for at in model.horizons:  # usual risks between those at no points and at all of them, which are its ends
+        hazard = at.baseline_cumulative_hazard
+        first, last = (RiskTick(-expm1(-hazard * exp(least + unit * p)), p) for p in (0.0, total))
+        usual = [RiskTick(risk, (log(-log1p(-risk) / hazard) - least) / unit) for risk in _RISKS]
+        inside = [tick for tick in usual if first.points < tick.points < last.points]
+        scales.append(RiskScale(at.horizon, at.years, (first, *inside, last)))
+    return Nomogram(unit, total, predictors, tuple(scales))
 
 
 def nomogram_figure(scales: Nomogram) -> Canvas:
@@ -62,32 +58,37 @@ def nomogram_figure(scales: Nomogram) -> Canvas:
     lines = len(scales.predictors) + 2 + len(scales.scales)
     names = [f"Risk at {in_words(scale.years)} (%)" for scale in scales.scales]
     left = max(width_of(text) for text in [*names, *(p.label for p in scales.predictors)]) + 24
+    present = "; ".join(f"{p.label} {p.present:.0f}" for p in scales.predictors)
+    about = (
+        f"Read each predictor's points on the uppermost scale, add them, and read the risk below the total. "
+        f"Points if present: {present}."
+    )
     canvas = Canvas(
-        "nomogram", "Nomogram of the model as served", _about(scales), left + 430 + 30, _APART * lines + 14
+        "nomogram", "Nomogram of the model as served", about, left + 430 + 30, _APART * lines + 14
     )
     points = Axes(canvas, left, 0, 430, 1, (0.0, float(MOST_POINTS)), (0.0, 1.0))
     _line(points, 0, "Points", _whole(MOST_POINTS, 10))
     for k, predictor in enumerate(scales.predictors, start=1):
-        _predictor(points, k, predictor)
+        y = 30 + k * _APART
+        canvas.word(4, y + 4, predictor.label)
+        ends = sorted([(predictor.absent, "absent"), (predictor.present, "present")])
+        canvas.line([(points.x(ends[0][0]), y), (points.x(ends[1][0]), y)], GREY)
+        for place, text in ends:
+            x = points.x(place)
+            canvas.mark(x, y, "circle", BLACK, filled=text == "present", size=3.5)
+            canvas.word(x, y + 18, text, anchor="middle", size=SMALL)
     below = len(scales.predictors) + 1
     total = Axes(canvas, left, 0, 430, 1, (0.0, scales.total), (0.0, 1.0))
     _line(total, below, "Total points", _whole(scales.total, 50 if scales.total > 2 * MOST_POINTS else 20))
     for k, (name, scale) in enumerate(zip(names, scales.scales, strict=True), start=below + 1):
-        ends = {0.0, scales.total}
         ticks = [
-            NomogramTick(t.points, t.risk, written(t.risk, int(t.points in ends), percent=True))
+            NomogramTick(
+                t.points, t.risk, written(t.risk, int(t.points in {0.0, scales.total}), percent=True)
+            )
             for t in scale.risks
         ]
         _line(total, k, name, ticks)
     return canvas
-
-
-def _about(scales: Nomogram) -> str:
-    present = "; ".join(f"{p.label} {p.present:.0f}" for p in scales.predictors)
-    return (
-        f"Read each predictor's points on the uppermost scale, add them, and read the risk below the total. "
-        f"Points if present: {present}."
-    )
 
 
 def _whole(last: float, step: float) -> list[NomogramTick]:
@@ -110,14 +111,3 @@ def _line(axes: Axes, k: int, name: str, ticks: Sequence[NomogramTick]) -> None:
         x = axes.x(tick.points)
         canvas.line([(x, y), (x, y + 5)], BLACK)
         canvas.word(x, y + 18, tick.text, anchor="middle", size=SMALL, value=tick.value)
-
-
-def _predictor(axes: Axes, k: int, predictor: NomogramPredictor) -> None:
-    canvas, y = axes.on, 30 + k * _APART
-    canvas.word(4, y + 4, predictor.label)
-    ends = sorted([(predictor.absent, "absent"), (predictor.present, "present")])
-    canvas.line([(axes.x(ends[0][0]), y), (axes.x(ends[1][0]), y)], GREY)
-    for place, text in ends:
-        x = axes.x(place)
-        canvas.mark(x, y, "circle", BLACK, filled=text == "present", size=3.5)
-        canvas.word(x, y + 18, text, anchor="middle", size=SMALL)

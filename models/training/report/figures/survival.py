@@ -37,20 +37,25 @@ def survival_figure(grouping: Grouping, number: int) -> Canvas:
     height = _TOP + _HIGH + 52 + block * len(curves)
     right = max([70.0, *(width_of(c.label) + 34 for c in curves)])
     title = f"Free of recurrence by {grouping.label[0].lower()}{grouping.label[1:]}"
-    canvas = Canvas(f"km-{number}", title, _about(grouping), _LEFT + _WIDE + right, height)
+    shown = "; ".join(f"{c.label}: {c.n} patients, {c.events} recurrences" for c in curves)
+    about = f"Kaplan-Meier curves with 95 % limits and counts below the axis. {shown}."
+    canvas = Canvas(f"km-{number}", title, about, _LEFT + _WIDE + right, height)
     axes = Axes(canvas, _LEFT, _TOP, _WIDE, _HIGH, (0.0, grouping.end), (0.0, 1.0))
     axes.beside(even(0, 1, 0.2), "Free of recurrence (%)", percent=True)
     axes.below(even(0, grouping.end, 1), "Years since time zero")
     ends = [_curve(axes, curve, k) for k, curve in enumerate(curves)]
     _names(axes, [curve.label for curve in curves], ends)
     for k, curve in enumerate(curves):
-        _table(axes, curve, k, counts, axes.bottom + 58 + k * block)
+        top = axes.bottom + 58 + k * block
+        _sample(canvas, 6, top - 4, k)
+        canvas.word(28, top, curve.label, size=SMALL, bold=True)
+        for line, (text, count) in enumerate(counts, start=1):
+            y = top + line * _LINE
+            canvas.word(axes.left - 22, y, text, anchor="end", size=SMALL)
+            for at in curve.table:
+                n = count(at)
+                canvas.word(axes.x(at.years), y, str(n), anchor="middle", size=SMALL, value=n)
     return canvas
-
-
-def _about(grouping: Grouping) -> str:
-    parts = [f"{c.label}: {c.n} patients, {c.events} recurrences" for c in grouping.curves]
-    return f"Kaplan-Meier curves with 95 % limits and counts below the axis. {'; '.join(parts)}."
 
 
 def _names(axes: Axes, labels: Sequence[str], ends: Sequence[tuple[float, float]]) -> None:
@@ -75,25 +80,19 @@ def _sample(canvas: Canvas, x: float, y: float, k: int) -> None:
 def _curve(axes: Axes, curve: GroupCurve, k: int) -> tuple[float, float]:
     """Draw one curve, thin and without limits where few are at risk; returns where it ends, in px."""
     last, colour = curve.last, COLOURS[k % 4]
+    inside = [i for i, time in enumerate(curve.times) if time <= curve.sure]
+    times = [curve.times[i] for i in inside]
+    xs, low = _steps(times, [curve.low[i] for i in inside], curve.sure, None)
+    _, high = _steps(times, [curve.high[i] for i in inside], curve.sure, None)
+    band = [(x, a, b) for x, a, b in zip(xs, low, high, strict=True) if a is not None and b is not None]
+    upper = [(axes.x(x), axes.y(b)) for x, _, b in band]
+    axes.on.area([*((axes.x(x), axes.y(a)) for x, a, _ in band), *reversed(upper)], colour, 0.12)
     xs, survival = _steps(curve.times, curve.survival, last, 1.0)
-    before = sum(x <= curve.sure for x in xs)
+    points, before = axes.points(xs, survival), sum(x <= curve.sure for x in xs)
     corner = (axes.x(curve.sure), axes.y(survival[before - 1]))
-    points = axes.points(xs, survival)
-    axes.on.area(_band(axes, curve), colour, 0.12)
     axes.on.line([*points[:before], corner], colour, dash=DASHES[k % 4], thick=2.2)
     axes.on.line([corner, *points[before:]], colour, dash=DASHES[k % 4], thick=0.8)
     return axes.x(last), axes.y(survival[-1])
-
-
-def _band(axes: Axes, curve: GroupCurve) -> list[tuple[float, float]]:
-    """The corners of the limits, as far as the curve is drawn in full."""
-    inside = [k for k, time in enumerate(curve.times) if time <= curve.sure]
-    times = [curve.times[k] for k in inside]
-    xs, low = _steps(times, [curve.low[k] for k in inside], curve.sure, None)
-    _, high = _steps(times, [curve.high[k] for k in inside], curve.sure, None)
-    band = [(x, a, b) for x, a, b in zip(xs, low, high, strict=True) if a is not None and b is not None]
-    upper = [(axes.x(x), axes.y(b)) for x, _, b in band]
-    return [*((axes.x(x), axes.y(a)) for x, a, _ in band), *reversed(upper)]
 
 
 def _steps(
@@ -105,15 +104,3 @@ def _steps(
         xs += [time, time]
         ys += [ys[-1], value]
     return [*xs, last], [*ys, ys[-1]]
-
-
-def _table(axes: Axes, curve: GroupCurve, k: int, counts: Sequence[_Count], top: float) -> None:
-    canvas = axes.on
-    _sample(canvas, 6, top - 4, k)
-    canvas.word(28, top, curve.label, size=SMALL, bold=True)
-    for line, (text, count) in enumerate(counts, start=1):
-        y = top + line * _LINE
-        canvas.word(axes.left - 22, y, text, anchor="end", size=SMALL)
-        for at in curve.table:
-            n = count(at)
-            canvas.word(axes.x(at.years), y, str(n), anchor="middle", size=SMALL, value=n)

@@ -19,10 +19,19 @@ def centres(by_centre: Centres | None, years: float, gallery: Gallery) -> str:
         if by_centre.left_out
         else "The model as it is, at each centre."
     )
+    not_shown = ""
+    if by_centre.small:
+        not_shown += f" {m.number(by_centre.small)} centres with fewer than five patients each are not shown."
+    if by_centre.incomplete:
+        not_shown += (
+            f" {m.number(by_centre.incomplete)} patients of whom a predictor is unknown are left aside."
+        )
+    if by_centre.unknown:
+        not_shown += f" {m.number(by_centre.unknown)} patients without a centre are left aside."
     return m.section(
         "centres",
         "Centres",
-        f"<p>{how} Observed over expected: at {in_words(years)}.{_not_shown(by_centre)}</p>",
+        f"<p>{how} Observed over expected: at {in_words(years)}.{not_shown}</p>",
         gallery.show(centres_figure(by_centre), _CAPTION),
         m.listed(
             [
@@ -39,17 +48,6 @@ _CAPTION = (
     "Patients (recurrences) of each centre. Diamond: mean of the centres by random effects (REML; limits by Hartung and "
     "Knapp). Dashed: where another centre like these would lie (95 % prediction interval)."
 )
-
-
-def _not_shown(by_centre: Centres) -> str:
-    text = ""
-    if by_centre.small:
-        text += f" {m.number(by_centre.small)} centres with fewer than five patients each are not shown."
-    if by_centre.incomplete:
-        text += f" {m.number(by_centre.incomplete)} patients of whom a predictor is unknown are left aside."
-    if by_centre.unknown:
-        text += f" {m.number(by_centre.unknown)} patients without a centre are left aside."
-    return text
 
 
 def _in_words(name: str, pooled: AcrossCentres) -> list[str]:

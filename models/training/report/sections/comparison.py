@@ -27,7 +27,28 @@ def comparisons(compared: Sequence[ModelComparison], model_id: str, years: float
             parts.append(f"<p>Not compared: {m.words(comparison.reason)}.</p>")
             continue
         parts.append(f"<p>{_in_words(comparison, years)} {_FITTED[comparison.fitted_here]}</p>")
-        parts.append(_table(comparison))
+        with_corrected = any(row.corrected.given for row in comparison.rows)
+        rows = [
+            [
+                _name(row),
+                m.number(row.model, 3),
+                m.number(row.other, 3),
+                m.measure(row.difference, 3),
+                *([m.measure(row.corrected, 3)] if with_corrected else []),
+            ]
+            for row in comparison.rows
+        ]
+        heads = ["Figure", "This model", "The other", "Difference"]
+        note = (
+            f"Limits: the middle 95 % of {m.number(comparison.resamples)} resamples of the patients, both models scored in each. "
+            "Higher is better, but of the Brier score lower. Net benefit per patient."
+        )
+        if with_corrected:
+            heads.append("Difference, corrected for optimism")
+            note += (
+                " Corrected: less this model’s optimism; resamples of the patients give no limits for that."
+            )
+        parts.append(m.table("On the same patients (95 % limits)", heads, rows, note=note))
     return m.section("comparison", "Against other models", *parts)
 
 
@@ -69,26 +90,3 @@ def _name(row: FigureDifference) -> str:
     if row.threshold is not None:
         text += f", acting from {row.threshold * 100:g}\N{NO-BREAK SPACE}%"
     return text
-
-
-def _table(comparison: ModelComparison) -> str:
-    corrected = any(row.corrected.given for row in comparison.rows)
-    rows = [
-        [
-            _name(row),
-            m.number(row.model, 3),
-            m.number(row.other, 3),
-            m.measure(row.difference, 3),
-            *([m.measure(row.corrected, 3)] if corrected else []),
-        ]
-        for row in comparison.rows
-    ]
-    heads = ["Figure", "This model", "The other", "Difference"]
-    heads += ["Difference, corrected for optimism"] if corrected else []
-    note = (
-        f"Limits: the middle 95 % of {m.number(comparison.resamples)} resamples of the patients, both models scored in each. "
-        "Higher is better, but of the Brier score lower. Net benefit per patient."
-    )
-    if corrected:
-        note += " Corrected: less this model’s optimism; resamples of the patients give no limits for that."
-    return m.table("On the same patients (95 % limits)", heads, rows, note=note)

@@ -36,13 +36,18 @@ def competing(death: CompetingEvents, decisive: float, gallery: Gallery) -> str:
         caption = f"Risk within {in_words(decisive)}, smoothed by Fine and Gray’s model on a restricted cubic spline."
         shown = gallery.show(competing_calibration_figure(drawn), caption)
         figures.append(f'<div class="half">{shown}</div>')
+    ratios = [
+        [m.words(of.label), m.measure(of.cause_specific), m.measure(of.subdistribution)]
+        for of in death.ratios
+    ]
+    heads = ["Predictor", "Cause-specific (Cox)", "Subdistribution (Fine and Gray)"]
     return m.section(
         "competing",
         "Death as a competing event",
         f"<p>{died}. {_MEANING}{_ABSOLUTE if absolute else ''}</p>",
         *figures,
         _accuracy(death),
-        _ratios(death),
+        m.table("Hazard ratios, death competing (95 % limits)", heads, ratios, note=_GRAY),
     )
 
 
@@ -71,12 +76,3 @@ def _accuracy(death: CompetingEvents) -> str:
         "ICI, points",
     ]
     return m.table("With death competing (95 % limits)", heads, rows)
-
-
-def _ratios(death: CompetingEvents) -> str:
-    rows = [
-        [m.words(of.label), m.measure(of.cause_specific), m.measure(of.subdistribution)]
-        for of in death.ratios
-    ]
-    heads = ["Predictor", "Cause-specific (Cox)", "Subdistribution (Fine and Gray)"]
-    return m.table("Hazard ratios, death competing (95 % limits)", heads, rows, note=_GRAY)

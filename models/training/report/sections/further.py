@@ -22,18 +22,3 @@ def further(report: Report, gallery: Gallery) -> list[str]:
         time_varying(more.time_varying, last, gallery),
         comparisons(more.comparisons, report.model.id, years),
     ]
-
-
-def absent_sections(report: Report) -> set[str]:
-    """The sections that are not on this page, by name."""
-    more, every = report.supplement, {"fairness", "centres", "competing", "effects", "comparison"}
-    if more is None:
-        return every
-    there = {
-        "fairness": bool(more.fairness),
-        "centres": more.centres is not None,
-        "competing": more.competing.deaths > 0,
-        "effects": bool(more.time_varying.effects),
-        "comparison": bool(more.comparisons),
-    }
-    return {name for name in every if not there[name]}
