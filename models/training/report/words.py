@@ -24,6 +24,11 @@ def written_p(p: float) -> str:
     return f"{p:.{max(2, 1 - floor(log10(p)))}f}" if p < 1 else "1.00"
 
 
+def written_estimate(value: float | None) -> str:
+    """A number, or that there is none."""
+    return "not estimable" if value is None else written(value)
+
+
 def said(measure: Measure) -> str:
     """A measure as text: with its limits, or why there is none."""
     if measure.value is None:

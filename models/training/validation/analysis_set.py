@@ -66,21 +66,14 @@ class AnalysisSet(missing.Analysed):
 
 
 def analysis_set(model: Model, cohort: Cohort, record: Mapping[str, Any]) -> AnalysisSet:
-    """Who is analysed, with a step of the flow; `record` says how the model was fitted. Raises TrainingError."""
+    """Who is analysed, with a step of the flow; `record` says how the model was fitted.
+
+    Raises TrainingError, also where the record does not say how many sets the fit completed, 0: none, and its seed.
+    """
     if not are_the_same(record, cohort.sha256, cohort.patients_sha256):
         scored = scorable(model, cohort)
         return AnalysisSet(scored, scored.matrix(model.names)[None])
     kind = str(record.get("kind", ""))
-    imputations, seed = _imputed(record)
-    if kind == "fit" and imputations:
-        among = missing.analysed(cohort, imputations, seed)
-        return AnalysisSet(among.cohort, among.sets[..., _columns(model)], among.auxiliaries, kind)
-    complete = cohort.complete(model.names)
-    return AnalysisSet(complete, complete.matrix(model.names)[None], same_cohort=kind)
-
-
-def _imputed(record: Mapping[str, Any]) -> tuple[int, int]:
-    """How many sets a fit completed, 0: none, and its seed. Raises TrainingError where the record does not say so."""
     missingness = record.get("missingness") or {}
     imputations = (missingness.get("imputations") or 0) if isinstance(missingness, Mapping) else None
     seed = record.get("seed") if imputations else 0
@@ -89,7 +82,11 @@ def _imputed(record: Mapping[str, Any]) -> tuple[int, int]:
             "the record of the model's fit cannot be read: missingness.imputations and seed in model.json must be whole "
             "numbers from 0; restore the folder, or write it again with `imnm-cds train`"
         )
-    return imputations, seed
+    if kind == "fit" and imputations:
+        among = missing.analysed(cohort, imputations, seed)
+        return AnalysisSet(among.cohort, among.sets[..., _columns(model)], among.auxiliaries, kind)
+    complete = cohort.complete(model.names)
+    return AnalysisSet(complete, complete.matrix(model.names)[None], same_cohort=kind)
 
 
 def _columns(model: Model) -> list[int]:

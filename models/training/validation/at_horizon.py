@@ -62,20 +62,21 @@ def grid_of(risk: Floats) -> Floats:
 
 def at_horizon(predicted: PredictedRisks, thresholds: Floats, resamples: Counts) -> AtHorizon:
     """All measures at one horizon; `resamples` (B, n) are for the band of the curve."""
-    observed = estimable(lambda: kaplan_meier_risk(predicted.time, predicted.status, predicted.years))
-    reason = _too_little(predicted, observed)
-    auc, auc_competing = _auc(predicted, reason)
-    brier, brier_null, ipa = _brier(predicted, reason)
-    ici, e50, e90, emax = _indices(predicted, reason)
+    time, status, years = predicted.time, predicted.status, predicted.years
+    observed = estimable(lambda: kaplan_meier_risk(time, status, years))
+    reason = observed.reason  # why these data allow no measure at this horizon; empty where they do
+    if observed.value is not None and observed.value <= 0:
+        reason = f"nobody had a recurrence within {in_words(years)}"
+    elif observed.value is not None and observed.value >= 1:
+        reason = f"nobody was left without a recurrence after {in_words(years)}"
+    auc, auc_competing, brier, brier_null, ipa, ici, e50, e90, emax = _measures(predicted, reason)
     return AtHorizon(
         horizon=predicted.horizon,
-        years=predicted.years,
-        events=int((predicted.event & (predicted.time <= predicted.years)).sum()),
+        years=years,
+        events=int((predicted.event & (time <= years)).sum()),
         expected=float(predicted.risk.mean()),
         observed=observed,
-        observed_competing=estimable(
-            lambda: aalen_johansen_risk(predicted.time, predicted.status, predicted.years)
-        ),
+        observed_competing=estimable(lambda: aalen_johansen_risk(time, status, years)),
         observed_over_expected=ratio(observed, float(predicted.risk.mean())),
         auc=auc,
         auc_corrected=missing(NOT_INTERNAL),
@@ -96,17 +97,6 @@ def at_horizon(predicted: PredictedRisks, thresholds: Floats, resamples: Counts)
     )
 
 
-def _too_little(predicted: PredictedRisks, observed: Measure) -> str:
-    """Why these data allow no measure at this horizon; empty where they do."""
-    if observed.value is None:
-        return observed.reason
-    if observed.value <= 0:
-        return f"nobody had a recurrence within {in_words(predicted.years)}"
-    if observed.value >= 1:
-        return f"nobody was left without a recurrence after {in_words(predicted.years)}"
-    return ""
-
-
 NOT_INTERNAL = "only for the cohort that the model was fitted to"
 
 
@@ -119,43 +109,27 @@ def ratio(observed: Measure, expected: float) -> Measure:
     return measure(observed.value / expected, limits=(observed.low / expected, observed.high / expected))
 
 
-def _auc(predicted: PredictedRisks, reason: str) -> tuple[Measure, Measure]:
+def _measures(predicted: PredictedRisks, reason: str) -> tuple[Measure, ...]:
+    """AUC, the same with death competing; Brier score, that of the mean risk, IPA; ICI, E50, E90, Emax."""
     if reason:
-        return missing(reason), missing(reason)
-
-    def of(status: Statuses) -> Measure:
-        score = cloglog(predicted.risk)
-        return estimated(auc_at(predicted.time, status, score, predicted.years, controls_event_free=False))
-
-    competing = (
-        missing("nobody died")
-        if not (predicted.status > 1).any()
-        else estimable(lambda: of(predicted.status))
-    )
-    return estimable(lambda: of(np.where(predicted.event, 1, 0))), competing
-
-
-def _brier(predicted: PredictedRisks, reason: str) -> tuple[Measure, Measure, Measure]:
-    if reason:
-        return missing(reason), missing(reason), missing(reason)
-    brier = brier_at(predicted.time, predicted.event, predicted.risk, predicted.years)
-    if not np.isfinite(brier.value):
-        unseen = missing(f"nobody was observed beyond {in_words(predicted.years)}")
-        return unseen, unseen, unseen
-    return measure(brier.value, brier.se), measure(brier.null), measure(brier.ipa)
-
-
-def _indices(predicted: PredictedRisks, reason: str) -> tuple[Measure, Measure, Measure, Measure]:
-    if reason:
-        none = missing(reason)
-        return none, none, none, none
+        return (missing(reason),) * 9
+    time, event, risk, years = predicted.time, predicted.event, predicted.risk, predicted.years
+    auc_of = partial(auc_at, time, score=cloglog(risk), t=years, controls_event_free=False)
+    auc = estimable(lambda: estimated(auc_of(np.where(event, 1, 0))))
+    auc_competing = missing("nobody died")
+    if (predicted.status > 1).any():
+        auc_competing = estimable(lambda: estimated(auc_of(predicted.status)))
+    brier = brier_at(time, event, risk, years)
+    if np.isfinite(brier.value):
+        briers = (measure(brier.value, brier.se), measure(brier.null), measure(brier.ipa))
+    else:
+        briers = (missing(f"nobody was observed beyond {in_words(years)}"),) * 3
     try:
-        hazard = np.exp(cloglog(predicted.risk))
-        indices = calibration_at(predicted.time, predicted.event, predicted.risk, hazard, predicted.years)
+        of = calibration_at(time, event, risk, np.exp(cloglog(risk)), years)
+        indices = (measure(of.ici), measure(of.e50), measure(of.e90), measure(of.emax))
     except (TrainingError, np.linalg.LinAlgError) as error:
-        none = missing(_why(error))
-        return none, none, none, none
-    return measure(indices.ici), measure(indices.e50), measure(indices.e90), measure(indices.emax)
+        indices = (missing(_why(error)),) * 4
+    return auc, auc_competing, *briers, *indices
 
 
 def _why(error: Exception) -> str:
@@ -212,29 +186,25 @@ def with_correction(apparent: AtHorizon, optimism: Performance, k: int, risk: Fl
     """The measures at the k-th horizon less their optimism; `risk` (n,) are the predicted risks."""
     curve = apparent.curve
     if curve.predicted and np.isfinite(optimism.curve[k]).all():
-        corrected = np.clip(np.array(curve.observed) - optimism.curve[k], 0, 1)
-        curve = replace(curve, corrected=plain_numbers(corrected))
-    ici = _less(apparent.ici, optimism.ici[k])
+        observed = np.clip(np.array(curve.observed) - optimism.curve[k], 0, 1)
+        curve = replace(curve, corrected=plain_numbers(observed))
+    ici, decision = _less(apparent.ici, optimism.ici[k]), apparent.decision
+    thresholds = np.array(decision.thresholds)
+    # To act for all, or for nobody, is no model: it has no optimism
+    equal = (risk.min() >= thresholds) | (risk.max() < thresholds)
+    off = np.where(equal, 0.0, optimism.benefit[k][: len(thresholds)])
+    corrected = tuple(
+        None if b is None or np.isnan(less) else float(b - less)
+        for b, less in zip(decision.model, off, strict=True)
+    )
     return replace(
         apparent,
         auc_corrected=_less(apparent.auc, optimism.auc[k]),
         ipa_corrected=_less(apparent.ipa, optimism.ipa[k]),
         ici_corrected=ici if ici.value is None else measure(max(0.0, ici.value)),
         curve=curve,
-        decision=_corrected(apparent.decision, optimism.benefit[k], risk),
+        decision=replace(decision, corrected=corrected),
     )
-
-
-def _corrected(decision: DecisionCurve, optimism: Floats, risk: Floats) -> DecisionCurve:
-    """Net benefit less its optimism. To act for all, or for nobody, is no model: it has none."""
-    thresholds = np.array(decision.thresholds)
-    equal = (risk.min() >= thresholds) | (risk.max() < thresholds)
-    off = np.where(equal, 0.0, optimism[: len(thresholds)])
-    corrected = tuple(
-        None if b is None or np.isnan(less) else float(b - less)
-        for b, less in zip(decision.model, off, strict=True)
-    )
-    return replace(decision, corrected=corrected)
 
 
 def _less(apparent: Measure, optimism: float) -> Measure:

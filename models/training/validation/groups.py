@@ -19,6 +19,7 @@ from models.training.validation.validation import (
     GroupRisk,
     Measure,
     estimable,
+    finite_or_none,
     measure,
     missing,
 )
@@ -68,6 +69,12 @@ def aalen_johansen_risk(time: Floats, status: Statuses, years: float) -> Measure
     return measure(value, se, (value ** np.exp(width), value ** np.exp(-width)))
 
 
+def drawn_until(time: Floats, horizons: Sequence[Horizon]) -> float:
+    """The last whole year with enough of these patients (n,) at risk, but at least the last horizon."""
+    enough = np.sort(time)[::-1][min(FEWEST_AT_RISK, len(time)) - 1]
+    return float(max(floor(enough), *(horizon.years for horizon in horizons)))
+
+
 def grouping(
     name: str,
     label: str,
@@ -76,39 +83,44 @@ def grouping(
     status: Statuses,
     horizons: Sequence[Horizon],
 ) -> Grouping:
-    """Curves of the groups, by label; groups without members have none.
-
-    They are drawn until the last whole year with enough at risk, at least until the last horizon.
-    """
-    followed = np.sort(time)[::-1]
-    enough = followed[min(FEWEST_AT_RISK, len(followed)) - 1]
-    end = float(max(floor(enough), *(horizon.years for horizon in horizons)))
+    """Curves of the groups, by label, and whether they differ; groups without members have none."""
+    end = drawn_until(time, horizons)
     there = {text: rows for text, rows in members.items() if rows.any()}
     curves = tuple(_curve(text, time[rows], status[rows], end, horizons) for text, rows in there.items())
     left_out = int(len(time) - sum(rows.sum() for rows in there.values()))
-    return Grouping(name, label, end, left_out, curves, _compare(list(there.values()), time, status))
-
-
-def _compare(members: Sequence[Members], time: Floats, status: Statuses) -> Comparison:
-    if len(members) < 2:  # noqa: PLR2004
-        return Comparison(reason="a comparison needs at least two groups")
     group = np.full(len(time), -1, dtype=np.int64)
-    for index, rows in enumerate(members):
+    for index, rows in enumerate(there.values()):
         group[rows] = index
     inside = group >= 0
-    if not (status[inside] == 1).any():
-        return Comparison(reason="nobody had a recurrence")
-    try:
-        test = log_rank(time[inside], status[inside] == 1, group[inside])
-    except TrainingError as error:
-        return Comparison(reason=str(error))
-    return Comparison(test.chi_square, test.degrees, test.p)
+    if len(there) < 2:  # noqa: PLR2004
+        compared = Comparison(reason="a comparison needs at least two groups")
+    elif not (status[inside] == 1).any():
+        compared = Comparison(reason="nobody had a recurrence")
+    else:
+        try:
+            test = log_rank(time[inside], status[inside] == 1, group[inside])
+            compared = Comparison(test.chi_square, test.degrees, test.p)
+        except TrainingError as error:
+            compared = Comparison(reason=str(error))
+    return Grouping(name, label, end, left_out, curves, compared)
 
 
 def _curve(label: str, time: Floats, status: Statuses, end: float, horizons: Sequence[Horizon]) -> GroupCurve:
     curve = kaplan_meier(time, status == 1)
     steps = curve.times[(curve.events > 0) & (curve.times <= end)]
     low, high = curve.limits(steps)
+    table = []
+    for year in map(float, np.arange(0, end + 1)):
+        past = time < year  # so that the four add up to the group
+        table.append(
+            AtRisk(
+                years=year,
+                at_risk=int((time >= year).sum()),
+                censored=int((past & (status == 0)).sum()),
+                died=int((past & (status > 1)).sum()),
+                events=int((past & (status == 1)).sum()),
+            )
+        )
     return GroupCurve(
         label=label,
         n=len(time),
@@ -118,9 +130,9 @@ def _curve(label: str, time: Floats, status: Statuses, end: float, horizons: Seq
         sure=min(sure_until(time), end),
         times=plain_numbers(steps),
         survival=plain_numbers(curve.at(steps)),
-        low=_or_none(low),
-        high=_or_none(high),
-        table=tuple(_at_risk(time, status, float(year)) for year in np.arange(0, end + 1)),
+        low=tuple(map(finite_or_none, low)),
+        high=tuple(map(finite_or_none, high)),
+        table=tuple(table),
         risks=tuple(
             GroupRisk(
                 horizon,
@@ -130,18 +142,3 @@ def _curve(label: str, time: Floats, status: Statuses, end: float, horizons: Seq
             for horizon in horizons
         ),
     )
-
-
-def _at_risk(time: Floats, status: Statuses, year: float) -> AtRisk:
-    past = time < year  # so that the four add up to the group
-    return AtRisk(
-        years=year,
-        at_risk=int((time >= year).sum()),
-        censored=int((past & (status == 0)).sum()),
-        died=int((past & (status > 1)).sum()),
-        events=int((past & (status == 1)).sum()),
-    )
-
-
-def _or_none(values: Floats) -> tuple[float | None, ...]:
-    return tuple(float(value) if np.isfinite(value) else None for value in values)

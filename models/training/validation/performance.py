@@ -44,29 +44,23 @@ class Performance:
 def performance(data: SurvivalData, coef: Floats, hazard: Floats, scales: Scales) -> Performance:
     """How log hazard ratios (p,) with baseline hazards (k,) do in these patients."""
     lp = np.round(data.x @ coef, DECIMALS)  # so that equal patients are equal to the last digit
-    curve = _smoother(data, lp)
+    curve: Smoother | None
+    try:
+        curve = smoother(lp, data.time, data.event)
+    except (TrainingError, np.linalg.LinAlgError):
+        curve = None
     by_horizon = [
         _at(data, lp, float(hazard[k]), scales, k, curve) for k in range(len(scales.years))
     ]  # AUC, IPA, ICI, curve, benefit
+    try:
+        slope = float(fit_slopes(lp[None], data.time, data.event)[0])
+    except TrainingError:
+        slope = np.nan
     return Performance(
-        np.array(_slope(data, lp)),
+        np.array(slope),
         np.array(harrell_c(data.time, data.event, lp).value),
         *(np.array(column) for column in zip(*by_horizon, strict=True)),
     )
-
-
-def _slope(data: SurvivalData, lp: Floats) -> float:
-    try:
-        return float(fit_slopes(lp[None], data.time, data.event)[0])
-    except TrainingError:
-        return np.nan
-
-
-def _smoother(data: SurvivalData, lp: Floats) -> Smoother | None:
-    try:
-        return smoother(lp, data.time, data.event)
-    except (TrainingError, np.linalg.LinAlgError):
-        return None
 
 
 def _at(
@@ -95,12 +89,15 @@ def _at(
 
 def mean_of(several: Sequence[Performance]) -> Performance:
     """The mean of each number, nan where fewer than four in five have one."""
-    return Performance(
-        *(
-            _mean_of_enough(np.array([getattr(result, f.name) for result in several]))
-            for f in fields(Performance)
-        )
-    )
+    means = []
+    for f in fields(Performance):
+        rows = np.array([getattr(result, f.name) for result in several])
+        there = np.isfinite(rows)
+        number = there.sum(axis=0)
+        total = np.where(there, rows, 0.0).sum(axis=0)
+        empty = np.full(np.shape(total), np.nan)
+        means.append(np.asarray(np.divide(total, number, out=empty, where=number >= ENOUGH * len(rows))))
+    return Performance(*means)
 
 
 def difference(first: Performance, second: Performance) -> Performance:
@@ -110,12 +107,3 @@ def difference(first: Performance, second: Performance) -> Performance:
 
 TOO_FEW_SHOW = "fewer than four in five resamples show it"
 ENOUGH = 0.8  # of the resamples: as for the shrinkage factor; beyond, those that are left are a selection
-
-
-def _mean_of_enough(rows: Floats) -> Floats:
-    """The mean over the first axis, nan where too few have a value."""
-    there = np.isfinite(rows)
-    number = there.sum(axis=0)
-    total = np.where(there, rows, 0.0).sum(axis=0)
-    empty = np.full(np.shape(total), np.nan)
-    return np.asarray(np.divide(total, number, out=empty, where=number >= ENOUGH * len(rows)))

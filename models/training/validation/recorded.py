@@ -5,7 +5,7 @@ anything is computed with it.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -91,7 +91,20 @@ def fit_record_of(folder: Path) -> dict[str, Any]:
         return {}
     if lacking := [name for name in _NEEDED[read.kind] if name not in record]:
         raise _unreadable(f"fit.{lacking[0]} is missing")
-    if wrong := next(_of_another_size(read, document), ""):
+    count, wrong = len(document["predictors"]), ""
+    test, missing, death = read.proportionality, read.missingness, read.competing_death
+    if test and {len(test.chi_square), len(test.p)} != {count}:
+        wrong = "proportionality"
+    elif missing and missing.imputations and set(missing.sizes) != {count}:
+        wrong = "missingness"
+    elif death and (
+        {len(row) for row in death.absolute.values()} != {len(document["baseline_cumulative_hazard"])}
+        or set(death.absolute) != set(patterns(count))
+    ):
+        wrong = "competing_death.absolute"
+    elif any(not form.reason and not form.is_whole for form in read.forms):
+        wrong = "forms"
+    if wrong:
         raise _unreadable(f"fit.{wrong} has not one number for each predictor, pattern, horizon or point")
     return record
 
@@ -112,20 +125,3 @@ def _unreadable(what: str) -> TrainingError:
         f"the record of the model's fit cannot be read: {what} (model.json); restore the folder, or write it again with"
         " `imnm-cds train`"
     )
-
-
-def _of_another_size(read: FitRecord, document: Mapping[str, Any]) -> Iterator[str]:
-    """The parts of a record that have another number of numbers than they must have."""
-    count = len(document["predictors"])
-    if (test := read.proportionality) and {len(test.chi_square), len(test.p)} != {count}:
-        yield "proportionality"
-    if (missing := read.missingness) and missing.imputations and set(missing.sizes) != {count}:
-        yield "missingness"
-    if death := read.competing_death:
-        rows = {len(row) for row in death.absolute.values()}
-        if rows != {len(document["baseline_cumulative_hazard"])} or set(death.absolute) != set(
-            patterns(count)
-        ):
-            yield "competing_death.absolute"
-    if any(not form.reason and not form.is_whole for form in read.forms):
-        yield "forms"

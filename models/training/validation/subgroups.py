@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from math import sqrt
 
 import numpy as np
@@ -37,11 +38,15 @@ def decided(model: Model, by_horizon: Floats) -> Floats:
     return np.asarray(by_horizon[:, model.horizons.index(DECISION_HORIZON)])
 
 
-def groupings(model: Model, cohort: Cohort, risk: Floats) -> tuple[Grouping, ...]:
-    """Curves by risk group, the bands of the policy on the risk (n,), then by each predictor."""
+def risk_groups(model: Model, risk: Floats) -> dict[str, Members]:
+    """Who of the patients with these risks (n,) is in which band of the policy."""
     low, high = model.policy.low_below, model.policy.high_from
-    bands = {"low": risk < low, "intermediate": (risk >= low) & (risk < high), "high": risk >= high}
-    members = [("risk-group", "Risk group", bands)]
+    return {"low": risk < low, "intermediate": (risk >= low) & (risk < high), "high": risk >= high}
+
+
+def groupings(model: Model, cohort: Cohort, risk: Floats) -> tuple[Grouping, ...]:
+    """Curves by risk group, then by each predictor."""
+    members = [("risk-group", "Risk group", risk_groups(model, risk))]
     for spec in model.predictors:
         value = cohort.column(spec.name)
         members.append((spec.name, spec.label, {"absent": value == 0, "present": value == 1}))
@@ -53,10 +58,20 @@ def groupings(model: Model, cohort: Cohort, risk: Floats) -> tuple[Grouping, ...
 
 def subgroups(cohort: Cohort, patterns: Sequence[str], risk: Floats) -> tuple[Subgroup, ...]:
     """The performance by antibody subtype, and by how many predictors are unknown, at the decision's horizon."""
-    return tuple(
-        _subgroup(kind, label, cohort.where(rows), risk[rows])
-        for kind, label, rows in _parts(cohort, patterns)
-    )
+    found = []
+    for kind, label, rows in _parts(cohort, patterns):
+        part, expected = cohort.where(rows), float(risk[rows].mean())
+        events = int(part.event.sum())
+        if events < FEWEST_EVENTS:
+            few = missing(f"fewer than {FEWEST_EVENTS} recurrences")
+            found.append(Subgroup(kind, label, len(part), events, few, expected, few, few))
+            continue
+        concordance = estimated(harrell_c(part.time, part.event, cloglog(risk[rows])))
+        years = DECISION_HORIZON.years
+        observed = estimable(partial(kaplan_meier_risk, part.time, part.status, years))
+        over = ratio(observed, expected)
+        found.append(Subgroup(kind, label, len(part), events, concordance, expected, observed, over))
+    return tuple(found)
 
 
 def _parts(cohort: Cohort, patterns: Sequence[str]) -> Iterator[tuple[str, str, Members]]:
@@ -68,25 +83,6 @@ def _parts(cohort: Cohort, patterns: Sequence[str]) -> Iterator[tuple[str, str, 
     names = {0: "all known", 1: "one unknown", 2: "two unknown"}
     for count in np.unique(unknown):
         yield "Predictors", names.get(int(count), f"{count} unknown"), unknown == count
-
-
-def _subgroup(kind: str, label: str, part: Cohort, risk: Floats) -> Subgroup:
-    events, years = int(part.event.sum()), DECISION_HORIZON.years
-    expected = float(risk.mean())
-    if events < FEWEST_EVENTS:
-        few = missing(f"fewer than {FEWEST_EVENTS} recurrences")
-        return Subgroup(kind, label, len(part), events, few, expected, few, few)
-    observed = estimable(lambda: kaplan_meier_risk(part.time, part.status, years))
-    return Subgroup(
-        kind,
-        label,
-        len(part),
-        events,
-        estimated(harrell_c(part.time, part.event, cloglog(risk))),
-        expected,
-        observed,
-        ratio(observed, expected),
-    )
 
 
 def hazard_ratios(model: Model, cohort: Cohort) -> tuple[HazardRatio, ...]:

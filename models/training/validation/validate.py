@@ -4,7 +4,7 @@ The risks are those of the bedside: marginalised over unknown predictors, and no
 is the event, death counts as censoring unless a name says `competing`. Conventions as in the modules scored.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 
 from models.artefact import Model
-from models.inputs import Horizon
 from models.risk import DECISION_HORIZON
 from models.training.cohort.cohort import Cohort
 from models.training.cohort.schema import CENSORED
 from models.training.errors import TrainingError
 from models.training.fitting.steps import Steps, steps_of
-from models.training.statistics.arrays import Counts, Floats
+from models.training.statistics.arrays import Floats
 from models.training.statistics.calibration import calibration_slope
 from models.training.statistics.discrimination import PointEstimate, auc_at, harrell_c, uno_c
 from models.training.statistics.progress import Progress, quiet
@@ -130,7 +129,7 @@ class _Performed:
     """What is said of the risks of one completed set."""
 
     harrell: Measure
-    uno: tuple[AucPoint, ...]
+    uno: tuple[AucPoint, ...]  # Uno's C up to each horizon
     slope: Measure
     horizons: tuple[AtHorizon, ...]
     auc_over_time: tuple[AucPoint, ...]
@@ -144,12 +143,22 @@ def _performed(model: Model, among: AnalysisSet, resamples: int, seed: int, prog
     for number, x in enumerate(among.sets):
         risks = score_all(model, x).risks
         score = decided(model, cloglog(risks))
+        uno = []
+        for t in (horizon.years for horizon in model.horizons):
+            c = missing(f"nobody was followed for {in_words(t)}")
+            if t <= cohort.time.max():
+                c = _of(partial(uno_c, cohort.time, cohort.event, score, t))
+            uno.append(AucPoint(t, c))
+        horizons = [
+            at_horizon(PredictedRisks(cohort.time, cohort.status, risks[:, k], horizon), THRESHOLDS, band)
+            for k, horizon in enumerate(model.horizons)
+        ]
         results.append(
             _Performed(
                 _of(partial(harrell_c, cohort.time, cohort.event, score)),
-                _uno(cohort, score, model.horizons),
+                tuple(uno),
                 _of(partial(calibration_slope, cohort.time, cohort.event, score)),
-                _horizons(model, cohort, risks, band),
+                tuple(horizons),
                 _auc_over_time(cohort, score, model.horizons[-1].years),
             )
         )
@@ -157,26 +166,8 @@ def _performed(model: Model, among: AnalysisSet, resamples: int, seed: int, prog
     return pooled(results)
 
 
-def _uno(cohort: Cohort, score: Floats, horizons: Sequence[Horizon]) -> tuple[AucPoint, ...]:
-    """Uno's C up to each horizon."""
-    points = []
-    for t in (horizon.years for horizon in horizons):
-        c = missing(f"nobody was followed for {in_words(t)}")
-        if t <= cohort.time.max():
-            c = _of(partial(uno_c, cohort.time, cohort.event, score, t))
-        points.append(AucPoint(t, c))
-    return tuple(points)
-
-
 def _of(compute: Callable[[], PointEstimate]) -> Measure:
     return estimable(lambda: estimated(compute()))
-
-
-def _horizons(model: Model, cohort: Cohort, risks: Floats, band: Counts) -> tuple[AtHorizon, ...]:
-    return tuple(
-        at_horizon(PredictedRisks(cohort.time, cohort.status, risks[:, k], horizon), THRESHOLDS, band)
-        for k, horizon in enumerate(model.horizons)
-    )
 
 
 def _auc_over_time(cohort: Cohort, score: Floats, last: float) -> tuple[AucPoint, ...]:

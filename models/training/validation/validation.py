@@ -42,7 +42,7 @@ def measure(value: float, se: float | None = None, limits: tuple[float, float] |
     if limits is None and se is not None and isfinite(se):
         limits = (value - Z * se, value + Z * se)
     low, high = limits if limits and limits[0] != limits[1] else (None, None)
-    return Measure(float(value), _plain(se), _plain(low), _plain(high))
+    return Measure(float(value), finite_or_none(se), finite_or_none(low), finite_or_none(high))
 
 
 def estimated(estimate: PointEstimate) -> Measure:
@@ -65,7 +65,8 @@ def estimable(compute: Callable[[], Measure]) -> Measure:
         return missing("not estimable in these data")
 
 
-def _plain(value: float | None) -> float | None:
+def finite_or_none(value: float | None) -> float | None:
+    """A plain number, None where there is none or it is not finite."""
     return float(value) if value is not None and isfinite(value) else None
 
 

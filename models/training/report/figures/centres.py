@@ -14,7 +14,7 @@ from models.training.report.figures.canvas import (
     even,
     width_of,
 )
-from models.training.report.words import written
+from models.training.report.words import written, written_estimate
 from models.training.validation.supplement.centres import Centre, Centres
 from models.training.validation.supplement.pooling import AcrossCentres
 from models.training.validation.validation import Measure
@@ -35,8 +35,10 @@ def centres_figure(centres: Centres) -> Canvas:
         label = of.label if len(of.label) <= _LONGEST else f"{of.label[: _LONGEST - 1]}…"
         here = of.performance
         names.append(f"{label}: {here.n} ({here.events})")
-        ratio = _said(here.observed_over_expected)
-        said.append(f"{of.label}: C {_said(here.concordance)}, observed over expected {ratio}")
+        ratio = written_estimate(here.observed_over_expected.value)
+        said.append(
+            f"{of.label}: C {written_estimate(here.concordance.value)}, observed over expected {ratio}"
+        )
     about = f"Each centre with its patients (recurrences), C and observed over expected with 95 % limits. {'; '.join(said)}."
     left = max(width_of(text, SMALL) for text in [*names, "Another centre"]) + 14
     high = _ROW * (len(names) + 2)
@@ -57,10 +59,6 @@ def centres_figure(centres: Centres) -> Canvas:
     _panel(axes, "Observed over expected", ratios, centres.observed_over_expected, 1.0)
     axes.below([tick for tick in _RATIOS if least <= tick <= most], "Observed over expected", decimals=2)
     return canvas
-
-
-def _said(given: Measure) -> str:
-    return "not estimable" if given.value is None else written(given.value)
 
 
 def _ends(values: Sequence[Measure], all_of_them: AcrossCentres) -> list[float]:

@@ -31,8 +31,19 @@ ODDS = ((0.1, 9), (0.2, 4), (1 / 3, 2), (0.5, 1))  # threshold, and how many ben
 def decision_figure(at: AtHorizon, policy: ReportedPolicy) -> Canvas:
     """Model, corrected model, act for all, act for none; the policy's band limits as dotted lines."""
     curve = at.decision
+    limits = (("low below", policy.low_below), ("high from", policy.high_from))
+    upright = limits if at.horizon == DECISION_HORIZON else ()
+    bands = " and ".join(f"{value * 100:g}" for _, value in upright)
+    about = (
+        "Net benefit of acting on the model, on everybody and on nobody, by the threshold risk from which one would "
+        "act; below, the odds of harm to benefit that each threshold implies."
+    )
+    if curve.reason:
+        about = f"No decision curve: {curve.reason}."
+    elif upright:
+        about += f" Dotted: the policy's bands, {bands} %."
     title = f"Decision curve of the risk at {in_words(at.years)}"
-    canvas = Canvas(f"decision-{at.horizon}", title, _about(at, policy), 648, 372)
+    canvas = Canvas(f"decision-{at.horizon}", title, about, 648, 372)
     top = max([0.05, *curve.treat_all, *(v for v in curve.model if v is not None)])
     axes = Axes(canvas, 92, 34, 430, 260, (0.0, 0.6), (_LOWEST, (floor(top / 0.05) + 1) * 0.05))
     step = 0.05 if axes.y_range[1] <= _TALL else 0.1
@@ -44,27 +55,12 @@ def decision_figure(at: AtHorizon, policy: ReportedPolicy) -> Canvas:
         x = axes.x(threshold)
         canvas.line([(x, y - 16), (x, y - 12)], BLACK)
         canvas.mixed(x, y, [Label(1, "1"), ":", Label(benefit, str(benefit))], anchor="middle")
-    limits = (("low below", policy.low_below), ("high from", policy.high_from))
-    upright = limits if at.horizon == DECISION_HORIZON else ()
     for name, value in upright:
         x, shown = axes.x(value), Label(value, written(value, 0, percent=True))
         canvas.line([(x, axes.top - 8), (x, axes.bottom)], GREY, dash="2 3")
         canvas.mixed(x, axes.top - 13, [f"{name} ", shown, " %"], anchor="middle")
     _lines(axes, curve, [value for _, value in upright])
     return canvas
-
-
-def _about(at: AtHorizon, policy: ReportedPolicy) -> str:
-    if at.decision.reason:
-        return f"No decision curve: {at.decision.reason}."
-    bands = ""
-    if at.horizon == DECISION_HORIZON:
-        low, high = policy.low_below * 100, policy.high_from * 100
-        bands = f" Dotted: the policy's bands, {low:g} and {high:g} %."
-    return (
-        "Net benefit of acting on the model, on everybody and on nobody, by the threshold risk from which one would "
-        f"act; below, the odds of harm to benefit that each threshold implies.{bands}"
-    )
 
 
 def _lines(axes: Axes, curve: DecisionCurve, upright: Sequence[float]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from models.training.report.figures.canvas import BLUE, GREY, VERMILLION, Axes, Canvas, Label, width_of
 from models.training.report.report import ReportedRatio, ReportedRatios
-from models.training.report.words import written
+from models.training.report.words import written, written_estimate
 
 _TICKS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 _BLOCK = 54.0  # px for each predictor
@@ -17,7 +17,7 @@ def forest_figure(predictors: Sequence[ReportedRatios]) -> Canvas:
     about = (
         "Hazard ratios with 95 % limits on a log scale: squares as served, circles refitted in this cohort. "
         + " ".join(
-            f"{predictor.label}: {_said(predictor.served)} served, {_said(predictor.refitted)} refitted."
+            f"{predictor.label}: {written_estimate(predictor.served.value)} served, {written_estimate(predictor.refitted.value)} refitted."
             for predictor in predictors
         )
     )
@@ -38,10 +38,6 @@ def forest_figure(predictors: Sequence[ReportedRatios]) -> Canvas:
     ticks = [tick for tick in _TICKS if low <= tick <= high]
     axes.below(ticks, "Hazard ratio, present against absent", decimals=2 if min(ticks) < 1 / 2 else 1)
     return canvas
-
-
-def _said(ratio: ReportedRatio) -> str:
-    return "not estimable" if ratio.value is None else written(ratio.value)
 
 
 def _line(axes: Axes, ratio: ReportedRatio, colour: str, shape: str, y: float) -> None:

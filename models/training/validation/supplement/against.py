@@ -19,7 +19,7 @@ from models.training.statistics.progress import Progress, quiet
 from models.training.validation.analysis_set import AnalysisSet, scorable, score_all
 from models.training.validation.recorded import fit_record_of
 from models.training.validation.supplement.comparison import FigureDifference, ModelComparison, compare
-from models.training.validation.validation import AtHorizon, Measure, Validation, measure, missing
+from models.training.validation.validation import Measure, Validation, measure, missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,11 @@ def against(
 ) -> ModelComparison:
     """A model against another one in those of the analysed patients whom both can score."""
     other = rival.model
-    here = {"model": validation.same_cohort == "fit", "other": _fitted_to(rival.record, among.cohort)}
+    here = {
+        "model": validation.same_cohort == "fit",
+        "other": rival.record.get("kind") == "fit"
+        and are_the_same(rival.record, among.cohort.sha256, among.cohort.patients_sha256),
+    }
     fitted = "both" if all(here.values()) else next((name for name, is_so in here.items() if is_so), "")
     empty = ModelComparison(other.id, other.version, other.sha256, other.evidence, fitted)
     common = [horizon for horizon in model.horizons if horizon in other.horizons]
@@ -85,10 +89,6 @@ def _scored(model: Model, other: Model, among: AnalysisSet) -> tuple[Cohort, tup
     return both, (own, others)
 
 
-def _fitted_to(record: Mapping[str, Any], cohort: Cohort) -> bool:
-    return record.get("kind") == "fit" and are_the_same(record, cohort.sha256, cohort.patients_sha256)
-
-
 def _corrected(row: FigureDifference, fitted: str, validation: Validation, n: int) -> FigureDifference:
     """The row with its difference less the optimism of the model, where that is what is known."""
     if fitted in {"other", "both"}:
@@ -112,20 +112,15 @@ def _optimism(row: FigureDifference, validation: Validation) -> float | None:
     if row.figure == "Brier":
         gained = _less(at.ipa, at.ipa_corrected)
         return None if gained is None or at.brier_null.value is None else -gained * at.brier_null.value
-    return _of_benefit(at, row.threshold)
+    curve = at.decision  # of net benefit, where the curve has a point at the threshold
+    near = [k for k, cut in enumerate(curve.thresholds) if isclose(cut, row.threshold or 0)]
+    if not near or not curve.corrected:
+        return None
+    own, corrected = curve.model[near[0]], curve.corrected[near[0]]
+    return None if own is None or corrected is None else own - corrected
 
 
 def _less(apparent: Measure, corrected: Measure) -> float | None:
     if apparent.value is None or corrected.value is None:
         return None
     return apparent.value - corrected.value
-
-
-def _of_benefit(at: AtHorizon, threshold: float | None) -> float | None:
-    """Of net benefit, where the curve has a point at the threshold."""
-    decision = at.decision
-    near = [k for k, cut in enumerate(decision.thresholds) if isclose(cut, threshold or 0)]
-    if not near or not decision.corrected:
-        return None
-    own, corrected = decision.model[near[0]], decision.corrected[near[0]]
-    return None if own is None or corrected is None else own - corrected

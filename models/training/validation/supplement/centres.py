@@ -98,9 +98,15 @@ def _centres(
     shown = [str(label) for label in labels[largest_first] if counts[labels == label] >= FEWEST_SHOWN]
     centres = []
     for k, label in enumerate(shown):
-        centres.append(
-            _centre(cohort, label, (centre != label) & (centre != ""), centre == label, attempt, horizon)
-        )
+        here, others = centre == label, (centre != label) & (centre != "")
+        time, status = cohort.time[here], cohort.status[here]
+        try:
+            risk = attempt(others, here)
+        except (TrainingError, np.linalg.LinAlgError) as error:
+            found = without_estimate(time, status, f"the other centres give no model: {error}")
+        else:
+            found = part_performance(time, status, risk, horizon)
+        centres.append(Centre(label, int(others.sum()), found))
         progress("centres", k + 1, len(shown))
     each = [of.performance for of in centres]
     return Centres(
@@ -114,16 +120,3 @@ def _centres(
         pooled([of.observed_over_expected for of in each], LOG),
         pooled([of.slope for of in each], PLAIN),
     )
-
-
-def _centre(
-    cohort: Cohort, label: str, others: Members, here: Members, attempt: _Try, horizon: Horizon
-) -> Centre:
-    time, status, number = cohort.time[here], cohort.status[here], int(others.sum())
-    try:
-        risk = attempt(others, here)
-    except (TrainingError, np.linalg.LinAlgError) as error:
-        return Centre(
-            label, number, without_estimate(time, status, f"the other centres give no model: {error}")
-        )
-    return Centre(label, number, part_performance(time, status, risk, horizon))

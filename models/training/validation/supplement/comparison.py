@@ -20,7 +20,7 @@ from models.training.statistics.progress import Progress, quiet
 from models.training.statistics.resampling import draw_resamples
 from models.training.statistics.smooth import cloglog
 from models.training.validation.performance import ENOUGH
-from models.training.validation.validation import Measure, measure, missing
+from models.training.validation.validation import Measure, finite_or_none, measure, missing
 
 _BAND = (0.025, 0.975)
 
@@ -89,8 +89,13 @@ class Sample:
 
     def figures(self, scored: RankedRisks, count: Counts, concordance: float) -> Figures:
         """Of one model in one resample."""
-        often = count.astype(np.float64)
-        before, after = self._uncensored(often)
+        often, size = count.astype(np.float64), len(self.times)
+        ended = np.bincount(self.place, often * self.event, size)
+        lost = np.bincount(self.place, often * ~self.event, size)
+        at_risk = np.cumsum((ended + lost)[::-1])[::-1] - ended  # at equal times events come first
+        share = np.divide(lost, at_risk, out=np.zeros(size), where=at_risk > 0)
+        after = np.concatenate([[1.0], np.cumprod(1 - share)])  # G after each number of times
+        before = after[self.place]  # G(T-) of each patient
         auc, brier, benefit = [], [], []
         for k, years in enumerate(self.years):
             case = self.event & (self.time <= years)
@@ -106,16 +111,6 @@ class Sample:
             brier.append(float(weight @ loss / often.sum()) if seen else np.nan)
             benefit.append([self._benefit(often, risk >= cut, years, cut) for cut in self.thresholds])
         return Figures(concordance, np.array(auc), np.array(brier), np.array(benefit))
-
-    def _uncensored(self, often: Floats) -> tuple[Floats, Floats]:
-        """G(T-) of each patient (n,), and G after each number of times (k + 1,); at equal times events come first."""
-        size = len(self.times)
-        ended = np.bincount(self.place, often * self.event, size)
-        lost = np.bincount(self.place, often * ~self.event, size)
-        at_risk = np.cumsum((ended + lost)[::-1])[::-1] - ended
-        share = np.divide(lost, at_risk, out=np.zeros(size), where=at_risk > 0)
-        after = np.concatenate([[1.0], np.cumprod(1 - share)])
-        return after[self.place], after
 
     def _benefit(self, often: Floats, positive: Members, years: float, threshold: float) -> float:
         """Net benefit of acting on the positive; nan where none of them was followed to the horizon."""
@@ -166,13 +161,10 @@ def compare(
     figures = []
     for b, count in enumerate(counts):
         both = [here.figures(of, count, float(c[b])) for of, c in zip(models, concordance, strict=True)]
-        figures.append([_flat(of) for of in both])
+        flat = [np.concatenate([[of.concordance], of.auc, of.brier, of.benefit.ravel()]) for of in both]
+        figures.append(flat)
         progress("comparing models", b, resamples)
     return tuple(_rows(np.array(figures), years, thresholds))
-
-
-def _flat(figures: Figures) -> Floats:
-    return np.concatenate([[figures.concordance], figures.auc, figures.brier, figures.benefit.ravel()])
 
 
 def _rows(figures: Floats, years: Floats, thresholds: Floats) -> list[FigureDifference]:
@@ -181,23 +173,17 @@ def _rows(figures: Floats, years: Floats, thresholds: Floats) -> list[FigureDiff
     names += [("AUC", float(t), None) for t in years] + [("Brier", float(t), None) for t in years]
     names += [("net benefit", float(t), float(cut)) for t in years for cut in thresholds]
     none = missing("neither model was fitted to these patients")
-    differences = figures[:, 0] - figures[:, 1]
-    return [
-        FigureDifference(figure, at, threshold, _given(own), _given(other), _with_band(column), none)
-        for (figure, at, threshold), own, other, column in zip(names, *figures[0], differences.T, strict=True)
-    ]
-
-
-def _given(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
-def _with_band(column: Floats) -> Measure:
-    """The apparent difference, the first of (1 + B,), with the limits of the others."""
-    again = column[1:][np.isfinite(column[1:])]
-    if not np.isfinite(column[0]):
-        return missing("not estimable in these data")
-    if len(again) < ENOUGH * (len(column) - 1):
-        return measure(float(column[0]))
-    low, high = np.quantile(again, _BAND)
-    return measure(float(column[0]), limits=(float(low), float(high)))
+    rows = []
+    differences = (figures[:, 0] - figures[:, 1]).T
+    for (figure, at, threshold), own, other, column in zip(names, *figures[0], differences, strict=True):
+        apparent, again = float(column[0]), column[1:][np.isfinite(column[1:])]
+        difference = measure(apparent)
+        if np.isfinite(apparent) and len(again) >= ENOUGH * (len(column) - 1):
+            low, high = np.quantile(again, _BAND)
+            difference = measure(apparent, limits=(float(low), float(high)))
+        rows.append(
+            FigureDifference(
+                figure, at, threshold, finite_or_none(own), finite_or_none(other), difference, none
+            )
+        )
+    return rows

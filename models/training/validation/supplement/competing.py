@@ -7,7 +7,6 @@ if nobody died, stands beside the absolute risk where the record of the fit give
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import floor
 
 import numpy as np
 
@@ -23,9 +22,10 @@ from models.training.statistics.competing.fine_gray import fine_gray
 from models.training.statistics.cox import fit_cox
 from models.training.statistics.limits import Z, hazard_ratio
 from models.training.statistics.survival import CumulativeIncidence, aalen_johansen
-from models.training.validation.groups import FEWEST_AT_RISK, aalen_johansen_risk, sure_until
-from models.training.validation.subgroups import decided
-from models.training.validation.validation import Measure, estimable, measure, missing
+from models.training.validation.at_horizon import ratio
+from models.training.validation.groups import aalen_johansen_risk, drawn_until, sure_until
+from models.training.validation.subgroups import decided, risk_groups
+from models.training.validation.validation import Measure, estimable, finite_or_none, measure, missing
 
 LEAST_SHARE = 0.03  # of the patients died: below, what death takes from a risk is small beside its limits
 _LEAST_SPREAD = 1e-6  # of the predicted risks, for a curve
@@ -109,29 +109,18 @@ def competing_events(
     if share < LEAST_SHARE:
         few = "nobody died" if not deaths else f"fewer than {LEAST_SHARE * 100:.0f} % of the patients died"
         return CompetingEvents(deaths, share, reason=few)
-    decisive = decided(model, risks)
-    low, high = model.policy.low_below, model.policy.high_from
-    bands = {
-        "low": decisive < low,
-        "intermediate": (decisive >= low) & (decisive < high),
-        "high": decisive >= high,
-    }
-    end = _end(cohort.time, model.horizons)
-    curves = tuple(_curves(label, cohort, rows, end) for label, rows in bands.items() if rows.any())
-    return CompetingEvents(
-        deaths,
-        share,
-        end,
-        curves,
-        tuple(_accuracies(model, cohort, patterns, risks, absolute)),
-        _ratios(model, cohort),
+    groups = risk_groups(model, decided(model, risks))
+    end = drawn_until(cohort.time, model.horizons)
+    curves = tuple(_curves(label, cohort, rows, end) for label, rows in groups.items() if rows.any())
+    given = {"served": risks}
+    if absolute and all(pattern in absolute for pattern in patterns):
+        given["absolute"] = np.array([absolute[pattern] for pattern in patterns])
+    accuracies = tuple(
+        accuracy(name, cohort.time, cohort.status, of[:, k], horizon)
+        for k, horizon in enumerate(model.horizons)
+        for name, of in given.items()
     )
-
-
-def _end(time: Floats, horizons: Sequence[Horizon]) -> float:
-    """The last whole year with enough at risk, but at least the last horizon."""
-    enough = np.sort(time)[::-1][min(FEWEST_AT_RISK, len(time)) - 1]
-    return float(max(floor(enough), *(horizon.years for horizon in horizons)))
+    return CompetingEvents(deaths, share, end, curves, accuracies, _ratios(model, cohort))
 
 
 def _curves(label: str, cohort: Cohort, rows: Members, end: float) -> CompetingCurves:
@@ -163,29 +152,7 @@ def _limits(
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # of a risk of one: from 0 to 1
         width = Z * se / (value * np.abs(np.log(value)))
         low, high = value ** np.exp(width), value ** np.exp(-width)
-    return tuple(map(_finite, low)), tuple(map(_finite, high))
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
-def _accuracies(
-    model: Model,
-    cohort: Cohort,
-    patterns: Sequence[str],
-    risks: Floats,
-    absolute: Mapping[str, Sequence[float]],
-) -> list[CompetingAccuracy]:
-    """By horizon, of the served risks and of the absolute ones where every pattern has one."""
-    given = {"served": risks}
-    if absolute and all(pattern in absolute for pattern in patterns):
-        given["absolute"] = np.array([absolute[pattern] for pattern in patterns])
-    return [
-        accuracy(name, cohort.time, cohort.status, of[:, k], horizon)
-        for k, horizon in enumerate(model.horizons)
-        for name, of in given.items()
-    ]
+    return tuple(map(finite_or_none, low)), tuple(map(finite_or_none, high))
 
 
 def accuracy(name: str, time: Floats, status: Statuses, risk: Floats, horizon: Horizon) -> CompetingAccuracy:
@@ -203,7 +170,7 @@ def accuracy(name: str, time: Floats, status: Statuses, risk: Floats, horizon: H
         years,
         expected,
         observed,
-        _over(observed, expected),
+        ratio(observed, expected),
         measure(brier.value, brier.se),
         measure(brier.null),
         measure(brier.ipa),
@@ -211,16 +178,6 @@ def accuracy(name: str, time: Floats, status: Statuses, risk: Floats, horizon: H
         plain_numbers(curve[0]),
         plain_numbers(curve[1]),
     )
-
-
-def _over(observed: Measure, expected: float) -> Measure:
-    if observed.value is None or observed.low is None or observed.high is None:
-        return (
-            missing("not estimable in these data")
-            if observed.value is None
-            else measure(observed.value / expected)
-        )
-    return measure(observed.value / expected, limits=(observed.low / expected, observed.high / expected))
 
 
 def _smooth(

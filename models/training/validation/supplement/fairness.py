@@ -57,19 +57,11 @@ def fairness(
     cohort: Cohort, risk: Floats, horizon: Horizon, ages: Sequence[float] = AGES
 ) -> tuple[GroupsOf, ...]:
     """The performance of the risks (n,) at a horizon by every known grouping of the cohort but centre."""
-    groups = []
-    for name, words in _groupings(cohort, ages):
-        groups.append(_groups_of(name, np.array(words), cohort, risk, horizon))
-    return tuple(groups)
-
-
-def _groupings(cohort: Cohort, ages: Sequence[float]) -> list[tuple[str, tuple[str, ...]]]:
-    """The column's name, and each patient's group; empty: not known."""
     named = [(name, words) for name, words in cohort.groups.items() if name != "centre" and any(words)]
     age = cohort.beside.get("age", np.empty(0))
     if np.isfinite(age).any():
         named.insert(int(bool(named) and named[0][0] == "sex"), ("age", age_groups(age, ages)))
-    return named
+    return tuple(_groups_of(name, np.array(words), cohort, risk, horizon) for name, words in named)
 
 
 def age_limits(text: str) -> tuple[float, ...]:
@@ -117,22 +109,23 @@ def _groups_of(name: str, words: Members, cohort: Cohort, risk: Floats, horizon:
             parts[word] = part_performance(cohort.time[rows], cohort.status[rows], risk[rows], horizon)
     able = [word for word, part in parts.items() if part.concordance.given]
     reference = max(able, key=lambda word: parts[word].n, default="")
-    groups = tuple(_compared(word, part, parts.get(reference)) for word, part in parts.items())
+    compared = parts.get(reference)
+    groups = []
+    for word, part in parts.items():
+        if compared is None or part is compared:
+            none = missing(
+                "no group to compare with" if compared is None else "the others are compared with it"
+            )
+            groups.append(GroupPerformance(word, part, none, none, none))
+            continue
+        concordance = _difference(part.concordance, compared.concordance)
+        over = _ratio(part.observed_over_expected, compared.observed_over_expected)
+        groups.append(
+            GroupPerformance(word, part, concordance, over, _difference(part.slope, compared.slope))
+        )
     reason = "" if groups else f"no group has {FEWEST_SHOWN} patients"
-    return GroupsOf(name, label, horizon, groups, reference, len(labels) - len(parts), unknown, reason)
-
-
-def _compared(label: str, part: PartPerformance, reference: PartPerformance | None) -> GroupPerformance:
-    if reference is None or part is reference:
-        none = missing("no group to compare with" if reference is None else "the others are compared with it")
-        return GroupPerformance(label, part, none, none, none)
-    return GroupPerformance(
-        label,
-        part,
-        _difference(part.concordance, reference.concordance),
-        _ratio(part.observed_over_expected, reference.observed_over_expected),
-        _difference(part.slope, reference.slope),
-    )
+    small = len(labels) - len(parts)
+    return GroupsOf(name, label, horizon, tuple(groups), reference, small, unknown, reason)
 
 
 def _difference(first: Measure, second: Measure) -> Measure:

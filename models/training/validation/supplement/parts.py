@@ -37,7 +37,12 @@ def part_performance(time: Floats, status: Statuses, risk: Floats, horizon: Hori
     if event.sum() < FEWEST_EVENTS:
         return without_estimate(time, status, f"fewer than {FEWEST_EVENTS} recurrences")
     expected, score = float(risk.mean()), cloglog(risk)
-    observed = estimable(lambda: _observed(time, status, horizon.years))
+    observed = estimable(lambda: kaplan_meier_risk(time, status, horizon.years))
+    if observed.value is not None and observed.low is not None and observed.high is not None:
+        curve = kaplan_meier(time, event)
+        last = np.searchsorted(curve.times, horizon.years, side="right") - 1
+        se = (1 - observed.value) * float(np.sqrt(curve.log_variance[last]))  # Greenwood
+        observed = measure(observed.value, se, (observed.low, observed.high))
     return PartPerformance(
         len(time),
         int(event.sum()),
@@ -53,17 +58,6 @@ def without_estimate(time: Floats, status: Statuses, reason: str) -> PartPerform
     """Only the counts, and why there is no more."""
     none = missing(reason)
     return PartPerformance(len(time), int((status == 1).sum()), None, none, none, none, none)
-
-
-def _observed(time: Floats, status: Statuses, years: float) -> Measure:
-    """The Kaplan-Meier risk with Greenwood's standard error."""
-    risk = kaplan_meier_risk(time, status, years)
-    if risk.value is None or risk.low is None or risk.high is None:
-        return risk
-    curve = kaplan_meier(time, status == 1)
-    last = np.searchsorted(curve.times, years, side="right") - 1
-    se = (1 - risk.value) * float(np.sqrt(curve.log_variance[last]))
-    return measure(risk.value, se, (risk.low, risk.high))
 
 
 def _over(observed: Measure, expected: float) -> Measure:

@@ -53,8 +53,18 @@ PLAIN = Scale(lambda x: x, lambda u: u, lambda _: 1.0)
 
 
 def pooled(values: Sequence[Measure], scale: Scale) -> AcrossCentres:
-    """Pool what has a value and a standard error, and is finite on the scale."""
-    pairs = [pair for estimate in values if (pair := _on_scale(estimate, scale))]
+    """Pool what has a value and a standard error, and is finite on the scale, as a C of 1 is not."""
+    pairs = []
+    for estimate in values:
+        if estimate.value is None or not estimate.se:
+            continue
+        try:
+            with np.errstate(divide="ignore"):
+                at, se = scale.to(estimate.value), scale.steepness(estimate.value) * estimate.se
+        except ZeroDivisionError:
+            continue
+        if np.isfinite(at) and np.isfinite(se):
+            pairs.append((at, se**2))
     if len(pairs) < FEWEST_TO_POOL:
         none = missing("fewer than two centres have an estimate")
         return AcrossCentres(len(pairs), none, none)
@@ -73,18 +83,6 @@ def pooled(values: Sequence[Measure], scale: Scale) -> AcrossCentres:
         effects.i_squared,
         effects.p,
     )
-
-
-def _on_scale(estimate: Measure, scale: Scale) -> tuple[float, float] | None:
-    """A value and its variance on the scale; None where they are not finite there, as a C of 1 is not."""
-    if estimate.value is None or not estimate.se:
-        return None
-    try:
-        with np.errstate(divide="ignore"):
-            value, se = scale.to(estimate.value), scale.steepness(estimate.value) * estimate.se
-    except ZeroDivisionError:
-        return None
-    return (value, se**2) if np.isfinite(value) and np.isfinite(se) else None
 
 
 @dataclass(frozen=True, slots=True)

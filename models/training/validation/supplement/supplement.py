@@ -6,10 +6,8 @@ from typing import Any
 
 from models.artefact import Model
 from models.risk import DECISION_HORIZON
-from models.training.cohort.cohort import Cohort
 from models.training.errors import TrainingError
 from models.training.fitting.steps import steps_of, take
-from models.training.statistics.arrays import Floats
 from models.training.statistics.baseline import Baseline
 from models.training.statistics.progress import Progress, quiet
 from models.training.statistics.resampling import SurvivalData, draw_resamples
@@ -60,7 +58,15 @@ def supplement(
     scored, scores = among.cohort, among.scores(model)
     risk = decided(model, scores.risks)
     absolute = (record.get("competing_death") or {}).get("absolute") or {}
-    centres, why_not = _centres(model, scored, risk, validation, record, progress)
+    centres, why_not = None, ""
+    try:
+        if validation.same_cohort == "fit":  # without each centre, where the model was fitted to this cohort
+            develop = _develop(record, validation.seed)
+            centres = internal_external(scored, model.names, develop, DECISION_HORIZON, progress)
+        else:
+            centres = at_centres(scored, risk, DECISION_HORIZON)
+    except TrainingError as error:
+        why_not = str(error)
     return Supplement(
         centres,
         why_not,
@@ -71,24 +77,6 @@ def supplement(
         time_varying(model, scored),
         tuple(against(model, rival, among, validation, resamples, progress) for rival in asked.rivals),
     )
-
-
-def _centres(
-    model: Model,
-    scored: Cohort,
-    risk: Floats,
-    validation: Validation,
-    record: Mapping[str, Any],
-    progress: Progress,
-) -> tuple[Centres | None, str]:
-    """Without each centre where the model was fitted to this cohort, else the model as it is at each."""
-    try:
-        if validation.same_cohort != "fit":
-            return at_centres(scored, risk, DECISION_HORIZON), ""
-        develop = _develop(record, validation.seed)
-        return internal_external(scored, model.names, develop, DECISION_HORIZON, progress), ""
-    except TrainingError as error:
-        return None, str(error)
 
 
 def _develop(record: Mapping[str, Any], seed: int) -> Develop:

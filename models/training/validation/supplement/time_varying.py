@@ -15,7 +15,6 @@ from models.training.statistics.arrays import Events, Floats, plain_numbers
 from models.training.statistics.cox import fit_cox
 from models.training.statistics.proportionality import (
     NOT_PROPORTIONAL,
-    ScaledResiduals,
     scaled_residuals,
     score_test,
     smoothed,
@@ -75,39 +74,35 @@ def time_varying(model: Model, cohort: Cohort) -> TimeVarying:
         fit = fit_cox(x, whole.time, whole.event)
         test = score_test(x, whole.time, whole.event, fit)
         residuals = scaled_residuals(x, whole.time, whole.event, fit)
-        effects = tuple(
-            _effect(spec.name, spec.label, k, float(fit.coef[k]), float(test.p[k]), residuals)
-            for k, spec in enumerate(model.predictors)
-        )
+        times, first = np.unique(residuals.times, return_index=True)
+        effects = []
+        for k, spec in enumerate(model.predictors):
+            curve = smoothed(residuals, k, residuals.g[first])
+            band = map(plain_numbers, (times, curve.value, curve.low, curve.high))
+            effects.append(Effect(spec.name, spec.label, float(fit.coef[k]), float(test.p[k]), *band))
     except (TrainingError, np.linalg.LinAlgError) as error:
         return TimeVarying(reason=str(error))
     periods = by_period(x, whole.time, whole.event) if test.p_global < NOT_PROPORTIONAL else ()
-    return TimeVarying(test.p_global, len(whole), int(whole.event.sum()), effects, periods)
-
-
-def _effect(name: str, label: str, column: int, coef: float, p: float, residuals: ScaledResiduals) -> Effect:
-    times, first = np.unique(residuals.times, return_index=True)
-    curve = smoothed(residuals, column, residuals.g[first])
-    return Effect(name, label, coef, p, *map(plain_numbers, (times, curve.value, curve.low, curve.high)))
+    return TimeVarying(test.p_global, len(whole), int(whole.event.sum()), tuple(effects), periods)
 
 
 def by_period(x: Floats, time: Floats, event: Events) -> tuple[PeriodRatios, ...]:
     """Hazard ratios of x (n, p) in each period; the reason where one has too few recurrences."""
-    return tuple(_period(x, time, event, begin, end) for begin, end in PERIODS)
-
-
-def _period(x: Floats, time: Floats, event: Events, begin: float, end: float) -> PeriodRatios:
-    there = time > begin
-    until, happened = np.minimum(time, end)[there], (event & (time <= end))[there]
-    n, events = int(there.sum()), int(happened.sum())
-    if events < FEWEST_EVENTS:
-        few = (missing(f"fewer than {FEWEST_EVENTS} recurrences"),) * x.shape[1]
-        return PeriodRatios(begin, end if np.isfinite(end) else None, n, events, few)
-    ratios: tuple[Measure, ...]
-    try:
-        fit = fit_cox(x[there], until, happened)
-        errors = np.sqrt(fit.covariance.diagonal())
-        ratios = tuple(ratio_of(float(b), float(se)) for b, se in zip(fit.coef, errors, strict=True))
-    except (TrainingError, np.linalg.LinAlgError) as error:
-        ratios = (missing(str(error)),) * x.shape[1]
-    return PeriodRatios(begin, end if np.isfinite(end) else None, n, events, ratios)
+    periods = []
+    for begin, end in PERIODS:
+        there = time > begin
+        until, happened = np.minimum(time, end)[there], (event & (time <= end))[there]
+        events = int(happened.sum())
+        ratios: tuple[Measure, ...]
+        if events < FEWEST_EVENTS:
+            ratios = (missing(f"fewer than {FEWEST_EVENTS} recurrences"),) * x.shape[1]
+        else:
+            try:
+                fit = fit_cox(x[there], until, happened)
+                errors = np.sqrt(fit.covariance.diagonal())
+                ratios = tuple(ratio_of(float(b), float(se)) for b, se in zip(fit.coef, errors, strict=True))
+            except (TrainingError, np.linalg.LinAlgError) as error:
+                ratios = (missing(str(error)),) * x.shape[1]
+        last = end if np.isfinite(end) else None
+        periods.append(PeriodRatios(begin, last, int(there.sum()), events, ratios))
+    return tuple(periods)
