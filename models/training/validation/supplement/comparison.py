@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.inputs import Horizon
 from models.training.cohort.cohort import Cohort
@@ -106,7 +105,11 @@ class Sample:
             )  # who is not in the resample may come after all of it
             weight = often * np.where(case, 1 / own, np.where(free, 1 / (left or 1), 0))
             risk, seen = scored.risks[:, k], left > 0
-            auc.append(_auc(weight * case, weight * free, scored.places[k]) if seen else np.nan)
+            # The weighted share of pairs that is ranked right, equal risks counting one half
+            cases = np.bincount(scored.places[k], weight * case)
+            controls = np.bincount(scored.places[k], weight * free)
+            below, pairs = np.cumsum(controls) - controls / 2, cases.sum() * controls.sum()
+            auc.append(float(cases @ below / pairs) if seen and pairs > 0 else np.nan)
             loss = np.where(case, (1 - risk) ** 2, risk**2)
             brier.append(float(weight @ loss / often.sum()) if seen else np.nan)
             benefit.append([self._benefit(often, risk >= cut, years, cut) for cut in self.thresholds])
@@ -126,14 +129,6 @@ class Sample:
         free = float(np.prod(1 - hazard[self.times <= years]))
         odds = threshold / (1 - threshold)
         return float(weight.sum() / often.sum() * (1 - free - free * odds))
-
-
-def _auc(case: Floats, control: Floats, place: NDArray[np.intp]) -> float:
-    """The weighted share of pairs that is ranked right, equal risks counting one half."""
-    cases, controls = np.bincount(place, case), np.bincount(place, control)
-    total = cases.sum() * controls.sum()
-    below = np.cumsum(controls) - controls / 2
-    return float(cases @ below / total) if total > 0 else np.nan
 
 
 def compare(
