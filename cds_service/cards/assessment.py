@@ -88,14 +88,21 @@ def assess(record: PatientRecord, model: Model, *, explained: bool = False) -> A
     """
     findings = find(record, explained=explained)
     landmark = landmark_of(record, findings, model) if model.time_zero else None
-    outcome = _outcome(findings, model.from_landmark(landmark.days) if landmark else model)
-    return Assessment(record.as_of, findings, outcome, _advice(findings, outcome, model), model, landmark)
-
-
-def _advice(findings: Findings, outcome: Outcome, model: Model) -> Advice | None:
-    if isinstance(outcome, Scored | Abstained):
-        return advise(model.policy, outcome, findings.follow_up, findings.phase)
-    return ask(model.policy, findings.follow_up) if findings.eligibility.state == "possible" else None
+    who = findings.eligibility
+    outcome: Outcome
+    advice = None
+    if who.is_established:
+        predictors = {name: Predictor(f.state, f.reason) for name, f in findings.features.items()}
+        used = model.from_landmark(landmark.days) if landmark else model
+        outcome = score(used, predictors, findings.unread)
+        advice = advise(model.policy, outcome, findings.follow_up, findings.phase)
+    elif who.state == "unknown":
+        unused = dict.fromkeys(map(in_words, who.barred_by))
+        outcome = EligibilityUnknown(dict(findings.failed), tuple(unused))
+    else:
+        outcome = NotEligible(who.reason)
+        advice = ask(model.policy, findings.follow_up) if who.state == "possible" else None
+    return Assessment(record.as_of, findings, outcome, advice, model, landmark)
 
 
 def landmark_of(record: PatientRecord, findings: Findings, model: Model) -> AtLandmark | None:
@@ -111,14 +118,3 @@ def landmark_of(record: PatientRecord, findings: Findings, model: Model) -> AtLa
     since = (findings.today - anchor).days - zero.offset
     note = f"time zero of the model is in {-since} days" if since < 0 else ""
     return AtLandmark(model.landmark_at(since), since, note)
-
-
-def _outcome(findings: Findings, model: Model) -> Outcome:
-    state = findings.eligibility.state
-    if findings.eligibility.is_established:
-        predictors = {name: Predictor(f.state, f.reason) for name, f in findings.features.items()}
-        return score(model, predictors, findings.unread)
-    if state == "unknown":
-        unused = dict.fromkeys(map(in_words, findings.eligibility.barred_by))
-        return EligibilityUnknown(dict(findings.failed), tuple(unused))
-    return NotEligible(findings.eligibility.reason)

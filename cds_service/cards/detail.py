@@ -125,16 +125,16 @@ def _for_and_against(findings: Findings) -> str:
             told.setdefault(_sign(evidence, findings), []).extend(filter(None, [evidence.date]))
     dated = [sign + (f" ({min(dates)})" if dates else "") for sign, dates in told.items()]
     lines = [say("possible.for", signs=listed(dated))]
-    if eligibility.against:
-        lines.append(say("possible.against", signs=listed([_counter(e) for e in eligibility.against])))
+    against = []
+    for evidence in eligibility.against:
+        if evidence.value in {"negative", "weak"}:
+            counter = say(f"possible.{evidence.value}", antibody=say(f"parts.{evidence.role}"))
+        else:
+            counter = say("disease.too", what=evidence.role.replace("-", " "))
+        against.append(f"{counter} ({evidence.date})" if evidence.date else counter)
+    if against:
+        lines.append(say("possible.against", signs=listed(against)))
     return "\n\n".join([*lines, say("possible.no_risk")])
-
-
-def _counter(evidence: Evidence) -> str:
-    date = f" ({evidence.date})" if evidence.date else ""
-    if evidence.value in {"negative", "weak"}:
-        return say(f"possible.{evidence.value}", antibody=say(f"parts.{evidence.role}")) + date
-    return say("disease.too", what=evidence.role.replace("-", " ")) + date
 
 
 def _row(name: str, findings: Findings) -> str:
@@ -144,32 +144,25 @@ def _row(name: str, findings: Findings) -> str:
         what = dict.fromkeys(findings.failed[key] for key in SOURCES[name] if key in findings.failed)
         return say("predictors.unread", why=f" ({', '.join(map(plain, what))})" if what else "")
     value = _value(name, feature)
-    old = age_of(_date(feature), findings.today) if feature.stale else ""
-    caveats = [say("predictors.old", age=old) if old else "", *_caveats(feature)]
-    beside = sentence_of([value, *dict.fromkeys(caveats)])
     if feature.state.known:
+        day = feature.date or next((e.date for e in feature.evidence if e.date), "")
+        old = age_of(day, findings.today) if feature.stale else ""
+        caveats = [say("predictors.old", age=old)] if old else []
+        caveats += [said(f"caveats.{note.rule}", "") for note in feature.notes]
+        beside = sentence_of([value, *dict.fromkeys(caveats)])
         return say(f"predictors.{feature.state}", value=f": {beside}" if beside else "")
-    reason = _reason(feature.reason)
+    if feature.reason.startswith(_FROM_MUSCLE):
+        reason = f"{plain(feature.reason.removeprefix(_FROM_MUSCLE), 80)} is coded"
+    else:
+        shown = feature.reason.removesuffix(_TOO_OLD)  # the date says how old
+        in_a_ward = shown.replace("< ", "under ").replace("> ", "over ")
+        reason = said(f"reasons.{feature.reason}", in_a_ward)
     told = reason.endswith("older than 180 days") or says_troponin_t(feature)
     return say(
         "predictors.unknown",
         reason=f": {reason}" if reason else "",
         value=f" ({value})" if value and not told else "",
     )
-
-
-def _reason(reason: str) -> str:
-    """Why a predictor is not known, in the words of a ward."""
-    if reason.startswith(_FROM_MUSCLE):
-        return f"{plain(reason.removeprefix(_FROM_MUSCLE), 80)} is coded"
-    shown = reason.removesuffix(_TOO_OLD)  # the date says how old
-    return said(f"reasons.{reason}", shown.replace("< ", "under ").replace("> ", "over "))
-
-
-def _caveats(feature: Feature) -> Iterator[str]:
-    for note in feature.notes:
-        if caveat := said(f"caveats.{note.rule}", ""):
-            yield caveat
 
 
 def _value(name: str, feature: Feature) -> str:
@@ -186,18 +179,12 @@ def _value(name: str, feature: Feature) -> str:
     if shown is None:
         coded = feature.state.known and feature.evidence
         return ", ".join(filter(None, (say("predictors.coded"), feature.date))) if coded else ""
-    value = f"{say(f'roles.{shown.role}')} {with_unit(shown)}" if _is_named(shown) else with_unit(shown)
+    value = with_unit(shown)
+    if said(f"roles.{shown.role}", ""):
+        value = f"{say(f'roles.{shown.role}')} {value}"
     if name == "treatment_refractory" and feature.state.known:
         value = say("predictors.on_treatment", value=value)
     return ", ".join(filter(None, (value, shown.date)))
-
-
-def _is_named(evidence: Evidence) -> bool:
-    return bool(said(f"roles.{evidence.role}", ""))
-
-
-def _date(feature: Feature) -> str:
-    return feature.date or next((e.date for e in feature.evidence if e.date), "")
 
 
 def _estimate(assessment: Assessment) -> str:
@@ -211,9 +198,18 @@ def _estimate(assessment: Assessment) -> str:
         return say(f"not_shown.{assessment.model.evidence}")
     if not isinstance(outcome, Scored) or phase == "relapse":
         return ""
-    if phase == "active":
-        return _after_improvement(outcome) + _landmark(assessment)
     horizons = outcome.risk
+    if phase == "active":
+        two, unknown = horizons[DECISION_HORIZON], len(outcome.unknown)
+        left = say("estimate.not_known_one") if unknown == 1 else say("estimate.not_known", n=unknown)
+        after_improvement = say(
+            "estimate.active" if unknown else "estimate.active_known",
+            years=f"{DECISION_HORIZON.years:g}",
+            risk=percent(two.estimate),
+            range=span(two.low, two.high),
+            unknown=left,
+        )
+        return after_improvement + _landmark(assessment)
     estimate = say(
         "estimate.open" if outcome.unknown else "estimate.known",
         years=listed([f"{horizon.years:g}" for horizon in horizons]),
@@ -232,19 +228,6 @@ def _landmark(assessment: Assessment) -> str:
         years = used.days // DAYS_OF_A_YEAR  # landmarks are whole years (S11)
         return " " + say("estimate.landmark_one" if years == 1 else "estimate.landmark", years=years)
     return " " + say("estimate.landmark_unknown" if used.since is None else "estimate.landmark_start")
-
-
-def _after_improvement(outcome: Scored) -> str:
-    two = outcome.risk[DECISION_HORIZON]
-    unknown = len(outcome.unknown)
-    left = say("estimate.not_known_one") if unknown == 1 else say("estimate.not_known", n=unknown)
-    return say(
-        "estimate.active" if unknown else "estimate.active_known",
-        years=f"{DECISION_HORIZON.years:g}",
-        risk=percent(two.estimate),
-        range=span(two.low, two.high),
-        unknown=left,
-    )
 
 
 def _disease(findings: Findings) -> str:
@@ -297,8 +280,10 @@ def _also(assessment: Assessment) -> Iterator[str]:
     contexts = {context.finding: context for context in findings.context}
     if associated := [_named(contexts[name]) for name in _ASSOCIATED if name in contexts]:
         yield capital(say("also.associated", what=", ".join(associated)))
-    if "malignancy" in contexts:
-        yield _malignancy(contexts["malignancy"])
+    if tumour := contexts.get("malignancy"):
+        first = (tumour.near_onset or tumour.evidence)[0]
+        key = "also.malignancy_near" if tumour.near_onset else "also.malignancy"
+        yield say(key, date=f" {first.date}" if first.date else "")
     if "cancer-window" in contexts and (until := contexts["cancer-window"].until):
         yield say("also.cancer_window", date=until.isoformat())
     if "childhood-onset" in contexts:
@@ -315,12 +300,6 @@ def _named(context: ContextFinding) -> str:
     first = context.evidence[0]
     value = with_unit(first)
     return say(f"context.{context.finding}") + (f" ({value})" if value else "")
-
-
-def _malignancy(context: ContextFinding) -> str:
-    first = (context.near_onset or context.evidence)[0]
-    date = f" {first.date}" if first.date else ""
-    return say("also.malignancy_near" if context.near_onset else "also.malignancy", date=date)
 
 
 def _srp(findings: Findings) -> str:

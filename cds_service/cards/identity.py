@@ -28,38 +28,30 @@ _CALL_DIGITS = (CALL_BITS + CHECK_BITS) // 4  # the last digits of the written U
 def state_of(assessment: Assessment, settings: CardSettings) -> list[Any]:
     """What a card says, in short: band, phase, states of predictors and follow-up, statin, doubts, what was not read.
 
-    With client, patient and service before it: a card of another patient is never the same.
+    With client, patient and service before it: a card of another patient is never the same. Where there is no band
+    stands why; of a patient for whom the model is not, who that is, with what speaks for and against it.
     """
-    findings, advice = assessment.findings, assessment.advice
+    findings, advice, who = assessment.findings, assessment.advice, assessment.findings.eligibility
+    band: str | list[Any] | None = advice.band if advice else None
+    if not band:
+        band = [assessment.outcome_name, who.state]
+        if who.state in {"possible", "excluded"}:
+            band += [who.reason, who.subtype, [[e.resource, e.role] for e in (*who.evidence, *who.against)]]
+    # Of a patient who is only possibly one the statin row is no advice (E3)
+    asked = findings.follow_up.statin if who.state == "possible" else None
+    statin = asked or (advice.statin if advice else None)
     return [
         settings.client,
         findings.patient_id,
         settings.service,
-        (advice.band if advice else None) or _without_band(assessment),
+        band,
         findings.phase,
         [[name, str(f.state), f.stale] for name, f in findings.features.items()],
         [[item.item, item.state] for item in (advice.follow_up if advice else ())],
-        _statin(assessment),
+        [statin.state, list(statin.names), statin.never_answered] if statin else [],
         [[barring.doubt.resource, barring.doubt.role] for barring in findings.doubts],
         sorted(findings.failed),
     ]
-
-
-def _without_band(assessment: Assessment) -> list[Any]:
-    """Why there is no band; of a patient for whom the model is not, who that is, with what speaks for and against it."""
-    who = assessment.findings.eligibility
-    if who.state not in {"possible", "excluded"}:
-        return [assessment.outcome_name, who.state]
-    signs = [[e.resource, e.role] for e in (*who.evidence, *who.against)]
-    return [assessment.outcome_name, who.state, who.reason, who.subtype, signs]
-
-
-def _statin(assessment: Assessment) -> list[Any]:
-    """The statin row with what it warns of; of a patient who is only possibly one it is no advice (E3)."""
-    findings, advice = assessment.findings, assessment.advice
-    asked = findings.follow_up.statin if findings.eligibility.state == "possible" else None
-    statin = asked or (advice.statin if advice else None)
-    return [statin.state, list(statin.names), statin.never_answered] if statin else []
 
 
 def uuid_of(state: list[Any], settings: CardSettings) -> str:

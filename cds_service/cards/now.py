@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from cds_service.cards.assessment import Assessment, EligibilityUnknown
 from cds_service.cards.figures import age_of, amount, capital, measured, plain, times_lowest, with_unit
 from cds_service.cards.words import said, say
-from fhir_mapping.evidence import Activity, Barring, ContextFinding, Feature, Findings
-from fhir_mapping.record import Doubt
+from fhir_mapping.evidence import Activity, Barring, Feature, Findings
 from models.inputs import Statin
 from models.risk import Abstained
 
@@ -21,11 +20,18 @@ def now(assessment: Assessment, use_instead: str = "") -> list[str]:
     """The lines, the most pressing first. `use_instead` is a configured FHIR base, named where this one is no use."""
     findings, outcome = assessment.findings, assessment.outcome
     if isinstance(outcome, EligibilityUnknown):
-        return [_open_again(outcome, use_instead)]
+        if use_instead:
+            return [say("now.set_server", base=use_instead)]
+        if outcome.failed:
+            return [say("now.unread_again", sources=sources(outcome.failed))]
+        return [say("now.unused", what=capital("; ".join(outcome.unused)))]
     lines = [_disease(findings)] if findings.eligibility.is_established else []
-    if statin := _statin_of(assessment):
-        lines.append(_statin(statin, assessment))
-    lines += [_troponin_t(findings.features), *_falls(findings), _doubts(findings.doubts)]
+    lines.append(_statin(assessment))
+    heart = findings.features["cardiac_involvement"]
+    raised = next((e for e in heart.evidence if e.role == "troponin-t"), None)
+    if raised and says_troponin_t(heart):  # C3: it decides nothing and is not left unsaid
+        lines.append(say("now.troponin_t", value=with_unit(raised), date=raised.date))
+    lines += [*_falls(findings), _doubts(findings.doubts)]
     if findings.failed:
         again = isinstance(outcome, Abstained) and outcome.code == "record-incomplete"
         lines.append(say("now.unread_again" if again else "now.unread", sources=sources(findings.failed)))
@@ -86,23 +92,20 @@ def _disease(findings: Findings) -> str:
         date = f" ({now.coded.date})" if now.coded.date else ""
         return say("now.relapse_coded", how=now.coded.role, date=date, beside=beside)
     assert now.ck
+    lowest = ""
+    if now.times_lowest is not None:
+        lowest = say("now.lowest_value", times=times_lowest(now))
+        if now.lowest:
+            value, date = amount(now.lowest), now.lowest.date
+            lowest = say("now.lowest", times=times_lowest(now), value=value, date=date)
     key = "active_unbroken" if now.phase == "active" and now.never_fell else now.phase
     return say(
         f"now.{key}",
         ck=measured(now.ck).removeprefix("CK ") if now.phase in {"rising", "improving"} else measured(now.ck),
         date=now.ck.date,
-        lowest=_lowest(now),
+        lowest=lowest,
         beside=_rhabdomyolysis(now),
     )
-
-
-def _lowest(now: Activity) -> str:
-    """How many times the lowest it is, with that value and its day where it is known."""
-    if now.times_lowest is None:
-        return ""
-    if now.lowest is None:
-        return say("now.lowest_value", times=times_lowest(now))
-    return say("now.lowest", times=times_lowest(now), value=amount(now.lowest), date=now.lowest.date)
 
 
 def _rhabdomyolysis(now: Activity) -> str:
@@ -126,14 +129,6 @@ def _not_known(now: Activity, findings: Findings) -> str:
     return say("now.unknown_older")
 
 
-def _statin_of(assessment: Assessment) -> Statin | None:
-    """The statin row; of a patient who is only possibly one an active statin beside a positive anti-HMGCR (E3)."""
-    asked = assessment.findings.follow_up.statin
-    if assessment.findings.eligibility.state == "possible":
-        return asked if asked and asked.state == "warn" and not asked.never_answered else None
-    return assessment.advice.statin if assessment.advice else None
-
-
 def why_warned(statin: Statin, assessment: Assessment) -> str:
     """The word of the catalogue for what makes a statin one to warn of: the antibody, or that nothing is known of it."""
     if not statin.never_answered:
@@ -143,10 +138,17 @@ def why_warned(statin: Statin, assessment: Assessment) -> str:
     return "statin_unread" if unread else "statin_untested"
 
 
-def _statin(statin: Statin, assessment: Assessment) -> str:
+def _statin(assessment: Assessment) -> str:
+    """The statin row; of a patient who is only possibly one an active statin beside a positive anti-HMGCR (E3)."""
+    findings, advice = assessment.findings, assessment.advice
+    statin = advice.statin if advice else None
+    if findings.eligibility.state == "possible":
+        asked = findings.follow_up.statin
+        statin = asked if asked and asked.state == "warn" and not asked.never_answered else None
+    if statin is None:
+        return ""
     if statin.state == "unknown":
-        doubts = assessment.findings.doubts
-        why = [b.doubt.reason for b in doubts if b.doubt.resource in statin.evidence]
+        why = [b.doubt.reason for b in findings.doubts if b.doubt.resource in statin.evidence]
         return say(
             "now.statin_unknown", statin=capital(statin_name(statin)), why=", ".join(dict.fromkeys(why))
         )
@@ -159,51 +161,28 @@ def says_troponin_t(feature: Feature) -> bool:
     return feature.reason.startswith(_TROPONIN_T)
 
 
-def _troponin_t(features: Mapping[str, Feature]) -> str:
-    """C3: a raised troponin T with its value; it decides nothing and is not left unsaid."""
-    feature = features["cardiac_involvement"]
-    raised = next((e for e in feature.evidence if e.role == "troponin-t"), None)
-    if raised is None or not says_troponin_t(feature):
-        return ""
-    return say("now.troponin_t", value=with_unit(raised), date=raised.date)
-
-
 def _falls(findings: Findings) -> Iterator[str]:
     """X2: both values with their dates."""
     for context in findings.context:
         if context.finding in {"fvc-fall", "lvef-fall"}:
-            yield _fall(context)
-
-
-def _fall(context: ContextFinding) -> str:
-    after, before = context.evidence[0], context.evidence[1]
-    return say(
-        f"now.{context.finding.replace('-', '_')}",
-        before=with_unit(before),
-        date_before=before.date,
-        after=with_unit(after),
-        date_after=after.date,
-    )
+            after, before = context.evidence[0], context.evidence[1]
+            yield say(
+                f"now.{context.finding.replace('-', '_')}",
+                before=with_unit(before),
+                date_before=before.date,
+                after=with_unit(after),
+                date_after=after.date,
+            )
 
 
 def _doubts(doubts: Sequence[Barring]) -> str:
     """What could not be used (U6): the three newest by role, date and reason, and how many others there are."""
-    newest = sorted(doubts, key=lambda barring: barring.doubt.when, reverse=True)
-    told = [_in_words(barring.doubt) for barring in newest]
+    told = []
+    for barring in sorted(doubts, key=lambda barring: barring.doubt.when, reverse=True):
+        doubt = barring.doubt
+        date = f" of {doubt.date}" if doubt.date else ""
+        told.append(f"{said(f'roles.{doubt.role}', doubt.role)}{date} ({plain(doubt.reason)})")
     named = list(dict.fromkeys(told))[:DOUBTS_NAMED]
     others = sum(words not in named for words in told)
     more = [say("now.more", n=others)] if others else []
     return say("now.doubts", what="; ".join([*named, *more])) if named else ""
-
-
-def _in_words(doubt: Doubt) -> str:
-    date = f" of {doubt.date}" if doubt.date else ""
-    return f"{said(f'roles.{doubt.role}', doubt.role)}{date} ({plain(doubt.reason)})"
-
-
-def _open_again(outcome: EligibilityUnknown, use_instead: str) -> str:
-    if use_instead:
-        return say("now.set_server", base=use_instead)
-    if outcome.failed:
-        return say("now.unread_again", sources=sources(outcome.failed))
-    return say("now.unused", what=capital("; ".join(outcome.unused)))

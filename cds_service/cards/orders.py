@@ -17,7 +17,7 @@ from cds_service.cards.figures import capital
 from cds_service.cards.identity import uuid_of
 from cds_service.cards.words import parts_named, say
 from cds_service.errors import first_problem
-from models.advice import ItemPart, SuggestedOrder
+from models.advice import SuggestedOrder
 from models.artefact import Code, Model, ModelError, Orderable, Policy
 from models.inputs import FOLLOW_UP_PARTS, PartName
 
@@ -95,13 +95,11 @@ def label(parts: Sequence[PartName], settings: CardSettings) -> str:
 def _action(thing: Thing, context: OrderContext, settings: CardSettings, policy: Policy) -> Json:
     """Its description reads well alone: some clients show nothing else."""
     said = say("orders.by", label=label(thing.names, settings), until=thing.until)
-    return {"type": "create", "description": said, "resource": _resource(thing, context, settings, policy)}
-
-
-def _resource(thing: Thing, context: OrderContext, settings: CardSettings, policy: Policy) -> Json:
     if "visit" in thing.names and settings.visit_as == "appointment":
-        return appointment(thing, context, policy)
-    return service_request(thing, context)
+        resource = appointment(thing, context, policy)
+    else:
+        resource = service_request(thing, context)
+    return {"type": "create", "description": said, "resource": resource}
 
 
 def service_request(thing: Thing, context: OrderContext) -> Json:
@@ -199,15 +197,12 @@ def _things(order: SuggestedOrder, assessment: Assessment, settings: CardSetting
     for part in order.orders:
         coding, _ = _code_of(part, settings)
         alike.setdefault((coding["system"], coding["code"]), []).append(part)
-    return [_thing(parts, order, assessment, settings) for parts in alike.values()]
-
-
-def _thing(
-    parts: Sequence[Orderable], order: SuggestedOrder, assessment: Assessment, settings: CardSettings
-) -> Thing:
-    coding, own = _code_of(parts[0], settings)
-    note = capital("; ".join([_why(part, order, assessment) for part in parts]))
-    return Thing(tuple(parts), coding, own, order.until, f"{note}.")
+    things = []
+    for parts in alike.values():
+        coding, own = _code_of(parts[0], settings)
+        note = capital("; ".join([_why(part, order, assessment) for part in parts]))
+        things.append(Thing(tuple(parts), coding, own, order.until, f"{note}."))
+    return things
 
 
 def _code_of(part: Orderable, settings: CardSettings) -> tuple[Mapping[str, str], bool]:
@@ -218,16 +213,14 @@ def _code_of(part: Orderable, settings: CardSettings) -> tuple[Mapping[str, str]
 def _why(part: Orderable, order: SuggestedOrder, assessment: Assessment) -> str:
     """Why one part is to be done: what it would tell, or its own state in the follow-up table."""
     test = assessment.model.policy.tests.get(order.item)
-    row = None if test and part in test.orders else _row(part, assessment)
+    row = None
+    if not (test and part in test.orders):
+        follow_up = assessment.advice.follow_up if assessment.advice else ()
+        row = next((row for item in follow_up for row in item.parts if row.part == part.part), None)
     key: str = row.state if row else order.why
     if row and row.part in FOLLOW_UP_PARTS["antibodies"]:
         key = "once"
     return say(f"orders.{key}", name=parts_named([part.part]), last=row.last if row else "")
-
-
-def _row(part: Orderable, assessment: Assessment) -> ItemPart | None:
-    follow_up = assessment.advice.follow_up if assessment.advice else ()
-    return next((row for item in follow_up for row in item.parts if row.part == part.part), None)
 
 
 def _period(thing: Thing, context: OrderContext) -> Json:

@@ -27,10 +27,9 @@ SOURCE_URL = (
 
 def render(assessment: Assessment, settings: CardSettings) -> list[Card]:
     """The cards of an assessment: none where there is nothing to advise, else one."""
-    return [_card(gated(assessment, settings), settings)] if speaks(assessment, settings) else []
-
-
-def _card(assessment: Assessment, settings: CardSettings) -> Card:
+    if not speaks(assessment, settings):
+        return []
+    assessment = gated(assessment, settings)
     state = state_of(assessment, settings)
     card: Card = {
         "uuid": uuid_of(state, settings),
@@ -49,4 +48,4 @@ def _card(assessment: Assessment, settings: CardSettings) -> Card:
     if offered := suggestions(state, assessment, settings):
         card["suggestions"] = offered
         card["selectionBehavior"] = "any"
-    return card
+    return [card]

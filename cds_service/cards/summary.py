@@ -9,7 +9,7 @@ from cds_service.cards.figures import amount, capital, listed, measured, one_lin
 from cds_service.cards.now import no_ck, other_version, statin_name, why_warned
 from cds_service.cards.words import said, say
 from fhir_mapping.evidence import Activity, Findings, Measured
-from models.advice import Advice, FollowUpItem
+from models.advice import Advice
 from models.risk import DECISION_HORIZON, Abstained, Scored, percent
 
 LENGTH = 139  # CDS Hooks: fewer than 140 characters
@@ -27,20 +27,11 @@ def summary(assessment: Assessment) -> str:
 def follow_ups(advice: Advice) -> str:
     """How many items of the follow-up table are to be done, with the word for it; empty: none."""
     to_be_done = [item for item in advice.follow_up if item.state in _OPEN]
-    word = "overdue" if all(map(_is_overdue, to_be_done)) else "open"
+    # What is ordered makes nothing else late (V1, V3)
+    late = all(i.state == "overdue" and any(p.state == "overdue" for p in i.parts) for i in to_be_done)
+    word = "overdue" if late else "open"
     count = len(to_be_done)
     return {0: "", 1: say(f"summary.{word}_one")}.get(count, say(f"summary.{word}", n=count))
-
-
-def _is_overdue(item: FollowUpItem) -> bool:
-    """Whether what is open of it is late: what is ordered makes nothing else late (V1, V3)."""
-    return item.state == "overdue" and any(part.state == "overdue" for part in item.parts)
-
-
-def tests_named(assessment: Assessment, unknown: tuple[str, ...]) -> str:
-    """What would make the unknown predictors known: "the ANA titre and the response to treatment"."""
-    tests = assessment.model.policy.tests
-    return listed([f"the {tests[name].name}" for name in unknown])
 
 
 def _candidates(assessment: Assessment) -> Iterator[str]:
@@ -50,12 +41,26 @@ def _candidates(assessment: Assessment) -> Iterator[str]:
         yield _statin(assessment, advice)
         yield _active(findings, advice)
         yield _ck_unread(assessment, advice)
-        yield _incomplete(outcome, findings)
+        if isinstance(outcome, Abstained) and outcome.code == "record-incomplete":
+            yield _unread(dict(findings.unread))
         yield _risk(assessment, outcome, advice)
     if isinstance(outcome, EligibilityUnknown):
-        yield _not_assessed(outcome)
+        if versions := other_version(outcome.failed):
+            spoken, expected = versions
+            yield say("summary.other_version", spoken=spoken, expected=expected)
+        elif outcome.failed:
+            yield _unread(outcome.failed)
+        else:
+            unused = outcome.unused
+            yield _fitting(len(unused), lambda n: say("summary.unused", what=_some(unused, "; ", n)))
     if isinstance(outcome, NotEligible):
-        yield _not_eligible(findings, outcome)
+        if findings.eligibility.state == "excluded":
+            yield say(_EXCLUDED.get(outcome.reason, "summary.no_birth_date"))
+        elif is_named(findings):
+            told = listed(signs(findings))
+            yield say("summary.possible_named", signs=f"{told}; " if told else "")
+        else:
+            yield say("summary.possible", signs=listed(signs(findings)))
 
 
 def _now(assessment: Assessment) -> str:
@@ -120,12 +125,6 @@ def _risk_in_short(assessment: Assessment, advice: Advice) -> str:
     return say("summary.risk", band=band, risk=percent(outcome.risk[DECISION_HORIZON].estimate), years=_YEARS)
 
 
-def _incomplete(outcome: Scored | Abstained | NotShown, findings: Findings) -> str:
-    if isinstance(outcome, Abstained) and outcome.code == "record-incomplete":
-        return _unread(dict(findings.unread))
-    return ""
-
-
 def _risk(assessment: Assessment, outcome: Scored | Abstained | NotShown, advice: Advice) -> str:
     if isinstance(outcome, NotShown):
         return say("summary.not_accepted", follow_ups=follow_ups(advice))
@@ -135,7 +134,8 @@ def _risk(assessment: Assessment, outcome: Scored | Abstained | NotShown, advice
     two = outcome.risk[DECISION_HORIZON]
     if advice.ends:
         low, high = advice.ends
-        tests = tests_named(assessment, outcome.unknown)
+        tests = assessment.model.policy.tests
+        named = listed([f"the {tests[name].name}" for name in outcome.unknown])
         verb = "is" if len(outcome.unknown) == 1 else "are"
         return say(
             "summary.uncertain",
@@ -143,7 +143,7 @@ def _risk(assessment: Assessment, outcome: Scored | Abstained | NotShown, advice
             years=_YEARS,
             low=low,
             high=high,
-            tests=tests,
+            tests=named,
             verb=verb,
         )
     return say(
@@ -155,15 +155,6 @@ def _risk(assessment: Assessment, outcome: Scored | Abstained | NotShown, advice
         high=percent(two.high),
         follow_ups=follow_ups(advice),
     )
-
-
-def _not_assessed(outcome: EligibilityUnknown) -> str:
-    if versions := other_version(outcome.failed):
-        spoken, expected = versions
-        return say("summary.other_version", spoken=spoken, expected=expected)
-    if outcome.failed:
-        return _unread(outcome.failed)
-    return _fitting(len(outcome.unused), lambda n: say("summary.unused", what=_some(outcome.unused, "; ", n)))
 
 
 def _unread(unread: dict[str, str]) -> str:
@@ -192,13 +183,3 @@ def _some(names: Sequence[str], between: str, count: int) -> str:
     """The first names, and how many others there are."""
     left = len(names) - count
     return between.join(names[:count]) + (f" {say('to_do.more', n=left)}" if left else "")
-
-
-def _not_eligible(findings: Findings, outcome: NotEligible) -> str:
-    eligibility = findings.eligibility
-    if eligibility.state == "excluded":
-        return say(_EXCLUDED.get(outcome.reason, "summary.no_birth_date"))
-    told = listed(signs(findings))
-    if is_named(findings):
-        return say("summary.possible_named", signs=f"{told}; " if told else "")
-    return say("summary.possible", signs=told)

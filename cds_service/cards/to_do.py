@@ -7,7 +7,7 @@ from cds_service.cards.assessment import Assessment
 from cds_service.cards.figures import age
 from cds_service.cards.words import parts_named, say
 from fhir_mapping.evidence import Findings
-from models.advice import Advice, FollowUpItem, ItemPart, ItemState, SuggestedOrder
+from models.advice import Advice, FollowUpItem, ItemPart, ItemState
 
 LINES = 4
 _DAYS_OF_A_YEAR = 365
@@ -24,7 +24,8 @@ def to_do(assessment: Assessment, at_most: int = LINES) -> str:
     lines = list(_lines(assessment, advice))
     planned = [item for item in advice.follow_up if item.state == "planned"]
     if not (lines or planned):
-        return say("to_do.nothing_else" if _asks_for_more(assessment) else "to_do.nothing")
+        asks_for_more = advice.statin or assessment.findings.phase != "controlled"
+        return say("to_do.nothing_else" if asks_for_more else "to_do.nothing")
     last = min(len(lines), at_most) - 1
     if (
         planned and lines and last + 1 + len(planned) > at_most
@@ -41,8 +42,13 @@ def _lines(assessment: Assessment, advice: Advice) -> Iterator[str]:
     """First what has a button, then what is open without one, and what is not known."""
     rows = {item.item: item for item in advice.follow_up if item.item != _STATIN}
     for suggestion in advice.suggestions:
-        home = _home(suggestion, rows.values())
-        yield _open(rows.pop(home), assessment.findings) if home else _asked(suggestion)
+        asked = [order.part for order in suggestion.orders]
+        home = next((row.item for row in rows.values() if not set(asked).isdisjoint(row.open_parts)), "")
+        if home:
+            yield _open(rows.pop(home), assessment.findings)
+        else:
+            key = "question" if suggestion.why == "question" else "test"
+            yield say(f"to_do.{key}", item=parts_named(asked))
     for item in rows.values():
         if item.open_parts:
             yield _open(item, assessment.findings)
@@ -65,27 +71,22 @@ def _beside(item: FollowUpItem) -> str:
     return say("to_do.is_ordered" if planned == 1 else "to_do.are_ordered", item=_in_state(item, "planned"))
 
 
-def _asks_for_more(assessment: Assessment) -> bool:
-    """Whether something beside the follow-up wants to be thought of: a statin, or a disease that is not controlled."""
-    advice = assessment.advice
-    return bool(advice and advice.statin) or assessment.findings.phase != "controlled"
-
-
-def _home(suggestion: SuggestedOrder, rows: Iterable[FollowUpItem]) -> str:
-    """The item of the table that has the parts of a suggestion, if it is open."""
-    asked = {order.part for order in suggestion.orders}
-    return next((row.item for row in rows if not asked.isdisjoint(row.open_parts)), "")
-
-
-def _asked(suggestion: SuggestedOrder) -> str:
-    key = "question" if suggestion.why == "question" else "test"
-    return say(f"to_do.{key}", item=parts_named([order.part for order in suggestion.orders]))
-
-
 def _open(item: FollowUpItem, findings: Findings) -> str:
-    """What is open of an item, parts of one state and day together, the most pressing first; then its other parts."""
+    """What is open of an item, parts of one state and day together, the most pressing first; then its other parts.
+
+    Those are what was done, each with its day, what is ordered, what is not known.
+    """
     groups = sorted(_alike(item, _PRESSING), key=lambda parts: _PRESSING.index(parts[0].state))
-    return "; ".join([*(_state(item, parts, findings) for parts in groups), *_beside_open(item)])
+    told = [_state(item, parts, findings) for parts in groups]
+    told += [
+        say("to_do.done", parts=_names(parts), last=parts[0].last)
+        for parts in _alike(item, ("ok",))
+        if parts[0].last
+    ]
+    for state, key in _CLOSED.items():
+        if closed := [part for part in item.parts if part.state == state]:
+            told.append(say(key, parts=_names(closed)))
+    return "; ".join(told)
 
 
 def _alike(item: FollowUpItem, states: Sequence[ItemState]) -> list[list[ItemPart]]:
@@ -97,16 +98,6 @@ def _alike(item: FollowUpItem, states: Sequence[ItemState]) -> list[list[ItemPar
     return sorted(groups.values(), key=lambda parts: parts[0].last or date.min)
 
 
-def _beside_open(item: FollowUpItem) -> Iterator[str]:
-    """Of an item of which something is open: what was done, each with its day, what is ordered, what is not known."""
-    for parts in _alike(item, ("ok",)):
-        if parts[0].last:
-            yield say("to_do.done", parts=_names(parts), last=parts[0].last)
-    for state, key in _CLOSED.items():
-        if parts := [part for part in item.parts if part.state == state]:
-            yield say(key, parts=_names(parts))
-
-
 def _state(item: FollowUpItem, parts: Sequence[ItemPart], findings: Findings) -> str:
     """What is to be said of parts of one state and day."""
     first, name = parts[0], _name(item, parts)
@@ -116,7 +107,11 @@ def _state(item: FollowUpItem, parts: Sequence[ItemPart], findings: Findings) ->
         return say("to_do.again", item=name, last=first.last)
     if first.state == "due":
         return say("to_do.due", item=name, due=first.due, last=first.last, caveat=_caveat(item))
-    how_long = _how_long((findings.today - first.due).days)
+    days = (findings.today - first.due).days
+    if days > _DAYS_OF_A_YEAR:
+        how_long = age(days)  # nobody thinks in 1,361 days
+    else:
+        how_long = say("to_do.day") if days == 1 else say("to_do.days", n=days)
     return say("to_do.overdue", item=name, how_long=how_long, last=first.last, caveat=_caveat(item))
 
 
@@ -131,13 +126,6 @@ def _name(item: FollowUpItem, parts: Sequence[ItemPart]) -> str:
 
 def _in_state(item: FollowUpItem, state: ItemState) -> str:
     return _name(item, [part for part in item.parts if part.state == state])
-
-
-def _how_long(days: int) -> str:
-    """Days for a year, then years: nobody thinks in 1,361 days."""
-    if days > _DAYS_OF_A_YEAR:
-        return age(days)
-    return say("to_do.day") if days == 1 else say("to_do.days", n=days)
 
 
 def _caveat(item: FollowUpItem) -> str:

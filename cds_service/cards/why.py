@@ -31,11 +31,18 @@ def speaks(assessment: Assessment, settings: CardSettings) -> bool:
 def why(assessment: Assessment, settings: CardSettings) -> str:
     """Say in a few words why there is a card for this patient, the most pressing thing alone, or "nothing to say"."""
     assessment = gated(assessment, settings)
-    findings, advice = assessment.findings, assessment.advice
+    findings, advice, who = assessment.findings, assessment.advice, assessment.findings.eligibility
     if isinstance(assessment.outcome, EligibilityUnknown):
         return "eligibility unknown"
-    if advice is None or findings.eligibility.state == "possible":
-        return _not_scored(findings, settings)
+    if who.state == "possible":
+        if settings.show_possible:
+            return "IMNM not confirmed"
+        if findings.failed:  # what keeps it open who it is cannot be switched off (F9, U4)
+            return "record incomplete"
+        return "could not be used" if who.barred_by else NOTHING
+    if advice is None:
+        left_out = who.state == "excluded" and who.reason != "deceased"
+        return "not for this patient" if left_out else NOTHING
     return next(filter(None, _reasons(assessment, findings, advice, settings)), NOTHING)
 
 
@@ -65,17 +72,3 @@ def silence(eligibility: str, band: str) -> str:
     if eligibility in _SENTENCES:
         return say(f"silence.{eligibility}")
     return say("silence.quiet", eligibility=eligibility, band=band)
-
-
-def _not_scored(findings: Findings, settings: CardSettings) -> str:
-    """Why there is a card of somebody who is not scored; what keeps it open who it is cannot be switched off (F9, U4)."""
-    eligibility = findings.eligibility
-    if eligibility.state == "possible":
-        if settings.show_possible:
-            return "IMNM not confirmed"
-        if findings.failed:
-            return "record incomplete"
-        return "could not be used" if eligibility.barred_by else NOTHING
-    if eligibility.state == "excluded" and eligibility.reason != "deceased":
-        return "not for this patient"
-    return NOTHING

@@ -4,7 +4,6 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 
 def say(key: str, **filled: object) -> str:
@@ -27,8 +26,4 @@ def said(key: str, otherwise: str) -> str:
 def catalogue() -> Mapping[str, str]:
     """Every text by its key."""
     document = tomllib.loads((Path(__file__).parent / "words.toml").read_text(encoding="utf-8"))
-    return {f"{table}.{name}": text for table, texts in document.items() for name, text in _texts(texts)}
-
-
-def _texts(table: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [(name, str(text)) for name, text in table.items()]
+    return {f"{table}.{name}": str(text) for table, texts in document.items() for name, text in texts.items()}
