@@ -29,7 +29,7 @@ from cds_service.security.clients import Registered, callers, registered
 from cds_service.settings.limits import Limits
 from cds_service.settings.service import Settings
 from cds_service.web.answering import Work, answer
-from cds_service.web.clock import believable, utc_now
+from cds_service.web.clock import believed, utc_now
 from cds_service.web.discovery import check_discovery, discovery_file, enabled, read_discovery
 from cds_service.web.edge import Edge, as_response, refuse
 from cds_service.web.feedback import take
@@ -171,7 +171,7 @@ def _parts(checked: Checked, clock: Callable[[], datetime], events: Events) -> P
         registered=checked.registered,
         connections=checked.connections,
         model=checked.model,
-        clock=believable(clock),
+        clock=partial(believed, clock),
         events=events,
         turns=asyncio.Semaphore(limits.parallel_calls),
         store=open_store(settings, limits, clock),
@@ -217,7 +217,7 @@ def _application(
 ) -> FastAPI:
     async def is_ready(request: Request) -> Response:
         if request.app.state.ready:
-            return _json({"status": "ready"})
+            return Response(msgspec.json.encode({"status": "ready"}), media_type="application/json")
         return as_response(BusyError("not started yet"))
 
     services = {service["id"]: HOOKS[service["hook"]] for service in checked.discovery["services"]}
@@ -235,8 +235,10 @@ def _application(
         },  # our events say all
     )
     app.state.ready = False
+    document = _fixed(msgspec.json.encode(as_document(checked.shown)))
+    page = _fixed(about_model.model_page(checked.shown), "text/html; charset=utf-8", about_model.PAGE_HEADERS)
     app.router.routes += [
-        Route("/cds-services", _fixed(checked.discovery), methods=["GET"]),
+        Route("/cds-services", _fixed(msgspec.json.encode(checked.discovery)), methods=["GET"]),
         Route(
             "/cds-services/{service}",
             _Called(cards_of, Event.HOOK_CALL, parts, services, received),
@@ -247,10 +249,10 @@ def _application(
             _Called(take, Event.FEEDBACK, parts, services, received),
             methods=["POST"],
         ),
-        Route("/health", _fixed({"status": "ok"}), methods=["GET"]),
+        Route("/health", _fixed(msgspec.json.encode({"status": "ok"})), methods=["GET"]),
         Route("/ready", is_ready, methods=["GET"]),
-        Route(about_model.DOCUMENT, _fixed(as_document(checked.shown)), methods=["GET"]),
-        Route(about_model.PAGE, _page(about_model.model_page(checked.shown)), methods=["GET"]),
+        Route(about_model.DOCUMENT, document, methods=["GET"]),
+        Route(about_model.PAGE, page, methods=["GET"]),
     ]
     app.add_exception_handler(HTTPException, refuse)
     return app
@@ -268,14 +270,11 @@ class _Called:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call (ASGI)."""
-        response = await self._answered(Request(scope, receive))
-        await response(scope, receive, send)
-
-    async def _answered(self, request: Request) -> Response:
-        begun = asyncio.get_running_loop().time()
+        request, begun = Request(scope, receive), asyncio.get_running_loop().time()
         service = request.path_params["service"]
         if service not in self.services:
-            return as_response(NoSuchServiceError("there is no such service"))
+            await as_response(NoSuchServiceError("there is no such service"))(scope, receive, send)
+            return
         exchange: RequestRecord = request.scope["state"]["exchange"]
         exchange.event = self.event
         exchange.audit.update(service=service, outcome="refused")
@@ -283,24 +282,14 @@ class _Called:
         call = Call(service, self.services[service], request.headers, chunks, begun, exchange.audit)
         result = await answer(self.work, call, self.parts)
         media_type = "application/json" if result.body else None
-        return Response(result.body, result.status, dict(result.headers), media_type)
+        response = Response(result.body, result.status, dict(result.headers), media_type)
+        await response(scope, receive, send)
 
 
-def _fixed(content: object) -> Endpoint:
-    response_body = msgspec.json.encode(content)
-
+def _fixed(
+    body: bytes, media_type: str = "application/json", headers: Mapping[str, str] | None = None
+) -> Endpoint:
     async def fixed(_: Request) -> Response:
-        return Response(response_body, media_type="application/json")
+        return Response(body, 200, headers, media_type)
 
     return fixed
-
-
-def _page(document: bytes) -> Endpoint:
-    async def page(_: Request) -> Response:
-        return Response(document, 200, about_model.PAGE_HEADERS, "text/html; charset=utf-8")
-
-    return page
-
-
-def _json(content: object) -> Response:
-    return Response(msgspec.json.encode(content), media_type="application/json")

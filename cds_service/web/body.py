@@ -18,7 +18,7 @@ from cds_service.errors import BodyTooLargeError, InvalidRequestError, TooSlowEr
 from cds_service.fhir.queries import BY_KEY
 from cds_service.json_text import check_utf_8, strict_json, what_is_wrong
 from cds_service.settings.limits import Limits
-from cds_service.web.protocol import Authorization, Envelope
+from cds_service.web.protocol import Envelope
 
 # Only what some query asks for: a million other members cost a glance.
 _Prefetch = msgspec.defstruct("_Prefetch", [(key, msgspec.Raw, msgspec.Raw(b"")) for key in BY_KEY])
@@ -136,22 +136,22 @@ def _without(given: Mapping[str, msgspec.Raw], body: bytes) -> bytes | None:
 def _read_in_parts(body: bytes, hook: str, limits: Limits) -> HookRequest:
     """Read the envelope first, then its prefetch, and say what is wrong with them."""
     call = msgspec.json.decode(body, type=_Call)
-    raw = bytes(call.prefetch)
-    _check_envelope(_cut(raw, body) if raw[:1] == b"{" else body, limits)
+    raw, envelope = bytes(call.prefetch), body
+    if raw[:1] == b"{":
+        begun = _PREFETCH.search(body)
+        at = begun.end() - 1 if begun else 0
+        if begun and body.startswith(
+            raw, at
+        ):  # behind its name: a search for all of it costs more than reading it
+            envelope = body[:at] + b"null" + body[at + len(raw) :]
+        else:
+            envelope = body.replace(raw, b"null", 1)
+    _check_envelope(envelope, limits)
     try:
         prefetch = msgspec.json.decode(raw, type=_Prefetch | None)
     except (msgspec.DecodeError, RecursionError):
         raise InvalidRequestError("prefetch has the wrong type") from None
     return _request(call, hook, _given(prefetch), limits)
-
-
-def _cut(raw: bytes, body: bytes) -> bytes:
-    """Cut prefetch out where it stands behind its name; a search for all of it costs more than reading it."""
-    begun = _PREFETCH.search(body)
-    at = begun.end() - 1 if begun else 0
-    if begun and body.startswith(raw, at):
-        return body[:at] + b"null" + body[at + len(raw) :]
-    return body.replace(raw, b"null", 1)
 
 
 def _given(prefetch: msgspec.Struct | None) -> dict[str, msgspec.Raw]:
@@ -180,39 +180,33 @@ def _request(
     if not envelope.hook_instance:
         raise InvalidRequestError("hookInstance is empty")
     context = envelope.context
-    _check_id(context.patient_id, limits)
-    if not _USER.fullmatch(context.user_id):
-        raise InvalidRequestError(
-            "context.userId must be a Practitioner, PractitionerRole, Patient or RelatedPerson/id"
-        )
-    if envelope.fhir_server == "":
-        raise InvalidRequestError("fhirServer is empty")
-    token = _token(envelope)
-    return HookRequest(
-        hook=hook,
-        instance=envelope.hook_instance,
-        patient_id=context.patient_id,
-        user_id=context.user_id,
-        encounter=_encounter(context.encounter_id),
-        fhir_server=envelope.fhir_server or "",
-        token=token,
-        token_ignored=envelope.fhir_authorization is not None and not token,
-        prefetch=prefetch,
-    )
-
-
-def _encounter(given: object) -> str:
-    return f"Encounter/{given}" if isinstance(given, str) and _ID.fullmatch(given) else ""
-
-
-def _check_id(patient_id: str, limits: Limits) -> None:
-    """Refuse an id that is no bare id: to some servers an empty one means every patient, a dotted one another path."""
+    patient_id = context.patient_id
+    # To some servers an empty id means every patient, a dotted one another path
     if not patient_id:
         raise InvalidRequestError("context.patientId is empty")
     if "/" in patient_id or "\\" in patient_id or patient_id in {".", ".."}:
         raise InvalidRequestError("context.patientId must be an id without a type")
     if len(patient_id) > limits.id_characters or " " in patient_id or not patient_id.isprintable():
         raise InvalidRequestError("context.patientId is not an id")
+    if not _USER.fullmatch(context.user_id):
+        raise InvalidRequestError(
+            "context.userId must be a Practitioner, PractitionerRole, Patient or RelatedPerson/id"
+        )
+    if envelope.fhir_server == "":
+        raise InvalidRequestError("fhirServer is empty")
+    token, encounter = _token(envelope), context.encounter_id
+    names_one = isinstance(encounter, str) and _ID.fullmatch(encounter)
+    return HookRequest(
+        hook=hook,
+        instance=envelope.hook_instance,
+        patient_id=patient_id,
+        user_id=context.user_id,
+        encounter=f"Encounter/{encounter}" if names_one else "",
+        fhir_server=envelope.fhir_server or "",
+        token=token,
+        token_ignored=envelope.fhir_authorization is not None and not token,
+        prefetch=prefetch,
+    )
 
 
 def _token(envelope: Envelope) -> str:
@@ -224,10 +218,6 @@ def _token(envelope: Envelope) -> str:
         raise InvalidRequestError("fhirAuthorization needs fhirServer")
     if authorization.patient is not None and authorization.patient != envelope.context.patient_id:
         raise InvalidRequestError("fhirAuthorization.patient is not context.patientId")
-    return _bearer(authorization)
-
-
-def _bearer(authorization: Authorization) -> str:
     token = authorization.access_token or ""
     bearer = (authorization.token_type or "").lower() == "bearer"
     return token if bearer and _TOKEN.fullmatch(token) else ""

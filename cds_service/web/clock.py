@@ -18,13 +18,9 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def believable(clock: Callable[[], datetime]) -> Callable[[], datetime]:
-    """Return a clock that raises ClockError for a moment that cannot be now."""
-
-    def believed() -> datetime:
-        now = clock()
-        if not _EARLIEST <= now < _LATEST:
-            raise ClockError("the clock of this service is wrong", audit={"outcome": "wrong clock"})
-        return now
-
-    return believed
+def believed(clock: Callable[[], datetime]) -> datetime:
+    """Return the moment that a clock gives; raises ClockError for one that cannot be now."""
+    now = clock()
+    if not _EARLIEST <= now < _LATEST:
+        raise ClockError("the clock of this service is wrong", audit={"outcome": "wrong clock"})
+    return now

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from cds_service.fhir.queries import BY_KEY, PATIENT, PHASE_1, QUERIES, Query
+from cds_service.fhir.queries import BY_KEY, PATIENT, PHASE_1, QUERIES
 from cds_service.settings.service import SettingsError
 from cds_service.web.hooks import HOOKS
 from cds_service.web.protocol import Discovery
@@ -74,28 +74,27 @@ def enabled(
             f"cds-hooks.json: there is no adapter for the hook {unknown[0]} in cds_service/web/hooks"
         )
     keys = PHASE_1 if prefetch == "lean" else tuple(BY_KEY)
-    return {**document, "services": [{**each, "prefetch": _only(each["prefetch"], keys)} for each in chosen]}
-
-
-def _only(prefetch: Mapping[str, str], keys: tuple[SourceKey, ...]) -> dict[str, str]:
-    return {key: template for key, template in prefetch.items() if key in keys}
+    cut = []
+    for service in chosen:
+        sent = {key: template for key, template in service["prefetch"].items() if key in keys}
+        cut.append({**service, "prefetch": sent})
+    return {**document, "services": cut}
 
 
 def templates(tables: Tables) -> dict[SourceKey, str]:
     """Return the prefetch templates by key, phase-1 keys first."""
-    return {query.key: _template(query, tables) for query in QUERIES}
-
-
-def _template(query: Query, tables: Tables) -> str:
-    if query.key == "patient":
-        return f"Patient/{PATIENT}"
-    parameters = query.parameters(tables)
-    if ("code", "") in parameters:  # to some servers an empty value means everything
-        raise DiscoveryError(f"prefetch {query.key}: the tables hold no code for it")
-    rest = "&".join(f"{name}={value}" for name, value in parameters)
-    template = f"{query.resource_type}?patient={PATIENT}&{rest}"
-    if len(template) > TEMPLATE_CHARACTERS:
-        raise DiscoveryError(
-            f"prefetch {query.key}: more than {TEMPLATE_CHARACTERS} characters; use fewer codes"
-        )
-    return template
+    made: dict[SourceKey, str] = {}
+    for query in QUERIES:
+        if query.key == "patient":
+            made[query.key] = f"Patient/{PATIENT}"
+            continue
+        parameters = query.parameters(tables)
+        if ("code", "") in parameters:  # to some servers an empty value means everything
+            raise DiscoveryError(f"prefetch {query.key}: the tables hold no code for it")
+        rest = "&".join(f"{name}={value}" for name, value in parameters)
+        made[query.key] = f"{query.resource_type}?patient={PATIENT}&{rest}"
+        if len(made[query.key]) > TEMPLATE_CHARACTERS:
+            raise DiscoveryError(
+                f"prefetch {query.key}: more than {TEMPLATE_CHARACTERS} characters; use fewer codes"
+            )
+    return made

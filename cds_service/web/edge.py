@@ -94,8 +94,14 @@ class Edge:
             return
         exchange, headers, state = RequestRecord(), Headers(scope=scope), scope.get("state", {})
         arrival = state.get("arrival") or Arrival(asyncio.get_running_loop().time())
-        scope = {**scope, "path": _tidy(scope["path"]), "state": {**state, "exchange": exchange}}
-        receive, send = _watched(receive, send, exchange, self._always(headers.get("origin", "")))
+        # `//` is read as `/`, and a slash at the end is left out: what an address with one leads to
+        path = _SLASHES.sub("/", scope["path"]).rstrip("/") or "/"
+        scope = {**scope, "path": path, "state": {**state, "exchange": exchange}}
+        origin, always = headers.get("origin", ""), _ALWAYS
+        if self._allowed(origin):
+            allowed = "*" if "*" in self._origins else origin
+            always = {**_ALWAYS, b"access-control-allow-origin": allowed.encode("latin-1")}
+        receive, send = _watched(receive, send, exchange, always)
         try:
             app = self._refusal(scope, headers, exchange) or self._app
             await _guarded(app, exchange, scope, receive, send)
@@ -109,7 +115,11 @@ class Edge:
         if self._hosts and scope["path"] not in _PROBES and _host(headers) not in self._hosts:
             why, response = "wrong host", as_response(MisdirectedError("this host is not served here"))
         elif scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
-            why, response = "preflight", self._preflight(headers)
+            why = "preflight"  # of a browser, which has no token to show yet
+            if self._allowed(headers.get("origin", "")):
+                response = Response(status_code=204, headers=_PREFLIGHT)
+            else:
+                response = as_response(UnknownClientError("this origin may not call"))
         elif call and self._load.too_much:
             why, response = "busy", as_response(BusyError("too many calls at once"))
         elif call and self._must_write and self._must_write.full:
@@ -128,25 +138,15 @@ class Edge:
             "milliseconds": (asyncio.get_running_loop().time() - arrival.begun) * 1000,
         }
         if exchange.event is Event.REQUEST:
+            # In words of ours: an address may hold anything
             method = scope["method"] if scope["method"] in _METHODS else "other"
-            said = {"method": method, "target": _target(scope["path"]), **said}
+            path = scope["path"]
+            named = (name for pattern, name in _TARGETS if pattern.fullmatch(path))
+            said = {"method": method, "target": _PROBES.get(path) or next(named, "other"), **said}
         self._events.emit(exchange.event, **exchange.audit | said)
-
-    def _preflight(self, headers: Headers) -> Response:
-        """Answer a browser that asks whether it may call; it has no token to show yet."""
-        if not self._allowed(headers.get("origin", "")):
-            return as_response(UnknownClientError("this origin may not call"))
-        return Response(status_code=204, headers=_PREFLIGHT)
 
     def _allowed(self, origin: str) -> bool:
         return bool(origin) and ("*" in self._origins or origin in self._origins)
-
-    def _always(self, origin: str) -> _RawHeaders:
-        """The headers that every answer has; a browser's caller is named if it may read the answer."""
-        if not self._allowed(origin):
-            return _ALWAYS
-        allowed = "*" if "*" in self._origins else origin
-        return {**_ALWAYS, b"access-control-allow-origin": allowed.encode("latin-1")}
 
 
 async def _guarded(app: ASGIApp, exchange: RequestRecord, scope: Scope, receive: Receive, send: Send) -> None:
@@ -184,13 +184,3 @@ def _watched(
 def _host(headers: Headers) -> str:
     """The name that the caller used, without a port."""
     return re.sub(r":\d*$", "", headers.get("host", "")).lower()
-
-
-def _target(path: str) -> str:
-    """Name what was asked for in a word of ours; an address may hold anything."""
-    return _PROBES.get(path) or next((name for pattern, name in _TARGETS if pattern.fullmatch(path)), "other")
-
-
-def _tidy(path: str) -> str:
-    """Read `//` as `/` and leave a trailing slash out: what an address with a slash at its end leads to."""
-    return _SLASHES.sub("/", path).rstrip("/") or "/"

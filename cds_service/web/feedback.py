@@ -6,8 +6,7 @@ or only an extension. Whatever is kept is a code or a UUID; a comment may name t
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -32,7 +31,6 @@ from cds_service.errors import (
     NoSuchServiceError,
     first_problem,
 )
-from cds_service.fhir.network import Connection
 from cds_service.json_text import strict_json
 from cds_service.security.clients import Proof, authenticate
 from cds_service.settings.limits import Limits
@@ -150,33 +148,23 @@ async def take(call: Call, parts: Parts) -> dict[str, int]:
     deadline = call.begun + parts.limits.answer_seconds
     body = await receive(call.chunks, parts.limits.feedback_bytes, deadline)
     call.audit.update(body_bytes=len(body))
-    connection = _bulkhead(proof, parts)
+    # Those who did not prove who they are share what the first one's feedback may use up at once
+    caller = next(iter(proof.callers.values()))
+    connection = parts.connections[caller.client.name]
     async with turn(parts.turns), turn(connection.feedback_turns, _TOO_MUCH):
         await use_once(proof.once, parts.store, deadline)
-        async with _after_the_others(connection.feedback_turn, deadline):
+        try:
+            async with asyncio.timeout_at(deadline):
+                await connection.feedback_turn.acquire()
+        except TimeoutError:
+            raise BusyError(_TOO_MUCH) from None
+        try:
             items, ours = await asyncio.to_thread(_ours, body, call.service, parts.limits, proof)
             stored = await parts.store.aside(partial(parts.store.add, ours), deadline) if ours else 0
+        finally:
+            connection.feedback_turn.release()
     call.audit.update(outcome="stored", items=items, stored=stored, refused=items - len(ours))
     return {"stored": stored} | ({"refused": items - len(ours)} if len(ours) < items else {})
-
-
-def _bulkhead(proof: Proof, parts: Parts) -> Connection:
-    """What the feedback of one client may use up at once; those who did not prove who they are share the first one's."""
-    caller = next(iter(proof.callers.values()))
-    return parts.connections[caller.client.name]
-
-
-@asynccontextmanager
-async def _after_the_others(one_at_a_time: asyncio.Lock, deadline: float) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout_at(deadline):
-            await one_at_a_time.acquire()
-    except TimeoutError:
-        raise BusyError(_TOO_MUCH) from None
-    try:
-        yield
-    finally:
-        one_at_a_time.release()
 
 
 def _ours(body: bytes, service: str, limits: Limits, proof: Proof) -> tuple[int, list[Feedback]]:
@@ -199,15 +187,11 @@ def read(body: bytes, service: str, limits: Limits) -> Sequence[Feedback]:
     try:
         return [item.stored(service) for item in _Body.model_validate(content).feedback]
     except ValidationError as error:
-        raise InvalidRequestError(_explain(error)) from None
-
-
-def _explain(error: ValidationError) -> str:
-    where, kind, message = first_problem(error)
-    what = {
-        "missing": "is missing",
-        "value_error": message,
-        "literal_error": "must be accepted or overridden",
-        "too_short": "is empty",
-    }.get(kind, "has the wrong type")
-    return f"{where or 'the body'} {what}"
+        where, kind, message = first_problem(error)
+        what = {
+            "missing": "is missing",
+            "value_error": message,
+            "literal_error": "must be accepted or overridden",
+            "too_short": "is empty",
+        }.get(kind, "has the wrong type")
+        raise InvalidRequestError(f"{where or 'the body'} {what}") from None

@@ -6,7 +6,6 @@ goes wrong there, the card is shown.
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal
 
@@ -34,8 +33,10 @@ async def recall(
     if store is None or not settings.user or not _may_be_quiet(assessment, settings):
         return "not asked"
     uuid = uuid_of(state_of(gated(assessment, settings), settings), settings)
-    ask = partial(_is_remembered, store, uuid, assessment.as_of, assessment.model.policy.remembered)
+    now = assessment.as_of
     try:
+        since = now - assessment.model.policy.remembered
+        ask = partial(store.overridden, card_of_user(uuid), QUIETING, since, now)
         overridden = await store.aside(ask, asyncio.get_running_loop().time() + seconds)
     except Exception:  # noqa: BLE001 - a fault of the store must neither end a call nor silence a card
         return "unread"
@@ -54,7 +55,3 @@ def _may_be_quiet(assessment: Assessment, settings: CardSettings) -> bool:
     unassessed = isinstance(assessment.outcome, EligibilityUnknown) or bool(findings.failed)
     presses = findings.eligibility.is_established and findings.phase in PRESSING
     return not (unassessed or presses) and speaks(assessment, settings)
-
-
-def _is_remembered(store: Store, uuid: str, now: datetime, remembered: timedelta) -> bool:
-    return store.overridden(card_of_user(uuid), QUIETING, now - remembered, now)

@@ -22,7 +22,7 @@ from cds_service.fhir.network import Connection
 from cds_service.security.clients import Caller, Registered, authenticate, authorise
 from cds_service.settings.limits import Limits
 from cds_service.web.audit import acceptance, asked, audited, shown, token_use
-from cds_service.web.body import HookRequest, check_headers, receive
+from cds_service.web.body import check_headers, receive
 from cds_service.web.hooks import Hook
 from cds_service.web.ingress.load import turn
 from cds_service.web.memory import recall, recalled
@@ -69,8 +69,9 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
         call.audit.update(body_bytes=len(body), client=caller.client.name, mode=caller.client.mode)
         await use_once(proof.once, parts.store, call.begun + parts.limits.gather_seconds)
         call.audit.update(asked(request, caller.client.name, parts.audit_secret))
-        if silence := _silence(call, request, caller):
-            call.audit["outcome"] = silence
+        is_off = caller.client.mode == "off"
+        if is_off or not call.hook.is_for_clinicians(request):
+            call.audit["outcome"] = "off" if is_off else "patients-view"
             return {"cards": []}
         is_shown = caller.client.shows_cards_to(request.user_id)
         call.audit.update(acceptance(caller.client, is_shown=is_shown))
@@ -100,13 +101,6 @@ async def cards_of(call: Call, parts: Parts) -> dict[str, list[Card]]:
         cards = [] if is_silent else await aside(gathering.is_large, render, assessment, settings)
         call.audit.update({**recalled(memory), **shown(cards)})
         return {"cards": cards if is_shown else []}
-
-
-def _silence(call: Call, request: HookRequest, caller: Caller) -> str:
-    """Say why a call is not even looked at; nothing where it is."""
-    if caller.client.mode == "off":
-        return "off"
-    return "" if call.hook.is_for_clinicians(request) else "patients-view"
 
 
 def _refusal(gathering: Gathering, assessment: Assessment, caller: Caller) -> EhrError | None:

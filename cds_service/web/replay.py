@@ -12,10 +12,7 @@ async def use_once(once: Pass | None, store: Store | None, deadline: float) -> N
 
     Raises NotProvedError for a token that was taken before, StoreError where that cannot be known.
     """
-    if once and store:  # start-up refuses tokens without a store
-        await store.aside(partial(_take, once, store), deadline)
-
-
-def _take(once: Pass, store: Store) -> None:
-    if not store.take(once.digest, once.until):
+    if once is None or store is None:  # start-up refuses tokens without a store
+        return
+    if not await store.aside(partial(store.take, once.digest, once.until), deadline):
         raise NotProvedError({"authentication": "used before"})

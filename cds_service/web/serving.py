@@ -20,7 +20,7 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from cds_service.settings.service import Settings, SettingsError, load_settings
+from cds_service.settings.service import SettingsError, load_settings
 from cds_service.web.app import Checked, build, check, open_store
 from cds_service.web.ingress.connection import IncomingConnection
 from cds_service.web.ingress.door import ACCEPTED_AT_ONCE
@@ -58,7 +58,8 @@ def run(config: Path | None, address: Address, workers: int) -> None:
         complain(
             "warning: callers prove nothing here; whoever reaches this address can call as any open client"
         )
-    _raise_file_limit()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # each connection needs a file descriptor
     serving = uvicorn.Config(
         partial(application, checked),
         factory=True,
@@ -110,8 +111,15 @@ class _Configuration:
 
     def read(self) -> Checked:
         """Return what the workers are built on; raises a ValueError where the configuration cannot be used."""
-        settings = load_settings(self._file)
-        _check_callers(settings, self._address)
+        settings, address = load_settings(self._file), self._address
+        if not settings.client:
+            raise SettingsError("there is no [[client]] block: nobody could call; see docs/configuration.md")
+        unproved = [client.name for client in settings.client if client.auth == "none"]
+        if unproved and not _is_loopback(address.host) and not address.open_to_all:
+            raise SettingsError(
+                f'client {unproved[0]} has auth = "none": whoever reaches {address.host} could call in its name; '
+                "set auth, listen on loopback, or add --allow-unproved-callers"
+            )
         secret = settings.card_secret or self._secret
         checked = check(settings.model_copy(update={"card_secret": secret}))
         if store := open_store(checked.settings, checked.limits):
@@ -133,12 +141,6 @@ def application(checked: Checked) -> FastAPI:
     return app
 
 
-def _raise_file_limit() -> None:
-    """Take as many file descriptors as the system gives: each connection needs one."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
 def _check_address(address: Address) -> None:
     if not address.host:
         raise SettingsError(
@@ -155,17 +157,6 @@ def _check_address(address: Address) -> None:
             raise SettingsError(
                 f"--certfile {address.certificate}, --keyfile {address.key}: {said}"
             ) from None
-
-
-def _check_callers(settings: Settings, address: Address) -> None:
-    if not settings.client:
-        raise SettingsError("there is no [[client]] block: nobody could call; see docs/configuration.md")
-    unproved = [client.name for client in settings.client if client.auth == "none"]
-    if unproved and not _is_loopback(address.host) and not address.open_to_all:
-        raise SettingsError(
-            f'client {unproved[0]} has auth = "none": whoever reaches {address.host} could call in its name; '
-            "set auth, listen on loopback, or add --allow-unproved-callers"
-        )
 
 
 def _is_loopback(host: str) -> bool:

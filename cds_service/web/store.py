@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -144,13 +145,10 @@ class Store:
 
         Raises StoreError: the token was not accepted then, and may not be afterwards.
         """
-
-        def taking(connection: sqlite3.Connection) -> bool:
+        with self._writing("the token could not be checked") as connection:
             now = int(self._clock().timestamp())
             connection.execute(_FORGET_TOKENS, (now, Limits().forgotten_rows))
             return connection.execute(_TAKE, (digest, until)).rowcount == 1
-
-        return self._write(taking, "the token could not be checked")
 
     def add(self, items: Sequence[Feedback]) -> int:
         """Store all items, or none; returns how many were new.
@@ -158,17 +156,17 @@ class Store:
         Raises QuotaError where a client has sent too much, StoreError where the file fails: sending again is safe.
         """
         rows = [self._row(item) for item in items]
-
-        def adding(connection: sqlite3.Connection) -> int:
+        with self._writing("the feedback could not be stored") as connection:
             self._forget(connection)
             before = connection.total_changes
             connection.executemany(_INSERT, rows)
             new = connection.total_changes - before
             for client in sorted({item.client for item in items} & self._keeping.keys()) if new else ():
-                self._check_quota(connection, client)
+                since = (self._clock() - _DAY).isoformat()
+                (received,) = connection.execute(_RECEIVED, (client, since)).fetchone()
+                if received > self._keeping[client].a_day:
+                    raise QuotaError(f"more than {self._keeping[client].a_day} items of feedback in 24 hours")
             return new
-
-        return self._write(adding, "the feedback could not be stored")
 
     def overridden(
         self, beginning: str, reasons: Collection[tuple[str, str]], since: datetime, until: datetime
@@ -216,7 +214,12 @@ class Store:
     def _connect(self) -> sqlite3.Connection:
         connection = self._opened()
         try:
-            self._prepare(connection)
+            if self._version(connection) < len(_STEPS):
+                connection.execute("BEGIN IMMEDIATE")  # two processes may open the file at once
+                for step in chain.from_iterable(_STEPS[self._version(connection) :]):
+                    connection.execute(step)
+                connection.execute(f"PRAGMA user_version = {len(_STEPS)}")
+                connection.execute("COMMIT")
         except (sqlite3.Error, SettingsError):
             connection.close()
             raise
@@ -238,29 +241,20 @@ class Store:
             raise
         return connection
 
-    def _prepare(self, connection: sqlite3.Connection) -> None:
-        if self._version(connection) < len(_STEPS):
-            connection.execute("BEGIN IMMEDIATE")  # two processes may open the file at once
-            for steps in _STEPS[self._version(connection) :]:
-                for step in steps:
-                    connection.execute(step)
-            connection.execute(f"PRAGMA user_version = {len(_STEPS)}")
-            connection.execute("COMMIT")
-
     def _version(self, connection: sqlite3.Connection) -> int:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version not in range(len(_STEPS) + 1):
             raise SettingsError(f"store: {self._path} was written by another version of imnm-cds")
         return int(version)
 
-    def _write(self, work: Callable[[sqlite3.Connection], _Result], failure: str) -> _Result:
-        """Do all of `work` in one transaction, or nothing; raises StoreError."""
+    @contextmanager
+    def _writing(self, failure: str) -> Iterator[sqlite3.Connection]:
+        """Give the connection for one transaction, which is done whole, or not at all; raises StoreError."""
         with self._held(failure):
             connection = self._connected()
             connection.execute("BEGIN IMMEDIATE")
-            result = work(connection)
+            yield connection
             connection.execute("COMMIT")
-            return result
 
     @contextmanager
     def _held(self, failure: str) -> Iterator[None]:
@@ -289,12 +283,6 @@ class Store:
         for client, kept in days.items() if not longest else [*days.items(), ("", longest)]:
             before = (self._clock() - kept * _DAY).isoformat()
             connection.execute(_FORGET, (client, before, Limits().forgotten_rows))
-
-    def _check_quota(self, connection: sqlite3.Connection, client: str) -> None:
-        since = (self._clock() - _DAY).isoformat()
-        (received,) = connection.execute(_RECEIVED, (client, since)).fetchone()
-        if received > self._keeping[client].a_day:
-            raise QuotaError(f"more than {self._keeping[client].a_day} items of feedback in 24 hours")
 
     def _row(self, item: Feedback) -> tuple[object, ...]:
         said = asdict(item) | {"at": item.at.astimezone(UTC).isoformat()}

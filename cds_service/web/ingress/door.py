@@ -51,10 +51,14 @@ class Door:
         self.open[connection.peer] += 1
         self.total += 1
         of_peer = self.open[connection.peer] > self.limits.peer_connections
-        crowded = of_peer and not self._trusts(connection.peer)
+        crowded = of_peer and not any(
+            ipaddress.ip_address(connection.peer) in network for network in self._trusted
+        )
         if self.total <= self.most and not crowded:
             return True
-        self._count_ended()
+        self._ended += 1
+        if self._say is None:  # how many were ended is said every few seconds: a flood must not fill the log
+            self._say = asyncio.get_running_loop().call_later(SAY_S, self._report)
         victim = next((c for c in self._waiting if not crowded or c.peer == connection.peer), None)
         if victim is None:
             return False
@@ -78,15 +82,6 @@ class Door:
         self.open[connection.peer] -= 1
         if not self.open[connection.peer]:
             del self.open[connection.peer]
-
-    def _trusts(self, peer: str) -> bool:
-        return any(ipaddress.ip_address(peer) in network for network in self._trusted)
-
-    def _count_ended(self) -> None:
-        """Say how many were ended, but not more often than every few seconds: a flood must not fill the log."""
-        self._ended += 1
-        if self._say is None:
-            self._say = asyncio.get_running_loop().call_later(SAY_S, self._report)
 
     def _report(self) -> None:
         self.events.emit(Event.CROWDED, connections=self.total, ended=self._ended)

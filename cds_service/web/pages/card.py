@@ -21,16 +21,23 @@ _RENDERED = ["table", "list", "hr", "newline", "escape", "backticks", "emphasis"
 def show_card(card: Mapping[str, Any], forms: str, accepted: Collection[str] = ()) -> Html:
     """One card. `forms` is the address under which `accept` and `dismiss` take what is pressed.
 
-    `accepted` holds the uuids of the suggestions that were accepted.
+    `accepted` holds the uuids of the suggestions that were accepted. A reason of the dismissal is sent by its place in
+    the card's list.
     """
     indicator = str(card.get("indicator"))
+    reasons = [str(reason.get("display", "")) for reason in card.get("overrideReasons", ())]
+    options = [element("option", reason, value=str(number)) for number, reason in enumerate(reasons)]
+    chosen = element("label", "Reason ", element("select", _NO_REASON, *options, name="reason"))
+    press = element("button", "Dismiss this card")
     parts = [
         element("p", indicator.capitalize(), class_="indicator"),
         element("h3", dated(str(card.get("summary", "")))),
-        element("div", markdown(str(card.get("detail", ""))), class_="detail"),
+        element("div", Html(_MARKDOWN.render(str(card.get("detail", "")))), class_="detail"),
         _source(card.get("source", {})),
         *_suggestions(card, forms, accepted),
-        _dismissal(card, forms),
+        element(
+            "form", element("p", chosen, press), method="post", action=f"{forms}/dismiss", class_="dismissal"
+        ),
     ]
     return element("article", *parts, class_=f"card {indicator if indicator in INDICATORS else 'other'}")
 
@@ -41,12 +48,8 @@ def no_card(title: str, *content: str) -> Html:
     return element("article", element("h3", title), *words, class_="card none")
 
 
-def markdown(text: str) -> Html:
-    """GitHub Flavored Markdown as HTML, without anything that leads elsewhere; tables can be scrolled by keyboard."""
-    return Html(_MARKDOWN.render(text))
-
-
 def _markdown() -> MarkdownIt:
+    """GitHub Flavored Markdown as HTML, without anything that leads elsewhere; tables can be scrolled by keyboard."""
     made = MarkdownIt("zero", {"html": False}).enable(_RENDERED)
     made.add_render_rule("text", lambda _, tokens, place, *__: dated(tokens[place].content))
     made.add_render_rule("table_open", _table_open)
@@ -81,30 +84,19 @@ def _suggestions(card: Mapping[str, Any], forms: str, accepted: Collection[str])
     offered = [each for each in card.get("suggestions", ()) if "uuid" in each]
     if not offered:
         return []
-    listed = [_suggestion(each, is_accepted=each["uuid"] in accepted) for each in offered]
+    listed = []
+    for each in offered:
+        label = str(each["label"])
+        if each["uuid"] in accepted:
+            listed.append(element("li", element("strong", "Accepted"), " ", label))
+            continue
+        hidden = element("span", f": {label}", class_="unseen")
+        press = element("button", "Accept", hidden, name="suggestion", value=str(each["uuid"]))
+        listed.append(element("li", press, " ", element("span", label, aria_hidden="true")))
     form = element(
         "form", element("ul", *listed), method="post", action=f"{forms}/accept", class_="suggestions"
     )
     return [element("h4", "Suggestions"), form]
-
-
-def _suggestion(suggestion: Mapping[str, Any], *, is_accepted: bool) -> Html:
-    label = str(suggestion["label"])
-    if is_accepted:
-        return element("li", element("strong", "Accepted"), " ", label)
-    hidden = element("span", f": {label}", class_="unseen")
-    press = element("button", "Accept", hidden, name="suggestion", value=str(suggestion["uuid"]))
-    return element("li", press, " ", element("span", label, aria_hidden="true"))
-
-
-def _dismissal(card: Mapping[str, Any], forms: str) -> Html:
-    """The select of reasons beside "Dismiss"; a reason is sent by its place in the card's list."""
-    reasons = [str(reason.get("display", "")) for reason in card.get("overrideReasons", ())]
-    options = [element("option", reason, value=str(number)) for number, reason in enumerate(reasons)]
-    chosen = element("label", "Reason ", element("select", _NO_REASON, *options, name="reason"))
-    press = element("button", "Dismiss this card")
-    choice = element("p", chosen, press)
-    return element("form", choice, method="post", action=f"{forms}/dismiss", class_="dismissal")
 
 
 _NO_REASON = element("option", "no reason given", value="")

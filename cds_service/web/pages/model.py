@@ -29,13 +29,18 @@ def model_page(shown: Transparency) -> bytes:
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("style", Html(_STYLE)),
     )
+    identity = [
+        element("div", element("dt", name), element("dd", value))
+        for name, value in shown.model.items()
+        if name != "limits"
+    ]
     body = element(
         "body",
         element(
             "main",
             element("h1", shown.title),
             element("p", shown.model["limits"], class_="limits"),
-            _identity(shown),
+            element("dl", *identity),
             element("p", "The same as JSON: ", element("a", "model.json", href="model.json")),
             _list(shown.hti_1),
             _list(shown.tripod_ai),
@@ -43,15 +48,6 @@ def model_page(shown: Transparency) -> bytes:
     )
     document = together(Html("<!doctype html>\n"), element("html", head, body, lang="en"))
     return document.encode("utf-8", errors="replace")
-
-
-def _identity(shown: Transparency) -> Html:
-    rows = (
-        element("div", element("dt", name), element("dd", value))
-        for name, value in shown.model.items()
-        if name != "limits"
-    )
-    return element("dl", *rows)
 
 
 def _list(answered: AnsweredList) -> Html:
