@@ -105,16 +105,13 @@ def registered(
         own = {base: caller for base, caller in known.items() if caller.client is client}
         trust = Trust(frozenset(client.algorithms), client.jwks_url or "")
         audiences = _audiences(client, settings.public_url, services)
-        provable_client = Provable(trust, audiences, key, _without_server(own) | own)
+        # One that brings all it has as prefetch: of several bases nobody knows which is meant
+        (base, caller), *others = own.items()
+        without_server = {"": replace(caller, base="" if others else base, is_named=False)}
+        provable_client = Provable(trust, audiences, key, without_server | own)
         provable |= {(issuer, client.tenant or ""): provable_client for issuer in client.issuer}
     unproved = {base: caller for base, caller in known.items() if caller.client.auth == "none"}
     return Registered(unproved, provable, secret)
-
-
-def _without_server(own: dict[str, Caller]) -> dict[str, Caller]:
-    """A client that proved itself and brings all it has as prefetch: of several bases nobody knows which is meant."""
-    (base, caller), *others = own.items()
-    return {"": replace(caller, base="" if others else base, is_named=False)}
 
 
 def _audiences(
@@ -191,8 +188,13 @@ def _caller(client: Client, tables: Tables, secret: bytes, about_model: str) -> 
         raise SettingsError(
             f"client {client.name}: not_offered: {wrong[0]} is no prefetch key that a server may lack"
         )
+    if client.site_map is not None:
+        try:
+            tables = tables.with_site_map(read_site_map(client.site_map))
+        except (OSError, TableError) as error:
+            raise SettingsError(f"client {client.name}: site_map: {error}") from None
     mapping = MappingSettings(
-        tables=_with_site_map(client, tables),
+        tables=tables,
         time_zone=ZoneInfo(client.time_zone),
         accept_unknown_status=client.accept_unknown_status,
         any_encounter_counts=client.any_encounter_counts,
@@ -213,12 +215,3 @@ def _caller(client: Client, tables: Tables, secret: bytes, about_model: str) -> 
     )
     absent = frozenset(key for key in _MAY_LACK if key in client.not_offered)
     return Caller(client, "", absent, mapping, cards)
-
-
-def _with_site_map(client: Client, tables: Tables) -> Tables:
-    if client.site_map is None:
-        return tables
-    try:
-        return tables.with_site_map(read_site_map(client.site_map))
-    except (OSError, TableError) as error:
-        raise SettingsError(f"client {client.name}: site_map: {error}") from None
