@@ -39,7 +39,10 @@ class ServerAnswer:
 def accepted(answer: ServerAnswer) -> ServerAnswer:
     """Return a good answer; anything else says whether it failed or is not offered (F9)."""
     if answer.status in GOOD:
-        _check_text(answer.body)
+        try:
+            check_utf_8(answer.body)  # only the members that are read get decoded later
+        except UnicodeDecodeError:
+            raise UnreadableError("the answer is not FHIR JSON") from None
         return answer
     if answer.status == BAD_REQUEST:
         codes = issue_codes(answer.body) & _ASK_OTHERWISE
@@ -48,11 +51,3 @@ def accepted(answer: ServerAnswer) -> ServerAnswer:
     if answer.status in {FORBIDDEN, NOT_FOUND}:
         raise NotOfferedError(f"HTTP {answer.status}")
     raise (RefusedError if answer.status in _REFUSED else UnreadableError)(f"HTTP {answer.status}")
-
-
-def _check_text(body: bytes) -> None:
-    """Refuse what is not UTF-8: only the members that are read get decoded later."""
-    try:
-        check_utf_8(body)
-    except UnicodeDecodeError:
-        raise UnreadableError("the answer is not FHIR JSON") from None

@@ -9,9 +9,8 @@ work in all, and finds next to nothing: it rests until no large chart is in work
 import asyncio
 import gc
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar, TypeVarTuple
 
@@ -24,32 +23,27 @@ async def aside(is_large: bool, work: Callable[[*_Given], _Done], *given: *_Give
     """Do work that awaits nothing: at once, or where it is large on a thread."""
     if not is_large:
         return work(*given)
-    return await asyncio.get_running_loop().run_in_executor(_THREADS, partial(_on_thread, work, *given))
-
-
-def _on_thread(work: Callable[[*_Given], _Done], *given: *_Given) -> _Done:
-    with _COLLECTOR.rest():
-        return work(*given)
+    at_rest = partial(_COLLECTOR.at_rest, work, *given)
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, at_rest)
 
 
 class _Collector:
-    """The collector of cycles, at rest while anybody asks for it."""
+    """The collector of cycles, which rests while any work of these is done."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._asking = 0
+        self._works = 0
 
-    @contextmanager
-    def rest(self) -> Iterator[None]:
+    def at_rest(self, work: Callable[[*_Given], _Done], *given: *_Given) -> _Done:
         with self._lock:
-            self._asking += 1
+            self._works += 1
             gc.disable()
         try:
-            yield
+            return work(*given)
         finally:
             with self._lock:
-                self._asking -= 1
-                if not self._asking:
+                self._works -= 1
+                if not self._works:
                     gc.enable()
 
 

@@ -16,7 +16,7 @@ from cds_service.json_text import items, leniently
 from fhir_mapping.checks.extensions import may_change_a_meaning
 from fhir_mapping.record import Entry
 from fhir_mapping.versions import AnyReader
-from fhir_mapping.versions.frame import RAW_BUNDLE, Fitting, Frame, Framed, FramedEntry, RawBundle
+from fhir_mapping.versions.frame import RAW_BUNDLE, Frame, Framed, FramedEntry, RawBundle
 
 _FAILURES = frozenset({"error", "fatal"})
 _NO_FAILURES = frozenset({"warning", "information", "success"})
@@ -152,14 +152,11 @@ class SearchSet(msgspec.Struct):
         missing = None if self._total is None else self._total - len(self.matches)
         if missing == 0:
             return
-        if missing is not None and missing > 0 and missing not in self._miscounted():
-            self.failure = self.failure or "the server counted more than it sent"
+        if missing is not None and missing > 0:
+            others, remarks = len(self._others) if self.matches else 0, len(self._remarks)
+            if missing not in {others, remarks, others + remarks}:
+                self.failure = self.failure or "the server counted more than it sent"
         self.failure = self.failure or self._doubt
-
-    def _miscounted(self) -> set[int]:
-        """How many entries that are no matches a server may have counted."""
-        others, remarks = len(self._others) if self.matches else 0, len(self._remarks)
-        return {others, remarks, others + remarks}
 
     def _doubts(self, doubt: str) -> None:
         """Note why this may not be everything; the first doubt stays."""
@@ -288,8 +285,13 @@ def _total(number: msgspec.Raw) -> int | None:
 
 def _take(page: Page, entry: Entry, mode: str, kind: str, name: str, wanted: str) -> bool:
     """Take in an entry; says whether it answers the search with another type of resource."""
-    if not kind:
-        kind, name = _head(entry)
+    if not kind:  # of what does not fit
+        try:
+            resource = _object(entry.json, _Resource)
+        except UnreadableError:
+            resource = _Resource()
+        kind = resource.resource_type
+        name = f"{kind}/{resource.id}" if resource.id else ""
         if not _TYPE.fullmatch(kind):
             page.fails("an entry cannot be read")
             return False
@@ -310,19 +312,10 @@ def _take(page: Page, entry: Entry, mode: str, kind: str, name: str, wanted: str
     return not is_wanted and mode != "include"
 
 
-def _head(entry: Entry) -> Fitting:
-    """The type and the name of what does not fit."""
-    try:
-        resource = _object(entry.json, _Resource)
-    except UnreadableError:
-        resource = _Resource()
-    name = f"{resource.resource_type}/{resource.id}" if resource.id else ""
-    return resource.resource_type, name
-
-
 def _remark(page: Page, text: bytes) -> None:
     """Read an OperationOutcome beside the matches: some say that the matches are not all there are (F9)."""
-    issues = [_in_words(issue) for issue in _issues(_object(text, _Outcome))]
+    read = _issues(_object(text, _Outcome))
+    issues = [(issue.severity.strip().lower(), issue.code.strip().lower()) for issue in read]
     page.warnings += len(issues)
     page.remark_unclear |= not issues
     if all(issue == _ONLY_INFORMS for issue in issues):
@@ -334,10 +327,6 @@ def _remark(page: Page, text: bytes) -> None:
             page.fails(f"the server says that the answer is not whole ({code})")
         elif severity not in _NO_FAILURES or not code:
             page.remark_unclear = True
-
-
-def _in_words(issue: _Issue) -> tuple[str, str]:
-    return issue.severity.strip().lower(), issue.code.strip().lower()
 
 
 def _issues(outcome: _Outcome) -> Iterator[_Issue]:
@@ -356,18 +345,15 @@ def _follow(page: Page, links: msgspec.Raw) -> None:
         each = items(links)
     except (msgspec.DecodeError, RecursionError):
         each = [links]
-    read = [_link(link) for link in each]
+    read = []
+    for link in each:
+        try:
+            read.append(leniently(link, _Link))
+        except (msgspec.DecodeError, RecursionError):  # all of its text may hold an address
+            text = str(link, "utf-8")
+            read.append(_Link(url=text if _SOME_TEXT.search(text) else ""))
     urls = {link.relation.strip().lower(): link.url.strip() for link in reversed(read)}
     page.next_link, page.self_link = urls.get("next", ""), urls.get("self", "")
     page.unclear = any(link.url and not link.relation for link in read)
     if "next" in urls and not page.next_link:
         page.fails("the link to the next page cannot be used")
-
-
-def _link(link: msgspec.Raw) -> _Link:
-    """Read a link; of what is none all of its text, which may hold an address."""
-    try:
-        return leniently(link, _Link)
-    except (msgspec.DecodeError, RecursionError):
-        text = str(link, "utf-8")
-        return _Link(url=text if _SOME_TEXT.search(text) else "")

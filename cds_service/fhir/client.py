@@ -208,18 +208,14 @@ class Chart:
             searched.add(page, partial=answer.status == PARTIAL)
             if not page.next_link:
                 break
-            asked = self._next(asked, page.next_link, searched.pages, seen)
+            if searched.pages >= self._limits.query_pages:
+                raise UnreadableError(f"more than {searched.pages} pages")
+            asked = next_address(self._base, asked, page.next_link)
+            if asked in seen:
+                raise UnreadableError("the pages go round in a circle")
+            seen.add(asked)
             answer = await self._get(asked)
         searched.close()
-
-    def _next(self, asked: str, link: str, pages: int, seen: set[str]) -> str:
-        if pages >= self._limits.query_pages:
-            raise UnreadableError(f"more than {pages} pages")
-        target = next_address(self._base, asked, link)
-        if target in seen:
-            raise UnreadableError("the pages go round in a circle")
-        seen.add(target)
-        return target
 
     async def _get(self, url: str, query: str = "") -> ServerAnswer:
         """Get a good answer, and count what it holds; raises UnreadableError."""
@@ -244,30 +240,30 @@ class Chart:
         except _LostError:
             return await self._once(url, new=True)
         if answer.status in _TRY_AGAIN:
-            await self._pause(answer)
+            seconds = _PAUSE
+            if answer.retry_after:
+                seconds = float(answer.retry_after) if answer.retry_after.isdecimal() else inf
+            time_left = self._deadline - asyncio.get_running_loop().time()
+            if seconds > min(self._limits.retry_seconds, time_left):
+                raise UnreadableError(f"HTTP {answer.status}")
+            await asyncio.sleep(seconds)
             answer = await self._once(url)
         return answer
-
-    async def _pause(self, answer: ServerAnswer) -> None:
-        seconds = _PAUSE
-        if answer.retry_after:
-            seconds = float(answer.retry_after) if answer.retry_after.isdecimal() else inf
-        time_left = self._deadline - asyncio.get_running_loop().time()
-        if seconds > min(self._limits.retry_seconds, time_left):
-            raise UnreadableError(f"HTTP {answer.status}")
-        await asyncio.sleep(seconds)
 
     async def _once(self, url: str, query: str = "", *, new: bool = False) -> ServerAnswer:
         if self.requests >= self._limits.chart_requests:
             raise UnreadableError(f"more than {self.requests} requests for one chart")
         self.requests += 1
+        time_left = max(self._deadline - asyncio.get_running_loop().time(), 0.0)
+        # Connecting is given up a little before: cancelled within TLS, httpcore leaves the socket open
+        patience = httpx.Timeout(time_left, connect=_TO_CONNECT * time_left)
         try:
             request = self._connection.http.build_request(
                 "POST" if query else "GET",
                 url,
                 headers=self._headers | (_FORM if query else {}),
                 content=query.encode() if query else None,
-                timeout=self._patience(),
+                timeout=patience,
                 extensions={"pin": self._pin, "new": new},
             )
             async with self._turns:
@@ -280,23 +276,26 @@ class Chart:
         except (httpx.HTTPError, httpx.InvalidURL, zlib.error):
             raise UnreadableError("the connection broke") from None
 
-    def _patience(self) -> httpx.Timeout:
-        """Give up connecting a little before the deadline: cancelled within TLS, httpcore leaves the socket open."""
-        left = max(self._deadline - asyncio.get_running_loop().time(), 0.0)
-        return httpx.Timeout(left, connect=_TO_CONNECT * left)
-
     async def _watched(self, request: httpx.Request) -> ServerAnswer:
         """Send, unless the server is left alone or the client's minute is used up, and note whether it answered."""
-        loop = asyncio.get_running_loop()
+        loop, limits = asyncio.get_running_loop(), self._limits
         begun = loop.time()
-        self._permit(begun)
+        if not self._breaker.lets_through(begun):
+            failures, seconds = limits.failures_in_a_row, limits.rest_seconds
+            raise UnreadableError(
+                f"not asked: the server failed {failures} times in a row, it rests for {seconds:g} s"
+            )
+        if not self._connection.quota.takes_request(begun):
+            self._breaker.given_up()
+            requests, size = limits.client_requests, limits.client_bytes // 2**20
+            raise UnreadableError(f"not asked: more than {requests} requests or {size} MiB a minute")
         try:
             answer = await self._send(request)
         except (httpx.HTTPError, _LostError):
             self._breaker.failed(loop.time())
             raise
         except (asyncio.CancelledError, Exception):
-            if loop.time() - begun >= _SILENCE * self._limits.gather_seconds:
+            if loop.time() - begun >= _SILENCE * limits.gather_seconds:
                 self._breaker.failed(loop.time())
             else:
                 self._breaker.given_up()
@@ -306,18 +305,6 @@ class Chart:
         else:
             self._breaker.answered()
         return answer
-
-    def _permit(self, now: float) -> None:
-        limits = self._limits
-        if not self._breaker.lets_through(now):
-            failures, seconds = limits.failures_in_a_row, limits.rest_seconds
-            raise UnreadableError(
-                f"not asked: the server failed {failures} times in a row, it rests for {seconds:g} s"
-            )
-        if not self._connection.quota.takes_request(now):
-            self._breaker.given_up()
-            requests, size = limits.client_requests, limits.client_bytes // 2**20
-            raise UnreadableError(f"not asked: more than {requests} requests or {size} MiB a minute")
 
     async def _send(self, request: httpx.Request) -> ServerAnswer:
         try:

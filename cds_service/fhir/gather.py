@@ -183,12 +183,18 @@ class ChartSources:
 
     def take_in(self, keys: Iterable[SourceKey]) -> None:
         """Take in what prefetch has of these keys, whole (`read`) or not (`failed`)."""
+        most = self._limits.chart_values
+        source: Source | None
         for key in keys:
             value = bytes(self._held.pop(key))
             values = len(value) // 2 + 1  # at most: each but the first has a sign before it
-            if self._work + values > self._limits.chart_values * 3 // 4:  # the rest is for what is counted
+            if self._work + values > most * 3 // 4:  # the rest is for what is counted
                 values = how_many(value)
-            if source := self._supplied(BY_KEY[key], value, values):
+            if values > most:
+                source = Source("failed", (), f"prefetch: {TooMuchError(most)}")
+            else:
+                source = supplied(BY_KEY[key], value, self._patient_id)
+            if source:
                 self._bytes += len(value)
                 source = self._within(source, values)
                 (self._sources if source.state == "read" else self._partial)[key] = source
@@ -209,8 +215,10 @@ class ChartSources:
             return judge(self.gathered(), as_of), other
         other = await self._ask_for_version()
         asked, record, signs = await self._read_signs(as_of)
-        if signs.state == "none":
-            self._drop_all_but(asked)
+        if signs.state == "none":  # nothing else is looked at: the hook fires on every chart
+            self._held = {}
+            self._sources = {key: source for key, source in self._sources.items() if key in asked}
+            self._partial = {key: source for key, source in self._partial.items() if key in asked}
             await self._aside(self._fail_other_versions)
             return with_states(record, self.gathered()), other
         await self.read(BY_KEY)
@@ -240,17 +248,19 @@ class ChartSources:
 
         One that the server does not have is nowhere, which the rules know (T1); a failed read fails what names it (F9).
         """
-        unresolved = self._unresolved
+        unresolved = self._version.unresolved_medications
         entries: dict[str, Entry | None] = {}
         failed: set[str] = set()
-        while names := [name for name in await unresolved(self.gathered()) if name not in entries]:
+        while names := [
+            name for name in await self._aside(unresolved, self.gathered()) if name not in entries
+        ]:
             async with asyncio.TaskGroup() as group:
                 tasks = {name: group.create_task(self._medication(name, failed)) for name in names}
             entries |= {name: task.result() for name, task in tasks.items()}
             self._sources["medications"] = Source("read", tuple(entry for entry in entries.values() if entry))
         for key in MEDICATION_KEYS if failed else ():
             source = self._sources[key]
-            named = await unresolved(self._as_gathered({key: source}))
+            named = await self._aside(unresolved, self._as_gathered({key: source}))
             if source.state == "read" and not failed.isdisjoint(named):
                 why = "a medication that it names could not be read"
                 self._sources[key] = Source("failed", source.entries, why)
@@ -281,12 +291,6 @@ class ChartSources:
         size = self._bytes + sum(len(self._held[key]) for key in held)
         await aside(size > self._limits.inline_bytes, self.take_in, held)
 
-    def _drop_all_but(self, keys: Collection[SourceKey]) -> None:
-        """Look at nothing else of a chart that is not this disease: the hook fires on every chart."""
-        self._held = {}
-        self._sources = {key: source for key, source in self._sources.items() if key in keys}
-        self._partial = {key: source for key, source in self._partial.items() if key in keys}
-
     async def _source(self, query: Query) -> Source:
         """Fetch one key. A failure keeps what is there: enough, perhaps, to know that a card is due."""
         partial = self._partial.get(query.key)
@@ -313,14 +317,6 @@ class ChartSources:
 
     async def _aside(self, work: Callable[[*_Given], _Done], *given: *_Given) -> _Done:
         return await aside(self.is_large, work, *given)
-
-    async def _unresolved(self, gathered: Gathered) -> tuple[str, ...]:
-        return await self._aside(self._version.unresolved_medications, gathered)
-
-    def _supplied(self, query: Query, value: bytes, values: int) -> Source | None:
-        if values > self._limits.chart_values:
-            return Source("failed", (), f"prefetch: {TooMuchError(self._limits.chart_values)}")
-        return supplied(query, value, self._patient_id)
 
     def _within(self, source: Source, values: int | None = None) -> Source:
         """Take in a source; one with more than may be read of the whole chart has failed, and nothing of it is read.

@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Self
 
 import httpx
@@ -54,7 +53,11 @@ class Network(httpx.AsyncBaseTransport):
         host = request.url.host
         pin: Pin = request.extensions.get("pin", {})
         addresses = pin.get(host) or pin.setdefault(host, await self._judged(host))
-        sockets = self._sockets_to(host, new=request.extensions.get("new", False))
+        new = request.extensions.get("new", False)
+        if (host, new) not in self._sockets:
+            most = self._limits.parallel_requests if new else self._limits.connections
+            self._sockets[host, new] = Sockets(self._context, most, keep=not new)
+        sockets = self._sockets[host, new]
         for address in addresses[:-1]:
             try:
                 return await sockets.handle_async_request(_addressed(request, address))
@@ -92,12 +95,6 @@ class Network(httpx.AsyncBaseTransport):
             return [ip_address(text.partition("%")[0]) for text in resolved]
         except (OSError, UnicodeError, ValueError):
             return []
-
-    def _sockets_to(self, host: str, *, new: bool) -> Sockets:
-        if (host, new) not in self._sockets:
-            most = self._limits.parallel_requests if new else self._limits.connections
-            self._sockets[host, new] = Sockets(self._context, most, keep=not new)
-        return self._sockets[host, new]
 
 
 class Connection:
@@ -177,17 +174,13 @@ def _trust_of(client: Client) -> ssl.SSLContext:
     if client.ca_file is None:
         return _public_trust()
     try:
-        return _context_of(client.ca_file)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(client.ca_file)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
     except (OSError, ssl.SSLError):
         raise SettingsError(
             f"client {client.name}: ca_file: cannot be read as certificates in PEM: {client.ca_file}"
         ) from None
-
-
-def _context_of(authority: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(authority)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
 
