@@ -110,9 +110,12 @@ class Edge:
 
     def _refusal(self, scope: Scope, headers: Headers, exchange: RequestRecord) -> Response | None:
         """Answer what does not get as far as the application: another host, a preflight, more than we can do."""
-        call = scope["method"] == "POST"
+        call, foreign = scope["method"] == "POST", False
+        if self._hosts and scope["path"] not in _PROBES:
+            host = re.sub(r":\d*$", "", headers.get("host", "")).lower()  # without a port
+            foreign = host not in self._hosts
         why, response = "", None
-        if self._hosts and scope["path"] not in _PROBES and _host(headers) not in self._hosts:
+        if foreign:
             why, response = "wrong host", as_response(MisdirectedError("this host is not served here"))
         elif scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
             why = "preflight"  # of a browser, which has no token to show yet
@@ -179,8 +182,3 @@ def _watched(
         await send(message)
 
     return receiving, sending
-
-
-def _host(headers: Headers) -> str:
-    """The name that the caller used, without a port."""
-    return re.sub(r":\d*$", "", headers.get("host", "")).lower()

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from cds_service.errors import QuotaError, StoreError
 from cds_service.settings.limits import Limits
@@ -157,7 +157,12 @@ class Store:
         """
         rows = [self._row(item) for item in items]
         with self._writing("the feedback could not be stored") as connection:
-            self._forget(connection)
+            # What is older than its client keeps it is deleted, some rows of each at a time
+            days = {name: keeping.days for name, keeping in self._keeping.items()}
+            longest = max(days.values(), default=0)
+            for client, kept in days.items() if not longest else [*days.items(), ("", longest)]:
+                oldest = (self._clock() - kept * _DAY).isoformat()
+                connection.execute(_FORGET, (client, oldest, Limits().forgotten_rows))
             before = connection.total_changes
             connection.executemany(_INSERT, rows)
             new = connection.total_changes - before
@@ -197,8 +202,12 @@ class Store:
         except sqlite3.Error as error:
             raise SettingsError(f"store: {self._path} cannot be read: {error}") from None
         try:
-            yield from map(_feedback, rows)
-        except (TypeError, ValueError):
+            for service, card, outcome, at, suggestions, reasons, commented, client in rows:
+                moment = datetime.fromisoformat(at).astimezone(UTC)
+                coded = tuple((system, code) for system, code in json.loads(reasons))
+                named = tuple(json.loads(suggestions))
+                yield Feedback(service, card, outcome, moment, named, coded, bool(commented), client)
+        except (TypeError, ValueError):  # this service did not write it
             raise SettingsError(f"store: {self._path} cannot be read: a row is damaged") from None
 
     def close(self) -> None:
@@ -276,14 +285,6 @@ class Store:
         self._connection = self._connection or self._connect()
         return self._connection
 
-    def _forget(self, connection: sqlite3.Connection) -> None:
-        """Delete what is older than its client keeps it, some rows of each at a time."""
-        longest = max((keeping.days for keeping in self._keeping.values()), default=0)
-        days = {name: keeping.days for name, keeping in self._keeping.items()}
-        for client, kept in days.items() if not longest else [*days.items(), ("", longest)]:
-            before = (self._clock() - kept * _DAY).isoformat()
-            connection.execute(_FORGET, (client, before, Limits().forgotten_rows))
-
     def _row(self, item: Feedback) -> tuple[object, ...]:
         said = asdict(item) | {"at": item.at.astimezone(UTC).isoformat()}
         client = said.pop("client")  # the card says it, and files before version 3 have none
@@ -300,12 +301,3 @@ class Store:
             self._clock().isoformat(),
             client,
         )
-
-
-def _feedback(row: tuple[Any, ...]) -> Feedback:
-    """Read a row of `_ALL`; raises TypeError or ValueError for one that this service did not write."""
-    service, card, outcome, at, suggestions, reasons, commented, client = row
-    moment = datetime.fromisoformat(at).astimezone(UTC)
-    coded = tuple((system, code) for system, code in json.loads(reasons))
-    named = tuple(json.loads(suggestions))
-    return Feedback(service, card, outcome, moment, named, coded, bool(commented), client)
