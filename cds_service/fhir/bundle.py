@@ -223,7 +223,11 @@ def _one_by_one(
     text: bytes, reader: AnyReader, wanted: str, unchanged: bool
 ) -> tuple[Frame, Iterator[Framed | None]]:
     """Read a Bundle entry by entry; None for one that cannot be read."""
-    bundle = _bundle(text)
+    bundle: _Bundle | RawBundle
+    try:
+        bundle = RAW_BUNDLE.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        bundle = _object(text, _Bundle)
     each = bundle.entry or () if isinstance(bundle, RawBundle) else map(_entry, _items(bundle.entry))
     return bundle, (
         None if framed is None else _read(framed, reader, unchanged)
@@ -239,13 +243,6 @@ def _is_refusal(framed: FramedEntry) -> bool:
     except (msgspec.DecodeError, RecursionError):
         return False
     return bool(status) and not status.startswith("2")
-
-
-def _bundle(text: bytes) -> _Bundle | RawBundle:
-    try:
-        return RAW_BUNDLE.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        return _object(text, _Bundle)
 
 
 def _read(framed: FramedEntry, reader: AnyReader, unchanged: bool) -> Framed:

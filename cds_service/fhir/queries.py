@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from cds_service.fhir.bundle import Page, SearchSet, UnreadableError, read_page, read_resource
+from cds_service.fhir.bundle import SearchSet, UnreadableError, read_page, read_resource
 from fhir_mapping.record import Source, SourceKey
 from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import RoleWord
@@ -116,12 +116,9 @@ def supplied(query: Query, value: bytes, patient_id: str) -> Source | None:
     try:
         if query.key == "patient":
             return Source("read", (read_resource(value, "Patient", patient_id),))
-        return _answer(read_page(value, query.resource_type), query)
+        page = read_page(value, query.resource_type)
     except UnreadableError:
         return None
-
-
-def _answer(page: Page, query: Query) -> Source:
     held = SearchSet()
     held.add(page)
     held.close()
