@@ -88,13 +88,17 @@ async def gather(
     connection: Connection,
     limits: Limits,
     deadline: float,
+    whole: bool = False,
 ) -> Gathering:
-    """Read as much of the chart as the question needs, until `deadline` (loop time, s); `token` is for its FHIR base."""
+    """Read as much of the chart as the question needs, until `deadline` (loop time, s); `token` is for its FHIR base.
+
+    `whole`: read the rest too where nothing speaks for the disease.
+    """
     is_asked = caller.base and caller.is_named
     chart = Chart(connection, caller.base, token, limits, deadline) if is_asked else None
     sources = ChartSources(caller, patient_id, chart, limits)
     sources.hold(prefetch)
-    record, other_version = await sources.read_what_matters(as_of)
+    record, other_version = await sources.read_what_matters(as_of, whole=whole)
     costs = (chart.requests, chart.bytes) if chart else (0, 0)
     return Gathering(sources.gathered(), record, *costs, sources.warnings, other_version, sources.is_large)
 
@@ -204,7 +208,7 @@ class ChartSources:
         there = self._partial | self._sources
         return self._as_gathered({key: there[key] for key in keys if key in there})
 
-    async def read_what_matters(self, as_of: datetime) -> tuple[PatientRecord, str]:
+    async def read_what_matters(self, as_of: datetime, *, whole: bool = False) -> tuple[PatientRecord, str]:
         """Read phase 1, and phase 2 if it may matter; returns the record, and the FHIR version found if another one."""
         await self.read(PHASE_1)
         if other := await self._aside(found_version, self.gathered(PHASE_1)):
@@ -215,7 +219,7 @@ class ChartSources:
             return judge(self.gathered(), as_of), other
         other = await self._ask_for_version()
         asked, record, signs = await self._read_signs(as_of)
-        if signs.state == "none":  # nothing else is looked at: the hook fires on every chart
+        if signs.state == "none" and not whole:  # nothing else is looked at: the hook fires on every chart
             self._held = {}
             self._sources = {key: source for key, source in self._sources.items() if key in asked}
             self._partial = {key: source for key, source in self._partial.items() if key in asked}

@@ -146,6 +146,14 @@ async def _from_server(patient_id: str, caller: Caller, as_of: datetime, model: 
     async with connect(limits, client=caller.client) as connection:
         deadline = asyncio.get_running_loop().time() + limits.gather_seconds
         gathering = await gather(
-            caller, patient_id, "", {}, as_of=as_of, connection=connection, limits=limits, deadline=deadline
+            caller,
+            patient_id,
+            "",
+            {},
+            as_of=as_of,
+            connection=connection,
+            limits=limits,
+            deadline=deadline,
+            whole=True,
         )
     return assess(gathering.record, model, explained=True)
