@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.text import Text
 
-from cds_service.cds_client import CdsClient, Exchange, open_client
+from cds_service.cds_client import Exchange, open_client
 from cds_service.errors import UnusableInput
 from cds_service.settings.client import BaseUrl
 from cds_service.terminal import open_console, printable, show_card, show_silence
@@ -42,14 +42,6 @@ class Action:
         return self.accept is not None or self.dismiss is not None
 
 
-@dataclass(frozen=True, slots=True)
-class _Exchanges:
-    """What came of opening the chart."""
-
-    call: Exchange
-    feedback: Exchange | None = None
-
-
 def run(
     discovery: str,
     fhir: str,
@@ -70,26 +62,62 @@ def run(
     addresses = _address("the discovery address", discovery), _address("--fhir", fhir)
     context = {"userId": user, "patientId": patient}
     console = Console(quiet=True) if as_json else open_console()
-
-    async def chart_opened() -> _Exchanges:
-        async with open_client(*addresses) as client:
-            chosen = _choose(await client.services(), service, addresses[0])
-            filled = await client.prefetch(chosen, context) if prefetch else {}
-            answer = await client.call(chosen, context, filled)
-            if not answer.refusal:
-                _show(console, chosen, client.left_out, filled, answer)
-            return _Exchanges(answer, await _feedback(client, chosen, answer, action))
-
     try:
-        done = asyncio.run(chart_opened())
+        call, feedback = asyncio.run(
+            _open_chart(console, addresses, context, service, prefetch=prefetch, action=action)
+        )
         if as_json:
-            answer = _exchanged(done.call) | (
-                {"feedback": _exchanged(done.feedback)} if done.feedback else {}
-            )
+            answer = _exchanged(call) | ({"feedback": _exchanged(feedback)} if feedback else {})
             sys.stdout.write(f"{json.dumps(answer)}\n")  # ASCII: no text can steer the terminal
     except RecursionError:
         raise UnusableInput("an answer is nested too deeply to be handed on") from None
-    _end(console, done)
+    if call.refusal:
+        said = f"imnm-cds: the service refused the call: {_refused(call)}"
+        sys.stderr.write(f"{' '.join(printable(said).split())}\n")
+        sys.exit(1)
+    if feedback is None:
+        return
+    outcome = feedback.request["feedback"][0]["outcome"]
+    if feedback.status not in _GOOD:
+        _say(console, f"Feedback ({outcome}): the service refused it: {_refused(feedback)}")
+        sys.exit(1)
+    answered = json.dumps(feedback.response) if feedback.response else "nothing more"
+    _say(console, f"Feedback ({outcome}): the service answered HTTP {feedback.status}, {answered}")
+
+
+async def _open_chart(
+    console: Console,
+    addresses: tuple[str, str],
+    context: Mapping[str, str],
+    wanted: str,
+    *,
+    prefetch: bool,
+    action: Action,
+) -> tuple[Exchange, Exchange | None]:
+    """Call the service, show its answer, and do with the first card what is wanted; the call, and the feedback if any."""
+    async with open_client(*addresses) as client:
+        service = _choose(await client.services(), wanted, addresses[0])
+        filled = await client.prefetch(service, context) if prefetch else {}
+        answer = await client.call(service, context, filled)
+        if answer.refusal:
+            return answer, None
+        title = service.get("title")
+        name = f"{service['id']}: {title}" if isinstance(title, str) else service["id"]
+        console.print(Text(printable(name), style="bold"))
+        if filled or client.left_out:
+            _say(console, f"Prefetch: {len(filled)} of {len(filled) + len(client.left_out)} keys filled.")
+        for key, why in client.left_out.items():
+            _say(console, f"  left out: {key} ({why})")
+        for card in answer.cards:
+            show_card(console, card)
+        if not answer.cards:
+            show_silence(console, "It answered with an empty list of cards.")
+        if not action.wanted:
+            return answer, None
+        if not answer.cards:
+            raise UnusableInput("there is no card to accept or dismiss")
+        item = feedback_item(answer.cards[0], action, datetime.now(UTC))
+        return answer, await client.feedback(service, [item])
 
 
 def feedback_item(card: Mapping[str, Any], action: Action, now: datetime) -> dict[str, Any]:
@@ -130,14 +158,6 @@ def _choose(services: Sequence[Service], wanted: str, discovery: str) -> Service
     raise UnusableInput(printable(f"{discovery} offers {missing}; its services: {listed}"))
 
 
-async def _feedback(client: CdsClient, service: Service, answer: Exchange, action: Action) -> Exchange | None:
-    if answer.refusal or not action.wanted:
-        return None
-    if not answer.cards:
-        raise UnusableInput("there is no card to accept or dismiss")
-    return await client.feedback(service, [feedback_item(answer.cards[0], action, datetime.now(UTC))])
-
-
 def _uuid(named: Mapping[str, Any], what: str) -> str:
     uuid = named.get("uuid")
     if not uuid or not isinstance(uuid, str):
@@ -152,42 +172,6 @@ def _numbered(listed: object, number: int, what: str) -> Mapping[str, Any]:
         raise UnusableInput(f"there is no {what} {number}: the first card has {count}")
     entry = entries[number - 1]
     return entry if isinstance(entry, dict) else {}
-
-
-def _show(
-    console: Console,
-    service: Service,
-    left_out: Mapping[str, str],
-    filled: Mapping[str, Any],
-    answer: Exchange,
-) -> None:
-    title = service.get("title")
-    name = f"{service['id']}: {title}" if isinstance(title, str) else service["id"]
-    console.print(Text(printable(name), style="bold"))
-    if filled or left_out:
-        _say(console, f"Prefetch: {len(filled)} of {len(filled) + len(left_out)} keys filled.")
-    for key, why in left_out.items():
-        _say(console, f"  left out: {key} ({why})")
-    for card in answer.cards:
-        show_card(console, card)
-    if not answer.cards:
-        show_silence(console, "It answered with an empty list of cards.")
-
-
-def _end(console: Console, done: _Exchanges) -> None:
-    """Say what the service answered to the feedback; end with status 1 where it refused feedback or call."""
-    if done.call.refusal:
-        said = f"imnm-cds: the service refused the call: {_refused(done.call)}"
-        sys.stderr.write(f"{' '.join(printable(said).split())}\n")
-        sys.exit(1)
-    if (feedback := done.feedback) is None:
-        return
-    outcome = feedback.request["feedback"][0]["outcome"]
-    if feedback.status not in _GOOD:
-        _say(console, f"Feedback ({outcome}): the service refused it: {_refused(feedback)}")
-        sys.exit(1)
-    answered = json.dumps(feedback.response) if feedback.response else "nothing more"
-    _say(console, f"Feedback ({outcome}): the service answered HTTP {feedback.status}, {answered}")
 
 
 def _refused(exchange: Exchange) -> str:

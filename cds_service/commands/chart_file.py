@@ -6,12 +6,13 @@ it says itself that something is missing, as a search set of a server may (F9).
 
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import msgspec
 
 from cds_service.errors import UnusableInput
-from cds_service.fhir.bundle import ANY_TYPE, Page, SearchSet, UnreadableError, read_page
+from cds_service.fhir.bundle import ANY_TYPE, SearchSet, UnreadableError, read_page
 from cds_service.fhir.queries import BY_KEY
 from cds_service.json_text import check_utf_8, leniently
 from fhir_mapping.record import Entry, Gathered, MappingSettings, Source, SourceKey
@@ -80,27 +81,16 @@ def _why(data: bytes) -> str:
     except RecursionError:
         return "it is nested too deeply"
     except msgspec.DecodeError as error:
-        if _is_ndjson(text.lstrip()):
-            return "it is NDJSON, one resource a line; give a Bundle"
+        first, line_end, _ = text.lstrip().partition(b"\n")
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            if line_end and _head(first.strip()).resource_type:
+                return "it is NDJSON, one resource a line; give a Bundle"
         if "truncated" in str(error):
             return "it ends in the middle"
-        return _place(str(error), len(data) - len(text))
+        byte = _BYTE.search(str(error))
+        before = len(data) - len(text)
+        return f"byte {before + int(byte[1]) + 1} does not belong there" if byte else "it is malformed"
     return "its parts are not those of a Bundle"
-
-
-def _is_ndjson(text: bytes) -> bool:
-    """Whether the first line is a resource of its own."""
-    first, line_end, _ = text.partition(b"\n")
-    try:
-        return bool(line_end and _head(first.strip()).resource_type)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-
-
-def _place(message: str, before: int) -> str:
-    """Where the decoder stopped, in our words; so many bytes stand `before` what it was given."""
-    byte = _BYTE.search(message)
-    return f"byte {before + int(byte[1]) + 1} does not belong there" if byte else "it is malformed"
 
 
 def _content(data: bytes) -> _Content:
@@ -143,18 +133,15 @@ def _open(content: _Content, bundle: bytes, keys: tuple[SourceKey, ...]) -> None
     page = read_page(bundle, ANY_TYPE)
     for entry in page.entries:
         _take(content, entry, keys)
-    if failure := _failure(page):
-        content.failures.update(dict.fromkeys(keys, failure))
-
-
-def _failure(page: Page) -> str:
-    """Say why a Bundle is not whole: only a search set has pages and counts what it found."""
+    # Whether it is whole: only a search set has pages and counts what it found
     search_set = SearchSet()
     search_set.add(page)
-    if search_set.failure or page.bundle_type != "searchset":
-        return search_set.failure
-    search_set.close()
-    return "the file holds the first page only" if page.next_link else search_set.failure
+    failure = search_set.failure
+    if not failure and page.bundle_type == "searchset":
+        search_set.close()
+        failure = "the file holds the first page only" if page.next_link else search_set.failure
+    if failure:
+        content.failures.update(dict.fromkeys(keys, failure))
 
 
 def _head(json: bytes) -> _Head:

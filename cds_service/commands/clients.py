@@ -8,7 +8,6 @@ from cds_service.settings.service import Settings
 from cds_service.web.app import create_app
 from cds_service.web.clock import utc_now
 from cds_service.web.store import Store
-from models.artefact import Model
 from models.registry import load_model
 
 
@@ -20,11 +19,6 @@ def about(settings: Settings) -> Iterator[str]:
     yield "configuration, tables, model and prefetch templates are in order"
     model = load_model(settings.model)
     yield f"the model is {model.id} {model.version} ({model.evidence}) in {settings.model}"
-    yield from _about_clients(settings, model)
-
-
-def _about_clients(settings: Settings, model: Model) -> Iterator[str]:
-    """One line a matter, for each client in the order of the configuration."""
     for client in settings.client:
         if client.accepted_by:
             yield f"client {client.name}: the model was accepted by {client.accepted_by} on {client.accepted_on}"

@@ -71,13 +71,24 @@ class CohortSource:
         """Read it. Raises TrainingError."""
         anchored = self.anchored
         progress("reading the cohort", 0, 1)
+        column_map = self.column_map()
+        landmark = _landmark(self.landmark) if self.landmark else None
+        until = None
+        if self.until:
+            try:
+                extracted = date.fromisoformat(self.until)
+            except ValueError:
+                raise TrainingError("--until: give the date of the extract, like 2026-03-01") from None
+            if extracted > latest_day():
+                raise TrainingError("--until: the date of the extract is after today")
+            until = datetime.combine(extracted, time.max, UTC)
         cohort = load_cohort(
             self.path,
             time_zero=self.time_zero,
-            column_map=self.column_map(),
+            column_map=column_map,
             candidates=self.candidates,
-            landmark=_landmark(self.landmark) if self.landmark else None,
-            until=_until(self.until) if self.until else None,
+            landmark=landmark,
+            until=until,
             max_rows=self.max_rows or MAX_ROWS,
             groups=self.groups,
             today=latest_day(),
@@ -89,7 +100,14 @@ class CohortSource:
     def anchored(self) -> TimeZero | None:
         """Where time zero lies in a record (S11); of records with the landmark `treated` it follows. Raises TrainingError."""
         if not self.landmark:
-            return _anchor(self.anchor) if self.anchor else None
+            if not self.anchor:
+                return None
+            match = _ANCHOR.fullmatch(self.anchor)
+            if not match or int(match[2]) > LATEST_OFFSET:
+                raise TrainingError(
+                    f"--anchor: give an anchor and 0 to {LATEST_OFFSET} days, like onset+180 or first-agent+180"
+                )
+            return TimeZero(cast(Anchor, match[1]), int(match[2]))
         if self.anchor:
             raise TrainingError("--anchor is for tables: of a folder of records the landmark says it")
         landmark = _landmark(self.landmark)
@@ -99,20 +117,16 @@ class CohortSource:
         """How a table is written, where anything is said of it. Raises TrainingError."""
         if not (self.map or self.columns):
             return None
-        return (read_map(self.map) if self.map else ColumnMap()).with_columns(_columns(self.columns))
-
-
-def _columns(texts: Sequence[str]) -> dict[str, str]:
-    """`--columns`: our name of a column → the file's."""
-    columns: dict[str, str] = {}
-    for text in texts:
-        name, given, column = text.partition("=")
-        if not (name and given and column):
-            raise TrainingError(f"--columns: {text!r} is not NAME=COLUMN")
-        if name in columns:
-            raise TrainingError("--columns: a name is given twice")
-        columns[name] = column
-    return columns
+        column_map = read_map(self.map) if self.map else ColumnMap()
+        columns: dict[str, str] = {}
+        for text in self.columns:
+            name, given, column = text.partition("=")
+            if not (name and given and column):
+                raise TrainingError(f"--columns: {text!r} is not NAME=COLUMN")
+            if name in columns:
+                raise TrainingError("--columns: a name is given twice")
+            columns[name] = column
+        return column_map.with_columns(columns)
 
 
 def _landmark(text: str) -> Landmark:
@@ -122,28 +136,9 @@ def _landmark(text: str) -> Landmark:
     return Landmark(cast(Literal["eligible", "treated"], match[1]), int(match[2]))
 
 
-def _anchor(text: str) -> TimeZero:
-    match = _ANCHOR.fullmatch(text)
-    if not match or int(match[2]) > LATEST_OFFSET:
-        raise TrainingError(
-            f"--anchor: give an anchor and 0 to {LATEST_OFFSET} days, like onset+180 or first-agent+180"
-        )
-    return TimeZero(cast(Anchor, match[1]), int(match[2]))
-
-
 def latest_day() -> date:
     """The day that it is now where the day is furthest on: what is later has not happened anywhere."""
     return (datetime.now(UTC) + _FURTHEST_ON).date()
-
-
-def _until(text: str) -> datetime:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise TrainingError("--until: give the date of the extract, like 2026-03-01") from None
-    if day > latest_day():
-        raise TrainingError("--until: the date of the extract is after today")
-    return datetime.combine(day, time.max, UTC)
 
 
 def load_cohort(

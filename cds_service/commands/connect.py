@@ -6,7 +6,7 @@ Nothing of a record is printed, and of a server's own words nothing but its FHIR
 import asyncio
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
 
 from rich.box import SIMPLE_HEAD
@@ -18,7 +18,6 @@ from rich.text import Text
 from cds_service.commands.probe import (
     PATIENCE_S,
     SLOW_SHARE,
-    Cost,
     KeyProbe,
     Server,
     Spent,
@@ -34,7 +33,6 @@ from cds_service.fhir.bundle import UnreadableError
 from cds_service.fhir.client import Capability, Transport, connect
 from cds_service.fhir.gather import VERSIONS
 from cds_service.security.clients import Caller, callers
-from cds_service.settings.client import Client
 from cds_service.settings.limits import Limits
 from cds_service.settings.service import ENVIRONMENT_PREFIX, Settings
 from cds_service.web.discovery import templates
@@ -77,10 +75,17 @@ def show_connections(
     `patient`: whose chart is read; without it the first that a server names. `transport` stands in for the network.
     Raises UnusableInput for what is wrong on the command line, SettingsError for a site map that cannot be used.
     """
-    clients = _chosen(settings.client, only)
+    if not settings.client:
+        raise UnusableInput("--connect: the configuration has no [[client]] block; name a file with --config")
+    clients = tuple(client for client in settings.client if only in {"", client.name})
+    if not clients:
+        names = ", ".join(client.name for client in settings.client)
+        raise UnusableInput(f"--client: there is no client of this name; there are: {names}")
     if patient:
         check_patient_id(patient)
-    token = _token() if only else ""
+    token = os.environ.get(TOKEN_VARIABLE, "").strip() if only else ""
+    if token and not _TOKEN.fullmatch(token):
+        raise UnusableInput(f"{TOKEN_VARIABLE}: this is no access token")
     bounds = limits or Limits()
 
     async def check(caller: Caller) -> bool:
@@ -95,23 +100,6 @@ def show_connections(
 def harmless(text: str) -> str:
     """Cut what a server says of itself to one short piece of plain text: no control characters, no markup."""
     return re.sub(r"[^\w .,()/+-]", "", text)[:_SHOWN].strip()
-
-
-def _chosen(clients: tuple[Client, ...], only: str) -> tuple[Client, ...]:
-    if not clients:
-        raise UnusableInput("--connect: the configuration has no [[client]] block; name a file with --config")
-    chosen = tuple(client for client in clients if only in {"", client.name})
-    if not chosen:
-        names = ", ".join(client.name for client in clients)
-        raise UnusableInput(f"--client: there is no client of this name; there are: {names}")
-    return chosen
-
-
-def _token() -> str:
-    token = os.environ.get(TOKEN_VARIABLE, "").strip()
-    if token and not _TOKEN.fullmatch(token):
-        raise UnusableInput(f"{TOKEN_VARIABLE}: this is no access token")
-    return token
 
 
 async def _check(console: Console, server: Server, patient: str) -> bool:
@@ -141,7 +129,10 @@ async def _examine(console: Console, server: Server, patient: str) -> tuple[list
         capability = Capability()
         _say(console, f"/metadata: {_meant(str(error))}")
     else:
-        _say(console, _about(capability))
+        name, number = _version(capability), harmless(capability.fhir_version)
+        fhir = f"FHIR {name} ({number})" if name != number else f"FHIR {name or 'of an unknown version'}"
+        software = harmless(capability.software_name)
+        _say(console, f"{fhir}, {software}" if software else fhir)
     wanted, spoken = server.caller.mapping.fhir_version, _version(capability)
     if spoken not in {"", wanted}:
         return [
@@ -150,7 +141,9 @@ async def _examine(console: Console, server: Server, patient: str) -> tuple[list
     try:
         patient_id = patient or await first_patient(server)
     except UnreadableError as error:
-        return [_no_patient(str(error), server)], False
+        if str(error) == "HTTP 401":
+            return [_token_needed(server)], False
+        return [f"No patient could be chosen ({_meant(str(error))}): name one with --patient."], False
     probes = [
         await ask(server, key, template, patient_id) for key, template in templates(load_tables()).items()
     ]
@@ -173,8 +166,26 @@ async def _spent(
     if not usable:
         return [], False
     spent = await cost(server, patient_id)
-    _say(console, _cost_text(spent))
-    advice = list(_about_use(spent, server.caller.mapping.fhir_version))
+    _say(
+        console,
+        f"One chart without prefetch costs this server {_amount(spent.whole)};"
+        f" of a patient without IMNM {_amount(spent.phase_1)}.",
+    )
+    advice, wanted = list[str](), server.caller.mapping.fhir_version
+    # Why a hook call would use nothing of what it read, though every query was answered
+    if spent.other_version:
+        advice.append(
+            f"What it sends is FHIR {spent.other_version}, this client is configured for {wanted}, so nothing of it"
+            f" is used: set fhir_base to its {wanted} address."
+        )
+    for reason, whose in _WHOSE.items():
+        if number := spent.refused.get(reason):
+            advice.append(f"Of {_many(number, 'resource')}, not used for that, the subject {whose}.")
+    if not spent.found and not spent.unread:
+        advice.append(
+            "No query brought anything but the Patient, so it is not known whether this server's records are found:"
+            " name a patient who has some with --patient."
+        )
     if keys := await missed(server, spent.empty, patient_id):
         advice.append(
             f"Its search by code does not find {_listed(keys)} and its search by category does: raise a ticket with"
@@ -187,23 +198,6 @@ async def _spent(
     return advice, not advice
 
 
-def _about_use(spent: Cost, wanted: str) -> Iterator[str]:
-    """Say why a hook call would use nothing of what it read, though every query was answered."""
-    if spent.other_version:
-        yield (
-            f"What it sends is FHIR {spent.other_version}, this client is configured for {wanted}, so nothing of it"
-            f" is used: set fhir_base to its {wanted} address."
-        )
-    for reason, whose in _WHOSE.items():
-        if number := spent.refused.get(reason):
-            yield f"Of {_many(number, 'resource')}, not used for that, the subject {whose}."
-    if not spent.found and not spent.unread:
-        yield (
-            "No query brought anything but the Patient, so it is not known whether this server's records are found:"
-            " name a patient who has some with --patient."
-        )
-
-
 # --- words -------------------------------------------------------------------------------------------------------
 
 
@@ -214,19 +208,6 @@ def _say(console: Console, text: str) -> None:
 def _version(capability: Capability) -> str:
     """Name the FHIR version; what we do not know is named as it is written."""
     return VERSIONS.get(capability.fhir_version[:3], harmless(capability.fhir_version))
-
-
-def _about(capability: Capability) -> str:
-    name, number = _version(capability), harmless(capability.fhir_version)
-    fhir = f"FHIR {name} ({number})" if name != number else f"FHIR {name or 'of an unknown version'}"
-    software = harmless(capability.software_name)
-    return f"{fhir}, {software}" if software else fhir
-
-
-def _no_patient(reason: str, server: Server) -> str:
-    if reason == "HTTP 401":
-        return _token_needed(server)
-    return f"No patient could be chosen ({_meant(reason)}): name one with --patient."
 
 
 def _token_needed(server: Server) -> str:
@@ -248,29 +229,26 @@ def _table(probes: list[KeyProbe]) -> Table:
     table.add_column("time", justify="right", no_wrap=True)
     for probe in probes:
         time = "" if probe.state == "configured" else f"{probe.seconds:.2f} s"
-        table.add_row(Text(probe.key), Text(_probe_text(probe)), Text(time))
+        amount = f"{_many(probe.resources, 'resource')}, {_many(probe.pages, 'page')}"
+        slow = "slow, but " if probe.slow else ""
+        match probe.state:
+            case "configured":
+                found = "not offered by configuration"
+            case "not-offered":
+                found = f"not offered ({_meant(probe.reason)})"
+            case "refused":
+                found = f"refused ({_meant(probe.reason)})"
+            case "timed-out":
+                found = f"time-out ({probe.reason})"
+            case "failed":
+                found = f"failed ({probe.reason})"
+            case "otherwise":
+                found = f"asks otherwise (HTTP 400); {slow}supported {probe.way}: {amount}"
+            case "supported":
+                ignored = f"; it ignores {_listed(probe.ignored)}" if probe.ignored else ""
+                found = f"{slow}supported: {amount}{ignored}"
+        table.add_row(Text(probe.key), Text(found), Text(time))
     return table
-
-
-def _probe_text(probe: KeyProbe) -> str:
-    amount = f"{_many(probe.resources, 'resource')}, {_many(probe.pages, 'page')}"
-    slow = "slow, but " if probe.slow else ""
-    match probe.state:
-        case "configured":
-            return "not offered by configuration"
-        case "not-offered":
-            return f"not offered ({_meant(probe.reason)})"
-        case "refused":
-            return f"refused ({_meant(probe.reason)})"
-        case "timed-out":
-            return f"time-out ({probe.reason})"
-        case "failed":
-            return f"failed ({probe.reason})"
-        case "otherwise":
-            return f"asks otherwise (HTTP 400); {slow}supported {probe.way}: {amount}"
-        case "supported":
-            ignored = f"; it ignores {_listed(probe.ignored)}" if probe.ignored else ""
-            return f"{slow}supported: {amount}{ignored}"
 
 
 def _many(number: int, thing: str) -> str:
@@ -279,13 +257,6 @@ def _many(number: int, thing: str) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(names)
-
-
-def _cost_text(spent: Cost) -> str:
-    return (
-        f"One chart without prefetch costs this server {_amount(spent.whole)};"
-        f" of a patient without IMNM {_amount(spent.phase_1)}."
-    )
 
 
 def _amount(spent: Spent) -> str:
@@ -299,12 +270,24 @@ def _advice(probes: list[KeyProbe], server: Server) -> list[str]:
     slow = [probe.key for probe in probes if probe.slow and probe.state in {"supported", "otherwise"}]
     ignored = [probe.key for probe in probes if probe.ignored]
     said = [_token_needed(server)] if "HTTP 401" in reasons else []
-    said += [sentence for reason in sorted(reasons) if (sentence := _about_reason(reason, probes))]
+    for reason in sorted(reasons - {"HTTP 401"}):
+        keys = [probe.key for probe in probes if probe.state in _BAD and probe.reason == reason]
+        if reason == "HTTP 404" and "patient" in keys:
+            said.append("There is no such patient: name another with --patient.")
+        elif reason == "HTTP 400":
+            said.append(
+                f"The search of {_listed(keys)} is not accepted: mend it in cds_service/fhir/queries.py and run"
+                " `imnm-cds check --write`, or raise a ticket with the server's operator."
+            )
+        elif reason == "HTTP 403":
+            said.append(f"This service needs read access to {_listed(keys)}.")
+        else:
+            said.append(f"Raise a ticket with the server's operator: {_listed(keys)} ({_meant(reason)}).")
     if denied := [probe.key for probe in absent if probe.reason == "HTTP 403"]:
         said.append(f"This service needs read access to {_listed(denied)}.")
     if absent and not any(probe.key in NEVER_OFF and probe.state in _BAD for probe in probes):
-        keys = ", ".join(f'"{probe.key}"' for probe in absent)
-        said.append(f"If it stays so, add not_offered = [{keys}] to this client.")
+        quoted = ", ".join(f'"{probe.key}"' for probe in absent)
+        said.append(f"If it stays so, add not_offered = [{quoted}] to this client.")
     if slow:
         limit = SLOW_SHARE * server.limits.gather_seconds
         said.append(
@@ -315,20 +298,3 @@ def _advice(probes: list[KeyProbe], server: Server) -> list[str]:
     if not said and any(probe.state == "otherwise" for probe in probes):
         said.append("Everything is supported, in part by another search than the template's.")
     return said
-
-
-def _about_reason(reason: str, probes: list[KeyProbe]) -> str:
-    """Say what to do about the keys that were not answered for this reason."""
-    keys = [probe.key for probe in probes if probe.state in _BAD and probe.reason == reason]
-    if reason == "HTTP 401":
-        return ""
-    if reason == "HTTP 404" and "patient" in keys:
-        return "There is no such patient: name another with --patient."
-    if reason == "HTTP 400":
-        return (
-            f"The search of {_listed(keys)} is not accepted: mend it in cds_service/fhir/queries.py and run"
-            " `imnm-cds check --write`, or raise a ticket with the server's operator."
-        )
-    if reason == "HTTP 403":
-        return f"This service needs read access to {_listed(keys)}."
-    return f"Raise a ticket with the server's operator: {_listed(keys)} ({_meant(reason)})."

@@ -21,7 +21,7 @@ from models.training.cohort.read import read_table
 from models.training.cohort.table import MAX_ROWS
 from models.training.errors import TrainingError
 from models.training.plain_json import as_json
-from models.training.report.describe_text import TextTable, tables
+from models.training.report.describe_text import tables
 from models.training.report.export import table_files, write_files
 
 SCHEMA = "imnm-cds-table-one/1"
@@ -70,22 +70,18 @@ def show(console: Console, described: TableOne) -> None:
     for step in described.flow:
         why = f", {step.taken_out} taken out: {step.reason}" if step.taken_out else ""
         console.print(Text(f"  {step.left} {step.step}{why}"))
-    for table in tables(described):
-        _show_table(console, table)
+    for content in tables(described):
+        console.print()
+        console.print(Text(content.title, style="bold"))
+        lines = [content.columns, *content.rows]
+        table = Table(box=SIMPLE_HEAD, padding=0, pad_edge=False)
+        for column, head in enumerate(content.columns):
+            longest = max((len(word) for line in lines for word in line[column].split()), default=1)
+            table.add_column(Text(head), overflow="fold", min_width=min(longest, _WIDEST_WORD))
+        for row in content.rows:
+            # a level of the row above is set in
+            table.add_row(*(Text(re.sub("^– ", "  ", cell)) for cell in row))
+        console.print(table)
+        console.print(Text(content.note, style="dim"))
     if described.unused:
         console.print(Text(f"Columns that were not read: {', '.join(described.unused)}."))
-
-
-def _show_table(console: Console, content: TextTable) -> None:
-    console.print()
-    console.print(Text(content.title, style="bold"))
-    lines = [content.columns, *content.rows]
-    table = Table(box=SIMPLE_HEAD, padding=0, pad_edge=False)
-    for column, head in enumerate(content.columns):
-        longest = max((len(word) for line in lines for word in line[column].split()), default=1)
-        table.add_column(Text(head), overflow="fold", min_width=min(longest, _WIDEST_WORD))
-    for row in content.rows:
-        # a level of the row above is set in
-        table.add_row(*(Text(re.sub("^– ", "  ", cell)) for cell in row))
-    console.print(table)
-    console.print(Text(content.note, style="dim"))

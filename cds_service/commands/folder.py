@@ -6,7 +6,7 @@ Files are named by their place in the order of their names: a file name may be a
 import re
 from codecs import BOM_UTF8
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -80,7 +80,25 @@ class Folder:
 
     def records(self, mapping: MappingSettings) -> Iterator[PlacedRecord]:
         """Every patient's record. Raises TrainingError, which names file and line."""
-        return _exported(self, mapping) if self.bulk else _bundles(self, mapping)
+        if self.bulk:
+            yield from _exported(self, mapping)
+            return
+        seen: dict[str, int] = {}
+        for place, file in enumerate(self.files, start=1):
+            where = f"{self.path.name}, file {place} of {len(self.files)} in order of name"
+            try:
+                gathered = read_bundle(file.read_bytes(), mapping)
+            except UnusableInput as error:
+                raise TrainingError(f"{where}: {error}") from None
+            except OSError as error:
+                raise TrainingError(f"{where}: {error.strerror}") from None
+            if missing := next((source.detail for source in gathered.sources.values() if source.detail), ""):
+                raise TrainingError(f"{where}: the record is not whole: {missing}")
+            if (first := seen.setdefault(gathered.patient_id, place)) != place:
+                raise TrainingError(
+                    f"{where}: the same patient as file {first}; put one patient's record in one Bundle"
+                )
+            yield PlacedRecord(place, gathered)
 
 
 def open_folder(path: Path) -> Folder:
@@ -113,25 +131,6 @@ def open_folder(path: Path) -> Folder:
     return Folder(path, bundles or export, bool(export))
 
 
-def _bundles(folder: Folder, mapping: MappingSettings) -> Iterator[PlacedRecord]:
-    seen: dict[str, int] = {}
-    for place, file in enumerate(folder.files, start=1):
-        where = f"{folder.path.name}, file {place} of {len(folder.files)} in order of name"
-        try:
-            gathered = read_bundle(file.read_bytes(), mapping)
-        except UnusableInput as error:
-            raise TrainingError(f"{where}: {error}") from None
-        except OSError as error:
-            raise TrainingError(f"{where}: {error.strerror}") from None
-        if missing := next((source.detail for source in gathered.sources.values() if source.detail), ""):
-            raise TrainingError(f"{where}: the record is not whole: {missing}")
-        if (first := seen.setdefault(gathered.patient_id, place)) != place:
-            raise TrainingError(
-                f"{where}: the same patient as file {first}; put one patient's record in one Bundle"
-            )
-        yield PlacedRecord(place, gathered)
-
-
 def _exported(folder: Folder, mapping: MappingSettings) -> Iterator[PlacedRecord]:
     """A bulk export: resources sorted to their patients, each with the Medications that it names."""
     lines = [line for place, file in enumerate(folder.files, start=1) for line in _lines(folder, place, file)]
@@ -154,7 +153,12 @@ def _exported(folder: Folder, mapping: MappingSettings) -> Iterator[PlacedRecord
             f"{folder.path.name}: resources belong to {len(foreign)} patients of whom there is no Patient resource"
         )
     for place, patient in enumerate(patients, start=1):
-        entries = (*owned[patient], *(Entry(shared[name]) for name in _followed(named[patient], links)))
+        # Those that it names and those that they lead to, each once: the ingredients of a product
+        found, waiting = set[str](), set(named[patient])
+        while waiting:
+            found |= waiting
+            waiting = {further for name in waiting for further in links[name]} - found
+        entries = (*owned[patient], *(Entry(shared[name]) for name in sorted(found)))
         gathered = Gathered(patient, base, {KEY: Source("read", entries)}, mapping)
         if other := found_version(gathered):
             raise TrainingError(
@@ -177,10 +181,14 @@ def _lines(folder: Folder, place: int, file: Path) -> Iterator[tuple[_ExportedRe
             head.resource_type == "Patient" and not (head.id and _owners(head))
         ):
             raise TrainingError(f"{where}: this is not one FHIR resource in JSON")
-        if head.resource_type in _OF_A_PATIENT and _is_lost(head):
-            raise TrainingError(
-                f"{where}: this {head.resource_type} does not say which patient it is of: mend it, or take it out"
-            )
+        if head.resource_type in _OF_A_PATIENT:
+            # lost where it names neither a patient nor anything else: an identifier, a `urn:uuid`, a search
+            owners = [owner.reference for owner in (head.subject, head.patient) if owner]
+            if not any(owner.startswith("#") or all(_named(owner)) for owner in owners):
+                raise TrainingError(
+                    f"{where}: this {head.resource_type} does not say which patient it is of:"
+                    " mend it, or take it out"
+                )
         if head.resource_type == "OperationOutcome" and (missing := failure_told(line)):
             raise TrainingError(f"{where}: the export is not whole: {missing}")
         yield head, line
@@ -210,12 +218,6 @@ def _owners(head: _ExportedResource) -> Sequence[str]:
     return [reference for reference in named if _named(reference)[0].casefold() == "patient"]
 
 
-def _is_lost(head: _ExportedResource) -> bool:
-    """Whether it is neither of a patient nor of anything else: by no reference, an identifier, a `urn:uuid`, a search."""
-    owners = [owner.reference for owner in (head.subject, head.patient) if owner]
-    return not any(owner.startswith("#") or all(_named(owner)) for owner in owners)
-
-
 def _named(reference: str) -> tuple[str, str]:
     """The type and the id that a reference names, without its version; empty where it names none."""
     address = comparable(reference).partition("/_history/")[0]
@@ -227,15 +229,6 @@ def _linked(json: bytes, shared: Mapping[str, bytes]) -> set[str]:
     """The names of the shared resources that a line refers to."""
     written = _REFERENCE.findall(json.replace(rb"\/", b"/")) if shared else ()
     return {"/".join(_named(reference.decode(errors="replace"))) for reference in written} & shared.keys()
-
-
-def _followed(names: Iterable[str], links: Mapping[str, set[str]]) -> list[str]:
-    """These names and those that they lead to, each once: the ingredients of a product."""
-    found, waiting = set[str](), set(names)
-    while waiting:
-        found |= waiting
-        waiting = {further for name in waiting for further in links[name]} - found
-    return sorted(found)
 
 
 def _base(folder: Folder, heads: Sequence[_ExportedResource]) -> str:

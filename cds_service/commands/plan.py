@@ -12,7 +12,7 @@ from rich.text import Text
 from models.registry import default_folder, load_model
 from models.training.fitting.sample_size import MARGIN, OPTIMISM, SHRINKAGE
 from models.training.plain_json import as_json
-from models.training.simulation.planning import Assumed, Plan, Widths, Wishes, plan
+from models.training.simulation.planning import Plan, Widths, Wishes, plan
 from models.training.simulation.simulate import recipe_of_model
 
 SCHEMA = "imnm-cds-plan/1"
@@ -40,15 +40,31 @@ def run_plan(
 
 def show_plan(console: Console, made: Plan) -> None:
     """Print what is assumed, what development and validation need, and what fewer patients give."""
-    for line in assumed_in_words(made.assumed):
-        console.print(Text(line))
-    console.print(Text("\nTo develop a model (Riley's criteria, as pmsampsize)", style="bold"))
-    for line in _development(made):
-        console.print(Text(line))
-    console.print(Text("\nTo validate a model that is right", style="bold"))
-    for line in _validation(made):
-        console.print(Text(line))
-    console.print(Text("\nWhat so many patients give", style="bold"))
+    assumed, size = made.assumed, made.development
+    most = max(made.validation, key=lambda row: row.n)
+    risk, rate = f"{100 * assumed.risk:.0f} %", f"{100 * assumed.rate:.0f}"
+    parameters = f"{assumed.parameters} parameter{'' if assumed.parameters == 1 else 's'}"
+    model = f"Cox-Snell's R² {assumed.r_squared:.2f}, {parameters}"
+    within = f"the overall risk known to within {100 * MARGIN:.0f} points"
+    lines = (
+        f"Assumed, from {assumed.origin} where nothing else was given:",
+        f"  {risk} recur within {_years(assumed.horizon)}; C {assumed.concordance:.2f}, {model};",
+        f"  {_years(assumed.follow_up)} of follow-up on average, {rate} recurrences in 100 person-years.",
+        Text("\nTo develop a model (Riley's criteria, as pmsampsize)", style="bold"),
+        f"{size.n} patients with {size.events:.0f} recurrences, {size.events_per_parameter:.1f} for each parameter.",
+        f"  shrinkage of at least {SHRINKAGE:g}: {size.shrinkage} patients",
+        f"  optimism of Nagelkerke's R² of at most {OPTIMISM:g}: {size.optimism} patients",
+        f"  {within}: {size.precision} patients; {size.n} give {100 * size.margin:.1f} points",
+        Text("\nTo validate a model that is right", style="bold"),
+        f"{most.n} patients with {most.events:.0f} recurrences.",
+        *(
+            f"  {row.measure}, an interval {row.width:g} wide: {row.n} patients, {row.events:.0f} recurrences"
+            for row in made.validation
+        ),
+        Text("\nWhat so many patients give", style="bold"),
+    )
+    for line in lines:
+        console.print(Text(line) if isinstance(line, str) else line)
     console.print(_table(made))
     console.print(
         Text(
@@ -58,40 +74,6 @@ def show_plan(console: Console, made: Plan) -> None:
             style="dim",
         )
     )
-
-
-def assumed_in_words(assumed: Assumed) -> list[str]:
-    """The assumptions, as sentences."""
-    risk, rate = f"{100 * assumed.risk:.0f} %", f"{100 * assumed.rate:.0f}"
-    parameters = f"{assumed.parameters} parameter{'' if assumed.parameters == 1 else 's'}"
-    model = f"Cox-Snell's R² {assumed.r_squared:.2f}, {parameters}"
-    return [
-        f"Assumed, from {assumed.origin} where nothing else was given:",
-        f"  {risk} recur within {_years(assumed.horizon)}; C {assumed.concordance:.2f}, {model};",
-        f"  {_years(assumed.follow_up)} of follow-up on average, {rate} recurrences in 100 person-years.",
-    ]
-
-
-def _development(made: Plan) -> list[str]:
-    size = made.development
-    within = f"the overall risk known to within {100 * MARGIN:.0f} points"
-    return [
-        f"{size.n} patients with {size.events:.0f} recurrences, {size.events_per_parameter:.1f} for each parameter.",
-        f"  shrinkage of at least {SHRINKAGE:g}: {size.shrinkage} patients",
-        f"  optimism of Nagelkerke's R² of at most {OPTIMISM:g}: {size.optimism} patients",
-        f"  {within}: {size.precision} patients; {size.n} give {100 * size.margin:.1f} points",
-    ]
-
-
-def _validation(made: Plan) -> list[str]:
-    most = max(made.validation, key=lambda row: row.n)
-    return [
-        f"{most.n} patients with {most.events:.0f} recurrences.",
-        *(
-            f"  {row.measure}, an interval {row.width:g} wide: {row.n} patients, {row.events:.0f} recurrences"
-            for row in made.validation
-        ),
-    ]
 
 
 def _table(made: Plan) -> Table:

@@ -130,14 +130,22 @@ async def ask(server: Server, key: SourceKey, template: str, patient_id: str) ->
     """Ask for one key as a client that fills its template, and judge the answer as a hook call does."""
     if key in server.caller.not_offered:
         return KeyProbe(key, "configured")
-    parameters = _parameters(template)
+    # The search parameters beside the patient; a read has none
+    pairs = [part.partition("=") for part in template.partition("?")[2].split("&") if part]
+    parameters = tuple((name, value) for name, _, value in pairs if value != PATIENT)
     chart = server.chart(server.limits.gather_seconds)
     begun = server.clock()
     try:
         searched = await gathering.ask(chart, BY_KEY[key], patient_id, parameters)
         probe = _judged(key, searched, parameters)
     except UnreadableError as error:
-        probe = _refused(key, error)
+        reason = str(error)
+        state: State = "refused" if reason.startswith("HTTP ") else "failed"
+        if gathering.is_not_offered(key, error):  # an absent source is no failure (F9)
+            state = "not-offered"
+        elif reason.endswith("timed out"):
+            state = "timed-out"
+        probe = KeyProbe(key, state, reason=reason)
     seconds = server.clock() - begun
     return replace(probe, seconds=seconds, slow=seconds > SLOW_SHARE * server.limits.gather_seconds)
 
@@ -179,37 +187,18 @@ async def cost(server: Server, patient_id: str) -> Cost:
     return Cost(phase_1, whole, failed, others, empty, next(filter(None, versions), ""), refused)
 
 
-def _parameters(template: str) -> Parameters:
-    """Take the search parameters beside the patient out of a template; a read has none."""
-    pairs = [part.partition("=") for part in template.partition("?")[2].split("&") if part]
-    return tuple((name, value) for name, _, value in pairs if value != PATIENT)
-
-
 def _judged(key: SourceKey, searched: SearchSet, parameters: Parameters) -> KeyProbe:
     if searched.failure:
         raise UnreadableError(searched.failure)
     matches, pages = len(searched.matches), searched.pages
     if searched.parameters == parameters:
-        ignored = _ignored(searched.self_link, (("patient", ""), *parameters))
+        # Named in our search and not in the server's self link; a link without any parameter says nothing
+        query = parse_qsl(urlsplit(searched.self_link).query, keep_blank_values=True)
+        understood = {"_count", *(name.partition(":")[0] for name, _ in query)}
+        if "subject" in understood:
+            understood.add("patient")  # the same to a server where the subject is a patient
+        names = ("patient", *(name for name, _ in parameters))
+        ignored = tuple(name for name in names if query and name not in understood)
         return KeyProbe(key, "supported", matches, pages, ignored=ignored)
     way = "by category" if "category" in dict(searched.parameters) else "by patient alone"
     return KeyProbe(key, "otherwise", matches, pages, way=way)
-
-
-def _refused(key: SourceKey, error: UnreadableError) -> KeyProbe:
-    """Tell an absent source from a failure, as rule F9 does."""
-    reason = str(error)
-    if gathering.is_not_offered(key, error):
-        return KeyProbe(key, "not-offered", reason=reason)
-    if reason.endswith("timed out"):
-        return KeyProbe(key, "timed-out", reason=reason)
-    return KeyProbe(key, "refused" if reason.startswith("HTTP ") else "failed", reason=reason)
-
-
-def _ignored(self_link: str, parameters: Parameters) -> tuple[str, ...]:
-    """Name the parameters that the server's self link lacks; a link without any says nothing."""
-    query = parse_qsl(urlsplit(self_link).query, keep_blank_values=True)
-    understood = {"_count", *(name.partition(":")[0] for name, _ in query)}
-    if "subject" in understood:
-        understood.add("patient")  # the same to a server where the subject is a patient
-    return tuple(name for name, _ in parameters if query and name not in understood)

@@ -59,35 +59,12 @@ def run_cohort(recipe: Recipe, n: int, seed: int | None, out: Path | None) -> No
 def run_resemblance(
     recipe: Recipe, n: int, cohorts: int, seed: int | None, console: Console, *, as_json_object: bool
 ) -> None:
-    """Draw and fit cohorts, and print how often they look like the abstract."""
+    """Draw and fit cohorts, print means beside the published numbers, and how often they look like the abstract."""
     with progress_bars() as progress:
         counted = resemblance(recipe, n, cohorts, COHORT_SEED if seed is None else seed, progress)
     if as_json_object:
         _print_json(counted)
-    else:
-        show_resemblance(console, counted)
-
-
-def run_reconstruct(
-    folder: Path | None, draws: int | None, seed: int | None, console: Console, *, as_json_object: bool
-) -> bool:
-    """Reconstruct, print each number beside the shipped one; returns whether they agree."""
-    model = load_model(folder or default_folder())
-    with progress_bars() as progress:
-        again = reconstruct(model, draws, seed, progress)
-    if as_json_object:
-        _print_json(again)
-    else:
-        show_reconstruction(console, again)
-    return again.agrees
-
-
-def _print_json(result: Resemblance | Reconstruction) -> None:
-    sys.stdout.write(json.dumps(as_json(result), ensure_ascii=False, allow_nan=False, indent=1) + "\n")
-
-
-def show_resemblance(console: Console, counted: Resemblance) -> None:
-    """Print means over the cohorts beside the published numbers, then the probabilities."""
+        return
     console.print(
         Text(
             f"{counted.cohorts} synthetic cohorts of {counted.n} from {counted.origin}; seed {counted.seed}",
@@ -107,8 +84,16 @@ def show_resemblance(console: Console, counted: Resemblance) -> None:
         console.print(Text(f"{counted.failed} cohorts had no finite fit or AUC and do not count."))
 
 
-def show_reconstruction(console: Console, again: Reconstruction) -> None:
-    """Print every number, and the verdict."""
+def run_reconstruct(
+    folder: Path | None, draws: int | None, seed: int | None, console: Console, *, as_json_object: bool
+) -> bool:
+    """Reconstruct, print each number beside the shipped one; returns whether they agree."""
+    model = load_model(folder or default_folder())
+    with progress_bars() as progress:
+        again = reconstruct(model, draws, seed, progress)
+    if as_json_object:
+        _print_json(again)
+        return again.agrees
     console.print(
         Text(f"{again.model} once more: {again.draws} draws, seed {again.seed}, {again.accepted} accepted")
     )
@@ -128,6 +113,11 @@ def show_reconstruction(console: Console, again: Reconstruction) -> None:
     differing = [number.name for number in again.numbers if not number.agrees]
     verdict = "All numbers agree." if again.agrees else f"These do not agree: {', '.join(differing)}."
     console.print(Text(verdict, style="bold"))
+    return again.agrees
+
+
+def _print_json(result: Resemblance | Reconstruction) -> None:
+    sys.stdout.write(json.dumps(as_json(result), ensure_ascii=False, allow_nan=False, indent=1) + "\n")
 
 
 def _table(first: str, *others: str) -> Table:

@@ -127,7 +127,17 @@ def show_report(console: Console, settings: Settings, audit_files: Sequence[Path
             "--report: nothing to report on; name a file of events with --audit, or set store in the configuration"
         )
     audit = read_audit(audit_files) if audit_files else None
-    feedback = _stored(settings.store, needed=audit is None) if settings.store else None
+    feedback: list[Feedback] | None = None
+    if settings.store and settings.store.exists():
+        store = Store(settings.store, Limits().store_seconds, lambda: datetime.now(UTC))
+        try:
+            feedback = list(store.all())
+        finally:
+            store.close()
+    elif settings.store and audit is None:
+        raise UnusableInput(
+            f"store: {settings.store} does not exist; the service makes it with the first feedback"
+        )
     if audit is None:
         _say(console, "Charts: no file of events was named (--audit).")
     else:
@@ -170,19 +180,6 @@ def _lines(files: Sequence[Path]) -> Iterator[bytes]:
             raise UnusableInput(f"--audit: {file} cannot be read: {error.strerror}") from None
 
 
-def _stored(path: Path, *, needed: bool) -> list[Feedback] | None:
-    """Read the feedback; None where there is no file yet, unless there is nothing else to report on."""
-    if not path.exists():
-        if not needed:
-            return None
-        raise UnusableInput(f"store: {path} does not exist; the service makes it with the first feedback")
-    store = Store(path, Limits().store_seconds, lambda: datetime.now(UTC))
-    try:
-        return list(store.all())
-    finally:
-        store.close()
-
-
 def _show_charts(console: Console, audit: Audit) -> None:
     """Section 1: for each client and mode, what became of the charts that were opened."""
     times = [audit.first, audit.last] if audit.first and audit.last else []
@@ -206,7 +203,15 @@ def _show_client(console: Console, client: str, mode: str, charts: Counter[Chart
     if seen:
         would = "would have been shown" if mode in {"silent", _PILOT_SILENT} else "shown"
         _row(table, f"cards {would}", fates[_CARD], _rate(fates[_CARD], seen))
-        _show_why(table, Counter({c: n for c, n in charts.items() if c.fate == _CARD}), seen)
+        cards = Counter({c: n for c, n in charts.items() if c.fate == _CARD})
+        for heading, counts in (
+            ("by reason", _tally(cards, lambda chart: chart.reason)),
+            ("by band", _tally(cards, lambda chart: chart.band)),
+        ):
+            if counts:
+                _row(table, f"  {heading}")
+            for name, count in _ranked(counts):
+                _row(table, f"    {name or 'none'}", count, _rate(count, seen))
         for fate in (_NOTHING, _UNKNOWN):
             _row(table, fate, fates[fate], _rate(fates[fate], seen))
         if fates[_AWAY]:
@@ -221,18 +226,6 @@ def _show_client(console: Console, client: str, mode: str, charts: Counter[Chart
     for fate, count in _ranked(failed):
         _row(table, f"    {fate}", count)
     console.print(table)
-
-
-def _show_why(table: Table, cards: Counter[ChartKind], seen: int) -> None:
-    """Add the rows that say why there was a card, and for which band."""
-    for heading, counts in (
-        ("by reason", _tally(cards, lambda chart: chart.reason)),
-        ("by band", _tally(cards, lambda chart: chart.band)),
-    ):
-        if counts:
-            _row(table, f"  {heading}")
-        for name, count in _ranked(counts):
-            _row(table, f"    {name or 'none'}", count, _rate(count, seen))
 
 
 def _show_feedback(console: Console, items: Sequence[Feedback], audit: Audit | None) -> None:

@@ -74,16 +74,15 @@ def show(console: Console, validation: Validation, limits: str, page: Path) -> N
     console.print(Text(f"Calibration slope: {said(validation.slope)}"))
     table = Table("", "AUC", "Brier", "IPA", "observed / expected", "ICI")
     for at in validation.horizons:
-        brier, ipa, ici = map(_short, (at.brier, at.ipa, at.ici))
+        brier, ipa, ici = (
+            "–" if measure.value is None else written(measure.value, 3)
+            for measure in (at.brier, at.ipa, at.ici)
+        )
         table.add_row(f"{at.years:g} y", said(at.auc), brier, ipa, said(at.observed_over_expected), ici)
     console.print(table)
     if few := too_few(validation.events):
         console.print(Text(f"Warning: {few}.", style="yellow"), soft_wrap=True)
     console.print(Text(f"Report: {page}, all numbers in {page.with_suffix('.json').name}"), soft_wrap=True)
-
-
-def _short(measure: Measure) -> str:
-    return "–" if measure.value is None else written(measure.value, 3)
 
 
 def said(measure: Measure, decimals: int = 2) -> str:

@@ -1,6 +1,6 @@
 """The machine-readable answer of `imnm-cds explain`, version 2: an `Assessment` as one JSON object."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import fields
 from datetime import UTC, date
 from decimal import Decimal
@@ -19,7 +19,10 @@ FORMAT = "imnm-cds-explain/2"
 
 def as_json(assessment: Assessment, settings: CardSettings | None = None) -> dict[str, Any]:
     """The `explain` object: the same input gives the same bytes. Keys without a value are left out."""
-    findings, outcome = assessment.findings, assessment.outcome
+    findings, outcome, model = assessment.findings, assessment.outcome, assessment.model
+    notes = list(findings.notes)
+    if (landmark := assessment.landmark) and landmark.note:
+        notes.append(Note("S11", landmark.note))
     answer = {
         "format": FORMAT,
         "as_of": assessment.as_of.astimezone(UTC).isoformat().replace("+00:00", "Z"),
@@ -34,8 +37,14 @@ def as_json(assessment: Assessment, settings: CardSettings | None = None) -> dic
         "outcome": assessment.outcome_name,
         "refused": [{"resource": r.resource, "reason": r.reason} for r in findings.refused],
         "doubts": [_doubt(barring) for barring in findings.doubts],
-        "notes": [{"rule": n.rule, "text": n.text} for n in (*findings.notes, *_landmark_notes(assessment))],
-        "model": _model(assessment),
+        "notes": [{"rule": n.rule, "text": n.text} for n in notes],
+        "model": {
+            "id": model.id,
+            "version": model.version,
+            "rules": VERSION,
+            "evidence": model.evidence,
+            "sha256": model.sha256,
+        },
         # Whether an unknown eligibility is a card or a 412 is the client's setting.
         "cards": []
         if isinstance(outcome, EligibilityUnknown)
@@ -51,8 +60,8 @@ def as_json(assessment: Assessment, settings: CardSettings | None = None) -> dic
         answer["srp_refractory"] = {
             f.name: getattr(findings.srp_refractory, f.name) for f in fields(findings.srp_refractory)
         }
-    if assessment.landmark is not None:
-        answer["landmark"] = _filled(days=assessment.landmark.days, since_time_zero=assessment.landmark.since)
+    if landmark is not None:
+        answer["landmark"] = _filled(days=landmark.days, since_time_zero=landmark.since)
     if isinstance(outcome, Scored):
         answer |= _scored(outcome)
     if isinstance(outcome, Abstained):
@@ -140,11 +149,6 @@ def _activity(activity: Activity) -> dict[str, Any]:
     }
 
 
-def _landmark_notes(assessment: Assessment) -> tuple[Note, ...]:
-    used = assessment.landmark
-    return (Note("S11", used.note),) if used and used.note else ()
-
-
 def _scored(outcome: Scored) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "risk": {h: {"estimate": e.estimate, "low": e.low, "high": e.high} for h, e in outcome.risk.items()},
@@ -177,14 +181,3 @@ def _item(item: FollowUpItem) -> dict[str, Any]:
 
 def _day(day: date | None) -> str | None:
     return None if day is None else day.isoformat()
-
-
-def _model(assessment: Assessment) -> Mapping[str, str]:
-    model = assessment.model
-    return {
-        "id": model.id,
-        "version": model.version,
-        "rules": VERSION,
-        "evidence": model.evidence,
-        "sha256": model.sha256,
-    }

@@ -19,7 +19,17 @@ def show_explanation(console: Console, answer: Answer) -> None:
     """Print an `explain` object: head lines, the predictors with their sources, what follows, doubts and notes, the card."""
     for line in _head(answer):
         console.print(Text(line))
-    console.print(_features(answer["features"]))
+    table = Table(box=None, pad_edge=False)
+    table.add_column("Predictor", no_wrap=True)
+    for column in ("State", "Rule", "Reason, value", "From"):
+        table.add_column(column, overflow="fold")
+    for name, feature in answer["features"].items():
+        value = _number(feature["value"]) if "value" in feature else ""
+        why = _joined(feature.get("reason", ""), value, feature.get("date", ""))
+        state = feature["state"] + (" (stale)" if feature["stale"] else "")
+        cells = (name, state, feature["rule"], why, _joined(*_sources(feature)))
+        table.add_row(*map(Text, cells))
+    console.print(table)
     for line in _details(answer):
         console.print(Text(line))
     for card in answer["cards"]:
@@ -72,20 +82,6 @@ def _details(answer: Answer) -> Iterator[str]:
         yield f"Doubt: {doubt['resource']} ({doubt['role']}, {doubt['reason']}), bars {', '.join(doubt['bars'])}"
     for note in answer["notes"]:
         yield f"Note ({note['rule']}): {note['text']}"
-
-
-def _features(features: Mapping[str, Answer]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("Predictor", no_wrap=True)
-    for column in ("State", "Rule", "Reason, value", "From"):
-        table.add_column(column, overflow="fold")
-    for name, feature in features.items():
-        value = _number(feature["value"]) if "value" in feature else ""
-        why = _joined(feature.get("reason", ""), value, feature.get("date", ""))
-        state = feature["state"] + (" (stale)" if feature["stale"] else "")
-        cells = (name, state, feature["rule"], why, _joined(*_sources(feature)))
-        table.add_row(*map(Text, cells))
-    return table
 
 
 def _sources(shown: Answer) -> Iterable[str]:
