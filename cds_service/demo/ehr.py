@@ -136,7 +136,29 @@ class _Ehr:
         return self._search(request, resource_type, asked, start)
 
     async def metadata(self, request: Request) -> dict[str, Any]:
-        return _capability(_base(request))
+        resources = [
+            {
+                "type": resource_type,
+                "interaction": [{"code": "read"}, {"code": "search-type"}],
+                "searchParam": [{"name": "_id", "type": "token"}]
+                + [{"name": name, "type": parameter.kind} for name, parameter in parameters.items()],
+            }
+            for resource_type, parameters in PARAMETERS.items()
+        ]
+        return {
+            "resourceType": "CapabilityStatement",
+            "status": "active",
+            "date": "2026-03-01",
+            "kind": "instance",
+            "software": {"name": "imnm-cds demonstration EHR"},
+            "implementation": {
+                "description": "Synthetic sample patients, read-only",
+                "url": _base(request),
+            },
+            "fhirVersion": "4.0.1",
+            "format": ["json"],
+            "rest": [{"mode": "server", "resource": resources}],
+        }
 
     def _of(self, resource_type: str) -> dict[str, Resource]:
         if resource_type not in self._resources:
@@ -147,7 +169,10 @@ class _Ehr:
         self, request: Request, resource_type: str, asked: list[tuple[str, str]], start: int = 0
     ) -> dict[str, Any]:
         resources = self._of(resource_type).values()
-        size = _page_size(asked)
+        count = [str(PAGE_SIZE), *(value for name, value in asked if name == "_count")][-1]
+        if not count.isdecimal():
+            raise NotServed(400, "_count must be a whole number")
+        size = min(int(count), LARGEST_PAGE)
         try:
             matches = select(
                 resources, resource_type, [each for each in asked if each[0] not in {"_count", "_format"}]
@@ -177,13 +202,6 @@ class _Ehr:
         return bundle
 
 
-def _page_size(asked: Iterable[tuple[str, str]]) -> int:
-    counts = [value for name, value in asked if name == "_count"] or [str(PAGE_SIZE)]
-    if not counts[-1].isdecimal():
-        raise NotServed(400, "_count must be a whole number")
-    return min(int(counts[-1]), LARGEST_PAGE)
-
-
 def _base(request: Request) -> str:
     return str(request.base_url).rstrip("/") + BASE_PATH
 
@@ -204,26 +222,3 @@ async def _not_there(_: Request, error: Exception) -> Response:
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         reason = "this EHR can only be read"
     return _fhir(status, _outcome(status, reason))
-
-
-def _capability(base: str) -> dict[str, Any]:
-    resources = [
-        {
-            "type": resource_type,
-            "interaction": [{"code": "read"}, {"code": "search-type"}],
-            "searchParam": [{"name": "_id", "type": "token"}]
-            + [{"name": name, "type": parameter.kind} for name, parameter in parameters.items()],
-        }
-        for resource_type, parameters in PARAMETERS.items()
-    ]
-    return {
-        "resourceType": "CapabilityStatement",
-        "status": "active",
-        "date": "2026-03-01",
-        "kind": "instance",
-        "software": {"name": "imnm-cds demonstration EHR"},
-        "implementation": {"description": "Synthetic sample patients, read-only", "url": base},
-        "fhirVersion": "4.0.1",
-        "format": ["json"],
-        "rest": [{"mode": "server", "resource": resources}],
-    }

@@ -58,14 +58,10 @@ class IssuedCards:
             answer.extend(message.get("body", b""))
             is_last = message["type"] == "http.response.body" and not message.get("more_body")
             if is_last and status == HTTPStatus.OK:
-                self._remember(request, answer)
+                for card in json.loads(answer).get("cards", ()):  # the answer to feedback has none
+                    patient_id = msgspec.json.decode(request, type=Envelope).context.patient_id
+                    keep(self.by_uuid, card["uuid"], IssuedCard(patient_id, card))
             await send(message)
 
         is_post = scope["type"] == "http" and scope["method"] == "POST"
         await service(scope, *((receiving, sending) if is_post else (receive, send)))
-
-    def _remember(self, request: bytearray, answer: bytearray) -> None:
-        """Keep the cards of an answer; the one to feedback has none."""
-        for card in json.loads(answer).get("cards", ()):
-            patient_id = msgspec.json.decode(request, type=Envelope).context.patient_id
-            keep(self.by_uuid, card["uuid"], IssuedCard(patient_id, card))

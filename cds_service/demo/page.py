@@ -76,8 +76,7 @@ def chart_page(known: Known, opened: Opened) -> Html:
         element("h2", "Decision support"),
         *_answer(opened),
         element("h2", "Look closer"),
-        _requests(opened),
-        *_raw(opened),
+        *_behind(opened),
         element("p", link, f". {LOCAL_NETWORK}"),
     )
 
@@ -110,22 +109,22 @@ def _feedback(feedback: Sequence[Feedback], issued: Mapping[str, IssuedCard]) ->
     accepted = sum(each.outcome == "accepted" for each in feedback)
     counted = f"{accepted} accepted, {len(feedback) - accepted} dismissed"
     which = "" if len(latest) == len(feedback) else f" The last {len(latest)}:"
-    items = (f"{each.at:%H:%M:%S} UTC, {_became(each, issued.get(each.card))}" for each in latest)
+    items = []
+    for each in latest:
+        card = issued.get(each.card)
+        who = card.patient_id if card else "a card not issued here"
+        words = words_of(card.card) if card else {}
+        if each.outcome == "accepted":
+            labels = [words.get(uuid, "a suggestion") for uuid in each.suggestions]
+            became = f"accepted {_quoted(labels) or 'a suggestion'}"
+        else:
+            reasons = [words.get(code, code) for _, code in each.reasons]
+            became = f"dismissed {f'because {_quoted(reasons)}' if reasons else 'without a reason'}"
+        items.append(f"{each.at:%H:%M:%S} UTC, {who}: {became}")
     return [
         element("p", f"{counted}. It is forgotten when the demonstration ends.{which}"),
         element("ol", *(element("li", item) for item in items)),
     ]
-
-
-def _became(item: Feedback, issued: IssuedCard | None) -> str:
-    """One stored item in words: whose chart, and what the card calls that which was accepted or given as reason."""
-    who = issued.patient_id if issued else "a card not issued here"
-    words = words_of(issued.card) if issued else {}
-    if item.outcome == "accepted":
-        labels = [words.get(uuid, "a suggestion") for uuid in item.suggestions]
-        return f"{who}: accepted {_quoted(labels) or 'a suggestion'}"
-    reasons = [words.get(code, code) for _, code in item.reasons]
-    return f"{who}: dismissed {f'because {_quoted(reasons)}' if reasons else 'without a reason'}"
 
 
 def _quoted(words: Iterable[str]) -> str:
@@ -163,30 +162,28 @@ def _answer(opened: Opened) -> list[Html]:
     return [show_card(card, f"/card/{card['uuid']}", opened.accepted) for card in exchange.cards]
 
 
-def _requests(opened: Opened) -> Html:
-    """What the service asked the EHR for, folded."""
+def _behind(opened: Opened) -> list[Html]:
+    """What the service asked the EHR for, and the hook call as it went over the wire, each folded."""
     cells = ((f"{each.method} {in_short(each.target)}", result_in_short(each)) for each in opened.requests)
     lines = [element("tr", element("td", request), element("td", result)) for request, result in cells]
     head = element("tr", element("th", "Request", scope="col"), element("th", "Result", scope="col"))
     table = element("table", element("thead", head), element("tbody", *lines), class_="requests")
     count, milliseconds = len(opened.requests), opened.call.get("milliseconds", 0)
     made = f"{count} FHIR requests made for this answer, which took {milliseconds:.0f} ms"
-    return element("details", element("summary", made), table)
-
-
-def _raw(opened: Opened) -> list[Html]:
-    """The hook call as it went over the wire."""
     exchange = opened.exchange
-    what = (
+    wire = (
         ("Hook request", f"POST {exchange.url}", exchange.request),
         ("Hook response", f"HTTP {exchange.status}", exchange.response),
     )
     return [
-        element(
-            "details",
-            element("summary", name),
-            element("p", element("code", line)),
-            scrolled(name, element("pre", json.dumps(body, indent=2, ensure_ascii=False))),
-        )
-        for name, line, body in what
+        element("details", element("summary", made), table),
+        *(
+            element(
+                "details",
+                element("summary", name),
+                element("p", element("code", line)),
+                scrolled(name, element("pre", json.dumps(body, indent=2, ensure_ascii=False))),
+            )
+            for name, line, body in wire
+        ),
     ]

@@ -63,7 +63,16 @@ def show_answer(
         show_card(console, card)
     if not exchange.cards and not exchange.refusal:
         show_silence(console, why_silent(call))
-    _show_requests(console, served, call)
+    milliseconds = call.get("milliseconds", 0)
+    _heading(
+        console, f"FHIR requests that the service made ({len(served)}; whole answer {milliseconds:.0f} ms)"
+    )
+    asked = [f"  {each.method} {in_short(each.target)}" for each in served]
+    width = max((len(line) for line in asked), default=0)
+    _lines(
+        console,
+        *(f"{line:<{width}}  {result_in_short(each):>9}" for line, each in zip(asked, served, strict=True)),
+    )
 
 
 def why_silent(call: Mapping[str, Any]) -> str:
@@ -85,7 +94,15 @@ def show_next_steps(
         _lines(console, f"  Start page   {addresses.service}/", f"  Discovery    {addresses.discovery}")
         _lines(console, f"  FHIR server  {addresses.fhir}")
         _heading(console, "The same call again")
-        _lines(console, *_curl(exchange))
+        body = json.dumps(exchange.request, indent=1).splitlines()
+        _lines(
+            console,
+            f"  curl -s {exchange.url} \\",
+            "    -H 'Content-Type: application/json' \\",
+            f"    -d '{body[0]}",
+            *(f"    {line}" for line in body[1:-1]),
+            f"    {body[-1]}'",
+        )
         _heading(console, f"The same chart in {addresses.sandbox_name}")
         _lines(console, f"  {addresses.launch(patient)}", f"  {LOCAL_NETWORK}")
     _heading(console, "Other sample patients: --patient NAME")
@@ -93,30 +110,6 @@ def show_next_steps(
     _lines(console, *(f"  {sample.name:<{width}}  {sample.story}" for sample in known.patients))
     if not served:
         _lines(console, "", "Without --once the servers stay, and their addresses stand here.")
-
-
-def _curl(exchange: Exchange) -> list[str]:
-    body = json.dumps(exchange.request, indent=1).splitlines()
-    return [
-        f"  curl -s {exchange.url} \\",
-        "    -H 'Content-Type: application/json' \\",
-        f"    -d '{body[0]}",
-        *(f"    {line}" for line in body[1:-1]),
-        f"    {body[-1]}'",
-    ]
-
-
-def _show_requests(console: Console, served: Sequence[Served], call: Mapping[str, Any]) -> None:
-    milliseconds = call.get("milliseconds", 0)
-    _heading(
-        console, f"FHIR requests that the service made ({len(served)}; whole answer {milliseconds:.0f} ms)"
-    )
-    asked = [f"  {each.method} {in_short(each.target)}" for each in served]
-    width = max((len(line) for line in asked), default=0)
-    _lines(
-        console,
-        *(f"{line:<{width}}  {result_in_short(each):>9}" for line, each in zip(asked, served, strict=True)),
-    )
 
 
 def result_in_short(served: Served) -> str:
@@ -129,15 +122,18 @@ def result_in_short(served: Served) -> str:
 def in_short(target: str) -> str:
     """A FHIR request for people: percent-encoding undone; the page size, the patient and most of many codes left out."""
     path, _, query = target.partition("?")
-    shown = [f"{name}={_value_in_short(name, value)}" for name, value in parse_qsl(query) if name != "_count"]
+    shown = []
+    for name, value in parse_qsl(query):
+        if name == "_count":
+            continue
+        values = value.split(",")
+        if name == "patient":
+            shown.append("patient=…")
+        elif len(values) > CODES_SHOWN:
+            shown.append(f"{name}={','.join(values[:CODES_SHOWN])},… ({len(values)})")
+        else:
+            shown.append(f"{name}={value}")
     return f"{path}?{'&'.join(shown)}" if shown else path
-
-
-def _value_in_short(name: str, value: str) -> str:
-    values = value.split(",")
-    if name == "patient":
-        return "…"
-    return value if len(values) <= CODES_SHOWN else f"{','.join(values[:CODES_SHOWN])},… ({len(values)})"
 
 
 def _heading(console: Console, words: str) -> None:

@@ -135,14 +135,16 @@ def _tokens(element: Any) -> Iterator[tuple[str, str]]:
 def _reference_test(elements: tuple[str, ...], alternatives: list[str]) -> Test:
     """`id`, `Patient/id` or an absolute address that ends so; every reference of the samples is relative."""
     wanted = {"/".join(["Patient", *each.split("/")][-2:]) for each in alternatives}
-    return lambda resource: any(each in wanted for each in _references(_values(resource, elements)))
 
+    def test(resource: Resource) -> bool:
+        for element in _values(resource, elements):
+            # of an Appointment those of all actors
+            actors = [each["actor"] for each in element] if isinstance(element, list) else [element]
+            if any(actor["reference"] in wanted for actor in actors if "reference" in actor):
+                return True
+        return False
 
-def _references(values: list[Any]) -> Iterator[str]:
-    """The reference of an element, or those of all actors of an Appointment."""
-    for element in values:
-        actors = [each["actor"] for each in element] if isinstance(element, list) else [element]
-        yield from (actor["reference"] for actor in actors if "reference" in actor)
+    return test
 
 
 def _date_test(elements: tuple[str, ...], alternatives: list[str]) -> Test:

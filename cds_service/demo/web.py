@@ -111,30 +111,24 @@ class _Site:
                 HTTPStatus.FORBIDDEN, "Only the pages of this demonstration may send this form."
             )
         opened = self._opened(request)
-        value = await _value(request, name)
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+            raise HTTPException(HTTPStatus.BAD_REQUEST, "This is not what a form sends.")
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > FORM_BYTES:
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "This is longer than any form here.")
+        try:
+            fields = parse_qs(
+                body.decode(), keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=1
+            )
+        except ValueError:
+            fields = {}
+        if list(fields) != [name]:
+            raise HTTPException(HTTPStatus.BAD_REQUEST, f"The form must send one value, {name}.")
         if opened.dismissed is not None:
             raise HTTPException(HTTPStatus.BAD_REQUEST, "This card was dismissed: open the chart again.")
-        return opened, opened.card(request.path_params["card"]), value
-
-
-async def _value(request: Request, name: str) -> str:
-    """The one field of a form. Raises HTTPException for anything else."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
-        raise HTTPException(HTTPStatus.BAD_REQUEST, "This is not what a form sends.")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > FORM_BYTES:
-            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "This is longer than any form here.")
-    try:
-        fields = parse_qs(
-            body.decode(), keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=1
-        )
-    except ValueError:
-        fields = {}
-    if list(fields) != [name]:
-        raise HTTPException(HTTPStatus.BAD_REQUEST, f"The form must send one value, {name}.")
-    return fields[name][0]
+        return opened, opened.card(request.path_params["card"]), fields[name][0]
 
 
 async def _stored(card: str, telling: Awaitable[None]) -> Response:
