@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
@@ -56,16 +57,15 @@ def _base_url(url: str) -> str:
 def _secure_url(url: str) -> str:
     """Check an address of which TLS says whose it is; plain http stays on this machine."""
     parts = urlsplit(_base_url(url))
-    if parts.scheme != "https" and not _is_loopback(parts.hostname or ""):
-        raise ValueError("must be an https address")
+    if parts.scheme != "https":
+        host = parts.hostname or ""
+        try:
+            is_loopback = ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            is_loopback = host == "localhost"
+        if not is_loopback:
+            raise ValueError("must be an https address")
     return url
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _listed(value: object) -> object:
@@ -94,6 +94,13 @@ def _fhir_version(name: str) -> str:
     return name
 
 
+def _matching(pattern: str, must: str, text: str) -> str:
+    """Check a text against a pattern; `must` says how it is written."""
+    if not re.fullmatch(pattern, text):
+        raise ValueError(f"must be {must}")
+    return text
+
+
 FhirVersion = Annotated[str, AfterValidator(_fhir_version)]
 NamedPath = Annotated[Path, AfterValidator(printable)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
@@ -104,19 +111,15 @@ Name = Annotated[
     str, Field(pattern=r"^[!-~]{1,256}$")
 ]  # of an issuer, audience or tenant: compared as it stands
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$")]
-
-
-def _code_system(text: str) -> str:
-    """Check the address of a code system: FHIR refuses a relative one."""
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+", text):
-        raise ValueError('must be an address that begins like "urn:" or "https:", without blanks')
-    return text
-
-
-def _code(text: str) -> str:
-    if not re.fullmatch(r"[!-~]+( [!-~]+)*", text):
-        raise ValueError("must be a code: letters, digits and signs, at most one blank between them")
-    return text
+_URI = r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+"  # FHIR refuses a relative one
+_A_URI = 'an address that begins like "urn:" or "https:", without blanks'
+CodeSystem = Annotated[str, AfterValidator(partial(_matching, _URI, _A_URI))]
+_CODE = r"[!-~]+( [!-~]+)*"
+_A_CODE = "a code: letters, digits and signs, at most one blank between them"
+Code = Annotated[str, AfterValidator(partial(_matching, _CODE, _A_CODE))]
+_USER = r"Practitioner(Role)?/[A-Za-z0-9.-]{1,64}"  # as `context.userId` names a clinician
+_A_USER = 'a user like "Practitioner/123"'
+User = Annotated[str, AfterValidator(partial(_matching, _USER, _A_USER))]
 
 
 def _display(text: str) -> str:
@@ -135,20 +138,13 @@ def _day(value: object) -> object:
         raise ValueError("must be a day like 2026-03-01") from None
 
 
-def _user(reference: str) -> str:
-    """Check a clinician as `context.userId` names one."""
-    if not re.fullmatch(r"Practitioner(Role)?/[A-Za-z0-9.-]{1,64}", reference):
-        raise ValueError('must be a user like "Practitioner/123"')
-    return reference
-
-
 class OrderCode(BaseModel):
     """The code that a client's order entry understands, in place of ours (V7)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    system: Annotated[str, AfterValidator(_code_system)]
-    code: Annotated[str, AfterValidator(_code)]
+    system: CodeSystem
+    code: Code
     display: Annotated[str, AfterValidator(_display)]
 
 
@@ -170,7 +166,7 @@ class Client(BaseModel):
     feedback_days: int = Field(default=400, ge=1, le=3650)
     also_known_as: tuple[BaseUrl, ...] = ()
     mode: Literal["live", "silent", "pilot", "off"] = "live"
-    pilot_users: frozenset[Annotated[str, AfterValidator(_user)]] = frozenset()
+    pilot_users: frozenset[User] = frozenset()
     accepted_by: Annotated[str, Field(max_length=ACCEPTED_BY_AT_MOST), AfterValidator(_display)] | None = None
     accepted_on: Annotated[date, BeforeValidator(_day)] | None = None
     ca_file: NamedPath | None = None

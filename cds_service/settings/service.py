@@ -7,7 +7,6 @@ import ipaddress
 import os
 import re
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -145,25 +144,25 @@ def load_settings(file: Path | None = None) -> Settings:
         raise SettingsError(
             f"{file}: {secret}: belongs in the environment, as {ENVIRONMENT_PREFIX}{secret.upper()}"
         )
-    _check_variables()
-    try:
-        settings = Settings(**values)
-    except ValidationError as error:
-        raise SettingsError(_first_problem(file, values, error)) from None
-    except UnreadableVariableError as error:
-        raise SettingsError(_unreadable(error)) from None
-    return settings
-
-
-def _check_variables() -> None:
-    """Refuse a variable that would set nothing: a slip in its name would leave a default in force."""
     known = {name.upper() for name in Settings.model_fields} | _NO_SETTING
     for name in sorted(os.environ):
-        if (
-            name.upper().startswith(ENVIRONMENT_PREFIX)
-            and name.upper()[len(ENVIRONMENT_PREFIX) :] not in known
-        ):
+        upper = name.upper()
+        # It would set nothing: a slip in its name would leave a default in force
+        if upper.startswith(ENVIRONMENT_PREFIX) and upper[len(ENVIRONMENT_PREFIX) :] not in known:
             raise SettingsError(f"environment {name}: there is no such setting")
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        where, kind, message = first_problem(error)
+        variable = ENVIRONMENT_PREFIX + re.split(r"[.[]", where)[0].upper()
+        in_environment = where not in values and any(name.upper() == variable for name in os.environ)
+        place = f"environment {variable}" if in_environment else f"{file or 'settings'}: {where or 'client'}"
+        raise SettingsError(f"{place}: {PLAIN.get(kind, message)}") from None
+    except UnreadableVariableError as error:
+        # Its value stays unsaid
+        named = re.search(r'field "(\w+)"', str(error))
+        place = f"environment {ENVIRONMENT_PREFIX}{named[1].upper()}" if named else "environment"
+        raise SettingsError(f'{place}: must be JSON, a list like ["a", "b"]') from None
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -179,12 +178,7 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsError(f"{file}: is nested too deeply") from None
     except ValueError:
         raise SettingsError(f"{file}: is not TOML: a number in it has too many digits") from None
-    _resolve_paths(file, values)
-    return values
-
-
-def _resolve_paths(file: Path, values: dict[str, Any]) -> None:
-    """Read paths as relative to the file that names them."""
+    # Paths are relative to the file that names them
     blocks = values.get("client")
     holders = [(values, "model"), (values, "store")]
     for block in blocks if isinstance(blocks, list) else []:
@@ -193,19 +187,4 @@ def _resolve_paths(file: Path, values: dict[str, Any]) -> None:
     for holder, name in holders:
         if isinstance(holder.get(name), str):
             holder[name] = file.parent / holder[name]
-
-
-def _unreadable(error: UnreadableVariableError) -> str:
-    """Name the variable of which no JSON could be read, without its value."""
-    named = re.search(r'field "(\w+)"', str(error))
-    variable = f" {ENVIRONMENT_PREFIX}{named[1].upper()}" if named else ""
-    return f'environment{variable}: must be JSON, a list like ["a", "b"]'
-
-
-def _first_problem(file: Path | None, values: Mapping[str, Any], error: ValidationError) -> str:
-    """Say in one line where the first problem stands and what it is, without repeating the value."""
-    where, kind, message = first_problem(error)
-    variable = ENVIRONMENT_PREFIX + re.split(r"[.[]", where)[0].upper()
-    in_environment = where not in values and any(name.upper() == variable for name in os.environ)
-    place = f"environment {variable}" if in_environment else f"{file or 'settings'}: {where or 'client'}"
-    return f"{place}: {PLAIN.get(kind, message)}"
+    return values
