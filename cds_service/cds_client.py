@@ -29,6 +29,7 @@ _USUAL_ADDRESS = "; a discovery address usually ends in /cds-services"
 _JSON = "application/json"
 _FHIR = "application/fhir+json, application/json;q=0.9"
 _TOKEN = re.compile(r"\{\{\s*(.*?)\s*\}\}")
+# `today()`, `today() - 90 days`
 _DAY = re.compile(r"today\(\)(?:\s*([+-])\s*(\d{1,5})\s*days?)?")
 _QUERY = re.compile(r"\$?[A-Za-z]+([/?].*)?", re.DOTALL)
 _NOT_IN_QUERY = re.compile(r"%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9._~/?&=,:$%-]")
@@ -62,9 +63,13 @@ class Exchange:
         if self.status == _OK:
             return ""
         issues = self.response.get("issue")
-        said = (
-            [_said(issue) for issue in issues if isinstance(issue, dict)] if isinstance(issues, list) else []
-        )
+        said = []
+        for issue in issues if isinstance(issues, list) else ():
+            if isinstance(issue, dict):
+                details = issue.get("details")
+                text = details.get("text") if isinstance(details, dict) else None
+                words = (issue.get("diagnostics"), text, issue.get("code"))
+                said.append(next((word for word in words if word and isinstance(word, str)), ""))
         reason = "; ".join(filter(None, said)) or (json.dumps(self.response) if self.response else "")
         return reason[:_REASON_CHARACTERS] or "no reason given"
 
@@ -165,7 +170,11 @@ class CdsClient:
             raise CallError(f"{url}: HTTP {status}, it leads to another address; give that one")
         if body is None:
             raise CallError(f"{url}: HTTP {status}, the answer has more than {BODY_BYTES // 2**20} MiB")
-        return status, _read(body)
+        try:
+            document = msgspec.json.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return status, None
+        return status, document if isinstance(document, dict) else None
 
 
 @asynccontextmanager
@@ -189,27 +198,10 @@ async def _body(response: httpx.Response) -> bytes | None:
     return bytes(body)
 
 
-def _read(body: bytes) -> dict[str, Any] | None:
-    """Read a JSON object, strictly; None for anything else."""
-    try:
-        document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None
-
-
 def _object(url: str, status: int, body: dict[str, Any] | None) -> dict[str, Any]:
     if body is None:
         raise CallError(f"{url}: HTTP {status}, the answer is no JSON object")
     return body
-
-
-def _said(issue: Mapping[str, Any]) -> str:
-    """What one issue of an OperationOutcome says, in words if it has any."""
-    details = issue.get("details")
-    text = details.get("text") if isinstance(details, dict) else None
-    words = (issue.get("diagnostics"), text, issue.get("code"))
-    return next((word for word in words if word and isinstance(word, str)), "")
 
 
 def _query(template: object, context: Mapping[str, str]) -> str:
@@ -223,7 +215,10 @@ def _query(template: object, context: Mapping[str, str]) -> str:
     values = {f"context.{name}": value for name, value in context.items()} | {f"user{kind}Id": user_id}
 
     def fill(token: re.Match[str]) -> str:
-        value = values.get(token[1]) or _day(token[1])
+        value = values.get(token[1])
+        if not value and (asked := _DAY.fullmatch(token[1])):  # the date on this machine's clock
+            days = timedelta(days=int(f"{asked[1] or ''}{asked[2] or 0}"))
+            value = (datetime.now(UTC).astimezone() + days).date().isoformat()
         if not value:
             raise CallError(f"no value for {token[0]}")
         return quote(value, safe="/" if token[1] == "context.userId" else "")
@@ -232,12 +227,3 @@ def _query(template: object, context: Mapping[str, str]) -> str:
     if not _QUERY.fullmatch(query) or ".." in unquote(query.partition("?")[0]).split("/"):
         raise CallError("the template is no FHIR read or search")
     return _NOT_IN_QUERY.sub(lambda odd: quote(odd[0], safe=""), query)
-
-
-def _day(token: str) -> str:
-    """`today()`, `today() - 90 days`: the date on this machine's clock; nothing for another token."""
-    asked = _DAY.fullmatch(token)
-    if not asked:
-        return ""
-    days = timedelta(days=int(f"{asked[1] or ''}{asked[2] or 0}"))
-    return (datetime.now(UTC).astimezone() + days).date().isoformat()

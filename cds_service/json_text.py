@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import msgspec
@@ -76,7 +75,14 @@ def leniently(text: bytes | msgspec.Raw, shape: type[_Shape]) -> _Shape:
         return msgspec.json.decode(text, type=shape)
     except msgspec.ValidationError:
         members = _MEMBERS.decode(text)
-    return shape(**dict(_of_the_right_type(members, shape)))
+    kept: dict[str, Any] = {}
+    for member in msgspec.structs.fields(shape):
+        if member.encode_name in members:
+            try:
+                kept[member.name] = msgspec.json.decode(members[member.encode_name], type=member.type)
+            except msgspec.ValidationError:
+                continue
+    return shape(**kept)
 
 
 def items(array: bytes | msgspec.Raw) -> list[msgspec.Raw]:
@@ -106,17 +112,6 @@ def what_is_wrong(error: Exception) -> str:
     if missing:
         return f"{place}.{missing[1]} is missing".lstrip(".")
     return f"{place or 'the body'} has the wrong type"
-
-
-def _of_the_right_type(
-    members: dict[str, msgspec.Raw], shape: type[msgspec.Struct]
-) -> Iterator[tuple[str, Any]]:
-    for member in msgspec.structs.fields(shape):
-        if member.encode_name in members:
-            try:
-                yield member.name, msgspec.json.decode(members[member.encode_name], type=member.type)
-            except msgspec.ValidationError:
-                continue
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

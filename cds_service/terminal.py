@@ -53,8 +53,12 @@ def show_card(console: Console, card: Card) -> None:
     """Print one card as a clinician would see it: summary, detail, suggestions, links, reasons to override, source."""
     indicator = _words(card.get("indicator")) or "info"
     parts: list[RenderableType] = [Text(_words(card.get("summary")) or "(no summary)", style="bold")]
-    if detail := _detail(card.get("detail")):
-        parts += [Text(), _Detail(detail)]
+    detail = card.get("detail")
+    text = printable(detail.replace("\r\n", "\n")) if isinstance(detail, str) else ""
+    more = len(text) - DETAIL_CHARACTERS
+    text = f"{text[:DETAIL_CHARACTERS]}\n\n(… {more} more characters)" if more > 0 else text.strip()
+    if text:
+        parts += [Text(), _Detail(text)]
     parts += _choices(card)
     source = card.get("source")
     parts += [Text(), _source(source if isinstance(source, dict) else {})]
@@ -95,12 +99,6 @@ def _objects(value: object) -> list[Mapping[str, Any]]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list | tuple) else []
 
 
-def _detail(value: object) -> str:
-    text = printable(value.replace("\r\n", "\n")) if isinstance(value, str) else ""
-    more = len(text) - DETAIL_CHARACTERS
-    return f"{text[:DETAIL_CHARACTERS]}\n\n(… {more} more characters)" if more > 0 else text.strip()
-
-
 def _choices(card: Card) -> list[RenderableType]:
     """The suggestions as buttons, the links, and the reasons that can be given for dismissing the card."""
     parts: list[RenderableType] = []
@@ -136,19 +134,18 @@ def _source(source: Mapping[str, Any]) -> Text:
     """Where the card comes from; the address stands behind the label where the terminal knows links."""
     url = _words(source.get("url"))
     line = Text("Source: ", style="dim").append(_words(source.get("label")) or "not named", style=_opens(url))
-    return line.append(f" ({_host(url)})") if url else line
+    if not url:
+        return line
+    try:
+        host = urlsplit(url).hostname or url
+    except ValueError:
+        host = url
+    return line.append(f" ({host})")
 
 
 def _opens(url: str) -> Style:
     """A style that opens the address where the terminal knows links; a web address only."""
     return Style(link=url) if url.startswith(("http://", "https://")) else Style()
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or url
-    except ValueError:
-        return url
 
 
 class _Detail:
