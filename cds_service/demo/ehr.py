@@ -27,6 +27,7 @@ from cds_service.demo.search import PARAMETERS, Resource, SearchError, select
 BASE_PATH = "/fhir"
 PAGE_SIZE = 50
 LARGEST_PAGE = 200
+_LONGEST_COUNT = 9  # digits of `_count`: Python reads 4,300 at most
 _ISSUE_TYPES = {400: "invalid", 404: "not-found", 405: "not-supported", 410: "not-found"}
 
 
@@ -170,8 +171,8 @@ class _Ehr:
     ) -> dict[str, Any]:
         resources = self._of(resource_type).values()
         count = [str(PAGE_SIZE), *(value for name, value in asked if name == "_count")][-1]
-        if not count.isdecimal():
-            raise NotServed(400, "_count must be a whole number")
+        if not count.isdecimal() or len(count) > _LONGEST_COUNT:
+            raise NotServed(400, f"_count must be a whole number of at most {_LONGEST_COUNT} digits")
         size = min(int(count), LARGEST_PAGE)
         try:
             matches = select(

@@ -6,7 +6,7 @@ Only parameters of FHIR R4, with its names. Anything else is refused, as HAPI do
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from typing import Any, Literal
 
 Resource = Mapping[str, Any]
@@ -191,6 +191,8 @@ def _span(element: str | Mapping[str, str]) -> tuple[datetime, datetime]:
         return instant, instant
     parts = [int(part) for part in element.split("-")]
     begin = datetime(*[*parts, 1, 1][:_DATE_PARTS], tzinfo=UTC)  # type: ignore[misc, arg-type]
+    if begin.year == MAXYEAR:  # what is written for "without an end"; nothing comes after it
+        return begin, datetime.max.replace(tzinfo=UTC)
     next_day = begin + timedelta(days=1)
     next_month = (begin.replace(day=1) + timedelta(days=31)).replace(day=1)
     next_year = begin.replace(year=begin.year + 1, month=1, day=1)

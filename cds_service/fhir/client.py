@@ -251,9 +251,6 @@ class Chart:
         return answer
 
     async def _once(self, url: str, query: str = "", *, new: bool = False) -> ServerAnswer:
-        if self.requests >= self._limits.chart_requests:
-            raise UnreadableError(f"more than {self.requests} requests for one chart")
-        self.requests += 1
         time_left = max(self._deadline - asyncio.get_running_loop().time(), 0.0)
         # Connecting is given up a little before: cancelled within TLS, httpcore leaves the socket open
         patience = httpx.Timeout(time_left, connect=_TO_CONNECT * time_left)
@@ -277,9 +274,11 @@ class Chart:
             raise UnreadableError("the connection broke") from None
 
     async def _watched(self, request: httpx.Request) -> ServerAnswer:
-        """Send, unless the server is left alone or the client's minute is used up, and note whether it answered."""
+        """Send, unless chart or minute are used up or the server is left alone, and note whether it answered."""
         loop, limits = asyncio.get_running_loop(), self._limits
         begun = loop.time()
+        if self.requests >= limits.chart_requests:
+            raise UnreadableError(f"more than {self.requests} requests for one chart")
         if not self._breaker.lets_through(begun):
             failures, seconds = limits.failures_in_a_row, limits.rest_seconds
             raise UnreadableError(
@@ -289,6 +288,7 @@ class Chart:
             self._breaker.given_up()
             requests, size = limits.client_requests, limits.client_bytes // 2**20
             raise UnreadableError(f"not asked: more than {requests} requests or {size} MiB a minute")
+        self.requests += 1
         try:
             answer = await self._send(request)
         except (httpx.HTTPError, _LostError):

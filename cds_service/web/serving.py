@@ -115,7 +115,7 @@ class _Configuration:
         if not settings.client:
             raise SettingsError("there is no [[client]] block: nobody could call; see docs/configuration.md")
         unproved = [client.name for client in settings.client if client.auth == "none"]
-        if unproved and not _is_loopback(address.host) and not address.open_to_all:
+        if unproved and not address.open_to_all and not _is_loopback(address.host):
             raise SettingsError(
                 f'client {unproved[0]} has auth = "none": whoever reaches {address.host} could call in its name; '
                 "set auth, listen on loopback, or add --allow-unproved-callers"

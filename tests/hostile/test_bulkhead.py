@@ -113,6 +113,7 @@ class TestAServerThatFails:
             assert "the server failed 6 times in a row, it rests for 1.5 s" in answer.text
             assert len(ehr.requests) == 6
             assert "other" not in service.audits()[-1]["failed"].values()
+            assert service.audits()[-1]["fhir_requests"] == 0, "what was not asked is counted as asked"
             ehr.bends.clear()
             await asyncio.sleep(1.55)
             first, second = [await service.hook(call_body()) for _ in range(2)]

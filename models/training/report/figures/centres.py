@@ -1,6 +1,6 @@
 """The centres as a forest: C and observed over expected of each, their mean, and where another centre would lie."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from models.training.report.figures.canvas import (
     BLACK,
@@ -15,7 +15,7 @@ from models.training.report.figures.canvas import (
     width_of,
 )
 from models.training.report.words import written, written_estimate
-from models.training.validation.supplement.centres import Centre, Centres
+from models.training.validation.supplement.centres import Centres
 from models.training.validation.supplement.pooling import AcrossCentres
 from models.training.validation.validation import Measure
 
@@ -24,8 +24,6 @@ _WIDE, _NUMBERS = 150.0, 136.0  # px of a panel, and of the numbers at its right
 _RATIOS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 _LONGEST = 22  # letters of a name
 _NOT_SHOWN = "too few"
-
-_Pick = Callable[[Centre], Measure]
 
 
 def centres_figure(centres: Centres) -> Canvas:

@@ -38,9 +38,7 @@ def decision_figure(at: AtHorizon, policy: ReportedPolicy) -> Canvas:
         "Net benefit of acting on the model, on everybody and on nobody, by the threshold risk from which one would "
         "act; below, the odds of harm to benefit that each threshold implies."
     )
-    if curve.reason:
-        about = f"No decision curve: {curve.reason}."
-    elif upright:
+    if upright:
         about += f" Dotted: the policy's bands, {bands} %."
     title = f"Decision curve of the risk at {in_words(at.years)}"
     canvas = Canvas(f"decision-{at.horizon}", title, about, 648, 372)
