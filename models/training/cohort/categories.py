@@ -48,8 +48,15 @@ def category(
     keys = ["" if is_missing(cell) else cell_key(cell) for cell in cells]
     counted = Counter(key for key in keys if key)
     levels = sorted(counted, key=lambda level: (level != cell_key(reference), -counted[level], level))
-    if what := _unusable(levels, reference):
-        problems.append(Problem(table.places[next(n for n, key in enumerate(keys) if key)], own, what))
+    unusable = ""
+    if len(levels) > MOST_LEVELS or max(map(len, levels)) > _LONGEST:
+        unusable = f"neither numbers nor at most {MOST_LEVELS} different words of at most {_LONGEST} letters"
+    elif len(levels) == 1:
+        unusable = "one word alone tells nobody apart: say in a map what an empty cell means"
+    elif reference and levels[0] != cell_key(reference):
+        unusable = "the reference that the map names stands nowhere"
+    if unusable:
+        problems.append(Problem(table.places[next(n for n, key in enumerate(keys) if key)], own, unusable))
     else:
         problems.extend(
             Problem(place, own, _RARE)
@@ -60,16 +67,4 @@ def category(
     written = dict(reversed(list(zip(keys, cells, strict=True))))
     return Category(
         tuple(written[level] for level in levels), np.array([numbers.get(key, np.nan) for key in keys])
-    )
-
-
-def _unusable(levels: Sequence[str], reference: str) -> str:
-    if len(levels) > MOST_LEVELS or max(map(len, levels)) > _LONGEST:
-        return f"neither numbers nor at most {MOST_LEVELS} different words of at most {_LONGEST} letters"
-    if len(levels) == 1:
-        return "one word alone tells nobody apart: say in a map what an empty cell means"
-    return (
-        "the reference that the map names stands nowhere"
-        if reference and levels[0] != cell_key(reference)
-        else ""
     )

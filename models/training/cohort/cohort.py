@@ -18,7 +18,7 @@ from models.training.cohort.read import read_table
 from models.training.cohort.rows import numbers_of, read_patients, status, years
 from models.training.cohort.same_patients import digest
 from models.training.cohort.schema import PREDICTORS, RECURRENCE, Cutoff
-from models.training.cohort.table import MAX_ROWS, Table, as_table
+from models.training.cohort.table import MAX_ROWS, Table, column_key
 from models.training.cohort.translate import TitreReader, plain_titre
 from models.training.errors import TrainingError
 from models.training.statistics.arrays import Events, Floats, Members, Statuses
@@ -95,10 +95,12 @@ class Cohort:
         if not kept.any():
             raise TrainingError(f"{self.name}: of nobody all of {', '.join(names)} are known")
         lacks = [f"{name} {count}" for name, count in zip(names, missing.sum(axis=0), strict=True) if count]
+        return self.left(kept, "all predictors known", f"missing: {', '.join(lacks)}")
+
+    def left(self, kept: Members, what: str, reason: str) -> "Cohort":
+        """Only who is kept (n,), with a step of the flow table; `reason` is why the others, if any, were taken out."""
         out = int((~kept).sum())
-        step = FlowStep(
-            "all predictors known", int(kept.sum()), out, f"missing: {', '.join(lacks)}" if out else ""
-        )
+        step = FlowStep(what, int(kept.sum()), out, reason if out else "")
         return replace(self.where(kept), flow=(*self.flow, step))
 
     def where(self, kept: Members) -> "Cohort":
@@ -164,7 +166,9 @@ def from_rows(
 
     `unit` and `places` say where each row comes from ("file", 3); `flow` is what happened before. Raises TrainingError.
     """
-    table = as_table(name, unit, rows, places, sha256)
+    columns = tuple(rows[0]) if rows else ()
+    cells = tuple(tuple(row[column] for column in columns) for row in rows)
+    table = Table(name, unit, sha256, tuple(map(column_key, columns)), columns, cells, tuple(places), ".")
     return _cohort(table, time_zero, column_map or ColumnMap(), candidates, cutoffs, flow, plain_titre)
 
 
@@ -182,7 +186,11 @@ def _cohort(
     if not time_zero.strip():
         raise TrainingError("say in words what time zero is, for instance: 180 days after diagnosis")
     if not table.rows:
-        raise TrainingError(_nobody(table, flow))
+        most = max((step for step in flow if step.taken_out), key=lambda step: step.taken_out, default=None)
+        why = "there are no patients in it"
+        if most:
+            why = f"nobody is left; {most.taken_out} of {flow[0].left} were taken out: {most.reason}"
+        raise TrainingError(f"{table.name}: {why}")
     checked = read_patients(table, column_map, candidates, cutoffs, read_titre, groups, today)
     patients = checked.patients
     categories = {name: c for name, c in checked.candidates.items() if isinstance(c, Category)}
@@ -212,25 +220,10 @@ def _cohort(
         categories=categories,
         units={name: rule.unit for name, rule in column_map.candidates.items() if rule.unit},
     )
-    followed = _followed(cohort)
+    kept = np.asarray(cohort.time > 0)
+    if not kept.any():
+        raise TrainingError(f"{cohort.name}: nobody was followed beyond time zero")
+    followed = cohort.left(kept, "followed beyond time zero", "censored at time zero")
     return replace(
         followed, patients_sha256=digest(followed.time, followed.status, followed.matrix(PREDICTORS))
     )
-
-
-def _nobody(table: Table, flow: Sequence[FlowStep]) -> str:
-    taken = [step for step in flow if step.taken_out]
-    if not taken:
-        return f"{table.name}: there are no patients in it"
-    most = max(taken, key=lambda step: step.taken_out)
-    return f"{table.name}: nobody is left; {most.taken_out} of {flow[0].left} were taken out: {most.reason}"
-
-
-def _followed(cohort: Cohort) -> Cohort:
-    """Take out who was never followed: censored at time zero."""
-    kept = np.asarray(cohort.time > 0)
-    out = int((~kept).sum())
-    if not kept.any():
-        raise TrainingError(f"{cohort.name}: nobody was followed beyond time zero")
-    step = FlowStep("followed beyond time zero", int(kept.sum()), out, "censored at time zero" if out else "")
-    return replace(cohort.where(kept), flow=(*cohort.flow, step))

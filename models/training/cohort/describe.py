@@ -210,15 +210,14 @@ def _columns(cohort: Cohort) -> list[_Column]:
         numbers = {name: float(number) for number, name in enumerate(SUBTYPES)}
         values = np.array([numbers.get(name, np.nan) for name in cohort.subtype])
         columns.append(_Column("subtype", _label("subtype"), "word", "", SUBTYPES, values))
+    for name, words in cohort.groups.items():
+        if any(words) and len(set(words)) <= MOST_WORDS:
+            levels = tuple(sorted(set(filter(None, words))))
+            values = np.array([levels.index(word) if word else np.nan for word in words])
+            columns.append(_Column(name, _label(name), "word", "", levels, values))
+    indicators = {name for own, each in cohort.categories.items() for name in each.indicators(own)}
     columns += [
-        _words(name, words)
-        for name, words in cohort.groups.items()
-        if any(words) and len(set(words)) <= MOST_WORDS
-    ]
-    indicators = {name for own, words in cohort.categories.items() for name in words.indicators(own)}
-    columns += [
-        _Column(name, name, "word", "", words.levels, words.values)
-        for name, words in cohort.categories.items()
+        _Column(name, name, "word", "", each.levels, each.values) for name, each in cohort.categories.items()
     ]
     for name, values in cohort.candidates.items():
         if name in indicators or name in cohort.beside:
@@ -228,13 +227,6 @@ def _columns(cohort: Cohort) -> list[_Column]:
         else:
             columns.append(_Column(name, name, "number", cohort.units.get(name, ""), (), values))
     return columns
-
-
-def _words(name: str, words: Sequence[str]) -> _Column:
-    """Which group each patient belongs to, as the number of its word."""
-    levels = tuple(sorted(set(filter(None, words))))
-    values = np.array([levels.index(word) if word else np.nan for word in words])
-    return _Column(name, _label(name), "word", "", levels, values)
 
 
 def _label(name: str) -> str:
@@ -265,11 +257,20 @@ def _contrast(
 
 
 def _characteristic(column: _Column, members: dict[str, Members]) -> Characteristic:
-    inside = list(members.values())
-    differences = tuple(
-        Difference(first, second, _difference(column, members[first], members[second]))
-        for first, second in combinations(members, 2)
-    )
+    if column.kind == "number":
+        numbers = {label: column.numbers(inside) for label, inside in members.items()}
+        test = compare_numbers(list(numbers.values()))
+        differences = tuple(
+            Difference(first, second, difference_of_numbers(numbers[first], numbers[second]))
+            for first, second in combinations(members, 2)
+        )
+    else:
+        counts = {label: column.counts(inside) for label, inside in members.items()}
+        test = compare_counts(np.column_stack(list(counts.values())))
+        differences = tuple(
+            Difference(first, second, difference_of_counts(counts[first], counts[second]))
+            for first, second in combinations(members, 2)
+        )
     sizes = [abs(difference.value) for difference in differences if difference.value is not None]
     return Characteristic(
         name=column.name,
@@ -278,19 +279,11 @@ def _characteristic(column: _Column, members: dict[str, Members]) -> Characteris
         unit=column.unit,
         levels=column.levels,
         all=_cell(column, np.ones(len(column.values), dtype=bool)),
-        groups=tuple(_cell(column, group) for group in inside),
+        groups=tuple(_cell(column, inside) for inside in members.values()),
         differences=differences,
         largest=max(sizes) if len(sizes) == len(differences) and sizes else None,
-        test=compare_numbers([column.numbers(group) for group in inside])
-        if column.kind == "number"
-        else compare_counts(np.column_stack([column.counts(group) for group in inside])),
+        test=test,
     )
-
-
-def _difference(column: _Column, first: Members, second: Members) -> float | None:
-    if column.kind == "number":
-        return difference_of_numbers(column.numbers(first), column.numbers(second))
-    return difference_of_counts(column.counts(first), column.counts(second))
 
 
 def _cell(column: _Column, members: Members) -> Cell:

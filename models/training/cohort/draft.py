@@ -1,8 +1,7 @@
 """A draft of a column map: guesses by the names of columns and by what stands in them, to be read and mended by hand."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import asdict
 
@@ -27,16 +26,6 @@ _HEAD = """\
 _COULD_BE = {"time": ("time_years", "time_months", "time_days"), "dates": ("time_zero", "end_date")}
 
 
-@dataclass(frozen=True, slots=True)
-class _Guess:
-    """How well a column of the file fits one of ours: by its name (3 ours, 2 a word for it, 1 such a word is in it)."""
-
-    name: str
-    own: str
-    by_name: int
-    readable: float
-
-
 def draft_map(table: Table, form: FileForm, read_titre: TitreReader) -> str:
     """The draft as TOML: every column of ours that is needed or was found, then the others as candidates.
 
@@ -47,7 +36,17 @@ def draft_map(table: Table, form: FileForm, read_titre: TitreReader) -> str:
     if said := [(key, text) for key, text in asdict(form).items() if text]:
         lines += ["[file]", *(f"{key} = {_quoted(text)}" for key, text in said), ""]
     for name in _wanted(own_names):
-        lines += _column(table, name, own_names.get(name), read_titre)
+        own = own_names.get(name)
+        column = UNKNOWN if own is None else table.as_written(own)
+        lines += [
+            f"[columns.{name}]  # {CohortRow.model_fields[name].description}",
+            f"column = {_quoted(column)}",
+        ]
+        if own is not None and str(extra(name)["type"]) not in {"text", "date", "number"}:
+            lines += _values([cell for cell in table.cells(own) if not can_read(name, cell)])
+        elif name == "ana_titre" and own is not None:
+            lines += _values([c for c in table.cells(own) if not is_missing(c) and read_titre(c) is None])
+        lines.append("")
     for own, written in zip(table.columns, table.written, strict=True):
         if own not in own_names.values():
             lines += _candidate(table, own, written)
@@ -56,44 +55,32 @@ def draft_map(table: Table, form: FileForm, read_titre: TitreReader) -> str:
 
 def _assign(table: Table, read_titre: TitreReader) -> dict[str, str]:
     """Our names → the file's columns, the best guesses first; each once. Dates win over a time beside them."""
-    guesses = sorted(
-        _guesses(table, read_titre),
-        key=lambda guess: (-guess.by_name, -guess.readable, COLUMNS.index(guess.name)),
-    )
+    headers = words_by_meaning("headers.csv", "column")
+    guesses = []
+    for place, own in enumerate(table.columns):
+        # Blanks in place of signs, but for a slash: "Pat.-Nr." is "Pat Nr"
+        letters = "".join(sign if sign.isalnum() or sign == "/" else " " for sign in own)
+        said = f" {cell_key(letters)} "
+        for number, name in enumerate(COLUMNS):
+            words = headers.get(name, frozenset())
+            by_name = 3 if NAMES.get(own) == name else 2 if said.strip() in words else 0
+            by_name = by_name or int(any(f" {word} " in said for word in words))
+            if not by_name:
+                continue
+            known = [cell for cell in table.cells(own) if not is_missing(cell)]
+            readable = sum(map(_reader(name, read_titre), known)) / len(known) if known else 1.0
+            if readable >= _ENOUGH:
+                guesses.append((-by_name, -readable, number, place, name, own))
     own_names: dict[str, str] = {}
-    for guess in guesses:
-        if guess.name not in own_names and guess.own not in own_names.values():
-            own_names[guess.name] = guess.own
+    for *_, name, own in sorted(guesses):
+        if name not in own_names and own not in own_names.values():
+            own_names[name] = own
     if all(name in own_names for name in _COULD_BE["dates"]):
         unwanted = set(_COULD_BE["time"])
     else:
         unwanted = {*_COULD_BE["dates"], "death_date"}
         unwanted |= set([name for name in _COULD_BE["time"] if name in own_names][1:])
     return {name: own for name, own in own_names.items() if name not in unwanted}
-
-
-def _guesses(table: Table, read_titre: TitreReader) -> Iterator[_Guess]:
-    headers = words_by_meaning("headers.csv", "column")
-    for own in table.columns:
-        said = f" {cell_key(_letters(own))} "
-        for name in COLUMNS:
-            words = headers.get(name, frozenset())
-            by_name = 3 if NAMES.get(own) == name else 2 if said.strip() in words else 0
-            by_name = by_name or int(any(f" {word} " in said for word in words))
-            if by_name and (readable := _readable(name, table.cells(own), read_titre)) >= _ENOUGH:
-                yield _Guess(name, own, by_name, readable)
-
-
-def _letters(name: str) -> str:
-    """A name with blanks in place of signs, but for a slash: "Pat.-Nr." is "Pat Nr"."""
-    return "".join(sign if sign.isalnum() or sign == "/" else " " for sign in name)
-
-
-def _readable(name: str, cells: Sequence[str], read_titre: TitreReader) -> float:
-    """The share of what is known in a column that could be read as one of ours; of an empty one all."""
-    known = [cell for cell in cells if not is_missing(cell)]
-    read = _reader(name, read_titre)
-    return sum(map(read, known)) / len(known) if known else 1.0
 
 
 def _reader(name: str, read_titre: TitreReader) -> Callable[[str], bool]:
@@ -116,19 +103,6 @@ def _wanted(own_names: Mapping[str, str]) -> list[str]:
     if not any(name in own_names for names in _COULD_BE.values() for name in names):
         needed |= {"time_years"}
     return [name for name in COLUMNS if name in own_names or name in needed]
-
-
-def _column(table: Table, name: str, own: str | None, read_titre: TitreReader) -> list[str]:
-    """A block of the map: the column, and what in it cannot be read."""
-    meaning = CohortRow.model_fields[name].description
-    written = UNKNOWN if own is None else table.as_written(own)
-    lines = [f"[columns.{name}]  # {meaning}", f"column = {_quoted(written)}"]
-    if own is not None and str(extra(name)["type"]) not in {"text", "date", "number"}:
-        lines += _values([cell for cell in table.cells(own) if not can_read(name, cell)])
-    elif name == "ana_titre" and own is not None:
-        unread = [c for c in table.cells(own) if not is_missing(c) and read_titre(c) is None]
-        lines += _values(unread)
-    return [*lines, ""]
 
 
 def _values(unread: Sequence[str]) -> list[str]:

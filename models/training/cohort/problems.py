@@ -30,7 +30,9 @@ def sentence(table: Table, own_names: Mapping[str, str], problems: Sequence[Prob
     ]:
         written = table.as_written(own) if own in order else own
         cells = [by_place[place][number] for place in places] if own in order and own not in hidden else []
-        said.append(f"{_places(table.unit, places)}, column {written}: {what}{_shown(cells)}")
+        shown = showable(cells)[:_VALUES]
+        there = f"; there stands {', '.join(shown)}" if shown else ""
+        said.append(f"{_places(table.unit, places)}, column {written}: {what}{there}")
     more = f"; and {len(kinds) - _KINDS} more kinds of problems" if len(kinds) > _KINDS else ""
     return f"{table.name}, {'; '.join(said)}{more}"
 
@@ -54,8 +56,3 @@ def _places(unit: str, places: Sequence[int]) -> str:
         return f"{unit} {places[0]}"
     named = ", ".join(map(str, sorted(places)[:_LINES]))
     return f"{len(places)} {unit}s ({named}{', …' if len(places) > _LINES else ''})"
-
-
-def _shown(cells: Sequence[str]) -> str:
-    shown = showable(cells)[:_VALUES]
-    return f"; there stands {', '.join(shown)}" if shown else ""

@@ -6,11 +6,12 @@ from pathlib import Path
 from models.training.cohort.forms.file_form import FileForm
 from models.training.cohort.forms.text_file import read_text_file
 from models.training.cohort.forms.typed_cells import as_text
-from models.training.cohort.forms.workbook import is_workbook, read_workbook
+from models.training.cohort.forms.workbook import read_workbook
 from models.training.cohort.table import MAX_BYTES, MAX_ROWS, Table, UnusableFileError, make_table
 from models.training.errors import TrainingError
 
 _PARQUET = frozenset({".parquet", ".pq"})
+_ZIP = b"PK\x03\x04"  # every .xlsx is a zip archive
 _AS_FOUND = FileForm()
 
 
@@ -30,7 +31,7 @@ def read_table(path: Path, form: FileForm = _AS_FOUND, *, max_rows: int = MAX_RO
     try:
         if path.suffix.lower() in _PARQUET:
             return _parquet(path.name, data, max_rows)
-        if is_workbook(data):
+        if data.startswith(_ZIP):
             return read_workbook(path.name, data, form, max_rows)
         return read_text_file(path.name, data, form, max_rows)
     except UnusableFileError as error:

@@ -106,14 +106,14 @@ def read_patients(
     named = {
         name: tuple(getattr(patient, name) for patient in patients) for name in GROUPS if name in own_names
     }
-    others = _find_groups(table, own_names, groups)
-    named |= {name: _group(table, own, problems) for name, own in others.items()}
+    others = _other_groups(table, own_names, groups, problems)
+    named |= others
     if problems:
         raise TrainingError(sentence(table, own_names, problems))
     raw, beside = (tuple(name for name in names if name in own_names) for names in (RAW, BESIDE))
     asked = {NAMES.get(column_key(name), name) for name in candidates}
     columns |= {name: numbers_of(patients, name) for name in beside if name in asked}
-    used = {*own_names.values(), *further.values(), *others.values()}
+    used = {*own_names.values(), *further.values(), *map(column_key, others)}
     unused = tuple(w for w, c in zip(table.written, table.columns, strict=True) if c not in used)
     return CheckedPatients(tuple(patients), columns, named, raw, beside, unused, deaths)
 
@@ -217,8 +217,10 @@ def _find_candidates(
     return further
 
 
-def _find_groups(table: Table, own_names: Mapping[str, str], groups: Sequence[str]) -> dict[str, str]:
-    """The columns by which patients are to be grouped, beside those that are read anyway: as written → the file's own."""
+def _other_groups(
+    table: Table, own_names: Mapping[str, str], groups: Sequence[str], problems: list[Problem]
+) -> dict[str, tuple[str, ...]]:
+    """The columns by which patients are to be grouped, beside those that are read anyway: as written → their words."""
     others = {}
     for name in groups:
         own = column_key(name)
@@ -228,18 +230,16 @@ def _find_groups(table: Table, own_names: Mapping[str, str], groups: Sequence[st
             raise TrainingError(f"{table.name}: there is no column {name} to group patients by")
         if name not in own_names and own not in own_names.values():
             others[table.as_written(own)] = own
-    return others
-
-
-def _group(table: Table, own: str, problems: list[Problem]) -> tuple[str, ...]:
-    """The words of a column that the schema does not know."""
-    words = []
-    for cell, place in zip(table.cells(own), table.places, strict=True):
-        try:
-            words.append(read_group(cell))
-        except PydanticCustomError as error:
-            problems.append(Problem(place, own, error.message()))
-    return tuple(words)
+    words: dict[str, tuple[str, ...]] = {}
+    for written, own in others.items():
+        read = []
+        for cell, place in zip(table.cells(own), table.places, strict=True):
+            try:
+                read.append(read_group(cell))
+            except PydanticCustomError as error:
+                problems.append(Problem(place, own, error.message()))
+        words[written] = tuple(read)
+    return words
 
 
 def read_further(
@@ -277,7 +277,10 @@ def _row_problems(
     today: date | None,
 ) -> Iterator[Problem]:
     """What is wrong with cells that are each readable."""
-    yield from _future_problems(row, place, today)
+    for name in (*DATES, "death_date"):
+        day = getattr(row, name)
+        if today and day and day > today:
+            yield Problem(place, name, "after today")
     if empty := [name for name in (*PER_YEAR, *DATES) if name in own_names and getattr(row, name) is None]:
         yield Problem(place, empty[0], "empty: follow-up must be known")
     elif row.status is None and row.event is None:
@@ -289,15 +292,15 @@ def _row_problems(
     if row.age is not None and not 0 <= row.age <= OLDEST:
         yield Problem(place, "age", f"not between 0 and {OLDEST} years")
     for cutoff in cutoffs:
-        yield from _raw_problems(row, place, cutoff)
-
-
-def _future_problems(row: CohortRow, place: int, today: date | None) -> Iterator[Problem]:
-    """What has not happened yet: nobody was followed beyond today."""
-    for name in (*DATES, "death_date"):
-        day = getattr(row, name)
-        if today and day and day > today:
-            yield Problem(place, name, "after today")
+        value, coded = getattr(row, cutoff.raw), getattr(row, cutoff.predictor)
+        if value is None:
+            continue
+        if not float(cutoff.low) <= value <= float(cutoff.high):
+            plausible = f"{cutoff.low:f} to {cutoff.high:f}"
+            yield Problem(place, cutoff.raw, f"outside the plausible range of {plausible}")
+        elif coded is not None and coded != cutoff.is_present(value):
+            present = f"{'≥' if cutoff.inclusive else '>'} {cutoff.threshold:f}"
+            yield Problem(place, cutoff.predictor, f"{cutoff.raw} says otherwise: present is {present}")
 
 
 def _time_problems(row: CohortRow, place: int, own_names: Mapping[str, str]) -> Iterator[Problem]:
@@ -316,19 +319,6 @@ def _time_problems(row: CohortRow, place: int, own_names: Mapping[str, str]) -> 
             yield Problem(place, "end_date", f"{_ENDS.get(end, 'follow-up')} after death_date")
         elif end == DEATH and row.end_date != row.death_date:
             yield Problem(place, "end_date", "status says death, and death_date is another day")
-
-
-def _raw_problems(row: CohortRow, place: int, cutoff: Cutoff) -> Iterator[Problem]:
-    value, coded = getattr(row, cutoff.raw), getattr(row, cutoff.predictor)
-    if value is None:
-        return
-    if not float(cutoff.low) <= value <= float(cutoff.high):
-        yield Problem(place, cutoff.raw, f"outside the plausible range of {cutoff.low:f} to {cutoff.high:f}")
-    elif coded is not None and coded != cutoff.is_present(value):
-        sign = "≥" if cutoff.inclusive else ">"
-        yield Problem(
-            place, cutoff.predictor, f"{cutoff.raw} says otherwise: present is {sign} {cutoff.threshold:f}"
-        )
 
 
 def _coded(row: CohortRow, cutoffs: Sequence[Cutoff]) -> CohortRow:

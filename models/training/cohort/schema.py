@@ -4,10 +4,12 @@
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from math import isfinite
 from typing import Annotated, Any, Literal
 
@@ -127,33 +129,20 @@ def _day(value: Any) -> date | None:
     text = str(value).strip()
     if is_missing(text):
         return None
-    try:
-        return date.fromisoformat(text) if _DATE.fullmatch(text) else _no_date()
-    except ValueError:
-        return _no_date()
-
-
-def _no_date() -> date:
+    with suppress(ValueError):
+        if _DATE.fullmatch(text):
+            return date.fromisoformat(text)
     raise _refuse("not a date like 2024-03-31 or 31.03.2024")
 
 
-def _subtype(value: Any) -> str:
+def _one_of(names: Sequence[str], refusal: str, value: Any) -> str:
+    """The one of these names that a word stands for; empty: missing."""
     text = column_key(str(value))
     if text in _MISSING:
         return ""
-    named = {word: name for name in SUBTYPES for word in _WORDS[name]}
+    named = {word: name for name in names for word in _WORDS[name]}
     if text not in named:
-        raise _refuse(f"not one of {', '.join(SUBTYPES)}; leave it empty where it is unknown or both")
-    return named[text]
-
-
-def _sex(value: Any) -> str:
-    text = column_key(str(value))
-    if text in _MISSING:
-        return ""
-    named = {word: sex for sex in SEXES for word in _WORDS[sex]}
-    if text not in named:
-        raise _refuse("not one of female (f), male (m), other; leave it empty where it is unknown")
+        raise _refuse(refusal)
     return named[text]
 
 
@@ -201,8 +190,10 @@ Number = Annotated[float | None, BeforeValidator(read_number)]
 Presence = Annotated[bool | None, BeforeValidator(read_presence)]
 Day = Annotated[date | None, BeforeValidator(_day)]
 Status = Annotated[Literal[0, 1, 2] | None, BeforeValidator(_status)]
-Subtype = Annotated[str, BeforeValidator(_subtype)]
-Sex = Annotated[str, BeforeValidator(_sex)]
+_NO_SUBTYPE = f"not one of {', '.join(SUBTYPES)}; leave it empty where it is unknown or both"
+_NO_SEX = "not one of female (f), male (m), other; leave it empty where it is unknown"
+Subtype = Annotated[str, BeforeValidator(partial(_one_of, SUBTYPES, _NO_SUBTYPE))]
+Sex = Annotated[str, BeforeValidator(partial(_one_of, SEXES, _NO_SEX))]
 GroupName = Annotated[str, BeforeValidator(read_group)]
 Identifier = Annotated[str, BeforeValidator(_identifier)]
 

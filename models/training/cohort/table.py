@@ -1,7 +1,7 @@
 """The cells of a cohort file as text, with the place of every row; its limits, and what its header may be."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
@@ -53,15 +53,6 @@ class Table:
         return self.written[self.columns.index(column)]
 
 
-def as_table(
-    name: str, unit: str, rows: Sequence[Mapping[str, str]], places: Sequence[int], digest: str
-) -> Table:
-    """Rows that were read elsewhere, all with the same columns."""
-    columns = tuple(rows[0]) if rows else ()
-    cells = tuple(tuple(row[column] for column in columns) for row in rows)
-    return Table(name, unit, digest, tuple(map(column_key, columns)), columns, cells, tuple(places), ".")
-
-
 def make_table(
     name: str,
     unit: str,
@@ -81,31 +72,20 @@ def make_table(
     while width and not names[width - 1] and not any(any(cells[width - 1 : width]) for _, cells in kept):
         width -= 1
     columns = _columns(names[:width])
-    rest = (_of_width(place, cells, width, len(names)) for place, cells in kept)
-    return Table(
-        name,
-        unit,
-        sha256(data).hexdigest(),
-        columns,
-        tuple(names[:width]),
-        tuple(rest),
-        tuple(place for place, _ in kept),
-        decimal,
-    )
+    for place, cells in kept:
+        if len(cells) < width or any(cells[len(names) :]):
+            raise UnusableFileError(
+                f"line {place} has {len(cells)} cells under a header of {len(names)}; put a cell that holds the"
+                " separator in quotes"
+            )
+    rest = tuple(tuple(cells[:width]) for _, cells in kept)
+    places = tuple(place for place, _ in kept)
+    return Table(name, unit, sha256(data).hexdigest(), columns, tuple(names[:width]), rest, places, decimal)
 
 
 def column_key(name: str) -> str:
     """The name of a column as it is looked for: in lower case, every run of blanks one blank."""
     return " ".join(name.split()).lower()
-
-
-def _of_width(place: int, cells: Sequence[str], width: int, header: int) -> tuple[str, ...]:
-    if len(cells) < width or any(cells[header:]):
-        raise UnusableFileError(
-            f"line {place} has {len(cells)} cells under a header of {header}; put a cell that holds the separator in"
-            " quotes"
-        )
-    return tuple(cells[:width])
 
 
 def _columns(names: Sequence[str]) -> tuple[str, ...]:

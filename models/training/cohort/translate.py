@@ -6,7 +6,7 @@ What cannot be translated stays as it is: the schema's readers refuse it, and sa
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from models.training.cohort.column_map import ColumnMap, MappedColumn, cell_key
+from models.training.cohort.column_map import ColumnMap, cell_key
 from models.training.cohort.forms.written_dates import AMBIGUOUS, iso_dates
 from models.training.cohort.forms.written_numbers import (
     DecimalSign,
@@ -56,10 +56,11 @@ def translate(
     read_titre: TitreReader,
 ) -> TranslatedColumns:
     """Translate the columns of a table: `own_names` are ours → the file's, `candidates` the same of further columns."""
-    said = {
-        name: _said(table.cells(own), column_map.rule(name))
-        for name, own in {**own_names, **candidates}.items()
-    }
+    said: dict[str, Sequence[str]] = {}
+    for name, own in {**own_names, **candidates}.items():
+        values = {cell_key(cell): meant for cell, meant in column_map.rule(name).values.items()}
+        cells = table.cells(own)
+        said[name] = [values.get(cell_key(cell), cell) for cell in cells] if values else cells
     numeric = [name for name in own_names if _kind(name) == "number" and name != "ana_titre"]
     numeric += [name for name in candidates if _is_numeric(said[name])]
     signs = {name: _agreed(decimal_signs(said[name])) for name in numeric}
@@ -82,14 +83,6 @@ def translate(
     if "ana_titre" in own_names:
         columns |= _titres(table, own_names["ana_titre"], columns, read_titre, problems)
     return TranslatedColumns(columns, {name: column(name) for name in candidates}, tuple(problems))
-
-
-def _said(cells: Sequence[str], rule: MappedColumn) -> Sequence[str]:
-    """The cells, and in place of those that the map translates what it says."""
-    if not rule.values:
-        return cells
-    values = {cell_key(cell): said for cell, said in rule.values.items()}
-    return [values.get(cell_key(cell), cell) for cell in cells]
 
 
 def _kind(name: str) -> str:

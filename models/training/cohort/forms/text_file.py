@@ -55,20 +55,17 @@ def _text(data: bytes, form: FileForm) -> str:
 
 def _separator(text: str) -> str:
     """What separates the cells: what parts the header into most of them."""
-    cells = {sign: _width(text, sign) for sign in SEPARATORS}
+    cells = {}
+    for sign in SEPARATORS:
+        try:
+            cells[sign] = len(next(csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=sign), []))
+        except csv.Error:
+            cells[sign] = 0
     most = max(cells.values())
     if len(signs := [sign for sign, count in cells.items() if count == most]) > 1 and most > 1:
         named = " or ".join(SEPARATORS[sign] for sign in signs)
         raise UnusableFileError(f"the cells may be separated by {named}: name the separator in a map")
     return next(sign for sign, count in cells.items() if count == most)
-
-
-def _width(text: str, separator: str) -> int:
-    """How many cells the first record has; none where it is no record."""
-    try:
-        return len(next(csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=separator), []))
-    except csv.Error:
-        return 0
 
 
 def _records(text: str, separator: str, max_rows: int) -> list[tuple[int, list[str]]]:

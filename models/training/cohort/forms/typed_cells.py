@@ -18,20 +18,15 @@ def as_text(value: Any) -> str:
             return value.strip()
         case int():
             return str(value)
-        case float() | Decimal():
-            return _number(value)
         case datetime() | date():
             return value.isoformat()
         case time() | timedelta():
             return "(a time of day)"
+        case Decimal():
+            text = format(value, "f")
+        case float():
+            text = str(int(value)) if value.is_integer() else repr(value)
         case _:
             return "(neither text, number nor date)"
-
-
-def _number(value: float | Decimal) -> str:
-    """With a decimal point, and never so that it could be read as thousands."""
-    if isinstance(value, Decimal):
-        text = format(value, "f")
-    else:
-        text = str(int(value)) if value.is_integer() else repr(value)
+    # With a decimal point, and never so that it could be read as thousands
     return f"{text}0" if len(text.rpartition(".")[2]) == _GROUP and "." in text else text

@@ -34,11 +34,6 @@ _VALUE = re.compile(rb"<(?:\w+:)?(?:v|is)>")
 _ROW = re.compile(rb"<(?:\w+:)?row\s[^<>]*?\br=\"([0-9]{1,9})\"")
 
 
-def is_workbook(data: bytes) -> bool:
-    """Whether these bytes are a zip archive, as every .xlsx is."""
-    return data.startswith(b"PK\x03\x04")
-
-
 def read_workbook(name: str, data: bytes, form: FileForm, max_rows: int) -> Table:
     """Read the only sheet that holds anything, or the one that the map names. Raises UnusableFileError."""
     from python_calamine import CalamineError, load_workbook

@@ -20,22 +20,23 @@ def iso_dates(cells: Sequence[str], form: DateFormat = "") -> tuple[str | None, 
     2024-03-31 and 31.03.2024 are plain. Of 31/03/2024 the day stands first if any cell of the column says so, with a
     number above 12, and none says the opposite. `form` says what is written, and nothing else is read then.
     """
-    day_first = _day_first(cells) if not form else not form.startswith("mm")
+    day_first: bool | None = not form.startswith("mm")
+    if not form:
+        written = [match for cell in cells if (match := _YEAR_LAST.fullmatch(cell)) and match[2] != "."]
+        first, second = (any(int(match[place]) > _MONTHS for match in written) for place in (1, 3))
+        day_first = None if first == second else first
     return tuple(_iso(cell, day_first, form) for cell in cells)
-
-
-def _day_first(cells: Sequence[str]) -> bool | None:
-    """Whether the day stands before the month where neither the form nor a dot says so; None: not to be told."""
-    written = [match for cell in cells if (match := _YEAR_LAST.fullmatch(cell)) and match[2] != "."]
-    first, second = (any(int(match[place]) > _MONTHS for match in written) for place in (1, 3))
-    return None if first == second else first
 
 
 def _iso(cell: str, day_first: bool | None, form: DateFormat) -> str | None:
     year_first, year_last = _YEAR_FIRST.fullmatch(cell), _YEAR_LAST.fullmatch(cell)
     written = year_first or year_last
-    if written is None or (form and not _has_form(written, form, year_first=bool(year_first))):
+    if written is None:
         return cell
+    if form:
+        sign = next(character for character in form if not character.isalpha())
+        if written[2] != sign or bool(year_first) != form.startswith("y"):
+            return cell
     if year_first:
         year, month, day = (int(year_first[place]) for place in (1, 3, 4))
     else:
@@ -49,8 +50,3 @@ def _iso(cell: str, day_first: bool | None, form: DateFormat) -> str | None:
         return date(year, month, day).isoformat()
     except ValueError:
         return cell
-
-
-def _has_form(written: re.Match[str], form: DateFormat, *, year_first: bool) -> bool:
-    sign = next(character for character in form if not character.isalpha())
-    return written[2] == sign and year_first == form.startswith("y")
