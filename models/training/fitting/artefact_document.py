@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from models.artefact import LandmarkBaseline, Model
+from models.artefact import Model
 from models.registry import SCHEMA, SCHEMA_WITH_TIME_ZERO, checksum, default_folder
 from models.training.cohort.cohort import Cohort
 from models.training.fitting.fit_record import Labels, fit_record, require_text
@@ -24,8 +24,15 @@ def document_of(made: Trained | Updated, labels: Labels) -> dict[str, Any]:
     result = made.refit or made if isinstance(made, Updated) else made
     require_text("time zero", result.cohort.time_zero)
     template = json.loads((default_folder() / "model.json").read_text(encoding="utf-8"))
-    parent = result.parent if isinstance(result, Updated) else None
-    later = landmarks_of(result)
+    if isinstance(result, Updated):  # its joint table stays
+        parent, bases = result.parent, [result.base] if result.is_local else []
+        coef, served, joint = result.coef, result.served, result.parent.joint
+    else:
+        parent, bases = None, [*result.bases]
+        coef, served, joint = result.base.coef, result.at(YEARS), joint_table(result.sets)
+    # S11: landmarks of a cohort whose time zero can be read from a record, where it has a baseline
+    given = result.cohort.anchored and bases
+    later = fitted_landmarks(bases, result.cohort.time, result.cohort.event) if given else ()
     timed = _time_zero(result, later)
     document = {
         "schema": SCHEMA_WITH_TIME_ZERO if timed else SCHEMA,
@@ -36,22 +43,15 @@ def document_of(made: Trained | Updated, labels: Labels) -> dict[str, Any]:
         "card": _card(result, labels, made.parent if isinstance(made, Updated) else None),
         "description": _description(result, labels, template["description"]),
         "predictors": [asdict(spec) for spec in parent.predictors] if parent else template["predictors"],
-        **_numbers(result),
+        "log_hazard_ratios": coef.tolist(),
+        **_baseline(served),
+        "joint": dict(joint),
         **timed,
         "interval": list(parent.interval) if parent else template["interval"],
         "fit": fit_record(made, labels, later),
         "provenance": _provenance(result, labels, template["provenance"], timed),
     }
     return document | {"sha256": checksum(document)}
-
-
-def _numbers(result: Trained | Updated) -> dict[str, Any]:
-    """What is served. An updated model keeps its joint table."""
-    if isinstance(result, Updated):
-        coef, served, joint = result.coef, result.served, result.parent.joint
-    else:
-        coef, served, joint = result.base.coef, result.at(YEARS), joint_table(result.sets)
-    return {"log_hazard_ratios": coef.tolist(), **_baseline(served), "joint": dict(joint)}
 
 
 def _baseline(served: AtHorizons) -> dict[str, Any]:
@@ -61,33 +61,24 @@ def _baseline(served: AtHorizons) -> dict[str, Any]:
     }
 
 
-def landmarks_of(result: Trained | Updated) -> tuple[FittedLandmark, ...]:
-    """The baselines from landmarks (S11): of a cohort whose time zero can be read from a record, where it has a baseline."""
-    is_local = result.is_local if isinstance(result, Updated) else True
-    if not (result.cohort.anchored and is_local):
-        return ()
-    bases = (result.base,) if isinstance(result, Updated) else result.bases
-    return fitted_landmarks(bases, result.cohort.time, result.cohort.event)
-
-
 def _time_zero(result: Trained | Updated, later: Sequence[FittedLandmark]) -> dict[str, Any]:
     """Where time zero lies and the later baselines; those of the parent where that is served unchanged."""
     if isinstance(result, Updated) and result.step == "nothing":
-        zero, landmarks = result.parent.time_zero, result.parent.landmarks
-        return {"time_zero": asdict(zero), "landmarks": [_as_given(of) for of in landmarks]} if zero else {}
+        zero = result.parent.time_zero
+        kept = [
+            {
+                "days": of.days,
+                "baseline_cumulative_hazard": dict(of.baseline_hazard),
+                "covariance": [list(row) for row in of.covariance],
+            }
+            for of in result.parent.landmarks
+        ]
+        return {"time_zero": asdict(zero), "landmarks": kept} if zero else {}
     anchored = result.cohort.anchored
     if not later or anchored is None:
         return {}
     given = [{"days": of.days, **_baseline(of.served)} for of in later if of.served]
     return {"time_zero": asdict(anchored), "landmarks": given}
-
-
-def _as_given(of: LandmarkBaseline) -> dict[str, Any]:
-    return {
-        "days": of.days,
-        "baseline_cumulative_hazard": dict(of.baseline_hazard),
-        "covariance": [list(row) for row in of.covariance],
-    }
 
 
 def _counted(cohort: Cohort) -> str:

@@ -81,19 +81,20 @@ class Form:
 
 def forms(cohort: Cohort) -> tuple[Form, ...]:
     """The form of each measured value that is in the cohort, among patients of whom it and all predictors are known."""
-    return tuple(_form(cohort, p, raw) for p, raw in CODED_FROM.items() if raw in cohort.raw)
-
-
-def _form(cohort: Cohort, predictor: str, value: str) -> Form:
-    scale, logarithm = LOGARITHMS[value]
-    raw = cohort.column(value)
-    known = (raw > 0) & ~np.isnan(cohort.matrix(PREDICTORS)).any(axis=1)
-    among = cohort.where(known)
-    head = (predictor, value, scale, len(among), int(among.event.sum()))
-    try:
-        return _fitted(among, head, logarithm(raw[known]))
-    except TrainingError as error:
-        return Form(*head, reason=str(error))
+    found = []
+    for predictor, value in CODED_FROM.items():
+        if value not in cohort.raw:
+            continue
+        scale, logarithm = LOGARITHMS[value]
+        raw = cohort.column(value)
+        known = (raw > 0) & ~np.isnan(cohort.matrix(PREDICTORS)).any(axis=1)
+        among = cohort.where(known)
+        head = (predictor, value, scale, len(among), int(among.event.sum()))
+        try:
+            found.append(_fitted(among, head, logarithm(raw[known])))
+        except TrainingError as error:
+            found.append(Form(*head, reason=str(error)))
+    return tuple(found)
 
 
 def _fitted(among: Cohort, head: tuple[str, str, str, int, int], u: Floats) -> Form:

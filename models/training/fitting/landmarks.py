@@ -33,28 +33,24 @@ def fitted_landmarks(bases: Sequence[Baseline], time: Floats, event: Events) -> 
 
     `bases` are the fit's, one for each completed set, pooled as those from time zero are.
     """
-    return tuple(_landmark(bases, time, event, days) for days in LANDMARKS)
-
-
-def _landmark(bases: Sequence[Baseline], time: Floats, event: Events, days: int) -> FittedLandmark:
-    since = days / DAYS_PER_YEAR
-    until = since + YEARS[-1]
-    at_risk = int((time > since).sum())
-    recurrences = int((event & (time > since) & (time <= until)).sum())
-    counted = FittedLandmark(days, at_risk, recurrences)
-    if at_risk < FEWEST_AT_LANDMARK:
-        return _without(counted, f"{at_risk} at risk, at least {FEWEST_AT_LANDMARK} are needed")
-    if recurrences < FEWEST_RECURRENCES_AFTER:
-        least = f"at least {FEWEST_RECURRENCES_AFTER} are needed"
-        return _without(counted, f"{recurrences} recurrences in the {YEARS[-1]:g} years after it, {least}")
-    if bases[0].last < until:
-        return _without(counted, f"nobody was followed for {YEARS[-1]:g} years after it")
-    try:
-        served = pooled_at_horizons(bases, YEARS, since)
-    except TrainingError:
-        return _without(counted, "no recurrence in one of the years after it")
-    return FittedLandmark(days, at_risk, recurrences, served)
-
-
-def _without(counted: FittedLandmark, reason: str) -> FittedLandmark:
-    return FittedLandmark(counted.days, counted.at_risk, counted.recurrences, reason=reason)
+    landmarks = []
+    for days in LANDMARKS:
+        since = days / DAYS_PER_YEAR
+        until = since + YEARS[-1]
+        at_risk = int((time > since).sum())
+        recurrences = int((event & (time > since) & (time <= until)).sum())
+        served, reason = None, ""
+        if at_risk < FEWEST_AT_LANDMARK:
+            reason = f"{at_risk} at risk, at least {FEWEST_AT_LANDMARK} are needed"
+        elif recurrences < FEWEST_RECURRENCES_AFTER:
+            least = f"at least {FEWEST_RECURRENCES_AFTER} are needed"
+            reason = f"{recurrences} recurrences in the {YEARS[-1]:g} years after it, {least}"
+        elif bases[0].last < until:
+            reason = f"nobody was followed for {YEARS[-1]:g} years after it"
+        else:
+            try:
+                served = pooled_at_horizons(bases, YEARS, since)
+            except TrainingError:
+                reason = "no recurrence in one of the years after it"
+        landmarks.append(FittedLandmark(days, at_risk, recurrences, served, reason))
+    return tuple(landmarks)

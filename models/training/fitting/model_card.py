@@ -39,6 +39,7 @@ def model_card(document: Mapping[str, Any], model: Model) -> str:
     """The card as Markdown."""
     fit = document["fit"]
     own = _fitted(fit, model) if fit["kind"] == "fit" else [_update(fit)]
+    recalibration = fit.get("recalibration")  # where a model was given
     parts = [
         f"# Model card: {model.id} {model.version}",
         f"> {model.limits}",
@@ -48,7 +49,7 @@ def model_card(document: Mapping[str, Any], model: Model) -> str:
         _cohort(fit),
         "## How it was fitted",
         *own,
-        *_steps(fit),
+        " ".join(in_words(recalibration)) if recalibration else "",
         "## What is served",
         _served(model),
         "## From which time on",
@@ -89,31 +90,26 @@ def _cohort(fit: Mapping[str, Any]) -> str:
         f"before a recurrence, {fit['person_years']:.0f} person-years. Time zero: {fit['time_zero']}. File: "
         f"{_code(fit['cohort'])}, SHA-256 `{fit['cohort_sha256']}`."
     )
-    lacking = f"Not known: {unknown}. {_missingness(fit)}"
-    return "\n\n".join([size, _table(("step", "left", "taken out", "reason"), steps), lacking])
-
-
-def _missingness(fit: Mapping[str, Any]) -> str:
-    """How unknown predictors were met, and what complete cases alone would give."""
+    met, alone = "The fit uses complete cases only.", ""
     missing = fit.get("missingness")
-    if not missing or not missing["imputations"]:
-        return "The fit uses complete cases only."
-    auxiliaries = ", ".join(map(_code, missing["auxiliaries"])) or "none"
-    sentence = (
-        f"Unknown predictors were imputed {missing['imputations']} times by chained equations, from the other predictors, "
-        "the event and the cumulative hazard at the end of follow-up, and further columns: "
-        f"{auxiliaries}. The results were pooled by Rubin's rules."
-    )
-    alone = missing["alone"]
-    if not alone:
-        return f"{sentence} Complete cases alone are too few for a fit."
-    return (
-        f"{sentence} Sensitivity analysis: {missing['complete']} complete cases with "
-        f"{missing['complete_recurrences']} recurrences, {missing['others']} others with "
-        f"{missing['others_recurrences']}; the 2-year risk with no predictor present is "
-        f"{100 * missing['served']['baseline_risk']:.1f} %, from complete cases alone "
-        f"{100 * alone['baseline_risk']:.1f} %."
-    )
+    if missing and missing["imputations"]:
+        auxiliaries = ", ".join(map(_code, missing["auxiliaries"])) or "none"
+        met = (
+            f"Unknown predictors were imputed {missing['imputations']} times by chained equations, from the other predictors, "
+            "the event and the cumulative hazard at the end of follow-up, and further columns: "
+            f"{auxiliaries}. The results were pooled by Rubin's rules."
+        )
+        alone = " Complete cases alone are too few for a fit."
+        if missing["alone"]:
+            alone = (
+                f" Sensitivity analysis: {missing['complete']} complete cases with "
+                f"{missing['complete_recurrences']} recurrences, {missing['others']} others with "
+                f"{missing['others_recurrences']}; the 2-year risk with no predictor present is "
+                f"{100 * missing['served']['baseline_risk']:.1f} %, from complete cases alone "
+                f"{100 * missing['alone']['baseline_risk']:.1f} %."
+            )
+    lacking = f"Not known: {unknown}. {met}{alone}"
+    return "\n\n".join([size, _table(("step", "left", "taken out", "reason"), steps), lacking])
 
 
 def _fitted(fit: Mapping[str, Any], model: Model) -> list[str]:
@@ -126,13 +122,20 @@ def _fitted(fit: Mapping[str, Any], model: Model) -> list[str]:
         if fit["ridge"] or fit["firth"]
         else "as fitted"
     )
+    performance = []
+    if c := fit["concordance"]:
+        performance.append(
+            f"Harrell's C: {c['apparent']:.3f} apparent, {c['corrected']:.3f} corrected for optimism by bootstrap."
+        )
+    if size := fit["sample_size"]:
+        performance.append(f"Riley's criteria at this R² and event rate ask for {size['n']} patients.")
     return [
         f"{fit['method']}. Ties: {fit['ties']}; baseline hazard: {fit['baseline_ties']}. {_shrinkage(fit)}",
         _hazard_ratios(fit, model),
         f"{_LIMITS[kind]} All together, proportional hazards: p = {_p(fit['proportionality']['p_global'])}.",
         "Each alone (Wald):",
         _univariable(fit["univariable"]),
-        _performance(fit),
+        " ".join(performance),
         _selection(fit),
     ]
 
@@ -160,12 +163,6 @@ def _update(fit: Mapping[str, Any]) -> str:
     if step == "intercept and slope":
         ratios = f"The log hazard ratios are multiplied by {fit['recalibration']['slope']:.4f}. They"
     return f"{ratios} and the joint table are those of {given}. {how}"
-
-
-def _steps(fit: Mapping[str, Any]) -> list[str]:
-    """What the steps of recalibration found, where a model was given."""
-    recalibration = fit.get("recalibration")
-    return [" ".join(in_words(recalibration))] if recalibration else []
 
 
 def _shrinkage(fit: Mapping[str, Any]) -> str:
@@ -206,18 +203,6 @@ def _univariable(fits: Sequence[Mapping[str, Any]]) -> str:
             ratio, p = with_limits(fit["hazard_ratio"], fit["low"], fit["high"]), _p(fit["p"])
         rows.append((_code(fit["name"]), str(fit["n"]), str(fit["events"]), ratio, p))
     return _table(("predictor", "patients", "recurrences", "hazard ratio", "p"), rows)
-
-
-def _performance(fit: Mapping[str, Any]) -> str:
-    c, size = fit["concordance"], fit["sample_size"]
-    sentences = []
-    if c:
-        sentences.append(
-            f"Harrell's C: {c['apparent']:.3f} apparent, {c['corrected']:.3f} corrected for optimism by bootstrap."
-        )
-    if size:
-        sentences.append(f"Riley's criteria at this R² and event rate ask for {size['n']} patients.")
-    return " ".join(sentences)
 
 
 def _selection(fit: Mapping[str, Any]) -> str:
@@ -267,18 +252,18 @@ def _landmarks(fit: Mapping[str, Any], model: Model) -> str:
     )
     counted = {row["days"]: row for row in fit["landmarks"]}
     days = sorted({0, *counted, *(later.days for later in model.landmarks)})
-    rows = [_landmark(at, counted.get(at, {}), model) for at in days]
+    rows = []
+    for at in days:
+        # Of a baseline that was kept from another model it is not known here who it was estimated from
+        row = counted.get(at, {})
+        if reason := row.get("reason"):
+            risk = f"not given: {reason}"
+        else:
+            of = estimate(model.from_landmark(at), "0" * len(model.names), DECISION_HORIZON)
+            risk = f"{percent(of.estimate)} ({percent(of.low)} to {percent(of.high)})"
+        rows.append((str(at), str(row.get("at_risk", "")), str(row.get("recurrences", "")), risk))
     heads = ("landmark, days", "at risk", "recurrences in 3 years", "2-year risk, no predictor present")
     return f"{text}\n\n{_table(heads, rows)}"
-
-
-def _landmark(days: int, counted: Mapping[str, Any], model: Model) -> tuple[str, ...]:
-    """One row; of a baseline that was kept from another model it is not known here who it was estimated from."""
-    sizes = (str(counted.get("at_risk", "")), str(counted.get("recurrences", "")))
-    if counted.get("reason"):
-        return (str(days), *sizes, f"not given: {counted['reason']}")
-    risk = estimate(model.from_landmark(days), "0" * len(model.names), DECISION_HORIZON)
-    return (str(days), *sizes, f"{percent(risk.estimate)} ({percent(risk.low)} to {percent(risk.high)})")
 
 
 def _death(fit: Mapping[str, Any]) -> str:

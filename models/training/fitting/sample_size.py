@@ -5,7 +5,6 @@ known to within 0.05. As pmsampsize, whose answer rests on 1 and 2: for 3 it rep
 """
 
 from bisect import bisect_left
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, exp, log, sqrt
 
@@ -45,16 +44,14 @@ def sample_size(
     first = _for_shrinkage(SHRINKAGE, r_squared, parameters)
     second = _for_shrinkage(r_squared / (r_squared + OPTIMISM * largest), r_squared, parameters)
     n = max(first, second)
-    third = _least(lambda people: _margin(people * follow_up, rate, horizon) <= MARGIN)
+    # The smallest number from 1 that is enough, as every larger one is then
+    third = 1 + bisect_left(
+        range(1, 2**62), x=True, key=lambda people: _margin(people * follow_up, rate, horizon) <= MARGIN
+    )
     events = n * follow_up * rate
     return SampleSize(
         first, second, third, n, events, events / parameters, _margin(n * follow_up, rate, horizon)
     )
-
-
-def _least(enough: Callable[[int], bool]) -> int:
-    """The smallest number from 1 that is enough, if every larger one is as well; at most 2^62."""
-    return bisect_left(range(1, 2**62), x=True, key=enough) + 1
 
 
 def _for_shrinkage(shrinkage: float, r_squared: float, parameters: int) -> int:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.training.errors import TrainingError
-from models.training.statistics.arrays import Floats
 from models.training.statistics.resampling import Refits, SurvivalData, slopes_on_original
 
 MOST_WITHOUT_FIT = 0.2  # of the resamples: beyond, the slopes are those of a selection
@@ -31,11 +30,13 @@ class Shrinkage:
     without_fit: int
 
 
-def factor_of(slopes: Floats, resamples: int) -> Shrinkage:
-    """The factor from calibration slopes in resamples, nan: none.
+def common_shrinkage(data: Sequence[SurvivalData], refits: Sequence[Refits]) -> Shrinkage:
+    """One factor for all completed sets, by their mean slope: own factors would count as differences between sets.
 
-    Raises TrainingError where too many have none, or they do not predict.
+    Raises TrainingError where too many resamples have no slope, or they do not predict.
     """
+    resamples = sum(len(of.coef) + of.failed for of in refits)
+    slopes = np.concatenate([slopes_on_original(*pair) for pair in zip(data, refits, strict=True)])
     slopes = slopes[np.isfinite(slopes)]
     lacking = resamples - len(slopes)
     if lacking > MOST_WITHOUT_FIT * resamples:
@@ -49,12 +50,3 @@ def factor_of(slopes: Floats, resamples: int) -> Shrinkage:
         )
     spread = float(slopes.std(ddof=1) / np.sqrt(len(slopes))) if len(slopes) > 1 else 0.0
     return Shrinkage(min(1.0, mean), mean, spread, resamples, lacking)
-
-
-def common_shrinkage(data: Sequence[SurvivalData], refits: Sequence[Refits]) -> Shrinkage:
-    """One factor for all completed sets, by their mean slope: own factors would count as differences between sets.
-
-    Raises TrainingError as `factor_of` does.
-    """
-    slopes = [slopes_on_original(*pair) for pair in zip(data, refits, strict=True)]
-    return factor_of(np.concatenate(slopes), sum(len(of.coef) + of.failed for of in refits))

@@ -49,7 +49,7 @@ def after_fit(
 
     Shrinkage moves the log hazard ratios and leaves their covariance: times the factor's square, with the factor taken as
     known, the plausible range was too narrow, most where the risk is highest (docs/statistics.md, convention 20).
-    Raises TrainingError as `factor_of` does.
+    Raises TrainingError as `common_shrinkage` does.
     """
     shrinkage = common_shrinkage(data, refits) if steps.shrinks else None
     factor = shrinkage.factor if shrinkage else 1.0

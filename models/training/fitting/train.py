@@ -170,36 +170,40 @@ def _train(cohort: Cohort, among: Analysed, options: Options, policy: Policy, pr
     """Fit to the patients of a cohort that may be fitted to."""
     data = among.data
     fits = _fits(data, options, progress)
-    pooled = _pooled(fits, among.cohort) if among.imputed else None
+    fit, pooled = _as_one(fits, among.cohort)
     refits = _refits(data, options, progress)
     stepped = after_fit(options.steps, data, fits, refits)
     bases = stepped.bases
     base = mean_baseline(bases) if among.imputed else bases[0]
-    fit = _fit_of(fits, pooled)
+    names = (*PREDICTORS, *cohort.candidates)
+    # Of several sets the median of each statistic (Eekhout et al. 2017)
+    tests = [score_test(of.x, of.time, of.event, each) for of, each in zip(data, fits, strict=True)]
+    proportionality = ScoreTest(*(np.median([astuple(t)[k] for t in tests], axis=0) for k in range(4)))
+    mean_slope, figures = _in_resamples(data, fits, refits, stepped.shrinkage)
+    selection = None
+    if options.select:
+        complete = cohort.complete(names)
+        whole = SurvivalData(complete.matrix(names), complete.time, complete.event)
+        selection = select(names, whole, options.bootstrap, options.seed, progress)
+    fewest_deaths = LEAST_PER_PARAMETER * len(PREDICTORS)
     trained = Trained(
         cohort=among.cohort,
         sets=among.sets,
         missing=unknown_of(cohort),
         options=options,
         method=_method(options, len(fits)),
-        univariable=univariable_table(cohort, (*PREDICTORS, *cohort.candidates)),
+        univariable=univariable_table(cohort, names),
         fit=fit,
         base=base,
         bases=bases,
-        proportionality=_proportionality(data, fits),
+        proportionality=proportionality,
         shrinkage=stepped.shrinkage,
-        mean_slope=stepped.shrinkage.mean_slope if stepped.shrinkage else _mean_slope(data, refits),
-        # shrinkage does not change the order of risks: the C is that of the fit
-        figures=_figures(data, fits, refits),
+        mean_slope=mean_slope,
+        figures=figures,
         size=_sample_size(among.cohort, fit),
-        selection=_selection(cohort, options, progress) if options.select else None,
+        selection=selection,
         death=competing_death(
-            among.cohort,
-            PREDICTORS,
-            base,
-            YEARS,
-            fewest_deaths=LEAST_PER_PARAMETER * len(PREDICTORS),
-            sets=among.sets,
+            among.cohort, PREDICTORS, base, YEARS, fewest_deaths=fewest_deaths, sets=among.sets
         ),
     )
     trained = replace(trained, forms=forms(cohort), missingness=_missingness(cohort, among, trained, pooled))
@@ -230,22 +234,16 @@ def _method(options: Options, sets: int) -> str:
     return method if sets == 1 else f"{method}; in each of {sets} imputed sets, pooled by Rubin's rules"
 
 
-def _pooled(fits: Sequence[CoxFit], cohort: Cohort) -> Pooled:
-    """The fits as one; with nothing missing a Cox model has its recurrences, less its coefficients, to learn from."""
+def _as_one(fits: Sequence[CoxFit], cohort: Cohort) -> tuple[CoxFit, Pooled | None]:
+    """The fits to the completed sets as one, and how they were pooled; a single one as it is."""
+    if len(fits) == 1:
+        return fits[0], None
+    # With nothing missing a Cox model has its recurrences, less its coefficients, to learn from
     degrees = float(cohort.event.sum()) - len(PREDICTORS)
-    return pool(np.array([fit.coef for fit in fits]), np.array([fit.covariance for fit in fits]), degrees)
-
-
-def _fit_of(fits: Sequence[CoxFit], pooled: Pooled | None) -> CoxFit:
-    if pooled is None:
-        return fits[0]
-    return CoxFit(
-        pooled.estimate,
-        pooled.covariance,
-        float(np.mean([fit.log_likelihood for fit in fits])),
-        fits[0].log_likelihood_null,
-        fits[0].ties,
-    )
+    pooled = pool(np.array([fit.coef for fit in fits]), np.array([fit.covariance for fit in fits]), degrees)
+    likelihood, first = float(np.mean([fit.log_likelihood for fit in fits])), fits[0]
+    fit = CoxFit(pooled.estimate, pooled.covariance, likelihood, first.log_likelihood_null, first.ties)
+    return fit, pooled
 
 
 def _refits(data: Sequence[SurvivalData], options: Options, progress: Progress) -> list[Refits]:
@@ -263,28 +261,25 @@ def _refits(data: Sequence[SurvivalData], options: Options, progress: Progress) 
     return refits
 
 
-def _proportionality(data: Sequence[SurvivalData], fits: Sequence[CoxFit]) -> ScoreTest:
-    """The score test; of several sets the median of each statistic (Eekhout et al. 2017)."""
-    tests = [score_test(of.x, of.time, of.event, fit) for of, fit in zip(data, fits, strict=True)]
-    return ScoreTest(*(np.median([astuple(t)[k] for t in tests], axis=0) for k in range(4)))
+def _in_resamples(
+    data: Sequence[SurvivalData],
+    fits: Sequence[CoxFit],
+    refits: Sequence[Refits],
+    shrinkage: Shrinkage | None,
+) -> tuple[float | None, FourFigures | None]:
+    """The mean slope, also of a fit that is not shrunk, and the C of the fit; of several sets the mean of each figure.
 
-
-def _mean_slope(data: Sequence[SurvivalData], refits: Sequence[Refits]) -> float | None:
-    """What `Shrinkage.mean_slope` is, of a fit that is not shrunk."""
+    Shrinkage does not change the order of risks, so the C of the fit is that of what is served.
+    """
     if not refits:
-        return None
-    slopes = [slopes_on_original(*pair) for pair in zip(data, refits, strict=True)]
-    return float(np.nanmean(np.concatenate(slopes)))
-
-
-def _figures(
-    data: Sequence[SurvivalData], fits: Sequence[CoxFit], refits: Sequence[Refits]
-) -> FourFigures | None:
-    """The C of the fit; of several sets the mean of each figure."""
-    if not refits:
-        return None
+        return None, None
+    if shrinkage:
+        mean_slope = shrinkage.mean_slope
+    else:
+        slopes = [slopes_on_original(*pair) for pair in zip(data, refits, strict=True)]
+        mean_slope = float(np.nanmean(np.concatenate(slopes)))
     of = [four_figures(d, d.x @ fit.coef, again) for d, fit, again in zip(data, fits, refits, strict=True)]
-    return FourFigures(*map(float, np.mean([astuple(each) for each in of], axis=0)))
+    return mean_slope, FourFigures(*map(float, np.mean([astuple(each) for each in of], axis=0)))
 
 
 def _missingness(
@@ -337,13 +332,6 @@ def _sample_size(cohort: Cohort, fit: CoxFit) -> SampleSize | None:
         )
     except TrainingError:
         return None
-
-
-def _selection(cohort: Cohort, options: Options, progress: Progress) -> Selection:
-    names = (*PREDICTORS, *cohort.candidates)
-    complete = cohort.complete(names)
-    data = SurvivalData(complete.matrix(names), complete.time, complete.event)
-    return select(names, data, options.bootstrap, options.seed, progress)
 
 
 def _warnings(trained: Trained, policy: Policy) -> tuple[str, ...]:

@@ -96,7 +96,12 @@ def golden(model: Model) -> dict[str, Any]:
 
 def _pairs(model: Model) -> list[dict[str, Any]]:
     pairs, p = [], len(model.names)
-    for pattern in (*patterns(p), *_some_unknown(p)):
+    # One unknown among all absent or all present ones, and any two
+    unknown = [cell[:i] + "?" + cell[i + 1 :] for cell in ("0" * p, "1" * p) for i in range(p)]
+    unknown += [
+        "".join("?" if i in two else "01"[i % 2] for i in range(p)) for two in combinations(range(p), 2)
+    ]
+    for pattern in (*patterns(p), *unknown):
         pair: dict[str, Any] = {"pattern": pattern}
         pair["risk"] = {horizon: asdict(estimate(model, pattern, horizon)) for horizon in model.horizons}
         if "?" in pattern:
@@ -104,10 +109,3 @@ def _pairs(model: Model) -> list[dict[str, Any]]:
             pair["range_over_unknowns"] = ends
         pairs.append(pair)
     return pairs
-
-
-def _some_unknown(p: int) -> list[str]:
-    """Patterns with one unknown predictor among all absent or all present ones, and with any two unknown."""
-    single = [cell[:i] + "?" + cell[i + 1 :] for cell in ("0" * p, "1" * p) for i in range(p)]
-    pairs = combinations(range(p), 2)
-    return single + ["".join("?" if i in pair else "01"[i % 2] for i in range(p)) for pair in pairs]

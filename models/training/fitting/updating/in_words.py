@@ -60,22 +60,18 @@ def in_words(record: RecordedSteps) -> list[str]:
     slope = "no finite estimate"
     if record["slope"] is not None and record["slope_limits"] is not None:
         slope = with_limits(record["slope"], *record["slope_limits"])
-    tests = "; ".join(
-        f"{test['step']} χ² {test['chi_square']:.2f} on {test['degrees']}, p {_p(test['p'])}"
-        for test in record["tests"]
-    )
+    tests = []
+    for test in record["tests"]:
+        p = "< 0.001" if test["p"] < 0.001 else f"= {test['p']:.3f}"  # noqa: PLR2004 - as a table shows it
+        tests.append(f"{test['step']} χ² {test['chi_square']:.2f} on {test['degrees']}, p {p}")
     return [
         (
             f"Under the given model: observed over expected recurrences {ratio}, calibration slope {slope} "
             "(in brackets 95 % limits)."
         ),
-        f"Likelihood ratio against {record['largest']}: {tests}.",
+        f"Likelihood ratio against {record['largest']}: {'; '.join(tests)}.",
         (
             f"Taken: {record['step']}, the smallest step that is not rejected at {100 * record['rejected_below']:g} %; "
             f"{_CHANGED[record['step']]}."
         ),
     ]
-
-
-def _p(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"= {p:.3f}"  # noqa: PLR2004 - as a table shows it

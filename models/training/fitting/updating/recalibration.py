@@ -87,7 +87,13 @@ class Recalibration:
     @property
     def tests(self) -> tuple[LikelihoodRatio, ...]:
         """Each smaller step against the largest."""
-        return tuple(self._test(step) for step in self.log_likelihoods if step != self.largest)
+        *smaller, largest = self.log_likelihoods
+        tests = []
+        for step in smaller:
+            gained = self.log_likelihoods[largest] - self.log_likelihoods[step]
+            chi_square, degrees = max(0.0, 2 * gained), self.degrees[largest] - self.degrees[step]
+            tests.append(LikelihoodRatio(step, chi_square, degrees, float(chi2.sf(chi_square, degrees))))
+        return tuple(tests)
 
     @property
     def step(self) -> Step:
@@ -96,11 +102,6 @@ class Recalibration:
         The test is closed: a step is tried only after the smaller ones were rejected, each at 5 %.
         """
         return next((test.step for test in self.tests if test.p >= REJECTED_BELOW), self.largest)
-
-    def _test(self, step: Step) -> LikelihoodRatio:
-        gained = self.log_likelihoods[self.largest] - self.log_likelihoods[step]
-        chi_square, degrees = max(0.0, 2 * gained), self.degrees[self.largest] - self.degrees[step]
-        return LikelihoodRatio(step, chi_square, degrees, float(chi2.sf(chi_square, degrees)))
 
 
 def recalibration(

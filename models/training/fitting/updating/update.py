@@ -92,36 +92,22 @@ def update(
     require_horizons(complete)
     data = SurvivalData(complete.matrix(parent.names), complete.time, complete.event)
     allowed, coef = _allowed(complete), np.array(parent.log_hazard_ratios)
-    calibration = recalibration(data.x, coef, data.time, data.event, *_counted(data, parent), allowed)
-    if calibration.step == "refit":
-        return _refitted(train(cohort, options, progress, policy=policy), parent, calibration)
-    if calibration.step == "intercept and slope":
-        _require_direction(parent, calibration)
-    names = parent.names
-    coef, served, base, is_local = _served(data, parent, calibration, options, scaled=allowed == _FEW)
-    death = competing_death(complete, names, base, YEARS, fewest_deaths=LEAST_PER_PARAMETER * len(names))
-    updated = Updated(
-        complete,
-        unknown_of(cohort),
-        options,
-        parent,
-        calibration,
-        coef,
-        served,
-        base,
-        is_local=is_local,
-        death=death,
-    )
-    return replace(updated, warnings=tuple(_warnings(updated, allowed)))
-
-
-def _require_direction(parent: Model, calibration: Recalibration) -> None:
-    """Refuse a factor that turns every effect of the given model round. Raises TrainingError."""
-    if calibration.slope is not None and calibration.slope <= 0:
+    observed = int((data.event & (data.time <= parent.horizons[-1].years)).sum())
+    expected = float((_hazard(parent, data.time) * np.exp(data.x @ coef)).sum())
+    found = recalibration(data.x, coef, data.time, data.event, observed, expected, allowed)
+    if found.step == "refit":
+        return _refitted(train(cohort, options, progress, policy=policy), parent, found)
+    if found.step == "intercept and slope" and found.slope is not None and found.slope <= 0:
         raise TrainingError(
-            f"the calibration slope is {calibration.slope:.2f}: {parent.id} does not predict recurrence here, and turned "
+            f"the calibration slope is {found.slope:.2f}: {parent.id} does not predict recurrence here, and turned "
             "round it would be another model; fit one to these patients without --update"
         )
+    coef, served, base, is_local = _served(data, parent, found, options, scaled=allowed == _FEW)
+    fewest_deaths = LEAST_PER_PARAMETER * len(parent.names)
+    death = competing_death(complete, parent.names, base, YEARS, fewest_deaths=fewest_deaths)
+    missing = unknown_of(cohort)
+    updated = Updated(complete, missing, options, parent, found, coef, served, base, is_local, death)
+    return replace(updated, warnings=tuple(_warnings(updated, allowed)))
 
 
 def _refitted(new: Trained, parent: Model, calibration: Recalibration) -> Updated:
@@ -153,13 +139,6 @@ def _allowed(complete: Cohort) -> tuple[Step, ...]:
     except TrainingError:
         return (*_FEW, "intercept and slope")
     return (*_FEW, "intercept and slope", "refit")
-
-
-def _counted(data: SurvivalData, parent: Model) -> tuple[int, float]:
-    """Recurrences up to the last horizon, and those that the given model expects; its hazard is linear in between."""
-    last = parent.horizons[-1].years
-    expected = _hazard(parent, data.time) * np.exp(data.x @ np.array(parent.log_hazard_ratios))
-    return int((data.event & (data.time <= last)).sum()), float(expected.sum())
 
 
 def _hazard(parent: Model, time: Floats) -> Floats:
