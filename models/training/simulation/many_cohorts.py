@@ -51,34 +51,32 @@ class Fits:
 
 
 def fit_each(cohorts: Ordered, p: int, start: Floats) -> Fits:
-    """Fit a Cox model with p binary predictors to each cohort, by Newton's steps from `start` (B, p)."""
+    """Fit a Cox model with p binary predictors to each cohort, by Newton's steps from `start` (B, p).
+
+    `active` are those of a piece that are not done yet.
+    """
+    upper = np.triu_indices(p)
     coef, variance = start.copy(), np.full_like(start, np.nan)
     for begin in range(0, len(start), AT_ONCE):
-        rows = slice(begin, begin + AT_ONCE)
-        coef[rows], variance[rows] = _newton(cohorts.subset(rows), p, start[rows])
+        piece = slice(begin, begin + AT_ONCE)
+        event, x = cohorts.event[piece], np.moveaxis(cells(p)[cohorts.pattern[piece]], 2, 1)
+        features = np.concatenate([x, x[:, upper[0]] * x[:, upper[1]]], axis=1)
+        active = np.arange(len(event))
+        for _ in range(_MOST_STEPS):
+            rows = begin + active
+            gradient, information = _derivatives(features[active], event[active], coef[rows], upper)
+            step = solve_each(gradient, information)
+            coef[rows] += step
+            with np.errstate(invalid="ignore"):
+                lost = ~(np.abs(coef[rows]) < _LARGEST).all(axis=1)
+                done = ~lost & (np.abs(step) < _SMALL_STEP).all(axis=1)
+            coef[rows[lost]] = np.nan
+            variance[rows[done]] = np.diagonal(np.linalg.inv(information[done]), axis1=1, axis2=2)
+            active = active[~lost & ~done]
+            if not len(active):
+                break
+        coef[begin + active] = np.nan
     return Fits(coef, variance)
-
-
-def _newton(cohorts: Ordered, p: int, start: Floats) -> tuple[Floats, Floats]:
-    upper = np.triu_indices(p)
-    x = np.moveaxis(cells(p)[cohorts.pattern], 2, 1)
-    features = np.concatenate([x, x[:, upper[0]] * x[:, upper[1]]], axis=1)
-    coef, variance = start.copy(), np.full_like(start, np.nan)
-    active = np.arange(len(start))
-    for _ in range(_MOST_STEPS):
-        gradient, information = _derivatives(features[active], cohorts.event[active], coef[active], upper)
-        step = solve_each(gradient, information)
-        coef[active] += step
-        with np.errstate(invalid="ignore"):
-            lost = ~(np.abs(coef[active]) < _LARGEST).all(axis=1)
-            done = ~lost & (np.abs(step) < _SMALL_STEP).all(axis=1)
-        coef[active[lost]] = np.nan
-        variance[active[done]] = np.diagonal(np.linalg.inv(information[done]), axis1=1, axis2=2)
-        active = active[~lost & ~done]
-        if not len(active):
-            return coef, variance
-    coef[active] = np.nan
-    return coef, variance
 
 
 def _derivatives(
@@ -109,33 +107,27 @@ class Ranking:
 
 def rank_each(cohorts: Ordered, coef: Floats, years: Floats) -> Ranking:
     """Harrell's C, and the AUCs at these times by inverse probability of censoring, for coefficients (B, p)."""
+    every = cells(coef.shape[1])
     c, auc = np.empty(len(coef)), np.empty((len(coef), len(years)))
     for begin in range(0, len(coef), AT_ONCE):
         rows = slice(begin, begin + AT_ONCE)
-        c[rows], auc[rows] = _rank(cohorts.subset(rows), coef[rows], years)
+        piece = cohorts.subset(rows)
+        score = np.round(coef[rows] @ every.T, DECIMALS)
+        won = (np.sign(score[:, :, None] - score[:, None]) + 1) / 2
+        belongs = (piece.pattern[..., None] == np.arange(len(every))).astype(np.float64)
+        later = np.cumsum(belongs, axis=1) - belongs
+        pairs = (belongs * piece.event[..., None]).transpose(0, 2, 1) @ later
+        c[rows] = _share((pairs * won).sum(axis=(1, 2)), pairs.sum(axis=(1, 2)))
+        before = _censoring_before(piece.event)
+        for k, t in enumerate(years):
+            # Cases weigh 1 / G(T-), controls all the same
+            case = piece.event & (piece.time <= t)
+            weight = np.divide(1.0, before, out=np.zeros_like(before), where=case)
+            cases = (weight[:, None] @ belongs)[:, 0]
+            controls = ((piece.time > t).astype(np.float64)[:, None] @ belongs)[:, 0]
+            right = np.einsum("bi,bij,bj->b", cases, won, controls)
+            auc[rows, k] = _share(right, cases.sum(axis=1) * controls.sum(axis=1))
     return Ranking(c, auc)
-
-
-def _rank(cohorts: Ordered, coef: Floats, years: Floats) -> tuple[Floats, Floats]:
-    every = cells(coef.shape[1])
-    score = np.round(coef @ every.T, DECIMALS)
-    won = (np.sign(score[:, :, None] - score[:, None]) + 1) / 2
-    belongs = (cohorts.pattern[..., None] == np.arange(len(every))).astype(np.float64)
-    later = np.cumsum(belongs, axis=1) - belongs
-    pairs = (belongs * cohorts.event[..., None]).transpose(0, 2, 1) @ later
-    before = _censoring_before(cohorts.event)
-    aucs = [_auc(cohorts, belongs, before, won, t) for t in years]
-    return _share((pairs * won).sum(axis=(1, 2)), pairs.sum(axis=(1, 2))), np.stack(aucs, axis=1)
-
-
-def _auc(cohorts: Ordered, belongs: Floats, before: Floats, won: Floats, t: float) -> Floats:
-    """Cases weigh 1 / G(T-), controls all the same."""
-    case = cohorts.event & (cohorts.time <= t)
-    weight = np.divide(1.0, before, out=np.zeros_like(before), where=case)
-    cases = (weight[:, None] @ belongs)[:, 0]
-    controls = ((cohorts.time > t).astype(np.float64)[:, None] @ belongs)[:, 0]
-    right = np.einsum("bi,bij,bj->b", cases, won, controls)
-    return _share(right, cases.sum(axis=1) * controls.sum(axis=1))
 
 
 def _share(part: Floats, whole: Floats) -> Floats:

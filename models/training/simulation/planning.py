@@ -121,7 +121,7 @@ def plan(
     """Plan for patients like those of a recipe. Raises TrainingError for what cannot be, or cannot be reached."""
     _check(wishes, widths, sizes)
     for _ in range(_PASSES):
-        recipe = _followed(_scaled(recipe, wishes, seed), wishes.follow_up, seed)
+        recipe = _as_wished(recipe, wishes, seed)
     time, event, cell = _drawn(recipe, seed)
     score, c = _scores(recipe)[cell], concordance_by_cell(cell, time, event, _scores(recipe))
     errors = _errors(time, event, score, c, wishes.horizon)
@@ -163,8 +163,8 @@ def _check(wishes: Wishes, widths: Widths, sizes: Sequence[int]) -> None:
         raise TrainingError("a number of patients must lie between 1 and 10,000,000")
 
 
-def _scaled(recipe: Recipe, wishes: Wishes, seed: int) -> Recipe:
-    """The recipe with log hazard ratios that give the C, and a baseline that gives the risk at the horizon."""
+def _as_wished(recipe: Recipe, wishes: Wishes, seed: int) -> Recipe:
+    """The recipe with effects that give the C, a baseline that gives the risk, recruitment that gives the mean follow-up."""
     base = float(recipe.hazard.at(np.array([wishes.horizon]))[0])
     risk = wishes.risk or _risk(recipe, wishes.horizon)
 
@@ -175,9 +175,19 @@ def _scaled(recipe: Recipe, wishes: Wishes, seed: int) -> Recipe:
         hazard = Hazard(recipe.hazard.years, recipe.hazard.hazard * wanted / base)
         return replace(recipe, log_hazard_ratios=effects, hazard=hazard)
 
-    if wishes.concordance is None:
-        return stronger(1.0)
-    return stronger(_factor(lambda f: _concordance(stronger(f), seed).value, wishes.concordance, "C"))
+    strength = 1.0
+    if wishes.concordance is not None:
+        strength = _factor(lambda f: _concordance(stronger(f), seed).value, wishes.concordance, "C")
+    scaled = stronger(strength)
+    if wishes.follow_up is None:
+        return scaled
+
+    def lasting(factor: float) -> Recipe:
+        years = scaled.plan.recruitment_years * factor
+        return replace(scaled, plan=replace(scaled.plan, recruitment_years=years))
+
+    longer = _factor(lambda f: float(_drawn(lasting(f), seed)[0].mean()), wishes.follow_up, "mean follow-up")
+    return lasting(longer)
 
 
 def _risk(recipe: Recipe, horizon: float) -> float:
@@ -218,18 +228,6 @@ def concordance_by_cell(cell: Patterns, time: Floats, event: Events, score: Floa
     wins = (left * right[cell]).sum(axis=1) + (before * right.T[cell]).sum(axis=1)
     value = wins.sum() / pairs.sum()
     return PointEstimate(float(value), float(2 * sqrt(((wins - value * pairs) ** 2).sum()) / pairs.sum()))
-
-
-def _followed(recipe: Recipe, follow_up: float | None, seed: int) -> Recipe:
-    """The recipe with a time of recruitment that gives the mean follow-up."""
-    if follow_up is None:
-        return recipe
-
-    def lasting(factor: float) -> Recipe:
-        years = recipe.plan.recruitment_years * factor
-        return replace(recipe, plan=replace(recipe.plan, recruitment_years=years))
-
-    return lasting(_factor(lambda f: float(_drawn(lasting(f), seed)[0].mean()), follow_up, "mean follow-up"))
 
 
 def _factor(value_at: Callable[[float], float], wanted: float, what: str) -> float:

@@ -158,7 +158,17 @@ def draw_prior(prior: Mapping[str, Any], draws: int, generator: np.random.Genera
 def _accepted(parameters: Parameters, generator: np.random.Generator) -> Floats:
     """The numbers of the draws whose cohort looks like the abstract; significance first, because it decides most."""
     rules, published = settings(RECONSTRUCTION)["accept"], settings(RECONSTRUCTION)["abstract"]
-    cohorts = _cohorts(parameters, published["patients"], generator)
+    # One cohort of each draw; death is ignored, as in the abstract
+    uniforms = generator.random((4, len(parameters.risk), published["patients"]))
+    pattern = choose(uniforms[0], parameters.joint)
+    scores = parameters.log_hazard_ratios @ cells(_P).T
+    reached = waiting(uniforms[1]) / np.exp(np.take_along_axis(scores, pattern, axis=1))
+    shape = parameters.shape[:, None]
+    recurrence = DECISION_HORIZON.years * (reached / parameters.hazard[:, None]) ** (1 / shape)
+    recruitment = settings(SCENARIOS)["follow_up"]["recruitment_years"]
+    lateness, loss = parameters.lateness[:, None], parameters.loss_per_year[:, None]
+    lost = end_of_follow_up(uniforms[2:], recruitment, lateness, loss)
+    cohorts = Ordered.of(pattern, np.minimum(recurrence, lost), recurrence <= lost)
     fits = fit_each(cohorts, _P, parameters.log_hazard_ratios)
     with np.errstate(invalid="ignore"):
         z = np.abs(fits.coef) / np.sqrt(fits.variance)
@@ -168,22 +178,6 @@ def _accepted(parameters: Parameters, generator: np.random.Generator) -> Floats:
     near = np.abs(ranking.c - published["c"]) < rules["c_within"]
     near &= np.abs(ranking.auc.mean(axis=1) - rules["mean_auc"]) < rules["mean_auc_within"]
     return np.asarray(rows[near])
-
-
-def _cohorts(parameters: Parameters, n: int, generator: np.random.Generator) -> Ordered:
-    """One cohort of n for each draw; death is ignored, as in the abstract."""
-    uniforms = generator.random((4, len(parameters.risk), n))
-    pattern = choose(uniforms[0], parameters.joint)
-    scores = parameters.log_hazard_ratios @ cells(_P).T
-    reached = waiting(uniforms[1]) / np.exp(np.take_along_axis(scores, pattern, axis=1))
-    recurrence = DECISION_HORIZON.years * (reached / parameters.hazard[:, None]) ** (
-        1 / parameters.shape[:, None]
-    )
-    recruitment = settings(SCENARIOS)["follow_up"]["recruitment_years"]
-    lost = end_of_follow_up(
-        uniforms[2:], recruitment, parameters.lateness[:, None], parameters.loss_per_year[:, None]
-    )
-    return Ordered.of(pattern, np.minimum(recurrence, lost), recurrence <= lost)
 
 
 Number = tuple[str, float, float]

@@ -32,7 +32,7 @@ from models.training.simulation.synthetic import (
     hazard_for_risk,
     one_factor,
 )
-from models.training.statistics.arrays import Floats, Members, cells, patterns
+from models.training.statistics.arrays import Floats, cells, patterns
 from models.training.statistics.progress import Progress, quiet
 
 SCENARIOS = Path(__file__).with_name("scenarios.toml")
@@ -235,11 +235,10 @@ def _shares(c: Floats, auc: Floats) -> tuple[Share, ...]:
             near & (np.abs(c - published["c"]) <= wanted["c_within"])
         ),
     }
-    return tuple(_share(what, shows) for what, shows in shapes.items())
-
-
-def _share(what: str, shows: Members) -> Share:
-    count, n = int(np.sum(shows)), len(shows)
-    low = float(beta.ppf(_TAIL, count, n - count + 1)) if count else 0.0
-    high = float(beta.ppf(1 - _TAIL, count + 1, n - count)) if count < n else 1.0
-    return Share(what, count, count / n, low, high)
+    shares = []
+    for what, shows in shapes.items():
+        count, n = int(np.sum(shows)), len(shows)
+        low = float(beta.ppf(_TAIL, count, n - count + 1)) if count else 0.0
+        high = float(beta.ppf(1 - _TAIL, count + 1, n - count)) if count < n else 1.0
+        shares.append(Share(what, count, count / n, low, high))
+    return tuple(shares)

@@ -143,7 +143,15 @@ def draw(recipe: Recipe, n: int, cohorts: int, generator: np.random.Generator) -
     """Draw so many cohorts of n."""
     uniforms = generator.random((6, cohorts, n))
     pattern = choose(uniforms[0], recipe.joint[None])
-    recurrence = _recurrence(recipe, pattern, waiting(uniforms[1]))
+    # A recurrence comes when the cumulative hazard of the pattern has reached a value
+    reached = waiting(uniforms[1])
+    relative = np.exp(cells(len(recipe.names)) @ recipe.log_hazard_ratios.T)
+    base = np.append(0.0, recipe.hazard.at(recipe.begin[1:]))
+    passed = np.cumsum(relative[:, :-1] * np.diff(base), axis=1)
+    passed = np.concatenate([np.zeros((len(relative), 1)), passed], axis=1)
+    period = (reached[..., None] >= passed[pattern, 1:]).sum(axis=-1)
+    left = (reached - passed[pattern, period]) / relative[pattern, period]
+    recurrence = recipe.hazard.when(base[period] + left)
     plan = recipe.plan
     lost = end_of_follow_up(
         uniforms[2:4], plan.recruitment_years, np.array(plan.lateness), np.array(plan.loss_per_year)
@@ -154,14 +162,3 @@ def draw(recipe: Recipe, n: int, cohorts: int, generator: np.random.Generator) -
     status = np.array([RECURRENCE, DEATH, CENSORED])[ends.argmin(axis=0)]
     shares = np.array([list(recipe.subtypes.values())], dtype=np.float64)
     return Drawn(pattern, ends.min(axis=0), status, choose(uniforms[5], shares))
-
-
-def _recurrence(recipe: Recipe, pattern: Patterns, reached: Floats) -> Floats:
-    """When each pattern's cumulative hazard has reached a value: (B, n), (B, n) → (B, n)."""
-    relative = np.exp(cells(len(recipe.names)) @ recipe.log_hazard_ratios.T)
-    base = np.append(0.0, recipe.hazard.at(recipe.begin[1:]))
-    passed = np.cumsum(relative[:, :-1] * np.diff(base), axis=1)
-    passed = np.concatenate([np.zeros((len(relative), 1)), passed], axis=1)
-    period = (reached[..., None] >= passed[pattern, 1:]).sum(axis=-1)
-    left = (reached - passed[pattern, period]) / relative[pattern, period]
-    return recipe.hazard.when(base[period] + left)
