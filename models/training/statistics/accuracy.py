@@ -33,17 +33,15 @@ def brier_at(time: Floats, status: Statuses | Events, risk: Floats, t: float) ->
     require_people(len(time))
     cause = np.asarray(status, dtype=np.int64)
     ended = cause != 0
-    same = np.full(len(time), _own_risk(time, cause, t))
-    losses, null = _losses(time, cause, risk, t), float(_losses(time, cause, same, t).mean())
+    if (cause > 1).any():
+        own = float(aalen_johansen(time, cause, 1).at(np.array([t]))[0])
+    else:
+        own = 1.0 - float(kaplan_meier(time, cause == 1).at(np.array([t]))[0])
+    losses = _losses(time, cause, risk, t)
+    null = float(_losses(time, cause, np.full(len(time), own), t).mean())
     value = float(losses.mean())
     influence = losses - value + censoring_influence(time, ended, losses, t)
     return Brier(value, standard_error(influence), null, 1 - value / null if null else np.nan)
-
-
-def _own_risk(time: Floats, cause: Statuses, t: float) -> float:
-    if (cause > 1).any():
-        return float(aalen_johansen(time, cause, 1).at(np.array([t]))[0])
-    return 1.0 - float(kaplan_meier(time, cause == 1).at(np.array([t]))[0])
 
 
 def _losses(time: Floats, cause: Statuses, risk: Floats, t: float) -> Floats:

@@ -59,15 +59,11 @@ def compare_counts(table: Counts) -> Tested:
     if _A_PAIR not in table.shape:
         return Tested(reason="expected counts below 5, and no exact test for a table of this shape")
     table = table if table.shape[1] == _A_PAIR else table.T
-    if _tables(table) > _MOST_TABLES:
+    # So many tables an exact test looks through at most
+    drawn, sizes = table.sum(axis=0).min(), np.sort(table.sum(axis=1))
+    if float(np.prod(np.minimum(sizes[:-1], drawn) + 1.0)) > _MOST_TABLES:
         return Tested(reason="expected counts below 5, and too many groups for an exact test")
     return Tested("Fisher's exact", fisher_exact(table))
-
-
-def _tables(table: Counts) -> float:
-    """How many tables an exact test of a (k, 2) table looks through at most."""
-    drawn = table.sum(axis=0).min()
-    return float(np.prod(np.minimum(np.sort(table.sum(axis=1))[:-1], drawn) + 1.0))
 
 
 def _not_comparable(groups: Sequence[Floats]) -> str:

@@ -37,20 +37,16 @@ class Design:
         if flat.any():
             raise TrainingError(f"column {np.argwhere(flat)[0, 1] + 1} is constant: leave it out")
         self.z: Floats = (columns - self.centre[..., None]) / self.scale[..., None]
-        self._number_event_times(time[self.order])
-        self.upper = np.triu_indices(x.shape[-1])
-        products = self.z[:, self.upper[0]] * self.z[:, self.upper[1]]
-        self.features: Floats = np.concatenate([self.z, products], axis=1)
-
-    def _number_event_times(self, time: Floats) -> None:
-        rows = np.flatnonzero(self.event)
-        self.times, first = np.unique(-time[rows], return_index=True)
+        rows, backwards = np.flatnonzero(self.event), -time[self.order]
+        self.times, first = np.unique(backwards[rows], return_index=True)
         self.times = -self.times
         self.begin, self.end = rows[first], np.append(rows[first[1:] - 1], rows[-1]) + 1
         self.time_of_event = np.repeat(np.arange(len(first)), self.end - self.begin)
-        self.first_time_at_risk = np.searchsorted(
-            -self.times, -time
-        )  # a row is at risk at this event time and later
+        # A row is at risk at this event time and later
+        self.first_time_at_risk = np.searchsorted(-self.times, backwards)
+        self.upper = np.triu_indices(x.shape[-1])
+        products = self.z[:, self.upper[0]] * self.z[:, self.upper[1]]
+        self.features: Floats = np.concatenate([self.z, products], axis=1)
 
     @property
     def p(self) -> int:
@@ -137,7 +133,11 @@ def derivatives(design: Design, coef: Floats, counts: Floats, terms: Terms) -> t
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         once = 1 / _left(risk[:, 0], tied[:, 0], terms)
         hazard, of_tied = terms.total(once), terms.total(terms.share * once)
-        sums = design.moments(_expected(design, weights, hazard, of_tied))
+        # The hazard that a row passes through, less the shares taken out at its own event
+        ahead = np.cumsum(_behind_zero(hazard[:, ::-1]), axis=1)[:, ::-1]
+        passed = np.take(ahead, design.first_time_at_risk, axis=1)
+        passed[:, design.event] -= np.take(of_tied, design.time_of_event, axis=1)
+        sums = design.moments(weights * passed)
         gradient = design.moments(counts * design.event)[:, : design.p] - sums[:, : design.p]
         means = _sum_of_squared_means(risk[:, 1:], tied[:, 1:], once**2, terms)
         return gradient, design.square(sums[:, design.p :]) - means
@@ -150,14 +150,6 @@ def _behind_zero(values: Floats) -> Floats:
 def _left(risk: Floats, tied: Floats, terms: Terms) -> Floats:
     """What remains of the risk set in each term: (T,)."""
     return np.asarray(risk.ravel()[terms.cell] - terms.share * tied.ravel()[terms.cell])
-
-
-def _expected(design: Design, weights: Floats, hazard: Floats, of_tied: Floats) -> Floats:
-    """Each row's weight times the hazard that it passes through, less the shares taken out at its own event: (B, n)."""
-    ahead = np.cumsum(_behind_zero(hazard[:, ::-1]), axis=1)[:, ::-1]
-    passed = np.take(ahead, design.first_time_at_risk, axis=1)
-    passed[:, design.event] -= np.take(of_tied, design.time_of_event, axis=1)
-    return np.asarray(weights * passed)
 
 
 def _sum_of_squared_means(risk: Floats, tied: Floats, squared: Floats, terms: Terms) -> Floats:

@@ -58,7 +58,10 @@ def _maximum(sets: "_RiskSets") -> "_Moments":
     """Newton's method with step halving, on standardised columns."""
     at = sets.moments(np.zeros(sets.z.shape[1]))
     for _ in range(MOST_STEPS):
-        step = _solved(at.information, at.gradient)
+        try:
+            step: Floats = np.asarray(np.linalg.solve(at.information, at.gradient), dtype=np.float64)
+        except np.linalg.LinAlgError:
+            step = np.full_like(at.gradient, np.nan)
         if np.abs(step).max() < _SMALL_STEP:
             return at
         for _ in range(_HALVINGS):
@@ -72,14 +75,6 @@ def _maximum(sets: "_RiskSets") -> "_Moments":
     raise TrainingError(
         "the Fine-Gray fit did not converge: predictors may be collinear or separate the events"
     )
-
-
-def _solved(information: Floats, gradient: Floats) -> Floats:
-    """Newton's step; nan where the information is singular."""
-    try:
-        return np.asarray(np.linalg.solve(information, gradient), dtype=np.float64)
-    except np.linalg.LinAlgError:
-        return np.full_like(gradient, np.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,20 +117,18 @@ class _RiskSets:
         z, p = self.z, self.z.shape[1]
         weight = np.exp(np.minimum(z @ coef, _MOST))
         products = (z[:, :, None] * z[:, None]).reshape(len(z), -1)
-        sums = self._at_events(np.column_stack([np.ones(len(z)), z, products]) * weight[:, None])
+        rows = np.column_stack([np.ones(len(z)), z, products]) * weight[:, None]
+        # Sums over the weighted risk set of each event time
+        nothing = np.zeros((1, rows.shape[1]))
+        ahead = np.vstack([np.cumsum(rows[::-1], axis=0)[::-1], nothing])
+        behind = np.vstack([nothing, np.cumsum(rows * self.stays[:, None], axis=0)])
+        sums = ahead[self.first] + self.uncensored[:, None] * behind[self.first]
         means = sums[:, 1 : p + 1] / sums[:, :1]
         squares = (sums[:, p + 1 :] / sums[:, :1]).reshape(-1, p, p)
         information = np.einsum("k,kij->ij", self.deaths, squares - means[:, :, None] * means[:, None])
         gradient = z[self.event].sum(axis=0) - self.deaths @ means
         value = float((z[self.event] @ coef).sum() - self.deaths @ np.log(sums[:, 0]))
         return _Moments(coef, value, weight, self.deaths / sums[:, 0], means, gradient, information)
-
-    def _at_events(self, rows: Floats) -> Floats:
-        """Sum rows (n, f) over the weighted risk set of each event time: (K, f)."""
-        nothing = np.zeros((1, rows.shape[1]))
-        ahead = np.vstack([np.cumsum(rows[::-1], axis=0)[::-1], nothing])
-        behind = np.vstack([nothing, np.cumsum(rows * self.stays[:, None], axis=0)])
-        return np.asarray(ahead[self.first] + self.uncensored[:, None] * behind[self.first])
 
     def influence(self, at: _Moments) -> Floats:
         """What each patient adds to the score (n, p), by way of the estimated G too."""

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 
 from models.training.errors import TrainingError
@@ -26,8 +25,6 @@ _SMALL_STEP = 1e-4  # on the scale of standardised columns; Newton's error after
 _LONGEST_STEP = 3.0
 _RIDGE = 1e-5  # of the variance of each column of a linear regression, as in mice
 _ASIDE = 0.5  # standard deviations from the mean: where augmentation puts its two patients of each column
-
-_Rows = NDArray[np.int64]
 
 
 def impute(
@@ -71,8 +68,10 @@ def impute_many(
     completed: Floats = np.empty((len(counts), size, columns.shape[1]))
     pieces = chunks(len(counts), size * (columns.shape[1] + 2))
     for piece, stream in zip(pieces, np.random.SeedSequence(seed).spawn(len(pieces)), strict=True):
-        rows = _rows(counts[piece], size)
-        hazard = np.take_along_axis(nelson_aalen(time, event, counts[piece]), rows, axis=1)
+        often = counts[piece]
+        patients = np.tile(np.arange(often.shape[1]), len(often))
+        rows = np.repeat(patients, often.ravel()).reshape(len(often), size)
+        hazard = np.take_along_axis(nelson_aalen(time, event, often), rows, axis=1)
         chains = _Chains(columns[rows], event[rows], hazard, np.random.default_rng(stream))
         completed[piece] = chains.run(equations)
         progress("imputation", min(piece.stop, len(counts)), len(counts))
@@ -112,12 +111,6 @@ def _equations(columns: Floats, coded_from: Mapping[int, int]) -> list[_Equation
         others = tuple(k for k in everything if k not in {column, coded_from.get(int(column))})
         equations.append(_Equation(int(column), others, bool(np.isin(values, (0.0, 1.0)).all())))
     return equations
-
-
-def _rows(counts: Counts, size: int) -> _Rows:
-    """The patients of each resample, each as often as it is in it: (B, n) → (B, N)."""
-    patients = np.tile(np.arange(counts.shape[1]), len(counts))
-    return np.repeat(patients, counts.ravel()).reshape(len(counts), size)
 
 
 class _Chains:
