@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal, NamedTuple, get_args
 
-from models.artefact import BandName, Column, Orderable, Policy, PolicyItem
+from models.artefact import BandName, Column, Orderable, Policy
 from models.inputs import PRESSING, FollowUpFacts, Part, PartName, Phase, Statin
 from models.risk import DECISION_HORIZON, Abstained, NextBestTest, Scored
 
@@ -112,15 +112,27 @@ def advise(policy: Policy, outcome: Scored | Abstained, facts: FollowUpFacts, ph
     """The advice for one patient, definite or probable (V1 to V7)."""
     banding = band_of(policy, outcome) if isinstance(outcome, Scored) else None
     intervals = _intervals(policy, banding, phase, facts)
-    follow_up = tuple(_follow_up(policy, intervals, facts))
+    follow_up = tuple(
+        [
+            _item(policy, name, intervals[name], facts)
+            for name, item in policy.items.items()
+            if facts.items.get(name) and (item.once or intervals[name] is not None)
+        ]
+    )
     gaps = any(item.state in _GAPS and item.item not in _NO_GAP for item in follow_up)
     statin = (
         (FollowUpItem(_STATIN, facts.statin.state, evidence=facts.statin.evidence, statin=facts.statin),)
         if facts.statin
         else ()
     )
-    incomplete = isinstance(outcome, Abstained) and outcome.code == "record-incomplete"
-    offered = follow_up if not incomplete else tuple(_fully_read(follow_up, facts, phase))
+    offered: Sequence[FollowUpItem] = follow_up
+    if isinstance(outcome, Abstained) and outcome.code == "record-incomplete":
+        # S5: in a phase that presses, the items whose sources were all read
+        offered = [
+            item
+            for item in follow_up
+            if phase in PRESSING and all(part.readable for part in facts.items[item.item])
+        ]
     warns = phase in PRESSING or bool(facts.statin and facts.statin.state == "warn")
     without_band = warns or gaps
     if banding:
@@ -172,23 +184,16 @@ def _intervals(policy: Policy, banding: Banding | None, phase: Phase, facts: Fol
     if phase in _AT_LEAST_INTERMEDIATE and band == "low":
         band = "intermediate"
     columns: tuple[Column, ...] = (band, _COLUMN_OF[phase]) if phase in _COLUMN_OF else (band,)
-    return {name: _interval(item, columns, facts) for name, item in policy.items.items()}
-
-
-def _interval(item: PolicyItem, columns: tuple[Column, ...], facts: FollowUpFacts) -> timedelta | None:
-    if item.with_ild and facts.has_ild:
-        since = facts.ild_since
-        is_new = since is not None and facts.as_of - since <= item.with_ild.within
-        return item.with_ild.first if is_new else item.with_ild.then
-    return min([item.every[name] for name in columns if name in item.every], default=None)
-
-
-def _follow_up(policy: Policy, intervals: _Intervals, facts: FollowUpFacts) -> Iterator[FollowUpItem]:
-    """The rows of the table that hold for this patient, but for the statin's."""
+    intervals: dict[str, timedelta | None] = {}
     for name, item in policy.items.items():
-        interval = intervals[name]
-        if facts.items.get(name) and (item.once or interval is not None):
-            yield _item(policy, name, interval, facts)
+        if item.with_ild and facts.has_ild:
+            since = facts.ild_since
+            is_new = since is not None and facts.as_of - since <= item.with_ild.within
+            intervals[name] = item.with_ild.first if is_new else item.with_ild.then
+        else:
+            every = [item.every[column] for column in columns if column in item.every]
+            intervals[name] = min(every, default=None)
+    return intervals
 
 
 def _item(policy: Policy, name: str, interval: timedelta | None, facts: FollowUpFacts) -> FollowUpItem:
@@ -221,7 +226,16 @@ def _due(last: date | None, interval: timedelta | None) -> date | None:
 
 def _state(policy: Policy, part: Part, interval: timedelta | None, facts: FollowUpFacts) -> ItemState:
     """The state of one part (V2, V3, V4)."""
-    state = _by_date(policy, part, interval, facts.today)
+    due = _due(part.last, interval)
+    state: ItemState
+    if part.last is None:
+        state = "never"
+    elif due is None:
+        state = "due" if part.again else "ok"
+    elif due < facts.today:
+        state = "overdue"
+    else:
+        state = "due" if due - facts.today <= policy.due_within else "ok"
     if state == "ok":
         return state
     if not part.readable:
@@ -230,17 +244,6 @@ def _state(policy: Policy, part: Part, interval: timedelta | None, facts: Follow
         return "planned"
     unclear = part.unclear is not None and interval is not None and facts.today - part.unclear <= interval
     return "unknown" if unclear and state in _GAPS else state
-
-
-def _by_date(policy: Policy, part: Part, interval: timedelta | None, today: date) -> ItemState:
-    if part.last is None:
-        return "never"
-    if interval is None:
-        return "due" if part.again else "ok"
-    due = part.last + interval
-    if due < today:
-        return "overdue"
-    return "due" if due - today <= policy.due_within else "ok"
 
 
 def _of_parts(parts: Sequence[ItemPart], due: date | None, today: date) -> ItemState:
@@ -282,14 +285,6 @@ def _is_quiet(policy: Policy, outcome: Scored | Abstained, banding: Banding | No
     return banding.column == "low" and not may_be_high and outcome.next_best_test is None
 
 
-def _fully_read(
-    follow_up: Sequence[FollowUpItem], facts: FollowUpFacts, phase: Phase
-) -> Iterator[FollowUpItem]:
-    """S5: of an incomplete record, and in a phase that presses, the items whose sources were all read."""
-    if phase in PRESSING:
-        yield from (item for item in follow_up if all(part.readable for part in facts.items[item.item]))
-
-
 @dataclass(frozen=True, slots=True)
 class _Suggesting:
     """V7: which orders are suggested, and until when."""
@@ -302,11 +297,19 @@ class _Suggesting:
         self, test: NextBestTest | None, follow_up: Sequence[FollowUpItem]
     ) -> tuple[SuggestedOrder, ...]:
         """The next best test, then what is overdue, never done, due. Nothing twice, nothing that is planned already."""
+        facts = self.facts
         taken = {part.part for item in follow_up for part in item.parts if part.state == "unknown"}
         taken |= set(self._planned(follow_up))
-        taken |= {part for part in self.facts.ordered if not self._is_in_a_row(part, follow_up)}
-        taken |= {_VISIT} if self._is_referred() else set()
-        taken |= {_CT} if self.facts.pregnant else set()
+        # How old an order may be is said by the interval of an item; without one any order counts
+        repeated = [item for item in follow_up if not self.policy.items[item.item].once]
+        taken |= facts.ordered.difference(part.part for item in repeated for part in item.parts)
+        # A referral within the interval is no booked visit, and not suggested again
+        interval = self.intervals[_VISIT]
+        referrals = [order for part in facts.items.get(_VISIT, ()) for order in part.orders]
+        if interval is not None and any(facts.as_of - order <= interval for order in referrals):
+            taken.add(_VISIT)
+        if facts.pregnant:
+            taken.add(_CT)
         chosen = []
         for suggestion in self._wanted(test, follow_up, frozenset(taken)):
             orders = tuple(order for order in suggestion.orders if order.part not in taken)
@@ -321,17 +324,6 @@ class _Suggesting:
             interval = self.intervals[item.item]
             rows = self.facts.items[item.item]
             yield from (part.name for part in rows if _is_planned(part, interval, self.facts))
-
-    def _is_in_a_row(self, part: PartName, follow_up: Sequence[FollowUpItem]) -> bool:
-        """Whether the interval of an item says how old an order for a part may be."""
-        rows = (item for item in follow_up if any(each.part == part for each in item.parts))
-        return any(not self.policy.items[item.item].once for item in rows)
-
-    def _is_referred(self) -> bool:
-        """Whether a referral within the interval is active: it is no booked visit, and not suggested again."""
-        interval = self.intervals[_VISIT]
-        written = (order for part in self.facts.items.get(_VISIT, ()) for order in part.orders)
-        return interval is not None and any(self.facts.as_of - order <= interval for order in written)
 
     def _wanted(
         self,

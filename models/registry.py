@@ -80,7 +80,10 @@ def load_model(folder: Path) -> Model:
         _verify_shape(model)
         _verify_numbers(document, model)
         _verify_landmarks(model)
-        _verify_golden(golden, model)
+        _require(golden["schema"] == GOLDEN_SCHEMA, f"golden.json must have the schema {GOLDEN_SCHEMA!r}")
+        _verify_pairs(golden["pairs"], model)
+        for later in model.landmarks:
+            _verify_pairs(golden["landmarks"][str(later.days)], model.from_landmark(later.days))
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         reason = (
             f"{error} is missing in model.json or golden.json" if isinstance(error, KeyError) else str(error)
@@ -292,15 +295,8 @@ def _positive_definite(matrix: Sequence[Sequence[float]]) -> bool:
     return True
 
 
-def _verify_golden(golden: Mapping[str, Any], model: Model) -> None:
-    """The served arithmetic gives the stored answers, for every landmark and known pattern; raises ValueError."""
-    _require(golden["schema"] == GOLDEN_SCHEMA, f"golden.json must have the schema {GOLDEN_SCHEMA!r}")
-    _verify_pairs(golden["pairs"], model)
-    for later in model.landmarks:
-        _verify_pairs(golden["landmarks"][str(later.days)], model.from_landmark(later.days))
-
-
 def _verify_pairs(pairs: Sequence[Mapping[str, Any]], model: Model) -> None:
+    """The served arithmetic gives the stored answers of every known pattern; raises ValueError."""
     patterns = {pair["pattern"] for pair in pairs}
     _require(patterns >= set(model.joint), "golden.json must hold every known pattern")
     for pair in pairs:

@@ -101,7 +101,12 @@ def score(model: Model, predictors: Mapping[str, Predictor], unread: Mapping[str
     known, at_least = len(pattern) - len(unknown), model.policy.known_at_least
     if known < at_least:
         reason = f"{known} of {len(pattern)} predictors known, at least {at_least} are needed"
-        return Abstained("too-few-predictors", reason, _needs(model, unknown), pattern, test)
+        helpful = [model.policy.tests[name] for name in model.names if _competes(model, name, unknown)]
+        needs = tuple(
+            f"{each.name} ({each.orders[0].code.vocabulary} {', '.join(order.code.code for order in each.orders)})"
+            for each in helpful
+        )
+        return Abstained("too-few-predictors", reason, needs, pattern, test)
     return Scored(
         pattern=pattern,
         present=pattern.count("1"),
@@ -245,14 +250,6 @@ def expected_width(model: Model, pattern: str, predictor: str) -> float:
 def _mean_u(model: Model, cell: str, horizon: Horizon) -> float:
     ratios = fsum(ratio for ratio, mark in zip(model.log_hazard_ratios, cell, strict=True) if mark == "1")
     return log(model.baseline_hazard[horizon]) + ratios
-
-
-def _needs(model: Model, unknown: Mapping[str, str]) -> tuple[str, ...]:
-    tests = (model.policy.tests[name] for name in model.names if _competes(model, name, unknown))
-    return tuple(
-        f"{test.name} ({test.orders[0].code.vocabulary} {', '.join(order.code.code for order in test.orders)})"
-        for test in tests
-    )
 
 
 def _competes(model: Model, name: str, unknown: Mapping[str, str]) -> bool:

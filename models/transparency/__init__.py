@@ -92,7 +92,16 @@ def transparency(model: Model, folder: Path) -> Transparency:
     general = tomllib.loads((_HERE / "answers.toml").read_text(encoding="utf-8"))
     own, facts = _own_answers(folder), _facts(model)
     lists = {name: _answered(name, general[name], own.get(name, {}), facts) for name in TITLES}
-    return Transparency(model.description.get("title", model.id), _identity(model, facts), **lists)
+    identity = {
+        "id": model.id,
+        "version": model.version,
+        "evidence": model.evidence,
+        "rules": f"version {model.rules} of the clinical rules",
+        "sha256": model.sha256,
+        "bands": facts["bands"],
+        "limits": model.limits,
+    }
+    return Transparency(model.description.get("title", model.id), identity, **lists)
 
 
 def as_document(shown: Transparency) -> dict[str, Any]:
@@ -118,19 +127,17 @@ def _own_answers(folder: Path) -> Mapping[str, Mapping[str, str]]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read: {error}; mend or remove it") from None
     for name, answers in own.items():
-        _check(path, name, answers)
+        if name not in TITLES or not isinstance(answers, dict):
+            raise ModelError(f"{path}: {name} is no list; there are [{'] and ['.join(TITLES)}]")
+        ids = {item.id for item in asked()[name].items}
+        for number, answer in answers.items():
+            if number not in ids:
+                raise ModelError(f"{path}: [{name}] has no item {number}")
+            if not (isinstance(answer, str) and 0 < len(answer.strip()) <= LONGEST_ANSWER):
+                raise ModelError(
+                    f"{path}: [{name}] {number} must be a text of 1 to {LONGEST_ANSWER} characters"
+                )
     return own
-
-
-def _check(path: Path, name: str, answers: object) -> None:
-    if name not in TITLES or not isinstance(answers, dict):
-        raise ModelError(f"{path}: {name} is no list; there are [{'] and ['.join(TITLES)}]")
-    ids = {item.id for item in asked()[name].items}
-    for number, answer in answers.items():
-        if number not in ids:
-            raise ModelError(f"{path}: [{name}] has no item {number}")
-        if not (isinstance(answer, str) and 0 < len(answer.strip()) <= LONGEST_ANSWER):
-            raise ModelError(f"{path}: [{name}] {number} must be a text of 1 to {LONGEST_ANSWER} characters")
 
 
 def _answered(
@@ -143,18 +150,6 @@ def _answered(
         for answer in (own.get(item.id) or general[item.id].format_map(facts),)
     )
     return AnsweredList(TITLES[name], listed.source, listed.read, items)
-
-
-def _identity(model: Model, facts: Mapping[str, str]) -> dict[str, str]:
-    return {
-        "id": model.id,
-        "version": model.version,
-        "evidence": model.evidence,
-        "rules": f"version {model.rules} of the clinical rules",
-        "sha256": model.sha256,
-        "bands": facts["bands"],
-        "limits": model.limits,
-    }
 
 
 def _facts(model: Model) -> dict[str, str]:
