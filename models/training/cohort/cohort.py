@@ -186,11 +186,7 @@ def _cohort(
     if not time_zero.strip():
         raise TrainingError("say in words what time zero is, for instance: 180 days after diagnosis")
     if not table.rows:
-        most = max((step for step in flow if step.taken_out), key=lambda step: step.taken_out, default=None)
-        why = "there are no patients in it"
-        if most:
-            why = f"nobody is left; {most.taken_out} of {flow[0].left} were taken out: {most.reason}"
-        raise TrainingError(f"{table.name}: {why}")
+        raise TrainingError(_nobody(table, flow))
     checked = read_patients(table, column_map, candidates, cutoffs, read_titre, groups, today)
     patients = checked.patients
     categories = {name: c for name, c in checked.candidates.items() if isinstance(c, Category)}
@@ -227,3 +223,11 @@ def _cohort(
     return replace(
         followed, patients_sha256=digest(followed.time, followed.status, followed.matrix(PREDICTORS))
     )
+
+
+def _nobody(table: Table, flow: Sequence[FlowStep]) -> str:
+    taken = [step for step in flow if step.taken_out]
+    if not taken:
+        return f"{table.name}: there are no patients in it"
+    most = max(taken, key=lambda step: step.taken_out)
+    return f"{table.name}: nobody is left; {most.taken_out} of {flow[0].left} were taken out: {most.reason}"

@@ -77,21 +77,7 @@ def read_patients(
     further = _find_candidates(table, own_names, column_map, candidates)
     translated = translate(table, own_names, further, column_map, read_titre)
     problems = list(translated.problems)
-    told = {(problem.place, problem.column) for problem in problems}
-    patients, deaths = list[CohortRow](), 0
-    for row, place in enumerate(table.places):
-        cells = {name: column[row] for name, column in translated.columns.items()}
-        try:
-            patient = CohortRow.model_validate(cells)
-        except ValidationError as error:
-            details = error.errors(include_url=False, include_input=False)
-            problems.extend(Problem(place, str(each["loc"][0]), str(each["msg"])) for each in details)
-            continue
-        wrong = _row_problems(patient, place, own_names, cutoffs, today)
-        problems.extend(of for of in wrong if (place, own_names.get(of.column)) not in told)
-        deaths += died_by_date(patient)
-        patients.append(_coded(patient, cutoffs))
-    problems.extend(_duplicates(table, own_names))
+    patients, deaths = _read_rows(table, own_names, translated.columns, cutoffs, today, problems)
     columns: dict[str, Floats | Category] = {
         name: read_further(table, further[name], cells, column_map.rule(name).reference, problems)
         for name, cells in translated.candidates.items()
@@ -262,11 +248,39 @@ def read_further(
     return values
 
 
-def _duplicates(table: Table, own_names: Mapping[str, str]) -> Iterator[Problem]:
+def _read_rows(
+    table: Table,
+    own_names: Mapping[str, str],
+    columns: Mapping[str, Sequence[str]],
+    cutoffs: Sequence[Cutoff],
+    today: date | None,
+    problems: list[Problem],
+) -> tuple[list[CohortRow], int]:
+    """The rows that can be read, with the predictors that only a raw value gives, and how many of them died by date."""
+    told = {(problem.place, problem.column) for problem in problems}
+    patients, deaths = list[CohortRow](), 0
+    for row, place in enumerate(table.places):
+        try:
+            patient = CohortRow.model_validate({name: column[row] for name, column in columns.items()})
+        except ValidationError as error:
+            details = error.errors(include_url=False, include_input=False)
+            problems.extend(Problem(place, str(each["loc"][0]), str(each["msg"])) for each in details)
+            continue
+        wrong = _row_problems(patient, place, own_names, cutoffs, today)
+        problems.extend(of for of in wrong if (place, own_names.get(of.column)) not in told)
+        deaths += died_by_date(patient)
+        coded = {
+            cutoff.predictor: cutoff.is_present(value)
+            for cutoff in cutoffs
+            if getattr(patient, cutoff.predictor) is None
+            and (value := getattr(patient, cutoff.raw)) is not None
+        }
+        patients.append(patient.model_copy(update=coded) if coded else patient)
     index, first = table.columns.index(own_names["id"]), dict[str, int]()
     for cells, place in zip(table.rows, table.places, strict=True):
         if cells[index] and first.setdefault(cells[index], place) != place:
-            yield Problem(place, "id", f"the same patient as {table.unit} {first[cells[index]]}")
+            problems.append(Problem(place, "id", f"the same patient as {table.unit} {first[cells[index]]}"))
+    return patients, deaths
 
 
 def _row_problems(
@@ -319,13 +333,3 @@ def _time_problems(row: CohortRow, place: int, own_names: Mapping[str, str]) -> 
             yield Problem(place, "end_date", f"{_ENDS.get(end, 'follow-up')} after death_date")
         elif end == DEATH and row.end_date != row.death_date:
             yield Problem(place, "end_date", "status says death, and death_date is another day")
-
-
-def _coded(row: CohortRow, cutoffs: Sequence[Cutoff]) -> CohortRow:
-    """The row with the predictors that only a raw value gives."""
-    coded = {
-        cutoff.predictor: cutoff.is_present(value)
-        for cutoff in cutoffs
-        if getattr(row, cutoff.predictor) is None and (value := getattr(row, cutoff.raw)) is not None
-    }
-    return row.model_copy(update=coded) if coded else row

@@ -118,7 +118,10 @@ def rank_each(cohorts: Ordered, coef: Floats, years: Floats) -> Ranking:
         later = np.cumsum(belongs, axis=1) - belongs
         pairs = (belongs * piece.event[..., None]).transpose(0, 2, 1) @ later
         c[rows] = _share((pairs * won).sum(axis=(1, 2)), pairs.sum(axis=(1, 2)))
-        before = _censoring_before(piece.event)
+        # G(T-), the survival of the censoring, with the last time first and no ties
+        factor = np.where(piece.event, 1.0, 1 - 1 / np.arange(1, piece.event.shape[1] + 1))
+        survival = np.cumprod(factor[:, ::-1], axis=1)[:, ::-1]
+        before = np.concatenate([survival[:, 1:], np.ones((len(survival), 1))], axis=1)
         for k, t in enumerate(years):
             # Cases weigh 1 / G(T-), controls all the same
             case = piece.event & (piece.time <= t)
@@ -132,11 +135,3 @@ def rank_each(cohorts: Ordered, coef: Floats, years: Floats) -> Ranking:
 
 def _share(part: Floats, whole: Floats) -> Floats:
     return np.divide(part, whole, out=np.full_like(part, np.nan), where=whole > 0)
-
-
-def _censoring_before(event: Events) -> Floats:
-    """G(T-), the survival of the censoring, of rows with the last time first and no ties: (B, n)."""
-    at_risk = np.arange(1, event.shape[1] + 1)
-    factor = np.where(event, 1.0, 1 - 1 / at_risk)
-    survival = np.cumprod(factor[:, ::-1], axis=1)[:, ::-1]
-    return np.concatenate([survival[:, 1:], np.ones((len(event), 1))], axis=1)

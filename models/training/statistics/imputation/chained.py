@@ -123,7 +123,10 @@ class _Chains:
         self.random = random
 
     def run(self, equations: list[_Equation]) -> Floats:
-        """Begin with values drawn from those known in the same resample, go round, and return what there is then."""
+        """Begin with values drawn from those known in the same resample, go round, and return what there is then.
+
+        Each column is regressed where it is known, and drawn where it is not.
+        """
         for equation in equations:
             y, gaps = self.variables[:, equation.column], self.missing[..., equation.column]
             known_first = np.argsort(gaps, axis=1, kind="stable")
@@ -132,23 +135,19 @@ class _Chains:
             y[gaps] = np.nan_to_num(drawn[gaps])  # a resample may hold nobody of whom it is known
         for _ in range(CYCLES):
             for equation in equations:
-                self._draw(equation)
+                others, y = self.variables[:, equation.regressors], self.variables[:, equation.column]
+                gaps = self.missing[..., equation.column]
+                spread = others.std(axis=2, keepdims=True)
+                z = (others - others.mean(axis=2, keepdims=True)) / np.where(spread > 0, spread, 1.0)
+                design = np.concatenate([np.ones_like(z[:, :1]), z], axis=1)
+                if equation.binary:
+                    coef, precision = _logistic(*_augmented(design, y, ~gaps))
+                    score = self._coefficients(coef, precision)[:, None] @ design
+                    drawn = (self.random.random(y.shape) < expit(score[:, 0])).astype(np.float64)
+                else:
+                    drawn = self._normal(design, y, ~gaps)
+                y[gaps] = drawn[gaps]
         return np.moveaxis(self.variables[:, :-2], 1, 2)
-
-    def _draw(self, equation: _Equation) -> None:
-        """Regress one column where it is known, and draw it where it is not."""
-        others, y = self.variables[:, equation.regressors], self.variables[:, equation.column]
-        gaps = self.missing[..., equation.column]
-        spread = others.std(axis=2, keepdims=True)
-        z = (others - others.mean(axis=2, keepdims=True)) / np.where(spread > 0, spread, 1.0)
-        design = np.concatenate([np.ones_like(z[:, :1]), z], axis=1)
-        if equation.binary:
-            coef, precision = _logistic(*_augmented(design, y, ~gaps))
-            score = self._coefficients(coef, precision)[:, None] @ design
-            drawn = (self.random.random(y.shape) < expit(score[:, 0])).astype(np.float64)
-        else:
-            drawn = self._normal(design, y, ~gaps)
-        y[gaps] = drawn[gaps]
 
     def _coefficients(self, coef: Floats, precision: Floats) -> Floats:
         """Draw coefficients (B, q) from the normal distribution with this mean and inverse covariance."""
