@@ -179,6 +179,14 @@ def table_one(cohort: Cohort) -> TableOne:
         contrasts.append(_contrast(cohort, "subtype", "antibody subtype", by_subtype, others))
     seen = {label: members for label, members in by_recurrence.items() if members.any()}
     contrasts.append(_contrast(cohort, "recurrence", "recurrence during follow-up", seen, columns))
+    small = [
+        SmallCell(contrast.by, group.label, row.label, level, count)
+        for contrast in contrasts
+        for row in contrast.rows
+        for group, cell in zip(contrast.groups, row.groups, strict=True)
+        for level, count in zip(row.levels, cell.counts, strict=bool(cell.counts))
+        if count < FEWEST_IN_A_CELL
+    ]
     return TableOne(
         cohort=cohort.name,
         sha256=cohort.sha256,
@@ -187,7 +195,7 @@ def table_one(cohort: Cohort) -> TableOne:
         all=_group("all", cohort, np.ones(len(cohort), dtype=bool)),
         contrasts=tuple(contrasts),
         adjustment=ADJUSTMENT,
-        small_cells=tuple(cell for contrast in contrasts for cell in _small_cells(contrast)),
+        small_cells=tuple(small),
         unused=cohort.unused,
         synthetic=cohort.synthetic,
     )
@@ -328,13 +336,3 @@ def poisson_limits(count: int) -> tuple[float, float]:
     tail = (1 - LEVEL) / 2
     low = float(chi2.ppf(tail, 2 * count)) / 2 if count else 0.0
     return low, float(chi2.ppf(1 - tail, 2 * count + 2)) / 2
-
-
-def _small_cells(contrast: Contrast) -> list[SmallCell]:
-    return [
-        SmallCell(contrast.by, group.label, row.label, level, count)
-        for row in contrast.rows
-        for group, cell in zip(contrast.groups, row.groups, strict=True)
-        for level, count in zip(row.levels, cell.counts, strict=bool(cell.counts))
-        if count < FEWEST_IN_A_CELL
-    ]

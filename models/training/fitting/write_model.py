@@ -74,27 +74,22 @@ def write_model(
 def _fill(folder: Path, document: Mapping[str, Any], policy: Path) -> None:
     shutil.copyfile(policy, folder / "policy.toml")
     model = model_of(document, load_policy(folder / "policy.toml"))
+    # The served answers keep a later change of the arithmetic, or of the machine, from changing risks unnoticed
+    source = "the served arithmetic when this folder was written"
+    golden: dict[str, Any] = {"schema": GOLDEN_SCHEMA, "source": source, "pairs": _pairs(model)}
+    if later := {str(of.days): _pairs(model.from_landmark(of.days)) for of in model.landmarks}:
+        golden["landmarks"] = later
     texts = {
         "model.json": json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False),
-        "golden.json": json.dumps(golden(model), indent=1),
+        "golden.json": json.dumps(golden, indent=1),
         "MODEL_CARD.md": model_card(document, model).rstrip("\n"),
     }
     for name, text in texts.items():
         (folder / name).write_text(f"{text}\n", encoding="utf-8")
 
 
-def golden(model: Model) -> dict[str, Any]:
-    """The served answers of every known pattern, and of some with one or two unknown predictors, at every landmark.
-
-    They keep a later change of the arithmetic, or of the machine, from changing risks unnoticed.
-    """
-    source = "the served arithmetic when this folder was written"
-    pairs = {"schema": GOLDEN_SCHEMA, "source": source, "pairs": _pairs(model)}
-    later = {str(of.days): _pairs(model.from_landmark(of.days)) for of in model.landmarks}
-    return pairs | ({"landmarks": later} if later else {})
-
-
 def _pairs(model: Model) -> list[dict[str, Any]]:
+    """The served answers of every known pattern, and of some with one or two unknown predictors."""
     pairs, p = [], len(model.names)
     # One unknown among all absent or all present ones, and any two
     unknown = [cell[:i] + "?" + cell[i + 1 :] for cell in ("0" * p, "1" * p) for i in range(p)]

@@ -23,7 +23,21 @@ def read_text_file(name: str, data: bytes, form: FileForm, max_rows: int) -> Tab
     text = _text(data, form)
     if said := _SAID.match(text):  # the line stays, empty: lines keep their numbers
         text = "\n" + text[said.end() :]
-    separator = form.separator or (said[1] if said else "") or _separator(text)
+    separator = form.separator or (said[1] if said else "")
+    if not separator:  # then it is what parts the header into most cells
+        widths = {}
+        for sign in SEPARATORS:
+            try:
+                widths[sign] = len(
+                    next(csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=sign), [])
+                )
+            except csv.Error:
+                widths[sign] = 0
+        most = max(widths.values())
+        separator, *others = [sign for sign, width in widths.items() if width == most]
+        if others and most > 1:
+            named = " or ".join(SEPARATORS[sign] for sign in (separator, *others))
+            raise UnusableFileError(f"the cells may be separated by {named}: name the separator in a map")
     (_, header), *lines = _records(text, separator, max_rows) or [(1, [])]
     # A decimal comma among commas would be in quotes everywhere: nobody writes so
     return make_table(name, "line", data, header, lines, "." if separator == "," else "")
@@ -51,21 +65,6 @@ def _text(data: bytes, form: FileForm) -> str:
     raise UnusableFileError(
         f"line {line} cannot be read as {' or '.join(encodings)}: save the file as UTF-8, or name its encoding in a map"
     )
-
-
-def _separator(text: str) -> str:
-    """What separates the cells: what parts the header into most of them."""
-    cells = {}
-    for sign in SEPARATORS:
-        try:
-            cells[sign] = len(next(csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=sign), []))
-        except csv.Error:
-            cells[sign] = 0
-    most = max(cells.values())
-    if len(signs := [sign for sign, count in cells.items() if count == most]) > 1 and most > 1:
-        named = " or ".join(SEPARATORS[sign] for sign in signs)
-        raise UnusableFileError(f"the cells may be separated by {named}: name the separator in a map")
-    return next(sign for sign, count in cells.items() if count == most)
 
 
 def _records(text: str, separator: str, max_rows: int) -> list[tuple[int, list[str]]]:
