@@ -13,10 +13,11 @@ from scipy.stats import chi2_contingency as pearson
 from cds_service.commands.describe import show
 from cds_service.terminal import open_console
 from models.training.cohort.cohort import Cohort
-from models.training.cohort.describe import FEWEST_IN_A_CELL, poisson_limits, quartiles, table_one
+from models.training.cohort.describe import FEWEST_IN_A_CELL, quartiles, table_one
 from models.training.plain_json import as_json
 from models.training.report.describe_text import tables
 from models.training.statistics import comparing
+from models.training.statistics.limits import poisson_limits
 from tests.statistics.trained import DEATHS, DEMO, GAPS, TIME_ZERO, cohort, command, made
 
 THIRDS = ("anti-SRP", "anti-HMGCR", "seronegative")

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.training.cohort.column_map import cell_key
 from models.training.cohort.schema import Problem, is_error, is_missing
-from models.training.cohort.table import Table
+from models.training.cohort.table import Table, as_compared
 from models.training.statistics.arrays import Floats
 
 MOST_LEVELS = 12  # a column with more words is text, and each would cost a parameter
@@ -45,15 +44,15 @@ def category(
 
     Capitals do not matter, the first writing is kept. A column that has too many words, or too few of one, is a problem.
     """
-    keys = ["" if is_missing(cell) else cell_key(cell) for cell in cells]
+    keys = ["" if is_missing(cell) else as_compared(cell) for cell in cells]
     counted = Counter(key for key in keys if key)
-    levels = sorted(counted, key=lambda level: (level != cell_key(reference), -counted[level], level))
+    levels = sorted(counted, key=lambda level: (level != as_compared(reference), -counted[level], level))
     unusable = ""
     if len(levels) > MOST_LEVELS or max(map(len, levels)) > _LONGEST:
         unusable = f"neither numbers nor at most {MOST_LEVELS} different words of at most {_LONGEST} letters"
     elif len(levels) == 1:
         unusable = "one word alone tells nobody apart: say in a map what an empty cell means"
-    elif reference and levels[0] != cell_key(reference):
+    elif reference and levels[0] != as_compared(reference):
         unusable = "the reference that the map names stands nowhere"
     if unusable:
         problems.append(Problem(table.places[next(n for n, key in enumerate(keys) if key)], own, unusable))

@@ -18,7 +18,7 @@ from models.training.cohort.read import read_table
 from models.training.cohort.rows import numbers_of, read_patients, status, years
 from models.training.cohort.same_patients import digest
 from models.training.cohort.schema import PREDICTORS, RECURRENCE, Cutoff
-from models.training.cohort.table import MAX_ROWS, Table, column_key
+from models.training.cohort.table import MAX_ROWS, Table, as_compared
 from models.training.cohort.translate import TitreReader, plain_titre
 from models.training.errors import TrainingError
 from models.training.statistics.arrays import Events, Floats, Members, Statuses
@@ -168,7 +168,7 @@ def from_rows(
     """
     columns = tuple(rows[0]) if rows else ()
     cells = tuple(tuple(row[column] for column in columns) for row in rows)
-    table = Table(name, unit, sha256, tuple(map(column_key, columns)), columns, cells, tuple(places), ".")
+    table = Table(name, unit, sha256, tuple(map(as_compared, columns)), columns, cells, tuple(places), ".")
     return _cohort(table, time_zero, column_map or ColumnMap(), candidates, cutoffs, flow, plain_titre)
 
 

@@ -20,7 +20,6 @@ from msgspec.structs import replace
 from models.training.cohort.forms.file_form import FileForm
 from models.training.cohort.forms.written_dates import DateFormat
 from models.training.cohort.schema import COLUMNS
-from models.training.cohort.table import column_key
 from models.training.errors import TrainingError
 
 UNKNOWN = "?"
@@ -91,8 +90,3 @@ def read_map(path: Path) -> ColumnMap:
             " means, in their place"
         )
     return column_map
-
-
-def cell_key(text: str) -> str:
-    """A cell as the words of a map and of the tables are compared with it: in lower case, blanks single."""
-    return column_key(text)

@@ -10,7 +10,6 @@ from itertools import combinations
 from typing import Literal
 
 import numpy as np
-from scipy.stats import chi2
 
 from models.training.cohort.cohort import PREDICTORS, Cohort, FlowStep
 from models.training.cohort.schema import CENSORED, COLUMNS, DEATH, RECURRENCE, SUBTYPES, CohortRow, extra
@@ -23,7 +22,7 @@ from models.training.statistics.comparing import (
     difference_of_numbers,
     holm,
 )
-from models.training.statistics.limits import LEVEL
+from models.training.statistics.limits import poisson_limits
 from models.training.statistics.survival import kaplan_meier
 
 FEWEST_IN_A_CELL = 5  # smaller cells are named, because persons might be recognised in them
@@ -329,10 +328,3 @@ def _group(label: str, cohort: Cohort, members: Members) -> Group:
             years=Quartiles(*(followed.time_of(share) for share in (0.75, 0.5, 0.25))),
         ),
     )
-
-
-def poisson_limits(count: int) -> tuple[float, float]:
-    """The exact 95 % limits of an expected number of which `count` were seen (Garwood)."""
-    tail = (1 - LEVEL) / 2
-    low = float(chi2.ppf(tail, 2 * count)) / 2 if count else 0.0
-    return low, float(chi2.ppf(1 - tail, 2 * count + 2)) / 2

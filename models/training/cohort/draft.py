@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec.structs import asdict
 
 from models.training.cohort.categories import MOST_LEVELS
-from models.training.cohort.column_map import UNKNOWN, cell_key
+from models.training.cohort.column_map import UNKNOWN
 from models.training.cohort.forms.file_form import FileForm
 from models.training.cohort.forms.written_dates import iso_dates
 from models.training.cohort.forms.written_numbers import looks_like_number
 from models.training.cohort.problems import showable
 from models.training.cohort.schema import COLUMNS, NAMES, CohortRow, can_read, extra, is_missing, presence
-from models.training.cohort.table import Table
+from models.training.cohort.table import Table, as_compared
 from models.training.cohort.translate import TitreReader
 from models.training.cohort.words import words_by_meaning
 
@@ -60,7 +60,7 @@ def _assign(table: Table, read_titre: TitreReader) -> dict[str, str]:
     for place, own in enumerate(table.columns):
         # Blanks in place of signs, but for a slash: "Pat.-Nr." is "Pat Nr"
         letters = "".join(sign if sign.isalnum() or sign == "/" else " " for sign in own)
-        said = f" {cell_key(letters)} "
+        said = f" {as_compared(letters)} "
         for number, name in enumerate(COLUMNS):
             words = headers.get(name, frozenset())
             by_name = 3 if NAMES.get(own) == name else 2 if said.strip() in words else 0
@@ -117,7 +117,7 @@ def _values(unread: Sequence[str]) -> list[str]:
 def _candidate(table: Table, own: str, written: str) -> list[str]:
     """A block that is switched off: a column that may be described beside ours."""
     known = [cell for cell in table.cells(own) if not is_missing(cell)]
-    different = len({cell_key(cell) for cell in known})
+    different = len({as_compared(cell) for cell in known})
     if not known:
         what = "empty"
     elif all(presence(cell) is not None for cell in known):

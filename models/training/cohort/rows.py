@@ -35,7 +35,7 @@ from models.training.cohort.schema import (
     read_group,
     read_number,
 )
-from models.training.cohort.table import Table, column_key
+from models.training.cohort.table import Table, as_compared
 from models.training.cohort.translate import TitreReader, translate
 from models.training.errors import TrainingError
 from models.training.statistics.arrays import Floats
@@ -97,9 +97,9 @@ def read_patients(
     if problems:
         raise TrainingError(sentence(table, own_names, problems))
     raw, beside = (tuple(name for name in names if name in own_names) for names in (RAW, BESIDE))
-    asked = {NAMES.get(column_key(name), name) for name in candidates}
+    asked = {NAMES.get(as_compared(name), name) for name in candidates}
     columns |= {name: numbers_of(patients, name) for name in beside if name in asked}
-    used = {*own_names.values(), *further.values(), *map(column_key, others)}
+    used = {*own_names.values(), *further.values(), *map(as_compared, others)}
     unused = tuple(w for w, c in zip(table.written, table.columns, strict=True) if c not in used)
     return CheckedPatients(tuple(patients), columns, named, raw, beside, unused, deaths)
 
@@ -132,7 +132,7 @@ def died_by_date(row: CohortRow) -> bool:
 
 def _find_columns(table: Table, column_map: ColumnMap) -> dict[str, str]:
     """Our names of the columns → the file's own, in lower case."""
-    given = {name: column_key(rule.column) for name, rule in column_map.columns.items()}
+    given = {name: as_compared(rule.column) for name, rule in column_map.columns.items()}
     for name, own in given.items():
         if name not in COLUMNS:
             raise TrainingError(
@@ -187,14 +187,14 @@ def _find_candidates(
 
     What is a predictor or a raw value is read already.
     """
-    further = {name: column_key(rule.column or name) for name, rule in column_map.candidates.items()}
-    for name in (NAMES.get(column_key(name), name) for name in asked):
+    further = {name: as_compared(rule.column or name) for name, rule in column_map.candidates.items()}
+    for name in (NAMES.get(as_compared(name), name) for name in asked):
         if name in own_names or name in further:
             if name in own_names and name not in {*PREDICTORS, *RAW, *BESIDE, *GROUPS}:
                 raise TrainingError(f"{table.name}: {name} cannot be a candidate")
-        elif column_key(name) not in further.values():
-            known = column_key(name) in table.columns
-            further[table.as_written(column_key(name)) if known else name] = column_key(name)
+        elif as_compared(name) not in further.values():
+            known = as_compared(name) in table.columns
+            further[table.as_written(as_compared(name)) if known else name] = as_compared(name)
     for name, own in further.items():
         if own not in table.columns:
             raise TrainingError(f"{table.name}: there is no column {own}, which was asked for as a candidate")
@@ -209,7 +209,7 @@ def _other_groups(
     """The columns by which patients are to be grouped, beside those that are read anyway: as written → their words."""
     others = {}
     for name in groups:
-        own = column_key(name)
+        own = as_compared(name)
         if name in own_names and name not in {*GROUPS, "subtype"}:
             raise TrainingError(f"{table.name}: patients cannot be grouped by {name}; name a column of words")
         if name not in own_names and own not in table.columns:

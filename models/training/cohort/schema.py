@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from models.training.cohort.table import column_key
+from models.training.cohort.table import as_compared
 from models.training.cohort.words import words_by_meaning
 
 PREDICTORS = ("cardiac_involvement", "high_ana", "treatment_refractory", "high_drr")
@@ -78,7 +78,7 @@ def _refuse(sentence: str) -> PydanticCustomError:
 
 def is_missing(text: str) -> bool:
     """Whether a cell says that nothing is known."""
-    return column_key(text) in _MISSING
+    return as_compared(text) in _MISSING
 
 
 def is_error(text: str) -> bool:
@@ -102,7 +102,7 @@ def read_number(value: Any) -> float | None:
 
 def read_presence(value: Any) -> bool | None:
     """Present or absent; None: missing. Raises PydanticCustomError."""
-    text = column_key(str(value))
+    text = as_compared(str(value))
     if text in _MISSING:
         return None
     if text not in _YES | _NO:
@@ -112,12 +112,12 @@ def read_presence(value: Any) -> bool | None:
 
 def presence(text: str) -> bool | None:
     """Present or absent by one of the words for it; None: anything else."""
-    said = column_key(text)
+    said = as_compared(text)
     return said in _YES if said in _YES | _NO else None
 
 
 def _status(value: Any) -> int | None:
-    text = column_key(str(value))
+    text = as_compared(str(value))
     if text in _MISSING:
         return None
     if text not in _STATUS:
@@ -137,7 +137,7 @@ def _day(value: Any) -> date | None:
 
 def _one_of(names: Sequence[str], refusal: str, value: Any) -> str:
     """The one of these names that a word stands for; empty: missing."""
-    text = column_key(str(value))
+    text = as_compared(str(value))
     if text in _MISSING:
         return ""
     named = {word: name for name in names for word in _WORDS[name]}

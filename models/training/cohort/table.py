@@ -83,14 +83,14 @@ def make_table(
     return Table(name, unit, sha256(data).hexdigest(), columns, tuple(names[:width]), rest, places, decimal)
 
 
-def column_key(name: str) -> str:
-    """The name of a column as it is looked for: in lower case, every run of blanks one blank."""
+def as_compared(name: str) -> str:
+    """A name of a column, or the words of a cell, as they are compared: in lower case, every run of blanks one blank."""
     return " ".join(name.split()).lower()
 
 
 def _columns(names: Sequence[str]) -> tuple[str, ...]:
     """The names of the columns in lower case, each once."""
-    columns = tuple(map(column_key, names))
+    columns = tuple(map(as_compared, names))
     if len(columns) > MAX_COLUMNS:
         raise UnusableFileError(f"{len(columns)} columns; at most {MAX_COLUMNS} are read")
     if "" in columns:

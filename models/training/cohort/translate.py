@@ -6,7 +6,7 @@ What cannot be translated stays as it is: the schema's readers refuse it, and sa
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from models.training.cohort.column_map import ColumnMap, cell_key
+from models.training.cohort.column_map import ColumnMap
 from models.training.cohort.forms.written_dates import AMBIGUOUS, iso_dates
 from models.training.cohort.forms.written_numbers import (
     DecimalSign,
@@ -15,7 +15,7 @@ from models.training.cohort.forms.written_numbers import (
     with_decimal_point,
 )
 from models.training.cohort.schema import Problem, extra, is_missing, presence
-from models.training.cohort.table import Table
+from models.training.cohort.table import Table, as_compared
 
 TWO_READINGS = "as 1.280 it may be 1.28 or 1280: say the file's `decimal` in a map"
 NO_TITRE = "neither a titre like 1:320, nor a word for negative, nor empty"
@@ -58,9 +58,9 @@ def translate(
     """Translate the columns of a table: `own_names` are ours → the file's, `candidates` the same of further columns."""
     said: dict[str, Sequence[str]] = {}
     for name, own in {**own_names, **candidates}.items():
-        values = {cell_key(cell): meant for cell, meant in column_map.rule(name).values.items()}
+        values = {as_compared(cell): meant for cell, meant in column_map.rule(name).values.items()}
         cells = table.cells(own)
-        said[name] = [values.get(cell_key(cell), cell) for cell in cells] if values else cells
+        said[name] = [values.get(as_compared(cell), cell) for cell in cells] if values else cells
     numeric = [name for name in own_names if _kind(name) == "number" and name != "ana_titre"]
     numeric += [name for name in candidates if _is_numeric(said[name])]
     signs = {name: _agreed(decimal_signs(said[name])) for name in numeric}

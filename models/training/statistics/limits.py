@@ -2,7 +2,7 @@
 
 from math import exp, inf
 
-from scipy.stats import norm, t
+from scipy.stats import chi2, norm, t
 
 LEVEL = 0.95
 Z = float(norm.ppf((1 + LEVEL) / 2))
@@ -13,6 +13,13 @@ def hazard_ratio(log_ratio: float, se: float, degrees: float = inf) -> tuple[flo
     """The hazard ratio with its lower and upper limit on the log scale: Wald's, or by t where `degrees` are finite."""
     reach = Z * se if degrees == inf else float(t.ppf((1 + LEVEL) / 2, degrees)) * se
     return exp(log_ratio), exp(log_ratio - reach), exp(log_ratio + reach)
+
+
+def poisson_limits(count: int) -> tuple[float, float]:
+    """The exact limits of an expected number of which `count` were seen (Garwood 1936)."""
+    tail = (1 - LEVEL) / 2
+    low = float(chi2.ppf(tail, 2 * count)) / 2 if count else 0.0
+    return low, float(chi2.isf(tail, 2 * count + 2)) / 2
 
 
 def with_limits(value: float, low: float, high: float) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from models.artefact import Model
 from models.risk import mean_risk
-from models.training.cohort.cohort import PREDICTORS, Cohort, FlowStep
+from models.training.cohort.cohort import PREDICTORS, Cohort
 from models.training.cohort.same_patients import are_the_same
 from models.training.errors import TrainingError
 from models.training.fitting import missing
@@ -109,11 +109,5 @@ def scorable(model: Model, cohort: Cohort) -> Cohort:
     kept = known >= least
     if not kept.any():
         raise TrainingError(f"{cohort.name}: nobody has {least} of the model's predictors known")
-    out = int((~kept).sum())
-    reason = (
-        f"fewer than {least} of {len(model.names)} predictors known: no score, as at the bedside"
-        if out
-        else ""
-    )
-    step = FlowStep("enough predictors known for a score", int(kept.sum()), out, reason)
-    return replace(cohort.where(kept), flow=(*cohort.flow, step))
+    why = f"fewer than {least} of {len(model.names)} predictors known: no score, as at the bedside"
+    return cohort.left(kept, "enough predictors known for a score", why)

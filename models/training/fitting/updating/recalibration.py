@@ -20,7 +20,7 @@ from scipy.stats import chi2
 from models.training.errors import TrainingError
 from models.training.statistics.arrays import Events, Floats
 from models.training.statistics.cox import CoxFit, fit_cox, log_likelihoods
-from models.training.statistics.limits import LEVEL, Z
+from models.training.statistics.limits import Z, poisson_limits
 
 Step = Literal["nothing", "in the large", "intercept and slope", "refit"]
 STEPS: tuple[Step, ...] = get_args(Step)
@@ -61,9 +61,7 @@ class Recalibration:
     @property
     def ratio_limits(self) -> tuple[float, float]:
         """The 95 % limits of observed over expected: exact, of a Poisson count."""
-        tail = (1 - LEVEL) / 2
-        low = float(chi2.ppf(tail, 2 * self.observed)) / 2 if self.observed else 0.0
-        high = float(chi2.isf(tail, 2 * self.observed + 2)) / 2
+        low, high = poisson_limits(self.observed)
         return low / self.expected, high / self.expected
 
     @property
