@@ -41,12 +41,30 @@ def _read(record: PatientRecord, results: Sequence[Result]) -> Feature:
     if not results:
         reason = "no ANA result" if record.offers("ana") else "not offered by the server"
         return Feature(State.MISSING, "A3", reason)
-    decision = decide(read_ana(record), record.mapping.tables.rules)
-    stale_after = record.mapping.tables.rules.days("high_ana.stale_after_days")
-    stale = record.as_of - max(result.when.last for result in results) > stale_after
+    rules = record.mapping.tables.rules
+    decision = decide(read_ana(record), rules)
+    age = record.as_of - max(result.when.last for result in results)
+    stale = age > rules.days("high_ana.stale_after_days")
     if decision is None:
         return Feature(State.MISSING, "A3", "no ANA result that can be read", stale)
-    return _feature(decision, stale)
+    result, titre = decision.staining.result, decision.titre
+    shown = titre.reciprocal if titre else decision.staining.answer
+    comparator, upto = (titre.comparator, titre.upto) if titre else ("", None)
+    decided = titre if decision.state.known else None
+    return Feature(
+        decision.state,
+        "A3",
+        decision.reason,
+        stale,
+        value=decided.reciprocal if decided else None,
+        unit=_UNIT if decided else "",
+        date=result.when.day_text,
+        evidence=(cite(result, value=shown, unit=_UNIT if titre else "", comparator=comparator, upto=upto),),
+        notes=(Note("A3", decision.note),) if decision.note else (),
+        barred_by=decision.left_open,
+        comparator=comparator,
+        upto=upto,
+    )
 
 
 def _doubts(record: PatientRecord, results: Sequence[Result]) -> tuple[Doubt, ...]:
@@ -62,29 +80,6 @@ def _doubts(record: PatientRecord, results: Sequence[Result]) -> tuple[Doubt, ..
     )
 
 
-def _feature(decision: Decision, stale: bool) -> Feature:
-    result, titre = decision.staining.result, decision.titre
-    shown = titre.reciprocal if titre else decision.staining.answer
-    bound = (titre.comparator, titre.upto) if titre else ("", None)
-    decided = titre if decision.state.known else None
-    return Feature(
-        decision.state,
-        "A3",
-        decision.reason,
-        stale,
-        value=decided.reciprocal if decided else None,
-        unit=_UNIT if decided else "",
-        date=result.when.day_text,
-        evidence=(
-            cite(result, value=shown, unit=_UNIT if titre else "", comparator=bound[0], upto=bound[1]),
-        ),
-        notes=(Note("A3", decision.note),) if decision.note else (),
-        barred_by=decision.left_open,
-        comparator=bound[0],
-        upto=bound[1],
-    )
-
-
 def decide(stainings: Iterable[Staining], rules: Rules) -> Decision | None:
     """A3, in its order; None: no result says anything."""
     by_time = sorted(
@@ -96,7 +91,9 @@ def decide(stainings: Iterable[Staining], rules: Rules) -> Decision | None:
         (State.ABSENT, False, ""),
     ):
         if highest := _highest(by_time, is_high, rules):
-            left_open = _left_open(by_time, rules) if is_high is None else ()
+            # F5: the results whose comparator or interval leaves the question open
+            undecided = {s.result for s in by_time if _highest((s,), None, rules)} if is_high is None else ()
+            left_open = tuple(map(open_doubt, sorted(undecided, key=lambda result: result.id)))
             return Decision(state, *highest, reason, left_open=left_open)
     latest: dict[str, Staining] = {}
     for staining in by_time:
@@ -110,12 +107,6 @@ def decide(stainings: Iterable[Staining], rules: Rules) -> Decision | None:
     if negative and seen:
         return Decision(State.INDETERMINATE, seen, reason="positive without titre")
     return Decision(State.ABSENT, negative, note=note) if negative else None
-
-
-def _left_open(stainings: Iterable[Staining], rules: Rules) -> tuple[Doubt, ...]:
-    """F5: the results whose comparator or interval leaves the question open."""
-    left_open = {s.result for s in stainings if _highest((s,), None, rules)}
-    return tuple(open_doubt(result) for result in sorted(left_open, key=lambda result: result.id))
 
 
 def _highest(

@@ -74,7 +74,12 @@ def cardiac_involvement(record: PatientRecord, onset: datetime | None) -> Featur
 def _read(record: PatientRecord, onset: datetime | None) -> _Heart:
     tier_a, tier_c = _coded(record, "cardiac-a"), _coded(record, "cardiac-c")
     counted_a = tuple(d for d in tier_a if d.confirmed)
-    low = _low_lvef(record, onset)
+    lvefs = record.of("lvef")
+    low = lowest([r for r in lvefs if _is_low(record, r) and _in_window(record, r.when.last, onset)])
+    # Of several at the latest time none may be low
+    last = newest(lvefs, lambda lvef: lvef.amount is not None) if low else ()
+    is_later = low is not None and bool(last) and last[0].when.last > low.when.last
+    has_recovered = is_later and all(_is_low(record, lvef) is False for lvef in last)
     latest_of = ((analyte, latest_as_bounded(record.of(analyte))) for analyte in (*_RAISED, "lvef"))
     tests = {analyte: last for analyte, last in latest_of if last}
     return _Heart(
@@ -84,7 +89,7 @@ def _read(record: PatientRecord, onset: datetime | None) -> _Heart:
         unconfirmed=tuple(d for d in (*tier_a, *tier_c) if not d.confirmed),
         causes=tuple(d for d in _coded(record, "heart-failure-cause") if d.confirmed),
         low_lvef=low,
-        recovered=_recovered(record, low),
+        recovered=latest(last) if has_recovered else None,
         raised=_raised(record, tests),
         normal=_normal(record, tests),
     )
@@ -111,46 +116,30 @@ def _is_low(record: PatientRecord, lvef: Result) -> bool | None:
     return None if normal is None else not normal
 
 
-def _low_lvef(record: PatientRecord, onset: datetime | None) -> Result | None:
-    """C2: the lowest LVEF from 365 days before the onset on, if it is low."""
-    return lowest(
-        [r for r in record.of("lvef") if _is_low(record, r) and _in_window(record, r.when.last, onset)]
-    )
-
-
-def _recovered(record: PatientRecord, low: Result | None) -> Result | None:
-    """C2: the latest LVEF, if it is no longer low; of one time none may be."""
-    last = newest(record.of("lvef"), lambda lvef: lvef.amount is not None) if low else ()
-    if low is None or not last or last[0].when.last <= low.when.last:
-        return None
-    return latest(last) if all(_is_low(record, lvef) is False for lvef in last) else None
-
-
 def _is_recent(record: PatientRecord, when: datetime) -> bool:
     """C3, C6: of the last 365 days."""
     return record.as_of - when <= record.mapping.tables.rules.days("cardiac.search_days")
 
 
 def _raised(record: PatientRecord, tests: Mapping[Analyte, Highest]) -> tuple[Result, ...]:
-    """C3: the latest of each within 365 days, if it is raised; troponin T not beside a troponin I that decides."""
+    """C3: the latest of each within 365 days, if it is raised; of one time one that may be the highest and certainly is.
+
+    Troponin T not beside a troponin I that decides: one that is raised, or that is within its own limit and was taken
+    at most 7 days from it or later.
+    """
     last = (tests[analyte] for analyte in _RAISED if analyte in tests)
-    raised = [r for highest in last if (r := _as_raised(record, highest))]
-    if any(r.analyte == "troponin-i" for r in raised):
-        return tuple(r for r in raised if r.analyte != "troponin-t")
-    return tuple(r for r in raised if r.analyte != "troponin-t" or not _is_answered(record, r))
-
-
-def _as_raised(record: PatientRecord, last: Highest) -> Result | None:
-    """C3: the latest of 365 days, if it is raised; of one time one that may be the highest and certainly is."""
-    if not _is_recent(record, last.stands.when.last):
-        return None
-    return latest([r for r in last.likely if _above(record, r)])
-
-
-def _is_answered(record: PatientRecord, troponin_t: Result) -> bool:
-    """C3: a troponin I within its own limit, taken at most 7 days from it or later."""
-    reach = record.mapping.tables.rules.days("cardiac.troponin_i_within_days")
-    return any(is_within(r) and troponin_t.when.last - r.when.last <= reach for r in record.of("troponin-i"))
+    of_the_year = (highest for highest in last if _is_recent(record, highest.stands.when.last))
+    by_test = (latest([r for r in highest.likely if _above(record, r)]) for highest in of_the_year)
+    raised = {r.analyte: r for r in by_test if r}
+    if troponin_t := raised.get("troponin-t"):
+        reach, taken = (
+            record.mapping.tables.rules.days("cardiac.troponin_i_within_days"),
+            troponin_t.when.last,
+        )
+        normal = (is_within(r) and taken - r.when.last <= reach for r in record.of("troponin-i"))
+        if "troponin-i" in raised or any(normal):
+            del raised["troponin-t"]
+    return tuple(raised.values())
 
 
 def _above(record: PatientRecord, result: Result) -> bool | None:
@@ -163,22 +152,19 @@ def _above(record: PatientRecord, result: Result) -> bool | None:
 
 def _normal(record: PatientRecord, tests: Mapping[Analyte, Highest]) -> tuple[Result, ...]:
     """C6: the latest troponin I, the latest troponin T, within its own limit, and the latest LVEF that is not low."""
-    last = (tests[analyte] for analyte in _SEARCHES if analyte in tests)
-    return tuple(highest.stands for highest in last if _is_negative(record, highest))
-
-
-def _is_negative(record: PatientRecord, highest: Highest) -> bool:
-    """C6: an LVEF that is not low; a troponin that is within its own limit, whichever of one time is the highest."""
-    if highest.stands.analyte == "lvef":
-        return _is_low(record, highest.stands) is False
-    return highest.above_limit() is False
+    normal: list[Result] = []
+    for test in (tests[analyte] for analyte in _SEARCHES if analyte in tests):
+        # Of a troponin, whichever of one time is the highest
+        is_abnormal = _is_low(record, test.stands) if test.stands.analyte == "lvef" else test.above_limit()
+        if is_abnormal is False:
+            normal.append(test.stands)
+    return tuple(normal)
 
 
 def _searched(record: PatientRecord, normal: tuple[Result, ...], onset: datetime | None) -> Feature:
     """C6: absent after a negative search within 365 days, else missing; indeterminate against a doubt (U5, U5b)."""
     shown = tuple(r for r in normal if _is_recent(record, r.when.last))
-    newest = max((r.when.last for r in shown), default=None)
-    newer = _newer_doubts(record, newest)
+    newer = _newer_doubts(record, max((r.when.last for r in shown), default=None))
     diagnoses = tuple(d for d in record.doubts_in("cardiac") if "cardiac-a" in d.roles)
     older = _older_doubts(record, onset)
     reason = (
@@ -191,16 +177,14 @@ def _searched(record: PatientRecord, normal: tuple[Result, ...], onset: datetime
     doubts = tuple(dict.fromkeys((*newer, *diagnoses, *older)))
     if shown:
         return doubted(Feature(State.ABSENT, "C6", evidence=_cited((), shown)), "C6", reason, doubts)
-    return doubted(Feature(State.MISSING, "C6", _why_missing(record, normal)), "U5", reason, doubts)
-
-
-def _why_missing(record: PatientRecord, normal: tuple[Result, ...]) -> str:
     if not record.offers("cardiacTests"):
-        return "not offered by the server"
-    if not normal:
-        return "not assessed"
-    last = max(normal, key=lambda r: r.when.last)
-    return f"last {_SEARCHES[last.analyte]} on {last.when.day_text}, over 365 days ago"
+        why = "not offered by the server"
+    elif not normal:
+        why = "not assessed"
+    else:
+        last = max(normal, key=lambda r: r.when.last)
+        why = f"last {_SEARCHES[last.analyte]} on {last.when.day_text}, over 365 days ago"
+    return doubted(Feature(State.MISSING, "C6", why), "U5", reason, doubts)
 
 
 def _newer_doubts(record: PatientRecord, newest: datetime | None) -> tuple[Doubt, ...]:
@@ -233,7 +217,7 @@ def _older_doubts(record: PatientRecord, onset: datetime | None) -> tuple[Doubt,
 
 
 def _present(heart: _Heart) -> Feature | None:
-    """C1, then C2; heart failure and a low LVEF are none where something else explains them (C4)."""
+    """C1, then C2 with the lowest LVEF; heart failure and a low LVEF are none where something else explains them (C4)."""
     own = tuple(d for d in heart.tier_a if not heart.causes or not d.has("heart-failure"))
     if own:
         dates = [d.onset for d in own if d.onset]
@@ -241,17 +225,13 @@ def _present(heart: _Heart) -> Feature | None:
         return Feature(State.PRESENT, "C1", date=date, evidence=_cited(own), notes=_undated(own))
     if heart.causes or heart.low_lvef is None:
         return None
-    return _of_lvef(heart.low_lvef, heart.recovered)
-
-
-def _of_lvef(lowest: Result, recovered: Result | None) -> Feature:
-    """C2, with the lowest LVEF as its value in per cent; a later recovery is noted."""
-    shown, later = cite(lowest), cite(recovered) if recovered else None
+    shown, amount = cite(heart.low_lvef), amount_of(heart.low_lvef)
+    later = cite(heart.recovered) if heart.recovered else None
     return Feature(
         State.PRESENT,
         "C2",
-        value=None if amount_of(lowest).upto else amount_of(lowest).value,
-        unit="" if amount_of(lowest).upto else shown.unit,
+        value=None if amount.upto else amount.value,
+        unit="" if amount.upto else shown.unit,
         date=shown.date,
         evidence=(shown,),
         notes=(Note("C2", f"LVEF has recovered since: {later.original} on {later.date}"),) if later else (),

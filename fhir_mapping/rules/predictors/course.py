@@ -58,7 +58,17 @@ class TreatmentCourse:
     @cached_property
     def second_agents(self) -> Sequence[tuple[tuple[Episode, ...], Episode]]:
         """T6 but for its activity: each second agent, with those begun well before it."""
-        return tuple(_second_agents(self))
+        qualified = [episode for episode in self.tolerated if was_long_enough(self, episode)]
+        earliest = {episode.agent: episode for episode in reversed(qualified)}
+        after = self.days("second_after_days")
+        second_agents: list[tuple[tuple[Episode, ...], Episode]] = []
+        for second in qualified:
+            firsts = [
+                e for e in earliest.values() if e.agent != second.agent and second.start - e.start >= after
+            ]
+            if firsts and _with_glucocorticoid(self, second):
+                second_agents.append((tuple(firsts), second))
+        return tuple(second_agents)
 
     def days(self, name: str) -> timedelta:
         """A window of the section `refractory` of rules.toml."""
@@ -98,16 +108,11 @@ def _times(record: PatientRecord) -> Decimal:
 def was_long_enough(course: TreatmentCourse, episode: Episode) -> bool:
     """T6: 90 days of the agent; of rituximab and cyclophosphamide a course and 90 days since; or a course of IVIG."""
     enough = course.days("agent_days")
-    by_course = episode.klass in _BY_COURSE and course.record.as_of - episode.start >= enough
-    return (
-        by_course
-        or episode.duration >= enough
-        or (episode.klass == "ivig" and _is_course_of_ivig(course, episode))
-    )
-
-
-def _is_course_of_ivig(course: TreatmentCourse, episode: Episode) -> bool:
-    """T6: administrations on at least 3 days, each at least 14 days after the one before."""
+    if episode.duration >= enough:
+        return True
+    if episode.klass != "ivig":
+        return episode.klass in _BY_COURSE and course.record.as_of - episode.start >= enough
+    # Administrations on at least 3 days, each at least 14 days after the one before
     counted: list[date] = []
     for day in sorted({e.first_day for e in administrations(episode)}):
         if not counted or day - counted[-1] >= course.days("ivig_days_apart"):
@@ -133,16 +138,6 @@ def taken(cks: Sequence[Result], start: datetime, low: timedelta, high: timedelt
 def first_of(cks: Sequence[Result]) -> Highest:
     """The first of CK results in order of time; of one time the highest."""
     return highest_at_once(cks[: bisect_right(cks, LAST(cks[0]), key=LAST)])
-
-
-def _second_agents(course: TreatmentCourse) -> Iterator[tuple[tuple[Episode, ...], Episode]]:
-    qualified = [episode for episode in course.tolerated if was_long_enough(course, episode)]
-    earliest = {episode.agent: episode for episode in reversed(qualified)}
-    after = course.days("second_after_days")
-    for second in qualified:
-        firsts = [e for e in earliest.values() if e.agent != second.agent and second.start - e.start >= after]
-        if firsts and _with_glucocorticoid(course, second):
-            yield tuple(firsts), second
 
 
 def years_of_glucocorticoid(

@@ -1,7 +1,7 @@
 """Which doubts bar "not refractory" (T9, U5b): a newer CK, an agent, an older CK that would have decided."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from fhir_mapping.checks.doubts import open_doubt
@@ -19,11 +19,10 @@ def why_doubted(course: TreatmentCourse) -> tuple[str, tuple[Doubt, ...]]:
     """The first reason that holds, and every doubt that gives one."""
     newer = newer_ck_doubts(course.record)
     agents = agent_doubts(course.record)
-    older = _older_ck_doubts(course)
     reason = (
         "a newer CK could not be read" if newer else NO_AGENT if agents else "an older CK could not be read"
     )
-    return reason, tuple(dict.fromkeys((*newer, *agents, *older)))
+    return reason, tuple(dict.fromkeys((*newer, *agents, *_older_ck_doubts(course))))
 
 
 @asked_once
@@ -51,11 +50,31 @@ def stayed_raised(course: TreatmentCourse, early: Sequence[Result], late: Highes
 
 
 def _older_ck_doubts(course: TreatmentCourse) -> tuple[Doubt, ...]:
-    """U5b: CK in a window of a T6 or T7 that lacks nothing else."""
-    doubts = [d for d in course.record.doubts_in("ck") if d.holds_number and _may_be_raised(course, d)]
-    windows = _Windows(_windows(course))
-    older = [d for d in doubts if d.when in windows]
-    return (*older, *(open_doubt(ck) for ck in _left_open(course)))
+    """U5b: CK in a window of a T6 or T7 that lacks nothing else; F5: what was read there, and leaves it open."""
+    after_agents = [
+        (second.start + course.days("ck_from_days"), second.start + course.days("ck_to_days"))
+        for _, second in course.second_agents
+    ]
+    in_reach = _Windows(after_agents)
+    left_open = [
+        ck
+        for ck in (course.ck if after_agents else ())
+        if ck.when.last in in_reach and not course.is_high(ck) and not course.is_low(ck)
+    ]
+    enough, at_first = course.days("glucocorticoid_days"), course.days("peak_within_days")
+    of_years: list[tuple[datetime, datetime]] = []
+    for episode, early, late in years_of_glucocorticoid(course):
+        if early:
+            of_years.append((episode.start + enough, late[0].when.last if late else episode.end))
+        elif late and course.is_raised(first_of(late)):
+            of_years.append((episode.start, episode.start + at_first))
+        if early and late and stayed_raised(course, early, first_of(late)) is None:
+            left_open += bounded(*early, *first_of(late).likely)
+    windows = _Windows([*after_agents, *of_years])
+    numbers = [d for d in course.record.doubts_in("ck") if d.holds_number and d.when in windows]
+    # Whose unit cannot be read, or which are not certainly at most 2 × ULN
+    older = [d for d in numbers if not (d.result and d.result.amount and course.is_low(d.result))]
+    return (*older, *map(open_doubt, left_open))
 
 
 class _Windows:
@@ -73,34 +92,3 @@ class _Windows:
     def __contains__(self, when: datetime) -> bool:
         place = bisect_right(self._joined, when, key=lambda window: window[0])
         return place > 0 and when <= self._joined[place - 1][1]
-
-
-def _may_be_raised(course: TreatmentCourse, doubt: Doubt) -> bool:
-    """Whether its number could matter: its unit cannot be read, or it is not certainly at most 2 × ULN."""
-    return doubt.result is None or doubt.result.amount is None or not course.is_low(doubt.result)
-
-
-def _windows(course: TreatmentCourse) -> Iterator[tuple[datetime, datetime]]:
-    for _, second in course.second_agents:
-        yield second.start + course.days("ck_from_days"), second.start + course.days("ck_to_days")
-    enough, at_first = course.days("glucocorticoid_days"), course.days("peak_within_days")
-    for episode, early, late in years_of_glucocorticoid(course):
-        if early:
-            yield episode.start + enough, late[0].when.last if late else episode.end
-        elif late and course.is_raised(first_of(late)):
-            yield episode.start, episode.start + at_first
-
-
-def _left_open(course: TreatmentCourse) -> Iterator[Result]:
-    """F5: what was read, and leaves T6 or T7 open."""
-    if course.second_agents:
-        windows = _Windows(
-            (second.start + course.days("ck_from_days"), second.start + course.days("ck_to_days"))
-            for _, second in course.second_agents
-        )
-        for ck in course.ck:
-            if ck.when.last in windows and not course.is_high(ck) and not course.is_low(ck):
-                yield ck
-    for _, early, late in years_of_glucocorticoid(course):
-        if early and late and stayed_raised(course, early, first_of(late)) is None:
-            yield from bounded(*early, *first_of(late).likely)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta, tzinfo
 from decimal import Context
 from fractions import Fraction
-from itertools import takewhile
+from itertools import product, takewhile
 from operator import attrgetter
 
 from msgspec.structs import replace
@@ -17,11 +17,8 @@ from fhir_mapping.patient_record import PatientRecord
 from fhir_mapping.record import Diagnosis, Doubt, Result, local_day
 from fhir_mapping.rules.citation import cite_diagnosis, cite_with_limit
 from fhir_mapping.rules.doubted import doubted
-from fhir_mapping.rules.predictors.nearest import apart
 from fhir_mapping.rules.predictors.ratios import Ratio, Ratios, read_ratios
-from fhir_mapping.rules.tristate import YES, Tristate, left_to
 from fhir_mapping.terms.roles import RoleWord
-from fhir_mapping.terms.rules import Rules
 from models.inputs import State
 
 _QUOTIENT = Context(prec=28)
@@ -83,17 +80,23 @@ def _not_from_muscle(record: PatientRecord, ratio: Ratio, feature: Feature) -> F
     """D8: a Condition that raises AST and ALT by itself; None where there is none, or CK says muscle all the same."""
     rules = record.mapping.tables.rules
     from_muscle = ratio.ck and ratio.ck.highest.above_limit(rules.number("high_drr.muscle_ck_times_uln"))
-    named = [
-        (words, diagnosis)
-        for role, words in _OTHER_SOURCES.items()
-        for diagnosis in record.diagnoses
-        if diagnosis.confirmed and diagnosis.has(role)
-        if (
-            not from_muscle and _lasted(diagnosis, ratio, record.mapping.time_zone)
-            if role in _LASTING
-            else _happened(rules, diagnosis, ratio)
-        )
-    ]
+    zone, at = record.mapping.time_zone, ratio.when
+    before = rules.days("high_drr.other_cause_before_days")
+    after = rules.days("high_drr.other_cause_after_days")
+    named: list[tuple[str, Diagnosis]] = []
+    for role, diagnosis in product(_OTHER_SOURCES, record.diagnoses):
+        if not (diagnosis.confirmed and diagnosis.has(role)):
+            continue
+        onset, abated = diagnosis.onset, diagnosis.abatement
+        if role in _LASTING:
+            # Begun by the calendar day of the pair (undated: yes) and not abated before it
+            begun = onset is None or local_day(onset.first, zone) <= at.day(zone)
+            counts = not from_muscle and begun and not (abated and abated.day(zone) < at.day(zone))
+        else:
+            # Begun from 14 days before to 7 days after the pair (undated: no)
+            counts = onset is not None and -before <= onset.first - at.last <= after
+        if counts:
+            named.append((_OTHER_SOURCES[role], diagnosis))
     if not named:
         return None
     kinds = ", ".join(dict.fromkeys(words for words, _ in named))
@@ -106,25 +109,6 @@ def _not_from_muscle(record: PatientRecord, ratio: Ratio, feature: Feature) -> F
         unit="",
         evidence=(*feature.evidence, *(cite_diagnosis(diagnosis, kind) for kind, diagnosis in named)),
         barred_by=(),
-    )
-
-
-def _lasted(diagnosis: Diagnosis, ratio: Ratio, zone: tzinfo) -> bool:
-    """Begun by the calendar day of the pair (undated: yes) and not abated before it."""
-    day = ratio.when.day(zone)
-    begun = diagnosis.onset is None or local_day(diagnosis.onset.first, zone) <= day
-    return begun and not (diagnosis.abatement and diagnosis.abatement.day(zone) < day)
-
-
-def _happened(rules: Rules, diagnosis: Diagnosis, ratio: Ratio) -> bool:
-    """Begun from 14 days before to 7 days after the pair (undated: no)."""
-    if diagnosis.onset is None:
-        return False
-    after = diagnosis.onset.first - ratio.when.last
-    return (
-        -rules.days("high_drr.other_cause_before_days")
-        <= after
-        <= rules.days("high_drr.other_cause_after_days")
     )
 
 
@@ -146,15 +130,19 @@ def _decided(
 ) -> Feature:
     """D5 and D6: what the chosen ratio says; a bound decides if it can."""
     rules = record.mapping.tables.rules
-    answer = _highest_is_high(record, ratio, active)
-    high = answer.truth
+    # D4: high is the chosen ratio, or one that only its size puts after it, and that may be the higher
+    rivals = [rival for rival in active if _RANK(rival) == _RANK(ratio)]
+    answers = [_is_high(record, rival) for rival in rivals]
+    high = True if True in answers else agreed(answers)
+    undecided = [rival for rival, answer in zip(rivals, answers, strict=True) if answer is None]
+    open_members = {r.resource: r for rival in undecided for r in rival.members if _is_open(r)}
     compared = high is None or any(map(_is_open, ratio.members))
     state = {True: State.PRESENT, False: State.ABSENT, None: State.INDETERMINATE}[high]
     return Feature(
         state,
         rule="D2" if ratio.reported else "D6" if compared else "D5",
         reason="the comparator leaves the ratio open" if high is None else "",
-        barred_by=tuple(map(open_doubt, answer.open_by)),
+        barred_by=tuple(map(open_doubt, open_members.values())) if high is None else (),
         stale=_age(record, ratio) > rules.days("high_drr.stale_after_days"),
         value=None if high is None or ratio.upto else _QUOTIENT.divide(ratio.ast, ratio.alt),
         unit="" if high is None or ratio.upto else "1",
@@ -163,16 +151,6 @@ def _decided(
         notes=_notes(record, ratio, recent),
         comparator=ratio.comparator or "",
     )
-
-
-def _highest_is_high(record: PatientRecord, chosen: Ratio, active: Iterable[Ratio]) -> Tristate:
-    """D4: whether the chosen ratio is high, or one that only its size puts after it, and that may be the higher."""
-    rivals = [ratio for ratio in active if _RANK(ratio) == _RANK(chosen)]
-    answers = [_is_high(record, ratio) for ratio in rivals]
-    if True in answers:
-        return YES
-    left_open = [ratio for ratio, answer in zip(rivals, answers, strict=True) if answer is None]
-    return left_to(agreed(answers), *(r for ratio in left_open for r in ratio.members if _is_open(r)))
 
 
 def _perhaps_before(record: PatientRecord, chosen: Ratio, recent: Iterable[Ratio]) -> Iterator[Ratio]:
@@ -230,7 +208,10 @@ def _notes(record: PatientRecord, ratio: Ratio, recent: Iterable[Ratio]) -> tupl
     """D7, and the difference of D2: what to know before trusting the ratio."""
     rules = record.mapping.tables.rules
     notes = list(_difference(ratio))
-    if _is_unstable(record, ratio, recent):
+    reach = rules.days("high_drr.unstable_within_days")
+    # A partial date counts as its last possible instant (F3)
+    near = (other for other in recent if abs(other.when.last - ratio.when.last) <= reach)
+    if {_is_high(record, other) for other in near if other.phase == "active"} >= {True, False}:
         threshold, days = rules.number("high_drr.threshold"), rules.number("high_drr.unstable_within_days")
         notes.append(Note("D7", f"unstable: within {days} days AST/ALT lay on both sides of {threshold}"))
     return tuple(notes)
@@ -238,9 +219,3 @@ def _notes(record: PatientRecord, ratio: Ratio, recent: Iterable[Ratio]) -> tupl
 
 def _difference(ratio: Ratio) -> tuple[Note, ...]:
     return (Note("D2", "the reported AST/ALT differs from the computed one"),) if ratio.contradicted else ()
-
-
-def _is_unstable(record: PatientRecord, ratio: Ratio, recent: Iterable[Ratio]) -> bool:
-    reach = record.mapping.tables.rules.days("high_drr.unstable_within_days")
-    near = (other for other in recent if apart(other.when, ratio.when) <= reach)
-    return {_is_high(record, other) for other in near if other.phase == "active"} >= {True, False}

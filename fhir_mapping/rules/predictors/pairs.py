@@ -51,11 +51,20 @@ def pair_up(record: PatientRecord) -> tuple[Pair, ...]:
     alts = sorted([alt for alt in record.of("alt") if alt.amount], key=LAST)
     pairs: list[Pair] = []
     for number, (search, file, at_most) in enumerate(steps):
-        together = _greedy(*_who_may_meet(asts, alts, search, file, at_most), at_most)
-        if together:
-            pairs += [Pair(ast, alt, same_specimen=number == 0) for ast, alt in together]
-            paired = {id(result) for pair in together for result in pair}
-            asts, alts = ([result for result in some if id(result) not in paired] for some in (asts, alts))
+        looking, known = _who_may_meet(asts, alts, search, file, at_most)
+        if not (looking and known):
+            continue
+        # The closest in time first, then the lower AST id, then the lower ALT id
+        for some in (looking, known):
+            some.sort(key=lambda keyed: keyed[0].resource)
+        places = _Places(looking, known, at_most)
+        paired: set[int] = set()
+        while closest := places.closest():
+            places.take(*closest)
+            ast, alt = looking[closest[0]][0], known[closest[1]][0]
+            pairs.append(Pair(ast, alt, same_specimen=number == 0))
+            paired |= {id(ast), id(alt)}
+        asts, alts = ([result for result in some if id(result) not in paired] for some in (asts, alts))
     return tuple(pairs)
 
 
@@ -75,28 +84,14 @@ def _who_may_meet(
 def _within_reach(some: Sequence[Keyed], others: Sequence[Keyed], at_most: timedelta) -> list[Keyed]:
     """Those beside which another stands, both in order of time."""
     times = [other.when.last for other, _ in others]
-    return [keyed for keyed in some if _is_within_reach(keyed[0].when.last, times, at_most)]
-
-
-def _is_within_reach(when: datetime, times: Sequence[datetime], at_most: timedelta) -> bool:
-    after = bisect_left(times, when)
-    if after < len(times) and times[after] - when <= at_most:
-        return True
-    return after > 0 and when - times[after - 1] <= at_most
-
-
-def _greedy(asts: list[Keyed], alts: list[Keyed], at_most: timedelta) -> list[tuple[Result, Result]]:
-    """The closest in time first, then the lower AST id, then the lower ALT id."""
-    if not (asts and alts):
-        return []
-    for some in (asts, alts):
-        some.sort(key=lambda keyed: keyed[0].resource)
-    places = _Places(asts, alts, at_most)
-    together: list[tuple[Result, Result]] = []
-    while closest := places.closest():
-        places.take(*closest)
-        together.append((asts[closest[0]][0], alts[closest[1]][0]))
-    return together
+    within: list[Keyed] = []
+    for keyed in some:
+        when = keyed[0].when.last
+        after = bisect_left(times, when)
+        is_before = after < len(times) and times[after] - when <= at_most
+        if is_before or (after > 0 and when - times[after - 1] <= at_most):
+            within.append(keyed)
+    return within
 
 
 @dataclass(slots=True, eq=False)
@@ -164,16 +159,16 @@ class _Places:
     def _stand(
         self, some: Iterable[Keyed], by_key: defaultdict[Hashable, dict[datetime, int]]
     ) -> dict[int, list[int]]:
-        return {
-            number: [self._at(by_key[key], result.when.last) for key in keys]
-            for number, (result, keys) in enumerate(some)
-        }
-
-    def _at(self, by_time: dict[datetime, int], when: datetime) -> int:
-        number = by_time.setdefault(when, len(self._places))
-        if number == len(self._places):
-            self._places.append(_Place(when))
-        return number
+        stand: dict[int, list[int]] = {}
+        for number, (result, keys) in enumerate(some):
+            when = result.when.last
+            stand[number] = []
+            for key in keys:
+                place = by_key[key].setdefault(when, len(self._places))
+                if place == len(self._places):
+                    self._places.append(_Place(when))
+                stand[number].append(place)
+        return stand
 
     def _join(self, before: int, after: int) -> None:
         self._places[before].after, self._places[after].before = after, before

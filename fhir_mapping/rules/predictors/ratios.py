@@ -2,9 +2,9 @@
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
@@ -46,13 +46,18 @@ class Around:
 
     def nearest_ck(self, when: datetime) -> NearestCk | None:
         """The CK nearest in time, within 7 days; of equally near ones the highest."""
-        near = _nearest(self.cks, when, self.rules.days("high_drr.ck_within_days"))
-        if near is None:
+        after = bisect_left(self.cks, when, key=LAST)
+        beside = self.cks[max(after - 1, 0) : after + 1]
+        gap = min([abs(ck.when.last - when) for ck in beside], default=None)
+        if gap is None or gap > self.rules.days("high_drr.ck_within_days"):
             return None
-        if near not in self._asked:
-            highest = highest_at_once(self.cks[slice(*near)])
-            self._asked[near] = NearestCk(highest, highest.is_within_limit)
-        return self._asked[near]
+        # All of one time, or of two equally far away
+        first = bisect_left(self.cks, -gap, key=lambda ck: ck.when.last - when)
+        end = bisect_right(self.cks, gap, key=lambda ck: ck.when.last - when)
+        if (first, end) not in self._asked:
+            highest = highest_at_once(self.cks[first:end])
+            self._asked[first, end] = NearestCk(highest, highest.is_within_limit)
+        return self._asked[first, end]
 
 
 @dataclass(frozen=True)  # no slots: of most ratios nobody asks whether the disease was active
@@ -100,8 +105,16 @@ class Ratio:
 
     @property
     def contradicted(self) -> bool:
-        """Whether a reported ratio beside it differs (D2)."""
-        return any(_differs(_as_reported(result, self.around), self) for result in self.beside)
+        """Whether a reported ratio beside it differs by more than 10 % of it (D2); bounds are not compared."""
+        if not self.beside or self.comparator != "" or self.upto:
+            return False
+        at_most = Fraction(self.around.rules.number("high_drr.direct_differs_percent")) * self.exact
+        reported = (_as_reported(result, self.around) for result in self.beside)
+        return any(
+            abs(ratio.exact - self.exact) * _PER_CENT > at_most
+            for ratio in reported
+            if not (ratio.comparator or ratio.upto)
+        )
 
     @property
     def _phase_of_enzymes(self) -> Phase:
@@ -168,19 +181,17 @@ def _pairs_by_place(pairs: Sequence[Pair], rules: Rules) -> Neighbours[int]:
     return places
 
 
-def _enzymes_by_place(enzymes: Iterable[Result], rules: Rules) -> Neighbours[Result]:
-    places: Neighbours[Result] = Neighbours(rules)
-    for enzyme in enzymes:
-        places.put(enzyme, enzyme)
-    return places
-
-
 def _computed(pair: Pair, reported: Sequence[Result], around: Around) -> Ratio:
     ast, alt = amount_of(pair.ast), amount_of(pair.alt)
+    comparator: str | None = ""
+    if ast.comparator or alt.comparator:
+        # "> 7000" over "100" is a ">" (D6); of two that pull one way a strict one makes the quotient's bound strict
+        pulls = {sign for sign in (ast.comparator, _TURNED_OVER[alt.comparator]) if sign}
+        comparator = min(pulls, key=len) if len({sign[0] for sign in pulls}) == 1 else None
     return Ratio(
         ast.value,
         alt.value if alt.upto is None else alt.upto,
-        _comparator_of_quotient(ast.comparator, alt.comparator),
+        comparator,
         pair.when,
         pair.same_specimen,
         (pair.ast, pair.alt),
@@ -195,34 +206,17 @@ def _highest(ast: Decimal, alt: Decimal) -> Fraction:
     return Fraction(ast) / Fraction(alt)
 
 
-def _comparator_of_quotient(ast: str, alt: str) -> str | None:
-    """What AST/ALT is written with: "> 7000" over "100" is a ">" (D6); None: the two pull in both directions."""
-    if not (ast or alt):
-        return ""
-    pulls = {sign for sign in (ast, _TURNED_OVER[alt]) if sign}
-    if len({sign[0] for sign in pulls}) > 1:
-        return None
-    return min(pulls, key=len, default="")  # a strict bound makes the quotient's bound strict
-
-
-def _differs(reported: Ratio, computed: Ratio) -> bool:
-    """D2: a difference of more than 10 % of the computed ratio; bounds are not compared."""
-    if reported.comparator or computed.comparator != "" or reported.upto or computed.upto:
-        return False
-    difference = abs(reported.exact - computed.exact)
-    at_most = computed.around.rules.number("high_drr.direct_differs_percent")
-    return difference * _PER_CENT > Fraction(at_most) * computed.exact
-
-
 def _reported(record: PatientRecord, alone: Sequence[Result], around: Around) -> list[Ratio]:
     """Reported ratios without a full pair: active if an enzyme beside them is raised, open if one may be (D2)."""
     if not alone:
         return []
     enzymes = [result for result in (*record.of("ast"), *record.of("alt")) if result.amount]
-    told_by = [
-        _enzymes_by_place(some, around.rules)
-        for some in (filter(is_raised, enzymes), filter(_may_be_raised, enzymes), enzymes)
-    ]
+    told_by: list[Neighbours[Result]] = []
+    for some in (filter(is_raised, enzymes), filter(_may_be_raised, enzymes), enzymes):
+        near: Neighbours[Result] = Neighbours(around.rules)
+        for enzyme in some:
+            near.put(enzyme, enzyme)
+        told_by.append(near)
     return [
         _as_reported(result, around, next(filter(None, (near.of(result) for near in told_by)), None))
         for result in alone
@@ -251,13 +245,3 @@ def _as_reported(result: Result, around: Around, enzyme: Result | None = None) -
 def _may_be_raised(enzyme: Result) -> bool:
     """Whether a comparator or an interval leaves open that an enzyme exceeds its limit."""
     return is_bounded(enzyme) and above_limit(enzyme) is None
-
-
-def _nearest(cks: Sequence[Result], when: datetime, reach: timedelta) -> tuple[int, int] | None:
-    """From where to where the nearest stand of results in order of time: of one time, or of two equally far away."""
-    after = bisect_left(cks, when, key=LAST)
-    gap = min([abs(ck.when.last - when) for ck in cks[max(after - 1, 0) : after + 1]], default=None)
-    if gap is None or gap > reach:
-        return None
-    first = bisect_left(cks, -gap, key=lambda ck: ck.when.last - when)
-    return first, bisect_right(cks, gap, key=lambda ck: ck.when.last - when)

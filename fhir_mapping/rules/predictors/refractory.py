@@ -1,7 +1,7 @@
 """Treatment refractory, `refractory.v1` (rules T5 to T10, with F9)."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 
 from msgspec import Struct
@@ -9,9 +9,9 @@ from msgspec import Struct
 from fhir_mapping.checks.doubts import open_doubt
 from fhir_mapping.evidence import Evidence, Feature, Note
 from fhir_mapping.laboratory.answers import took_place
-from fhir_mapping.laboratory.results import Highest, latest_as_bounded, recent
+from fhir_mapping.laboratory.results import latest_as_bounded, recent
 from fhir_mapping.patient_record import PatientRecord
-from fhir_mapping.record import SourceKey, local_day
+from fhir_mapping.record import Doubt, SourceKey, local_day
 from fhir_mapping.rules.citation import cite, cite_with_limit
 from fhir_mapping.rules.doubted import doubted
 from fhir_mapping.rules.exposures import DailyDoses, Episode, Exposure, glucocorticoid_dose
@@ -33,7 +33,6 @@ MEDICATION_SOURCES: tuple[SourceKey, ...] = (
     "medicationAdministrations",
 )
 _NOT_OFFERED = "not offered by the server"
-_NOT_DECIDED = "CK not decided"
 _ESCALATIONS: frozenset[AgentClass] = frozenset(
     {"rituximab", "cyclophosphamide", "fcrn", "complement", "jak"}
 )
@@ -60,7 +59,6 @@ def treatment_refractory(record: PatientRecord) -> Feature:
         or _glucocorticoid_failed(course)
         or _nothing_to_read(course)
         or _escalated(course)
-        or _treated_too_short(course)
         or _by_latest_ck(course)
     )
     if feature.state is State.MISSING:
@@ -82,43 +80,30 @@ def _second_agent_failed(course: TreatmentCourse) -> Feature | None:
     """T6: a second agent, begun well after the first and with glucocorticoid, and still active disease."""
     if not course.second_agents:
         return None
-    begun = _next_agents(course.tolerated)
+    # From each episode on, in order of time, the first ones of three agents: one of them is neither of any two
+    begun: list[tuple[Episode, ...]] = [()]
+    for episode in reversed(course.tolerated):
+        begun.append((episode, *(e for e in begun[-1] if e.agent != episode.agent))[:3])
+    begun = begun[:0:-1]
     doses = DailyDoses(course.record, course.glucocorticoid)
     for firsts, second in course.second_agents:
-        if activity := _raised_ck_after(course, second) or _dose_still_needed(course, second, doses):
+        raised = taken(course.high, second.start, course.days("ck_from_days"), course.days("ck_to_days"))
+        activity = (
+            _ActiveDisease(raised[0].when.last, cite_with_limit(raised[0]), raised[0].when.day_text)
+            if raised
+            else _dose_still_needed(course, second, doses)
+        )
+        if activity:
             return _ever(course, "T6", activity, (min(firsts, key=lambda e: e.start), second))
+        # The earliest agent that is neither of the two and began at least 90 days after the second
+        since = bisect_left(begun, course.days("third_after_days"), key=lambda of: of[0].start - second.start)
+        begun_since = begun[since] if since < len(begun) else ()
         for first in firsts:
-            if third := _third_agent(course, begun, first, second):
-                return _ever(course, "T6", third, (first, second))
+            third = next((e for e in begun_since if e.agent not in {first.agent, second.agent}), None)
+            if third:
+                activity = _ActiveDisease(third.start, _cite(third), third.exposures[0].began.day_text)
+                return _ever(course, "T6", activity, (first, second))
     return None
-
-
-def _raised_ck_after(course: TreatmentCourse, second: Episode) -> _ActiveDisease | None:
-    """T6: the first raised CK of 90 to 730 days after the second agent began."""
-    raised = taken(course.high, second.start, course.days("ck_from_days"), course.days("ck_to_days"))
-    return (
-        _ActiveDisease(raised[0].when.last, cite_with_limit(raised[0]), raised[0].when.day_text)
-        if raised
-        else None
-    )
-
-
-def _third_agent(
-    course: TreatmentCourse, begun: Sequence[tuple[Episode, ...]], first: Episode, second: Episode
-) -> _ActiveDisease | None:
-    """T6: the earliest agent that is neither of the two and began at least 90 days after the second."""
-    after, known = course.days("third_after_days"), {first.agent, second.agent}
-    since = bisect_left(begun, after, key=lambda of: of[0].start - second.start)
-    third = next((e for of in begun[since : since + 1] for e in of if e.agent not in known), None)
-    return _ActiveDisease(third.start, _cite(third), third.exposures[0].began.day_text) if third else None
-
-
-def _next_agents(episodes: Sequence[Episode]) -> list[tuple[Episode, ...]]:
-    """From each episode on, in order of time, the first ones of three agents: one of them is neither of any two."""
-    begun: list[tuple[Episode, ...]] = [()]
-    for episode in reversed(episodes):
-        begun.append((episode, *(e for e in begun[-1] if e.agent != episode.agent))[:3])
-    return begun[:0:-1]
 
 
 def _dose_still_needed(course: TreatmentCourse, second: Episode, doses: DailyDoses) -> _ActiveDisease | None:
@@ -171,11 +156,16 @@ def _nothing_to_read(course: TreatmentCourse) -> Feature | None:
 
 def _escalated(course: TreatmentCourse) -> Feature | None:
     """T8 (iv): escalated, and no CK since: nobody can say whether it was needed."""
+    escalations = [(e.start, e.agent, _cite(e)) for e in course.agents if e.klass in _ESCALATIONS]
+    for done in course.record.done:
+        if done.kind == "Procedure" and done.has("plasma-exchange"):
+            exchange = Evidence(done.resource, "plasma-exchange", date=done.when.day_text)
+            escalations.append(((done.start or done.when).first, "plasma-exchange", (exchange,)))
     last_ck = course.ck[-1].when.last if course.ck else None
     after = course.days("escalation_after_days")
     evidence: list[Evidence] = []
     firsts = {e.agent: e for e in reversed(course.agents)}
-    for begun, agent, cites in _escalations(course):
+    for begun, agent, cites in escalations:
         earlier = min((e for e in firsts.values() if e.agent != agent), key=lambda e: e.start, default=None)
         if earlier and begun - earlier.start >= after and (last_ck is None or last_ck <= begun):
             evidence += cites
@@ -184,49 +174,30 @@ def _escalated(course: TreatmentCourse) -> Feature | None:
     return Feature(State.INDETERMINATE, "T8", "no CK since escalation", evidence=tuple(evidence))
 
 
-def _escalations(course: TreatmentCourse) -> Iterator[tuple[datetime, str, tuple[Evidence, ...]]]:
-    """When an escalation of T8 began, with what, and what says so."""
-    for episode in course.agents:
-        if episode.klass in _ESCALATIONS:
-            yield episode.start, episode.agent, _cite(episode)
-    for done in course.record.done:
-        if done.kind == "Procedure" and done.has("plasma-exchange"):
-            evidence = Evidence(done.resource, "plasma-exchange", date=done.when.day_text)
-            yield (done.start or done.when).first, "plasma-exchange", (evidence,)
-
-
-def _treated_too_short(course: TreatmentCourse) -> Feature | None:
-    """T10: less than 90 days of treatment say nothing."""
-    if course.time_treated >= course.days("treated_at_least_days"):
-        return None
-    return Feature(State.MISSING, "T10", "treated < 90 days", evidence=_cite_all(course))
-
-
 def _by_latest_ck(course: TreatmentCourse) -> Feature:
-    """T9: treated long enough and the latest CK not raised; else T8 with the first reason that holds."""
+    """T10: less than 90 days of treatment say nothing. T9: the latest CK not raised; else T8 with the first reason."""
+    if course.time_treated < course.days("treated_at_least_days"):
+        return Feature(State.MISSING, "T10", "treated < 90 days", evidence=_cite_all(course))
     last = latest_as_bounded(recent(course.ck, course.record.as_of, course.days("latest_ck_days")))
     evidence = (*_cite_all(course), *(cite_with_limit(last.stands) if last else ()))
     date = last.stands.when.day_text if last else ""
-    if reason := _why_open(course, last):
-        left_open = tuple(map(open_doubt, last.left_open_by)) if last and reason == _NOT_DECIDED else ()
-        return Feature(State.INDETERMINATE, "T8", reason, date=date, evidence=evidence, barred_by=left_open)
-    reason, doubts = why_doubted(course)
-    return doubted(Feature(State.ABSENT, "T9", date=date, evidence=evidence), "T9", reason, doubts)
-
-
-def _why_open(course: TreatmentCourse, last: Highest | None) -> str:
-    """The first reason of T8 that holds; none of them: the disease was not refractory."""
-    first_day = min(e.first_day for e in course.treated)
     is_raised = course.is_raised(last) if last else None
+    first_day = min(e.first_day for e in course.treated)
+    left_open: tuple[Doubt, ...] = ()
     if is_raised:
-        return "CK still raised"
-    if course.time_treated < course.days("treated_enough_days"):
-        return "treated < 180 days"
-    if not course.ck or course.ck[-1].when.day(course.record.mapping.time_zone) < first_day:
-        return "no CK on treatment"
-    if last is None:
-        return "latest CK > 180 days old"
-    return "" if is_raised is False else _NOT_DECIDED
+        why_open = "CK still raised"
+    elif course.time_treated < course.days("treated_enough_days"):
+        why_open = "treated < 180 days"
+    elif not course.ck or course.ck[-1].when.day(course.record.mapping.time_zone) < first_day:
+        why_open = "no CK on treatment"
+    elif last is None:
+        why_open = "latest CK > 180 days old"
+    elif is_raised is None:
+        why_open, left_open = "CK not decided", tuple(map(open_doubt, last.left_open_by))
+    else:
+        reason, doubts = why_doubted(course)
+        return doubted(Feature(State.ABSENT, "T9", date=date, evidence=evidence), "T9", reason, doubts)
+    return Feature(State.INDETERMINATE, "T8", why_open, date=date, evidence=evidence, barred_by=left_open)
 
 
 def _cite(episode: Episode) -> tuple[Evidence, ...]:
