@@ -1,8 +1,8 @@
 """Disease now: the latest CK, its peak and nadir, and the phase of the disease (R1, R2, R4)."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
-from decimal import Context, Decimal
+from collections.abc import Iterator, Sequence
+from decimal import Context
 from itertools import accumulate
 
 from msgspec import Struct
@@ -39,11 +39,21 @@ def activity(record: PatientRecord) -> Activity:
     """CK now, its peak and nadir in U/L and × ULN (R1), and the phase (R4), the first that holds."""
     course = _course_of(record)
     phase, reason = course.phase()
-    rise = course.rise_of(phase)
+    confirmed, steep, again = course.rises
+    behind = (confirmed, steep) if phase == "relapse" else (again,) if phase == "rising" else ()
+    rise = next((each for each in behind if each.holds), None)
+    cks: tuple[Result, ...] = ()
+    if rise and rise.nadir:
+        cks = (*rise.high, rise.nadir)
+    elif course.latest and phase in {"active", "improving"}:
+        cks = (course.latest,)
     coded = course.coded if phase == "relapse" else ()
     cited = [cite_diagnosis(diagnosis) for diagnosis in coded]
-    for ck in _cited(course, phase, rise):
+    for ck in cks:
         cited += cite_with_limit(ck)
+    times_lowest = None
+    if course.latest and rise and rise.nadir:
+        times_lowest = _QUOTIENT.divide(amount_of(course.latest).value, at_most(rise.nadir))
     return Activity(
         ck=_measured(course.latest) if course.latest else None,
         peak=_measured(course.peak) if course.peak else None,
@@ -51,7 +61,7 @@ def activity(record: PatientRecord) -> Activity:
         phase=phase,
         reason=reason,
         lowest=_measured(rise.nadir) if rise and rise.nadir else None,
-        times_lowest=_times(course.latest, rise.nadir) if course.latest and rise and rise.nadir else None,
+        times_lowest=times_lowest,
         never_fell=phase == "active" and not course.is_above("active").truth,
         coded=_said_in_code(coded[0]) if coded else None,
         rhabdomyolysis=_rhabdomyolysis(course) if phase == "relapse" else None,
@@ -81,21 +91,25 @@ class _Course(Struct, frozen=True):
         """R4 with what says so; of `unknown` the first reason."""
         confirmed, steep, again = self.rises
         if self.coded or confirmed.holds or steep.holds:
-            return "relapse", _why_relapse(self.coded, confirmed if confirmed.holds else steep)
+            rise = confirmed if confirmed.holds else steep
+            said = [f"{self.coded[0].clinical} is coded"] if self.coded else []
+            said += [f"CK {_in_words(rise)}"] if rise.holds else []
+            return "relapse", "; ".join(said)
         if again.holds:
             return "rising", f"CK rising: {_in_words(again)}"
         if self.is_active().truth:
             return "active", ""
-        if unknown := self._why_unknown():
-            return "unknown", unknown
+        if self.newer:
+            return "unknown", "a newer CK could not be read"
+        if self.latest is None:
+            return "unknown", "no CK on record"
+        if not self.is_recent:
+            return "unknown", "latest CK > 180 days old"
+        if any(answer.truth is None for answer in self._asked()):
+            return "unknown", "CK not decided"
         if self.is_above("raised").truth:
             return "improving", ""
         return ("unknown", "an older CK could not be read") if self.older else ("controlled", "")
-
-    def rise_of(self, phase: Phase) -> Rise | None:
-        """The rise behind a phase."""
-        names = {"relapse": self.rises[:2], "rising": self.rises[2:]}
-        return next((rise for rise in names.get(phase, ()) if rise.holds), None)
 
     @property
     def is_recent(self) -> bool:
@@ -154,15 +168,6 @@ class _Course(Struct, frozen=True):
     def _asked(self) -> list[Tristate]:
         """The answers to all questions of R4 about a recent CK."""
         return [*(rise.answer for rise in self.rises), self.is_active(), self.is_above("raised")]
-
-    def _why_unknown(self) -> str:
-        if self.newer:
-            return "a newer CK could not be read"
-        if self.latest is None:
-            return "no CK on record"
-        if not self.is_recent:
-            return "latest CK > 180 days old"
-        return "CK not decided" if any(answer.truth is None for answer in self._asked()) else ""
 
 
 def _course_of(record: PatientRecord) -> _Course:
@@ -254,32 +259,16 @@ def _rhabdomyolysis(course: _Course) -> Evidence | None:
     return cite_diagnosis(first, "rhabdomyolysis") if first else None
 
 
-def _cited(course: _Course, phase: Phase, rise: Rise | None) -> Iterable[Result]:
-    """What says the phase: the CK that rose and its nadir, else the latest CK."""
-    if rise and rise.nadir:
-        return (*rise.high, rise.nadir)
-    return (course.latest,) if course.latest and phase in {"active", "improving"} else ()
-
-
-def _times(ck: Result, nadir: Result) -> Decimal:
-    return _QUOTIENT.divide(amount_of(ck).value, at_most(nadir))
-
-
-def _why_relapse(coded: Sequence[Diagnosis], rise: Rise) -> str:
-    said = [f"{coded[0].clinical} is coded"] if coded else []
-    return "; ".join([*said, *([f"CK {_in_words(rise)}"] if rise.holds else [])])
-
-
 def _in_words(rise: Rise) -> str:
+    """What is high and its nadir, as bounded: "320", ">320", "320-410"; beside a comparator the end that is certain."""
     assert rise.nadir  # it holds
-    *high, nadir = map(_as_bounded, (*rise.high, rise.nadir))
+    said: list[str] = []
+    for ck in (*rise.high, rise.nadir):
+        amount, top = amount_of(ck), f"{at_most(ck):.0f}"
+        low = f"{amount.comparator}{amount.value:.0f}"
+        if amount.comparator.startswith("<"):
+            said.append(f"{amount.comparator}{top}")
+        else:
+            said.append(low if amount.comparator or amount.upto is None else f"{low}-{top}")
+    *high, nadir = said
     return f"{' and '.join(high)} U/L after a nadir of {nadir} U/L"
-
-
-def _as_bounded(ck: Result) -> str:
-    """A CK with what its bound says: "320", ">320", "320-410"; beside a comparator the end that is certain."""
-    amount, top = amount_of(ck), f"{at_most(ck):.0f}"
-    if amount.comparator.startswith("<"):
-        return f"{amount.comparator}{top}"
-    low = f"{amount.comparator}{amount.value:.0f}"
-    return low if amount.comparator or amount.upto is None else f"{low}-{top}"

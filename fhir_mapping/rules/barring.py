@@ -38,16 +38,12 @@ def barring(
     add("subtype", who.subtype_barred_by)
     for name, feature in features.items():
         add(name, feature.barred_by)
-    add("statin", _statins(record))
+    # A statin by words or as a doubt, where one matters and none that was read stands on the list (V, U6)
+    row = statin_row(record, read_serology(record))
+    add("statin", statin_doubts(record) if row and row.state == "unknown" else ())
     add("phase", now.barred_by if now else ())
     if who.is_established:
         add("silence", newer_ck_doubts(record))
     return tuple(
         Barring(doubts[key], tuple(bar for bar in _ORDER if bar in bars[key])) for key in sorted(doubts)
     )
-
-
-def _statins(record: PatientRecord) -> tuple[Doubt, ...]:
-    """A statin by words or as a doubt, where one matters and none that was read stands on the list (V, U6)."""
-    row = statin_row(record, read_serology(record))
-    return statin_doubts(record) if row and row.state == "unknown" else ()

@@ -83,16 +83,14 @@ def _fallen(fall: Fall | None) -> tuple[Evidence, ...]:
 
 
 def _lymphopenia(record: PatientRecord) -> tuple[Evidence, ...]:
-    """The latest lymphocyte count, if it is below its own limit; of several at one time the lowest that is."""
-    together = newest(record.of("lymphocytes"), lambda count: count.amount is not None)
-    low = lowest([count for count in together if _is_low(count)])
-    return (cite(low),) if low else ()
-
-
-def _is_low(count: Result) -> bool:
-    """Whether a count certainly is below its own limit."""
-    amount, limit = amount_of(count), count.limits.low
-    return limit is not None and at_least(amount.value, amount.comparator, limit, amount.upto) is False
+    """The latest lymphocyte count, if it certainly is below its own limit; of several at one time the lowest that is."""
+    low: list[Result] = []
+    for count in newest(record.of("lymphocytes"), lambda count: count.amount is not None):
+        amount, limit = amount_of(count), count.limits.low
+        if limit is not None and at_least(amount.value, amount.comparator, limit, amount.upto) is False:
+            low.append(count)
+    the_lowest = lowest(low)
+    return (cite(the_lowest),) if the_lowest else ()
 
 
 def _last(record: PatientRecord, analyte: Analyte) -> tuple[Evidence, ...]:
@@ -153,18 +151,17 @@ def _ild(record: PatientRecord) -> FactorState:
     if _diagnosed(record, "ild"):
         return "present"
     scanned = _was_measured(record, "chest-ct") or any(d.has("chest-ct") for d in record.done)
-    unread = record.has_failed("conditions") or _may_be_diagnosed(record, "ild")
+    unread = (
+        record.has_failed("conditions")
+        or any(d.has("ild") for d in record.diagnoses)  # not confirmed (M1)
+        or any(  # refused for what says nothing about it (U1)
+            "ild" in refused.roles and refused.reason in REASONS and refused.resource.startswith("Condition/")
+            for refused in record.refused
+        )
+    )
     return "absent" if scanned and not unread else "missing"
 
 
 def _was_measured(record: PatientRecord, role: RoleWord) -> bool:
     """Whether a result of this kind says more than that there is none (U1)."""
     return any(r.has(role) and took_place(r, record.mapping.tables) for r in record.results)
-
-
-def _may_be_diagnosed(record: PatientRecord, role: RoleWord) -> bool:
-    """Whether a Condition of this kind is not confirmed, or was refused for what says nothing about it (M1, U1)."""
-    return any(d.has(role) for d in record.diagnoses) or any(
-        role in refused.roles and refused.reason in REASONS and refused.resource.startswith("Condition/")
-        for refused in record.refused
-    )

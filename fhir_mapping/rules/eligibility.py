@@ -59,7 +59,8 @@ def eligibility(record: PatientRecord) -> Eligibility:
         tuple(notes),
         tuple(_against(record, signs.serology)) if state == "possible" else (),
         barring,
-        _barring_subtype(signs.serology),
+        # E8: what keeps a patient with two negative antibodies from being seronegative
+        signs.serology.doubts if signs.serology.doubts and signs.serology.all_negative else (),
     )
 
 
@@ -133,25 +134,21 @@ def _by_codes(signs: Signs) -> str:
     return replace(signs, named=()).state
 
 
-def _barring_subtype(serology: Serology) -> tuple[Doubt, ...]:
-    """E8: what keeps a patient with two negative antibodies from being seronegative."""
-    return serology.doubts if serology.doubts and serology.all_negative else ()
-
-
 def _is_complete(record: PatientRecord) -> bool:
-    """Whether no more reading could make this an IMNM patient (E1 to E4, F9), nor beside what is in doubt (U4)."""
+    """Whether no more reading could make this an IMNM patient (E1 to E4, F9), nor beside what is in doubt (U4).
+
+    CK and a biopsy only where they decide.
+    """
     if not record.failed:
         return record.patient is not None
     if record.patient is None or any(map(record.has_failed, PHASE_1)):
         return False
-    both = read_signs(record), read_signs(record, signs_in_doubt(record))
-    return not any(_lacks_what_decides(record, signs) for signs in both)
-
-
-def _lacks_what_decides(record: PatientRecord, signs: Signs) -> bool:
-    """CK and a biopsy only where they decide."""
-    biopsy = signs.asks_for_biopsy and any(map(record.has_failed, BIOPSIES))
-    return biopsy or (bool(signs.broad or signs.positive) and record.has_failed("enzymes"))
+    for signs in (read_signs(record), read_signs(record, signs_in_doubt(record))):
+        if signs.asks_for_biopsy and any(map(record.has_failed, BIOPSIES)):
+            return False
+        if (signs.broad or signs.positive) and record.has_failed("enzymes"):
+            return False
+    return True
 
 
 def _evidence(signs: Signs) -> tuple[Evidence, ...]:
@@ -159,7 +156,10 @@ def _evidence(signs: Signs) -> tuple[Evidence, ...]:
     if not signs.core:
         cited += [Evidence(doubt.resource, "core", date=doubt.date) for doubt in signs.named]
     if signs.serology.latest:
-        cited += _cite_serology(signs.serology)
+        # For each antibody its latest positive result; where both are negative the latest negative ones (E8)
+        answer: LabAnswer = "negative" if signs.serology.subtype == "seronegative" else "positive"
+        results = (signs.serology.latest.get((antibody, answer)) for antibody in ANTIBODIES)
+        cited += [cite(result, value=answer) for result in results if result]
     if signs.ck and not signs.core:
         cited += cite_with_limit(signs.ck)
     return tuple(cited)
@@ -169,19 +169,16 @@ def _exclusion(record: PatientRecord) -> str:
     """E5, the first reason that holds. A Patient that could not be read excludes nobody: that is F9."""
     patient = record.patient
     if patient is None:
-        return "" if record.has_failed("patient") else _why_nobody(record)
+        if record.has_failed("patient"):
+            return ""
+        lost = {element for name, element in record.losses if name == f"Patient/{record.patient_id}"}
+        return "unreadable patient" if lost and "birthDate" not in lost else "unknown birth date"
     if patient.dead:
         return "deceased"
     today = record.as_of.astimezone(record.mapping.time_zone).date()
     if patient.age is None or patient.birth_first is None or patient.birth_first > today:
         return "unknown birth date"
     return "minor" if patient.age < record.mapping.tables.rules.count("eligibility.adult_age") else ""
-
-
-def _why_nobody(record: PatientRecord) -> str:
-    """Why there is no Patient: the birth date is not known, or it could be read and something else could not."""
-    lost = {element for name, element in record.losses if name == f"Patient/{record.patient_id}"}
-    return "unreadable patient" if lost and "birthDate" not in lost else "unknown birth date"
 
 
 def _competing(record: PatientRecord) -> Iterator[Note]:
@@ -216,11 +213,3 @@ def _reason(record: PatientRecord, signs: Signs, state: SignsState) -> str:
         times = record.mapping.tables.rules.number("eligibility.ck_times_uln")
         said.append(f"CK was above {times} × ULN")
     return ", ".join(said) or "no sign of IMNM"
-
-
-def _cite_serology(serology: Serology) -> Iterator[Evidence]:
-    """For each antibody its latest positive result; where both are negative the latest negative ones (E8)."""
-    answer: LabAnswer = "negative" if serology.subtype == "seronegative" else "positive"
-    for antibody in ANTIBODIES:
-        if result := serology.latest.get((antibody, answer)):
-            yield cite(result, value=answer)

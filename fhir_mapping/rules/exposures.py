@@ -91,12 +91,25 @@ class _End(NamedTuple):
 @asked_once
 def exposures(record: PatientRecord) -> tuple[Exposure, ...]:
     """Every medication resource that has begun by `as_of`, in order of time (T3)."""
-    tolerance = record.mapping.tables.rules.days("facts.future_tolerance")
-    begun = [
-        _exposure(record, treatment, start)
-        for treatment in record.treatments
-        if (start := began(treatment)) and start.first - record.as_of <= tolerance
-    ]
+    as_of, tables = record.as_of, record.mapping.tables
+    tolerance = tables.rules.days("facts.future_tolerance")
+    begun: list[Exposure] = []
+    for treatment in record.treatments:
+        written = began(treatment)
+        if written is None or written.first - as_of > tolerance:
+            continue
+        # Within the tolerance of F3 a start after `as_of` counts as at `as_of`
+        start, end = min(written.first, as_of), _end(record, treatment, written.first)
+        exposure = Exposure(
+            treatment,
+            tables.agent(treatment.ingredient).klass,
+            written,
+            start,
+            end=max(start, min(end.at, as_of)),
+            covers=max(start, min(end.covers, as_of)),
+            zone=record.mapping.time_zone,
+        )
+        begun.append(exposure)
     return tuple(sorted(begun, key=lambda e: (e.start, e.end, e.treatment.resource, e.treatment.ingredient)))
 
 
@@ -121,7 +134,12 @@ def time_treated(record: PatientRecord, treated: Iterable[Episode]) -> timedelta
         for given in administrations(episode)
         if episode.klass == "rituximab"
     ]
-    return _union(stretches)
+    total, reached = timedelta(), None
+    for start, end in sorted(stretches):
+        since = start if reached is None else max(start, reached)
+        total += max(end - since, timedelta())
+        reached = end if reached is None else max(reached, end)
+    return total
 
 
 def administrations(episode: Episode) -> tuple[Exposure, ...]:
@@ -170,35 +188,13 @@ class DailyDoses:
         return Decimal(round(max(sums, default=0), -3)) / _PER_MG
 
 
-def _exposure(record: PatientRecord, treatment: Treatment, written: Moment) -> Exposure:
-    """One resource that has begun; within the tolerance of F3 a start after `as_of` counts as at `as_of`."""
-    as_of = record.as_of
-    start = min(written.first, as_of)
-    end = _end(record, treatment, written.first)
-    return Exposure(
-        treatment,
-        record.mapping.tables.agent(treatment.ingredient).klass,
-        written,
-        start,
-        end=max(start, min(end.at, as_of)),
-        covers=max(start, min(end.covers, as_of)),
-        zone=record.mapping.time_zone,
-    )
-
-
 def _end(record: PatientRecord, treatment: Treatment, start: datetime) -> _End:
-    match treatment.kind:
-        case "MedicationRequest":
-            return _end_of_request(record, treatment, start)
-        case "MedicationDispense":
-            supply = treatment.supply_days
-            return _one_day(start, record.as_of) if supply is None else _used_up(record, start, supply)
-        case _:
-            return _written(treatment.effective.end) or _open(treatment, start, record.as_of)
-
-
-def _end_of_request(record: PatientRecord, treatment: Treatment, start: datetime) -> _End:
-    """The latest boundsPeriod; one without an end ends with the request itself."""
+    """When a resource that has begun ends; a request with its latest boundsPeriod, without an end of that by itself."""
+    if treatment.kind == "MedicationDispense":
+        supply = treatment.supply_days
+        return _one_day(start, record.as_of) if supply is None else _used_up(record, start, supply)
+    if treatment.kind != "MedicationRequest":
+        return _written(treatment.effective.end) or _open(treatment, start, record.as_of)
     bounds = [d.bounds for d in treatment.dosages if d.bounds.start or d.bounds.end]
     ends = [_End(bound.end.last, bound.end.last) for bound in bounds if bound.end]
     if ends and len(ends) == len(bounds):
@@ -265,29 +261,18 @@ def _joined(taken: Sequence[Exposure], gap: timedelta) -> list[Episode]:
         else:
             groups.append([exposure])
             end = exposure.end
-    return [_episode(group) for group in groups]
-
-
-def _episode(group: Sequence[Exposure]) -> Episode:
-    first = group[0]
-    return Episode(
-        agent=first.agent,
-        klass=first.klass,
-        exposures=tuple(group),
-        start=first.start,
-        end=max(e.end for e in group),
-        first_day=first.first_day,
-        last_day=local_day(max(e.covers for e in group), first.zone),
-    )
-
-
-def _union(stretches: Iterable[tuple[datetime, datetime]]) -> timedelta:
-    total, reached = timedelta(), None
-    for start, end in sorted(stretches):
-        since = start if reached is None else max(start, reached)
-        total += max(end - since, timedelta())
-        reached = end if reached is None else max(reached, end)
-    return total
+    return [
+        Episode(
+            agent=group[0].agent,
+            klass=group[0].klass,
+            exposures=tuple(group),
+            start=group[0].start,
+            end=max(e.end for e in group),
+            first_day=group[0].first_day,
+            last_day=local_day(max(e.covers for e in group), group[0].zone),
+        )
+        for group in groups
+    ]
 
 
 def _stretches(record: PatientRecord, exposure: Exposure) -> Iterator[tuple[date, date, Decimal]]:
@@ -307,22 +292,18 @@ def _stretches(record: PatientRecord, exposure: Exposure) -> Iterator[tuple[date
 def _prednisone(record: PatientRecord, exposure: Exposure, day: date) -> Decimal | None:
     """What one resource gives on a day, in mg of prednisone; None: unknown, which is no evidence (T4)."""
     factor = record.mapping.tables.agent(exposure.treatment.ingredient).prednisone_mg
-    dosages = exposure.treatment.dosages
-    doses = [
-        mg
-        for d in dosages
-        if _applies(record, d, day, alone=len(dosages) == 1) and (mg := _mg(d)) is not None
-    ]
+    dosages, zone = exposure.treatment.dosages, record.mapping.time_zone
+    doses: list[Decimal] = []
+    for dosage in dosages:
+        start, end = dosage.bounds.start, dosage.bounds.end
+        # One instruction holds for the whole request; of several each only within its own boundsPeriod
+        if start is None and end is None and len(dosages) > 1:
+            continue
+        begun = start is None or local_day(start.first, zone) <= day
+        applies = begun and (end is None or day <= end.day(zone))
+        if applies and (mg := _mg(dosage)) is not None:
+            doses.append(mg)
     return sum(doses, Decimal(0)) * factor if doses and factor is not None else None
-
-
-def _applies(record: PatientRecord, dosage: Dosage, day: date, *, alone: bool) -> bool:
-    """One instruction holds for the whole request; of several each only within its own boundsPeriod."""
-    start, end, zone = dosage.bounds.start, dosage.bounds.end, record.mapping.time_zone
-    if start is None and end is None:
-        return alone
-    begun = start is None or local_day(start.first, zone) <= day
-    return begun and (end is None or day <= end.day(zone))
 
 
 def _mg(dosage: Dosage) -> Decimal | None:

@@ -1,6 +1,6 @@
 """What has fallen since an earlier measurement: forced vital capacity and the ejection fraction (X2)."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
@@ -82,7 +82,8 @@ def fvc_fell(record: PatientRecord) -> Result | None:
 def _fall(record: PatientRecord, reads: Iterable[_Read], has_fallen: _Falls) -> Fall | None:
     """X2: the latest of the last year against those of the two years before it; bounds decide or do not.
 
-    Of several at one time the highest of each code and unit.
+    Of several at one time the highest of each code and unit. The fall is from the highest that is certain, whatever is
+    the highest now; of equal ones from the first.
     """
     rules, known = record.mapping.tables.rules, list(reads)
     when = max((read.result.when.last for read in known), default=None)
@@ -94,18 +95,20 @@ def _fall(record: PatientRecord, reads: Iterable[_Read], has_fallen: _Falls) -> 
     ]
     before = _certain_highest(earlier)
     newest = [read for read in known if read.result.when.last == when]
-    ceilings = _ceilings(newest)
-    falls = (_from_highest(read, ceilings, before, has_fallen) for read in _highest(newest))
-    return next((fall for fall in falls if fall), None)
-
-
-def _ceilings(together: Iterable[_Read]) -> dict[tuple[str, Coding], Decimal]:
-    """What the highest of each code and unit certainly is not above; infinite: a bound says nothing about it."""
+    # What the highest of each code and unit certainly is not above; infinite: a bound says nothing about it
     ceilings: dict[tuple[str, Coding], Decimal] = {}
-    for read in together:
+    for read in newest:
         high = _EVERYTHING if read.at_most is None else read.at_most
         ceilings |= {kind: max(high, ceilings.get(kind, high)) for kind in read.kinds}
-    return ceilings
+    for after in _highest(newest):
+        certain = [before[kind] for kind in after.kinds if kind in before]
+        if not certain:
+            continue
+        highest = max(certain, key=lambda high: high[:2])
+        low = max(ceilings[kind] for kind in after.kinds)
+        if low < _EVERYTHING and has_fallen(highest.at_least, low):
+            return Fall(after.result, highest.result)
+    return None
 
 
 def _highest(together: Iterable[_Read]) -> list[_Read]:
@@ -136,22 +139,6 @@ def _certain_highest(earlier: Iterable[_Read]) -> dict[tuple[str, Coding], _High
             high = _High(read.at_least, -number, read.result)
             highest |= {kind: max(high, highest.get(kind, high), key=lambda h: h[:2]) for kind in read.kinds}
     return highest
-
-
-def _from_highest(
-    after: _Read,
-    ceilings: Mapping[tuple[str, Coding], Decimal],
-    before: Mapping[tuple[str, Coding], _High],
-    has_fallen: _Falls,
-) -> Fall | None:
-    """The fall from the highest that is certain, whatever is the highest now; of equal ones from the first."""
-    known = [before[kind] for kind in after.kinds if kind in before]
-    highest = max(known, key=lambda high: high[:2], default=None)
-    if highest is None:
-        return None
-    low = max(ceilings[kind] for kind in after.kinds)
-    fallen = low < _EVERYTHING and has_fallen(highest.at_least, low)
-    return Fall(after.result, highest.result) if fallen else None
 
 
 def _read_volume(record: PatientRecord, fvc: Result) -> _Read | None:

@@ -13,7 +13,7 @@ from fhir_mapping.laboratory.answers import took_place
 from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, Serology, read_serology
 from fhir_mapping.laboratory.results import newest
 from fhir_mapping.patient_record import PatientRecord, asked_once
-from fhir_mapping.record import Done, Moment, Result, SourceKey, local_day
+from fhir_mapping.record import Done, Moment, SourceKey, local_day
 from fhir_mapping.rules.context import pregnant
 from fhir_mapping.rules.falls import fvc_fell
 from fhir_mapping.rules.statins import statin_row
@@ -98,7 +98,7 @@ def follow_up(record: PatientRecord) -> FollowUpFacts:
         items={"visit": (_visit(record),), **items},
         appointments=_appointments(record),
         statin=statin_row(record, serology),
-        ordered=_ordered(record),
+        ordered=frozenset(_orders(record)),  # V7: whatever the age of the order, dated or not
         has_ild=bool(lungs),
         ild_since=min(dated, default=None),
         pregnant=pregnant(record),
@@ -108,18 +108,20 @@ def follow_up(record: PatientRecord) -> FollowUpFacts:
 
 def _part(record: PatientRecord, test: _Test) -> Part:
     """V1: when a part was last done, be it with a result that cannot be used; V3: the orders for it."""
-    is_done = partial(_was_done, record)
+    # V1, U1: not with "not performed" as the value of what needs no magnitude (FVC, DLCO, a CT): it was read
+    is_done = partial(took_place, tables=record.mapping.tables)
     done = [(r.when, r.resource) for analyte in test.results for r in newest(record.of(analyte), is_done)]
     if tests := _tests_done(record):
         done += [each for shown in _SHOWN_BY[test.name] for each in tests.get(shown, ())]
     last, evidence = _latest(done)
+    fallen = fvc_fell(record) if test.name == "chest-ct" and last is not None else None
     return Part(
         name=test.name,
         last=last.day(record.mapping.time_zone) if last else None,
         evidence=evidence,
         orders=_orders(record).get(test.name, ()),
         readable=_readable(record, test.sources),
-        again=test.name == "chest-ct" and last is not None and _fell_since(record, last),
+        again=fallen is not None and last is not None and fallen.when.last > last.last,
     )
 
 
@@ -132,17 +134,6 @@ def _tests_done(record: PatientRecord) -> Mapping[tuple[str, RoleWord], Sequence
             for role in done.roles:
                 tests[done.kind, role].append((done.when, done.resource))
     return tests
-
-
-def _was_done(record: PatientRecord, result: Result) -> bool:
-    """V1, U1: not with "not performed" as the value of what needs no magnitude (FVC, DLCO, a CT): it was read."""
-    return took_place(result, record.mapping.tables)
-
-
-def _fell_since(record: PatientRecord, scanned: Moment) -> bool:
-    """Whether FVC fell (X2) after the latest chest CT."""
-    fallen = fvc_fell(record)
-    return fallen is not None and fallen.when.last > scanned.last
 
 
 def _antibody(record: PatientRecord, serology: Serology, antibody: Antibody) -> Part:
@@ -200,22 +191,24 @@ def _orders(record: PatientRecord) -> Mapping[PartName, tuple[datetime, ...]]:
     return {part: tuple(sorted(written)) for part, written in orders.items()}
 
 
-def _ordered(record: PatientRecord) -> frozenset[PartName]:
-    """V7: the parts for which any order is active, whatever its age, dated or not."""
-    return frozenset(_orders(record))
-
-
 def _visit(record: PatientRecord) -> Part:
-    """V4: the latest visit. Where it counts only because no specialty is coded, the evidence says so."""
-    contacts = [done for done in record.done if done.kind == "Encounter"]
-    visits = [
-        (_time_of(record, d), d.resource if d.has("visit") else f"{d.resource} (specialty not coded)")
-        for d in contacts
-        if _is_visit(record, d)
-    ]
+    """V4: the latest visit: rheumatology or neurology, or, where the client allows it, what has no coded specialty.
+
+    Of these any ambulatory one counts, and the evidence says so; of one that is unclear nobody can say if it is.
+    """
+    visits: list[tuple[Moment, str]] = []
+    unclear_ones: list[tuple[Moment, str]] = []
+    for contact in (done for done in record.done if done.kind == "Encounter"):
+        any_counts = record.mapping.any_encounter_counts and not contact.specialty_coded
+        if contact.has("visit"):
+            visits.append((_time_of(record, contact), contact.resource))
+        elif any_counts and contact.has("ambulatory"):
+            visits.append((_time_of(record, contact), f"{contact.resource} (specialty not coded)"))
+        if any_counts and contact.unclear:
+            unclear_ones.append((_time_of(record, contact), contact.resource))
     last, evidence = _latest(visits)
+    unclear, _ = _latest(unclear_ones)
     zone = record.mapping.time_zone
-    unclear, _ = _latest([(_time_of(record, d), d.resource) for d in contacts if _may_be_visit(record, d)])
     return Part(
         name="visit",
         last=last.day(zone) if last else None,
@@ -224,20 +217,6 @@ def _visit(record: PatientRecord) -> Part:
         readable=_readable(record, frozenset({"encounters"})),
         unclear=unclear.day(zone) if unclear else None,
     )
-
-
-def _is_visit(record: PatientRecord, done: Done) -> bool:
-    """V4: rheumatology or neurology, or, where no specialty is coded and the client allows it, any ambulatory one."""
-    return done.has("visit") or (_any_counts(record, done) and done.has("ambulatory"))
-
-
-def _may_be_visit(record: PatientRecord, done: Done) -> bool:
-    """V4: an Encounter without a coded specialty of which nobody can say whether it is ambulatory."""
-    return done.unclear and _any_counts(record, done)
-
-
-def _any_counts(record: PatientRecord, done: Done) -> bool:
-    return record.mapping.any_encounter_counts and not done.specialty_coded
 
 
 def _time_of(record: PatientRecord, encounter: Done) -> Moment:

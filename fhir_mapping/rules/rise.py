@@ -9,7 +9,6 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
 from typing import NamedTuple
@@ -41,7 +40,6 @@ from fhir_mapping.laboratory.results import (
 from fhir_mapping.patient_record import PatientRecord, asked_once
 from fhir_mapping.record import Result
 from fhir_mapping.rules.tristate import NO, YES, Standings, Tristate, both, either, left_to
-from fhir_mapping.terms.rules import Rules
 
 _PER_CENT = 100
 _NOTHING = Decimal(0)
@@ -166,17 +164,6 @@ def times_uln(ck: Result | Highest, times: Decimal) -> Tristate:
     return left_to(above_limit(ck, times), ck)
 
 
-class _Height(Struct, frozen=True):
-    """How high a CK must be, against nadir and ULN."""
-
-    times_nadir: Decimal
-    times_uln: Decimal
-
-    @staticmethod
-    def of(rules: Rules, name: str) -> "_Height":
-        return _Height(rules.number(f"{name}times_nadir"), rules.number(f"{name}times_uln"))
-
-
 class _Rival(NamedTuple):
     """A result that may be the highest, by its upper bound; `place` is where it stands."""
 
@@ -220,7 +207,9 @@ class _Top:
             self.answers[answer] += 1
             if answer is not True:
                 heapq.heappush(self.needed, (-_must_exceed(ck, self.times), at_most(ck)))
-        self._raise_ceiling(reach(ck))
+        if (of := reach(ck)).high >= self.ceiling:
+            self.ceiling_open = of.high_open and (self.ceiling_open or of.high > self.ceiling)
+            self.ceiling = of.high
         if self.best is None or _floor(ck) > _floor(self.best):
             self._lead(ck)
         floor = at_least_of(ck if self.best is None else self.best)
@@ -239,7 +228,12 @@ class _Top:
         told.add(times_uln(self.best, self.times).truth)
         if len(told) == 1 and None not in told:
             return Tristate(told.pop())
-        return YES if self._is_high_whichever_it_is(self.best) else Tristate(None, (self.bounded.present(),))
+        # Each that may be the highest is > 2 × ULN if it is: then it is not below any other
+        floor = at_least_of(self.best)
+        needed = [self.needed_anyway, *(-least for least, _ in self.needed[:1])]
+        needed += [] if is_raised(self.best, self.times) else [_must_exceed(self.best, self.times)]
+        is_exceeded = floor > max(needed) or (self.strictly_over == floor == max(needed))
+        return YES if is_exceeded else Tristate(None, (self.bounded.present(),))
 
     def is_halved_by(self, ck: Result, part: Decimal) -> Tristate:
         """Whether a result is at most that part of the highest."""
@@ -251,22 +245,10 @@ class _Top:
             return Tristate(None, (*bounded(ck), self.bounded.present()))
         return NO if exceeds else YES
 
-    def _raise_ceiling(self, of: Reach) -> None:
-        is_open = of.high_open and (self.ceiling_open or of.high > self.ceiling)
-        if of.high >= self.ceiling:
-            self.ceiling, self.ceiling_open = of.high, is_open
-
     def _lead(self, ck: Result) -> None:
         if self.best_place is not None:
             self.bounded.go(self.best_place)
         self.best, self.best_place = ck, self.bounded.come(ck) if is_bounded(ck) else None
-
-    def _is_high_whichever_it_is(self, best: Result) -> bool:
-        """Whether each that may be the highest is > 2 × ULN if it is: then it is not below any other."""
-        floor = at_least_of(best)
-        needed = [self.needed_anyway, *(-least for least, _ in self.needed[:1])]
-        needed += [] if is_raised(best, self.times) else [_must_exceed(best, self.times)]
-        return floor > max(needed) or (self.strictly_over == floor == max(needed))
 
 
 def _floor(ck: Result) -> tuple[Decimal, bool]:
@@ -295,25 +277,21 @@ def _is_now(record: PatientRecord, ck: Highest) -> bool:
 
 def _risen(record: PatientRecord, high: Sequence[Highest], name: str) -> Rise:
     """Whether all that is high is so after an improvement before it; `name` is where its height stands in the rules."""
-    height = _Height.of(record.mapping.tables.rules, name)
-    over_uln = [times_uln(ck, height.times_uln) for ck in high]
+    rules = record.mapping.tables.rules
+    times_nadir, of_limit = rules.number(f"{name}times_nadir"), rules.number(f"{name}times_uln")
+    over_uln = [times_uln(ck, of_limit) for ck in high]
     if NO in over_uln:
         return NO_RISE
-    better = _before(improvements(record), high[0].stands.when.last)
+    better, since = improvements(record), high[0].stands.when.last
+    better = better[: bisect_left(better, since, key=lambda each: each.ck.when.last)]
     if not better:
         return NO_RISE
     sure = [each.ck for each in better if each.answer.truth]
     improved = YES if sure else either(*(each.answer for each in better))
     every = [each.ck for each in better]
     nadir = lowest_reach(map(reach, sure), map(reach, every))
-    over_nadir = [
-        left_to(ck.reach.reaches(height.times_nadir, nadir), *bounded(*ck.likely, *every)) for ck in high
-    ]
+    over_nadir = [left_to(ck.reach.reaches(times_nadir, nadir), *bounded(*ck.likely, *every)) for ck in high]
     return Rise(both(improved, *over_nadir, *over_uln), tuple(ck.stands for ck in high), lowest(sure))
-
-
-def _before(better: Sequence[Improvement], since: datetime) -> Sequence[Improvement]:
-    return better[: bisect_left(better, since, key=lambda each: each.ck.when.last)]
 
 
 def at_least_of(ck: Result) -> Decimal:

@@ -91,29 +91,39 @@ def _with(record: PatientRecord, tried: tuple[Doubt, ...]) -> Signs:
     if tried:
         positive |= {a for a in ANTIBODIES if any(d.role == a and d.by == "code" for d in tried)}
     eligible = sorted([d for d in record.diagnoses if d.eligible], key=lambda d: d.resource)
-    eligible += [_as_diagnosis(doubt) for doubt in tried if doubt.role in {"core", "broad"}]
+    eligible += [
+        Diagnosis(  # as if it were active and confirmed
+            doubt.resource,
+            cast("frozenset[RoleWord]", doubt.roles),
+            "active",
+            confirmed=True,
+            onset=None,
+            recorded=None,
+        )
+        for doubt in tried
+        if doubt.role in {"core", "broad"}
+    ]
     unconditional = any(d.has("broad") if d.confirmed else d.has("core") for d in eligible)
-    ck = _high_ck(record)
+    high = _high_cks(record)
+    within = record.mapping.tables.rules.days("eligibility.recent_ck_days")
     beside_antibody = bool(serology.positive) and any(doubt.role == "ck" for doubt in tried)
     says_more = len(positive) > len(serology.positive)
     return Signs(
         core=tuple([d for d in eligible if d.confirmed and d.has("core")]),
-        broad=tuple([d for d in eligible if stands_for_broad(d, positive)]),
+        # M1: a core code that is not confirmed stands for a broad one; a broad one must be confirmed, and fit (E2)
+        broad=tuple([d for d in eligible if (is_broad(d, positive) if d.confirmed else d.has("core"))]),
         unconditional=unconditional,
         positive=positive,
         serology=serology,
-        seronegative=serology.all_negative and _are_tried(serology.doubts, tried),
-        ck=ck,
-        high_ck=ck is not None or beside_antibody,
-        recent_high_ck=_is_recently_high(record),
+        seronegative=serology.all_negative
+        and {(d.resource, d.role) for d in serology.doubts} <= {(d.resource, d.role) for d in tried},
+        ck=highest(high) if high else None,
+        high_ck=bool(high) or beside_antibody,
+        recent_high_ck=bool(high) and record.as_of - high[-1].when.last <= within,
         biopsy=_has_biopsy(record) if unconditional else None,
         spoken_against=unconditional and not says_more and _is_spoken_against(record, serology),
         named=tuple([d for d in record.doubts_in("core") if d.by == "word" and d.counts]),
     )
-
-
-def _are_tried(doubts: Iterable[Doubt], tried: Iterable[Doubt]) -> bool:
-    return {(d.resource, d.role) for d in doubts} <= {(d.resource, d.role) for d in tried}
 
 
 @asked_once
@@ -135,11 +145,6 @@ def words_beside_negatives(record: PatientRecord) -> tuple[Doubt, ...]:
     return tuple(d for d in serology.doubts if d.by == "word") if serology.all_negative else ()
 
 
-def stands_for_broad(diagnosis: Diagnosis, positive: Iterable[Antibody]) -> bool:
-    """M1: a core code that is not confirmed stands for a broad one; a broad one must be confirmed, and fit (E2)."""
-    return is_broad(diagnosis, positive) if diagnosis.confirmed else diagnosis.has("core")
-
-
 def is_broad(diagnosis: Diagnosis, positive: Iterable[Antibody]) -> bool:
     """Some codes are broad only with an antibody, some only with anti-HMGCR (E2)."""
     antibodies = set(positive)
@@ -150,34 +155,11 @@ def is_broad(diagnosis: Diagnosis, positive: Iterable[Antibody]) -> bool:
     )
 
 
-def _as_diagnosis(doubt: Doubt) -> Diagnosis:
-    """A Condition that could not be used, as if it were active and confirmed."""
-    return Diagnosis(
-        doubt.resource,
-        cast("frozenset[RoleWord]", doubt.roles),
-        "active",
-        confirmed=True,
-        onset=None,
-        recorded=None,
-    )
-
-
 @asked_once
 def _high_cks(record: PatientRecord) -> Sequence[Result]:
     """Every CK that certainly exceeds 5 × its own limit, in order of time."""
     times = record.mapping.tables.rules.number("eligibility.ck_times_uln")
     return [ck for ck in record.of("ck") if is_raised(ck, times)]
-
-
-def _high_ck(record: PatientRecord) -> Result | None:
-    """The highest of them; of equal ones the earliest, then the lower id."""
-    high = _high_cks(record)
-    return highest(high) if high else None
-
-
-def _is_recently_high(record: PatientRecord) -> bool:
-    within, high = record.mapping.tables.rules.days("eligibility.recent_ck_days"), _high_cks(record)
-    return bool(high) and record.as_of - high[-1].when.last <= within
 
 
 @asked_once

@@ -1,7 +1,7 @@
 """What the onset of myositis says beside the score: malignancy near it, the cancer window (X3), childhood (X4)."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 from fhir_mapping.checks.judging import completed_years
 from fhir_mapping.evidence import ContextFinding
@@ -29,8 +29,9 @@ def cancer_window(record: PatientRecord) -> ContextFinding:
     known = _earliest(record, lambda onset: onset.first)
     if known is None or record.as_of - known[1].first > window:
         return ContextFinding("cancer-window", ())
-    diagnosis, onset = known
-    return ContextFinding("cancer-window", (cite_diagnosis(diagnosis),), until=_last_day(record, onset.first))
+    diagnosis, onset = known[0], known[1].first
+    last_day = local_day(onset + min(window, _LAST_INSTANT - onset), record.mapping.time_zone)
+    return ContextFinding("cancer-window", (cite_diagnosis(diagnosis),), until=last_day)
 
 
 def childhood_onset(record: PatientRecord) -> ContextFinding:
@@ -51,8 +52,3 @@ def _earliest(record: PatientRecord, end: Callable[[Moment], datetime]) -> tuple
     """The Condition that began first, by one end of its onset (E9); of several the lowest id."""
     with_onset = onsets(record)
     return min(with_onset, key=lambda known: (end(known[1]), known[0].id), default=None)
-
-
-def _last_day(record: PatientRecord, onset: datetime) -> date:
-    window = record.mapping.tables.rules.days("context.cancer_days")
-    return local_day(onset + min(window, _LAST_INSTANT - onset), record.mapping.time_zone)
