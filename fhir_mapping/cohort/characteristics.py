@@ -8,9 +8,9 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from fhir_mapping.laboratory.bounds import amount_of, bounded
-from fhir_mapping.laboratory.results import LAST, Highest, latest_as_bounded, recent
+from fhir_mapping.laboratory.results import LAST, latest_as_bounded, recent
 from fhir_mapping.patient_record import PatientRecord
-from fhir_mapping.record import Patient, Result
+from fhir_mapping.record import Result
 from fhir_mapping.rules.context import neutrophils_and_lymphocytes
 from fhir_mapping.terms.roles import Analyte, RoleWord
 
@@ -26,43 +26,25 @@ def beside_predictors(record: PatientRecord) -> Mapping[str, bool | Decimal | No
     """The further columns of a record, as of its moment; None: not known.
 
     A diagnosis is present where a counted Condition of it is on record by then, absent where none is and Conditions were
-    read. A laboratory value is the latest within `cohort.laboratory_days`, in the unit of its analyte; a bound is none.
+    read. A laboratory value is the latest within `cohort.laboratory_days`, in the unit of its analyte; a bound or an
+    interval is none, nor is a result beside which one may be the highest.
     """
     read = not record.has_failed("conditions")
-    return {
-        **{name: _diagnosed(record, role) if read else None for name, role in _DIAGNOSED.items()},
-        **{
-            name: _value(latest_as_bounded(_recent(record, record.of(analyte))))
-            for name, analyte in _MEASURED.items()
-        },
-        "nlr": _ratio(record),
-        "age": _age(record.patient),
-    }
-
-
-def _age(patient: Patient | None) -> Decimal | None:
-    """Completed years."""
-    return Decimal(patient.age) if patient and patient.age is not None else None
-
-
-def _diagnosed(record: PatientRecord, role: RoleWord) -> bool:
-    return any(diagnosis.confirmed and diagnosis.has(role) for diagnosis in record.diagnoses)
+    beside: dict[str, bool | Decimal | None] = {}
+    for name, role in _DIAGNOSED.items():
+        beside[name] = any(d.confirmed and d.has(role) for d in record.diagnoses) if read else None
+    for name, analyte in _MEASURED.items():
+        last = latest_as_bounded(_recent(record, record.of(analyte)))
+        beside[name] = None if last is None or bounded(*last.likely) else amount_of(last.stands).value
+    counts = neutrophils_and_lymphocytes(record)
+    beside["nlr"] = None
+    if counts and len(_recent(record, sorted(counts, key=LAST))) == len(counts):
+        neutrophils, lymphocytes = counts
+        beside["nlr"] = amount_of(neutrophils).value / amount_of(lymphocytes).value
+    years = record.patient.age if record.patient else None
+    beside["age"] = None if years is None else Decimal(years)
+    return beside
 
 
 def _recent(record: PatientRecord, results: Sequence[Result]) -> Sequence[Result]:
     return recent(results, record.as_of, record.mapping.tables.rules.days("cohort.laboratory_days"))
-
-
-def _value(highest: Highest | None) -> Decimal | None:
-    """The magnitude of a result; none where a bound or an interval is it, or may be."""
-    if highest is None or bounded(*highest.likely):
-        return None
-    return amount_of(highest.stands).value
-
-
-def _ratio(record: PatientRecord) -> Decimal | None:
-    counts = neutrophils_and_lymphocytes(record)
-    if counts is None or len(_recent(record, sorted(counts, key=LAST))) < len(counts):
-        return None
-    neutrophils, lymphocytes = counts
-    return amount_of(neutrophils).value / amount_of(lymphocytes).value

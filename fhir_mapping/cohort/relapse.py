@@ -8,7 +8,7 @@ change, is biochemical and no relapse.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import Literal
 
@@ -119,24 +119,10 @@ def _look(gathered: Gathered, moment: datetime) -> Sign:
 
 def _raised(record: PatientRecord, episode: Episode) -> Iterator[Change]:
     """The days on which glucocorticoid is raised by half or more, and to 20 mg of prednisone or more (R3 a)."""
-    rules = record.mapping.tables.rules
+    rules, zone = record.mapping.tables.rules, record.mapping.time_zone
     factor = 1 + rules.number("relapse.raised_percent") / _PER_CENT
     enough = rules.number("relapse.raised_to_mg")
-    for day, when in sorted(_starts(record, episode).items()):
-        now = glucocorticoid_dose(record, (episode,), day)
-        if now is None or now.mg < enough:
-            continue
-        before = _last_day_before(episode, day)
-        if before is not None:
-            earlier = glucocorticoid_dose(record, (episode,), before)
-            if earlier is None or now.mg < factor * earlier.mg:
-                continue  # a dose that is not written in numbers is no evidence (T4)
-        yield Change(when, GLUCOCORTICOID, tuple(e.treatment.resource for e in now.exposures))
-
-
-def _starts(record: PatientRecord, episode: Episode) -> dict[date, datetime]:
-    """The days on which the dose may change: a resource or one of its instructions begins; the first moment of each."""
-    zone = record.mapping.time_zone
+    # The dose may change where a resource or one of its instructions begins; of each day the first moment
     moments = [exposure.start for exposure in episode.exposures]
     moments += [
         dosage.bounds.start.first
@@ -144,11 +130,14 @@ def _starts(record: PatientRecord, episode: Episode) -> dict[date, datetime]:
         for dosage in exposure.treatment.dosages
         if dosage.bounds.start and exposure.start <= dosage.bounds.start.first <= exposure.end
     ]
-    return {local_day(moment, zone): moment for moment in sorted(moments, reverse=True)}
-
-
-def _last_day_before(episode: Episode, day: date) -> date | None:
-    """The last day before this one on which the medicine was taken; None: the episode begins on this day."""
-    if day <= episode.first_day:
-        return None
-    return max(min(e.last_day, day - _DAY) for e in episode.exposures if e.first_day < day)
+    starts = {local_day(moment, zone): moment for moment in sorted(moments, reverse=True)}
+    for day, when in sorted(starts.items()):
+        now = glucocorticoid_dose(record, (episode,), day)
+        if now is None or now.mg < enough:
+            continue
+        if day > episode.first_day:
+            last_days = (min(e.last_day, day - _DAY) for e in episode.exposures if e.first_day < day)
+            earlier = glucocorticoid_dose(record, (episode,), max(last_days))
+            if earlier is None or now.mg < factor * earlier.mg:
+                continue  # a dose that is not written in numbers is no evidence (T4)
+        yield Change(when, GLUCOCORTICOID, tuple(e.treatment.resource for e in now.exposures))

@@ -13,8 +13,8 @@ from typing import Literal
 
 from fhir_mapping.checks import judge
 from fhir_mapping.cohort.characteristics import beside_predictors
-from fhir_mapping.cohort.relapse import Change, Course, relapses
-from fhir_mapping.evidence import Feature, Findings
+from fhir_mapping.cohort.relapse import Course, relapses
+from fhir_mapping.evidence import Findings
 from fhir_mapping.findings import find
 from fhir_mapping.laboratory.antibody import ANTIBODIES
 from fhir_mapping.laboratory.bounds import is_raised
@@ -135,16 +135,26 @@ def tabulate(gathered: Gathered, landmark: Landmark, until: datetime) -> Tabulat
     if isinstance(zero, LeftOut):
         return zero
     zero += timedelta(days=landmark.days)
-    died = _death(gathered, until)
-    end = min(_last_seen(record), died) if isinstance(died, datetime) else _last_seen(record)
-    if reason := _not_followed(zero, end, died):
-        return reason
+    died, end = _death(gathered, until), _last_seen(record)
+    if died == "undated":
+        return LeftOut.DIED_UNDATED
+    if isinstance(died, datetime) and died <= zero:
+        return LeftOut.DIED_BEFORE
+    if died == "alive" and end <= zero:
+        return LeftOut.NOT_FOLLOWED
     at_zero = judge(gathered, zero)
     findings, course = find(at_zero), relapses(gathered, until, record)
     if reason := _not_at_risk(findings, course, zero):
         return reason
-    relapse = course.relapses[0] if course.relapses else None
-    return _row(findings, course, at_zero, zero, *_outcome(relapse, end, died))
+    if course.relapses:
+        end, status = course.relapses[0].when, RECURRENCE
+        if isinstance(died, datetime) and end > died:
+            raise TrainingError("a relapse is dated after the death")
+    elif isinstance(died, datetime):
+        end, status = died, DEATH
+    else:
+        status = CENSORED
+    return _row(findings, course, at_zero, zero, end, status)
 
 
 def _cutoff(tables: Tables, raw: str, predictor: str, plausible: str, *, inclusive: bool) -> Cutoff:
@@ -157,16 +167,15 @@ def _start(gathered: Gathered, record: PatientRecord, landmark: Landmark) -> dat
     """The moment from which the landmark is counted."""
     since = _established_since(gathered, record)
     if since is None and read_signs(record).state not in _ESTABLISHED:
-        return LeftOut.NOT_KNOWN if _may_be_imnm(record) else LeftOut.NOT_IMNM
-    start = since if landmark.after == "eligible" else _treated_since(record)
+        # What could not be used may say so (U4), or the file has another patient's, as where ids were changed in part
+        is_mixed = any(each.reason == "other patient" for each in record.refused)
+        return LeftOut.NOT_KNOWN if eligibility(record).barred_by or is_mixed else LeftOut.NOT_IMNM
+    start = since
+    if landmark.after == "treated":
+        # The first episode of a systemic agent that had not ended before the onset of myositis (E9, T3)
+        onset = eligibility(record).onset
+        start = next((e.start for e in episodes(record) if onset is None or e.end >= onset), None)
     return LeftOut.NO_START if start is None else start
-
-
-def _may_be_imnm(record: PatientRecord) -> bool:
-    """Whether what could not be used may say so (U4), or the file has another patient's, as where ids were changed in part."""
-    return bool(eligibility(record).barred_by) or any(
-        each.reason == "other patient" for each in record.refused
-    )
 
 
 def _established_since(gathered: Gathered, record: PatientRecord) -> datetime | None:
@@ -183,21 +192,13 @@ def _established_since(gathered: Gathered, record: PatientRecord) -> datetime | 
     facts += [result.when.first for antibody in ANTIBODIES for result in record.of(antibody)]
     times = record.mapping.tables.rules.number("eligibility.ck_times_uln")
     facts += [ck.when.first for ck in record.of("ck") if is_raised(ck, times)][:1]
-    moments = sorted(set(facts))
-    return next((moment for moment in moments if _is_established(judge(gathered, moment))), None)
-
-
-def _is_established(record: PatientRecord) -> bool:
-    signs = read_signs(record)
-    definite = any((d.recorded or d.onset) and not d.recorded_late for d in signs.core)
-    broad = any(not d.recorded_late for d in signs.broad)
-    return definite or (broad and bool(signs.serology.positive) and signs.ck is not None)
-
-
-def _treated_since(record: PatientRecord) -> datetime | None:
-    """The start of the first episode of a systemic agent that had not ended before the onset of myositis (E9, T3)."""
-    onset = eligibility(record).onset
-    return next((e.start for e in episodes(record) if onset is None or e.end >= onset), None)
+    for moment in sorted(set(facts)):
+        signs = read_signs(judge(gathered, moment))
+        definite = any((d.recorded or d.onset) and not d.recorded_late for d in signs.core)
+        broad = any(not d.recorded_late for d in signs.broad)
+        if definite or (broad and signs.serology.positive and signs.ck is not None):
+            return moment
+    return None
 
 
 def _last_seen(record: PatientRecord) -> datetime:
@@ -223,14 +224,6 @@ def _death(gathered: Gathered, until: datetime) -> datetime | Literal["alive", "
     return "alive"
 
 
-def _not_followed(zero: datetime, end: datetime, died: datetime | str) -> LeftOut | None:
-    if died == "undated":
-        return LeftOut.DIED_UNDATED
-    if isinstance(died, datetime):
-        return LeftOut.DIED_BEFORE if died <= zero else None
-    return LeftOut.NOT_FOLLOWED if end <= zero else None
-
-
 def _not_at_risk(findings: Findings, course: Course, zero: datetime) -> LeftOut | None:
     """Whom the bedside would not have scored at the landmark, or whose first relapse cannot be to come."""
     state = findings.eligibility.state
@@ -241,37 +234,28 @@ def _not_at_risk(findings: Findings, course: Course, zero: datetime) -> LeftOut 
     return LeftOut.RELAPSING if findings.phase == "relapse" else None
 
 
-def _outcome(relapse: Change | None, end: datetime, died: datetime | str) -> tuple[datetime, int]:
-    if relapse is None:
-        return (died, DEATH) if isinstance(died, datetime) else (end, CENSORED)
-    if isinstance(died, datetime) and relapse.when > died:
-        raise TrainingError("a relapse is dated after the death")
-    return relapse.when, RECURRENCE
-
-
 def _row(
     findings: Findings, course: Course, at_zero: PatientRecord, zero: datetime, end: datetime, status: int
 ) -> TabulatedPatient:
     tables = at_zero.mapping.tables
     features, subtype = findings.features, findings.eligibility.subtype
-    measured = {cut.raw: _measured(features[cut.predictor], cut, tables) for cut in cutoffs(tables)}
+    # A bound or interval ("< 1:320") is no value, nor is a ratio of results beyond F5's range
+    raw: dict[str, Decimal] = {}
+    bound = tables.vocabulary.pattern(_BOUND)
+    for cut in cutoffs(tables):
+        value, evidence = features[cut.predictor].value, features[cut.predictor].evidence
+        is_bound = any(bound.search(each.original) for each in evidence)
+        if value is not None and cut.low <= value <= cut.high and not is_bound:
+            raw[cut.raw] = value
     return TabulatedPatient(
         patient_id=findings.patient_id,
         days=(end - zero) / timedelta(days=1),
         status=status,
         predictors={n: f.state is State.PRESENT if f.state.known else None for n, f in features.items()},
-        raw={raw: value for raw, value in measured.items() if value is not None},
+        raw=raw,
         beside=beside_predictors(at_zero),
         subtype=subtype if subtype in SUBTYPES else "",
         sex=at_zero.patient.sex if at_zero.patient and at_zero.patient.sex in SEXES else "",
         improved=course.improved is not None and course.improved <= zero,
         biochemical=status != RECURRENCE and any(zero < moment <= end for moment in course.biochemical),
     )
-
-
-def _measured(feature: Feature, cutoff: Cutoff, tables: Tables) -> Decimal | None:
-    """The value behind a state; a bound or interval ("< 1:320") is none, nor is a ratio of results beyond F5's range."""
-    bound = tables.vocabulary.pattern(_BOUND)
-    is_bound = any(bound.search(evidence.original) for evidence in feature.evidence)
-    plausible = feature.value is not None and cutoff.low <= feature.value <= cutoff.high
-    return feature.value if plausible and not is_bound else None
