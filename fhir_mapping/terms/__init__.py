@@ -269,17 +269,14 @@ def _load_agents(file: Path) -> dict[str, Agent]:
         klass = AGENT_CLASSES.get(row["class"])
         if klass is None:
             raise row.error(f"class {row['class']} is unknown: use one of {', '.join(AGENT_CLASSES)}")
-        agents[row["ingredient"]] = Agent(row["ingredient"], klass, _prednisone(row))
+        if (klass == "glucocorticoid") == (row["prednisone_mg"] == NONE):
+            raise row.error(f"prednisone_mg is a number for a glucocorticoid and {NONE} for anything else")
+        prednisone_mg = None
+        if row["prednisone_mg"] != NONE:
+            factor = positive(row, "prednisone_mg")
+            prednisone_mg = Decimal(factor.numerator) / Decimal(factor.denominator)
+        agents[row["ingredient"]] = Agent(row["ingredient"], klass, prednisone_mg)
     return agents
-
-
-def _prednisone(row: TableRow) -> Decimal | None:
-    if (row["class"] == "glucocorticoid") == (row["prednisone_mg"] == NONE):
-        raise row.error(f"prednisone_mg is a number for a glucocorticoid and {NONE} for anything else")
-    if row["prednisone_mg"] == NONE:
-        return None
-    factor = positive(row, "prednisone_mg")
-    return Decimal(factor.numerator) / Decimal(factor.denominator)
 
 
 def _load_codes(

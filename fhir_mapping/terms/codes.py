@@ -98,8 +98,17 @@ class CodeTable:
             added[code] = row
         longest = max((len(stem) for _, stem in stems), default=0)
         table = CodeTable(self.name, self.systems, (*self.codes, *added), exact, stems, self.classes, longest)
-        if self.name not in _MAY_OVERLAP and stems:
-            _check_overlaps(table, added)
+        if self.name in _MAY_OVERLAP or not stems:
+            return table
+        for key, code in (*exact.items(), *stems.items()):
+            for other in table.match(*key):
+                new = [added[each] for each in (code, other) if each in added]
+                same = {code.words[0], self.classes.get(code.words[0])}
+                if new and other.words[0] not in same:
+                    last = max(new, key=lambda row: row.number)
+                    raise last.error(
+                        f"{code.code} is {code.words[0]} and, by {other.code}, {other.words[0]}: decide for one"
+                    )
         return table
 
 
@@ -116,15 +125,3 @@ def _key(row: TableRow, code: CodeRow, systems: CodeSystems) -> Key:
         if not key[1]:
             raise row.error(f"{WILDCARD} alone would match every code: write its beginning")
     return key
-
-
-def _check_overlaps(table: CodeTable, added: Mapping[CodeRow, TableRow]) -> None:
-    for key, code in (*table.exact.items(), *table.stems.items()):
-        for other in table.match(*key):
-            rows = [added[code_row] for code_row in (code, other) if code_row in added]
-            same = {code.words[0], table.classes.get(code.words[0])}
-            if rows and other.words[0] not in same:
-                last = max(rows, key=lambda row: row.number)
-                raise last.error(
-                    f"{code.code} is {code.words[0]} and, by {other.code}, {other.words[0]}: decide for one"
-                )

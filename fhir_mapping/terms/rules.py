@@ -1,7 +1,7 @@
 """The named thresholds and windows of `rules.toml`."""
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -38,7 +38,11 @@ class Rules:
     def days(self, name: str) -> timedelta:
         """Give a duration in days of 24 h; the file gives it in `d` or `h`. Raises ValueError for any other unit."""
         if name not in self._days:
-            self._days[name] = _duration(name, self.thresholds[name])
+            threshold = self.thresholds[name]
+            if threshold.unit not in {"d", "h"}:
+                raise ValueError(f"{name} is no duration: its unit is {threshold.unit}")
+            number = float(threshold.value)
+            self._days[name] = timedelta(days=number) if threshold.unit == "d" else timedelta(hours=number)
         return self._days[name]
 
     def count(self, name: str) -> int:
@@ -49,34 +53,21 @@ class Rules:
         return int(number)
 
 
-def _duration(name: str, threshold: Threshold) -> timedelta:
-    if threshold.unit == "d":
-        return timedelta(days=float(threshold.value))
-    if threshold.unit == "h":
-        return timedelta(hours=float(threshold.value))
-    raise ValueError(f"{name} is no duration: its unit is {threshold.unit}")
-
-
 def load_rules(file: Path) -> Rules:
     """Read and check `rules.toml`; raises TableError."""
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"), parse_float=Decimal)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise TableError(file.name, 0, f"is not valid TOML: {error}") from error
-    return Rules(
-        {
-            f"{section}.{name}": _threshold(file.name, f"{section}.{name}", entry)
-            for section, name, entry in _entries(file.name, content)
-        }
-    )
-
-
-def _entries(file: str, content: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    thresholds: dict[str, Threshold] = {}
     for section, entries in content.items():
         if not isinstance(entries, dict):
-            raise TableError(file, 0, f"{section} stands outside a section: move it under a [section] line")
+            raise TableError(
+                file.name, 0, f"{section} stands outside a section: move it under a [section] line"
+            )
         for name, entry in entries.items():
-            yield section, name, entry
+            thresholds[f"{section}.{name}"] = _threshold(file.name, f"{section}.{name}", entry)
+    return Rules(thresholds)
 
 
 def _threshold(file: str, name: str, entry: Any) -> Threshold:

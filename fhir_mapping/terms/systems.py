@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fhir_mapping.terms.memory import Memory
-from fhir_mapping.terms.table_files import TableRow, read_rows
+from fhir_mapping.terms.table_files import read_rows
 
 WILDCARD = "*"  # at the end of a code: any continuation, also none
 
@@ -90,18 +90,25 @@ def load_systems(folder: Path) -> CodeSystems:
     systems = _load_code_systems(folder / "code_systems.csv")
     aliases: dict[str, str] = {}
     for row in read_rows(folder / "systems.csv", ("alias", "system", "source")):
-        _check_alias(row, systems, aliases)
-        aliases[row["alias"]] = row["system"]
+        alias, address = row["alias"], row["system"]
+        if address not in systems:
+            raise row.error(f"system {address} is unknown: add it to code_systems.csv first")
+        if alias in systems or alias in aliases:
+            raise row.error(f"alias {alias} already has a meaning: delete one row")
+        if alias.endswith("/"):
+            raise row.error("leave out the trailing slash: it is ignored everywhere")
+        beginning, *rest = alias.split(WILDCARD)
+        if len(rest) > 1 or not beginning:
+            raise row.error(f"one {WILDCARD} is allowed, after the beginning of the address")
+        aliases[alias] = address
+    open_ones = (
+        (alias.partition(WILDCARD), address) for alias, address in aliases.items() if WILDCARD in alias
+    )
     return CodeSystems(
         systems,
         {alias: address for alias, address in aliases.items() if WILDCARD not in alias},
-        tuple(_open(alias, address) for alias, address in aliases.items() if WILDCARD in alias),
+        tuple((beginning, end, address) for (beginning, _, end), address in open_ones),
     )
-
-
-def _open(alias: str, address: str) -> tuple[str, str, str]:
-    beginning, _, end = alias.partition(WILDCARD)
-    return beginning, end, address
 
 
 def _load_code_systems(file: Path) -> dict[str, CodeSystem]:
@@ -123,18 +130,6 @@ def _load_code_systems(file: Path) -> dict[str, CodeSystem]:
             row["system"], row["form"], tuple(prefixes.upper().split()), family
         )
     return systems
-
-
-def _check_alias(row: TableRow, systems: Mapping[str, CodeSystem], aliases: Mapping[str, str]) -> None:
-    if row["system"] not in systems:
-        raise row.error(f"system {row['system']} is unknown: add it to code_systems.csv first")
-    if row["alias"] in systems or row["alias"] in aliases:
-        raise row.error(f"alias {row['alias']} already has a meaning: delete one row")
-    if row["alias"].endswith("/"):
-        raise row.error("leave out the trailing slash: it is ignored everywhere")
-    beginning, *rest = row["alias"].split(WILDCARD)
-    if len(rest) > 1 or not beginning:
-        raise row.error(f"one {WILDCARD} is allowed, after the beginning of the address")
 
 
 def loinc_check_digit_holds(code: str) -> bool:

@@ -153,15 +153,15 @@ def spelled(unit: str, form: Form) -> str:
     plain = _POWER_OF_TEN.sub(r"10*\1", _TEMPERATURE.sub("", plain))
     if form == "text":
         plain = plain.casefold().replace(".", "")
-    return "/".join(_part_spelled(part, form) for part in plain.split("/"))
-
-
-def _part_spelled(part: str, form: Form) -> str:
-    part = _MICRO.sub("u", part)
-    if litre := _LITRE.fullmatch(part):
-        return f"{litre[1]}l"
-    unit = _INTERNATIONAL_UNIT[form].fullmatch(part)
-    return f"{unit[1]}U" if unit else part
+    parts: list[str] = []
+    for part in _MICRO.sub("u", plain).split("/"):
+        if litre := _LITRE.fullmatch(part):
+            parts.append(f"{litre[1]}l")
+        elif international := _INTERNATIONAL_UNIT[form].fullmatch(part):
+            parts.append(f"{international[1]}U")
+        else:
+            parts.append(part)
+    return "/".join(parts)
 
 
 def sane(number: Decimal) -> bool:

@@ -102,7 +102,11 @@ class _Finder:
     def roles(self, phrase: str) -> frozenset[str]:
         """Collect the roles of which a spelling stands in a folded phrase."""
         parts = self._parts(phrase)
-        return self._whole(parts) if parts else _NO_ROLES
+        if not parts:
+            return _NO_ROLES
+        return frozenset(
+            role for part in parts for spelling, role in self._roles[part] if parts.issuperset(spelling)
+        )
 
     def begun(self, phrase: str, text: str) -> frozenset[str]:
         """Collect the roles of which the first part stands in a phrase, the others anywhere in its text."""
@@ -128,12 +132,6 @@ class _Finder:
         if anywhere := self._anywhere_in_ascii if phrase.isascii() else self._anywhere:
             parts.update([part for part in anywhere if part.text in phrase])
         return parts
-
-    def _whole(self, parts: set[_Part]) -> frozenset[str]:
-        """Collect the roles of the spellings of which all parts are there."""
-        return frozenset(
-            role for part in parts for spelling, role in self._roles[part] if parts.issuperset(spelling)
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +175,13 @@ class Vocabulary:
 
     @staticmethod
     def _any_of(words: Collection[str]) -> str:
-        longest_first = sorted(words, key=lambda word: (-len(word), word))
-        return f"(?:{'|'.join(map(_as_expression, longest_first))})"
+        """Only whole words are found; signs, and what has no blanks between words, anywhere."""
+        expressions: list[str] = []
+        for word in sorted(words, key=lambda word: (-len(word), word)):
+            body = re.escape(word).replace(r"\ ", f"(?: |{DASH})")
+            is_whole = any(sign.isalnum() for sign in word) and not _BEGINS_UNSPACED.match(word)
+            expressions.append(rf"(?<![^\W_]){body}(?![^\W\d_])" if is_whole else body)
+        return f"(?:{'|'.join(expressions)})"
 
     def words(self, role: WordRole) -> frozenset[str]:
         """Give the words of a role as they stand in the table, folded."""
@@ -220,13 +223,6 @@ class Vocabulary:
         return named
 
 
-def _as_expression(words: str) -> str:
-    """Write words so that only whole words are found; signs, and what has no blanks between words, anywhere."""
-    body = re.escape(words).replace(r"\ ", f"(?: |{DASH})")
-    is_word = any(sign.isalnum() for sign in words) and not _BEGINS_UNSPACED.match(words)
-    return rf"(?<![^\W_]){body}(?![^\W\d_])" if is_word else body
-
-
 def load_vocabulary(file: Path, ingredients: Collection[str]) -> Vocabulary:
     """Read and check `words.csv`; raises TableError."""
     by_role: dict[str, dict[str, tuple[_Spelling, TableRow]]] = {role: {} for role in WORD_ROLES}
@@ -256,14 +252,14 @@ def load_vocabulary(file: Path, ingredients: Collection[str]) -> Vocabulary:
 
 
 def _spelling(row: TableRow) -> _Spelling:
-    return tuple(_part(words, row) for words in row["words"].split(_BOTH))
-
-
-def _part(words: str, row: TableRow) -> _Part:
-    said = " ".join(_WORD.findall(words))
-    if not said or not _WITHOUT_BLANKS.isdisjoint(row["language"].split()):
-        return _Part(words, anywhere=True)
-    return _Part(f" {said}" if words.endswith("*") else f" {said} ", anywhere=False)
+    parts: list[_Part] = []
+    for words in row["words"].split(_BOTH):
+        said = " ".join(_WORD.findall(words))
+        if not said or not _WITHOUT_BLANKS.isdisjoint(row["language"].split()):
+            parts.append(_Part(words, anywhere=True))
+        else:
+            parts.append(_Part(f" {said}" if words.endswith("*") else f" {said} ", anywhere=False))
+    return tuple(parts)
 
 
 def _check_needed(role: str, held: Mapping[str, tuple[_Spelling, TableRow]]) -> None:
