@@ -34,7 +34,17 @@ class Decision(Struct, frozen=True):
 def high_ana(record: PatientRecord) -> Feature:
     """Whether any nuclear ANA titre ever reached the threshold (A1 to A5); the value is reciprocal, in {titer}."""
     results = record.of("ana")
-    return doubted(_read(record, results), "A4b", "a result could not be read", _doubts(record, results))
+    read = {place for result in results for place in belongs_to(result)}
+    # Not a line without titre that says nothing ("see note") beside a result that was read
+    doubts = tuple(
+        doubt
+        for doubt in record.doubts_in("ana")
+        if doubt.reason != NO_VALUE
+        or "titre" in doubt.roles
+        or doubt.result is None
+        or read.isdisjoint(belongs_to(doubt.result))
+    )
+    return doubted(_read(record, results), "A4b", "a result could not be read", doubts)
 
 
 def _read(record: PatientRecord, results: Sequence[Result]) -> Feature:
@@ -64,19 +74,6 @@ def _read(record: PatientRecord, results: Sequence[Result]) -> Feature:
         barred_by=decision.left_open,
         comparator=comparator,
         upto=upto,
-    )
-
-
-def _doubts(record: PatientRecord, results: Sequence[Result]) -> tuple[Doubt, ...]:
-    """A4b: every doubt, but not a line without titre that says nothing ("see note") beside a result that was read."""
-    read = {place for result in results for place in belongs_to(result)}
-    return tuple(
-        doubt
-        for doubt in record.doubts_in("ana")
-        if doubt.reason != NO_VALUE
-        or "titre" in doubt.roles
-        or doubt.result is None
-        or read.isdisjoint(belongs_to(doubt.result))
     )
 
 

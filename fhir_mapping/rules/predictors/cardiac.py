@@ -32,6 +32,7 @@ _SEARCHES: Mapping[Analyte, str] = {  # C6, in the words of its reason
     "troponin-t": "troponin T",
     "lvef": "ejection fraction",
 }
+_ROLES: tuple[RoleWord, ...] = ("cardiac-a", "cardiac-c", "heart-failure-cause")  # the first one is cited
 
 
 class _Heart(Struct, frozen=True):
@@ -164,7 +165,14 @@ def _normal(record: PatientRecord, tests: Mapping[Analyte, Highest]) -> tuple[Re
 def _searched(record: PatientRecord, normal: tuple[Result, ...], onset: datetime | None) -> Feature:
     """C6: absent after a negative search within 365 days, else missing; indeterminate against a doubt (U5, U5b)."""
     shown = tuple(r for r in normal if _is_recent(record, r.when.last))
-    newer = _newer_doubts(record, max((r.when.last for r in shown), default=None))
+    newest = max((r.when.last for r in shown), default=None)
+    within = record.mapping.tables.rules.days("cardiac.search_days")
+    tests = [r for analyte in ("lvef", *_RAISED) for r in recent(record.of(analyte), record.as_of, within)]
+    in_tests = (d for d in record.doubts_in("lvef", *_RAISED) if _is_recent(record, d.when))
+    newer = [d for d in in_tests if newest is None or d.when > newest]
+    newer += [
+        open_doubt(r) for r in tests if (newest is None or r.when.last > newest) and _is_open(record, r)
+    ]
     diagnoses = tuple(d for d in record.doubts_in("cardiac") if "cardiac-a" in d.roles)
     older = _older_doubts(record, onset)
     reason = (
@@ -185,17 +193,6 @@ def _searched(record: PatientRecord, normal: tuple[Result, ...], onset: datetime
         last = max(normal, key=lambda r: r.when.last)
         why = f"last {_SEARCHES[last.analyte]} on {last.when.day_text}, over 365 days ago"
     return doubted(Feature(State.MISSING, "C6", why), "U5", reason, doubts)
-
-
-def _newer_doubts(record: PatientRecord, newest: datetime | None) -> tuple[Doubt, ...]:
-    """C6: doubts of the last 365 days in a test of the heart, later than the newest negative search."""
-    within = record.mapping.tables.rules.days("cardiac.search_days")
-    tests = [r for analyte in ("lvef", *_RAISED) for r in recent(record.of(analyte), record.as_of, within)]
-    left_open = (
-        open_doubt(r) for r in tests if newest is None or r.when.last > newest if _is_open(record, r)
-    )
-    doubts = (d for d in record.doubts_in("lvef", *_RAISED) if _is_recent(record, d.when))
-    return (*(d for d in doubts if newest is None or d.when > newest), *left_open)
 
 
 def _is_open(record: PatientRecord, result: Result) -> bool:
@@ -267,9 +264,5 @@ def _undated(diagnoses: tuple[Diagnosis, ...]) -> tuple[Note, ...]:
 
 
 def _cited(diagnoses: tuple[Diagnosis, ...], results: tuple[Result, ...] = ()) -> tuple[Evidence, ...]:
-    return (*(cite_diagnosis(d, _role(d)) for d in diagnoses), *(cite(r) for r in results))
-
-
-def _role(diagnosis: Diagnosis) -> RoleWord:
-    roles: tuple[RoleWord, ...] = ("cardiac-a", "cardiac-c", "heart-failure-cause")
-    return next(role for role in roles if diagnosis.has(role))
+    cited = [cite_diagnosis(d, next(role for role in _ROLES if d.has(role))) for d in diagnoses]
+    return (*cited, *map(cite, results))
