@@ -165,13 +165,13 @@ def _normal(record: PatientRecord, tests: Mapping[Analyte, Highest]) -> tuple[Re
 def _searched(record: PatientRecord, normal: tuple[Result, ...], onset: datetime | None) -> Feature:
     """C6: absent after a negative search within 365 days, else missing; indeterminate against a doubt (U5, U5b)."""
     shown = tuple(r for r in normal if _is_recent(record, r.when.last))
-    newest = max((r.when.last for r in shown), default=None)
+    searched = max((r.when.last for r in shown), default=None)
     within = record.mapping.tables.rules.days("cardiac.search_days")
     tests = [r for analyte in ("lvef", *_RAISED) for r in recent(record.of(analyte), record.as_of, within)]
     in_tests = (d for d in record.doubts_in("lvef", *_RAISED) if _is_recent(record, d.when))
-    newer = [d for d in in_tests if newest is None or d.when > newest]
+    newer = [d for d in in_tests if searched is None or d.when > searched]
     newer += [
-        open_doubt(r) for r in tests if (newest is None or r.when.last > newest) and _is_open(record, r)
+        open_doubt(r) for r in tests if (searched is None or r.when.last > searched) and _is_open(record, r)
     ]
     diagnoses = tuple(d for d in record.doubts_in("cardiac") if "cardiac-a" in d.roles)
     older = _older_doubts(record, onset)
