@@ -44,7 +44,7 @@ def eligibility(record: PatientRecord) -> Eligibility:
         elif not _is_complete(record):
             state, reason = "unknown", _UNREAD
     if state in {"definite", "probable"}:
-        notes += _competing(record)
+        notes += [Note("E6", f"{name.replace('-', ' ')} is coded too") for name in _competing(record)]
         if exclusion := _exclusion(record):
             state, reason = "excluded", exclusion
     onset = myositis_onset(record)
@@ -181,11 +181,10 @@ def _exclusion(record: PatientRecord) -> str:
     return "minor" if patient.age < record.mapping.tables.rules.count("eligibility.adult_age") else ""
 
 
-def _competing(record: PatientRecord) -> Iterator[Note]:
-    """E6: a counted dermatomyositis or inclusion body myositis; in one Condition a core code wins."""
-    for name in _COMPETING:
-        if any(d.confirmed and d.has(name) and not d.has("core") for d in record.diagnoses):
-            yield Note("E6", f"{name.replace('-', ' ')} is coded too")
+def _competing(record: PatientRecord) -> dict[RoleWord, Diagnosis]:
+    """E6: the first counted dermatomyositis and inclusion body myositis; in one Condition a core code wins."""
+    counted = [d for d in reversed(record.diagnoses) if d.confirmed and not d.has("core")]
+    return {name: d for name in _COMPETING for d in counted if d.has(name)}
 
 
 def _against(record: PatientRecord, serology: Serology) -> Iterator[Evidence]:
@@ -196,9 +195,7 @@ def _against(record: PatientRecord, serology: Serology) -> Iterator[Evidence]:
         if told:
             result, answer = max(told, key=lambda each: (each[0].when.last, each[0].id))
             yield cite(result, value=answer)
-    for name in _COMPETING:
-        coded = [d for d in record.diagnoses if d.confirmed and d.has(name) and not d.has("core")]
-        yield from (cite_diagnosis(d, name) for d in coded[:1])
+    yield from (cite_diagnosis(d, name) for name, d in _competing(record).items())
 
 
 def _reason(record: PatientRecord, signs: Signs, state: SignsState) -> str:

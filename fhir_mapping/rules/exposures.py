@@ -151,11 +151,10 @@ def glucocorticoid_dose(record: PatientRecord, treated: Iterable[Episode], day: 
     """Glucocorticoid of one day: the sum over one resource type, of several types the highest (T4). None: unknown."""
     doses: defaultdict[str, list[tuple[Decimal, Exposure]]] = defaultdict(list)
     taken = (e for episode in treated if episode.agent == GLUCOCORTICOID for e in episode.exposures)
-    for exposure in taken:
-        if exposure.first_day <= day <= exposure.last_day:
-            mg = _prednisone(record, exposure, day)
-            if mg is not None:
-                doses[exposure.treatment.kind].append((mg, exposure))
+    for exposure in (e for e in taken if e.first_day <= day <= e.last_day):
+        given = [mg for first, last, mg in _stretches(record, exposure) if first <= day <= last]
+        if given:
+            doses[exposure.treatment.kind].append((sum(given, Decimal(0)), exposure))
     sums = [
         Dose(sum((mg for mg, _ in of_type), Decimal(0)), tuple(e for _, e in of_type))
         for of_type in doses.values()
@@ -281,29 +280,13 @@ def _stretches(record: PatientRecord, exposure: Exposure) -> Iterator[tuple[date
     dosages, zone = exposure.treatment.dosages, record.mapping.time_zone
     for dosage in dosages if factor is not None else ():
         start, end, mg = dosage.bounds.start, dosage.bounds.end, _mg(dosage)
+        # One instruction holds for the whole request; of several each only within its own boundsPeriod
         if mg is None or (start is None and end is None and len(dosages) > 1):
             continue
         first = max(exposure.first_day, local_day(start.first, zone) if start else exposure.first_day)
         last = min(exposure.last_day, end.day(zone) if end else exposure.last_day)
         if factor is not None and first <= last:
             yield first, last, mg * factor
-
-
-def _prednisone(record: PatientRecord, exposure: Exposure, day: date) -> Decimal | None:
-    """What one resource gives on a day, in mg of prednisone; None: unknown, which is no evidence (T4)."""
-    factor = record.mapping.tables.agent(exposure.treatment.ingredient).prednisone_mg
-    dosages, zone = exposure.treatment.dosages, record.mapping.time_zone
-    doses: list[Decimal] = []
-    for dosage in dosages:
-        start, end = dosage.bounds.start, dosage.bounds.end
-        # One instruction holds for the whole request; of several each only within its own boundsPeriod
-        if start is None and end is None and len(dosages) > 1:
-            continue
-        begun = start is None or local_day(start.first, zone) <= day
-        applies = begun and (end is None or day <= end.day(zone))
-        if applies and (mg := _mg(dosage)) is not None:
-            doses.append(mg)
-    return sum(doses, Decimal(0)) * factor if doses and factor is not None else None
 
 
 def _mg(dosage: Dosage) -> Decimal | None:
