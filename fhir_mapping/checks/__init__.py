@@ -42,7 +42,7 @@ A resource of no code of our tables is never listed as superseded either. A CK t
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -51,7 +51,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fhir_mapping.checks.conditions import judge_condition
-from fhir_mapping.checks.doubts import done_all_the_same, doubts_of, why_in_part
+from fhir_mapping.checks.doubts import done_all_the_same, doubts_of
 from fhir_mapping.checks.duplicates import distinct_results, distinct_treatments
 from fhir_mapping.checks.events import (
     TABLES,
@@ -80,7 +80,6 @@ from fhir_mapping.record import (
     Fact,
     Gathered,
     MappingSettings,
-    Patient,
     Planned,
     Refused,
     Result,
@@ -139,10 +138,10 @@ def judge(gathered: Gathered, as_of: datetime) -> PatientRecord:
         elif reason not in ACCEPTED:
             refused.add(Refused(candidate.resource.name, reason, candidate.roles))
         if candidate.problem != _OTHER_PATIENT:
-            doubts += doubts_of(candidate.resource, reason or why_in_part(verdict, case), case)
+            doubts += doubts_of(candidate.resource, verdict, case)
             if reason:
                 facts += done_all_the_same(candidate.resource, reason, case)
-    return _record(gathered, case, facts, refused, _unanswered(doubts, facts), candidates)
+    return _record(gathered, case, facts, refused, doubts, candidates)
 
 
 def with_states(record: PatientRecord, gathered: Gathered) -> PatientRecord:
@@ -177,25 +176,23 @@ class _Candidates:
         return _Candidate(resource, problem, roles)
 
 
-def _unanswered(doubts: Sequence[Doubt], facts: Iterable[Fact]) -> Iterator[Doubt]:
-    """U1: a panel without a value of its own is no doubt where a member of it was read."""
-    read = {fact.resource for fact in facts if isinstance(fact, Result)} if doubts else set()
-    for doubt in doubts:
-        if doubt.reason != NO_VALUE or doubt.result is None or read.isdisjoint(doubt.result.members):
-            yield doubt
-
-
 def _case(
     gathered: Gathered, candidates: Sequence[_Candidate], plain: Sequence[neutral.Plain], as_of: datetime
 ) -> Case:
     of_type: defaultdict[str, list[_Candidate]] = defaultdict(list)
     for candidate in candidates:
         of_type[candidate.resource.type].append(candidate)
-    patient_id, mapping = gathered.patient_id, gathered.mapping
+    patient_id, mapping, patient = gathered.patient_id, gathered.mapping, None
+    for resource in (candidate.resource for candidate in of_type["Patient"]):
+        if resource.name == f"Patient/{patient_id}" and resource.readable and resource.content:
+            person = resource.content()
+            assert isinstance(person, neutral.Person)
+            patient = read_person(resource.id, person, as_of, mapping)
+            break
     return Case(
         as_of,
         mapping,
-        _patient(of_type["Patient"], patient_id, as_of, mapping),
+        patient,
         patient_id,
         reports=_reports(of_type["DiagnosticReport"], mapping),
         analytes_of=_Analytes(of_type["Observation"], plain, mapping.tables),
@@ -221,17 +218,6 @@ class _Analytes:
         return of_plain | {name: self._tables.analytes(codings) for name, codings in coded}
 
 
-def _patient(
-    candidates: Iterable[_Candidate], patient_id: str, as_of: datetime, mapping: MappingSettings
-) -> Patient | None:
-    for resource in (candidate.resource for candidate in candidates):
-        if resource.name == f"Patient/{patient_id}" and resource.readable and resource.content:
-            person = resource.content()
-            assert isinstance(person, neutral.Person)
-            return read_person(resource.id, person, as_of, mapping)
-    return None
-
-
 def _reports(candidates: Iterable[_Candidate], mapping: MappingSettings) -> Mapping[str, frozenset[str]]:
     """List, by Observation, this patient's reports with an accepted status, whatever their code (D1)."""
     listed: dict[str, list[str]] = {}
@@ -249,7 +235,12 @@ def _reports(candidates: Iterable[_Candidate], mapping: MappingSettings) -> Mapp
 def _verdict(candidate: _Candidate, case: Case) -> Verdict:
     """Judge one resource: its facts, or the first reason why it does not count."""
     resource = candidate.resource
-    if not (candidate.roles or _needs_no_role(resource, case)):
+    counts = bool(candidate.roles) or resource.type in NEED_NO_CODE
+    if not counts and resource.type in MEDICATIONS and resource.content:
+        content = resource.content()
+        # Without an ingredient of ours it may be any (T1)
+        counts = isinstance(content, neutral.Medication) and says_nothing(resource, content, case)
+    if not counts:
         is_read = resource.readable and not may_be(resource, case)
         return candidate.problem if candidate.problem == _OTHER_PATIENT else () if is_read else "unreadable"
     if not resource.readable:
@@ -258,16 +249,6 @@ def _verdict(candidate: _Candidate, case: Case) -> Verdict:
         return candidate.problem or ()
     content = resource.content()
     return _JUDGES[type(content)](resource, content, case)
-
-
-def _needs_no_role(resource: neutral.Resource, case: Case) -> bool:
-    """F1: whether some rule may read it without a code of ours: by its type, or as a medicine that may be any (T1)."""
-    if resource.type in NEED_NO_CODE:
-        return True
-    if resource.type not in MEDICATIONS or resource.content is None:
-        return False
-    content = resource.content()
-    return isinstance(content, neutral.Medication) and says_nothing(resource, content, case)
 
 
 def _subject_problem(resource: neutral.Resource, own: str) -> str:
@@ -292,7 +273,7 @@ _JUDGES: Mapping[type[neutral.Content], Callable[[neutral.Resource, Any, Case], 
     neutral.Contact: judge_contact,
     neutral.Booking: judge_booking,
     neutral.Order: judge_order,
-    neutral.Person: lambda *_: (),  # read once, in `_patient`
+    neutral.Person: lambda *_: (),  # read once, in `_case`
 }
 
 
@@ -309,7 +290,7 @@ def _record(
     case: Case,
     facts: Sequence[Fact],
     refused: Iterable[Refused],
-    doubts: Iterable[Doubt],
+    doubts: Sequence[Doubt],
     candidates: Iterable[_Candidate],
 ) -> PatientRecord:
     kept: defaultdict[type[Fact], list[Any]] = defaultdict(list)
@@ -317,6 +298,21 @@ def _record(
         kept[type(fact)].append(fact)
     ordered = until_next_orders(kept[Treatment], case.tables)
     results, treatments = distinct_results(kept[Result]), distinct_treatments(ordered)
+    # A panel without a value of its own is no doubt where a member of it was read (U1)
+    read = {result.resource for result in kept[Result]} if doubts else set()
+    unanswered = [
+        doubt
+        for doubt in doubts
+        if doubt.reason != NO_VALUE or doubt.result is None or read.isdisjoint(doubt.result.members)
+    ]
+    losses: list[tuple[str, str]] = []
+    for candidate in candidates:
+        resource = candidate.resource
+        if not resource.lost:
+            continue
+        # Of what counts all the same (F3), and for what the patient does not
+        if candidate.roles if resource.readable else resource.name == f"Patient/{gathered.patient_id}":
+            losses += [(resource.name, element) for element in resource.lost]
     return PatientRecord(
         as_of=case.as_of,
         mapping=case.mapping,
@@ -328,8 +324,8 @@ def _record(
         done=tuple(kept[Done]),
         planned=tuple(kept[Planned]),
         refused=tuple(sorted(refused, key=lambda r: (r.resource, r.reason, sorted(r.roles)))),
-        doubts=tuple(sorted(doubts, key=lambda doubt: (doubt.resource, doubt.role, doubt.by))),
-        losses=tuple(sorted(_losses(candidates, f"Patient/{gathered.patient_id}"))),
+        doubts=tuple(sorted(unanswered, key=lambda doubt: (doubt.resource, doubt.role, doubt.by))),
+        losses=tuple(sorted(losses)),
         failed=_failed(gathered),
         not_offered=_not_offered(gathered),
     )
@@ -343,11 +339,3 @@ def _failed(gathered: Gathered) -> Mapping[SourceKey, str]:
 
 def _not_offered(gathered: Gathered) -> frozenset[SourceKey]:
     return frozenset(key for key, source in gathered.sources.items() if source.state == "not-offered")
-
-
-def _losses(candidates: Iterable[_Candidate], patient: str) -> Iterator[tuple[str, str]]:
-    """Name what was left out of resources that count all the same (F3), and for what the patient does not."""
-    for candidate in candidates:
-        resource = candidate.resource
-        if resource.lost and (candidate.roles if resource.readable else resource.name == patient):
-            yield from ((resource.name, element) for element in resource.lost)

@@ -24,7 +24,7 @@ UNKNOWN = "unknown status"
 
 def judge_condition(resource: neutral.Resource, condition: neutral.Condition, case: Case) -> Verdict:
     """Judge one Condition that has a code of our tables; an undated one counts (F3)."""
-    clinical, verification = _statuses(condition, case)
+    clinical, verification = statuses_of(condition, case)
     reason = (
         not_understood(resource)
         or (verification if verification in REFUTED else "")
@@ -48,20 +48,15 @@ def judge_condition(resource: neutral.Resource, condition: neutral.Condition, ca
     )
 
 
-def is_refuted(condition: neutral.Condition, case: Case) -> bool:
-    """Whether it says that the patient does not have it."""
-    return _statuses(condition, case)[1] in REFUTED
-
-
 def may_be_eligible(condition: neutral.Condition, lost: Collection[str], case: Case) -> bool:
     """Whether it is confirmed and not over, as far as is known: also where a status is not known, or lost in part (M1)."""
-    clinical, verification = _statuses(condition, case)
+    clinical, verification = statuses_of(condition, case)
     confirmed = "verificationStatus" in lost or verification in {"", "confirmed", UNKNOWN}
     is_over = _clinical(clinical, condition, case) in INACTIVE
     return confirmed and ("clinicalStatus" in lost or not is_over)
 
 
-def _statuses(condition: neutral.Condition, case: Case) -> tuple[str, str]:
+def statuses_of(condition: neutral.Condition, case: Case) -> tuple[str, str]:
     """Read the clinical status and the verification; "" for one that is not there, `UNKNOWN` for one not known.
 
     The certainty of a coding that has a role outranks whichever of the two it speaks of.

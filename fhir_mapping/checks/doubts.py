@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from fhir_mapping.checks.absence import is_part_withheld, is_withheld, may_be_there
-from fhir_mapping.checks.conditions import is_refuted, may_be_eligible
+from fhir_mapping.checks.conditions import REFUTED, may_be_eligible, statuses_of
 from fhir_mapping.checks.judging import Case, Verdict
-from fhir_mapping.checks.medicines import is_excluded, is_listed, is_proposal, says_nothing, start_of
+from fhir_mapping.checks.medicines import says_nothing, systemic
 from fhir_mapping.checks.observations import (
     OTHER_SUBJECT,
     as_far_as_read,
@@ -18,11 +18,11 @@ from fhir_mapping.checks.observations import (
     has_value,
     holds_number,
     is_flagged,
-    says_there_is_none,
 )
-from fhir_mapping.checks.statuses import MEDICATIONS, never_took_place
+from fhir_mapping.checks.starts import starts
+from fhir_mapping.checks.statuses import MEDICATIONS, PROPOSALS, never_took_place
 from fhir_mapping.checks.unsaid import KINDS, may_be
-from fhir_mapping.laboratory.answers import mentions_no_result
+from fhir_mapping.laboratory.answers import mentions_no_result, says_no_result
 from fhir_mapping.laboratory.numbers import text_of
 from fhir_mapping.record import Concept, Done, Doubt, Moment, Result
 from fhir_mapping.terms.roles import ANALYTES, RoleTable, RoleWord
@@ -77,8 +77,16 @@ _ROUTES = frozenset({"dosageInstruction", "dosage", "form"})
 _VERIFICATION = frozenset({"verificationStatus"})
 
 
-def doubts_of(resource: neutral.Resource, reason: str, case: Case) -> Iterable[Doubt]:
-    """Give the doubts of one resource that is not another's; `reason`: why it was refused (empty: it was not)."""
+def doubts_of(resource: neutral.Resource, verdict: Verdict, case: Case) -> Iterable[Doubt]:
+    """Give the doubts of one resource that is not another's: of what was refused, named by its words, or read in part."""
+    reason = ""
+    if isinstance(verdict, str):
+        reason = verdict
+    else:
+        for fact in verdict:
+            parts = fact.components if isinstance(fact, Result) else ()
+            if parts and is_part_withheld(parts, fact.roles, case.tables):
+                reason = DATA_ABSENT  # a component is kept back (U1)
     named = _named_beside_codes(resource, case) if resource.concepts else _NOTHING
     if not (reason or named) or not isinstance(content := _content_of(resource, _TYPES), _DOUBTABLE):
         return ()
@@ -89,7 +97,9 @@ def doubts_of(resource: neutral.Resource, reason: str, case: Case) -> Iterable[D
 def _doubts(
     resource: neutral.Resource, content: _Doubtable, reason: str, by_word: frozenset[str], case: Case
 ) -> Iterator[Doubt]:
-    words = _words(resource, case) if resource.type in _TABLE else frozenset[RoleWord]()
+    words = frozenset[RoleWord]()
+    if resource.type in _TABLE:  # where its code cannot be read, those that it may have
+        words = case.tables.words(_TABLE[resource.type], resource.codings) or may_be(resource, case)
     by_code = _roles_by_code(resource, content, reason, words, case) if reason else frozenset()
     if not (by_code or by_word) or _is_settled(resource, content, case):
         return
@@ -117,16 +127,6 @@ def done_all_the_same(resource: neutral.Resource, reason: str, case: Case) -> It
 def _content_of(resource: neutral.Resource, types: frozenset[str]) -> neutral.Content | None:
     """Read a resource of one of these types; None for any other."""
     return resource.content() if resource.type in types and resource.content else None
-
-
-def why_in_part(verdict: Verdict, case: Case) -> str:
-    """Why a result that was read is a doubt too: a component of it is kept back (U1); empty: it is none."""
-    for fact in verdict:
-        if not (isinstance(fact, Result) and fact.components):
-            continue
-        if is_part_withheld(fact.components, fact.roles, case.tables):
-            return DATA_ABSENT
-    return ""
 
 
 def open_doubt(result: Result) -> Doubt:
@@ -168,11 +168,6 @@ def _roles_by_code(
 
 
 _TABLE: Mapping[str, RoleTable] = {"Condition": "conditions", "Observation": "observations"}
-
-
-def _words(resource: neutral.Resource, case: Case) -> frozenset[RoleWord]:
-    """The words of its roles; where its code cannot be read those that it may have."""
-    return case.tables.words(_TABLE[resource.type], resource.codings) or may_be(resource, case)
 
 
 def _named_beside_codes(resource: neutral.Resource, case: Case) -> frozenset[str]:
@@ -230,29 +225,41 @@ def _is_settled(resource: neutral.Resource, content: _Doubtable, case: Case) -> 
             is_of_another = focus_problem(content, case) == OTHER_SUBJECT
             return is_of_another or _has_no_result(resource, content, case)
         case neutral.Condition():
-            return lost.isdisjoint(_VERIFICATION) and is_refuted(content, case)
+            return lost.isdisjoint(_VERIFICATION) and statuses_of(content, case)[1] in REFUTED
         case neutral.Medication():
-            return is_proposal(content) or (lost.isdisjoint(_ROUTES) and is_excluded(content, case))
+            # Nothing was ordered (T2), or it is given by an excluded route or in such a form (T1)
+            is_proposal = content.intent in PROPOSALS or content.do_not_perform
+            if is_proposal and content.kind == "MedicationRequest":
+                return True
+            return lost.isdisjoint(_ROUTES) and systemic(content, case) is None
         case _:
             return False
 
 
 def _has_no_result(resource: neutral.Resource, observation: neutral.Observation, case: Case) -> bool:
-    """Whether it is pending, or says that there is no result; not where a part of its value was lost."""
+    """U1: whether it is pending, or its value says that there is no result and nothing beside it says that there is one.
+
+    Not where a part of its value was lost. Nothing is pending of which a value is there or kept back, or a flag says that
+    there is one.
+    """
     if any(element == "component" or element.startswith("value") for element in resource.lost):
         return False
-    is_early = resource.status in {"preliminary", "partial"}
-    return (is_early and _is_pending(observation, case)) or says_there_is_none(observation, case.tables)
-
-
-def _is_pending(observation: neutral.Observation, case: Case) -> bool:
-    """U1: whether there is no value yet: none that is kept back, and no flag that says that there is one."""
-    parts = (observation.own, *observation.components)
-    return not (
-        has_value(observation)
-        or is_flagged(observation, case.tables)
-        or any(may_be_there(part.value, case.tables) for part in parts)
-    )
+    tables, own, components = case.tables, observation.own.value, observation.components
+    if resource.status in {"preliminary", "partial"}:
+        values = (own, *(part.value for part in components))
+        is_there = any(value.is_unread or has_value(value) for value in values)
+        is_there = is_there or is_flagged(observation, tables)
+        if not is_there and not any(may_be_there(value, tables) for value in values):
+            return True
+    if not says_no_result(text_of(own), tables) or is_flagged(observation, tables):
+        return False
+    for value in (part.value for part in components):
+        if value.is_unread or may_be_there(value, tables):
+            return False
+        is_coded = value.concept and value.concept.codings
+        if has_value(value) and (is_coded or not says_no_result(text_of(value), tables)):
+            return False
+    return True
 
 
 def _time(content: _Doubtable, case: Case) -> Moment | None:
@@ -260,7 +267,8 @@ def _time(content: _Doubtable, case: Case) -> Moment | None:
         case neutral.Condition():
             return content.onset
         case neutral.Medication():
-            return start_of(content, case)
+            instructions = systemic(content, case) or ()
+            return starts(content, [part.bounds for part in instructions])
         case _:
             return content.when
 
@@ -283,6 +291,9 @@ def _doubt(resource: neutral.Resource, content: _Doubtable, doubt: Doubt, case: 
             number = doubt.reason not in _NO_NUMBER and holds_number(result, case.tables)
             return replace(doubt, result=result, holds_number=number)
         case neutral.Medication():
-            return replace(doubt, listed=is_listed(resource))
+            # It stands on the medication list, and neither ended nor on hold as far as it says
+            on_list = resource.type in {"MedicationRequest", "MedicationStatement"}
+            has_ended = resource.status in {"completed", "stopped", "on-hold"}
+            return replace(doubt, listed=on_list and not has_ended)
         case _:
             return doubt

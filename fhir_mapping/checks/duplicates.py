@@ -1,14 +1,14 @@
 """The same fact in two resources counts once, under the lower id (F7)."""
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable
 from itertools import chain, groupby
 
 from msgspec.structs import replace
 
 from fhir_mapping.checks.starts import began
 from fhir_mapping.laboratory.results import LAST, at_different_times
-from fhir_mapping.record import NO_PERIOD, Moment, Period, Result, Treatment
+from fhir_mapping.record import NO_PERIOD, Moment, Result, Treatment
 
 
 def distinct_results(results: Iterable[Result]) -> tuple[Result, ...]:
@@ -23,18 +23,20 @@ def distinct_results(results: Iterable[Result]) -> tuple[Result, ...]:
     distinct: list[Result] = []
     for _, at_once in groupby(results, LAST):
         together = list(at_once)
-        distinct += together if len(together) == 1 else _distinct(together)
+        if len(together) == 1:
+            distinct += together
+            continue
+        same: defaultdict[Hashable, list[Result]] = defaultdict(list)
+        for result in sorted(together, key=lambda result: (result.when.first, result.resource)):
+            said = (result.interpretation, result.interpretation_text)
+            value: Hashable = (result.value, said, result.components, result.members)
+            if result.amount:
+                value = (result.amount.value, result.amount.comparator, result.amount.upto)
+            same[result.analyte, result.codes, result.when.first, result.specimen, value].append(result)
+        for first, *others in same.values():
+            reports = first.reports.union(*(result.reports for result in others))
+            distinct.append(replace(first, reports=reports) if others else first)
     return tuple(distinct)
-
-
-def _distinct(together: Iterable[Result]) -> Iterator[Result]:
-    same: defaultdict[Hashable, list[Result]] = defaultdict(list)
-    for result in sorted(together, key=lambda result: (result.when.first, result.resource)):
-        key = (result.analyte, result.codes, result.when.first, result.specimen, _value(result))
-        same[key].append(result)
-    for first, *others in same.values():
-        reports = first.reports.union(*(result.reports for result in others))
-        yield replace(first, reports=reports) if others else first
 
 
 def distinct_treatments(treatments: Iterable[Treatment]) -> tuple[Treatment, ...]:
@@ -48,56 +50,38 @@ def distinct_treatments(treatments: Iterable[Treatment]) -> tuple[Treatment, ...
         begun[treatment.kind, treatment.ingredient, start and start.first].append(treatment)
     distinct: list[Treatment] = []
     for together in begun.values():
-        distinct += together if len(together) == 1 else _distinct_of_one_start(together)
+        if len(together) == 1:
+            distinct += together
+            continue
+        same: defaultdict[Hashable, list[Treatment]] = defaultdict(list)
+        for treatment in sorted(together, key=lambda treatment: treatment.id):
+            bounds = [(_instants(d.bounds.start), _instants(d.bounds.end)) for d in treatment.dosages]
+            unbounded = [replace(dosage, bounds=NO_PERIOD) for dosage in treatment.dosages]
+            same[_end(treatment), tuple(unbounded), tuple(bounds)].append(treatment)
+        for first, *others in same.values():
+            reasons = chain(*(treatment.status_reasons for treatment in (first, *others)))
+            distinct.append(replace(first, status_reasons=tuple(dict.fromkeys(reasons))) if others else first)
     return tuple(distinct)
 
 
-def _distinct_of_one_start(together: Iterable[Treatment]) -> Iterator[Treatment]:
-    same: defaultdict[Hashable, list[Treatment]] = defaultdict(list)
-    for treatment in sorted(together, key=lambda treatment: treatment.id):
-        same[_ends(treatment), _dosages(treatment)].append(treatment)
-    for first, *others in same.values():
-        reasons = chain(*(treatment.status_reasons for treatment in (first, *others)))
-        yield replace(first, status_reasons=tuple(dict.fromkeys(reasons))) if others else first
+def _end(treatment: Treatment) -> Hashable:
+    """Tell what the end follows from (T3), which its type says it by.
 
-
-def _value(result: Result) -> Hashable:
-    if result.amount:
-        return result.amount.value, result.amount.comparator, result.amount.upto
-    said = (result.interpretation, result.interpretation_text)
-    return result.value, said, result.components, result.members
-
-
-def _ends(treatment: Treatment) -> Hashable:
-    """Tell what the end follows from (T3), which its type says it by."""
-    match treatment.kind:
-        case "MedicationRequest":
-            return _end_of_request(treatment)
-        case "MedicationDispense":
-            return treatment.supply_days
-        case _:
-            return treatment.effective.end.last if treatment.effective.end else treatment.active
-
-
-def _end_of_request(request: Treatment) -> Hashable:
-    """What is written where it is written, else the supply, the next order or the status."""
-    bounds = [dosage.bounds for dosage in request.dosages if dosage.bounds != NO_PERIOD]
+    That of a request is what is written where it is written, else the supply, the next order or the status.
+    """
+    if treatment.kind == "MedicationDispense":
+        return treatment.supply_days
+    if treatment.kind != "MedicationRequest":
+        return treatment.effective.end.last if treatment.effective.end else treatment.active
+    bounds = [dosage.bounds for dosage in treatment.dosages if dosage.bounds != NO_PERIOD]
     ends = [bound.end.last for bound in bounds if bound.end]
     if ends and len(ends) == len(bounds):
         return (max(ends),)
-    if request.validity.end:
-        return *ends, request.validity.end.last
-    if request.supply_days is not None:
-        return *ends, request.supply_days * (1 + request.repeats)
-    return *ends, request.until or request.active
-
-
-def _dosages(treatment: Treatment) -> Hashable:
-    return tuple([(replace(dosage, bounds=NO_PERIOD), _span(dosage.bounds)) for dosage in treatment.dosages])
-
-
-def _span(period: Period) -> Hashable:
-    return _instants(period.start), _instants(period.end)
+    if treatment.validity.end:
+        return *ends, treatment.validity.end.last
+    if treatment.supply_days is not None:
+        return *ends, treatment.supply_days * (1 + treatment.repeats)
+    return *ends, treatment.until or treatment.active
 
 
 def _instants(when: Moment | None) -> Hashable:

@@ -35,18 +35,18 @@ def judge_performed(resource: neutral.Resource, performed: neutral.Performed, ca
     start = case.at(performed.start) if performed.start else None
     done = Done(resource.name, roles, "DiagnosticReport" if is_report else "Procedure", when, start)
     given_in = Period(start, when) if start else at_once(when)
-    return (done, *[_infusion(resource, ingredient, given_in) for ingredient in given])
-
-
-def _infusion(resource: neutral.Resource, ingredient: str, given_in: Period) -> Treatment:
-    return Treatment(
-        resource=resource.name,
-        roles=frozenset(),
-        kind="MedicationAdministration",
-        ingredient=ingredient,
-        active=False,
-        effective=given_in,
-    )
+    infusions = [
+        Treatment(
+            resource=resource.name,
+            roles=frozenset(),
+            kind="MedicationAdministration",
+            ingredient=ingredient,
+            active=False,
+            effective=given_in,
+        )
+        for ingredient in given
+    ]
+    return (done, *infusions)
 
 
 def report_problem(resource: neutral.Resource, mapping: MappingSettings) -> str:

@@ -1,7 +1,5 @@
 """Elements that change the meaning of a resource in a way that we do not understand (F2)."""
 
-from typing import Any
-
 from fhir_mapping.versions.neutral import Plain, Resource
 from fhir_mapping.versions.untyped import untyped
 
@@ -25,36 +23,7 @@ def not_understood_in(json: bytes) -> str:
     whole = untyped(json)
     if whole is None:
         return "unreadable"
-    names = _keys(whole)
-    return next((reason for name, reason in _NAMES if name in names), "")
-
-
-def may_change_a_meaning(json: bytes) -> bool:
-    """Whether a name, or the escape that may write one, is anywhere in the bytes of a resource, or of a page of them.
-
-    To search a page for a long name takes half of what its resources take.
-    """
-    return json.find(b"modifierExtension") >= 0 or json.find(b"implicitRules") >= 0 or _has_escape(json)
-
-
-def _has_escape(json: bytes) -> bool:
-    """Whether an ASCII character is written as an escape, which has two zeros.
-
-    Nearly all backslashes are few and before a quote: to go from one to the next takes a tenth of a search for four signs.
-    """
-    at = json.find(b"\\")
-    for _ in range(_FEW):
-        if at < 0:
-            return False
-        if json.startswith(b"u00", at + 1):
-            return True
-        at = json.find(b"\\", at + 1)
-    return json.find(b"\\u00", at) >= 0
-
-
-def _keys(whole: Any) -> set[str]:
-    """Collect the names of all elements that have a value, at any depth."""
-    names: set[str] = set()
+    names: set[str] = set()  # of all elements that have a value, at any depth
     left = [whole]
     while left:
         value = left.pop()
@@ -63,4 +32,23 @@ def _keys(whole: Any) -> set[str]:
             left.extend(value.values())
         elif isinstance(value, list):
             left.extend(value)
-    return names
+    return next((reason for name, reason in _NAMES if name in names), "")
+
+
+def may_change_a_meaning(json: bytes) -> bool:
+    """Whether a name, or the escape that may write one, is anywhere in the bytes of a resource, or of a page of them.
+
+    To search a page for a long name takes half of what its resources take.
+    """
+    if json.find(b"modifierExtension") >= 0 or json.find(b"implicitRules") >= 0:
+        return True
+    # An ASCII character is written as an escape with two zeros. Nearly all backslashes are few and before a quote: to
+    # go from one to the next takes a tenth of a search for four signs
+    at = json.find(b"\\")
+    for _ in range(_FEW):
+        if at < 0:
+            return False
+        if json.startswith(b"u00", at + 1):
+            return True
+        at = json.find(b"\\", at + 1)
+    return json.find(b"\\u00", at) >= 0

@@ -106,7 +106,13 @@ def _left(bounds: Sequence[tuple[Decimal, _Fitting]], role: Role, tables: Tables
         return tuple([bound for bound, _ in bounds])
     most = max(part.specificity for _, part in bounds)
     left = [(bound, part) for bound, part in bounds if part.specificity == most]
-    normal = [(bound, part) for bound, part in left if _is_normal(part.written, role, tables)]
+    normal = []
+    for bound, part in left:
+        written = part.written
+        texts = (text for text in (written.text, written.kind_text) if text)
+        coded = tables.means("qualifiers", written.kinds, "normal-range")
+        if coded or any(_says_normal(text, role, tables) for text in texts):
+            normal.append((bound, part))
     return tuple(sorted({bound for bound, _ in (normal if len(normal) == 1 else left)}))
 
 
@@ -162,13 +168,24 @@ def plausible_range(role: Role, tables: Tables) -> tuple[Decimal, Decimal]:
 def _fitting(part: Range, number: Number, role: Role, tables: Tables) -> _Fitting:
     low, high = part.low, part.high
     if low is None and high is None and not role.dimension:
-        low, high = _written_limits(part.text, tables)
+        # Those of an antibody may be a text that is wholly `<`, `≤` or a range and a number (E7)
+        written = read_number(part.text, tables.vocabulary)
+        if written and written.upto is not None and not (written.ambiguous or written.comparator):
+            low, high = replace(written, upto=None), replace(written, value=written.upto, upto=None)
+        elif written and written.upto is None and not written.ambiguous:
+            high = written if written.comparator in {"<", "<="} else None
     is_below = high is not None and high.comparator == "<"
     upper = _bound(high, number, role, tables)
+    # An upper limit of zero, or one that no plausible value reaches or keeps to, is none
+    if upper is not None and upper <= 0:
+        upper = None
+    elif upper is not None and role.plausible and role.dimension:
+        lowest, highest = plausible_range(role, tables)
+        upper = upper if lowest <= upper <= highest else None
     return _Fitting(
         part,
         low=_bound(low, number, role, tables),
-        high=upper if upper is not None and _is_usable(upper, role, tables) else None,
+        high=upper,
         specificity=bool(part.groups) + part.has_age,
         is_below=is_below,
     )
@@ -178,24 +195,6 @@ def _title_of(part: Range, role: Role, tables: Tables) -> Title:
     """What the own text or type of a range answers, read like the words of a result (E7)."""
     texts = (text for text in (part.text, part.kind_text) if text)
     return next((title for text in texts if (title := _title(text, role, tables))), "")
-
-
-def _is_normal(part: Range, role: Role, tables: Tables) -> bool:
-    """Whether the own text or type of a range says normal or negative."""
-    texts = (text for text in (part.text, part.kind_text) if text)
-    coded = tables.means("qualifiers", part.kinds, "normal-range")
-    return coded or any(_says_normal(text, role, tables) for text in texts)
-
-
-def _written_limits(text: str, tables: Tables) -> tuple[Number | None, Number | None]:
-    """The limits of an antibody in a text that is wholly `<`, `≤` or a range and a number (E7)."""
-    number = read_number(text, tables.vocabulary)
-    if number is None or number.ambiguous:
-        return None, None
-    if number.upto is not None and not number.comparator:
-        return replace(number, upto=None), replace(number, value=number.upto, upto=None)
-    is_upper = number.comparator in {"<", "<="} and number.upto is None
-    return None, number if is_upper else None
 
 
 def _title(text: str, role: Role, tables: Tables) -> Title:
@@ -211,17 +210,21 @@ def _says_normal(text: str, role: Role, tables: Tables) -> bool:
     return is_normal or _title(text, role, tables) == "negative"
 
 
-def _is_usable(bound: Decimal, role: Role, tables: Tables) -> bool:
-    """An upper limit of zero, or one that no plausible value reaches or keeps to, is none."""
-    if bound <= 0 or not role.plausible or not role.dimension:
-        return bound > 0
-    low, high = plausible_range(role, tables)
-    return low <= bound <= high
-
-
 def _fits(part: Range, role: Role, when: Moment, case: Case) -> bool:
-    """Whether a range is one for this patient, as far as it says for whom it is."""
-    return _fits_kind(part, role, case.tables) and _fits_sex(part, case) and _fits_age(part, when, case)
+    """Whether a range is one for this patient, as far as it says for whom it is.
+
+    It is of type normal or of none; one whose type is only written says so in words, or is a titled band. A group that is
+    no sex (pregnancy, descent) fits nobody: the record does not say whether it applies.
+    """
+    tables, kind = case.tables, part.kind_text
+    if part.kinds:
+        if not tables.means("qualifiers", part.kinds, "normal-range"):
+            return False
+    elif part.kind_written and not (_says_normal(kind, role, tables) or _title(kind, role, tables)):
+        return False
+    sexes = [tables.words("qualifiers", group) & _SEXES for group in part.groups]
+    is_of_sex = all(case.patient and case.patient.sex in named for named in sexes)
+    return is_of_sex and _fits_age(part, when, case)
 
 
 def _is_for_others(part: Range, when: Moment, case: Case) -> bool:
@@ -234,21 +237,6 @@ def _is_for_others(part: Range, when: Moment, case: Case) -> bool:
     ages = [age for age in (part.age_low, part.age_high) if age]
     can_tell = patient.birth_last and all(case.tables.units.factor(age, "time") for age in ages)
     return is_of_other_sex or bool(can_tell and not _fits_age(part, when, case))
-
-
-def _fits_kind(part: Range, role: Role, tables: Tables) -> bool:
-    """A range of type normal or of none; one whose type is only written says so in words, or is a titled band."""
-    if part.kinds or not part.kind_written:
-        return not part.kinds or tables.means("qualifiers", part.kinds, "normal-range")
-    return _says_normal(part.kind_text, role, tables) or _title(part.kind_text, role, tables) != ""
-
-
-def _fits_sex(part: Range, case: Case) -> bool:
-    """A group that is no sex (pregnancy, descent) fits nobody: the record does not say whether it applies."""
-    if not part.groups:
-        return True
-    sexes = [case.tables.words("qualifiers", group) & _SEXES for group in part.groups]
-    return all(case.patient and case.patient.sex in named for named in sexes)
 
 
 def _fits_age(part: Range, when: Moment, case: Case) -> bool:
@@ -280,12 +268,9 @@ def _bound(bound: Number | None, number: Number, role: Role, tables: Tables) -> 
         has_own_unit = bound.unit.strip() or (bound.unit_code and bound.unit_system == UCUM)
         factor = tables.units.factor(bound if has_own_unit else number, role.dimension)
         return tables.units.times(bound.value, factor, role.dimension) if factor else None
-    return bound.value if _same_unit(bound, number) else None
-
-
-def _same_unit(bound: Number, number: Number) -> bool:
-    """Antibodies are compared only with a limit of the same unit text; a limit without one has the value's (F6)."""
+    # Antibodies are compared only with a limit of the same unit text; a limit without one has the value's (F6)
     ours, theirs = (
-        {spelled(number.unit, "text"), spelled(number.unit_code, "text")} - {""} for number in (number, bound)
+        {spelled(written.unit, "text"), spelled(written.unit_code, "text")} - {""}
+        for written in (number, bound)
     )
-    return not theirs or number is NO_UNIT or bool(ours & theirs)
+    return bound.value if not theirs or number is NO_UNIT or ours & theirs else None

@@ -3,7 +3,6 @@
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
 
 from msgspec.structs import replace
 
@@ -25,20 +24,17 @@ def until_next_orders(treatments: Iterable[Treatment], tables: Tables) -> Iterat
     for ingredient, of_ingredient in orders.items():
         if len(of_ingredient) == 1 or tables.agent(ingredient).klass == _SHORT_COURSES:
             yield from of_ingredient
-        else:
-            yield from _until_the_next(of_ingredient, longest)
-
-
-def _until_the_next(orders: Iterable[Treatment], longest: timedelta) -> Iterator[Treatment]:
-    dated = [(order.authored.first, order) for order in orders if order.authored]
-    written = sorted({when for when, _ in dated})
-    for when, order in dated:
-        later = bisect_right(written, when)
-        is_next = later < len(written) and written[later] - when <= longest
-        yield replace(order, until=written[later]) if is_next and _is_known_by_its_day(order) else order
-
-
-def _is_known_by_its_day(order: Treatment) -> bool:
-    if not order.completed or order.validity != NO_PERIOD or order.is_supplied:
-        return False
-    return all(dosage.bounds == NO_PERIOD for dosage in order.dosages)
+            continue
+        dated = [(order.authored.first, order) for order in of_ingredient if order.authored]
+        written = sorted({when for when, _ in dated})
+        for when, order in dated:
+            later = bisect_right(written, when)
+            lasts_until_it = (
+                later < len(written)
+                and written[later] - when <= longest
+                and order.completed
+                and order.validity == NO_PERIOD
+                and not order.is_supplied
+                and all(dosage.bounds == NO_PERIOD for dosage in order.dosages)
+            )
+            yield replace(order, until=written[later]) if lasts_until_it else order

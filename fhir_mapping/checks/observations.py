@@ -3,12 +3,12 @@
 from decimal import Decimal
 from functools import partial
 
-from fhir_mapping.checks.absence import is_called, may_be_there
+from fhir_mapping.checks.absence import is_called
 from fhir_mapping.checks.extensions import not_understood
 from fhir_mapping.checks.judging import Case, Verdict
 from fhir_mapping.checks.limits import limits_of, plausible_range
 from fhir_mapping.checks.statuses import status_problem
-from fhir_mapping.laboratory.answers import says_no_result, says_something
+from fhir_mapping.laboratory.answers import says_something
 from fhir_mapping.laboratory.antibody import why_unanswered
 from fhir_mapping.laboratory.bounds import is_raised, is_within
 from fhir_mapping.laboratory.numbers import measured, number_of, text_of
@@ -47,14 +47,26 @@ def judge_observation(resource: neutral.Resource, observation: neutral.Observati
     if reason or observation.when is None or len(analytes) > 1:
         return reason or "conflicting codes"
     (analyte,) = analytes
-    if analyte in _IN_FULL and _is_cut(observation):
-        return "unreadable"
-    role = tables.roles[analyte]
-    amount, problem = _amount(observation.own.value, role, tables)
-    if reason := _absent(observation, role) or problem or _titre_problem(resource, observation, role, tables):
+    if analyte in _IN_FULL:  # a text that may answer, and is longer than what is read of it, is a doubt (U1)
+        parts = (observation.own, *observation.components)
+        texts = (text for part in parts for text in (text_of(part.value), part.interpretation_text))
+        if any(len(text) > LONGEST_TEXT for text in texts):
+            return "unreadable"
+    role, value = tables.roles[analyte], observation.own.value
+    amount, problem = _amount(value, role, tables)
+    if value.absent is not None:
+        # Members and components stand for the value of what is no magnitude (F5)
+        instead = observation.members or any(has_value(part.value) for part in observation.components)
+        if role.dimension or not instead:
+            return "data absent"
+    if reason := problem or _titre_problem(resource, observation, role, tables):
         return reason
     result = _result(resource, observation, observation.when, analyte, amount, case)
-    return _limit_problem(result) or _value_problem(result, tables) or (result,)
+    # Of several limits that decide otherwise than each other, where none of ours stands in (F8)
+    has_several = analyte in OWN_LIMIT_ALONE and result.limits.several and amount
+    if has_several and not (is_raised(result) or is_within(result)):
+        return "several reference ranges"
+    return _value_problem(result, tables) or (result,)
 
 
 def focus_problem(observation: neutral.Observation, case: Case) -> str:
@@ -72,42 +84,19 @@ def focus_problem(observation: neutral.Observation, case: Case) -> str:
     return OTHER_SUBJECT if "other patient" in problems else max(problems, default="")
 
 
-def has_value(observation: neutral.Observation) -> bool:
-    """Whether anything stands as the value of an Observation or of one of its components."""
-    values = (part.value for part in (observation.own, *observation.components))
-    return any(value.is_unread or _has_value(value) for value in values)
-
-
 def is_flagged(observation: neutral.Observation, tables: Tables) -> bool:
     """Whether the value or a flag of an Observation, or a flag of a component, says by a code or in words that there is a result."""
     own, components = observation.own, observation.components
     codings = [coding for part in (own, *components) for coding in part.interpretation]
     codings += own.value.concept.codings if own.value.concept else ()
+    if not _FLAGS.isdisjoint(tables.words("qualifiers", codings)):
+        return True
+    # Words in the place of a flag: an answer, or what a flag is called
     flags = (flag for part in (own, *components) for flag in part.interpretation_text.split(";"))
-    return not _FLAGS.isdisjoint(tables.words("qualifiers", codings)) or any(
-        _is_flag(flag, tables) for flag in flags
+    return any(
+        not _SAYS.isdisjoint(tables.vocabulary.roles(flag)) or is_called(flag, "interpretation", tables)
+        for flag in flags
     )
-
-
-def says_there_is_none(observation: neutral.Observation, tables: Tables) -> bool:
-    """U1: whether its value says that there is no result, and nothing beside it says that there is one."""
-    return (
-        says_no_result(text_of(observation.own.value), tables)
-        and not is_flagged(observation, tables)
-        and all(_is_silent(part.value, tables) for part in observation.components)
-    )
-
-
-def _is_flag(text: str, tables: Tables) -> bool:
-    """Whether words in the place of a flag say that there is a result: an answer, or what a flag is called."""
-    return not _SAYS.isdisjoint(tables.vocabulary.roles(text)) or is_called(text, "interpretation", tables)
-
-
-def _is_silent(value: Value, tables: Tables) -> bool:
-    if value.is_unread or may_be_there(value, tables):
-        return False
-    is_coded = value.concept and value.concept.codings
-    return not _has_value(value) or (not is_coded and says_no_result(text_of(value), tables))
 
 
 def as_far_as_read(
@@ -126,22 +115,8 @@ def holds_number(result: Result, tables: Tables) -> bool:
     return bool(number and (result.amount or (dimension and tables.units.problem(number, dimension))))
 
 
-def _is_cut(observation: neutral.Observation) -> bool:
-    """U1: whether a text that may answer is longer than what is read of it."""
-    parts = (observation.own, *observation.components)
-    texts = (text for part in parts for text in (text_of(part.value), part.interpretation_text))
-    return any(len(text) > LONGEST_TEXT for text in texts)
-
-
-def _absent(observation: neutral.Observation, role: Role) -> str:
-    """F5: a reason why there is no value. Members and components stand for the value of what is no magnitude."""
-    if observation.own.value.absent is None:
-        return ""
-    instead = observation.members or any(_has_value(part.value) for part in observation.components)
-    return "" if instead and not role.dimension else "data absent"
-
-
-def _has_value(value: Value) -> bool:
+def has_value(value: Value) -> bool:
+    """Whether anything that can be read stands there."""
     concept = value.concept
     coded = concept and (concept.codings or concept.text)
     return bool(value.number or value.ratio or value.text or coded) or not (
@@ -151,7 +126,7 @@ def _has_value(value: Value) -> bool:
 
 def _amount(value: Value, role: Role, tables: Tables) -> tuple[Amount | None, str]:
     """F5, F6: the magnitude of a value, or why there is none; of what is no magnitude, and of no value, neither."""
-    if not role.dimension or not _has_value(value):
+    if not role.dimension or not has_value(value):
         return None, ""
     number = number_of(value, tables)
     if number is None:
@@ -166,13 +141,6 @@ def _is_plausible(magnitude: Decimal, role: Role, tables: Tables) -> bool:
     if role.word == INVERSE:
         return low * magnitude <= 1 <= high * magnitude
     return low <= magnitude <= high
-
-
-def _limit_problem(result: Result) -> str:
-    """F8: several limits that decide otherwise than each other, where none of ours stands in."""
-    if result.analyte not in OWN_LIMIT_ALONE or not (result.limits.several and result.amount):
-        return ""
-    return "" if is_raised(result) or is_within(result) else "several reference ranges"
 
 
 def _value_problem(result: Result, tables: Tables) -> str:
@@ -222,6 +190,16 @@ def _result(
 ) -> Result:
     name, role, specimen = resource.name, case.tables.roles[analyte], observation.specimen
     meaning = case.tables.meaning("observations", resource.codings)
+    components = [
+        Component(
+            code=part.code,
+            value=part.value,
+            interpretation=part.interpretation,
+            interpretation_text=part.interpretation_text,
+            limits=limits_of(part.ranges, part.value, role, when, case),
+        )
+        for part in observation.components
+    ]
     return Result(
         resource=name,
         roles=meaning.words,
@@ -232,19 +210,9 @@ def _result(
         limits=limits_of(observation.own.ranges, observation.own.value, role, when, case),
         interpretation=observation.own.interpretation,
         interpretation_text=observation.own.interpretation_text,
-        components=tuple([_component(part, role, when, case) for part in observation.components]),
+        components=tuple(components),
         members=tuple(sorted(set(observation.members))),
         specimen=f"{name}{specimen}" if specimen.startswith("#") else specimen,
         reports=case.reports.get(name, frozenset()),
         codes=meaning.codings,
-    )
-
-
-def _component(part: neutral.MeasuredPart, role: Role, when: Moment, case: Case) -> Component:
-    return Component(
-        code=part.code,
-        value=part.value,
-        interpretation=part.interpretation,
-        interpretation_text=part.interpretation_text,
-        limits=limits_of(part.ranges, part.value, role, when, case),
     )

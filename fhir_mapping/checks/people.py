@@ -1,6 +1,6 @@
 """Patient → the patient of the chart (E5)."""
 
-from datetime import date, datetime
+from datetime import datetime
 
 from fhir_mapping.checks.judging import completed_years
 from fhir_mapping.record import MappingSettings, Patient
@@ -12,17 +12,14 @@ def read_person(id_: str, person: neutral.Person, as_of: datetime, mapping: Mapp
     """Read the Patient as of a moment; the age is that of the last possible birth date (E5)."""
     today = as_of.astimezone(mapping.time_zone).date()
     first, last = dates(person.birth_date) or (None, None)
+    age = None
+    if first and last and first <= today:
+        age = completed_years(min(last, today), today)
     return Patient(
         id=id_,
         sex=person.sex,
         birth_first=first,
         birth_last=last,
         dead=person.died and (person.death is None or person.death.first <= as_of),
-        age=_age(first, last, today),
+        age=age,
     )
-
-
-def _age(first: date | None, last: date | None, today: date) -> int | None:
-    if first is None or last is None or first > today:
-        return None
-    return completed_years(min(last, today), today)

@@ -56,11 +56,16 @@ class PlainJudge:
     def results(self, plain: Iterable[neutral.Plain]) -> tuple[list[Result], list[neutral.Plain]]:
         """Give the results, and those that are to be judged as any other."""
         own, quiet, result_of = self._own, self._quiet, self._result
+        names = self._case.tables.vocabulary.names
         results: list[Result] = []
         left: list[neutral.Plain] = []
         for each in plain:
-            codes = each.codes
-            if each.subject != own or not (quiet.issuperset(codes.texts) or self._names_nothing(codes.texts)):
+            codes, is_plain = each.codes, each.subject == own
+            if is_plain and not quiet.issuperset(codes.texts):
+                # None of the words beside the codes may name anything (U3)
+                quiet.update(text for text in codes.texts if not names("Observation", text))
+                is_plain = quiet.issuperset(codes.texts)
+            if not is_plain:
                 left.append(each)
             elif codes.meaning.words:
                 if (result := result_of(each)) is None:
@@ -101,12 +106,6 @@ class PlainJudge:
             beside.interpretation_text,
             alike.meaning.codings,
         )
-
-    def _names_nothing(self, texts: Iterable[str]) -> bool:
-        """U3: whether none of the words beside the codes names anything."""
-        names = self._case.tables.vocabulary.names
-        self._quiet.update(text for text in texts if not names("Observation", text))
-        return self._quiet.issuperset(texts)
 
     def _learn(self, plain: neutral.Plain) -> _Alike | None:
         """Learn what is alike; None where it takes more than a glance."""

@@ -5,7 +5,7 @@ and it is what the words say (U3). So only what no real server sends is unsaid: 
 system, an Observation without a code and without words, and one without a code that was found by its code.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from fhir_mapping.checks.judging import Case
 from fhir_mapping.checks.statuses import MEDICATIONS
@@ -47,15 +47,10 @@ def is_beside_the_point(resource: neutral.Resource, case: Case) -> bool:
     asked = kind, resource.codings, resource.concepts
     if (known := case.beside_the_point.get(asked)) is None:
         has_systems = all(coding.system for coding in resource.codings)
-        known = has_systems and _name_nothing(resource.concepts, kind, case)
+        texts = _texts(resource.concepts) if has_systems else []
+        known = bool(texts) and not _names_something(texts, kind, case)
         case.beside_the_point[asked] = known
     return known
-
-
-def _name_nothing(concepts: Iterable[Concept], kind: NamedIn, case: Case) -> bool:
-    """Whether there are words, and none of them names anything (U3)."""
-    texts = _texts(concepts)
-    return bool(texts) and not _names_something(texts, kind, case)
 
 
 def _texts(concepts: Iterable[Concept]) -> list[str]:
@@ -71,7 +66,11 @@ def may_be(resource: neutral.Resource, case: Case) -> frozenset[RoleWord]:
     table = _TABLE.get(resource.type)
     if table is None:
         return frozenset()
-    if by_code := case.tables.words(table, _in_any_system(resource, table, case)):
+    # A code whose system is lost is read as that of each system in which our table has codes
+    bare = [coding.code for coding in resource.codings if not coding.system]
+    systems = {row.system for row in case.tables.tables[table].codes} if bare else ()
+    codings = (Coding(system, code) for system in systems for code in bare)
+    if by_code := case.tables.words(table, codings):
         return by_code
     texts = _texts(resource.concepts)
     has_no_code = resource.type == "Observation" and not resource.codings
@@ -83,10 +82,3 @@ def may_be(resource: neutral.Resource, case: Case) -> frozenset[RoleWord]:
     if not resource.asked:
         return roles
     return roles & (resource.asked | {"titre"} if "ana" in resource.asked else resource.asked)
-
-
-def _in_any_system(resource: neutral.Resource, table: RoleTable, case: Case) -> Iterator[Coding]:
-    """Read a code whose system is lost as that of each system in which our table has codes."""
-    bare = [coding.code for coding in resource.codings if not coding.system]
-    systems = {row.system for row in case.tables.tables[table].codes} if bare else ()
-    return (Coding(system, code) for system in systems for code in bare)

@@ -379,8 +379,8 @@ def doubtless(record):
 
 @fault("a doubt is dropped in judge: what has a wrong JSON type leaves none")
 def dropped_in_judge(patch):
-    def without_unreadable(resource, reason, case):
-        return (doubt for doubt in doubts_of(resource, reason, case) if doubt.reason != "unreadable")
+    def without_unreadable(resource, verdict, case):
+        return (doubt for doubt in doubts_of(resource, verdict, case) if doubt.reason != "unreadable")
 
     patch.setattr(checks, "doubts_of", without_unreadable)
 
