@@ -94,20 +94,21 @@ class Linked(Struct, frozen=True):
 
     def specialties(self, references: Sequence[R4Reference | None], contained: Sequence[Raw] | None) -> Named:
         """Follow references to the roles of practitioners: their specialties (V4)."""
-        if not (self.entries or contained or _lead_inside(references)):
+        lead_inside = (part and part.reference and part.reference[0] == "#" for part in references)
+        if not (self.entries or contained or any(lead_inside)):
             return NOTHING
-        named = _each_once(references)
-        inside = _by_id(contained)
-        return _together([self._role(reference, inside) for reference in named])
-
-    def _role(self, reference: str, inside: Mapping[str, bytes]) -> Named:
-        name, json = self._follow(reference, inside)
-        if json is None:
-            is_inside = name.startswith("#")  # and is not there, or cannot be read
-            return Named(unresolved=(name,), unread=((name, b"null"),) if is_inside else ())
-        read = salvaged(json, R4PractitionerRole)
-        specialties = tuple(read.value.specialty or ()) if read.value else ()
-        return Named(specialties, json=(json,), unread=_unread(read, json), values=how_many(json))
+        inside, roles = _by_id(contained), []
+        for reference in _each_once(references):
+            name, json = self._follow(reference, inside)
+            if json is None:
+                is_inside = name.startswith("#")  # and is not there, or cannot be read
+                roles.append(Named(unresolved=(name,), unread=((name, b"null"),) if is_inside else ()))
+                continue
+            read = salvaged(json, R4PractitionerRole)
+            specialties = tuple(read.value.specialty or ()) if read.value else ()
+            unread = _unread(read, json)
+            roles.append(Named(specialties, json=(json,), unread=unread, values=how_many(json)))
+        return _together(roles)
 
     def _follow(self, reference: str, inside: Mapping[str, bytes]) -> tuple[str, bytes | None]:
         if reference.startswith("#"):
@@ -129,13 +130,6 @@ class Linked(Struct, frozen=True):
 def _each_once(references: Iterable[R4Reference | None]) -> Iterable[str]:
     """The addresses of references, "" for one that has none: what is named twice is followed once."""
     return dict.fromkeys(reference.reference or "" for reference in references if reference)
-
-
-def _lead_inside(references: Iterable[R4Reference | None]) -> bool:
-    for reference in references:
-        if reference is not None and reference.reference and reference.reference[0] == "#":
-            return True
-    return False
 
 
 def _unread(read: Salvaged[AnyStruct], json: bytes) -> tuple[tuple[str, bytes], ...]:

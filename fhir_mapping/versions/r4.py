@@ -18,7 +18,7 @@ a `Plain`.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import chain
@@ -27,23 +27,18 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from fhir_mapping.record import Coding, Concept, Entry, Gathered, Source
-from fhir_mapping.terms import Tables
+from fhir_mapping.record import Concept, Entry, Gathered, Source
 from fhir_mapping.terms.roles import RoleWord
 from fhir_mapping.terms.words import LONGEST_TEXT
 from fhir_mapping.versions import linked as links
 from fhir_mapping.versions.neutral import Plain, Resource
-from fhir_mapping.versions.r4_content import (
-    Plainly,
-    texts_of,
-    what_it_says,
-)
+from fhir_mapping.versions.r4_content import SAYS, Plainly, texts_of
 from fhir_mapping.versions.r4_decoding import DECODED, Decoded, Reader, asked_for, in_full, read_all
 from fhir_mapping.versions.r4_elements import Elements
 from fhir_mapping.versions.r4_plain import DecodedPlain
-from fhir_mapping.versions.r4_resources import R4AnyResource, R4Measured, R4Medicated, R4Meta, R4Observation
+from fhir_mapping.versions.r4_resources import R4AnyResource, R4Measured, R4Medicated, R4Observation
 from fhir_mapping.versions.r4_shape import other_version
-from fhir_mapping.versions.references import References, references
+from fhir_mapping.versions.references import references
 from fhir_mapping.versions.superseded import last_versions
 from fhir_mapping.versions.untyped import how_many, untyped
 
@@ -98,15 +93,6 @@ def read_apart(gathered: Gathered) -> tuple[tuple[Plain, ...], tuple[Resource, .
     return tuple(chain.from_iterable(plain for _, plain, _ in parted)), _as_asked(parted, gathered)
 
 
-def _with_several_versions(every: Iterable[Entry]) -> set[str]:
-    """Find the resources of which the last version counts (F7): of others nobody asks which it is."""
-    names = [*map(_NAME, every)]
-    once = set(names)
-    return (
-        {name for name, number in Counter(names).items() if number > 1} if len(once) < len(names) else set()
-    )
-
-
 def _as_asked(parted: Iterable[_Parted], gathered: Gathered) -> tuple[Resource, ...]:
     """Note what a resource that does not say what it is was found by, in every source that holds it (U1)."""
     asked: dict[str, frozenset[RoleWord]] = {}
@@ -116,7 +102,13 @@ def _as_asked(parted: Iterable[_Parted], gathered: Gathered) -> tuple[Resource, 
         if not (source.asked and others):
             continue
         unsaid = {resource.name for resource in others if resource.unsure or not resource.is_coded}
-        if unsaid and _kept_to_codes(plain, others, source.asked, gathered.mapping.tables):
+        if not unsaid:
+            continue
+        words = [observation.codes.meaning.words for observation in plain]
+        coded = [resource for resource in others if resource.is_coded and not resource.unsure]
+        words += [gathered.mapping.tables.words("observations", resource.codings) for resource in coded]
+        # Else the server sent all that it has, and not what it was asked for by code
+        if 2 * sum(map(source.asked.isdisjoint, words)) <= len(words):
             asked |= {name: asked.get(name, frozenset()) | source.asked for name in unsaid}
     return tuple(
         [
@@ -126,16 +118,6 @@ def _as_asked(parted: Iterable[_Parted], gathered: Gathered) -> tuple[Resource, 
         if asked
         else resources
     )
-
-
-def _kept_to_codes(
-    plain: Sequence[Plain], resources: Iterable[Resource], asked: frozenset[RoleWord], tables: Tables
-) -> bool:
-    """Whether a server sent what it was asked for by code, and not all that it has."""
-    coded = [resource for resource in resources if resource.is_coded and not resource.unsure]
-    words = [observation.codes.meaning.words for observation in plain]
-    words += [tables.words("observations", resource.codings) for resource in coded]
-    return 2 * sum(map(asked.isdisjoint, words)) <= len(words)
 
 
 def unresolved_medications(gathered: Gathered) -> tuple[str, ...]:
@@ -200,7 +182,11 @@ class _InFull:
 
     def __init__(self, gathered: Gathered, every: Sequence[Entry]) -> None:
         self.elements = _elements(gathered, every)
-        self.several = _with_several_versions(every)
+        names = [*map(_NAME, every)]
+        # Of which the last version counts (F7): of others nobody asks which it is
+        self.several: set[str] = set()
+        if len(set(names)) < len(names):
+            self.several = {name for name, number in Counter(names).items() if number > 1}
         self._linked = _linked(every, self.elements)
 
     def resource(self, entry: Entry) -> Resource:
@@ -210,7 +196,7 @@ class _InFull:
         resource = decoded.resource
         if resource is None:
             return _other_resource(entry, decoded, elements)
-        says = what_it_says(resource, elements, self._linked)
+        says = SAYS[type(resource)](resource, elements, self._linked)
         read = Resource(
             type=decoded.type,
             id=decoded.id,
@@ -226,15 +212,11 @@ class _InFull:
             concepts=says.concepts,
         )
         if decoded.name in self.several and resource.meta:
-            read = _of_version(read, resource.meta, elements)
+            updated, version = _instant(resource.meta.last_updated, elements), resource.meta.version_id
+            read = replace(read, updated=updated, version=_number(version))
         if decoded.lost or says.named.unread or decoded.type == "Observation":
             read = _as_far_as_it_fits(read, decoded, says.named, elements)
         return read
-
-
-def _of_version(read: Resource, meta: R4Meta, elements: Elements) -> Resource:
-    """Add which of several versions it is (F7): of others nobody asks."""
-    return replace(read, updated=_instant(meta.last_updated, elements), version=_number(meta.version_id))
 
 
 def _as_far_as_it_fits(read: Resource, decoded: Decoded, named: links.Named, elements: Elements) -> Resource:
@@ -246,7 +228,15 @@ def _as_far_as_it_fits(read: Resource, decoded: Decoded, named: links.Named, ele
         lost |= {"form"}.intersection(element for element, _ in named.unread)
     if not lost:
         return read
-    codes = [*_broken_codes(decoded, named)]
+    # Codes of a wrong shape that say what it is, those of its product and ingredients too (U1)
+    codes = [untyped(decoded.lost[name]) for name in _CODES if name in decoded.lost]
+    for name, json in named.unread:
+        if name == "code":
+            codes.append(untyped(json))
+        elif name == "ingredient":
+            written = untyped(json)
+            parts = written if isinstance(written, list) else [written]
+            codes += [part.get("itemCodeableConcept") if isinstance(part, dict) else part for part in parts]
     broken = [untyped(json) for name, json in decoded.lost.items() if name in _ALSO_SAYS_WHAT_IT_IS]
     guessed = [concept for written in (*codes, *broken) for concept in _other_concepts(written, elements)]
     return replace(
@@ -281,18 +271,6 @@ def _given_twice(resource: R4AnyResource) -> frozenset[str]:
     return frozenset()
 
 
-def _broken_codes(decoded: Decoded, named: links.Named) -> Iterator[Any]:
-    """Find the codes of a wrong shape that say what a resource is, those of its product and ingredients too (U1)."""
-    yield from (untyped(decoded.lost[name]) for name in _CODES if name in decoded.lost)
-    for name, json in named.unread:
-        written = untyped(json)
-        if name == "code":
-            yield written
-        elif name == "ingredient":
-            parts = written if isinstance(written, list) else [written]
-            yield from (part.get("itemCodeableConcept") if isinstance(part, dict) else part for part in parts)
-
-
 def _other_resource(entry: Entry, decoded: Decoded, elements: Elements) -> Resource:
     """Read what can be read of a resource without its type: whose it is, what it is, which version."""
     meta = decoded.other.get("meta")
@@ -300,12 +278,16 @@ def _other_resource(entry: Entry, decoded: Decoded, elements: Elements) -> Resou
     concepts = (
         _other_concepts(decoded.other.get(name), elements) for name in (*_CODES, *_ALSO_SAYS_WHAT_IT_IS)
     )
+    whose = [decoded.other[name] for name in ("subject", "patient") if decoded.other.get(name) is not None]
+    addresses = [part.get("reference") for written in whose for part in _objects(written)]
+    resolve = elements.references.resolve
+    subjects = tuple([resolve(address) if isinstance(address, str) else "" for address in addresses])
     return Resource(
         type=decoded.type,
         id=decoded.id,
         name=decoded.name,
         entry=entry,
-        subjects=_other_subjects(decoded, elements.references),
+        subjects=subjects if whose else None,
         status="",
         codings=tuple(coding for some in concepts for concept in some for coding in concept.codings),
         updated=_instant(meta.get("lastUpdated"), elements),
@@ -315,18 +297,6 @@ def _other_resource(entry: Entry, decoded: Decoded, elements: Elements) -> Resou
     )
 
 
-def _other_subjects(decoded: Decoded, known: References) -> tuple[str, ...] | None:
-    written = [decoded.other[name] for name in ("subject", "patient") if decoded.other.get(name) is not None]
-    return tuple(_addresses(written, known)) if written else None
-
-
-def _addresses(values: Iterable[Any], known: References) -> Iterator[str]:
-    for value in values:
-        for reference in _objects(value):
-            address = reference.get("reference")
-            yield known.resolve(address) if isinstance(address, str) else ""
-
-
 def _other_concepts(value: Any, elements: Elements) -> Iterator[Concept]:
     """Read a text, a Coding, a CodeableConcept, or a list of them, be their codes numbers."""
     for text in value if isinstance(value, list) else [value]:
@@ -334,19 +304,17 @@ def _other_concepts(value: Any, elements: Elements) -> Iterator[Concept]:
             yield Concept(text=elements.text(text))
     for written in _objects(value):
         parts = _objects(written.get("coding", written))
+        codings = []
+        for part in parts:
+            system, code = part.get("system"), part.get("code")
+            if isinstance(code, str | int | float):
+                codings.append(elements.coding(system if isinstance(system, str) else "", str(code)))
         text, displays = written.get("text"), [part.get("display") for part in parts]
         yield Concept(
-            tuple(_other_codings(parts, elements)),
+            tuple(codings),
             elements.text(text) if isinstance(text, str) else "",
             tuple(elements.text(display) for display in displays if isinstance(display, str)),
         )
-
-
-def _other_codings(parts: Iterable[Mapping[str, Any]], elements: Elements) -> Iterator[Coding]:
-    for part in parts:
-        system, code = part.get("system"), part.get("code")
-        if isinstance(code, str | int | float):
-            yield elements.coding(system if isinstance(system, str) else "", str(code))
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from fhir_mapping.record import Coding, Concept, Entry, Number, Value
+from fhir_mapping.record import Coding, Concept, Entry, Value
 from fhir_mapping.terms import Meaning, Tables
 from fhir_mapping.versions import neutral
 from fhir_mapping.versions.linked import NOTHING, Linked, Named
@@ -26,17 +26,11 @@ from fhir_mapping.versions.r4_resources import (
     R4Observation,
     R4Patient,
     R4Procedure,
-    R4Ratio,
     R4ReferenceRange,
     R4ServiceRequest,
 )
 
 _UNREAD: Any = object()  # None is an answer
-
-
-def is_patient(reference: str) -> bool:
-    """Say whether a resolved reference leads to a Patient, this one or another (F1)."""
-    return f"/{reference}".rpartition("/")[0].endswith("/Patient")
 
 
 _Says = Callable[[Any, Elements, Linked], "Said"]
@@ -53,11 +47,6 @@ class Said(Struct, frozen=True, gc=False):
     concepts: tuple[Concept, ...]
     content: Callable[[], neutral.Content]
     named: Named = NOTHING
-
-
-def what_it_says(resource: R4AnyResource, read: Elements, linked: Linked) -> Said:
-    """Read what the resource is, and leave the rest to be read when it is asked for."""
-    return _SAID[type(resource)](resource, read, linked)
 
 
 def texts_of(resource: R4Observation) -> Iterator[str]:
@@ -112,8 +101,10 @@ def _value(written: R4Measured, read: Elements) -> Value:
         return Value(number=number, absent=absent)
     if written.value_integer is not None:
         return Value(integer=written.value_integer, absent=absent)
-    if ratio := _ratio(written.value_ratio, read):
-        return Value(ratio=ratio, absent=absent)
+    if ratio := written.value_ratio:
+        numerator, denominator = read.number(ratio.numerator), read.number(ratio.denominator)
+        if numerator and denominator:
+            return Value(ratio=(numerator, denominator), absent=absent)
     if interval := read.interval(written.value_range):
         return Value(number=interval, absent=absent)
     if written.value_codeable_concept is not None:
@@ -126,16 +117,12 @@ def _value(written: R4Measured, read: Elements) -> Value:
     )
 
 
-def _ratio(written: R4Ratio | None, read: Elements) -> tuple[Number, Number] | None:
-    if written is None:
-        return None
-    numerator, denominator = read.number(written.numerator), read.number(written.denominator)
-    return (numerator, denominator) if numerator and denominator else None
-
-
 def reference_range(written: R4ReferenceRange, read: Elements) -> neutral.Range:
     """Read a reference range as it is written."""
-    kind, age = written.type, written.age
+    kind, age, kind_text = written.type, written.age, ""
+    if kind:
+        called = read.concept(kind)
+        kind_text = called.text or "; ".join(called.displays)
     return neutral.Range(
         low=read.number(written.low),
         high=read.number(written.high),
@@ -145,23 +132,23 @@ def reference_range(written: R4ReferenceRange, read: Elements) -> neutral.Range:
         age_low=read.number(age.low) if age else None,
         age_high=read.number(age.high) if age else None,
         text=read.text(written.text),
-        kind_text=_called(read.concept(kind)) if kind else "",
+        kind_text=kind_text,
     )
-
-
-def _called(kind: Concept) -> str:
-    """The words of the type of a range: its text, else what its codes are called."""
-    return kind.text or "; ".join(kind.displays)
 
 
 def _condition(resource: R4Condition, read: Elements) -> neutral.Condition:
     onset = resource.onset_period.start if resource.onset_period else None
     abatement = read.when(resource.abatement_date_time, resource.abatement_period)
     untimed = (resource.abatement_age, resource.abatement_range, resource.abatement_string)
+    certainties = [  # the German one, at each of its codings that has one (M1)
+        (read.coding(part.system or "", part.code or ""), certainty)
+        for part in (resource.code.coding or () if resource.code else ())
+        for certainty in read.certainties(part.extension)
+    ]
     return neutral.Condition(
         clinical=_status(resource.clinical_status, read),
         verification=_status(resource.verification_status, read),
-        certainties=_certainties(resource.code, read),
+        certainties=tuple(certainties),
         onset=read.when(resource.onset_date_time, None, onset, resource.recorded_date),
         recorded=read.time(resource.recorded_date),
         abated=abatement is not None or any(part is not None for part in untimed),
@@ -172,15 +159,6 @@ def _condition(resource: R4Condition, read: Elements) -> neutral.Condition:
 def _status(written: R4Concept | None, read: Elements) -> Concept | None:
     """Read a status; one without codings and without words is not there."""
     return read.concept(written) if written and (written.coding or written.text) else None
-
-
-def _certainties(code: R4Concept | None, read: Elements) -> tuple[tuple[Coding, Coding], ...]:
-    """Find the German certainty of a diagnosis at each of its codings that has one (M1)."""
-    return tuple(
-        (read.coding(part.system or "", part.code or ""), certainty)
-        for part in (code.coding or () if code else ())
-        for certainty in read.certainties(part.extension)
-    )
 
 
 def _report(resource: R4DiagnosticReport, read: Elements) -> neutral.Performed:
@@ -239,18 +217,16 @@ def _medicine(resource: R4AnyMedicated, read: Elements, linked: Linked) -> Said:
         named = linked.product(reference, resource.contained)
         product = tuple([read.concept(written) for written in named.concepts])
     if own := resource.medication_codeable_concept:
-        product = (_together((read.concept(own), *product)) if product else read.concept(own),)
+        concept = read.concept(own)
+        if product:  # it is written twice: one concept with the codings and the words of each (F4)
+            words = [text for other in product for text in (other.text, *other.displays) if text]
+            joined = _codings((concept, *product))
+            concept = Concept(joined, concept.text, (*concept.displays, *words))
+        product = (concept,)
     codings = product[0].codings if len(product) == 1 else _codings(product)
     concepts = (*product, *beside(resource, read)) if resource.medication_reference else product
     content = partial(medication, resource, read, named, product)
     return Said((read.refers(resource.subject),), codings, concepts, content, named)
-
-
-def _together(concepts: tuple[Concept, ...]) -> Concept:
-    """Join what is written twice, as one concept with the codings and the words of each (F4)."""
-    own, *others = concepts
-    words = [text for other in others for text in (other.text, *other.displays) if text]
-    return Concept(_codings(concepts), own.text, (*own.displays, *words))
 
 
 def _codings(concepts: tuple[Concept, ...]) -> tuple[Coding, ...]:
@@ -292,11 +268,13 @@ def _appointment(resource: R4Appointment, read: Elements, _: Linked) -> Said:
     service = read.codings(*(resource.service_type or ()), *(resource.specialty or ()))
     kinds = read.codings(resource.appointment_type)
     actors = [read.refers(part.actor) for part in resource.participant or ()]
-    subjects = tuple([actor for actor in actors if is_patient(actor)])
+    # A Patient, this one or another (F1)
+    subjects = tuple([actor for actor in actors if f"/{actor}".rpartition("/")[0].endswith("/Patient")])
     return Said(subjects, (*service, *kinds), (), partial(_booking, resource, read, service, kinds))
 
 
-_SAID: Mapping[type[R4AnyResource], _Says] = {
+# What each type says that it is; the rest is left to be read when it is asked for
+SAYS: Mapping[type[R4AnyResource], _Says] = {
     R4Observation: _by_code(_observation),
     R4Condition: _by_code(_condition),
     R4Procedure: _by_code(_procedure),
@@ -333,7 +311,9 @@ class Plainly:
         if codes is None or beside is None or when is None:
             return None
         if (unit := self._units.get(written)) is None:
-            unit = self._units[written] = self._unit(*written)
+            text, code, system = written
+            canonical = read.systems.canonical(system or "")
+            unit = self._units[written] = neutral.WrittenUnit(text or "", code or "", canonical)
         return neutral.Plain(
             plain.name,
             entry,
@@ -348,9 +328,6 @@ class Plainly:
             read.refers(plain.specimen),
         )
 
-    def _unit(self, text: str | None, code: str | None, system: str | None) -> neutral.WrittenUnit:
-        return neutral.WrittenUnit(text or "", code or "", self._read.systems.canonical(system or ""))
-
     def _codes_of(self, concept: R4Concept) -> neutral.Codes | None:
         """Look codes up; those of systems in which our table has no row are passed over."""
         written: list[tuple[str, str]] = []
@@ -361,22 +338,21 @@ class Plainly:
                 texts.append(part.display)
             if code := part.code:
                 if (has_rows := self._has_rows.get(part.system, _UNREAD)) is _UNREAD:
-                    has_rows = self._has_rows[part.system] = self._look_up(part.system or "")
+                    system, observations = part.system or "", self._tables.tables["observations"]
+                    has_rows = observations.has_rows_in(system) if system.strip("/ ") else None
+                    self._has_rows[part.system] = has_rows
                 if has_rows is None or code.isspace():
                     return None
                 is_coded = True
                 if has_rows:
                     written.append((part.system or "", code))
-        return neutral.Codes(self._meaning(tuple(written)), tuple(texts)) if is_coded else None
-
-    def _look_up(self, system: str) -> bool | None:
-        return self._tables.tables["observations"].has_rows_in(system) if system.strip("/ ") else None
-
-    def _meaning(self, written: tuple[tuple[str, str], ...]) -> Meaning:
-        if (known := self._meanings.get(written)) is None:
-            codings = [self._read.coding(*coding) for coding in written]
-            known = self._meanings[written] = self._tables.meaning("observations", codings)
-        return known
+        if not is_coded:
+            return None
+        asked = tuple(written)
+        if (meaning := self._meanings.get(asked)) is None:
+            codings = [self._read.coding(*coding) for coding in asked]
+            meaning = self._meanings[asked] = self._tables.meaning("observations", codings)
+        return neutral.Codes(meaning, tuple(texts))
 
     def _beside_of(self, beside: FlagsAndRanges) -> neutral.Beside | None:
         if any(part.age for part in beside.ranges):

@@ -175,7 +175,13 @@ def _read_broken(entry: Entry) -> Decoded:
         struct = None
     read = salvaged(entry.json, struct) if struct else None
     if read is None or read.value is None:
-        return _read_other(entry)
+        # Enough of it to name it and to say whose it is
+        other = untyped(entry.json)
+        other = other if isinstance(other, dict) else {}
+        id_, kind = other.get("id"), other.get("resourceType")
+        id_ = id_of(id_ if isinstance(id_, str) else None, entry.full_url)
+        kind = kind if isinstance(kind, str) else "Resource"
+        return Decoded(kind, id_, f"{kind}/{id_}", other=other)
     for element in msgspec.structs.fields(type(read.value)):
         if element.encode_name in read.lost and (instead := _IN_PLACE.get(element.type)):
             setattr(read.value, element.name, instead())
@@ -187,7 +193,12 @@ def _read_broken(entry: Entry) -> Decoded:
 def _put_words(observation: R4Observation, lost: Mapping[str, bytes]) -> None:
     """Put the words of a value of the wrong shape in its place: the doubt that it gives may hold a number (U5b)."""
     concept = observation.value_codeable_concept
-    written = [_words_of(lost[name]) for name in _VALUES if name in lost]
+    written = []
+    for json in (lost[name] for name in _VALUES if name in lost):
+        try:
+            written.append(words_of_value(untyped(json)))
+        except BROKEN:  # it nests too deeply
+            written.append("")
     if not written:
         return
     written += [observation.value_string or "", (concept and concept.text) or ""]
@@ -196,25 +207,6 @@ def _put_words(observation: R4Observation, lost: Mapping[str, bytes]) -> None:
         concept.text = words
     elif words:
         observation.value_string = words
-
-
-def _words_of(json: bytes) -> str:
-    try:
-        return words_of_value(untyped(json))
-    except BROKEN:  # it nests too deeply
-        return ""
-
-
-def _read_other(entry: Entry) -> Decoded:
-    """Read enough of a resource that no rule reads to name it and to say whose it is."""
-    other = untyped(entry.json)
-    if not isinstance(other, dict):
-        other = {}
-    written = other.get("id")
-    type_ = other.get("resourceType")
-    id_ = id_of(written if isinstance(written, str) else None, entry.full_url)
-    kind = type_ if isinstance(type_, str) else "Resource"
-    return Decoded(kind, id_, f"{kind}/{id_}", other=other)
 
 
 def asked_for(resource: R4AnyResource) -> frozenset[str]:

@@ -58,14 +58,11 @@ class Elements(Struct, frozen=True):
         known, codings = self._codings, []
         for part in parts:
             if code := part.code:
-                coding = known.get((part.system, code)) or self._coding(part.system, code)
+                if (coding := known.get((part.system, code))) is None:
+                    coding = Coding(*self.systems.normal(part.system or "", code))
+                    known[part.system, code] = coding
                 codings.append(coding)  # no comprehension: one or two are a loop, which costs less
         return codings
-
-    def _coding(self, system: str | None, code: str) -> Coding:
-        """Write a coding that many resources may have."""
-        coding = self._codings[system, code] = Coding(*self.systems.normal(system or "", code))
-        return coding
 
     @staticmethod
     def text(written: str | None) -> str:

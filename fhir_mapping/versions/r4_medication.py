@@ -1,7 +1,6 @@
 """The four medication resources of R4 (T1 to T4)."""
 
-from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fhir_mapping.record import NO_PERIOD, Coding, Concept, Number, Period
@@ -10,7 +9,6 @@ from fhir_mapping.versions.linked import Named
 from fhir_mapping.versions.neutral import Instruction, Medication, Regimen
 from fhir_mapping.versions.r4_elements import Elements
 from fhir_mapping.versions.r4_resources import (
-    R4AdministeredDosage,
     R4AnyMedicated,
     R4DispenseRequest,
     R4Dosage,
@@ -19,7 +17,6 @@ from fhir_mapping.versions.r4_resources import (
     R4MedicationDispense,
     R4MedicationRequest,
     R4MedicationStatement,
-    R4Quantity,
     R4Repeat,
     decimal,
 )
@@ -82,25 +79,22 @@ def _statement(resource: R4MedicationStatement, read: Elements, product: _Produc
 
 
 def _administration(resource: R4MedicationAdministration, read: Elements, product: _Product) -> Medication:
+    dosage, written = resource.dosage, resource.effective_date_time
+    instructions: tuple[Instruction, ...] = ()
+    if dosage is not None:
+        instructions = (
+            Instruction(Regimen(dose=read.number(dosage.dose), routes=read.codings(dosage.route))),
+        )
+    given = read.period(resource.effective_period) if written is None else Period(None, read.time(written))
+    if given.start is None:  # a time that stands alone, be it the end of a period, is the whole of it
+        given = at_once(given.end) if given.end else NO_PERIOD
     return Medication(
         "MedicationAdministration",
         *product,
-        _administered(resource.dosage, read),
+        instructions,
         read.codings(*(resource.status_reason or ())),
-        effective=_given(resource, read),
+        effective=given,
     )
-
-
-def _given(resource: R4MedicationAdministration, read: Elements) -> Period:
-    """Read when it was given: a time that stands alone, be it the end of a period, is the whole of it."""
-    if (written := resource.effective_date_time) is not None:
-        alone = read.time(written)
-    else:
-        period = read.period(resource.effective_period)
-        if period.start:
-            return period
-        alone = period.end
-    return at_once(alone) if alone else NO_PERIOD
 
 
 def _dispense(resource: R4MedicationDispense, read: Elements, product: _Product) -> Medication:
@@ -123,24 +117,12 @@ _KINDS: Mapping[type[R4AnyMedicated], Callable[[Any, Elements, _Product], Medica
 }
 
 
-def _administered(dosage: R4AdministeredDosage | None, read: Elements) -> tuple[Instruction, ...]:
-    if dosage is None:
-        return ()
-    return (Instruction(Regimen(dose=read.number(dosage.dose), routes=read.codings(dosage.route))),)
-
-
 def _repeat(dosage: R4Dosage) -> R4Repeat:
     return (dosage.timing.repeat if dosage.timing else None) or _NO_REPEAT
 
 
 def _instruction(dosage: R4Dosage, read: Elements, *, has_bounds: bool = True) -> Instruction:
-    """Read an instruction, with its bounds or without."""
-    bounds = _repeat(dosage).bounds_period if has_bounds else None
-    return Instruction(_regimen(dosage, read), read.period(bounds))
-
-
-def _regimen(dosage: R4Dosage, read: Elements) -> Regimen:
-    """Read how much, how often and which way; once for all that are written alike."""
+    """Read an instruction, with its bounds or without; how much, how often and which way once for all written alike."""
     repeat = _repeat(dosage)
     doses = [part.dose_quantity for part in dosage.dose_and_rate or ()]
     as_needed = bool(dosage.as_needed_boolean or dosage.as_needed_codeable_concept)
@@ -151,24 +133,14 @@ def _regimen(dosage: R4Dosage, read: Elements) -> Regimen:
         dose and (bytes(dose.value), dose.comparator, dose.unit, dose.code, dose.system) for dose in doses
     ]
     alike = (*often, as_needed, routes, *amounts)
-    if known := read.regimens.get(alike):
-        return known
-    length = None if is_range else decimal(repeat.period)
-    read.regimens[alike] = regimen = Regimen(
-        dose=_dose(doses, read),
-        frequency=None if is_range else repeat.frequency,
-        period=_every(length, repeat.period_unit),
-        as_needed=as_needed,
-        routes=routes,
-    )
-    return regimen
-
-
-def _every(length: Decimal | None, unit: str | None) -> Number | None:
-    return None if length is None or not unit else Number(length, unit_code=unit, unit_system=UCUM)
-
-
-def _dose(doses: Iterable[R4Quantity | None], read: Elements) -> Number | None:
-    """Read the dose; several that differ are no evidence (T4)."""
-    written = {read.number(dose) for dose in doses}
-    return written.pop() if len(written) == 1 else None
+    if (regimen := read.regimens.get(alike)) is None:
+        length, unit = None if is_range else decimal(repeat.period), repeat.period_unit
+        written = {read.number(dose) for dose in doses}
+        regimen = read.regimens[alike] = Regimen(
+            dose=written.pop() if len(written) == 1 else None,  # several that differ are no evidence (T4)
+            frequency=None if is_range else repeat.frequency,
+            period=None if length is None or not unit else Number(length, unit_code=unit, unit_system=UCUM),
+            as_needed=as_needed,
+            routes=routes,
+        )
+    return Instruction(regimen, read.period(repeat.bounds_period if has_bounds else None))

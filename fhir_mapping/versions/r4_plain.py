@@ -116,7 +116,9 @@ class Shared:
         if len(number) > _LONGEST_NUMBER or not (number.isdigit() or number.replace(b".", b"", 1).isdigit()):
             return None
         try:
-            concept = self._concepts.get(written := bytes(code)) or self._concept(written)
+            written = bytes(code)
+            if (concept := self._concepts.get(written)) is None:
+                concept = self._concepts[written] = _CONCEPT.decode(written)
             beside = _NOTHING if said is ABSENT is ranges else self._beside_of(bytes(said), bytes(ranges))
         except BROKEN:
             return None
@@ -125,20 +127,13 @@ class Shared:
             f"Observation/{id_}", subject, when, number.decode(), unit, status, specimen, concept, beside
         )
 
-    def _concept(self, json: bytes) -> R4Concept:
-        self._concepts[json] = concept = _CONCEPT.decode(json)
-        return concept
-
-    def _beside_of(self, interpretation: bytes, ranges: bytes) -> FlagsAndRanges:
-        if (known := self._beside.get((interpretation, ranges))) is None:
-            known = self._beside[interpretation, ranges] = _flags_and_ranges(interpretation, ranges)
+    def _beside_of(self, interpretation: bytes, reference_range: bytes) -> FlagsAndRanges:
+        if (known := self._beside.get((interpretation, reference_range))) is None:
+            said, ranges = _SAID.decode(interpretation) or (), _RANGES.decode(reference_range) or ()
+            characters = sum(min(len(text), LONGEST_TEXT) for text in texts_beside(said, ranges))
+            known = FlagsAndRanges(said, ranges, characters)
+            self._beside[interpretation, reference_range] = known
         return known
-
-
-def _flags_and_ranges(interpretation: bytes, reference_range: bytes) -> FlagsAndRanges:
-    said, ranges = _SAID.decode(interpretation) or (), _RANGES.decode(reference_range) or ()
-    characters = sum(min(len(text), LONGEST_TEXT) for text in texts_beside(said, ranges))
-    return FlagsAndRanges(said, ranges, characters)
 
 
 def texts_beside(said: Iterable[R4Concept], ranges: Sequence[R4ReferenceRange]) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """What contradicts R4: elements and types of resources that only other FHIR versions have."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any
 
@@ -15,6 +14,7 @@ from fhir_mapping.versions.r4_resources import (
     ABSENT,
     NOT_THERE,
     R4_STRUCTS,
+    R4AnyResource,
     R4Encounter,
     R4Medicated,
     R4Procedure,
@@ -79,22 +79,30 @@ def other_version(gathered: Gathered) -> str:
 def _told(entry: Entry, decoded: Decoded) -> tuple[str, str]:
     """Give the type of a resource and the version that it tells, if any."""
     if decoded.resource is not None and not decoded.lost:
-        says = _OF_WHAT_FITS.get(decoded.type)
-        return decoded.type, says(decoded.resource) if says else ""
-    shape = _shape(entry, decoded)
-    return (str(shape.resource_type), _version(shape)) if shape is not None else ("", "")
+        return decoded.type, _version_of_what_fits(decoded.resource)
+    if decoded.other and decoded.type not in R4_STRUCTS and decoded.type not in _NEVER_R4:
+        return "", ""  # of a type that tells nothing
+    try:
+        shape = _SHAPE.decode(entry.json)
+    except BROKEN:
+        return "", ""
+    return str(shape.resource_type), _version(shape)
 
 
-def _of_visit(resource: R4Encounter) -> str:
-    return "R5" if isinstance(resource.class_, list) or _is_there(resource.actual_period) else ""
-
-
-def _of_procedure(resource: R4Procedure) -> str:
-    return "STU3" if _is_there(resource.not_done) else ""
-
-
-def _of_order(resource: R4ServiceRequest) -> str:
-    return "R5" if resource.code and resource.code.concept != NOT_THERE else ""
+def _version_of_what_fits(resource: R4AnyResource) -> str:
+    """See what stands beside the elements of R4; where one of these has the shape of another version it does not fit."""
+    match resource:
+        case R4Medicated():
+            return _of_medication(resource)
+        case R4Encounter():
+            is_later = isinstance(resource.class_, list) or _is_there(resource.actual_period)
+            return "R5" if is_later else ""
+        case R4Procedure():
+            return "STU3" if _is_there(resource.not_done) else ""
+        case R4ServiceRequest():
+            return "R5" if resource.code and resource.code.concept != NOT_THERE else ""
+        case _:
+            return ""
 
 
 def _of_medication(resource: R4Medicated) -> str:
@@ -102,46 +110,17 @@ def _of_medication(resource: R4Medicated) -> str:
         return ""
     if _is_there(resource.was_not_taken) or _is_there(resource.was_not_given):
         return "DSTU2"
-    if _has_agent(resource.requester) or _is_there(resource.taken) or _is_there(resource.not_given):
+    requester = b"" if resource.requester is ABSENT else bytes(resource.requester)
+    by = untyped(requester) if b"agent" in requester or b"\\u" in requester else None
+    has_agent = isinstance(by, dict) and "agent" in by
+    if has_agent or _is_there(resource.taken) or _is_there(resource.not_given):
         return "STU3"
-    return "R5" if _starts(resource.medication, b"{") else ""
-
-
-# What stands beside the elements of R4; where one of these has the shape of another version it does not fit.
-_OF_WHAT_FITS: Mapping[str, Callable[[Any], str]] = {
-    **{name: _of_medication for name, struct in R4_STRUCTS.items() if issubclass(struct, R4Medicated)},
-    "Encounter": _of_visit,
-    "Procedure": _of_procedure,
-    "ServiceRequest": _of_order,
-}
+    is_object = resource.medication is not ABSENT and bytes(resource.medication).startswith(b"{")
+    return "R5" if is_object else ""
 
 
 def _is_there(json: Raw) -> bool:
     return json is not ABSENT and bytes(json) != b"null"
-
-
-def _starts(json: Raw, with_: bytes) -> bool:
-    return json is not ABSENT and bytes(json).startswith(with_)
-
-
-def _has_agent(requester: Raw) -> bool:
-    if requester is ABSENT:
-        return False
-    json = bytes(requester)
-    if b"agent" not in json and b"\\u" not in json:
-        return False
-    written = untyped(json)
-    return isinstance(written, dict) and "agent" in written
-
-
-def _shape(entry: Entry, decoded: Decoded) -> _Shape | None:
-    """See what did not fit, unless it is of a type that tells nothing."""
-    if decoded.other and decoded.type not in R4_STRUCTS and decoded.type not in _NEVER_R4:
-        return None
-    try:
-        return _SHAPE.decode(entry.json)
-    except BROKEN:
-        return None
 
 
 def _version(shape: _Shape) -> str:
@@ -149,9 +128,13 @@ def _version(shape: _Shape) -> str:
         case str() as name if name in _NEVER_R4:
             return _NEVER_R4[name]
         case "Condition":
-            return _of_condition(shape)
-        case "Encounter":
-            return _of_encounter(shape)
+            statuses = (shape.clinical_status, shape.verification_status)
+            is_older = any(isinstance(status, str) for status in statuses)
+            return "" if not is_older else "DSTU2" if shape.patient is not None else "STU3"
+        case "Encounter" if isinstance(shape.class_, str):
+            return "DSTU2"
+        case "Encounter" if isinstance(shape.class_, list) or shape.actual_period is not None:
+            return "R5"
         case "Observation" if isinstance(shape.interpretation, dict):
             return "STU3"
         case "Procedure" if shape.not_done is not None:
@@ -162,18 +145,6 @@ def _version(shape: _Shape) -> str:
             return _of_medicine(shape)
         case _:
             return ""
-
-
-def _of_condition(shape: _Shape) -> str:
-    if isinstance(shape.clinical_status, str) or isinstance(shape.verification_status, str):
-        return "DSTU2" if shape.patient is not None else "STU3"
-    return ""
-
-
-def _of_encounter(shape: _Shape) -> str:
-    if isinstance(shape.class_, str):
-        return "DSTU2"
-    return "R5" if isinstance(shape.class_, list) or shape.actual_period is not None else ""
 
 
 def _of_medicine(shape: _Shape) -> str:

@@ -58,7 +58,10 @@ class References:
         """The names by comparable address. One that two resources claim leads nowhere."""
         known: dict[str, str] = {}
         for full_url, name in self.claims:
-            if (address := address_of(full_url)) and known.setdefault(address, name) != name:
+            if ":" not in full_url:  # it is no address
+                continue
+            address = comparable(full_url).partition(_VERSION)[0]
+            if address and known.setdefault(address, name) != name:
                 known[address] = ""
         return known
 
@@ -66,41 +69,32 @@ class References:
 def subject_problem(address: str, own: str) -> _Problem:
     """F1: why a resolved reference is not to the patient of the chart, who is `own` (`Patient/id`).
 
-    `other patient` is what is surely another. What names nobody who can be told may be this patient. A search for an
-    identifier is no address.
+    `other patient` is what is surely another: what leads into `contained`, or is `[base/]Type/id` with another id. What
+    names nobody who can be told may be this patient. An id in other letters is not another, nor is what lies below the
+    patient, or has the patient's id on a base and no Patient in it (`https://host/Fhir/p1`). A search for an identifier
+    is no address.
     """
     if address == own:
         return ""
     if not address or _SEARCH.fullmatch(address):
         return "no subject"
-    return "other patient" if _names_another(address, own) else "subject elsewhere"
-
-
-def _names_another(address: str, own: str) -> bool:
-    """Whether it leads into `contained`, or is `[base/]Type/id` with another id; an id in other letters is not another.
-
-    Nor is what lies below the patient, or has the patient's id on a base and no Patient in it (`https://host/Fhir/p1`).
-    """
     if address.startswith("#"):
-        return True
+        return "other patient"
     named = _NAMED.fullmatch(_BEHIND.sub("", address, count=1))
     if named is None:
-        return False
+        return "subject elsewhere"
     own, base = own.casefold(), (named["base"] or "").casefold()
     if named["id"].casefold() == own.partition("/")[2]:
-        return not base and named["type"].casefold() != "patient"
-    return f"/{own}/" not in f"/{base}"
+        is_another = not base and named["type"].casefold() != "patient"
+    else:
+        is_another = f"/{own}/" not in f"/{base}"
+    return "other patient" if is_another else "subject elsewhere"
 
 
 def references(base: str, also_known_as: Iterable[str], claims: Iterable[tuple[str, str]]) -> References:
     """Resolve references in a record: its own bases, and who claims which `fullUrl`."""
     bases = {f"{comparable(own)}/" for own in (base, *also_known_as) if own}
     return References(tuple(sorted(bases, key=len, reverse=True)), claims)
-
-
-def address_of(full_url: str) -> str:
-    """What references to a `fullUrl` are compared with; empty where it is no address."""
-    return comparable(full_url).partition(_VERSION)[0] if ":" in full_url else ""
 
 
 def comparable(address: str) -> str:

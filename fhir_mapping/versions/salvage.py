@@ -8,7 +8,7 @@ entry, and one object in place of the list of alternatives is its only entry; ne
 Each depth is decoded with its type first, and taken apart only where that fails: the cost is linear.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import UnionType
@@ -61,21 +61,17 @@ def _fitted(json: bytes, kind: Any) -> tuple[Any, bool]:
     except BROKEN:
         pass
     try:
-        return _taken_apart(json, kind)
+        for option in get_args(kind) if isinstance(kind, UnionType) else (kind,):
+            if get_origin(option) is list and json.startswith(b"["):
+                (of,) = get_args(option)
+                entries = (bytes(entry) for entry in _ENTRIES.decode(json))
+                fitted = [_fitted(entry, of) for entry in entries if entry != b"null"]
+                return [value for value, _ in fitted if value is not None], all(whole for _, whole in fitted)
+            if isinstance(option, type) and issubclass(option, Salvageable) and json.startswith(b"{"):
+                values, lost = _elements(_PARTS.decode(json), option)
+                return (None, False) if lost and not option.alternatives else (option(**values), not lost)
     except (*BROKEN, ValueError):  # a ValueError is that of a struct whose elements contradict each other
-        return None, False
-
-
-def _taken_apart(json: bytes, kind: Any) -> tuple[Any, bool]:
-    for option in get_args(kind) if isinstance(kind, UnionType) else (kind,):
-        if get_origin(option) is list and json.startswith(b"["):
-            (of,) = get_args(option)
-            entries = (bytes(entry) for entry in _ENTRIES.decode(json))
-            fitted = [_fitted(entry, of) for entry in entries if entry != b"null"]
-            return [value for value, _ in fitted if value is not None], all(whole for _, whole in fitted)
-        if isinstance(option, type) and issubclass(option, Salvageable) and json.startswith(b"{"):
-            values, lost = _elements(_PARTS.decode(json), option)
-            return (None, False) if lost and not option.alternatives else (option(**values), not lost)
+        pass
     return None, False
 
 
@@ -87,7 +83,8 @@ def _elements(parts: Mapping[str, Raw], struct: type[Salvageable]) -> tuple[dict
         json = bytes(parts.get(element.encode_name, b"null"))
         if json == b"null":
             continue
-        if struct.alternatives and json.startswith(b"{") and any(_lists(element.type)):
+        options = get_args(element.type) if struct.alternatives and json.startswith(b"{") else ()
+        if any(get_origin(option) is list for option in options):
             json = b"[" + json + b"]"
         value, whole = _fitted(json, element.type)
         if value is not None:
@@ -95,10 +92,6 @@ def _elements(parts: Mapping[str, Raw], struct: type[Salvageable]) -> tuple[dict
         if not whole:
             lost.append(element.encode_name)
     return values, lost
-
-
-def _lists(kind: Any) -> Iterator[Any]:
-    return (option for option in get_args(kind) if get_origin(option) is list)
 
 
 @cache

@@ -31,7 +31,15 @@ def last_versions(resources: Iterable[Resource]) -> tuple[tuple[Resource, ...], 
     current: list[Resource] = []
     superseded: list[Resource] = []
     for same in by_name.values():
-        versions = same if len(same) == 1 else _distinct(same)
+        versions = same
+        if len(same) > 1:
+            first: dict[bytes, Resource] = {}
+            for resource in same:
+                first.setdefault(resource.entry.json, resource)
+            versions = list(first.values())
+            if len(versions) > 1:
+                by_form = {canonical(json): resource for json, resource in sorted(first.items())}
+                versions = [by_form[form] for form in sorted(by_form)]
         if not versions[0].id:
             current.extend(versions)
             continue
@@ -39,16 +47,6 @@ def last_versions(resources: Iterable[Resource]) -> tuple[tuple[Resource, ...], 
         current.append(last)
         superseded.extend(resource for resource in versions if resource is not last)
     return tuple(current), tuple(superseded)
-
-
-def _distinct(copies: Iterable[Resource]) -> list[Resource]:
-    first: dict[bytes, Resource] = {}
-    for resource in copies:
-        first.setdefault(resource.entry.json, resource)
-    if len(first) == 1:
-        return list(first.values())
-    by_form = {canonical(json): resource for json, resource in sorted(first.items())}
-    return [by_form[form] for form in sorted(by_form)]
 
 
 def _later(first: Resource, second: Resource) -> Resource:

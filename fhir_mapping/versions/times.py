@@ -7,7 +7,7 @@ for `T`.
 import re
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 
-from fhir_mapping.record import Moment, Period, Precision
+from fhir_mapping.record import Moment, Period
 
 _WRITTEN = re.compile(
     r"(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)"
@@ -40,22 +40,19 @@ def moment(text: str, zone: tzinfo) -> Moment | None:
 
 
 def _any_moment(text: str, zone: tzinfo) -> Moment | None:
+    if not (written := _WRITTEN.fullmatch(text)):
+        return None
+    part = written.groupdict()
     try:
-        written = _WRITTEN.fullmatch(text)
-        return Moment(text, *_bounds(written.groupdict(), zone)) if written else None
+        if part["hour"]:
+            instant = _utc(_instant(part, zone))
+            return Moment(text, instant, instant, "time")
+        first, last = date_range(part["year"], part["month"], part["day"])
+        start = _utc(datetime(first.year, first.month, first.day, tzinfo=zone))
+        end = _utc(datetime(last.year, last.month, last.day, 23, 59, 59, 999999, tzinfo=zone))
     except ValueError:  # there is no such day or time
         return None
-
-
-def _bounds(part: dict[str, str | None], zone: tzinfo) -> tuple[datetime, datetime, Precision]:
-    if part["hour"]:
-        instant = _utc(_instant(part, zone))
-        return instant, instant, "time"
-    first, last = date_range(part["year"] or "", part["month"], part["day"])
-    precision: Precision = "day" if part["day"] else "month" if part["month"] else "year"
-    start = datetime(first.year, first.month, first.day, tzinfo=zone)
-    end = datetime(last.year, last.month, last.day, 23, 59, 59, 999999, tzinfo=zone)
-    return _utc(start), _utc(end), precision
+    return Moment(text, start, end, "day" if part["day"] else "month" if part["month"] else "year")
 
 
 def date_range(year: str, month: str | None, day: str | None) -> tuple[date, date]:
@@ -65,15 +62,10 @@ def date_range(year: str, month: str | None, day: str | None) -> tuple[date, dat
         return first, first
     if not month:
         return first, date(first.year, 12, 31)
-    return first, date.max if _is_last_month(first) else _next_month(first) - timedelta(days=1)
-
-
-def _is_last_month(first: date) -> bool:
-    return (first.year, first.month) == (date.max.year, date.max.month)
-
-
-def _next_month(first: date) -> date:
-    return date(first.year + first.month // 12, first.month % 12 + 1, 1)
+    if (first.year, first.month) == (date.max.year, date.max.month):
+        return first, date.max
+    next_month = date(first.year + first.month // 12, first.month % 12 + 1, 1)
+    return first, next_month - timedelta(days=1)
 
 
 def dates(text: str) -> tuple[date, date] | None:
@@ -88,7 +80,12 @@ def dates(text: str) -> tuple[date, date] | None:
 
 
 def _instant(part: dict[str, str | None], zone: tzinfo) -> datetime:
-    second = int(part["second"] or 0)
+    second, written = int(part["second"] or 0), part["zone"]
+    if written and written in "Zz":
+        zone = UTC
+    elif written:
+        offset = timedelta(hours=int(written[1:3]), minutes=int(written[3:].lstrip(":") or 0))
+        zone = timezone(-offset if written[0] == "-" else offset)
     return datetime(
         int(part["year"] or 0),
         int(part["month"] or 0),
@@ -97,17 +94,8 @@ def _instant(part: dict[str, str | None], zone: tzinfo) -> datetime:
         int(part["minute"] or 0),
         second - 1 if second == _LEAP_SECOND else second,
         int((part["fraction"] or "0")[:6].ljust(6, "0")),
-        tzinfo=_zone(part["zone"], zone),
+        tzinfo=zone,
     )
-
-
-def _zone(written: str | None, default: tzinfo) -> tzinfo:
-    if not written:
-        return default
-    if written in "Zz":
-        return UTC
-    offset = timedelta(hours=int(written[1:3]), minutes=int(written[3:].lstrip(":") or 0))
-    return timezone(-offset if written[0] == "-" else offset)
 
 
 def _utc(instant: datetime) -> datetime:

@@ -27,16 +27,12 @@ BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def how_many(json: bytes) -> int:
-    """Count the values that a JSON text can hold: its commas and openings, those inside of texts too."""
-    return openings(json) + len(json) - len(json.replace(b",", b""))
-
-
-def openings(json: bytes) -> int:
-    """Count the objects and lists that a JSON text can hold: it nests no deeper.
+    """Count the values that a JSON text can hold: its commas and openings, those inside of texts too.
 
     To cut one sign out of a text takes a third of the instructions of `bytes.count`.
     """
-    return 2 * len(json) - len(json.replace(b"{", b"")) - len(json.replace(b"[", b""))
+    without = len(json.replace(b"{", b"")) + len(json.replace(b"[", b"")) + len(json.replace(b",", b""))
+    return 3 * len(json) - without
 
 
 def untyped(json: bytes) -> Any:
@@ -53,9 +49,16 @@ def words_of_value(value: Any) -> str:
         case list():
             return _BETWEEN.join(filter(None, map(words_of_value, value)))
         case {"low": _} | {"high": _}:
-            return _of_range(words_of_value(value.get("low")), words_of_value(value.get("high")))
+            low, high = words_of_value(value.get("low")), words_of_value(value.get("high"))
+            if low and high:
+                return f"{low}{_BETWEEN}{high}"
+            return f">= {low}" if low else f"<= {high}" if high else ""  # an open side is a comparator
         case {"value": _}:
-            return _of_quantity(value)
+            number, comparator = words_of_value(value["value"]), words_of_value(value.get("comparator"))
+            # One that was written with its comparator or its unit has these already
+            if number[:1].isdigit() and comparator.strip() in _COMPARATORS:
+                number = f"{comparator} {number}"
+            return f"{number} {_unit(value)}".rstrip() if number[-1:].isdigit() else number
         case dict():
             return words_of_value(value.get("text"))
         case bool() | None:
@@ -67,21 +70,6 @@ def words_of_value(value: Any) -> str:
 def holds_digit(text: str) -> bool:
     """Whether a text may hold a number."""
     return any(map(str.isdigit, text))
-
-
-def _of_range(low: str, high: str) -> str:
-    """Write a range; an open side is a comparator."""
-    if low and high:
-        return f"{low}{_BETWEEN}{high}"
-    return f">= {low}" if low else f"<= {high}" if high else ""
-
-
-def _of_quantity(quantity: dict[str, Any]) -> str:
-    """Write a Quantity; a number that was written with its comparator or its unit has these already."""
-    number, comparator = words_of_value(quantity["value"]), words_of_value(quantity.get("comparator"))
-    if number[:1].isdigit() and comparator.strip() in _COMPARATORS:
-        number = f"{comparator} {number}"
-    return f"{number} {_unit(quantity)}".rstrip() if number[-1:].isdigit() else number
 
 
 def _unit(quantity: dict[str, Any]) -> str:
