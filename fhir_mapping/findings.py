@@ -1,6 +1,6 @@
 """`find`: everything that one patient's record says, before any model is asked (rules A to E, R, T, V, X and Z)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from fhir_mapping.evidence import Eligibility, Feature, Findings, Note, RefusedFact
 from fhir_mapping.patient_record import PatientRecord
@@ -54,6 +54,9 @@ def find(record: PatientRecord, *, explained: bool = True) -> Findings:
     features = _features(record, who) if asked else {}
     suspected = who.state not in {"none", "unknown"}
     now = activity(record) if suspected else None
+    # What carries a code of our tables, or is another patient's, and does not count
+    refused = {(r.resource, r.reason) for r in record.refused if r.roles or r.reason in _LISTED}
+    needed = _NEEDED if record.failed else ()  # by eligibility or a predictor (F9, S5)
     return Findings(
         patient_id=record.patient_id,
         age=record.patient.age if record.patient else None,
@@ -67,53 +70,37 @@ def find(record: PatientRecord, *, explained: bool = True) -> Findings:
         srp_refractory=srp_refractory(record, who, features["treatment_refractory"].state)
         if suspected
         else None,
-        refused=_refused(record),
+        refused=tuple([RefusedFact(*fact) for fact in sorted(refused)]),
         doubts=barring(record, who, features, now) if asked else (),
-        notes=(*_notes(who, features.values()), *_losses(record)),
-        unread=_unread(record),
+        notes=_notes(record, who, features.values()),
+        unread={key: record.failed[key] for key in needed if record.has_failed(key)},
         failed=dict(record.failed.items()),
     )
 
 
 def _features(record: PatientRecord, who: Eligibility) -> dict[Predictor, Feature]:
+    """Each predictor; one whose source failed is not read, whatever the rest says, unless it was read to be present (S5)."""
     read: dict[Predictor, Feature] = {
         "cardiac_involvement": cardiac_involvement(record, who.onset),
         "high_ana": high_ana(record),
         "treatment_refractory": treatment_refractory(record),
         "high_drr": high_drr(record),
     }
-    if not record.failed:
-        return read
-    return {name: _as_far_as_read(record, name, feature) for name, feature in read.items()}
+    for name, feature in read.items() if record.failed else ():
+        if feature.state is not State.PRESENT and any(map(record.has_failed, SOURCES[name])):
+            read[name] = Feature(State.MISSING, _MISSING_RULES[name], NOT_READ)
+    return read
 
 
-def _as_far_as_read(record: PatientRecord, name: Predictor, feature: Feature) -> Feature:
-    """S5: a predictor whose source failed is not read, whatever the rest says; what was read to be present stays."""
-    if feature.state is State.PRESENT or not any(map(record.has_failed, SOURCES[name])):
-        return feature
-    return Feature(State.MISSING, _MISSING_RULES[name], NOT_READ)
+def _notes(record: PatientRecord, who: Eligibility, features: Iterable[Feature]) -> tuple[Note, ...]:
+    """Every note once: those of eligibility, then those of the predictors in their order.
 
-
-def _refused(record: PatientRecord) -> tuple[RefusedFact, ...]:
-    """What carries a code of our tables, or is another patient's, and does not count."""
-    told = {(r.resource, r.reason) for r in record.refused if r.roles or r.reason in _LISTED}
-    return tuple([RefusedFact(*fact) for fact in sorted(told)])
-
-
-def _notes(who: Eligibility, features: Iterable[Feature]) -> tuple[Note, ...]:
-    """Every note once: those of eligibility, then those of the predictors in their order."""
+    Then what could not be read of resources that were not refused, and of the Patient, being of a wrong JSON type (F3).
+    """
     notes = dict.fromkeys(who.notes)
     for feature in features:
         notes |= dict.fromkeys(feature.notes)
-    return tuple(notes)
-
-
-def _losses(record: PatientRecord) -> Iterator[Note]:
-    """F3: what could not be read of resources that were not refused, and of the Patient, being of a wrong JSON type."""
-    for resource, element in record.losses:
-        yield Note("F3", f"{resource}: {element} is of a wrong type and was left out")
-
-
-def _unread(record: PatientRecord) -> Mapping[str, str]:
-    """F9, S5: the failed queries that eligibility or a predictor needs."""
-    return {key: record.failed[key] for key in _NEEDED if record.has_failed(key)} if record.failed else {}
+    losses = [
+        Note("F3", f"{at}: {element} is of a wrong type and was left out") for at, element in record.losses
+    ]
+    return (*notes, *losses)

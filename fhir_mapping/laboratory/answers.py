@@ -7,7 +7,6 @@ from fhir_mapping.laboratory.phrases import SEPARATOR, plain
 from fhir_mapping.laboratory.staining import shows_anything
 from fhir_mapping.record import Result
 from fhir_mapping.terms import Tables
-from fhir_mapping.terms.words import Vocabulary
 
 # A bracket, a sentence or a dash between blanks ends a phrase too: what stands beyond it may be a result
 _PHRASE_END = re.compile(rf"{SEPARATOR.pattern}|[()\[\]{{}}.!?\n]| [-–—] ", re.IGNORECASE)
@@ -40,7 +39,10 @@ def says_no_result(text: str, tables: Tables) -> bool:
     A phrase that answers or names a pattern, "positive, repeat pending", says that there is one. So may any other.
     """
     said, vocabulary = plain(text), tables.vocabulary
-    if not mentions_no_result(said, tables) or _holds_sign(said, vocabulary):
+    if not mentions_no_result(said, tables):
+        return False
+    signs = vocabulary.words("positive-whole") | vocabulary.words("weak-whole")
+    if any(sign in said for sign in signs):
         return False
     phrases = [phrase for phrase in _PHRASE_END.split(said) if any(map(str.isalnum, phrase))]
     named = [vocabulary.roles(phrase) for phrase in phrases]
@@ -51,8 +53,3 @@ def mentions_no_result(text: str, tables: Tables) -> bool:
     """Whether a text speaks of no result, as in "raised, haemolysed"; with a number it has one."""
     said = plain(text)
     return "no-result" in tables.vocabulary.roles(said) and not any(sign.isdigit() for sign in said)
-
-
-def _holds_sign(said: str, vocabulary: Vocabulary) -> bool:
-    signs = vocabulary.words("positive-whole") | vocabulary.words("weak-whole")
-    return any(sign in said for sign in signs)

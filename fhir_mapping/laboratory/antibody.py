@@ -20,7 +20,7 @@ from fhir_mapping.laboratory.phrases import (
     without_reference,
 )
 from fhir_mapping.laboratory.results import lowest_id_last
-from fhir_mapping.laboratory.titres import Titre, titres_of
+from fhir_mapping.laboratory.titres import titres_of
 from fhir_mapping.patient_record import PatientRecord, asked_once
 from fhir_mapping.record import Coding, Component, Doubt, ReferenceLimits, Result, Value
 from fhir_mapping.terms import Tables
@@ -45,27 +45,24 @@ def read_answer(result: Result, tables: Tables) -> LabAnswer | None:
 def _read_answer(result: Result, tables: Tables) -> LabAnswer | None:
     if _is_weak(result, tables):
         return "weak"
+    about, vocabulary = result.analyte, tables.vocabulary
     answer = (
         _by_codes(result.value, tables)
-        or _by_words(text_of(result.value), result.analyte, tables.vocabulary)
+        or _by_words(text_of(result.value), about, vocabulary)
         or _by_limit(result, tables)
-        or _by_titre(result, tables.vocabulary)
+        or _by_titre(result, vocabulary)
         or _by_interpretation(result.interpretation, tables)
     )
-    is_doubled = answer == "negative" and any(
-        _is_positive(part, result, tables) for part in result.components
-    )
-    return "weak" if is_doubled else answer
-
-
-def _is_positive(part: Component, result: Result, tables: Tables) -> bool:
-    """Whether a component that may be about the antibody of its result says positive, by codes or words."""
-    roles = tables.words("observations", part.code.codings)
-    named = tables.vocabulary.roles(part.code.text) & ANTIBODY_NAMES
-    if (roles and result.analyte not in roles) or (named and result.analyte not in named):
-        return False
-    said = _by_codes(part.value, tables) or _by_words(text_of(part.value), result.analyte, tables.vocabulary)
-    return (said or _by_interpretation(part.interpretation, tables)) == "positive"
+    # Against a negative speaks a component that may be about the same antibody and says positive, by codes or words
+    for part in result.components if answer == "negative" else ():
+        roles = tables.words("observations", part.code.codings)
+        named = vocabulary.roles(part.code.text) & ANTIBODY_NAMES
+        if (roles and about not in roles) or (named and about not in named):
+            continue
+        said = _by_codes(part.value, tables) or _by_words(text_of(part.value), about, vocabulary)
+        if (said or _by_interpretation(part.interpretation, tables)) == "positive":
+            return "weak"
+    return answer
 
 
 def why_unanswered(result: Result, tables: Tables) -> str:
@@ -86,14 +83,14 @@ def _is_weak(result: Result, tables: Tables) -> bool:
         for part in parts
         for coding in (*part.interpretation, *(part.value.concept.codings if part.value.concept else ()))
     ]
-    return tables.means("qualifiers", codings, "weak") or any(
-        _sounds_weak(text, result.analyte, tables.vocabulary) for text in texts if text
-    )
-
-
-def _sounds_weak(text: str, about: RoleWord, vocabulary: Vocabulary) -> bool:
-    answer = without_reference(plain(text), vocabulary)
-    return _whole(answer) in vocabulary.words("weak-whole") or sounds_weak(answer, vocabulary, about)
+    if tables.means("qualifiers", codings, "weak"):
+        return True
+    about, vocabulary = result.analyte, tables.vocabulary
+    for text in filter(None, texts):
+        answer = without_reference(plain(text), vocabulary)
+        if _whole(answer) in vocabulary.words("weak-whole") or sounds_weak(answer, vocabulary, about):
+            return True
+    return False
 
 
 def _by_codes(value: Value, tables: Tables) -> LabAnswer | None:
@@ -135,14 +132,13 @@ def _by_limit(result: Result, tables: Tables) -> LabAnswer | None:
 def _by_titre(result: Result, vocabulary: Vocabulary) -> LabAnswer | None:
     """Any titre above its own limit; without a limit any that is not written with `<`."""
     titres = titres_of(result.value, vocabulary, result.analyte, titre_code=result.has("titre"))
-    answers = {_of_titre(titre, result.limits) for titre in titres}
+    answers: set[LabAnswer | None] = set()
+    for titre in titres:
+        if result.limits.high is not None or result.limits.several:
+            answers.add(_compared(titre.reciprocal, titre.comparator, titre.upto, result.limits))
+        else:
+            answers.add("negative" if titre.comparator.startswith("<") else "positive")
     return "positive" if "positive" in answers else "negative" if answers == {"negative"} else None
-
-
-def _of_titre(titre: Titre, limits: ReferenceLimits) -> LabAnswer | None:
-    if limits.high is not None or limits.several:
-        return _compared(titre.reciprocal, titre.comparator, titre.upto, limits)
-    return "negative" if titre.comparator.startswith("<") else "positive"
 
 
 def _compared(

@@ -102,23 +102,15 @@ def _by_sentences(
             is_ours = about in vocabulary.roles(phrase) or ANTIBODY_NAMES.isdisjoint(vocabulary.roles(text))
             return "positive" if is_ours else "weak"
         if first:
-            is_single = len(phrases) == 1 and _is_not_negative(phrase, vocabulary)
-            return "weak" if is_single or _says_both(phrase, vocabulary, about) else "negative"
+            is_negated = len(phrases) == 1 and any(  # "not negative"
+                before in vocabulary.words("negation") and "negative" in vocabulary.roles(word)
+                for before, word in pairwise(words(phrase))
+            )
+            named = vocabulary.roles(phrase)
+            says_both = {"positive", "negative"} <= named  # of two antibodies, of one each
+            is_of_two = says_both and not (named & ANTIBODY_NAMES).issubset({about})
+            return "weak" if is_negated or is_of_two else "negative"
     return None
-
-
-def _is_not_negative(phrase: str, vocabulary: Vocabulary) -> bool:
-    """Whether a word for negative is itself negated: "not negative"."""
-    return any(
-        before in vocabulary.words("negation") and "negative" in vocabulary.roles(word)
-        for before, word in pairwise(words(phrase))
-    )
-
-
-def _says_both(phrase: str, vocabulary: Vocabulary, about: RoleWord) -> bool:
-    """Whether a phrase about two antibodies says positive and negative, of one each."""
-    named = vocabulary.roles(phrase)
-    return {"positive", "negative"} <= named and not (named & ANTIBODY_NAMES).issubset({about})
 
 
 def without_negated(phrase: str, vocabulary: Vocabulary) -> str:
@@ -142,8 +134,13 @@ def phrase_verdict(phrase: str, vocabulary: Vocabulary, about: RoleWord) -> Phra
     named = vocabulary.roles(phrase)
     if _is_about_another(named, about):
         return None
-    if "negative" in named or ({"positive", "negation"} <= named and _is_negated(phrase, vocabulary)):
+    if "negative" in named:
         return "negative"
+    if {"positive", "negation"} <= named:  # negated is what stands behind the first negation
+        spoken, negations = words(phrase), vocabulary.words("negation")
+        place = next((place for place, word in enumerate(spoken) if word in negations), len(spoken))
+        if "positive" in vocabulary.roles(" ".join(spoken[place + 1 :])):
+            return "negative"
     return "positive" if "positive" in named else None
 
 
@@ -156,13 +153,6 @@ def sounds_weak(text: str, vocabulary: Vocabulary, about: RoleWord) -> bool:
 def _is_about_another(named: frozenset[str], about: RoleWord) -> bool:
     """Whether a phrase names another antibody and not this one (E7)."""
     return about not in named and not ANTIBODY_NAMES.isdisjoint(named)
-
-
-def _is_negated(phrase: str, vocabulary: Vocabulary) -> bool:
-    spoken = words(phrase)
-    negations = vocabulary.words("negation")
-    place = next((place for place, word in enumerate(spoken) if word in negations), len(spoken))
-    return "positive" in vocabulary.roles(" ".join(spoken[place + 1 :]))
 
 
 def without_reference(text: str, vocabulary: Vocabulary) -> str:

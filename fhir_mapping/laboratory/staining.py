@@ -24,7 +24,7 @@ from fhir_mapping.laboratory.phrases import (
 )
 from fhir_mapping.laboratory.titres import Titre, is_titre_by_name, titres_of
 from fhir_mapping.patient_record import PatientRecord
-from fhir_mapping.record import Component, Result
+from fhir_mapping.record import Result
 from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import RoleWord
 from fhir_mapping.terms.words import Vocabulary
@@ -144,21 +144,21 @@ def _pieces(result: Result, tables: Tables) -> Iterator[Result]:
     yield replace(result, components=()) if result.components else result
     for component in result.components:
         roles = tables.words("observations", component.code.codings)
-        if not roles or result.analyte in roles:
-            yield replace(
-                result,
-                roles=roles or _inherited(result, component, tables.vocabulary),
-                value=component.value,
-                interpretation=component.interpretation,
-                interpretation_text=component.interpretation_text,
-                limits=component.limits,
-                components=(),
-            )
-
-
-def _inherited(result: Result, component: Component, vocabulary: Vocabulary) -> frozenset[RoleWord]:
-    """What a component without a known code is: about ANA as its Observation, but a titre only if it is called one."""
-    return result.roles if is_titre_by_name(component.code, vocabulary) else result.roles - _TITRE
+        if not roles:
+            # About ANA as its Observation, but a titre only if it is called one
+            is_titre = is_titre_by_name(component.code, tables.vocabulary)
+            roles = result.roles if is_titre else result.roles - _TITRE
+        elif result.analyte not in roles:
+            continue
+        yield replace(
+            result,
+            roles=roles,
+            value=component.value,
+            interpretation=component.interpretation,
+            interpretation_text=component.interpretation_text,
+            limits=component.limits,
+            components=(),
+        )
 
 
 def _shows_cytoplasm(piece: Result, tables: Tables) -> bool:

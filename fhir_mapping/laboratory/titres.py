@@ -77,7 +77,11 @@ def written_titres(
 ) -> tuple[Titre, ...]:
     """Whatever is written as a titre, also where no titre can be so low: F5 judges them."""
     if value.ratio:
-        return tuple(_from_ratio(*value.ratio))
+        # 1/320 or 320/1; a comparator is the laboratory's own writing of the titre, whichever way round it stands
+        numerator, denominator = value.ratio
+        lower, higher = sorted((numerator.value, denominator.value))
+        is_titre = sane(lower) and sane(higher) and lower > 0
+        return (Titre(higher / lower, numerator.comparator or denominator.comparator),) if is_titre else ()
     if value.number:
         return tuple(_from_number(value.number, vocabulary, titre_code))
     if value.integer is not None:
@@ -87,13 +91,6 @@ def written_titres(
         ("titres", text, about, titre_code),
         lambda: tuple(_from_text(in_sentences(text), vocabulary, about, titre_code)),
     )
-
-
-def _from_ratio(numerator: Number, denominator: Number) -> Iterator[Titre]:
-    """1/320 or 320/1; a comparator is the laboratory's own writing of the titre, whichever way round it stands."""
-    lower, higher = sorted((numerator.value, denominator.value))
-    if sane(lower) and sane(higher) and lower > 0:
-        yield Titre(higher / lower, numerator.comparator or denominator.comparator)
 
 
 def _from_number(
