@@ -76,14 +76,7 @@ def _problem(
         return "do not perform"
     if instructions is not None:
         start = starts(medication, [part.bounds for part in instructions])
-        # An active statin needs no time: the warning of the statin row asks only whether it is on the list (V)
-        needs_no_time = (
-            start is None
-            and resource.status == "active"
-            and bool(ingredients)
-            and all(case.tables.agent(word).klass == "statin" for word in ingredients)
-        )
-        reason = "" if needs_no_time else case.time_problem(start)
+        reason = _time_problem(resource, start, ingredients, case)
         if reason or not ingredients:
             return reason or "unresolved"
     # The codings of one product or ingredient must not name different ones (F4)
@@ -102,6 +95,16 @@ def says_nothing(resource: neutral.Resource, medication: neutral.Medication, cas
         for code in concept.codings
     )
     return not case.tables.ingredients(resource.codings) and not any(complete)
+
+
+def _time_problem(
+    resource: neutral.Resource, start: Moment | None, ingredients: frozenset[str], case: Case
+) -> str:
+    """F3, but an active statin needs no time: the warning of the statin row asks only whether it is on the list (V)."""
+    if start is not None or resource.status != "active" or not ingredients:
+        return case.time_problem(start)
+    is_statin = all(case.tables.agent(word).klass == "statin" for word in ingredients)
+    return "" if is_statin else case.time_problem(start)
 
 
 def systemic(medication: neutral.Medication, case: Case) -> tuple[neutral.Instruction, ...] | None:
