@@ -55,9 +55,11 @@ def distinct_treatments(treatments: Iterable[Treatment]) -> tuple[Treatment, ...
             continue
         same: defaultdict[Hashable, list[Treatment]] = defaultdict(list)
         for treatment in sorted(together, key=lambda treatment: treatment.id):
-            bounds = [(_instants(d.bounds.start), _instants(d.bounds.end)) for d in treatment.dosages]
-            unbounded = [replace(dosage, bounds=NO_PERIOD) for dosage in treatment.dosages]
-            same[_end(treatment), tuple(unbounded), tuple(bounds)].append(treatment)
+            dosages = [
+                (replace(part, bounds=NO_PERIOD), _instants(part.bounds.start), _instants(part.bounds.end))
+                for part in treatment.dosages
+            ]
+            same[_end(treatment), tuple(dosages)].append(treatment)
         for first, *others in same.values():
             reasons = chain(*(treatment.status_reasons for treatment in (first, *others)))
             distinct.append(replace(first, status_reasons=tuple(dict.fromkeys(reasons))) if others else first)

@@ -222,9 +222,10 @@ def _fits(part: Range, role: Role, when: Moment, case: Case) -> bool:
             return False
     elif part.kind_written and not (_says_normal(kind, role, tables) or _title(kind, role, tables)):
         return False
-    sexes = [tables.words("qualifiers", group) & _SEXES for group in part.groups]
-    is_of_sex = all(case.patient and case.patient.sex in named for named in sexes)
-    return is_of_sex and _fits_age(part, when, case)
+    for group in part.groups:
+        if not (case.patient and case.patient.sex in tables.words("qualifiers", group) & _SEXES):
+            return False
+    return _fits_age(part, when, case)
 
 
 def _is_for_others(part: Range, when: Moment, case: Case) -> bool:

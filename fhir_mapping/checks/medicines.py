@@ -80,8 +80,9 @@ def _problem(
         if reason or not ingredients:
             return reason or "unresolved"
     # The codings of one product or ingredient must not name different ones (F4)
-    named = (case.tables.ingredients(concept.codings) for concept in medication.concepts)
-    is_conflict = len(ingredients) > 1 and any(len(words) > 1 for words in named)
+    is_conflict = len(ingredients) > 1 and any(
+        len(case.tables.ingredients(concept.codings)) > 1 for concept in medication.concepts
+    )
     return "conflicting codes" if is_conflict else ""
 
 
@@ -124,9 +125,9 @@ def systemic(medication: neutral.Medication, case: Case) -> tuple[neutral.Instru
 
 def _dosage(part: neutral.Instruction, case: Case) -> Dosage:
     """Read an instruction; a dose with a comparator, or in tablets, is unknown (T4)."""
-    regimen, tables = part.regimen, case.tables
+    regimen = part.regimen
     if (known := case.dosages.get(id(regimen))) is None:
-        dose, frequency = regimen.dose, regimen.frequency
+        dose, frequency, tables = regimen.dose, regimen.frequency, case.tables
         unbounded = Dosage(
             dose_mg=tables.units.convert(dose, "dose") if dose and not dose.comparator else None,
             frequency=None if frequency is None else Decimal(frequency),

@@ -94,8 +94,7 @@ class Linked(Struct, frozen=True):
 
     def specialties(self, references: Sequence[R4Reference | None], contained: Sequence[Raw] | None) -> Named:
         """Follow references to the roles of practitioners: their specialties (V4)."""
-        lead_inside = (part and part.reference and part.reference[0] == "#" for part in references)
-        if not (self.entries or contained or any(lead_inside)):
+        if not (self.entries or contained or _lead_inside(references)):
             return NOTHING
         inside, roles = _by_id(contained), []
         for reference in _each_once(references):
@@ -130,6 +129,13 @@ class Linked(Struct, frozen=True):
 def _each_once(references: Iterable[R4Reference | None]) -> Iterable[str]:
     """The addresses of references, "" for one that has none: what is named twice is followed once."""
     return dict.fromkeys(reference.reference or "" for reference in references if reference)
+
+
+def _lead_inside(references: Iterable[R4Reference | None]) -> bool:
+    for reference in references:
+        if reference is not None and reference.reference and reference.reference[0] == "#":
+            return True
+    return False
 
 
 def _unread(read: Salvaged[AnyStruct], json: bytes) -> tuple[tuple[str, bytes], ...]:

@@ -14,11 +14,7 @@ from fhir_mapping.versions.r4_resources import (
     ABSENT,
     NOT_THERE,
     R4_STRUCTS,
-    R4AnyResource,
-    R4Encounter,
     R4Medicated,
-    R4Procedure,
-    R4ServiceRequest,
 )
 from fhir_mapping.versions.untyped import BROKEN, untyped
 
@@ -79,7 +75,7 @@ def other_version(gathered: Gathered) -> str:
 def _told(entry: Entry, decoded: Decoded) -> tuple[str, str]:
     """Give the type of a resource and the version that it tells, if any."""
     if decoded.resource is not None and not decoded.lost:
-        return decoded.type, _version_of_what_fits(decoded.resource)
+        return decoded.type, _of_what_fits(decoded.type, decoded.resource)
     if decoded.other and decoded.type not in R4_STRUCTS and decoded.type not in _NEVER_R4:
         return "", ""  # of a type that tells nothing
     try:
@@ -89,18 +85,18 @@ def _told(entry: Entry, decoded: Decoded) -> tuple[str, str]:
     return str(shape.resource_type), _version(shape)
 
 
-def _version_of_what_fits(resource: R4AnyResource) -> str:
+def _of_what_fits(kind: str, resource: Any) -> str:
     """See what stands beside the elements of R4; where one of these has the shape of another version it does not fit."""
-    match resource:
-        case R4Medicated():
-            return _of_medication(resource)
-        case R4Encounter():
+    match kind:
+        case "Encounter":
             is_later = isinstance(resource.class_, list) or _is_there(resource.actual_period)
             return "R5" if is_later else ""
-        case R4Procedure():
+        case "Procedure":
             return "STU3" if _is_there(resource.not_done) else ""
-        case R4ServiceRequest():
+        case "ServiceRequest":
             return "R5" if resource.code and resource.code.concept != NOT_THERE else ""
+        case "MedicationRequest" | "MedicationStatement" | "MedicationDispense" | "MedicationAdministration":
+            return _of_medication(resource)
         case _:
             return ""
 
