@@ -72,11 +72,6 @@ class Observation(Struct, frozen=True, gc=False):
     members: tuple[str, ...]
     components: tuple[MeasuredPart, ...]
 
-    @property
-    def has_focus(self) -> bool:
-        """Whether it is about something, be it the patient."""
-        return bool(self.focus)
-
 
 class Condition(Struct, frozen=True, gc=False):
     """A Condition (M1). A status is None where nothing is written.

@@ -146,7 +146,6 @@ def test_the_focus_is_handed_over_as_what_it_leads_to(gathered, observation, pat
     resource = observation(focus=[{"reference": reference} for reference in focus])
     found = version("R4").read(gathered((UUID, patient()), resource, base=BASE))[1].content()
     assert found.focus == ("Patient/p1", "Condition/c1", "Patient/p1", "#x", "")
-    assert found.has_focus
 
 
 def test_a_focus_is_another_subject_and_is_told_before_anything_else(reasons, observation):
