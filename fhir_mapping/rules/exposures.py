@@ -152,9 +152,11 @@ def glucocorticoid_dose(record: PatientRecord, treated: Iterable[Episode], day: 
     doses: defaultdict[str, list[tuple[Decimal, Exposure]]] = defaultdict(list)
     taken = (e for episode in treated if episode.agent == GLUCOCORTICOID for e in episode.exposures)
     for exposure in (e for e in taken if e.first_day <= day <= e.last_day):
+        factor = _prednisone_mg(record, exposure)
         given = [mg for first, last, mg in _stretches(record, exposure) if first <= day <= last]
-        if given:
-            doses[exposure.treatment.kind].append((sum(given, Decimal(0)), exposure))
+        if given and factor is not None:
+            # Multiplied once: a sum of rounded products may end just below a threshold
+            doses[exposure.treatment.kind].append((sum(given, Decimal(0)) * factor, exposure))
     sums = [
         Dose(sum((mg for mg, _ in of_type), Decimal(0)), tuple(e for _, e in of_type))
         for of_type in doses.values()
@@ -173,13 +175,17 @@ class DailyDoses:
         for exposure in (
             e for episode in treated if episode.agent == GLUCOCORTICOID for e in episode.exposures
         ):
+            factor, of_type = _prednisone_mg(record, exposure), changes[exposure.treatment.kind]
+            if factor is None:
+                continue
             for first, last, mg in _stretches(record, exposure):
-                changes[exposure.treatment.kind][first.toordinal()] += round(mg * _PER_MG)
-                changes[exposure.treatment.kind][last.toordinal() + 1] -= round(mg * _PER_MG)
+                amount = round(mg * factor * _PER_MG)
+                of_type[first.toordinal()] += amount
+                of_type[last.toordinal() + 1] -= amount
         self._steps = []
-        for of_type in changes.values():
-            days = sorted(of_type)
-            self._steps.append((days, [0, *accumulate(of_type[day] for day in days)]))
+        for by_day in changes.values():
+            days = sorted(by_day)
+            self._steps.append((days, [0, *accumulate(by_day[day] for day in days)]))
 
     def on(self, day: date) -> Decimal:
         """Mg of prednisone-equivalent of a day, rounded to a millionth: the sum over one type, of several the highest."""
@@ -188,7 +194,10 @@ class DailyDoses:
 
 
 def _end(record: PatientRecord, treatment: Treatment, start: datetime) -> _End:
-    """When a resource that has begun ends; a request with its latest boundsPeriod, without an end of that by itself."""
+    """When a resource that has begun ends (T3).
+
+    A request ends with its latest boundsPeriod, and one of these without an end ends with the request itself.
+    """
     if treatment.kind == "MedicationDispense":
         supply = treatment.supply_days
         return _one_day(start, record.as_of) if supply is None else _used_up(record, start, supply)
@@ -274,19 +283,23 @@ def _joined(taken: Sequence[Exposure], gap: timedelta) -> list[Episode]:
     ]
 
 
+def _prednisone_mg(record: PatientRecord, exposure: Exposure) -> Decimal | None:
+    """How much prednisone one mg of a medicine stands for; None: it is no glucocorticoid."""
+    return record.mapping.tables.agent(exposure.treatment.ingredient).prednisone_mg
+
+
 def _stretches(record: PatientRecord, exposure: Exposure) -> Iterator[tuple[date, date, Decimal]]:
-    """From when to when one resource gives how much, in mg of prednisone a day, by its instructions (T4)."""
-    factor = record.mapping.tables.agent(exposure.treatment.ingredient).prednisone_mg
+    """From when to when one resource gives how much of the medicine itself, in mg a day, by its instructions (T4)."""
     dosages, zone = exposure.treatment.dosages, record.mapping.time_zone
-    for dosage in dosages if factor is not None else ():
+    for dosage in dosages:
         start, end, mg = dosage.bounds.start, dosage.bounds.end, _mg(dosage)
         # One instruction holds for the whole request; of several each only within its own boundsPeriod
         if mg is None or (start is None and end is None and len(dosages) > 1):
             continue
         first = max(exposure.first_day, local_day(start.first, zone) if start else exposure.first_day)
         last = min(exposure.last_day, end.day(zone) if end else exposure.last_day)
-        if factor is not None and first <= last:
-            yield first, last, mg * factor
+        if first <= last:
+            yield first, last, mg
 
 
 def _mg(dosage: Dosage) -> Decimal | None:
