@@ -98,7 +98,7 @@ def follow_up(record: PatientRecord) -> FollowUpFacts:
         items={"visit": (_visit(record),), **items},
         appointments=_appointments(record),
         statin=statin_row(record, serology),
-        ordered=frozenset(_orders(record)),  # V7: whatever the age of the order, dated or not
+        ordered=_ordered(record),
         has_ild=bool(lungs),
         ild_since=min(dated, default=None),
         pregnant=pregnant(record),
@@ -114,6 +114,7 @@ def _part(record: PatientRecord, test: _Test) -> Part:
     if tests := _tests_done(record):
         done += [each for shown in _SHOWN_BY[test.name] for each in tests.get(shown, ())]
     last, evidence = _latest(done)
+    # A chest CT is due again where FVC fell after it (X2)
     fallen = fvc_fell(record) if test.name == "chest-ct" and last is not None else None
     return Part(
         name=test.name,
@@ -191,23 +192,25 @@ def _orders(record: PatientRecord) -> Mapping[PartName, tuple[datetime, ...]]:
     return {part: tuple(sorted(written)) for part, written in orders.items()}
 
 
-def _visit(record: PatientRecord) -> Part:
-    """V4: the latest visit: rheumatology or neurology, or, where the client allows it, what has no coded specialty.
+def _ordered(record: PatientRecord) -> frozenset[PartName]:
+    """V7: the parts for which any order is active, whatever its age, dated or not."""
+    return frozenset(_orders(record))
 
-    Of these any ambulatory one counts, and the evidence says so; of one that is unclear nobody can say if it is.
+
+def _visit(record: PatientRecord) -> Part:
+    """V4: the latest visit: rheumatology or neurology, or, where the client allows it, any ambulatory one.
+
+    Where it counts only because no specialty is coded, the evidence says so.
     """
+    contacts = [done for done in record.done if done.kind == "Encounter"]
     visits: list[tuple[Moment, str]] = []
-    unclear_ones: list[tuple[Moment, str]] = []
-    for contact in (done for done in record.done if done.kind == "Encounter"):
-        any_counts = record.mapping.any_encounter_counts and not contact.specialty_coded
+    for contact in contacts:
         if contact.has("visit"):
             visits.append((_time_of(record, contact), contact.resource))
-        elif any_counts and contact.has("ambulatory"):
+        elif contact.has("ambulatory") and _any_counts(record, contact):
             visits.append((_time_of(record, contact), f"{contact.resource} (specialty not coded)"))
-        if any_counts and contact.unclear:
-            unclear_ones.append((_time_of(record, contact), contact.resource))
     last, evidence = _latest(visits)
-    unclear, _ = _latest(unclear_ones)
+    unclear, _ = _latest([(_time_of(record, d), d.resource) for d in contacts if _may_be_visit(record, d)])
     zone = record.mapping.time_zone
     return Part(
         name="visit",
@@ -217,6 +220,15 @@ def _visit(record: PatientRecord) -> Part:
         readable=_readable(record, frozenset({"encounters"})),
         unclear=unclear.day(zone) if unclear else None,
     )
+
+
+def _may_be_visit(record: PatientRecord, contact: Done) -> bool:
+    """V4: an Encounter without a coded specialty of which nobody can say whether it is ambulatory."""
+    return contact.unclear and _any_counts(record, contact)
+
+
+def _any_counts(record: PatientRecord, contact: Done) -> bool:
+    return record.mapping.any_encounter_counts and not contact.specialty_coded
 
 
 def _time_of(record: PatientRecord, encounter: Done) -> Moment:
