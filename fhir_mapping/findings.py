@@ -86,7 +86,9 @@ def _features(record: PatientRecord, who: Eligibility) -> dict[Predictor, Featur
         "treatment_refractory": treatment_refractory(record),
         "high_drr": high_drr(record),
     }
-    for name, feature in read.items() if record.failed else ():
+    if not record.failed:
+        return read
+    for name, feature in read.items():
         if feature.state is not State.PRESENT and any(map(record.has_failed, SOURCES[name])):
             read[name] = Feature(State.MISSING, _MISSING_RULES[name], NOT_READ)
     return read

@@ -42,7 +42,7 @@ A resource of no code of our tables is never listed as superseded either. A CK t
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -238,7 +238,7 @@ def _verdict(candidate: _Candidate, case: Case) -> Verdict:
     counts = bool(candidate.roles) or resource.type in NEED_NO_CODE
     if not counts and resource.type in MEDICATIONS and resource.content:
         content = resource.content()
-        # Without an ingredient of ours it may be any (T1)
+        # F1: without an ingredient of ours it may be any (T1)
         counts = isinstance(content, neutral.Medication) and says_nothing(resource, content, case)
     if not counts:
         is_read = resource.readable and not may_be(resource, case)
@@ -298,21 +298,7 @@ def _record(
         kept[type(fact)].append(fact)
     ordered = until_next_orders(kept[Treatment], case.tables)
     results, treatments = distinct_results(kept[Result]), distinct_treatments(ordered)
-    # A panel without a value of its own is no doubt where a member of it was read (U1)
-    read = {result.resource for result in kept[Result]} if doubts else set()
-    unanswered = [
-        doubt
-        for doubt in doubts
-        if doubt.reason != NO_VALUE or doubt.result is None or read.isdisjoint(doubt.result.members)
-    ]
-    losses: list[tuple[str, str]] = []
-    for candidate in candidates:
-        resource = candidate.resource
-        if not resource.lost:
-            continue
-        # Of what counts all the same (F3), and for what the patient does not
-        if candidate.roles if resource.readable else resource.name == f"Patient/{gathered.patient_id}":
-            losses += [(resource.name, element) for element in resource.lost]
+    unanswered = _unanswered(doubts, kept[Result])
     return PatientRecord(
         as_of=case.as_of,
         mapping=case.mapping,
@@ -325,10 +311,26 @@ def _record(
         planned=tuple(kept[Planned]),
         refused=tuple(sorted(refused, key=lambda r: (r.resource, r.reason, sorted(r.roles)))),
         doubts=tuple(sorted(unanswered, key=lambda doubt: (doubt.resource, doubt.role, doubt.by))),
-        losses=tuple(sorted(losses)),
+        losses=tuple(sorted(_losses(candidates, f"Patient/{gathered.patient_id}"))),
         failed=_failed(gathered),
         not_offered=_not_offered(gathered),
     )
+
+
+def _unanswered(doubts: Sequence[Doubt], results: Iterable[Result]) -> Iterator[Doubt]:
+    """U1: a panel without a value of its own is no doubt where a member of it was read."""
+    read = {result.resource for result in results} if doubts else set()
+    for doubt in doubts:
+        if doubt.reason != NO_VALUE or doubt.result is None or read.isdisjoint(doubt.result.members):
+            yield doubt
+
+
+def _losses(candidates: Iterable[_Candidate], patient: str) -> Iterator[tuple[str, str]]:
+    """Name what was left out of resources that count all the same (F3), and for what the patient does not."""
+    for candidate in candidates:
+        resource = candidate.resource
+        if resource.lost and (candidate.roles if resource.readable else resource.name == patient):
+            yield from ((resource.name, element) for element in resource.lost)
 
 
 def _failed(gathered: Gathered) -> Mapping[SourceKey, str]:

@@ -25,6 +25,7 @@ from fhir_mapping.checks.unsaid import KINDS, may_be
 from fhir_mapping.laboratory.answers import mentions_no_result, says_no_result
 from fhir_mapping.laboratory.numbers import text_of
 from fhir_mapping.record import Concept, Done, Doubt, Moment, Result
+from fhir_mapping.terms import Tables
 from fhir_mapping.terms.roles import ANALYTES, RoleTable, RoleWord
 from fhir_mapping.terms.words import NamedIn
 from fhir_mapping.versions import neutral
@@ -239,21 +240,16 @@ def _is_settled(resource: neutral.Resource, content: _Doubtable, case: Case) -> 
 def _has_no_result(resource: neutral.Resource, observation: neutral.Observation, case: Case) -> bool:
     """U1: whether it is pending, or its value says that there is no result and nothing beside it says that there is one.
 
-    Not where a part of its value was lost. Nothing is pending of which a value is there or kept back, or a flag says that
-    there is one.
+    Not where a part of its value was lost.
     """
     if any(element == "component" or element.startswith("value") for element in resource.lost):
         return False
-    tables, own, components = case.tables, observation.own.value, observation.components
-    if resource.status in {"preliminary", "partial"}:
-        values = (own, *(part.value for part in components))
-        is_there = any(value.is_unread or has_value(value) for value in values)
-        is_there = is_there or is_flagged(observation, tables)
-        if not is_there and not any(may_be_there(value, tables) for value in values):
-            return True
-    if not says_no_result(text_of(own), tables) or is_flagged(observation, tables):
+    tables = case.tables
+    if resource.status in {"preliminary", "partial"} and _is_pending(observation, tables):
+        return True
+    if not says_no_result(text_of(observation.own.value), tables) or is_flagged(observation, tables):
         return False
-    for value in (part.value for part in components):
+    for value in (part.value for part in observation.components):
         if value.is_unread or may_be_there(value, tables):
             return False
         is_coded = value.concept and value.concept.codings
@@ -262,7 +258,15 @@ def _has_no_result(resource: neutral.Resource, observation: neutral.Observation,
     return True
 
 
+def _is_pending(observation: neutral.Observation, tables: Tables) -> bool:
+    """U1: whether there is no value yet: none that is kept back, and no flag that says that there is one."""
+    values = [part.value for part in (observation.own, *observation.components)]
+    is_there = any(value.is_unread or has_value(value) or may_be_there(value, tables) for value in values)
+    return not (is_there or is_flagged(observation, tables))
+
+
 def _time(content: _Doubtable, case: Case) -> Moment | None:
+    """When it was (U2); of a medicine when it begins for the whole body (T1, T3)."""
     match content:
         case neutral.Condition():
             return content.onset

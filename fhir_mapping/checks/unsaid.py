@@ -35,7 +35,7 @@ _ANYTHING: Mapping[str, frozenset[RoleWord]] = {  # what is a doubt by code, and
 
 
 def is_beside_the_point(resource: neutral.Resource, case: Case) -> bool:
-    """Whether a resource of no code of ours is whole, and says in words what it is, which is none of ours either.
+    """Whether a resource of no code of ours is whole, and says in words what it is, which is none of ours either (U3).
 
     Of such a one nothing is asked further. What is not as clear at a glance may be all the same.
     """

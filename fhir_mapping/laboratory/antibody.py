@@ -53,8 +53,10 @@ def _read_answer(result: Result, tables: Tables) -> LabAnswer | None:
         or _by_titre(result, vocabulary)
         or _by_interpretation(result.interpretation, tables)
     )
-    # Against a negative speaks a component that may be about the same antibody and says positive, by codes or words
-    for part in result.components if answer == "negative" else ():
+    if answer != "negative":
+        return answer
+    # Against it speaks a component that may be about the same antibody and says positive, by codes or words
+    for part in result.components:
         roles = tables.words("observations", part.code.codings)
         named = vocabulary.roles(part.code.text) & ANTIBODY_NAMES
         if (roles and about not in roles) or (named and about not in named):

@@ -39,10 +39,8 @@ def activity(record: PatientRecord) -> Activity:
     """CK now, its peak and nadir in U/L and × ULN (R1), and the phase (R4), the first that holds."""
     course = _course_of(record)
     phase, reason = course.phase()
-    confirmed, steep, again = course.rises
-    behind = (confirmed, steep) if phase == "relapse" else (again,) if phase == "rising" else ()
-    rise = next((each for each in behind if each.holds), None)
-    cks: tuple[Result, ...] = ()
+    rise = course.rise_of(phase)
+    cks: tuple[Result, ...] = ()  # what says the phase
     if rise and rise.nadir:
         cks = (*rise.high, rise.nadir)
     elif course.latest and phase in {"active", "improving"}:
@@ -110,6 +108,11 @@ class _Course(Struct, frozen=True):
         if self.is_above("raised").truth:
             return "improving", ""
         return ("unknown", "an older CK could not be read") if self.older else ("controlled", "")
+
+    def rise_of(self, phase: Phase) -> Rise | None:
+        """The rise behind a phase."""
+        names = {"relapse": self.rises[:2], "rising": self.rises[2:]}
+        return next((rise for rise in names.get(phase, ()) if rise.holds), None)
 
     @property
     def is_recent(self) -> bool:

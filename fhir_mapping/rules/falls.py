@@ -95,11 +95,7 @@ def _fall(record: PatientRecord, reads: Iterable[_Read], has_fallen: _Falls) -> 
     ]
     before = _certain_highest(earlier)
     newest = [read for read in known if read.result.when.last == when]
-    # What the highest of each code and unit certainly is not above; infinite: a bound says nothing about it
-    ceilings: dict[tuple[str, Coding], Decimal] = {}
-    for read in newest:
-        high = _EVERYTHING if read.at_most is None else read.at_most
-        ceilings |= {kind: max(high, ceilings.get(kind, high)) for kind in read.kinds}
+    ceilings = _ceilings(newest)
     for after in _highest(newest):
         certain = [before[kind] for kind in after.kinds if kind in before]
         if not certain:
@@ -109,6 +105,15 @@ def _fall(record: PatientRecord, reads: Iterable[_Read], has_fallen: _Falls) -> 
         if low < _EVERYTHING and has_fallen(highest.at_least, low):
             return Fall(after.result, highest.result)
     return None
+
+
+def _ceilings(together: Iterable[_Read]) -> dict[tuple[str, Coding], Decimal]:
+    """What the highest of each code and unit certainly is not above; infinite: a bound says nothing about it."""
+    ceilings: dict[tuple[str, Coding], Decimal] = {}
+    for read in together:
+        high = _EVERYTHING if read.at_most is None else read.at_most
+        ceilings |= {kind: max(high, ceilings.get(kind, high)) for kind in read.kinds}
+    return ceilings
 
 
 def _highest(together: Iterable[_Read]) -> list[_Read]:

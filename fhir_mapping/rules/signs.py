@@ -91,18 +91,7 @@ def _with(record: PatientRecord, tried: tuple[Doubt, ...]) -> Signs:
     if tried:
         positive |= {a for a in ANTIBODIES if any(d.role == a and d.by == "code" for d in tried)}
     eligible = sorted([d for d in record.diagnoses if d.eligible], key=lambda d: d.resource)
-    eligible += [
-        Diagnosis(  # as if it were active and confirmed
-            doubt.resource,
-            cast("frozenset[RoleWord]", doubt.roles),
-            "active",
-            confirmed=True,
-            onset=None,
-            recorded=None,
-        )
-        for doubt in tried
-        if doubt.role in {"core", "broad"}
-    ]
+    eligible += [_as_diagnosis(doubt) for doubt in tried if doubt.role in {"core", "broad"}]
     unconditional = any(d.has("broad") if d.confirmed else d.has("core") for d in eligible)
     high = _high_cks(record)
     within = record.mapping.tables.rules.days("eligibility.recent_ck_days")
@@ -123,6 +112,18 @@ def _with(record: PatientRecord, tried: tuple[Doubt, ...]) -> Signs:
         biopsy=_has_biopsy(record) if unconditional else None,
         spoken_against=unconditional and not says_more and _is_spoken_against(record, serology),
         named=tuple([d for d in record.doubts_in("core") if d.by == "word" and d.counts]),
+    )
+
+
+def _as_diagnosis(doubt: Doubt) -> Diagnosis:
+    """A Condition that could not be used, as if it were active and confirmed."""
+    return Diagnosis(
+        doubt.resource,
+        cast("frozenset[RoleWord]", doubt.roles),
+        "active",
+        confirmed=True,
+        onset=None,
+        recorded=None,
     )
 
 

@@ -101,14 +101,15 @@ def load_systems(folder: Path) -> CodeSystems:
         if len(rest) > 1 or not beginning:
             raise row.error(f"one {WILDCARD} is allowed, after the beginning of the address")
         aliases[alias] = address
-    open_ones = (
-        (alias.partition(WILDCARD), address) for alias, address in aliases.items() if WILDCARD in alias
-    )
-    return CodeSystems(
-        systems,
-        {alias: address for alias, address in aliases.items() if WILDCARD not in alias},
-        tuple((beginning, end, address) for (beginning, _, end), address in open_ones),
-    )
+    whole: dict[str, str] = {}
+    open_ones: list[tuple[str, str, str]] = []
+    for alias, address in aliases.items():
+        beginning, wildcard, end = alias.partition(WILDCARD)
+        if wildcard:
+            open_ones.append((beginning, end, address))
+        else:
+            whole[alias] = address
+    return CodeSystems(systems, whole, tuple(open_ones))
 
 
 def _load_code_systems(file: Path) -> dict[str, CodeSystem]:

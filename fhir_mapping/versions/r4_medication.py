@@ -85,9 +85,10 @@ def _administration(resource: R4MedicationAdministration, read: Elements, produc
         instructions = (
             Instruction(Regimen(dose=read.number(dosage.dose), routes=read.codings(dosage.route))),
         )
-    given = read.period(resource.effective_period) if written is None else Period(None, read.time(written))
+    given = read.period(resource.effective_period) if written is None else NO_PERIOD
     if given.start is None:  # a time that stands alone, be it the end of a period, is the whole of it
-        given = at_once(given.end) if given.end else NO_PERIOD
+        alone = given.end if written is None else read.time(written)
+        given = at_once(alone) if alone else NO_PERIOD
     return Medication(
         "MedicationAdministration",
         *product,

@@ -75,12 +75,10 @@ def cardiac_involvement(record: PatientRecord, onset: datetime | None) -> Featur
 def _read(record: PatientRecord, onset: datetime | None) -> _Heart:
     tier_a, tier_c = _coded(record, "cardiac-a"), _coded(record, "cardiac-c")
     counted_a = tuple(d for d in tier_a if d.confirmed)
-    lvefs = record.of("lvef")
-    low = lowest([r for r in lvefs if _is_low(record, r) and _in_window(record, r.when.last, onset)])
-    # Of several at the latest time none may be low
-    last = newest(lvefs, lambda lvef: lvef.amount is not None) if low else ()
-    is_later = low is not None and bool(last) and last[0].when.last > low.when.last
-    has_recovered = is_later and all(_is_low(record, lvef) is False for lvef in last)
+    # C2: the lowest from 365 days before the onset on
+    low = lowest(
+        [r for r in record.of("lvef") if _is_low(record, r) and _in_window(record, r.when.last, onset)]
+    )
     latest_of = ((analyte, latest_as_bounded(record.of(analyte))) for analyte in (*_RAISED, "lvef"))
     tests = {analyte: last for analyte, last in latest_of if last}
     return _Heart(
@@ -90,7 +88,7 @@ def _read(record: PatientRecord, onset: datetime | None) -> _Heart:
         unconfirmed=tuple(d for d in (*tier_a, *tier_c) if not d.confirmed),
         causes=tuple(d for d in _coded(record, "heart-failure-cause") if d.confirmed),
         low_lvef=low,
-        recovered=latest(last) if has_recovered else None,
+        recovered=_recovered(record, low),
         raised=_raised(record, tests),
         normal=_normal(record, tests),
     )
@@ -117,6 +115,14 @@ def _is_low(record: PatientRecord, lvef: Result) -> bool | None:
     return None if normal is None else not normal
 
 
+def _recovered(record: PatientRecord, low: Result | None) -> Result | None:
+    """C2: the latest LVEF, if it is no longer low; of one time none may be."""
+    last = newest(record.of("lvef"), lambda lvef: lvef.amount is not None) if low else ()
+    if low is None or not last or last[0].when.last <= low.when.last:
+        return None
+    return latest(last) if all(_is_low(record, lvef) is False for lvef in last) else None
+
+
 def _is_recent(record: PatientRecord, when: datetime) -> bool:
     """C3, C6: of the last 365 days."""
     return record.as_of - when <= record.mapping.tables.rules.days("cardiac.search_days")
@@ -133,10 +139,8 @@ def _raised(record: PatientRecord, tests: Mapping[Analyte, Highest]) -> tuple[Re
     by_test = (latest([r for r in highest.likely if _above(record, r)]) for highest in of_the_year)
     raised = {r.analyte: r for r in by_test if r}
     if troponin_t := raised.get("troponin-t"):
-        reach, taken = (
-            record.mapping.tables.rules.days("cardiac.troponin_i_within_days"),
-            troponin_t.when.last,
-        )
+        taken = troponin_t.when.last
+        reach = record.mapping.tables.rules.days("cardiac.troponin_i_within_days")
         normal = (is_within(r) and taken - r.when.last <= reach for r in record.of("troponin-i"))
         if "troponin-i" in raised or any(normal):
             del raised["troponin-t"]
@@ -165,14 +169,7 @@ def _normal(record: PatientRecord, tests: Mapping[Analyte, Highest]) -> tuple[Re
 def _searched(record: PatientRecord, normal: tuple[Result, ...], onset: datetime | None) -> Feature:
     """C6: absent after a negative search within 365 days, else missing; indeterminate against a doubt (U5, U5b)."""
     shown = tuple(r for r in normal if _is_recent(record, r.when.last))
-    searched = max((r.when.last for r in shown), default=None)
-    within = record.mapping.tables.rules.days("cardiac.search_days")
-    tests = [r for analyte in ("lvef", *_RAISED) for r in recent(record.of(analyte), record.as_of, within)]
-    in_tests = (d for d in record.doubts_in("lvef", *_RAISED) if _is_recent(record, d.when))
-    newer = [d for d in in_tests if searched is None or d.when > searched]
-    newer += [
-        open_doubt(r) for r in tests if (searched is None or r.when.last > searched) and _is_open(record, r)
-    ]
+    newer = _newer_doubts(record, max((r.when.last for r in shown), default=None))
     diagnoses = tuple(d for d in record.doubts_in("cardiac") if "cardiac-a" in d.roles)
     older = _older_doubts(record, onset)
     reason = (
@@ -193,6 +190,16 @@ def _searched(record: PatientRecord, normal: tuple[Result, ...], onset: datetime
         last = max(normal, key=lambda r: r.when.last)
         why = f"last {_SEARCHES[last.analyte]} on {last.when.day_text}, over 365 days ago"
     return doubted(Feature(State.MISSING, "C6", why), "U5", reason, doubts)
+
+
+def _newer_doubts(record: PatientRecord, searched: datetime | None) -> list[Doubt]:
+    """C6: doubts of the last 365 days in a test of the heart, later than the newest negative search."""
+    within = record.mapping.tables.rules.days("cardiac.search_days")
+    tests = [r for analyte in ("lvef", *_RAISED) for r in recent(record.of(analyte), record.as_of, within)]
+    in_tests = (d for d in record.doubts_in("lvef", *_RAISED) if _is_recent(record, d.when))
+    newer = [d for d in in_tests if searched is None or d.when > searched]
+    later = (r for r in tests if searched is None or r.when.last > searched)
+    return [*newer, *(open_doubt(r) for r in later if _is_open(record, r))]
 
 
 def _is_open(record: PatientRecord, result: Result) -> bool:

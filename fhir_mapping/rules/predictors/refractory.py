@@ -1,7 +1,7 @@
 """Treatment refractory, `refractory.v1` (rules T5 to T10, with F9)."""
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -80,20 +80,10 @@ def _second_agent_failed(course: TreatmentCourse) -> Feature | None:
     """T6: a second agent, begun well after the first and with glucocorticoid, and still active disease."""
     if not course.second_agents:
         return None
-    # From each episode on, in order of time, the first ones of three agents: one of them is neither of any two
-    begun: list[tuple[Episode, ...]] = [()]
-    for episode in reversed(course.tolerated):
-        begun.append((episode, *(e for e in begun[-1] if e.agent != episode.agent))[:3])
-    begun = begun[:0:-1]
+    begun = _next_agents(course.tolerated)
     doses = DailyDoses(course.record, course.glucocorticoid)
     for firsts, second in course.second_agents:
-        raised = taken(course.high, second.start, course.days("ck_from_days"), course.days("ck_to_days"))
-        activity = (
-            _ActiveDisease(raised[0].when.last, cite_with_limit(raised[0]), raised[0].when.day_text)
-            if raised
-            else _dose_still_needed(course, second, doses)
-        )
-        if activity:
+        if activity := _raised_ck_after(course, second) or _dose_still_needed(course, second, doses):
             return _ever(course, "T6", activity, (min(firsts, key=lambda e: e.start), second))
         # The earliest agent that is neither of the two and began at least 90 days after the second
         since = bisect_left(begun, course.days("third_after_days"), key=lambda of: of[0].start - second.start)
@@ -104,6 +94,22 @@ def _second_agent_failed(course: TreatmentCourse) -> Feature | None:
                 activity = _ActiveDisease(third.start, _cite(third), third.exposures[0].began.day_text)
                 return _ever(course, "T6", activity, (first, second))
     return None
+
+
+def _raised_ck_after(course: TreatmentCourse, second: Episode) -> _ActiveDisease | None:
+    """T6: the first raised CK of 90 to 730 days after the second agent began."""
+    raised = taken(course.high, second.start, course.days("ck_from_days"), course.days("ck_to_days"))
+    if not raised:
+        return None
+    return _ActiveDisease(raised[0].when.last, cite_with_limit(raised[0]), raised[0].when.day_text)
+
+
+def _next_agents(episodes: Sequence[Episode]) -> list[tuple[Episode, ...]]:
+    """From each episode on, in order of time, the first ones of three agents: one of them is neither of any two."""
+    begun: list[tuple[Episode, ...]] = [()]
+    for episode in reversed(episodes):
+        begun.append((episode, *(e for e in begun[-1] if e.agent != episode.agent))[:3])
+    return begun[:0:-1]
 
 
 def _dose_still_needed(course: TreatmentCourse, second: Episode, doses: DailyDoses) -> _ActiveDisease | None:
