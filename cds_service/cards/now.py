@@ -92,12 +92,12 @@ def _disease(findings: Findings) -> str:
         date = f" ({now.coded.date})" if now.coded.date else ""
         return say("now.relapse_coded", how=now.coded.role, date=date, beside=beside)
     assert now.ck
-    lowest = ""
-    if now.times_lowest is not None:
+    lowest = ""  # how many times the lowest it is, with that value and its day where it is known
+    if now.times_lowest is not None and now.lowest:
+        value, date = amount(now.lowest), now.lowest.date
+        lowest = say("now.lowest", times=times_lowest(now), value=value, date=date)
+    elif now.times_lowest is not None:
         lowest = say("now.lowest_value", times=times_lowest(now))
-        if now.lowest:
-            value, date = amount(now.lowest), now.lowest.date
-            lowest = say("now.lowest", times=times_lowest(now), value=value, date=date)
     key = "active_unbroken" if now.phase == "active" and now.never_fell else now.phase
     return say(
         f"now.{key}",
