@@ -35,7 +35,7 @@ def high_ana(record: PatientRecord) -> Feature:
     """Whether any nuclear ANA titre ever reached the threshold (A1 to A5); the value is reciprocal, in {titer}."""
     results = record.of("ana")
     read = {place for result in results for place in belongs_to(result)}
-    # Not a line without titre that says nothing ("see note") beside a result that was read
+    # A4b: not a line without titre that says nothing ("see note") beside a result that was read
     doubts = tuple(
         doubt
         for doubt in record.doubts_in("ana")

@@ -51,7 +51,7 @@ def stayed_raised(course: TreatmentCourse, early: Sequence[Result], late: Highes
 
 def _older_ck_doubts(course: TreatmentCourse) -> tuple[Doubt, ...]:
     """U5b: CK in a window of a T6 or T7 that lacks nothing else; F5: what was read there, and leaves it open."""
-    after_agents = [
+    after_agents = [  # the windows of T6
         (second.start + course.days("ck_from_days"), second.start + course.days("ck_to_days"))
         for _, second in course.second_agents
     ]
@@ -62,7 +62,7 @@ def _older_ck_doubts(course: TreatmentCourse) -> tuple[Doubt, ...]:
         if ck.when.last in in_reach and not course.is_high(ck) and not course.is_low(ck)
     ]
     enough, at_first = course.days("glucocorticoid_days"), course.days("peak_within_days")
-    of_years: list[tuple[datetime, datetime]] = []
+    of_years: list[tuple[datetime, datetime]] = []  # those of T7
     for episode, early, late in years_of_glucocorticoid(course):
         if early:
             of_years.append((episode.start + enough, late[0].when.last if late else episode.end))
