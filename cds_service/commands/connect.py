@@ -6,7 +6,7 @@ Nothing of a record is printed, and of a server's own words nothing but its FHIR
 import asyncio
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 
 from rich.box import SIMPLE_HEAD
@@ -18,6 +18,7 @@ from rich.text import Text
 from cds_service.commands.probe import (
     PATIENCE_S,
     SLOW_SHARE,
+    Cost,
     KeyProbe,
     Server,
     Spent,
@@ -171,21 +172,7 @@ async def _spent(
         f"One chart without prefetch costs this server {_amount(spent.whole)};"
         f" of a patient without IMNM {_amount(spent.phase_1)}.",
     )
-    advice, wanted = list[str](), server.caller.mapping.fhir_version
-    # Why a hook call would use nothing of what it read, though every query was answered
-    if spent.other_version:
-        advice.append(
-            f"What it sends is FHIR {spent.other_version}, this client is configured for {wanted}, so nothing of it"
-            f" is used: set fhir_base to its {wanted} address."
-        )
-    for reason, whose in _WHOSE.items():
-        if number := spent.refused.get(reason):
-            advice.append(f"Of {_many(number, 'resource')}, not used for that, the subject {whose}.")
-    if not spent.found and not spent.unread:
-        advice.append(
-            "No query brought anything but the Patient, so it is not known whether this server's records are found:"
-            " name a patient who has some with --patient."
-        )
+    advice = list(_about_use(spent, server.caller.mapping.fhir_version))
     if keys := await missed(server, spent.empty, patient_id):
         advice.append(
             f"Its search by code does not find {_listed(keys)} and its search by category does: raise a ticket with"
@@ -196,6 +183,23 @@ async def _spent(
         asked = f"Asked in parallel, as a hook call asks within {seconds:.1f} s"
         advice.append(f"{asked}, {_listed(unread)} could not be read: raise a ticket with its operator.")
     return advice, not advice
+
+
+def _about_use(spent: Cost, wanted: str) -> Iterator[str]:
+    """Say why a hook call would use nothing of what it read, though every query was answered."""
+    if spent.other_version:
+        yield (
+            f"What it sends is FHIR {spent.other_version}, this client is configured for {wanted}, so nothing of it"
+            f" is used: set fhir_base to its {wanted} address."
+        )
+    for reason, whose in _WHOSE.items():
+        if number := spent.refused.get(reason):
+            yield f"Of {_many(number, 'resource')}, not used for that, the subject {whose}."
+    if not spent.found and not spent.unread:
+        yield (
+            "No query brought anything but the Patient, so it is not known whether this server's records are found:"
+            " name a patient who has some with --patient."
+        )
 
 
 # --- words -------------------------------------------------------------------------------------------------------

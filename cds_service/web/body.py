@@ -140,9 +140,8 @@ def _read_in_parts(body: bytes, hook: str, limits: Limits) -> HookRequest:
     if raw[:1] == b"{":
         begun = _PREFETCH.search(body)
         at = begun.end() - 1 if begun else 0
-        if begun and body.startswith(
-            raw, at
-        ):  # behind its name: a search for all of it costs more than reading it
+        # Behind its name: a search for all of it costs more than reading it
+        if begun and body.startswith(raw, at):
             envelope = body[:at] + b"null" + body[at + len(raw) :]
         else:
             envelope = body.replace(raw, b"null", 1)

@@ -56,13 +56,14 @@ def draft_map(table: Table, form: FileForm, read_titre: TitreReader) -> str:
 def _assign(table: Table, read_titre: TitreReader) -> dict[str, str]:
     """Our names → the file's columns, the best guesses first; each once. Dates win over a time beside them."""
     headers = words_by_meaning("headers.csv", "column")
-    guesses = []
+    guesses = []  # in order the best stands first: by name, by content, then in our order and the file's
     for place, own in enumerate(table.columns):
         # Blanks in place of signs, but for a slash: "Pat.-Nr." is "Pat Nr"
         letters = "".join(sign if sign.isalnum() or sign == "/" else " " for sign in own)
         said = f" {as_compared(letters)} "
         for number, name in enumerate(COLUMNS):
             words = headers.get(name, frozenset())
+            # 3: the name is ours, 2: a word for it, 1: such a word is in it
             by_name = 3 if NAMES.get(own) == name else 2 if said.strip() in words else 0
             by_name = by_name or int(any(f" {word} " in said for word in words))
             if not by_name:

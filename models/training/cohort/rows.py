@@ -256,7 +256,10 @@ def _read_rows(
     today: date | None,
     problems: list[Problem],
 ) -> tuple[list[CohortRow], int]:
-    """The rows that can be read, with the predictors that only a raw value gives, and how many of them died by date."""
+    """The rows that can be read, with the predictors that only a raw value gives, and how many of them died by date.
+
+    `problems` gets what is wrong with a row, and each patient who is there twice.
+    """
     told = {(problem.place, problem.column) for problem in problems}
     patients, deaths = list[CohortRow](), 0
     for row, place in enumerate(table.places):

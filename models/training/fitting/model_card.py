@@ -90,6 +90,7 @@ def _cohort(fit: Mapping[str, Any]) -> str:
         f"before a recurrence, {fit['person_years']:.0f} person-years. Time zero: {fit['time_zero']}. File: "
         f"{_code(fit['cohort'])}, SHA-256 `{fit['cohort_sha256']}`."
     )
+    # How unknown predictors were met, and what complete cases alone would give
     met, alone = "The fit uses complete cases only.", ""
     missing = fit.get("missingness")
     if missing and missing["imputations"]:

@@ -69,7 +69,6 @@ def at_horizon(predicted: PredictedRisks, thresholds: Floats, resamples: Counts)
         reason = f"nobody had a recurrence within {in_words(years)}"
     elif observed.value is not None and observed.value >= 1:
         reason = f"nobody was left without a recurrence after {in_words(years)}"
-    auc, auc_competing, brier, brier_null, ipa, ici, e50, e90, emax = _measures(predicted, reason)
     return AtHorizon(
         horizon=predicted.horizon,
         years=years,
@@ -78,22 +77,14 @@ def at_horizon(predicted: PredictedRisks, thresholds: Floats, resamples: Counts)
         observed=observed,
         observed_competing=estimable(lambda: aalen_johansen_risk(time, status, years)),
         observed_over_expected=ratio(observed, float(predicted.risk.mean())),
-        auc=auc,
         auc_corrected=missing(NOT_INTERNAL),
-        auc_competing=auc_competing,
-        brier=brier,
-        brier_null=brier_null,
-        ipa=ipa,
         ipa_corrected=missing(NOT_INTERNAL),
-        ici=ici,
-        e50=e50,
-        e90=e90,
-        emax=emax,
         ici_corrected=missing(NOT_INTERNAL),
         curve=_curve(predicted, resamples, reason),
         fifths=_fifths(predicted),
         histogram=_histogram(predicted.risk),
         decision=_decision(predicted, thresholds, observed.reason),
+        **_measures(predicted, reason),
     )
 
 
@@ -109,27 +100,35 @@ def ratio(observed: Measure, expected: float) -> Measure:
     return measure(observed.value / expected, limits=(observed.low / expected, observed.high / expected))
 
 
-def _measures(predicted: PredictedRisks, reason: str) -> tuple[Measure, ...]:
-    """AUC, the same with death competing; Brier score, that of the mean risk, IPA; ICI, E50, E90, Emax."""
+_AUCS, _BRIERS, _INDICES = (
+    ("auc", "auc_competing"),
+    ("brier", "brier_null", "ipa"),
+    ("ici", "e50", "e90", "emax"),
+)
+
+
+def _measures(predicted: PredictedRisks, reason: str) -> dict[str, Measure]:
+    """The measures of discrimination, accuracy and calibration, by their names in `AtHorizon`."""
     if reason:
-        return (missing(reason),) * 9
+        return dict.fromkeys((*_AUCS, *_BRIERS, *_INDICES), missing(reason))
     time, event, risk, years = predicted.time, predicted.event, predicted.risk, predicted.years
     auc_of = partial(auc_at, time, score=cloglog(risk), t=years, controls_event_free=False)
     auc = estimable(lambda: estimated(auc_of(np.where(event, 1, 0))))
-    auc_competing = missing("nobody died")
+    found = {"auc": auc, "auc_competing": missing("nobody died")}
     if (predicted.status > 1).any():
-        auc_competing = estimable(lambda: estimated(auc_of(predicted.status)))
+        found["auc_competing"] = estimable(lambda: estimated(auc_of(predicted.status)))
     brier = brier_at(time, event, risk, years)
     if np.isfinite(brier.value):
-        briers = (measure(brier.value, brier.se), measure(brier.null), measure(brier.ipa))
+        found["brier"] = measure(brier.value, brier.se)
+        found |= {"brier_null": measure(brier.null), "ipa": measure(brier.ipa)}
     else:
-        briers = (missing(f"nobody was observed beyond {in_words(years)}"),) * 3
+        found |= dict.fromkeys(_BRIERS, missing(f"nobody was observed beyond {in_words(years)}"))
     try:
         of = calibration_at(time, event, risk, np.exp(cloglog(risk)), years)
-        indices = (measure(of.ici), measure(of.e50), measure(of.e90), measure(of.emax))
+        found |= {name: measure(getattr(of, name)) for name in _INDICES}
     except (TrainingError, np.linalg.LinAlgError) as error:
-        indices = (missing(_why(error)),) * 4
-    return auc, auc_competing, *briers, *indices
+        found |= dict.fromkeys(_INDICES, missing(_why(error)))
+    return found
 
 
 def _why(error: Exception) -> str:

@@ -61,7 +61,7 @@ def _maximum(sets: "_RiskSets") -> "_Moments":
         try:
             step: Floats = np.asarray(np.linalg.solve(at.information, at.gradient), dtype=np.float64)
         except np.linalg.LinAlgError:
-            step = np.full_like(at.gradient, np.nan)
+            step = np.full_like(at.gradient, np.nan)  # which ends the search without a maximum
         if np.abs(step).max() < _SMALL_STEP:
             return at
         for _ in range(_HALVINGS):

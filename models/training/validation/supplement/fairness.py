@@ -109,20 +109,18 @@ def _groups_of(name: str, words: Members, cohort: Cohort, risk: Floats, horizon:
             parts[word] = part_performance(cohort.time[rows], cohort.status[rows], risk[rows], horizon)
     able = [word for word, part in parts.items() if part.concordance.given]
     reference = max(able, key=lambda word: parts[word].n, default="")
-    compared = parts.get(reference)
+    largest = parts.get(reference)
     groups = []
     for word, part in parts.items():
-        if compared is None or part is compared:
+        if largest is None or part is largest:
             none = missing(
-                "no group to compare with" if compared is None else "the others are compared with it"
+                "no group to compare with" if largest is None else "the others are compared with it"
             )
             groups.append(GroupPerformance(word, part, none, none, none))
             continue
-        concordance = _difference(part.concordance, compared.concordance)
-        over = _ratio(part.observed_over_expected, compared.observed_over_expected)
-        groups.append(
-            GroupPerformance(word, part, concordance, over, _difference(part.slope, compared.slope))
-        )
+        concordance = _difference(part.concordance, largest.concordance)
+        over = _ratio(part.observed_over_expected, largest.observed_over_expected)
+        groups.append(GroupPerformance(word, part, concordance, over, _difference(part.slope, largest.slope)))
     reason = "" if groups else f"no group has {FEWEST_SHOWN} patients"
     small = len(labels) - len(parts)
     return GroupsOf(name, label, horizon, tuple(groups), reference, small, unknown, reason)
