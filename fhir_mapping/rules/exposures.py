@@ -77,7 +77,7 @@ class Episode(Struct, frozen=True):
 class Dose:
     """Glucocorticoid of one day: mg of prednisone-equivalent, and the exposures that say so."""
 
-    mg: Decimal
+    mg: Decimal  # compared by its millionths: a third of a dose may have left 19.99…9 for 20
     exposures: tuple[Exposure, ...]
 
 
@@ -152,11 +152,9 @@ def glucocorticoid_dose(record: PatientRecord, treated: Iterable[Episode], day: 
     doses: defaultdict[str, list[tuple[Decimal, Exposure]]] = defaultdict(list)
     taken = (e for episode in treated if episode.agent == GLUCOCORTICOID for e in episode.exposures)
     for exposure in (e for e in taken if e.first_day <= day <= e.last_day):
-        factor = _prednisone_mg(record, exposure)
         given = [mg for first, last, mg in _stretches(record, exposure) if first <= day <= last]
-        if given and factor is not None:
-            # Multiplied once: a sum of rounded products may end just below a threshold
-            doses[exposure.treatment.kind].append((sum(given, Decimal(0)) * factor, exposure))
+        if given:
+            doses[exposure.treatment.kind].append((sum(given, Decimal(0)), exposure))
     sums = [
         Dose(sum((mg for mg, _ in of_type), Decimal(0)), tuple(e for _, e in of_type))
         for of_type in doses.values()
@@ -175,17 +173,13 @@ class DailyDoses:
         for exposure in (
             e for episode in treated if episode.agent == GLUCOCORTICOID for e in episode.exposures
         ):
-            factor, of_type = _prednisone_mg(record, exposure), changes[exposure.treatment.kind]
-            if factor is None:
-                continue
             for first, last, mg in _stretches(record, exposure):
-                amount = round(mg * factor * _PER_MG)
-                of_type[first.toordinal()] += amount
-                of_type[last.toordinal() + 1] -= amount
+                changes[exposure.treatment.kind][first.toordinal()] += round(mg * _PER_MG)
+                changes[exposure.treatment.kind][last.toordinal() + 1] -= round(mg * _PER_MG)
         self._steps = []
-        for by_day in changes.values():
-            days = sorted(by_day)
-            self._steps.append((days, [0, *accumulate(by_day[day] for day in days)]))
+        for of_type in changes.values():
+            days = sorted(of_type)
+            self._steps.append((days, [0, *accumulate(of_type[day] for day in days)]))
 
     def on(self, day: date) -> Decimal:
         """Mg of prednisone-equivalent of a day, rounded to a millionth: the sum over one type, of several the highest."""
@@ -283,23 +277,19 @@ def _joined(taken: Sequence[Exposure], gap: timedelta) -> list[Episode]:
     ]
 
 
-def _prednisone_mg(record: PatientRecord, exposure: Exposure) -> Decimal | None:
-    """How much prednisone one mg of a medicine stands for; None: it is no glucocorticoid."""
-    return record.mapping.tables.agent(exposure.treatment.ingredient).prednisone_mg
-
-
 def _stretches(record: PatientRecord, exposure: Exposure) -> Iterator[tuple[date, date, Decimal]]:
-    """From when to when one resource gives how much of the medicine itself, in mg a day, by its instructions (T4)."""
+    """From when to when one resource gives how much, in mg of prednisone a day, by its instructions (T4)."""
+    factor = record.mapping.tables.agent(exposure.treatment.ingredient).prednisone_mg
     dosages, zone = exposure.treatment.dosages, record.mapping.time_zone
-    for dosage in dosages:
+    for dosage in dosages if factor is not None else ():
         start, end, mg = dosage.bounds.start, dosage.bounds.end, _mg(dosage)
         # One instruction holds for the whole request; of several each only within its own boundsPeriod
         if mg is None or (start is None and end is None and len(dosages) > 1):
             continue
         first = max(exposure.first_day, local_day(start.first, zone) if start else exposure.first_day)
         last = min(exposure.last_day, end.day(zone) if end else exposure.last_day)
-        if first <= last:
-            yield first, last, mg
+        if factor is not None and first <= last:
+            yield first, last, mg * factor
 
 
 def _mg(dosage: Dosage) -> Decimal | None:

@@ -102,8 +102,9 @@ def medicine(kind, ingredient, **more):
 def course(ingredient, start, end=None, **more):
     """A MedicationRequest from so many days ago to so many days ago; without an end it is active."""
     more = {"resource": f"MedicationRequest/{ingredient}-{start}", "active": end is None, **more}
-    dose = {k: more.pop(k) for k in ("dose_mg", "routes", "as_needed") if k in more}
-    dosage = Dosage(bounds=Period(ago(start), ago(end)), frequency=Decimal(1), period_days=Decimal(1), **dose)
+    daily = {"frequency": Decimal(1), "period_days": Decimal(1)}
+    dose = {k: more.pop(k) for k in ("dose_mg", "period_days", "routes", "as_needed") if k in more}
+    dosage = Dosage(bounds=Period(ago(start), ago(end)), **(daily | dose))
     return medicine("Request", ingredient, dosages=(dosage,), **more)
 
 

@@ -228,11 +228,6 @@ def test_an_instruction_that_is_still_to_come_gives_nothing_today():
     assert [doses.on((AS_OF - day * DAY).date()) for day in (100, 5, 0)] == [20, 0, 0]
 
 
-def test_the_dose_of_two_instructions_is_added_up_before_it_is_converted():
-    thirds = [bounds(200, 10, **mg(amount, period_days=3)) for amount in (40, 8)]
-    assert dose(medicine("Request", "methylprednisolone", dosages=tuple(thirds))) == 20  # not 19.99…
-
-
 @pytest.mark.parametrize(("day", "expected"), [(200, 5), (50, 5), (49, None)])
 def test_a_single_instruction_without_a_period_has_that_of_the_request(day, expected):
     one = medicine("Request", "prednisone", validity=period(200, 50), dosages=(Dosage(**mg(5)),))

@@ -57,6 +57,25 @@ def test_doses_of_one_day_add_up_before_they_are_compared():
     assert changes(*together) == [("glucocorticoid", at(60))]
 
 
+@pytest.mark.parametrize(
+    ("agent", "before", "after"),
+    [
+        ("methylprednisolone", [8], [40, 8]),  # 20 mg of prednisone, of which 16.66… and 3.33…
+        ("methylprednisolone", [16], [16, 16, 16]),
+        ("prednisone", [80], [120]),  # from 26.66… mg to 40
+        ("prednisone", [40], [60]),
+    ],
+)
+def test_thirds_of_a_dose_are_no_reason_why_a_raise_is_none(agent, before, after):
+    def every_third_day(since, until, doses):
+        named = ((f"MedicationRequest/{since}-{number}", Decimal(mg)) for number, mg in enumerate(doses))
+        third = {"period_days": Decimal(3)}
+        return [course(agent, since, until, resource=name, dose_mg=mg, **third) for name, mg in named]
+
+    taken = (*every_third_day(100, 60, before), *every_third_day(59, 10, after))
+    assert at(59) in [when for _, when in changes(*taken)]
+
+
 def test_an_agent_renewed_within_its_gap_is_no_change():
     first = medicine(
         "Administration", "rituximab", effective=given("rituximab", 400).effective, resource="M/1"
