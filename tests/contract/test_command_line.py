@@ -354,6 +354,18 @@ def test_a_command_that_needs_the_statistics_libraries_says_so_where_they_are_no
     assert "all.lock" in done.stderr
 
 
+@pytest.mark.parametrize("closed", [1, 2], ids=["output", "error"])
+@pytest.mark.parametrize("command", ["check", "plan", "serve"])
+def test_where_nobody_could_hear_an_answer_none_is_worked_out(command, closed):
+    begun = f'exec "$0" -m cds_service {command} {closed}>&-'
+    ended = subprocess.run(
+        ["/bin/sh", "-c", begun, sys.executable], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    said = "imnm-cds: standard output or error is closed: lead it to a file or to /dev/null\n"
+    assert ended.stdout + ended.stderr == said
+
+
 @pytest.mark.parametrize("day", ["1900-01-01", "2199-12-31"])
 def test_the_first_and_the_last_moment_are_explained(tmp_path, day):
     explained = run("explain", write(tmp_path, chart("high-overdue")), "--as-of", day, "--json")
