@@ -1,7 +1,6 @@
 """The command `imnm-cds`. Bad input ends in one line and exit status 2."""
 
 import gc
-import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -136,17 +135,18 @@ def check(
     settings = load_settings(config)
     if write:
         write_discovery(discovery_file(), load_tables())
+    console = open_console()
     for line in about(settings):
-        typer.echo(f"imnm-cds: {line}")
+        console.out(f"imnm-cds: {line}")
     if connect:
         from cds_service.commands.connect import show_connections
 
-        if not show_connections(open_console(), settings, only=client, patient=patient):
+        if not show_connections(console, settings, only=client, patient=patient):
             sys.exit(1)
     if report:
         from cds_service.commands.usage_report import show_report
 
-        show_report(open_console(), settings, tuple(audit or ()))
+        show_report(console, settings, tuple(audit or ()))
 
 
 @app.command()
@@ -164,7 +164,7 @@ def explain(
     from cds_service.commands import explain as command
     from cds_service.commands.explain.format import as_json as json_object
     from cds_service.commands.explain.text import show_explanation
-    from cds_service.terminal import open_console
+    from cds_service.terminal import open_console, print_json
 
     client = command.client_of(config, fhir_version, accept_unknown_status=accept_unknown_status)
     moment = command.moment(as_of, client) if as_of else datetime.now(UTC)
@@ -176,7 +176,7 @@ def explain(
     else:
         raise ValueError("give a FILE, or --server BASE with --patient ID")
     if as_json:
-        typer.echo(json.dumps(json_object(assessment), ensure_ascii=False, allow_nan=False))
+        print_json(json_object(assessment))
     else:
         show_explanation(open_console(), json_object(assessment))
     command.tell_unread(assessment)

@@ -4,6 +4,7 @@ A card may come from any service, odd or hostile: it never fails to be shown, an
 as a control sequence or as markup of ours.
 """
 
+import json
 import os
 import re
 import sys
@@ -42,6 +43,13 @@ def open_console(file: TextIO | None = None) -> Console:
     console = Console(file=output, color_system=None if plain else "auto", highlight=False, emoji=False)
     console.width = min(console.width, WIDTH)
     return console
+
+
+def print_json(document: object, *, indent: int | None = None) -> None:
+    """Write one JSON value on standard output: in UTF-8, whatever the terminal's encoding is (RFC 8259)."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8")
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=indent) + "\n")
 
 
 def printable(text: str) -> str:

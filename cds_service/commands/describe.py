@@ -1,8 +1,6 @@
 """What `imnm-cds describe` does: the characteristics of a cohort, as tables of at most 80 columns or as JSON."""
 
-import json
 import re
-import sys
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -12,6 +10,7 @@ from rich.text import Text
 
 from cds_service.commands.cohort import CohortSource
 from cds_service.commands.progress import progress_bars
+from cds_service.terminal import print_json
 from fhir_mapping.cohort.titre_text import titre_reader
 from fhir_mapping.terms import load_tables
 from models.training.cohort.column_map import UNKNOWN, ColumnMap
@@ -37,8 +36,7 @@ def run_describe(
     if out:
         write_files(out, table_files(described))
     if as_json_object:
-        document = {"schema": SCHEMA, **as_json(described)}
-        sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+        print_json({"schema": SCHEMA, **as_json(described)}, indent=1)
     else:
         show(console, described)
 

@@ -1,7 +1,5 @@
 """What `imnm-cds plan` does: how many patients a study needs before there are data, in words or as JSON."""
 
-import json
-import sys
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -9,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cds_service.terminal import print_json
 from models.registry import default_folder, load_model
 from models.training.fitting.sample_size import MARGIN, OPTIMISM, SHRINKAGE
 from models.training.plain_json import as_json
@@ -31,8 +30,7 @@ def run_plan(
     model = load_model(folder or default_folder())
     made = plan(recipe_of_model(model), wishes, widths, sizes)
     if as_json_object:
-        document = {"schema": SCHEMA, **as_json(made)}
-        sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+        print_json({"schema": SCHEMA, **as_json(made)}, indent=1)
     else:
         console.print(Text(model.limits, style="bold"), soft_wrap=True)
         show_plan(console, made)

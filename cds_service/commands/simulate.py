@@ -1,6 +1,5 @@
 """What `imnm-cds simulate` does: a synthetic cohort, how often such cohorts look like the abstract, the reconstruction."""
 
-import json
 import os
 import sys
 from math import isfinite
@@ -12,12 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from cds_service.commands.progress import progress_bars
+from cds_service.terminal import print_json
 from models.registry import default_folder, load_model
 from models.training.errors import TrainingError
 from models.training.plain_json import as_json
-from models.training.simulation.reconstruct import Reconstruction, reconstruct
+from models.training.simulation.reconstruct import reconstruct
 from models.training.simulation.simulate import (
-    Resemblance,
     recipe_of_model,
     recipe_of_scenario,
     resemblance,
@@ -63,7 +62,7 @@ def run_resemblance(
     with progress_bars() as progress:
         counted = resemblance(recipe, n, cohorts, COHORT_SEED if seed is None else seed, progress)
     if as_json_object:
-        _print_json(counted)
+        print_json(as_json(counted), indent=1)
         return
     console.print(
         Text(
@@ -92,7 +91,7 @@ def run_reconstruct(
     with progress_bars() as progress:
         again = reconstruct(model, draws, seed, progress)
     if as_json_object:
-        _print_json(again)
+        print_json(as_json(again), indent=1)
         return again.agrees
     console.print(
         Text(f"{again.model} once more: {again.draws} draws, seed {again.seed}, {again.accepted} accepted")
@@ -114,10 +113,6 @@ def run_reconstruct(
     verdict = "All numbers agree." if again.agrees else f"These do not agree: {', '.join(differing)}."
     console.print(Text(verdict, style="bold"))
     return again.agrees
-
-
-def _print_json(result: Resemblance | Reconstruction) -> None:
-    sys.stdout.write(json.dumps(as_json(result), ensure_ascii=False, allow_nan=False, indent=1) + "\n")
 
 
 def _table(first: str, *others: str) -> Table:

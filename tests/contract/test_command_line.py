@@ -354,6 +354,35 @@ def test_a_command_that_needs_the_statistics_libraries_says_so_where_they_are_no
     assert "all.lock" in done.stderr
 
 
+def in_latin_1(*arguments):
+    """A command whose terminal, or file, takes Latin-1 only."""
+    return subprocess.run(
+        [sys.executable, "-m", "cds_service", *map(str, arguments)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=False,
+    )
+
+
+def test_json_is_utf_8_wherever_it_goes(tmp_path):
+    explain = ("explain", write(tmp_path, chart("high-overdue")), *AS_OF, "--json")
+    ended = in_latin_1(*explain)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert ended.stdout.decode("utf-8") == run(*explain).stdout
+    assert not ended.stdout.isascii()
+
+
+def test_what_an_old_terminal_cannot_show_ends_no_command(tmp_path):
+    config = tmp_path / "hospital.toml"
+    config.write_text(
+        '[[client]]\nname = "ward"\naccepted_by = "王医生"\naccepted_on = 2026-03-01\n', "utf-8"
+    )
+    ended = in_latin_1("check", "--config", config)
+    assert ended.returncode == 0
+    assert b"the model was accepted by ??? on 2026-03-01" in ended.stdout
+
+
 @pytest.mark.parametrize("closed", [1, 2], ids=["output", "error"])
 @pytest.mark.parametrize("command", ["check", "plan", "serve"])
 def test_where_nobody_could_hear_an_answer_none_is_worked_out(command, closed):
