@@ -5,6 +5,7 @@ import json
 import pytest
 
 from fhir_mapping.versions import version
+from fhir_mapping.versions.references import references
 from tests.support.changes import replace
 
 BASE = "https://ehr.example/fhir"
@@ -139,6 +140,11 @@ def test_without_an_address_there_is_no_subject(reasons, observation, subject):
 
 def test_no_subject_of_a_code_that_no_rule_reads_is_not_judged(reasons, observation):
     assert reasons(observation(code="2345-7", subject=None)) == {}
+
+
+@pytest.mark.parametrize("full_url", ["p9", "", "/Patient/p9", "Patient/p9"])
+def test_a_full_url_that_is_no_address_claims_nothing(full_url):
+    assert references(BASE, (), [(full_url, "Patient/p1")]).resolve(full_url) == full_url.removeprefix("/")
 
 
 def test_the_focus_is_handed_over_as_what_it_leads_to(gathered, observation, patient):
