@@ -51,7 +51,7 @@ $(SUITES:%=test-%): test-%: .venv/all
 watch: .venv/all  ## one test file, again whenever a source file changes: make watch FILE=tests/unit/test_titres.py
 	@$(BIN)/python -m tests.support.watch $(FILE)
 
-bench: .venv/all .venv/healthchain/all  ## measure, and write docs/performance.md: half an hour; ARGS=NAME for one section
+bench: .venv/all .venv/healthchain/all  ## measure, and write docs/performance.md: some minutes; ARGS=NAME for one section
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 instructions: .venv/all  ## what an answer costs beside the floor; ARGS=--check against what is stored, ARGS=--write stores it

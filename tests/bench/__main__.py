@@ -1,4 +1,4 @@
-"""`make bench`: measure everything, print it, and write `docs/performance.md`. Half an hour; never a gate.
+"""`make bench`: measure everything, print it, and write `docs/performance.md`. Some minutes; never a gate.
 
 `python -m tests.bench NAME …` measures some sections alone and writes nothing: instructions, ratios, http, start,
 statistics.
