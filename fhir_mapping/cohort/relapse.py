@@ -134,11 +134,11 @@ def _raised(record: PatientRecord, episode: Episode) -> Iterator[Change]:
     starts = {local_day(moment, zone): moment for moment in sorted(moments, reverse=True)}
     for day, when in sorted(starts.items()):
         now = glucocorticoid_dose(record, (episode,), day)
-        if now is None or round(now.mg, _PLACES) < enough:
+        if now is None or (mg := round(now.mg, _PLACES)) < enough:
             continue
         if day > episode.first_day:
             last_days = (min(e.last_day, day - _DAY) for e in episode.exposures if e.first_day < day)
             earlier = glucocorticoid_dose(record, (episode,), max(last_days))
-            if earlier is None or round(now.mg, _PLACES) < round(factor * earlier.mg, _PLACES):
+            if earlier is None or mg < round(factor * earlier.mg, _PLACES):
                 continue  # a dose that is not written in numbers is no evidence (T4)
         yield Change(when, GLUCOCORTICOID, tuple(e.treatment.resource for e in now.exposures))

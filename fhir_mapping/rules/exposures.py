@@ -174,12 +174,13 @@ class DailyDoses:
             e for episode in treated if episode.agent == GLUCOCORTICOID for e in episode.exposures
         ):
             for first, last, mg in _stretches(record, exposure):
-                changes[exposure.treatment.kind][first.toordinal()] += round(mg * _PER_MG)
-                changes[exposure.treatment.kind][last.toordinal() + 1] -= round(mg * _PER_MG)
+                of_type, amount = changes[exposure.treatment.kind], round(mg * _PER_MG)
+                of_type[first.toordinal()] += amount
+                of_type[last.toordinal() + 1] -= amount
         self._steps = []
-        for of_type in changes.values():
-            days = sorted(of_type)
-            self._steps.append((days, [0, *accumulate(of_type[day] for day in days)]))
+        for by_day in changes.values():
+            days = sorted(by_day)
+            self._steps.append((days, [0, *accumulate(by_day[day] for day in days)]))
 
     def on(self, day: date) -> Decimal:
         """Mg of prednisone-equivalent of a day, rounded to a millionth: the sum over one type, of several the highest."""
@@ -280,15 +281,17 @@ def _joined(taken: Sequence[Exposure], gap: timedelta) -> list[Episode]:
 def _stretches(record: PatientRecord, exposure: Exposure) -> Iterator[tuple[date, date, Decimal]]:
     """From when to when one resource gives how much, in mg of prednisone a day, by its instructions (T4)."""
     factor = record.mapping.tables.agent(exposure.treatment.ingredient).prednisone_mg
+    if factor is None:  # it is no glucocorticoid
+        return
     dosages, zone = exposure.treatment.dosages, record.mapping.time_zone
-    for dosage in dosages if factor is not None else ():
+    for dosage in dosages:
         start, end, mg = dosage.bounds.start, dosage.bounds.end, _mg(dosage)
         # One instruction holds for the whole request; of several each only within its own boundsPeriod
         if mg is None or (start is None and end is None and len(dosages) > 1):
             continue
         first = max(exposure.first_day, local_day(start.first, zone) if start else exposure.first_day)
         last = min(exposure.last_day, end.day(zone) if end else exposure.last_day)
-        if factor is not None and first <= last:
+        if first <= last:
             yield first, last, mg * factor
 
 

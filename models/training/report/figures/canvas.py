@@ -54,6 +54,13 @@ def spread(places: Sequence[float], gap: float, low: float, high: float) -> list
     return moved
 
 
+def ratio_ticks(ticks: Sequence[float], ends: Sequence[float]) -> list[float]:
+    """Those of the ticks that a scale of ratios needs to reach all these ends, and a little to both sides of 1."""
+    low = max((tick for tick in ticks if tick <= min([0.9, *ends])), default=ticks[0])
+    high = min((tick for tick in ticks if tick >= max([1.1, *ends])), default=ticks[-1])
+    return [tick for tick in ticks if low <= tick <= high]
+
+
 def even(low: float, high: float, step: float) -> list[float]:
     """Ticks at the multiples of `step` from low to high."""
     digits = max(0, ceil(-log10(step)) + 1)

@@ -12,6 +12,7 @@ from models.training.report.figures.canvas import (
     Canvas,
     Label,
     even,
+    ratio_ticks,
     width_of,
 )
 from models.training.report.words import written, written_estimate
@@ -50,12 +51,10 @@ def centres_figure(centres: Centres) -> Canvas:
     axes = Axes(canvas, left, 40, _WIDE, high, (low, 1.0), (0.0, 1.0))
     _panel(axes, "Harrell’s C", concordances, centres.concordance, 0.5)
     axes.below(even(low, 1, 0.2), "C", decimals=1)
-    ends = _ends(ratios, centres.observed_over_expected)
-    least = max((tick for tick in _RATIOS if tick <= min(0.9, *ends)), default=_RATIOS[0])
-    most = min((tick for tick in _RATIOS if tick >= max(1.1, *ends)), default=_RATIOS[-1])
-    axes = Axes(canvas, left + panel, 40, _WIDE, high, (least, most), (0.0, 1.0), log_x=True)
+    ticks = ratio_ticks(_RATIOS, _ends(ratios, centres.observed_over_expected))
+    axes = Axes(canvas, left + panel, 40, _WIDE, high, (ticks[0], ticks[-1]), (0.0, 1.0), log_x=True)
     _panel(axes, "Observed over expected", ratios, centres.observed_over_expected, 1.0)
-    axes.below([tick for tick in _RATIOS if least <= tick <= most], "Observed over expected", decimals=2)
+    axes.below(ticks, "Observed over expected", decimals=2)
     return canvas
 
 

@@ -2,7 +2,16 @@
 
 from collections.abc import Sequence
 
-from models.training.report.figures.canvas import BLUE, GREY, VERMILLION, Axes, Canvas, Label, width_of
+from models.training.report.figures.canvas import (
+    BLUE,
+    GREY,
+    VERMILLION,
+    Axes,
+    Canvas,
+    Label,
+    ratio_ticks,
+    width_of,
+)
 from models.training.report.report import ReportedRatio, ReportedRatios
 from models.training.report.words import written, written_estimate
 
@@ -24,9 +33,9 @@ def forest_figure(predictors: Sequence[ReportedRatios]) -> Canvas:
     canvas = Canvas("forest", "Hazard ratios of the predictors", about, left + 300 + 190, height)
     ratios = [ratio for predictor in predictors for ratio in (predictor.served, predictor.refitted)]
     given = [end for ratio in ratios for end in (ratio.low, ratio.high) if end is not None]
-    low = max((t for t in _TICKS if t <= min([0.9, *given])), default=_TICKS[0])
-    high = min((t for t in _TICKS if t >= max([1.1, *given])), default=_TICKS[-1])
-    axes = Axes(canvas, left, 36, 300, _BLOCK * len(predictors), (low, high), (0.0, 1.0), log_x=True)
+    ticks = ratio_ticks(_TICKS, given)
+    high = _BLOCK * len(predictors)
+    axes = Axes(canvas, left, 36, 300, high, (ticks[0], ticks[-1]), (0.0, 1.0), log_x=True)
     canvas.line([(axes.x(1), axes.top), (axes.x(1), axes.bottom)], GREY, dash="2 3")
     canvas.key(left, 16, [("as served", BLUE, "", "square"), ("refitted", VERMILLION, "", "circle")])
     canvas.word(axes.right + 14, 24, "Hazard ratio (95 % limits)", bold=True)
@@ -35,7 +44,6 @@ def forest_figure(predictors: Sequence[ReportedRatios]) -> Canvas:
         canvas.word(4, top + _BLOCK / 2 + 4, predictor.label)
         _line(axes, predictor.served, BLUE, "square", top + 17)
         _line(axes, predictor.refitted, VERMILLION, "circle", top + 37)
-    ticks = [tick for tick in _TICKS if low <= tick <= high]
     axes.below(ticks, "Hazard ratio, present against absent", decimals=2 if min(ticks) < 1 / 2 else 1)
     return canvas
 
