@@ -281,17 +281,15 @@ def _joined(taken: Sequence[Exposure], gap: timedelta) -> list[Episode]:
 def _stretches(record: PatientRecord, exposure: Exposure) -> Iterator[tuple[date, date, Decimal]]:
     """From when to when one resource gives how much, in mg of prednisone a day, by its instructions (T4)."""
     factor = record.mapping.tables.agent(exposure.treatment.ingredient).prednisone_mg
-    if factor is None:  # it is no glucocorticoid
-        return
     dosages, zone = exposure.treatment.dosages, record.mapping.time_zone
-    for dosage in dosages:
+    for dosage in dosages if factor is not None else ():
         start, end, mg = dosage.bounds.start, dosage.bounds.end, _mg(dosage)
         # One instruction holds for the whole request; of several each only within its own boundsPeriod
         if mg is None or (start is None and end is None and len(dosages) > 1):
             continue
         first = max(exposure.first_day, local_day(start.first, zone) if start else exposure.first_day)
         last = min(exposure.last_day, end.day(zone) if end else exposure.last_day)
-        if first <= last:
+        if factor is not None and first <= last:
             yield first, last, mg * factor
 
 
