@@ -51,8 +51,9 @@ from models.transparency import Transparency, as_document, transparency
 
 _FLUSH_S = 1.0  # for the last events, if their reader is slow
 
-Endpoint = Callable[[Request], Awaitable[Response]]
-Received = Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]]
+_Endpoint = Callable[[Request], Awaitable[Response]]
+_Received = Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]]
+_Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, object]]]
 
 
 def write_line(line: str) -> None:
@@ -121,8 +122,8 @@ def check(
     }
     fetches = {name: partial(fetch, connection) for name, connection in connections.items()}
     services = [service["id"] for service in discovery["services"]]
-    who = registered(settings, known, services, fetches, timer, limits, secret)
-    return Checked(settings, limits, discovery, model, shown, who, connections)
+    may_call = registered(settings, known, services, fetches, timer, limits, secret)
+    return Checked(settings, limits, discovery, model, shown, may_call, connections)
 
 
 def open_store(settings: Settings, limits: Limits, clock: Callable[[], datetime] = utc_now) -> Store | None:
@@ -147,12 +148,8 @@ def build(
     parts = _parts(checked, clock, Events(write, clock, watch))
     queue = write if isinstance(write, EventQueue) else None
     load, door = Load(limits), Door(limits, parts.events, settings.trusted_proxies)
-    app = _application(
-        parts,
-        checked,
-        Receiving(limits, load.start).through,
-        _lifespan(parts, (len(settings.client), len(checked.discovery["services"])), load, door, queue),
-    )
+    received = Receiving(limits, load.start).through
+    app = _application(parts, checked, received, _lifespan(parts, checked, load, door, queue))
     app.add_middleware(
         Edge,
         events=parts.events,
@@ -179,14 +176,9 @@ def _parts(checked: Checked, clock: Callable[[], datetime], events: Events) -> P
     )
 
 
-def _lifespan(
-    parts: Parts, sizes: tuple[int, int], load: Load, door: Door, queue: EventQueue | None
-) -> Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, object]]]:
-    """Make what surrounds the life of the application; each connection gets the state that it yields.
-
-    `sizes`: how many clients and services there are.
-    """
-    clients, services = sizes
+def _lifespan(parts: Parts, checked: Checked, load: Load, door: Door, queue: EventQueue | None) -> _Lifespan:
+    """Make what surrounds the life of the application; each connection gets the state that it yields."""
+    clients, services = len(checked.settings.client), len(checked.discovery["services"])
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, object]]:
@@ -209,17 +201,7 @@ def _lifespan(
     return lifespan
 
 
-def _application(
-    parts: Parts,
-    checked: Checked,
-    received: Received,
-    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, object]]],
-) -> FastAPI:
-    async def is_ready(request: Request) -> Response:
-        if request.app.state.ready:
-            return Response(msgspec.json.encode({"status": "ready"}), media_type="application/json")
-        return as_response(BusyError("not started yet"))
-
+def _application(parts: Parts, checked: Checked, received: _Received, lifespan: _Lifespan) -> FastAPI:
     services = {service["id"]: HOOKS[service["hook"]] for service in checked.discovery["services"]}
     app = FastAPI(
         openapi_url=None,
@@ -227,12 +209,8 @@ def _application(
         redoc_url=None,
         lifespan=lifespan,
         redirect_slashes=False,
-        telemetry={
-            "tracing": False,
-            "metrics": False,
-            "logs": False,
-            "auto_configure": False,
-        },  # our events say all
+        # Our events say all
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.ready = False
     document = _fixed(msgspec.json.encode(as_document(checked.shown)))
@@ -250,7 +228,7 @@ def _application(
             methods=["POST"],
         ),
         Route("/health", _fixed(msgspec.json.encode({"status": "ok"})), methods=["GET"]),
-        Route("/ready", is_ready, methods=["GET"]),
+        Route("/ready", _is_ready, methods=["GET"]),
         Route(about_model.DOCUMENT, document, methods=["GET"]),
         Route(about_model.PAGE, page, methods=["GET"]),
     ]
@@ -266,7 +244,7 @@ class _Called:
     event: Event
     parts: Parts
     services: Mapping[str, Hook]
-    received: Received
+    received: _Received
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call (ASGI)."""
@@ -286,9 +264,15 @@ class _Called:
         await response(scope, receive, send)
 
 
+async def _is_ready(request: Request) -> Response:
+    if request.app.state.ready:
+        return Response(msgspec.json.encode({"status": "ready"}), media_type="application/json")
+    return as_response(BusyError("not started yet"))
+
+
 def _fixed(
     body: bytes, media_type: str = "application/json", headers: Mapping[str, str] | None = None
-) -> Endpoint:
+) -> _Endpoint:
     async def fixed(_: Request) -> Response:
         return Response(body, 200, headers, media_type)
 

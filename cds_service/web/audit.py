@@ -1,4 +1,4 @@
-"""What the audit event of a hook call says about the assessment: counts and words of ours, never the record itself."""
+"""What an audit event says of a hook call and its assessment, or of a crash: counts and words of ours, never the record."""
 
 import hashlib
 import hmac

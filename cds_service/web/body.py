@@ -20,17 +20,6 @@ from cds_service.json_text import check_utf_8, strict_json, what_is_wrong
 from cds_service.settings.limits import Limits
 from cds_service.web.protocol import Envelope
 
-# Only what some query asks for: a million other members cost a glance.
-_Prefetch = msgspec.defstruct("_Prefetch", [(key, msgspec.Raw, msgspec.Raw(b"")) for key in BY_KEY])
-_WHOLE: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
-    msgspec.defstruct("_Whole", [("prefetch", _Prefetch | None, None)], bases=(Envelope,))
-)
-
-
-class _Call(Envelope):
-    prefetch: msgspec.Raw = msgspec.Raw(b"null")
-
-
 _PREFETCH = re.compile(rb'"prefetch"\s*:\s*\{')
 _KEYS = {key.encode(): key for key in BY_KEY}
 _NAME = re.compile(rb'[\s,]*"([^"]*)"\s*:\s*')
@@ -41,6 +30,15 @@ _CHARSETS = frozenset({"utf-8", "utf8"})
 _USER = re.compile(r"(Practitioner|PractitionerRole|Patient|RelatedPerson)/[^/]+")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9.-]{1,64}")  # FHIR's, but for two that a path means otherwise
+# Only what some query asks for: a million other members cost a glance.
+_Prefetch = msgspec.defstruct("_Prefetch", [(key, msgspec.Raw, msgspec.Raw(b"")) for key in BY_KEY])
+_WHOLE: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+    msgspec.defstruct("_Whole", [("prefetch", _Prefetch | None, None)], bases=(Envelope,))
+)
+
+
+class _PrefetchUnread(Envelope):
+    prefetch: msgspec.Raw = msgspec.Raw(b"null")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,42 +104,47 @@ def read(body: bytes, hook: str, limits: Limits) -> HookRequest:
 def _read_at_once(body: bytes, hook: str, limits: Limits) -> HookRequest | None:
     """Read a body whose prefetch holds what queries ask for and nothing else, in one pass; None for any other."""
     try:
-        call = _WHOLE.decode(body)
+        whole = _WHOLE.decode(body)
     except (msgspec.DecodeError, RecursionError):
         return None
-    given = _given(call.prefetch)
-    envelope = _without(given, body) if call.prefetch else body
+    given = _given(whole.prefetch)
+    envelope = _without(given, body) if whole.prefetch else body
     if envelope is None or _check_envelope(envelope, limits).get("prefetch") is not None:
         return None
-    return _request(call, hook, given, limits)
+    return _request(whole, hook, given, limits)
 
 
 def _without(given: Mapping[str, msgspec.Raw], body: bytes) -> bytes | None:
     """Cut prefetch out, found by its values, each behind its name; None where anything else stands there."""
-    begun = _PREFETCH.search(body)
-    if begun is None:
+    opening = _PREFETCH.search(body)
+    if opening is None:
         return None
-    at, left, next_name = begun.end(), dict(given), _NAME.match
+    at, left, next_name = opening.end(), dict(given), _NAME.match
     while left:
         name = next_name(body, at)
-        value = left.pop(_KEYS.get(name[1], ""), None) if name else None
-        if name is None or value is None or not body.startswith(value, at := name.end()):
+        if name is None:
+            return None
+        at = name.end()
+        value = left.pop(_KEYS.get(name[1], ""), None)
+        if value is None or not body.startswith(value, at):
             return None
         at += len(value)
-    end = _END.match(body, at)
-    envelope = end and body[: begun.end() - 1] + b"null" + body[end.end() :]
-    return envelope if envelope and envelope.count(b'"prefetch"') == 1 else None
+    closing = _END.match(body, at)
+    if closing is None:
+        return None
+    envelope = body[: opening.end() - 1] + b"null" + body[closing.end() :]
+    return envelope if envelope.count(b'"prefetch"') == 1 else None
 
 
 def _read_in_parts(body: bytes, hook: str, limits: Limits) -> HookRequest:
     """Read the envelope first, then its prefetch, and say what is wrong with them."""
-    call = msgspec.json.decode(body, type=_Call)
-    raw, envelope = bytes(call.prefetch), body
+    whole = msgspec.json.decode(body, type=_PrefetchUnread)
+    raw, envelope = bytes(whole.prefetch), body
     if raw[:1] == b"{":
-        begun = _PREFETCH.search(body)
-        at = begun.end() - 1 if begun else 0
+        opening = _PREFETCH.search(body)
+        at = opening.end() - 1 if opening else 0
         # Behind its name: a search for all of it costs more than reading it
-        if begun and body.startswith(raw, at):
+        if opening and body.startswith(raw, at):
             envelope = body[:at] + b"null" + body[at + len(raw) :]
         else:
             envelope = body.replace(raw, b"null", 1)
@@ -150,10 +153,11 @@ def _read_in_parts(body: bytes, hook: str, limits: Limits) -> HookRequest:
         prefetch = msgspec.json.decode(raw, type=_Prefetch | None)
     except (msgspec.DecodeError, RecursionError):
         raise InvalidRequestError("prefetch has the wrong type") from None
-    return _request(call, hook, _given(prefetch), limits)
+    return _request(whole, hook, _given(prefetch), limits)
 
 
 def _given(prefetch: msgspec.Struct | None) -> dict[str, msgspec.Raw]:
+    """What was sent along, by prefetch key."""
     members = msgspec.structs.asdict(prefetch) if prefetch else {}
     return {key: value for key, value in members.items() if value}
 

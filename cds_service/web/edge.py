@@ -110,12 +110,8 @@ class Edge:
 
     def _refusal(self, scope: Scope, headers: Headers, exchange: RequestRecord) -> Response | None:
         """Answer what does not get as far as the application: another host, a preflight, more than we can do."""
-        call, foreign = scope["method"] == "POST", False
-        if self._hosts and scope["path"] not in _PROBES:
-            host = re.sub(r":\d*$", "", headers.get("host", "")).lower()  # without a port
-            foreign = host not in self._hosts
-        why, response = "", None
-        if foreign:
+        call = scope["method"] == "POST"
+        if self._is_foreign(headers.get("host", ""), scope["path"]):
             why, response = "wrong host", as_response(MisdirectedError("this host is not served here"))
         elif scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
             why = "preflight"  # of a browser, which has no token to show yet
@@ -127,8 +123,9 @@ class Edge:
             why, response = "busy", as_response(BusyError("too many calls at once"))
         elif call and self._must_write and self._must_write.full:
             why, response = "events lost", as_response(BusyError("events cannot be written"))
-        if why:
-            exchange.audit["outcome"] = why
+        else:
+            return None
+        exchange.audit["outcome"] = why
         return response
 
     def _close(self, scope: Scope, exchange: RequestRecord, arrival: Arrival) -> None:
@@ -147,6 +144,12 @@ class Edge:
             named = (name for pattern, name in _TARGETS if pattern.fullmatch(path))
             said = {"method": method, "target": _PROBES.get(path) or next(named, "other"), **said}
         self._events.emit(exchange.event, **exchange.audit | said)
+
+    def _is_foreign(self, host: str, path: str) -> bool:
+        """Whether a host is none of ours, whatever its port; a probe may come by any."""
+        if not self._hosts or path in _PROBES:
+            return False
+        return re.sub(r":\d*$", "", host).lower() not in self._hosts
 
     def _allowed(self, origin: str) -> bool:
         return bool(origin) and ("*" in self._origins or origin in self._origins)

@@ -77,18 +77,18 @@ def run(config: Path | None, address: Address, workers: int) -> None:
         ssl_keyfile=address.key,
     )
 
-    def reread() -> None:
-        apply(configuration.read())
-        gc.unfreeze()
-        gc.collect()
-        gc.freeze()
-
     def apply(checked: Checked) -> None:
         settings = checked.settings
         serving.app = partial(application, checked)
         serving.timeout_graceful_shutdown = math.ceil(settings.longest_answer_seconds) + BEYOND_S
         serving.proxy_headers = bool(settings.trusted_proxies)
         serving.forwarded_allow_ips = list(settings.trusted_proxies)
+
+    def reread() -> None:
+        apply(configuration.read())
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
 
     apply(checked)
     gc.freeze()  # a collector that looks at what the workers share would copy it for each

@@ -157,20 +157,12 @@ class Store:
         """
         rows = [self._row(item) for item in items]
         with self._writing("the feedback could not be stored") as connection:
-            # What is older than its client keeps it is deleted, some rows of each at a time
-            days = {name: keeping.days for name, keeping in self._keeping.items()}
-            longest = max(days.values(), default=0)
-            for client, kept in days.items() if not longest else [*days.items(), ("", longest)]:
-                oldest = (self._clock() - kept * _DAY).isoformat()
-                connection.execute(_FORGET, (client, oldest, Limits().forgotten_rows))
+            self._forget(connection)
             before = connection.total_changes
             connection.executemany(_INSERT, rows)
             new = connection.total_changes - before
-            for client in sorted({item.client for item in items} & self._keeping.keys()) if new else ():
-                since = (self._clock() - _DAY).isoformat()
-                (received,) = connection.execute(_RECEIVED, (client, since)).fetchone()
-                if received > self._keeping[client].a_day:
-                    raise QuotaError(f"more than {self._keeping[client].a_day} items of feedback in 24 hours")
+            if new:
+                self._check_quotas(connection, {item.client for item in items})
             return new
 
     def overridden(
@@ -284,6 +276,23 @@ class Store:
     def _connected(self) -> sqlite3.Connection:
         self._connection = self._connection or self._connect()
         return self._connection
+
+    def _forget(self, connection: sqlite3.Connection) -> None:
+        """Delete what is older than its client keeps it, some rows of each client at a time."""
+        days = {name: keeping.days for name, keeping in self._keeping.items()}
+        if days:
+            days[""] = max(days.values())
+        for client, kept in days.items():
+            oldest = (self._clock() - kept * _DAY).isoformat()
+            connection.execute(_FORGET, (client, oldest, Limits().forgotten_rows))
+
+    def _check_quotas(self, connection: sqlite3.Connection, clients: Collection[str]) -> None:
+        """Raise QuotaError where one of these clients has more than it may send in a day."""
+        for client in sorted(self._keeping.keys() & clients):
+            since = (self._clock() - _DAY).isoformat()
+            (received,) = connection.execute(_RECEIVED, (client, since)).fetchone()
+            if received > self._keeping[client].a_day:
+                raise QuotaError(f"more than {self._keeping[client].a_day} items of feedback in 24 hours")
 
     def _row(self, item: Feedback) -> tuple[object, ...]:
         said = asdict(item) | {"at": item.at.astimezone(UTC).isoformat()}

@@ -59,7 +59,9 @@ class Door:
         self._ended += 1
         if self._say is None:  # how many were ended is said every few seconds: a flood must not fill the log
             self._say = asyncio.get_running_loop().call_later(SAY_S, self._report)
-        victim = next((c for c in self._waiting if not crowded or c.peer == connection.peer), None)
+        victim = next(
+            (other for other in self._waiting if not crowded or other.peer == connection.peer), None
+        )
         if victim is None:
             return False
         self.busy(victim)

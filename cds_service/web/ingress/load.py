@@ -6,9 +6,7 @@ from cds_service.errors import BusyError
 from cds_service.settings.limits import Limits
 
 _BEAT_S = 0.02
-_ROUNDS = (
-    4  # of the event loop between two starts: in them a newcomer is accepted, read and, if need be, refused
-)
+_ROUNDS = 4  # of the event loop between two starts: in them a newcomer is accepted, read and perhaps refused
 _WEIGHT = 0.2  # of the newest beat
 _MOST = 4  # times the lag that is too much, of one beat: one long step of one call, or a paused machine, is no overload
 

@@ -41,7 +41,10 @@ class Receiving:
         return len(self._bodies)
 
     async def through(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Pass on the chunks of one body; raises BusyError where there is no room, TooSlowError where it made none."""
+        """Pass on the chunks of one body.
+
+        Raises BusyError where there is no room for it, TooSlowError where it had to make room for another.
+        """
         body = _Arriving(asyncio.get_running_loop().time())
         if len(self._bodies) >= self._most:
             await self._make_room(body)

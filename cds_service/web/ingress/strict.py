@@ -48,7 +48,7 @@ def _check_head(received: bytes, most: int) -> None:
 
 def _check_lengths(lines: list[bytes]) -> None:
     """Refuse folded lines, and a length of the body that is said twice, or in a way that not all understand."""
-    lengths, codings, version = [], [], lines[0][-9:]
+    lengths, codings = [], []
     for line in lines[1:]:
         name, _, value = line.partition(b":")
         if line[:1] in b" \t":
@@ -61,5 +61,6 @@ def _check_lengths(lines: list[bytes]) -> None:
         raise h11.RemoteProtocolError("the length of the body must be said once")
     if not all(map(_LENGTH.fullmatch, lengths)) or any(coding != b"chunked" for coding in codings):
         raise h11.RemoteProtocolError("the length of the body is none")
+    version = lines[0][-9:]
     if version not in {b" HTTP/1.0", b" HTTP/1.1"} or (codings and version == b" HTTP/1.0"):
         raise h11.RemoteProtocolError("not HTTP/1.1, or chunks before it")

@@ -24,9 +24,9 @@ class _TimedServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, then listen."""
-        asyncio.get_running_loop().set_exception_handler(quiet_about_files(complain))
-        await super().startup(sockets=[])
         loop, config = asyncio.get_running_loop(), self.config
+        loop.set_exception_handler(quiet_about_files(complain))
+        await super().startup(sockets=[])
 
         def protocol() -> asyncio.Protocol:
             made: asyncio.Protocol = config.http_protocol_class(  # type: ignore[call-arg]
@@ -35,16 +35,14 @@ class _TimedServer(uvicorn.Server):
             return made
 
         for listening in sockets or ():
-            handshake = _HANDSHAKE_S if config.ssl else None
-            self.servers.append(
-                await loop.create_server(
-                    protocol,
-                    sock=listening,
-                    ssl=config.ssl,
-                    backlog=config.backlog,
-                    ssl_handshake_timeout=handshake,
-                )
+            server = await loop.create_server(
+                protocol,
+                sock=listening,
+                ssl=config.ssl,
+                backlog=config.backlog,
+                ssl_handshake_timeout=_HANDSHAKE_S if config.ssl else None,
             )
+            self.servers.append(server)
 
 
 class Worker(Process):

@@ -14,7 +14,7 @@ from markdown_it.utils import EnvType, OptionsDict
 
 from cds_service.web.pages.html import Html, dated, element
 
-INDICATORS = ("info", "warning", "critical")  # what the stylesheet has colours for
+_INDICATORS = ("info", "warning", "critical")  # what the stylesheet has colours for
 _RENDERED = ["table", "list", "hr", "newline", "escape", "backticks", "emphasis", "strikethrough", "entity"]
 
 
@@ -39,7 +39,7 @@ def show_card(card: Mapping[str, Any], forms: str, accepted: Collection[str] = (
             "form", element("p", chosen, press), method="post", action=f"{forms}/dismiss", class_="dismissal"
         ),
     ]
-    return element("article", *parts, class_=f"card {indicator if indicator in INDICATORS else 'other'}")
+    return element("article", *parts, class_=f"card {indicator if indicator in _INDICATORS else 'other'}")
 
 
 def no_card(title: str, *content: str) -> Html:

@@ -1,4 +1,4 @@
-"""The frame of every page: document, headers, and the two files that a page may load."""
+"""The frame of the demonstration's pages, the two files that they may load, and the headers of every page."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +24,7 @@ HEADERS = {
 
 
 def page(title: str, *content: str) -> Html:
-    """A whole document: `title` for the window, `content` for the main part."""
+    """A whole page of the demonstration: `title` for the window, `content` for the main part."""
     head = element(
         "head",
         element("meta", charset="utf-8"),
