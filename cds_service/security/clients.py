@@ -95,7 +95,9 @@ def registered(
 ) -> Registered:
     """Prepare what proves a caller, and read the key files; raises SettingsError in one line."""
     provable: dict[tuple[str, str], Provable] = {}
-    for client in (client for client in settings.client if client.auth == "jwt"):
+    for client in settings.client:
+        if client.auth == "none":
+            continue
         if client.jwks_file:
             key = keys_of_file(client.jwks_file, client.algorithms)
         else:

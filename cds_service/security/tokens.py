@@ -11,15 +11,14 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import jwt
 
 from cds_service.errors import InvalidRequestError
 from cds_service.json_text import strict_json
+from cds_service.settings.client import Algorithm
 from cds_service.settings.limits import Limits
-
-Algorithm = Literal["ES384", "RS384", "ES256", "RS256"]
 
 TOKEN_CHARACTERS = 16 * 1024  # of one token: Epic's and the sandbox's have less than 1,000
 LIFE_SECONDS = 3600  # exp - iat at most: Epic's live 15 minutes, the sandbox's 5

@@ -101,27 +101,6 @@ def _matching(pattern: str, must: str, text: str) -> str:
     return text
 
 
-FhirVersion = Annotated[str, AfterValidator(_fhir_version)]
-NamedPath = Annotated[Path, AfterValidator(printable)]
-BaseUrl = Annotated[str, AfterValidator(_base_url)]
-Origin = Annotated[str, AfterValidator(_origin)]
-Zone = Annotated[str, AfterValidator(_zone)]
-SecureUrl = Annotated[str, AfterValidator(_secure_url)]
-Name = Annotated[
-    str, Field(pattern=r"^[!-~]{1,256}$")
-]  # of an issuer, audience or tenant: compared as it stands
-Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$")]
-_URI = r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+"  # FHIR refuses a relative one
-_A_URI = 'an address that begins like "urn:" or "https:", without blanks'
-CodeSystem = Annotated[str, AfterValidator(partial(_matching, _URI, _A_URI))]
-_CODE = r"[!-~]+( [!-~]+)*"
-_A_CODE = "a code: letters, digits and signs, at most one blank between them"
-Code = Annotated[str, AfterValidator(partial(_matching, _CODE, _A_CODE))]
-_USER = r"Practitioner(Role)?/[A-Za-z0-9.-]{1,64}"  # as `context.userId` names a clinician
-_A_USER = 'a user like "Practitioner/123"'
-User = Annotated[str, AfterValidator(partial(_matching, _USER, _A_USER))]
-
-
 def _display(text: str) -> str:
     if not text.strip() or not text.isprintable():
         raise ValueError("must be words on one line")
@@ -136,6 +115,27 @@ def _day(value: object) -> object:
         return date.fromisoformat(value if isinstance(value, str) else "")
     except ValueError:
         raise ValueError("must be a day like 2026-03-01") from None
+
+
+Algorithm = Literal["ES384", "RS384", "ES256", "RS256"]  # of signatures of tokens, the preferred first
+FhirVersion = Annotated[str, AfterValidator(_fhir_version)]
+NamedPath = Annotated[Path, AfterValidator(printable)]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+Origin = Annotated[str, AfterValidator(_origin)]
+Zone = Annotated[str, AfterValidator(_zone)]
+SecureUrl = Annotated[str, AfterValidator(_secure_url)]
+# Of an issuer, audience or tenant: compared as it stands
+Name = Annotated[str, Field(pattern=r"^[!-~]{1,256}$")]
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$")]
+_URI = r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+"  # FHIR refuses a relative one
+_A_URI = 'an address that begins like "urn:" or "https:", without blanks'
+CodeSystem = Annotated[str, AfterValidator(partial(_matching, _URI, _A_URI))]
+_CODE = r"[!-~]+( [!-~]+)*"
+_A_CODE = "a code: letters, digits and signs, at most one blank between them"
+Code = Annotated[str, AfterValidator(partial(_matching, _CODE, _A_CODE))]
+_USER = r"Practitioner(Role)?/[A-Za-z0-9.-]{1,64}"  # as `context.userId` names a clinician
+_A_USER = 'a user like "Practitioner/123"'
+User = Annotated[str, AfterValidator(partial(_matching, _USER, _A_USER))]
 
 
 class OrderCode(BaseModel):
@@ -160,7 +160,7 @@ class Client(BaseModel):
     tenant: Name | None = None
     jwks_url: SecureUrl | None = None
     jwks_file: NamedPath | None = None
-    algorithms: tuple[Literal["ES384", "RS384", "ES256", "RS256"], ...] = ("ES384", "RS384")
+    algorithms: tuple[Algorithm, ...] = ("ES384", "RS384")
     audience: dict[str, Annotated[tuple[Name, ...], BeforeValidator(_listed)]] = Field(default_factory=dict)
     feedback_a_day: int = Field(default=2000, ge=1, le=1_000_000)
     feedback_days: int = Field(default=400, ge=1, le=3650)

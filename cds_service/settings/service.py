@@ -22,8 +22,8 @@ from models.registry import default_folder
 
 ENVIRONMENT_PREFIX = "IMNM_CDS_"
 SECRET_AT_LEAST = 16  # characters
+_PATHS, _PATHS_OF_CLIENT = ("model", "store"), ("site_map", "jwks_file", "ca_file")
 _THIS_MACHINE = ("localhost", "127.0.0.1", "[::1]")  # for probes and tests of the operator's own
-
 
 _NO_SETTING = frozenset({"FHIR_TOKEN"})  # read by `check --connect` alone
 
@@ -144,12 +144,7 @@ def load_settings(file: Path | None = None) -> Settings:
         raise SettingsError(
             f"{file}: {secret}: belongs in the environment, as {ENVIRONMENT_PREFIX}{secret.upper()}"
         )
-    known = {name.upper() for name in Settings.model_fields} | _NO_SETTING
-    for name in sorted(os.environ):
-        upper = name.upper()
-        # It would set nothing: a slip in its name would leave a default in force
-        if upper.startswith(ENVIRONMENT_PREFIX) and upper[len(ENVIRONMENT_PREFIX) :] not in known:
-            raise SettingsError(f"environment {name}: there is no such setting")
+    _check_environment()
     try:
         return Settings(**values)
     except ValidationError as error:
@@ -165,7 +160,17 @@ def load_settings(file: Path | None = None) -> Settings:
         raise SettingsError(f'{place}: must be JSON, a list like ["a", "b"]') from None
 
 
+def _check_environment() -> None:
+    """Refuse a variable that would set nothing: a slip in its name would leave a default in force."""
+    known = {name.upper() for name in Settings.model_fields} | _NO_SETTING
+    for name in sorted(os.environ):
+        upper = name.upper()
+        if upper.startswith(ENVIRONMENT_PREFIX) and upper[len(ENVIRONMENT_PREFIX) :] not in known:
+            raise SettingsError(f"environment {name}: there is no such setting")
+
+
 def _read(file: Path) -> dict[str, Any]:
+    """The values of a file, in it paths relative to the file; raises SettingsError."""
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
@@ -178,13 +183,15 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsError(f"{file}: is nested too deeply") from None
     except ValueError:
         raise SettingsError(f"{file}: is not TOML: a number in it has too many digits") from None
-    # Paths are relative to the file that names them
+    _place_paths(values, _PATHS, file.parent)
     blocks = values.get("client")
-    holders = [(values, "model"), (values, "store")]
-    for block in blocks if isinstance(blocks, list) else []:
-        files = ("site_map", "jwks_file", "ca_file")
-        holders += [(block, name) for name in files if isinstance(block, dict)]
-    for holder, name in holders:
-        if isinstance(holder.get(name), str):
-            holder[name] = file.parent / holder[name]
+    for block in blocks if isinstance(blocks, list) else ():
+        if isinstance(block, dict):
+            _place_paths(block, _PATHS_OF_CLIENT, file.parent)
     return values
+
+
+def _place_paths(values: dict[str, Any], names: tuple[str, ...], folder: Path) -> None:
+    for name in names:
+        if isinstance(values.get(name), str):
+            values[name] = folder / values[name]
