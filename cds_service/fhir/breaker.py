@@ -1,6 +1,6 @@
 """What keeps one FHIR server from costing too much: it from us, and us from it. Pure: the time is given (s)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf
 from typing import ClassVar
 
@@ -46,19 +46,20 @@ class Quota:
 
     requests: int
     bytes: int
-    _spent: list[int] = field(default_factory=lambda: [0, 0])
+    _requests_spent: int = 0
+    _bytes_spent: int = 0
     _begun: float = -inf
     MINUTE: ClassVar[float] = 60.0
 
     def takes_request(self, now: float) -> bool:
         """Count a request; says whether there was room for it."""
         if now - self._begun >= self.MINUTE:
-            self._begun, self._spent = now, [0, 0]
-        if self._spent[0] >= self.requests or self._spent[1] >= self.bytes:
+            self._begun, self._requests_spent, self._bytes_spent = now, 0, 0
+        if self._requests_spent >= self.requests or self._bytes_spent >= self.bytes:
             return False
-        self._spent[0] += 1
+        self._requests_spent += 1
         return True
 
     def takes_bytes(self, number: int) -> None:
         """Count bytes of an answer."""
-        self._spent[1] += number
+        self._bytes_spent += number

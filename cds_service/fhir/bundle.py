@@ -6,7 +6,7 @@ missing is told (F9): an answer that only looks whole would be read as "not ther
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import TypeVar
 
@@ -228,12 +228,23 @@ def _one_by_one(
         bundle = RAW_BUNDLE.decode(text)
     except (msgspec.DecodeError, RecursionError):
         bundle = _object(text, _Bundle)
-    each = bundle.entry or () if isinstance(bundle, RawBundle) else map(_entry, _items(bundle.entry))
-    return bundle, (
-        None if framed is None else _read(framed, reader, unchanged)
-        for framed in each
-        if framed is None or wanted != ANY_TYPE or bytes(framed.resource) != b"null" or _is_refusal(framed)
-    )
+    if isinstance(bundle, RawBundle):
+        return bundle, _read_each(bundle.entry or (), reader, wanted, unchanged)
+    return bundle, _read_each(map(_entry, _items(bundle.entry)), reader, wanted, unchanged)
+
+
+def _read_each(
+    entries: Iterable[FramedEntry | None], reader: AnyReader, wanted: str, unchanged: bool
+) -> Iterator[Framed | None]:
+    for framed in entries:
+        if framed is None:
+            yield None
+            continue
+        # In a file an entry without a resource is nothing, unless it stands for a request that brought nothing
+        if wanted == ANY_TYPE and bytes(framed.resource) == b"null" and not _is_refusal(framed):
+            continue
+        entry = Entry(bytes(framed.resource), framed.full_url or "", unchanged)
+        yield entry, (framed.search and framed.search.mode) or "", *reader.fits(entry)
 
 
 def _is_refusal(framed: FramedEntry) -> bool:
@@ -243,11 +254,6 @@ def _is_refusal(framed: FramedEntry) -> bool:
     except (msgspec.DecodeError, RecursionError):
         return False
     return bool(status) and not status.startswith("2")
-
-
-def _read(framed: FramedEntry, reader: AnyReader, unchanged: bool) -> Framed:
-    entry = Entry(bytes(framed.resource), framed.full_url or "", unchanged)
-    return entry, (framed.search and framed.search.mode) or "", *reader.fits(entry)
 
 
 def _entry(item: msgspec.Raw) -> FramedEntry | None:
@@ -292,10 +298,9 @@ def _take(page: Page, entry: Entry, mode: str, kind: str, name: str, wanted: str
         if not _TYPE.fullmatch(kind):
             page.fails("an entry cannot be read")
             return False
+    # A match or not: nobody can say whether one is missing
     if mode not in _MODES or (mode == "outcome" and kind != "OperationOutcome"):
-        page.fails(
-            "an entry has an unknown search mode"
-        )  # a match or not: nobody can say whether one is missing
+        page.fails("an entry has an unknown search mode")
     if kind == "OperationOutcome":
         named = _FULL_URL_TYPE.search(entry.full_url)
         if mode == "match" or (named and named[1] != kind):
@@ -311,8 +316,8 @@ def _take(page: Page, entry: Entry, mode: str, kind: str, name: str, wanted: str
 
 def _remark(page: Page, text: bytes) -> None:
     """Read an OperationOutcome beside the matches: some say that the matches are not all there are (F9)."""
-    read = _issues(_object(text, _Outcome))
-    issues = [(issue.severity.strip().lower(), issue.code.strip().lower()) for issue in read]
+    outcome = _object(text, _Outcome)
+    issues = [(issue.severity.strip().lower(), issue.code.strip().lower()) for issue in _issues(outcome)]
     page.warnings += len(issues)
     page.remark_unclear |= not issues
     if all(issue == _ONLY_INFORMS for issue in issues):
@@ -339,18 +344,18 @@ def _issues(outcome: _Outcome) -> Iterator[_Issue]:
 def _follow(page: Page, links: msgspec.Raw) -> None:
     """Read the links; the first of its kind counts."""
     try:
-        each = items(links)
+        raw_links = items(links)
     except (msgspec.DecodeError, RecursionError):
-        each = [links]
-    read = []
-    for link in each:
+        raw_links = [links]
+    told = []
+    for raw in raw_links:
         try:
-            read.append(leniently(link, _Link))
+            told.append(leniently(raw, _Link))
         except (msgspec.DecodeError, RecursionError):  # all of its text may hold an address
-            text = str(link, "utf-8")
-            read.append(_Link(url=text if _SOME_TEXT.search(text) else ""))
-    urls = {link.relation.strip().lower(): link.url.strip() for link in reversed(read)}
+            text = str(raw, "utf-8")
+            told.append(_Link(url=text if _SOME_TEXT.search(text) else ""))
+    urls = {link.relation.strip().lower(): link.url.strip() for link in reversed(told)}
     page.next_link, page.self_link = urls.get("next", ""), urls.get("self", "")
-    page.unclear = any(link.url and not link.relation for link in read)
+    page.unclear = any(link.url and not link.relation for link in told)
     if "next" in urls and not page.next_link:
         page.fails("the link to the next page cannot be used")

@@ -163,8 +163,7 @@ class Chart:
         async with _until(self._deadline):
             answer = await self._get(url)
         is_large = len(answer.body) > self._limits.inline_bytes
-        asked = (resource_type, resource_id, url)
-        return await aside(is_large, read_resource, answer.body, *asked)
+        return await aside(is_large, read_resource, answer.body, resource_type, resource_id, url)
 
     async def version(self) -> str:
         """Return the `fhirVersion` of the server's CapabilityStatement, or nothing."""

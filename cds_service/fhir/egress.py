@@ -10,9 +10,8 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from cds_service.fhir.bundle import UnreadableError
 
-_NEVER = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\\\ud800-\udfff]"
-)  # control characters, backslash, halves of a character
+# Control characters, backslash, halves of a character
+_NEVER = re.compile(r"[\x00-\x1f\x7f-\x9f\\\ud800-\udfff]")
 _ASCII = "".join(map(chr, range(0x21, 0x7F)))
 _DECODED = 4  # times: no honest path is encoded so often
 _DEFAULT_PORTS = {"http": 80, "https": 443}

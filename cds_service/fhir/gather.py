@@ -255,19 +255,22 @@ class ChartSources:
         unresolved = self._version.unresolved_medications
         entries: dict[str, Entry | None] = {}
         failed: set[str] = set()
-        while names := [
-            name for name in await self._aside(unresolved, self.gathered()) if name not in entries
-        ]:
+        while True:
+            referred = await self._aside(unresolved, self.gathered())
+            names = [name for name in referred if name not in entries]
+            if not names:
+                break
             async with asyncio.TaskGroup() as group:
                 tasks = {name: group.create_task(self._medication(name, failed)) for name in names}
             entries |= {name: task.result() for name, task in tasks.items()}
             self._sources["medications"] = Source("read", tuple(entry for entry in entries.values() if entry))
-        for key in MEDICATION_KEYS if failed else ():
-            source = self._sources[key]
-            named = await self._aside(unresolved, self._as_gathered({key: source}))
-            if source.state == "read" and not failed.isdisjoint(named):
-                why = "a medication that it names could not be read"
-                self._sources[key] = Source("failed", source.entries, why)
+        if failed:
+            for key in MEDICATION_KEYS:
+                source = self._sources[key]
+                referred = await self._aside(unresolved, self._as_gathered({key: source}))
+                if source.state == "read" and not failed.isdisjoint(referred):
+                    why = "a medication that it names could not be read"
+                    self._sources[key] = Source("failed", source.entries, why)
         await self._aside(self._count_products)
 
     async def _read_signs(self, as_of: datetime) -> tuple[tuple[SourceKey, ...], PatientRecord, Signs]:

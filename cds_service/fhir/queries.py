@@ -18,7 +18,7 @@ Parameters = tuple[tuple[str, str], ...]
 
 PAGE_SIZE = ("_count", "100")
 PATIENT = "{{context.patientId}}"
-_CONDITIONS = ("problem-list-item", "encounter-diagnosis")
+_CONDITIONS = ("problem-list-item", "encounter-diagnosis")  # categories
 # Many a server has no such Conditions
 MAY_BE_REFUSED: Parameters = (("category", "health-concern"), PAGE_SIZE)
 _LABORATORY = ("laboratory",)
@@ -43,11 +43,17 @@ class Query:
         return (*chosen, PAGE_SIZE)
 
     def instead(self) -> tuple[tuple[Parameters, ...], ...]:
-        """Return other ways to ask a server that wants a category or cannot search by code, best first."""
+        """Return other ways to ask a server that wants a category or cannot search by code, best first.
+
+        A way is the searches that answer the query together.
+        """
         if self.categories:
-            return (((("category", ",".join(self.categories)), PAGE_SIZE),),)
+            by_category = (("category", ",".join(self.categories)), PAGE_SIZE)
+            return ((by_category,),)
         if self.resource_type == "Condition":
-            return (*((("category", kind), PAGE_SIZE) for kind in _CONDITIONS), MAY_BE_REFUSED), ((),)
+            by_kind = [(("category", kind), PAGE_SIZE) for kind in _CONDITIONS]
+            everything: Parameters = ()
+            return (*by_kind, MAY_BE_REFUSED), (everything,)
         return ()
 
 
