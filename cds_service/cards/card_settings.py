@@ -14,9 +14,7 @@ class CardSettings(Struct, frozen=True):
     client: str = "explain"
     service: str = "imnm-recurrence"
     instance: str = "explain"  # hookInstance
-    user: str = (
-        ""  # context.userId; without one there is no memory (V8), and nobody who asks for an order (V7)
-    )
+    user: str = ""  # context.userId; without one no memory (V8), and nobody who asks for an order (V7)
     encounter: str = ""  # "Encounter/1", where the hook's context names one
     show_possible: bool = True  # E3: the card that asks "is this IMNM?"
     quiet_low: bool = True  # V6

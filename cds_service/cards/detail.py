@@ -141,8 +141,8 @@ def _row(name: str, findings: Findings) -> str:
     """State, value, date, and what must be said of that number beside it."""
     feature = findings.features[name]
     if feature.reason == NOT_READ:
-        what = dict.fromkeys(findings.failed[key] for key in SOURCES[name] if key in findings.failed)
-        return say("predictors.unread", why=f" ({', '.join(map(plain, what))})" if what else "")
+        why = dict.fromkeys(findings.failed[key] for key in SOURCES[name] if key in findings.failed)
+        return say("predictors.unread", why=f" ({', '.join(map(plain, why))})" if why else "")
     value = _value(name, feature)
     if feature.state.known:
         day = feature.date or next((e.date for e in feature.evidence if e.date), "")
@@ -154,14 +154,14 @@ def _row(name: str, findings: Findings) -> str:
     if feature.reason.startswith(_FROM_MUSCLE):
         reason = f"{plain(feature.reason.removeprefix(_FROM_MUSCLE), 80)} is coded"
     else:
-        shown = feature.reason.removesuffix(_TOO_OLD)  # the date says how old
-        in_a_ward = shown.replace("< ", "under ").replace("> ", "over ")
-        reason = said(f"reasons.{feature.reason}", in_a_ward)
-    told = reason.endswith("older than 180 days") or says_troponin_t(feature)
+        undated = feature.reason.removesuffix(_TOO_OLD)  # the date says how old
+        spelled = undated.replace("< ", "under ").replace("> ", "over ")
+        reason = said(f"reasons.{feature.reason}", spelled)
+    is_said = reason.endswith("older than 180 days") or says_troponin_t(feature)
     return say(
         "predictors.unknown",
         reason=f": {reason}" if reason else "",
-        value=f" ({value})" if value and not told else "",
+        value=f" ({value})" if value and not is_said else "",
     )
 
 
@@ -200,13 +200,13 @@ def _estimate(assessment: Assessment) -> str:
         return ""
     horizons = outcome.risk
     if phase == "active":
-        two, unknown = horizons[DECISION_HORIZON], len(outcome.unknown)
+        risk, unknown = horizons[DECISION_HORIZON], len(outcome.unknown)
         left = say("estimate.not_known_one") if unknown == 1 else say("estimate.not_known", n=unknown)
         after_improvement = say(
             "estimate.active" if unknown else "estimate.active_known",
             years=f"{DECISION_HORIZON.years:g}",
-            risk=percent(two.estimate),
-            range=span(two.low, two.high),
+            risk=percent(risk.estimate),
+            range=span(risk.low, risk.high),
             unknown=left,
         )
         return after_improvement + _landmark(assessment)
@@ -238,16 +238,16 @@ def _disease(findings: Findings) -> str:
     course = _course(now, findings, is_said=eligibility.is_established and says_ck(now, findings))
     if eligibility.state == "possible":
         return _capital_sentence(course)
-    known = {
+    how_known = {
         "definite": say("disease.definite"),
         "probable": say("disease.probable", signs=listed(signs(findings))),
     }.get(eligibility.state, "")
-    too = [
+    coded_too = [
         say("disease.too", what=note.text.removesuffix(" is coded too"))
         for note in eligibility.notes
         if note.rule == "E6"
     ]
-    parts = [course, say(f"subtypes.{eligibility.subtype}"), known, *too]
+    parts = [course, say(f"subtypes.{eligibility.subtype}"), how_known, *coded_too]
     return _capital_sentence(sentence_of(parts))
 
 
@@ -266,8 +266,9 @@ def _course(now: Activity, findings: Findings, *, is_said: bool) -> str:
         )
     if now.peak and now.ck and now.peak.resource != now.ck.resource:
         parts.append(say("disease.peak", value=amount(now.peak), date=now.peak.date))
-    told = (is_said and now.lowest) or (now.nadir and now.ck and now.nadir.resource == now.ck.resource)
-    if now.nadir and not told:
+    is_lowest_said = is_said and now.lowest
+    is_latest = now.nadir and now.ck and now.nadir.resource == now.ck.resource
+    if now.nadir and not (is_lowest_said or is_latest):
         parts.append(say("disease.lowest", value=amount(now.nadir)))
     return ", ".join(parts)
 

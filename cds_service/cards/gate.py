@@ -1,6 +1,7 @@
 """The gate: a model that was not fitted to local patients shows no risk until somebody at the client has accepted it.
 
-A model of other rules is not served at all. The score is taken out before anything is written, so that no word, colour or silence of a card can come from it.
+A model of other rules is not served at all. The score is taken out before anything is written, so that no word, colour
+or silence of a card can come from it.
 """
 
 from dataclasses import replace

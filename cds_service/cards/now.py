@@ -10,7 +10,7 @@ from fhir_mapping.evidence import Activity, Barring, Feature, Findings
 from models.inputs import Statin
 from models.risk import Abstained
 
-DOUBTS_NAMED = 3  # U6
+_DOUBTS_NAMED = 3  # U6
 _TROPONIN_T = "troponin T raised"
 _HMGCR = "anti-hmgcr"
 _VERSIONS = re.compile(r"FHIR (\S+) instead of (\S+)")
@@ -182,7 +182,7 @@ def _doubts(doubts: Sequence[Barring]) -> str:
         doubt = barring.doubt
         date = f" of {doubt.date}" if doubt.date else ""
         told.append(f"{said(f'roles.{doubt.role}', doubt.role)}{date} ({plain(doubt.reason)})")
-    named = list(dict.fromkeys(told))[:DOUBTS_NAMED]
+    named = list(dict.fromkeys(told))[:_DOUBTS_NAMED]
     others = sum(words not in named for words in told)
     more = [say("now.more", n=others)] if others else []
     return say("now.doubts", what="; ".join([*named, *more])) if named else ""

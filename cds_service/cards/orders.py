@@ -21,15 +21,15 @@ from models.advice import SuggestedOrder
 from models.artefact import Code, Model, ModelError, Orderable, Policy
 from models.inputs import FOLLOW_UP_PARTS, PartName
 
-Json = dict[str, Any]
+_Json = dict[str, Any]
 
 _ID = r"/(?!\.{1,2}$)[A-Za-z0-9.-]{1,64}"  # FHIR's, but for two that a path means otherwise
 _CONDITION = re.compile(f"Condition{_ID}")
 _CLINICIAN = re.compile(f"(Practitioner|PractitionerRole){_ID}")
 
 
-class Thing(Struct, frozen=True):
-    """One thing to order, with one code: ours of one part, or a client's own, which may stand for several parts."""
+class _CodedOrder(Struct, frozen=True):
+    """What is ordered under one code: ours of one part, or a client's own, which may stand for several parts."""
 
     parts: tuple[Orderable, ...]
     coding: Mapping[str, str]
@@ -48,7 +48,7 @@ class Thing(Struct, frozen=True):
         return self.coding["system"], self.coding["code"]
 
 
-class OrderContext(Struct, frozen=True):
+class _OrderContext(Struct, frozen=True):
     """What all resources of a card have in common. References like "Encounter/1" are empty where there is none.
 
     `condition` is the one that made the patient eligible; `disease` is None where that is still asked (E3).
@@ -63,24 +63,25 @@ class OrderContext(Struct, frozen=True):
     disease: Code | None = None
 
 
-def suggestions(state: list[Any], assessment: Assessment, settings: CardSettings) -> list[Json]:
-    """The suggestions of a card, the most pressing first: a `create` action for each thing to order.
+def suggestions(state: list[Any], assessment: Assessment, settings: CardSettings) -> list[_Json]:
+    """The suggestions of a card, the most pressing first: a `create` action for each order.
 
-    A client that takes one action at a time gets one suggestion for each thing. A code is suggested once.
+    A client that takes one action at a time gets one suggestion for each. A code is suggested once.
     """
-    context = _context(assessment, settings)
+    context, policy = _context(assessment, settings), assessment.model.policy
     taken: set[tuple[str, str]] = set()
     made = []
-    for order in assessment.advice.suggestions if assessment.advice else ():
-        things = [thing for thing in _things(order, assessment, settings) if thing.key not in taken]
-        taken.update(thing.key for thing in things)
-        for together in [[thing] for thing in things] if settings.one_action else filter(None, [things]):
-            parts = [name for thing in together for name in thing.names]
+    for suggested in assessment.advice.suggestions if assessment.advice else ():
+        orders = [each for each in _orders(suggested, assessment, settings) if each.key not in taken]
+        taken.update(order.key for order in orders)
+        buttons = [[order] for order in orders] if settings.one_action else [orders]
+        for together in filter(None, buttons):
+            parts = [name for order in together for name in order.names]
             made.append(
                 {
                     "label": label(parts, settings),
-                    "uuid": uuid_of([*state, order.item, *parts], settings),
-                    "actions": [_action(t, context, settings, assessment.model.policy) for t in together],
+                    "uuid": uuid_of([*state, suggested.item, *parts], settings),
+                    "actions": [_action(order, context, settings, policy) for order in together],
                 }
             )
     return made
@@ -92,49 +93,49 @@ def label(parts: Sequence[PartName], settings: CardSettings) -> str:
     return say(f"orders.{kind}", what=parts_named(parts))
 
 
-def _action(thing: Thing, context: OrderContext, settings: CardSettings, policy: Policy) -> Json:
+def _action(order: _CodedOrder, context: _OrderContext, settings: CardSettings, policy: Policy) -> _Json:
     """Its description reads well alone: some clients show nothing else."""
-    said = say("orders.by", label=label(thing.names, settings), until=thing.until)
-    if "visit" in thing.names and settings.visit_as == "appointment":
-        resource = appointment(thing, context, policy)
+    said = say("orders.by", label=label(order.names, settings), until=order.until)
+    if "visit" in order.names and settings.visit_as == "appointment":
+        resource = _appointment(order, context, policy)
     else:
-        resource = service_request(thing, context)
+        resource = _service_request(order, context)
     return {"type": "create", "description": said, "resource": resource}
 
 
-def service_request(thing: Thing, context: OrderContext) -> Json:
+def _service_request(order: _CodedOrder, context: _OrderContext) -> _Json:
     """An order that a clinician may accept: status draft, intent proposal."""
     return _filled(
         resourceType="ServiceRequest",
         status="draft",
         intent="proposal",
-        category=[_concept(coding(thing.parts[0].category))],
+        category=[_concept(coding(order.parts[0].category))],
         priority="urgent" if context.urgent else "routine",
-        code=_concept(thing.coding) | {"text": parts_named(thing.names)},
+        code=_concept(order.coding) | {"text": parts_named(order.names)},
         subject={"reference": context.patient},
         encounter=_reference(context.encounter),
-        occurrencePeriod=_period(thing, context),
+        occurrencePeriod=_period(order, context),
         authoredOn=context.today.isoformat(),
         requester=_reference(context.requester),
         reasonCode=[_concept(coding(context.disease))] if context.disease else None,
         reasonReference=_references(context.condition),
-        note=[{"text": thing.note}],
+        note=[{"text": order.note}],
     )
 
 
-def appointment(thing: Thing, context: OrderContext, policy: Policy) -> Json:
+def _appointment(order: _CodedOrder, context: _OrderContext, policy: Policy) -> _Json:
     """A visit to be booked: status proposed. A client's own code says which service."""
-    service = thing.coding if thing.own else coding(policy.service_type)
+    service = order.coding if order.own else coding(policy.service_type)
     return _filled(
         resourceType="Appointment",
         status="proposed",
         serviceType=[_concept(service)],
         specialty=[_concept(coding(policy.specialty))],
         reasonReference=_references(context.condition),
-        description=thing.note,
+        description=order.note,
         created=context.today.isoformat(),
         participant=[{"actor": {"reference": context.patient}, "status": "needs-action"}],
-        requestedPeriod=[_period(thing, context)],
+        requestedPeriod=[_period(order, context)],
     )
 
 
@@ -155,10 +156,10 @@ def check_suggestions(model: Model, settings: CardSettings) -> None:
             ) from None
 
 
-def possible(model: Model, settings: CardSettings) -> Iterator[Json]:
+def possible(model: Model, settings: CardSettings) -> Iterator[_Json]:
     """A resource for each part that can be ordered, with as little and as much around it as can be; visits both ways."""
     day = date(2026, 1, 1)
-    bare = OrderContext("Patient/p", day)
+    bare = _OrderContext("Patient/p", day)
     whole = replace(
         bare,
         urgent=True,
@@ -169,18 +170,19 @@ def possible(model: Model, settings: CardSettings) -> Iterator[Json]:
     )
     for part in model.policy.orders.values():
         coding, own = _code_of(part, settings)
-        thing = Thing((part,), coding, own, day, say("orders.never", name=parts_named([part.part])))
+        note = say("orders.never", name=parts_named([part.part]))
+        order = _CodedOrder((part,), coding, own, day, note)
         for context in (bare, whole):
-            yield service_request(thing, context)
+            yield _service_request(order, context)
             if part.part == "visit":
-                yield appointment(thing, context, model.policy)
+                yield _appointment(order, context, model.policy)
 
 
-def _context(assessment: Assessment, settings: CardSettings) -> OrderContext:
+def _context(assessment: Assessment, settings: CardSettings) -> _OrderContext:
     findings = assessment.findings
     certain = findings.eligibility.is_established
     cited = (evidence.resource for evidence in findings.eligibility.evidence)
-    return OrderContext(
+    return _OrderContext(
         patient=f"Patient/{findings.patient_id}",
         today=findings.today,
         urgent=bool(assessment.advice and assessment.advice.urgent),
@@ -191,18 +193,18 @@ def _context(assessment: Assessment, settings: CardSettings) -> OrderContext:
     )
 
 
-def _things(order: SuggestedOrder, assessment: Assessment, settings: CardSettings) -> list[Thing]:
-    """What to order for a suggestion; parts to which the client gives one code are one thing."""
+def _orders(suggested: SuggestedOrder, assessment: Assessment, settings: CardSettings) -> list[_CodedOrder]:
+    """What to order for a suggestion; parts to which the client gives one code are one order."""
     alike: dict[tuple[str, str], list[Orderable]] = {}
-    for part in order.orders:
+    for part in suggested.orders:
         coding, _ = _code_of(part, settings)
         alike.setdefault((coding["system"], coding["code"]), []).append(part)
-    things = []
+    orders = []
     for parts in alike.values():
         coding, own = _code_of(parts[0], settings)
-        note = capital("; ".join([_why(part, order, assessment) for part in parts]))
-        things.append(Thing(tuple(parts), coding, own, order.until, f"{note}."))
-    return things
+        note = capital("; ".join([_why(part, suggested, assessment) for part in parts]))
+        orders.append(_CodedOrder(tuple(parts), coding, own, suggested.until, f"{note}."))
+    return orders
 
 
 def _code_of(part: Orderable, settings: CardSettings) -> tuple[Mapping[str, str], bool]:
@@ -210,21 +212,21 @@ def _code_of(part: Orderable, settings: CardSettings) -> tuple[Mapping[str, str]
     return (own, True) if own else (coding(part.code), False)
 
 
-def _why(part: Orderable, order: SuggestedOrder, assessment: Assessment) -> str:
+def _why(part: Orderable, suggested: SuggestedOrder, assessment: Assessment) -> str:
     """Why one part is to be done: what it would tell, or its own state in the follow-up table."""
-    test = assessment.model.policy.tests.get(order.item)
-    row = None
+    name, row = parts_named([part.part]), None
+    test = assessment.model.policy.tests.get(suggested.item)
     if not (test and part in test.orders):
         follow_up = assessment.advice.follow_up if assessment.advice else ()
         row = next((row for item in follow_up for row in item.parts if row.part == part.part), None)
-    key: str = row.state if row else order.why
-    if row and row.part in FOLLOW_UP_PARTS["antibodies"]:
-        key = "once"
-    return say(f"orders.{key}", name=parts_named([part.part]), last=row.last if row else "")
+    if row is None:
+        return say(f"orders.{suggested.why}", name=name, last="")
+    key = "once" if row.part in FOLLOW_UP_PARTS["antibodies"] else row.state
+    return say(f"orders.{key}", name=name, last=row.last)
 
 
-def _period(thing: Thing, context: OrderContext) -> Json:
-    return {"start": context.today.isoformat(), "end": thing.until.isoformat()}
+def _period(order: _CodedOrder, context: _OrderContext) -> _Json:
+    return {"start": context.today.isoformat(), "end": order.until.isoformat()}
 
 
 def coding(code: Code) -> dict[str, str]:
@@ -232,17 +234,17 @@ def coding(code: Code) -> dict[str, str]:
     return {"system": code.system, "code": code.code, "display": code.display}
 
 
-def _concept(coding: Mapping[str, str]) -> Json:
+def _concept(coding: Mapping[str, str]) -> _Json:
     return {"coding": [dict(coding)]}
 
 
-def _reference(to: str) -> Json | None:
+def _reference(to: str) -> _Json | None:
     return {"reference": to} if to else None
 
 
-def _references(to: str) -> list[Json] | None:
+def _references(to: str) -> list[_Json] | None:
     return [{"reference": to}] if to else None
 
 
-def _filled(**members: Any) -> Json:
+def _filled(**members: Any) -> _Json:
     return {name: value for name, value in members.items() if value is not None}

@@ -24,16 +24,6 @@ def summary(assessment: Assessment) -> str:
     return words if len(words) <= LENGTH else words[: LENGTH - 1] + "…"
 
 
-def follow_ups(advice: Advice) -> str:
-    """How many items of the follow-up table are to be done, with the word for it; empty: none."""
-    to_be_done = [item for item in advice.follow_up if item.state in _OPEN]
-    # What is ordered makes nothing else late (V1, V3)
-    late = all(i.state == "overdue" and any(p.state == "overdue" for p in i.parts) for i in to_be_done)
-    word = "overdue" if late else "open"
-    count = len(to_be_done)
-    return {0: "", 1: say(f"summary.{word}_one")}.get(count, say(f"summary.{word}", n=count))
-
-
 def _candidates(assessment: Assessment) -> Iterator[str]:
     findings, outcome, advice = assessment.findings, assessment.outcome, assessment.advice
     if isinstance(outcome, Scored | Abstained | NotShown) and advice:
@@ -45,14 +35,7 @@ def _candidates(assessment: Assessment) -> Iterator[str]:
             yield _unread(dict(findings.unread))
         yield _risk(assessment, outcome, advice)
     if isinstance(outcome, EligibilityUnknown):
-        if versions := other_version(outcome.failed):
-            spoken, expected = versions
-            yield say("summary.other_version", spoken=spoken, expected=expected)
-        elif outcome.failed:
-            yield _unread(outcome.failed)
-        else:
-            unused = outcome.unused
-            yield _fitting(len(unused), lambda n: say("summary.unused", what=_some(unused, "; ", n)))
+        yield _not_assessed(outcome)
     if isinstance(outcome, NotEligible):
         if findings.eligibility.state == "excluded":
             yield say(_EXCLUDED.get(outcome.reason, "summary.no_birth_date"))
@@ -101,7 +84,7 @@ def _statin(assessment: Assessment, advice: Advice) -> str:
 def _active(findings: Findings, advice: Advice) -> str:
     if findings.phase != "active" or findings.activity is None or findings.activity.ck is None:
         return ""
-    told = partial(say, "summary.active", follow_ups=follow_ups(advice))
+    told = partial(say, "summary.active", follow_ups=_follow_ups(advice))
     return _fitting_ck(findings.activity.ck, lambda ck: told(ck=ck))
 
 
@@ -127,11 +110,11 @@ def _risk_in_short(assessment: Assessment, advice: Advice) -> str:
 
 def _risk(assessment: Assessment, outcome: Scored | Abstained | NotShown, advice: Advice) -> str:
     if isinstance(outcome, NotShown):
-        return say("summary.not_accepted", follow_ups=follow_ups(advice))
+        return say("summary.not_accepted", follow_ups=_follow_ups(advice))
     if isinstance(outcome, Abstained):
         of, known = len(outcome.pattern), len(outcome.pattern) - outcome.pattern.count("?")
-        return say("summary.abstained", known=known, of=of, follow_ups=follow_ups(advice))
-    two = outcome.risk[DECISION_HORIZON]
+        return say("summary.abstained", known=known, of=of, follow_ups=_follow_ups(advice))
+    risk = outcome.risk[DECISION_HORIZON]
     if advice.ends:
         low, high = advice.ends
         tests = assessment.model.policy.tests
@@ -139,7 +122,7 @@ def _risk(assessment: Assessment, outcome: Scored | Abstained | NotShown, advice
         verb = "is" if len(outcome.unknown) == 1 else "are"
         return say(
             "summary.uncertain",
-            risk=percent(two.estimate),
+            risk=percent(risk.estimate),
             years=_YEARS,
             low=low,
             high=high,
@@ -149,12 +132,32 @@ def _risk(assessment: Assessment, outcome: Scored | Abstained | NotShown, advice
     return say(
         "summary.scored",
         band=advice.band,
-        risk=percent(two.estimate),
+        risk=percent(risk.estimate),
         years=_YEARS,
-        low=percent(two.low),
-        high=percent(two.high),
-        follow_ups=follow_ups(advice),
+        low=percent(risk.low),
+        high=percent(risk.high),
+        follow_ups=_follow_ups(advice),
     )
+
+
+def _follow_ups(advice: Advice) -> str:
+    """How many items of the follow-up table are to be done, with the word for it; empty: none."""
+    to_be_done = [item for item in advice.follow_up if item.state in _OPEN]
+    # What is ordered makes nothing else late (V1, V3)
+    late = all(i.state == "overdue" and any(p.state == "overdue" for p in i.parts) for i in to_be_done)
+    word = "overdue" if late else "open"
+    count = len(to_be_done)
+    return {0: "", 1: say(f"summary.{word}_one")}.get(count, say(f"summary.{word}", n=count))
+
+
+def _not_assessed(outcome: EligibilityUnknown) -> str:
+    if versions := other_version(outcome.failed):
+        spoken, expected = versions
+        return say("summary.other_version", spoken=spoken, expected=expected)
+    if outcome.failed:
+        return _unread(outcome.failed)
+    unused = outcome.unused
+    return _fitting(len(unused), lambda n: say("summary.unused", what=_some(unused, "; ", n)))
 
 
 def _unread(unread: dict[str, str]) -> str:

@@ -4,13 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
 from cds_service.cards.assessment import Assessment
-from cds_service.cards.figures import age
+from cds_service.cards.figures import DAYS_OF_A_YEAR, age
 from cds_service.cards.words import parts_named, say
 from fhir_mapping.evidence import Findings
 from models.advice import Advice, FollowUpItem, ItemPart, ItemState
 
 LINES = 4
-_DAYS_OF_A_YEAR = 365
 _STATIN = "statin"
 _PRESSING: tuple[ItemState, ...] = ("overdue", "never", "due")
 _CLOSED: dict[ItemState, str] = {"planned": "to_do.ordered", "unknown": "to_do.not_known"}
@@ -26,11 +25,10 @@ def to_do(assessment: Assessment, at_most: int = LINES) -> str:
     if not (lines or planned):
         asks_for_more = advice.statin or assessment.findings.phase != "controlled"
         return say("to_do.nothing_else" if asks_for_more else "to_do.nothing")
-    last = min(len(lines), at_most) - 1
-    if (
-        planned and lines and last + 1 + len(planned) > at_most
-    ):  # beside the last line, not at the cost of one
-        lines[last] = "; ".join([lines[last], *map(_beside, planned)])
+    kept = min(len(lines), at_most)
+    if planned and lines and kept + len(planned) > at_most:
+        # Beside the last line, not at the cost of one
+        lines[kept - 1] = "; ".join([lines[kept - 1], *map(_beside, planned)])
     else:
         lines += map(_planned, planned)
     shown, hidden = lines[:at_most], lines[at_most:]
@@ -108,7 +106,7 @@ def _state(item: FollowUpItem, parts: Sequence[ItemPart], findings: Findings) ->
     if first.state == "due":
         return say("to_do.due", item=name, due=first.due, last=first.last, caveat=_caveat(item))
     days = (findings.today - first.due).days
-    if days > _DAYS_OF_A_YEAR:
+    if days > DAYS_OF_A_YEAR:
         how_long = age(days)  # nobody thinks in 1,361 days
     else:
         how_long = say("to_do.day") if days == 1 else say("to_do.days", n=days)

@@ -6,7 +6,6 @@ from cds_service.cards.assessment import Assessment, EligibilityUnknown, NotShow
 from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.gate import gated
 from cds_service.cards.words import say
-from fhir_mapping.evidence import Findings
 from models.advice import Advice
 from models.inputs import Phase
 from models.risk import Abstained
@@ -43,24 +42,20 @@ def why(assessment: Assessment, settings: CardSettings) -> str:
     if advice is None:
         left_out = who.state == "excluded" and who.reason != "deceased"
         return "not for this patient" if left_out else NOTHING
-    return next(filter(None, _reasons(assessment, findings, advice, settings)), NOTHING)
+    return next(filter(None, _reasons(assessment, advice, settings)), NOTHING)
 
 
-def _reasons(
-    assessment: Assessment, findings: Findings, advice: Advice, settings: CardSettings
-) -> Iterator[str]:
-    """Whatever bars silence (V6), the most pressing first."""
+def _reasons(assessment: Assessment, advice: Advice, settings: CardSettings) -> Iterator[str]:
+    """Whatever bars silence (V6), the most pressing first; empty for what does not."""
+    findings = assessment.findings
     yield _PRESSING.get(findings.phase, "")
     yield "statin" if advice.statin else ""
     if isinstance(assessment.outcome, Abstained):
         yield _ABSTAINED[assessment.outcome.code]
     yield "risk not shown" if isinstance(assessment.outcome, NotShown) else ""
     yield f"{advice.band} band" if advice.band in {"intermediate", "high"} else ""
-    yield (
-        "follow-up missing"
-        if any(item.state in _GAPS for item in advice.follow_up) and not advice.quiet
-        else ""
-    )
+    has_gaps = any(item.state in _GAPS for item in advice.follow_up)
+    yield "follow-up missing" if has_gaps and not advice.quiet else ""
     yield _NOT_CONTROLLED.get(findings.phase, "")
     yield "record incomplete" if findings.failed else ""
     yield "could not be used" if findings.doubts else ""
