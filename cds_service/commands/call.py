@@ -149,10 +149,11 @@ def _choose(services: Sequence[Service], wanted: str, discovery: str) -> Service
     usable = [
         each for each in services if all(isinstance(each.get(member), str) for member in ("id", "hook"))
     ]
-    for_hook = [each for each in usable if each["hook"] == HOOK]
-    for each in [*for_hook, *usable] if wanted else for_hook:
-        if wanted in {"", each["id"]}:
-            return each
+    candidates = [each for each in usable if each["hook"] == HOOK]
+    if wanted:
+        candidates = [each for each in [*candidates, *usable] if each["id"] == wanted]
+    if candidates:
+        return candidates[0]
     listed = ", ".join(f"{each['id']} ({each['hook']})" for each in usable) or "none that can be called"
     missing = f"no service {wanted}" if wanted else f"no service for {HOOK}"
     raise UnusableInput(printable(f"{discovery} offers {missing}; its services: {listed}"))

@@ -65,34 +65,6 @@ def read_bundle(data: bytes, mapping: MappingSettings) -> Gathered:
     return gathered
 
 
-def _why(data: bytes) -> str:
-    """What is wrong with a file that could not be read, as far as that is plain to see."""
-    if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) or b"\0" in data[:4]:
-        return "it is UTF-16 or UTF-32, save it as UTF-8"
-    text = data.removeprefix(BOM_UTF8)
-    if not text.strip():
-        return "it is empty"
-    try:
-        check_utf_8(data)
-        # Only looked through: all of a large file as objects is gigabytes
-        msgspec.json.decode(text, type=msgspec.Raw)
-    except UnicodeDecodeError as error:
-        return f"byte {error.start + 1} is not UTF-8"
-    except RecursionError:
-        return "it is nested too deeply"
-    except msgspec.DecodeError as error:
-        first, line_end, _ = text.lstrip().partition(b"\n")
-        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            if line_end and _head(first.strip()).resource_type:
-                return "it is NDJSON, one resource a line; give a Bundle"
-        if "truncated" in str(error):
-            return "it ends in the middle"
-        byte = _BYTE.search(str(error))
-        before = len(data) - len(text)
-        return f"byte {before + int(byte[1]) + 1} does not belong there" if byte else "it is malformed"
-    return "its parts are not those of a Bundle"
-
-
 def _content(data: bytes) -> _Content:
     text = data.removeprefix(BOM_UTF8)
     content = _Content()
@@ -142,6 +114,34 @@ def _open(content: _Content, bundle: bytes, keys: tuple[SourceKey, ...]) -> None
         failure = "the file holds the first page only" if page.next_link else search_set.failure
     if failure:
         content.failures.update(dict.fromkeys(keys, failure))
+
+
+def _why(data: bytes) -> str:
+    """What is wrong with a file that could not be read, as far as that is plain to see."""
+    if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) or b"\0" in data[:4]:
+        return "it is UTF-16 or UTF-32, save it as UTF-8"
+    text = data.removeprefix(BOM_UTF8)
+    if not text.strip():
+        return "it is empty"
+    try:
+        check_utf_8(data)
+        # Only looked through: all of a large file as objects is gigabytes
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except UnicodeDecodeError as error:
+        return f"byte {error.start + 1} is not UTF-8"
+    except RecursionError:
+        return "it is nested too deeply"
+    except msgspec.DecodeError as error:
+        first, line_end, _ = text.lstrip().partition(b"\n")
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            if line_end and _head(first.strip()).resource_type:
+                return "it is NDJSON, one resource a line; give a Bundle"
+        if "truncated" in str(error):
+            return "it ends in the middle"
+        byte = _BYTE.search(str(error))
+        before = len(data) - len(text)
+        return f"byte {before + int(byte[1]) + 1} does not belong there" if byte else "it is malformed"
+    return "its parts are not those of a Bundle"
 
 
 def _head(json: bytes) -> _Head:

@@ -49,7 +49,7 @@ _LEFT = MappingProxyType(
 )
 """What is true of those who are left once the reason has taken its own out."""
 
-Track = Callable[[Iterable[PlacedRecord]], Iterable[PlacedRecord]]
+_Track = Callable[[Iterable[PlacedRecord]], Iterable[PlacedRecord]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +73,7 @@ class CohortSource:
         progress("reading the cohort", 0, 1)
         column_map = self.column_map()
         landmark = _landmark(self.landmark) if self.landmark else None
-        until = None
-        if self.until:
-            try:
-                extracted = date.fromisoformat(self.until)
-            except ValueError:
-                raise TrainingError("--until: give the date of the extract, like 2026-03-01") from None
-            if extracted > latest_day():
-                raise TrainingError("--until: the date of the extract is after today")
-            until = datetime.combine(extracted, time.max, UTC)
+        until = _end_of_extract(self.until) if self.until else None
         cohort = load_cohort(
             self.path,
             time_zero=self.time_zero,
@@ -136,6 +128,16 @@ def _landmark(text: str) -> Landmark:
     return Landmark(cast(Literal["eligible", "treated"], match[1]), int(match[2]))
 
 
+def _end_of_extract(text: str) -> datetime:
+    try:
+        extracted = date.fromisoformat(text)
+    except ValueError:
+        raise TrainingError("--until: give the date of the extract, like 2026-03-01") from None
+    if extracted > latest_day():
+        raise TrainingError("--until: the date of the extract is after today")
+    return datetime.combine(extracted, time.max, UTC)
+
+
 def latest_day() -> date:
     """The day that it is now where the day is furthest on: what is later has not happened anywhere."""
     return (datetime.now(UTC) + _FURTHEST_ON).date()
@@ -152,14 +154,15 @@ def load_cohort(
     landmark: Landmark | None = None,
     until: datetime | None = None,
     mapping: MappingSettings | None = None,
-    track: Track = iter,
+    track: _Track = iter,
     today: date | None = None,
 ) -> Cohort:
     """Read a cohort from a text, Excel or Parquet file, or from a folder of FHIR Bundles or NDJSON.
 
-    A file needs `time_zero`, in words, and may have a `column_map`; none of its dates may be after `today`. A folder needs `landmark`, which is its time zero, and `until`, the moment of
-    the extract with its zone; `mapping` says how its records are read (none: the packaged tables, UTC). `track` may
-    show progress over the patients of a folder. Raises TrainingError in one sentence.
+    A file needs `time_zero`, in words, and may have a `column_map`; none of its dates may be after `today`. A folder
+    needs `landmark`, which is its time zero, and `until`, the moment of the extract with its zone; `mapping` says how
+    its records are read (none: the packaged tables, UTC). `track` may show progress over the patients of a folder.
+    Raises TrainingError in one sentence.
     """
     mapping = mapping or MappingSettings(load_tables())
     if path.is_dir():
@@ -197,7 +200,7 @@ def _from_folder(
     until: datetime,
     mapping: MappingSettings,
     candidates: Sequence[str],
-    track: Track,
+    track: _Track,
     max_rows: int,
 ) -> Cohort:
     if until.tzinfo is None:

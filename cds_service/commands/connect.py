@@ -40,7 +40,7 @@ from cds_service.web.discovery import templates
 from fhir_mapping.record import NEVER_OFF
 from fhir_mapping.terms import load_tables
 
-TOKEN_VARIABLE = f"{ENVIRONMENT_PREFIX}FHIR_TOKEN"
+_TOKEN_VARIABLE = f"{ENVIRONMENT_PREFIX}FHIR_TOKEN"
 _SHOWN = 60  # characters of a server's own words
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _BAD = frozenset({"refused", "failed", "timed-out"})
@@ -84,9 +84,9 @@ def show_connections(
         raise UnusableInput(f"--client: there is no client of this name; there are: {names}")
     if patient:
         check_patient_id(patient)
-    token = os.environ.get(TOKEN_VARIABLE, "").strip() if only else ""
+    token = os.environ.get(_TOKEN_VARIABLE, "").strip() if only else ""
     if token and not _TOKEN.fullmatch(token):
-        raise UnusableInput(f"{TOKEN_VARIABLE}: this is no access token")
+        raise UnusableInput(f"{_TOKEN_VARIABLE}: this is no access token")
     bounds = limits or Limits()
 
     async def check(caller: Caller) -> bool:
@@ -154,9 +154,8 @@ async def _examine(console: Console, server: Server, patient: str) -> tuple[list
         advice.append(
             "Its FHIR version is not known: check fhir_base, or raise a ticket with its operator about /metadata."
         )
-    return [*_advice(probes, server), *advice], works and bool(spoken) and not any(
-        r.state in _BAD for r in probes
-    )
+    works = works and bool(spoken) and not any(probe.state in _BAD for probe in probes)
+    return [*_advice(probes, server), *advice], works
 
 
 async def _spent(
@@ -216,8 +215,8 @@ def _version(capability: Capability) -> str:
 
 def _token_needed(server: Server) -> str:
     if server.token:
-        return f"The token in {TOKEN_VARIABLE} is not accepted (HTTP 401)."
-    return f"A token is needed: set {TOKEN_VARIABLE} and name the client with --client."
+        return f"The token in {_TOKEN_VARIABLE} is not accepted (HTTP 401)."
+    return f"A token is needed: set {_TOKEN_VARIABLE} and name the client with --client."
 
 
 def _meant(reason: str) -> str:
@@ -255,8 +254,8 @@ def _table(probes: list[KeyProbe]) -> Table:
     return table
 
 
-def _many(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -153,18 +153,23 @@ def _exported(folder: Folder, mapping: MappingSettings) -> Iterator[PlacedRecord
             f"{folder.path.name}: resources belong to {len(foreign)} patients of whom there is no Patient resource"
         )
     for place, patient in enumerate(patients, start=1):
-        # Those that it names and those that they lead to, each once: the ingredients of a product
-        found, waiting = set[str](), set(named[patient])
-        while waiting:
-            found |= waiting
-            waiting = {further for name in waiting for further in links[name]} - found
-        entries = (*owned[patient], *(Entry(shared[name]) for name in sorted(found)))
+        reached = sorted(_reached(named[patient], links))
+        entries = (*owned[patient], *(Entry(shared[name]) for name in reached))
         gathered = Gathered(patient, base, {KEY: Source("read", entries)}, mapping)
         if other := found_version(gathered):
             raise TrainingError(
                 f"{folder.path.name}: the content is FHIR {other}; only {mapping.fhir_version} is read"
             )
         yield PlacedRecord(place, gathered)
+
+
+def _reached(named: set[str], links: Mapping[str, set[str]]) -> set[str]:
+    """What is named and what that leads to, each once: the ingredients of a product."""
+    reached, waiting = set[str](), named
+    while waiting:
+        reached |= waiting
+        waiting = {further for name in waiting for further in links[name]} - reached
+    return reached
 
 
 def _lines(folder: Folder, place: int, file: Path) -> Iterator[tuple[_ExportedResource, bytes]]:

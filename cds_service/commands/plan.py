@@ -33,10 +33,10 @@ def run_plan(
         print_json({"schema": SCHEMA, **as_json(made)}, indent=1)
     else:
         console.print(Text(model.limits, style="bold"), soft_wrap=True)
-        show_plan(console, made)
+        _show_plan(console, made)
 
 
-def show_plan(console: Console, made: Plan) -> None:
+def _show_plan(console: Console, made: Plan) -> None:
     """Print what is assumed, what development and validation need, and what fewer patients give."""
     assumed, size = made.assumed, made.development
     most = max(made.validation, key=lambda row: row.n)

@@ -15,10 +15,10 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from cds_service.errors import UnusableInput
-from cds_service.fhir import gather as gathering
 from cds_service.fhir.bundle import SearchSet, UnreadableError
 from cds_service.fhir.client import Chart, fetch
-from cds_service.fhir.gather import ChartSources
+from cds_service.fhir.gather import ChartSources, is_not_offered
+from cds_service.fhir.gather import ask as ask_query
 from cds_service.fhir.network import Connection
 from cds_service.fhir.queries import BY_KEY, PATIENT, PHASE_1, Parameters, search_value
 from cds_service.security.clients import Caller
@@ -136,12 +136,12 @@ async def ask(server: Server, key: SourceKey, template: str, patient_id: str) ->
     chart = server.chart(server.limits.gather_seconds)
     begun = server.clock()
     try:
-        searched = await gathering.ask(chart, BY_KEY[key], patient_id, parameters)
+        searched = await ask_query(chart, BY_KEY[key], patient_id, parameters)
         probe = _judged(key, searched, parameters)
     except UnreadableError as error:
         reason = str(error)
         state: State = "refused" if reason.startswith("HTTP ") else "failed"
-        if gathering.is_not_offered(key, error):  # an absent source is no failure (F9)
+        if is_not_offered(key, error):  # an absent source is no failure (F9)
             state = "not-offered"
         elif reason.endswith("timed out"):
             state = "timed-out"
@@ -180,8 +180,8 @@ async def cost(server: Server, patient_id: str) -> Cost:
     failed = frozenset(key for key, source in read.sources.items() if source.state == "failed")
     found = {key: len(read.sources[key].entries) for key in BY_KEY if read.sources[key].state == "read"}
     empty = tuple(key for key, number in found.items() if not number)
-    parts = (PHASE_1, *((key,) for key in BY_KEY if key not in PHASE_1))
-    versions = (found_version(sources.gathered(keys)) for keys in parts)
+    judged_together = (PHASE_1, *((key,) for key in BY_KEY if key not in PHASE_1))
+    versions = (found_version(sources.gathered(keys)) for keys in judged_together)
     refused = Counter(refused.reason for refused in judge(read, datetime.now(UTC)).refused)
     others = sum(found.values()) - found.get("patient", 0)
     return Cost(phase_1, whole, failed, others, empty, next(filter(None, versions), ""), refused)

@@ -24,7 +24,7 @@ from models.training.simulation.simulate import (
 )
 from models.training.simulation.synthetic import Recipe
 
-COHORT_SEED = 1
+_COHORT_SEED = 1
 
 
 def recipe_for(folder: Path | None, scenario: str, deaths_per_year: float) -> Recipe:
@@ -40,18 +40,18 @@ def recipe_for(folder: Path | None, scenario: str, deaths_per_year: float) -> Re
 
 def run_cohort(recipe: Recipe, n: int, seed: int | None, out: Path | None) -> None:
     """Write one synthetic cohort to a new file, or to standard output. Raises TrainingError; then nothing is written."""
-    text = simulate(recipe, n, COHORT_SEED if seed is None else seed)
+    text = simulate(recipe, n, _COHORT_SEED if seed is None else seed)
     if out is None:
         sys.stdout.write(text)
         return
     if out.exists():
         raise TrainingError(f"{out} is there already: name another file")
-    part = out.with_name(f"{out.name}.part")
+    unfinished = out.with_name(f"{out.name}.part")
     try:
-        part.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(part, out)  # noqa: PTH105
+        unfinished.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(unfinished, out)  # noqa: PTH105
     except OSError as error:
-        part.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
         raise TrainingError(f"{out} cannot be written ({error.strerror}); name another file") from error
 
 
@@ -60,7 +60,7 @@ def run_resemblance(
 ) -> None:
     """Draw and fit cohorts, print means beside the published numbers, and how often they look like the abstract."""
     with progress_bars() as progress:
-        counted = resemblance(recipe, n, cohorts, COHORT_SEED if seed is None else seed, progress)
+        counted = resemblance(recipe, n, cohorts, _COHORT_SEED if seed is None else seed, progress)
     if as_json_object:
         print_json(as_json(counted), indent=1)
         return

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cds_service.cards.reasons import SYSTEM
+from cds_service.cards.reasons import SYSTEM as OUR_REASONS
 from cds_service.errors import UnusableInput
 from cds_service.events import Event
 from cds_service.settings.limits import Limits
@@ -34,7 +34,6 @@ _LEFT_ALONE = {
     "off": "not looked at: the client is off",
     "patients-view": "not looked at: patient's own view",
 }
-_OUR_REASONS = SYSTEM
 _PILOT_SHOWN, _PILOT_SILENT = "pilot, its users", "pilot, all others"
 _WENT_OUT = frozenset({"live", _PILOT_SHOWN})
 _NAMES = 44  # characters of the column of names; three columns of numbers still fit beside it
@@ -265,7 +264,7 @@ def _reasons(item: Feedback) -> Iterable[str]:
     if not item.reasons:
         return ["none given"] if item.outcome == "overridden" else []
     return {
-        code if system == _OUR_REASONS else f"{code} ({system or 'no system'})"
+        code if system == OUR_REASONS else f"{code} ({system or 'no system'})"
         for system, code in item.reasons
     }
 

@@ -31,12 +31,10 @@ from fhir_mapping.terms import load_tables
 from fhir_mapping.versions import MODULES, is_read
 from models.registry import Model, default_folder, load_model
 
-SERVER_SECONDS = 60.0  # a person waits for one chart; the hook's own deadline is not for this
+_SERVER_SECONDS = 60.0  # a person waits for one chart; the hook's own deadline is not for this
 MOST_BYTES = 256 * 1024 * 1024  # of a file: the largest charts have some 100,000 resources of 2 kB
-EARLIEST_YEAR, LATEST_YEAR = (
-    1900,
-    2199,
-)  # of whom there are charts; windows and intervals count decades from it
+# Of whom there are charts; windows and intervals count decades from it
+_EARLIEST_YEAR, _LATEST_YEAR = 1900, 2199
 
 
 def explain(
@@ -92,8 +90,8 @@ def moment(text: str, client: Client) -> datetime:
 
 def _require_year(moment: datetime) -> None:
     """Refuse a moment from which no day of a chart can be counted. Raises UnusableInput."""
-    if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
-        raise UnusableInput(f"--as-of: give a year from {EARLIEST_YEAR} to {LATEST_YEAR}")
+    if not _EARLIEST_YEAR <= moment.year <= _LATEST_YEAR:
+        raise UnusableInput(f"--as-of: give a year from {_EARLIEST_YEAR} to {_LATEST_YEAR}")
 
 
 def tell_unread(assessment: Assessment) -> None:
@@ -142,7 +140,7 @@ def from_server(
 
 
 async def _from_server(patient_id: str, caller: Caller, as_of: datetime, model: Model) -> Assessment:
-    limits = replace(Limits(), answer_seconds=SERVER_SECONDS)
+    limits = replace(Limits(), answer_seconds=_SERVER_SECONDS)
     async with connect(limits, client=caller.client) as connection:
         deadline = asyncio.get_running_loop().time() + limits.gather_seconds
         gathering = await gather(

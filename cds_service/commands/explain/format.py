@@ -14,7 +14,12 @@ from fhir_mapping.rules import VERSION
 from models.advice import FollowUpItem
 from models.risk import DECISION_HORIZON, Abstained, NextBestTest, Scored
 
-FORMAT = "imnm-cds-explain/2"
+_FORMAT = "imnm-cds-explain/2"
+_ORDER = (
+    *("format", "as_of", "patient", "eligibility", "activity", "features", "outcome", "abstention", "risk"),
+    *("landmark", "range_over_unknowns", "band", "contributions", "next_best_test", "follow_up", "context"),
+    *("srp_refractory", "refused", "doubts", "notes", "model", "cards"),
+)
 
 
 def as_json(assessment: Assessment, settings: CardSettings | None = None) -> dict[str, Any]:
@@ -23,8 +28,10 @@ def as_json(assessment: Assessment, settings: CardSettings | None = None) -> dic
     notes = list(findings.notes)
     if (landmark := assessment.landmark) and landmark.note:
         notes.append(Note("S11", landmark.note))
+    # Whether an unknown eligibility is a card or a 412 is the client's setting
+    is_unknown = isinstance(outcome, EligibilityUnknown)
     answer = {
-        "format": FORMAT,
+        "format": _FORMAT,
         "as_of": assessment.as_of.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         "patient": _filled(id=findings.patient_id, age=findings.age, sex=findings.sex),
         "eligibility": _filled(
@@ -45,10 +52,7 @@ def as_json(assessment: Assessment, settings: CardSettings | None = None) -> dic
             "evidence": model.evidence,
             "sha256": model.sha256,
         },
-        # Whether an unknown eligibility is a card or a 412 is the client's setting.
-        "cards": []
-        if isinstance(outcome, EligibilityUnknown)
-        else render(assessment, settings or CardSettings()),
+        "cards": [] if is_unknown else render(assessment, settings or CardSettings()),
     }
     if findings.activity is not None:
         answer["activity"] = _activity(findings.activity)
@@ -71,13 +75,6 @@ def as_json(assessment: Assessment, settings: CardSettings | None = None) -> dic
         answer |= _filled(band=assessment.advice.band)
         answer["follow_up"] = [_item(item) for item in assessment.advice.follow_up]
     return {key: answer[key] for key in _ORDER if key in answer}
-
-
-_ORDER = (
-    *("format", "as_of", "patient", "eligibility", "activity", "features", "outcome", "abstention", "risk"),
-    *("landmark", "range_over_unknowns", "band", "contributions", "next_best_test", "follow_up", "context"),
-    *("srp_refractory", "refused", "doubts", "notes", "model", "cards"),
-)
 
 
 def number(value: Decimal) -> int | float:
