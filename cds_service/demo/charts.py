@@ -17,7 +17,7 @@ from cds_service.demo.report import Addresses
 
 SERVICE = "imnm-recurrence"
 USER = "Practitioner/demo"
-REQUESTS_HEARD = 200  # the service makes at most 120 for one chart
+_REQUESTS_HEARD = 200  # the service makes at most 120 for one chart
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class Demonstration:
     addresses: Addresses
     connect: Callable[[], AbstractAsyncContextManager[CdsClient]]
     clock: Callable[[], datetime]
-    served: deque[Served] = field(default_factory=lambda: deque(maxlen=REQUESTS_HEARD))
+    served: deque[Served] = field(default_factory=lambda: deque(maxlen=_REQUESTS_HEARD))
     call: dict[str, Any] = field(default_factory=dict)  # the last hook call, as audited
     issued: IssuedCards = field(default_factory=IssuedCards)
     # By card uuid: a card that is no longer here can no longer be accepted or dismissed on a page.

@@ -26,10 +26,9 @@ from cds_service.demo.search import PARAMETERS, Resource, SearchError, select
 
 BASE_PATH = "/fhir"
 PAGE_SIZE = 50
-LARGEST_PAGE = 200
+_LARGEST_PAGE = 200
 _LONGEST_COUNT = 9  # digits of `_count`: Python reads 4,300 at most
 _ISSUE_TYPES = {400: "invalid", 404: "not-found", 405: "not-supported", 410: "not-found"}
-
 
 _Answer = Callable[[Request], Awaitable[dict[str, Any]]]
 
@@ -44,7 +43,7 @@ class Served:
     matches: int | None  # resources sent; None for what is no search
 
 
-class NotServed(Exception):  # noqa: N818 - not an error of ours
+class _NotServed(Exception):  # noqa: N818 - not an error of ours
     """The request cannot be done: ends in an OperationOutcome."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -84,7 +83,7 @@ def _endpoint(answer: _Answer, tell: Callable[[Served], None]) -> Callable[[Requ
     async def served(request: Request) -> Response:
         try:
             status, body = 200, await answer(request)
-        except NotServed as refusal:
+        except _NotServed as refusal:
             status, body = refusal.status, _outcome(refusal.status, str(refusal))
         target, by_post = request.url.path.removeprefix(BASE_PATH + "/"), request.method == "POST"
         query = (await request.body()).decode(errors="replace") if by_post else request.url.query
@@ -108,7 +107,7 @@ class _Ehr:
     async def read(self, request: Request) -> dict[str, Any]:
         resource = self._of(request.path_params["type"]).get(request.path_params["id"])
         if resource is None:
-            raise NotServed(404, "there is no such resource")
+            raise _NotServed(404, "there is no such resource")
         return dict(resource)
 
     async def search(self, request: Request) -> dict[str, Any]:
@@ -117,7 +116,7 @@ class _Ehr:
     async def search_by_post(self, request: Request) -> dict[str, Any]:
         """Parameters may stand in the body and in the address; a body that is no form is refused, not ignored."""
         if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-            raise NotServed(400, "a POST search must be application/x-www-form-urlencoded")
+            raise _NotServed(400, "a POST search must be application/x-www-form-urlencoded")
         body = parse_qsl((await request.body()).decode(errors="replace"), keep_blank_values=True)
         return self._search(
             request, request.path_params["type"], [*request.query_params.multi_items(), *body]
@@ -127,13 +126,10 @@ class _Ehr:
         """A further page of a search: everything about it stands in the token."""
         try:
             token = json.loads(base64.urlsafe_b64decode(request.query_params.get("_getpages", "")))
-            resource_type, asked, start = (
-                token["type"],
-                [(n, v) for n, v in token["asked"]],
-                int(token["start"]),
-            )
+            resource_type, start = token["type"], int(token["start"])
+            asked = [(name, value) for name, value in token["asked"]]
         except (binascii.Error, ValueError, KeyError, TypeError):
-            raise NotServed(410, "this page is unknown or has expired") from None
+            raise _NotServed(410, "this page is unknown or has expired") from None
         return self._search(request, resource_type, asked, start)
 
     async def metadata(self, request: Request) -> dict[str, Any]:
@@ -163,7 +159,7 @@ class _Ehr:
 
     def _of(self, resource_type: str) -> dict[str, Resource]:
         if resource_type not in self._resources:
-            raise NotServed(404, "there is no such resource type here")
+            raise _NotServed(404, "there is no such resource type here")
         return self._resources[resource_type]
 
     def _search(
@@ -172,14 +168,13 @@ class _Ehr:
         resources = self._of(resource_type).values()
         count = [str(PAGE_SIZE), *(value for name, value in asked if name == "_count")][-1]
         if not count.isdecimal() or len(count) > _LONGEST_COUNT:
-            raise NotServed(400, f"_count must be a whole number of at most {_LONGEST_COUNT} digits")
-        size = min(int(count), LARGEST_PAGE)
+            raise _NotServed(400, f"_count must be a whole number of at most {_LONGEST_COUNT} digits")
+        size = min(int(count), _LARGEST_PAGE)
+        parameters = [(name, value) for name, value in asked if name not in {"_count", "_format"}]
         try:
-            matches = select(
-                resources, resource_type, [each for each in asked if each[0] not in {"_count", "_format"}]
-            )
+            matches = select(resources, resource_type, parameters)
         except SearchError as error:
-            raise NotServed(400, str(error)) from None
+            raise _NotServed(400, str(error)) from None
         base = _base(request)
         bundle: dict[str, Any] = {
             "resourceType": "Bundle",

@@ -14,7 +14,7 @@ from cds_service.web.pages.frame import page
 from cds_service.web.pages.html import Html, dated, element
 from cds_service.web.store import Feedback
 
-FEEDBACK_SHOWN = 20
+_FEEDBACK_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,26 +105,27 @@ def _patients(known: Known) -> Iterable[Html]:
 def _feedback(feedback: Sequence[Feedback], issued: Mapping[str, IssuedCard]) -> list[Html]:
     if not feedback:
         return [element("p", "None yet: accept a suggestion or dismiss a card.")]
-    latest = feedback[-FEEDBACK_SHOWN:]
+    latest = feedback[-_FEEDBACK_SHOWN:]
     accepted = sum(each.outcome == "accepted" for each in feedback)
     counted = f"{accepted} accepted, {len(feedback) - accepted} dismissed"
     which = "" if len(latest) == len(feedback) else f" The last {len(latest)}:"
-    items = []
-    for each in latest:
-        card = issued.get(each.card)
-        who = card.patient_id if card else "a card not issued here"
-        words = words_of(card.card) if card else {}
-        if each.outcome == "accepted":
-            labels = [words.get(uuid, "a suggestion") for uuid in each.suggestions]
-            became = f"accepted {_quoted(labels) or 'a suggestion'}"
-        else:
-            reasons = [words.get(code, code) for _, code in each.reasons]
-            became = f"dismissed {f'because {_quoted(reasons)}' if reasons else 'without a reason'}"
-        items.append(f"{each.at:%H:%M:%S} UTC, {who}: {became}")
     return [
         element("p", f"{counted}. It is forgotten when the demonstration ends.{which}"),
-        element("ol", *(element("li", item) for item in items)),
+        element("ol", *(element("li", _in_words(each, issued.get(each.card))) for each in latest)),
     ]
+
+
+def _in_words(feedback: Feedback, card: IssuedCard | None) -> str:
+    """When, of whose card, and what became of it."""
+    who = card.patient_id if card else "a card not issued here"
+    words = words_of(card.card) if card else {}
+    if feedback.outcome == "accepted":
+        labels = [words.get(uuid, "a suggestion") for uuid in feedback.suggestions]
+        became = f"accepted {_quoted(labels) or 'a suggestion'}"
+    else:
+        reasons = [words.get(code, code) for _, code in feedback.reasons]
+        became = f"dismissed {f'because {_quoted(reasons)}' if reasons else 'without a reason'}"
+    return f"{feedback.at:%H:%M:%S} UTC, {who}: {became}"
 
 
 def _quoted(words: Iterable[str]) -> str:
@@ -146,14 +147,11 @@ def _told(opened: Opened) -> list[Html]:
 
 
 def _answer(opened: Opened) -> list[Html]:
-    exchange, again = (
-        opened.exchange,
-        element("a", "Open the chart again", href=f"/chart/{opened.sample.name}"),
-    )
+    exchange = opened.exchange
+    again = element("a", "Open the chart again", href=f"/chart/{opened.sample.name}")
     if exchange.refusal:
-        return [
-            no_card("The service refused the call", f"HTTP {exchange.status}: {exchange.refusal}.", again)
-        ]
+        why = f"HTTP {exchange.status}: {exchange.refusal}."
+        return [no_card("The service refused the call", why, again)]
     if not exchange.cards:
         said = "No card is shown: the service has nothing to say about this chart."
         return [no_card(said, why_silent(opened.call))]

@@ -17,7 +17,7 @@ from cds_service.terminal import show_card, show_silence
 
 SANDBOX = "https://sandbox.cds-hooks.org"
 LOCAL_NETWORK = "If your browser asks whether that page may reach your local network, allow it."
-CODES_SHOWN = 3
+_CODES_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +129,8 @@ def in_short(target: str) -> str:
         values = value.split(",")
         if name == "patient":
             shown.append("patient=…")
-        elif len(values) > CODES_SHOWN:
-            shown.append(f"{name}={','.join(values[:CODES_SHOWN])},… ({len(values)})")
+        elif len(values) > _CODES_SHOWN:
+            shown.append(f"{name}={','.join(values[:_CODES_SHOWN])},… ({len(values)})")
         else:
             shown.append(f"{name}={value}")
     return f"{path}?{'&'.join(shown)}" if shown else path

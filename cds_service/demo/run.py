@@ -34,10 +34,9 @@ from cds_service.web.app import create_app
 from cds_service.web.clock import utc_now
 from cds_service.web.store import Store
 
-DEFAULT_PATIENT = "high-overdue"
-SANDBOX_FHIR = (
-    "https://launch.smarthealthit.org/v/r2/fhir"  # where the sandbox reads unless told otherwise; DSTU2
-)
+_DEFAULT_PATIENT = "high-overdue"
+# Where the sandbox reads unless told otherwise; DSTU2
+_SANDBOX_FHIR = "https://launch.smarthealthit.org/v/r2/fhir"
 HOST = "127.0.0.1"
 PORT = 8123
 PORTS_TRIED = 40
@@ -48,7 +47,7 @@ class DemoError(ValueError):
 
 
 def run(
-    patient: str = DEFAULT_PATIENT,
+    patient: str = _DEFAULT_PATIENT,
     port: int | None = None,
     *,
     once: bool = False,
@@ -90,7 +89,8 @@ def run(
 def demo_settings(fhir_base: str, store: Path, loopback: tuple[str, ...] = ()) -> Settings:
     """The configuration of the demonstration: its own EHR as client, the public sandbox as origin.
 
-    The environment may name other origins. `store` is the file that keeps feedback. Raises DemoError for an address that is none.
+    The environment may name other origins. `store` is the file that keeps feedback. Raises DemoError for an address
+    that is none.
     """
     bases = {"demonstration": fhir_base} | {f"loopback-{n}": base for n, base in enumerate(loopback, 1)}
     try:
@@ -107,7 +107,7 @@ def demo_settings(fhir_base: str, store: Path, loopback: tuple[str, ...] = ()) -
         ]
         misled = Client(
             name="sandbox-default",
-            fhir_base=(SANDBOX_FHIR,),
+            fhir_base=(_SANDBOX_FHIR,),
             when_eligibility_unknown="card",
             use_instead=fhir_base,
         )
@@ -115,10 +115,9 @@ def demo_settings(fhir_base: str, store: Path, loopback: tuple[str, ...] = ()) -
     except ValidationError as error:
         problem = error.errors()[0]
         setting = str(problem["loc"][0]) if problem["loc"] else ""
-        in_environment = setting in Settings.model_fields
-        place = (
-            f"environment {_variable(setting)}" if in_environment else "the addresses given with --loopback"
-        )
+        place = "the addresses given with --loopback"
+        if setting in Settings.model_fields:
+            place = f"environment {_variable(setting)}"
         raise DemoError(f"{place}: {problem['msg'].removeprefix('Value error, ')}") from None
     if not settings.cors_origins:
         raise DemoError(

@@ -21,7 +21,7 @@ from cds_service.demo.patients import UnknownPatientError
 from cds_service.web.pages.frame import HEADERS, ICON, STYLESHEET, file, respond
 from cds_service.web.store import Store
 
-FORM_BYTES = 4096  # our own forms send some 60
+_FORM_BYTES = 4096  # our own forms send some 60
 _FORM = "application/x-www-form-urlencoded"
 _NOT_SO = "This address cannot be called in this way."
 
@@ -116,7 +116,7 @@ class _Site:
         body = bytearray()
         async for chunk in request.stream():
             body += chunk
-            if len(body) > FORM_BYTES:
+            if len(body) > _FORM_BYTES:
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "This is longer than any form here.")
         try:
             fields = parse_qs(
