@@ -7,19 +7,19 @@ ServiceError
 │   ├── UnknownClientError        403  forbidden      fhirServer belongs to no configured client
 │   ├── NoSuchServiceError        404  not-found
 │   ├── MethodNotAllowedError     405  not-supported
-│   ├── TooSlowError              408  timeout        the body did not arrive in time                   retry helps
-│   ├── QuotaError                429  throttled      more feedback in a day than the client may send    retry helps
+│   ├── TooSlowError              408  timeout        the request did not arrive in time               retry helps
+│   ├── QuotaError                429  throttled      more feedback in a day than the client may send  retry helps
 │   ├── BodyTooLargeError         413  too-long
 │   ├── UnsupportedBodyError      415  not-supported  not JSON in UTF-8, or compressed
 │   └── MisdirectedError          421  forbidden      Host is not one of ours
 ├── EhrError                      the request is fine, the record cannot be had
-│   ├── EligibilityUnknownError   412  incomplete     Patient, Conditions or antibodies unread          retry helps
+│   ├── EligibilityUnknownError   412  incomplete     what tells who has the disease unread or unused  retry helps
 │   └── OtherVersionError         412  not-supported  FHIR of a version that this client does not have
 └── OwnError                      our fault
     ├── InternalError             500  exception
-    ├── BusyError                 503  throttled      more calls at once than we take                   retry helps
-    ├── StoreError                503  transient      the store did not answer, or could not write      retry helps
-    └── ClockError                503  transient      the clock of this machine cannot be right         retry helps
+    ├── BusyError                 503  throttled      more at once than we take, or not started yet    retry helps
+    ├── StoreError                503  transient      the store did not answer, or could not write     retry helps
+    └── ClockError                503  transient      the clock of this machine cannot be right        retry helps
 
 UnusableInput                     a file or address given on the command line; ends a command, never a request
 
@@ -108,7 +108,7 @@ class MethodNotAllowedError(CallerError):
 
 
 class TooSlowError(CallerError):
-    """The body did not arrive within the time of the whole answer."""
+    """Head or body did not arrive in time, or came so slowly that others had to wait."""
 
     status, issue, retry_helps = 408, "timeout", True
 
@@ -143,7 +143,7 @@ class EhrError(ServiceError):
 
 
 class EligibilityUnknownError(EhrError):
-    """What says whether this is an IMNM patient could not be read (see `fhir/gather.py`)."""
+    """What says whether this is an IMNM patient could not be read (see `fhir/gather.py`), or not be used (U4)."""
 
     status, issue, retry_helps = 412, "incomplete", True
     retry_after_s = 5
@@ -166,7 +166,7 @@ class InternalError(OwnError):
 
 
 class BusyError(OwnError):
-    """More calls at once than we take."""
+    """More calls, bodies or feedback at once than we take; no event can be written; or the start is not over."""
 
     status, issue, retry_helps = 503, "throttled", True
 

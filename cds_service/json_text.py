@@ -11,12 +11,12 @@ from cds_service.settings.limits import Limits
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # not behind a backslash that is itself escaped
-_Shape = TypeVar("_Shape", bound=msgspec.Struct)
 _NOT_OPENING = bytes(set(range(256)) - set(b"[{"))
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _RAW = msgspec.json.Decoder(msgspec.Raw)
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw] | None)
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_Shape = TypeVar("_Shape", bound=msgspec.Struct)
 
 
 def check_utf_8(text: bytes) -> None:

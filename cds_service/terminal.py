@@ -23,12 +23,11 @@ from rich.table import Table
 from rich.text import Text
 
 WIDTH = 80
-DETAIL_CHARACTERS = 20_000  # as much as a screen can hold; rendering more takes seconds
+_DETAIL_CHARACTERS = 20_000  # as much as a screen can hold; rendering more takes seconds
 # Control characters, and those that turn the direction of text or break its lines unseen.
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(
-    ["table", "strikethrough"]
-)  # tags are shown as text
+# Tags are shown as text
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 _COLOURS = {"info": "blue", "warning": "yellow", "critical": "red"}
 
 Card = Mapping[str, Any]
@@ -63,8 +62,8 @@ def show_card(console: Console, card: Card) -> None:
     parts: list[RenderableType] = [Text(_words(card.get("summary")) or "(no summary)", style="bold")]
     detail = card.get("detail")
     text = printable(detail.replace("\r\n", "\n")) if isinstance(detail, str) else ""
-    more = len(text) - DETAIL_CHARACTERS
-    text = f"{text[:DETAIL_CHARACTERS]}\n\n(… {more} more characters)" if more > 0 else text.strip()
+    more = len(text) - _DETAIL_CHARACTERS
+    text = f"{text[:_DETAIL_CHARACTERS]}\n\n(… {more} more characters)" if more > 0 else text.strip()
     if text:
         parts += [Text(), _Detail(text)]
     parts += _choices(card)
@@ -161,9 +160,8 @@ class _Detail:
 
     def __init__(self, markdown: str) -> None:
         self._markdown = Markdown("", hyperlinks=False)
-        self._markdown.parsed = _MARKDOWN.parse(
-            markdown
-        )  # rich's own parser drops HTML and what stands in it
+        # Rich's own parser drops HTML and what stands in it
+        self._markdown.parsed = _MARKDOWN.parse(markdown)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
         """Yield the rendered lines, at most one blank one in a row and none at either end."""

@@ -2,7 +2,8 @@
 
 A server may be slow, broken or lying; whatever it does ends in resources, or in a sentence that says what could not
 be read (F9). Redirects, proxies and cookies are not followed, used or kept, and the token goes to the configured
-origin alone: addresses come from the client's base and from `egress` only.
+origin alone: addresses come from the client's base and from `egress` only. A client's public keys come by the same door, from
+their configured address (`fetch`).
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Where we may connect: the configured FHIR base of the calling client, and nowhere else.
+"""Where a chart may be read from: the configured FHIR base of the calling client, and nowhere else.
 
 No address from a request or from an answer is ever dialled. A `next` link gives its path and query only, and only
 if it lies on the base's own origin and below its path; scheme, host and port always come from the configuration.

@@ -9,7 +9,7 @@ class Limits:
 
     body_bytes: int = 16 * 1024 * 1024  # a chart of 2,000 results is 4 MB; 16 MiB stop the loop for 20 ms
     envelope_bytes: int = 256 * 1024  # a request without its prefetch is a few kB, with a long token 20 kB
-    json_depth: int = 64  # levels; FHIR resources that we read have fewer than 20
+    json_depth: int = 64  # levels of envelope, feedback, token or key set, of which fewer than 10 are read
     id_characters: int = 256  # FHIR ids have 64, Epic's opaque ones 54
     answer_seconds: float = 2.0  # the whole answer; CDS Hooks clients give up soon after, users before
     render_seconds: float = 0.4  # of these, kept for assessing and rendering what was read by then
