@@ -62,15 +62,11 @@ class Exchange:
         """Why the call was refused: what the OperationOutcome or other answer says; empty where the call went well."""
         if self.status == _OK:
             return ""
-        issues = self.response.get("issue")
-        said = []
-        for issue in issues if isinstance(issues, list) else ():
-            if isinstance(issue, dict):
-                details = issue.get("details")
-                text = details.get("text") if isinstance(details, dict) else None
-                words = (issue.get("diagnostics"), text, issue.get("code"))
-                said.append(next((word for word in words if word and isinstance(word, str)), ""))
-        reason = "; ".join(filter(None, said)) or (json.dumps(self.response) if self.response else "")
+        listed = self.response.get("issue")
+        issues = [issue for issue in listed if isinstance(issue, dict)] if isinstance(listed, list) else []
+        reason = "; ".join(filter(None, map(_said, issues)))
+        if not reason and self.response:
+            reason = json.dumps(self.response)
         return reason[:_REASON_CHARACTERS] or "no reason given"
 
 
@@ -191,11 +187,19 @@ async def open_client(
 async def _body(response: httpx.Response) -> bytes | None:
     """Collect the body; None if it is larger than what we take."""
     body = bytearray()
-    async for part in response.aiter_bytes():
-        body += part
+    async for chunk in response.aiter_bytes():
+        body += chunk
         if len(body) > BODY_BYTES:
             return None
     return bytes(body)
+
+
+def _said(issue: Mapping[str, Any]) -> str:
+    """What an issue of an OperationOutcome says, in words if it has any, else by its code."""
+    details = issue.get("details")
+    text = details.get("text") if isinstance(details, dict) else None
+    words = (issue.get("diagnostics"), text, issue.get("code"))
+    return next((word for word in words if word and isinstance(word, str)), "")
 
 
 def _object(url: str, status: int, body: dict[str, Any] | None) -> dict[str, Any]:

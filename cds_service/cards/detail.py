@@ -46,24 +46,18 @@ def detail(assessment: Assessment, use_instead: str = "") -> str:
     `use_instead` is a configured FHIR base, named where it could not be read whether this is an IMNM patient. A card
     that would be too long leaves out the last lines of what is also on record, then of what is to be done.
     """
+    first = "\n\n".join(now(assessment, use_instead))
+    middle = _why(assessment), _estimate(assessment), _disease(assessment.findings)
+    limits = f"*{assessment.model.limits}*"
     also, lines = list(_also(assessment)), LINES
-    sections = [
-        "\n\n".join(now(assessment, use_instead)),
-        to_do(assessment, lines),
-        _why(assessment),
-        _estimate(assessment),
-        _disease(assessment.findings),
-        _list(also),
-        f"*{assessment.model.limits}*",
-    ]
-    while (also or lines > 1) and sum(map(words_in, sections)) > LONGEST:
+    while True:
+        sections = [first, to_do(assessment, lines), *middle, _list(also), limits]
+        if sum(map(words_in, sections)) <= LONGEST or not (also or lines > 1):
+            return "\n\n".join(filter(None, sections))
         if also:
             also.pop()
-            sections[-2] = _list(also)
         else:
             lines -= 1
-            sections[1] = to_do(assessment, lines)
-    return "\n\n".join(section for section in sections if section)
 
 
 def _list(lines: Sequence[str]) -> str:

@@ -205,43 +205,43 @@ def _from_folder(
 ) -> Cohort:
     if until.tzinfo is None:
         raise TrainingError("the date of the extract needs a time zone")
-    rows: list[tuple[int, TabulatedPatient]] = []
+    tabulated: list[tuple[int, TabulatedPatient]] = []
     left_out: Counter[LeftOut] = Counter()
-    for patient in track(folder.records(mapping)):
+    for record in track(folder.records(mapping)):
         try:
-            row = tabulate(patient.gathered, landmark, until)
+            patient = tabulate(record.gathered, landmark, until)
         except TrainingError as error:
-            raise TrainingError(f"{folder.path.name}, {folder.unit} {patient.place}: {error}") from None
-        if isinstance(row, LeftOut):
-            left_out[row] += 1
+            raise TrainingError(f"{folder.path.name}, {folder.unit} {record.place}: {error}") from None
+        if isinstance(patient, LeftOut):
+            left_out[patient] += 1
         else:
-            rows.append((patient.place, row))
-        if len(rows) > max_rows:
+            tabulated.append((record.place, patient))
+        if len(tabulated) > max_rows:
             raise TrainingError(
                 f"{folder.path.name}: more than {max_rows} patients; raise max_rows (--max-rows)"
             )
     return from_rows(
-        [row.cells() for _, row in rows],
+        [patient.cells() for _, patient in tabulated],
         name=folder.path.name,
         unit=folder.unit,
-        places=[place for place, _ in rows],
+        places=[place for place, _ in tabulated],
         time_zero=landmark.words,
         candidates=tuple(dict.fromkeys((IMPROVED, *candidates))),
         cutoffs=cutoffs(mapping.tables),
-        flow=_flow([row for _, row in rows], left_out),
+        flow=_flow([patient for _, patient in tabulated], left_out),
         sha256=folder.sha256(),
     )
 
 
-def _flow(rows: Sequence[TabulatedPatient], left_out: Counter[LeftOut]) -> tuple[FlowStep, ...]:
+def _flow(patients: Sequence[TabulatedPatient], left_out: Counter[LeftOut]) -> tuple[FlowStep, ...]:
     """Screened, then every reason in its order; last, what is counted as no recurrence."""
-    left = len(rows) + left_out.total()
+    left = len(patients) + left_out.total()
     steps = [FlowStep("patients in the folder", left)]
     for reason in LeftOut:
         if count := left_out[reason]:
             left -= count
             steps.append(FlowStep(_LEFT[reason], left, count, reason.value))
-    if count := sum(row.biochemical for row in rows):
+    if count := sum(patient.biochemical for patient in patients):
         steps.append(FlowStep(f"of these {count} with a possible relapse by CK alone, counted as none", left))
     return tuple(steps)
 

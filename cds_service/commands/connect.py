@@ -236,21 +236,21 @@ def _table(probes: list[KeyProbe]) -> Table:
         slow = "slow, but " if probe.slow else ""
         match probe.state:
             case "configured":
-                found = "not offered by configuration"
+                answer = "not offered by configuration"
             case "not-offered":
-                found = f"not offered ({_meant(probe.reason)})"
+                answer = f"not offered ({_meant(probe.reason)})"
             case "refused":
-                found = f"refused ({_meant(probe.reason)})"
+                answer = f"refused ({_meant(probe.reason)})"
             case "timed-out":
-                found = f"time-out ({probe.reason})"
+                answer = f"time-out ({probe.reason})"
             case "failed":
-                found = f"failed ({probe.reason})"
+                answer = f"failed ({probe.reason})"
             case "otherwise":
-                found = f"asks otherwise (HTTP 400); {slow}supported {probe.way}: {amount}"
+                answer = f"asks otherwise (HTTP 400); {slow}supported {probe.way}: {amount}"
             case "supported":
                 ignored = f"; it ignores {_listed(probe.ignored)}" if probe.ignored else ""
-                found = f"{slow}supported: {amount}{ignored}"
-        table.add_row(Text(probe.key), Text(found), Text(time))
+                answer = f"{slow}supported: {amount}{ignored}"
+        table.add_row(Text(probe.key), Text(answer), Text(time))
     return table
 
 

@@ -182,9 +182,8 @@ def _lines(folder: Folder, place: int, file: Path) -> Iterator[tuple[_ExportedRe
             continue
         head = _exported_resource(line)
         where = f"{folder.path.name}, file {place} in order of name, line {number}"
-        if head.resource_type in {"", "Bundle"} or (
-            head.resource_type == "Patient" and not (head.id and _owners(head))
-        ):
+        is_nobody = head.resource_type == "Patient" and not head.id
+        if head.resource_type in {"", "Bundle"} or is_nobody:
             raise TrainingError(f"{where}: this is not one FHIR resource in JSON")
         if head.resource_type in _OF_A_PATIENT:
             # lost where it names neither a patient nor anything else: an identifier, a `urn:uuid`, a search

@@ -330,9 +330,9 @@ class Chart:
             sent += len(chunk)
             self._connection.quota.takes_bytes(len(chunk))
             room = min(self._limits.response_bytes - len(body), self._limits.chart_bytes - self.bytes)
-            part = inflate.decompress(chunk, max(room, 0) + 1) if inflate else chunk
-            body += part
-            self.bytes += len(part)
+            content = inflate.decompress(chunk, max(room, 0) + 1) if inflate else chunk
+            body += content
+            self.bytes += len(content)
             if max(len(body), sent) > self._limits.response_bytes:
                 raise UnreadableError(f"the answer has more than {self._limits.response_bytes} bytes")
             if self.bytes > self._limits.chart_bytes:

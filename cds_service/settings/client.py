@@ -214,8 +214,10 @@ class Client(BaseModel):
     @classmethod
     def _known_parts(cls, codes: object, info: ValidationInfo) -> object:
         """Name the client and the key of what is wrong, and the parts that there are."""
+        if not isinstance(codes, dict):
+            return codes
         client, known = info.data.get("name", "unnamed"), get_args(PartName)
-        for part, code in codes.items() if isinstance(codes, dict) else ():
+        for part, code in codes.items():
             if part not in known:
                 raise ValueError(f"client {client}: {part!r} cannot be ordered; what can: {', '.join(known)}")
             try:
