@@ -144,7 +144,9 @@ def _follow_ups(advice: Advice) -> str:
     """How many items of the follow-up table are to be done, with the word for it; empty: none."""
     to_be_done = [item for item in advice.follow_up if item.state in _OPEN]
     # What is ordered makes nothing else late (V1, V3)
-    late = all(i.state == "overdue" and any(p.state == "overdue" for p in i.parts) for i in to_be_done)
+    late = all(
+        item.state == "overdue" and any(part.state == "overdue" for part in item.parts) for item in to_be_done
+    )
     word = "overdue" if late else "open"
     count = len(to_be_done)
     return {0: "", 1: say(f"summary.{word}_one")}.get(count, say(f"summary.{word}", n=count))

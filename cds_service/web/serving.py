@@ -60,22 +60,7 @@ def run(config: Path | None, address: Address, workers: int) -> None:
         )
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # each connection needs a file descriptor
-    serving = uvicorn.Config(
-        partial(application, checked),
-        factory=True,
-        workers=workers,
-        http=IncomingConnection,  # h11, whatever else is installed
-        loop="asyncio",
-        ws="none",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        log_level="error",  # not a warning for each call that offers HTTP/2, as Java's client does
-        backlog=ACCEPTED_AT_ONCE,
-        timeout_worker_healthcheck=_START_S,
-        ssl_certfile=address.certificate,
-        ssl_keyfile=address.key,
-    )
+    serving = _serving(checked, address, workers)
 
     def apply(checked: Checked) -> None:
         settings = checked.settings
@@ -99,6 +84,25 @@ def run(config: Path | None, address: Address, workers: int) -> None:
         supervisor.run()
     if supervisor.failed:
         sys.exit(1)
+
+
+def _serving(checked: Checked, address: Address, workers: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        partial(application, checked),
+        factory=True,
+        workers=workers,
+        http=IncomingConnection,  # h11, whatever else is installed
+        loop="asyncio",
+        ws="none",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        log_level="error",  # not a warning for each call that offers HTTP/2, as Java's client does
+        backlog=ACCEPTED_AT_ONCE,
+        timeout_worker_healthcheck=_START_S,
+        ssl_certfile=address.certificate,
+        ssl_keyfile=address.key,
+    )
 
 
 class _Configuration:

@@ -179,8 +179,7 @@ class Store:
             rows = self._connected().execute(_OVERRIDDEN, (beginning, beginning + _LAST)).fetchall()
             try:
                 return any(
-                    since <= min(datetime.fromisoformat(at), datetime.fromisoformat(received))
-                    and datetime.fromisoformat(received) <= until
+                    _is_between(at, received, since, until)
                     and any((system, code) in reasons for system, code in json.loads(given))
                     for given, at, received in rows
                 )
@@ -310,3 +309,9 @@ class Store:
             self._clock().isoformat(),
             client,
         )
+
+
+def _is_between(at: str, received: str, since: datetime, until: datetime) -> bool:
+    """Whether an override is no older than `since`, by the older of its two times, and was received by `until`."""
+    receipt = datetime.fromisoformat(received)
+    return since <= min(datetime.fromisoformat(at), receipt) and receipt <= until
