@@ -63,7 +63,8 @@ def run(config: Path | None, address: Address, workers: int) -> None:
     serving = _serving(checked, address, workers)
 
     def apply(checked: Checked) -> None:
-        settings = checked.settings
+        settings, tls = checked.settings, _tls(address)
+        serving.ssl_context_factory = (lambda *_: tls) if tls else None
         serving.app = partial(application, checked)
         serving.timeout_graceful_shutdown = math.ceil(settings.longest_answer_seconds) + BEYOND_S
         serving.proxy_headers = bool(settings.trusted_proxies)
@@ -100,8 +101,6 @@ def _serving(checked: Checked, address: Address, workers: int) -> uvicorn.Config
         log_level="error",  # not a warning for each call that offers HTTP/2, as Java's client does
         backlog=ACCEPTED_AT_ONCE,
         timeout_worker_healthcheck=_START_S,
-        ssl_certfile=address.certificate,
-        ssl_keyfile=address.key,
     )
 
 
@@ -152,15 +151,28 @@ def _check_address(address: Address) -> None:
         )
     if bool(address.certificate) != bool(address.key):
         raise SettingsError("--certfile and --keyfile go together")
-    if address.certificate and address.key:
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(address.certificate, address.key)
-        except (OSError, ValueError) as error:
-            missing = isinstance(error, OSError) and not isinstance(error, ssl.SSLError)
-            said = os.strerror(getattr(error, "errno", 0)) if missing else "not a certificate and its key"
-            raise SettingsError(
-                f"--certfile {address.certificate}, --keyfile {address.key}: {said}"
-            ) from None
+    _tls(address)
+
+
+def _tls(address: Address) -> ssl.SSLContext | None:
+    """Read certificate and key, for all workers until the next reload; none without them. Raises SettingsError."""
+    if not (address.certificate and address.key):
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(
+            address.certificate, address.key, password=""
+        )  # or a terminal is asked for it
+    except (OSError, ValueError) as error:
+        missing = isinstance(error, OSError) and not isinstance(error, ssl.SSLError)
+        said = (
+            os.strerror(getattr(error, "errno", 0))
+            if missing
+            else "not a certificate and its key without a passphrase"
+        )
+        raise SettingsError(f"--certfile {address.certificate}, --keyfile {address.key}: {said}") from None
+    return context
 
 
 def _is_loopback(host: str) -> bool:

@@ -406,23 +406,74 @@ class TestMetrics:
             assert httpx.get(f"{service.base}/metrics", trust_env=False).status_code == 404
 
 
+def certified(folder):
+    """Write a certificate for `localhost` and its key; returns the options that name them, and a context that trusts them."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost")
+    chain, key = folder / "chain.pem", folder / "key.pem"
+    key.write_bytes(certificate.private_key_pem.bytes())
+    chain.write_bytes(b"".join(pem.bytes() for pem in certificate.cert_chain_pems))
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return ["--certfile", str(chain), "--keyfile", str(key)], context
+
+
 class TestTls:
     @pytest.fixture
     def secure(self, config, tmp_path):
-        authority = trustme.CA()
-        certificate = authority.issue_cert("localhost")
-        chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
-        key.write_bytes(certificate.private_key_pem.bytes())
-        chain.write_bytes(b"".join(pem.bytes() for pem in certificate.cert_chain_pems))
-        context = ssl.create_default_context()
-        authority.configure_trust(context)
+        more, context = certified(tmp_path)
         port = free_port()
-        service = start(config, port, more=["--certfile", str(chain), "--keyfile", str(key)])
+        service = start(config, port, more=more)
         try:
             eventually(lambda: service.events("started"), "it has started")
             yield f"https://localhost:{port}", context, port
         finally:
             service.kill()
+
+    @contextmanager
+    def renewed(self, config, folder):
+        """A service whose certificate was renewed, and the new key is still to be written; `answers` by the old one."""
+        more, context = certified(folder)
+        port = free_port()
+        service = start(config, port, more=more)
+
+        def answers():  # by a handshake of its own
+            with httpx.Client(verify=context, trust_env=False, timeout=20) as client:
+                return reachable(client, f"https://localhost:{port}")
+
+        try:
+            eventually(answers, "it answers")
+            key = (folder / "key.pem").read_bytes()
+            certified(folder)
+            (folder / "key.pem").write_bytes(key)
+            yield service, answers
+        finally:
+            service.kill()
+
+    def test_with_a_certificate_that_has_another_key_is_not_reloaded_and_one_line_says_so(
+        self, config, tmp_path
+    ):
+        with self.renewed(config, tmp_path) as (service, answers):
+            os.kill(service.pid, signal.SIGHUP)
+            eventually(service.complaints, "somebody complains")
+            (line,) = service.complaints()
+            assert line.startswith("imnm-cds: not reloaded: --certfile ")
+            assert answers()
+
+    def test_a_worker_that_dies_is_replaced_with_the_certificate_as_it_was_taken(self, config, tmp_path):
+        with self.renewed(config, tmp_path) as (service, answers):
+            before = pids(service)
+            os.kill(min(before), signal.SIGKILL)
+            eventually(lambda: pids(service) - before, "another takes its place")
+            eventually(answers, "it answers")
+
+    def test_takes_a_renewed_certificate_with_a_reload(self, config, tmp_path):
+        with self.renewed(config, tmp_path) as (service, answers):
+            certified(tmp_path)
+            os.kill(service.pid, signal.SIGHUP)
+            eventually(lambda: service.events("stopped"), "the worker is replaced")
+            assert not answers()  # of an authority that this client does not know
+            assert service.complaints() == []
 
     def test_is_spoken_by_the_service_itself(self, secure):
         base, context, _ = secure

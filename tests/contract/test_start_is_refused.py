@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives import serialization
 
 from cds_service.cli import main
 from cds_service.settings.service import SettingsError, load_settings
@@ -158,6 +159,19 @@ def test_a_key_of_another_certificate_is_one_line(refused, tmp_path):
     trustme.CA().issue_cert("localhost").private_key_pem.write_to_path(tmp_path / "two.key")
     said = refused(OPEN, ["--certfile", "one.pem", "--keyfile", "two.key"])
     assert "not a certificate and its key" in said
+
+
+def test_a_key_with_a_passphrase_is_one_line_and_nobody_is_asked_for_it(refused, tmp_path):
+    TLS.cert_chain_pems[0].write_to_path(tmp_path / "one.pem")
+    key = serialization.load_pem_private_key(TLS.private_key_pem.bytes(), None)
+    locked = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"a passphrase"),
+    )
+    (tmp_path / "locked.key").write_bytes(locked)
+    said = refused(OPEN, ["--certfile", "one.pem", "--keyfile", "locked.key"])
+    assert "not a certificate and its key without a passphrase" in said
 
 
 def test_open_clients_are_served_to_all_where_the_operator_says_so_and_told_so(tmp_path):
