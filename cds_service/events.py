@@ -193,6 +193,6 @@ class Events:
             if name not in checks:
                 raise TypeError(f"{event.label} has no field {name}")
             line[name] = checks[name](value)
+        self._write(in_ascii(line))  # first: whatever becomes of a count, the event is written
         if self._watch:
             self._watch(line)
-        self._write(in_ascii(line))

@@ -20,7 +20,7 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from cds_service.settings.service import SettingsError, load_settings
+from cds_service.settings.service import Settings, SettingsError, load_settings
 from cds_service.web.app import Checked, build, check, open_store
 from cds_service.web.ingress.connection import IncomingConnection
 from cds_service.web.ingress.door import ACCEPTED_AT_ONCE
@@ -111,6 +111,7 @@ class _Configuration:
         self._file = file
         self._address = address
         self._secret = SecretStr(secrets.token_urlsafe())
+        self._metrics: dict[str, object] = {}  # where they are served, from the start to the end
 
     def read(self) -> Checked:
         """Return what the workers are built on; raises a ValueError where the configuration cannot be used."""
@@ -123,16 +124,20 @@ class _Configuration:
                 f'client {unproved[0]} has auth = "none": whoever reaches {address.host} could call in its name; '
                 "set auth, listen on loopback, or add --allow-unproved-callers"
             )
+        metrics = settings.model_dump(include={"metrics_port", "metrics_host"})
+        self._metrics = self._metrics or metrics
         secret = settings.card_secret or self._secret
-        checked = check(settings.model_copy(update={"card_secret": secret}))
+        checked = check(settings.model_copy(update={"card_secret": secret, **self._metrics}))
         if store := open_store(checked.settings, checked.limits):
             store.close()  # an open file of SQLite must not get into a forked process
+        if metrics != self._metrics:
+            complain("metrics_port and metrics_host stay as they were at the start: a change takes a restart")
         return checked
 
 
 def application(checked: Checked) -> FastAPI:
     """Build a worker's application, or end with one line."""
-    metrics = Metrics() if checked.settings.metrics_port else None
+    metrics = _metrics(checked.settings)
     queue = EventQueue(_STDOUT, watch=metrics.lose) if metrics else EventQueue(_STDOUT)
     try:
         app = build(checked, write=queue, watch=metrics)
@@ -142,6 +147,15 @@ def application(checked: Checked) -> FastAPI:
     gc.collect()
     gc.freeze()  # what is there now stays: no collection need look at it again
     return app
+
+
+def _metrics(settings: Settings) -> Metrics | None:
+    """Count events, if there is a port for it; a folder that is full or gone must not keep anybody from answering."""
+    try:
+        return Metrics() if settings.metrics_port else None
+    except OSError as error:
+        complain(f"a worker is not in the metrics: {error.strerror}")
+        return None
 
 
 def _check_address(address: Address) -> None:

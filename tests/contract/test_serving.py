@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -400,6 +402,59 @@ class TestMetrics:
             assert "zqcanary" not in said
             assert 'imnm_cds_request_seconds_count{event="hook-call"} 10.0' in said
             assert "imnm_cds_events_lost_total 0.0" in said
+
+    @pytest.fixture
+    def port(self, config):
+        port = free_port()
+        config.write_text(f"metrics_port = {port}\n{OPEN}")
+        return port
+
+    def test_leave_no_folder_behind_where_the_service_is_told_to_end_while_it_starts(
+        self, config, port, tmp_path
+    ):
+        service = start(config, port)
+        try:
+            eventually(lambda: list(tmp_path.glob("imnm-cds-metrics-*")), "there is a folder")
+            service.process.terminate()
+            assert service.process.wait(10) == 0
+            assert not list(tmp_path.glob("imnm-cds-metrics-*"))
+        finally:
+            service.kill()
+
+    def test_stay_where_they_are_at_a_reload_and_one_line_says_so(self, config, port):
+        with served(config) as service:
+            reload(service, config, f"metrics_port = {free_port()}\n{OPEN}")
+            eventually(lambda: service.events("stopped"), "the worker is replaced")
+            (line,) = service.complaints()
+            assert line == (
+                "imnm-cds: metrics_port and metrics_host stay as they were at the start: a change takes a restart"
+            )
+            cards(service)
+            said = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=20, trust_env=False).text
+            assert 'imnm_cds_request_seconds_count{event="hook-call"} 1.0' in said
+
+    def test_that_cannot_be_written_keep_no_worker_from_answering(self, config, port, tmp_path):
+        with served(config) as service:
+            (folder,) = tmp_path.glob("imnm-cds-metrics-*")
+            for file in folder.iterdir():  # with holes in it, a full disk would end the worker
+                assert file.stat().st_blocks * 512 >= file.stat().st_size
+            shutil.rmtree(folder)
+            reload(service, config, config.read_text())
+            eventually(lambda: service.events("stopped"), "the worker is replaced", seconds=20)
+            assert service.complaints() == [
+                "imnm-cds: a worker is not in the metrics: No such file or directory"
+            ]
+            assert len(cards(service)) == 1
+
+    def test_say_nothing_of_a_caller_that_goes_away_and_wait_for_none_that_is_silent(self, config, port):
+        with served(config) as service:
+            with socket.create_connection(("127.0.0.1", port)) as leaving:
+                leaving.sendall(b"GET /metrics")
+                leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            with socket.create_connection(("127.0.0.1", port)) as silent:
+                silent.settimeout(9)
+                assert silent.recv(10) == b""
+            assert service.complaints() == []
 
     def test_are_not_served_unless_they_are_asked_for(self, config):
         with served(config) as service:

@@ -103,7 +103,9 @@ def start(
             stdout=written if stdout is None else stdout,
             stderr=stderr,
             start_new_session=True,
-            env=os.environ | dict(environment or {}),
+            env=os.environ
+            | {"TMPDIR": str(config.parent)}
+            | dict(environment or {}),  # it is killed at the end
             preexec_fn=before,  # noqa: PLW1509 - it sets limits alone
         )
     return Served(process, f"http://127.0.0.1:{port}", out, err)

@@ -33,6 +33,16 @@ def test_a_field_that_does_not_belong_to_an_event_is_a_mistake_of_ours():
         written(Event.STARTED, patient="p1")
 
 
+def test_an_event_is_written_whatever_becomes_of_its_count():
+    def cannot(_):
+        raise FileNotFoundError
+
+    lines: list[str] = []
+    with pytest.raises(FileNotFoundError):
+        Events(lines.append, clock, watch=cannot).emit(Event.STOPPED)
+    assert len(lines) == 1
+
+
 @pytest.mark.parametrize("text", ["a\r\nb", "\x1b[31m", '{"a":1}', "Eve Ë", "", "x" * 100, "<b>"])
 def test_text_that_is_no_word_of_ours_is_not_written(text):
     assert written(Event.HOOK_CALL, outcome=text)["outcome"] == "other"
