@@ -7,9 +7,11 @@ import ssl
 from collections.abc import AsyncIterator
 from typing import cast
 
+import httpcore
 import httpx
 
 _POOL = 10  # connections in one pool
+_KEPT_S = 5.0  # that a connection waits for its next request
 
 
 class Sockets(httpx.AsyncBaseTransport):
@@ -29,12 +31,34 @@ class Sockets(httpx.AsyncBaseTransport):
             await pool.aclose()
 
 
+class _Connection(httpcore.AsyncHTTPConnection):
+    """A connection that ends where a server sent more than it was asked for: the rest would be taken for the next answer."""
+
+    def has_expired(self) -> bool:
+        kept = self._connection
+        if isinstance(kept, httpcore.AsyncHTTP11Connection) and kept.is_idle():
+            unasked, _ = kept._h11_state.trailing_data  # noqa: SLF001 - httpcore looks at the socket alone
+            return bool(unasked) or super().has_expired()
+        return super().has_expired()
+
+
+class _Connections(httpcore.AsyncConnectionPool):
+    """httpcore's pool, of these connections."""
+
+    def create_connection(self, origin: httpcore.Origin) -> httpcore.AsyncConnectionInterface:
+        return _Connection(origin, self._ssl_context, self._keepalive_expiry)
+
+
 class _Pool(httpx.AsyncHTTPTransport):
     """A pool that counts how many requests it could still take at once."""
 
     def __init__(self, context: ssl.SSLContext, size: int, kept: int) -> None:
-        bounds = httpx.Limits(max_connections=size, max_keepalive_connections=kept)
-        super().__init__(context, trust_env=False, limits=bounds)
+        self._pool = _Connections(
+            context,
+            max_connections=size,
+            max_keepalive_connections=kept,
+            keepalive_expiry=_KEPT_S,
+        )
         self.room = size
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

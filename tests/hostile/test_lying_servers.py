@@ -401,3 +401,17 @@ async def test_on_real_sockets_too(sent, kind):
     else:
         assert answer.status_code == 412
         assert "could not be read: " in answer.text
+
+
+async def test_what_a_server_sends_unasked_is_no_answer_to_the_next_question():
+    """An empty Bundle behind each answer: whoever took it for the next one would find nothing on record."""
+    whole = [HONEST, lambda server, asked: HONEST(server, asked) + response(WHOLE)]
+    details = []
+    for answers in whole:
+        async with loopback(answers) as server:
+            client = Client(name="h", fhir_base=server.base, accept_unknown_status=True)
+            async with networked(client, limits=LIMITS) as service:
+                for _ in range(3):
+                    (card,) = (await service.hook(call_body(fhirServer=server.base))).json()["cards"]
+                    details.append(card["detail"])
+    assert len(set(details)) == 1
