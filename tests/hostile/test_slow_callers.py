@@ -130,18 +130,21 @@ def test_a_body_that_goes_on_after_its_answer_is_not_taken_for_ever(service):
 def test_answers_that_nobody_reads_are_thrown_away(service):
     """Pipelined requests, whose answers fill what the system buffers."""
     requests = b"GET /cds-services HTTP/1.1\r\nHost: x\r\n\r\n" * 2000
-    with connected(service) as connection:
+    with connected(service, seconds=120) as connection:  # so that nobody else ends the sender
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sender = threading.Thread(target=lambda: _send(connection, requests))
         sender.start()
         assert [status for status, _ in honest(service, 3)] == [200] * 3
         sender.join(LIMITS.send_seconds + 10)
-        assert not sender.is_alive()
+        was_cut_off = not sender.is_alive()
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+        assert was_cut_off
 
 
 def _send(connection: socket.socket, what: bytes) -> None:
     with suppress(OSError):
-        for _ in range(20):
+        while True:
             connection.sendall(what)
 
 

@@ -113,7 +113,10 @@ class IncomingConnection(H11Protocol):
         if self.transport.is_closing():
             self._stop()
         elif self._answering:
-            self._stop()
+            if (
+                not self.flow.write_paused
+            ):  # else it is a further answer that waits for the same caller to read
+                self._stop()
             self._fresh = 0
             self._moved(_STEP)
             if self._arrival is None:  # it came together with the one before
