@@ -74,10 +74,16 @@ def _listed(value: object) -> object:
 
 
 def _origin(url: str) -> str:
-    """Check a web origin, `https://host[:port]`; `*` allows every origin."""
-    if url != "*" and urlsplit(_base_url(url)).path:
+    """Check a web origin, `https://host[:port]`, and write it as a browser does; `*` allows every origin."""
+    if url == "*":
+        return url
+    parts = urlsplit(_base_url(url))
+    if parts.path:
         raise ValueError("must be an origin like https://host:port, without a path")
-    return url.rstrip("/")
+    name = parts.hostname or ""
+    host = f"[{name}]" if ":" in name else name
+    is_usual = parts.port in {None, {"http": 80, "https": 443}[parts.scheme]}
+    return f"{parts.scheme}://{host}" + ("" if is_usual else f":{parts.port}")
 
 
 def _zone(name: str) -> str:

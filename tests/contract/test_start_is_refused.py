@@ -1,5 +1,6 @@
 """F3: what must not be served stops the start with one line that says what to do, and a status that is not 0."""
 
+import errno
 import json
 import os
 import shutil
@@ -152,6 +153,15 @@ def test_a_port_of_metrics_that_is_taken_is_one_line(refused):
         port = taken.getsockname()[1]
         assert f"metrics_port: cannot listen on 127.0.0.1:{port}" in refused(f"metrics_port = {port}\n{OPEN}")
     assert "PROMETHEUS_MULTIPROC_DIR" not in os.environ  # nobody is told to count into a folder that is gone
+
+
+def test_metrics_without_a_folder_for_temporary_files_are_one_line(refused, monkeypatch):
+    def none_is_writable(**_):
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr("cds_service.web.ingress.metrics.TemporaryDirectory", none_is_writable)
+    said = refused(f"metrics_port = {free_port()}\n{OPEN}")
+    assert "metrics_port: needs a folder for temporary files: No usable temporary directory found" in said
 
 
 def test_a_key_of_another_certificate_is_one_line(refused, tmp_path):

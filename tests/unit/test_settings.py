@@ -198,6 +198,20 @@ def test_a_wildcard_is_an_origin_of_its_own():
     assert Settings(cors_origins=("*", "https://x.example/")).cors_origins == ("*", "https://x.example")
 
 
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("https://EHR.Hospital.example", "https://ehr.hospital.example"),
+        ("HTTPS://ehr.example:443/", "https://ehr.example"),
+        ("http://localhost:80", "http://localhost"),
+        ("http://ehr.example:443", "http://ehr.example:443"),
+        ("https://[FD00::1]:08443", "https://[fd00::1]:8443"),
+    ],
+)
+def test_an_origin_is_compared_as_a_browser_sends_it(written, sent):
+    assert Settings(cors_origins=(written,)).cors_origins == (sent,)
+
+
 def test_the_deadline_leaves_time_to_render():
     limits = Limits()
     assert limits.gather_seconds == pytest.approx(1.6)
