@@ -1,6 +1,7 @@
 """F3: what must not be served stops the start with one line that says what to do, and a status that is not 0."""
 
 import errno
+import gc
 import json
 import os
 import shutil
@@ -96,6 +97,7 @@ def refused(tmp_path, monkeypatch, capfd):
         monkeypatch.setattr(sys, "argv", ["imnm-cds", *given])
         with pytest.raises(SystemExit) as end:
             main()
+        gc.unfreeze()  # this process lives on, and is looked at by others
         out, err = capfd.readouterr()
         assert end.value.code == 2
         assert out == ""
