@@ -25,6 +25,8 @@ Bar = Literal[
 ]
 """What a doubt can change, in the order in which `explain` names it (U6)."""
 Subtype = Literal["anti-SRP", "anti-HMGCR", "both", "seronegative", "unknown"]
+ESTABLISHED: frozenset[EligibilityState] = frozenset({"definite", "probable"})
+"""Who is an IMNM patient: of these alone is a risk, a headline, and a phase that presses."""
 FactorState = Literal["present", "absent", "missing"]
 FindingName = Literal[
     "ild",
@@ -102,8 +104,8 @@ class Eligibility(Struct, frozen=True):
 
     @property
     def is_established(self) -> bool:
-        """Whether this is a definite or a probable patient: of these alone is a risk, a headline and a phase that presses."""
-        return self.state in {"definite", "probable"}
+        """Whether this is a definite or a probable patient."""
+        return self.state in ESTABLISHED
 
 
 class Measured(Struct, frozen=True, gc=False):
@@ -124,9 +126,10 @@ class Activity(Struct, frozen=True):
     """Disease now (R1) and its phase (R4).
 
     `lowest` and `times_lowest`: in the phases relapse and rising the nadir that the latest CK is compared with, and
-    how many times that it is (None: by code alone). `never_fell`: active only because it never fell to half of the peak. `coded`: what a Condition says of a relapse, and when. `rhabdomyolysis`: the date of one
-    near the latest CK. `unread_ck`: the newest CK that could not be used, if it is later than the latest one that could.
-    `barred_by`: without these doubts the phase would be another one.
+    how many times that it is (None: by code alone). `never_fell`: active only because it never fell to half of the
+    peak. `coded`: what a Condition says of a relapse, and when. `rhabdomyolysis`: one near the latest CK, with its date.
+    `unread_ck`: the newest CK that could not be used, if it is later than the latest one that could. `barred_by`:
+    without these doubts the phase would be another one.
     """
 
     ck: Measured | None

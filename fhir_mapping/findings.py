@@ -13,7 +13,7 @@ from fhir_mapping.rules.follow_up import follow_up
 from fhir_mapping.rules.predictors.ana import high_ana
 from fhir_mapping.rules.predictors.cardiac import cardiac_involvement
 from fhir_mapping.rules.predictors.drr import high_drr
-from fhir_mapping.rules.predictors.refractory import treatment_refractory
+from fhir_mapping.rules.predictors.refractory import MEDICATION_SOURCES, treatment_refractory
 from models.inputs import NOT_READ, FollowUpFacts, State
 
 SOURCES: Mapping[str, tuple[SourceKey, ...]] = {  # S5: the queries that feed each predictor
@@ -21,15 +21,12 @@ SOURCES: Mapping[str, tuple[SourceKey, ...]] = {  # S5: the queries that feed ea
     "high_ana": ("ana",),
     "treatment_refractory": (
         "enzymes",
-        "medicationRequests",
-        "medicationStatements",
-        "medicationDispenses",
-        "medicationAdministrations",
+        *MEDICATION_SOURCES,
         "procedures",  # infusions (T1), plasma exchange (T8)
     ),
     "high_drr": ("conditions", "enzymes"),
 }
-_NEEDED: tuple[SourceKey, ...] = tuple(
+_NEEDED: tuple[SourceKey, ...] = tuple(  # by eligibility or a predictor (F9, S5)
     dict.fromkeys((*PHASE_1, *(key for keys in SOURCES.values() for key in keys)))
 )
 _LISTED = frozenset({"other patient", "unresolved"})  # reasons that are told whatever the code is
@@ -54,9 +51,10 @@ def find(record: PatientRecord, *, explained: bool = True) -> Findings:
     features = _features(record, who) if asked else {}
     suspected = who.state not in {"none", "unknown"}
     now = activity(record) if suspected else None
-    # What carries a code of our tables, or is another patient's, and does not count
+    srp = srp_refractory(record, who, features["treatment_refractory"].state) if suspected else None
+    # What carries a code of our tables, or is told whatever its code is, and does not count
     refused = {(r.resource, r.reason) for r in record.refused if r.roles or r.reason in _LISTED}
-    needed = _NEEDED if record.failed else ()  # by eligibility or a predictor (F9, S5)
+    needed = _NEEDED if record.failed else ()
     return Findings(
         patient_id=record.patient_id,
         age=record.patient.age if record.patient else None,
@@ -67,9 +65,7 @@ def find(record: PatientRecord, *, explained: bool = True) -> Findings:
         activity=now,
         follow_up=follow_up(record) if asked else FollowUpFacts(record.as_of, today, {}),
         context=context(record, who) if suspected else (),
-        srp_refractory=srp_refractory(record, who, features["treatment_refractory"].state)
-        if suspected
-        else None,
+        srp_refractory=srp,
         refused=tuple([RefusedFact(*fact) for fact in sorted(refused)]),
         doubts=barring(record, who, features, now) if asked else (),
         notes=_notes(record, who, features.values()),
@@ -79,7 +75,7 @@ def find(record: PatientRecord, *, explained: bool = True) -> Findings:
 
 
 def _features(record: PatientRecord, who: Eligibility) -> dict[Predictor, Feature]:
-    """Each predictor; one whose source failed is not read, whatever the rest says, unless it was read to be present (S5)."""
+    """Each predictor; one whose source failed is not read, whatever the rest says, unless it is present (S5)."""
     read: dict[Predictor, Feature] = {
         "cardiac_involvement": cardiac_involvement(record, who.onset),
         "high_ana": high_ana(record),

@@ -148,7 +148,7 @@ class Number(Struct, frozen=True, gc=False):
     """A number as written, with its unit not yet understood."""
 
     value: Decimal
-    comparator: str = ""  # "", "<", "<=", ">=", ">"
+    comparator: str = ""  # "" or a `Comparator`
     unit: str = ""  # the written unit
     unit_code: str = ""  # the coded unit
     unit_system: str = ""  # canonical system of the coded unit
@@ -174,7 +174,7 @@ class Amount(Struct, frozen=True, gc=False):
 
     value: Decimal
     unit: str
-    comparator: str  # "", "<", "<=", ">=", ">"
+    comparator: str  # "" or a `Comparator`
     original: str  # "210 IU/L", as written
     upto: Decimal | None = None  # the other end of an interval, of which `value` is the lower one (F5)
 

@@ -80,6 +80,7 @@ from fhir_mapping.record import (
     Fact,
     Gathered,
     MappingSettings,
+    Patient,
     Planned,
     Refused,
     Result,
@@ -182,22 +183,26 @@ def _case(
     of_type: defaultdict[str, list[_Candidate]] = defaultdict(list)
     for candidate in candidates:
         of_type[candidate.resource.type].append(candidate)
-    patient_id, mapping, patient = gathered.patient_id, gathered.mapping, None
-    for resource in (candidate.resource for candidate in of_type["Patient"]):
-        if resource.name == f"Patient/{patient_id}" and resource.readable and resource.content:
-            person = resource.content()
-            assert isinstance(person, neutral.Person)
-            patient = read_person(resource.id, person, as_of, mapping)
-            break
+    mapping = gathered.mapping
     return Case(
         as_of,
         mapping,
-        patient,
-        patient_id,
+        _patient(of_type["Patient"], gathered, as_of),
+        gathered.patient_id,
         reports=_reports(of_type["DiagnosticReport"], mapping),
         analytes_of=_Analytes(of_type["Observation"], plain, mapping.tables),
         conditions={candidate.resource.name: candidate.problem for candidate in of_type["Condition"]},
     )
+
+
+def _patient(candidates: Iterable[_Candidate], gathered: Gathered, as_of: datetime) -> Patient | None:
+    """Read the patient of the chart (E5); None: it is not there, or cannot be read."""
+    for resource in (candidate.resource for candidate in candidates):
+        if resource.name == f"Patient/{gathered.patient_id}" and resource.readable and resource.content:
+            person = resource.content()
+            assert isinstance(person, neutral.Person)
+            return read_person(resource.id, person, as_of, gathered.mapping)
+    return None
 
 
 class _Analytes:
@@ -238,11 +243,13 @@ def _verdict(candidate: _Candidate, case: Case) -> Verdict:
     counts = bool(candidate.roles) or resource.type in NEED_NO_CODE
     if not counts and resource.type in MEDICATIONS and resource.content:
         content = resource.content()
-        # F1: without an ingredient of ours it may be any (T1)
+        # One that says nothing may be any of ours (T1)
         counts = isinstance(content, neutral.Medication) and says_nothing(resource, content, case)
     if not counts:
+        if candidate.problem == _OTHER_PATIENT:
+            return candidate.problem
         is_read = resource.readable and not may_be(resource, case)
-        return candidate.problem if candidate.problem == _OTHER_PATIENT else () if is_read else "unreadable"
+        return () if is_read else "unreadable"
     if not resource.readable:
         return "unreadable"
     if candidate.problem or resource.content is None:

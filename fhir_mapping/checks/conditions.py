@@ -10,8 +10,8 @@ from fhir_mapping.terms.statuses import VALUE_SETS
 from fhir_mapping.versions import neutral
 
 REFUTED = frozenset({"refuted", "entered-in-error"})
-INACTIVE = frozenset({"inactive", "resolved"})
-PARENTS: Mapping[str, str] = {  # in the value sets of the two statuses
+_INACTIVE = frozenset({"inactive", "resolved"})
+_PARENTS: Mapping[str, str] = {  # in the value sets of the two statuses
     "recurrence": "active",
     "relapse": "active",
     "remission": "inactive",
@@ -52,7 +52,7 @@ def may_be_eligible(condition: neutral.Condition, lost: Collection[str], case: C
     """Whether it is confirmed and not over, as far as is known: also where a status is not known, or lost in part (M1)."""
     clinical, verification = statuses_of(condition, case)
     confirmed = "verificationStatus" in lost or verification in {"", "confirmed", UNKNOWN}
-    is_over = _clinical(clinical, condition, case) in INACTIVE
+    is_over = _clinical(clinical, condition, case) in _INACTIVE
     return confirmed and ("clinicalStatus" in lost or not is_over)
 
 
@@ -83,7 +83,7 @@ def _status(
     if written is None:
         return ""
     known = {case.tables.status(element, coding.system, coding.code) for coding in written.codings} - {""}
-    narrowest = known - {PARENTS.get(status) for status in known}
+    narrowest = known - {_PARENTS.get(status) for status in known}
     return narrowest.pop() if len(narrowest) == 1 else UNKNOWN
 
 
@@ -91,7 +91,7 @@ def _clinical(written: str, condition: neutral.Condition, case: Case) -> str:
     """M1: missing is active, or resolved if abated by `as_of`; abated only later, inactive and resolved are active."""
     if not written:
         return "resolved" if _has_abated(condition, case) else "active"
-    return "active" if _abates_later(condition, case) and written in INACTIVE else written
+    return "active" if _abates_later(condition, case) and written in _INACTIVE else written
 
 
 def _has_abated(condition: neutral.Condition, case: Case) -> bool:

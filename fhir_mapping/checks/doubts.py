@@ -12,6 +12,9 @@ from fhir_mapping.checks.conditions import REFUTED, may_be_eligible, statuses_of
 from fhir_mapping.checks.judging import Case, Verdict
 from fhir_mapping.checks.medicines import says_nothing, systemic
 from fhir_mapping.checks.observations import (
+    DATA_ABSENT,
+    INTERVAL,
+    NO_VALUE,
     OTHER_SUBJECT,
     as_far_as_read,
     focus_problem,
@@ -21,12 +24,12 @@ from fhir_mapping.checks.observations import (
 )
 from fhir_mapping.checks.starts import starts
 from fhir_mapping.checks.statuses import MEDICATIONS, PROPOSALS, never_took_place
-from fhir_mapping.checks.unsaid import KINDS, may_be
+from fhir_mapping.checks.unsaid import KINDS, TABLE, may_be
 from fhir_mapping.laboratory.answers import mentions_no_result, says_no_result
 from fhir_mapping.laboratory.numbers import text_of
 from fhir_mapping.record import Concept, Done, Doubt, Moment, Result
 from fhir_mapping.terms import Tables
-from fhir_mapping.terms.roles import ANALYTES, RoleTable, RoleWord
+from fhir_mapping.terms.roles import ANALYTES, RoleWord
 from fhir_mapping.terms.words import NamedIn
 from fhir_mapping.versions import neutral
 
@@ -35,20 +38,12 @@ REASONS = frozenset(
     {
         *("unreadable", "no subject", "subject elsewhere", "modifier extension", "implicit rules"),
         *("no status", "unknown status", "preliminary", "partial", "unknown", "undated"),
-        *(
-            "conflicting codes",
-            "unresolved",
-            "no unit",
-            "unknown unit",
-            "no number",
-            "several reference ranges",
-        ),
-        *("implausible", "no value", "interval"),
+        *("conflicting codes", "unresolved", "no unit", "unknown unit", "no number"),
+        *("several reference ranges", "implausible", NO_VALUE, INTERVAL),
     }
 )
-NAMED = "named, not coded"
-DATA_ABSENT = "data absent"
-_NO_NUMBER = frozenset({"implausible", "no number", DATA_ABSENT, "no value", "several reference ranges"})
+_NAMED = "named, not coded"
+_NO_NUMBER = frozenset({"implausible", "no number", DATA_ABSENT, NO_VALUE, "several reference ranges"})
 _OF_THE_VALUE = _NO_NUMBER | {"no unit", "unknown unit"}
 _NAMES: Mapping[str, str] = {  # a word of the tables → the role in which it is a doubt
     **dict.fromkeys(("core", "anti-srp", "anti-hmgcr", "ast", "alt", "ck", "ana", "lvef"), ""),
@@ -59,9 +54,8 @@ _NAMES: Mapping[str, str] = {  # a word of the tables → the role in which it i
     "broad-antibody": "broad",
     "broad-hmgcr": "broad",
 }
-_NO_AGENTS = frozenset(
-    {"checkpoint-inhibitor"}
-)  # a class that no predictor and no row of the follow-up table reads
+# A class that no predictor and no row of the follow-up table reads
+_NO_AGENTS = frozenset({"checkpoint-inhibitor"})
 _Doubtable = neutral.Observation | neutral.Condition | neutral.Medication | neutral.Performed
 _DOUBTABLE = (neutral.Observation, neutral.Condition, neutral.Medication, neutral.Performed)
 _NOTHING = frozenset[str]()
@@ -80,14 +74,11 @@ _VERIFICATION = frozenset({"verificationStatus"})
 
 def doubts_of(resource: neutral.Resource, verdict: Verdict, case: Case) -> Iterable[Doubt]:
     """Give the doubts of one resource that is not another's: of what was refused, named by its words, or read in part."""
-    reason = ""
-    if isinstance(verdict, str):
-        reason = verdict
-    else:
-        for fact in verdict:
-            parts = fact.components if isinstance(fact, Result) else ()
-            if parts and is_part_withheld(parts, fact.roles, case.tables):
-                reason = DATA_ABSENT  # a component is kept back (U1)
+    reason = verdict if isinstance(verdict, str) else ""
+    for fact in () if isinstance(verdict, str) else verdict:
+        components = fact.components if isinstance(fact, Result) else ()
+        if components and is_part_withheld(components, fact.roles, case.tables):
+            reason = DATA_ABSENT  # a component is kept back (U1)
     named = _named_beside_codes(resource, case) if resource.concepts else _NOTHING
     if not (reason or named) or not isinstance(content := _content_of(resource, _TYPES), _DOUBTABLE):
         return ()
@@ -99,8 +90,8 @@ def _doubts(
     resource: neutral.Resource, content: _Doubtable, reason: str, by_word: frozenset[str], case: Case
 ) -> Iterator[Doubt]:
     words = frozenset[RoleWord]()
-    if resource.type in _TABLE:  # where its code cannot be read, those that it may have
-        words = case.tables.words(_TABLE[resource.type], resource.codings) or may_be(resource, case)
+    if resource.type in TABLE:  # where its code cannot be read, those that it may have
+        words = case.tables.words(TABLE[resource.type], resource.codings) or may_be(resource, case)
     by_code = _roles_by_code(resource, content, reason, words, case) if reason else frozenset()
     if not (by_code or by_word) or _is_settled(resource, content, case):
         return
@@ -108,7 +99,7 @@ def _doubts(
         yield _doubt(resource, content, Doubt(resource.name, role, reason, case.as_of, roles=words), case)
     for role in sorted(by_word):
         counts = isinstance(content, neutral.Condition) and may_be_eligible(content, resource.lost, case)
-        doubt = Doubt(resource.name, role, NAMED, case.as_of, by="word", roles=words, counts=counts)
+        doubt = Doubt(resource.name, role, _NAMED, case.as_of, by="word", roles=words, counts=counts)
         yield _doubt(resource, content, doubt, case)
 
 
@@ -133,42 +124,40 @@ def _content_of(resource: neutral.Resource, types: frozenset[str]) -> neutral.Co
 def open_doubt(result: Result) -> Doubt:
     """A result that was read and leaves a question open: a doubt for that question alone (F5)."""
     role = _NAMES.get(result.analyte) or result.analyte
-    return Doubt(result.resource, role, "interval", result.when.last, result.when.day_text, result=result)
+    return Doubt(result.resource, role, INTERVAL, result.when.last, result.when.day_text, result=result)
 
 
 def _roles_by_code(
     resource: neutral.Resource, content: _Doubtable, reason: str, words: frozenset[RoleWord], case: Case
 ) -> frozenset[str]:
+    tables = case.tables
     withheld = (
         reason == DATA_ABSENT
         and isinstance(content, neutral.Observation)
-        and (
-            may_be_there(content.own.value, case.tables)
-            or is_part_withheld(content.components, words, case.tables)
-        )
+        and (may_be_there(content.own.value, tables) or is_part_withheld(content.components, words, tables))
     )
     if not (reason in REASONS or withheld):
         return frozenset()
     if resource.type == "Procedure" or resource.type in MEDICATIONS:
-        named = {
-            ingredient
-            for ingredient in case.tables.ingredients(resource.codings)
-            if case.tables.agent(ingredient).klass not in _NO_AGENTS
-        }
-        if isinstance(content, neutral.Medication):
-            is_any = resource.unsure and not _named_beside_codes(resource, case)
-            is_any = is_any or says_nothing(resource, content, case)
-        else:
-            is_any = resource.unsure and not case.tables.words("procedures", resource.codings)
-        if is_any and not named:
-            return frozenset({"agent"})
-        return frozenset(named)
+        return _agents_by_code(resource, content, case)
     if "core" in words:  # in one Condition a core code wins (E6)
         words = words - {"broad", "broad-antibody", "broad-hmgcr"}
     return frozenset(_NAMES[word] or word for word in words if word in _NAMES)
 
 
-_TABLE: Mapping[str, RoleTable] = {"Condition": "conditions", "Observation": "observations"}
+def _agents_by_code(resource: neutral.Resource, content: _Doubtable, case: Case) -> frozenset[str]:
+    """Name the ingredients of a medicine or an infusion; `agent` where it has none, and may be any (T1)."""
+    ingredients = {
+        ingredient
+        for ingredient in case.tables.ingredients(resource.codings)
+        if case.tables.agent(ingredient).klass not in _NO_AGENTS
+    }
+    if isinstance(content, neutral.Medication):
+        is_any = resource.unsure and not _named_beside_codes(resource, case)
+        is_any = is_any or says_nothing(resource, content, case)
+    else:
+        is_any = resource.unsure and not case.tables.words("procedures", resource.codings)
+    return frozenset({"agent"} if is_any and not ingredients else ingredients)
 
 
 def _named_beside_codes(resource: neutral.Resource, case: Case) -> frozenset[str]:
@@ -209,7 +198,7 @@ def _named(concept: Concept, kind: NamedIn, case: Case) -> frozenset[str]:
     coded: frozenset[str] = (
         case.tables.ingredients(concept.codings)
         if kind == "medication"
-        else case.tables.words(_TABLE[kind], concept.codings)
+        else case.tables.words(TABLE[kind], concept.codings)
     )
     return named - coded
 
@@ -272,7 +261,7 @@ def _time(content: _Doubtable, case: Case) -> Moment | None:
             return content.onset
         case neutral.Medication():
             instructions = systemic(content, case) or ()
-            return starts(content, [part.bounds for part in instructions])
+            return starts(content, [instruction.bounds for instruction in instructions])
         case _:
             return content.when
 
@@ -284,12 +273,9 @@ def _doubt(resource: neutral.Resource, content: _Doubtable, doubt: Doubt, case: 
         doubt = replace(doubt, when=case.at(when).last, date=when.day_text)
     match content:
         case neutral.Observation():
-            analytes = (
-                analyte
-                for word in doubt.roles
-                if (analyte := ANALYTES.get(word)) and (_NAMES.get(word) or word) == doubt.role
-            )
-            if doubt.by == "word" or not (analyte := min(analytes, default=None)):
+            own_words = (word for word in doubt.roles if (_NAMES.get(word) or word) == doubt.role)
+            analyte = min((ANALYTES[word] for word in own_words if word in ANALYTES), default=None)
+            if doubt.by == "word" or analyte is None:
                 return doubt
             result = as_far_as_read(resource, content, analyte, case)
             number = doubt.reason not in _NO_NUMBER and holds_number(result, case.tables)

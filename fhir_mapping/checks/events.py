@@ -9,26 +9,24 @@ from fhir_mapping.terms.roles import RoleTable, RoleWord
 from fhir_mapping.versions import neutral
 from fhir_mapping.versions.times import at_once
 
-NO_CONTACT = frozenset(  # statuses of an Encounter that did not take place, or not yet (V4)
+TABLES: tuple[RoleTable, ...] = ("observations", "procedures")
+"""Where the codes of Procedures, reports and orders stand."""
+_NO_CONTACT = frozenset(  # statuses of an Encounter that did not take place, or not yet (V4)
     {"planned", "arrived", "triaged", "onleave", "cancelled", "entered-in-error"}
 )
-NO_ORDER = frozenset({"proposal", "option"})  # V3
-TABLES: tuple[RoleTable, ...] = (
-    "observations",
-    "procedures",
-)  # where codes of Procedures, reports and orders stand
+_NO_ORDER = frozenset({"proposal", "option"})  # intents of a ServiceRequest (V3)
 
 
 def judge_performed(resource: neutral.Resource, performed: neutral.Performed, case: Case) -> Verdict:
     """Judge one Procedure or DiagnosticReport that has a code of our tables; an infusion is a treatment too (T1)."""
     is_report = resource.type == "DiagnosticReport"
+    given = frozenset() if is_report else case.tables.ingredients(resource.codings)
     reason = (
         not_understood(resource)
         or report_problem(resource, case.mapping)
         or case.time_problem(performed.when)
+        or ("conflicting codes" if len(given) > 1 else "")
     )
-    given = frozenset() if is_report else case.tables.ingredients(resource.codings)
-    reason = reason or ("conflicting codes" if len(given) > 1 else "")
     if reason or performed.when is None:
         return reason
     roles, when = roles_in(TABLES, resource, case.tables), case.at(performed.when)
@@ -57,12 +55,12 @@ def report_problem(resource: neutral.Resource, mapping: MappingSettings) -> str:
 
 
 def judge_contact(resource: neutral.Resource, contact: neutral.Contact, case: Case) -> Verdict:
-    """Judge one Encounter (V4); one of which its status says that it is neither finished nor in progress is left out."""
+    """Judge one Encounter (V4); one whose status says that it is neither finished nor in progress is left out."""
     if reason := not_understood(resource):
         return reason
-    in_progress = resource.status == "in-progress"
-    if resource.status in NO_CONTACT:
+    if resource.status in _NO_CONTACT:
         return ()
+    in_progress = resource.status == "in-progress"
     start, end = contact.period.start, contact.period.end
     when = (start or end) if in_progress else (end or start)
     reason = case.time_problem(when)
@@ -111,7 +109,7 @@ def judge_order(resource: neutral.Resource, order: neutral.Order, case: Case) ->
     """Judge one ServiceRequest (V3); only an active one that orders something is a plan."""
     if reason := not_understood(resource):
         return reason
-    if resource.status != "active" or order.intent in NO_ORDER or order.do_not_perform:
+    if resource.status != "active" or order.intent in _NO_ORDER or order.do_not_perform:
         return ()
     authored = order.authored
     if authored and case.is_future(authored):

@@ -22,13 +22,13 @@ def judge_medication(resource: neutral.Resource, medication: neutral.Medication,
     instructions = systemic(medication, case)
     ingredients = case.tables.ingredients(resource.codings)
     reason = _problem(resource, medication, instructions, ingredients, case)
-    if reason or instructions is None:
+    if reason or instructions is None:  # by an excluded route alone
         return reason or ()
     supply = medication.supply
     if supply and not supply.unit_code and not supply.unit.strip():
         # A number alone counts days, as the name of the element says (T3)
         supply = replace(supply, unit=case.tables.units.canonical["time"])
-    dosages = tuple([_dosage(part, case) for part in instructions])
+    dosages = tuple([_dosage(instruction, case) for instruction in instructions])
     treatments = [
         Treatment(
             resource=resource.name,
@@ -75,7 +75,7 @@ def _problem(
     if is_request and medication.do_not_perform:
         return "do not perform"
     if instructions is not None:
-        start = starts(medication, [part.bounds for part in instructions])
+        start = starts(medication, [instruction.bounds for instruction in instructions])
         reason = _time_problem(resource, start, ingredients, case)
         if reason or not ingredients:
             return reason or "unresolved"
@@ -84,6 +84,16 @@ def _problem(
         len(case.tables.ingredients(concept.codings)) > 1 for concept in medication.concepts
     )
     return "conflicting codes" if is_conflict else ""
+
+
+def _time_problem(
+    resource: neutral.Resource, start: Moment | None, ingredients: frozenset[str], case: Case
+) -> str:
+    """F3, but an active statin needs no time: the warning of the statin row asks only whether it is on the list (V)."""
+    if start is not None or resource.status != "active" or not ingredients:
+        return case.time_problem(start)
+    is_statin = all(case.tables.agent(word).klass == "statin" for word in ingredients)
+    return "" if is_statin else case.time_problem(start)
 
 
 def says_nothing(resource: neutral.Resource, medication: neutral.Medication, case: Case) -> bool:
@@ -98,16 +108,6 @@ def says_nothing(resource: neutral.Resource, medication: neutral.Medication, cas
     return not case.tables.ingredients(resource.codings) and not any(complete)
 
 
-def _time_problem(
-    resource: neutral.Resource, start: Moment | None, ingredients: frozenset[str], case: Case
-) -> str:
-    """F3, but an active statin needs no time: the warning of the statin row asks only whether it is on the list (V)."""
-    if start is not None or resource.status != "active" or not ingredients:
-        return case.time_problem(start)
-    is_statin = all(case.tables.agent(word).klass == "statin" for word in ingredients)
-    return "" if is_statin else case.time_problem(start)
-
-
 def systemic(medication: neutral.Medication, case: Case) -> tuple[neutral.Instruction, ...] | None:
     """T1: the instructions that are not by an excluded route; None: the whole resource is by one, or in such a form."""
     means = case.tables.means
@@ -115,17 +115,17 @@ def systemic(medication: neutral.Medication, case: Case) -> tuple[neutral.Instru
         return None
     kept = tuple(
         [
-            part
-            for part in medication.instructions
-            if not (routes := part.regimen.routes) or not means("qualifiers", routes, "excluded-route")
+            instruction
+            for instruction in medication.instructions
+            if not (routes := instruction.regimen.routes) or not means("qualifiers", routes, "excluded-route")
         ]
     )
     return None if medication.instructions and not kept else kept
 
 
-def _dosage(part: neutral.Instruction, case: Case) -> Dosage:
+def _dosage(instruction: neutral.Instruction, case: Case) -> Dosage:
     """Read an instruction; a dose with a comparator, or in tablets, is unknown (T4)."""
-    regimen = part.regimen
+    regimen = instruction.regimen
     if (known := case.dosages.get(id(regimen))) is None:
         dose, frequency, tables = regimen.dose, regimen.frequency, case.tables
         unbounded = Dosage(
@@ -137,7 +137,8 @@ def _dosage(part: neutral.Instruction, case: Case) -> Dosage:
         )
         known = case.dosages[id(regimen)] = regimen, unbounded
     _, dosage = known
-    return replace(dosage, bounds=_period(part.bounds, case)) if part.bounds is not NO_PERIOD else dosage
+    bounds = instruction.bounds
+    return dosage if bounds is NO_PERIOD else replace(dosage, bounds=_period(bounds, case))
 
 
 def _days(number: Number | None, tables: Tables) -> Decimal | None:
@@ -152,5 +153,5 @@ def _period(period: Period, case: Case) -> Period:
 
 
 def _start(when: Moment | None, case: Case) -> Moment | None:
-    """Cut a start at `as_of`; one beyond the tolerance of F3 stays, since that part has not begun (T3)."""
+    """Cut a start at `as_of`; one beyond the tolerance of F3 stays, since that has not begun (T3)."""
     return when if when is None or case.is_future(when) else case.at(when)

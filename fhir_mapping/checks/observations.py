@@ -22,12 +22,12 @@ from fhir_mapping.versions.references import subject_problem
 
 INVERSE: Analyte = "alt-ast-ratio"  # 1/value is what must be plausible (D2)
 _ANSWERS = frozenset({"ana", "anti-srp", "anti-hmgcr", "other-msa"})  # told by words, codes and titres
-_IN_FULL = _ANSWERS - {
-    "other-msa"
-}  # a text of these that was read in part is a doubt; of others the part counts
+# A text of these that was read in part is a doubt; of others the part counts
+_IN_FULL = _ANSWERS - {"other-msa"}
 _SAYS: frozenset[RoleWord] = frozenset({"positive", "negative", "weak"})
 _FLAGS: frozenset[RoleWord] = _SAYS | {"interpretation"}
 OWN_LIMIT_ALONE = frozenset({"troponin-i", "troponin-t", "nt-probnp"})  # no default limit stands in (F8)
+DATA_ABSENT = "data absent"
 NO_VALUE = "no value"  # an Observation that says nothing
 INTERVAL = "interval"  # one whose bound leaves its question open (F5)
 OTHER_SUBJECT = "other subject"
@@ -58,7 +58,7 @@ def judge_observation(resource: neutral.Resource, observation: neutral.Observati
         # Members and components stand for the value of what is no magnitude (F5)
         instead = observation.members or any(has_value(part.value) for part in observation.components)
         if role.dimension or not instead:
-            return "data absent"
+            return DATA_ABSENT
     if reason := problem or _titre_problem(resource, observation, role, tables):
         return reason
     result = _result(resource, observation, observation.when, analyte, amount, case)
@@ -85,7 +85,10 @@ def focus_problem(observation: neutral.Observation, case: Case) -> str:
 
 
 def is_flagged(observation: neutral.Observation, tables: Tables) -> bool:
-    """Whether the value or a flag of an Observation, or a flag of a component, says by a code or in words that there is a result."""
+    """Whether a code of an Observation's value, or a code or the words of a flag, says that there is a result.
+
+    Flags of components count too.
+    """
     own, components = observation.own, observation.components
     codings = [coding for part in (own, *components) for coding in part.interpretation]
     codings += own.value.concept.codings if own.value.concept else ()
@@ -119,9 +122,9 @@ def has_value(value: Value) -> bool:
     """Whether anything that can be read stands there."""
     concept = value.concept
     coded = concept and (concept.codings or concept.text)
-    return bool(value.number or value.ratio or value.text or coded) or not (
-        value.integer is value.boolean is None
-    )
+    if value.integer is not None or value.boolean is not None:
+        return True
+    return bool(value.number or value.ratio or value.text or coded)
 
 
 def _amount(value: Value, role: Role, tables: Tables) -> tuple[Amount | None, str]:
@@ -144,11 +147,13 @@ def _is_plausible(magnitude: Decimal, role: Role, tables: Tables) -> bool:
 
 
 def _value_problem(result: Result, tables: Tables) -> str:
-    """U1: nothing that a rule knows stands in the value or the components; members are judged by themselves."""
+    """U1: nothing that a rule knows stands in the value or the components; members are judged by themselves.
+
+    A flag beside no number leaves a magnitude unread.
+    """
     is_magnitude = bool(tables.roles[result.analyte].dimension)
     if result.amount or not (is_magnitude or result.analyte in _ANSWERS):
         return ""
-    # A flag beside no number leaves a magnitude unread
     if not is_magnitude and says_something(result, tables):
         return ""
     return (result.analyte != "ana" and why_unanswered(result, tables)) or NO_VALUE

@@ -59,17 +59,17 @@ class PlainJudge:
         names = self._case.tables.vocabulary.names
         results: list[Result] = []
         left: list[neutral.Plain] = []
-        for each in plain:
-            codes, is_plain = each.codes, each.subject == own
+        for observation in plain:
+            codes, is_plain = observation.codes, observation.subject == own
             if is_plain and not quiet.issuperset(codes.texts):
                 # None of the words beside the codes may name anything (U3)
                 quiet.update(text for text in codes.texts if not names("Observation", text))
                 is_plain = quiet.issuperset(codes.texts)
             if not is_plain:
-                left.append(each)
+                left.append(observation)
             elif codes.meaning.words:
-                if (result := result_of(each)) is None:
-                    left.append(each)
+                if (result := result_of(observation)) is None:
+                    left.append(observation)
                 else:
                     results.append(result)
         return results, left

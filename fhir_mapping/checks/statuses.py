@@ -31,10 +31,9 @@ _OTHERS: Mapping[str, frozenset[str]] = {  # the rest of each value set of FHIR 
     ),
 }
 MEDICATIONS = frozenset(kind for kind in _COUNTED if kind.startswith("Medication"))
-INTENTS = frozenset(
-    {"order", "original-order", "reflex-order", "filler-order", "instance-order"}
-)  # that count (T2)
-PROPOSALS = frozenset({"proposal", "plan", "option"})  # the other intents of R4
+# Intents of R4: those that count (T2), and the others
+INTENTS = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
+PROPOSALS = frozenset({"proposal", "plan", "option"})
 
 
 def status_problem(kind: str, status: str, *, accept_unknown: bool = False) -> str:

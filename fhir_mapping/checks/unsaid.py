@@ -14,15 +14,13 @@ from fhir_mapping.terms.roles import RoleTable, RoleWord
 from fhir_mapping.terms.words import NamedIn
 from fhir_mapping.versions import neutral
 
-_TABLE: Mapping[str, RoleTable] = {"Condition": "conditions", "Observation": "observations"}
+TABLE: Mapping[str, RoleTable] = {"Condition": "conditions", "Observation": "observations"}
 KINDS: Mapping[str, NamedIn] = {  # in what the words of a resource name something (U3)
     "Condition": "Condition",
     "Observation": "Observation",
     **dict.fromkeys(MEDICATIONS, "medication"),
 }
-NEED_NO_CODE = frozenset(
-    {"Patient", "Appointment", "Encounter"}
-)  # the last two may count without one (V3, V4)
+NEED_NO_CODE = frozenset({"Patient", "Appointment", "Encounter"})  # the last two may count so (V3, V4)
 _ANYTHING: Mapping[str, frozenset[RoleWord]] = {  # what is a doubt by code, and decides most
     "Condition": frozenset({"core", "cardiac-a"}),
     "Observation": frozenset(
@@ -63,7 +61,7 @@ def _names_something(texts: Iterable[str], kind: NamedIn, case: Case) -> bool:
 
 def may_be(resource: neutral.Resource, case: Case) -> frozenset[RoleWord]:
     """Collect what a resource without a role by code may be all the same; empty: it is none of ours."""
-    table = _TABLE.get(resource.type)
+    table = TABLE.get(resource.type)
     if table is None:
         return frozenset()
     # A code whose system is lost is read as that of each system in which our table has codes
