@@ -13,19 +13,19 @@ from fhir_mapping.versions.untyped import BROKEN, how_many
 TYPES = frozenset({"Medication", "Substance", "PractitionerRole"})
 
 
-class R4Identified(R4Element):
+class _R4Identified(R4Element):
     """Any contained resource, by its id."""
 
     id: str | None = None
 
 
-class R4PractitionerRole(R4Element):
+class _R4PractitionerRole(R4Element):
     """PractitionerRole, read where a participant of an Encounter leads to it."""
 
     specialty: list[R4Concept] | None = None
 
 
-class R4Ingredient(R4Element):
+class _R4Ingredient(R4Element):
     """Medication.ingredient."""
 
     item_codeable_concept: R4Concept | None = None
@@ -33,16 +33,16 @@ class R4Ingredient(R4Element):
     is_active: bool | None = None
 
 
-class R4Product(R4Element):
+class _R4Product(R4Element):
     """A Medication, or a Substance: both have a code. Read where a reference leads to it, also in `contained`."""
 
     code: R4Concept | None = None
     form: R4Concept | None = None
-    ingredient: list[R4Ingredient] | None = None
+    ingredient: list[_R4Ingredient] | None = None
     contained: list[Raw] | None = None
 
 
-_IDENTIFIED = msgspec.json.Decoder(R4Identified)
+_IDENTIFIED = msgspec.json.Decoder(_R4Identified)
 
 
 class Named(Struct, frozen=True, gc=False):
@@ -86,11 +86,11 @@ class Linked(Struct, frozen=True):
         if product is None:
             return named
         inside.update(_by_id(product.contained))
-        parts = [part for part in product.ingredient or () if part.is_active is not False]
-        written = tuple(part.item_codeable_concept for part in parts if part.item_codeable_concept)
-        items = _each_once(part.item_reference for part in parts if not part.item_codeable_concept)
+        active = [part for part in product.ingredient or () if part.is_active is not False]
+        concepts = tuple(part.item_codeable_concept for part in active if part.item_codeable_concept)
+        items = _each_once(part.item_reference for part in active if not part.item_codeable_concept)
         of_items = (self._product(item, inside)[1] for item in items if item)  # of these the code alone
-        return _together([named, Named(written), *of_items])
+        return _together([named, Named(concepts), *of_items])
 
     def specialties(self, references: Sequence[R4Reference | None], contained: Sequence[Raw] | None) -> Named:
         """Follow references to the roles of practitioners: their specialties (V4)."""
@@ -103,10 +103,9 @@ class Linked(Struct, frozen=True):
                 is_inside = name.startswith("#")  # and is not there, or cannot be read
                 roles.append(Named(unresolved=(name,), unread=((name, b"null"),) if is_inside else ()))
                 continue
-            read = salvaged(json, R4PractitionerRole)
+            read = salvaged(json, _R4PractitionerRole)
             specialties = tuple(read.value.specialty or ()) if read.value else ()
-            unread = _unread(read, json)
-            roles.append(Named(specialties, json=(json,), unread=unread, values=how_many(json)))
+            roles.append(Named(specialties, json=(json,), unread=_unread(read, json), values=how_many(json)))
         return _together(roles)
 
     def _follow(self, reference: str, inside: Mapping[str, bytes]) -> tuple[str, bytes | None]:
@@ -115,14 +114,15 @@ class Linked(Struct, frozen=True):
         name = self.references.resolve(reference)
         return name, self.entries.get(name)
 
-    def _product(self, reference: str, inside: Mapping[str, bytes]) -> tuple[R4Product | None, Named]:
+    def _product(self, reference: str, inside: Mapping[str, bytes]) -> tuple[_R4Product | None, Named]:
         """Follow a reference to a product, and name it by itself, without its ingredients."""
         name, json = self._follow(reference, inside)
         if json is None:
             return None, Named(unresolved=(name,))
-        read = salvaged(json, R4Product)
-        product = read.value or R4Product()
-        codes, forms = (tuple(part for part in (of,) if part) for of in (product.code, product.form))
+        read = salvaged(json, _R4Product)
+        product = read.value or _R4Product()
+        codes = (product.code,) if product.code else ()
+        forms = (product.form,) if product.form else ()
         return product, Named(codes, forms, (json,), unread=_unread(read, json), values=how_many(json))
 
 

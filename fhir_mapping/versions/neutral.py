@@ -207,9 +207,7 @@ class Resource(Struct, frozen=True):
     version: Decimal | None
     readable: bool
     content: Callable[[], Content] | None
-    lost: frozenset[str] = (
-        frozenset()
-    )  # names of elements that were left out, being of a wrong JSON type (F3)
+    lost: frozenset[str] = frozenset()  # names of elements (F3)
     concepts: tuple[Concept, ...] = ()  # what says what it is, with its words (U3)
     unsure: bool = False
     asked: frozenset[RoleWord] = frozenset()

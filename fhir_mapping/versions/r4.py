@@ -40,26 +40,20 @@ from fhir_mapping.versions.r4_resources import R4AnyResource, R4Measured, R4Medi
 from fhir_mapping.versions.r4_shape import other_version
 from fhir_mapping.versions.references import references
 from fhir_mapping.versions.superseded import last_versions
-from fhir_mapping.versions.untyped import how_many, untyped
+from fhir_mapping.versions.untyped import how_many, listed, untyped
 
 __all__ = ["other_version", "products", "read", "read_apart", "reader", "unresolved_medications", "work"]
 
 
 _CODES = ("code", "medicationCodeableConcept")
-_ALSO_SAYS_WHAT_IT_IS = (
-    "class",
-    "type",
-    "serviceType",
-    "specialty",
-    "appointmentType",
-)
+_ALSO_SAYS_WHAT_IT_IS = ("class", "type", "serviceType", "specialty", "appointmentType")
+# value[x], as JSON names it and as the structs do
 _VALUES = tuple(name for name in R4Measured.__struct_encode_fields__ if name.startswith("value"))
-_values = attrgetter(*(name for name in R4Measured.__struct_fields__ if name.startswith("value")))
+_VALUES_OF = attrgetter(*(name for name in R4Measured.__struct_fields__ if name.startswith("value")))
 _MEDICATION = re.compile(r"Medication/[A-Za-z0-9.\-]{1,64}")
 _NAME = attrgetter("decoded.name")
-_Parted = tuple[
-    Source, list[Plain], list[Resource]
-]  # what one source holds: the plain Observations, the rest
+# What one source holds: the plain Observations, the rest
+_Parted = tuple[Source, list[Plain], list[Resource]]
 
 
 def reader() -> Reader:
@@ -110,13 +104,13 @@ def _as_asked(parted: Iterable[_Parted], gathered: Gathered) -> tuple[Resource, 
         # Else the server sent all that it has, and not what it was asked for by code
         if 2 * sum(map(source.asked.isdisjoint, words)) <= len(words):
             asked |= {name: asked.get(name, frozenset()) | source.asked for name in unsaid}
+    if not asked:
+        return tuple(resources)
     return tuple(
         [
             replace(resource, asked=asked[resource.name]) if resource.name in asked else resource
             for resource in resources
         ]
-        if asked
-        else resources
     )
 
 
@@ -234,9 +228,10 @@ def _as_far_as_it_fits(read: Resource, decoded: Decoded, named: links.Named, ele
         if name == "code":
             codes.append(untyped(json))
         elif name == "ingredient":
-            written = untyped(json)
-            parts = written if isinstance(written, list) else [written]
-            codes += [part.get("itemCodeableConcept") if isinstance(part, dict) else part for part in parts]
+            codes += [
+                part.get("itemCodeableConcept") if isinstance(part, dict) else part
+                for part in listed(untyped(json))
+            ]
     broken = [untyped(json) for name, json in decoded.lost.items() if name in _ALSO_SAYS_WHAT_IT_IS]
     guessed = [concept for written in (*codes, *broken) for concept in _other_concepts(written, elements)]
     return replace(
@@ -252,10 +247,10 @@ def _as_far_as_it_fits(read: Resource, decoded: Decoded, named: links.Named, ele
 def _all_coded(concept: Any) -> bool:
     """Whether every coding of a concept of the wrong shape could be read: what was lost is beside the codes."""
     written = concept.get("coding") if isinstance(concept, dict) else None
-    codings = [part for part in (written if isinstance(written, list) else [written]) if part is not None]
+    codings = [coding for coding in listed(written) if coding is not None]
     return bool(codings) and all(
-        isinstance(part, dict) and all(isinstance(part.get(name), str) for name in ("system", "code"))
-        for part in codings
+        isinstance(coding, dict) and all(isinstance(coding.get(name), str) for name in ("system", "code"))
+        for coding in codings
     )
 
 
@@ -264,9 +259,9 @@ def _given_twice(resource: R4AnyResource) -> frozenset[str]:
     if not isinstance(resource, R4Observation):
         return frozenset()
     for part in (resource, *(resource.component or ())):
-        values = _values(part)
+        values = _VALUES_OF(part)
         if values.count(None) < len(values) - 1:
-            given = (written for written, value in zip(_VALUES, values, strict=True) if value is not None)
+            given = (name for name, value in zip(_VALUES, values, strict=True) if value is not None)
             return frozenset(given) if part is resource else frozenset({"component"})
     return frozenset()
 
@@ -279,7 +274,7 @@ def _other_resource(entry: Entry, decoded: Decoded, elements: Elements) -> Resou
         _other_concepts(decoded.other.get(name), elements) for name in (*_CODES, *_ALSO_SAYS_WHAT_IT_IS)
     )
     whose = [decoded.other[name] for name in ("subject", "patient") if decoded.other.get(name) is not None]
-    addresses = [part.get("reference") for written in whose for part in _objects(written)]
+    addresses = [reference.get("reference") for written in whose for reference in _objects(written)]
     resolve = elements.references.resolve
     subjects = tuple([resolve(address) if isinstance(address, str) else "" for address in addresses])
     return Resource(
@@ -299,17 +294,17 @@ def _other_resource(entry: Entry, decoded: Decoded, elements: Elements) -> Resou
 
 def _other_concepts(value: Any, elements: Elements) -> Iterator[Concept]:
     """Read a text, a Coding, a CodeableConcept, or a list of them, be their codes numbers."""
-    for text in value if isinstance(value, list) else [value]:
-        if isinstance(text, str):
-            yield Concept(text=elements.text(text))
-    for written in _objects(value):
-        parts = _objects(written.get("coding", written))
+    for written in listed(value):
+        if isinstance(written, str):
+            yield Concept(text=elements.text(written))
+    for concept in _objects(value):
+        parts = _objects(concept.get("coding", concept))
         codings = []
         for part in parts:
             system, code = part.get("system"), part.get("code")
             if isinstance(code, str | int | float):
                 codings.append(elements.coding(system if isinstance(system, str) else "", str(code)))
-        text, displays = written.get("text"), [part.get("display") for part in parts]
+        text, displays = concept.get("text"), [part.get("display") for part in parts]
         yield Concept(
             tuple(codings),
             elements.text(text) if isinstance(text, str) else "",
@@ -318,7 +313,7 @@ def _other_concepts(value: Any, elements: Elements) -> Iterator[Concept]:
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:
-    return [part for part in (value if isinstance(value, list) else [value]) if isinstance(part, dict)]
+    return [each for each in listed(value) if isinstance(each, dict)]
 
 
 def _instant(text: Any, elements: Elements) -> datetime | None:

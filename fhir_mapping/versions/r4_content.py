@@ -1,6 +1,6 @@
 """Whose a resource of R4 is, what it is, and the rest of it in the neutral terms of `neutral.py`."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -31,8 +31,6 @@ from fhir_mapping.versions.r4_resources import (
 )
 
 _UNREAD: Any = object()  # None is an answer
-
-
 _Says = Callable[[Any, Elements, Linked], "Said"]
 
 
@@ -140,10 +138,11 @@ def _condition(resource: R4Condition, read: Elements) -> neutral.Condition:
     onset = resource.onset_period.start if resource.onset_period else None
     abatement = read.when(resource.abatement_date_time, resource.abatement_period)
     untimed = (resource.abatement_age, resource.abatement_range, resource.abatement_string)
-    certainties = [  # the German one, at each of its codings that has one (M1)
-        (read.coding(part.system or "", part.code or ""), certainty)
-        for part in (resource.code.coding or () if resource.code else ())
-        for certainty in read.certainties(part.extension)
+    codings = resource.code.coding or () if resource.code else ()
+    certainties = [  # the German extension, of each coding that has it (M1)
+        (read.coding(coding.system or "", coding.code or ""), certainty)
+        for coding in codings
+        for certainty in read.certainties(coding.extension)
     ]
     return neutral.Condition(
         clinical=_status(resource.clinical_status, read),
@@ -176,22 +175,6 @@ def _order(resource: R4ServiceRequest, read: Elements) -> neutral.Order:
     return neutral.Order(resource.intent or "", resource.do_not_perform is True, authored)
 
 
-def _booking(
-    resource: R4Appointment, read: Elements, service: tuple[Coding, ...], kinds: tuple[Coding, ...]
-) -> neutral.Booking:
-    return neutral.Booking(read.time(resource.start), read.time(resource.created), service, kinds)
-
-
-def _person(resource: R4Patient, read: Elements) -> neutral.Person:
-    death = read.time(resource.deceased_date_time)
-    return neutral.Person(
-        sex=resource.gender or "",
-        birth_date=resource.birth_date or "",
-        died=resource.deceased_boolean is True or death is not None,
-        death=death,
-    )
-
-
 def _by_code(of: Callable[[Any, Elements], neutral.Content]) -> _Says:
     """Read what says by its code alone what it is."""
 
@@ -207,6 +190,16 @@ def _by_code(of: Callable[[Any, Elements], neutral.Content]) -> _Says:
 
 def _patient(resource: R4Patient, read: Elements, _: Linked) -> Said:
     return Said(None, (), (), partial(_person, resource, read))
+
+
+def _person(resource: R4Patient, read: Elements) -> neutral.Person:
+    death = read.time(resource.deceased_date_time)
+    return neutral.Person(
+        sex=resource.gender or "",
+        birth_date=resource.birth_date or "",
+        died=resource.deceased_boolean is True or death is not None,
+        death=death,
+    )
 
 
 def _medicine(resource: R4AnyMedicated, read: Elements, linked: Linked) -> Said:
@@ -243,16 +236,12 @@ def _contact(resource: R4Encounter, read: Elements, linked: Linked) -> Said:
     service = named.concepts
     if written := resource.service_type:
         service = (*(written if isinstance(written, list) else (written,)), *service)
-    services, of_kinds, class_ = (
-        read.codings(*service) if service else (),
-        read.codings(*kinds),
-        resource.class_,
-    )
-    classes = (
-        (class_,)
-        if isinstance(class_, R4Coding)
-        else [part for concept in class_ or () for part in concept.coding or ()]
-    )
+    services, of_kinds = read.codings(*service) if service else (), read.codings(*kinds)
+    classes: Iterable[R4Coding]
+    if isinstance(resource.class_, R4Coding):
+        classes = (resource.class_,)
+    else:  # concepts, as in R5
+        classes = [coding for concept in resource.class_ or () for coding in concept.coding or ()]
     codings = (*services, *of_kinds, *read.coded(classes))
     content = partial(_met, resource, read, services, of_kinds)
     return Said((read.refers(resource.subject),), codings, (), content, named)
@@ -271,6 +260,12 @@ def _appointment(resource: R4Appointment, read: Elements, _: Linked) -> Said:
     # A Patient, this one or another (F1)
     subjects = tuple([actor for actor in actors if f"/{actor}".rpartition("/")[0].endswith("/Patient")])
     return Said(subjects, (*service, *kinds), (), partial(_booking, resource, read, service, kinds))
+
+
+def _booking(
+    resource: R4Appointment, read: Elements, service: tuple[Coding, ...], kinds: tuple[Coding, ...]
+) -> neutral.Booking:
+    return neutral.Booking(read.time(resource.start), read.time(resource.created), service, kinds)
 
 
 # What each type says that it is; the rest is left to be read when it is asked for

@@ -4,7 +4,8 @@ A resource of a type that some rule reads becomes its struct of `r4_resources.py
 `r4_plain.py` makes of it; elements that no rule reads are skipped, and those of a wrong JSON type are left out
 (`salvage.py`). Any other type stays plain JSON; what is no JSON object at all stays an empty one.
 
-A resource that lost an element which a rule asks for, or a part of one, cannot be judged (F3). They are those of `r4_resources.py`, but for
+A resource that lost an element which a rule asks for, or a part of one, cannot be judged (F3). A rule asks for all those
+of `r4_resources.py`, but for
 
 - `id` and `meta`: a resource without them has no versions (F7), as one that never had them; but a Patient without an
   id is nobody's;

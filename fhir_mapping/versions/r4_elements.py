@@ -22,7 +22,7 @@ from fhir_mapping.versions.r4_resources import (
 )
 from fhir_mapping.versions.references import References
 from fhir_mapping.versions.times import moment
-from fhir_mapping.versions.untyped import untyped
+from fhir_mapping.versions.untyped import listed, untyped
 
 _NO_CONCEPT = Concept()
 CERTAINTY = "http://fhir.de/StructureDefinition/icd-10-gm-diagnosesicherheit"
@@ -99,14 +99,11 @@ class Elements(Struct, frozen=True):
         json = bytes(extensions)
         if b"sicherheit" not in json and b"\\u" not in json:
             return
-        written = untyped(json)
-        for part in written if isinstance(written, list) else [written]:
-            if isinstance(part, dict) and part.get("url") == CERTAINTY:
-                said = part.get("valueCoding", {"code": part.get("valueCode")})
-                system, code = (
-                    (said.get("system"), said.get("code")) if isinstance(said, dict) else (None, None)
-                )
-                yield self.coding(*(text if isinstance(text, str) else "" for text in (system, code)))
+        for extension in listed(untyped(json)):
+            if isinstance(extension, dict) and extension.get("url") == CERTAINTY:
+                said = extension.get("valueCoding", {"code": extension.get("valueCode")})
+                written = (said.get("system"), said.get("code")) if isinstance(said, dict) else ("", "")
+                yield self.coding(*(text if isinstance(text, str) else "" for text in written))
 
     def time(self, text: str | None) -> Moment | None:
         """Read a date or a time; None also where it is no date."""
@@ -175,11 +172,7 @@ class Elements(Struct, frozen=True):
         if low is None or high is None:
             return replace(ends[0], comparator=">=" if low else "<=")
         unit = next((end for end in ends if end.unit or end.unit_code), low)
-        is_one_unit = all(
-            (end.unit, end.unit_code) in {("", ""), (unit.unit, unit.unit_code)} for end in ends
-        )
-        return (
-            replace(unit, value=low.value, upto=high.value)
-            if is_one_unit and low.value <= high.value
-            else None
-        )
+        units = {(end.unit, end.unit_code) for end in ends}
+        if low.value > high.value or not units <= {("", ""), (unit.unit, unit.unit_code)}:
+            return None
+        return replace(unit, value=low.value, upto=high.value)

@@ -46,7 +46,7 @@ _NEVER_R4 = {
 }
 _OLDEST_FIRST = ("DSTU2", "STU3", "R5")
 # What a medication resource has in other versions alone, or in another shape
-_of_others = attrgetter("was_not_taken", "was_not_given", "taken", "not_given", "medication", "requester")
+_OF_OTHERS = attrgetter("was_not_taken", "was_not_given", "taken", "not_given", "medication", "requester")
 _NONE = (ABSENT,) * 6
 
 
@@ -75,17 +75,17 @@ def other_version(gathered: Gathered) -> str:
 def _told(entry: Entry, decoded: Decoded) -> tuple[str, str]:
     """Give the type of a resource and the version that it tells, if any."""
     if decoded.resource is not None and not decoded.lost:
-        return decoded.type, _of_what_fits(decoded.type, decoded.resource)
+        return decoded.type, _told_by_resource(decoded.type, decoded.resource)
     if decoded.other and decoded.type not in R4_STRUCTS and decoded.type not in _NEVER_R4:
         return "", ""  # of a type that tells nothing
     try:
         shape = _SHAPE.decode(entry.json)
     except BROKEN:
         return "", ""
-    return str(shape.resource_type), _version(shape)
+    return str(shape.resource_type), _told_by_shape(shape)
 
 
-def _of_what_fits(kind: str, resource: Any) -> str:
+def _told_by_resource(kind: str, resource: Any) -> str:
     """See what stands beside the elements of R4; where one of these has the shape of another version it does not fit."""
     match kind:
         case "Encounter":
@@ -96,13 +96,13 @@ def _of_what_fits(kind: str, resource: Any) -> str:
         case "ServiceRequest":
             return "R5" if resource.code and resource.code.concept != NOT_THERE else ""
         case "MedicationRequest" | "MedicationStatement" | "MedicationDispense" | "MedicationAdministration":
-            return _of_medication(resource)
+            return _told_by_medicated(resource)
         case _:
             return ""
 
 
-def _of_medication(resource: R4Medicated) -> str:
-    if _of_others(resource) == _NONE:
+def _told_by_medicated(resource: R4Medicated) -> str:
+    if _OF_OTHERS(resource) == _NONE:
         return ""
     if _is_there(resource.was_not_taken) or _is_there(resource.was_not_given):
         return "DSTU2"
@@ -119,14 +119,15 @@ def _is_there(json: Raw) -> bool:
     return json is not ABSENT and bytes(json) != b"null"
 
 
-def _version(shape: _Shape) -> str:
+def _told_by_shape(shape: _Shape) -> str:
+    """See the same in JSON that does not fit."""
     match shape.resource_type:
         case str() as name if name in _NEVER_R4:
             return _NEVER_R4[name]
-        case "Condition":
-            statuses = (shape.clinical_status, shape.verification_status)
-            is_older = any(isinstance(status, str) for status in statuses)
-            return "" if not is_older else "DSTU2" if shape.patient is not None else "STU3"
+        case "Condition" if isinstance(shape.clinical_status, str) or isinstance(
+            shape.verification_status, str
+        ):
+            return "STU3" if shape.patient is None else "DSTU2"
         case "Encounter" if isinstance(shape.class_, str):
             return "DSTU2"
         case "Encounter" if isinstance(shape.class_, list) or shape.actual_period is not None:
@@ -138,12 +139,12 @@ def _version(shape: _Shape) -> str:
         case "ServiceRequest" if isinstance(shape.code, dict) and "concept" in shape.code:
             return "R5"
         case "MedicationRequest" | "MedicationStatement" | "MedicationDispense" | "MedicationAdministration":
-            return _of_medicine(shape)
+            return _told_by_medicated_shape(shape)
         case _:
             return ""
 
 
-def _of_medicine(shape: _Shape) -> str:
+def _told_by_medicated_shape(shape: _Shape) -> str:
     if shape.was_not_taken is not None or shape.was_not_given is not None:
         return "DSTU2"
     has_agent = isinstance(shape.requester, dict) and "agent" in shape.requester

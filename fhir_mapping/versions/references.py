@@ -11,10 +11,10 @@ from functools import cached_property
 from typing import Literal
 
 _VERSION = "/_history/"
-_RELATIVE = re.compile(
-    r"[A-Za-z]+/[A-Za-z0-9.\-]+"
-)  # what nearly all references look like: nothing to normalise
-_COMPARABLE = re.compile(  # what nearly all addresses look like: but for the scheme as they are compared
+# What nearly all references look like: nothing to normalise
+_RELATIVE = re.compile(r"[A-Za-z]+/[A-Za-z0-9.\-]+")
+# What nearly all addresses look like: but for the scheme as they are compared
+_COMPARABLE = re.compile(
     r"https?:(//[a-z0-9.\-]+(?::(?!(?:80|443)/)[0-9]+)?(?:/[A-Za-z0-9._~\-]+)+)|(urn:[a-z0-9:\-]+)"
 )
 _WEB = re.compile(r"https?://([^/]*)(.*)", re.IGNORECASE | re.DOTALL)

@@ -30,16 +30,8 @@ def last_versions(resources: Iterable[Resource]) -> tuple[tuple[Resource, ...], 
         by_name.setdefault(resource.name, []).append(resource)
     current: list[Resource] = []
     superseded: list[Resource] = []
-    for same in by_name.values():
-        versions = same
-        if len(same) > 1:
-            first: dict[bytes, Resource] = {}
-            for resource in same:
-                first.setdefault(resource.entry.json, resource)
-            versions = list(first.values())
-            if len(versions) > 1:
-                by_form = {canonical(json): resource for json, resource in sorted(first.items())}
-                versions = [by_form[form] for form in sorted(by_form)]
+    for copies in by_name.values():
+        versions = _distinct(copies)
         if not versions[0].id:
             current.extend(versions)
             continue
@@ -47,6 +39,19 @@ def last_versions(resources: Iterable[Resource]) -> tuple[tuple[Resource, ...], 
         current.append(last)
         superseded.extend(resource for resource in versions if resource is not last)
     return tuple(current), tuple(superseded)
+
+
+def _distinct(copies: list[Resource]) -> list[Resource]:
+    """The copies that differ, in the order of their canonical JSON."""
+    if len(copies) == 1:
+        return copies
+    by_json: dict[bytes, Resource] = {}
+    for resource in copies:
+        by_json.setdefault(resource.entry.json, resource)
+    if len(by_json) == 1:
+        return list(by_json.values())
+    by_form = {canonical(json): resource for json, resource in sorted(by_json.items())}
+    return [by_form[form] for form in sorted(by_form)]
 
 
 def _later(first: Resource, second: Resource) -> Resource:

@@ -42,20 +42,19 @@ def moment(text: str, zone: tzinfo) -> Moment | None:
 def _any_moment(text: str, zone: tzinfo) -> Moment | None:
     if not (written := _WRITTEN.fullmatch(text)):
         return None
-    part = written.groupdict()
     try:
-        if part["hour"]:
-            instant = _utc(_instant(part, zone))
+        if written["hour"]:
+            instant = _utc(_instant(written, zone))
             return Moment(text, instant, instant, "time")
-        first, last = date_range(part["year"], part["month"], part["day"])
+        first, last = _date_range(written["year"], written["month"], written["day"])
         start = _utc(datetime(first.year, first.month, first.day, tzinfo=zone))
         end = _utc(datetime(last.year, last.month, last.day, 23, 59, 59, 999999, tzinfo=zone))
     except ValueError:  # there is no such day or time
         return None
-    return Moment(text, start, end, "day" if part["day"] else "month" if part["month"] else "year")
+    return Moment(text, start, end, "day" if written["day"] else "month" if written["month"] else "year")
 
 
-def date_range(year: str, month: str | None, day: str | None) -> tuple[date, date]:
+def _date_range(year: str, month: str | None, day: str | None) -> tuple[date, date]:
     """Give the first and the last day that a date means; raises ValueError where there is no such day."""
     first = date(int(year), int(month or 1), int(day or 1))
     if day:
@@ -74,26 +73,26 @@ def dates(text: str) -> tuple[date, date] | None:
     if not written or (written["hour"] and moment(text, UTC) is None):
         return None
     try:
-        return date_range(written["year"], written["month"], written["day"])
+        return _date_range(written["year"], written["month"], written["day"])
     except ValueError:  # there is no such day
         return None
 
 
-def _instant(part: dict[str, str | None], zone: tzinfo) -> datetime:
-    second, written = int(part["second"] or 0), part["zone"]
-    if written and written in "Zz":
+def _instant(written: re.Match[str], zone: tzinfo) -> datetime:
+    second, offset = int(written["second"] or 0), written["zone"]
+    if offset and offset in "Zz":
         zone = UTC
-    elif written:
-        offset = timedelta(hours=int(written[1:3]), minutes=int(written[3:].lstrip(":") or 0))
-        zone = timezone(-offset if written[0] == "-" else offset)
+    elif offset:
+        ahead = timedelta(hours=int(offset[1:3]), minutes=int(offset[3:].lstrip(":") or 0))
+        zone = timezone(-ahead if offset[0] == "-" else ahead)
     return datetime(
-        int(part["year"] or 0),
-        int(part["month"] or 0),
-        int(part["day"] or 0),
-        int(part["hour"] or 0),
-        int(part["minute"] or 0),
+        int(written["year"]),
+        int(written["month"]),
+        int(written["day"]),
+        int(written["hour"]),
+        int(written["minute"]),
         second - 1 if second == _LEAP_SECOND else second,
-        int((part["fraction"] or "0")[:6].ljust(6, "0")),
+        int((written["fraction"] or "0")[:6].ljust(6, "0")),
         tzinfo=zone,
     )
 
@@ -106,7 +105,7 @@ def _utc(instant: datetime) -> datetime:
 
 
 def at_once(when: Moment) -> Period:
-    """What took place then: within its day, but a partial date is one unknown moment, and lasts neither month nor year (T3)."""
+    """What took place then: within its day; a partial date is one unknown moment, and lasts no month or year (T3)."""
     is_partial = when.precision in {"month", "year"}
     return Period(when, Moment(when.text, when.first, when.first, when.precision) if is_partial else when)
 

@@ -43,6 +43,11 @@ def untyped(json: bytes) -> Any:
         return None
 
 
+def listed(value: Any) -> list[Any]:
+    """The entries of a list, or what stands in the place of one as its only entry."""
+    return value if isinstance(value, list) else [value]
+
+
 def words_of_value(value: Any) -> str:
     """Write any JSON that stands as a value; empty: it says nothing."""
     match value:
