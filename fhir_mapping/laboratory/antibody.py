@@ -29,10 +29,9 @@ from fhir_mapping.terms.words import Vocabulary, fold
 
 LabAnswer = Literal["positive", "weak", "negative"]
 Antibody = Literal["anti-srp", "anti-hmgcr"]
+ANTIBODIES: tuple[Antibody, ...] = ("anti-srp", "anti-hmgcr")
 
 _EMPTY_BRACKETS = re.compile(r"[(\[{] *[)\]}]")
-
-ANTIBODIES: tuple[Antibody, ...] = ("anti-srp", "anti-hmgcr")
 
 
 def read_answer(result: Result, tables: Tables) -> LabAnswer | None:
@@ -72,8 +71,12 @@ def why_unanswered(result: Result, tables: Tables) -> str:
     if result.limits.band is None:
         return "interval"
     number = number_of(result.value, tables)
-    said = set(_exceeded(number.value, number.comparator, number.upto, result.limits)) if number else set()
-    return "several reference ranges" if len(said) > 1 else "interval" if said == {None} else ""
+    if number is None:
+        return ""
+    exceeded = set(_exceeded(number.value, number.comparator, number.upto, result.limits))
+    if len(exceeded) > 1:
+        return "several reference ranges"
+    return "interval" if exceeded == {None} else ""
 
 
 def _is_weak(result: Result, tables: Tables) -> bool:

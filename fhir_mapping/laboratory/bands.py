@@ -10,9 +10,8 @@ from fhir_mapping.record import Number
 from fhir_mapping.terms.units import sane
 
 Title = Literal["", "positive", "weak", "negative"]  # what a band says; empty: there is none
-Place = tuple[
-    Decimal, int
-]  # a number, and whether it is that number (0), just below (-1) or just above it (1)
+Place = tuple[Decimal, int]
+"""A number, and whether it is that number (0), or just below (-1) or just above it (1)."""
 
 _LOWEST: Place = (Decimal("-Infinity"), 0)
 _HIGHEST: Place = (Decimal("Infinity"), 0)

@@ -99,9 +99,9 @@ def reach(result: Result) -> Reach:
             return Reach(amount.value, _EVERYTHING, low_open=amount.comparator == ">")
 
 
-def highest_reach(of: Iterable[Reach]) -> Reach:
+def highest_reach(reaches: Iterable[Reach]) -> Reach:
     """From where to where the highest of some magnitudes can lie."""
-    every = list(of)
+    every = list(reaches)
     low, high = max(span.low for span in every), max(span.high for span in every)
     return Reach(
         low,
@@ -144,9 +144,9 @@ def above_limit(result: Result, times: Decimal | int = 1) -> bool | None:
     """Whether a result exceeds so many times its own upper limit (F8); None: no limit, or the question is left open."""
     amount, limits = amount_of(result), result.limits
     if limits.highs:
-        own = agreed(above(amount.value, amount.comparator, times * h, amount.upto) for h in limits.highs)
-        if own is not None:
-            return own
+        exceeds = (above(amount.value, amount.comparator, times * high, amount.upto) for high in limits.highs)
+        if (alike := agreed(exceeds)) is not None:
+            return alike
     if limits.high is None:
         return None
     return above(amount.value, amount.comparator, times * limits.high, amount.upto)

@@ -61,10 +61,11 @@ def read_number(text: str, vocabulary: Vocabulary, *, flagged: bool = True) -> N
     written = vocabulary.pattern(_WHOLLY).fullmatch(plain(text))
     if not written:
         return None
-    unit, between = (_unit(written[part] or "", vocabulary, flagged=flagged) for part in ("rest", "between"))
+    unit = _unit(written["rest"], vocabulary, flagged=flagged)
+    between = _unit(written["between"] or "", vocabulary, flagged=flagged)
     if unit is None or between is None or (between and spelled(between, "text") != spelled(unit, "text")):
         return None
-    ends = [readings(written[part]) for part in ("low", "high") if written[part]]
+    ends = [readings(written[end]) for end in ("low", "high") if written[end]]
     if not all(ends):
         return None
     low, high = min(map(min, ends)), max(map(max, ends))

@@ -14,6 +14,7 @@ from fhir_mapping.terms.words import UNSPACED, Vocabulary, fold
 PhraseVerdict = Literal["positive", "negative"]
 Surely = Literal["positive", "weak", "negative"]
 
+ANTIBODY_NAMES = frozenset({"anti-srp", "anti-hmgcr", "other-msa", "other-antibody"})
 SEPARATOR = re.compile(r"[,;+]|\band\b", re.IGNORECASE)
 LIST_SEPARATOR = re.compile(r"[,;+\n]")  # an "and" goes on with what was negated before it
 SENTENCE_END = "\n"  # of `in_sentences`
@@ -28,7 +29,6 @@ _PATTERNS = frozenset({"cytoplasmic", "nuclear"})
 _NEGATIONS = frozenset({"negation", "negated"})
 _BRACKET = re.compile(r"[(\[{)\]}]")
 _OPENING = "([{"
-ANTIBODY_NAMES = frozenset({"anti-srp", "anti-hmgcr", "other-msa", "other-antibody"})
 
 
 def plain(text: str) -> str:

@@ -96,8 +96,8 @@ def highest_at_once(together: Sequence[Result]) -> Highest:
     is_tied = is_bounded(stands) and not top.low_open
     likely = [
         result
-        for result, of in zip(together, reaches, strict=True)
-        if of.high > top.low or result is stands or (is_tied and of.low == top.low)
+        for result, own in zip(together, reaches, strict=True)
+        if own.high > top.low or result is stands or (is_tied and own.low == top.low)
     ]
     return Highest(stands, tuple(likely), floor, top)
 
@@ -136,13 +136,13 @@ def may_be_highest(results: Sequence[Result]) -> Sequence[Result]:
         return [result for result in (highest(results),) if result]
     reaches = [reach(result) for result in results]
     top = highest_reach(reaches)
-    since = min(LAST(result) for result, of in zip(results, reaches, strict=True) if of.low == top.low)
+    since = min(LAST(result) for result, own in zip(results, reaches, strict=True) if own.low == top.low)
     may_be_equal = not top.low_open
     return [
         result
-        for result, of in zip(results, reaches, strict=True)
-        if of.high > top.low
-        or (of.high == top.low and may_be_equal and not of.high_open and LAST(result) <= since)
+        for result, own in zip(results, reaches, strict=True)
+        if own.high > top.low
+        or (own.high == top.low and may_be_equal and not own.high_open and LAST(result) <= since)
     ]
 
 
@@ -160,9 +160,9 @@ def lowest(results: Sequence[Result]) -> Result | None:
     return min(equal, key=lambda r: rank(amount_of(r).comparator), default=None)
 
 
-def recent(results: Sequence[Result], as_of: datetime, at_most: timedelta) -> Sequence[Result]:
+def recent(results: Sequence[Result], as_of: datetime, within: timedelta) -> Sequence[Result]:
     """The results that are at most so old at `as_of`; a partial date counts as its last possible instant (F3).
 
     `results` are in order of time.
     """
-    return results[bisect_left(results, -at_most, key=lambda result: result.when.last - as_of) :]
+    return results[bisect_left(results, -within, key=lambda result: result.when.last - as_of) :]

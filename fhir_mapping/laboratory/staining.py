@@ -102,11 +102,11 @@ def _answer_with_patterns(result: Result, tables: Tables) -> LabAnswer | None:
     if result.has("cytoplasmic"):
         return None
     pieces = list(_pieces(result, tables))
-    answers = [_answer(piece, tables) for piece in pieces if not piece.has("cytoplasmic")]
-    if "positive" in answers or "weak" in answers:
+    own, *of_components = [_answer(piece, tables) for piece in pieces if not piece.has("cytoplasmic")]
+    if not {"positive", "weak"}.isdisjoint((own, *of_components)):
         return "positive"
-    if answers[0]:
-        return answers[0]
+    if own:
+        return own
     is_seen = any("nuclear" in _named_patterns(piece, tables.vocabulary) for piece in pieces)
     return "positive" if is_seen else None
 

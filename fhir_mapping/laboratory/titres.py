@@ -122,13 +122,14 @@ def _from_text(text: str, vocabulary: Vocabulary, about: RoleWord, titre_code: b
         for (first, last), written in _by_part(whole, _SENTENCE, (start, end), in_phrase):
             own, beside = _said(whole[first:last], outside[first:last], vocabulary, about)
             for titre in written:
-                is_outside = outside[titre.start()] == titre[0][0]
+                said = own or around
                 before = shown[max(start, titre.start() - _LENGTH_BEFORE) : titre.start()]
                 upward = vocabulary.pattern(_UPWARD).match(whole, titre.end())
-                written_sign = comparator(titre) or (">=" if upward else "")
-                sign = _sign(written_sign, before, own or around, vocabulary)
+                sign = _sign(comparator(titre) or (">=" if upward else ""), before, said, vocabulary)
                 # In brackets "(negative: <1:80)" and "(<1:80)" beside a positive are the laboratory's reference
-                if is_outside or not (beside or (sign.startswith("<") and (own or around) == "positive")):
+                in_brackets = outside[titre.start()] != titre[0][0]
+                is_reference = beside or (sign.startswith("<") and said == "positive")
+                if not (in_brackets and is_reference):
                     yield _titre(titre, sign, whole[first:last])
 
 

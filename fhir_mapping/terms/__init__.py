@@ -246,9 +246,8 @@ def _load_roles(file: Path, units: Units, rules: Rules) -> dict[RoleWord, Role]:
             raise row.error(f"table {unknown[0]} is unknown: use {', '.join(CODE_TABLES)}")
         if value not in {"", "answer"} | units.dimensions:
             raise row.error(f"value {value} is unknown: use a dimension of units.csv, answer or {NONE}")
-        if plausible and not {f"plausible.{plausible}_low", f"plausible.{plausible}_high"} <= set(
-            rules.thresholds
-        ):
+        ends = {f"plausible.{plausible}_low", f"plausible.{plausible}_high"}
+        if plausible and not ends <= set(rules.thresholds):
             raise row.error(
                 f"plausible.{plausible}_low and _high are not in rules.toml: add them or write {NONE}"
             )
@@ -286,9 +285,9 @@ def _load_codes(
     roles: Mapping[RoleWord, Role],
     agents: Mapping[str, Agent],
 ) -> CodeTable:
-    files = (folder / file for file in _FILES.get(table, (f"{table}.csv",)))
+    files = _FILES.get(table, (f"{table}.csv",))
     rows = []
-    for row in (row for file in files for row in read_rows(file, _CODE_COLUMNS)):
+    for row in (row for file in files for row in read_rows(folder / file, _CODE_COLUMNS)):
         code = CodeRow(row["system"], row["code"], row["display"], row["role"], row["source"])
         if code.system not in systems.systems:
             raise row.error(f"system {code.system} is unknown: use one of code_systems.csv or add it there")

@@ -53,9 +53,7 @@ class CodeTable:
     codes: tuple[CodeRow, ...]
     exact: Mapping[Key, CodeRow]
     stems: Mapping[Key, CodeRow]  # the codes with a wildcard, without it
-    classes: Mapping[str, str] = field(
-        default_factory=dict
-    )  # of ingredients: a wider row may name the class alone
+    classes: Mapping[str, str] = field(default_factory=dict)  # of ingredients
     longest_stem: int = 0  # characters; a code may have any number of them
     _known: Memory[tuple[CodeRow, ...]] = field(init=False, default_factory=Memory, compare=False)
     _addresses: frozenset[str] = field(init=False, compare=False)  # the systems of the rows
@@ -88,7 +86,8 @@ class CodeTable:
 
     def with_rows(self, rows: Iterable[tuple[TableRow, CodeRow]]) -> "CodeTable":
         """Add rows; raises TableError for a duplicate, a conflict or a code that cannot be."""
-        exact, stems, added = dict(self.exact), dict(self.stems), {}
+        exact, stems = dict(self.exact), dict(self.stems)
+        added: dict[CodeRow, TableRow] = {}
         for row, code in rows:
             key = _key(row, code, self.systems)
             index = stems if code.code.endswith(WILDCARD) else exact
@@ -98,18 +97,21 @@ class CodeTable:
             added[code] = row
         longest = max((len(stem) for _, stem in stems), default=0)
         table = CodeTable(self.name, self.systems, (*self.codes, *added), exact, stems, self.classes, longest)
-        if self.name in _MAY_OVERLAP or not stems:
-            return table
-        for key, code in (*exact.items(), *stems.items()):
-            for other in table.match(*key):
+        if stems and self.name not in _MAY_OVERLAP:
+            table._check_agreement(added)
+        return table
+
+    def _check_agreement(self, added: Mapping[CodeRow, TableRow]) -> None:
+        """Whether all rows that one code has say the same thing; a wider one may name the class of an ingredient alone."""
+        for key, code in (*self.exact.items(), *self.stems.items()):
+            same = {code.words[0], self.classes.get(code.words[0])}
+            for other in self.match(*key):
                 new = [added[each] for each in (code, other) if each in added]
-                same = {code.words[0], self.classes.get(code.words[0])}
                 if new and other.words[0] not in same:
                     last = max(new, key=lambda row: row.number)
                     raise last.error(
                         f"{code.code} is {code.words[0]} and, by {other.code}, {other.words[0]}: decide for one"
                     )
-        return table
 
 
 def _key(row: TableRow, code: CodeRow, systems: CodeSystems) -> Key:

@@ -4,9 +4,8 @@ from typing import TypeVar
 
 Answer = TypeVar("Answer")
 
-MOST_KEPT = (
-    2048  # several times what the charts of one hospital spell; with the length below 2 MB at the very most
-)
+# Several times what the charts of one hospital spell; with the length below 2 MB at the very most
+MOST_KEPT = 2048
 LONGEST_KEPT = 120  # characters: hardly a code or a unit is longer with its system
 
 

@@ -15,9 +15,9 @@ from fhir_mapping.terms.table_files import MARKS, TableRow, read_rows
 COLUMNS = ("dimension", "unit", "form", "factor", "mark", "source")
 Form = Literal["ucum", "text"]
 FORMS: tuple[Form, ...] = ("ucum", "text")
-UNITLESS = "(none)"  # a row with this unit accepts a number that has no unit at all
 UCUM = "http://unitsofmeasure.org"
-PER_CENT = Decimal(100)
+_UNITLESS = "(none)"  # a row with this unit accepts a number that has no unit at all
+_PER_CENT = Decimal(100)
 
 # No trap: a number such as 1e999999999 becomes an infinity here, never an exception.
 _EXACT = Context(prec=60, traps=[])
@@ -115,7 +115,7 @@ class Units:
             return None if code is None or text not in (None, code) else code
         if written or unit_code:
             return text
-        return self.factors.get((dimension, "text", UNITLESS))
+        return self.factors.get((dimension, "text", _UNITLESS))
 
     def problem(self, number: Quantity, dimension: str) -> str:
         """Give the reason of F6: `no unit`, `unknown unit`, or nothing."""
@@ -137,7 +137,7 @@ class Units:
             return None
         value = _EXACT.divide(_EXACT.multiply(value, factor.top), factor.bottom)
         if dimension == "fraction" and value <= self.fraction_at_most:
-            value = _EXACT.multiply(value, PER_CENT)
+            value = _EXACT.multiply(value, _PER_CENT)
         return value
 
 

@@ -77,8 +77,6 @@ class _Part(NamedTuple):
 
 
 _Spelling = tuple[_Part, ...]  # all of them in the same phrase
-
-
 _NO_ROLES: frozenset[str] = frozenset()
 
 
