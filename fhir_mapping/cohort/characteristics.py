@@ -5,7 +5,6 @@ Each under the name of its column in the cohort's schema. No card and no risk is
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from types import MappingProxyType
 
 from fhir_mapping.laboratory.bounds import amount_of, bounded
 from fhir_mapping.laboratory.results import LAST, latest_as_bounded, recent
@@ -14,12 +13,9 @@ from fhir_mapping.record import Result
 from fhir_mapping.rules.context import neutrophils_and_lymphocytes
 from fhir_mapping.terms.roles import Analyte, RoleWord
 
-_DIAGNOSED: Mapping[str, RoleWord] = MappingProxyType(
-    {"myalgia": "myalgia", "dysphagia": "dysphagia", "ild": "ild"}
-)
-_MEASURED: Mapping[str, Analyte] = MappingProxyType(
-    {"ldh": "ldh", "hbdh": "hbdh", "lymphocytes": "lymphocytes"}
-)
+# Roles that are called as their columns are
+_DIAGNOSED: tuple[RoleWord, ...] = ("myalgia", "dysphagia", "ild")
+_MEASURED: tuple[Analyte, ...] = ("ldh", "hbdh", "lymphocytes")
 
 
 def beside_predictors(record: PatientRecord) -> Mapping[str, bool | Decimal | None]:
@@ -31,11 +27,11 @@ def beside_predictors(record: PatientRecord) -> Mapping[str, bool | Decimal | No
     """
     read = not record.has_failed("conditions")
     beside: dict[str, bool | Decimal | None] = {}
-    for name, role in _DIAGNOSED.items():
-        beside[name] = any(d.confirmed and d.has(role) for d in record.diagnoses) if read else None
-    for name, analyte in _MEASURED.items():
+    for role in _DIAGNOSED:
+        beside[role] = any(d.confirmed and d.has(role) for d in record.diagnoses) if read else None
+    for analyte in _MEASURED:
         last = latest_as_bounded(_recent(record, record.of(analyte)))
-        beside[name] = None if last is None or bounded(*last.likely) else amount_of(last.stands).value
+        beside[analyte] = None if last is None or bounded(*last.likely) else amount_of(last.stands).value
     counts = neutrophils_and_lymphocytes(record)
     beside["nlr"] = None
     if counts and len(_recent(record, sorted(counts, key=LAST))) == len(counts):

@@ -16,23 +16,20 @@ from fhir_mapping.checks import judge
 from fhir_mapping.laboratory.bounds import is_raised
 from fhir_mapping.patient_record import PatientRecord
 from fhir_mapping.record import Gathered, local_day
-from fhir_mapping.rules.activity import coded_relapses
+from fhir_mapping.rules.activity import COMING_BACK, coded_relapses
 from fhir_mapping.rules.exposures import (
     GLUCOCORTICOID,
-    NO_AGENTS,
     Episode,
     episodes,
     glucocorticoid_dose,
 )
 from fhir_mapping.rules.rise import confirmed_rise, improvements, in_order, rising
 
-_COMING_BACK = frozenset({"relapse", "recurrence"})
 _PER_CENT = 100
 _DAY = timedelta(days=1)
 _PLACES = 6  # of mg: what is left behind them is left by dividing through a period
-
-Sign = Literal["quiet", "rising", "coded", "CK"]
-_RELAPSE = frozenset({"coded", "CK"})
+_Sign = Literal["quiet", "rising", "coded", "CK"]
+_RELAPSE: frozenset[_Sign] = frozenset({"coded", "CK"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +73,30 @@ def relapses(gathered: Gathered, until: datetime, record: PatientRecord | None =
             return then in _RELAPSE and -since <= together
         return since <= together and (then != "quiet" or signs[moment] == "coded")
 
-    relapsing = [
-        c for c in changes if look(c.when) in _RELAPSE or any(m > c.when and goes_with(c, m) for m in signs)
-    ]
-    alone = [m for m, seen in signs.items() if seen == "CK" and not any(goes_with(c, m) for c in changes)]
-    return Course(improved, tuple(relapsing), tuple(alone))
+    def is_relapse(change: Change) -> bool:
+        """The possible relapse stood already, or came soon after."""
+        later = (moment for moment in signs if moment > change.when)
+        return look(change.when) in _RELAPSE or any(goes_with(change, moment) for moment in later)
+
+    by_ck = (moment for moment, sign in signs.items() if sign == "CK")
+    alone = [moment for moment in by_ck if not any(goes_with(change, moment) for change in changes)]
+    return Course(improved, tuple(filter(is_relapse, changes)), tuple(alone))
 
 
 def treatment_changes(record: PatientRecord) -> tuple[Change, ...]:
     """Every change of R3 (a) in order of time: glucocorticoid raised, or an episode of another agent begun."""
     treated = episodes(record)
     begun = (
-        Change(e.start, e.agent, tuple(x.treatment.resource for x in e.exposures[:1]))
-        for e in treated
-        if e.agent != GLUCOCORTICOID and e.klass not in NO_AGENTS
+        Change(episode.start, episode.agent, (episode.exposures[0].treatment.resource,))
+        for episode in treated
+        if episode.agent != GLUCOCORTICOID
     )
-    steroids = [e for e in treated if e.agent == GLUCOCORTICOID]
-    raised = (change for episode in steroids for change in _raised(record, episode))
+    raised = (
+        change
+        for episode in treated
+        if episode.agent == GLUCOCORTICOID
+        for change in _raised(record, episode)
+    )
     return tuple(sorted((*begun, *raised), key=lambda change: (change.when, change.agent)))
 
 
@@ -103,12 +107,12 @@ def _moments(record: PatientRecord, improved: datetime) -> list[datetime]:
     coded = (
         told.last
         for diagnosis in record.diagnoses
-        if diagnosis.clinical in _COMING_BACK and (told := diagnosis.recorded or diagnosis.onset)
+        if diagnosis.clinical in COMING_BACK and (told := diagnosis.recorded or diagnosis.onset)
     )
     return sorted({moment for moment in (*cks, *coded) if improved < moment <= record.as_of})
 
 
-def _look(gathered: Gathered, moment: datetime) -> Sign:
+def _look(gathered: Gathered, moment: datetime) -> _Sign:
     """What was to be seen at that moment: a possible relapse by code or by CK (R2 a, b), or a rising CK."""
     record = judge(gathered, moment)
     if confirmed_rise(record).holds:
@@ -133,12 +137,12 @@ def _raised(record: PatientRecord, episode: Episode) -> Iterator[Change]:
     ]
     starts = {local_day(moment, zone): moment for moment in sorted(moments, reverse=True)}
     for day, when in sorted(starts.items()):
-        now = glucocorticoid_dose(record, (episode,), day)
-        if now is None or (mg := round(now.mg, _PLACES)) < enough:
+        dose = glucocorticoid_dose(record, (episode,), day)
+        if dose is None or (mg := round(dose.mg, _PLACES)) < enough:
             continue
         if day > episode.first_day:
             last_days = (min(e.last_day, day - _DAY) for e in episode.exposures if e.first_day < day)
             earlier = glucocorticoid_dose(record, (episode,), max(last_days))
             if earlier is None or mg < round(factor * earlier.mg, _PLACES):
                 continue  # a dose that is not written in numbers is no evidence (T4)
-        yield Change(when, GLUCOCORTICOID, tuple(e.treatment.resource for e in now.exposures))
+        yield Change(when, GLUCOCORTICOID, tuple(e.treatment.resource for e in dose.exposures))

@@ -14,7 +14,7 @@ from typing import Literal
 from fhir_mapping.checks import judge
 from fhir_mapping.cohort.characteristics import beside_predictors
 from fhir_mapping.cohort.relapse import Course, relapses
-from fhir_mapping.evidence import Findings
+from fhir_mapping.evidence import ESTABLISHED, Findings
 from fhir_mapping.findings import find
 from fhir_mapping.laboratory.antibody import ANTIBODIES
 from fhir_mapping.laboratory.bounds import is_raised
@@ -32,7 +32,6 @@ from models.inputs import State
 from models.training.cohort.schema import CENSORED, DEATH, RECURRENCE, SEXES, SUBTYPES, Cutoff
 from models.training.errors import TrainingError
 
-_ESTABLISHED = frozenset({"definite", "probable"})
 _MYOPATHIES: frozenset[RoleWord] = frozenset({"core", "broad", "broad-antibody", "broad-hmgcr"})
 _RAW = ("ana_titre", "de_ritis_ratio")
 _BOUND = rf"{COMPARATOR}|[0-9] ?(?:{TO}|or) ?[0-9]"  # a value that is not measured itself
@@ -131,10 +130,10 @@ def tabulate(gathered: Gathered, landmark: Landmark, until: datetime) -> Tabulat
     Raises TrainingError where a relapse is dated after the death.
     """
     record = judge(gathered, until)
-    zero = _start(gathered, record, landmark)
-    if isinstance(zero, LeftOut):
-        return zero
-    zero += timedelta(days=landmark.days)
+    start = _start(gathered, record, landmark)
+    if isinstance(start, LeftOut):
+        return start
+    zero = start + timedelta(days=landmark.days)
     died, end = _death(gathered, until), _last_seen(record)
     if died == "undated":
         return LeftOut.DIED_UNDATED
@@ -165,12 +164,11 @@ def _cutoff(tables: Tables, raw: str, predictor: str, plausible: str, *, inclusi
 
 def _start(gathered: Gathered, record: PatientRecord, landmark: Landmark) -> datetime | LeftOut:
     """The moment from which the landmark is counted."""
-    since = _established_since(gathered, record)
-    if since is None and read_signs(record).state not in _ESTABLISHED:
+    start = _established_since(gathered, record)
+    if start is None and read_signs(record).state not in ESTABLISHED:
         # What could not be used may say so (U4), or the file has another patient's, as where ids were changed in part
-        is_mixed = any(each.reason == "other patient" for each in record.refused)
+        is_mixed = any(refused.reason == "other patient" for refused in record.refused)
         return LeftOut.NOT_KNOWN if eligibility(record).barred_by or is_mixed else LeftOut.NOT_IMNM
-    start = since
     if landmark.after == "treated":
         # The first episode of a systemic agent that had not ended before the onset of myositis (E9, T3)
         onset = eligibility(record).onset
@@ -226,9 +224,9 @@ def _death(gathered: Gathered, until: datetime) -> datetime | Literal["alive", "
 
 def _not_at_risk(findings: Findings, course: Course, zero: datetime) -> LeftOut | None:
     """Whom the bedside would not have scored at the landmark, or whose first relapse cannot be to come."""
-    state = findings.eligibility.state
-    if state not in _ESTABLISHED:
-        return LeftOut.EXCLUDED if state == "excluded" else LeftOut.NOT_YET
+    who = findings.eligibility
+    if not who.is_established:
+        return LeftOut.EXCLUDED if who.state == "excluded" else LeftOut.NOT_YET
     if course.relapses and course.relapses[0].when <= zero:
         return LeftOut.RELAPSED_BEFORE
     return LeftOut.RELAPSING if findings.phase == "relapse" else None
@@ -242,11 +240,11 @@ def _row(
     # A bound or interval ("< 1:320") is no value, nor is a ratio of results beyond F5's range
     raw: dict[str, Decimal] = {}
     bound = tables.vocabulary.pattern(_BOUND)
-    for cut in cutoffs(tables):
-        value, evidence = features[cut.predictor].value, features[cut.predictor].evidence
-        is_bound = any(bound.search(each.original) for each in evidence)
-        if value is not None and cut.low <= value <= cut.high and not is_bound:
-            raw[cut.raw] = value
+    for cutoff in cutoffs(tables):
+        value, evidence = features[cutoff.predictor].value, features[cutoff.predictor].evidence
+        is_bound = any(bound.search(cited.original) for cited in evidence)
+        if value is not None and cutoff.low <= value <= cutoff.high and not is_bound:
+            raw[cutoff.raw] = value
     return TabulatedPatient(
         patient_id=findings.patient_id,
         days=(end - zero) / timedelta(days=1),

@@ -30,8 +30,8 @@ from fhir_mapping.rules.rise import (
 from fhir_mapping.rules.tristate import NO, YES, Tristate, both, either
 from models.inputs import Phase
 
+COMING_BACK = frozenset({"relapse", "recurrence"})  # clinical statuses (R2 a)
 _QUOTIENT = Context(prec=28)
-_COMING_BACK = frozenset({"relapse", "recurrence"})
 _PER_CENT = 100
 
 
@@ -226,7 +226,7 @@ def coded_relapses(record: PatientRecord) -> tuple[Diagnosis, ...]:
     coded = (
         diagnosis
         for diagnosis in record.diagnoses
-        if diagnosis.confirmed and diagnosis.clinical in _COMING_BACK and is_myopathy(diagnosis, serology)
+        if diagnosis.confirmed and diagnosis.clinical in COMING_BACK and is_myopathy(diagnosis, serology)
     )
     recent = (
         diagnosis

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from fhir_mapping.evidence import Eligibility, EligibilityState, Evidence, Note
+from fhir_mapping.evidence import ESTABLISHED, Eligibility, EligibilityState, Evidence, Note
 from fhir_mapping.laboratory.antibody import ANTIBODIES, Antibody, LabAnswer, Serology, read_serology
 from fhir_mapping.patient_record import PatientRecord, asked_once
 from fhir_mapping.record import Diagnosis, Doubt, Moment, SourceKey
@@ -36,31 +36,32 @@ def eligibility(record: PatientRecord) -> Eligibility:
     by_signs = signs.state
     state: EligibilityState = by_signs
     reason = _reason(record, signs, by_signs)
-    barring = () if by_signs in {"definite", "probable"} else _barring(record, signs, by_signs)
+    barred_by = () if by_signs in ESTABLISHED else _barring(record, signs, by_signs)
     notes: list[Note] = []
     if state == "none" and not (record.patient and record.patient.dead):
-        if barring:
-            state, reason = "unknown", f"not known: {'; '.join(dict.fromkeys(map(in_words, barring)))}"
+        if barred_by:
+            state, reason = "unknown", f"not known: {'; '.join(dict.fromkeys(map(in_words, barred_by)))}"
         elif not _is_complete(record):
             state, reason = "unknown", _UNREAD
-    if state in {"definite", "probable"}:
+    if state in ESTABLISHED:
         notes += [Note("E6", f"{name.replace('-', ' ')} is coded too") for name in _competing(record)]
         if exclusion := _exclusion(record):
             state, reason = "excluded", exclusion
     onset = myositis_onset(record)
     if onset is None and state not in {"none", "unknown"}:
         notes.append(Note("E9", "myositis onset is unknown: rules that need it are skipped"))
+    serology = signs.serology
     return Eligibility(
         state,
         reason,
-        signs.serology.subtype,
-        _evidence(signs),
-        onset,
-        tuple(notes),
-        tuple(_against(record, signs.serology)) if state == "possible" else (),
-        barring,
+        serology.subtype,
+        evidence=_evidence(signs),
+        onset=onset,
+        notes=tuple(notes),
+        against=tuple(_against(record, serology)) if state == "possible" else (),
+        barred_by=barred_by,
         # E8: what keeps a patient with two negative antibodies from being seronegative
-        signs.serology.doubts if signs.serology.doubts and signs.serology.all_negative else (),
+        subtype_barred_by=serology.doubts if serology.doubts and serology.all_negative else (),
     )
 
 
@@ -190,8 +191,11 @@ def _competing(record: PatientRecord) -> dict[RoleWord, Diagnosis]:
 def _against(record: PatientRecord, serology: Serology) -> Iterator[Evidence]:
     """E3: where no antibody is positive their latest negative or weak answers, and another myositis that is coded."""
     for antibody in () if serology.positive else ANTIBODIES:
-        answers: tuple[LabAnswer, ...] = ("negative", "weak")
-        told = [(serology.latest[antibody, a], a) for a in answers if (antibody, a) in serology.latest]
+        told = [
+            (result, answer)
+            for (asked, answer), result in serology.latest.items()
+            if asked == antibody and answer != "positive"
+        ]
         if told:
             result, answer = max(told, key=lambda each: (each[0].when.last, each[0].id))
             yield cite(result, value=answer)

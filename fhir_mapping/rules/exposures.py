@@ -19,9 +19,8 @@ from fhir_mapping.terms.roles import AgentClass
 from fhir_mapping.terms.units import sane
 
 GLUCOCORTICOID: Final = "glucocorticoid"
-NO_AGENTS: frozenset[AgentClass] = frozenset(
-    {"statin", "checkpoint-inhibitor"}
-)  # T1: they treat something else
+# They treat something else (T1)
+NO_AGENTS: frozenset[AgentClass] = frozenset({"statin", "checkpoint-inhibitor"})
 _BY_INFUSION: frozenset[AgentClass] = frozenset({"ivig", "infusion", "fcrn", "complement"})
 _PER_MG = 10**9
 _DAY = timedelta(days=1)
@@ -150,8 +149,7 @@ def administrations(episode: Episode) -> tuple[Exposure, ...]:
 def glucocorticoid_dose(record: PatientRecord, treated: Iterable[Episode], day: date) -> Dose | None:
     """Glucocorticoid of one day: the sum over one resource type, of several types the highest (T4). None: unknown."""
     doses: defaultdict[str, list[tuple[Decimal, Exposure]]] = defaultdict(list)
-    taken = (e for episode in treated if episode.agent == GLUCOCORTICOID for e in episode.exposures)
-    for exposure in (e for e in taken if e.first_day <= day <= e.last_day):
+    for exposure in (e for e in _to_glucocorticoid(treated) if e.first_day <= day <= e.last_day):
         given = [mg for first, last, mg in _stretches(record, exposure) if first <= day <= last]
         if given:
             doses[exposure.treatment.kind].append((sum(given, Decimal(0)), exposure))
@@ -170,9 +168,7 @@ class DailyDoses:
 
     def __init__(self, record: PatientRecord, treated: Iterable[Episode]) -> None:
         changes: defaultdict[str, defaultdict[int, int]] = defaultdict(lambda: defaultdict(int))
-        for exposure in (
-            e for episode in treated if episode.agent == GLUCOCORTICOID for e in episode.exposures
-        ):
+        for exposure in _to_glucocorticoid(treated):
             for first, last, mg in _stretches(record, exposure):
                 of_type, amount = changes[exposure.treatment.kind], round(mg * _PER_MG)
                 of_type[first.toordinal()] += amount
@@ -276,6 +272,10 @@ def _joined(taken: Sequence[Exposure], gap: timedelta) -> list[Episode]:
         )
         for group in groups
     ]
+
+
+def _to_glucocorticoid(treated: Iterable[Episode]) -> Iterator[Exposure]:
+    return (e for episode in treated if episode.agent == GLUCOCORTICOID for e in episode.exposures)
 
 
 def _stretches(record: PatientRecord, exposure: Exposure) -> Iterator[tuple[date, date, Decimal]]:

@@ -13,20 +13,21 @@ from fhir_mapping.patient_record import PatientRecord, asked_once
 from fhir_mapping.record import Amount, Coding, Result
 from fhir_mapping.terms.units import UCUM, sane, spelled
 
+_EVERYTHING = Decimal("Infinity")
+_PER_CENT = 100
+_HasFallen = Callable[[Decimal, Decimal], bool]  # from at least the first number to at most the second
+
 
 @dataclass(frozen=True, slots=True)
 class Fall:
     """Two results of one code and unit, of which `after` is certainly lower by as much as X2 asks.
 
-    Both carry an amount in one unit, a volume in that of the laboratory; `before` is the highest of the years before `after`.
+    Both carry an amount in one unit, a volume in that of the laboratory; `before` is the highest of the years before
+    `after` that is certain.
     """
 
     after: Result
     before: Result
-
-
-_EVERYTHING = Decimal("Infinity")
-_Falls = Callable[[Decimal, Decimal], bool]  # from at least the first number to at most the second
 
 
 class _Read(NamedTuple):
@@ -59,11 +60,8 @@ class _Read(NamedTuple):
 def fvc_fall(record: PatientRecord) -> Fall | None:
     """The fall of the latest forced vital capacity, if it is as large as X2 asks; volumes stay in their own unit."""
     percent = record.mapping.tables.rules.number("context.fvc_fall_percent")
-    return _fall(
-        record,
-        (read for fvc in record.of("fvc") if (read := _read_volume(record, fvc))),
-        lambda high, low: high > 0 and (high - low) * 100 >= percent * high,
-    )
+    reads = (read for fvc in record.of("fvc") if (read := _read_volume(record, fvc)))
+    return _fall(record, reads, lambda high, low: high > 0 and (high - low) * _PER_CENT >= percent * high)
 
 
 def lvef_fall(record: PatientRecord) -> Fall | None:
@@ -79,7 +77,7 @@ def fvc_fell(record: PatientRecord) -> Result | None:
     return fall.after if fall else None
 
 
-def _fall(record: PatientRecord, reads: Iterable[_Read], has_fallen: _Falls) -> Fall | None:
+def _fall(record: PatientRecord, reads: Iterable[_Read], has_fallen: _HasFallen) -> Fall | None:
     """X2: the latest of the last year against those of the two years before it; bounds decide or do not.
 
     Of several at one time the highest of each code and unit. The fall is from the highest that is certain, whatever is
@@ -89,15 +87,15 @@ def _fall(record: PatientRecord, reads: Iterable[_Read], has_fallen: _Falls) -> 
     when = max((read.result.when.last for read in known), default=None)
     if when is None or record.as_of - when > rules.days("context.fall_recent_days"):
         return None
-    reach = rules.days("context.fall_before_days")
-    earlier = [
-        read for read in known if read.result.when.last < when and when - read.result.when.last <= reach
+    within = rules.days("context.fall_before_days")
+    before = [
+        read for read in known if read.result.when.last < when and when - read.result.when.last <= within
     ]
-    before = _certain_highest(earlier)
+    reached = _certain_highest(before)
     newest = [read for read in known if read.result.when.last == when]
     ceilings = _ceilings(newest)
     for after in _highest(newest):
-        certain = [before[kind] for kind in after.kinds if kind in before]
+        certain = [reached[kind] for kind in after.kinds if kind in reached]
         if not certain:
             continue
         highest = max(certain, key=lambda high: high[:2])

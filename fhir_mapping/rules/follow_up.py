@@ -108,11 +108,11 @@ def follow_up(record: PatientRecord) -> FollowUpFacts:
 
 def _part(record: PatientRecord, test: _Test) -> Part:
     """V1: when a part was last done, be it with a result that cannot be used; V3: the orders for it."""
-    # V1, U1: not with "not performed" as the value of what needs no magnitude (FVC, DLCO, a CT): it was read
+    # Not with "not performed" as the value of what needs no magnitude (FVC, DLCO, a CT): it was read (U1)
     is_done = partial(took_place, tables=record.mapping.tables)
     done = [(r.when, r.resource) for analyte in test.results for r in newest(record.of(analyte), is_done)]
-    if tests := _tests_done(record):
-        done += [each for shown in _SHOWN_BY[test.name] for each in tests.get(shown, ())]
+    if others := _tests_done(record):
+        done += [each for shown in _SHOWN_BY[test.name] for each in others.get(shown, ())]
     last, evidence = _latest(done)
     # A chest CT is due again where FVC fell after it (X2)
     fallen = fvc_fell(record) if test.name == "chest-ct" and last is not None else None
@@ -245,15 +245,13 @@ def _time_of(record: PatientRecord, encounter: Done) -> Moment:
 def _appointments(record: PatientRecord) -> tuple[BookedVisit, ...]:
     """V3: booked visits (or those in which no specialty is coded), made not after `as_of`."""
     zone = record.mapping.time_zone
-    return tuple(
-        BookedVisit(start, local_day(start, zone))
-        for start in sorted(
-            plan.start.first
-            for plan in record.planned
-            if plan.kind == "Appointment"
-            and (plan.has("visit") or not plan.specialty_coded)
-            and plan.start
-            and plan.start.first > record.as_of
-            and (plan.made is None or plan.made.first <= record.as_of)
-        )
+    starts = sorted(
+        plan.start.first
+        for plan in record.planned
+        if plan.kind == "Appointment"
+        and (plan.has("visit") or not plan.specialty_coded)
+        and plan.start
+        and plan.start.first > record.as_of
+        and (plan.made is None or plan.made.first <= record.as_of)
     )
+    return tuple(BookedVisit(start, local_day(start, zone)) for start in starts)

@@ -1,7 +1,7 @@
 """A CK that rises after an improvement: possible relapse by CK (R2 b and c), CK rising (R2b).
 
-Bounds and intervals decide if they can, and else leave the question open (D6): an `Tristate` is then None and names the
-results that leave it so.
+Bounds and intervals decide if they can, and else leave the question open (D6): the truth of a `Tristate` is then None, and
+it names the results that leave it so.
 """
 
 import heapq
@@ -207,12 +207,12 @@ class _Top:
             self.answers[answer] += 1
             if answer is not True:
                 heapq.heappush(self.needed, (-_must_exceed(ck, self.times), at_most(ck)))
-        if (of := reach(ck)).high >= self.ceiling:
-            self.ceiling_open = of.high_open and (self.ceiling_open or of.high > self.ceiling)
-            self.ceiling = of.high
+        if (own := reach(ck)).high >= self.ceiling:
+            self.ceiling_open = own.high_open and (self.ceiling_open or own.high > self.ceiling)
+            self.ceiling = own.high
         if self.best is None or _floor(ck) > _floor(self.best):
             self._lead(ck)
-        floor = at_least_of(ck if self.best is None else self.best)
+        floor = _at_least(ck if self.best is None else self.best)
         while self.rivals and self.rivals[0].at_most <= floor:
             gone = heapq.heappop(self.rivals)
             self.answers[gone.answer] -= 1
@@ -229,7 +229,7 @@ class _Top:
         if len(told) == 1 and None not in told:
             return Tristate(told.pop())
         # Each that may be the highest is > 2 × ULN if it is: then it is not below any other
-        floor = at_least_of(self.best)
+        floor = _at_least(self.best)
         needed = [self.needed_anyway, *(-least for least, _ in self.needed[:1])]
         needed += [] if is_raised(self.best, self.times) else [_must_exceed(self.best, self.times)]
         is_exceeded = floor > max(needed) or (self.strictly_over == floor == max(needed))
@@ -239,7 +239,7 @@ class _Top:
         """Whether a result is at most that part of the highest."""
         if self.best is None:
             return NO
-        highest = Reach(at_least_of(self.best), self.ceiling, high_open=self.ceiling_open)
+        highest = Reach(_at_least(self.best), self.ceiling, high_open=self.ceiling_open)
         exceeds = reach(ck).exceeds(part, highest)
         if exceeds is None:
             return Tristate(None, (*bounded(ck), self.bounded.present()))
@@ -253,14 +253,15 @@ class _Top:
 
 def _floor(ck: Result) -> tuple[Decimal, bool]:
     """What a CK is not below, and whether it is above it."""
-    return at_least_of(ck), amount_of(ck).comparator == ">"
+    return _at_least(ck), amount_of(ck).comparator == ">"
 
 
 def _must_exceed(ck: Result, times: Decimal) -> Decimal:
     """What a result that is above it certainly exceeds so many times its own limit with (F8)."""
     limits = ck.limits
-    own = [times * max(limits.highs)] if limits.highs else []
-    return min([*own, *(times * high for high in (limits.high,) if high is not None)], default=_EVERYTHING)
+    needed = [times * max(limits.highs)] if limits.highs else []
+    needed += [] if limits.high is None else [times * limits.high]
+    return min(needed, default=_EVERYTHING)
 
 
 def _latest_alone(record: PatientRecord, height: str) -> Rise:
@@ -294,7 +295,7 @@ def _risen(record: PatientRecord, high: Sequence[Highest], name: str) -> Rise:
     return Rise(both(improved, *over_nadir, *over_uln), tuple(ck.stands for ck in high), lowest(sure))
 
 
-def at_least_of(ck: Result) -> Decimal:
+def _at_least(ck: Result) -> Decimal:
     """What a CK certainly is not below."""
     amount = amount_of(ck)
     return _NOTHING if amount.comparator.startswith("<") else amount.value

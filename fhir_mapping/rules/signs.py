@@ -24,9 +24,8 @@ class Signs(Struct, frozen=True):
     """Core and broad codes, antibodies, CK, and what E2b and E3 ask beside them. `positive`: those tried included."""
 
     core: tuple[Diagnosis, ...]
-    broad: tuple[
-        Diagnosis, ...
-    ]  # with these antibodies (E2), the core codes that are not confirmed among them (M1)
+    # With these antibodies (E2), the core codes that are not confirmed among them (M1)
+    broad: tuple[Diagnosis, ...]
     unconditional: bool  # a broad code that needs no antibody
     positive: frozenset[Antibody]
     serology: Serology
@@ -75,7 +74,10 @@ class Signs(Struct, frozen=True):
 
 
 def read_signs(record: PatientRecord, tried: Iterable[Doubt] = ()) -> Signs:
-    """Read the signs of a record. `tried`: doubts by code that count as if they could be used, words as if not there (U4)."""
+    """Read the signs of a record.
+
+    `tried`: doubts by code that count as if they could be used, and words as if they were not there (U4).
+    """
     tried = tuple(tried)
     return _with(record, tried) if tried else _as_read(record)
 
@@ -87,9 +89,8 @@ def _as_read(record: PatientRecord) -> Signs:
 
 def _with(record: PatientRecord, tried: tuple[Doubt, ...]) -> Signs:
     serology = read_serology(record)
-    positive = frozenset(serology.positive)
-    if tried:
-        positive |= {a for a in ANTIBODIES if any(d.role == a and d.by == "code" for d in tried)}
+    by_code = {doubt.role for doubt in tried if doubt.by == "code"}
+    positive = frozenset({*serology.positive, *(name for name in ANTIBODIES if name in by_code)})
     eligible = sorted([d for d in record.diagnoses if d.eligible], key=lambda d: d.resource)
     eligible += [_as_diagnosis(doubt) for doubt in tried if doubt.role in {"core", "broad"}]
     unconditional = any(d.has("broad") if d.confirmed else d.has("core") for d in eligible)
@@ -97,6 +98,7 @@ def _with(record: PatientRecord, tried: tuple[Doubt, ...]) -> Signs:
     within = record.mapping.tables.rules.days("eligibility.recent_ck_days")
     beside_antibody = bool(serology.positive) and any(doubt.role == "ck" for doubt in tried)
     says_more = len(positive) > len(serology.positive)
+    doubted, of_tried = ({(d.resource, d.role) for d in doubts} for doubts in (serology.doubts, tried))
     return Signs(
         core=tuple([d for d in eligible if d.confirmed and d.has("core")]),
         # M1: a core code that is not confirmed stands for a broad one; a broad one must be confirmed, and fit (E2)
@@ -104,8 +106,7 @@ def _with(record: PatientRecord, tried: tuple[Doubt, ...]) -> Signs:
         unconditional=unconditional,
         positive=positive,
         serology=serology,
-        seronegative=serology.all_negative
-        and {(d.resource, d.role) for d in serology.doubts} <= {(d.resource, d.role) for d in tried},
+        seronegative=serology.all_negative and doubted <= of_tried,
         ck=highest(high) if high else None,
         high_ck=bool(high) or beside_antibody,
         recent_high_ck=bool(high) and record.as_of - high[-1].when.last <= within,

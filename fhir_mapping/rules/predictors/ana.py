@@ -34,7 +34,7 @@ class Decision(Struct, frozen=True):
 def high_ana(record: PatientRecord) -> Feature:
     """Whether any nuclear ANA titre ever reached the threshold (A1 to A5); the value is reciprocal, in {titer}."""
     results = record.of("ana")
-    read = {place for result in results for place in belongs_to(result)}
+    belong_to = {shared for result in results for shared in belongs_to(result)}
     # A4b: not a line without titre that says nothing ("see note") beside a result that was read
     doubts = tuple(
         doubt
@@ -42,7 +42,7 @@ def high_ana(record: PatientRecord) -> Feature:
         if doubt.reason != NO_VALUE
         or "titre" in doubt.roles
         or doubt.result is None
-        or read.isdisjoint(belongs_to(doubt.result))
+        or belong_to.isdisjoint(belongs_to(doubt.result))
     )
     return doubted(_read(record, results), "A4b", "a result could not be read", doubts)
 
@@ -109,7 +109,7 @@ def decide(stainings: Iterable[Staining], rules: Rules) -> Decision | None:
 def _highest(
     latest_first: Iterable[Staining], is_high: bool | None, rules: Rules
 ) -> tuple[Staining, Titre] | None:
-    """The highest titre that decides so, of several the latest result, then the lower id (A2)."""
+    """The highest titre of which it is so high or not, or open; of several the latest result, then the lower id (A2)."""
     threshold = rules.number("high_ana.threshold")
     deciding = [
         (staining, titre)

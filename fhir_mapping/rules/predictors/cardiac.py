@@ -171,15 +171,13 @@ def _searched(record: PatientRecord, normal: tuple[Result, ...], onset: datetime
     shown = tuple(r for r in normal if _is_recent(record, r.when.last))
     newer = _newer_doubts(record, max((r.when.last for r in shown), default=None))
     diagnoses = tuple(d for d in record.doubts_in("cardiac") if "cardiac-a" in d.roles)
-    older = _older_doubts(record, onset)
-    reason = (
-        "a newer result could not be read"
-        if newer
-        else "a diagnosis could not be read"
-        if diagnoses
-        else "an older ejection fraction could not be read"
-    )
-    doubts = tuple(dict.fromkeys((*newer, *diagnoses, *older)))
+    doubts = tuple(dict.fromkeys((*newer, *diagnoses, *_older_doubts(record, onset))))
+    if newer:
+        reason = "a newer result could not be read"
+    elif diagnoses:
+        reason = "a diagnosis could not be read"
+    else:
+        reason = "an older ejection fraction could not be read"
     if shown:
         return doubted(Feature(State.ABSENT, "C6", evidence=_cited((), shown)), "C6", reason, doubts)
     if not record.offers("cardiacTests"):

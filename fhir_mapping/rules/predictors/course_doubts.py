@@ -19,10 +19,10 @@ def why_doubted(course: TreatmentCourse) -> tuple[str, tuple[Doubt, ...]]:
     """The first reason that holds, and every doubt that gives one."""
     newer = newer_ck_doubts(course.record)
     agents = agent_doubts(course.record)
-    reason = (
-        "a newer CK could not be read" if newer else NO_AGENT if agents else "an older CK could not be read"
-    )
-    return reason, tuple(dict.fromkeys((*newer, *agents, *_older_ck_doubts(course))))
+    doubts = tuple(dict.fromkeys((*newer, *agents, *_older_ck_doubts(course))))
+    if newer:
+        return "a newer CK could not be read", doubts
+    return NO_AGENT if agents else "an older CK could not be read", doubts
 
 
 @asked_once

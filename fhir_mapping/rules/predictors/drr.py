@@ -51,10 +51,10 @@ def high_drr(record: PatientRecord) -> Feature:
         if feature.state is State.ABSENT:
             perhaps = (chosen, *_perhaps_before(record, chosen, recent))
             left_open = [open_doubt(result) for ratio in perhaps for result in ratio.activity_left_open_by]
+        if otherwise := _not_from_muscle(record, chosen, feature):
+            return otherwise
         rule, reason = ("D5", _NEWER) if newer else ("D3", _ACTIVITY)
-        return _not_from_muscle(record, chosen, feature) or doubted(
-            feature, rule, reason, (*newer, *left_open)
-        )
+        return doubted(feature, rule, reason, (*newer, *left_open))
     if unknown := [ratio for ratio in recent if ratio.phase == "unknown"]:
         return _undecided(_chosen(record, unknown), "D2", "activity unknown")
     if recent:

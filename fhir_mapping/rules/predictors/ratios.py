@@ -40,9 +40,7 @@ class Around:
 
     cks: Sequence[Result]
     rules: Rules
-    _asked: dict[tuple[int, int], NearestCk] = field(
-        default_factory=dict
-    )  # many ratios may ask the same ones
+    _asked: dict[tuple[int, int], NearestCk] = field(default_factory=dict)  # by many ratios the same
 
     def nearest_ck(self, when: datetime) -> NearestCk | None:
         """The CK nearest in time, within 7 days; of equally near ones the highest."""
@@ -79,7 +77,7 @@ class Ratio:
     @property
     def exact(self) -> Fraction:
         """The ratio itself, without rounding."""
-        return Fraction(self.ast) / Fraction(self.alt)
+        return _quotient(self.ast, self.alt)
 
     @cached_property
     def phase(self) -> Phase:
@@ -137,7 +135,7 @@ class Ratios(Struct, frozen=True):
 
 
 def read_ratios(record: PatientRecord) -> Ratios:
-    """Every AST/ALT ratio that counts, computed (D1) or reported (D2): active, inactive or unknown (D3)."""
+    """Every AST/ALT ratio that counts, computed (D1) or reported (D2): active, open, inactive or unknown (D3)."""
     rules = record.mapping.tables.rules
     lowest = rules.number("high_drr.alt_at_least")
     kept: list[Pair] = []
@@ -197,12 +195,12 @@ def _computed(pair: Pair, reported: Sequence[Result], around: Around) -> Ratio:
         (pair.ast, pair.alt),
         around,
         beside=reported,
-        upto=_highest(ast.upto or ast.value, alt.value) if ast.upto or alt.upto else None,
+        upto=_quotient(ast.upto or ast.value, alt.value) if ast.upto or alt.upto else None,
         may_be_refused=alt.upto is not None and alt.value < around.rules.number("high_drr.alt_at_least"),
     )
 
 
-def _highest(ast: Decimal, alt: Decimal) -> Fraction:
+def _quotient(ast: Decimal, alt: Decimal) -> Fraction:
     return Fraction(ast) / Fraction(alt)
 
 
@@ -217,16 +215,17 @@ def _reported(record: PatientRecord, alone: Sequence[Result], around: Around) ->
         for enzyme in some:
             near.put(enzyme, enzyme)
         told_by.append(near)
-    return [
-        _as_reported(result, around, next(filter(None, (near.of(result) for near in told_by)), None))
-        for result in alone
-    ]
+    beside = ((result, filter(None, (near.of(result) for near in told_by))) for result in alone)
+    return [_as_reported(result, around, next(tellers, None)) for result, tellers in beside]
 
 
 def _as_reported(result: Result, around: Around, enzyme: Result | None = None) -> Ratio:
     """A reported ratio; an ALT/AST is turned over, its comparator too (D2). It ranks as one specimen."""
     amount = amount_of(result)
     is_inverse = result.analyte == "alt-ast-ratio"
+    upto = None
+    if amount.upto:
+        upto = _quotient(_ONE, amount.value) if is_inverse else _quotient(amount.upto, _ONE)
     return Ratio(
         ast=_ONE if is_inverse else amount.value,
         alt=(amount.upto or amount.value) if is_inverse else _ONE,
@@ -236,9 +235,7 @@ def _as_reported(result: Result, around: Around, enzyme: Result | None = None) -
         members=(result, enzyme) if enzyme else (result,),
         around=around,
         reported=True,
-        upto=_highest(*((_ONE, amount.value) if is_inverse else (amount.upto, _ONE)))
-        if amount.upto
-        else None,
+        upto=upto,
     )
 
 

@@ -33,7 +33,7 @@ MEDICATION_SOURCES: tuple[SourceKey, ...] = (
     "medicationAdministrations",
 )
 _NOT_OFFERED = "not offered by the server"
-_ESCALATIONS: frozenset[AgentClass] = frozenset(
+_ESCALATIONS: frozenset[AgentClass] = frozenset(  # T8
     {"rituximab", "cyclophosphamide", "fcrn", "complement", "jak"}
 )
 
@@ -87,9 +87,9 @@ def _second_agent_failed(course: TreatmentCourse) -> Feature | None:
             return _ever(course, "T6", activity, (min(firsts, key=lambda e: e.start), second))
         # The earliest agent that is neither of the two and began at least 90 days after the second
         since = bisect_left(begun, course.days("third_after_days"), key=lambda of: of[0].start - second.start)
-        begun_since = begun[since] if since < len(begun) else ()
+        thirds = begun[since] if since < len(begun) else ()
         for first in firsts:
-            third = next((e for e in begun_since if e.agent not in {first.agent, second.agent}), None)
+            third = next((e for e in thirds if e.agent not in {first.agent, second.agent}), None)
             if third:
                 activity = _ActiveDisease(third.start, _cite(third), third.exposures[0].began.day_text)
                 return _ever(course, "T6", activity, (first, second))
@@ -151,10 +151,8 @@ def _ever(course: TreatmentCourse, rule: str, activity: _ActiveDisease, failed: 
 def _nothing_to_read(course: TreatmentCourse) -> Feature | None:
     """T10 without any treatment on record; F9 where medication lists, or the only source of CK, are not offered."""
     if not course.treated:
-        reason = (
-            _NOT_OFFERED if course.record.not_offered.issuperset(MEDICATION_SOURCES) else "no medication data"
-        )
-        return Feature(State.MISSING, "T10", reason)
+        is_offered = not course.record.not_offered.issuperset(MEDICATION_SOURCES)
+        return Feature(State.MISSING, "T10", "no medication data" if is_offered else _NOT_OFFERED)
     if not course.ck and not course.record.offers("enzymes"):
         return Feature(State.MISSING, "T10", _NOT_OFFERED, evidence=_cite_all(course))
     return None
