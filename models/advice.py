@@ -120,11 +120,9 @@ def advise(policy: Policy, outcome: Scored | Abstained, facts: FollowUpFacts, ph
         ]
     )
     gaps = any(item.state in _GAPS and item.item not in _NO_GAP for item in follow_up)
-    statin = (
-        (FollowUpItem(_STATIN, facts.statin.state, evidence=facts.statin.evidence, statin=facts.statin),)
-        if facts.statin
-        else ()
-    )
+    statin: tuple[FollowUpItem, ...] = ()
+    if row := facts.statin:
+        statin = (FollowUpItem(_STATIN, row.state, evidence=row.evidence, statin=row),)
     offered: Sequence[FollowUpItem] = follow_up
     if isinstance(outcome, Abstained) and outcome.code == "record-incomplete":
         # S5: in a phase that presses, the items whose sources were all read
@@ -208,12 +206,13 @@ def _item(policy: Policy, name: str, interval: timedelta | None, facts: FollowUp
     state = _of_parts(parts, due, facts.today)
     if state == "unknown":
         due = None
+    late = (facts.today - due).days if due is not None and state == "overdue" else 0
     return FollowUpItem(
         item=name,
         state=state,
         last=last,
         due=due,
-        overdue_days=None if due is None else (facts.today - due).days if state == "overdue" else 0,
+        overdue_days=None if due is None else late,
         parts=parts,
         evidence=tuple(p.evidence for p in rows if p.evidence),
         booked=_booked(interval, facts) if name == _VISIT and state == "planned" and interval else None,

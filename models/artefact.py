@@ -13,6 +13,17 @@ Mark = Literal["published", "derived", "assumed"]
 BandName = Literal["low", "intermediate", "high"]
 Column = Literal[BandName, "active", "relapse"]
 """A column of the follow-up table: a band, or a phase that goes before it (V5)."""
+DESCRIBED = (
+    "title",
+    "kind",
+    "population",
+    "intended_use",
+    "not_intended_use",
+    "time_zero",
+    "outcome",
+    "assumptions",
+)
+"""What a model's description says, at least."""
 
 
 class ModelError(ValueError):
@@ -188,7 +199,7 @@ class Model:
     limits: str  # the limits line of every card
     range_note: str  # what the plausible range covers (S2)
     time_zero_note: str  # S9
-    description: Mapping[str, str]  # population, intended use, time zero, outcome, …
+    description: Mapping[str, str]  # each of `DESCRIBED`, perhaps more
     predictors: tuple[PredictorSpec, ...]
     log_hazard_ratios: tuple[float, ...]
     baseline_hazard: Mapping[Horizon, float]  # cumulative

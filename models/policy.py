@@ -164,7 +164,7 @@ def _code(document: Mapping[str, Any], row: Mapping[str, str]) -> Code:
 
 
 def _rows(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The follow-up table, which leaves out nothing that the mapping looks for."""
+    """The follow-up table, which leaves out nothing that the mapping looks for; raises ValueError."""
     rows: Mapping[str, Any] = document["follow_up"]
     if left_out := FOLLOW_UP_PARTS.keys() - rows:
         raise ValueError(f"follow_up must have a row for {', '.join(sorted(left_out))}")

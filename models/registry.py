@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from models.artefact import (
+    DESCRIBED,
     Factor,
     LandmarkBaseline,
     Mark,
@@ -39,19 +40,6 @@ GOLDEN_SCHEMA = "imnm-cds-golden/1"
 FACTORS_SCHEMA = "imnm-cds-factors/1"
 
 _EVIDENCE = {"literature-reconstructed", "local-fit", "synthetic"}
-_DESCRIBED = frozenset(
-    {
-        "title",
-        "kind",
-        "population",
-        "intended_use",
-        "not_intended_use",
-        "time_zero",
-        "outcome",
-        "assumptions",
-    }
-)
-"""What a model says of itself, at least."""
 _JOINT_TOLERANCE = 1e-9
 _GOLDEN_TOLERANCE = 1e-9
 _SAME_TOLERANCE = 1e-12  # of a covariance that was computed twice
@@ -79,16 +67,15 @@ def load_model(folder: Path) -> Model:
         _verify_words(model)
         _verify_shape(model)
         _verify_numbers(document, model)
+        _verify_time_zero(model)
         _verify_landmarks(model)
         _require(golden["schema"] == GOLDEN_SCHEMA, f"golden.json must have the schema {GOLDEN_SCHEMA!r}")
         _verify_pairs(golden["pairs"], model)
         for later in model.landmarks:
             _verify_pairs(golden["landmarks"][str(later.days)], model.from_landmark(later.days))
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        reason = (
-            f"{error} is missing in model.json or golden.json" if isinstance(error, KeyError) else str(error)
-        )
-        raise ModelError(f"{folder} cannot be served: {reason}; {_REMEDY}") from error
+        lacks = " is missing in model.json or golden.json" if isinstance(error, KeyError) else ""
+        raise ModelError(f"{folder} cannot be served: {error}{lacks}; {_REMEDY}") from error
     return model
 
 
@@ -169,7 +156,7 @@ def model_of(document: Mapping[str, Any], policy: Policy) -> Model:
 
 
 def _hazard(numbers: Mapping[str, Any]) -> dict[Horizon, float]:
-    return {Horizon(h): v for h, v in numbers["baseline_cumulative_hazard"].items()}
+    return {Horizon(text): hazard for text, hazard in numbers["baseline_cumulative_hazard"].items()}
 
 
 def _covariance(numbers: Mapping[str, Any]) -> tuple[tuple[float, ...], ...]:
@@ -191,7 +178,7 @@ def _verify_words(model: Model) -> None:
     card = {"limits": model.limits, "range": model.range_note, "time_zero": model.time_zero_note}
     words: dict[str, object] = {"id": model.id, "version": model.version, "rules": model.rules}
     words |= {f"card.{name}": text for name, text in card.items()}
-    words |= {f"description.{name}": None for name in _DESCRIBED}
+    words |= {f"description.{name}": None for name in DESCRIBED}
     words |= {f"description.{name}": text for name, text in model.description.items()}
     words |= {f"the label of {spec.name}": spec.label for spec in model.predictors}
     words |= {f"the threshold of {spec.name}": spec.threshold for spec in model.predictors}
@@ -233,8 +220,8 @@ def _verify_numbers(document: Mapping[str, Any], model: Model) -> None:
     _require(not lacking, f"a provenance with mark and source is needed for {', '.join(lacking)}")
 
 
-def _verify_landmarks(model: Model) -> None:
-    """Time zero can be read from a record, and every later baseline belongs to the same fit; raises ValueError."""
+def _verify_time_zero(model: Model) -> None:
+    """Time zero can be read from a record, where there are later baselines; raises ValueError."""
     zero = model.time_zero
     if zero is None:
         _require(not model.landmarks, "landmarks need a time_zero")
@@ -244,24 +231,23 @@ def _verify_landmarks(model: Model) -> None:
     whole = isinstance(zero.offset, int) and not isinstance(zero.offset, bool)
     in_range = whole and 0 <= zero.offset <= LATEST_OFFSET
     _require(in_range, f"the offset of time_zero must be 0 to {LATEST_OFFSET} whole days")
+
+
+def _verify_landmarks(model: Model) -> None:
+    """Every later baseline belongs to the same fit; raises ValueError."""
     days = [later.days for later in model.landmarks]
     may_be = ", ".join(map(str, LANDMARKS))
-    _require(
-        days == [d for d in LANDMARKS if d in days], f"landmarks must be some of {may_be} days, in order"
-    )
-    count = len(model.predictors)
+    in_order = days == [at for at in LANDMARKS if at in days]
+    _require(in_order, f"landmarks must be some of {may_be} days, in order")
+    count, size = len(model.predictors), len(model.covariance)
     of_ratios = [row[:count] for row in model.covariance[:count]]
     for later in model.landmarks:
         at = f"of landmark {later.days}"
-        _require(
-            tuple(later.baseline_hazard) == model.horizons, f"the horizons {at} must be those of the model"
-        )
-        hazards = later.baseline_hazard.values()
+        horizons, hazards = tuple(later.baseline_hazard), later.baseline_hazard.values()
+        _require(horizons == model.horizons, f"the horizons {at} must be those of the model")
         _require(_rises([0.0, *hazards]), f"the cumulative baseline hazard {at} must rise from above 0")
         rows = [len(row) for row in later.covariance]
-        _require(
-            rows == [len(model.covariance)] * len(model.covariance), f"the covariance {at} has another size"
-        )
+        _require(rows == [size] * size, f"the covariance {at} has another size")
         _require(_positive_definite(later.covariance), f"the covariance {at} must be positive definite")
         pairs = zip(chain(*of_ratios), chain(*(row[:count] for row in later.covariance[:count])), strict=True)
         same = all(abs(a - b) <= _SAME_TOLERANCE for a, b in pairs)
@@ -305,7 +291,7 @@ def _verify_pairs(pairs: Sequence[Mapping[str, Any]], model: Model) -> None:
             got, want = estimate(model, pattern, horizon), pair["risk"][horizon]
             numbers = [(got.estimate, want["estimate"]), (got.low, want["low"]), (got.high, want["high"])]
             if over:
-                ends, stored = extremes(model, pattern, horizon), over[horizon]
-                numbers += [(ends.lowest, stored["lowest"]), (ends.highest, stored["highest"])]
-            met = all(abs(have - stored) <= _GOLDEN_TOLERANCE for have, stored in numbers)
+                ends, wanted = extremes(model, pattern, horizon), over[horizon]
+                numbers += [(ends.lowest, wanted["lowest"]), (ends.highest, wanted["highest"])]
+            met = all(abs(served - stored) <= _GOLDEN_TOLERANCE for served, stored in numbers)
             _require(met, f"the golden pair {pattern} at {horizon} is not met")

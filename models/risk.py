@@ -14,14 +14,13 @@ from statistics import NormalDist
 from sys import float_info
 from typing import Literal, TypeVar
 
-from models.artefact import Model, Orderable
+from models.artefact import DecidingTest, Model, Orderable
 from models.inputs import Horizon, Predictor, State
 
 _Asked = TypeVar("_Asked", bound=str)  # a horizon or a predictor
 _Answer = TypeVar("_Answer")
-DECISION_HORIZON = Horizon(
-    "2y"
-)  # bands, contributions and the next best test are about the 2-year risk (S6 to S8)
+DECISION_HORIZON = Horizon("2y")
+"""Bands, contributions and the next best test are about the 2-year risk (S6 to S8)."""
 
 _COMPUTED_AT_MOST = 4096  # answers that are kept of a model; four predictors ask for fewer
 _TOLERANCE = 1e-13  # of a quantile, on the u scale
@@ -101,21 +100,25 @@ def score(model: Model, predictors: Mapping[str, Predictor], unread: Mapping[str
     known, at_least = len(pattern) - len(unknown), model.policy.known_at_least
     if known < at_least:
         reason = f"{known} of {len(pattern)} predictors known, at least {at_least} are needed"
-        helpful = [model.policy.tests[name] for name in model.names if _competes(model, name, unknown)]
-        needs = tuple(
-            f"{each.name} ({each.orders[0].code.vocabulary} {', '.join(order.code.code for order in each.orders)})"
-            for each in helpful
-        )
-        return Abstained("too-few-predictors", reason, needs, pattern, test)
+        helpful = (model.policy.tests[name] for name in model.names if _competes(model, name, unknown))
+        return Abstained("too-few-predictors", reason, tuple(map(_with_codes, helpful)), pattern, test)
     return Scored(
         pattern=pattern,
         present=pattern.count("1"),
         unknown=tuple(unknown),
         risk={horizon: estimate(model, pattern, horizon) for horizon in model.horizons},
-        range_over_unknowns={h: extremes(model, pattern, h) for h in model.horizons} if unknown else {},
+        range_over_unknowns={
+            horizon: extremes(model, pattern, horizon) for horizon in (model.horizons if unknown else ())
+        },
         contributions=contributions(model, pattern),
         next_best_test=test,
     )
+
+
+def _with_codes(test: DecidingTest) -> str:
+    """A test with the codes of its orders, as in "ANA titre (LOINC 5048-4)"."""
+    codes = ", ".join(order.code.code for order in test.orders)
+    return f"{test.name} ({test.orders[0].code.vocabulary} {codes})"
 
 
 def percent(risk: float) -> str:

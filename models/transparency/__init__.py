@@ -13,13 +13,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from models.artefact import Model, ModelError
+from models.artefact import DESCRIBED, Model, ModelError
 
 SCHEMA = "imnm-cds-transparency/1"
 OWN_ANSWERS = "transparency.toml"
 NOT_KNOWN = "Not known, because "
 LONGEST_ANSWER = 2000
 LONGEST_FILE = 200_000
+_SOURCES = ("log_hazard_ratios", "baseline_cumulative_hazard", "covariance", "joint", "predictors")
 _HERE = Path(__file__).parent
 
 
@@ -144,10 +145,10 @@ def _answered(
     name: str, general: Mapping[str, str], own: Mapping[str, str], facts: Mapping[str, str]
 ) -> AnsweredList:
     listed = asked()[name]
+    answers = ((item, own.get(item.id) or general[item.id].format_map(facts)) for item in listed.items)
     items = tuple(
         AnsweredItem(item.id, item.section, item.topic, answer, known=not answer.startswith(NOT_KNOWN))
-        for item in listed.items
-        for answer in (own.get(item.id) or general[item.id].format_map(facts),)
+        for item, answer in answers
     )
     return AnsweredList(TITLES[name], listed.source, listed.read, items)
 
@@ -157,7 +158,7 @@ def _facts(model: Model) -> dict[str, str]:
     said, sources, policy = model.description, model.provenance, model.policy
     unsaid = f"{NOT_KNOWN}the model file does not say"
     return {
-        **{name: said.get(name, unsaid) for name in _SAID},
+        **{name: said.get(name, unsaid) for name in DESCRIBED},
         **{f"from_{name}": sources[name].source for name in _SOURCES},
         "limits": model.limits,
         "range": model.range_note,
@@ -173,19 +174,6 @@ def _facts(model: Model) -> dict[str, str]:
         "known_at_least": str(policy.known_at_least),
         "bands": f"low below {100 * policy.low_below:g} %, high from {100 * policy.high_from:g} % of the 2-year risk",
     }
-
-
-_SAID = (
-    "title",
-    "kind",
-    "population",
-    "intended_use",
-    "not_intended_use",
-    "time_zero",
-    "outcome",
-    "assumptions",
-)
-_SOURCES = ("log_hazard_ratios", "baseline_cumulative_hazard", "covariance", "joint", "predictors")
 
 
 def with_and(words: list[str]) -> str:
