@@ -142,7 +142,8 @@ def read_cohort(
 
     `time_zero` says in words what time zero is. `column_map` says how the file is written; `candidates` and `groups` are
     further columns of it. `cutoffs` code raw values where the coded ones are not given, `read_titre` reads the text of a
-    titre; no date may be after `today` (None: not known). Raises TrainingError: one sentence that names every column that cannot be used, where and why.
+    titre; no date may be after `today` (None: not known). Raises TrainingError: one sentence that names every column that
+    cannot be used, where and why.
     """
     column_map = column_map or ColumnMap()
     table = read_table(path, column_map.file, max_rows=max_rows)

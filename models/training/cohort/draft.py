@@ -63,10 +63,13 @@ def _assign(table: Table, read_titre: TitreReader) -> dict[str, str]:
         said = f" {as_compared(letters)} "
         for number, name in enumerate(COLUMNS):
             words = headers.get(name, frozenset())
-            # 3: the name is ours, 2: a word for it, 1: such a word is in it
-            by_name = 3 if NAMES.get(own) == name else 2 if said.strip() in words else 0
-            by_name = by_name or int(any(f" {word} " in said for word in words))
-            if not by_name:
+            if NAMES.get(own) == name:
+                by_name = 3  # the name is ours
+            elif said.strip() in words:
+                by_name = 2  # a word for it
+            elif any(f" {word} " in said for word in words):
+                by_name = 1  # such a word is in it
+            else:
                 continue
             known = [cell for cell in table.cells(own) if not is_missing(cell)]
             readable = sum(map(_reader(name, read_titre), known)) / len(known) if known else 1.0

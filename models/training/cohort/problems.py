@@ -25,9 +25,8 @@ def sentence(table: Table, own_names: Mapping[str, str], problems: Sequence[Prob
     by_place = dict(zip(table.places, table.rows, strict=True))
     hidden = {own for name, own in own_names.items() if name in _NEVER}
     said = []
-    for (number, own, what), places in sorted(kinds.items(), key=lambda kind: (kind[0][0], min(kind[1])))[
-        :_KINDS
-    ]:
+    in_order = sorted(kinds.items(), key=lambda kind: (kind[0][0], min(kind[1])))
+    for (number, own, what), places in in_order[:_KINDS]:
         written = table.as_written(own) if own in order else own
         cells = [by_place[place][number] for place in places] if own in order and own not in hidden else []
         shown = showable(cells)[:_VALUES]

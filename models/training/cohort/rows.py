@@ -48,7 +48,10 @@ _ENDS = MappingProxyType({RECURRENCE: "a recurrence", DEATH: "a death"})
 
 @dataclass(frozen=True, slots=True)
 class CheckedPatients:
-    """Checked patients in the order of the table. `candidates` are by name: numbers (nan: missing), or words; `groups` too, empty: missing."""
+    """Checked patients in the order of the table.
+
+    `candidates` are by name: numbers (nan: missing), or words; `groups` are words by name, empty: missing.
+    """
 
     patients: tuple[CohortRow, ...]
     candidates: Mapping[str, Floats | Category]

@@ -23,24 +23,27 @@ def read_text_file(name: str, data: bytes, form: FileForm, max_rows: int) -> Tab
     text = _text(data, form)
     if said := _SAID.match(text):  # the line stays, empty: lines keep their numbers
         text = "\n" + text[said.end() :]
-    separator = form.separator or (said[1] if said else "")
-    if not separator:  # then it is what parts the header into most cells
-        widths = {}
-        for sign in SEPARATORS:
-            try:
-                widths[sign] = len(
-                    next(csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=sign), [])
-                )
-            except csv.Error:
-                widths[sign] = 0
-        most = max(widths.values())
-        separator, *others = [sign for sign, width in widths.items() if width == most]
-        if others and most > 1:
-            named = " or ".join(SEPARATORS[sign] for sign in (separator, *others))
-            raise UnusableFileError(f"the cells may be separated by {named}: name the separator in a map")
+    separator = form.separator or (said[1] if said else "") or _separator(text)
     (_, header), *lines = _records(text, separator, max_rows) or [(1, [])]
     # A decimal comma among commas would be in quotes everywhere: nobody writes so
     return make_table(name, "line", data, header, lines, "." if separator == "," else "")
+
+
+def _separator(text: str) -> str:
+    """What parts the header into most cells. Raises UnusableFileError where several signs do."""
+    widths = {}
+    for sign in SEPARATORS:
+        try:
+            header = next(csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=sign), [])
+            widths[sign] = len(header)
+        except csv.Error:
+            widths[sign] = 0
+    most = max(widths.values())
+    separator, *others = [sign for sign, width in widths.items() if width == most]
+    if others and most > 1:
+        named = " or ".join(SEPARATORS[sign] for sign in (separator, *others))
+        raise UnusableFileError(f"the cells may be separated by {named}: name the separator in a map")
+    return separator
 
 
 def _text(data: bytes, form: FileForm) -> str:

@@ -28,7 +28,7 @@ _NOT_COMPUTED = re.compile(
     rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?</"
 )
 """A formula without a value; one whose value is an empty text says so."""
-NOT_COMPUTED = "#FORMULA!"
+_NO_RESULT = b"#FORMULA!"
 _PLACE = re.compile(rb"\br=\"([A-Z]{1,3})([0-9]{1,7})\"")
 _VALUE = re.compile(rb"<(?:\w+:)?(?:v|is)>")
 _ROW = re.compile(rb"<(?:\w+:)?row\s[^<>]*?\br=\"([0-9]{1,9})\"")
@@ -91,10 +91,9 @@ def _parts(data: bytes) -> list[bytes]:
 def _require_near(part: bytes, max_rows: int) -> None:
     """Refuse a sheet that reaches far, before calamine makes room for all the cells in between."""
     rows = max((int(row[1]) for row in _ROW.finditer(part)), default=0)
-    columns = (
-        max((len(place[1]), place[1]) for place in _PLACE.finditer(part)) if _PLACE.search(part) else (0, b"")
-    )
-    width = _column(columns[1].decode()) + 1
+    # The longest letters, of these the last in the alphabet
+    _, last = max(((len(place[1]), place[1]) for place in _PLACE.finditer(part)), default=(0, b""))
+    width = _column(last.decode()) + 1
     if rows > max_rows + _AROUND or width > MAX_COLUMNS:
         raise UnusableFileError(
             f"the sheet reaches over {rows} rows and {width} columns; at most {max_rows} and {MAX_COLUMNS} are read:"
@@ -118,8 +117,8 @@ def _index(wanted: str, names: Sequence[str], filled: Sequence[bool]) -> int:
 def _errors(part: bytes) -> dict[tuple[int, int], str]:
     """The cells of a sheet that hold an error such as #DIV/0!, or a formula without a value, by row and column from 0."""
     errors = {}
-    found = [*_ERROR.findall(part), *((each, NOT_COMPUTED.encode()) for each in _NOT_COMPUTED.findall(part))]
-    for attributes, text in found:
+    not_computed = [(attributes, _NO_RESULT) for attributes in _NOT_COMPUTED.findall(part)]
+    for attributes, text in (*_ERROR.findall(part), *not_computed):
         place = _PLACE.search(attributes)
         if place is None:
             raise UnusableFileError(
