@@ -272,16 +272,17 @@ def _errors(time: Floats, event: Events, score: Floats, c: PointEstimate, horizo
 
 
 def _assumed(recipe: Recipe, wishes: Wishes, time: Floats, event: Events, score: Floats, c: float) -> Assumed:
-    once = np.ones((1, len(time)), dtype=np.int64)
-    fitted, null = log_likelihoods(score[:, None], time, event, np.ones((1, 1)), once)
+    r_squared = wishes.r_squared
+    if r_squared is None:
+        once = np.ones((1, len(time)), dtype=np.int64)
+        fitted, null = log_likelihoods(score[:, None], time, event, np.ones((1, 1)), once)
+        r_squared = 1 - exp(-2 * float(fitted[0] - null[0]) / len(time))
     return Assumed(
         origin=recipe.origin,
         horizon=wishes.horizon,
         parameters=wishes.parameters,
         concordance=c,
-        r_squared=1 - exp(-2 * float(fitted[0] - null[0]) / len(time))
-        if wishes.r_squared is None
-        else wishes.r_squared,
+        r_squared=r_squared,
         risk=_risk(recipe, wishes.horizon),
         rate=float(event.sum() / time.sum()),
         follow_up=float(time.mean()),
@@ -289,15 +290,11 @@ def _assumed(recipe: Recipe, wishes: Wishes, time: Floats, event: Events, score:
 
 
 def _validation(errors: _Errors, widths: Widths, share: float) -> tuple[Needed, ...]:
-    """For each measure the least n: an interval of width w needs a standard error of w/2 in units of the normal's 97.5 %."""
+    """For each measure the least n: half of an interval is 1.96 standard errors, of O/E on the log scale."""
+    ratio = widths.observed_over_expected
     rows = (
         ("calibration slope", widths.slope, errors.slope, widths.slope / 2),
-        (
-            "observed/expected",
-            widths.observed_over_expected,
-            errors.log_ratio,
-            asinh(widths.observed_over_expected / 2),
-        ),
+        ("observed/expected", ratio, errors.log_ratio, asinh(ratio / 2)),
         ("C", widths.concordance, errors.concordance, widths.concordance / 2),
     )
     return tuple(

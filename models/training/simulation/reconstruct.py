@@ -37,8 +37,10 @@ from models.training.statistics.progress import Progress, quiet
 FEWEST_ACCEPTED = 30  # fewer give no covariance of 7 parameters worth the name
 _BATCH = 1000  # draws of one stream of random numbers
 _STEP = 1e-4  # of a numerical derivative
-
 _P = len(PREDICTORS)
+
+_Number = tuple[str, float, float]
+"""A name, the value, and the standard deviation of what one accepted draw adds to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +182,7 @@ def _accepted(parameters: Parameters, generator: np.random.Generator) -> Floats:
     return np.asarray(rows[near])
 
 
-Number = tuple[str, float, float]
-"""A name, the value, and the standard deviation of what one accepted draw adds to it."""
-
-
-def _point(accepted: Floats, years: Floats) -> list[Number]:
+def _point(accepted: Floats, years: Floats) -> list[_Number]:
     """The common log hazard ratio, and the cumulative baseline hazard at these years."""
     means = np.array([accepted[:, :_P].mean(), *accepted[:, [_P + 1, _P + 2]].mean(axis=0)])
     spread = np.cov(np.column_stack([accepted[:, :_P].mean(axis=1), accepted[:, [_P + 1, _P + 2]]]).T)
@@ -211,7 +209,7 @@ def _log_hazard(point: Floats, years: Floats) -> Floats:
     return np.asarray(np.log(at_two) + shape * np.log(years / DECISION_HORIZON.years))
 
 
-def _covariance(accepted: Floats, years: Floats) -> list[Number]:
+def _covariance(accepted: Floats, years: Floats) -> list[_Number]:
     """The upper triangle of the covariance, row by row; a covariance is the mean of the products of deviations."""
     log_hazards = accepted[:, [_P]] + accepted[:, [_P + 1]] * np.log(years / DECISION_HORIZON.years)
     values = np.column_stack([accepted[:, :_P], log_hazards])

@@ -35,7 +35,7 @@ def plain_numbers(values: Floats) -> tuple[float, ...]:
 
 
 def cells(p: int) -> Floats:
-    """All patterns of p binary predictors as rows of 0 and 1, (2^p, p), in the order of every joint table: 00, 01, 10, 11."""
+    """All patterns of p binary predictors as rows of 0 and 1, (2^p, p), in the order of joint tables: 00, 01, 10, 11."""
     return np.array(list(product((0.0, 1.0), repeat=p)))
 
 

@@ -46,7 +46,10 @@ def calibration_at(
 
 
 def restricted_cubic(x: Floats, knots: Floats) -> Floats:
-    """Columns (n, k - 1) of a restricted cubic spline of x (n,) with k >= 3 knots, scaled as in rms; x alone where knots coincide."""
+    """Columns (n, k - 1) of a restricted cubic spline of x (n,) with k >= 3 knots, scaled as in rms.
+
+    x alone where knots coincide.
+    """
     if not (np.diff(knots) > 0).all():
         return x[:, None]
     beyond, last = knots[-2:]

@@ -132,10 +132,11 @@ def score_and_information(x: Floats, time: Floats, event: Events, coef: Floats) 
     varies = np.ptp(x, axis=0) > 0
     design = Design(x[:, varies], time, event)
     often, scale = np.ones((1, len(time))), design.scale[0]
-    of_varying = derivatives(design, (coef[varies] * scale)[None], often, terms_of(design, often, "efron"))
+    terms = terms_of(design, often, "efron")
+    (slope,), (curvature,) = derivatives(design, (coef[varies] * scale)[None], often, terms)
     gradient, information = np.zeros(len(coef)), np.zeros((len(coef), len(coef)))
-    gradient[varies] = of_varying[0][0] * scale
-    information[np.ix_(varies, varies)] = of_varying[1][0] * np.outer(scale, scale)
+    gradient[varies] = slope * scale
+    information[np.ix_(varies, varies)] = curvature * np.outer(scale, scale)
     return gradient, information
 
 

@@ -16,6 +16,11 @@ from models.training.statistics.cox import CoxFit
 from models.training.statistics.partial_likelihood import Design, term_means
 from models.training.statistics.survival import kaplan_meier
 
+NOT_PROPORTIONAL = 0.05  # p of the global test below which hazards are called not proportional
+_SPLINE_COLUMNS = 4  # of the smooth, as plot.cox.zph
+_POINTS = 40  # evenly spread points that count with the residuals where knots are placed, as plot.cox.zph
+_BAND = 2.0  # standard errors, as plot.cox.zph
+
 
 @dataclass(frozen=True, slots=True)
 class ScoreTest:
@@ -47,12 +52,6 @@ class Smoothed:
     value: Floats
     low: Floats
     high: Floats
-
-
-NOT_PROPORTIONAL = 0.05  # p of the global test below which hazards are called not proportional
-SPLINE_COLUMNS = 4  # of the smooth, as plot.cox.zph
-_POINTS = 40  # evenly spread points that count with the residuals where knots are placed, as plot.cox.zph
-_BAND = 2.0  # standard errors, as plot.cox.zph
 
 
 def score_test(x: Floats, time: Floats, event: Events, fit: CoxFit) -> ScoreTest:
@@ -99,12 +98,12 @@ def scaled_residuals(x: Floats, time: Floats, event: Events, fit: CoxFit) -> Sca
 def smoothed(residuals: ScaledResiduals, column: int, g: Floats) -> Smoothed:
     """One column's residuals smoothed, at points (m,) of g. Raises TrainingError where there are too few event times."""
     inside = np.linspace(residuals.g.min(), residuals.g.max(), _POINTS)
-    knots = np.quantile(np.concatenate([inside, residuals.g]), np.linspace(0, 1, SPLINE_COLUMNS))
+    knots = np.quantile(np.concatenate([inside, residuals.g]), np.linspace(0, 1, _SPLINE_COLUMNS))
     too_few = "too few different times of recurrence to smooth over"
     if not (np.diff(knots) > 0).all():
         raise TrainingError(too_few)
     basis, wanted = _natural(residuals.g, knots), _natural(g, knots)
-    if np.linalg.matrix_rank(basis) < SPLINE_COLUMNS:
+    if np.linalg.matrix_rank(basis) < _SPLINE_COLUMNS:
         raise TrainingError(too_few)
     q, r = np.linalg.qr(basis)
     value = wanted @ np.linalg.solve(r, q.T @ residuals.values[:, column])

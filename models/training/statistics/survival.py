@@ -143,11 +143,14 @@ def censoring_influence(time: Floats, event: Events, losses: Floats, t: float) -
 def log_rank(time: Floats, event: Events, group: NDArray[np.int64]) -> LogRank:
     """Compare the groups of `group` (n,).
 
-    Raises TrainingError for fewer than two, or where they are never at risk together when somebody has the event.
+    Raises TrainingError for fewer than two, where nobody has the event, or where they are never at risk together when
+    somebody has.
     """
     labels, member = np.unique(group, return_inverse=True)
     if len(labels) < 2:  # noqa: PLR2004
         raise TrainingError("a comparison needs at least two groups")
+    if not event.any():
+        raise TrainingError("there is no event, so nothing can be compared")
     times = np.unique(time[event])
     at_risk = np.stack([(time[member == g][:, None] >= times).sum(axis=0) for g in range(len(labels))])
     deaths = np.stack(
@@ -158,8 +161,6 @@ def log_rank(time: Floats, event: Events, group: NDArray[np.int64]) -> LogRank:
     spread = np.divide(d * (n - d), n - 1, out=np.zeros(len(times)), where=n > 1)
     share = at_risk / n
     variance = np.diag((share * spread).sum(axis=1)) - (share * spread) @ share.T
-    if not event.any():
-        raise TrainingError("there is no event, so nothing can be compared")
     try:
         value = float(excess[:-1] @ np.linalg.solve(variance[:-1, :-1], excess[:-1]))
     except np.linalg.LinAlgError:

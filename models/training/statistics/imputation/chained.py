@@ -106,7 +106,8 @@ def _equations(columns: Floats, coded_from: Mapping[int, int]) -> list[_Equation
         values = columns[known[:, column], column]
         if len(values) < FEWEST_KNOWN:
             raise TrainingError(
-                f"column {column + 1} is known of {len(values)} patients; to impute it, at least {FEWEST_KNOWN} must be known"
+                f"column {column + 1} is known of {len(values)} patients; to impute it, at least {FEWEST_KNOWN} must be "
+                "known"
             )
         others = tuple(k for k in everything if k not in {column, coded_from.get(int(column))})
         equations.append(_Equation(int(column), others, bool(np.isin(values, (0.0, 1.0)).all())))
@@ -123,31 +124,36 @@ class _Chains:
         self.random = random
 
     def run(self, equations: list[_Equation]) -> Floats:
-        """Begin with values drawn from those known in the same resample, go round, and return what there is then.
-
-        Each column is regressed where it is known, and drawn where it is not.
-        """
+        """Begin with known values, let the columns take turns, and return what there is then."""
         for equation in equations:
-            y, gaps = self.variables[:, equation.column], self.missing[..., equation.column]
-            known_first = np.argsort(gaps, axis=1, kind="stable")
-            place = (self.random.random(y.shape) * (~gaps).sum(axis=1, keepdims=True)).astype(np.int64)
-            drawn = np.take_along_axis(y, np.take_along_axis(known_first, place, axis=1), axis=1)
-            y[gaps] = np.nan_to_num(drawn[gaps])  # a resample may hold nobody of whom it is known
+            self._begin(equation.column)
         for _ in range(CYCLES):
             for equation in equations:
-                others, y = self.variables[:, equation.regressors], self.variables[:, equation.column]
-                gaps = self.missing[..., equation.column]
-                spread = others.std(axis=2, keepdims=True)
-                z = (others - others.mean(axis=2, keepdims=True)) / np.where(spread > 0, spread, 1.0)
-                design = np.concatenate([np.ones_like(z[:, :1]), z], axis=1)
-                if equation.binary:
-                    coef, precision = _logistic(*_augmented(design, y, ~gaps))
-                    score = self._coefficients(coef, precision)[:, None] @ design
-                    drawn = (self.random.random(y.shape) < expit(score[:, 0])).astype(np.float64)
-                else:
-                    drawn = self._normal(design, y, ~gaps)
-                y[gaps] = drawn[gaps]
+                self._redraw(equation)
         return np.moveaxis(self.variables[:, :-2], 1, 2)
+
+    def _begin(self, column: int) -> None:
+        """Fill the gaps of a column with values drawn from those known in the same resample."""
+        y, gaps = self.variables[:, column], self.missing[..., column]
+        known_first = np.argsort(gaps, axis=1, kind="stable")
+        place = (self.random.random(y.shape) * (~gaps).sum(axis=1, keepdims=True)).astype(np.int64)
+        drawn = np.take_along_axis(y, np.take_along_axis(known_first, place, axis=1), axis=1)
+        y[gaps] = np.nan_to_num(drawn[gaps])  # a resample may hold nobody of whom it is known
+
+    def _redraw(self, equation: _Equation) -> None:
+        """Regress a column on the others where it is known, and draw it anew where it is not."""
+        others, y = self.variables[:, equation.regressors], self.variables[:, equation.column]
+        gaps = self.missing[..., equation.column]
+        spread = others.std(axis=2, keepdims=True)
+        z = (others - others.mean(axis=2, keepdims=True)) / np.where(spread > 0, spread, 1.0)
+        design = np.concatenate([np.ones_like(z[:, :1]), z], axis=1)
+        if equation.binary:
+            coef, precision = _logistic(*_augmented(design, y, ~gaps))
+            score = self._coefficients(coef, precision)[:, None] @ design
+            drawn = (self.random.random(y.shape) < expit(score[:, 0])).astype(np.float64)
+        else:
+            drawn = self._normal(design, y, ~gaps)
+        y[gaps] = drawn[gaps]
 
     def _coefficients(self, coef: Floats, precision: Floats) -> Floats:
         """Draw coefficients (B, q) from the normal distribution with this mean and inverse covariance."""
