@@ -30,9 +30,10 @@ def document_of(made: Trained | Updated, labels: Labels) -> dict[str, Any]:
     else:
         parent, bases = None, [*result.bases]
         coef, served, joint = result.base.coef, result.at(YEARS), joint_table(result.sets)
-    # S11: landmarks of a cohort whose time zero can be read from a record, where it has a baseline
-    given = result.cohort.anchored and bases
-    later = fitted_landmarks(bases, result.cohort.time, result.cohort.event) if given else ()
+    later: Sequence[FittedLandmark] = ()
+    # S11: landmarks where time zero can be read from a record, and there is a baseline
+    if result.cohort.anchored and bases:
+        later = fitted_landmarks(bases, result.cohort.time, result.cohort.event)
     timed = _time_zero(result, later)
     document = {
         "schema": SCHEMA_WITH_TIME_ZERO if timed else SCHEMA,
@@ -67,17 +68,17 @@ def _time_zero(result: Trained | Updated, later: Sequence[FittedLandmark]) -> di
         zero = result.parent.time_zero
         kept = [
             {
-                "days": of.days,
-                "baseline_cumulative_hazard": dict(of.baseline_hazard),
-                "covariance": [list(row) for row in of.covariance],
+                "days": landmark.days,
+                "baseline_cumulative_hazard": dict(landmark.baseline_hazard),
+                "covariance": [list(row) for row in landmark.covariance],
             }
-            for of in result.parent.landmarks
+            for landmark in result.parent.landmarks
         ]
         return {"time_zero": asdict(zero), "landmarks": kept} if zero else {}
     anchored = result.cohort.anchored
     if not later or anchored is None:
         return {}
-    given = [{"days": of.days, **_baseline(of.served)} for of in later if of.served]
+    given = [{"days": landmark.days, **_baseline(landmark.served)} for landmark in later if landmark.served]
     return {"time_zero": asdict(anchored), "landmarks": given}
 
 
@@ -116,24 +117,24 @@ def _card_of_update(result: Updated, of: str, centre: str) -> dict[str, str]:
         taken["in the large"] = (
             f"Baseline risk times {result.recalibration.ratio:.2f}, estimated on {of}; {from_parent}"
         )
-    same = result.step == "nothing"
+    limits = f"{taken[result.step]}. {parent.limits}"
+    if result.step == "nothing":
+        return {"limits": limits, "range": parent.range_note, "time_zero": parent.time_zero_note}
     return {
-        "limits": f"{taken[result.step]}. {parent.limits}",
-        "range": parent.range_note if same else f"{parent.range_note} The baseline is that of {centre}.",
-        "time_zero": parent.time_zero_note
-        if same
-        else f"Risk is counted from today; the baseline was estimated from {result.cohort.time_zero}.",
+        "limits": limits,
+        "range": f"{parent.range_note} The baseline is that of {centre}.",
+        "time_zero": f"Risk is counted from today; the baseline was estimated from {result.cohort.time_zero}.",
     }
 
 
 def _description(result: Trained | Updated, labels: Labels, template: Mapping[str, str]) -> dict[str, str]:
     cohort = result.cohort
-    death = (
-        "Death before a recurrence was treated as the end of observation: the risk is that if nobody died."
-    )
     base = dict(result.parent.description) if isinstance(result, Updated) else dict(template)
     if isinstance(result, Updated) and result.step == "nothing":
         return base
+    death = (
+        "Death before a recurrence was treated as the end of observation: the risk is that if nobody died."
+    )
     imputed = isinstance(result, Trained) and len(result.sets) > 1
     known = "unknown predictors imputed" if imputed else "of whom all predictors were known"
     local = {
@@ -165,11 +166,8 @@ def _provenance(
     fit = {"fit": _derived(f"How the model was fitted, by `imnm-cds train`; {of}.")}
     if isinstance(result, Updated):
         return _provenance_of_update(result, of, baseline) | fit | _provenance_of_time(result, of, timed)
-    raw = (
-        f"Measured values were in the cohort for {', '.join(result.cohort.raw)}. "
-        if result.cohort.raw
-        else ""
-    )
+    measured = ", ".join(result.cohort.raw)
+    raw = f"Measured values were in the cohort for {measured}. " if measured else ""
     coded = "What came coded was coded by the centre, by definitions that this file does not know. "
     bedside = f"At the bedside: {template['predictors']['source']}"
     shrunk = f", times {result.shrinkage.factor:.4f} (bootstrap shrinkage)" if result.shrinkage else ""

@@ -82,16 +82,14 @@ def absolute_risk(recurrence: Baseline, death: Baseline, x: Floats, years: Float
 def _hazard_of_death(cohort: Cohort, sets: Floats, *, alone: bool) -> tuple[Baseline, str]:
     """The hazard of death, by the predictors where that can be fitted to every set, and what was done."""
     died, p = cohort.status == DEATH, sets.shape[2]
-    nothing, how = (np.zeros(p), np.zeros((p, p))), "one hazard for all"
-    of_sets = [nothing]
-    if not alone:
-        try:
-            fits = [fit_cox(x, cohort.time, died) for x in sets]
-            of_sets, how = (
-                [(fit.coef, fit.covariance) for fit in fits],
-                "a Cox model on the same predictors",
-            )
-        except TrainingError:
-            pass  # no finite model of death: one hazard for all is what these data give
-    bases = [baseline(*of, x, cohort.time, died) for of, x in zip(of_sets, sets, strict=False)]
-    return bases[0] if len(bases) == 1 else mean_baseline(bases), how
+    try:
+        fits = [] if alone else [fit_cox(x, cohort.time, died) for x in sets]
+    except TrainingError:
+        fits = []  # no finite model of death
+    if not fits:
+        return baseline(np.zeros(p), np.zeros((p, p)), sets[0], cohort.time, died), "one hazard for all"
+    bases = [
+        baseline(fit.coef, fit.covariance, x, cohort.time, died) for fit, x in zip(fits, sets, strict=True)
+    ]
+    base = bases[0] if len(bases) == 1 else mean_baseline(bases)
+    return base, "a Cox model on the same predictors"

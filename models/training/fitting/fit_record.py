@@ -22,6 +22,7 @@ from models.training.plain_json import as_json
 
 _LIBRARIES = ("lifelines", "numpy", "pandas", "scipy")
 _TEXT = re.compile(r"[^\x00-\x1f\x7f*_`<>\[\]|\\#]{1,120}")  # nothing that Markdown on a card would read
+_KINDS = {"nothing": "no update", "in the large": "baseline update", "intercept and slope": "recalibration"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,6 @@ def require_text(what: str, text: str) -> None:
         )
 
 
-_KINDS = {"nothing": "no update", "in the large": "baseline update", "intercept and slope": "recalibration"}
-
-
 def fit_record(
     result: Trained | Updated, labels: Labels, later: Sequence[FittedLandmark] = ()
 ) -> dict[str, Any]:
@@ -76,8 +74,13 @@ def fit_record(
         "baseline_ties": result.options.baseline,
         "competing_death": death,
         "landmarks": [
-            {"days": of.days, "at_risk": of.at_risk, "recurrences": of.recurrences, "reason": of.reason}
-            for of in later
+            {
+                "days": landmark.days,
+                "at_risk": landmark.at_risk,
+                "recurrences": landmark.recurrences,
+                "reason": landmark.reason,
+            }
+            for landmark in later
         ],
         "warnings": result.warnings,
         "libraries": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},

@@ -114,15 +114,6 @@ def _cohort(fit: Mapping[str, Any]) -> str:
 
 
 def _fitted(fit: Mapping[str, Any], model: Model) -> list[str]:
-    kind = (
-        "pooled"
-        if _degrees(fit)
-        else "shrunk"
-        if fit["shrinkage"]
-        else "penalised"
-        if fit["ridge"] or fit["firth"]
-        else "as fitted"
-    )
     performance = []
     if c := fit["concordance"]:
         performance.append(
@@ -133,12 +124,21 @@ def _fitted(fit: Mapping[str, Any], model: Model) -> list[str]:
     return [
         f"{fit['method']}. Ties: {fit['ties']}; baseline hazard: {fit['baseline_ties']}. {_shrinkage(fit)}",
         _hazard_ratios(fit, model),
-        f"{_LIMITS[kind]} All together, proportional hazards: p = {_p(fit['proportionality']['p_global'])}.",
+        f"{_how_limited(fit)} All together, proportional hazards: p = {_p(fit['proportionality']['p_global'])}.",
         "Each alone (Wald):",
         _univariable(fit["univariable"]),
         " ".join(performance),
         _selection(fit),
     ]
+
+
+def _how_limited(fit: Mapping[str, Any]) -> str:
+    """How the limits of the hazard ratios came about."""
+    if _degrees(fit):
+        return _LIMITS["pooled"]
+    if fit["shrinkage"]:
+        return _LIMITS["shrunk"]
+    return _LIMITS["penalised" if fit["ridge"] or fit["firth"] else "as fitted"]
 
 
 def _degrees(fit: Mapping[str, Any]) -> Sequence[float]:
@@ -252,17 +252,16 @@ def _landmarks(fit: Mapping[str, Any], model: Model) -> str:
         "since time zero."
     )
     counted = {row["days"]: row for row in fit["landmarks"]}
-    days = sorted({0, *counted, *(later.days for later in model.landmarks)})
     rows = []
-    for at in days:
+    for days in sorted({0, *counted, *(later.days for later in model.landmarks)}):
         # Of a baseline that was kept from another model it is not known here who it was estimated from
-        row = counted.get(at, {})
+        row = counted.get(days, {})
         if reason := row.get("reason"):
             risk = f"not given: {reason}"
         else:
-            of = estimate(model.from_landmark(at), "0" * len(model.names), DECISION_HORIZON)
-            risk = f"{percent(of.estimate)} ({percent(of.low)} to {percent(of.high)})"
-        rows.append((str(at), str(row.get("at_risk", "")), str(row.get("recurrences", "")), risk))
+            own = estimate(model.from_landmark(days), "0" * len(model.names), DECISION_HORIZON)
+            risk = f"{percent(own.estimate)} ({percent(own.low)} to {percent(own.high)})"
+        rows.append((str(days), str(row.get("at_risk", "")), str(row.get("recurrences", "")), risk))
     heads = ("landmark, days", "at risk", "recurrences in 3 years", "2-year risk, no predictor present")
     return f"{text}\n\n{_table(heads, rows)}"
 
@@ -290,19 +289,18 @@ def _death(fit: Mapping[str, Any]) -> str:
 
 
 def _limits(fit: Mapping[str, Any], model: Model) -> str:
-    sentences = [
-        *(f"{text[0].upper()}{text[1:]}." for text in fit["warnings"]),
+    sentences = [f"{text[0].upper()}{text[1:]}." for text in fit["warnings"]]
+    sentences += [
         "Validated in the patients it was fitted to, by bootstrap; not in others.",
         model.range_note,
-        *(
-            ["The uncertainty of the shrinkage factor is not in the plausible range."]
-            if fit.get("shrinkage")
-            else []
-        ),
+    ]
+    if fit.get("shrinkage"):
+        sentences.append("The uncertainty of the shrinkage factor is not in the plausible range.")
+    sentences += [
         "Whether a predictor is unknown may itself carry information; the joint table ignores that.",
         model.description["assumptions"],
     ]
-    return "\n".join(f"{i}. {text}" for i, text in enumerate(sentences, 1))
+    return "\n".join(f"{number}. {text}" for number, text in enumerate(sentences, 1))
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

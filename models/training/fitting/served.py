@@ -61,7 +61,8 @@ def _after(steps: Floats, first: int, index: Counts) -> Floats:
 def pooled_at_horizons(bases: Sequence[Baseline], years: Floats, since: float = 0.0) -> AtHorizons:
     """The served parameters at these times (k,) of the baselines of completed sets, pooled by Rubin's rules.
 
-    `since` as of `at_horizons`. Hazards are pooled as logarithms. A single baseline gives its own. Raises TrainingError as `at_horizons` does.
+    `since` as of `at_horizons`. Hazards are pooled as logarithms. A single baseline gives its own. Raises TrainingError as
+    `at_horizons` does.
     """
     each = [at_horizons(base, years, since) for base in bases]
     if len(each) == 1:
@@ -100,9 +101,10 @@ def mean_baseline(bases: Sequence[Baseline]) -> Baseline:
 def joint_table(x: Floats) -> dict[str, float]:
     """The probability of each pattern of p binary predictors among n patients: positive, summing to 1.
 
-    x is (n, p), or (m, n, p) of completed sets, whose counts are averaged. A cell with n_c patients has (n_c + 1/2^p) / (n + 1). Cells with fewer than five patients are pooled, with the next
-    larger ones until the pool has two cells and five patients. The pool's total is shared out as if the predictors
-    were independent, with prevalences rounded to 5 %: no size of a small group can be read from the table.
+    x is (n, p), or (m, n, p) of completed sets, whose counts are averaged. A cell with n_c patients has
+    (n_c + 1/2^p) / (n + 1). Cells with fewer than five patients are pooled, with the next larger ones until the pool has
+    two cells and five patients. The pool's total is shared out as if the predictors were independent, with prevalences
+    rounded to 5 %: no size of a small group can be read from the table.
     """
     n, p = x.shape[-2:]
     present = cells(p) == 1
@@ -110,16 +112,16 @@ def joint_table(x: Floats) -> dict[str, float]:
     counts = np.bincount(patients.astype(np.int64) @ 2 ** np.arange(p)[::-1], minlength=2**p)
     counts = counts * (n / len(patients))
     weights = (counts + 0.5**p) / (n + 1)
-    pool = _pool(counts)
+    small = _shown_together(counts)
     rounded = np.round(patients.mean(axis=0) / _PREVALENCE_STEP) * _PREVALENCE_STEP
     prevalence = np.clip(rounded, _PREVALENCE_STEP, 1 - _PREVALENCE_STEP)
     independent = np.where(present, prevalence, 1 - prevalence).prod(axis=1)
-    weights[pool] = weights[pool].sum() * independent[pool] / independent[pool].sum()
+    weights[small] = weights[small].sum() * independent[small] / independent[small].sum()
     weights /= weights.sum()
     return dict(zip(patterns(p), plain_numbers(weights), strict=True))
 
 
-def _pool(counts: Floats) -> Counts:
+def _shown_together(counts: Floats) -> Counts:
     """The cells that are shown only together, smallest first; none where every cell is large enough."""
     order = np.argsort(counts, kind="stable")
     size = int((counts < FEWEST_IN_A_CELL).sum())

@@ -35,7 +35,7 @@ def common_shrinkage(data: Sequence[SurvivalData], refits: Sequence[Refits]) -> 
 
     Raises TrainingError where too many resamples have no slope, or they do not predict.
     """
-    resamples = sum(len(of.coef) + of.failed for of in refits)
+    resamples = sum(len(fitted.coef) + fitted.failed for fitted in refits)
     slopes = np.concatenate([slopes_on_original(*pair) for pair in zip(data, refits, strict=True)])
     slopes = slopes[np.isfinite(slopes)]
     lacking = resamples - len(slopes)

@@ -37,9 +37,8 @@ class Stepped:
 def take(steps: Steps, data: SurvivalData, resamples: Counts) -> Stepped:
     """Take the steps; the factor comes from these `resamples` (B, n) of the data. Raises TrainingError without a model."""
     fit = fit_cox(data.x, data.time, data.event, ridge=steps.ridge, firth=steps.firth)
-    return after_fit(
-        steps, [data], [fit], [refit_in(data, resamples, start=fit.coef)] if steps.shrinks else []
-    )
+    refits = [refit_in(data, resamples, start=fit.coef)] if steps.shrinks else []
+    return after_fit(steps, [data], [fit], refits)
 
 
 def after_fit(
@@ -54,8 +53,8 @@ def after_fit(
     shrinkage = common_shrinkage(data, refits) if steps.shrinks else None
     factor = shrinkage.factor if shrinkage else 1.0
     bases = (
-        baseline(factor * fit.coef, fit.covariance, of.x, of.time, of.event, ties=steps.ties)
-        for of, fit in zip(data, fits, strict=True)
+        baseline(factor * fit.coef, fit.covariance, rows.x, rows.time, rows.event, ties=steps.ties)
+        for rows, fit in zip(data, fits, strict=True)
     )
     return Stepped(shrinkage, tuple(bases))
 

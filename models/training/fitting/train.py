@@ -175,12 +175,9 @@ def _train(cohort: Cohort, among: Analysed, options: Options, policy: Policy, pr
     stepped = after_fit(options.steps, data, fits, refits)
     bases = stepped.bases
     base = mean_baseline(bases) if among.imputed else bases[0]
-    names = (*PREDICTORS, *cohort.candidates)
-    # Of several sets the median of each statistic (Eekhout et al. 2017)
-    tests = [score_test(of.x, of.time, of.event, each) for of, each in zip(data, fits, strict=True)]
-    proportionality = ScoreTest(*(np.median([astuple(t)[k] for t in tests], axis=0) for k in range(4)))
+    proportionality = _proportionality(data, fits)
     mean_slope, figures = _in_resamples(data, fits, refits, stepped.shrinkage)
-    selection = None
+    names, selection = (*PREDICTORS, *cohort.candidates), None
     if options.select:
         complete = cohort.complete(names)
         whole = SurvivalData(complete.matrix(names), complete.time, complete.event)
@@ -213,12 +210,12 @@ def _train(cohort: Cohort, among: Analysed, options: Options, policy: Policy, pr
 def _fits(data: Sequence[SurvivalData], options: Options, progress: Progress) -> list[CoxFit]:
     """The fit to each set before any shrinkage."""
     fits = []
-    for number, of in enumerate(data):
+    for number, rows in enumerate(data):
         progress("the Cox model", number, len(data))
         if options.penalised:
-            fits.append(fit_cox(of.x, of.time, of.event, ridge=options.ridge, firth=options.firth))
+            fits.append(fit_cox(rows.x, rows.time, rows.event, ridge=options.ridge, firth=options.firth))
         else:
-            fits.append(fit_by_lifelines(PREDICTORS, of.x, of.time, of.event))
+            fits.append(fit_by_lifelines(PREDICTORS, rows.x, rows.time, rows.event))
     progress("the Cox model", len(data), len(data))
     return fits
 
@@ -252,13 +249,20 @@ def _refits(data: Sequence[SurvivalData], options: Options, progress: Progress) 
         return []
     each = -(-options.bootstrap // len(data))
     refits = []
-    for number, of in enumerate(data):
+    for number, rows in enumerate(data):
 
         def told(what: str, done: int, _: int, before: int = number * each) -> None:
             progress(what, before + done, each * len(data))
 
-        refits.append(refit(of, each, options.seed + number, told))
+        refits.append(refit(rows, each, options.seed + number, told))
     return refits
+
+
+def _proportionality(data: Sequence[SurvivalData], fits: Sequence[CoxFit]) -> ScoreTest:
+    """The test of the fit; of several sets the median of each statistic (Eekhout et al. 2017)."""
+    tests = [score_test(rows.x, rows.time, rows.event, fit) for rows, fit in zip(data, fits, strict=True)]
+    columns = zip(*map(astuple, tests), strict=True)
+    return ScoreTest(*(np.median(column, axis=0) for column in columns))
 
 
 def _in_resamples(
@@ -278,8 +282,11 @@ def _in_resamples(
     else:
         slopes = [slopes_on_original(*pair) for pair in zip(data, refits, strict=True)]
         mean_slope = float(np.nanmean(np.concatenate(slopes)))
-    of = [four_figures(d, d.x @ fit.coef, again) for d, fit, again in zip(data, fits, refits, strict=True)]
-    return mean_slope, FourFigures(*map(float, np.mean([astuple(each) for each in of], axis=0)))
+    figures = [
+        four_figures(rows, rows.x @ fit.coef, again)
+        for rows, fit, again in zip(data, fits, refits, strict=True)
+    ]
+    return mean_slope, FourFigures(*map(float, np.mean([astuple(four) for four in figures], axis=0)))
 
 
 def _missingness(

@@ -46,11 +46,12 @@ def write_model(
 ) -> Model:
     """Write the folder and return the model as it will be served.
 
-    `policy` is copied, the shipped one by default. `add` is given the folder before it gets its name, to add to it. Raises TrainingError or ModelError, and leaves nothing behind.
+    `policy` is copied, the shipped one by default. `add` is given the folder before it gets its name, to add to it. Raises
+    TrainingError or ModelError, and leaves nothing behind.
     """
     require_free(folder)
     policy = policy or default_folder() / "policy.toml"
-    load_policy(policy)
+    load_policy(policy)  # refused before anything is written
     try:
         scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     except OSError as error:
@@ -77,8 +78,9 @@ def _fill(folder: Path, document: Mapping[str, Any], policy: Path) -> None:
     # The served answers keep a later change of the arithmetic, or of the machine, from changing risks unnoticed
     source = "the served arithmetic when this folder was written"
     golden: dict[str, Any] = {"schema": GOLDEN_SCHEMA, "source": source, "pairs": _pairs(model)}
-    if later := {str(of.days): _pairs(model.from_landmark(of.days)) for of in model.landmarks}:
-        golden["landmarks"] = later
+    days = [landmark.days for landmark in model.landmarks]
+    if days:
+        golden["landmarks"] = {str(at): _pairs(model.from_landmark(at)) for at in days}
     texts = {
         "model.json": json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False),
         "golden.json": json.dumps(golden, indent=1),

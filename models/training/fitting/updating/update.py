@@ -32,9 +32,8 @@ from models.training.statistics.limits import with_limits
 from models.training.statistics.progress import Progress, quiet
 from models.training.statistics.resampling import SurvivalData
 
-FEWEST_FOR_SLOPE = (
-    50  # recurrences; a judgement (steps beyond a factor of the baseline are unstable with fewer)
-)
+FEWEST_FOR_SLOPE = 50
+"""Recurrences; a judgement: with fewer, steps beyond a factor of the baseline are unstable."""
 _FEW: tuple[Step, ...] = ("nothing", "in the large")
 
 
@@ -94,19 +93,20 @@ def update(
     allowed, coef = _allowed(complete), np.array(parent.log_hazard_ratios)
     observed = int((data.event & (data.time <= parent.horizons[-1].years)).sum())
     expected = float((_hazard(parent, data.time) * np.exp(data.x @ coef)).sum())
-    found = recalibration(data.x, coef, data.time, data.event, observed, expected, allowed)
-    if found.step == "refit":
-        return _refitted(train(cohort, options, progress, policy=policy), parent, found)
-    if found.step == "intercept and slope" and found.slope is not None and found.slope <= 0:
+    calibration = recalibration(data.x, coef, data.time, data.event, observed, expected, allowed)
+    step, slope = calibration.step, calibration.slope
+    if step == "refit":
+        return _refitted(train(cohort, options, progress, policy=policy), parent, calibration)
+    if step == "intercept and slope" and slope is not None and slope <= 0:
         raise TrainingError(
-            f"the calibration slope is {found.slope:.2f}: {parent.id} does not predict recurrence here, and turned "
+            f"the calibration slope is {slope:.2f}: {parent.id} does not predict recurrence here, and turned "
             "round it would be another model; fit one to these patients without --update"
         )
-    coef, served, base, is_local = _served(data, parent, found, options, scaled=allowed == _FEW)
+    coef, served, base, is_local = _served(data, parent, calibration, options, scaled=allowed == _FEW)
     fewest_deaths = LEAST_PER_PARAMETER * len(parent.names)
     death = competing_death(complete, parent.names, base, YEARS, fewest_deaths=fewest_deaths)
     missing = unknown_of(cohort)
-    updated = Updated(complete, missing, options, parent, found, coef, served, base, is_local, death)
+    updated = Updated(complete, missing, options, parent, calibration, coef, served, base, is_local, death)
     return replace(updated, warnings=tuple(_warnings(updated, allowed)))
 
 
