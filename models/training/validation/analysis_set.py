@@ -98,8 +98,11 @@ def score_all(model: Model, matrix: Floats) -> Scores:
     """The artefact's risks of each row (n, p) of predictors, marginalised over the unknown (nan) as at the bedside."""
     marks = np.where(np.isnan(matrix), "?", np.where(matrix > 0, "1", "0"))
     patterns = tuple("".join(row) for row in marks)
-    of = {p: [mean_risk(model, p, horizon) for horizon in model.horizons] for p in sorted(set(patterns))}
-    return Scores(patterns, np.array([of[p] for p in patterns], dtype=np.float64))
+    risks = {
+        pattern: [mean_risk(model, pattern, horizon) for horizon in model.horizons]
+        for pattern in sorted(set(patterns))
+    }
+    return Scores(patterns, np.array([risks[pattern] for pattern in patterns], dtype=np.float64))
 
 
 def scorable(model: Model, cohort: Cohort) -> Cohort:

@@ -28,11 +28,15 @@ from models.training.validation.validation import (
     missing,
 )
 
-BINS = 20
-FIFTHS = 5
-GRID_POINTS = 41
 LEAST_SPREAD = 1e-6  # of the predicted risks, for a curve
+_BINS = 20
+_FIFTHS = 5
+_GRID_POINTS = 41
 _BAND = (0.025, 0.975)
+_NOT_INTERNAL = "only for the cohort that the model was fitted to"
+_AUCS = ("auc", "auc_competing")  # measures, by their names in `AtHorizon`
+_BRIERS = ("brier", "brier_null", "ipa")
+_INDICES = ("ici", "e50", "e90", "emax")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class PredictedRisks:
 
 def grid_of(risk: Floats) -> Floats:
     """The predicted risks at which a curve is drawn: evenly from the lowest to the highest."""
-    return np.linspace(risk.min(), risk.max(), GRID_POINTS)
+    return np.linspace(risk.min(), risk.max(), _GRID_POINTS)
 
 
 def at_horizon(predicted: PredictedRisks, thresholds: Floats, resamples: Counts) -> AtHorizon:
@@ -77,18 +81,15 @@ def at_horizon(predicted: PredictedRisks, thresholds: Floats, resamples: Counts)
         observed=observed,
         observed_competing=estimable(lambda: aalen_johansen_risk(time, status, years)),
         observed_over_expected=ratio(observed, float(predicted.risk.mean())),
-        auc_corrected=missing(NOT_INTERNAL),
-        ipa_corrected=missing(NOT_INTERNAL),
-        ici_corrected=missing(NOT_INTERNAL),
+        auc_corrected=missing(_NOT_INTERNAL),
+        ipa_corrected=missing(_NOT_INTERNAL),
+        ici_corrected=missing(_NOT_INTERNAL),
         curve=_curve(predicted, resamples, reason),
         fifths=_fifths(predicted),
         histogram=_histogram(predicted.risk),
         decision=_decision(predicted, thresholds, observed.reason),
         **_measures(predicted, reason),
     )
-
-
-NOT_INTERNAL = "only for the cohort that the model was fitted to"
 
 
 def ratio(observed: Measure, expected: float) -> Measure:
@@ -100,13 +101,6 @@ def ratio(observed: Measure, expected: float) -> Measure:
     return measure(observed.value / expected, limits=(observed.low / expected, observed.high / expected))
 
 
-_AUCS, _BRIERS, _INDICES = (
-    ("auc", "auc_competing"),
-    ("brier", "brier_null", "ipa"),
-    ("ici", "e50", "e90", "emax"),
-)
-
-
 def _measures(predicted: PredictedRisks, reason: str) -> dict[str, Measure]:
     """The measures of discrimination, accuracy and calibration, by their names in `AtHorizon`."""
     if reason:
@@ -114,21 +108,21 @@ def _measures(predicted: PredictedRisks, reason: str) -> dict[str, Measure]:
     time, event, risk, years = predicted.time, predicted.event, predicted.risk, predicted.years
     auc_of = partial(auc_at, time, score=cloglog(risk), t=years, controls_event_free=False)
     auc = estimable(lambda: estimated(auc_of(np.where(event, 1, 0))))
-    found = {"auc": auc, "auc_competing": missing("nobody died")}
+    measures = {"auc": auc, "auc_competing": missing("nobody died")}
     if (predicted.status > 1).any():
-        found["auc_competing"] = estimable(lambda: estimated(auc_of(predicted.status)))
+        measures["auc_competing"] = estimable(lambda: estimated(auc_of(predicted.status)))
     brier = brier_at(time, event, risk, years)
     if np.isfinite(brier.value):
-        found["brier"] = measure(brier.value, brier.se)
-        found |= {"brier_null": measure(brier.null), "ipa": measure(brier.ipa)}
+        measures["brier"] = measure(brier.value, brier.se)
+        measures |= {"brier_null": measure(brier.null), "ipa": measure(brier.ipa)}
     else:
-        found |= dict.fromkeys(_BRIERS, missing(f"nobody was observed beyond {in_words(years)}"))
+        measures |= dict.fromkeys(_BRIERS, missing(f"nobody was observed beyond {in_words(years)}"))
     try:
-        of = calibration_at(time, event, risk, np.exp(cloglog(risk)), years)
-        found |= {name: measure(getattr(of, name)) for name in _INDICES}
+        calibration = calibration_at(time, event, risk, np.exp(cloglog(risk)), years)
+        measures |= {name: measure(getattr(calibration, name)) for name in _INDICES}
     except (TrainingError, np.linalg.LinAlgError) as error:
-        found |= dict.fromkeys(_INDICES, missing(_why(error)))
-    return found
+        measures |= dict.fromkeys(_INDICES, missing(_why(error)))
+    return measures
 
 
 def _why(error: Exception) -> str:
@@ -152,7 +146,7 @@ def _curve(predicted: PredictedRisks, resamples: Counts, reason: str) -> SmoothC
 
 def _fifths(predicted: PredictedRisks) -> tuple[RiskGroup, ...]:
     """Fifths by predicted risk; patients of equal risk stay together, so there may be fewer."""
-    edges = np.quantile(predicted.risk, np.arange(1, FIFTHS) / FIFTHS)
+    edges = np.quantile(predicted.risk, np.arange(1, _FIFTHS) / _FIFTHS)
     member = np.searchsorted(edges, predicted.risk, side="left")
     groups = []
     for index in np.unique(member):
@@ -165,7 +159,7 @@ def _fifths(predicted: PredictedRisks) -> tuple[RiskGroup, ...]:
 
 
 def _histogram(risk: Floats) -> tuple[Bin, ...]:
-    counts, edges = np.histogram(risk, bins=BINS, range=(0, 1))
+    counts, edges = np.histogram(risk, bins=_BINS, range=(0, 1))
     return tuple(
         Bin(round(float(low), 2), round(float(high), 2), int(n))
         for low, high, n in zip(edges[:-1], edges[1:], counts, strict=True)

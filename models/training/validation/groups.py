@@ -25,8 +25,6 @@ from models.training.validation.validation import (
 )
 
 FEWEST_AT_RISK = 10  # curves end at the last whole year with so many of all still at risk
-
-
 SHARE_AT_RISK, LEAST_AT_RISK = 0.1, 5
 """Of a group: while so many are at risk, its curve is sure enough to be drawn in full (Pocock, Clayton and Altman 2002:
 10 to 20 %); beyond, one event moves it by 20 points or more."""

@@ -43,9 +43,8 @@ worthless; where resamples differ by that much, their mean does not tell the two
 LARGEST_ERROR = 0.05
 """Monte Carlo's standard error of the corrected slope: with more, another seed gives another number. The slope is divided
 by each resample's factor, so that a few factors near 0 can outweigh all others."""
-INNER_RESAMPLES = (
-    100  # for the shrinkage factor of each resample's model: Monte Carlo's error of it is below 0.01
-)
+INNER_RESAMPLES = 100
+"""For the shrinkage factor of each resample's model: Monte Carlo's error of it is below 0.01."""
 STABILITY_QUANTILES = (0.025, 0.25, 0.5, 0.75, 0.975)
 
 Draw = Callable[[int, int], Counts]

@@ -14,6 +14,9 @@ from models.training.statistics.discrimination import DECIMALS, auc_at, harrell_
 from models.training.statistics.resampling import SurvivalData
 from models.training.statistics.smooth import Smoother, cloglog, smoother
 
+ENOUGH = 0.8  # of the resamples: as for the shrinkage factor; with fewer, those that are left are a selection
+TOO_FEW_SHOW = "fewer than four in five resamples show it"
+
 
 @dataclass(frozen=True, slots=True)
 class Scales:
@@ -49,9 +52,8 @@ def performance(data: SurvivalData, coef: Floats, hazard: Floats, scales: Scales
         curve = smoother(lp, data.time, data.event)
     except (TrainingError, np.linalg.LinAlgError):
         curve = None
-    by_horizon = [
-        _at(data, lp, float(hazard[k]), scales, k, curve) for k in range(len(scales.years))
-    ]  # AUC, IPA, ICI, curve, benefit
+    # AUC, IPA, ICI, curve, benefit
+    by_horizon = [_at(data, lp, float(hazard[k]), scales, k, curve) for k in range(len(scales.years))]
     try:
         slope = float(fit_slopes(lp[None], data.time, data.event)[0])
     except TrainingError:
@@ -103,7 +105,3 @@ def mean_of(several: Sequence[Performance]) -> Performance:
 def difference(first: Performance, second: Performance) -> Performance:
     """The first less the second."""
     return Performance(*(getattr(first, f.name) - getattr(second, f.name) for f in fields(Performance)))
-
-
-TOO_FEW_SHOW = "fewer than four in five resamples show it"
-ENOUGH = 0.8  # of the resamples: as for the shrinkage factor; beyond, those that are left are a selection

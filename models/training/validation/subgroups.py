@@ -58,20 +58,18 @@ def groupings(model: Model, cohort: Cohort, risk: Floats) -> tuple[Grouping, ...
 
 def subgroups(cohort: Cohort, patterns: Sequence[str], risk: Floats) -> tuple[Subgroup, ...]:
     """The performance by antibody subtype, and by how many predictors are unknown, at the decision's horizon."""
-    found = []
+    performances = []
     for kind, label, rows in _parts(cohort, patterns):
         part, expected = cohort.where(rows), float(risk[rows].mean())
         events = int(part.event.sum())
-        if events < FEWEST_EVENTS:
-            few = missing(f"fewer than {FEWEST_EVENTS} recurrences")
-            found.append(Subgroup(kind, label, len(part), events, few, expected, few, few))
-            continue
-        concordance = estimated(harrell_c(part.time, part.event, cloglog(risk[rows])))
-        years = DECISION_HORIZON.years
-        observed = estimable(partial(kaplan_meier_risk, part.time, part.status, years))
-        over = ratio(observed, expected)
-        found.append(Subgroup(kind, label, len(part), events, concordance, expected, observed, over))
-    return tuple(found)
+        concordance = observed = over = missing(f"fewer than {FEWEST_EVENTS} recurrences")
+        if events >= FEWEST_EVENTS:
+            concordance = estimated(harrell_c(part.time, part.event, cloglog(risk[rows])))
+            years = DECISION_HORIZON.years
+            observed = estimable(partial(kaplan_meier_risk, part.time, part.status, years))
+            over = ratio(observed, expected)
+        performances.append(Subgroup(kind, label, len(part), events, concordance, expected, observed, over))
+    return tuple(performances)
 
 
 def _parts(cohort: Cohort, patterns: Sequence[str]) -> Iterator[tuple[str, str, Members]]:

@@ -53,9 +53,8 @@ RESAMPLES = 1000
 BAND_RESAMPLES, LEAST_FOR_A_BAND = 200, 40  # at most, for the band of a calibration curve
 BETWEEN_AUCS = 0.25  # years
 FEWEST_CASES = 5  # an AUC before so many recurrences, or after all but so many have left, says nothing
-THRESHOLDS = np.round(
-    np.arange(0.05, 0.605, 0.01), 2
-)  # round the policy's bands; nobody would act on less or more
+THRESHOLDS = np.round(np.arange(0.05, 0.605, 0.01), 2)
+"""Around the policy's bands; nobody would act on less or more."""
 
 
 def validate(
@@ -87,7 +86,9 @@ def _external(model: Model, among: AnalysisSet, resamples: int, seed: int, progr
     scored, scores = among.cohort, among.scores(model)
     time, status = scored.time, scored.status
     median = kaplan_meier(time, status == CENSORED).time_of(1 / 2)  # of follow-up, by reverse Kaplan-Meier
-    ranks = _performed(model, among, resamples, seed, progress)
+    unknown = missing("less than half of the patients are censored")
+    risk = decided(model, scores.risks)
+    performed = _performed(model, among, resamples, seed, progress)
     return Validation(
         model_id=model.id,
         model_version=model.version,
@@ -104,17 +105,15 @@ def _external(model: Model, among: AnalysisSet, resamples: int, seed: int, progr
         deaths=int((status > 1).sum()),
         censored=int((status == 0).sum()),
         person_years=float(time.sum()),
-        follow_up=missing("less than half of the patients are censored")
-        if median is None
-        else measure(median),
+        follow_up=unknown if median is None else measure(median),
         flow=scored.flow,
-        harrell=ranks.harrell,
-        uno=ranks.uno,
-        slope=ranks.slope,
-        horizons=ranks.horizons,
-        auc_over_time=ranks.auc_over_time,
-        groupings=groupings(model, scored, decided(model, scores.risks)),
-        subgroups=subgroups(scored, scores.patterns, decided(model, scores.risks)),
+        harrell=performed.harrell,
+        uno=performed.uno,
+        slope=performed.slope,
+        horizons=performed.horizons,
+        auc_over_time=performed.auc_over_time,
+        groupings=groupings(model, scored, risk),
+        subgroups=subgroups(scored, scores.patterns, risk),
         hazard_ratios=hazard_ratios(model, scored),
         missing=missing_counts(model, scored),
         patterns=pattern_counts(scores.patterns),

@@ -145,7 +145,7 @@ class AtHorizon:
 
 @dataclass(frozen=True, slots=True)
 class AucPoint:
-    """The AUC at one time."""
+    """The AUC at one time, or Uno's C up to it."""
 
     years: float
     auc: Measure

@@ -46,8 +46,9 @@ class Centre:
 class Centres:
     """Every centre that may be shown, the largest first.
 
-    `left_out`: the model was made anew without each centre; else one given model was tried at each. `unknown` patients have no centre and are in no fit here. `small` centres have fewer than five patients each: they
-    are among the others of every fit, but are not shown. `incomplete` patients lack a predictor, and a fit takes none of them.
+    `left_out`: the model was made anew without each centre; else one given model was tried at each. `unknown` patients
+    have no centre and are in no fit here. `small` centres have fewer than five patients each: they are among the others of
+    every fit, but are not shown. `incomplete` patients lack a predictor, and a fit takes none of them.
     """
 
     left_out: bool
@@ -66,8 +67,7 @@ def internal_external(
 ) -> Centres:
     """Leave out each centre of a cohort, complete rows only. Raises TrainingError where that cannot be done."""
     whole = cohort.complete(names)
-    lacking, cohort = len(cohort) - len(whole), whole
-    data = SurvivalData(cohort.matrix(names), cohort.time, cohort.event)
+    data = SurvivalData(whole.matrix(names), whole.time, whole.event)
 
     def without(others: Members, here: Members) -> Floats:
         base = develop(SurvivalData(data.x[others], data.time[others], data.event[others]))
@@ -76,8 +76,8 @@ def internal_external(
             raise TrainingError(f"nobody there was followed for {in_words(horizon.years)}")
         return risk
 
-    centres = _centres(cohort, without, horizon, progress, left_out=True)
-    return replace(centres, incomplete=lacking)
+    centres = _centres(whole, without, horizon, progress, left_out=True)
+    return replace(centres, incomplete=len(cohort) - len(whole))
 
 
 def at_centres(cohort: Cohort, risk: Floats, horizon: Horizon) -> Centres:
@@ -103,20 +103,20 @@ def _centres(
         try:
             risk = attempt(others, here)
         except (TrainingError, np.linalg.LinAlgError) as error:
-            found = without_estimate(time, status, f"the other centres give no model: {error}")
+            performance = without_estimate(time, status, f"the other centres give no model: {error}")
         else:
-            found = part_performance(time, status, risk, horizon)
-        centres.append(Centre(label, int(others.sum()), found))
+            performance = part_performance(time, status, risk, horizon)
+        centres.append(Centre(label, int(others.sum()), performance))
         progress("centres", k + 1, len(shown))
-    each = [of.performance for of in centres]
+    performances = [each.performance for each in centres]
     return Centres(
-        left_out,
-        horizon,
-        tuple(centres),
-        len(labels) - len(shown),
-        int((centre == "").sum()),
-        0,
-        pooled([of.concordance for of in each], LOGIT),
-        pooled([of.observed_over_expected for of in each], LOG),
-        pooled([of.slope for of in each], PLAIN),
+        left_out=left_out,
+        horizon=horizon,
+        centres=tuple(centres),
+        small=len(labels) - len(shown),
+        unknown=int((centre == "").sum()),
+        incomplete=0,
+        concordance=pooled([there.concordance for there in performances], LOGIT),
+        observed_over_expected=pooled([there.observed_over_expected for there in performances], LOG),
+        slope=pooled([there.slope for there in performances], PLAIN),
     )

@@ -100,9 +100,8 @@ class Sample:
             case = self.event & (self.time <= years)
             left = float(after[np.searchsorted(self.times, years, side="right")])
             free = (self.time > years) & (left > 0)
-            own = np.where(
-                case & (before > 0), before, 1
-            )  # who is not in the resample may come after all of it
+            # Who is not in the resample may come after all of it
+            own = np.where(case & (before > 0), before, 1)
             weight = often * np.where(case, 1 / own, np.where(free, 1 / (left or 1), 0))
             risk, seen = scored.risks[:, k], left > 0
             # The weighted share of pairs that is ranked right, equal risks counting one half

@@ -22,14 +22,12 @@ from models.training.statistics.competing.fine_gray import fine_gray
 from models.training.statistics.cox import fit_cox
 from models.training.statistics.limits import Z, hazard_ratio
 from models.training.statistics.survival import CumulativeIncidence, aalen_johansen
-from models.training.validation.at_horizon import ratio
+from models.training.validation.at_horizon import LEAST_SPREAD, grid_of, ratio
 from models.training.validation.groups import aalen_johansen_risk, drawn_until, sure_until
 from models.training.validation.subgroups import decided, risk_groups
 from models.training.validation.validation import Measure, estimable, finite_or_none, measure, missing
 
 LEAST_SHARE = 0.03  # of the patients died: below, what death takes from a risk is small beside its limits
-_LEAST_SPREAD = 1e-6  # of the predicted risks, for a curve
-_GRID = 41
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +114,9 @@ def competing_events(
     if absolute and all(pattern in absolute for pattern in patterns):
         given["absolute"] = np.array([absolute[pattern] for pattern in patterns])
     accuracies = tuple(
-        accuracy(name, cohort.time, cohort.status, of[:, k], horizon)
+        accuracy(name, cohort.time, cohort.status, by_horizon[:, k], horizon)
         for k, horizon in enumerate(model.horizons)
-        for name, of in given.items()
+        for name, by_horizon in given.items()
     )
     return CompetingEvents(deaths, share, end, curves, accuracies, _ratios(model, cohort))
 
@@ -185,9 +183,9 @@ def _smooth(
 ) -> tuple[tuple[Floats, Floats, Floats], str]:
     """A grid of risks, the smoothed observed risk there and at each patient's; or why there is none."""
     nothing = (np.empty(0), np.empty(0), np.empty(0))
-    if np.ptp(risk) < _LEAST_SPREAD:
+    if np.ptp(risk) < LEAST_SPREAD:
         return nothing, "all predicted risks are equal"
-    grid = np.linspace(risk.min(), risk.max(), _GRID)
+    grid = grid_of(risk)
     try:
         curve = competing_curve(time, status, risk)
         at_grid, own = curve.at(grid, years), curve.at(risk, years)

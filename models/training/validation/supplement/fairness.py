@@ -10,11 +10,12 @@ from itertools import pairwise
 from math import exp, hypot, log
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.inputs import Horizon
 from models.training.cohort.cohort import Cohort
 from models.training.errors import TrainingError
-from models.training.statistics.arrays import Floats, Members
+from models.training.statistics.arrays import Floats
 from models.training.statistics.limits import Z
 from models.training.validation.supplement.parts import FEWEST_SHOWN, PartPerformance, part_performance
 from models.training.validation.validation import Measure, measure, missing
@@ -95,7 +96,9 @@ def _from_youngest(label: str) -> tuple[bool, float, str]:
     return not label.startswith("under "), float(first) if first.isdecimal() else 0.0, label
 
 
-def _groups_of(name: str, words: Members, cohort: Cohort, risk: Floats, horizon: Horizon) -> GroupsOf:
+def _groups_of(
+    name: str, words: NDArray[np.str_], cohort: Cohort, risk: Floats, horizon: Horizon
+) -> GroupsOf:
     label = f"{name[:1].upper()}{name[1:]}"
     labels = np.unique(words[words != ""])
     unknown = int((words == "").sum())
@@ -113,9 +116,8 @@ def _groups_of(name: str, words: Members, cohort: Cohort, risk: Floats, horizon:
     groups = []
     for word, part in parts.items():
         if largest is None or part is largest:
-            none = missing(
-                "no group to compare with" if largest is None else "the others are compared with it"
-            )
+            why = "no group to compare with" if largest is None else "the others are compared with it"
+            none = missing(why)
             groups.append(GroupPerformance(word, part, none, none, none))
             continue
         concordance = _difference(part.concordance, largest.concordance)
