@@ -51,9 +51,9 @@ def checklists(
 def _of_model(model: ReportedModel, record: FitRecord | None) -> dict[str, str]:
     """The model as it is served, and what `train` recorded of its fit, if anything."""
     text = model.description
-    size, shrinkage, method = (
-        (record.sample_size, record.shrinkage, record.method) if record else (None, None, "")
-    )
+    size = record.sample_size if record else None
+    shrinkage = record.shrinkage if record else None
+    method = record.method if record else ""
     predictors = [f"{row.label}: {row.threshold}" for row in model.predictors]
     return {
         "title": text.get("title", model.id),
@@ -83,20 +83,29 @@ def _of_model(model: ReportedModel, record: FitRecord | None) -> dict[str, str]:
 
 
 def _of_cohort(validation: Validation, parameters: int) -> dict[str, str]:
-    same = bool(validation.same_cohort)
     out = [f"{s.taken_out} ({s.reason})" for s in validation.flow if s.taken_out]
     follow_up = validation.follow_up.value
-    internal = validation.internal
     internal_method = f"No internal validation: {validation.not_internal}"
-    if internal:
+    if internal := validation.internal:
         internal_method = (
             f"Internal validation: {internal.resamples} bootstrap resamples, every step (fit, shrinkage factor by "
             f"{internal.inner_resamples} resamples, baseline) taken anew in each"
         )
+    if validation.same_cohort:
+        kind = f"Development with{'' if internal else 'out'} internal validation"
+        use_of_data = "One cohort for development and, by bootstrap, for internal validation."
+        differences = "Does not apply: one cohort."
+        external_cohort = external_process = "None yet"
+        next_step = "External validation; before local use, recalibration of the baseline."
+    else:
+        kind = "Evaluation in a cohort other than the source"
+        use_of_data = "The whole cohort for evaluation."
+        differences = ""
+        external_cohort = f"{validation.cohort}, {validation.n} patients"
+        external_process = "This report"
+        next_step = "Before local use, recalibration of the baseline where observed and expected differ."
     return {
-        "kind": f"Development with{'' if internal else 'out'} internal validation"
-        if same
-        else "Evaluation in a cohort other than the source",
+        "kind": kind,
         "cohort": validation.cohort,
         "cohort_sha256": validation.cohort_sha256,
         "time_zero": validation.time_zero,
@@ -109,16 +118,12 @@ def _of_cohort(validation: Validation, parameters: int) -> dict[str, str]:
         "flow": "; ".join(out) or "nobody",
         "missing": "; ".join(f"{row.label} {row.unknown}" for row in validation.missing),
         "events_per_parameter": written(validation.events / parameters, 1),
-        "use_of_data": "One cohort for development and, by bootstrap, for internal validation."
-        if same
-        else "The whole cohort for evaluation.",
+        "use_of_data": use_of_data,
         "internal_method": internal_method,
-        "differences": "Does not apply: one cohort." if same else "",
-        "external_cohort": "None yet" if same else f"{validation.cohort}, {validation.n} patients",
-        "external_process": "None yet" if same else "This report",
-        "next_step": "External validation; before local use, recalibration of the baseline."
-        if same
-        else "Before local use, recalibration of the baseline where observed and expected differ.",
+        "differences": differences,
+        "external_cohort": external_cohort,
+        "external_process": external_process,
+        "next_step": next_step,
     }
 
 
@@ -131,7 +136,7 @@ def _of_performance(validation: Validation) -> dict[str, str]:
     c, oe = said(validation.harrell), said(at.observed_over_expected)
     aucs = "; ".join(f"{row.years:g} y {said(row.auc)}" for row in validation.horizons)
     summary = f"C {c}{corrected}; AUC {aucs}"
-    parts = [f"{s.label} n {s.n}, C {said(s.concordance)}" for s in validation.subgroups]
+    subgroups = [f"{s.label} n {s.n}, C {said(s.concordance)}" for s in validation.subgroups]
     same = validation.same_cohort
     return {
         "c": c,
@@ -139,7 +144,7 @@ def _of_performance(validation: Validation) -> dict[str, str]:
         "aucs": aucs,
         "oe": oe,
         "slope": said(validation.slope),
-        "subgroups": "; ".join(parts),
+        "subgroups": "; ".join(subgroups),
         "same_source": summary if same else "",
         "external_performance": "Not available" if same else summary,
     }

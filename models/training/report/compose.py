@@ -70,9 +70,10 @@ def compose(
     `described` are the cohort's characteristics, `record` how the model was fitted, as its file holds it, `supplement`
     what else is known of the model in these patients.
     """
+    kind = _KINDS[validation.same_cohort]
+    if validation.same_cohort == "fit" and validation.internal is None:
+        kind = "Development, without internal validation,"
     record, reported = record or {}, _reported(model)
-    without = validation.same_cohort == "fit" and validation.internal is None
-    kind = "Development, without internal validation," if without else _KINDS[validation.same_cohort]
     limits = cannot_tell(validation, model)
     return Report(
         schema=SCHEMA,

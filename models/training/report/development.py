@@ -16,13 +16,13 @@ def development(report: Report) -> str:
         labels = {predictor.name: predictor.label for predictor in predictors}
         rows = [
             [
-                m.words(labels.get(of.name, of.name)),
-                m.number(of.n),
-                m.number(of.events),
-                m.measure(ReportedRatio(of.hazard_ratio, of.low, of.high, of.reason)),
-                m.p_value(of.p),
+                m.words(labels.get(fit.name, fit.name)),
+                m.number(fit.n),
+                m.number(fit.events),
+                m.measure(ReportedRatio(fit.hazard_ratio, fit.low, fit.high, fit.reason)),
+                m.p_value(fit.p),
             ]
-            for of in record.univariable
+            for fit in record.univariable
         ]
         heads = ["Predictor", "Patients", "Recurrences", "Hazard ratio (95 % limits)", "p (Wald)"]
         note = "Maximum likelihood in everybody of whom the predictor is known, not shrunk; Wald limits."
@@ -44,8 +44,8 @@ def development(report: Report) -> str:
 
 def _summary(record: FitRecord) -> str:
     same = f"{m.number(record.patients)} patients with {m.number(record.recurrences)} recurrences of {m.words(record.centre)}"
-    did = record.kind[0].upper() + record.kind[1:]
-    did = f"{did} needed in" if record.kind == "no update" else f"{did} to"
+    kind = record.kind[0].upper() + record.kind[1:]
+    did = f"{kind} needed in" if record.kind == "no update" else f"{kind} to"
     lines = [f"{m.words(did)} {same}; time zero: {m.words(record.time_zero)}."]
     if record.method:
         lines.append(f"Method: {m.words(record.method)}; ties: {m.words(record.ties)}.")

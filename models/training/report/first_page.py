@@ -15,8 +15,8 @@ def first_page(report: Report) -> str:
     """Title, evidence, main numbers, limits."""
     model, validation, record = report.model, report.validation, report.fit_record
     date = f", {m.words(report.date)}" if report.date else ""
-    of = "" if validation.same_cohort else ", of the patients that the model was fitted to"
-    warnings = [f"Warning{of}: {m.words(text)}." for text in (record.warnings if record else ())]
+    whom = "" if validation.same_cohort else ", of the patients that the model was fitted to"
+    warnings = [f"Warning{whom}: {m.words(text)}." for text in (record.warnings if record else ())]
     if few := too_few(validation.events):
         warnings.append(f"Warning: {m.words(few)}.")
     notes = m.listed(warnings) if warnings else ""

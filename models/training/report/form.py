@@ -15,19 +15,24 @@ _WHY = (
 def form(report: Report, gallery: Gallery) -> str:
     """The section; nothing where the cohort held no measured value."""
     forms = report.fit_record.forms if report.fit_record else ()
-    labels = {predictor.name: predictor.label for predictor in report.model.predictors}
     if not forms:
         return ""
-    parts = [part for of in forms for part in _of(of, labels.get(of.predictor, of.predictor), gallery)]
+    labels = {predictor.name: predictor.label for predictor in report.model.predictors}
+    parts: list[str] = []
+    for measured in forms:
+        parts += _of_value(measured, labels.get(measured.predictor, measured.predictor), gallery)
     return m.section("form", "Form of measured values", f"<p>{_WHY}</p>", *parts)
 
 
-def _of(of: Form, label: str, gallery: Gallery) -> list[str]:
+def _of_value(measured: Form, label: str, gallery: Gallery) -> list[str]:
     """One measured value: table and curve, or why there are none."""
-    title = f"<h3>{m.words(label)}: {m.words(of.value)}</h3>"
-    among = f"{m.number(of.n)} patients with {m.number(of.events)} recurrences, of whom it and all predictors are known"
-    if of.reason:
-        return [title, f'<p class="none">No curve, {among}: {m.words(of.reason)}.</p>']
+    title = f"<h3>{m.words(label)}: {m.words(measured.value)}</h3>"
+    among = (
+        f"{m.number(measured.n)} patients with {m.number(measured.events)} recurrences, of whom it and all predictors are "
+        "known"
+    )
+    if measured.reason:
+        return [title, f'<p class="none">No curve, {among}: {m.words(measured.reason)}.</p>']
     rows = [
         [
             m.words(fit.form),
@@ -36,11 +41,11 @@ def _of(of: Form, label: str, gallery: Gallery) -> list[str]:
             m.p_value(fit.p),
             m.number(fit.aic, 1),
         ]
-        for fit in of.fits
+        for fit in measured.fits
     ]
     note = (
         f"{among}. χ² by likelihood ratio: what the form adds to the other three predictors. A lower AIC is better. "
-        f"Spline against straight line: p = {m.p_value(of.not_linear)}."
+        f"Spline against straight line: p = {m.p_value(measured.not_linear)}."
     )
     table = m.table(
         f"{label}: three forms",
@@ -49,8 +54,9 @@ def _of(of: Form, label: str, gallery: Gallery) -> list[str]:
         note=note,
     )
     figure = gallery.show(
-        form_figure(of, label),
-        f"Restricted cubic spline of the {m.words(of.scale)}, beside the other predictors, with a 95 % band, and the dichotomy "
-        f"at the same mean over the patients, both unshrunk. Knots at {', '.join(m.number(knot) for knot in of.knots)}.",
+        form_figure(measured, label),
+        f"Restricted cubic spline of the {m.words(measured.scale)}, beside the other predictors, with a 95 % band, and the "
+        "dichotomy at the same mean over the patients, both unshrunk. Knots at "
+        f"{', '.join(m.number(knot) for knot in measured.knots)}.",
     )
     return [title, table, figure]

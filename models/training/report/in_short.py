@@ -7,9 +7,8 @@ from models.training.report.results import slope_in_words, years
 from models.training.report.words import written
 from models.training.validation.validation import Measure, Validation
 
-_BY_CONSTRUCTION = frozenset(
-    {"fit", "baseline update", "recalibration"}
-)  # the baseline comes from these patients
+_BY_CONSTRUCTION = frozenset({"fit", "baseline update", "recalibration"})
+"""What gives the baseline from the patients of this report."""
 
 
 def in_short(report: Report) -> str:
@@ -58,10 +57,10 @@ def _unknown(validation: Validation) -> str:
     lacking = validation.n - sum(row.n for row in validation.patterns if "?" not in row.pattern)
     if not lacking:
         return "every predictor was known"
-    of = f"one or more predictors of {lacking} patients; "
+    what = f"one or more predictors of {lacking} patients"
     if validation.imputations:
-        return f"{of}they were imputed {m.number(validation.imputations)} times"
-    return f"{of}the risk is averaged over them, as at the bedside"
+        return f"{what}; they were imputed {m.number(validation.imputations)} times"
+    return f"{what}; the risk is averaged over them, as at the bedside"
 
 
 def _overfitted(report: Report) -> str:

@@ -29,7 +29,8 @@ def observed(report: Report, gallery: Gallery) -> str:
         if not grouping.curves:
             parts.append("<p>It is known of nobody.</p>")
             continue
-        test, died = grouping.log_rank, ", died" if any(curve.deaths for curve in grouping.curves) else ""
+        test = grouping.log_rank
+        died = ", died" if any(curve.deaths for curve in grouping.curves) else ""
         caption = (
             f"Kaplan-Meier; shaded: 95 % limits (log-log); thin, without limits: fewer than {LEAST_AT_RISK}, or than "
             f"{written(SHARE_AT_RISK, 0, percent=True)} %, of the group are at risk. Below the axis: at risk at that time; "
@@ -255,15 +256,15 @@ def subgroups(report: Report) -> str:
     """Performance by antibody subtype and by what is unknown."""
     rows = [
         [
-            f"{m.words(part.kind)}: {m.words(part.label)}",
-            m.number(part.n),
-            m.number(part.events),
-            m.measure(part.concordance),
-            m.number(part.expected, 0, percent=True),
-            m.measure(part.observed, 0, percent=True),
-            m.measure(part.observed_over_expected),
+            f"{m.words(subgroup.kind)}: {m.words(subgroup.label)}",
+            m.number(subgroup.n),
+            m.number(subgroup.events),
+            m.measure(subgroup.concordance),
+            m.number(subgroup.expected, 0, percent=True),
+            m.measure(subgroup.observed, 0, percent=True),
+            m.measure(subgroup.observed_over_expected),
         ]
-        for part in report.validation.subgroups
+        for subgroup in report.validation.subgroups
     ]
     heads = [
         "Subgroup",

@@ -5,7 +5,7 @@ from math import floor, log10
 from models.training.validation.subgroups import FEWEST_EVENTS
 from models.training.validation.validation import Measure
 
-SMALLEST_P = 0.001
+_SMALLEST_P = 0.001
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -19,8 +19,8 @@ def written(value: float, decimals: int = 2, *, percent: bool = False) -> str:
 
 def written_p(p: float) -> str:
     """A p-value with two figures; below 0.001 as such."""
-    if p < SMALLEST_P:
-        return f"< {SMALLEST_P}"
+    if p < _SMALLEST_P:
+        return f"< {_SMALLEST_P}"
     return f"{p:.{max(2, 1 - floor(log10(p)))}f}" if p < 1 else "1.00"
 
 

@@ -9,23 +9,19 @@ from dataclasses import dataclass, field
 from html import escape
 from itertools import pairwise
 from math import ceil, floor, isfinite, log, log10
+from typing import TypeVar
 
 from models.training.report.words import written
 
-BLACK, BLUE, VERMILLION, GREEN, ORANGE, GREY = (
-    "#000000",
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#E69F00",
-    "#707070",
-)
-COLOURS = (BLUE, VERMILLION, GREEN, ORANGE)
+BLACK, GREY = "#000000", "#707070"
+BLUE, VERMILLION, GREEN, _ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
+COLOURS = (BLUE, VERMILLION, GREEN, _ORANGE)
 DASHES = ("", "7 3", "2 3", "9 3 2 3")
 SMALL, NORMAL = 11, 12  # px
 _LETTER = 0.56  # mean width of a letter, of the height
 
 Point = tuple[float, float]
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +61,17 @@ def even(low: float, high: float, step: float) -> list[float]:
     """Ticks at the multiples of `step` from low to high."""
     digits = max(0, ceil(-log10(step)) + 1)
     return [round(i * step, digits) for i in range(ceil(low / step - 1e-9), floor(high / step + 1e-9) + 1)]
+
+
+def stepped(
+    times: Sequence[float], values: Sequence[_Value], last: float, first: _Value
+) -> tuple[list[float], list[_Value]]:
+    """The corners of a step function from 0, where it is `first`, to `last`."""
+    xs, ys = [0.0], [first]
+    for time, value in zip(times, values, strict=True):
+        xs += [time, time]
+        ys += [ys[-1], value]
+    return [*xs, last], [*ys, ys[-1]]
 
 
 @dataclass(slots=True)

@@ -30,14 +30,13 @@ _NOT_SHOWN = "too few"
 def centres_figure(centres: Centres) -> Canvas:
     """Two panels beside one another, one row a centre; below them mean and prediction interval."""
     names, said = [], []
-    for of in centres.centres:
-        label = of.label if len(of.label) <= _LONGEST else f"{of.label[: _LONGEST - 1]}…"
-        here = of.performance
-        names.append(f"{label}: {here.n} ({here.events})")
+    for centre in centres.centres:
+        label, here = centre.label, centre.performance
+        short = label if len(label) <= _LONGEST else f"{label[: _LONGEST - 1]}…"
+        names.append(f"{short}: {here.n} ({here.events})")
+        concordance = written_estimate(here.concordance.value)
         ratio = written_estimate(here.observed_over_expected.value)
-        said.append(
-            f"{of.label}: C {written_estimate(here.concordance.value)}, observed over expected {ratio}"
-        )
+        said.append(f"{label}: C {concordance}, observed over expected {ratio}")
     about = f"Each centre with its patients (recurrences), C and observed over expected with 95 % limits. {'; '.join(said)}."
     left = max(width_of(text, SMALL) for text in [*names, "Another centre"]) + 14
     high = _ROW * (len(names) + 2)
@@ -45,8 +44,8 @@ def centres_figure(centres: Centres) -> Canvas:
     canvas = Canvas("centres", "Performance by centre", about, left + 2 * panel, 40 + high + 46)
     for k, name in enumerate([*names, "Mean of the centres", "Another centre"]):
         canvas.word(4, 40 + _ROW * (k + 0.5) + 4, name, size=SMALL, bold=k >= len(names))
-    each = [of.performance for of in centres.centres]
-    concordances, ratios = [of.concordance for of in each], [of.observed_over_expected for of in each]
+    concordances = [centre.performance.concordance for centre in centres.centres]
+    ratios = [centre.performance.observed_over_expected for centre in centres.centres]
     low = 0.0 if min(_ends(concordances, centres.concordance)) < 0.4 else 0.4  # noqa: PLR2004
     axes = Axes(canvas, left, 40, _WIDE, high, (low, 1.0), (0.0, 1.0))
     _panel(axes, "Harrell’s C", concordances, centres.concordance, 0.5)

@@ -25,7 +25,8 @@ from models.training.validation.validation import AtHorizon, DecisionCurve
 _LOWEST = -0.05
 _TALL = 0.4  # net benefit beyond which ticks are at every 0.1
 _End = tuple[str, float, float, str, str]  # name, threshold, net benefit, colour, dash
-ODDS = ((0.1, 9), (0.2, 4), (1 / 3, 2), (0.5, 1))  # threshold, and how many benefits outweigh one harm: 1:9 …
+_ODDS = ((0.1, 9), (0.2, 4), (1 / 3, 2), (0.5, 1))
+"""Each threshold, and how many benefits outweigh one harm: 1:9 …"""
 
 
 def decision_figure(at: AtHorizon, policy: ReportedPolicy) -> Canvas:
@@ -49,7 +50,7 @@ def decision_figure(at: AtHorizon, policy: ReportedPolicy) -> Canvas:
     axes.below(even(0, 0.6, 0.1), "Threshold: the risk from which one would act (%)", percent=True)
     y = axes.bottom + 62
     canvas.word(axes.left - 7, y, "Harm:benefit", anchor="end", size=SMALL)
-    for threshold, benefit in ODDS:
+    for threshold, benefit in _ODDS:
         x = axes.x(threshold)
         canvas.line([(x, y - 16), (x, y - 12)], BLACK)
         canvas.mixed(x, y, [Label(1, "1"), ":", Label(benefit, str(benefit))], anchor="middle")

@@ -49,8 +49,8 @@ def form_figure(form: Form, label: str) -> Canvas:
 
 
 def _said(form: Form, place: int) -> str:
-    numbers = (written(exp(of[place])) for of in (form.curve, form.low, form.high))
-    return "{} ({} to {})".format(*numbers)
+    value, low, high = (written(exp(line[place])) for line in (form.curve, form.low, form.high))
+    return f"{value} ({low} to {high})"
 
 
 def _range(form: Form) -> tuple[float, float]:
@@ -69,9 +69,7 @@ def _ticks(form: Form) -> list[float]:
         usual = [10.0 * 2**k for k in range(20)]
     else:
         usual = [float(f"{digit}e{power}") for power in range(-6, 7) for digit in (1, 1.5, 2, 3, 5, 7)]
-    first, last = (
-        form.at[0] * (1 - 1e-9),
-        form.at[-1] * (1 + 1e-9),
-    )  # a dilution may be an end, but for rounding
+    # A dilution may be an end, but for rounding
+    first, last = form.at[0] * (1 - 1e-9), form.at[-1] * (1 + 1e-9)
     inside = [tick for tick in usual if first <= tick <= last]
     return inside if len(inside) > 1 else [form.at[0], form.at[-1]]

@@ -10,6 +10,7 @@ from models.training.report.figures.canvas import (
     Canvas,
     even,
     spread,
+    stepped,
     width_of,
 )
 from models.training.report.words import written
@@ -43,8 +44,8 @@ def incidence_figure(competing: CompetingEvents) -> Canvas:
     ends = []
     for k, curves in enumerate(competing.curves):
         _band(axes, curves.recurrence, curves.last, COLOURS[k])
-        for of, thick in ((curves.recurrence, 2.2), (curves.death, 1.1)):
-            xs, ys = _steps(of.times, of.values, curves.last)
+        for incidence, thick in ((curves.recurrence, 2.2), (curves.death, 1.1)):
+            xs, ys = stepped(incidence.times, incidence.values, curves.last, 0.0)
             canvas.line(axes.points(xs, ys), COLOURS[k], dash=DASHES[k], thick=thick)
             ends.append(axes.y(ys[-1]))
     places = spread(ends, 15, axes.top + 5, axes.bottom)
@@ -59,19 +60,11 @@ def incidence_figure(competing: CompetingEvents) -> Canvas:
     return canvas
 
 
-def _steps(times: Sequence[float], values: Sequence[float], last: float) -> tuple[list[float], list[float]]:
-    """The corners of a rising step function from 0 to `last`."""
-    xs, ys = [0.0], [0.0]
-    for time, value in zip(times, values, strict=True):
-        xs += [time, time]
-        ys += [ys[-1], value]
-    return [*xs, last], [*ys, ys[-1]]
-
-
-def _band(axes: Axes, of: Incidence, last: float, colour: str) -> None:
+def _band(axes: Axes, incidence: Incidence, last: float, colour: str) -> None:
+    """The limits, shaded; nothing where there are none."""
     known = [
         (time, low, high)
-        for time, low, high in zip(of.times, of.low, of.high, strict=True)
+        for time, low, high in zip(incidence.times, incidence.low, incidence.high, strict=True)
         if low is not None and high is not None
     ]
     lower: list[tuple[float, float]] = []
@@ -87,7 +80,8 @@ def competing_calibration_figure(accuracies: Sequence[CompetingAccuracy]) -> Can
     """Of one horizon: the smoothed observed risk against the served risk, and against the absolute one if given."""
     years = accuracies[0].years
     about = "Smoothed by Fine and Gray’s model; the dotted diagonal is perfect. " + "; ".join(
-        f"{of.risk} risk: mean {written(of.expected, 1, percent=True)} %" for of in accuracies
+        f"{accuracy.risk} risk: mean {written(accuracy.expected, 1, percent=True)} %"
+        for accuracy in accuracies
     )
     canvas = Canvas(
         f"competing-{accuracies[0].horizon}",
@@ -101,9 +95,8 @@ def competing_calibration_figure(accuracies: Sequence[CompetingAccuracy]) -> Can
     axes.below(even(0, 1, 0.2), "Predicted risk (%)", percent=True)
     canvas.line([(axes.x(0), axes.y(0)), (axes.x(1), axes.y(1))], GREY, dash="2 3")
     entries = []
-    for k, of in enumerate(accuracies):
-        dash = DASHES[k]
-        canvas.line(axes.points(of.predicted, of.smoothed), COLOURS[k], dash=dash, thick=2.2)
-        entries.append((of.risk, COLOURS[k], dash, ""))
+    for accuracy, colour, dash in zip(accuracies, COLOURS, DASHES, strict=False):
+        canvas.line(axes.points(accuracy.predicted, accuracy.smoothed), colour, dash=dash, thick=2.2)
+        entries.append((accuracy.risk, colour, dash, ""))
     canvas.key(58, 18, [*entries, ("perfect", GREY, "2 3", "")])
     return canvas

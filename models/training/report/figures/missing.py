@@ -32,24 +32,18 @@ def missing_figure(predictors: Sequence[Missing], n: int) -> Canvas:
 
 
 def _bars(canvas: Canvas, x: float, y: float, known: Missing, unit: float) -> None:
-    for n, colour in (
-        (known.present, GREEN),
-        (known.absent, _ABSENT),
-        (known.unknown, ""),
-    ):
-        wide = n * unit
+    for n, colour in ((known.present, GREEN), (known.absent, _ABSENT), (known.unknown, "")):
         if not n:
             continue
+        wide = n * unit
         if colour:
             canvas.box(x, y, wide, 22, colour)
         else:
             _hatched(canvas, x, y, wide, 22)
         room = width_of(str(n)) + 4
         if wide > room:
-            if not colour:
-                canvas.box(
-                    x + (wide - room) / 2, y + 3, room, 16, _PAPER
-                )  # the hatching would cross the number
+            if not colour:  # the hatching would cross the number
+                canvas.box(x + (wide - room) / 2, y + 3, room, 16, _PAPER)
             canvas.word(x + wide / 2, y + 15, str(n), anchor="middle", value=n)
         x += wide
 

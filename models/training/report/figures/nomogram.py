@@ -15,7 +15,7 @@ from models.training.report.report import (
 from models.training.report.words import written
 from models.training.validation.groups import in_words
 
-MOST_POINTS = 100
+_MOST_POINTS = 100
 _RISKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 _APART = 46.0  # px between two lines
 _CLOSEST = 26.0  # px between two numbers
@@ -36,7 +36,7 @@ def nomogram(model: ReportedModel) -> Nomogram:
     The largest log hazard ratio in size gives 100 points; a negative one gives its points where it is absent.
     """
     ratios = [predictor.log_hazard_ratio for predictor in model.predictors]
-    unit = max(abs(ratio) for ratio in ratios) / MOST_POINTS
+    unit = max(abs(ratio) for ratio in ratios) / _MOST_POINTS
     predictors = tuple(
         NomogramPredictor(predictor.label, max(0.0, -ratio / unit), max(0.0, ratio / unit))
         for predictor, ratio in zip(model.predictors, ratios, strict=True)
@@ -66,8 +66,8 @@ def nomogram_figure(scales: Nomogram) -> Canvas:
     canvas = Canvas(
         "nomogram", "Nomogram of the model as served", about, left + 430 + 30, _APART * lines + 14
     )
-    points = Axes(canvas, left, 0, 430, 1, (0.0, float(MOST_POINTS)), (0.0, 1.0))
-    _line(points, 0, "Points", _whole(MOST_POINTS, 10))
+    points = Axes(canvas, left, 0, 430, 1, (0.0, float(_MOST_POINTS)), (0.0, 1.0))
+    _line(points, 0, "Points", _whole(_MOST_POINTS, 10))
     for k, predictor in enumerate(scales.predictors, start=1):
         y = 30 + k * _APART
         canvas.word(4, y + 4, predictor.label)
@@ -79,7 +79,7 @@ def nomogram_figure(scales: Nomogram) -> Canvas:
             canvas.word(x, y + 18, text, anchor="middle", size=SMALL)
     below = len(scales.predictors) + 1
     total = Axes(canvas, left, 0, 430, 1, (0.0, scales.total), (0.0, 1.0))
-    _line(total, below, "Total points", _whole(scales.total, 50 if scales.total > 2 * MOST_POINTS else 20))
+    _line(total, below, "Total points", _whole(scales.total, 50 if scales.total > 2 * _MOST_POINTS else 20))
     for k, (name, scale) in enumerate(zip(names, scales.scales, strict=True), start=below + 1):
         ticks = [
             NomogramTick(

@@ -16,8 +16,8 @@ def stability_figure(stability: Stability) -> Canvas:
     axes.beside(even(0, 1, 0.2), "Risk by models of resamples (%)", percent=True)
     axes.below(even(0, 1, 0.2), "Own risk (%)", percent=True)
     canvas.line([(axes.x(0), axes.y(0)), (axes.x(1), axes.y(1))], GREY, dash="2 3")
-    for of in stability.rows:
-        x, (low, first, middle, third, high) = axes.x(of.own), [axes.y(q) for q in of.quantiles]
+    for row in stability.rows:
+        x, (low, first, middle, third, high) = axes.x(row.own), map(axes.y, row.quantiles)
         canvas.line([(x, low), (x, high)], BLUE, thick=1)
         canvas.line([(x, first), (x, third)], BLUE, thick=4)
         canvas.mark(x, middle, "circle", BLACK, size=2.6)

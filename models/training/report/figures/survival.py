@@ -1,7 +1,6 @@
 """Kaplan-Meier curves with numbers at risk, censored and events below the axis (Morris et al. 2019, KMunicate)."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
 
 from models.training.report.figures.canvas import (
     COLOURS,
@@ -12,6 +11,7 @@ from models.training.report.figures.canvas import (
     Canvas,
     even,
     spread,
+    stepped,
     width_of,
 )
 from models.training.validation.validation import AtRisk, GroupCurve, Grouping
@@ -26,7 +26,6 @@ _COUNTS: tuple[_Count, ...] = (
     ("died", lambda at: at.died),
     ("recurred", lambda at: at.events),
 )
-_Value = TypeVar("_Value")
 
 
 def survival_figure(grouping: Grouping, number: int) -> Canvas:
@@ -82,25 +81,14 @@ def _curve(axes: Axes, curve: GroupCurve, k: int) -> tuple[float, float]:
     last, colour = curve.last, COLOURS[k % 4]
     inside = [i for i, time in enumerate(curve.times) if time <= curve.sure]
     times = [curve.times[i] for i in inside]
-    xs, low = _steps(times, [curve.low[i] for i in inside], curve.sure, None)
-    _, high = _steps(times, [curve.high[i] for i in inside], curve.sure, None)
+    xs, low = stepped(times, [curve.low[i] for i in inside], curve.sure, None)
+    _, high = stepped(times, [curve.high[i] for i in inside], curve.sure, None)
     band = [(x, a, b) for x, a, b in zip(xs, low, high, strict=True) if a is not None and b is not None]
     upper = [(axes.x(x), axes.y(b)) for x, _, b in band]
     axes.on.area([*((axes.x(x), axes.y(a)) for x, a, _ in band), *reversed(upper)], colour, 0.12)
-    xs, survival = _steps(curve.times, curve.survival, last, 1.0)
+    xs, survival = stepped(curve.times, curve.survival, last, 1.0)
     points, before = axes.points(xs, survival), sum(x <= curve.sure for x in xs)
     corner = (axes.x(curve.sure), axes.y(survival[before - 1]))
     axes.on.line([*points[:before], corner], colour, dash=DASHES[k % 4], thick=2.2)
     axes.on.line([corner, *points[before:]], colour, dash=DASHES[k % 4], thick=0.8)
     return axes.x(last), axes.y(survival[-1])
-
-
-def _steps(
-    times: Sequence[float], values: Sequence[_Value], last: float, first: _Value
-) -> tuple[list[float], list[_Value]]:
-    """The corners of a step function from 0 to `last`."""
-    xs, ys = [0.0], [first]
-    for time, value in zip(times, values, strict=True):
-        xs += [time, time]
-        ys += [ys[-1], value]
-    return [*xs, last], [*ys, ys[-1]]

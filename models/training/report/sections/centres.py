@@ -7,18 +7,23 @@ from models.training.validation.groups import in_words
 from models.training.validation.supplement.centres import Centres
 from models.training.validation.supplement.pooling import AcrossCentres
 
-FEW = 5  # centres: the spread between fewer is hardly known
+_FEW = 5  # centres: the spread between fewer is hardly known
+_CAPTION = (
+    "Patients (recurrences) of each centre. Diamond: mean of the centres by random effects (REML; limits by Hartung and "
+    "Knapp). Dashed: where another centre like these would lie (95 % prediction interval)."
+)
 
 
 def centres(by_centre: Centres | None, years: float, gallery: Gallery) -> str:
     """The section; nothing where fewer than two centres are named."""
     if by_centre is None:
         return ""
-    how = (
-        "The model was made anew without each centre, by the same steps, and tried there (internal-external validation)."
-        if by_centre.left_out
-        else "The model as it is, at each centre."
-    )
+    how = "The model as it is, at each centre."
+    if by_centre.left_out:
+        how = (
+            "The model was made anew without each centre, by the same steps, and tried there (internal-external "
+            "validation)."
+        )
     not_shown = ""
     if by_centre.small:
         not_shown += f" {m.number(by_centre.small)} centres with fewer than five patients each are not shown."
@@ -44,26 +49,19 @@ def centres(by_centre: Centres | None, years: float, gallery: Gallery) -> str:
     )
 
 
-_CAPTION = (
-    "Patients (recurrences) of each centre. Diamond: mean of the centres by random effects (REML; limits by Hartung and "
-    "Knapp). Dashed: where another centre like these would lie (95 % prediction interval)."
-)
-
-
 def _in_words(name: str, pooled: AcrossCentres) -> list[str]:
     """What the spread between centres means."""
     if pooled.mean.value is None or pooled.i_squared is None:
         return [f"{name}: {m.words(pooled.mean.reason)}."]
-    spread = (
-        "centres differ no more than by chance"
-        if not pooled.tau_squared
-        else f"{m.number(pooled.i_squared, 0, percent=True)} % of the spread between centres is more than chance (I²)"
-    )
+    spread = "centres differ no more than by chance"
+    if pooled.tau_squared:
+        beyond = m.number(pooled.i_squared, 0, percent=True)
+        spread = f"{beyond} % of the spread between centres is more than chance (I²)"
     text = f"{name}: {m.measure(pooled.mean)} on average; {spread} (τ² {m.number(pooled.tau_squared, 3)}, p {m.p_value(pooled.p)})."
     if pooled.predicted.value is not None:
         low, high = m.number(pooled.predicted.low), m.number(pooled.predicted.high)
         text += f" At another centre like these it would lie between {low} and {high}."
-    if pooled.centres < FEW:
+    if pooled.centres < _FEW:
         text += f" {m.number(pooled.centres)} centres are too few to know how far centres differ."
     return [text]
 
@@ -71,17 +69,17 @@ def _in_words(name: str, pooled: AcrossCentres) -> list[str]:
 def _table(by_centre: Centres) -> str:
     rows = [
         [
-            m.words(of.label),
-            m.number(of.performance.n),
-            m.number(of.performance.events),
-            *([m.number(of.others)] if by_centre.left_out else []),
-            m.measure(of.performance.concordance),
-            m.number(of.performance.expected, 0, percent=True),
-            m.measure(of.performance.observed, 0, percent=True),
-            m.measure(of.performance.observed_over_expected),
-            m.measure(of.performance.slope),
+            m.words(centre.label),
+            m.number(centre.performance.n),
+            m.number(centre.performance.events),
+            *([m.number(centre.others)] if by_centre.left_out else []),
+            m.measure(centre.performance.concordance),
+            m.number(centre.performance.expected, 0, percent=True),
+            m.measure(centre.performance.observed, 0, percent=True),
+            m.measure(centre.performance.observed_over_expected),
+            m.measure(centre.performance.slope),
         ]
-        for of in by_centre.centres
+        for centre in by_centre.centres
     ]
     heads = ["Centre", "Patients", "Recurrences", *(["Fitted to others"] if by_centre.left_out else [])]
     heads += ["Harrell’s C", "Predicted, %", "Observed, %", "Observed over expected", "Calibration slope"]

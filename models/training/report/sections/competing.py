@@ -29,16 +29,16 @@ def competing(death: CompetingEvents, decisive: float, gallery: Gallery) -> str:
             "Death as a competing event",
             f"<p>{died}: {m.words(death.reason)}, so no more is shown.</p>",
         )
-    absolute = any(of.risk == "absolute" for of in death.accuracy)
+    absolute = any(accuracy.risk == "absolute" for accuracy in death.accuracy)
     figures = [gallery.show(incidence_figure(death), _CAPTION)]
-    drawn = [of for of in death.accuracy if of.years == decisive and of.predicted]
+    drawn = [accuracy for accuracy in death.accuracy if accuracy.years == decisive and accuracy.predicted]
     if drawn:
         caption = f"Risk within {in_words(decisive)}, smoothed by Fine and Gray’s model on a restricted cubic spline."
         shown = gallery.show(competing_calibration_figure(drawn), caption)
         figures.append(f'<div class="half">{shown}</div>')
     ratios = [
-        [m.words(of.label), m.measure(of.cause_specific), m.measure(of.subdistribution)]
-        for of in death.ratios
+        [m.words(ratio.label), m.measure(ratio.cause_specific), m.measure(ratio.subdistribution)]
+        for ratio in death.ratios
     ]
     heads = ["Predictor", "Cause-specific (Cox)", "Subdistribution (Fine and Gray)"]
     return m.section(
@@ -54,16 +54,16 @@ def competing(death: CompetingEvents, decisive: float, gallery: Gallery) -> str:
 def _accuracy(death: CompetingEvents) -> str:
     rows = [
         [
-            f"{in_words(of.years)}, {m.words(of.risk)} risk",
-            m.number(of.expected, 1, percent=True),
-            m.measure(of.observed, 1, percent=True),
-            m.measure(of.observed_over_expected),
-            m.measure(of.brier, 3),
-            m.measure(of.brier_null, 3),
-            m.measure(of.ipa),
-            m.measure(of.ici, 1, percent=True),
+            f"{in_words(accuracy.years)}, {m.words(accuracy.risk)} risk",
+            m.number(accuracy.expected, 1, percent=True),
+            m.measure(accuracy.observed, 1, percent=True),
+            m.measure(accuracy.observed_over_expected),
+            m.measure(accuracy.brier, 3),
+            m.measure(accuracy.brier_null, 3),
+            m.measure(accuracy.ipa),
+            m.measure(accuracy.ici, 1, percent=True),
         ]
-        for of in death.accuracy
+        for accuracy in death.accuracy
     ]
     heads = [
         "Horizon",

@@ -9,14 +9,13 @@ def supplement_facts(supplement: Supplement | None) -> dict[str, str]:
     """The facts by the names that `checklist.toml` uses; empty: left to the author."""
     if supplement is None:
         return {}
-    centres, groupings = supplement.centres, [of for of in supplement.fairness if of.groups]
     centres_how, centres_results = f"Not examined: {supplement.not_by_centre}.", ""
-    if centres:
-        made = (
-            "The model was made anew without each centre and tried there (internal-external validation)"
-            if centres.left_out
-            else "The model was tried at each centre"
-        )
+    if centres := supplement.centres:
+        made = "The model was tried at each centre"
+        if centres.left_out:
+            made = (
+                "The model was made anew without each centre and tried there (internal-external validation)"
+            )
         centres_how = (
             f"{made}: {len(centres.centres)} centres; C, observed over expected and slope pooled by random effects (REML, Hartung "
             "and Knapp) with a prediction interval. Centres are not in the model itself."
@@ -25,14 +24,16 @@ def supplement_facts(supplement: Supplement | None) -> dict[str, str]:
             f"C {_pooled(centres.concordance)}; observed over expected {_pooled(centres.observed_over_expected)}; "
             f"slope {_pooled(centres.slope)}."
         )
-    names, results = ", ".join(of.label.lower() for of in groupings), []
-    for of in groupings:
+    groupings = [grouping for grouping in supplement.fairness if grouping.groups]
+    results = []
+    for grouping in groupings:
         groups = [
             f"{group.label} n {group.performance.n}, C {said(group.performance.concordance)}, observed over expected "
             f"{said(group.performance.observed_over_expected)}"
-            for group in of.groups
+            for group in grouping.groups
         ]
-        results.append(f"{of.label}: {'; '.join(groups)}")
+        results.append(f"{grouping.label}: {'; '.join(groups)}")
+    names = ", ".join(grouping.label.lower() for grouping in groupings)
     fairness_how = (
         f"C, observed over expected and slope by {names}, with the differences to the largest group and their limits; no "
         "group is an input of the model. Which groups matter, and why, is for the author to add."
@@ -45,11 +46,11 @@ def supplement_facts(supplement: Supplement | None) -> dict[str, str]:
     }
 
 
-def _pooled(of: AcrossCentres) -> str:
-    if of.mean.value is None or of.i_squared is None:
-        return f"not pooled ({of.mean.reason})"
-    text = f"{said(of.mean)}, I² {written(of.i_squared, 0, percent=True)} %"
-    low, high = of.predicted.low, of.predicted.high
-    return (
-        text if low is None or high is None else f"{text}, another centre {written(low)} to {written(high)}"
-    )
+def _pooled(across: AcrossCentres) -> str:
+    if across.mean.value is None or across.i_squared is None:
+        return f"not pooled ({across.mean.reason})"
+    text = f"{said(across.mean)}, I² {written(across.i_squared, 0, percent=True)} %"
+    low, high = across.predicted.low, across.predicted.high
+    if low is None or high is None:
+        return text
+    return f"{text}, another centre {written(low)} to {written(high)}"
