@@ -27,7 +27,7 @@ from fhir_mapping.terms.roles import RoleWord
 from fhir_mapping.terms.units import UCUM, spelled
 from fhir_mapping.versions.neutral import Range
 
-NO_UNIT = Number(Decimal(0))
+_NO_UNIT = Number(Decimal(0))
 _SEXES: frozenset[RoleWord] = frozenset({"male", "female"})
 
 
@@ -54,7 +54,7 @@ def limits_of(
     number = number_of(value, case.tables)
     if not role.dimension or any(part.has_age for part in ranges):
         return _limits(ranges, number, role, when, case)
-    beside = number or NO_UNIT
+    beside = number or _NO_UNIT
     unit = beside.unit, beside.unit_code, beside.unit_system
     asked = role.word, unit, json.encode(ranges)  # as a text, for 200 is 200.0, and is not shown so
     if (limits := case.limits.get(asked)) is None:
@@ -66,7 +66,7 @@ def _limits(
     ranges: Sequence[Range], number: Number | None, role: Role, when: Moment, case: Case
 ) -> ReferenceLimits:
     fitting = [
-        _fitting(part, number or NO_UNIT, role, case.tables)
+        _fitting(part, number or _NO_UNIT, role, case.tables)
         for part in ranges
         if _fits(part, role, when, case)
     ]
@@ -274,4 +274,4 @@ def _bound(bound: Number | None, number: Number, role: Role, tables: Tables) -> 
         {spelled(written.unit, "text"), spelled(written.unit_code, "text")} - {""}
         for written in (number, bound)
     )
-    return bound.value if not theirs or number is NO_UNIT or ours & theirs else None
+    return bound.value if not theirs or number is _NO_UNIT or ours & theirs else None

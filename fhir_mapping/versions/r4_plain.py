@@ -64,7 +64,8 @@ R4Plain: Any = msgspec.defstruct(
     tag_field="resourceType",
     tag="Observation",
 )
-ANY_RESOURCE: Any = Union[(R4Plain, *(of for of in R4AnyResource.__args__ if of is not R4Observation))]
+_OTHER_KINDS = [kind for kind in R4AnyResource.__args__ if kind is not R4Observation]
+ANY_RESOURCE: Any = Union[(R4Plain, *_OTHER_KINDS)]
 _NO_REST = [ABSENT] * len(_REST)
 _CONCEPT = msgspec.json.Decoder(R4Concept)
 _SAID = msgspec.json.Decoder(tuple[R4Concept, ...] | None)

@@ -63,9 +63,9 @@ def _fitted(json: bytes, kind: Any) -> tuple[Any, bool]:
     try:
         for option in get_args(kind) if isinstance(kind, UnionType) else (kind,):
             if get_origin(option) is list and json.startswith(b"["):
-                (of,) = get_args(option)
+                (of_entries,) = get_args(option)
                 entries = (bytes(entry) for entry in _ENTRIES.decode(json))
-                fitted = [_fitted(entry, of) for entry in entries if entry != b"null"]
+                fitted = [_fitted(entry, of_entries) for entry in entries if entry != b"null"]
                 return [value for value, _ in fitted if value is not None], all(whole for _, whole in fitted)
             if isinstance(option, type) and issubclass(option, Salvageable) and json.startswith(b"{"):
                 values, lost = _elements(_PARTS.decode(json), option)

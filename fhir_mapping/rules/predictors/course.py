@@ -58,7 +58,7 @@ class TreatmentCourse:
     @cached_property
     def second_agents(self) -> Sequence[tuple[tuple[Episode, ...], Episode]]:
         """T6 but for its activity: each second agent, with those begun well before it."""
-        qualified = [episode for episode in self.tolerated if was_long_enough(self, episode)]
+        qualified = [episode for episode in self.tolerated if _was_long_enough(self, episode)]
         earliest = {episode.agent: episode for episode in reversed(qualified)}
         after = self.days("second_after_days")
         second_agents: list[tuple[tuple[Episode, ...], Episode]] = []
@@ -105,7 +105,7 @@ def _times(record: PatientRecord) -> Decimal:
     return record.mapping.tables.rules.number("refractory.ck_times_uln")
 
 
-def was_long_enough(course: TreatmentCourse, episode: Episode) -> bool:
+def _was_long_enough(course: TreatmentCourse, episode: Episode) -> bool:
     """T6: 90 days of the agent; of rituximab and cyclophosphamide a course and 90 days since; or a course of IVIG."""
     enough = course.days("agent_days")
     if episode.duration >= enough:

@@ -86,7 +86,7 @@ def _second_agent_failed(course: TreatmentCourse) -> Feature | None:
         if activity := _raised_ck_after(course, second) or _dose_still_needed(course, second, doses):
             return _ever(course, "T6", activity, (min(firsts, key=lambda e: e.start), second))
         # The earliest agent that is neither of the two and began at least 90 days after the second
-        since = bisect_left(begun, course.days("third_after_days"), key=lambda of: of[0].start - second.start)
+        since = bisect_left(begun, course.days("third_after_days"), key=lambda e: e[0].start - second.start)
         thirds = begun[since] if since < len(begun) else ()
         for first in firsts:
             third = next((e for e in thirds if e.agent not in {first.agent, second.agent}), None)

@@ -26,9 +26,9 @@ from models.training.statistics.limits import poisson_limits
 from models.training.statistics.survival import kaplan_meier
 
 FEWEST_IN_A_CELL = 5  # smaller cells are named, because persons might be recognised in them
-MOST_WORDS = 50  # of a column of centres or other groups; more are free text
+_MOST_WORDS = 50  # of a column of centres or other groups; more are free text
 PER = 100.0  # person-years of a rate
-ADJUSTMENT = "Holm"
+_ADJUSTMENT = "Holm"
 _YES_OR_NO = ("absent", "present")
 
 Kind = Literal["yes or no", "word", "number"]
@@ -193,7 +193,7 @@ def table_one(cohort: Cohort) -> TableOne:
         flow=cohort.flow,
         all=_group("all", cohort, np.ones(len(cohort), dtype=bool)),
         contrasts=tuple(contrasts),
-        adjustment=ADJUSTMENT,
+        adjustment=_ADJUSTMENT,
         small_cells=tuple(small),
         unused=cohort.unused,
         synthetic=cohort.synthetic,
@@ -218,7 +218,7 @@ def _columns(cohort: Cohort) -> list[_Column]:
         values = np.array([numbers.get(name, np.nan) for name in cohort.subtype])
         columns.append(_Column("subtype", _label("subtype"), "word", "", SUBTYPES, values))
     for name, words in cohort.groups.items():
-        if any(words) and len(set(words)) <= MOST_WORDS:
+        if any(words) and len(set(words)) <= _MOST_WORDS:
             levels = tuple(sorted(set(filter(None, words))))
             values = np.array([levels.index(word) if word else np.nan for word in words])
             columns.append(_Column(name, _label(name), "word", "", levels, values))

@@ -40,8 +40,8 @@ from models.training.cohort.translate import TitreReader, translate
 from models.training.errors import TrainingError
 from models.training.statistics.arrays import Floats
 
-PER_YEAR = MappingProxyType({"time_years": 1.0, "time_months": MONTHS_PER_YEAR, "time_days": DAYS_PER_YEAR})
-DATES = ("time_zero", "end_date")
+_PER_YEAR = MappingProxyType({"time_years": 1.0, "time_months": MONTHS_PER_YEAR, "time_days": DAYS_PER_YEAR})
+_DATES = ("time_zero", "end_date")
 OLDEST = 120  # years
 _ENDS = MappingProxyType({RECURRENCE: "a recurrence", DEATH: "a death"})
 
@@ -82,11 +82,11 @@ def read_patients(
     problems = list(translated.problems)
     patients, deaths = _read_rows(table, own_names, translated.columns, cutoffs, today, problems)
     columns: dict[str, Floats | Category] = {
-        name: read_further(table, further[name], cells, column_map.rule(name).reference, problems)
+        name: _read_further(table, further[name], cells, column_map.rule(name).reference, problems)
         for name, cells in translated.candidates.items()
     }
     columns |= {
-        table.as_written(own_names[name]): read_further(
+        table.as_written(own_names[name]): _read_further(
             table, own_names[name], translated.columns[name], "", problems
         )
         for name in GROUPS
@@ -117,17 +117,17 @@ def years(row: CohortRow) -> float:
     """Follow-up since time zero."""
     if row.time_zero and row.end_date:
         return (row.end_date - row.time_zero).days / DAYS_PER_YEAR
-    written = ((getattr(row, name), by) for name, by in PER_YEAR.items())
+    written = ((getattr(row, name), by) for name, by in _PER_YEAR.items())
     return next(float(value) / by for value, by in written if value is not None)
 
 
 def status(row: CohortRow) -> int:
     """How follow-up ended: 0, 1 or 2. Who had no recurrence and died on the day of its end, died."""
     said = row.status if row.status is not None else int(bool(row.event))
-    return DEATH if died_by_date(row) else said
+    return DEATH if _died_by_date(row) else said
 
 
-def died_by_date(row: CohortRow) -> bool:
+def _died_by_date(row: CohortRow) -> bool:
     """Whether the date of death alone says that follow-up ended with it: the columns know of no recurrence and no death."""
     alive = row.status == CENSORED if row.status is not None else not row.event
     return alive and row.death_date is not None and row.death_date == row.end_date
@@ -162,13 +162,13 @@ def _find_columns(table: Table, column_map: ColumnMap) -> dict[str, str]:
 
 def _check_columns(table: Table, own_names: Mapping[str, str], cutoffs: Sequence[Cutoff]) -> None:
     """Whether all that a cohort needs is there, and nothing twice."""
-    times = [name for name in PER_YEAR if name in own_names]
-    dates = [name for name in DATES if name in own_names]
-    times += ["time_zero with end_date"] if len(dates) == len(DATES) else []
+    times = [name for name in _PER_YEAR if name in own_names]
+    dates = [name for name in _DATES if name in own_names]
+    times += ["time_zero with end_date"] if len(dates) == len(_DATES) else []
     if len(times) > 1:
         raise TrainingError(f"{table.name}: follow-up is given twice, as {times[0]} and {times[1]}: keep one")
     if dates and not times:
-        other = next(name for name in DATES if name not in dates)
+        other = next(name for name in _DATES if name not in dates)
         raise TrainingError(f"{table.name}: the column {dates[0]} needs {other} beside it")
     missing = [] if "id" in own_names else ["id"]
     missing += [] if times else ["time_years (or time_months, time_days, or time_zero with end_date)"]
@@ -179,7 +179,7 @@ def _check_columns(table: Table, own_names: Mapping[str, str], cutoffs: Sequence
         near = get_close_matches(missing[0].split(" ")[0], set(table.columns) - set(own_names.values()), 1)
         hint = f"; is it the column {near[0]}?" if near else ""
         raise TrainingError(f"{table.name}: columns are missing: {', '.join(missing)}{hint}")
-    if "death_date" in own_names and len(dates) < len(DATES):
+    if "death_date" in own_names and len(dates) < len(_DATES):
         raise TrainingError(f"{table.name}: the column death_date needs time_zero and end_date beside it")
 
 
@@ -231,7 +231,7 @@ def _other_groups(
     return words
 
 
-def read_further(
+def _read_further(
     table: Table, own: str, cells: Sequence[str], reference: str, problems: list[Problem]
 ) -> Floats | Category:
     """A column that the schema does not know: numbers, or words for present and absent as 1 and 0, or other words."""
@@ -273,8 +273,8 @@ def _read_rows(
             problems.extend(Problem(place, str(each["loc"][0]), str(each["msg"])) for each in details)
             continue
         wrong = _row_problems(patient, place, own_names, cutoffs, today)
-        problems.extend(of for of in wrong if (place, own_names.get(of.column)) not in told)
-        deaths += died_by_date(patient)
+        problems.extend(problem for problem in wrong if (place, own_names.get(problem.column)) not in told)
+        deaths += _died_by_date(patient)
         coded = {
             cutoff.predictor: cutoff.is_present(value)
             for cutoff in cutoffs
@@ -297,11 +297,11 @@ def _row_problems(
     today: date | None,
 ) -> Iterator[Problem]:
     """What is wrong with cells that are each readable."""
-    for name in (*DATES, "death_date"):
+    for name in (*_DATES, "death_date"):
         day = getattr(row, name)
         if today and day and day > today:
             yield Problem(place, name, "after today")
-    if empty := [name for name in (*PER_YEAR, *DATES) if name in own_names and getattr(row, name) is None]:
+    if empty := [name for name in (*_PER_YEAR, *_DATES) if name in own_names and getattr(row, name) is None]:
         yield Problem(place, empty[0], "empty: follow-up must be known")
     elif row.status is None and row.event is None:
         yield Problem(
@@ -324,7 +324,7 @@ def _row_problems(
 
 
 def _time_problems(row: CohortRow, place: int, own_names: Mapping[str, str]) -> Iterator[Problem]:
-    column = next(name for name in (*PER_YEAR, "end_date") if name in own_names)
+    column = next(name for name in (*_PER_YEAR, "end_date") if name in own_names)
     time, end = years(row), status(row)
     if row.status is not None and row.event is not None and row.event != (row.status == RECURRENCE):
         yield Problem(place, "event", "status says otherwise")

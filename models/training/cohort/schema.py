@@ -23,7 +23,7 @@ PREDICTORS = ("cardiac_involvement", "high_ana", "treatment_refractory", "high_d
 """The predictors under the model's names, in the order of the model."""
 SUBTYPES = ("anti-SRP", "anti-HMGCR", "seronegative")
 SEXES = ("female", "male", "other")
-LONGEST_GROUP = 60  # letters of the name of a centre or of another group
+_LONGEST_GROUP = 60  # letters of the name of a centre or of another group
 DAYS_PER_YEAR = 365.25
 MONTHS_PER_YEAR = 12.0
 LONGEST_FOLLOW_UP_YEARS = 100.0  # nobody is followed for longer: a larger number is in another unit
@@ -100,7 +100,7 @@ def read_number(value: Any) -> float | None:
     return float(text)
 
 
-def read_presence(value: Any) -> bool | None:
+def _read_presence(value: Any) -> bool | None:
     """Present or absent; None: missing. Raises PydanticCustomError."""
     text = as_compared(str(value))
     if text in _MISSING:
@@ -151,8 +151,8 @@ def read_group(value: Any) -> str:
     text = str(value).strip()
     if is_missing(text):
         return ""
-    if len(text) > LONGEST_GROUP or not text.isprintable() or is_error(text):
-        raise _refuse(f"not the name of a group: write at most {LONGEST_GROUP} letters on one line")
+    if len(text) > _LONGEST_GROUP or not text.isprintable() or is_error(text):
+        raise _refuse(f"not the name of a group: write at most {_LONGEST_GROUP} letters on one line")
     return text
 
 
@@ -187,7 +187,7 @@ def _column(
 
 
 Number = Annotated[float | None, BeforeValidator(read_number)]
-Presence = Annotated[bool | None, BeforeValidator(read_presence)]
+Presence = Annotated[bool | None, BeforeValidator(_read_presence)]
 Day = Annotated[date | None, BeforeValidator(_day)]
 Status = Annotated[Literal[0, 1, 2] | None, BeforeValidator(_status)]
 _NO_SUBTYPE = f"not one of {', '.join(SUBTYPES)}; leave it empty where it is unknown or both"
@@ -316,7 +316,7 @@ class CohortRow(BaseModel):
         "text",
         "The hospital that treated the patient; internal-external validation leaves out one after the other",
         "",
-        f"a name of at most {LONGEST_GROUP} letters; empty: not known",
+        f"a name of at most {_LONGEST_GROUP} letters; empty: not known",
         "optional",
         "center",
         "hospital",

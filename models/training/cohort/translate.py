@@ -18,7 +18,7 @@ from models.training.cohort.schema import Problem, extra, is_missing, presence
 from models.training.cohort.table import Table, as_compared
 
 TWO_READINGS = "as 1.280 it may be 1.28 or 1280: say the file's `decimal` in a map"
-NO_TITRE = "neither a titre like 1:320, nor a word for negative, nor empty"
+_NO_TITRE = "neither a titre like 1:320, nor a word for negative, nor empty"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def _titres(
     for row, (cell, place) in enumerate(zip(columns["ana_titre"], table.places, strict=True)):
         titre = WrittenTitre(None) if is_missing(cell) else read_titre(cell)
         if titre is None:
-            problems.append(Problem(place, own, NO_TITRE))
+            problems.append(Problem(place, own, _NO_TITRE))
             titre = WrittenTitre(None)
         titres.append("" if titre.reciprocal is None else f"{titre.reciprocal:.10g}")
         if titre.high is None or titre.reciprocal is not None:

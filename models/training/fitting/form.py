@@ -24,11 +24,11 @@ from models.training.statistics.calibration import restricted_cubic
 from models.training.statistics.cox import CoxFit, fit_cox
 from models.training.statistics.limits import Z
 
-LOGARITHMS: Mapping[str, tuple[str, Callable[[Floats], Floats]]] = {
+_LOGARITHMS: Mapping[str, tuple[str, Callable[[Floats], Floats]]] = {
     "ana_titre": ("log2", np.log2),  # dilutions double
     "de_ritis_ratio": ("log", np.log),
 }
-QUANTILES = {4: (0.05, 0.35, 0.65, 0.95), 3: (0.1, 0.5, 0.9)}
+_QUANTILES = {4: (0.05, 0.35, 0.65, 0.95), 3: (0.1, 0.5, 0.9)}
 ENOUGH_FOR_FOUR = 100  # patients
 _GRID = 61
 _SHOWN = (0.05, 0.95)  # quantiles between which a curve is shown: beyond them few patients speak
@@ -85,7 +85,7 @@ def forms(cohort: Cohort) -> tuple[Form, ...]:
     for predictor, value in CODED_FROM.items():
         if value not in cohort.raw:
             continue
-        scale, logarithm = LOGARITHMS[value]
+        scale, logarithm = _LOGARITHMS[value]
         raw = cohort.column(value)
         known = (raw > 0) & ~np.isnan(cohort.matrix(PREDICTORS)).any(axis=1)
         among = cohort.where(known)
@@ -101,7 +101,7 @@ def _fitted(among: Cohort, head: tuple[str, str, str, int, int], u: Floats) -> F
     """Fit every form. Raises TrainingError where one cannot be."""
     predictor = head[0]
     others = among.matrix([name for name in PREDICTORS if name != predictor])
-    require_recurrences(among, others.shape[1] + max(QUANTILES) - 1)
+    require_recurrences(among, others.shape[1] + max(_QUANTILES) - 1)
     knots = knots_of(u)
     columns = {
         "dichotomy": among.column(predictor)[:, None],
@@ -138,7 +138,7 @@ def _fitted(among: Cohort, head: tuple[str, str, str, int, int], u: Floats) -> F
 def knots_of(u: Floats) -> Floats:
     """Knots at Harrell's quantiles: four, or three of few patients or few distinct values. Raises TrainingError."""
     for number in (4, 3) if len(u) >= ENOUGH_FOR_FOUR else (3,):
-        knots = np.quantile(u, QUANTILES[number])
+        knots = np.quantile(u, _QUANTILES[number])
         if (np.diff(knots) > 0).all():
             return knots
     raise TrainingError("the values lie too close together for a curve")

@@ -21,7 +21,7 @@ from models.training.statistics.imputation.chained import FEWEST_KNOWN, impute
 from models.training.statistics.resampling import SurvivalData
 
 IMPUTATIONS = 20  # van Buuren 2018, 2.8: so many leave standard errors as good as settled
-MOST_IMPUTATIONS = 1000  # more move no figure that is shown
+_MOST_IMPUTATIONS = 1000  # more move no figure that is shown
 ENOUGH_COMPLETE = 0.95  # of the patients: what fewer lack moves no estimate by much
 CODED_FROM = {"high_ana": "ana_titre", "high_drr": "de_ritis_ratio"}
 """The measured value that a predictor is coded from."""
@@ -86,8 +86,8 @@ def analysed(cohort: Cohort, imputations: int | None, seed: int) -> Analysed:
 
     None: IMPUTATIONS times where complete cases are fewer than ENOUGH_COMPLETE of the patients. Raises TrainingError.
     """
-    if imputations and not 2 <= imputations <= MOST_IMPUTATIONS:  # noqa: PLR2004
-        raise TrainingError(f"imputations: 0 (complete cases alone), or 2 to {MOST_IMPUTATIONS}")
+    if imputations and not 2 <= imputations <= _MOST_IMPUTATIONS:  # noqa: PLR2004
+        raise TrainingError(f"imputations: 0 (complete cases alone), or 2 to {_MOST_IMPUTATIONS}")
     missing = np.isnan(cohort.matrix(PREDICTORS))
     complete = float(1 - missing.any(axis=1).mean())
     wanted = imputations if imputations is not None else IMPUTATIONS * (complete < ENOUGH_COMPLETE)
@@ -140,7 +140,7 @@ class Missingness:
     complete_recurrences: Count
     others: Annotated[int, msgspec.Meta(ge=1)]
     others_recurrences: Count
-    imputations: Annotated[int, msgspec.Meta(ge=0, le=MOST_IMPUTATIONS)]
+    imputations: Annotated[int, msgspec.Meta(ge=0, le=_MOST_IMPUTATIONS)]
     auxiliaries: tuple[str, ...]
     missing_information: tuple[float, ...]
     degrees: tuple[Annotated[float, msgspec.Meta(ge=1)], ...]
@@ -151,7 +151,7 @@ class Missingness:
     def sizes(self) -> tuple[int, ...]:
         """How many predictors each of its parts has numbers of."""
         estimates = (self.served, self.alone) if self.alone else (self.served,)
-        parts = [part for of in estimates for part in (of.log_hazard_ratios, of.standard_errors)]
+        parts = [part for by in estimates for part in (by.log_hazard_ratios, by.standard_errors)]
         return tuple(map(len, (self.missing_information, self.degrees, *parts)))
 
     @property

@@ -34,7 +34,7 @@ from models.training.simulation.synthetic import (
 from models.training.statistics.arrays import Floats, cells
 from models.training.statistics.progress import Progress, quiet
 
-FEWEST_ACCEPTED = 30  # fewer give no covariance of 7 parameters worth the name
+_FEWEST_ACCEPTED = 30  # fewer give no covariance of 7 parameters worth the name
 _BATCH = 1000  # draws of one stream of random numbers
 _STEP = 1e-4  # of a numerical derivative
 _P = len(PREDICTORS)
@@ -102,9 +102,9 @@ def reconstruct(
     if model.names != PREDICTORS:
         raise TrainingError(f"{model.id} has other predictors, or another order: {', '.join(model.names)}")
     accepted = accepted_draws(draws, seed, progress)
-    if len(accepted) < FEWEST_ACCEPTED:
+    if len(accepted) < _FEWEST_ACCEPTED:
         raise TrainingError(
-            f"{len(accepted)} of {draws} draws were accepted; at least {FEWEST_ACCEPTED} are needed: ask for more draws"
+            f"{len(accepted)} of {draws} draws were accepted; at least {_FEWEST_ACCEPTED} are needed: ask for more draws"
         )
     years = np.array([horizon.years for horizon in model.horizons])
     again = [*_point(accepted, years), *_covariance(accepted, years)]

@@ -38,7 +38,7 @@ from models.training.statistics.progress import Progress, quiet
 SCENARIOS = Path(__file__).with_name("scenarios.toml")
 RECONSTRUCTION = Path(__file__).with_name("reconstruction.toml")
 MOST_PATIENTS = 200_000
-MOST_OF_MANY, MOST_COHORTS = 5_000, 1_000_000
+_MOST_OF_MANY, _MOST_COHORTS = 5_000, 1_000_000
 """Patients of a cohort of which many are drawn, a thousand at once, and how many are drawn."""
 COLUMNS = ("id", "time_years", "status", *PREDICTORS, "subtype", SYNTHETIC)
 _DECIMALS = 6  # of a time in years: half a minute
@@ -179,8 +179,8 @@ def resemblance(recipe: Recipe, n: int, cohorts: int, seed: int, progress: Progr
 
     Raises TrainingError where that is more than can be drawn, or no cohort has a finite fit.
     """
-    if not (1 <= n <= MOST_OF_MANY and 1 <= cohorts <= MOST_COHORTS):
-        raise TrainingError(f"1 to {MOST_COHORTS} cohorts of 1 to {MOST_OF_MANY} patients can be looked at")
+    if not (1 <= n <= _MOST_OF_MANY and 1 <= cohorts <= _MOST_COHORTS):
+        raise TrainingError(f"1 to {_MOST_COHORTS} cohorts of 1 to {_MOST_OF_MANY} patients can be looked at")
     published = settings(RECONSTRUCTION)["abstract"]
     years = np.array([Horizon(horizon).years for horizon in published["auc"]])
     c, auc = _rankings(recipe, n, cohorts, seed, years, progress)

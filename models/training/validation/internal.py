@@ -37,10 +37,10 @@ from models.training.validation.validation import (
     missing,
 )
 
-WIDEST_HALF = 1.0
+_WIDEST_HALF = 1.0
 """Of the optimism of the slope: what the middle half of the resamples may span. A slope of 1 is perfect and one of 0
 worthless; where resamples differ by that much, their mean does not tell the two apart."""
-LARGEST_ERROR = 0.05
+_LARGEST_ERROR = 0.05
 """Monte Carlo's standard error of the corrected slope: with more, another seed gives another number. The slope is divided
 by each resample's factor, so that a few factors near 0 can outweigh all others."""
 INNER_RESAMPLES = 100
@@ -119,10 +119,10 @@ def unstable(slopes: Floats) -> str:
     if len(slopes) < 2:  # noqa: PLR2004
         return TOO_FEW_SHOW
     low, high = np.quantile(slopes, (0.25, 0.75))
-    if high - low > WIDEST_HALF:
+    if high - low > _WIDEST_HALF:
         return f"unstable: its optimism lies between {low:.1f} and {high:.1f} in the middle half of the resamples"
     error = float(slopes.std(ddof=1) / np.sqrt(len(slopes)))
-    if error > LARGEST_ERROR:
+    if error > _LARGEST_ERROR:
         return f"unstable: other resamples would give another number (Monte Carlo standard error {error:.2f})"
     return ""
 

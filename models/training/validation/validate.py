@@ -50,9 +50,9 @@ from models.training.validation.validation import (
 )
 
 RESAMPLES = 1000
-BAND_RESAMPLES, LEAST_FOR_A_BAND = 200, 40  # at most, for the band of a calibration curve
-BETWEEN_AUCS = 0.25  # years
-FEWEST_CASES = 5  # an AUC before so many recurrences, or after all but so many have left, says nothing
+_BAND_RESAMPLES, _LEAST_FOR_A_BAND = 200, 40  # at most, for the band of a calibration curve
+_BETWEEN_AUCS = 0.25  # years
+_FEWEST_CASES = 5  # an AUC before so many recurrences, or after all but so many have left, says nothing
 THRESHOLDS = np.round(np.arange(0.05, 0.605, 0.01), 2)
 """Around the policy's bands; nobody would act on less or more."""
 
@@ -136,7 +136,7 @@ class _Performed:
 
 def _performed(model: Model, among: AnalysisSet, resamples: int, seed: int, progress: Progress) -> _Performed:
     """The same of all sets, pooled; their resamples, for the band of a calibration curve, are shared out among them."""
-    cohort, each = among.cohort, max(LEAST_FOR_A_BAND, BAND_RESAMPLES // len(among.sets))
+    cohort, each = among.cohort, max(_LEAST_FOR_A_BAND, _BAND_RESAMPLES // len(among.sets))
     band = draw_resamples(len(cohort), min(each, resamples), seed)
     results = []
     for number, x in enumerate(among.sets):
@@ -172,9 +172,9 @@ def _of(compute: Callable[[], PointEstimate]) -> Measure:
 def _auc_over_time(cohort: Cohort, score: Floats, last: float) -> tuple[AucPoint, ...]:
     """The AUC every quarter of a year, from the fifth recurrence on, while enough are followed; to the last horizon."""
     points, time = [], cohort.time
-    for t in np.arange(BETWEEN_AUCS, last + BETWEEN_AUCS / 2, BETWEEN_AUCS):
+    for t in np.arange(_BETWEEN_AUCS, last + _BETWEEN_AUCS / 2, _BETWEEN_AUCS):
         cases, controls = int((cohort.event & (time <= t)).sum()), int((time > t).sum())
-        if min(cases, controls) >= FEWEST_CASES:
+        if min(cases, controls) >= _FEWEST_CASES:
             points.append(AucPoint(float(t), _of(partial(auc_at, time, cohort.event, score, float(t)))))
     return tuple(points)
 

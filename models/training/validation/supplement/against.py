@@ -60,8 +60,8 @@ def against(
     except TrainingError as error:
         return replace(empty, reason=str(error))
     first, second = (
-        of_all[:, [of.horizons.index(horizon) for horizon in common]]
-        for of, of_all in zip((model, other), risks, strict=True)
+        by_horizon[:, [scoring.horizons.index(horizon) for horizon in common]]
+        for scoring, by_horizon in zip((model, other), risks, strict=True)
     )
     rows = compare(
         both,
@@ -85,7 +85,7 @@ def _scored(model: Model, other: Model, among: AnalysisSet) -> tuple[Cohort, tup
         sets = [score_all(other, x[:, places]).risks for x in among.sets]
         return among.cohort, (among.scores(model).risks, np.mean(sets, axis=0))
     both = scorable(other, scorable(model, among.cohort))
-    own, others = (score_all(of, both.matrix(of.names)).risks for of in (model, other))
+    own, others = (score_all(scoring, both.matrix(scoring.names)).risks for scoring in (model, other))
     return both, (own, others)
 
 

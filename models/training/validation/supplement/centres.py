@@ -25,7 +25,7 @@ from models.training.validation.supplement.parts import (
 )
 from models.training.validation.supplement.pooling import LOG, LOGIT, PLAIN, AcrossCentres, pooled
 
-MOST_CENTRES = 50  # more are no hospitals, and each needs a fit of its own
+_MOST_CENTRES = 50  # more are no hospitals, and each needs a fit of its own
 
 Develop = Callable[[SurvivalData], Baseline]
 """All steps of the fit, on complete rows. Raises TrainingError where they give no model."""
@@ -92,8 +92,8 @@ def _centres(
     labels, counts = np.unique(centre[centre != ""], return_counts=True)
     if len(labels) < 2:  # noqa: PLR2004
         raise TrainingError("fewer than two centres are named")
-    if len(labels) > MOST_CENTRES:
-        raise TrainingError(f"more than {MOST_CENTRES} centres are named")
+    if len(labels) > _MOST_CENTRES:
+        raise TrainingError(f"more than {_MOST_CENTRES} centres are named")
     largest_first = np.lexsort((labels, -counts))
     shown = [str(label) for label in labels[largest_first] if counts[labels == label] >= FEWEST_SHOWN]
     centres = []

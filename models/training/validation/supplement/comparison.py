@@ -149,14 +149,15 @@ def compare(
     counts = np.vstack([everybody, draw_resamples(len(sample), resamples, seed)])
     models = [RankedRisks(first), RankedRisks(second)]
     concordance = [
-        pairs.concordance(np.broadcast_to(cloglog(of.risks[:, decisive]), counts.shape), counts)
-        for of in models
+        pairs.concordance(np.broadcast_to(cloglog(scored.risks[:, decisive]), counts.shape), counts)
+        for scored in models
     ]
     figures = []
     for b, count in enumerate(counts):
-        both = [here.figures(of, count, float(c[b])) for of, c in zip(models, concordance, strict=True)]
-        flat = [np.concatenate([[of.concordance], of.auc, of.brier, of.benefit.ravel()]) for of in both]
-        figures.append(flat)
+        both = [
+            here.figures(scored, count, float(c[b])) for scored, c in zip(models, concordance, strict=True)
+        ]
+        figures.append([np.concatenate([[f.concordance], f.auc, f.brier, f.benefit.ravel()]) for f in both])
         progress("comparing models", b, resamples)
     return tuple(_rows(np.array(figures), years, thresholds))
 

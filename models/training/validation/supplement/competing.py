@@ -27,7 +27,7 @@ from models.training.validation.groups import aalen_johansen_risk, drawn_until, 
 from models.training.validation.subgroups import decided, risk_groups
 from models.training.validation.validation import Measure, estimable, finite_or_none, measure, missing
 
-LEAST_SHARE = 0.03  # of the patients died: below, what death takes from a risk is small beside its limits
+_LEAST_SHARE = 0.03  # of the patients died: below, what death takes from a risk is small beside its limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,8 @@ def competing_events(
     """Of the served risks (n, k) in a cohort; `absolute` are the risks of whole patterns with death counted, if known."""
     deaths = int((cohort.status == DEATH).sum())
     share = deaths / len(cohort)
-    if share < LEAST_SHARE:
-        few = "nobody died" if not deaths else f"fewer than {LEAST_SHARE * 100:.0f} % of the patients died"
+    if share < _LEAST_SHARE:
+        few = "nobody died" if not deaths else f"fewer than {_LEAST_SHARE * 100:.0f} % of the patients died"
         return CompetingEvents(deaths, share, reason=few)
     groups = risk_groups(model, decided(model, risks))
     end = drawn_until(cohort.time, model.horizons)

@@ -23,7 +23,7 @@ from models.training.validation.validation import Measure, measure, missing
 AGES = (50.0, 65.0)
 """From 65 on: the older patients of ICH E7. 50 is assumed, so that the younger ones make two groups."""
 OLDEST = 120.0
-MOST_GROUPS = 12  # of one column; more are no groups
+_MOST_GROUPS = 12  # of one column; more are no groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,10 @@ def age_limits(text: str) -> tuple[float, ...]:
     except ValueError:
         limits = ()
     rising = all(low < high for low, high in pairwise((0.0, *limits, OLDEST)))
-    if not (limits and rising and len(limits) < MOST_GROUPS):
-        raise TrainingError(f"age groups: give rising limits in years, like 50,65, at most {MOST_GROUPS - 1}")
+    if not (limits and rising and len(limits) < _MOST_GROUPS):
+        raise TrainingError(
+            f"age groups: give rising limits in years, like 50,65, at most {_MOST_GROUPS - 1}"
+        )
     return limits
 
 
@@ -102,8 +104,8 @@ def _groups_of(
     label = f"{name[:1].upper()}{name[1:]}"
     labels = np.unique(words[words != ""])
     unknown = int((words == "").sum())
-    if len(labels) > MOST_GROUPS:
-        reason = f"more than {MOST_GROUPS} different values"
+    if len(labels) > _MOST_GROUPS:
+        reason = f"more than {_MOST_GROUPS} different values"
         return GroupsOf(name, label, horizon, (), "", 0, unknown, reason)
     parts = {}
     for word in sorted(map(str, labels), key=_from_youngest):

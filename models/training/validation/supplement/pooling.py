@@ -16,8 +16,8 @@ from models.training.statistics.arrays import Floats
 from models.training.statistics.limits import LEVEL
 from models.training.validation.validation import Measure, measure, missing
 
-FEWEST_TO_POOL = 2
-FEWEST_TO_PREDICT = 3
+_FEWEST_TO_POOL = 2
+_FEWEST_TO_PREDICT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +65,14 @@ def pooled(values: Sequence[Measure], scale: Scale) -> AcrossCentres:
             continue
         if np.isfinite(at) and np.isfinite(se):
             pairs.append((at, se**2))
-    if len(pairs) < FEWEST_TO_POOL:
+    if len(pairs) < _FEWEST_TO_POOL:
         none = missing("fewer than two centres have an estimate")
         return AcrossCentres(len(pairs), none, none)
     y, v = (np.array(column) for column in zip(*pairs, strict=True))
     effects, predicted = random_effects(y, v), missing("fewer than three centres have an estimate")
     value = scale.back(effects.mean)
     low, high = map(scale.back, effects.limits)
-    if len(y) >= FEWEST_TO_PREDICT:
+    if len(y) >= _FEWEST_TO_PREDICT:
         least, most = map(scale.back, effects.prediction)
         predicted = measure(value, limits=(least, most))
     return AcrossCentres(

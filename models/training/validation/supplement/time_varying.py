@@ -23,7 +23,7 @@ from models.training.validation.subgroups import FEWEST_EVENTS
 from models.training.validation.supplement.competing import ratio_of
 from models.training.validation.validation import Measure, missing
 
-PERIODS = ((0.0, 1.0), (1.0, 2.0), (2.0, np.inf))  # years
+_PERIODS = ((0.0, 1.0), (1.0, 2.0), (2.0, np.inf))  # years
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def time_varying(model: Model, cohort: Cohort) -> TimeVarying:
 def by_period(x: Floats, time: Floats, event: Events) -> tuple[PeriodRatios, ...]:
     """Hazard ratios of x (n, p) in each period; the reason where one has too few recurrences."""
     periods = []
-    for begin, end in PERIODS:
+    for begin, end in _PERIODS:
         there = time > begin
         until, happened = np.minimum(time, end)[there], (event & (time <= end))[there]
         events = int(happened.sum())
