@@ -46,7 +46,7 @@ def _any_moment(text: str, zone: tzinfo) -> Moment | None:
         if written["hour"]:
             instant = _utc(_instant(written, zone))
             return Moment(text, instant, instant, "time")
-        first, last = _date_range(written["year"], written["month"], written["day"])
+        first, last = _date_range(written)
         start = _utc(datetime(first.year, first.month, first.day, tzinfo=zone))
         end = _utc(datetime(last.year, last.month, last.day, 23, 59, 59, 999999, tzinfo=zone))
     except ValueError:  # there is no such day or time
@@ -54,9 +54,10 @@ def _any_moment(text: str, zone: tzinfo) -> Moment | None:
     return Moment(text, start, end, "day" if written["day"] else "month" if written["month"] else "year")
 
 
-def _date_range(year: str, month: str | None, day: str | None) -> tuple[date, date]:
+def _date_range(written: re.Match[str]) -> tuple[date, date]:
     """Give the first and the last day that a date means; raises ValueError where there is no such day."""
-    first = date(int(year), int(month or 1), int(day or 1))
+    month, day = written["month"], written["day"]
+    first = date(int(written["year"]), int(month or 1), int(day or 1))
     if day:
         return first, first
     if not month:
@@ -73,7 +74,7 @@ def dates(text: str) -> tuple[date, date] | None:
     if not written or (written["hour"] and moment(text, UTC) is None):
         return None
     try:
-        return _date_range(written["year"], written["month"], written["day"])
+        return _date_range(written)
     except ValueError:  # there is no such day
         return None
 

@@ -157,11 +157,10 @@ def from_rows(
     unit: str,
     places: Sequence[int],
     time_zero: str,
-    column_map: ColumnMap | None = None,
-    candidates: Sequence[str] = (),
-    cutoffs: Sequence[Cutoff] = (),
-    flow: Sequence[FlowStep] = (),
-    sha256: str = "",
+    candidates: Sequence[str],
+    cutoffs: Sequence[Cutoff],
+    flow: Sequence[FlowStep],
+    sha256: str,
 ) -> Cohort:
     """Make a cohort of rows that were not read from a table, all with the same columns of the schema.
 
@@ -170,7 +169,7 @@ def from_rows(
     columns = tuple(rows[0]) if rows else ()
     cells = tuple(tuple(row[column] for column in columns) for row in rows)
     table = Table(name, unit, sha256, tuple(map(as_compared, columns)), columns, cells, tuple(places), ".")
-    return _cohort(table, time_zero, column_map or ColumnMap(), candidates, cutoffs, flow, plain_titre)
+    return _cohort(table, time_zero, ColumnMap(), candidates, cutoffs, flow, plain_titre)
 
 
 def _cohort(

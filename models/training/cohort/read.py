@@ -7,15 +7,14 @@ from models.training.cohort.forms.file_form import FileForm
 from models.training.cohort.forms.text_file import read_text_file
 from models.training.cohort.forms.typed_cells import as_text
 from models.training.cohort.forms.workbook import read_workbook
-from models.training.cohort.table import MAX_BYTES, MAX_ROWS, Table, UnusableFileError, make_table
+from models.training.cohort.table import MAX_BYTES, Table, UnusableFileError, make_table
 from models.training.errors import TrainingError
 
 _PARQUET = frozenset({".parquet", ".pq"})
 _ZIP = b"PK\x03\x04"  # every .xlsx is a zip archive
-_AS_FOUND = FileForm()
 
 
-def read_table(path: Path, form: FileForm = _AS_FOUND, *, max_rows: int = MAX_ROWS) -> Table:
+def read_table(path: Path, form: FileForm, *, max_rows: int) -> Table:
     """Read a file; `form` says how it is written where that is not plain to see.
 
     Raises TrainingError with one sentence that names the file and the line.

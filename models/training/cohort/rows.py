@@ -68,8 +68,8 @@ def read_patients(
     candidates: Sequence[str],
     cutoffs: Sequence[Cutoff],
     read_titre: TitreReader,
-    groups: Sequence[str] = (),
-    today: date | None = None,
+    groups: Sequence[str],
+    today: date | None,
 ) -> CheckedPatients:
     """Check every row; raises TrainingError, which names every column that cannot be used, where and why.
 

@@ -13,7 +13,7 @@ import numpy as np
 from models.training.cohort.cohort import Cohort
 from models.training.cohort.schema import DEATH, RECURRENCE
 from models.training.errors import TrainingError
-from models.training.fitting.served import mean_baseline
+from models.training.fitting.served import YEARS, mean_baseline
 from models.training.plain_json import Probability
 from models.training.statistics.arrays import Floats, cells, patterns, plain_numbers
 from models.training.statistics.baseline import Baseline, baseline
@@ -40,7 +40,6 @@ def competing_death(
     cohort: Cohort,
     names: Sequence[str],
     base: Baseline,
-    years: Floats,
     *,
     fewest_deaths: int,
     sets: Floats | None = None,
@@ -56,13 +55,13 @@ def competing_death(
     sets = cohort.matrix(names)[None] if sets is None else sets
     of_death, how = _hazard_of_death(cohort, sets, alone=deaths < fewest_deaths)
     every, names_of_patterns = cells(len(names)), patterns(len(names))
-    served = 1 - np.exp(-np.outer(np.exp(every @ base.coef), base.cumulative(years)))
-    absolute = absolute_risk(base, of_death, every, years)
+    served = 1 - np.exp(-np.outer(np.exp(every @ base.coef), base.cumulative(YEARS)))
+    absolute = absolute_risk(base, of_death, every, YEARS)
     return CompetingDeath(
         deaths,
         how,
-        plain_numbers(1 - kaplan_meier(cohort.time, cohort.event).at(years)),
-        plain_numbers(aalen_johansen(cohort.time, cohort.status, RECURRENCE).at(years)),
+        plain_numbers(1 - kaplan_meier(cohort.time, cohort.event).at(YEARS)),
+        plain_numbers(aalen_johansen(cohort.time, cohort.status, RECURRENCE).at(YEARS)),
         dict(zip(names_of_patterns, map(plain_numbers, served), strict=True)),
         dict(zip(names_of_patterns, map(plain_numbers, absolute), strict=True)),
     )

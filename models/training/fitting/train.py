@@ -32,7 +32,7 @@ from models.training.fitting.form import Form, forms
 from models.training.fitting.missing import Analysed, Estimates, Missingness, analysed, risk_of, unknown_of
 from models.training.fitting.sample_size import SampleSize, sample_size
 from models.training.fitting.selection import Selection, select
-from models.training.fitting.served import YEARS, AtHorizons, mean_baseline, pooled_at_horizons
+from models.training.fitting.served import AtHorizons, mean_baseline, pooled_at_horizons
 from models.training.fitting.shrinkage import WEAK, Shrinkage
 from models.training.fitting.steps import Steps, after_fit
 from models.training.fitting.univariable import Univariable, univariable_table
@@ -199,9 +199,7 @@ def _train(cohort: Cohort, among: Analysed, options: Options, policy: Policy, pr
         figures=figures,
         size=_sample_size(among.cohort, fit),
         selection=selection,
-        death=competing_death(
-            among.cohort, PREDICTORS, base, YEARS, fewest_deaths=fewest_deaths, sets=among.sets
-        ),
+        death=competing_death(among.cohort, PREDICTORS, base, fewest_deaths=fewest_deaths, sets=among.sets),
     )
     trained = replace(trained, forms=forms(cohort), missingness=_missingness(cohort, among, trained, pooled))
     return replace(trained, warnings=_warnings(trained, policy))

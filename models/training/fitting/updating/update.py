@@ -104,7 +104,7 @@ def update(
         )
     coef, served, base, is_local = _served(data, parent, calibration, options, scaled=allowed == _FEW)
     fewest_deaths = LEAST_PER_PARAMETER * len(parent.names)
-    death = competing_death(complete, parent.names, base, YEARS, fewest_deaths=fewest_deaths)
+    death = competing_death(complete, parent.names, base, fewest_deaths=fewest_deaths)
     missing = unknown_of(cohort)
     updated = Updated(complete, missing, options, parent, calibration, coef, served, base, is_local, death)
     return replace(updated, warnings=tuple(_warnings(updated, allowed)))
