@@ -1,6 +1,6 @@
 """`find`: everything that one patient's record says, before any model is asked (rules A to E, R, T, V, X and Z)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from fhir_mapping.evidence import Eligibility, Feature, Findings, Note, RefusedFact
 from fhir_mapping.patient_record import PatientRecord
@@ -10,6 +10,7 @@ from fhir_mapping.rules.barring import Predictor, barring
 from fhir_mapping.rules.context import context, srp_refractory
 from fhir_mapping.rules.eligibility import PHASE_1, eligibility
 from fhir_mapping.rules.follow_up import follow_up
+from fhir_mapping.rules.predictors import drr, refractory
 from fhir_mapping.rules.predictors.ana import high_ana
 from fhir_mapping.rules.predictors.cardiac import cardiac_involvement
 from fhir_mapping.rules.predictors.drr import high_drr
@@ -23,12 +24,17 @@ SOURCES: Mapping[str, tuple[SourceKey, ...]] = {  # S5: the queries that feed ea
         "enzymes",
         *MEDICATION_SOURCES,
         "procedures",  # infusions (T1), plasma exchange (T8)
+        "conditions",  # a site's own codes (T5)
+        "reports",
     ),
-    "high_drr": ("conditions", "enzymes"),
+    "high_drr": ("conditions", "enzymes", "reports"),
 }
-_NEEDED: tuple[SourceKey, ...] = tuple(  # by eligibility or a predictor (F9, S5)
-    dict.fromkeys((*PHASE_1, *(key for keys in SOURCES.values() for key in keys)))
-)
+# These only where they may decide
+_AT_TIMES: Mapping[tuple[Predictor, SourceKey], Callable[[PatientRecord], bool]] = {
+    ("treatment_refractory", "conditions"): refractory.may_be_stated,
+    ("treatment_refractory", "reports"): refractory.may_be_stated,
+    ("high_drr", "reports"): drr.may_be_joined,
+}
 _LISTED = frozenset({"other patient", "unresolved"})  # reasons that are told whatever the code is
 _MISSING_RULES: Mapping[Predictor, str] = {
     "cardiac_involvement": "C6",
@@ -54,7 +60,8 @@ def find(record: PatientRecord, *, explained: bool = True) -> Findings:
     srp = srp_refractory(record, who, features["treatment_refractory"].state) if suspected else None
     # What carries a code of our tables, or is told whatever its code is, and does not count
     refused = {(r.resource, r.reason) for r in record.refused if r.roles or r.reason in _LISTED}
-    needed = _NEEDED if record.failed else ()
+    # What eligibility or a predictor needs (F9, S5)
+    needed = (*PHASE_1, *(key for name in features for key in _unread(record, name))) if record.failed else ()
     return Findings(
         patient_id=record.patient_id,
         age=record.patient.age if record.patient else None,
@@ -85,9 +92,15 @@ def _features(record: PatientRecord, who: Eligibility) -> dict[Predictor, Featur
     if not record.failed:
         return read
     for name, feature in read.items():
-        if feature.state is not State.PRESENT and any(map(record.has_failed, SOURCES[name])):
+        if feature.state is not State.PRESENT and _unread(record, name):
             read[name] = Feature(State.MISSING, _MISSING_RULES[name], NOT_READ)
     return read
+
+
+def _unread(record: PatientRecord, name: Predictor) -> list[SourceKey]:
+    """The failed queries that feed a predictor (S5)."""
+    failed = [key for key in SOURCES[name] if record.has_failed(key)]
+    return [key for key in failed if (name, key) not in _AT_TIMES or _AT_TIMES[name, key](record)]
 
 
 def _notes(record: PatientRecord, who: Eligibility, features: Iterable[Feature]) -> tuple[Note, ...]:

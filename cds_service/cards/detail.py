@@ -135,7 +135,7 @@ def _row(name: str, findings: Findings) -> str:
     """State, value, date, and what must be said of that number beside it."""
     feature = findings.features[name]
     if feature.reason == NOT_READ:
-        why = dict.fromkeys(findings.failed[key] for key in SOURCES[name] if key in findings.failed)
+        why = dict.fromkeys(findings.unread[key] for key in SOURCES[name] if key in findings.unread)
         return say("predictors.unread", why=f" ({', '.join(map(plain, why))})" if why else "")
     value = _value(name, feature)
     if feature.state.known:

@@ -1,7 +1,8 @@
 """High De Ritis ratio, AST/ALT: present, absent, indeterminate or missing (D)."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from decimal import Context
 from fractions import Fraction
 from itertools import product, takewhile
@@ -17,6 +18,7 @@ from fhir_mapping.patient_record import PatientRecord
 from fhir_mapping.record import Diagnosis, Doubt, Result, local_day
 from fhir_mapping.rules.citation import cite_diagnosis, cite_with_limit
 from fhir_mapping.rules.doubted import doubted
+from fhir_mapping.rules.predictors.pairs import pair_up
 from fhir_mapping.rules.predictors.ratios import Ratio, Ratios, read_ratios
 from fhir_mapping.terms.roles import RoleWord
 from models.inputs import State
@@ -64,6 +66,33 @@ def high_drr(record: PatientRecord) -> Feature:
     within = tuple(doubt for doubt in doubts if record.as_of - doubt.when <= look_back)
     reason = "unit" if any(doubt.reason in _BY_UNIT for doubt in within) else _NEWER
     return doubted(Feature(State.MISSING, "D5", _why_missing(record, ratios)), "D5", reason, within)
+
+
+def may_be_joined(record: PatientRecord) -> bool:
+    """D1: whether a report may join an AST and an ALT, one of them without a pair, to a ratio that D4 would choose."""
+    rules = record.mapping.tables.rules
+    reach = rules.days("high_drr.same_report_days")
+    active = [ratio.when.last for ratio in read_ratios(record).counted if ratio.phase == "active"]
+    # As far before the latest active pair as one may be that takes a member of it
+    since = max([record.as_of - rules.days("high_drr.look_back_days"), *(when - reach for when in active)])
+    paired = {id(result) for pair in pair_up(record) for result in (pair.ast, pair.alt)}
+    asts, alts = ([r for r in record.of(analyte) if r.amount] for analyte in ("ast", "alt"))
+    for some, others in ((asts, alts), (alts, asts)):
+        of_no_specimen = [result for result in others if not result.specimen]
+        for alone in (result for result in some if id(result) not in paired):
+            if _may_meet(alone, of_no_specimen if alone.specimen else others, reach, since):
+                return True
+    return False
+
+
+def _may_meet(alone: Result, others: Sequence[Result], reach: timedelta, since: datetime) -> bool:
+    """Whether one of the others is within reach, and the later of the two not older than `since`."""
+    when = alone.when.last
+    place = bisect_right(others, when + reach, key=LAST)
+    if place == 0:
+        return False
+    latest = others[place - 1].when.last
+    return when - latest <= reach and max(when, latest) >= since
 
 
 def _active_of_latest_day(recent: Sequence[Ratio], zone: tzinfo) -> list[Ratio]:

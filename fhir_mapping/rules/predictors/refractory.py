@@ -76,6 +76,13 @@ def _stated(record: PatientRecord) -> Feature | None:
     return Feature(State.PRESENT, "T5", evidence=evidence) if evidence else None
 
 
+def may_be_stated(record: PatientRecord) -> bool:
+    """T5: whether it matters what a Condition or a report says: the client has a code, and no other rule says present."""
+    if not record.mapping.tables.codes("procedures", "refractory"):
+        return False
+    return treatment_refractory(record).state is not State.PRESENT
+
+
 def _second_agent_failed(course: TreatmentCourse) -> Feature | None:
     """T6: a second agent, begun well after the first and with glucocorticoid, and still active disease."""
     if not course.second_agents:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from . import facts, tables
 from .advice import rule_E3_questions, rule_V6_indicator, rule_V6_silent, rule_V7_suggestions
-from .barring import SOURCES_OF, features_of, rule_U_rows
+from .barring import PREDICTORS, features_of, rule_S5_failed, rule_U_rows
 from .bundles import read
 from .context import rule_X1_context, rule_Z1_srp_refractory
 from .eligibility import read_answers, rule_E_eligibility
@@ -18,7 +18,7 @@ from .score import rule_S_score
 from .times import parse_time
 
 RULES = "2"
-FEEDS_THE_SCORE = {"patient", "antibodies"}.union(*SOURCES_OF.values())
+FEEDS_ELIGIBILITY = {"patient", "conditions", "antibodies"}
 
 
 def assess_bundle(
@@ -99,7 +99,8 @@ def moment(as_of) -> datetime:
 
 def incomplete(record: dict) -> bool:
     """S5: did a query that feeds eligibility or a predictor fail?"""
-    return bool(FEEDS_THE_SCORE & record["failed"])
+    feeding = (rule_S5_failed(record, name) for name in PREDICTORS)
+    return bool(FEEDS_ELIGIBILITY & record["failed"]) or any(feeding)
 
 
 def as_number(value):

@@ -3,10 +3,10 @@
 
 from .ana import rule_A3_high_ana
 from .cardiac import rule_C_cardiac_involvement
-from .drr import rule_D_high_drr
+from .drr import rule_D1_report_may_join, rule_D_high_drr
 from .eligibility import read_answers, rule_E8_subtype, rule_U4_would_be
 from .phase import rule_R4_left_open_by, rule_R4_phase
-from .refractory import rule_T9_newer_ck, rule_T_treatment_refractory
+from .refractory import rule_T5_may_be_said, rule_T9_newer_ck, rule_T_treatment_refractory
 from .statins import rule_V_statin_doubts
 from .tables import number
 from .values import over_limit
@@ -43,6 +43,10 @@ SOURCES_OF = {  # S5: the queries that feed each predictor
     },
     "high_drr": {"conditions", "enzymes"},
 }
+AT_TIMES = {  # and those that feed it only where they may decide
+    "treatment_refractory": ({"conditions", "reports"}, rule_T5_may_be_said),
+    "high_drr": ({"reports"}, rule_D1_report_may_join),
+}
 MISSING_RULE = {
     "cardiac_involvement": "C6",
     "high_ana": "A3",
@@ -57,9 +61,16 @@ def features_of(record: dict) -> dict:
 
 def rule_S5_not_read(record: dict, name: str, feature: dict) -> dict:
     """S5, F9: a predictor whose source failed is missing, `not read`; what was read to be present stays."""
-    if feature["state"] == "present" or not SOURCES_OF[name] & record["failed"]:
+    if feature["state"] == "present" or not rule_S5_failed(record, name):
         return feature
     return {"state": "missing", "rule": MISSING_RULE[name], "stale": False, "reason": "not read"}
+
+
+def rule_S5_failed(record: dict, name: str) -> set[str]:
+    """The failed queries that feed a predictor."""
+    at_times, may_decide = AT_TIMES.get(name, (set(), bool))
+    more = at_times & record["failed"]
+    return SOURCES_OF[name] & record["failed"] | (more if more and may_decide(record) else set())
 
 
 def with_doubts(record: dict, doubts: list, *, open_ck: bool) -> dict:

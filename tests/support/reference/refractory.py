@@ -50,6 +50,12 @@ def rule_T5_said(record: dict) -> bool:
     return any("refractory" in fact["roles"] for fact in facts)
 
 
+def rule_T5_may_be_said(record: dict) -> bool:
+    """May what nobody read say so? The client has a code for it, and what was read does not say present."""
+    mapped = any("refractory" in role.split() for _, _, role in record["tables"]["site_codes"])
+    return mapped and rule_T_treatment_refractory({**record, "notes": []})["state"] != "present"
+
+
 def rule_T6_qualifies(record: dict, episode: dict) -> bool:
     """Was the agent given long enough to count?"""
     long_enough = span(record, "agent_days")
