@@ -69,15 +69,19 @@ def high_drr(record: PatientRecord) -> Feature:
 
 
 def may_be_joined(record: PatientRecord) -> bool:
-    """D1: whether a report may join an AST and an ALT, one of them without a pair, to a ratio that D4 would choose."""
-    rules = record.mapping.tables.rules
+    """D1, D2: whether a report may join what stands alone to a ratio that D4 would choose.
+
+    That is an AST or ALT without a pair, or a reported ratio without an enzyme.
+    """
+    rules, counted = record.mapping.tables.rules, read_ratios(record).counted
     reach = rules.days("high_drr.same_report_days")
-    active = [ratio.when.last for ratio in read_ratios(record).counted if ratio.phase == "active"]
+    active = [ratio.when.last for ratio in counted if ratio.phase == "active"]
     # As far before the latest active pair as one may be that takes a member of it
     since = max([record.as_of - rules.days("high_drr.look_back_days"), *(when - reach for when in active)])
     paired = {id(result) for pair in pair_up(record) for result in (pair.ast, pair.alt)}
     asts, alts = ([r for r in record.of(analyte) if r.amount] for analyte in ("ast", "alt"))
-    for some, others in ((asts, alts), (alts, asts)):
+    ratios = [ratio.members[0] for ratio in counted if ratio.phase == "unknown"]
+    for some, others in ((asts, alts), (alts, asts), (ratios, sorted((*asts, *alts), key=LAST))):
         of_no_specimen = [result for result in others if not result.specimen]
         for alone in (result for result in some if id(result) not in paired):
             if _may_meet(alone, of_no_specimen if alone.specimen else others, reach, since):

@@ -72,23 +72,26 @@ def rule_D1_pairs(record: dict) -> list[dict]:
 
 
 def rule_D1_report_may_join(record: dict) -> bool:
-    """May a report that nobody read join an AST and an ALT, one of them without a pair, no earlier than D4 looks?"""
+    """May a report that nobody read join an AST and an ALT, or a direct ratio and one, no earlier than D4 looks?
+
+    One of the two stands alone.
+    """
     reach = days(number(record["tables"], "high_drr.same_report_days"))
     look_back = days(number(record["tables"], "high_drr.look_back_days"))
     pairs = rule_D1_pairs(record)
-    direct, _ = rule_D2_direct({**record, "notes": []}, pairs)
+    direct, unknown = rule_D2_direct({**record, "notes": []}, pairs)
     usable = [pair for pair in pairs if not pair["refused"]] + direct
     active = [pair["last"] for pair in usable if rule_D3_active(record, pair)]
     since = max([record["as_of"] - look_back] + [last - reach for last in active])
     joined = [member["name"] for pair in pairs for member in pair["members"]]
+    asts, alts = of_analyte(record, "ast"), of_analyte(record, "alt")
+    two = [(ast, alt) for ast in asts for alt in alts if not {ast["name"], alt["name"]} <= set(joined)]
+    two += [(ratio["members"][0], enzyme) for ratio in unknown for enzyme in asts + alts]
     return any(
-        apart(ast, alt) <= reach
-        and not different_specimens(ast, alt)
-        and not same_specimen(ast, alt)
-        and max(ast["last"], alt["last"]) >= since
-        and not (ast["name"] in joined and alt["name"] in joined)
-        for ast in of_analyte(record, "ast")
-        for alt in of_analyte(record, "alt")
+        apart(one, other) <= reach
+        and not (one["specimen"] and other["specimen"])
+        and max(one["last"], other["last"]) >= since
+        for one, other in two
     )
 
 
