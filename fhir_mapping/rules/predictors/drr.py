@@ -74,10 +74,13 @@ def may_be_joined(record: PatientRecord) -> bool:
     That is an AST or ALT without a pair, or a reported ratio without an enzyme.
     """
     rules, counted = record.mapping.tables.rules, read_ratios(record).counted
-    reach = rules.days("high_drr.same_report_days")
-    active = [ratio.when.last for ratio in counted if ratio.phase == "active"]
+    reach, oldest = (
+        rules.days("high_drr.same_report_days"),
+        record.as_of - rules.days("high_drr.look_back_days"),
+    )
+    active = [r.when.last for r in counted if r.phase == "active" and r.when.last >= oldest]
     # As far before the latest active pair as one may be that takes a member of it
-    since = max([record.as_of - rules.days("high_drr.look_back_days"), *(when - reach for when in active)])
+    since = max([oldest, *(when - reach for when in active)])
     paired = {id(result) for pair in pair_up(record) for result in (pair.ast, pair.alt)}
     asts, alts = ([r for r in record.of(analyte) if r.amount] for analyte in ("ast", "alt"))
     ratios = [ratio.members[0] for ratio in counted if ratio.phase == "unknown"]

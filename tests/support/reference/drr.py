@@ -81,8 +81,9 @@ def rule_D1_report_may_join(record: dict) -> bool:
     pairs = rule_D1_pairs(record)
     direct, unknown = rule_D2_direct({**record, "notes": []}, pairs)
     usable = [pair for pair in pairs if not pair["refused"]] + direct
-    active = [pair["last"] for pair in usable if rule_D3_active(record, pair)]
-    since = max([record["as_of"] - look_back] + [last - reach for last in active])
+    oldest = record["as_of"] - look_back
+    active = [pair["last"] for pair in usable if pair["last"] >= oldest and rule_D3_active(record, pair)]
+    since = max([oldest] + [last - reach for last in active])
     joined = [member["name"] for pair in pairs for member in pair["members"]]
     asts, alts = of_analyte(record, "ast"), of_analyte(record, "alt")
     two = [(ast, alt) for ast in asts for alt in alts if not {ast["name"], alt["name"]} <= set(joined)]
