@@ -1,6 +1,7 @@
 """Medication resources → Treatments, one per ingredient (T1, T2), with the checks of F2 to F4."""
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -124,12 +125,12 @@ def systemic(medication: neutral.Medication, case: Case) -> tuple[neutral.Instru
 
 
 def _dosage(instruction: neutral.Instruction, case: Case) -> Dosage:
-    """Read an instruction; a dose with a comparator, or in tablets, is unknown (T4)."""
+    """Read an instruction (T4)."""
     regimen = instruction.regimen
     if (known := case.dosages.get(id(regimen))) is None:
-        dose, frequency, tables = regimen.dose, regimen.frequency, case.tables
+        frequency, tables = regimen.frequency, case.tables
         unbounded = Dosage(
-            dose_mg=tables.units.convert(dose, "dose") if dose and not dose.comparator else None,
+            dose_mg=_dose_mg(regimen.doses, tables),
             frequency=None if frequency is None else Decimal(frequency),
             period_days=_days(regimen.period, tables),
             as_needed=regimen.as_needed,
@@ -139,6 +140,20 @@ def _dosage(instruction: neutral.Instruction, case: Case) -> Dosage:
     _, dosage = known
     bounds = instruction.bounds
     return dosage if bounds is NO_PERIOD else replace(dosage, bounds=_period(bounds, case))
+
+
+def _dose_mg(doses: Iterable[Number | None], tables: Tables) -> Decimal | None:
+    """A dose in mg; beside one in mg the same in tablets says nothing more. None: unknown (T4).
+
+    A range, a comparator, a dose in tablets alone, and masses that differ are no evidence.
+    """
+    masses: set[Decimal] = set()
+    for dose in doses:
+        if dose is None or dose.comparator:
+            return None
+        if (mass := tables.units.convert(dose, "dose")) is not None:
+            masses.add(mass)
+    return masses.pop() if len(masses) == 1 else None
 
 
 def _days(number: Number | None, tables: Tables) -> Decimal | None:

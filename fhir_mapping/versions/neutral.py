@@ -91,9 +91,12 @@ class Condition(Struct, frozen=True, gc=False):
 
 
 class Regimen(Struct, frozen=True, gc=False):
-    """How much of a medicine is taken, how often and which way (T4). `dose` is as written; None for ranges and texts."""
+    """How much of a medicine is taken, how often and which way (T4).
 
-    dose: Number | None = None
+    `doses` are as written, None for a range: several are one dose, told in several ways.
+    """
+
+    doses: tuple[Number | None, ...] = ()
     frequency: int | None = None
     period: Number | None = None
     as_needed: bool = False

@@ -82,9 +82,7 @@ def _administration(resource: R4MedicationAdministration, read: Elements, produc
     dosage, written = resource.dosage, resource.effective_date_time
     instructions: tuple[Instruction, ...] = ()
     if dosage is not None:
-        instructions = (
-            Instruction(Regimen(dose=read.number(dosage.dose), routes=read.codings(dosage.route))),
-        )
+        instructions = (Instruction(Regimen((read.number(dosage.dose),), routes=read.codings(dosage.route))),)
     given = read.period(resource.effective_period) if written is None else NO_PERIOD
     if given.start is None:  # a time that stands alone, be it the end of a period, is the whole of it
         alone = given.end if written is None else read.time(written)
@@ -136,9 +134,8 @@ def _instruction(dosage: R4Dosage, read: Elements, *, has_bounds: bool = True) -
     alike = (*often, as_needed, routes, *amounts)
     if (regimen := read.regimens.get(alike)) is None:
         length, unit = None if is_range else decimal(repeat.period), repeat.period_unit
-        written = {read.number(dose) for dose in doses}
         regimen = read.regimens[alike] = Regimen(
-            dose=written.pop() if len(written) == 1 else None,  # several that differ are no evidence (T4)
+            doses=tuple([read.number(dose) for dose in doses]),
             frequency=None if is_range else repeat.frequency,
             period=None if length is None or not unit else Number(length, unit_code=unit, unit_system=UCUM),
             as_needed=as_needed,

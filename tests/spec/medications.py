@@ -83,6 +83,8 @@ def _unit(options: dict[str, str], option: str, unit: str) -> dict[str, str]:
 def _dosages(options: dict[str, str], period: dict[str, str]) -> list[dict[str, Any]]:
     """`dose=20 times=2 every=1 every-unit=d route=… needed=yes`, or several in `dosage="20 to -300d / 10 from -300d"`.
 
+    `tablets=2` tells the dose once more, and then again.
+
     `within=-300d..-10d`: its period, of any resource; `from=` and `to=` of a request give it too.
     """
     if "dosage" in options:
@@ -93,6 +95,10 @@ def _dosages(options: dict[str, str], period: dict[str, str]) -> list[dict[str, 
         dosage = _dose(
             dose, options.get("times", "1"), options.get("every", "1"), options.get("every-unit", "d")
         )
+    if "tablets" in options:  # the same dose once more, as Epic tells it
+        told = {"value": json.loads(options["tablets"]), "unit": "tablet", "system": UCUM, "code": "{tbl}"}
+        dosage.setdefault("doseAndRate", []).insert(1, {"doseQuantity": told})
+        dosage["doseAndRate"] += dosage["doseAndRate"][:1]
     if "dose-range" in options:
         low, high = (json.loads(side) for side in options["dose-range"].split("-"))
         bounds = {"low": {"value": low} | _unit({}, "", "mg"), "high": {"value": high} | _unit({}, "", "mg")}

@@ -370,19 +370,25 @@ def rule_T4_counts_on(record: dict, treatment: dict, instruction: dict, day) -> 
 
 def daily_mg(record: dict, instruction: dict) -> Fraction:
     repeat = (instruction.get("timing") or {}).get("repeat") or {}
-    doses = [one["doseQuantity"] for one in instruction.get("doseAndRate") or [] if one.get("doseQuantity")]
+    told = [one.get("doseQuantity") for one in instruction.get("doseAndRate") or []]
     as_needed = instruction.get("asNeededBoolean") or instruction.get("asNeededCodeableConcept")
     frequency, period = as_decimal(repeat.get("frequency")), as_decimal(repeat.get("period"))
-    if as_needed or not doses or not frequency or not period:
+    if as_needed or not all(told) or not frequency or not period:
         return Fraction(0)
     if "frequencyMax" in repeat or "periodMax" in repeat:
         return Fraction(0)
-    dose, quantity = as_decimal(doses[0].get("value")), doses[0]
-    factor, _ = rule_F6_factor(record["tables"], quantity, "dose")
+    masses = {mass_in_mg(record, quantity) for quantity in told} - {None}
     unit, _ = rule_F6_factor(record["tables"], {"unit": repeat.get("periodUnit")}, "time")
-    if dose is None or factor is None or unit is None or quantity.get("comparator"):
+    if len(masses) != 1 or unit is None or any(quantity.get("comparator") for quantity in told):
         return Fraction(0)
-    return Fraction(dose) * Fraction(factor) * Fraction(frequency) / (Fraction(period) * Fraction(unit))
+    return masses.pop() * Fraction(frequency) / (Fraction(period) * Fraction(unit))
+
+
+def mass_in_mg(record: dict, quantity: dict) -> Fraction | None:
+    """A dose in mg, whatever else it is told in; None: in tablets."""
+    dose = as_decimal(quantity.get("value"))
+    factor, _ = rule_F6_factor(record["tables"], quantity, "dose")
+    return None if dose is None or factor is None else Fraction(dose) * Fraction(factor)
 
 
 def rule_T3_runs_on(record: dict, first: datetime, last: datetime, day) -> bool:
