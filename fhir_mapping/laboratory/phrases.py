@@ -4,6 +4,7 @@ import re
 import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from html import unescape
 from itertools import pairwise
 from typing import Literal
 
@@ -34,8 +35,11 @@ _OPENING = "([{"
 def plain(text: str) -> str:
     """Write a text as rules compare it: NFKC, one kind of apostrophe and colon, every run of blanks one blank.
 
-    A Chinese or Japanese word stands apart from the letters and digits beside it.
+    A Chinese or Japanese word stands apart from the letters and digits beside it. What a converter escaped for HTML, the
+    sign of "&lt;1:80", is read as it was.
     """
+    if "&" in text:
+        text = unescape(text)
     if text.isascii():  # of all that is written in another way only this apostrophe is ASCII
         return " ".join(text.replace("`", "'").split())
     typed = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text).translate(_TYPED))

@@ -1,6 +1,7 @@
 # ruff: noqa: N802 - the functions bear the ids of the rules
 """Words as they are written in free text: whole words, phrases and names (rules U3, E7, A4)."""
 
+import html
 import re
 import unicodedata
 
@@ -13,8 +14,8 @@ WORD = re.compile(r"[^\W_\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+|±")  # Chine
 
 
 def nfkc(text: str) -> str:
-    """NFKC; the ratio sign is a colon (A1)."""
-    return unicodedata.normalize("NFKC", text).replace("\u2236", ":")
+    """NFKC; the ratio sign is a colon (A1), and what was escaped for HTML is itself."""
+    return unicodedata.normalize("NFKC", html.unescape(text)).replace("\u2236", ":")
 
 
 def plain(text: str) -> str:
