@@ -16,6 +16,7 @@ from fhir_mapping.laboratory.phrases import (
     in_sentences,
     opened,
     phrase_verdict,
+    verdict,
     without_brackets,
     without_reference,
 )
@@ -116,7 +117,7 @@ def _from_text(text: str, vocabulary: Vocabulary, about: RoleWord, titre_code: b
         if number := read_number(vocabulary.pattern(_NAME).sub("", bare), vocabulary):
             yield from _from_number(number, vocabulary, titre_code, whole)
             break
-    outside = without_brackets(whole)
+    outside, overall = without_brackets(whole), verdict(whole, vocabulary, about)
     for (start, end), in_phrase in _by_part(whole, SEPARATOR, (0, len(whole)), pattern.finditer(shown)):
         around, _ = _said(whole[start:end], outside[start:end], vocabulary, about)
         for (first, last), written in _by_part(whole, _SENTENCE, (start, end), in_phrase):
@@ -125,7 +126,8 @@ def _from_text(text: str, vocabulary: Vocabulary, about: RoleWord, titre_code: b
                 said = own or around
                 before = shown[max(start, titre.start() - _LENGTH_BEFORE) : titre.start()]
                 upward = vocabulary.pattern(_UPWARD).match(whole, titre.end())
-                sign = _sign(comparator(titre) or (">=" if upward else ""), before, said, vocabulary)
+                written_sign = comparator(titre) or (">=" if upward else "")
+                sign = _sign(written_sign, before, said, overall, vocabulary)
                 # In brackets "(negative: <1:80)" and "(<1:80)" beside a positive are the laboratory's reference
                 in_brackets = outside[titre.start()] != titre[0][0]
                 is_reference = beside or (sign.startswith("<") and said == "positive")
@@ -143,13 +145,15 @@ def _said(
     return said, False
 
 
-def _sign(sign: str, before: str, said: PhraseVerdict | None, vocabulary: Vocabulary) -> str:
-    """The comparator of a titre: written with it or before it, or as its phrase says (A1)."""
+def _sign(
+    sign: str, before: str, said: PhraseVerdict | None, overall: PhraseVerdict | None, vocabulary: Vocabulary
+) -> str:
+    """The comparator of a titre: written with it or before it, or as its phrase says, of "at" a titre the text (A1, A2)."""
     if not sign and (written_before := vocabulary.pattern(_SIGN_BEFORE).search(before)):
         sign = comparator(written_before)
     if said == "negative":
         return _NOT[sign]
-    if said == "positive" and not sign and vocabulary.pattern(_AT_BEFORE).search(before):
+    if (said or overall) == "positive" and not sign and vocabulary.pattern(_AT_BEFORE).search(before):
         return ">="
     return sign
 

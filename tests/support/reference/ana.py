@@ -175,7 +175,8 @@ def read_phrases(tables: dict, holder: dict, bare: str, fixed: str) -> tuple[lis
             for titre in (titre for titre in titres if low <= titre.start < high):
                 if kind == "positive" and titre.magnitude.low is None and in_bracket(whole, titre):
                     continue  # "Positive (<1:80)": the laboratory's reference
-                magnitude = rule_A1_in_words(tables, bare[start : titre.start], kind, titre.magnitude)
+                said = kind or (answer if answer == "positive" else "")  # "at" is told by the whole text too
+                magnitude = rule_A1_in_words(tables, bare[start : titre.start], said, titre.magnitude)
                 findings.append(finding_of(magnitude, pattern))
             if answer and own in (answer, "") and not any(f["kind"] == answer for f in findings) and own:
                 findings.append({"kind": answer, "pattern": pattern})
