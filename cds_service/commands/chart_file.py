@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import msgspec
+from msgspec.structs import replace
 
 from cds_service.errors import UnusableInput
 from cds_service.fhir.bundle import ANY_TYPE, SearchSet, UnreadableError, read_page
@@ -44,21 +45,25 @@ def read_bundle(data: bytes, mapping: MappingSettings) -> Gathered:
     """
     content = _content(data)
     heads = ((_head(entry.json), entry) for entry in content.entries)
-    patients = {head.id: entry for head, entry in heads if head.resource_type == "Patient"}
+    copies = [(head.id, entry.full_url) for head, entry in heads if head.resource_type == "Patient"]
+    patients = {patient_id for patient_id, _ in copies}
     if not patients:
         raise UnusableInput("there is no Patient in the Bundle")
     if len(patients) > 1:
         raise UnusableInput(f"there are {len(patients)} Patients in the Bundle; give the record of one")
-    ((patient_id, patient),) = patients.items()
+    (patient_id,) = patients
     if not patient_id:
         raise UnusableInput("the Patient has no id")
-    base = patient.full_url.removesuffix(f"/Patient/{patient_id}")
+    # A batch brings the Patient with an address and without one: where any copy stands changes nothing
+    own = f"/Patient/{patient_id}"
+    bases = sorted({address.removesuffix(own) for _, address in copies if address.endswith(own)})
+    known = (*mapping.also_known_as, *bases[1:])
     failed = {key: Source("failed", (), failure) for key, failure in content.failures.items()}
     gathered = Gathered(
         patient_id=patient_id,
-        base=base if base != patient.full_url else "",
+        base=bases[0] if bases else "",
         sources={KEY: Source("read", tuple(content.entries)), **failed},
-        mapping=mapping,
+        mapping=replace(mapping, also_known_as=known),
     )
     if version := found_version(gathered):
         raise UnusableInput(f"the content is FHIR {version}; only {mapping.fhir_version} is read")

@@ -9,10 +9,11 @@ from cds_service.commands.chart_file import KEY, read_bundle
 from cds_service.commands.folder import open_folder
 from cds_service.errors import UnusableInput
 from cds_service.fhir.queries import BY_KEY
+from fhir_mapping.checks import judge
 from fhir_mapping.record import MappingSettings
 from fhir_mapping.terms import load_tables
 from models.training.errors import TrainingError
-from tests.support.charts import condition, imnm_chart, observation, patient, prescription
+from tests.support.charts import AS_OF, condition, imnm_chart, observation, patient, prescription
 from tests.support.ehr_simulator import outcome
 
 MAPPING = MappingSettings(load_tables())
@@ -119,6 +120,25 @@ def test_a_byte_order_mark_is_passed_over(tmp_path):
     assert len(read_bundle(marked, MAPPING).sources[KEY].entries) == 2
     (tmp_path / "a.ndjson").write_bytes(b"\xef\xbb\xbf" + exported(*CHART))
     assert [len(record.gathered.sources[KEY].entries) for record in records(tmp_path)] == [2]
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        ("https://ehr.example/fhir/Patient/p1", ""),
+        ("https://ehr.example/fhir/Patient/p1", "urn:uuid:6f1c2b1e-0000-4000-8000-000000000001"),
+        ("https://ehr.example/fhir/Patient/p1", "https://internal.example/Patient/p1"),
+    ],
+)
+def test_of_several_copies_of_the_patient_any_says_where_the_record_lives_wherever_it_stands(addresses):
+    copies = [{"fullUrl": address, "resource": patient()} for address in addresses]
+    elsewhere = {"reference": "https://ehr.example/fhir/Medication/m9"}
+    medicine = {"resourceType": "Medication", "id": "m9", "code": {"text": "azathioprine"}}
+    chart = [prescription(medicationReference=elsewhere), medicine]
+    for entries in (copies, copies[::-1]):
+        gathered = read(bundle(*entries, chart=chart))
+        assert "https://ehr.example/fhir" in (gathered.base, *gathered.mapping.also_known_as)
+        assert [d.reason for d in judge(gathered, AS_OF).doubts] == ["named, not coded"]
 
 
 @pytest.mark.parametrize(
