@@ -1,6 +1,6 @@
 """Is this an IMNM patient? Definite, probable, possible, none, excluded, or not known (E, U4)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -111,7 +111,10 @@ def _barring(record: PatientRecord, signs: Signs, state: SignsState) -> tuple[Do
 def _decisive(
     record: PatientRecord, tried: Sequence[Doubt], words: Sequence[Doubt], whole: str
 ) -> Iterator[Doubt]:
-    """The doubts by code, beside words that are left out, that change the state alone or by not being tried."""
+    """The doubts by code, beside words that are left out, that change the state alone or by not being tried.
+
+    Where none does, those that change it together.
+    """
     by_code, without = [d for d in tried if d.by == "code"], _tried(record, words)
     alike: dict[_Kind, set[_Kind]] = {}  # kinds that do the same
     for doubt in by_code:
@@ -123,7 +126,17 @@ def _decisive(
         or (len(kinds) == 1 and _tried(record, [d for d in tried if (d.role, d.roles) not in kinds]) != whole)
         for kind in kinds
     }
+    if not decisive:  # it takes a diagnosis and an antibody, and of either there is another
+        decisive = {kind for kinds in alike.values() if _completes(record, tried, kinds) for kind in kinds}
     return (d for d in by_code if (d.role, d.roles) in decisive)
+
+
+def _completes(record: PatientRecord, tried: Sequence[Doubt], kinds: Collection[_Kind]) -> bool:
+    """Whether doubts of these kinds, alike as they are, change the state beside those about the other sign."""
+    is_antibody = any(role in ANTIBODIES for role, _ in kinds)
+    others = [d for d in tried if (d.role in ANTIBODIES) is not is_antibody]
+    these = (d for d in tried if (d.role, d.roles) in kinds)
+    return _tried(record, [*others, *these]) != _tried(record, others)
 
 
 def _tried(record: PatientRecord, doubts: Sequence[Doubt]) -> str:

@@ -111,7 +111,23 @@ def rule_U6_bars(record: dict) -> dict:
         for name in changed:
             if alone[name] != none[name] or others[name] != every[name]:
                 bars[doubt].add(name)
+    if "eligibility" in changed and not any("eligibility" in held for held in bars.values()):
+        for doubt in rule_U4_one_of_each(record):
+            bars[doubt].add("eligibility")
     return bars
+
+
+def rule_U4_one_of_each(record: dict) -> list:
+    """Where it takes a diagnosis and an antibody, and of each there are several: those that complete the other sign."""
+    antibodies = [doubt for doubt in record["doubts"] if doubt.role.startswith("anti-")]
+    diagnoses = [doubt for doubt in record["doubts"] if doubt.role in ("core", "broad")]
+    found = []
+    for sign, other in ((antibodies, diagnoses), (diagnoses, antibodies)):
+        before = rule_U4_would_be(with_doubts(record, other, open_ck=False))
+        for doubt in sign:
+            if rule_U4_would_be(with_doubts(record, [*other, doubt], open_ck=False)) != before:
+                found.append(doubt)
+    return found
 
 
 def rule_U6_open(record: dict, features: dict, *, with_phase: bool) -> list[dict]:
