@@ -15,7 +15,6 @@ from fhir_mapping.versions.salvage import Salvageable
 
 ABSENT = Raw(b"null")
 NOT_THERE = Raw(b"")  # unlike null
-_NUMBER_START = frozenset(b"-0123456789")
 
 
 def _check_number(json: Raw) -> None:
@@ -31,7 +30,7 @@ def decimal(json: Raw) -> Decimal | None:
     written = bytes(json)
     if written == b"null":
         return None
-    if written[0] not in _NUMBER_START:
+    if written[0] not in b"-0123456789":
         raise ValueError("value is no number")
     try:
         return Decimal(written.decode("ascii"))
@@ -108,8 +107,9 @@ class R4Period(R4Element):
 
 
 class R4Meta(R4Element):
-    """Which of several versions of a resource is the last (F7)."""
+    """Which of several versions of a resource is the last (F7): either element says it without the other."""
 
+    alternatives: ClassVar[bool] = True
     last_updated: str | None = None
     version_id: str | None = None
 

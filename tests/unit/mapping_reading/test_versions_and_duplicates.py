@@ -28,6 +28,11 @@ def ck(observation, value, **meta):
             {"lastUpdated": "never", "versionId": "1"},
             {"lastUpdated": "2026-01-01T00:00:00Z", "versionId": "2"},
         ),
+        ({"lastUpdated": 5, "versionId": "9"}, {"lastUpdated": 1, "versionId": "10"}),
+        (
+            {"lastUpdated": "2026-01-01T00:00:00Z", "versionId": 5},
+            {"lastUpdated": "2025-12-31T20:00:00-05:00", "versionId": 1},
+        ),
         ({}, {}),
     ],
 )
