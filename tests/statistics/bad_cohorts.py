@@ -103,17 +103,39 @@ def text(content: str | bytes | list[dict[str, str]], name: str = "cohort.csv") 
     return write
 
 
-def parquet(columns: dict[str, list[Any]]) -> Callable[[Path], Path]:
-    """Write a Parquet file."""
+def parquet(columns: dict[str, list[Any]], **typed: tuple[str, Any]) -> Callable[[Path], Path]:
+    """Write a Parquet file; `typed` are further columns of one value each, by the name of its type in Arrow."""
 
     def write(folder: Path) -> Path:
         import pyarrow as pa
         from pyarrow import parquet as files
 
-        files.write_table(pa.table(columns), folder / "cohort.parquet")
+        kinds = {
+            "date32": (pa.int32(), pa.date32()),
+            "duration": (pa.int64(), pa.duration("s")),
+            "moment": (pa.int64(), pa.timestamp("ms", tz="Mars/Phobos")),
+            "utf8": (pa.binary(), pa.utf8()),
+        }
+        table = pa.table(columns)
+        for name, (kind, value) in typed.items():
+            written, meant = kinds[kind]
+            array = pa.array([value] * table.num_rows, written)
+            table = table.append_column(name, array.view(meant))
+        files.write_table(table, folder / "cohort.parquet")
         return folder / "cohort.parquet"
 
     return write
+
+
+def renamed_bytes(write: Callable[[Path], Path], old: bytes, new: bytes) -> Callable[[Path], Path]:
+    """Write a file and put other bytes of the same length in it."""
+
+    def write_changed(folder: Path) -> Path:
+        path = write(folder)
+        path.write_bytes(path.read_bytes().replace(old, new))
+        return path
+
+    return write_changed
 
 
 def files(**contents: str | bytes) -> Callable[[Path], Path]:
@@ -357,6 +379,31 @@ READ = [
         "Parquet with a gap in time",
         parquet(as_parquet(good_rows(), time_years=[None] + [1.0] * 59)),
         "row 1, column",
+    ),
+    Bad(
+        "Parquet with a day of no calendar",
+        parquet(as_parquet(good_rows()), end=("date32", 2**31 - 1)),
+        "column end holds a value of no calendar, time zone or encoding: write it as text",
+    ),
+    Bad(
+        "Parquet with a length of time that nobody can hold",
+        parquet(as_parquet(good_rows()), length=("duration", 2**62)),
+        "column length holds a value of no calendar",
+    ),
+    Bad(
+        "Parquet with a moment of no time zone",
+        parquet(as_parquet(good_rows()), moment=("moment", 1)),
+        "column moment holds a value of no calendar, time zone",
+    ),
+    Bad(
+        "Parquet with a text of no encoding",
+        parquet(as_parquet(good_rows()), note=("utf8", b"\xff")),
+        "column note holds a value of no .* encoding",
+    ),
+    Bad(
+        "Parquet with a column whose name is of no encoding",
+        renamed_bytes(parquet(as_parquet(good_rows(), zzzz=["1"] * 60)), b"zzzz", b"z\xffzz"),
+        "no Parquet file",
     ),
     Bad(
         "Parquet with lists",

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 from models.training.cohort.forms.file_form import FileForm
 from models.training.cohort.forms.text_file import read_text_file
@@ -52,8 +53,18 @@ def _parquet(name: str, data: bytes, max_rows: int) -> Table:
             raise UnusableFileError(
                 f"unpacked it is larger than {MAX_BYTES // 1024**2} MiB: that is no cohort"
             )
-        columns = [[as_text(value) for value in column.to_pylist()] for column in file.read().columns]
-    except (pa.ArrowException, OSError) as error:
+        names, columns = file.schema_arrow.names, file.read().columns
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UnusableFileError("this is no Parquet file, or a broken one") from error
-    rows = enumerate(zip(*columns, strict=True), start=1)
-    return make_table(name, "row", data, file.schema_arrow.names, rows)
+    rows = enumerate(zip(*map(_values, names, columns), strict=True), start=1)
+    return make_table(name, "row", data, names, rows)
+
+
+def _values(name: str, column: Any) -> list[str]:
+    """The values of a Parquet column as text. Raises UnusableFileError for one that Python cannot hold."""
+    try:
+        return [as_text(value) for value in column.to_pylist()]
+    except (ArithmeticError, LookupError, ValueError) as error:
+        raise UnusableFileError(
+            f"column {name} holds a value of no calendar, time zone or encoding: write it as text"
+        ) from error
