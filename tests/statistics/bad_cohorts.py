@@ -228,6 +228,11 @@ READ = [
     Bad("time is NaN", text(changed(7, time_years="NaN")), "line 7, column time_years: empty"),
     Bad("time is infinite", text(changed(7, time_years="inf")), "line 7, column time_years: infinite"),
     Bad("time overflows", text(changed(7, time_years="1e999")), "line 7, column time_years: too large"),
+    Bad(
+        "months called years",
+        text(with_columns(time_years=lambda n: f"{1 + n:d}")),
+        r"10 lines \(52, 53, 54, 55, 56, …\), column time_years: more than 50 years: is it in another unit",
+    ),
     Bad("days called years", text(changed(7, time_years="924")), "line 7, .*in another unit"),
     Bad(
         "a recurrence at time zero",
