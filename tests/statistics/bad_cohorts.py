@@ -292,6 +292,21 @@ READ = [
         text(changed(2, drr="2.5")),
         "line 2, column drr_high: de_ritis_ratio says otherwise",
     ),
+    Bad(
+        "a negative LDH",
+        text(changed(7, ldh="-9")),
+        "line 7, column ldh: below 0: leave empty what is not known; there stands -9$",
+    ),
+    Bad(
+        "negative lymphocytes and an LDH that is all right",
+        text(changed(7, ldh="300", lymphocytes="-99")),
+        "line 7, column lymphocytes: below 0.*-99$",
+    ),
+    Bad(
+        "an id twice, its accent apart",
+        text(with_columns(id=lambda n: {3: "U\u0308-1", 5: "\u00dc-1"}.get(n, str(n)))),
+        "line 7, column id: the same patient as line 5",
+    ),
     Bad("a titre in words", text(changed(7, ana_titre="high")), "line 7, column ana_titre: neither a titre"),
     Bad(
         "another subtype",

@@ -599,6 +599,14 @@ def test_centre_sex_age_and_a_named_group_reach_the_cohort(tmp_path):
     assert {len(words) for words in part.groups.values()} == {len(part), len(part.beside["age"])}
 
 
+def test_capitals_blanks_and_accents_written_apart_make_no_other_centre_or_group(tmp_path):
+    written = ("Zürich", "ZÜRICH", "Zu\u0308rich", "Zürich  Nord", "zürich Nord")
+    columns = {"centre": lambda n: written[n % 5], "ward": lambda n: written[n % 5]}
+    found = cohort(with_columns(**columns), tmp_path, groups=["ward"])
+    one = ("Zürich", "Zürich", "Zürich", "Zürich  Nord", "Zürich  Nord")
+    assert {name: words[:5] for name, words in found.groups.items()} == {"centre": one, "ward": one}
+
+
 def test_a_cohort_without_these_columns_has_none_of_them(tmp_path):
     found = cohort(good_rows(), tmp_path)
     assert (found.groups, "age" in found.beside) == ({}, False)

@@ -93,7 +93,9 @@ def read_patients(
         if name in candidates and name in own_names
     }
     named = {
-        name: tuple(getattr(patient, name) for patient in patients) for name in GROUPS if name in own_names
+        name: _as_first_written(getattr(patient, name) for patient in patients)
+        for name in GROUPS
+        if name in own_names
     }
     others = _other_groups(table, own_names, groups, problems)
     named |= others
@@ -227,8 +229,14 @@ def _other_groups(
                 read.append(read_group(cell))
             except PydanticCustomError as error:
                 problems.append(Problem(place, own, error.message()))
-        words[written] = tuple(read)
+        words[written] = _as_first_written(read)
     return words
+
+
+def _as_first_written(words: Iterable[str]) -> tuple[str, ...]:
+    """The names of groups, each as it is written first: capitals and blanks make no other group."""
+    first: dict[str, str] = {}
+    return tuple(first.setdefault(as_compared(word), word) for word in words)
 
 
 def _read_further(
@@ -309,8 +317,7 @@ def _row_problems(
         )
     else:
         yield from _time_problems(row, place, own_names)
-    if row.age is not None and not 0 <= row.age <= OLDEST:
-        yield Problem(place, "age", f"not between 0 and {OLDEST} years")
+    yield from _beside_problems(row, place)
     for cutoff in cutoffs:
         value, coded = getattr(row, cutoff.raw), getattr(row, cutoff.predictor)
         if value is None:
@@ -321,6 +328,14 @@ def _row_problems(
         elif coded is not None and coded != cutoff.is_present(value):
             present = f"{'≥' if cutoff.inclusive else '>'} {cutoff.threshold:f}"
             yield Problem(place, cutoff.predictor, f"{cutoff.raw} says otherwise: present is {present}")
+
+
+def _beside_problems(row: CohortRow, place: int) -> Iterator[Problem]:
+    if row.age is not None and not 0 <= row.age <= OLDEST:
+        yield Problem(place, "age", f"not between 0 and {OLDEST} years")
+    for name in BESIDE:
+        if name != "age" and (getattr(row, name) or 0) < 0:
+            yield Problem(place, name, "below 0: leave empty what is not known")
 
 
 def _time_problems(row: CohortRow, place: int, own_names: Mapping[str, str]) -> Iterator[Problem]:

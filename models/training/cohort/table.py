@@ -65,8 +65,9 @@ def make_table(
 
     Raises UnusableFileError for a header that does not name every column once, or a row of another length.
     """
-    names = [" ".join(cell.split()) for cell in header]
-    kept = [(place, [cell.strip() for cell in cells]) for place, cells in rows]
+    names = [" ".join(normalize("NFC", cell).split()) for cell in header]
+    # A letter with its accent apart, as a Mac writes it, looks the same and is the same
+    kept = [(place, [normalize("NFC", cell).strip() for cell in cells]) for place, cells in rows]
     kept = [(place, cells) for place, cells in kept if any(cells)]
     width = len(names)
     while width and not names[width - 1] and not any(any(cells[width - 1 : width]) for _, cells in kept):
