@@ -28,7 +28,7 @@ from models.training.validation.groups import aalen_johansen_risk, kaplan_meier_
 from models.training.validation.performance import Performance
 from models.training.validation.pooled import pooled
 from models.training.validation.validate import THRESHOLDS, validate
-from models.training.validation.validation import Measure, Validation
+from models.training.validation.validation import Measure, Validation, measure, share
 
 from .trained import DATA, DEATHS, GAPS, LABELS, cohort, fitted, made
 
@@ -399,6 +399,24 @@ def test_figures_of_completed_sets_are_pooled_by_rubins_rules():
     spread = np.mean([one.se**2 for one in each]) + 1.25 * np.var(values, ddof=1)
     assert imputed().harrell.value == pytest.approx(np.mean(values))
     assert imputed().harrell.se == pytest.approx(np.sqrt(spread))
+
+
+def test_what_is_the_same_in_every_completed_set_keeps_its_limits():
+    people = cohort(GAPS)
+    for at in imputed().horizons:
+        assert at.observed_competing == aalen_johansen_risk(people.time, people.status, at.years)
+        assert at.observed == kaplan_meier_risk(people.time, people.status, at.years)
+
+
+def test_limits_of_a_share_end_at_0_and_1_in_one_set_and_in_several_and_those_of_a_slope_do_not():
+    nearly, hardly, slope = share(0.97, 0.03), share(0.02, 0.03), measure(0.97, 0.03)
+    assert (nearly.high, hardly.low) == (1.0, 0.0)
+    assert nearly.low == pytest.approx(0.97 - 1.959964 * 0.03)
+    assert slope.high == pytest.approx(0.97 + 1.959964 * 0.03)
+    assert pooled([nearly, share(0.99, 0.03)]).high == 1.0
+    assert pooled([slope, measure(0.99, 0.03)]).high > 1
+    assert not share(np.nan).given
+    assert share(1.0, 0.0).high is None
 
 
 def test_what_one_completed_set_does_not_show_is_not_given():

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from models.training.validation.validation import Measure, measure
+from models.training.validation.validation import Measure, Share, measure, share
 
 Result = TypeVar("Result")
 
@@ -41,6 +41,8 @@ def _pooled(several: Sequence[Any]) -> Any:
 
 
 def _measure(several: Sequence[Measure]) -> Measure:
+    if len(set(several)) == 1:
+        return several[0]  # what was not imputed keeps the limits of its own scale
     values = [estimate.value for estimate in several if estimate.value is not None]
     if len(values) < len(several):
         return next(estimate for estimate in several if estimate.value is None)
@@ -48,7 +50,8 @@ def _measure(several: Sequence[Measure]) -> Measure:
     value = float(np.mean(values))
     if len(errors) == len(several):
         within, between = np.mean(np.square(errors)), np.var(values, ddof=1)
-        return measure(value, float(np.sqrt(within + (1 + 1 / len(values)) * between)))
+        se = float(np.sqrt(within + (1 + 1 / len(values)) * between))
+        return share(value, se) if isinstance(several[0], Share) else measure(value, se)
     ends = [
         (estimate.low, estimate.high)
         for estimate in several

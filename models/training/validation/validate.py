@@ -47,6 +47,7 @@ from models.training.validation.validation import (
     estimated,
     measure,
     missing,
+    share,
 )
 
 RESAMPLES = 1000
@@ -156,7 +157,7 @@ def _performed(model: Model, among: AnalysisSet, resamples: int, seed: int, prog
             _Performed(
                 _of(partial(harrell_c, cohort.time, cohort.event, score)),
                 tuple(uno),
-                _of(partial(calibration_slope, cohort.time, cohort.event, score)),
+                _of(partial(calibration_slope, cohort.time, cohort.event, score), measure),
                 tuple(horizons),
                 _auc_over_time(cohort, score, model.horizons[-1].years),
             )
@@ -165,8 +166,10 @@ def _performed(model: Model, among: AnalysisSet, resamples: int, seed: int, prog
     return pooled(results)
 
 
-def _of(compute: Callable[[], PointEstimate]) -> Measure:
-    return estimable(lambda: estimated(compute()))
+def _of(
+    compute: Callable[[], PointEstimate], as_measure: Callable[[float, float], Measure] = share
+) -> Measure:
+    return estimable(lambda: estimated(compute(), as_measure))
 
 
 def _auc_over_time(cohort: Cohort, score: Floats, last: float) -> tuple[AucPoint, ...]:

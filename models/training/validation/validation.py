@@ -45,9 +45,23 @@ def measure(value: float, se: float | None = None, limits: tuple[float, float] |
     return Measure(float(value), finite_or_none(se), finite_or_none(low), finite_or_none(high))
 
 
-def estimated(estimate: PointEstimate) -> Measure:
-    """An estimate as a measure."""
-    return measure(estimate.value, estimate.se)
+@dataclass(frozen=True, slots=True)
+class Share(Measure):
+    """A measure that lies between 0 and 1 with its limits: a C, an AUC, a Brier score."""
+
+
+def share(value: float, se: float | None = None) -> Measure:
+    """A share; its limits are value ± 1.96 se, and end at 0 and 1 as riskRegression's do."""
+    limits = None
+    if se is not None and isfinite(se):
+        limits = max(0.0, value - Z * se), min(1.0, value + Z * se)
+    of = measure(value, se, limits)
+    return Share(of.value, of.se, of.low, of.high, of.reason)
+
+
+def estimated(estimate: PointEstimate, as_measure: Callable[[float, float], Measure] = share) -> Measure:
+    """An estimate as a measure; a slope is no share."""
+    return as_measure(estimate.value, estimate.se)
 
 
 def missing(reason: str) -> Measure:

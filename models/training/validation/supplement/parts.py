@@ -50,7 +50,7 @@ def part_performance(time: Floats, status: Statuses, risk: Floats, horizon: Hori
         observed,
         estimable(lambda: estimated(harrell_c(time, event, score))),
         estimable(lambda: _over(observed, expected)),
-        estimable(lambda: estimated(calibration_slope(time, event, score))),
+        estimable(lambda: estimated(calibration_slope(time, event, score), measure)),
     )
 
 
