@@ -192,8 +192,7 @@ def test_the_model_is_a_local_fit_that_says_whose(folder):
     model = load_model(folder)
     assert model.evidence == "local-fit"
     assert model.limits == (
-        "Local fit: 200 patients with 73 recurrences, West Hospital, 2026-03-01. Validated only internally, not in "
-        "other patients."
+        "Local fit: 200 patients with 73 recurrences, West Hospital, 2026-03-01. Not validated in other patients."
     )
     assert "these 200 patients only" in model.range_note
     assert "fitted from 180 days after the start of treatment" in model.time_zero_note

@@ -17,6 +17,7 @@ from models.training.fitting.steps import Steps
 from models.training.fitting.train import _warnings
 from models.training.fitting.write_model import write_model
 from models.training.plain_json import as_json
+from models.training.report.compose import cannot_tell
 from models.training.simulation import many_cohorts
 from models.training.statistics import cox
 from models.training.statistics.arrays import Counts
@@ -104,6 +105,10 @@ def test_a_cohort_most_of_whose_resamples_give_no_model_has_no_internal_validati
     validation = validate(load_model(default_folder()), cohort(), record=record, resamples=20)
     assert validation.internal is None
     assert validation.not_internal.startswith("20 of 20 resamples gave no model")
+    for at in validation.horizons:
+        reasons = {of.reason for of in (at.auc_corrected, at.ipa_corrected, at.ici_corrected)}
+        assert reasons == {validation.not_internal}
+    assert "nothing here allows for that" in cannot_tell(validation, load_model(default_folder()))[0]
 
 
 def test_resamples_of_which_none_has_a_finite_fit_are_refused():

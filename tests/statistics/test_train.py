@@ -130,9 +130,19 @@ def test_shrinkage_can_be_off():
 def test_without_shrinkage_overfitting_is_warned_of_where_it_was_measured_and_nowhere_else():
     assert fitted(shrinkage="none").mean_slope > 0.9
     assert not any("too extreme" in warning for warning in fitted(shrinkage="none").warnings)
+    assert not any("owed to chance" in warning for warning in fitted(shrinkage="none").warnings)
     weak = train(made(120, events=60, seed=WEAK_SEED), replace(FEW, shrinkage="none"))
     said = f"in resamples is {weak.mean_slope:.2f}: overfitting, and the hazard ratios are not shrunk"
     assert any(said in warning for warning in weak.warnings)
+
+
+def test_resamples_of_which_too_many_have_no_finite_fit_correct_nothing():
+    rare = np.zeros(200)
+    people = made(events=60, high_drr=rare)
+    rare[np.flatnonzero(people.event)[0]] = 1.0
+    found = train(people, replace(FEW, shrinkage="none"))
+    assert (found.figures, found.mean_slope) == (None, None)
+    assert any("no finite fit to tell how much is owed to chance" in warning for warning in found.warnings)
 
 
 def test_a_mean_slope_above_one_does_not_steepen(monkeypatch):

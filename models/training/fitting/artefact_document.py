@@ -97,7 +97,7 @@ def _card(result: Trained | Updated, labels: Labels, parent: Model | None) -> di
     kind = "Fit" if labels.synthetic else "Local fit"
     rejected = f" Refitted, for {parent.id} {parent.version} did not fit here." if parent else ""
     return {
-        "limits": f"{kind}: {of}. Validated only internally, not in other patients.{rejected}{demonstration}",
+        "limits": f"{kind}: {of}. Not validated in other patients.{rejected}{demonstration}",
         "range": f"The plausible range (5 % and 95 % points) covers estimation from these {len(cohort)} patients only, "
         "not differences between hospitals, treatments or definitions.",
         "time_zero": f"Risk is counted from today; the model was fitted from {cohort.time_zero}.",

@@ -291,7 +291,7 @@ def _death(fit: Mapping[str, Any]) -> str:
 def _limits(fit: Mapping[str, Any], model: Model) -> str:
     sentences = [f"{text[0].upper()}{text[1:]}." for text in fit["warnings"]]
     sentences += [
-        "Validated in the patients it was fitted to, by bootstrap; not in others.",
+        "Not validated in other patients. What a bootstrap in its own patients shows, or why it shows nothing, is in report/.",
         model.range_note,
     ]
     if fit.get("shrinkage"):

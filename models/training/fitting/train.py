@@ -33,7 +33,7 @@ from models.training.fitting.missing import Analysed, Estimates, Missingness, an
 from models.training.fitting.sample_size import SampleSize, sample_size
 from models.training.fitting.selection import Selection, select
 from models.training.fitting.served import AtHorizons, mean_baseline, pooled_at_horizons
-from models.training.fitting.shrinkage import WEAK, Shrinkage
+from models.training.fitting.shrinkage import MOST_WITHOUT_FIT, WEAK, Shrinkage
 from models.training.fitting.steps import Steps, after_fit
 from models.training.fitting.univariable import Univariable, univariable_table
 from models.training.statistics.arrays import Floats, plain_numbers
@@ -271,9 +271,11 @@ def _in_resamples(
 ) -> tuple[float | None, FourFigures | None]:
     """The mean slope, also of a fit that is not shrunk, and the C of the fit; of several sets the mean of each figure.
 
+    None where too many resamples have no finite fit: the others are a selection.
     Shrinkage does not change the order of risks, so the C of the fit is that of what is served.
     """
-    if not refits:
+    failed = sum(of.failed for of in refits)
+    if not refits or failed > MOST_WITHOUT_FIT * (failed + sum(len(of.coef) for of in refits)):
         return None, None
     if shrinkage:
         mean_slope = shrinkage.mean_slope
@@ -350,6 +352,8 @@ def _warnings(trained: Trained, policy: Policy) -> tuple[str, ...]:
         text = f"the mean calibration slope in resamples is {trained.mean_slope:.2f}: overfitting"
         unshrunk = ", and the hazard ratios are not shrunk: risks will be too extreme in new patients"
         warnings.append(text if shrinkage else text + unshrunk)
+    if trained.figures is None and not trained.options.penalised:
+        warnings.append("too many resamples have no finite fit to tell how much is owed to chance")
     if shrinkage and shrinkage.without_fit:
         warnings.append(f"{shrinkage.without_fit} resamples had no finite fit and do not count")
     if trained.size and trained.size.n > n:

@@ -45,6 +45,10 @@ _SAME = {
         "How it does at another hospital: the cohort is the one that the model was fitted to. Only the values that "
         "are called corrected allow for that, and they do not stand for another hospital."
     ),
+    "fit alone": (
+        "How it does at another hospital, or in any patients but these: the cohort is the one that the model was fitted "
+        "to, and nothing here allows for that."
+    ),
     "baseline update": (
         "Whether its risks are right on average: its baseline hazard comes from this very cohort, so observed over "
         "expected is near one by construction."
@@ -130,8 +134,9 @@ def _exponential(log_ratio: Measure) -> ReportedRatio:
 
 def cannot_tell(validation: Validation, model: Model) -> tuple[str, ...]:
     """What a reader must not conclude from this report: sentences."""
+    alone = validation.same_cohort == "fit" and validation.internal is None
     sentences = [
-        _SAME[validation.same_cohort],
+        _SAME["fit alone" if alone else validation.same_cohort],
         "Whether using the model helps patients: that takes a trial.",
         "Whether a predictor causes recurrence: hazard ratios here describe, they do not explain.",
         (

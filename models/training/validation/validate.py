@@ -202,7 +202,12 @@ def _with_internal(
         again = among.resamples(model, counts, validation.seed + 1, progress)
         bootstrap = nested(steps, among.data, again, scales, drawn(validation.seed), progress)
     except TrainingError as error:
-        return replace(validation, not_internal=str(error))
+        none = missing(str(error))
+        uncorrected = (
+            replace(at, auc_corrected=none, ipa_corrected=none, ici_corrected=none)
+            for at in validation.horizons
+        )
+        return replace(validation, horizons=tuple(uncorrected), not_internal=str(error))
     horizons = tuple(
         with_correction(at, bootstrap.optimism, k, risks[..., k]) for k, at in enumerate(validation.horizons)
     )
