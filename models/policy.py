@@ -26,7 +26,7 @@ LONGEST = 3653
 _RISING: tuple[tuple[Column, ...], ...] = (("low", "intermediate", "high"), ("low", "active", "relapse"))
 """The columns of the follow-up table in the order of what they ask for, the least first."""
 
-_AMOUNT = {"value": object, "unit": object, "mark": object, "source": object}  # read by `_number`
+_AMOUNT = {"value": object, "unit": object, "mark": object, "source": str}  # read by `_number`
 _CODE = {"vocabulary": str, "code": str, "display": str, "source": str}
 _SHAPE = {
     "schema": object,

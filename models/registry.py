@@ -112,13 +112,22 @@ def _factor(row: Mapping[str, Any]) -> Factor:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_each_once)
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror}); {_REMEDY}") from error
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is not JSON ({error}); {_REMEDY}") from error
     if not isinstance(document, dict):
         raise ModelError(f"{path} is not a JSON object; {_REMEDY}")
+    return document
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object whose keys stand once: of two values readers take now the first, now the last."""
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} stands twice")
     return document
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cds_service.cards.assessment import Assessment, NotShown
 from cds_service.cards.card_settings import CardSettings
+from fhir_mapping.findings import SOURCES
 from fhir_mapping.rules import VERSION
 from models.artefact import Model, ModelError
 from models.risk import Scored
@@ -17,11 +18,14 @@ _NEEDS_NOBODY = "local-fit"  # evidence
 
 
 def by_served_rules(model: Model, folder: Path) -> Model:
-    """The model of a folder, whose predictors are read by the rules that are served. Raises ModelError."""
-    if model.rules != VERSION:
+    """The model of a folder, whose predictors are those of the rules that are served, in their order. Raises ModelError.
+
+    A pattern is marks in that order, and golden pairs hold patterns: in another one they would hold of other predictors.
+    """
+    if model.rules != VERSION or model.names != tuple(SOURCES):
         raise ModelError(
-            f"{folder} cannot be served: its predictors are those of other clinical rules than version {VERSION}; write it"
-            " again with `imnm-cds train`"
+            f"{folder} cannot be served: its predictors are not {', '.join(SOURCES)}, in this order, of version {VERSION} of"
+            " the clinical rules; write it again with `imnm-cds train`"
         )
     return model
 

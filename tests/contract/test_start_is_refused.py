@@ -121,10 +121,26 @@ def test_it_is_one_line_and_a_status_that_is_not_0(refused, text, arguments, env
     assert words in refused(text, arguments, environment)
 
 
-@pytest.fixture
-def of_other_rules(tmp_path, monkeypatch):
+def _of_rules_before(document, policy):
+    return document | {"rules": "1"}, policy
+
+
+def _in_another_order(document, policy):
+    return document | {"predictors": document["predictors"][::-1]}, policy
+
+
+def _of_another_predictor(document, policy):
+    first, *rest = document["predictors"]
+    renamed = policy.replace("[next_best_test.cardiac_involvement]", "[next_best_test.heart]")
+    return document | {"predictors": [first | {"name": "heart"}, *rest]}, renamed
+
+
+@pytest.fixture(params=[_of_rules_before, _in_another_order, _of_another_predictor])
+def of_other_rules(tmp_path, monkeypatch, request):
     folder = Path(shutil.copytree(default_folder(), tmp_path / "model"))
-    document = json.loads((folder / "model.json").read_text(encoding="utf-8")) | {"rules": "1"}
+    given = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    document, policy = request.param(given, (folder / "policy.toml").read_text(encoding="utf-8"))
+    (folder / "policy.toml").write_text(policy, encoding="utf-8")
     (folder / "model.json").write_text(
         json.dumps(document | {"sha256": checksum(document)}), encoding="utf-8"
     )
@@ -139,7 +155,7 @@ def test_a_model_of_other_rules_is_not_served(of_other_rules, monkeypatch, capsy
     with pytest.raises(SystemExit) as end:
         main()
     assert end.value.code == 2
-    assert "of other clinical rules than version 2" in capsys.readouterr().err
+    assert "in this order, of version 2 of the clinical rules" in capsys.readouterr().err
 
 
 def test_a_process_ends_with_that_line_and_status(tmp_path):

@@ -139,8 +139,11 @@ def test_the_other_numbers_are_those_of_the_rules():
         (
             'source = "S5"',
             'source = ""',
-            "score.known_at_least needs the unit {predictors}, a mark and a source",
+            "score.known_at_least.source must be a text",
         ),
+        ('source = "S5"', "source = 5", "score.known_at_least.source must be a text"),
+        ('source = "S5"', 'source = " "', "score.known_at_least.source must be a text"),
+        (', source = "S5"', "", "score.known_at_least needs the unit {predictors}, a mark and a source"),
         ("quiet_low = true", 'quiet_low = "yes"', "advice.quiet_low must be true or false"),
         ('parts = ["ana"]', 'parts = ["anna"]', "'anna' is missing"),
         ('parts = ["ana"]', "parts = []", "next_best_test.high_ana.parts must be a list of texts"),

@@ -264,6 +264,15 @@ def test_a_file_that_cannot_be_read_is_named(folder, file):
     assert f"{file} is not a JSON object" in refusal(folder)
 
 
+@pytest.mark.parametrize(
+    ("file", "key"), [("model.json", '"evidence"'), ("model.json", '"2y"'), ("golden.json", '"pairs"')]
+)
+def test_a_key_that_stands_twice_is_refused_as_readers_differ_in_which_they_take(folder, file, key):
+    text = (folder / file).read_text(encoding="utf-8")
+    (folder / file).write_text(text.replace(f"{key}:", f"{key}: 1, {key}:", 1), encoding="utf-8")
+    assert f"{file} is not JSON ('{key.strip(chr(34))}' stands twice)" in refusal(folder)
+
+
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "1e400"])
 def test_a_number_that_is_none_is_refused(folder, number):
     text = (folder / "model.json").read_text(encoding="utf-8")
