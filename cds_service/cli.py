@@ -257,7 +257,7 @@ def train(
     firth: Annotated[bool, typer.Option("--firth", help="Firth's penalty, against separation.")] = False,
     baseline: BaselineTies = "efron",
     bootstrap: Annotated[int, typer.Option(min=20, help="Bootstrap resamples.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**53, help="Seed of the resamples.")] = 1,
     select: Annotated[
         bool, typer.Option("--select", help="Also select among predictors and candidates, for information.")
     ] = False,

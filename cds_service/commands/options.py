@@ -51,7 +51,9 @@ ShrinkageOption = Annotated[
     Literal["bootstrap", "none"] | None,
     typer.Option(help="Of the log hazard ratios; bootstrap unless a penalty is given."),
 ]
-Ridge = Annotated[float, typer.Option(min=0, help="Ridge penalty THETA/2 · sum of squares; 0: none.")]
+Ridge = Annotated[
+    float, typer.Option(min=0, max=1e6, help="Ridge penalty THETA/2 · sum of squares; 0: none.")
+]
 Imputations = Annotated[
     int | None,
     typer.Option(

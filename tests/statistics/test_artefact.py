@@ -403,7 +403,9 @@ def test_a_policy_that_cannot_be_used_leaves_nothing_behind(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["bad.toml"]
 
 
-@pytest.mark.parametrize("centre", ["", " West", "*West*", "a\nb", "<b>", "x" * 121])
+@pytest.mark.parametrize(
+    "centre", ["", " West", "*West*", "a\nb", "<b>", "x" * 121, "–", "\u200b", "West\u202e", "a\u2028b"]
+)
 def test_a_centre_that_a_card_could_not_print_is_refused(centre):
     with pytest.raises(TrainingError, match="the centre's name must be 1 to 120 characters"):
         Labels(centre, date(2026, 3, 1))

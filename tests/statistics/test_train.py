@@ -21,7 +21,7 @@ from models.training.statistics.by_lifelines import AGREEMENT, fit_by_lifelines
 from models.training.statistics.cox import CoxFit, fit_cox
 from models.training.statistics.resampling import SurvivalData, draw_resamples, refit
 from tests.statistics.competing import cause_specific
-from tests.statistics.trained import DEATHS, DEMO, GAPS, cohort, fitted, made
+from tests.statistics.trained import DEATHS, DEMO, GAPS, cohort, command, fitted, made
 
 FEW = Options(bootstrap=20)
 WEAK_SEED = 0  # of a cohort of chance alone
@@ -176,6 +176,13 @@ def test_notable_overfitting_is_warned_of():
 
 
 # Penalties
+
+
+@pytest.mark.parametrize("option", ["--ridge=inf", "--ridge=1e308", f"--seed={2**64}"])
+def test_a_penalty_or_a_seed_that_no_fit_can_take_is_refused_before_the_fit(option, tmp_path):
+    ended = command("train", DEMO, "--time-zero", "onset", "--out", tmp_path / "m", option)
+    assert ended.status == 2
+    assert f"Invalid value for '{option.partition('=')[0]}': Input should be less than" in ended.error
 
 
 def test_ridge_pulls_towards_none_and_is_not_shrunk_again():

@@ -152,6 +152,16 @@ def test_the_curve_goes_through_the_observed_risks_of_its_indices():
     assert np.allclose(curve, indices.observed, atol=1e-9)
 
 
+def test_a_curve_of_risks_that_hardly_differ_is_that_of_the_same_risks_apart():
+    people, model = cohort(), unshrunk()
+    u = cloglog(score_all(model, people.matrix(model.names)).risks[:, 1])
+    apart = smoother(u, people.time, people.event).at(u, 2.0)
+    near = (
+        u.mean() + (u - u.mean()) / 1e4
+    )  # as a penalty leaves them: the coefficients are 10,000 times as large
+    assert np.allclose(smoother(near, people.time, people.event).at(near, 2.0), apart, atol=1e-6)
+
+
 def test_risks_with_unknown_predictors_are_those_of_the_bedside():
     model, marks = shipped(), {1.0: State.PRESENT, 0.0: State.ABSENT}
     chance = random.Random(5)

@@ -21,7 +21,8 @@ from models.training.fitting.updating.update import Updated
 from models.training.plain_json import as_json
 
 _LIBRARIES = ("lifelines", "numpy", "pandas", "scipy")
-_TEXT = re.compile(r"[^\x00-\x1f\x7f*_`<>\[\]|\\#]{1,120}")  # nothing that Markdown on a card would read
+_TEXT = re.compile(r"[^\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069*_`<>\[\]|\\#]{1,120}")
+"""Nothing that Markdown on a card would read, and nothing that breaks a line or turns its direction unseen."""
 _KINDS = {"nothing": "no update", "in the large": "baseline update", "intercept and slope": "recalibration"}
 
 
@@ -45,9 +46,9 @@ class Labels:
 
 def require_text(what: str, text: str) -> None:
     """Refuse what a card could not print as it stands. Raises TrainingError."""
-    if not (_TEXT.fullmatch(text) and text == text.strip()):
+    if not (_TEXT.fullmatch(text) and text == text.strip() and any(map(str.isalnum, text))):
         raise TrainingError(
-            f"{what} must be 1 to 120 characters on one line, without any of * _ ` < > [ ] | \\ #"
+            f"{what} must be 1 to 120 characters on one line, a letter or digit among them, without any of * _ ` < > [ ] | \\ #"
         )
 
 

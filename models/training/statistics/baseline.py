@@ -27,16 +27,18 @@ class Baseline:
     covariance: Floats
     last: float  # of follow-up
 
+    def at_centre(self, t: Floats) -> Floats:
+        """H(t) with all covariates at `centre`; nan after the last time of follow-up."""
+        return np.where(t > self.last, np.nan, step_at(self.times, self.hazard, t, 0.0))
+
     def cumulative(self, t: Floats) -> Floats:
         """H0(t) with all covariates 0; nan after the last time of follow-up."""
-        at_zero = step_at(self.times, self.hazard, t, 0.0) * np.exp(-self.centre @ self.coef)
-        return np.where(t > self.last, np.nan, at_zero)
+        return np.asarray(self.at_centre(t) * np.exp(-self.centre @ self.coef))
 
     def survival(self, x: Floats, t: Floats) -> Floats:
         """S(t|x) of x (n, p) at t (k,) → (n, k); nan after the last time of follow-up."""
         relative = np.exp((x - self.centre) @ self.coef)[:, None]
-        cumulative = relative * step_at(self.times, self.hazard, t, 0.0)
-        return np.exp(-np.where(t > self.last, np.nan, cumulative))
+        return np.asarray(np.exp(-relative * self.at_centre(t)))
 
 
 def baseline(

@@ -33,7 +33,7 @@ class Smoother:
     def at(self, u: Floats, years: float) -> Floats:
         """The observed risk (m,) at a horizon for u (m,); nan beyond the last follow-up."""
         lp = (restricted_cubic(u, self.knots) - self.base.centre) @ self.coef
-        centred = self.base.cumulative(np.array([years]))[0] * np.exp(self.base.centre @ self.coef)
+        centred = self.base.at_centre(np.array([years]))[0]
         with np.errstate(over="ignore"):
             return np.asarray(-np.expm1(-centred * np.exp(lp)))
 
