@@ -47,10 +47,10 @@ GREYS = {"#707070", "#cccccc", "#e6e6e6", "#ffffff"}
 
 
 @cache
-def local(tmp: Path) -> tuple[Model, dict]:
+def local(tmp: Path, source: Path = DEMO) -> tuple[Model, dict]:
     """A model that `train` wrote, with the record of its fit."""
     folder = tmp / "model"
-    return write_model(folder, fitted(), LABELS), fit_record_of(folder)
+    return write_model(folder, fitted(source), LABELS), fit_record_of(folder)
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +60,15 @@ def trained_report(tmp_path_factory) -> tuple[str, dict]:
     model, fit = local(folder)
     found = validate(model, cohort(), record=fit, resamples=40)
     html, text = rendered(found, model, table_one(cohort()), "1 March 2026", fit)
+    return html, json.loads(text)
+
+
+@pytest.fixture(scope="session")
+def imputed_report(tmp_path_factory) -> tuple[str, dict]:
+    """The report of a model whose unknown predictors were imputed, in its own cohort."""
+    model, fit = local(tmp_path_factory.mktemp("imputed"), GAPS)
+    found = validate(model, cohort(GAPS), record=fit, resamples=20)
+    html, text = rendered(found, model, None, "", fit)
     return html, json.loads(text)
 
 
@@ -85,9 +94,10 @@ def plain(kind: str) -> tuple[str, dict]:
 KINDS = ["own", "deaths", "gaps", *SMALL]
 
 
-@pytest.fixture(params=["trained", *KINDS])
-def any_report(request, trained_report) -> tuple[str, dict]:
-    return trained_report if request.param == "trained" else plain(request.param)
+@pytest.fixture(params=["trained", "imputed", *KINDS])
+def any_report(request, trained_report, imputed_report) -> tuple[str, dict]:
+    written = {"trained": trained_report, "imputed": imputed_report}
+    return written.get(request.param) or plain(request.param)
 
 
 class Reader(HTMLParser):

@@ -171,10 +171,10 @@ def _shrinkage(fit: Mapping[str, Any]) -> str:
     if not shrinkage:
         return "No shrinkage after the fit."
     return (
-        f"Log hazard ratios were multiplied by {shrinkage['factor']:.4f}, the mean calibration slope of "
-        f"{shrinkage['resamples'] - shrinkage['without_fit']} of {shrinkage['resamples']} bootstrap resamples "
-        f"(Monte-Carlo standard error {shrinkage['standard_error']:.4f}, seed {fit['seed']}), and the baseline hazard "
-        "was estimated under them. Their covariance is served as it was before: times the square of the factor, the "
+        f"Log hazard ratios were multiplied by {shrinkage['factor']:.4f}: the mean calibration slope of "
+        f"{shrinkage['resamples'] - shrinkage['without_fit']} of {shrinkage['resamples']} bootstrap resamples is "
+        f"{shrinkage['mean_slope']:.4f} (Monte-Carlo standard error {shrinkage['standard_error']:.4f}, seed "
+        f"{fit['seed']}), and the factor is at most 1. The baseline hazard was estimated under them. Their covariance is served as it was before: times the square of the factor, the "
         "plausible range would be too narrow."
     )
 

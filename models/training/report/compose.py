@@ -9,6 +9,7 @@ from models.training.cohort.describe import TableOne
 from models.training.report.checklist import checklists
 from models.training.report.describe_text import tables
 from models.training.report.figures.nomogram import nomogram
+from models.training.report.imputed import reported_missing
 from models.training.report.report import (
     Report,
     ReportedHorizon,
@@ -99,6 +100,7 @@ def compose(
         nomogram=nomogram(reported),
         checklists=checklists(reported, validation, fit_record_in(record), limits, supplement),
         supplement=supplement,
+        missing=reported_missing(fit_record_in(record)),
     )
 
 

@@ -49,10 +49,11 @@ def _summary(record: FitRecord) -> str:
     lines = [f"{m.words(did)} {same}; time zero: {m.words(record.time_zero)}."]
     if record.method:
         lines.append(f"Method: {m.words(record.method)}; ties: {m.words(record.ties)}.")
-    if record.shrinkage:
+    if of := record.shrinkage:
         lines.append(
-            f"Log hazard ratios were multiplied by {m.number(record.shrinkage.factor, 3)}, the mean calibration slope in "
-            f"{m.number(record.shrinkage.resamples)} resamples, and the baseline was estimated under them."
+            f"Log hazard ratios were multiplied by {m.number(of.factor, 3)}: the mean calibration slope in "
+            f"{m.number(of.resamples)} resamples, {m.number(of.without_fit)} of them without a finite fit, is "
+            f"{m.number(of.mean_slope, 3)}, and the factor is at most 1. The baseline was estimated under them."
         )
     if record.sample_size:
         lines.append(

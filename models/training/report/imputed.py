@@ -5,8 +5,9 @@ from math import inf
 
 from models.training.fitting.missing import Estimates, Missingness
 from models.training.report import markup as m
-from models.training.report.report import Report, ReportedPredictor, ReportedRatio
+from models.training.report.report import Report, ReportedMissing, ReportedPredictor, ReportedRatio
 from models.training.statistics.limits import hazard_ratio
+from models.training.validation.recorded import FitRecord
 
 _HOW = (
     (
@@ -21,21 +22,40 @@ _HOW = (
 )
 
 
+def reported_missing(record: FitRecord | None) -> ReportedMissing | None:
+    """What a report computes of the unknown predictors of a fit; None where every predictor was known."""
+    missing = record.missingness if record else None
+    if not missing:
+        return None
+    degrees = missing.degrees if missing.imputations else ()
+    return ReportedMissing(
+        missing.complete_recurrences / missing.complete if missing.complete else None,
+        missing.others_recurrences / missing.others,
+        tuple(_ratio(missing.served, k, of) for k, of in enumerate(degrees)),
+        tuple(_ratio(missing.alone, k) for k in range(len(degrees))),
+    )
+
+
 def imputed(report: Report) -> str:
     """The section; nothing where every predictor was known, or the model was not fitted by `train`."""
     missing = report.fit_record.missingness if report.fit_record else None
-    if not missing:
+    if not (missing and report.missing):
         return ""
-    rows = []
-    for name, patients, recurrences in (
-        ("All predictors known", missing.complete, missing.complete_recurrences),
-        ("Some unknown", missing.others, missing.others_recurrences),
-    ):
-        share = recurrences / patients if patients else None
-        rows.append([name, m.number(patients), m.number(recurrences), m.number(share, 0, percent=True)])
+    rows = [
+        [name, m.number(patients), m.number(recurrences), m.number(share, 0, percent=True)]
+        for name, patients, recurrences, share in (
+            (
+                "All predictors known",
+                missing.complete,
+                missing.complete_recurrences,
+                report.missing.complete,
+            ),
+            ("Some unknown", missing.others, missing.others_recurrences, report.missing.others),
+        )
+    ]
     estimates = how = ""
     if missing.imputations:
-        estimates = _estimates(missing, report.model.predictors)
+        estimates = _estimates(missing, report.missing, report.model.predictors)
         further = m.words(", ".join(missing.auxiliaries)) or "none"
         chained = (
             f"Chained equations, {m.number(missing.imputations)} completed sets: binary predictors by logistic regression, "
@@ -52,17 +72,24 @@ def imputed(report: Report) -> str:
     )
 
 
-def _estimates(missing: Missingness, predictors: Sequence[ReportedPredictor]) -> str:
+def _estimates(
+    missing: Missingness, reported: ReportedMissing, predictors: Sequence[ReportedPredictor]
+) -> str:
     rows = [
         [
             m.words(predictor.label),
-            m.measure(_ratio(missing.served, k, degrees)),
-            m.measure(_ratio(missing.alone, k)),
+            m.measure(ratio),
+            m.measure(ratio_alone),
             m.number(information, 0, percent=True),
             m.number(degrees, 0),
         ]
-        for k, (predictor, information, degrees) in enumerate(
-            zip(predictors, missing.missing_information, missing.degrees, strict=True)
+        for predictor, ratio, ratio_alone, information, degrees in zip(
+            predictors,
+            reported.imputed,
+            reported.alone,
+            missing.missing_information,
+            missing.degrees,
+            strict=True,
         )
     ]
     alone = missing.alone.baseline_risk if missing.alone else None

@@ -83,6 +83,20 @@ class ReportedRatios:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportedMissing:
+    """Where predictors were unknown in the fit: the share with a recurrence of complete cases and of all others.
+
+    By predictor, hazard ratios before shrinkage of the imputed sets and of complete cases alone; empty where nothing was
+    imputed.
+    """
+
+    complete: float | None
+    others: float
+    imputed: tuple[ReportedRatio, ...] = ()
+    alone: tuple[ReportedRatio, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class NomogramPredictor:
     """The points that a predictor gives."""
 
@@ -159,7 +173,7 @@ class Report:
     """The report of a validation.
 
     `table_one` and `tables` are the cohort's characteristics, `fit` is the record of the model's fit as its file holds
-    it; both are empty where they were not given, and so is `supplement`. `figures` are known once the page is drawn.
+    it; both are empty where they were not given, and so is `supplement`. `missing` is of that record. `figures` are known once the page is drawn.
     """
 
     schema: str
@@ -178,6 +192,7 @@ class Report:
     nomogram: Nomogram
     checklists: Checklists
     supplement: Supplement | None = None
+    missing: ReportedMissing | None = None
     figures: Mapping[str, FigureNumbers] = field(default_factory=dict)
 
     @property
