@@ -60,7 +60,7 @@ def run(config: Path | None, address: Address, workers: int) -> None:
         )
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # each connection needs a file descriptor
-    serving = _serving(checked, address, workers)
+    serving = _serving(checked, workers)
 
     def apply(checked: Checked) -> None:
         settings, tls = checked.settings, _tls(address)
@@ -87,7 +87,7 @@ def run(config: Path | None, address: Address, workers: int) -> None:
         sys.exit(1)
 
 
-def _serving(checked: Checked, address: Address, workers: int) -> uvicorn.Config:
+def _serving(checked: Checked, workers: int) -> uvicorn.Config:
     return uvicorn.Config(
         partial(application, checked),
         factory=True,
