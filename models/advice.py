@@ -119,7 +119,10 @@ def advise(policy: Policy, outcome: Scored | Abstained, facts: FollowUpFacts, ph
             if facts.items.get(name) and (item.once or intervals[name] is not None)
         ]
     )
-    gaps = any(item.state in _GAPS and item.item not in _NO_GAP for item in follow_up)
+    hurried = [item for item in follow_up if item.item not in _NO_GAP]
+    gaps = any(item.state in _GAPS for item in hurried)
+    # Also beside a part that is not known, which hides them in the state of the item (V1, V2)
+    gaps_in_parts = any(part.state in _GAPS for item in hurried for part in item.parts)
     statin: tuple[FollowUpItem, ...] = ()
     if row := facts.statin:
         statin = (FollowUpItem(_STATIN, row.state, evidence=row.evidence, statin=row),)
@@ -140,7 +143,7 @@ def advise(policy: Policy, outcome: Scored | Abstained, facts: FollowUpFacts, ph
         ends=banding.ends if banding else None,
         follow_up=follow_up + statin,
         indicator="warning" if warns else "info",
-        quiet=_is_quiet(policy, outcome, banding, phase) and not gaps and not statin,
+        quiet=_is_quiet(policy, outcome, banding, phase) and not gaps_in_parts and not statin,
         suggestions=_Suggesting(policy, facts, intervals).choose(outcome.next_best_test, offered),
         urgent=phase in {"relapse", "active"},
         indicator_without_band="warning" if without_band else "info",

@@ -54,7 +54,7 @@ def _reasons(assessment: Assessment, advice: Advice, settings: CardSettings) -> 
         yield _ABSTAINED[assessment.outcome.code]
     yield "risk not shown" if isinstance(assessment.outcome, NotShown) else ""
     yield f"{advice.band} band" if advice.band in {"intermediate", "high"} else ""
-    has_gaps = any(item.state in _GAPS for item in advice.follow_up)
+    has_gaps = any(part.state in _GAPS for item in advice.follow_up for part in item.parts)
     yield "follow-up missing" if has_gaps and not advice.quiet else ""
     yield _NOT_CONTROLLED.get(findings.phase, "")
     yield "record incomplete" if findings.failed else ""

@@ -90,6 +90,12 @@ def open_items(table: list[dict]) -> bool:
     return any(line["state"] in ("overdue", "never") for line in table if line["item"] != "antibodies")
 
 
+def any_part_open(table: list[dict]) -> bool:
+    """Is a part overdue or never done, also of an item of which another part is not known (V1, V6)?"""
+    parts = [part for line in table if line["item"] != "antibodies" for part in line.get("parts", [])]
+    return any(part["state"] in ("overdue", "never") for part in parts)
+
+
 def rule_V6_indicator(answer: dict) -> str:
     table = answer["follow_up"]
     warned = any(line["item"] == "statin" and line["state"] == "warn" for line in table)
@@ -118,6 +124,6 @@ def rule_V6_silent(record: dict, answer: dict) -> bool:
         return False
     if answer["activity"]["phase"] != "controlled" or record["failed"] or answer["doubts"]:
         return False
-    if open_items(table) or any(line["item"] == "statin" for line in table):
+    if any_part_open(table) or any(line["item"] == "statin" for line in table):
         return False
     return rule_V6_low_enough(answer)
