@@ -412,7 +412,7 @@ class TestMetrics:
     def test_leave_no_folder_behind_where_the_service_is_told_to_end_while_it_starts(
         self, config, port, tmp_path
     ):
-        service = start(config, port)
+        service = start(config, free_port())
         try:
             eventually(lambda: list(tmp_path.glob("imnm-cds-metrics-*")), "there is a folder")
             service.process.terminate()

@@ -28,7 +28,7 @@ from models.training.validation.groups import aalen_johansen_risk, kaplan_meier_
 from models.training.validation.performance import Performance
 from models.training.validation.pooled import pooled
 from models.training.validation.validate import THRESHOLDS, validate
-from models.training.validation.validation import Measure, Validation, measure, share
+from models.training.validation.validation import Measure, Validation, measure, unit_measure
 
 from .trained import DATA, DEATHS, GAPS, LABELS, cohort, fitted, made
 
@@ -419,14 +419,14 @@ def test_what_is_the_same_in_every_completed_set_keeps_its_limits():
 
 
 def test_limits_of_a_share_end_at_0_and_1_in_one_set_and_in_several_and_those_of_a_slope_do_not():
-    nearly, hardly, slope = share(0.97, 0.03), share(0.02, 0.03), measure(0.97, 0.03)
+    nearly, hardly, slope = unit_measure(0.97, 0.03), unit_measure(0.02, 0.03), measure(0.97, 0.03)
     assert (nearly.high, hardly.low) == (1.0, 0.0)
     assert nearly.low == pytest.approx(0.97 - 1.959964 * 0.03)
     assert slope.high == pytest.approx(0.97 + 1.959964 * 0.03)
-    assert pooled([nearly, share(0.99, 0.03)]).high == 1.0
+    assert pooled([nearly, unit_measure(0.99, 0.03)]).high == 1.0
     assert pooled([slope, measure(0.99, 0.03)]).high > 1
-    assert not share(np.nan).given
-    assert share(1.0, 0.0).high is None
+    assert not unit_measure(np.nan).given
+    assert unit_measure(1.0, 0.0).high is None
 
 
 def test_what_one_completed_set_does_not_show_is_not_given():

@@ -26,7 +26,7 @@ from models.training.validation.validation import (
     estimated,
     measure,
     missing,
-    share,
+    unit_measure,
 )
 
 LEAST_SPREAD = 1e-6  # of the predicted risks, for a curve
@@ -114,7 +114,7 @@ def _measures(predicted: PredictedRisks, reason: str) -> dict[str, Measure]:
         measures["auc_competing"] = estimable(lambda: estimated(auc_of(predicted.status)))
     brier = brier_at(time, event, risk, years)
     if np.isfinite(brier.value):
-        measures["brier"] = share(brier.value, brier.se)
+        measures["brier"] = unit_measure(brier.value, brier.se)
         measures |= {"brier_null": measure(brier.null), "ipa": measure(brier.ipa)}
     else:
         measures |= dict.fromkeys(_BRIERS, missing(f"nobody was observed beyond {in_words(years)}"))

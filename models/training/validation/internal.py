@@ -30,13 +30,13 @@ from models.training.validation.performance import (
 from models.training.validation.validation import (
     Internal,
     Measure,
-    Share,
     Stability,
     StabilityRow,
+    UnitMeasure,
     Validation,
     measure,
     missing,
-    share,
+    unit_measure,
 )
 
 _WIDEST_HALF = 1.0
@@ -157,7 +157,7 @@ def _shifted(apparent: Measure, figures: FourFigures | None) -> Measure:
     """The corrected value, with the limits of the apparent one moved by the optimism."""
     if figures is None:
         return missing(apparent.reason or TOO_FEW_SHOW)
-    return (share if isinstance(apparent, Share) else measure)(figures.corrected, apparent.se)
+    return (unit_measure if isinstance(apparent, UnitMeasure) else measure)(figures.corrected, apparent.se)
 
 
 def stability(own: Floats, risks: Floats, horizon: Horizon) -> Stability:

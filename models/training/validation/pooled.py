@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from models.training.validation.validation import Measure, Share, measure, share
+from models.training.validation.validation import Measure, UnitMeasure, measure, unit_measure
 
 Result = TypeVar("Result")
 
@@ -51,7 +51,7 @@ def _measure(several: Sequence[Measure]) -> Measure:
     if len(errors) == len(several):
         within, between = np.mean(np.square(errors)), np.var(values, ddof=1)
         se = float(np.sqrt(within + (1 + 1 / len(values)) * between))
-        return share(value, se) if isinstance(several[0], Share) else measure(value, se)
+        return unit_measure(value, se) if isinstance(several[0], UnitMeasure) else measure(value, se)
     ends = [
         (estimate.low, estimate.high)
         for estimate in several

@@ -47,7 +47,7 @@ from models.training.validation.validation import (
     estimated,
     measure,
     missing,
-    share,
+    unit_measure,
 )
 
 RESAMPLES = 1000
@@ -167,7 +167,7 @@ def _performed(model: Model, among: AnalysisSet, resamples: int, seed: int, prog
 
 
 def _of(
-    compute: Callable[[], PointEstimate], as_measure: Callable[[float, float], Measure] = share
+    compute: Callable[[], PointEstimate], as_measure: Callable[[float, float], Measure] = unit_measure
 ) -> Measure:
     return estimable(lambda: estimated(compute(), as_measure))
 

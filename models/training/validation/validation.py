@@ -46,21 +46,23 @@ def measure(value: float, se: float | None = None, limits: tuple[float, float] |
 
 
 @dataclass(frozen=True, slots=True)
-class Share(Measure):
+class UnitMeasure(Measure):
     """A measure that lies between 0 and 1 with its limits: a C, an AUC, a Brier score."""
 
 
-def share(value: float, se: float | None = None) -> Measure:
-    """A share; its limits are value ± 1.96 se, and end at 0 and 1 as riskRegression's do."""
+def unit_measure(value: float, se: float | None = None) -> Measure:
+    """A unit measure; its limits are value ± 1.96 se, and end at 0 and 1 as riskRegression's do."""
     limits = None
     if se is not None and isfinite(se):
         limits = max(0.0, value - Z * se), min(1.0, value + Z * se)
     of = measure(value, se, limits)
-    return Share(of.value, of.se, of.low, of.high, of.reason)
+    return UnitMeasure(of.value, of.se, of.low, of.high, of.reason)
 
 
-def estimated(estimate: PointEstimate, as_measure: Callable[[float, float], Measure] = share) -> Measure:
-    """An estimate as a measure; a slope is no share."""
+def estimated(
+    estimate: PointEstimate, as_measure: Callable[[float, float], Measure] = unit_measure
+) -> Measure:
+    """An estimate as a measure; a slope is no unit measure."""
     return as_measure(estimate.value, estimate.se)
 
 

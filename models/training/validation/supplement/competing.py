@@ -25,7 +25,14 @@ from models.training.statistics.survival import CumulativeIncidence, aalen_johan
 from models.training.validation.at_horizon import LEAST_SPREAD, grid_of, ratio
 from models.training.validation.groups import aalen_johansen_risk, drawn_until, sure_until
 from models.training.validation.subgroups import decided, risk_groups
-from models.training.validation.validation import Measure, estimable, finite_or_none, measure, missing, share
+from models.training.validation.validation import (
+    Measure,
+    estimable,
+    finite_or_none,
+    measure,
+    missing,
+    unit_measure,
+)
 
 _LEAST_SHARE = 0.03  # of the patients died: below, what death takes from a risk is small beside its limits
 
@@ -169,7 +176,7 @@ def accuracy(name: str, time: Floats, status: Statuses, risk: Floats, horizon: H
         expected,
         observed,
         ratio(observed, expected),
-        share(brier.value, brier.se),
+        unit_measure(brier.value, brier.se),
         measure(brier.null),
         measure(brier.ipa),
         missing(reason) if reason else measure(float(np.abs(curve[2] - risk).mean())),
