@@ -9,6 +9,7 @@ import math
 import os
 import resource
 import secrets
+import signal
 import socket
 import ssl
 import sys
@@ -80,9 +81,15 @@ def run(config: Path | None, address: Address, workers: int) -> None:
     gc.freeze()  # a collector that looks at what the workers share would copy it for each
     gc.enable()
     lifeline = Lifeline()
-    with metrics_served(checked.settings.metrics_host, checked.settings.metrics_port, lifeline):
-        supervisor = Supervisor(serving, [_bound(address)], lifeline, reread)
-        supervisor.run()
+    # SIGTERM waits for the supervisor: a service that was told to end while it starts leaves no folder behind
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        with metrics_served(checked.settings.metrics_host, checked.settings.metrics_port, lifeline):
+            supervisor = Supervisor(serving, [_bound(address)], lifeline, reread)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            supervisor.run()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     if supervisor.failed:
         sys.exit(1)
 

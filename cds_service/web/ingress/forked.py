@@ -44,11 +44,11 @@ class Forked(ForkProcess):
     def start(self) -> None:
         """Fork. A signal waits meanwhile, so that none is lost to a handler that is not the new process's own."""
         assert threading.active_count() == 1, "a process with several threads must not be forked"
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
             super().start()
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def run(self) -> None:
         """Work, in the new process."""

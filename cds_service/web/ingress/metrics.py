@@ -5,8 +5,6 @@ of the supervisor, which is forked. It decides so when it is imported, so the fo
 """
 
 import os
-import signal
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,25 +82,20 @@ def metrics_served(host: str, port: int | None, lifeline: Lifeline) -> Iterator[
     if port is None:
         yield
         return
-    # Until the supervisor takes it: the folder must go
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    try:
-        with _folder() as folder:
-            os.environ[_FOLDER] = folder
+    with _folder() as folder:
+        os.environ[_FOLDER] = folder
+        try:
+            server = _listening(host, port, folder)
+            summing = Forked(lifeline, server.serve_forever)
+            summing.start()
+            server.server_close()
             try:
-                server = _listening(host, port, folder)
-                summing = Forked(lifeline, server.serve_forever)
-                summing.start()
-                server.server_close()
-                try:
-                    yield
-                finally:
-                    summing.terminate()
-                    summing.join()
+                yield
             finally:
-                del os.environ[_FOLDER]
-    finally:
-        signal.signal(signal.SIGTERM, before)
+                summing.terminate()
+                summing.join()
+        finally:
+            del os.environ[_FOLDER]
 
 
 def _folder() -> "TemporaryDirectory[str]":
