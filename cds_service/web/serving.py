@@ -182,9 +182,8 @@ def _tls(address: Address) -> ssl.SSLContext | None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        context.load_cert_chain(
-            address.certificate, address.key, password=""
-        )  # or a terminal is asked for it
+        # Without a password given, a terminal would be asked for one
+        context.load_cert_chain(address.certificate, address.key, password="")
     except (OSError, ValueError) as error:
         missing = isinstance(error, OSError) and not isinstance(error, ssl.SSLError)
         said = (

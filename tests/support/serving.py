@@ -103,9 +103,8 @@ def start(
             stdout=written if stdout is None else stdout,
             stderr=stderr,
             start_new_session=True,
-            env=os.environ
-            | {"TMPDIR": str(config.parent)}
-            | dict(environment or {}),  # it is killed at the end
+            # What it leaves behind when it is killed goes with its configuration
+            env=os.environ | {"TMPDIR": str(config.parent)} | dict(environment or {}),
             preexec_fn=before,  # noqa: PLW1509 - it sets limits alone
         )
     return Served(process, f"http://127.0.0.1:{port}", out, err)

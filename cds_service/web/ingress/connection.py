@@ -113,9 +113,8 @@ class IncomingConnection(H11Protocol):
         if self.transport.is_closing():
             self._stop()
         elif self._answering:
-            if (
-                not self.flow.write_paused
-            ):  # else it is a further answer that waits for the same caller to read
+            # A further answer that waits for the same caller to read has no more time than the one before
+            if not self.flow.write_paused:
                 self._stop()
             self._fresh = 0
             self._moved(_STEP)
