@@ -148,9 +148,12 @@ def _statin(assessment: Assessment) -> str:
     if statin is None:
         return ""
     if statin.state == "unknown":
-        why = [b.doubt.reason for b in findings.doubts if b.doubt.resource in statin.evidence]
+        doubts = [b.doubt for b in findings.doubts if b.doubt.resource in statin.evidence]
+        is_listed = all(doubt.role == _HMGCR for doubt in doubts)
         return say(
-            "now.statin_unknown", statin=capital(statin_name(statin)), why=", ".join(dict.fromkeys(why))
+            "now.statin_open" if is_listed else "now.statin_unknown",
+            statin=capital(statin_name(statin)),
+            why=", ".join(dict.fromkeys(doubt.reason for doubt in doubts)),
         )
     since = say("now.since", date=statin.since) if statin.since else ""
     return say(f"now.{why_warned(statin, assessment)}", statin=statin_name(statin), since=since)

@@ -38,9 +38,10 @@ def barring(
     add("subtype", who.subtype_barred_by)
     for name, feature in features.items():
         add(name, feature.barred_by)
-    # A statin by words or as a doubt, where one matters and none that was read stands on the list (V, U6)
-    row = statin_row(record, read_serology(record))
-    add("statin", statin_doubts(record) if row and row.state == "unknown" else ())
+    # Where one matters and none that was read does: a statin, or beside one the antibody, by words or as a doubt (V, U6)
+    serology = read_serology(record)
+    row = statin_row(record, serology)
+    add("statin", statin_doubts(record, serology) if row and row.state == "unknown" else ())
     add("phase", now.barred_by if now else ())
     if who.is_established:
         add("silence", newer_ck_doubts(record))

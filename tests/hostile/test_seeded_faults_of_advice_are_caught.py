@@ -148,8 +148,8 @@ def statin_only_with_antibody(patch):
 def statin_by_words_silent(patch):
     right = statins.statin_doubts
 
-    def by_code(record):
-        return tuple(doubt for doubt in right(record) if doubt.by == "code")
+    def by_code(record, serology):
+        return tuple(doubt for doubt in right(record, serology) if doubt.by == "code")
 
     for module in (statins, barring):
         patch.setattr(module, "statin_doubts", by_code)

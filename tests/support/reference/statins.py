@@ -29,15 +29,17 @@ def rule_V_statin_listed(record: dict) -> bool:
 
 
 def rule_V_statin_doubts(record: dict) -> list:
-    """Statins by words or as a doubt, where the row asks and none that was read is on the list."""
-    if not rule_V_statin_asks(record) or rule_V_statin_listed(record):
-        return []
-    doubts = []
+    """What leaves the row open: statins by words or as a doubt, and beside a statin such an anti-HMGCR."""
+    statins = []
     for doubt in record["doubts"]:
         listed = doubt.resource.split("/")[0] in LISTS
         if is_statin(record, doubt.role) and listed and doubt.status not in ENDED:
-            doubts.append(doubt)
-    return doubts
+            statins.append(doubt)
+    listed = rule_V_statin_listed(record)
+    if rule_V_statin_asks(record):
+        return [] if listed else statins
+    antibody = [doubt for doubt in record["doubts"] if doubt.role == "anti-hmgcr"]
+    return antibody + statins if antibody and (statins or listed) else []
 
 
 def rule_V_statin(record: dict) -> list[dict]:
