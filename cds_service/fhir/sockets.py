@@ -5,7 +5,7 @@ httpcore looks at every connection of a pool, and asks the system about each idl
 
 import ssl
 from collections.abc import AsyncIterator
-from typing import cast
+from typing import Any, cast
 
 import httpcore
 import httpx
@@ -36,10 +36,20 @@ class _Connection(httpcore.AsyncHTTPConnection):
 
     def has_expired(self) -> bool:
         kept = self._connection
-        if isinstance(kept, httpcore.AsyncHTTP11Connection) and kept.is_idle():
-            unasked, _ = kept._h11_state.trailing_data  # noqa: SLF001 - httpcore looks at the socket alone
-            return bool(unasked) or super().has_expired()
+        if isinstance(kept, httpcore.AsyncHTTP11Connection) and kept.is_idle() and _holds_more(kept):
+            return True
         return super().has_expired()
+
+
+def _holds_more(kept: httpcore.AsyncHTTP11Connection) -> bool:
+    """Whether bytes wait that left the socket already, at which alone httpcore looks: in HTTP, in TLS, or before it."""
+    unasked, _ = kept._h11_state.trailing_data  # noqa: SLF001 - nobody else knows of it, here and below
+    stream: Any = kept._network_stream._stream  # type: ignore[attr-defined] # noqa: SLF001 - anyio's
+    if kept._origin.scheme == b"https":  # noqa: SLF001
+        if stream._read_bio.pending:  # noqa: SLF001
+            return True
+        stream = stream.transport_stream
+    return bool(unasked or stream._protocol.read_queue)  # noqa: SLF001
 
 
 class _Connections(httpcore.AsyncConnectionPool):

@@ -7,6 +7,7 @@ patient's data, never an empty list that hides an error, never a 500.
 import asyncio
 import json
 import random
+import ssl
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 
 import httpx
 import pytest
+import trustme
 
 from cds_service.fhir.queries import PHASE_1
 from cds_service.settings.client import Client
@@ -21,7 +23,7 @@ from cds_service.settings.limits import Limits
 from tests.support import ehr_simulator as sim
 from tests.support.charts import condition, enzyme, healthy_chart, imnm_chart, observation
 from tests.support.ehr_simulator import BASE, EhrSimulator
-from tests.support.loopback import HANG, loopback, response
+from tests.support.loopback import HANG, loopback, padded, response
 from tests.support.network import networked, of_chart
 from tests.support.nightly import count
 from tests.support.service import authorization, call_body, prefetch_of, running
@@ -403,13 +405,33 @@ async def test_on_real_sockets_too(sent, kind):
         assert "could not be read: " in answer.text
 
 
-async def test_what_a_server_sends_unasked_is_no_answer_to_the_next_question():
-    """An empty Bundle behind each answer: whoever took it for the next one would find nothing on record."""
-    whole = [HONEST, lambda server, asked: HONEST(server, asked) + response(WHOLE)]
+READ_AT_ONCE = 64 * 1024  # bytes
+OF_TLS = 16 * 1024  # bytes of one record
+UNASKED = {
+    "with the answer": (0, False),
+    "after all that is read at once": (READ_AT_ONCE, False),
+    "in another record": (OF_TLS, True),
+}
+
+
+@pytest.mark.parametrize(("size", "is_tls"), UNASKED.values(), ids=UNASKED)
+async def test_what_a_server_sends_unasked_is_no_answer_to_the_next_question(size, is_tls, tmp_path):
+    """An empty Bundle behind each answer but the first: whoever took it for the next one would find nothing on record."""
+    authority, certificate = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(certificate)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+
+    def honest(server, asked):
+        return padded(HONEST(server, asked), size) if size else HONEST(server, asked)
+
+    def unasked(server, asked):
+        return honest(server, asked) + (response(WHOLE) if asked.before else b"")
+
     details = []
-    for answers in whole:
-        async with loopback(answers) as server:
-            client = Client(name="h", fhir_base=server.base, accept_unknown_status=True)
+    for answers in (honest, unasked):
+        async with loopback(answers, certificate if is_tls else None) as server:
+            known = {"ca_file": tmp_path / "ca.pem"} if is_tls else {}
+            client = Client(name="h", fhir_base=server.base, accept_unknown_status=True, **known)
             async with networked(client, limits=LIMITS) as service:
                 for _ in range(3):
                     (card,) = (await service.hook(call_body(fhirServer=server.base))).json()["cards"]

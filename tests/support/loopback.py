@@ -42,6 +42,12 @@ def response(body: object, status: int = 200, headers: Mapping[str, str] | None 
     return f"HTTP/1.1 {status} X\r\n{head}\r\n".encode() + content
 
 
+def padded(sent: bytes, size: int) -> bytes:
+    """The same answer with so long a header that it has this size in bytes."""
+    status, rest = sent.split(b"\r\n", 1)
+    return status + b"\r\nX: " + b"x" * (size - len(sent) - len(b"X: \r\n")) + b"\r\n" + rest
+
+
 @asynccontextmanager
 async def loopback(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[Loopback]:
     """Serve until the block ends. An answer of None closes the connection without a byte."""
