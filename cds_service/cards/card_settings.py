@@ -12,6 +12,7 @@ class CardSettings(Struct, frozen=True):
 
     secret: bytes = b"imnm-cds explain"
     client: str = "explain"
+    server: str = ""  # its FHIR base, of a client that has several: each has patients and users of its own
     service: str = "imnm-recurrence"
     instance: str = "explain"  # hookInstance
     user: str = ""  # context.userId; without one no memory (V8), and nobody who asks for an order (V7)

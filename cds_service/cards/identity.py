@@ -2,7 +2,7 @@
 
 | bits | part | stays the same as long as |
 | --- | --- | --- |
-| 48 | what is said, to which client, of which patient | client, patient, service and what the card says do |
+| 48 | what is said, to which client, of which patient of which server | these, the service and what the card says do |
 | 26 | who reads it, bound to what is said | the user does too; of two cards of one user nobody can tell that they are |
 | 24 | the call (hookInstance) | it is the same call |
 | 24 | a keyed check of all these, for the client | – : of 16 million invented ones, one passes |
@@ -42,7 +42,7 @@ def state_of(assessment: Assessment, settings: CardSettings) -> list[Any]:
     statin = asked or (advice.statin if advice else None)
     return [
         settings.client,
-        findings.patient_id,
+        "/".join(filter(None, (settings.server, findings.patient_id))),
         settings.service,
         band,
         findings.phase,

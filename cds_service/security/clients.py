@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import get_args
 from zoneinfo import ZoneInfo
 
+from msgspec import structs
+
 from cds_service.cards.card_settings import CardSettings
 from cds_service.errors import NotProvedError, UnknownClientError
 from cds_service.security.keys import Fetch, FetchedKeys, KeysOf, keys_of_file
@@ -53,7 +55,7 @@ def callers(clients: Iterable[Client], tables: Tables, secret: bytes, about_mode
     Raises SettingsError for a site map that cannot be used, or for a prefetch key that is none.
     """
     each = (_caller(client, tables, secret, about_model) for client in clients)
-    return {base: replace(caller, base=base) for caller in each for base in caller.client.fhir_base or ("",)}
+    return {base: _at(base, caller) for caller in each for base in caller.client.fhir_base or ("",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def registered(
         audiences = _audiences(client, settings.public_url, services)
         # One that brings all it has as prefetch: of several bases nobody knows which is meant
         (base, caller), *others = own.items()
-        without_server = {"": replace(caller, base="" if others else base, is_named=False)}
+        without_server = {"": replace(_at("" if others else base, caller), is_named=False)}
         provable_client = Provable(trust, audiences, key, without_server | own)
         provable |= {(issuer, client.tenant or ""): provable_client for issuer in client.issuer}
     unproved = {base: caller for base, caller in known.items() if caller.client.auth == "none"}
@@ -183,6 +185,12 @@ def authorise(callers: Callers, fhir_server: str) -> Caller:
             audit={"refused_server": fhir_server or "none", "configured_servers": configured},
         )
     return caller
+
+
+def _at(base: str, caller: Caller) -> Caller:
+    """The same client, with its records at this FHIR base."""
+    server = base if len(caller.client.fhir_base) > 1 else ""
+    return replace(caller, base=base, cards=structs.replace(caller.cards, server=server))
 
 
 def _caller(client: Client, tables: Tables, secret: bytes, about_model: str) -> Caller:

@@ -27,7 +27,7 @@ from tests.support.charts import (
 )
 from tests.support.ehr_simulator import BASE, EhrSimulator, status
 from tests.support.feedback import SYSTEM, epic, overridden
-from tests.support.service import ACCEPTED, SERVICE, call_body, running
+from tests.support.service import ACCEPTED, SERVICE, call_body, prefetch_of, running
 
 LONG_AGO = timedelta(days=90)
 MOMENT = timedelta(seconds=1)
@@ -145,6 +145,18 @@ class TestACardThatWasOverridden:
     async def test_comes_to_the_same_user_of_another_client(self, clinic):
         await overrides(clinic, CALM)
         assert not (await clinic.open(CALM, name="another hospital")).is_quiet
+
+    async def test_comes_for_the_patient_with_the_same_id_at_another_server_of_the_client(self, clinic):
+        bases = (BASE, "https://other.example/fhir")
+        prefetch = prefetch_of(CALM)
+        async with clinic.service(CALM, fhir_base=bases) as service:
+            first = await open_in(service)
+            given = overridden("cds-not-applicable", card=first.card, outcomeTimestamp=stamp(AS_OF))
+            await tell_in(service, given)
+            assert (await open_in(service)).is_quiet
+            other = await service.hook(call_body(fhirServer=bases[1], prefetch=prefetch))
+        assert other.json()["cards"]
+        assert service.audits()[-1]["memory"] == "none"
 
     async def test_stays_away_after_it_was_reported_twice(self, clinic):
         first = await overrides(clinic, CALM)

@@ -134,7 +134,7 @@ def test_what_is_said_is_another_card_if_it_is_other_in(what):
     assert parts()[1] != parts(changed)[1]
 
 
-@pytest.mark.parametrize("name", ["secret", "client", "service"])
+@pytest.mark.parametrize("name", ["secret", "client", "server", "service"])
 def test_what_is_said_is_another_card_of_another(name):
     other = replace(FOR, **{name: b"another" if name == "secret" else "another"})
     assert parts()[0] != parts(settings=other)[0]
