@@ -177,9 +177,16 @@ class CdsClient:
 async def open_client(
     discovery_url: str, fhir_server: str, transport: httpx.AsyncBaseTransport | None = None
 ) -> AsyncIterator[CdsClient]:
-    """Open a client and its connections; `transport` stands in for the network. Proxies are not used."""
+    """Open a client; `transport` stands in for the network. Proxies are not used.
+
+    Each request has a connection of its own: what a server sends unasked would be the answer to the next one.
+    """
     async with httpx.AsyncClient(
-        transport=transport, timeout=TIMEOUT_S, trust_env=False, headers={"User-Agent": "imnm-cds"}
+        transport=transport,
+        timeout=TIMEOUT_S,
+        trust_env=False,
+        headers={"User-Agent": "imnm-cds"},
+        limits=httpx.Limits(max_keepalive_connections=0),
     ) as http:
         yield CdsClient(http, discovery_url, fhir_server)
 

@@ -8,6 +8,7 @@ import pytest
 
 from cds_service import cds_client
 from cds_service.cds_client import CallError, Exchange, open_client
+from tests.support.loopback import loopback, response
 
 SERVICE = {
     "id": "s",
@@ -280,6 +281,18 @@ async def test_a_prefetch_that_is_no_object_asks_for_nothing(prefetch):
     async with client(usual) as cds:
         assert await cds.prefetch({"prefetch": prefetch}, CONTEXT) == {}
         assert cds.left_out == {}
+
+
+async def test_what_a_server_sends_unasked_answers_no_template():
+    """An answer and another behind it: whoever took that for the next one would prefetch another patient's chart."""
+
+    def answer(_, asked):
+        return response({"asked": asked.path}) + response({"asked": "nothing"})
+
+    async with loopback(answer) as server, open_client("http://cds.test", server.base) as cds:
+        for patient in ("p1", "p2"):
+            filled = await cds.prefetch(SERVICE, CONTEXT | {"patientId": patient})
+            assert filled["patient"] == {"asked": f"/fhir/Patient/{patient}"}
 
 
 async def test_the_id_of_a_service_is_one_part_of_its_address():
