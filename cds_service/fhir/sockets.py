@@ -3,6 +3,7 @@
 httpcore looks at every connection of a pool, and asks the system about each idle one, whenever a request comes or ends.
 """
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from typing import Any, cast
@@ -58,6 +59,18 @@ class _Connections(httpcore.AsyncConnectionPool):
     def create_connection(self, origin: httpcore.Origin) -> httpcore.AsyncConnectionInterface:
         return _Connection(origin, self._ssl_context, self._keepalive_expiry)
 
+    def _assign_requests_to_connections(self) -> list[httpcore.AsyncConnectionInterface]:
+        """Close what no request has any more: one given up before it began leaves a connection that nobody would use."""
+        asked = {id(request.connection) for request in self._requests}
+        left = [
+            connection
+            for connection in self._connections
+            if id(connection) not in asked and not (connection.is_idle() or connection.is_closed())
+        ]
+        for connection in left:
+            self._connections.remove(connection)
+        return [*left, *super()._assign_requests_to_connections()]
+
 
 class _Pool(httpx.AsyncHTTPTransport):
     """A pool that counts how many requests it could still take at once."""
@@ -98,4 +111,5 @@ class _Stream(httpx.AsyncByteStream):
         pool, self._pool = self._pool, None
         if pool:
             pool.room += 1
-        await self._stream.aclose()
+        # To the end, whoever gives up waiting: half closed, it would hold its place for ever
+        await asyncio.shield(self._stream.aclose())

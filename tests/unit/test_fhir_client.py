@@ -494,6 +494,29 @@ class TestAConnectionThatIsLost:
             assert await self._searches(server.base, 6, connections=2) == [""] * 6
         assert server.connections == 2
 
+    @pytest.mark.parametrize("is_kept", [True, False])
+    @pytest.mark.parametrize("given_up", [{0}, {1}, {0, 1}], ids=str)
+    async def test_leaves_its_place_whenever_it_is_given_up(self, given_up, is_kept):
+        """Of two that want the only connection some are given up, after each step of the event loop; then a third asks."""
+        bounds = replace(Limits(), connections=1, failures_in_a_row=1000)
+        headers = {} if is_kept else {"Connection": "close"}
+        whole = response({"resourceType": "Bundle", "total": 0}, headers=headers)
+
+        async def search(connection, base):
+            chart = Chart(connection, base, "", bounds, asyncio.get_running_loop().time() + 5)
+            return (await chart.search("Condition", ALL)).failure
+
+        async with loopback(lambda *_: whole) as server:
+            for steps in range(40):
+                async with connect(bounds) as connection:
+                    both = [asyncio.ensure_future(search(connection, server.base)) for _ in range(2)]
+                    for _ in range(steps):
+                        await asyncio.sleep(0)
+                    for each in given_up:
+                        both[each].cancel()
+                    await asyncio.gather(*both, return_exceptions=True)
+                    assert await search(connection, server.base) == "", steps
+
     async def test_costs_a_request_no_look_at_all_the_others(self, monkeypatch):
         """httpcore looks at all of a pool twice for each request: with 80 of them, 20 charts a second were too many."""
         looked, look = [], AnyIOStream.get_extra_info
