@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -30,6 +31,9 @@ MAX_FILE_BYTES = 512 * 1024**2
 
 # What has a patient wherever it has anybody; an Appointment may be a slot of nobody
 _OF_A_PATIENT = R4_STRUCTS.keys() - {"Patient", "Appointment"}
+_OF_NO_PATIENT = frozenset(
+    {"Group", "Device", "Location", "Organization", "Practitioner", "Procedure"}
+)  # its subjects
 _REFERENCE = re.compile(rb'"reference"\s*:\s*"([^"]{1,2000})"')
 
 
@@ -47,6 +51,14 @@ class _Reference(msgspec.Struct):
 
 class _Participant(msgspec.Struct):
     actor: _Reference | None = None
+
+
+class _Line(NamedTuple):
+    """A resource of an export, what is needed of it, and where it stands."""
+
+    head: "_ExportedResource"
+    json: bytes
+    where: tuple[int, int]  # the place of its file, the number of its line
 
 
 class _Owned(msgspec.Struct, rename="camel"):
@@ -134,27 +146,29 @@ def open_folder(path: Path) -> Folder:
 def _exported(folder: Folder, mapping: MappingSettings) -> Iterator[PlacedRecord]:
     """A bulk export: resources sorted to their patients, each with the Medications that it names."""
     lines = [line for place, file in enumerate(folder.files, start=1) for line in _lines(folder, place, file)]
-    patients = [head.id for head, _ in lines if head.resource_type == "Patient"]
+    # Copies and versions of one stand as often as they were exported; the last counts (F7)
+    patients = dict.fromkeys(line.head.id for line in lines if line.head.resource_type == "Patient")
     if not patients:
         raise TrainingError(f"{folder.path.name}: there is no Patient in these files")
-    if len(set(patients)) < len(patients):
-        raise TrainingError(f"{folder.path.name}: a Patient stands twice in these files")
-    base = _base(folder, [head for head, _ in lines])
+    base = _base(folder, [line.head for line in lines])
     owned: defaultdict[str, list[Entry]] = defaultdict(list)
-    shared = {f"{head.resource_type}/{head.id}": json for head, json in lines if head.resource_type in LINKED}
-    links = {name: _linked(json, shared) for name, json in shared.items()}
+    shared: defaultdict[str, list[bytes]] = defaultdict(list)
+    for head, json, _ in lines:
+        if head.resource_type in LINKED:
+            shared[f"{head.resource_type}/{head.id}"].append(json)
+    links = {name: _linked(b"".join(versions), shared) for name, versions in shared.items()}
     named: defaultdict[str, set[str]] = defaultdict(set)
-    for head, json in lines:
+    for head, json, where in lines:
         for owner in {_named(reference)[1] for reference in _owners(head)}:
+            if owner not in patients:
+                raise TrainingError(
+                    f"{_placed(folder, *where)}: this {head.resource_type} is of a patient of whom there is no Patient resource"
+                )
             owned[owner].append(Entry(json))
             named[owner] |= _linked(json, shared)
-    if foreign := owned.keys() - set(patients):
-        raise TrainingError(
-            f"{folder.path.name}: resources belong to {len(foreign)} patients of whom there is no Patient resource"
-        )
     for place, patient in enumerate(patients, start=1):
         reached = sorted(_reached(named[patient], links))
-        entries = (*owned[patient], *(Entry(shared[name]) for name in reached))
+        entries = (*owned[patient], *(Entry(json) for name in reached for json in shared[name]))
         gathered = Gathered(patient, base, {KEY: Source("read", entries)}, mapping)
         if other := found_version(gathered):
             raise TrainingError(
@@ -172,7 +186,11 @@ def _reached(named: set[str], links: Mapping[str, set[str]]) -> set[str]:
     return reached
 
 
-def _lines(folder: Folder, place: int, file: Path) -> Iterator[tuple[_ExportedResource, bytes]]:
+def _placed(folder: Folder, place: int, number: int) -> str:
+    return f"{folder.path.name}, file {place} in order of name, line {number}"
+
+
+def _lines(folder: Folder, place: int, file: Path) -> Iterator[_Line]:
     try:
         data = file.read_bytes()
     except OSError as error:
@@ -181,21 +199,23 @@ def _lines(folder: Folder, place: int, file: Path) -> Iterator[tuple[_ExportedRe
         if not line.strip():
             continue
         head = _exported_resource(line)
-        where = f"{folder.path.name}, file {place} in order of name, line {number}"
+        where = _placed(folder, place, number)
         is_nobody = head.resource_type == "Patient" and not head.id
         if head.resource_type in {"", "Bundle"} or is_nobody:
             raise TrainingError(f"{where}: this is not one FHIR resource in JSON")
-        if head.resource_type in _OF_A_PATIENT:
-            # lost where it names neither a patient nor anything else: an identifier, a `urn:uuid`, a search
-            owners = [owner.reference for owner in (head.subject, head.patient) if owner]
-            if not any(owner.startswith("#") or all(_named(owner)) for owner in owners):
-                raise TrainingError(
-                    f"{where}: this {head.resource_type} does not say which patient it is of:"
-                    " mend it, or take it out"
-                )
+        if head.resource_type in _OF_A_PATIENT and _is_lost(head):
+            raise TrainingError(
+                f"{where}: this {head.resource_type} does not say which patient it is of: mend it, or take it out"
+            )
         if head.resource_type == "OperationOutcome" and (missing := failure_told(line)):
             raise TrainingError(f"{where}: the export is not whole: {missing}")
-        yield head, line
+        yield _Line(head, line, (place, number))
+
+
+def _is_lost(head: _ExportedResource) -> bool:
+    """Whether it names neither a patient nor what else it may be of: an identifier, a `urn:uuid`, a search."""
+    owners = [owner.reference for owner in (head.subject, head.patient) if owner]
+    return not (_owners(head) or any(o.startswith("#") or _named(o)[0] in _OF_NO_PATIENT for o in owners))
 
 
 def _exported_resource(line: bytes) -> _ExportedResource:
@@ -207,10 +227,12 @@ def _exported_resource(line: bytes) -> _ExportedResource:
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return _ExportedResource()
     try:
-        msgspec.json.decode(line, type=_Owned)
-        return leniently(line, _ExportedResource)
+        head = leniently(line, _ExportedResource)
+        if head.resource_type in R4_STRUCTS:  # others may be of several: an Account
+            msgspec.json.decode(line, type=_Owned)
     except msgspec.ValidationError:
         return _ExportedResource()
+    return head
 
 
 def _owners(head: _ExportedResource) -> Sequence[str]:
@@ -229,7 +251,7 @@ def _named(reference: str) -> tuple[str, str]:
     return (kind, id_) if kind.isalpha() and not id_.startswith("/") else ("", "")
 
 
-def _linked(json: bytes, shared: Mapping[str, bytes]) -> set[str]:
+def _linked(json: bytes, shared: Mapping[str, object]) -> set[str]:
     """The names of the shared resources that a line refers to."""
     written = _REFERENCE.findall(json.replace(rb"\/", b"/")) if shared else ()
     return {"/".join(_named(reference.decode(errors="replace"))) for reference in written} & shared.keys()

@@ -48,7 +48,8 @@ class References:
         if known := self._claimed.get(address):
             return known
         for base in self.bases:
-            path = base.split("/", 3)[3] if reference.startswith("/") else base
+            # From the root of its host; an address without a host has no other beginning
+            path = base.split("/", 3)[3] if reference.startswith("/") and base.startswith("//") else base
             if address.startswith(path):
                 return address.removeprefix(path)
         return address

@@ -469,13 +469,8 @@ READ = [
     ),
     Bad(
         "folder with NDJSON of strangers",
-        files(a__ndjson=ndjson(resources(PLAIN) + resources(PLAIN, "p2")[1:])),
-        "1 pat",
-    ),
-    Bad(
-        "folder with NDJSON of one twice",
-        files(a__ndjson=ndjson(resources(PLAIN) * 2)),
-        "a Patient stands twice",
+        files(a__ndjson=ndjson(resources(PLAIN)), b__ndjson="\n" + ndjson(resources(PLAIN, "p2")[1:])),
+        "file 2 in order of name, line 2: this Condition is of a patient of whom",
     ),
 ]
 

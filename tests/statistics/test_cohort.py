@@ -447,6 +447,8 @@ def test_the_ingredients_of_a_product_are_read_where_another_line_holds_them(tmp
         {"identifier": {"value": "1"}},
         {"reference": "urn:uuid:1"},
         {"reference": "Patient?identifier=1"},
+        {"reference": "https://ehr.example/fhir/p2"},
+        {"reference": "https://ehr.example/Fhir/p2"},
     ],
     ids=str,
 )
@@ -465,6 +467,42 @@ def test_what_is_of_no_patient_is_passed_over(tmp_path):
     strange = [found[-1] | {"id": "x", "subject": {"reference": of}} for of in ("Group/1", "#p2")]
     files(a__ndjson=ndjson([*found, *strange, {"resourceType": "Organization", "id": "o"}]))(tmp_path)
     assert folder(tmp_path).status.tolist() == [1]
+
+
+@pytest.mark.parametrize("kind", ["Account", "Contract"])
+def test_what_no_rule_reads_may_be_of_several_patients(kind, tmp_path):
+    of_both = {
+        "resourceType": kind,
+        "id": "x",
+        "subject": [{"reference": "Patient/p2"}, {"reference": "Patient/p9"}],
+    }
+    files(a__ndjson=ndjson([*resources(RELAPSE, "p2"), of_both]))(tmp_path)
+    assert folder(tmp_path).status.tolist() == [1]
+
+
+def test_a_patient_who_was_exported_twice_is_one_patient(tmp_path):
+    found = resources(RELAPSE, "p2")
+    earlier = found[0] | {"deceasedBoolean": True, "meta": {"lastUpdated": "2020-01-01T00:00:00Z"}}
+    later = found[0] | {"meta": {"lastUpdated": "2026-01-01T00:00:00Z"}}
+    files(a__ndjson=ndjson([*found[1:], later]), b__ndjson=ndjson([*found[2:], earlier, later]))(tmp_path)
+    cohort = folder(tmp_path)
+    assert (cohort.ids, cohort.status.tolist()) == (("p2",), [1])
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_a_medication_that_was_exported_twice_the_last_version_counts(order, tmp_path):
+    found = resources("imnm; medication methotrexate id=m1; request by=m1 from=-300d", "p4")
+    (product,) = (one for one in found if one["resourceType"] == "Medication")
+    now = product | {"meta": {"lastUpdated": "2026-01-01T00:00:00Z"}}
+    before = {
+        "resourceType": "Medication",
+        "id": "m1",
+        "code": {"text": "bandage"},
+        "meta": {"lastUpdated": "2020-01-01T00:00:00Z"},
+    }
+    others = [one for one in found if one is not product]
+    files(a__ndjson=ndjson([*others, *(before, now)[::order]]))(tmp_path)
+    assert folder(tmp_path).time.tolist() == [520 / 365.25]
 
 
 def test_a_rise_of_ck_alone_is_told_in_the_flow(tmp_path):

@@ -147,6 +147,22 @@ def test_a_full_url_that_is_no_address_claims_nothing(full_url):
     assert references(BASE, (), [(full_url, "Patient/p1")]).resolve(full_url) == full_url.removeprefix("/")
 
 
+@pytest.mark.parametrize(
+    ("base", "resolved"),
+    [
+        ("fhir", "Patient/p1"),
+        ("/fhir", "Patient/p1"),
+        ("//fhir", "Patient/p1"),
+        ("https://fhir", "fhir/Patient/p1"),
+        ("urn:fhir", "fhir/Patient/p1"),
+        ("https:/fhir", "fhir/Patient/p1"),
+        ("", "fhir/Patient/p1"),
+    ],
+)
+def test_a_base_without_a_host_is_no_reason_to_stop(base, resolved):
+    assert references(base, (), ()).resolve("/fhir/Patient/p1") == resolved
+
+
 def test_the_focus_is_handed_over_as_what_it_leads_to(gathered, observation, patient):
     focus = ["Patient/p1", f"{BASE}/Condition/c1", UUID, "#x", None]
     resource = observation(focus=[{"reference": reference} for reference in focus])
