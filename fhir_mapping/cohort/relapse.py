@@ -28,8 +28,7 @@ from fhir_mapping.rules.rise import confirmed_rise, improvements, in_order, risi
 _PER_CENT = 100
 _DAY = timedelta(days=1)
 _PLACES = 6  # of mg: what is left behind them is left by dividing through a period
-_Sign = Literal["quiet", "rising", "coded", "CK"]
-_RELAPSE: frozenset[_Sign] = frozenset({"coded", "CK"})
+_Sign = Literal["rising", "coded", "CK"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def relapses(gathered: Gathered, until: datetime, record: PatientRecord | None =
     if improved is None:
         return Course(None)
     look = cache(partial(_look, gathered))
-    signs = {moment: look(moment) for moment in _moments(record, improved) if look(moment) in _RELAPSE}
+    signs = {moment: look(moment) for moment in _moments(record, improved) if _is_relapse(look(moment))}
     changes = [change for change in treatment_changes(record) if change.when > improved]
     together = record.mapping.tables.rules.days("relapse.together_days")
 
@@ -70,15 +69,15 @@ def relapses(gathered: Gathered, until: datetime, record: PatientRecord | None =
         """The possible relapse still stands when treatment is changed, or what was seen then is confirmed soon."""
         since, then = moment - change.when, look(change.when)
         if since <= timedelta():
-            return then in _RELAPSE and -since <= together
-        return since <= together and (then != "quiet" or signs[moment] == "coded")
+            return _is_relapse(then) and -since <= together
+        return since <= together and (bool(then) or "coded" in signs[moment])
 
     def is_relapse(change: Change) -> bool:
         """The possible relapse stood already, or came soon after."""
         later = (moment for moment in signs if moment > change.when)
-        return look(change.when) in _RELAPSE or any(goes_with(change, moment) for moment in later)
+        return _is_relapse(look(change.when)) or any(goes_with(change, moment) for moment in later)
 
-    by_ck = (moment for moment, sign in signs.items() if sign == "CK")
+    by_ck = (moment for moment, seen in signs.items() if "CK" in seen)
     alone = [moment for moment in by_ck if not any(goes_with(change, moment) for change in changes)]
     return Course(improved, tuple(filter(is_relapse, changes)), tuple(alone))
 
@@ -112,14 +111,19 @@ def _moments(record: PatientRecord, improved: datetime) -> list[datetime]:
     return sorted({moment for moment in (*cks, *coded) if improved < moment <= record.as_of})
 
 
-def _look(gathered: Gathered, moment: datetime) -> _Sign:
-    """What was to be seen at that moment: a possible relapse by code or by CK (R2 a, b), or a rising CK."""
+def _is_relapse(seen: frozenset[_Sign]) -> bool:
+    return not seen.isdisjoint({"coded", "CK"})
+
+
+def _look(gathered: Gathered, moment: datetime) -> frozenset[_Sign]:
+    """What was to be seen at that moment: a possible relapse by code or by CK (R2 a, b), a rising CK; nothing: quiet."""
     record = judge(gathered, moment)
-    if confirmed_rise(record).holds:
-        return "CK"
-    if coded_relapses(record):
-        return "coded"
-    return "rising" if rising(record).holds else "quiet"
+    seen: dict[_Sign, bool] = {
+        "CK": confirmed_rise(record).holds,
+        "coded": bool(coded_relapses(record)),
+        "rising": rising(record).holds,
+    }
+    return frozenset(sign for sign, is_seen in seen.items() if is_seen)
 
 
 def _raised(record: PatientRecord, episode: Episode) -> Iterator[Change]:

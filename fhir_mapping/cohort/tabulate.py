@@ -20,7 +20,7 @@ from fhir_mapping.laboratory.antibody import ANTIBODIES
 from fhir_mapping.laboratory.bounds import is_raised
 from fhir_mapping.laboratory.numbers import COMPARATOR, TO
 from fhir_mapping.patient_record import PatientRecord
-from fhir_mapping.record import Gathered
+from fhir_mapping.record import Gathered, Moment
 from fhir_mapping.rules.eligibility import eligibility
 from fhir_mapping.rules.exposures import episodes, exposures
 from fhir_mapping.rules.signs import read_signs
@@ -130,27 +130,30 @@ def tabulate(gathered: Gathered, landmark: Landmark, until: datetime) -> Tabulat
     Raises TrainingError where a relapse is dated after the death.
     """
     record = judge(gathered, until)
-    start = _start(gathered, record, landmark)
+    established = _established_since(gathered, record)
+    start = _start(record, landmark, established)
     if isinstance(start, LeftOut):
         return start
     zero = start + timedelta(days=landmark.days)
     died, end = _death(gathered, until), _last_seen(record)
     if died == "undated":
         return LeftOut.DIED_UNDATED
-    if isinstance(died, datetime) and died <= zero:
+    if isinstance(died, Moment) and died.first <= zero:
         return LeftOut.DIED_BEFORE
     if died == "alive" and end <= zero:
         return LeftOut.NOT_FOLLOWED
+    if established and established > zero:  # whose diagnosis was told later cannot have died before it was
+        return LeftOut.NOT_YET
     at_zero = judge(gathered, zero)
     findings, course = find(at_zero), relapses(gathered, until, record)
     if reason := _not_at_risk(findings, course, zero):
         return reason
     if course.relapses:
         end, status = course.relapses[0].when, RECURRENCE
-        if isinstance(died, datetime) and end > died:
+        if isinstance(died, Moment) and end > died.last:  # which may be no more than a month or a day
             raise TrainingError("a relapse is dated after the death")
-    elif isinstance(died, datetime):
-        end, status = died, DEATH
+    elif isinstance(died, Moment):
+        end, status = died.first, DEATH
     else:
         status = CENSORED
     return _row(findings, course, at_zero, zero, end, status)
@@ -162,9 +165,9 @@ def _cutoff(tables: Tables, raw: str, predictor: str, plausible: str, *, inclusi
     return Cutoff(raw, predictor, threshold.value, inclusive, low, high, threshold.unit, threshold.source)
 
 
-def _start(gathered: Gathered, record: PatientRecord, landmark: Landmark) -> datetime | LeftOut:
+def _start(record: PatientRecord, landmark: Landmark, established: datetime | None) -> datetime | LeftOut:
     """The moment from which the landmark is counted."""
-    start = _established_since(gathered, record)
+    start = established
     if start is None and read_signs(record).state not in ESTABLISHED:
         # What could not be used may say so (U4), or the file has another patient's, as where ids were changed in part
         is_mixed = any(refused.reason == "other patient" for refused in record.refused)
@@ -207,7 +210,7 @@ def _last_seen(record: PatientRecord) -> datetime:
     return min(max(moments, default=datetime.min.replace(tzinfo=record.as_of.tzinfo)), record.as_of)
 
 
-def _death(gathered: Gathered, until: datetime) -> datetime | Literal["alive", "undated"]:
+def _death(gathered: Gathered, until: datetime) -> Moment | Literal["alive", "undated"]:
     """When the patient died, if not after `until` (E5)."""
     current, _ = last_versions(version(gathered.mapping.fhir_version).read(gathered))
     for resource in current:
@@ -218,7 +221,7 @@ def _death(gathered: Gathered, until: datetime) -> datetime | Literal["alive", "
         if person.died and person.death is None:
             return "undated"
         if person.death and person.death.first <= until:
-            return person.death.first
+            return person.death
     return "alive"
 
 

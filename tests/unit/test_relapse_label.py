@@ -110,6 +110,14 @@ def test_a_rise_alone_beside_a_relapse_is_biochemical():
     assert label(f"{IMPROVED}; {alone}; {treated}") == ([110], [620])
 
 
+@pytest.mark.parametrize("recorded", [112, 110, 100])
+def test_a_relapse_that_is_coded_soon_after_the_change_counts_whatever_ck_says_then(recorded):
+    rise = "request prednisone from=-140d dose=40; ck 600 @-130d; ck 600 @-110d"
+    assert label(f"{IMPROVED}; {rise}") == ([], [110])
+    coded = f"condition core @-1000d recorded=-{recorded}d clinical=relapse"
+    assert label(f"{IMPROVED}; {rise}; {coded}")[0] == [140]
+
+
 def test_several_changes_for_one_relapse_are_all_told_the_first_counts():
     rise = (
         "ck 600 @-140d; ck 600 @-120d; request methotrexate from=-115d; request prednisone from=-110d dose=40"

@@ -74,6 +74,12 @@ def test_time_zero_may_be_counted_from_the_first_treatment_of_the_myositis(recor
         assert outcome(f"{record}; {LAST}", landmark=landmark) == (days, 0)
 
 
+@pytest.mark.parametrize(("recorded", "ended"), [(721, (710, 0)), (719, LeftOut.NOT_YET)])
+def test_who_was_diagnosed_after_the_landmark_alone_is_no_row_however_early_the_onset(recorded, ended):
+    record = f"condition core @-1000d recorded=-{recorded}d; request azathioprine from=-900d; {LAST}"
+    assert outcome(record, landmark=Landmark("treated", 180)) == ended
+
+
 @pytest.mark.parametrize("days", [-1, 3654])
 def test_a_landmark_that_is_no_use_is_refused(days):
     with pytest.raises(TrainingError, match="0 to 3653 days"):
@@ -228,6 +234,12 @@ def test_a_possible_relapse_by_ck_alone_is_kept_beside_the_outcome():
 def test_a_relapse_after_the_death_is_refused():
     with pytest.raises(TrainingError, match="after the death"):
         row(f"{COURSE}; patient died=-130d; request azathioprine from=-110d")
+
+
+@pytest.mark.parametrize("died", ["2025", "2025-11", "2025-11-11", "2025-11-11T10:00:00Z"])
+def test_a_relapse_within_what_the_date_of_death_leaves_open_came_before_it(died):
+    found = row(f"{COURSE}; patient died={died}; request azathioprine from=2025-11-11T10:00:00Z")
+    assert found.status == 1
 
 
 def test_nothing_after_the_extract_counts():
