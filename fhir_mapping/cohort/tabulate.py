@@ -188,7 +188,12 @@ def _established_since(gathered: Gathered, record: PatientRecord) -> datetime | 
     facts = [
         told.first
         for d in record.diagnoses
-        if d.roles & _MYOPATHIES and not d.recorded_late and (told := d.recorded or d.onset)
+        if d.roles & _MYOPATHIES and not d.recorded_late
+        for told in (
+            d.recorded,
+            d.onset,
+        )  # a month in which it was recorded begins before a day of onset in it
+        if told
     ]
     facts += [result.when.first for antibody in ANTIBODIES for result in record.of(antibody)]
     times = record.mapping.tables.rules.number("eligibility.ck_times_uln")

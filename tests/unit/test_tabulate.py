@@ -37,6 +37,7 @@ def outcome(text, **options):
         ("condition core @-1000d clinical=resolved abatement=-50d", 810),  # active then
         ("condition core @-1000d recorded=-400d", 210),  # from when it was on record
         ("condition core @none recorded=-400d", 210),
+        ("condition core @2025-06-14 recorded=2025-06", 70),  # from the onset
         ("condition core @-1000d; condition core @-500d", 810),  # from the earlier
         (
             "condition broad @-1000d; anti-srp positive @-600d; ck 5000 @-700d",
