@@ -53,7 +53,7 @@ class _Participant(msgspec.Struct):
     actor: _Reference | None = None
 
 
-class _Line(NamedTuple):
+class _ExportedLine(NamedTuple):
     """A resource of an export, what is needed of it, and where it stands."""
 
     head: "_ExportedResource"
@@ -190,7 +190,7 @@ def _placed(folder: Folder, place: int, number: int) -> str:
     return f"{folder.path.name}, file {place} in order of name, line {number}"
 
 
-def _lines(folder: Folder, place: int, file: Path) -> Iterator[_Line]:
+def _lines(folder: Folder, place: int, file: Path) -> Iterator[_ExportedLine]:
     try:
         data = file.read_bytes()
     except OSError as error:
@@ -209,7 +209,7 @@ def _lines(folder: Folder, place: int, file: Path) -> Iterator[_Line]:
             )
         if head.resource_type == "OperationOutcome" and (missing := failure_told(line)):
             raise TrainingError(f"{where}: the export is not whole: {missing}")
-        yield _Line(head, line, (place, number))
+        yield _ExportedLine(head, line, (place, number))
 
 
 def _is_lost(head: _ExportedResource) -> bool:
