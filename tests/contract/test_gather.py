@@ -264,7 +264,7 @@ class TestAnImnmPatientWhoCannotBeReadInFull:
         ehr.bend(fault, "Observation", code=CK)
         response, audit = await opened(ehr, SHORT, prefetch=given)
         (card,) = cards(response)
-        assert audit["outcome"] == "abstained"
+        assert (audit["outcome"], audit["reason"]) == ("abstained", "record incomplete")
         assert "Could not be read: " in card["detail"]
         assert audit["milliseconds"] < 2100
 

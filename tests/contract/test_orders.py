@@ -430,6 +430,8 @@ def order(suggestions):
             lambda s: order(s)["reasonReference"][0].update(reference="Condition/x"),
             "ServiceRequest with a reference",
         ),
+        (lambda s: order(s).update(status="active"), "ServiceRequest that is more than a draft"),
+        (lambda s: order(s).update(intent="order"), "ServiceRequest that is more than a draft"),
         (lambda s: s.append(s[0]), "uuid twice"),
         (lambda s: s[0]["actions"].append(s[0]["actions"][0]), "description twice"),
         (lambda s: s[0].update(label="x" * 81), "label too long"),

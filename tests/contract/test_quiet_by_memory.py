@@ -109,6 +109,17 @@ CALM = but(imnm_chart(), enzyme("2157-6", "ck", 380, 20), without=("ck",))
 IMPROVING = but(CALM, enzyme("2157-6", "ck", 480, 20), without=("ck",))
 SERONEGATIVE = but(CALM, without=("srp",))
 NO_ANA = but(CALM, observation("5048-4", "lost", 9), without=("ana",))
+UNTREATED = but(CALM, without=("m1",))  # the band is high whatever the treatment was
+OLD_ANA = observation("5048-4", "ana", 2000, valueString="1:640")
+ATORVASTATIN, SIMVASTATIN = (
+    prescription(
+        "statin",
+        medicationCodeableConcept={
+            "coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": code}]
+        },
+    )
+    for code in ("83367", "36567")
+)
 PRESSING = {
     "relapse": but(CALM, enzyme("2157-6", "now", 3800, 1)),
     "rising": but(CALM, enzyme("2157-6", "now", 700, 1)),
@@ -215,23 +226,13 @@ class TestOtherFeedback:
         assert not (await clinic.open(CALM)).is_quiet
 
 
-CHANGES = {
+CHANGES = {  # each of one part of what makes two cards the same, but the band, which follows the predictors
     "the band and a predictor": (
         CALM,
         but(CALM, observation("5048-4", "ana", 380, valueString="1:40"), without=("ana",)),
     ),
-    "a predictor in the same band": (
-        CALM,
-        but(
-            CALM,
-            observation(
-                "10230-1",
-                "lvef",
-                30,
-                valueQuantity={"value": 62, "unit": "%", "system": "http://unitsofmeasure.org", "code": "%"},
-            ),
-        ),
-    ),
+    "a predictor in the same band": (CALM, UNTREATED),
+    "how old a predictor is": (CALM, but(CALM, OLD_ANA, without=("ana",))),
     "follow-up": (
         CALM,
         but(
@@ -246,19 +247,9 @@ CHANGES = {
             },
         ),
     ),
-    "the phase": (IMPROVING, CALM),
-    "a statin": (
-        SERONEGATIVE,
-        but(
-            SERONEGATIVE,
-            prescription(
-                "statin",
-                medicationCodeableConcept={
-                    "coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "83367"}]
-                },
-            ),
-        ),
-    ),
+    "the phase": (but(IMPROVING, without=("m1",)), UNTREATED),
+    "a statin": (SERONEGATIVE, but(SERONEGATIVE, ATORVASTATIN)),
+    "which statin it is": (but(SERONEGATIVE, ATORVASTATIN), but(SERONEGATIVE, SIMVASTATIN)),
     "a doubt": (NO_ANA, but(NO_ANA, observation("5048-4", "lost too", 9))),
     "the antibody": (CALM, but(CALM, antibody("negative"), without=("srp",))),
 }
@@ -336,11 +327,19 @@ class TestTime:
         await clinic.tell(item, at=AS_OF - received)
         assert (await clinic.open(CALM)).is_quiet == quiet
 
-    async def test_is_not_made_longer_by_sending_again(self, clinic):
-        item = overridden(
-            card=(await clinic.open(CALM)).card, outcomeTimestamp=stamp(AS_OF - LONG_AGO - MOMENT)
-        )
-        for days in (91, 50, 0):
+    @pytest.mark.parametrize(
+        ("said", "reasons"),
+        [
+            (LONG_AGO + MOMENT, (GOOD[0],) * 3),
+            (LONG_AGO + MOMENT, GOOD),  # another item each time, with a receipt of its own
+            (timedelta(days=-4000), (GOOD[0],) * 3),  # its own time says nothing, its first receipt all
+        ],
+        ids=["the same", "in other words", "from the future"],
+    )
+    async def test_is_not_made_longer_by_sending_again(self, clinic, said, reasons):
+        card, at = (await clinic.open(CALM)).card, stamp(AS_OF - said)
+        for days, reason in zip((91, 50, 0), reasons, strict=True):
+            item = overridden(reason, card=card, outcomeTimestamp=at)
             await clinic.tell(item, at=AS_OF - timedelta(days=days))
         assert not (await clinic.open(CALM)).is_quiet
 

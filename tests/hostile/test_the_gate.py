@@ -12,6 +12,7 @@ from cds_service.cards.card_settings import CardSettings
 from cds_service.cards.render import render
 from cds_service.cards.why import why
 from cds_service.demo.run import demo_settings
+from cds_service.security.clients import callers
 from cds_service.settings.client import Client
 from cds_service.settings.service import Settings
 from models.risk import Scored
@@ -20,7 +21,7 @@ from tests.contract.test_modes import resources
 from tests.golden.charts import NAMES
 from tests.support.card_words import flaws
 from tests.support.ehr_simulator import BASE, EhrSimulator
-from tests.support.service import ACCEPTED, call_body, running, settings
+from tests.support.service import ACCEPTED, TABLES, call_body, running, settings
 
 ACCEPTING, NOT = CardSettings(), CardSettings(accepted=False)
 CHART = "high-overdue"
@@ -129,7 +130,9 @@ class TestWhoNeedsNoAcceptance:
         assert "57 %" not in card["summary"] + card["detail"]
 
     def test_is_no_client_for_its_name(self):
-        assert Client(name="demonstration").accepted_by is None
+        block = Client(name="demonstration", fhir_base=BASE)
+        assert block.accepted_by is None
+        assert not callers([block], TABLES, b"")[BASE].cards.accepted
 
     def test_is_the_demonstration_which_accepts_in_code_for_every_client_it_makes(self, tmp_path):
         made = demo_settings(BASE, tmp_path / "store", ("http://127.0.0.1:1/fhir",))

@@ -15,6 +15,7 @@ NEEDED = {
     "ServiceRequest": {"category", "priority", "code", "subject", "occurrencePeriod", "authoredOn", "note"},
     "Appointment": {"serviceType", "specialty", "participant", "requestedPeriod", "created", "description"},
 }
+NO_MORE = {("ServiceRequest", "draft", "proposal"), ("Appointment", "proposed", None)}  # type, status, intent
 OURS = "imnm-cds: "  # how the source of our cards begins: the tests answer with cards of other services too
 
 
@@ -105,6 +106,8 @@ def _patients(resource: dict) -> list[str]:
 
 def _flaws_of_order(resource: dict, seen: Seen) -> Iterator[str]:
     yield from (f"without {name}" for name in sorted(NEEDED[resource["resourceType"]] - resource.keys()))
+    if (resource["resourceType"], resource.get("status"), resource.get("intent")) not in NO_MORE:
+        yield "that is more than a draft or a proposal"
     for concept in _objects_with("coding", resource):
         if len(concept["coding"]) != 1:
             yield f"with {len(concept['coding'])} codings in one concept"
