@@ -13,6 +13,7 @@ from tests.support.imnm_charts import drawn_record
 from tests.support.landmarks import document
 from tests.support.nightly import count
 from tests.support.records import Record, drawn
+from tests.support.sign_charts import sign_record
 from tests.support.two_readings import compare, differences, product_answer, reference_answer
 
 RECORDS = 250  # per seed; eight seeds make 2,000
@@ -71,6 +72,21 @@ def test_two_readings_ask_the_same_of_bounds_and_intervals_of_one_time(seed):
     for _ in range(count(300, 3000)):
         record = bounded_record(random)
         assert not compare(record), in_words(record, compare)
+
+
+def test_two_readings_say_the_same_of_whom_few_signs_may_make_a_patient():
+    """Of the other charts hardly one is `none` or not known, and few are possible (E3, E4, U4).
+
+    Of several doubts that do together what none does alone the product may name more.
+    """
+    random, states = Random(20261203), Counter()
+    drawn_here = count(400, 3000)
+    for _ in range(drawn_here):
+        record = sign_record(random)
+        states[product_answer(record)["eligibility"]["state"]] += 1
+        otherwise = [one for one in compare(record) if one[0] != "/doubts" or one[2]]
+        assert not otherwise, in_words(record, compare)
+    assert min(states[state] for state in ("none", "possible", "unknown")) > drawn_here // 10, states
 
 
 LOINC = "http://loinc.org"
