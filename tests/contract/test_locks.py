@@ -116,6 +116,35 @@ def test_what_is_built_here_is_needed_for_development_alone():
         assert BUILT.isdisjoint(each.name for each in read_lock(ROOT / name))
 
 
+LOCKS = [*ROOT.glob("*.lock"), *(ROOT / ".ci").glob("*.lock"), *(ROOT / "tests").rglob("*.lock")]
+OF_A_LOCK = re.compile(
+    r"([a-z0-9][a-z0-9._-]*==[a-z0-9.!+]+( ; [(a-z_]+ [^\\:/@#]+)?| {4}--hash=sha256:[0-9a-f]{64})( \\)?"
+)
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.parent.name + "/" + lock.name)
+def test_a_lock_holds_packages_and_their_digests_and_says_nowhere_where_they_come_from(lock):
+    lines = lock.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if not OF_A_LOCK.fullmatch(line)] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--find-links https://mirror.example/simple/",
+        "-i https://mirror.example/simple",
+        "--trusted-host mirror.example",
+        "h11 @ git+https://mirror.example/h11@abc",
+        "https://mirror.example/h11.zip",
+        "h11==1.0 ; https://mirror.example",
+        "h11>=1.0",
+        "# from a mirror",
+    ],
+)
+def test_a_line_of_another_kind_is_seen(line):
+    assert not OF_A_LOCK.fullmatch(line)
+
+
 def test_make_installs_these_locks_in_this_order():
     assert locks_of(".venv/serve") == ["serve.lock", "build.lock"]
     assert locks_of(".venv/all") == ["build.lock", "all.lock"]
