@@ -33,7 +33,7 @@ class Sockets(httpx.AsyncBaseTransport):
 
 
 class _Connection(httpcore.AsyncHTTPConnection):
-    """A connection that ends where a server sent more than it was asked for: the rest would be taken for the next answer."""
+    """A connection that ends where a server sent more than it was asked for: the rest would be the next answer (ADR 26)."""
 
     def has_expired(self) -> bool:
         kept = self._connection
