@@ -1,6 +1,6 @@
 """`find`: everything that one patient's record says, before any model is asked (rules A to E, R, T, V, X and Z)."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from fhir_mapping.evidence import Eligibility, Feature, Findings, Note, RefusedFact
 from fhir_mapping.patient_record import PatientRecord
@@ -54,14 +54,15 @@ def find(record: PatientRecord, *, explained: bool = True) -> Findings:
     who = eligibility(record)
     today = local_day(record.as_of, record.mapping.time_zone)
     asked = explained or who.state != "none"
-    features = _features(record, who) if asked else {}
+    unread = {name: _unread(record, name) for name in _MISSING_RULES} if asked and record.failed else {}
+    features = _features(record, who, unread) if asked else {}
     suspected = who.state not in {"none", "unknown"}
     now = activity(record) if suspected else None
     srp = srp_refractory(record, who, features["treatment_refractory"].state) if suspected else None
     # What carries a code of our tables, or is told whatever its code is, and does not count
     refused = {(r.resource, r.reason) for r in record.refused if r.roles or r.reason in _LISTED}
     # What eligibility or a predictor needs (F9, S5)
-    needed = (*PHASE_1, *(key for name in features for key in _unread(record, name))) if record.failed else ()
+    needed = (*PHASE_1, *(key for keys in unread.values() for key in keys))
     return Findings(
         patient_id=record.patient_id,
         age=record.patient.age if record.patient else None,
@@ -81,7 +82,9 @@ def find(record: PatientRecord, *, explained: bool = True) -> Findings:
     )
 
 
-def _features(record: PatientRecord, who: Eligibility) -> dict[Predictor, Feature]:
+def _features(
+    record: PatientRecord, who: Eligibility, unread: Mapping[Predictor, Sequence[SourceKey]]
+) -> dict[Predictor, Feature]:
     """Each predictor; one whose source failed is not read, whatever the rest says, unless it is present (S5)."""
     read: dict[Predictor, Feature] = {
         "cardiac_involvement": cardiac_involvement(record, who.onset),
@@ -89,10 +92,8 @@ def _features(record: PatientRecord, who: Eligibility) -> dict[Predictor, Featur
         "treatment_refractory": treatment_refractory(record),
         "high_drr": high_drr(record),
     }
-    if not record.failed:
-        return read
-    for name, feature in read.items():
-        if feature.state is not State.PRESENT and _unread(record, name):
+    for name, keys in unread.items():
+        if keys and read[name].state is not State.PRESENT:
             read[name] = Feature(State.MISSING, _MISSING_RULES[name], NOT_READ)
     return read
 
